@@ -1,0 +1,1 @@
+"""The Streamlit dashboard. Opens doors onto the packages below; computes nothing itself."""

@@ -1,0 +1,1 @@
+"""What is remembered: predictions, outcomes, batches, models, drift reports, events."""

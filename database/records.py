@@ -1,0 +1,228 @@
+"""The records that a store keeps: frozen, complete in themselves, equal when their fields are.
+
+No record holds a name or a raw student key: `student` is always a pseudonym. Every `at` is an aware UTC time. Nothing
+here knows a database.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+Cell = float | str | None
+"""One value of a row: a number, a level, or None where it is missing."""
+
+BatchKind = Literal["labeled", "unlabeled"]
+
+
+class ChampionKey(msgspec.Struct, frozen=True, order=True):
+    """What a champion is champion of."""
+
+    domain: str
+    target: str
+    moment: str
+
+    def __str__(self) -> str:
+        return f"{self.domain}/{self.target}@{self.moment}"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model said about one target.
+
+    value: in target units, or a level's name. interval: (low, high) in target units with `coverage` (0 to 1) as its
+    stated share; None for classes. naive: what the naive rule says for the same row. model: the version (digest) that
+    really answered; generation: the registry's number when it did.
+    """
+
+    target: str
+    value: float | str
+    naive: float | str
+    model: str
+    generation: int
+    interval: tuple[float, float] | None = None
+    coverage: float | None = None
+    probabilities: Mapping[str, float] | None = None
+    out_of_range: tuple[str, ...] = ()
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """One row that was answered: what was asked, by whom, what was said. Logged before the answer leaves.
+
+    inputs: every known column of the row, protected ones too. source: "api", "dashboard", "cli".
+    """
+
+    id: str
+    domain: str
+    moment: str
+    inputs: Mapping[str, Cell]
+    answers: tuple[Answer, ...]
+    source: str
+    at: datetime
+    student: str | None = None
+    group: str | None = None
+    period: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What really happened to one target of one student, or of one prediction where there is no student key.
+
+    A later outcome for the same key corrects the earlier one. value: in target units, or a level's name.
+    """
+
+    domain: str
+    target: str
+    value: float | str
+    at: datetime
+    student: str | None = None
+    period: str | None = None
+    prediction: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The same for every outcome about the same thing, whatever its value and time."""
+        return digest([self.domain, self.target, self.prediction, self.student, self.period])
+
+
+class LabeledRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One row to learn from: from a labelled batch, or a prediction whose outcomes are known.
+
+    id: the same for the same student's row however it came (`record_id`). targets: the known outcomes.
+    """
+
+    id: str
+    domain: str
+    inputs: Mapping[str, Cell]
+    targets: Mapping[str, float | str]
+    at: datetime
+    student: str | None = None
+    group: str | None = None
+    period: str | None = None
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """One uploaded file. id: the hash of its content, so that the same content is stored once."""
+
+    id: str
+    domain: str
+    kind: BatchKind
+    name: str
+    rows: int
+    at: datetime
+    skipped: int = 0
+
+
+class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted row of a batch; `number` counts from 1 within it. targets is empty in an unlabelled batch."""
+
+    record: str
+    number: int
+    inputs: Mapping[str, Cell]
+    targets: Mapping[str, float | str] = {}
+    student: str | None = None
+    group: str | None = None
+    period: str | None = None
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One trained model. version: the digest of its bundle. scores, lineage: as in the bundle, for listing."""
+
+    version: str
+    domain: str
+    target: str
+    moment: str
+    candidate: str
+    scores: Mapping[str, Any]
+    lineage: Mapping[str, Any]
+    at: datetime
+
+    @property
+    def key(self) -> ChampionKey:
+        return ChampionKey(self.domain, self.target, self.moment)
+
+
+Action = Literal["promote", "rollback", "activate"]
+
+
+class Succession(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of champion: the registry's audit row. `generation` counts from 1 per key, without gaps."""
+
+    domain: str
+    target: str
+    moment: str
+    generation: int
+    version: str
+    action: Action
+    actor: str
+    reason: str
+    at: datetime
+
+    @property
+    def key(self) -> ChampionKey:
+        return ChampionKey(self.domain, self.target, self.moment)
+
+
+class DriftRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored drift report. document: the report as JSON-ready values. alarm: the data set's verdict."""
+
+    id: str
+    domain: str
+    at: datetime
+    alarm: bool
+    reference: str
+    current: str
+    document: Mapping[str, Any]
+
+
+class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored retraining decision with its reasons, intervals and n."""
+
+    id: str
+    domain: str
+    target: str
+    moment: str
+    verdict: str
+    champion: str | None
+    challenger: str | None
+    at: datetime
+    document: Mapping[str, Any]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something an operator may have to know. details holds no student data."""
+
+    id: str
+    kind: str
+    at: datetime
+    domain: str | None = None
+    details: Mapping[str, Any] = {}
+
+
+Record = Prediction | Outcome | Batch | ModelVersion | Succession | DriftRecord | DecisionRecord | Event
+
+
+def now() -> datetime:
+    """The present moment, aware, UTC, in whole microseconds (what every database keeps)."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A fresh 32-digit hex id that sorts by time of making (as UUIDv7, RFC 9562: 48 bits of ms, 80 of chance)."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+def digest(parts: Any) -> str:
+    """SHA-256 (32 hex digits) of the canonical JSON of `parts`."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:32]
+
+
+def record_id(
+    domain: str, student: str | None, group: str | None, period: str | None, inputs: Mapping[str, Cell]
+) -> str:
+    """The identity of a row across batches and predictions: the student in that group and period, or the content."""
+    if student is not None:
+        return digest([domain, student, group, period])
+    return digest([domain, group, period, sorted(inputs.items())])

@@ -1,0 +1,169 @@
+"""What a store answers, and the one place that chooses which store.
+
+`RecordStore` is the contract that `database.sql` (SQLite, PostgreSQL) and `database.mongo` fulfil; one test class runs
+over all of them. No question here is a query language.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from database.records import (
+    Batch,
+    BatchKind,
+    BatchRow,
+    ChampionKey,
+    DecisionRecord,
+    DriftRecord,
+    Event,
+    LabeledRecord,
+    ModelVersion,
+    Outcome,
+    Prediction,
+    Succession,
+)
+
+
+class StoreUnavailable(RuntimeError):
+    """The database cannot be reached or refused the work; nothing of the call was kept. Worth trying again."""
+
+
+class Conflict(RuntimeError):
+    """Someone else changed the champion first: the generation is no longer the expected one."""
+
+
+class PredictionLog(Protocol):
+    """Predictions and what came of them."""
+
+    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+        """Keep all or none, durably, before returning. An id that is already there is left as it is."""
+
+    def prediction(self, id: str) -> Prediction | None: ...
+
+    def predictions(
+        self,
+        domain: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        student: str | None = None,
+        limit: int | None = None,
+    ) -> list[Prediction]:
+        """Newest first; since is inclusive, until exclusive."""
+
+    def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int: ...
+
+    def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
+        """Keep all or none. Returns (new, corrected); an outcome equal in value to the kept one counts as neither."""
+
+    def matched(
+        self, domain: str, target: str, *, since: datetime | None = None, limit: int | None = None
+    ) -> list[tuple[Prediction, Outcome]]:
+        """Predictions that answered `target`, newest first, each with its outcome: by prediction id, else by student
+        and period (an outcome without a period matches any period). Predictions without an outcome are left out."""
+
+
+class BatchArchive(Protocol):
+    """Uploaded files, labelled and unlabelled kept apart."""
+
+    def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
+        """Keep the batch and its rows, all or none. False, and nothing changed, when its id is already there."""
+
+    def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
+        """Newest first."""
+
+    def batch_rows(self, batch: str) -> list[BatchRow]:
+        """In file order; empty for an unknown batch."""
+
+    def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
+        """The newest labelled rows, newest first: rows of labelled batches and predictions with an outcome.
+
+        Newest means by time of the batch or outcome, then by position within the batch (later rows are newer). A record id occurs once: its newest
+        inputs, with the targets of all its appearances merged (newest wins)."""
+
+
+class ModelRegistry(Protocol):
+    """Model versions and who is champion. A champion changes by compare-and-swap, audit row included."""
+
+    def add_model(self, model: ModelVersion) -> None:
+        """Keep it; a version that is already there is left as it is."""
+
+    def models(self, key: ChampionKey | None = None) -> list[ModelVersion]:
+        """Newest first."""
+
+    def champions(self) -> list[Succession]:
+        """The newest succession of every key, in key order: one read, so that no caller sees a half-made change."""
+
+    def successions(self, key: ChampionKey) -> list[Succession]:
+        """The whole history of one key, oldest first."""
+
+    def succeed(self, successions: Sequence[Succession]) -> None:
+        """Install every given succession, or none. Each one's generation must be exactly one above its key's present
+        one (1 where there is none) at the time of the commit. Raises Conflict otherwise, nothing changed."""
+
+
+class Journal(Protocol):
+    """Drift reports, retraining decisions and events."""
+
+    def add_drift_report(self, report: DriftRecord) -> None: ...
+
+    def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
+        """Newest first."""
+
+    def add_decision(self, decision: DecisionRecord) -> None: ...
+
+    def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
+        """Newest first."""
+
+    def add_event(self, event: Event) -> None: ...
+
+    def events(self, domain: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[Event]:
+        """Newest first."""
+
+    def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
+        """Take or renew the lease `name` for `seconds`. None when `holder` now has it, else the present holder."""
+
+    def release_lease(self, name: str, holder: str) -> None:
+        """Give the lease back; nothing happens when someone else has it by now."""
+
+
+class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Protocol):
+    """Everything that Gradewatch remembers.
+
+    Safe to share between threads; several processes may have the same database open. Every method either does all of
+    its work or raises StoreUnavailable and has done none of it. Times come back aware, UTC, to the microsecond.
+    """
+
+    def ping(self) -> None:
+        """Return when the database answers. Raises StoreUnavailable."""
+
+    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+        """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`."""
+
+    def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
+        """Keep exported documents as they are; one whose key is already there is replaced. All or none."""
+
+    def close(self) -> None:
+        """Give back connections. The store must not be used afterwards."""
+
+
+KINDS = ("predictions", "outcomes", "batches", "batch_rows", "models", "successions", "drift_reports", "decisions", "events")
+"""The kinds of document that `export` and `load` know, in an order in which loading them keeps references whole."""
+
+
+def open_store(url: str, *, pool_size: int = 10) -> RecordStore:
+    """The store at `url`: sqlite:///file, postgresql://…, mongodb://… or mongodb+srv://….
+
+    Makes or migrates its tables. Raises StoreUnavailable when it cannot be reached, ValueError when the scheme is
+    unknown, and ImportError naming the extra when the driver is not installed.
+    """
+    scheme = url.split(":", 1)[0].split("+", 1)[0]
+    if scheme == "mongodb":
+        from database.mongo import open_mongo
+
+        return open_mongo(url, pool_size=pool_size)
+    if scheme in ("sqlite", "postgresql", "postgres"):
+        from database.sql import open_sql
+
+        return open_sql(url, pool_size=pool_size)
+    raise ValueError(f"no store for {scheme!r}: use sqlite:///FILE, postgresql://HOST/NAME or mongodb://HOST/NAME")

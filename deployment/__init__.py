@@ -1,0 +1,1 @@
+"""Scripts and files that put Gradewatch on a host."""

@@ -1,0 +1,1 @@
+"""What a fitted model is and does: its files, its registry, its answers."""

@@ -1,0 +1,1 @@
+"""What the data is: schemas, reading, validating, encoding, splitting."""

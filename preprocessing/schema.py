@@ -1,0 +1,242 @@
+"""What a domain's data looks like, read from one TOML file per domain.
+
+Everything else is derived from it: request types, upload templates, validation, encoding, drift tests, forms. This
+module reads no data and holds no rule of any single domain.
+
+>>> school = load_domains()["school"]
+>>> school.moments
+('start', 'G1', 'G2')
+>>> [feature.name for feature in school.inputs_at("G2")][-2:]
+['G1', 'G2']
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+SHIPPED = Path(__file__).parent / "domains"
+
+
+class SchemaError(ValueError):
+    """A domain file that cannot be used; the message names the file and everything wrong in it."""
+
+
+class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One column of a domain that is known before the outcome is.
+
+    minimum, maximum: inclusive, in `unit`. levels: the closed list of a categorical column; `open` admits others,
+    which the model treats as unknown. known_at: the moment from which the value is known (the first by default).
+    optional: may be missing. protected: stored for audits, no model input unless asked for.
+    """
+
+    name: str
+    kind: Literal["numeric", "categorical"]
+    description: str = ""
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    integer: bool = False
+    levels: tuple[str, ...] = ()
+    open: bool = False
+    aliases: tuple[str, ...] = ()
+    known_at: str = ""
+    optional: bool = False
+    protected: bool = False
+    drift_threshold: float | None = None
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One column to predict.
+
+    kind "value": a number from minimum to maximum in `unit`. kind "ordered_class": one of `levels`, worst first;
+    errors are then counted in levels. naive: columns whose value is itself a plausible answer, best first; the rule
+    "the answer is that column" is shown beside every model. cut_points: boundaries that readers think in, the first
+    being the pass mark (for classes: numbers of levels, so 1 means that only the worst level fails). min_gain: how much better (mean absolute error, in target units) a challenger must be.
+    """
+
+    name: str
+    kind: Literal["value", "ordered_class"] = "value"
+    description: str = ""
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    integer: bool = False
+    levels: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    naive: tuple[str, ...] = ()
+    cut_points: tuple[float, ...] = ()
+    min_gain: float = 0.01
+
+
+class ContextColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A column that places a row (who, which group, when) and is never a model input."""
+
+    name: str
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
+    """One domain: its columns, when they become known, and what is predicted.
+
+    moments: in time order; a feature belongs to one and is known at it and at all later ones. student: the column
+    that identifies a student (stored only as a pseudonym). group: columns whose rows stay together in every split.
+    period: the column that orders rows in time.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    moments: tuple[str, ...] = ("now",)
+    student: ContextColumn | None = None
+    group: tuple[str, ...] = ()
+    period: str | None = None
+    context: tuple[ContextColumn, ...] = ()
+    features: tuple[Feature, ...]
+    targets: tuple[Target, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that changes what a row means; titles, descriptions and aliases do not."""
+        document = msgspec.to_builtins(self)
+        for part in (document, *document["features"], *document["targets"], *document["context"]):
+            for words in ("title", "description", "aliases", "drift_threshold", "min_gain", "cut_points"):
+                part.pop(words, None)
+        if document["student"]:
+            document["student"] = document["student"]["name"]
+        return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
+
+    @cached_property
+    def feature_by_name(self) -> Mapping[str, Feature]:
+        return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def target_by_name(self) -> Mapping[str, Target]:
+        return {target.name: target for target in self.targets}
+
+    @cached_property
+    def context_names(self) -> tuple[str, ...]:
+        """Names of the student, group and period columns that are not features, in file order."""
+        student = (self.student.name,) if self.student else ()
+        return student + tuple(column.name for column in self.context)
+
+    def features_at(self, moment: str) -> tuple[Feature, ...]:
+        """All features known at `moment`, protected ones included."""
+        last = self.moments.index(moment)
+        return tuple(f for f in self.features if self.moments.index(f.known_at or self.moments[0]) <= last)
+
+    def inputs_at(self, moment: str, *, with_protected: bool = False) -> tuple[Feature, ...]:
+        """The features a model may see at `moment`."""
+        return tuple(f for f in self.features_at(moment) if with_protected or not f.protected)
+
+    def moment_of(self, given: Iterable[str]) -> str:
+        """The latest moment at which any of the `given` columns becomes known."""
+        present = set(given)
+        known = [self.moments.index(f.known_at or self.moments[0]) for f in self.features if f.name in present]
+        return self.moments[max(known, default=0)]
+
+    def naive_column(self, target: Target, moment: str) -> str | None:
+        """The column that the naive rule of `target` answers with at `moment`; None means the mean or the mode."""
+        known = {feature.name for feature in self.features_at(moment)}
+        return next((name for name in target.naive if name in known), None)
+
+    def aliases(self) -> dict[str, str]:
+        """Every accepted spelling of a column, folded by `fold`, to its name."""
+        spelled: dict[str, str] = {}
+        columns = [*self.features, *self.targets, *self.context, *([self.student] if self.student else [])]
+        for column in columns:
+            for spelling in (column.name, *column.aliases):
+                spelled[fold(spelling)] = column.name
+        return spelled
+
+
+def fold(column: str) -> str:
+    """A column name without case, spaces, dashes and underscores: 'Mid-term Marks ' and 'midterm_marks' are one."""
+    return "".join(character for character in column.casefold() if character.isalnum())
+
+
+def load_domains(folder: Path | None = None) -> dict[str, DomainSchema]:
+    """The shipped domains and those in `folder`, by name; a file of the user's replaces a shipped one of its name.
+
+    Raises SchemaError with every problem of every file.
+    """
+    paths = sorted(SHIPPED.glob("*.toml")) + (sorted(folder.glob("*.toml")) if folder else [])
+    schemas: dict[str, DomainSchema] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            schema = read_schema(path.read_text(encoding="utf-8"), source=str(path))
+        except SchemaError as error:
+            problems.append(str(error))
+        else:
+            schemas[schema.name] = schema
+    if problems:
+        raise SchemaError("\n".join(problems))
+    return schemas
+
+
+def read_schema(text: str, *, source: str = "schema") -> DomainSchema:
+    """The schema that TOML `text` describes. Raises SchemaError, `source` named, listing all that is wrong."""
+    try:
+        schema = msgspec.convert(tomllib.loads(text), DomainSchema, strict=False)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise SchemaError(f"{source}: {error}") from None
+    if problems := find_problems(schema):
+        raise SchemaError("\n".join(f"{source}: {problem}" for problem in problems))
+    return schema
+
+
+def find_problems(schema: DomainSchema) -> list[str]:
+    """Everything that is inconsistent within a schema, in plain words."""
+    problems: list[str] = []
+    if not schema.name.replace("-", "").replace("_", "").isalnum():
+        problems.append(f"name {schema.name!r}: use letters, digits, - and _ (it becomes part of addresses)")
+    names = [column.name for column in (*schema.features, *schema.targets)] + list(schema.context_names)
+    problems += [f"column {name!r} is declared more than once" for name in sorted(set(names)) if names.count(name) > 1]
+    problems += [f"{what!r} is named but no such column is declared" for what in _undeclared(schema, set(names))]
+    for feature in schema.features:
+        problems += _feature_problems(feature, schema.moments)
+    for target in schema.targets:
+        problems += _target_problems(target)
+    if not schema.features or not schema.targets:
+        problems.append("a domain needs at least one feature and one target")
+    return problems
+
+
+def _undeclared(schema: DomainSchema, names: set[str]) -> list[str]:
+    named = [*schema.group, *([schema.period] if schema.period else [])]
+    named += [column for target in schema.targets for column in target.naive]
+    return sorted(set(named) - names)
+
+
+def _feature_problems(feature: Feature, moments: tuple[str, ...]) -> list[str]:
+    problems = []
+    if feature.known_at and feature.known_at not in moments:
+        problems.append(f"feature {feature.name!r}: known_at {feature.known_at!r} is none of the moments {moments}")
+    if feature.kind == "categorical" and not feature.levels and not feature.open:
+        problems.append(f"feature {feature.name!r}: list its levels, or say open = true")
+    if feature.kind == "numeric" and feature.levels:
+        problems.append(f"feature {feature.name!r}: a numeric column has a range, not levels")
+    return problems + _range_problems(f"feature {feature.name!r}", feature.minimum, feature.maximum)
+
+
+def _target_problems(target: Target) -> list[str]:
+    problems = []
+    if target.kind == "ordered_class" and len(target.levels) < 2:
+        problems.append(f"target {target.name!r}: an ordered_class needs at least two levels, worst first")
+    if target.kind == "value" and target.levels:
+        problems.append(f"target {target.name!r}: levels belong to an ordered_class")
+    if target.min_gain < 0:
+        problems.append(f"target {target.name!r}: min_gain must not be negative")
+    return problems + _range_problems(f"target {target.name!r}", target.minimum, target.maximum)
+
+
+def _range_problems(what: str, minimum: float | None, maximum: float | None) -> list[str]:
+    if minimum is not None and maximum is not None and minimum >= maximum:
+        return [f"{what}: minimum {minimum:g} is not below maximum {maximum:g}"]
+    return []

@@ -1,0 +1,1 @@
+"""The one orchestrator: drift, challenger, decision, promotion."""

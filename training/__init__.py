@@ -1,0 +1,1 @@
+"""Fits candidate models, measures them honestly and chooses one."""
