@@ -78,8 +78,8 @@ class BatchArchive(Protocol):
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         """The newest labelled rows, newest first: rows of labelled batches and predictions with an outcome.
 
-        Newest means by time of the batch or outcome, then by position within the batch (later rows are newer). A record id occurs once: its newest
-        inputs, with the targets of all its appearances merged (newest wins)."""
+        Newest means by time of the batch or outcome, then by position within the batch (later rows are newer). A
+        record id occurs once: its newest inputs, with the targets of all its appearances merged (newest wins)."""
 
 
 class ModelRegistry(Protocol):
@@ -147,7 +147,17 @@ class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Protocol)
         """Give back connections. The store must not be used afterwards."""
 
 
-KINDS = ("predictions", "outcomes", "batches", "batch_rows", "models", "successions", "drift_reports", "decisions", "events")
+KINDS = (
+    "predictions",
+    "outcomes",
+    "batches",
+    "batch_rows",
+    "models",
+    "successions",
+    "drift_reports",
+    "decisions",
+    "events",
+)
 """The kinds of document that `export` and `load` know, in an order in which loading them keeps references whole."""
 
 

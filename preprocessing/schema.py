@@ -56,7 +56,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     kind "value": a number from minimum to maximum in `unit`. kind "ordered_class": one of `levels`, worst first;
     errors are then counted in levels. naive: columns whose value is itself a plausible answer, best first; the rule
     "the answer is that column" is shown beside every model. cut_points: boundaries that readers think in, the first
-    being the pass mark (for classes: numbers of levels, so 1 means that only the worst level fails). min_gain: how much better (mean absolute error, in target units) a challenger must be.
+    being the pass mark (for classes: numbers of levels, so 1 means that only the worst level fails). min_gain: how much better
+    (mean absolute error, in target units) a challenger must be.
     """
 
     name: str
