@@ -1,0 +1,87 @@
+"""A validated file into the store: as a batch whose id is its content, so that the same content is stored once.
+
+It neither reads nor validates; what comes in is good.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from database.records import (
+    Batch,
+    BatchKind,
+    BatchRow,
+    LabeledRecord,
+    Outcome,
+    digest,
+    now,
+    record_id,
+)
+from database.store import BatchArchive
+from preprocessing.schema import DomainSchema
+from preprocessing.validate import ValidRow, rows_of
+
+
+def batch_rows(frame: pl.DataFrame, schema: DomainSchema, kind: BatchKind) -> list[BatchRow]:
+    """The rows of a typed `frame` as a batch of `kind` keeps them, each under the id of its student or content.
+
+    Only rows with an outcome belong in a labelled batch; an unlabelled one keeps no outcomes.
+    """
+    rows = [row for row in rows_of(frame, schema) if kind == "unlabeled" or row.targets]
+    return [
+        BatchRow(
+            record=record_id(schema.name, row.student, row.group, row.period, row.inputs),
+            number=number,
+            inputs=row.inputs,
+            targets=row.targets if kind == "labeled" else {},
+            student=row.student,
+            group=row.group,
+            period=row.period,
+        )
+        for number, row in enumerate(rows, start=1)
+    ]
+
+
+def add_batch(
+    store: BatchArchive, domain: str, rows: Sequence[BatchRow], kind: BatchKind, *, name: str, skipped: int = 0
+) -> tuple[Batch, bool]:
+    """Store `rows` as one batch; the batch, and whether it is new. name: the file's, for listing."""
+    content = digest([domain, kind, [[row.record, row.inputs, row.targets] for row in rows]])
+    batch = Batch(id=content, domain=domain, kind=kind, name=name, rows=len(rows), at=now(), skipped=skipped)
+    return batch, store.add_batch(batch, rows)
+
+
+def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
+    """The rows of a labelled batch as records to learn from, without storing them; the last row is the newest."""
+    at = now()
+    return [
+        LabeledRecord(
+            id=row.record,
+            domain=domain,
+            inputs=row.inputs,
+            targets=row.targets,
+            at=at,
+            student=row.student,
+            group=row.group,
+            period=row.period,
+        )
+        for row in rows
+    ]
+
+
+def outcomes(rows: Sequence[ValidRow], domain: str, predictions: Sequence[str | None]) -> list[Outcome]:
+    """One outcome per known target of each row; predictions: the prediction id of each row, where it names one."""
+    at = now()
+    return [
+        Outcome(
+            domain=domain,
+            target=target,
+            value=value,
+            at=at,
+            student=None if prediction else row.student,
+            period=None if prediction else row.period,
+            prediction=prediction,
+        )
+        for row, prediction in zip(rows, predictions, strict=True)
+        for target, value in row.targets.items()
+    ]

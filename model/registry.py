@@ -1,0 +1,213 @@
+"""Who is champion: promoting, rolling back, activating, and the models that a process has loaded.
+
+Every change is a compare-and-swap on the generation, its audit row in the same commit. Whether a model deserves to be
+champion is decided elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+
+import msgspec
+
+from database.records import Action, ChampionKey, Event, ModelVersion, Succession, new_id, now
+from database.store import ModelRegistry, RecordStore
+from model.artifacts import ArtifactFolder, CorruptArtifact, MissingArtifact
+from model.bundle import BrokenBundle, Bundle, read_bundle
+from model.predictor import Predictor
+
+KEPT_VERSIONS = 10
+
+
+class NoSuchModel(LookupError):
+    """No registered model fits; the message says what was looked for and what there is."""
+
+
+class NoChampion(LookupError):
+    """Nobody serves this domain at this moment."""
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """A loaded champion and the registry's generation that made it one."""
+
+    predictor: Predictor
+    generation: int
+
+
+def install(
+    store: ModelRegistry,
+    models: Sequence[ModelVersion],
+    *,
+    action: Action,
+    actor: str,
+    reason: str,
+    expected: Mapping[ChampionKey, int] | None = None,
+) -> list[Succession]:
+    """Make `models` the champions of their keys, all or none, and return the audit rows.
+
+    expected: the generation that the caller's decision was made on, per key (0: none); what is there now by default.
+    Raises Conflict when someone else was first.
+    """
+    if expected is None:
+        expected = {champion.key: champion.generation for champion in store.champions()}
+    at = now()
+    successions = [
+        Succession(
+            domain=model.domain,
+            target=model.target,
+            moment=model.moment,
+            generation=expected.get(model.key, 0) + 1,
+            version=model.version,
+            action=action,
+            actor=actor,
+            reason=reason,
+            at=at,
+        )
+        for model in models
+    ]
+    store.succeed(successions)
+    return successions
+
+
+def rollback(store: ModelRegistry, key: ChampionKey, *, actor: str, reason: str) -> Succession:
+    """Bring back the champion before the present one. Raises NoSuchModel when there was none, Conflict in a race.
+
+    "Before" undoes: after A, B, a rollback serves A; a second one has nothing left to undo.
+    """
+    history = store.successions(key)
+    line = _line_of_descent(history)
+    if len(line) < 2:
+        raise NoSuchModel(f"{key} has no champion before the present one")
+    model = find_model(store, line[-2], key)
+    expected = {key: history[-1].generation}
+    return install(store, [model], action="rollback", actor=actor, reason=reason, expected=expected)[0]
+
+
+def _line_of_descent(history: Sequence[Succession]) -> list[str]:
+    """Versions in the order they took over, with everything that rollbacks undid left out."""
+    line: list[str] = []
+    for succession in history:
+        if succession.action == "rollback":
+            line.pop()
+        elif not line or line[-1] != succession.version:
+            line.append(succession.version)
+    return line
+
+
+def activate(
+    store: ModelRegistry, domain: str, version: str, *, all_targets: bool, actor: str, reason: str
+) -> list[Succession]:
+    """Make an earlier version champion again; with all_targets every model that was trained in the same run."""
+    chosen = find_model(store, version, domain)
+    models = [chosen]
+    if all_targets:
+        run = chosen.lineage["training"]
+        models = [m for m in store.models() if m.domain == domain and m.lineage["training"] == run]
+    return install(store, models, action="activate", actor=actor, reason=reason)
+
+
+def find_model(store: ModelRegistry, version: str, within: ChampionKey | str) -> ModelVersion:
+    """The model whose version starts with `version`, in a key or a whole domain. Raises NoSuchModel."""
+    if isinstance(within, ChampionKey):
+        models = store.models(within)
+    else:
+        models = [model for model in store.models() if model.domain == within]
+    found = [model for model in models if model.version.startswith(version)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NoSuchModel(f"{version!r} is the beginning of {len(found)} versions in {within}; give more of it")
+    known = ", ".join(model.version[:12] for model in models[:5]) or "none"
+    raise NoSuchModel(f"no version {version!r} in {within}; the newest are: {known}")
+
+
+def load_bundle(artifacts: ArtifactFolder, version: str) -> Bundle:
+    """The bundle of a version, checked. Raises MissingArtifact, CorruptArtifact or BrokenBundle."""
+    return read_bundle(artifacts.load(version))
+
+
+def collect_garbage(store: ModelRegistry, artifacts: ArtifactFolder, *, older_than: float = 3600.0) -> list[str]:
+    """Remove bundles that are neither champion nor among the ten newest versions of a key, nor the last ten champions.
+
+    Only what is `older_than` seconds old goes, so that a model being registered right now stays. Returns what went.
+    """
+    champions = store.champions()
+    kept = {champion.version for champion in champions}
+    for champion in champions:
+        kept.update(_line_of_descent(store.successions(champion.key))[-KEPT_VERSIONS:])
+    for key in {model.key for model in store.models()}:
+        kept.update(model.version for model in store.models(key)[:KEPT_VERSIONS])
+    return artifacts.sweep(kept, older_than=older_than)
+
+
+class Champions:
+    """The champions that this process has in memory. Reading never waits; `refresh` swaps in what changed."""
+
+    def __init__(self, store: RecordStore, artifacts: ArtifactFolder) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._serving: Mapping[ChampionKey, Serving] = {}
+        self._broken: dict[ChampionKey, int] = {}
+        self._refreshing = Lock()
+
+    def refresh(self) -> list[ChampionKey]:
+        """Load every champion whose generation changed; the keys that did.
+
+        A bundle that is missing or spoiled leaves the old champion serving, and an event says why, once.
+        """
+        with self._refreshing:
+            serving = dict(self._serving)
+            changed = []
+            for succession in self._store.champions():
+                present = serving.get(succession.key)
+                if present and present.generation == succession.generation:
+                    continue
+                predictor = self._load(succession, present)
+                if predictor:
+                    serving[succession.key] = Serving(predictor, succession.generation)
+                    changed.append(succession.key)
+            self._serving = serving
+            return changed
+
+    def _load(self, succession: Succession, present: Serving | None) -> Predictor | None:
+        if present and present.predictor.version == succession.version:
+            return present.predictor
+        try:
+            bundle = load_bundle(self._artifacts, succession.version)
+            predictor = Predictor(bundle, succession.version)
+        except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+            self._report(succession, str(error), present)
+            return None
+        self._broken.pop(succession.key, None)
+        return predictor
+
+    def _report(self, succession: Succession, why: str, present: Serving | None) -> None:
+        if self._broken.get(succession.key) == succession.generation:
+            return
+        self._broken[succession.key] = succession.generation
+        details = {
+            "champion": str(succession.key),
+            "version": succession.version,
+            "why": why,
+            "serving_instead": present.predictor.version if present else None,
+        }
+        self._store.add_event(
+            Event(id=new_id(), kind="champion_not_loaded", at=now(), domain=succession.domain, details=details)
+        )
+
+    def at(self, domain: str, moment: str) -> dict[str, Serving]:
+        """Target to champion, at one moment. Raises NoChampion, naming the moments that have one."""
+        found = {k.target: s for k, s in self._serving.items() if k.domain == domain and k.moment == moment}
+        if not found:
+            moments = sorted({key.moment for key in self._serving if key.domain == domain})
+            there = f"there are some at {', '.join(moments)}" if moments else "train one first"
+            raise NoChampion(f"no champion for {domain} at moment {moment!r}; {there}")
+        return found
+
+    def all(self) -> Mapping[ChampionKey, Serving]:
+        """Every loaded champion."""
+        return self._serving
+
+    @property
+    def broken(self) -> Mapping[ChampionKey, int]:
+        """Champions that could not be loaded, with the generation that failed."""
+        return dict(self._broken)

@@ -1,0 +1,193 @@
+"""How good answers were: errors, intervals, class tables. Pure functions over arrays.
+
+Nothing here fits a model, and nothing here decides whether a score is good enough.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+REPLICATES = 1000
+LEVEL = 0.95
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A score with the bounds of its 95 % interval (percentile bootstrap over clusters)."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+class ValueScores(msgspec.Struct, frozen=True, kw_only=True, tag="value"):
+    """Scores of numeric answers, in target units (r2 without unit), over n rows in `clusters` clusters."""
+
+    n: int
+    clusters: int
+    mae: Estimate
+    rmse: Estimate
+    r2: Estimate
+
+
+class ClassReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One class: precision, recall, F1 (0 where undefined), Brier score, true rows, share of all rows."""
+
+    precision: float
+    recall: float
+    f1: float
+    brier: float | None
+    n: int
+    share: float
+
+
+class ClassScores(msgspec.Struct, frozen=True, kw_only=True, tag="class"):
+    """Scores of class answers. mae counts levels. confusion[i][j]: rows of true level i answered as level j."""
+
+    n: int
+    clusters: int
+    accuracy: Estimate
+    weighted_f1: Estimate
+    mae: Estimate
+    brier: float | None
+    levels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    report: dict[str, ClassReport]
+
+
+Scores = ValueScores | ClassScores
+
+
+def score_values(truth: Floats, answers: Floats, clusters: Integers, *, seed: int = 0) -> ValueScores:
+    """Scores of `answers` against `truth`, both (n,) in target units; `clusters` (n,) are resampled whole."""
+    error = answers - truth
+    parts = np.stack([np.ones_like(error), np.abs(error), error**2, truth, truth**2], axis=1)
+    mae = bootstrap(parts, clusters, lambda s: s[..., 1] / s[..., 0], seed=seed)
+    rmse = bootstrap(parts, clusters, lambda s: np.sqrt(s[..., 2] / s[..., 0]), seed=seed)
+    r2 = bootstrap(parts, clusters, _r2, seed=seed)
+    return ValueScores(n=len(truth), clusters=len(np.unique(clusters)), mae=mae, rmse=rmse, r2=r2)
+
+
+def _r2(sums: Floats) -> Floats:
+    n, squared, total, total_squared = sums[..., 0], sums[..., 2], sums[..., 3], sums[..., 4]
+    spread = total_squared - total**2 / n
+    return 1.0 - squared / np.maximum(spread, np.finfo(float).tiny)
+
+
+def score_classes(
+    truth: Integers,
+    answers: Integers,
+    probabilities: Floats | None,
+    levels: Sequence[str],
+    clusters: Integers,
+    *,
+    seed: int = 0,
+) -> ClassScores:
+    """Scores of class answers. truth, answers: (n,) level numbers; probabilities: (n, levels) or None."""
+    k = len(levels)
+    cells = np.zeros((len(truth), k * k))
+    cells[np.arange(len(truth)), truth * k + answers] = 1.0
+    confusion = cells.sum(axis=0).reshape(k, k)
+    distance = np.abs(np.subtract.outer(np.arange(k), np.arange(k))).reshape(-1)
+    return ClassScores(
+        n=len(truth),
+        clusters=len(np.unique(clusters)),
+        accuracy=bootstrap(cells, clusters, lambda s: s[..., :: k + 1].sum(-1) / s.sum(-1), seed=seed),
+        weighted_f1=bootstrap(cells, clusters, lambda s: weighted_f1(s.reshape(*s.shape[:-1], k, k)), seed=seed),
+        mae=bootstrap(cells, clusters, lambda s: (s @ distance) / s.sum(-1), seed=seed),
+        brier=None if probabilities is None else float(np.mean(brier_scores(truth, probabilities))),
+        levels=tuple(levels),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        report=class_report(truth, confusion, probabilities, levels),
+    )
+
+
+def weighted_f1(confusion: Floats) -> Floats:
+    """F1 per class, averaged by true rows; confusion: (…, k, k) with true classes in rows."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    actual, answered = confusion.sum(-1), confusion.sum(-2)
+    f1 = 2 * hits / np.maximum(actual + answered, 1e-12)
+    return np.asarray((f1 * actual).sum(-1) / actual.sum(-1))
+
+
+def brier_scores(truth: Integers, probabilities: Floats) -> Floats:
+    """(k,) mean squared distance between each class's probability and what happened (Brier 1950, one class each)."""
+    happened = np.eye(probabilities.shape[1])[truth]
+    return np.asarray(((probabilities - happened) ** 2).mean(axis=0))
+
+
+def class_report(
+    truth: Integers, confusion: Floats, probabilities: Floats | None, levels: Sequence[str]
+) -> dict[str, ClassReport]:
+    """Precision, recall, F1, Brier and share per level."""
+    hits, actual, answered = np.diagonal(confusion), confusion.sum(1), confusion.sum(0)
+    brier = None if probabilities is None else brier_scores(truth, probabilities)
+    return {
+        level: ClassReport(
+            precision=float(hits[i] / answered[i]) if answered[i] else 0.0,
+            recall=float(hits[i] / actual[i]) if actual[i] else 0.0,
+            f1=float(2 * hits[i] / (actual[i] + answered[i])) if actual[i] + answered[i] else 0.0,
+            brier=None if brier is None else float(brier[i]),
+            n=int(actual[i]),
+            share=float(actual[i] / len(truth)),
+        )
+        for i, level in enumerate(levels)
+    }
+
+
+def bootstrap(parts: Floats, clusters: Integers, statistic: Callable[[Any], Any], *, seed: int) -> Estimate:
+    """A statistic of column sums with its interval, resampling whole clusters (Davison and Hinkley 1997, 2.4, 3.8).
+
+    parts: (n, p), summed over rows; statistic: maps (…, p) sums to (…,) values.
+    """
+    _, number = np.unique(clusters, return_inverse=True)
+    count = int(number.max()) + 1
+    sums = np.stack([np.bincount(number, weights=column, minlength=count) for column in parts.T], axis=1)
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(count, np.full(count, 1 / count), size=REPLICATES).astype(np.float64)
+    replicates = statistic(weights @ sums)
+    low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(statistic(sums.sum(axis=0))), float(low), float(high))
+
+
+def absolute_errors(truth: Floats, answers: Floats) -> Floats:
+    """(n,) |answer - truth| in target units, or in levels when both hold level numbers."""
+    return np.abs(np.asarray(answers, dtype=np.float64) - np.asarray(truth, dtype=np.float64))
+
+
+class PairedGain(msgspec.Struct, frozen=True, kw_only=True):
+    """How much smaller the second of two errors is on the same rows: mean, one-sided lower bound, and its ground."""
+
+    mean: float
+    lower: float
+    level: float
+    n: int
+    clusters: int
+
+
+def paired_gain(first: Floats, second: Floats, clusters: Integers, *, level: float) -> PairedGain:
+    """The mean of first - second, both (n,) errors, with its one-sided lower bound at `level` (0.9: 90 %).
+
+    The standard error is cluster-robust (Liang and Zeger 1986, with G / (G - 1)); the quantile is Student's with G - 1
+    degrees of freedom. With fewer than two clusters the bound is minus infinity: nothing can be said.
+    """
+    from scipy.stats import t  # not needed to serve
+
+    differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    _, number = np.unique(clusters, return_inverse=True)
+    count, n = len(np.unique(number)), len(differences)
+    mean = float(differences.mean()) if n else 0.0
+    lower = -np.inf
+    if count > 1:
+        residual = np.bincount(number, weights=differences - mean)
+        error = np.sqrt(count / (count - 1) * (residual**2).sum()) / n
+        lower = mean - float(t.ppf(level, count - 1)) * error
+    return PairedGain(mean=mean, lower=float(lower), level=level, n=n, clusters=count)

@@ -1,0 +1,85 @@
+"""The one road from a request to an answer: validate, encode, score, log, answer.
+
+The API, the dashboard and the command line all call it, and nothing else scores. It knows no HTTP.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from database.records import Answer, Prediction, new_id, now
+from database.store import PredictionLog
+from model.registry import Champions
+from preprocessing.rows import ValidRow, validate_rows
+from preprocessing.schema import DomainSchema
+
+
+class UnknownDomain(LookupError):
+    """No schema of that name is loaded."""
+
+
+class PredictionService:
+    """Answers rows with the champions of their moment, and logs every answer before giving it."""
+
+    def __init__(
+        self, schemas: Mapping[str, DomainSchema], champions: Champions, log: PredictionLog, *, secret: bytes
+    ) -> None:
+        self.schemas = schemas
+        self.champions = champions
+        self._log = log
+        self._secret = secret
+
+    def schema(self, domain: str) -> DomainSchema:
+        """The schema of `domain`. Raises UnknownDomain, naming those there are."""
+        try:
+            return self.schemas[domain]
+        except KeyError:
+            raise UnknownDomain(f"no domain {domain!r}; there are: {', '.join(sorted(self.schemas))}") from None
+
+    def predict(
+        self, domain: str, rows: Sequence[Mapping[str, object]], *, source: str, moment: str | None = None
+    ) -> list[Prediction]:
+        """One logged prediction per row, in order.
+
+        moment: answered by the champion of that moment; by default each row's own, from the columns it gives. Raises
+        UnknownDomain, BadData with every problem of every row (nothing is logged then), NoChampion, StoreUnavailable.
+        """
+        schema = self.schema(domain)
+        valid = validate_rows(rows, schema, moment=moment, secret=self._secret).require_clean().rows
+        return self.answer(schema, valid, source=source)
+
+    def answer(self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str) -> list[Prediction]:
+        """One logged prediction per validated row, in order. Raises NoChampion, StoreUnavailable."""
+        answers: list[tuple[Answer, ...]] = [()] * len(rows)
+        for moment, positions in _positions_by_moment(rows).items():
+            inputs = [rows[position].inputs for position in positions]
+            answered = [
+                serving.predictor.answer(inputs, generation=serving.generation)
+                for _, serving in sorted(self.champions.at(schema.name, moment).items())
+            ]
+            for position, row_answers in zip(positions, zip(*answered, strict=True), strict=True):
+                answers[position] = row_answers
+        predictions = [_prediction(schema, row, given, source) for row, given in zip(rows, answers, strict=True)]
+        self._log.add_predictions(predictions)
+        return predictions
+
+
+def _positions_by_moment(rows: Sequence[ValidRow]) -> dict[str, list[int]]:
+    positions: dict[str, list[int]] = defaultdict(list)
+    for position, row in enumerate(rows):
+        positions[row.moment].append(position)
+    return positions
+
+
+def _prediction(schema: DomainSchema, row: ValidRow, answers: tuple[Answer, ...], source: str) -> Prediction:
+    return Prediction(
+        id=new_id(),
+        domain=schema.name,
+        moment=row.moment,
+        inputs=row.inputs,
+        answers=answers,
+        source=source,
+        at=now(),
+        student=row.student,
+        group=row.group,
+        period=row.period,
+    )

@@ -1,0 +1,135 @@
+"""Rows to numbers: the one encoding that training fits, the bundle carries and serving applies.
+
+An encoding is plain data. It never looks at a target, and it needs no polars or scikit-learn to be applied.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocessing.schema import Feature
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Cell = float | str | None
+MISSING = -1
+
+
+class NumericPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One numeric column: (value - center) / scale, `fill` where missing, and a 0/1 column behind it if flagged."""
+
+    name: str
+    fill: float
+    center: float = 0.0
+    scale: float = 1.0
+    flag_missing: bool = False
+
+
+class CategoricalPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One categorical column: a 0/1 column per level; all 0 for a missing or unknown level."""
+
+    name: str
+    levels: tuple[str, ...]
+
+
+class Encoding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """How a row becomes a float32 vector: numeric parts first, then categorical ones, in schema order."""
+
+    numeric: tuple[NumericPart, ...]
+    categorical: tuple[CategoricalPart, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The input column behind each position of the vector."""
+        behind = [part.name for part in self.numeric for _ in range(2 if part.flag_missing else 1)]
+        return (*behind, *(part.name for part in self.categorical for _ in part.levels))
+
+    @property
+    def width(self) -> int:
+        return len(self.columns)
+
+
+def fit_encoding(features: Sequence[Feature], frame: "pl.DataFrame", *, standardise: bool) -> Encoding:
+    """The encoding of `features` for the rows of a typed `frame`.
+
+    standardise: centre and scale numeric columns (linear models need it); trees get the values as they are, so that
+    splits on whole marks stay exact. Levels are the schema's, and those of the rows where the schema leaves them open.
+    """
+    numeric = tuple(_numeric_part(f, frame, standardise) for f in features if f.kind == "numeric")
+    categorical = tuple(_categorical_part(f, frame) for f in features if f.kind == "categorical")
+    return Encoding(numeric=numeric, categorical=categorical)
+
+
+def _numeric_part(feature: Feature, frame: "pl.DataFrame", standardise: bool) -> NumericPart:
+    values = frame[feature.name].drop_nulls().to_numpy().astype(np.float64)
+    fill = float(np.median(values)) if values.size else 0.0
+    spread = float(values.std()) if values.size else 0.0
+    center, scale = (float(values.mean()), spread) if standardise and spread > 0 else (0.0, 1.0)
+    return NumericPart(name=feature.name, fill=fill, center=center, scale=scale, flag_missing=feature.optional)
+
+
+def _categorical_part(feature: Feature, frame: "pl.DataFrame") -> CategoricalPart:
+    extra: set[str] = set(frame[feature.name].drop_nulls().unique()) if feature.open else set()
+    return CategoricalPart(name=feature.name, levels=(*feature.levels, *sorted(extra - set(feature.levels))))
+
+
+def encode_frame(encoding: Encoding, frame: "pl.DataFrame") -> NDArray[np.float32]:
+    """The rows of a typed `frame` as (n, width) float32."""
+    numeric = {part.name: frame[part.name].to_numpy().astype(np.float64) for part in encoding.numeric}
+    codes = {}
+    for part in encoding.categorical:
+        numbers = {level: code for code, level in enumerate(part.levels)}
+        column = frame[part.name].replace_strict(numbers, default=MISSING, return_dtype=_int32())
+        codes[part.name] = column.fill_null(MISSING).to_numpy()
+    return encode_columns(encoding, frame.height, numeric, codes)
+
+
+def _int32() -> "type[pl.Int32]":
+    import polars as pl  # only where frames are
+
+    return pl.Int32
+
+
+def encode_rows(encoding: Encoding, rows: Sequence[Mapping[str, Cell]]) -> NDArray[np.float32]:
+    """The `rows` (column name to value) as (n, width) float32; needs numpy alone."""
+    numeric = {
+        part.name: np.array([row.get(part.name) for row in rows], dtype=np.float64)  # None becomes NaN
+        for part in encoding.numeric
+    }
+    codes = {}
+    for part in encoding.categorical:
+        numbers: dict[Cell, int] = {level: code for code, level in enumerate(part.levels)}
+        codes[part.name] = np.array([numbers.get(row.get(part.name), MISSING) for row in rows], dtype=np.int32)
+    return encode_columns(encoding, len(rows), numeric, codes)
+
+
+def encode_columns(
+    encoding: Encoding,
+    n: int,
+    numeric: Mapping[str, NDArray[np.float64]],
+    codes: Mapping[str, NDArray[np.int32]],
+) -> NDArray[np.float32]:
+    """Columns to (n, width) float32. numeric: NaN where missing. codes: level numbers, -1 missing or unknown.
+
+    The arithmetic is float64, as scikit-learn's is, and cast once at the end: scaling in float32 moved nine tenths of
+    a forest's answers.
+    """
+    encoded = np.zeros((n, encoding.width), dtype=np.float32)
+    position = 0
+    for part in encoding.numeric:
+        values = numeric[part.name]
+        missing = np.isnan(values)
+        encoded[:, position] = (np.where(missing, part.fill, values) - part.center) / part.scale
+        position += 1
+        if part.flag_missing:
+            encoded[:, position] = missing
+            position += 1
+    for level_part in encoding.categorical:
+        known = np.flatnonzero(codes[level_part.name] >= 0)
+        encoded[known, position + codes[level_part.name][known]] = 1.0
+        position += len(level_part.levels)
+    return encoded

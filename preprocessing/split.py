@@ -1,0 +1,84 @@
+"""Which rows teach and which rows test: by period, else by group, else by student, else by row.
+
+Rows of one group never stand on both sides, and with periods a test row is never older than a training row. Nothing
+here fits or scores.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+from preprocessing.schema import DomainSchema
+
+Rows = NDArray[np.int64]
+
+
+def split_kind(frame: pl.DataFrame, schema: DomainSchema) -> str:
+    """How `folds` will split: "period", "group", "student" or "row"."""
+    if schema.period and frame["_period"].null_count() == 0 and frame["_period"].n_unique() > 2:
+        return "period"
+    if schema.group and frame["_group"].null_count() < frame.height:
+        return "group"
+    return "student" if frame["_student"].drop_nulls().is_duplicated().any() else "row"
+
+
+def clusters(frame: pl.DataFrame, schema: DomainSchema) -> Rows:
+    """(n,) numbers of the cluster of each row: its group, else its student, else the row itself.
+
+    With periods a group of one period is a cluster of its own: the same course next year has new students.
+    """
+    column = "_group" if schema.group else "_student"
+    parts = [pl.col(column)] + ([pl.col("_period")] if schema.period and schema.group else [])
+    keys = frame.select(
+        pl.when(pl.col(column).is_null())
+        .then(pl.concat_str(pl.lit("row "), pl.int_range(pl.len())))
+        .otherwise(pl.concat_str(pl.lit("key "), *parts, separator="\x1f", ignore_nulls=True))
+        .alias("key")
+    )["key"].to_numpy()
+    return np.unique(keys.astype(str), return_inverse=True)[1].astype(np.int64)
+
+
+def folds(
+    frame: pl.DataFrame, schema: DomainSchema, *, k: int, seed: int, classes: NDArray[np.int64] | None = None
+) -> list[tuple[Rows, Rows]]:
+    """Up to `k` (training rows, test rows) pairs of positions in `frame`; `classes` keeps class shares alike."""
+    kind = split_kind(frame, schema)
+    if kind == "period":
+        return list(_by_period(frame["_period"].to_list(), k))
+    positions = np.arange(frame.height)
+    if kind == "row":
+        plain = KFold if classes is None else StratifiedKFold
+        pairs = plain(k, shuffle=True, random_state=seed).split(positions, classes)
+    else:
+        groups = clusters(frame, schema)
+        k = min(k, len(np.unique(groups)))
+        grouped = GroupKFold if classes is None else StratifiedGroupKFold
+        pairs = grouped(k, shuffle=True, random_state=seed).split(positions, classes, groups)
+    return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
+
+
+def _by_period(periods: list[str], k: int) -> Iterator[tuple[Rows, Rows]]:
+    """Each of the last `k` periods is tested once, by what came before it."""
+    order = {period: number for number, period in enumerate(sorted(set(periods), key=period_order))}
+    numbers = np.array([order[period] for period in periods])
+    for last in range(max(1, len(order) - k), len(order)):
+        yield np.flatnonzero(numbers < last), np.flatnonzero(numbers == last)
+
+
+def period_order(period: str) -> tuple[tuple[int, int | str], ...]:
+    """A sort key that reads digits as numbers: "week 9" before "week 10", "2013J" before "2014B"."""
+    runs: list[tuple[int, int | str]] = []
+    text = ""
+    for character in period:
+        if text and character.isdigit() != text[-1].isdigit():
+            runs.append(_run(text))
+            text = ""
+        text += character
+    return (*runs, _run(text)) if text else tuple(runs)
+
+
+def _run(text: str) -> tuple[int, int | str]:
+    return (0, int(text)) if text.isdecimal() else (1, text)

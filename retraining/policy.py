@@ -1,0 +1,155 @@
+"""Whether a challenger replaces the champion: pure functions over errors on the same unseen rows.
+
+No store, no model, no clock: the same errors give the same decision, with its reasons.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from model.scores import Estimate, PairedGain, bootstrap, paired_gain
+
+Floats = NDArray[np.float64]
+Verdict = Literal["promote", "shadow", "keep"]
+
+
+class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a challenger must show.
+
+    min_gain: how much smaller its mean absolute error must be, in target units (the schema's own by default).
+    level: of the one-sided paired lower bound that must be above 0. min_rows: fewer unseen rows decide nothing.
+    holdout_share: of the rows that the champion has not seen, the newest that are held out. slice_rows: a slice of
+    students (group, protected column) with so many rows must not get credibly worse.
+    """
+
+    min_gain: float | None = None
+    level: float = 0.9
+    min_rows: int = 50
+    holdout_share: float = 0.5
+    slice_rows: int = 30
+
+
+class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
+    """The gain within one slice of students; worse: credibly so, by more than the minimum gain."""
+
+    column: str
+    value: str
+    gain: PairedGain
+    worse: bool
+
+
+class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided and why. Errors are mean absolute errors in target units, with 95 % intervals, over n rows."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    n: int
+    clusters: int
+    champion_mae: Estimate | None
+    challenger_mae: Estimate | None
+    naive_mae: Estimate | None
+    gain: PairedGain | None
+    slices: tuple[SliceGain, ...] = ()
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """(n,) absolute errors of champion, challenger and naive rule on the same unseen rows, with their clusters.
+
+    slices: column name to (n,) values by which students are told apart.
+    """
+
+    champion: Floats
+    challenger: Floats
+    naive: Floats
+    clusters: NDArray[np.int64]
+    slices: Mapping[str, NDArray[np.str_]] = {}
+
+
+def decide(evidence: Evidence, policy: PromotionPolicy, *, min_gain: float, unit: str = "") -> PromotionDecision:
+    """Promote when the gain is above `min_gain`, its lower bound above 0, and no slice gets worse; else shadow.
+
+    With fewer than `policy.min_rows` rows nothing is proved and the challenger stays in shadow.
+    """
+    n = len(evidence.champion)
+    if n < policy.min_rows:
+        reason = f"not enough data: {n} rows that neither model has seen; {policy.min_rows} are needed"
+        return refusal(reason, n=n, verdict="shadow")
+    gain = paired_gain(evidence.champion, evidence.challenger, evidence.clusters, level=policy.level)
+    slices = slice_gains(evidence, policy, min_gain)
+    failures = [*gain_failures(gain, min_gain, unit), *slice_failures(slices)]
+    success = (
+        f"the challenger's error is {gain.mean:.4g} {unit} smaller".replace("  ", " ")
+        + f" (more than {min_gain:g}), with a {policy.level:.0%} lower bound of {gain.lower:.4g}, on {n} unseen rows"
+    )
+    return PromotionDecision(
+        verdict="shadow" if failures else "promote",
+        reasons=tuple(failures) or (success,),
+        n=n,
+        clusters=gain.clusters,
+        champion_mae=mean_error(evidence.champion, evidence.clusters),
+        challenger_mae=mean_error(evidence.challenger, evidence.clusters),
+        naive_mae=mean_error(evidence.naive, evidence.clusters),
+        gain=gain,
+        slices=tuple(slices),
+    )
+
+
+def refusal(reason: str, *, n: int = 0, verdict: Verdict = "keep") -> PromotionDecision:
+    """A decision that needed no comparison."""
+    return PromotionDecision(
+        verdict=verdict,
+        reasons=(reason,),
+        n=n,
+        clusters=0,
+        champion_mae=None,
+        challenger_mae=None,
+        naive_mae=None,
+        gain=None,
+    )
+
+
+def gain_failures(gain: PairedGain, min_gain: float, unit: str) -> list[str]:
+    """Why the gain is not enough; empty when it is."""
+    failures = []
+    if not gain.mean > min_gain:
+        failures.append(f"the gain of {gain.mean:.4g} {unit} is not above {min_gain:g}".replace("  ", " "))
+    if not gain.lower > 0:
+        failures.append(
+            f"the gain may be luck: its {gain.level:.0%} lower bound is {gain.lower:.4g} over {gain.n} rows "
+            f"in {gain.clusters} clusters"
+        )
+    return failures
+
+
+def slice_gains(evidence: Evidence, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
+    """The gain in every slice that is large enough to be judged."""
+    found = []
+    for column, values in sorted(evidence.slices.items()):
+        for value in np.unique(values):
+            rows = values == value
+            if rows.sum() < policy.slice_rows:
+                continue
+            champion, challenger, groups = evidence.champion[rows], evidence.challenger[rows], evidence.clusters[rows]
+            loss = paired_gain(challenger, champion, groups, level=policy.level)
+            gain = paired_gain(champion, challenger, groups, level=policy.level)
+            worse = loss.mean > min_gain and loss.lower > 0
+            found.append(SliceGain(column=column, value=str(value), gain=gain, worse=worse))
+    return found
+
+
+def slice_failures(slices: list[SliceGain]) -> list[str]:
+    """The slices that would get worse, in words."""
+    return [
+        f"students with {part.column} = {part.value} would get worse by {-part.gain.mean:.4g} ({part.gain.n} rows)"
+        for part in slices
+        if part.worse
+    ]
+
+
+def mean_error(errors: Floats, clusters: NDArray[np.int64]) -> Estimate:
+    """The mean of (n,) errors with its 95 % interval over clusters."""
+    parts = np.stack([np.ones_like(errors), errors], axis=1)
+    return bootstrap(parts, clusters, lambda sums: sums[..., 1] / sums[..., 0], seed=0)

@@ -1,0 +1,158 @@
+"""From unseen answers to a choice: scores per candidate, calibration, signal, importance, interval width.
+
+Pure functions over arrays and fitted models; nothing here trains the final model or saves it.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from model.naive import NaiveRule, fit_naive
+from model.predictor import calibrate
+from model.scores import (
+    PairedGain,
+    Scores,
+    ValueScores,
+    absolute_errors,
+    paired_gain,
+    score_classes,
+    score_values,
+)
+from preprocessing.split import Rows
+from training.fit import Fitted, Floats, Task
+
+COVERAGE = 0.9
+SIGNAL_LEVEL = 0.99
+IMPORTANCE_REPEATS = 3
+
+
+def score(task: Task, outputs: Floats, clusters: NDArray[np.int64]) -> Scores:
+    """Scores of `outputs` ((n, 1) values or (n, levels) probabilities) for the rows of `task`."""
+    if task.target.kind == "value":
+        return score_values(task.truth, outputs[:, 0], clusters)
+    truth, answers = task.truth.astype(np.int64), outputs.argmax(axis=1)
+    return score_classes(truth, answers, outputs, task.target.levels, clusters)
+
+
+def score_naive(task: Task, answers: Floats, clusters: NDArray[np.int64]) -> Scores:
+    """Scores of the naive rule's (n,) `answers`; it gives no probabilities."""
+    if task.target.kind == "value":
+        return score_values(task.truth, answers, clusters)
+    truth = task.truth.astype(np.int64)
+    return score_classes(truth, answers.astype(np.int64), None, task.target.levels, clusters)
+
+
+def better(first: Scores, second: Scores) -> bool:
+    """Whether `first` wins by the rule that chooses: lowest RMSE, or highest weighted F1."""
+    return merit(first) > merit(second)
+
+
+def merit(scores: Scores) -> float:
+    """The number that chooses, larger is better."""
+    return -scores.rmse.value if isinstance(scores, ValueScores) else scores.weighted_f1.value
+
+
+def choose(scores: Mapping[str, Scores]) -> str:
+    """The name of the best candidate; of equals the first."""
+    return max(scores, key=lambda name: merit(scores[name]))
+
+
+def naive_rule(task: Task, column: str | None) -> NaiveRule:
+    """The naive rule learned from all rows of `task`."""
+    return fit_naive(task.target, column, labels(task))
+
+
+def labels(task: Task) -> list[float | str]:
+    """The outcomes as the schema writes them: values, or level names."""
+    if task.target.kind == "value":
+        return [float(value) for value in task.truth]
+    return [task.target.levels[int(value)] for value in task.truth]
+
+
+def answer_naively(task: Task, column: str | None, folds: list[tuple[Rows, Rows]]) -> Floats:
+    """(n,) answers of the naive rule as numbers, each row's rule learned without its fold; NaN where untested."""
+    answers = np.full(task.frame.height, np.nan)
+    for train, test in folds:
+        rule = naive_rule(task.subset(train), column)
+        rows = task.frame[test].select(column).to_dicts() if column else [{}] * len(test)
+        said = [rule.answer(row) for row in rows]
+        answers[test] = [task.target.levels.index(a) if isinstance(a, str) else a for a in said]
+    return answers
+
+
+def constant_losses(task: Task, folds: list[tuple[Rows, Rows]]) -> Floats:
+    """(n,) losses of knowing only the mean, or the class shares, of the other folds."""
+    losses = np.full(task.frame.height, np.nan)
+    for train, test in folds:
+        if task.target.kind == "value":
+            outputs = np.full((len(test), 1), task.truth[train].mean())
+        else:
+            counts = np.bincount(task.truth[train].astype(np.int64), minlength=len(task.target.levels))
+            outputs = np.tile(counts / counts.sum(), (len(test), 1))
+        losses[test] = proper_losses(task.subset(test), outputs)
+    return losses
+
+
+def proper_losses(task: Task, outputs: Floats) -> Floats:
+    """(n,) squared errors, or Brier losses summed over classes: least when the truth is told (Gneiting 2007)."""
+    if task.target.kind == "value":
+        return np.asarray((outputs[:, 0] - task.truth) ** 2)
+    happened = np.eye(outputs.shape[1])[task.truth.astype(np.int64)]
+    return np.asarray(((outputs - happened) ** 2).sum(axis=1))
+
+
+def signal(
+    task: Task, outputs: Floats, folds: list[tuple[Rows, Rows]], tested: Rows, clusters: NDArray[np.int64]
+) -> PairedGain:
+    """How much smaller the loss of `outputs` is than that of a constant answer, over the `tested` rows."""
+    constant = constant_losses(task, folds)[tested]
+    fitted = proper_losses(task.subset(tested), outputs[tested])
+    return paired_gain(constant, fitted, clusters[tested], level=SIGNAL_LEVEL)
+
+
+def temperature(truth: NDArray[np.int64], probabilities: Floats) -> float:
+    """The temperature with the least log loss over unseen rows (Guo et al. 2017), from 0.2 to 5."""
+    rows = np.arange(len(truth))
+
+    def log_loss(log_temperature: float) -> float:
+        told = calibrate(probabilities, float(np.exp(log_temperature)))[rows, truth]
+        return float(-np.log(np.maximum(told, 1e-12)).mean())
+
+    found = minimize_scalar(log_loss, bounds=(np.log(0.2), np.log(5.0)), method="bounded")
+    return round(float(np.exp(found.x)), 4)
+
+
+def half_width(errors: Floats, coverage: float = COVERAGE) -> float | None:
+    """The conformal half width: the ceil((n + 1) coverage)-th smallest unseen error (Vovk et al. 2005; Barber et al.
+    2021 for cross-validated errors). None when there are too few rows to promise `coverage`."""
+    rank = int(np.ceil((len(errors) + 1) * coverage))
+    return None if rank > len(errors) else float(np.partition(errors, rank - 1)[rank - 1])
+
+
+def importance(fitted: Fitted, task: Task) -> dict[str, float]:
+    """Input to the rise of the mean absolute error, in target units, when its values are shuffled (Breiman 2001).
+
+    `task` holds rows that `fitted` has not seen. Never below 0.
+    """
+    generator = np.random.default_rng(task.seed)
+    base = _mean_error(fitted, task, task.frame)
+    rises = {}
+    for feature in task.inputs:
+        shuffled = [
+            task.frame.with_columns(
+                pl.Series(feature.name, task.frame[feature.name].gather(generator.permutation(task.frame.height)))
+            )
+            for _ in range(IMPORTANCE_REPEATS)
+        ]
+        rise = float(np.mean([_mean_error(fitted, task, rows) for rows in shuffled])) - base
+        rises[feature.name] = max(0.0, rise)
+    return rises
+
+
+def _mean_error(fitted: Fitted, task: Task, frame: pl.DataFrame) -> float:
+    outputs = fitted.outputs(frame)
+    answers = outputs[:, 0] if task.target.kind == "value" else outputs.argmax(axis=1)
+    return float(absolute_errors(task.truth, answers).mean())

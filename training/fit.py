@@ -1,0 +1,83 @@
+"""Fits candidates and lets each answer rows it has not seen. Chooses nothing and judges nothing."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from model.predictor import clip
+from preprocessing.encode import Encoding, encode_frame, fit_encoding
+from preprocessing.schema import Feature, Target
+from preprocessing.split import Rows
+from training.candidates import Candidate, Estimator
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned: `inputs` of `frame` to `truth` ((n,) values, or level numbers)."""
+
+    target: Target
+    inputs: tuple[Feature, ...]
+    frame: pl.DataFrame
+    truth: Floats
+    seed: int
+
+    def subset(self, rows: Rows) -> "Task":
+        return Task(self.target, self.inputs, self.frame[rows], self.truth[rows], self.seed)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator with the encoding it was fitted on."""
+
+    estimator: Estimator
+    encoding: Encoding
+    target: Target
+
+    def outputs(self, frame: pl.DataFrame) -> Floats:
+        """(n, 1) values within the target's range, or (n, levels) probabilities."""
+        X = encode_frame(self.encoding, frame)
+        if self.target.kind == "value":
+            values = self.estimator.predict(X).reshape(-1, 1).astype(np.float64)
+            return clip(values, self.target.minimum, self.target.maximum)
+        probabilities = np.zeros((len(X), len(self.target.levels)))
+        probabilities[:, self.estimator.classes_.astype(int)] = self.estimator.predict_proba(X)
+        return probabilities
+
+
+def fit(candidate: Candidate, task: Task) -> Fitted:
+    """`candidate` fitted on all rows of `task`, on one thread so that sums are added in one order everywhere."""
+    encoding = fit_encoding(task.inputs, task.frame, standardise=candidate.standardise)
+    truth = task.truth if task.target.kind == "value" else task.truth.astype(np.int64)
+    with threadpool_limits(1):
+        estimator = candidate.make(task.seed).fit(encode_frame(encoding, task.frame), truth)
+    return Fitted(estimator, encoding, task.target)
+
+
+def answer_unseen(
+    candidates: Sequence[Candidate], task: Task, folds: Sequence[tuple[Rows, Rows]], *, jobs: int, progress: Progress
+) -> dict[str, Floats]:
+    """Candidate name to (n, outputs): each row answered by a model that was fitted without its fold.
+
+    Rows that no fold tests (the first periods of a time split) are NaN.
+    """
+    work = [(candidate, train, test) for candidate in candidates for train, test in folds]
+    width = 1 if task.target.kind == "value" else len(task.target.levels)
+    answers = {candidate.name: np.full((task.frame.height, width), np.nan) for candidate in candidates}
+    parallel = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
+    results: Iterable[Floats] = parallel(delayed(_answer_fold)(*item, task) for item in work)
+    for (candidate, _, test), outputs in zip(work, results, strict=True):
+        answers[candidate.name][test] = outputs
+        progress(candidate.name)
+    return answers
+
+
+def _answer_fold(candidate: Candidate, train: Rows, test: Rows, task: Task) -> Floats:
+    return fit(candidate, task.subset(train)).outputs(task.frame[test])

@@ -1,0 +1,259 @@
+"""Trains one model for one target at one moment: candidates cross-validated, one chosen, proved, bundled.
+
+Saving, registering and promoting are others' work; a refusal here is an answer, raised with its reason.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version as library_version
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from database.records import digest
+from drift.profile import build_profile
+from model.bundle import RECORDS, Bundle, Lineage, Manifest
+from model.export import check_parity, export_graph, nasty_rows
+from model.predictor import calibrate
+from model.scores import ClassScores, Scores, absolute_errors
+from preprocessing.schema import DomainSchema
+from preprocessing.split import Rows, clusters, folds, split_kind
+from training import evaluate
+from training.candidates import Candidate, candidates_for
+from training.fit import Fitted, Floats, Progress, Task, answer_unseen, fit
+
+MINIMUM_ROWS = 50
+FOLDS = 5
+LIBRARIES = ("numpy", "scikit-learn", "skl2onnx", "onnx", "onnxruntime")
+
+
+class NotTrainable(ValueError):
+    """There is no model worth serving in these rows; the message says why."""
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """A trained bundle, and the unseen answers that its scores were made of.
+
+    truth, outputs: (n,) and (n, outputs), NaN in rows that no fold tested.
+    """
+
+    bundle: Bundle
+    truth: Floats
+    outputs: Floats
+
+
+@dataclass(frozen=True)
+class _Experiment:
+    """A task with its split: rows `tested` were each answered by a model fitted without their fold."""
+
+    schema: DomainSchema
+    moment: str
+    task: Task
+    pairs: list[tuple[Rows, Rows]]
+    groups: NDArray[np.int64]
+    run: str
+    source: str
+
+    @cached_property
+    def tested(self) -> Rows:
+        return np.sort(np.concatenate([test for _, test in self.pairs]))
+
+    @cached_property
+    def seen(self) -> Task:
+        """The tested rows."""
+        return self.task.subset(self.tested)
+
+    def score(self, outputs: Floats) -> Scores:
+        return evaluate.score(self.seen, outputs[self.tested], self.groups[self.tested])
+
+
+def train(
+    schema: DomainSchema,
+    target: str,
+    moment: str,
+    frame: pl.DataFrame,
+    *,
+    seed: int = 0,
+    source: str = RECORDS,
+    with_protected: bool = False,
+    jobs: int | None = None,
+    progress: Progress = lambda _: None,
+) -> Training:
+    """The best model of `target` at `moment` for the labelled rows of a typed `frame` with `_record` ids.
+
+    source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not depend on it. Raises NotTrainable, or ParityError when
+    the exported graph disagrees with the fitted model.
+    """
+    task = _task(schema, target, moment, frame, seed, with_protected)
+    experiment = _experiment(schema, moment, task, frame, source)
+    candidates = candidates_for(experiment.task.target.kind)
+    jobs = jobs or os.cpu_count() or 1
+    answers = answer_unseen(candidates, experiment.task, experiment.pairs, jobs=jobs, progress=progress)
+    scores = {name: experiment.score(outputs) for name, outputs in answers.items()}
+    chosen = next(c for c in candidates if c.name == evaluate.choose(scores))
+    _require_signal(experiment, answers[chosen.name])
+    progress("final model")
+    return _finish(experiment, chosen, answers[chosen.name], scores)
+
+
+def _experiment(schema: DomainSchema, moment: str, task: Task, frame: pl.DataFrame, source: str) -> _Experiment:
+    classes = None if task.target.kind == "value" else task.truth.astype(np.int64)
+    pairs = folds(task.frame, schema, k=_fold_count(task), seed=task.seed, classes=classes)
+    run = digest([schema.fingerprint, sorted(frame["_record"]), task.seed, library_version("gradewatch")])
+    return _Experiment(schema, moment, task, pairs, clusters(task.frame, schema), run, source)
+
+
+def _task(
+    schema: DomainSchema, target_name: str, moment: str, frame: pl.DataFrame, seed: int, with_protected: bool
+) -> Task:
+    target = schema.target_by_name[target_name]
+    inputs = schema.inputs_at(moment, with_protected=with_protected)
+    needed = [target.name] + [feature.name for feature in inputs if not feature.optional]
+    if absent := [name for name in needed if name not in frame.columns]:
+        raise NotTrainable(f"{schema.name}/{target.name}@{moment}: the rows have no column {', '.join(absent)}")
+    absent_options = [pl.lit(None).alias(f.name) for f in inputs if f.name not in frame.columns]
+    rows = frame.with_columns(absent_options).drop_nulls(needed).sort("_record")
+    _require_rows(f"{schema.name}/{target.name}@{moment}", rows, target.name)
+    truth = rows[target.name]
+    if target.kind == "ordered_class":
+        truth = truth.replace_strict({level: float(i) for i, level in enumerate(target.levels)})
+    return Task(target, inputs, rows, truth.to_numpy().astype(np.float64), seed)
+
+
+def _require_rows(what: str, rows: pl.DataFrame, target: str) -> None:
+    if rows.height < MINIMUM_ROWS:
+        raise NotTrainable(f"{what}: not enough data, {rows.height} complete labelled rows; {MINIMUM_ROWS} are needed")
+    if rows[target].n_unique() < 2:
+        raise NotTrainable(f"{what}: every outcome is {rows[target][0]}; there is nothing to learn")
+
+
+def _fold_count(task: Task) -> int:
+    if task.target.kind == "value":
+        return FOLDS
+    counts = np.bincount(task.truth.astype(np.int64))
+    return int(max(2, min(FOLDS, counts[counts > 0].min())))
+
+
+def _require_signal(experiment: _Experiment, outputs: Floats) -> None:
+    task = experiment.task
+    gain = evaluate.signal(task, outputs, experiment.pairs, experiment.tested, experiment.groups)
+    if gain.lower <= 0:
+        what = f"{experiment.schema.name}/{task.target.name}@{experiment.moment}"
+        raise NotTrainable(
+            f"{what}: no signal in these inputs. Over "
+            f"{gain.n} unseen rows the best model's mean loss (squared error, or Brier) is {gain.mean:.4g} below that "
+            f"of a constant answer, with a {gain.level:.0%} lower bound of {gain.lower:.4g}; a model is served only "
+            "when that bound is above 0"
+        )
+
+
+def _finish(experiment: _Experiment, chosen: Candidate, outputs: Floats, scores: dict[str, Scores]) -> Training:
+    """The chosen candidate fitted on every row, calibrated, exported, proved and bundled."""
+    task, seen = experiment.task, experiment.seen
+    heat, uncalibrated = 1.0, None
+    if isinstance(before := scores[chosen.name], ClassScores):
+        uncalibrated = before.brier
+        heat = evaluate.temperature(seen.truth.astype(np.int64), outputs[experiment.tested])
+        outputs = np.where(np.isnan(outputs), np.nan, calibrate(outputs, heat))
+        scores = scores | {chosen.name: experiment.score(outputs)}
+    naive = _score_naive(experiment)
+    final = fit(chosen, task)
+    graph, parity = _export(final, task)
+    manifest = Manifest(
+        domain=experiment.schema.name,
+        target=task.target,
+        moment=experiment.moment,
+        schema=experiment.schema.fingerprint,
+        inputs=tuple(feature.name for feature in task.inputs),
+        encoding=final.encoding,
+        candidate=chosen.name,
+        naive=evaluate.naive_rule(task, _naive_column(experiment)),
+        temperature=heat,
+        half_width=_half_width(seen, outputs[experiment.tested]),
+        coverage=evaluate.COVERAGE if task.target.kind == "value" else None,
+        ranges=_ranges(task),
+        importance=_importance(experiment, chosen),
+        scores={"naive": naive} | scores,
+        uncalibrated_brier=uncalibrated,
+        beats_naive=evaluate.better(scores[chosen.name], naive),
+        parity=parity,
+        lineage=_lineage(experiment),
+    )
+    profile = _profile(experiment, outputs)
+    bundle = Bundle(manifest=manifest, graph=graph, profile=profile, rows=frozenset(task.frame["_record"]))
+    return Training(bundle=bundle, truth=task.truth, outputs=outputs)
+
+
+def _naive_column(experiment: _Experiment) -> str | None:
+    return experiment.schema.naive_column(experiment.task.target, experiment.moment)
+
+
+def _score_naive(experiment: _Experiment) -> Scores:
+    answers = evaluate.answer_naively(experiment.task, _naive_column(experiment), experiment.pairs)
+    tested = experiment.tested
+    return evaluate.score_naive(experiment.seen, answers[tested], experiment.groups[tested])
+
+
+def _importance(experiment: _Experiment, chosen: Candidate) -> dict[str, float]:
+    train_rows, test_rows = experiment.pairs[-1]
+    held_out = fit(chosen, experiment.task.subset(train_rows))
+    return evaluate.importance(held_out, experiment.task.subset(test_rows))
+
+
+def _half_width(seen: Task, outputs: Floats) -> float | None:
+    if seen.target.kind != "value":
+        return None
+    return evaluate.half_width(absolute_errors(seen.truth, outputs[:, 0]))
+
+
+def _export(final: Fitted, task: Task) -> tuple[bytes, float]:
+    """The graph, after both have agreed on 20,000 nasty rows."""
+    graph = export_graph(final.estimator, final.encoding.width)
+    seen = {f.name: task.frame[f.name].to_numpy().astype(np.float64) for f in task.inputs if f.kind == "numeric"}
+    return graph, check_parity(final.estimator, graph, nasty_rows(task.inputs, final.encoding, seen, seed=task.seed))
+
+
+def _ranges(task: Task) -> dict[str, tuple[float, float]]:
+    numeric = [task.frame[f.name].drop_nulls().to_numpy() for f in task.inputs if f.kind == "numeric"]
+    names = [f.name for f in task.inputs if f.kind == "numeric"]
+    known = [(name, values) for name, values in zip(names, numeric, strict=True) if values.size]
+    return {name: (float(values.min()), float(values.max())) for name, values in known}
+
+
+def _profile(experiment: _Experiment, outputs: Floats) -> bytes:
+    """The drift reference: every column known at the moment, the target, and the unseen predictions."""
+    task, schema = experiment.task, experiment.schema
+    columns = [f.name for f in schema.features_at(experiment.moment) if f.name in task.frame.columns]
+    name = f"_prediction:{task.target.name}"
+    frame = task.frame.with_columns(pl.Series(name, _said(task, outputs), strict=False))
+    return build_profile(frame, schema, columns=[*columns, task.target.name, name]).to_bytes()
+
+
+def _said(task: Task, outputs: Floats) -> list[float | str | None]:
+    """The unseen answers as the schema writes them; None in rows that no fold tested."""
+    said: list[float | str | None] = []
+    for row in outputs:
+        if np.isnan(row[0]):
+            said.append(None)
+        else:
+            said.append(float(row[0]) if task.target.kind == "value" else task.target.levels[int(row.argmax())])
+    return said
+
+
+def _lineage(experiment: _Experiment) -> Lineage:
+    """What the model came from; without a clock time, so that the same data and seed give the same bytes."""
+    task = experiment.task
+    columns = sorted(set(task.frame.columns) - {"_row", "_student"})
+    return Lineage(
+        data=digest(task.frame.select(columns).rows()),
+        training=experiment.run,
+        source=experiment.source,
+        rows=task.frame.height,
+        split=split_kind(task.frame, experiment.schema),
+        seed=task.seed,
+        code=library_version("gradewatch"),
+        libraries={name: library_version(name) for name in LIBRARIES},
+    )
