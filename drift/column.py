@@ -1,0 +1,220 @@
+"""One column of a sample, summarised without its rows: what values occurred and how often.
+
+A summary of marks or of continuous values is exact; a binned one is not, and says what it leaves open. Nothing here
+compares two samples, and no summary knows which values stood together in a row.
+
+>>> column = summarise_numbers(np.array([12.0, 8.0, 12.0, np.nan]))
+>>> column.values.tolist(), column.counts.tolist(), column.missing
+([8.0, 12.0], [1, 2], 1)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.unsignedinteger[Any]]
+
+BUCKETS = 16_384  # of a grid: 131 KB of 64-bit counts, and 1/16,384 of the rows is the most that D can be off by
+GRID_FROM = 16_384  # distinct values; fewer are kept as they are, since the grid would not be smaller
+
+
+class ProfileError(ValueError):
+    """A sample that cannot be summarised, or summaries that do not go together; the message names the column."""
+
+
+@dataclass(frozen=True, eq=False)
+class NumericColumn:
+    """Every value of a numeric column, exactly.
+
+    values: (distinct,) float64, strictly increasing, may be infinite, never NaN and never -0.0.
+    repeats: (distinct,) how often each occurred, or None when every value occurred once.
+    missing: rows without a value (null or NaN).
+    """
+
+    values: Floats
+    repeats: Counts | None
+    missing: int
+
+    @cached_property
+    def present(self) -> int:
+        """Rows that hold a value."""
+        return len(self.values) if self.repeats is None else int(self.repeats.sum(dtype=np.int64))
+
+    @cached_property
+    def counts(self) -> Integers:
+        """(distinct,) rows that hold each value."""
+        return np.ones(len(self.values), np.int64) if self.repeats is None else self.repeats.astype(np.int64)
+
+    @cached_property
+    def _cumulative(self) -> Integers:
+        return np.concatenate([[0], np.cumsum(self.counts)])
+
+    def rows_before(self, index: npt.NDArray[np.intp]) -> Integers:
+        """Rows whose value is one of the first `index` distinct values."""
+        return index.astype(np.int64) if self.repeats is None else self._cumulative[index]
+
+    def rows_up_to(self, points: Floats) -> Integers:
+        """Rows whose value is at or below each of `points`."""
+        return self.rows_before(np.searchsorted(self.values, points, side="right"))
+
+    def quantiles(self, shares: Floats) -> Floats:
+        """The smallest values that at least each of `shares` (above 0, up to 1) of the rows do not exceed."""
+        ranks = np.maximum(np.ceil(shares * self.present).astype(np.int64), 1)
+        if self.repeats is not None:
+            ranks = np.searchsorted(self._cumulative, ranks, side="left")
+        found: Floats = self.values[ranks - 1]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class BinnedColumn:
+    """A numeric column counted on the grid of a reference: it merges by addition, and bounds what it cannot tell.
+
+    edges: (buckets,) float64, strictly increasing, the last +inf; bucket k holds the values in (edges[k-1], edges[k]].
+    counts: (buckets,) rows in each. low, high: smallest and largest value, NaN-free; +inf and -inf of no rows.
+    """
+
+    edges: Floats
+    counts: Integers
+    low: float
+    high: float
+    missing: int
+
+    @cached_property
+    def present(self) -> int:
+        """Rows that hold a value."""
+        return int(self.counts.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class CategoricalColumn:
+    """How often each level occurred. levels: sorted, distinct; counts: (levels,) int64, none of them 0."""
+
+    levels: tuple[str, ...]
+    counts: Integers
+    missing: int
+
+    @cached_property
+    def present(self) -> int:
+        """Rows that hold a value."""
+        return int(self.counts.sum())
+
+
+Column = NumericColumn | BinnedColumn | CategoricalColumn
+
+
+def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericColumn:
+    """The exact summary of `numbers`, (rows,) of any real type; NaN counts as missing, beside `missing` others."""
+    ordered = np.sort(numbers.astype(np.float64, copy=False))
+    present = int(np.searchsorted(ordered, np.nan)) if len(ordered) else 0
+    lost = missing + len(ordered) - present
+    ordered = ordered[:present]
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1])
+    if len(changes) + 1 >= present:
+        return NumericColumn(_positive_zero(ordered), None, lost)
+    starts = np.concatenate([[0], changes + 1])
+    counts = np.diff(starts, append=present)
+    return NumericColumn(_positive_zero(ordered[starts]), smallest(counts), lost)
+
+
+def _positive_zero(values: Floats) -> Floats:
+    """`values` with -0.0, which is the same mark as 0.0, spelled 0.0. At most one entry is zero."""
+    zero = np.searchsorted(values, 0.0)
+    if zero < len(values) and values[zero] == 0.0:
+        values[zero] = 0.0
+    return values
+
+
+def smallest(counts: npt.NDArray[Any]) -> Counts:
+    """`counts` in the smallest unsigned type that holds them all, so that equal samples have equal bytes."""
+    kind = np.min_scalar_type(int(counts.max())) if len(counts) else np.dtype(np.uint8)
+    return counts.astype(kind)
+
+
+def grid_of(column: NumericColumn) -> Floats:
+    """The edges that cut the rows of `column` into at most 16,384 equal shares; a frequent value gets its own bucket.
+
+    Of a column without rows: one bucket for everything.
+    """
+    if not column.present:
+        return np.array([np.inf])
+    shares = np.arange(1, BUCKETS) / BUCKETS
+    edges = np.unique(column.quantiles(shares))
+    frequent = column.values[column.counts > column.present / BUCKETS] if column.repeats is not None else edges[:0]
+    before = np.nextafter(frequent, -np.inf)
+    return np.unique(np.concatenate([edges, frequent, before[before > -np.inf], [np.inf]]))
+
+
+def bin_numbers(column: NumericColumn, edges: Floats) -> BinnedColumn:
+    """`column` counted on `edges`."""
+    counts = np.diff(column.rows_up_to(edges), prepend=0)
+    low, high = (column.values[0], column.values[-1]) if column.present else (np.inf, -np.inf)
+    return BinnedColumn(edges, counts, float(low), float(high), column.missing)
+
+
+def merge(first: Column, second: Column) -> Column:
+    """The summary of both samples together; the order does not matter. ProfileError when the kinds or grids differ."""
+    if isinstance(first, CategoricalColumn) and isinstance(second, CategoricalColumn):
+        return _merge_levels(first, second)
+    if isinstance(first, NumericColumn) and isinstance(second, NumericColumn):
+        return _merge_numbers(first, second)
+    if isinstance(first, CategoricalColumn) or isinstance(second, CategoricalColumn):
+        raise ProfileError("numeric in one profile, categorical in the other")
+    if isinstance(first, NumericColumn):
+        return merge(second, first)
+    return _merge_bins(first, second if isinstance(second, BinnedColumn) else bin_numbers(second, first.edges))
+
+
+def _merge_levels(first: CategoricalColumn, second: CategoricalColumn) -> CategoricalColumn:
+    counted = dict(zip(first.levels, first.counts.tolist(), strict=True))
+    for level, count in zip(second.levels, second.counts.tolist(), strict=True):
+        counted[level] = counted.get(level, 0) + count
+    return count_levels(counted, first.missing + second.missing)
+
+
+def count_levels(counted: dict[str, int], missing: int) -> CategoricalColumn:
+    """The column in which each level of `counted` occurred so often."""
+    levels = tuple(sorted(level for level, count in counted.items() if count))
+    return CategoricalColumn(levels, np.array([counted[level] for level in levels], np.int64), missing)
+
+
+def _merge_numbers(first: NumericColumn, second: NumericColumn) -> NumericColumn:
+    values = np.concatenate([first.values, second.values])
+    order = np.argsort(values, kind="stable")
+    values = values[order]
+    new = np.concatenate([[True], values[1:] != values[:-1]])[: len(values)]
+    missing = first.missing + second.missing
+    if first.repeats is None and second.repeats is None and new.all():
+        return NumericColumn(values, None, missing)
+    counts = np.concatenate([first.counts, second.counts])[order]
+    return NumericColumn(values[new], smallest(np.add.reduceat(counts, np.flatnonzero(new))), missing)
+
+
+def _merge_bins(first: BinnedColumn, second: BinnedColumn) -> BinnedColumn:
+    if not np.array_equal(first.edges, second.edges):
+        raise ProfileError("counted on the grids of two different references; count both on one of them")
+    low, high = min(first.low, second.low), max(first.high, second.high)
+    return BinnedColumn(first.edges, first.counts + second.counts, low, high, first.missing + second.missing)
+
+
+def same(first: Column, second: Column) -> bool:
+    """Whether two summaries hold exactly the same."""
+    if type(first) is not type(second) or first.missing != second.missing or first.present != second.present:
+        return False
+    return all(np.array_equal(a, b) for a, b in zip(parts(first), parts(second), strict=True))
+
+
+def parts(column: Column) -> tuple[npt.NDArray[Any], ...]:
+    """The arrays that make up `column`, in a fixed order."""
+    if isinstance(column, NumericColumn):
+        return column.values, column.repeats if column.repeats is not None else np.zeros(0, np.uint8)
+    if isinstance(column, BinnedColumn):
+        return column.edges, column.counts, np.array([column.low, column.high])
+    return np.array(column.levels, dtype=np.str_), column.counts

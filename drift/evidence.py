@@ -1,0 +1,159 @@
+"""What the tests say about one column, before anything is corrected or decided.
+
+Verdicts need all columns together and a policy; they are made in `drift.report`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn
+from drift.profile import Kind
+from drift.univariate import Divergence, ks_distance, ks_p_value, level_divergence, level_test, number_divergence
+
+NAMED_LEVELS = 50  # new, vanished or pooled levels that a report names; all are counted
+
+
+class LevelCount(msgspec.Struct, frozen=True):
+    """A level and in how many rows it occurred."""
+
+    level: str
+    rows: int
+
+
+class Evidence(NamedTuple):
+    """What the tests say about one column before correction. p_high, p_low: for the smallest and largest D possible."""
+
+    name: str
+    kind: Kind
+    test: Literal["ks", "chi-square", "none"]
+    rows: tuple[int, int]
+    missing: tuple[int, int]
+    statistic: float = 0.0
+    statistic_high: float = 0.0
+    p_high: float = 1.0
+    p_low: float = 1.0
+    effect: float = 0.0
+    freedom: int = 0
+    constant: bool = False
+    divergence: Divergence | None = None
+    facts: Mapping[str, Any] = {}
+
+
+def gather(name: str, reference: Column, current: Column) -> Evidence:
+    """All that the tests say about one column; both summaries are of one kind."""
+    if isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
+        return _gather_levels(name, reference, current)
+    assert not isinstance(reference, CategoricalColumn)  # noqa: S101 (callers check the kinds)
+    assert not isinstance(current, CategoricalColumn)  # noqa: S101
+    return _gather_numbers(name, reference, current)
+
+
+def _gather_levels(name: str, reference: CategoricalColumn, current: CategoricalColumn) -> Evidence:
+    rows, missing = (reference.present, current.present), (reference.missing, current.missing)
+    levels = _level_changes(reference, current)
+    if not all(rows):
+        return Evidence(name, "categorical", "none", rows, missing, facts=levels)
+    result = level_test(reference, current)
+    constant = len({*reference.levels, *current.levels}) == 1
+    facts = levels | {"where": result.where, "share_reference": result.reference, "share_current": result.current}
+    facts |= {"pooled_levels": result.pooled[:NAMED_LEVELS], "pooled_level_count": len(result.pooled)}
+    facts |= {"middle_reference": _commonest(reference), "middle_current": _commonest(current)}
+    return Evidence(
+        name,
+        "categorical",
+        "chi-square",
+        rows,
+        missing,
+        statistic=result.statistic,
+        statistic_high=result.statistic,
+        p_high=result.p_value,
+        p_low=result.p_value,
+        effect=result.effect,
+        freedom=result.freedom,
+        constant=constant,
+        divergence=level_divergence(reference, current),
+        facts=facts,
+    )
+
+
+def _commonest(column: CategoricalColumn) -> str:
+    return column.levels[int(column.counts.argmax())]
+
+
+def _level_changes(reference: CategoricalColumn, current: CategoricalColumn) -> dict[str, Any]:
+    new, vanished = _only_in(current, reference), _only_in(reference, current)
+    named = {"new_levels": new[:NAMED_LEVELS], "vanished_levels": vanished[:NAMED_LEVELS]}
+    return named | {"new_level_count": len(new), "vanished_level_count": len(vanished)}
+
+
+def _only_in(column: CategoricalColumn, other: CategoricalColumn) -> tuple[LevelCount, ...]:
+    known = set(other.levels)
+    counted = zip(column.levels, column.counts.tolist(), strict=True)
+    extra = [LevelCount(level, count) for level, count in counted if level not in known]
+    return tuple(sorted(extra, key=lambda item: (-item.rows, item.level)))
+
+
+def _gather_numbers(
+    name: str, reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn
+) -> Evidence:
+    rows, missing = (reference.present, current.present), (reference.missing, current.missing)
+    if not all(rows):
+        return Evidence(name, "numeric", "none", rows, missing)
+    distance = ks_distance(reference, current)
+    facts = {
+        "where": _finite(distance.where),
+        "share_reference": distance.reference,
+        "share_current": distance.current,
+        "middle_reference": _median(reference),
+        "middle_current": _median(current),
+        "outside_range": _outside(reference, current),
+    }
+    return Evidence(
+        name,
+        "numeric",
+        "ks",
+        rows,
+        missing,
+        statistic=distance.low,
+        statistic_high=distance.high,
+        p_high=ks_p_value(distance.low, *rows),
+        p_low=ks_p_value(distance.high, *rows),
+        effect=distance.low,
+        constant=_range(reference) == _range(current) and _range(current)[0] == _range(current)[1],
+        divergence=number_divergence(reference, current),
+        facts=facts,
+    )
+
+
+def _range(column: NumericColumn | BinnedColumn) -> tuple[float, float]:
+    if isinstance(column, BinnedColumn):
+        return column.low, column.high
+    return float(column.values[0]), float(column.values[-1])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _median(column: NumericColumn | BinnedColumn) -> float | None:
+    if isinstance(column, NumericColumn):
+        return _finite(float(column.quantiles(np.array([0.5]))[0]))
+    middle = np.searchsorted(np.cumsum(column.counts), math.ceil(column.present / 2))
+    return _finite(float(column.edges[middle]))
+
+
+def _outside(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> int:
+    low, high = _range(reference)
+    if isinstance(current, NumericColumn):
+        below, within = current.rows_up_to(np.array([np.nextafter(low, -np.inf), high]))
+        return int(current.present - (within - below))
+    edges, total = current.edges, np.cumsum(current.counts)
+    below = np.searchsorted(edges, np.nextafter(low, -np.inf), side="right")
+    beyond = np.searchsorted(edges, high, side="left")
+    return int(np.append(0, total)[below] + current.present - total[beyond])

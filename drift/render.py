@@ -1,0 +1,220 @@
+"""A drift report for people: a table for the terminal and one self-contained page with plots.
+
+Only drawing happens here; every number and sentence comes from the report, and the plots from the two profiles.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+from rich.text import Text
+
+from drift.column import BinnedColumn, CategoricalColumn, Column, Floats, NumericColumn
+from drift.profile import Profile
+from drift.report import ColumnDrift, DriftReport, describe
+from drift.univariate import aligned
+
+STYLES = {"drift": "bold red", "warn": "yellow", "ok": "green", "undecided": "dim", "constant": "dim"}
+NAME_LENGTH = 60
+LEVEL_LENGTH = 18
+LEVELS_DRAWN = 8
+PLOTS_FOR_ALL = 120  # columns; in a longer report only the changed ones are drawn, to keep the page below 1 MB
+PLOTS_AT_MOST = 250
+WIDTH, HEIGHT = 300, 90  # of a plot, in its own units
+STEPS = 60  # at which a cumulative curve is drawn
+
+
+def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
+    """The report as a table for a terminal, the most telling columns first; `limit` of them, or all.
+
+    The caption is the report's summary.
+    """
+    title = f"Drift of {report.domain}: {report.n_current:,} rows against {report.n_reference:,}"
+    table = Table(title=Text(title), caption=Text(report.summary), caption_justify="left")
+    table.add_column("column", overflow="fold")
+    for head in ("verdict", "effect", "range", "limit", "p adjusted", "missing", "what changed"):
+        table.add_column(head, justify="left" if head in ("verdict", "what changed") else "right")
+    for column in report.columns[:limit]:
+        verdict = Text(_verdict(column), style=STYLES[_verdict(column)])
+        bounds, missing = _range(column), _missing(column)
+        cells = (f"{column.effect:.3f}", bounds, f"{column.threshold:g}", f"{column.p_adjusted:.2g}", missing)
+        table.add_row(Text(_short(column.column)), verdict, *cells, Text(_short(describe(column), 160)))
+    return table
+
+
+def _verdict(column: ColumnDrift) -> str:
+    """The word that the column is shown under: its missing rate's when only that raises the alarm."""
+    verdict: str = (
+        column.missing.verdict if column.alarming and column.verdict not in ("drift", "warn") else column.verdict
+    )
+    return verdict
+
+
+def _range(column: ColumnDrift) -> str:
+    return f"{column.effect_low:.3f}–{column.effect_high:.3f}"
+
+
+def _missing(column: ColumnDrift) -> str:
+    return f"{column.missing.rate_reference:.1%} → {column.missing.rate_current:.1%}"
+
+
+def _short(text: str, length: int = NAME_LENGTH) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+class _Card(NamedTuple):
+    name: str
+    verdict: str
+    sentence: str
+    plot: Any
+    numbers: str
+
+
+HEADS = tuple(
+    "column,verdict,effect,range,limit,statistic,p,p adjusted,rows,rows before,missing,missing before,PSI,JS,W".split(
+        ","
+    )
+)
+
+
+def render_html(report: DriftReport, reference: Profile, current: Profile) -> str:
+    """The report as one HTML page that needs nothing else: sentences first, then plots, then all numbers.
+
+    reference, current: the profiles that were compared; the plots are drawn from them.
+    """
+    drawn = report.columns if len(report.columns) <= PLOTS_FOR_ALL else report.flagged[:PLOTS_AT_MOST]
+    names = {column.column for column in drawn}
+    cards = [(column, _card(column, reference, current, column.column in names)) for column in report.columns]
+    sections = [
+        ("What changed", [card for column, card in cards if column.alarming]),
+        ("Too few rows to tell", _cards_of(cards, "undecided")),
+        ("Still the same", _cards_of(cards, "ok") + _cards_of(cards, "constant")),
+    ]
+    rows = [_row(column) for column in report.columns]
+    page: str = _template().render(report=report, sections=sections, heads=HEADS, rows=rows)
+    return page
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
+
+
+def _cards_of(cards: list[tuple[ColumnDrift, _Card]], verdict: str) -> list[_Card]:
+    return [card for column, card in cards if column.verdict == verdict and not column.alarming]
+
+
+def _card(column: ColumnDrift, reference: Profile, current: Profile, draw: bool) -> _Card:
+    before, after = reference.columns.get(column.column), current.columns.get(column.column)
+    plot = _plot(before, after) if draw and before and after else None
+    numbers = f"effect {column.effect:.3f} ({_range(column)}), limit {column.threshold:g}, p {column.p_adjusted:.2g}"
+    numbers += f", missing {_missing(column)}" if column.missing.statistic is not None else ""
+    return _Card(_short(column.column), _verdict(column), _short(describe(column), 400), plot, numbers)
+
+
+def _row(column: ColumnDrift) -> tuple[str, ...]:
+    further = (column.psi, column.jensen_shannon, column.wasserstein)
+    return (
+        _short(column.column),
+        _verdict(column),
+        f"{column.effect:.3f}",
+        _range(column),
+        f"{column.threshold:g}",
+        f"{column.statistic:.4g}",
+        f"{column.p_value:.2g}",
+        f"{column.p_adjusted:.2g}",
+        f"{column.n_current:,}",
+        f"{column.n_reference:,}",
+        f"{column.missing.rate_current:.1%}",
+        f"{column.missing.rate_reference:.1%}",
+        *("" if value is None else f"{value:.3g}" for value in further),
+    )
+
+
+def _plot(reference: Column, current: Column) -> Any:
+    """An inline SVG: two cumulative curves, or pairs of bars; None when a sample has no values."""
+    from markupsafe import Markup
+
+    if not reference.present or not current.present:
+        return None
+    if isinstance(reference, CategoricalColumn) or isinstance(current, CategoricalColumn):
+        body, height = _bars(reference, current)
+    else:
+        body, height = _curves(reference, current), HEIGHT + 12
+    return Markup(f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="reference and current">{body}</svg>')  # noqa: S704 (escaped below)
+
+
+def _curves(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> str:
+    """Shares of rows at or below each value, over the middle 99 % of the reference and the current sample."""
+    columns = (reference, current)
+    low, high = min(_at(c, 0.005) for c in columns), max(_at(c, 0.995) for c in columns)
+    points = _points(columns, low, high)
+    axis = f'<path class="a" d="M0 {HEIGHT}H{WIDTH}"/>'
+    paths = "".join(
+        f'<path class="{k}" d="{_path(points, c, low, high)}"/>' for k, c in zip("on", columns, strict=True)
+    )
+    ends = f'<text y="{HEIGHT + 10}">{low:.4g}</text><text x="{WIDTH}" y="{HEIGHT + 10}" text-anchor="end">{high:.4g}'
+    return f"{axis}{paths}{ends}</text>"
+
+
+LARGEST = 1e150  # beyond which a plot's axis would overflow
+
+
+def _at(column: NumericColumn | BinnedColumn, share: float) -> float:
+    if isinstance(column, NumericColumn):
+        value = float(column.quantiles(np.array([share]))[0])
+    else:
+        value = float(column.edges[np.searchsorted(np.cumsum(column.counts), share * column.present)])
+        value = min(value, column.high)
+    return min(max(value, -LARGEST), LARGEST)
+
+
+def _points(columns: tuple[NumericColumn | BinnedColumn, ...], low: float, high: float) -> Floats:
+    """Values to draw a step at: all of them for marks, else equidistant ones."""
+    few = all(isinstance(column, NumericColumn) and len(column.values) <= STEPS for column in columns)
+    if not few:
+        return np.linspace(low, high, STEPS)
+    points: Floats = np.unique(
+        np.concatenate([column.values for column in columns if isinstance(column, NumericColumn)])
+    )
+    return points[(points >= low) & (points <= high)]
+
+
+def _path(points: Floats, column: NumericColumn | BinnedColumn, low: float, high: float) -> str:
+    if isinstance(column, NumericColumn):
+        rows = column.rows_up_to(points)
+    else:
+        rows = np.append(0, np.cumsum(column.counts))[np.searchsorted(column.edges, points, side="right")]
+    x = np.rint((points - low) / ((high - low) or 1.0) * WIDTH).astype(int).tolist()
+    y = np.rint(HEIGHT - rows / column.present * HEIGHT).astype(int).tolist()
+    return f"M{x[0]} {HEIGHT}" + "".join(f"H{a}V{b}" for a, b in zip(x, y, strict=True)) + f"H{WIDTH}"
+
+
+def _bars(reference: Column, current: Column) -> tuple[str, int]:
+    """Shares of the levels that occur most, a pair of bars each."""
+    from markupsafe import escape
+
+    assert isinstance(reference, CategoricalColumn)  # noqa: S101 (the report compares like with like)
+    assert isinstance(current, CategoricalColumn)  # noqa: S101
+    levels, table = aligned(reference, current)
+    shares = table / table.sum(axis=1, keepdims=True)
+    order = np.argsort(-shares.sum(axis=0), kind="stable")[:LEVELS_DRAWN]
+    scale = (WIDTH - 110) / float(shares.max())
+    texts = "".join(
+        f'<text y="{16 * i + 10}">{escape(_short(levels[k], LEVEL_LENGTH))}</text>' for i, k in enumerate(order)
+    )
+    paths = "".join(f'<path class="{k}" d="{_bar_path(shares[i, order] * scale, 7 * i)}"/>' for i, k in enumerate("ON"))
+    return texts + paths, 16 * len(order) + 2
+
+
+def _bar_path(lengths: npt.NDArray[np.float64], offset: int) -> str:
+    bars = (f"M110 {16 * i + offset + 1}h{length:.0f}v6h-{length:.0f}z" for i, length in enumerate(lengths.tolist()))
+    return "".join(bars)

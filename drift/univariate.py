@@ -1,0 +1,319 @@
+"""How far apart two samples of one column are: the tests, their effect sizes, and intervals around those.
+
+Everything is computed from column summaries, by counting; nothing here decides whether a distance is drift.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from drift.column import BinnedColumn, CategoricalColumn, Floats, Integers, NumericColumn, ProfileError, bin_numbers
+
+STRIDE = 32  # distinct values between two at which the distance is looked up first; 16 to 64 cost the same
+DIRECT_UP_TO = 4_096  # distinct values for which looking at all of them is as cheap
+SMALLEST_EXPECTED = 5.0  # rows; below, the chi-square distribution is a poor stand-in (Cochran 1954)
+POOLED = "(other)"
+CELLS = 10  # of the reference's equal shares, for the population stability index
+
+
+class KsDistance(NamedTuple):
+    """The Kolmogorov–Smirnov distance D, the largest difference between the shares of rows at or below some value.
+
+    low, high: D lies between them, both included; equal unless a sample is known only on a grid.
+    where: a value at which the difference is `low`. reference, current: the shares of rows at or below it.
+    """
+
+    low: float
+    high: float
+    where: float
+    reference: float
+    current: float
+
+
+def ks_distance(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> KsDistance:
+    """D of two columns, which must both hold values. ProfileError when they are counted on two different grids."""
+    if isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
+        return _exact(reference, current)
+    return _on_grid(reference, current)
+
+
+def _exact(reference: NumericColumn, current: NumericColumn) -> KsDistance:
+    """D without a look at most of the values: it is attained at one of the shorter column's values, or just below."""
+    swapped = len(reference.values) > len(current.values)
+    few, many = (current, reference) if swapped else (reference, current)
+    gap, where = _largest_gap(few, many)
+    rows = reference.present * current.present
+    at = np.array([where])
+    shares = [int(column.rows_up_to(at)[0]) / column.present for column in (reference, current)]
+    return KsDistance(gap / rows, gap / rows, where, *shares)
+
+
+def _largest_gap(few: NumericColumn, many: NumericColumn) -> tuple[int, float]:
+    """The largest |rows of few × all of many − rows of many × all of few|, and a value at which it is reached."""
+    distinct = len(few.values)
+    if distinct <= DIRECT_UP_TO:
+        return _gap_at(few, many, np.arange(distinct))
+    pivots = np.arange(STRIDE - 1, distinct, STRIDE)
+    best = _gap_at(few, many, pivots)
+    bounds = _bounds_between(few, many, pivots)
+    blocks = np.flatnonzero(bounds > best[0])
+    inside = (blocks[:, None] * STRIDE + np.arange(STRIDE - 1)).ravel()
+    candidates = np.concatenate([inside, np.arange(pivots[-1] + 1, distinct)])
+    return max(best, _gap_at(few, many, candidates)) if len(candidates) else best
+
+
+def _gap_at(few: NumericColumn, many: NumericColumn, index: npt.NDArray[np.intp]) -> tuple[int, float]:
+    points = few.values[index]
+    after = np.searchsorted(many.values, points, side="right")
+    before = after - (many.values[np.maximum(after - 1, 0)] == points) * (after > 0)
+    at = np.abs(few.rows_before(index + 1) * many.present - many.rows_before(after) * few.present)
+    below = np.abs(few.rows_before(index) * many.present - many.rows_before(before) * few.present)
+    best_at, best_below = int(at.argmax()), int(below.argmax())
+    if at[best_at] >= below[best_below]:
+        return int(at[best_at]), float(points[best_at])
+    last = before[best_below] - 1  # the largest value of `many` below the point, since D is positive there
+    earlier = few.values[index[best_below] - 1] if index[best_below] else -np.inf
+    return int(below[best_below]), float(max(many.values[last] if last >= 0 else -np.inf, earlier))
+
+
+def _bounds_between(few: NumericColumn, many: NumericColumn, pivots: npt.NDArray[np.intp]) -> Integers:
+    """For each block of values before a pivot: what no gap in it can exceed, whatever the order of the values is."""
+    points = few.values[pivots]
+    after = np.searchsorted(many.values, points, side="right")
+    few_end, many_end = few.rows_before(pivots + 1) * many.present, many.rows_before(after) * few.present
+    few_start, many_start = np.append(0, few_end[:-1]), np.append(0, many_end[:-1])
+    bounds: Integers = np.maximum(few_end - many_start, many_end - few_start)
+    return bounds
+
+
+def _on_grid(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> KsDistance:
+    """An interval for D: exact at the edges of the buckets, bounded within them."""
+    grid = reference if isinstance(reference, BinnedColumn) else current
+    assert isinstance(grid, BinnedColumn)  # noqa: S101 (one of them is)
+    edges = grid.edges
+    first, second = (_counted_on(column, edges) for column in (reference, current))
+    a, b = np.cumsum(first) * current.present, np.cumsum(second) * reference.present
+    gaps = np.abs(a - b)
+    best = int(gaps.argmax())
+    one_value = np.nextafter(edges[:-1], np.inf) == edges[1:]
+    open_buckets = np.append(True, ~one_value)
+    inside = np.maximum(a - np.append(0, b[:-1]), b - np.append(0, a[:-1]))
+    rows = reference.present * current.present
+    high = max(int(gaps[best]), int(inside[open_buckets].max()))
+    return KsDistance(int(gaps[best]) / rows, high / rows, float(edges[best]), int(a[best]) / rows, int(b[best]) / rows)
+
+
+def _counted_on(column: NumericColumn | BinnedColumn, edges: Floats) -> Integers:
+    if isinstance(column, NumericColumn):
+        return bin_numbers(column, edges).counts
+    if not np.array_equal(column.edges, edges):
+        raise ProfileError("counted on the grids of two different references; count both on one of them")
+    return column.counts
+
+
+def ks_p_value(distance: float, reference_rows: int, current_rows: int) -> float:
+    """The asymptotic two-sided p of D, as SciPy's `ks_2samp(method="asymp")` gives it: the exact one-sample
+    distribution at the effective number of rows n·m/(n + m), rounded. 1.0 where that number is 0.
+    """
+    larger, smaller = sorted((float(reference_rows), float(current_rows)), reverse=True)
+    effective = round(larger * smaller / (larger + smaller))
+    if effective < 1:
+        return 1.0
+    from drift.kolmogorov import survival
+
+    return survival(effective, distance)
+
+
+def ks_band(reference_rows: int, current_rows: int, alpha: float) -> float:
+    """How far D of the samples can be from D of what they were drawn from, but for a chance of `alpha`.
+
+    Dvoretzky–Kiefer–Wolfowitz with Massart's constant, for two samples (Wei and Dudley 2012).
+    """
+    return math.sqrt(-math.log(alpha / 2) / 2) * math.sqrt(1 / reference_rows + 1 / current_rows)
+
+
+class LevelTest(NamedTuple):
+    """Chi-square homogeneity of the levels of two samples.
+
+    pooled: levels counted together as "(other)" because too few rows were expected. effect: bias-corrected Cramér's V
+    (Bergsma 2013). where: the level whose share changed most. reference, current: its shares.
+    """
+
+    statistic: float
+    p_value: float
+    freedom: int
+    effect: float
+    pooled: tuple[str, ...]
+    where: str
+    reference: float
+    current: float
+
+
+def level_test(reference: CategoricalColumn, current: CategoricalColumn) -> LevelTest:
+    """Whether two columns, which must both hold values, were drawn from the same shares of levels."""
+    levels, table = aligned(reference, current)
+    pooled, table_tested = _pool(levels, table)
+    statistic, p_value, freedom = chi_square(table_tested)
+    shares = table / table.sum(axis=1, keepdims=True)
+    most = int(np.abs(shares[1] - shares[0]).argmax())
+    effect = cramers_v(statistic, int(table.sum()), table_tested.shape[1])
+    return LevelTest(
+        statistic, p_value, freedom, effect, pooled, levels[most], float(shares[0, most]), float(shares[1, most])
+    )
+
+
+def aligned(reference: CategoricalColumn, current: CategoricalColumn) -> tuple[list[str], Integers]:
+    """All levels, sorted, and the (2, levels) table of their counts, the reference first."""
+    levels = sorted({*reference.levels, *current.levels})
+    place = {level: index for index, level in enumerate(levels)}
+    table = np.zeros((2, len(levels)), np.int64)
+    for row, column in enumerate((reference, current)):
+        table[row, [place[level] for level in column.levels]] = column.counts
+    return levels, table
+
+
+def _pool(levels: list[str], table: Integers) -> tuple[tuple[str, ...], Integers]:
+    """Count rare levels together, judged by both samples' total alone, so that pooling cannot hide or make a change."""
+    totals = table.sum(axis=0)
+    needed = SMALLEST_EXPECTED * totals.sum() / table.sum(axis=1).min()
+    order = np.lexsort((np.arange(len(levels)), totals))
+    rare = int(np.searchsorted(totals[order], needed, side="left"))
+    if rare and totals[order[:rare]].sum() < needed and rare < len(levels):
+        rare += 1
+    if rare < 2:
+        return (), table
+    small, kept = order[:rare], np.sort(order[rare:])
+    return tuple(levels[i] for i in np.sort(small)), np.column_stack([table[:, kept], table[:, small].sum(axis=1)])
+
+
+def chi_square(table: Integers) -> tuple[float, float, int]:
+    """Statistic, p and degrees of freedom of homogeneity of a (2, levels) table without empty rows or columns, as
+    SciPy's `chi2_contingency(correction=False)` gives them. One level only: 0, 1, 0."""
+    from scipy.special import chdtrc
+
+    freedom = table.shape[1] - 1
+    if freedom == 0:
+        return 0.0, 1.0, 0
+    rows, columns, total = table.sum(axis=1), table.sum(axis=0), table.sum()
+    expected = rows[:, None] * (columns[None, :] / total)
+    statistic = float(((table - expected) ** 2 / expected).sum())
+    return statistic, float(chdtrc(freedom, statistic)), freedom
+
+
+def cramers_v(statistic: float, rows: int, levels: int) -> float:
+    """Bias-corrected Cramér's V of a chi-square `statistic` on a 2 × `levels` table of `rows` rows in all."""
+    if levels < 2 or rows < 3:
+        return 0.0
+    phi = max(0.0, statistic / rows - (levels - 1) / (rows - 1))
+    return min(1.0, math.sqrt(phi / (1 - 1 / (rows - 1))))
+
+
+def cramers_v_interval(statistic: float, rows: int, freedom: int, alpha: float) -> tuple[float, float]:
+    """Where V of what the samples were drawn from lies, but for a chance of about `alpha`: the non-central chi-square
+    distribution inverted (Smithson 2003); without the rows to say anything, (0, 1)."""
+    from scipy.special import chdtr, chndtrinc
+
+    if freedom < 1:
+        return 0.0, 1.0
+    low = chndtrinc(statistic, freedom, 1 - alpha / 2) if chdtr(freedom, statistic) > 1 - alpha / 2 else 0.0
+    high = chndtrinc(statistic, freedom, alpha / 2) if chdtr(freedom, statistic) > alpha / 2 else 0.0
+    return math.sqrt(min(1.0, low / rows)), math.sqrt(min(1.0, high / rows))
+
+
+def share_interval(changed: tuple[int, int], rows: tuple[int, int], alpha: float) -> tuple[float, float]:
+    """Where the absolute difference of two shares lies, but for a chance of about `alpha` (Newcombe 1998, method 10).
+
+    changed: rows that have the property, in the reference and the current sample, of `rows` each (at least 1).
+    """
+    from scipy.special import ndtri
+
+    z = -float(ndtri(alpha / 2))
+    (p, p_low, p_high), (q, q_low, q_high) = (_wilson(k, n, z) for k, n in zip(changed, rows, strict=True))
+    low = (q - p) - math.hypot(q - q_low, p_high - p)
+    high = (q - p) + math.hypot(q_high - q, p - p_low)
+    return (0.0 if low <= 0 <= high else min(abs(low), abs(high))), min(1.0, max(abs(low), abs(high)))
+
+
+def _wilson(successes: int, rows: int, z: float) -> tuple[float, float, float]:
+    share = successes / rows
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return share, min(share, middle - half), max(share, middle + half)
+
+
+class Divergence(NamedTuple):
+    """Further distances, for information: they decide nothing, because none says how much chance alone would give.
+
+    psi: population stability index, over the reference's ten equal shares or the levels. jensen_shannon: the distance
+    (root of the divergence in bits), 0 to 1, over the same cells. wasserstein: mean distance, in the column's unit, by
+    which a row would have to move; None for levels, and where a sample holds infinite values.
+    """
+
+    psi: float
+    jensen_shannon: float
+    wasserstein: float | None
+
+
+def level_divergence(reference: CategoricalColumn, current: CategoricalColumn) -> Divergence:
+    """How far apart the shares of levels are."""
+    table = aligned(reference, current)[1]
+    return Divergence(_psi(table), _jensen_shannon(table), None)
+
+
+def number_divergence(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> Divergence:
+    """How far apart two numeric columns are, in the reference's ten equal shares and in the column's own unit."""
+    cells = _cells(reference)
+    table = np.array([_cell_counts(column, cells) for column in (reference, current)])
+    table = table[:, table.sum(axis=0) > 0]
+    return Divergence(_psi(table), _jensen_shannon(table), wasserstein(reference, current))
+
+
+def _cells(reference: NumericColumn | BinnedColumn) -> Floats:
+    shares = np.arange(1, CELLS) / CELLS
+    if isinstance(reference, NumericColumn):
+        return np.append(np.unique(reference.quantiles(shares)), np.inf)
+    ranks = np.searchsorted(np.cumsum(reference.counts), np.ceil(shares * reference.present))
+    return np.unique(np.append(reference.edges[ranks], np.inf))
+
+
+def _cell_counts(column: NumericColumn | BinnedColumn, cells: Floats) -> Integers:
+    if isinstance(column, NumericColumn):
+        return np.diff(column.rows_up_to(cells), prepend=0)
+    upto = np.searchsorted(column.edges, cells, side="right")
+    return np.diff(np.append(0, np.cumsum(column.counts))[upto], prepend=0)
+
+
+def _psi(table: Integers) -> float:
+    smoothed = table + 0.5  # half a row in every cell: an empty one must not make the index infinite
+    p, q = smoothed / smoothed.sum(axis=1, keepdims=True)
+    return float(((q - p) * np.log(q / p)).sum())
+
+
+def _jensen_shannon(table: Integers) -> float:
+    p, q = table / table.sum(axis=1, keepdims=True)
+    middle = (p + q) / 2
+    divergence = sum(float((s[s > 0] * np.log2(s[s > 0] / middle[s > 0])).sum()) for s in (p, q)) / 2
+    return math.sqrt(min(1.0, max(0.0, divergence)))
+
+
+QUANTILES = 4_096  # at which the Wasserstein distance of long columns is taken
+
+
+def wasserstein(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> float | None:
+    """The Wasserstein-1 distance, in the column's unit: exact up to 32,768 distinct values in all, else the mean
+    distance of 4,096 quantiles. None when it is not finite, or a sample is known only on a grid."""
+    if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if len(reference.values) + len(current.values) > 8 * QUANTILES:
+            shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
+            distance = float(np.abs(reference.quantiles(shares) - current.quantiles(shares)).mean())
+        else:
+            points = np.union1d(reference.values, current.values)
+            a, b = (column.rows_up_to(points[:-1]) / column.present for column in (reference, current))
+            distance = float((np.abs(a - b) * np.diff(points)).sum())
+    return distance if math.isfinite(distance) else None
