@@ -57,7 +57,7 @@ def train_domain(
     """Train each of `keys` on a typed `frame` with `_record` ids; install it where no model of records serves yet."""
     for key in keys:
         try:
-            training = train(schema, key.target, key.moment, frame, seed=seed, source=source, progress=progress)
+            training = train(schema, key, frame, seed=seed, source=source, progress=progress)
         except NotTrainable as error:
             yield Trained(key=key, reason=str(error))
             continue

@@ -160,7 +160,7 @@ def _challenge(run: Run, champion: Succession, bundle: Bundle, holdout: Holdout,
         return Result(key=key, champion=known, drift=drift, decision=refusal(reason, verdict="keep"))
     run.progress(f"{key}: challenger")
     try:
-        training = train(run.schema, key.target, key.moment, holdout.teaching, seed=run.seed, progress=run.progress)
+        training = train(run.schema, key, holdout.teaching, seed=run.seed, progress=run.progress)
     except NotTrainable as error:
         return Result(key=key, champion=known, drift=drift, decision=refusal(f"no challenger: {error}"))
     target = run.schema.target_by_name[key.target]

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from database.records import digest
+from database.records import ChampionKey, digest
 from drift.profile import build_profile
 from model.bundle import RECORDS, Bundle, Lineage, Manifest
 from model.export import check_parity, export_graph, nasty_rows
@@ -72,8 +72,7 @@ class _Experiment:
 
 def train(
     schema: DomainSchema,
-    target: str,
-    moment: str,
+    key: ChampionKey,
     frame: pl.DataFrame,
     *,
     seed: int = 0,
@@ -82,13 +81,13 @@ def train(
     jobs: int | None = None,
     progress: Progress = lambda _: None,
 ) -> Training:
-    """The best model of `target` at `moment` for the labelled rows of a typed `frame` with `_record` ids.
+    """The best model of a target at a moment for the labelled rows of a typed `frame` with `_record` ids.
 
-    source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not depend on it. Raises NotTrainable, or ParityError when
-    the exported graph disagrees with the fitted model.
+    source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not
+    depend on it. Raises NotTrainable, or ParityError when the exported graph disagrees with the fitted model.
     """
-    task = _task(schema, target, moment, frame, seed, with_protected)
-    experiment = _experiment(schema, moment, task, frame, source)
+    task = _task(schema, key, frame, seed, with_protected)
+    experiment = _experiment(schema, key.moment, task, frame, source)
     candidates = candidates_for(experiment.task.target.kind)
     jobs = jobs or os.cpu_count() or 1
     answers = answer_unseen(candidates, experiment.task, experiment.pairs, jobs=jobs, progress=progress)
@@ -106,17 +105,15 @@ def _experiment(schema: DomainSchema, moment: str, task: Task, frame: pl.DataFra
     return _Experiment(schema, moment, task, pairs, clusters(task.frame, schema), run, source)
 
 
-def _task(
-    schema: DomainSchema, target_name: str, moment: str, frame: pl.DataFrame, seed: int, with_protected: bool
-) -> Task:
-    target = schema.target_by_name[target_name]
-    inputs = schema.inputs_at(moment, with_protected=with_protected)
+def _task(schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, seed: int, with_protected: bool) -> Task:
+    target = schema.target_by_name[key.target]
+    inputs = schema.inputs_at(key.moment, with_protected=with_protected)
     needed = [target.name] + [feature.name for feature in inputs if not feature.optional]
     if absent := [name for name in needed if name not in frame.columns]:
-        raise NotTrainable(f"{schema.name}/{target.name}@{moment}: the rows have no column {', '.join(absent)}")
+        raise NotTrainable(f"{key}: the rows have no column {', '.join(absent)}")
     absent_options = [pl.lit(None).alias(f.name) for f in inputs if f.name not in frame.columns]
     rows = frame.with_columns(absent_options).drop_nulls(needed).sort("_record")
-    _require_rows(f"{schema.name}/{target.name}@{moment}", rows, target.name)
+    _require_rows(str(key), rows, target.name)
     truth = rows[target.name]
     if target.kind == "ordered_class":
         truth = truth.replace_strict({level: float(i) for i, level in enumerate(target.levels)})
