@@ -32,7 +32,7 @@ STRAY_QUOTE = 'a quote (") stands where none can: quote whole fields, and double
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
-class UnreadableFile(ValueError):
+class UnreadableFile(ValueError):  # noqa: N818 (it says what is the case; a name users see)
     """A file that holds no table we can read; the message says why, where, and what would be readable."""
 
 
@@ -178,7 +178,7 @@ def _csv_fault(said: str) -> str:
 def _check_quoted(body: str, separator: str, width: int, skipped: int) -> int:
     """The number of data rows. Raises UnreadableFile at the first that is not `width` cells wide."""
     number = 0
-    for number, row in enumerate(_csv_rows(io.StringIO(body, newline=""), separator, skipped)):  # noqa: B007 (used after)
+    for number, row in enumerate(_csv_rows(io.StringIO(body, newline=""), separator, skipped)):
         if len(row) != width and row:
             raise UnreadableFile(_ragged(number + skipped + 1, len(row), width, separator))
     return number
