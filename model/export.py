@@ -3,7 +3,8 @@
 The graph takes the dense float32 matrix of `preprocessing.encode`; it contains no preprocessing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,11 @@ class ParityError(RuntimeError):
 
 def export_graph(estimator: Any, width: int) -> bytes:
     """The ONNX graph of a fitted regressor or classifier over (n, `width`) float32; the same bytes every time."""
-    from onnx.helper import make_attribute
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
     options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
-    with _plain_integers(make_attribute):
+    with _plain_integers():
         graph = convert_sklearn(
             estimator,
             name="gradewatch",
@@ -41,30 +41,23 @@ def export_graph(estimator: Any, width: int) -> bytes:
     return bytes(graph.SerializeToString(deterministic=True))
 
 
-class _plain_integers:  # noqa: N801 - used as a context manager, reads as a verb phrase
-    """skl2onnx hands numpy integers of histogram models to onnx, which takes Python's own only."""
+@contextmanager
+def _plain_integers() -> Iterator[None]:
+    """skl2onnx 1.20 gives bool and numpy integers of histogram models to onnx, which takes Python's int only."""
+    import onnx.helper
 
-    def __init__(self, make_attribute: Any) -> None:
-        self.original = make_attribute
+    original = onnx.helper.make_attribute
 
-    def __enter__(self) -> None:
-        import onnx.helper
+    def make_attribute(key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list):
+            value = [int(item) if isinstance(item, (bool, np.integer)) else item for item in value]
+        return original(key, value, *args, **kwargs)
 
-        original = self.original
-
-        def make_attribute(key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(value, (list, tuple)):
-                value = [item.item() if isinstance(item, np.generic) else item for item in value]
-            elif isinstance(value, np.generic):
-                value = value.item()
-            return original(key, value, *args, **kwargs)
-
-        onnx.helper.make_attribute = make_attribute
-
-    def __exit__(self, *_: object) -> None:
-        import onnx.helper
-
-        onnx.helper.make_attribute = self.original
+    onnx.helper.make_attribute = make_attribute
+    try:
+        yield
+    finally:
+        onnx.helper.make_attribute = original
 
 
 def check_parity(estimator: Any, graph: bytes, X: Matrix) -> float:
