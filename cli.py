@@ -1,0 +1,441 @@
+"""`gradewatch`: the command line. Each verb calls one function of a package and prints what it returned.
+
+Nothing is computed here. Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage, 75 busy, try later.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+domain_app = typer.Typer(no_args_is_help=True, help="The domains: what is predicted from which columns.")
+models_app = typer.Typer(no_args_is_help=True, help="Model versions and who is champion.")
+app.add_typer(domain_app, name="domain")
+app.add_typer(models_app, name="models")
+
+out, err = Console(), Console(stderr=True)
+
+Domain = Annotated[str, typer.Option("--domain", "-d", help="Name of the domain (gradewatch domain list).")]
+SkipBadRows = Annotated[bool, typer.Option(help="Keep the good rows of a file and leave out the bad ones.")]
+Problems = Annotated[Path | None, typer.Option(help="Write every problem of a refused file to this CSV.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
+DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
+
+
+@contextmanager
+def _home() -> Iterator[Any]:
+    """The open installation that the settings describe."""
+    home = Settings().open_home()
+    try:
+        yield home
+    finally:
+        home.close()
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A spinner that names the step at hand; silent when the output is no terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda step: bar.update(task, description=step)
+
+
+# Domains ---------------------------------------------------------------------------------------------------------
+
+
+@domain_app.command("list")
+def domain_list() -> None:
+    """List the domains, shipped and your own (GRADEWATCH_DOMAINS_DIR)."""
+    from preprocessing.schema import load_domains
+
+    table = Table("domain", "title", "targets", "moments", "columns")
+    for schema in load_domains(Settings().domains_dir).values():
+        targets = ", ".join(target.name for target in schema.targets)
+        table.add_row(schema.name, schema.title, targets, " → ".join(schema.moments), str(len(schema.features)))
+    out.print(table)
+
+
+@domain_app.command("show")
+def domain_show(name: str) -> None:
+    """Show every column of a domain with its range or levels, unit and moment."""
+    from preprocessing.render import render_schema
+
+    out.print(render_schema(_schema(name)))
+
+
+@domain_app.command("infer")
+def domain_infer(
+    file: DataFile,
+    name: Annotated[str, typer.Option(help="Name of the new domain.")] = "",
+    target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
+) -> None:
+    """Draft a domain file from a data file; read it over before you use it."""
+    from preprocessing.infer import infer_schema
+    from preprocessing.read import read_table
+
+    _write(infer_schema(read_table(file), name=name or file.stem, target=target), output)
+
+
+@domain_app.command("template")
+def domain_template(
+    name: str, output: Annotated[Path, typer.Option("--output", "-o", help="A .csv or .xlsx file.")]
+) -> None:
+    """Write an upload template with example rows."""
+    from preprocessing.template import template
+
+    output.write_bytes(template(_schema(name), format="xlsx" if output.suffix == ".xlsx" else "csv"))
+    out.print(f"wrote {output}")
+
+
+def _schema(name: str) -> Any:
+    from model.service import UnknownDomain
+    from preprocessing.schema import load_domains
+
+    schemas = load_domains(Settings().domains_dir)
+    if name not in schemas:
+        raise UnknownDomain(f"no domain {name!r}; there are: {', '.join(sorted(schemas))}")
+    return schemas[name]
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+        out.print(f"wrote {output}")
+
+
+# Data ------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def ingest(
+    file: DataFile,
+    domain: Domain,
+    kind: Annotated[
+        Literal["labeled", "unlabeled"], typer.Option(help="labeled: with outcomes, to learn from.")
+    ] = "labeled",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Store a file as a batch; the same content twice is stored once."""
+    from database.ingest import add_batch
+
+    with _home() as home:
+        intake = _read(home, domain, file, kind, skip_bad_rows, problems)
+        batch, new = add_batch(home.store, domain, intake.rows, kind, name=file.name, skipped=intake.skipped)
+    out.print(f"batch {batch.id[:12]}: {batch.rows} rows {'stored' if new else 'were there already; nothing changed'}")
+
+
+@app.command()
+def outcomes(file: DataFile, domain: Domain) -> None:
+    """Store what really happened, matched to predictions by prediction_id or by student (and period)."""
+    from database.ingest import read_outcomes
+
+    with _home() as home:
+        found = read_outcomes(file, home.service.schema(domain), secret=home.secret)
+        new, corrected = home.store.add_outcomes(found)
+    out.print(f"{len(found)} outcomes: {new} new, {corrected} corrected, {len(found) - new - corrected} known already")
+
+
+def _read(home: Any, domain: str, file: Path, kind: Any, skip_bad_rows: bool, problems: Path | None) -> Any:
+    """The rows of a file for a batch; its problems written to a CSV where one is asked for."""
+    from database.ingest import read_batch
+    from preprocessing.render import problems_csv
+    from preprocessing.rules import BadData
+
+    schema = home.service.schema(domain)
+    try:
+        intake = read_batch(file, schema, kind, secret=home.secret, name=file.name, skip_bad_rows=skip_bad_rows)
+    except BadData as error:
+        if problems:
+            problems.write_text(problems_csv(error.problems), encoding="utf-8")
+        raise
+    if intake.ignored_columns:
+        err.print(f"columns the domain does not know, ignored: {', '.join(intake.ignored_columns)}")
+    if intake.skipped:
+        err.print(f"{intake.skipped} bad rows left out")
+    return intake
+
+
+# Models ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def train(
+    domain: Domain,
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Labelled file to learn from.")],
+    target: Annotated[list[str] | None, typer.Option(help="Only this target (repeatable).")] = None,
+    moment: Annotated[list[str] | None, typer.Option(help="Only this moment (repeatable).")] = None,
+    seed: Annotated[int, typer.Option(help="Same data and seed give the same model.")] = 0,
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Train on a labelled file; what it learns serves where no model of real records serves yet."""
+    from retraining.champions import keys_of, train_file
+
+    with _home() as home, _progress() as progress:
+        intake = _read(home, domain, data, "labeled", skip_bad_rows, problems)
+        keys = keys_of(home.service.schema(domain), target, moment)
+        trained = list(train_file(home, domain, intake, keys, name=data.name, seed=seed, progress=progress))
+    _print_trained(trained)
+
+
+def _print_trained(trained: list[Any]) -> None:
+    from training.render import render_training
+
+    for one in trained:
+        out.rule(str(one.key), align="left")
+        if one.bundle:
+            out.print(render_training(one.bundle.manifest))
+            out.print(f"version {one.model.version[:12]}: {'now serves: ' if one.installed else ''}{one.reason}")
+        else:
+            out.print(f"refused: {one.reason}", style="red")
+    if not any(one.bundle for one in trained):
+        raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    file: DataFile,
+    domain: Domain,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the answers to this CSV.")] = None,
+    moment: Annotated[str | None, typer.Option(help="Answer as of this moment; each row's own by default.")] = None,
+) -> None:
+    """Predict every row of a file, log each prediction, and print or write the answers."""
+    from model.files import answers_csv, predict_file
+
+    with _home() as home, _progress() as progress:
+        predictions = predict_file(home.service, domain, file, secret=home.secret, moment=moment, progress=progress)
+    _write(answers_csv(predictions), output)
+    err.print(f"{len(predictions)} predictions logged")
+
+
+@app.command()
+def drift(
+    domain: Domain,
+    current: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The data to judge.")],
+    reference: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Compared with this; the champion's data if none.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
+) -> None:
+    """Compare a file with the champion's training data, or with another file, and store the report."""
+    from drift.render import render_html, render_table
+    from retraining.watch import watch_file
+
+    with _home() as home:
+        report, before, after = watch_file(home, domain, current, reference)
+    if html:
+        html.write_text(render_html(report, before, after), encoding="utf-8")
+        err.print(f"wrote {html}")
+    if as_json:
+        typer.echo(json.dumps(report.to_document(), indent=2))
+    else:
+        out.print(render_table(report))
+
+
+@app.command()
+def retrain(
+    domain: Domain,
+    data: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="New labelled file.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Only this target (repeatable).")] = None,
+    moment: Annotated[list[str] | None, typer.Option(help="Only this moment (repeatable).")] = None,
+    seed: Annotated[int, typer.Option(help="Same data and seed give the same decision.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, print, change nothing.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another run to finish.")] = 0.0,
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Train a challenger on the newest labelled records and promote it if it is better, and not by luck."""
+    from retraining.champions import keys_of
+    from retraining.pipeline import Run, retrain_patiently
+    from retraining.render import render_result
+
+    settings = Settings()
+    with _home() as home, _progress() as progress:
+        schema = home.service.schema(domain)
+        rows = _read(home, domain, data, "labeled", skip_bad_rows, problems).rows if data else ()
+        run = Run(home, schema, settings.window, seed=seed, dry=dry_run, progress=progress)
+        keys, name = keys_of(schema, target, moment), data.name if data else ""
+        results = retrain_patiently(run, keys, data=rows, name=name, wait=wait)
+    for result in results:
+        out.print(render_result(result, dry=dry_run))
+
+
+@models_app.command("list")
+def models_list(domain: Annotated[str | None, typer.Option("--domain", "-d")] = None) -> None:
+    """List model versions, newest first; champions are marked."""
+    from model.render import models_table
+
+    with _home() as home:
+        models = [model for model in home.store.models() if domain in (None, model.domain)]
+        out.print(models_table(models, home.store.champions()))
+
+
+@models_app.command("show")
+def models_show(version: str, domain: Domain) -> None:
+    """Show one version: scores beside the naive rule, lineage, and when it was champion."""
+    from model.registry import find_model, load_bundle
+    from model.render import history_table, lineage_table
+    from training.render import render_training
+
+    with _home() as home:
+        model = find_model(home.store, version, domain)
+        bundle = load_bundle(home.artifacts, model.version)
+        out.print(render_training(bundle.manifest), lineage_table(model))
+        out.print(history_table(home.store.successions(model.key)))
+
+
+@models_app.command("activate")
+def models_activate(
+    version: str,
+    domain: Domain,
+    all_targets: Annotated[bool, typer.Option(help="Every model of the same training run at once.")] = False,
+    reason: Reason = "activated by hand",
+) -> None:
+    """Make an earlier version champion; all-or-none with --all-targets."""
+    from model.registry import activate
+
+    with _home() as home:
+        done = activate(home.store, domain, version, all_targets=all_targets, actor="cli", reason=reason)
+    for one in done:
+        out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
+
+
+@models_app.command("rollback")
+def models_rollback(
+    domain: Domain,
+    target: Annotated[list[str] | None, typer.Option(help="Only this target (repeatable).")] = None,
+    moment: Annotated[list[str] | None, typer.Option(help="Only this moment (repeatable).")] = None,
+    reason: Reason = "rolled back by hand",
+) -> None:
+    """Bring back the champions before the present ones."""
+    from model.registry import rollback
+    from retraining.champions import keys_of
+
+    with _home() as home:
+        keys = keys_of(home.service.schema(domain), target, moment)
+        done = rollback(home.store, keys, actor="cli", reason=reason)
+    for one in done:
+        out.print(f"{one.key}: back to {one.version[:12]}, generation {one.generation}")
+
+
+@models_app.command("gc")
+def models_gc(
+    older_than: Annotated[float, typer.Option(help="Spare what is younger than this many seconds.")] = 3600.0,
+) -> None:
+    """Remove files of models that are neither champion nor among the last ten of anything."""
+    from model.registry import collect_garbage
+
+    with _home() as home:
+        gone = collect_garbage(home.store, home.artifacts, older_than=older_than)
+    out.print(f"removed {len(gone)}: {', '.join(name[:12] for name in gone)}" if gone else "nothing to remove")
+
+
+@app.command()
+def history(domain: Domain, limit: Annotated[int, typer.Option(help="At most so many entries.")] = 50) -> None:
+    """Everything that happened in a domain: batches, drift, decisions, champions, events, oldest first."""
+    from model.render import history_of_domain
+
+    with _home() as home:
+        out.print(history_of_domain(home.store, domain, limit=limit))
+
+
+# Running ---------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def setup() -> None:
+    """Make the database, and train a champion on generated data for every domain that has none."""
+    from retraining.examples import missing_champions, train_examples
+
+    settings, started = Settings(), time.monotonic()
+    with _home() as home, _progress() as progress:
+        for schema in missing_champions(home):
+            for one in train_examples(home, schema, settings.data_dir / "examples", progress=progress):
+                out.print(f"{one.key}: {one.model.candidate if one.model else one.reason}")
+    out.print(f"ready in {time.monotonic() - started:.0f} s")
+
+
+@app.command()
+def run(
+    api_port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
+    dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
+) -> None:
+    """Set up what is missing, then serve the API and the dashboard until Ctrl-C."""
+    from deployment.local import serve
+
+    setup()
+    raise typer.Exit(serve(api_port=api_port, dashboard_port=dashboard_port))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The `gradewatch` command: refusals are printed in words, without a traceback."""
+    raise SystemExit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    from pydantic import ValidationError
+
+    from preprocessing.render import render_problems
+    from preprocessing.rules import BadData
+
+    try:
+        app(arguments, prog_name="gradewatch")
+    except BadData as error:
+        err.print(render_problems(error))
+        err.print("nothing was stored; mend the file, or leave out bad rows with --skip-bad-rows")
+        return 1
+    except ValidationError as error:
+        for fault in error.errors():
+            err.print(f"setting {'.'.join(map(str, fault['loc'])) or ''}: {fault['msg']}", style="red")
+        return 2
+    except _refusals() as error:
+        err.print(str(error.args[0] if error.args else error), style="red", markup=False, highlight=False)
+        return 75 if type(error).__name__ in ("Busy", "StoreUnavailable") else 1
+    return 0
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """The errors that are answers: their message is for the user."""
+    from database.store import Conflict, StoreUnavailable
+    from drift.report import NotComparable, SameSample
+    from model.artifacts import CorruptArtifact, MissingArtifact
+    from model.bundle import BrokenBundle
+    from model.registry import NoChampion, NoSuchModel
+    from model.service import UnknownDomain
+    from preprocessing.read import UnreadableFile
+    from preprocessing.schema import SchemaError
+    from retraining.champions import UnknownChampion
+    from retraining.pipeline import Busy
+
+    registry = (NoChampion, NoSuchModel, Conflict, MissingArtifact, CorruptArtifact, BrokenBundle)
+    return (
+        *registry,
+        NotComparable,
+        SchemaError,
+        UnreadableFile,
+        UnknownDomain,
+        SameSample,
+        StoreUnavailable,
+        Busy,
+        UnknownChampion,
+    )
+
+
+if __name__ == "__main__":
+    main()

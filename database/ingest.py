@@ -1,10 +1,12 @@
 """A validated file into the store: as a batch whose id is its content, so that the same content is stored once.
 
-It neither reads nor validates; what comes in is good.
+Bad rows are refused by validation before anything is stored.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from database.records import (
@@ -18,8 +20,10 @@ from database.records import (
     record_id,
 )
 from database.store import BatchArchive
+from preprocessing.read import read_table
+from preprocessing.rules import Known, Problem
 from preprocessing.schema import DomainSchema
-from preprocessing.validate import ValidRow, rows_of
+from preprocessing.validate import ValidRow, rows_of, validate_outcomes, validate_table
 
 
 def batch_rows(frame: pl.DataFrame, schema: DomainSchema, kind: BatchKind) -> list[BatchRow]:
@@ -69,6 +73,12 @@ def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
     ]
 
 
+def read_outcomes(source: Path | bytes, schema: DomainSchema, *, secret: bytes, name: str = "") -> list[Outcome]:
+    """The outcomes of a file, one per known target of each row. Raises UnreadableFile, BadData."""
+    validated = validate_outcomes(read_table(source, name=name), schema, secret=secret).require_clean()
+    return outcomes(rows_of(validated.frame, schema), schema.name, validated.frame["_prediction"].to_list())
+
+
 def outcomes(rows: Sequence[ValidRow], domain: str, predictions: Sequence[str | None]) -> list[Outcome]:
     """One outcome per known target of each row; predictions: the prediction id of each row, where it names one."""
     at = now()
@@ -85,3 +95,39 @@ def outcomes(rows: Sequence[ValidRow], domain: str, predictions: Sequence[str | 
         for row, prediction in zip(rows, predictions, strict=True)
         for target, value in row.targets.items()
     ]
+
+
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was read: its rows to keep, how many bad ones were left out, and columns nobody asked for."""
+
+    rows: Sequence[BatchRow]
+    skipped: int
+    problems: tuple[Problem, ...]
+    ignored_columns: tuple[str, ...]
+
+
+def read_batch(
+    source: Path | bytes,
+    schema: DomainSchema,
+    kind: BatchKind,
+    *,
+    secret: bytes,
+    name: str = "",
+    skip_bad_rows: bool = False,
+) -> Intake:
+    """The rows of a file for a batch of `kind`. Raises UnreadableFile, or BadData with every problem of every row.
+
+    skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people, is refused all the
+    same.
+    """
+    raw = read_table(source, name=name)
+    targets: Known = "required" if kind == "labeled" else "ignored"
+    validated = validate_table(raw, schema, secret=secret, with_targets=targets)
+    if not skip_bad_rows or validated.frame.is_empty():
+        validated.require_clean()
+    return Intake(
+        rows=batch_rows(validated.frame, schema, kind),
+        skipped=validated.skipped,
+        problems=validated.problems,
+        ignored_columns=validated.ignored_columns,
+    )

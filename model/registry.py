@@ -68,18 +68,22 @@ def install(
     return successions
 
 
-def rollback(store: ModelRegistry, key: ChampionKey, *, actor: str, reason: str) -> Succession:
-    """Bring back the champion before the present one. Raises NoSuchModel when there was none, Conflict in a race.
+def rollback(store: ModelRegistry, keys: Sequence[ChampionKey], *, actor: str, reason: str) -> list[Succession]:
+    """Bring back the champions before the present ones, all or none.
 
-    "Before" undoes: after A, B, a rollback serves A; a second one has nothing left to undo.
+    "Before" undoes: after A, B, a rollback serves A, and a second one has nothing left to undo. Of several keys those
+    without a champion before are left alone. Raises NoSuchModel when nothing can be brought back, Conflict in a race.
     """
-    history = store.successions(key)
-    line = _line_of_descent(history)
-    if len(line) < 2:
-        raise NoSuchModel(f"{key} has no champion before the present one")
-    model = find_model(store, line[-2], key)
-    expected = {key: history[-1].generation}
-    return install(store, [model], action="rollback", actor=actor, reason=reason, expected=expected)[0]
+    models, expected = [], {}
+    for key in keys:
+        history = store.successions(key)
+        line = _line_of_descent(history)
+        if len(line) > 1:
+            models.append(find_model(store, line[-2], key))
+            expected[key] = history[-1].generation
+    if not models:
+        raise NoSuchModel(f"no champion before the present one: {', '.join(str(key) for key in keys)}")
+    return install(store, models, action="rollback", actor=actor, reason=reason, expected=expected)
 
 
 def _line_of_descent(history: Sequence[Succession]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import polars as pl
 
+from database.ingest import Intake, add_batch, labeled
 from database.records import ChampionKey, ModelVersion, now
 from database.store import Conflict, ModelRegistry
 from model.artifacts import ArtifactFolder
@@ -15,8 +16,13 @@ from model.bundle import EXAMPLES, RECORDS, Bundle
 from model.home import Home
 from model.registry import find_model, install
 from preprocessing.schema import DomainSchema
+from preprocessing.validate import frame_of
 from training.fit import Progress
 from training.train import NotTrainable, train
+
+
+class UnknownChampion(LookupError):
+    """The domain has no such target or moment."""
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,13 +38,13 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
 def keys_of(
     schema: DomainSchema, targets: Sequence[str] | None = None, moments: Sequence[str] | None = None
 ) -> list[ChampionKey]:
-    """The champions that a domain has, or those of the named targets and moments. Raises KeyError for others."""
+    """The champions that a domain has, or those of the named targets and moments. Raises UnknownChampion for others."""
     for name in targets or ():
         if name not in schema.target_by_name:
-            raise KeyError(f"{schema.name} has no target {name!r}; it has {', '.join(schema.target_by_name)}")
+            raise UnknownChampion(f"{schema.name} has no target {name!r}; it has {', '.join(schema.target_by_name)}")
     for name in moments or ():
         if name not in schema.moments:
-            raise KeyError(f"{schema.name} has no moment {name!r}; it has {', '.join(schema.moments)}")
+            raise UnknownChampion(f"{schema.name} has no moment {name!r}; it has {', '.join(schema.moments)}")
     chosen = targets or [target.name for target in schema.targets]
     return [ChampionKey(schema.name, target, moment) for target in chosen for moment in moments or schema.moments]
 
@@ -64,6 +70,23 @@ def train_domain(
         model = register(home.store, home.artifacts, training.bundle)
         installed, reason = _install_first(home.store, model, actor)
         yield Trained(key=key, model=model, bundle=training.bundle, installed=installed, reason=reason)
+
+
+def train_file(
+    home: Home,
+    domain: str,
+    intake: Intake,
+    keys: Sequence[ChampionKey],
+    *,
+    name: str,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> Iterator[Trained]:
+    """Store the rows of a labelled file as a batch called `name`, and train each of `keys` on them."""
+    schema = home.schemas[domain]
+    add_batch(home.store, domain, intake.rows, "labeled", name=name, skipped=intake.skipped)
+    frame = frame_of(labeled(domain, intake.rows), schema)
+    yield from train_domain(home, schema, frame, keys, actor="train", seed=seed, progress=progress)
 
 
 def _install_first(store: ModelRegistry, model: ModelVersion, actor: str) -> tuple[bool, str]:

@@ -4,6 +4,7 @@ Everything it decides is printed and stored with its reasons; how it decides is 
 `python -m retraining.pipeline --domain D [--data FILE]` is the same as `gradewatch retrain`.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,14 +18,13 @@ from database.records import (
     BatchRow,
     ChampionKey,
     DecisionRecord,
-    DriftRecord,
     LabeledRecord,
     Succession,
     new_id,
     now,
 )
 from database.store import Conflict, Journal
-from drift.profile import Profile, build_profile
+from drift.profile import Profile
 from drift.report import DriftPolicy, DriftReport, SameSample, compare
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle
@@ -37,6 +37,7 @@ from preprocessing.validate import rows_of
 from retraining.champions import register
 from retraining.holdout import Holdout, hold_out, ordered_frame
 from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide, refusal
+from retraining.watch import drift_record, profile_for
 from training.fit import Progress
 from training.train import NotTrainable, train
 
@@ -84,6 +85,21 @@ def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] =
             add_batch(run.home.store, run.schema.name, data, "labeled", name=name)
         records = _records(run, data)
         return [_evaluate(run, key, records) for key in keys]
+
+
+def retrain_patiently(
+    run: Run, keys: Sequence[ChampionKey], *, wait: float, data: Sequence[BatchRow] = (), name: str = ""
+) -> list[Result]:
+    """As `retrain`, trying again for `wait` seconds while another run has the domain. Raises Busy after that."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return retrain(run, keys, data=data, name=name)
+        except Busy:
+            if time.monotonic() >= deadline:
+                raise
+            run.progress("waiting for another run to finish")
+            time.sleep(min(1.0, max(0.05, deadline - time.monotonic())))
 
 
 def _records(run: Run, data: Sequence[BatchRow]) -> list[LabeledRecord]:
@@ -137,17 +153,11 @@ def _drift(run: Run, bundle: Bundle, unseen: pl.DataFrame) -> DriftReport | None
     """The unseen rows against the champion's reference; None where there is nothing to compare."""
     if unseen.is_empty():
         return None
-    manifest = bundle.manifest
-    prediction = f"_prediction:{manifest.target.name}"
-    columns = [f.name for f in run.schema.features_at(manifest.moment) if f.name in unseen.columns]
-    said = Predictor(bundle, "").numbers([row.inputs for row in rows_of(unseen, run.schema)])
-    levels = manifest.target.levels
-    answers = [levels[int(number)] for number in said] if levels else said.tolist()
-    frame = unseen.with_columns(pl.Series(prediction, answers))
-    current = build_profile(frame, run.schema, columns=[*columns, manifest.target.name, prediction])
     reference = Profile.from_bytes(bundle.profile)
+    current = profile_for(Predictor(bundle, ""), run.schema, unseen)
+    importance = bundle.manifest.importance
     try:
-        return compare(reference, current, policy=run.drift_policy, schema=run.schema, importance=manifest.importance)
+        return compare(reference, current, policy=run.drift_policy, schema=run.schema, importance=importance)
     except SameSample:
         return None
 
@@ -212,7 +222,7 @@ def _store(run: Run, result: Result) -> Result:
         return result
     key, at = result.key, now()
     if result.drift:
-        run.home.store.add_drift_report(drift_record(result.drift, key.domain))
+        run.home.store.add_drift_report(drift_record(result.drift))
     document = msgspec.to_builtins(result.decision)
     run.home.store.add_decision(
         DecisionRecord(
@@ -230,26 +240,13 @@ def _store(run: Run, result: Result) -> Result:
     return result
 
 
-def drift_record(report: DriftReport, domain: str) -> DriftRecord:
-    """A drift report as the store keeps it."""
-    return DriftRecord(
-        id=new_id(),
-        domain=domain,
-        at=now(),
-        alarm=report.alarm,
-        reference=report.reference_digest,
-        current=report.current_digest,
-        document=report.to_document(),
-    )
-
-
 def main() -> None:
     """`python -m retraining.pipeline`: the `retrain` command of the command line."""
     import sys
 
-    from cli import app  # the command line owns the options; this module only lends its name
+    from cli import main as command_line  # it owns the options; this module only lends its name
 
-    app(["retrain", *sys.argv[1:]], prog_name="python -m retraining.pipeline")
+    command_line(["retrain", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""The API and the dashboard on this machine, started together and stopped together.
+
+For a first look and for development; a server runs each under its own supervisor.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 60.0
+
+
+def serve(*, api_port: int, dashboard_port: int) -> int:
+    """Start both, print their addresses when they answer, stop both on Ctrl-C or when one ends. The exit code."""
+    stop = _Stop()
+    api = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(api_port), "--log-level", "warning"]
+    page = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "dashboard.py")]
+    page += ["--server.port", str(dashboard_port), "--server.headless", "true", "--server.address", "127.0.0.1"]
+    children = [subprocess.Popen(command, start_new_session=True) for command in (api, page)]  # noqa: S603
+    try:
+        ready = _wait(f"http://127.0.0.1:{api_port}/ready", children, stop)
+        ready = ready and _wait(f"http://127.0.0.1:{dashboard_port}/_stcore/health", children, stop)
+        if ready:
+            print(f"API        http://127.0.0.1:{api_port}/docs", flush=True)
+            print(f"dashboard  http://127.0.0.1:{dashboard_port}", flush=True)
+            print("Ctrl-C stops both", flush=True)
+        while not stop.asked and all(child.poll() is None for child in children):
+            time.sleep(0.2)
+    finally:
+        _end(children)
+    return 0 if stop.asked else _failure(children)
+
+
+class _Stop:
+    """Remembers that the user asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGINT, self._ask)
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def _wait(address: str, children: Sequence[subprocess.Popen[bytes]], stop: _Stop) -> bool:
+    """Whether `address` answers before a child ends, the user stops it, or a minute has passed."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and not stop.asked and all(child.poll() is None for child in children):
+        try:
+            with urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own http address
+                return True
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    return False
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    for child in children:
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _failure(children: Sequence[subprocess.Popen[bytes]]) -> int:
+    """The exit code for a start that failed: the first one that a child gave."""
+    codes = [child.returncode for child in children if child.returncode and child.returncode > 0]
+    print("the API or the dashboard stopped; its message stands above", file=sys.stderr)
+    return codes[0] if codes else 1

@@ -1,0 +1,85 @@
+"""Models, champions and a domain's history as text for a terminal. Computes nothing."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.table import Table
+
+from database.records import ModelVersion, Succession
+from database.store import RecordStore
+
+
+def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
+    """One line per version; the champion's generation where it serves."""
+    serving = {(champion.key, champion.version): champion.generation for champion in champions}
+    table = Table("version", "domain", "target", "moment", "candidate", "score", "rows", "trained", "serves")
+    for model in models:
+        generation = serving.get((model.key, model.version))
+        table.add_row(
+            model.version[:12],
+            model.domain,
+            model.target,
+            model.moment,
+            model.candidate,
+            headline(model),
+            f"{model.lineage['rows']} ({model.lineage['source']})",
+            _minute(model.at),
+            "" if generation is None else f"generation {generation}",
+        )
+    return table
+
+
+def headline(model: ModelVersion) -> str:
+    """The score that chose the model, with its n and 95 % interval."""
+    name, words = ("rmse", "RMSE") if "rmse" in model.scores else ("weighted_f1", "weighted F1")
+    score = model.scores[name]
+    value, low, high = score if isinstance(score, (list, tuple)) else (score["value"], score["low"], score["high"])
+    return f"{words} {value:.3f} [{low:.3f}, {high:.3f}], n = {model.scores['n']}"
+
+
+def lineage_table(model: ModelVersion) -> Table:
+    """Where a model comes from."""
+    table = Table("lineage", "", show_header=False)
+    for name, value in model.lineage.items():
+        words = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(name, words)
+    return table
+
+
+def history_table(successions: Sequence[Succession]) -> Table:
+    """Who was champion when, by whom and why."""
+    table = Table("generation", "version", "action", "by", "at (UTC)", "because")
+    for one in successions:
+        table.add_row(str(one.generation), one.version[:12], one.action, one.actor, _minute(one.at), one.reason)
+    return table
+
+
+def history_of_domain(store: RecordStore, domain: str, *, limit: int) -> Table:
+    """The newest `limit` things that happened in a domain, oldest first."""
+    table = Table("at (UTC)", "what", "which", "details", title=f"history of {domain}")
+    for at, *cells in sorted(_happenings(store, domain))[-limit:]:
+        table.add_row(_minute(at), *cells)
+    return table
+
+
+def _happenings(store: RecordStore, domain: str) -> Iterator[tuple[datetime, str, str, str]]:
+    for batch in store.batches(domain):
+        yield batch.at, f"{batch.kind} batch", batch.id[:12], f"{batch.rows} rows of {batch.name}"
+    for model in store.models():
+        if model.domain == domain:
+            yield model.at, "model", model.version[:12], f"{model.target}@{model.moment}, {headline(model)}"
+    for key in sorted({champion.key for champion in store.champions() if champion.domain == domain}):
+        for one in store.successions(key):
+            details = f"{key}, generation {one.generation}, by {one.actor}: {one.reason}"
+            yield one.at, one.action, one.version[:12], details
+    for report in store.drift_reports(domain):
+        yield report.at, "drift report", report.id[:12], str(report.document.get("summary", ""))
+    for decision in store.decisions(domain):
+        reasons = "; ".join(decision.document.get("reasons", ()))
+        yield decision.at, f"decision: {decision.verdict}", f"{decision.target}@{decision.moment}", reasons
+    for event in store.events(domain):
+        yield event.at, f"event: {event.kind}", event.id[:12], str(dict(event.details))
+
+
+def _minute(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S")

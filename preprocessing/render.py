@@ -1,0 +1,59 @@
+"""Problems of data and schemas as tables for a terminal, problems as CSV. Computes nothing."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from preprocessing.rules import BadData, Problem, expected
+from preprocessing.schema import DomainSchema
+
+SHOWN = 50
+
+
+def render_problems(error: BadData) -> Table:
+    """The first fifty problems, and how many there are."""
+    shown = error.problems[:SHOWN]
+    title = f"{error.total} problem{'s' if error.total != 1 else ''}" + (
+        f", the first {SHOWN} shown" if error.total > SHOWN else ""
+    )
+    table = Table("file", "row", "column", "value", "what was expected", title=title)
+    for problem in shown:
+        row = "" if problem.row is None else str(problem.row)
+        table.add_row(problem.file, row, problem.column or "", problem.value or "", problem.rule)
+    return table
+
+
+def problems_csv(problems: Iterable[Problem]) -> str:
+    """The problems as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "row", "column", "value", "rule"])
+    for problem in problems:
+        cells = [problem.file, problem.row, problem.column, problem.value, problem.rule]
+        writer.writerow([_harmless(cell) for cell in cells])
+    return text.getvalue()
+
+
+def render_schema(schema: DomainSchema) -> Table:
+    """Every column of a domain: what it may hold, from when it is known, what it is for."""
+    table = Table("column", "role", "values", "known at", "meaning", title=f"{schema.name}: {schema.title}")
+    if schema.student:
+        table.add_row(schema.student.name, "student key", "any key", "", schema.student.description)
+    for context in schema.context:
+        role = "group" if context.name in schema.group else "period" if context.name == schema.period else "context"
+        table.add_row(context.name, role, "text", "", context.description)
+    for feature in schema.features:
+        role = "protected" if feature.protected else "input"
+        role += ", optional" if feature.optional else ""
+        moment = feature.known_at or schema.moments[0]
+        table.add_row(feature.name, role, expected(feature), moment, feature.description)
+    for target in schema.targets:
+        table.add_row(target.name, "target", expected(target), "end", target.description)
+    return table
+
+
+def _harmless(cell: object) -> object:
+    """A value that a spreadsheet would run as a formula gets an apostrophe in front."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell

@@ -1,0 +1,46 @@
+"""Champions for a first look: trained on generated data where a domain has none yet, and marked as such.
+
+The generated files are kept beside the database for trying uploads; their rows never enter the store.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from database.ingest import batch_rows, labeled
+from model.bundle import EXAMPLES
+from model.home import Home
+from preprocessing.read import read_table
+from preprocessing.schema import DomainSchema
+from preprocessing.synthetic import generate
+from preprocessing.validate import frame_of, validate_table
+from retraining.champions import Trained, keys_of, train_domain
+from training.fit import Progress
+
+ROWS, SEED = 800, 7
+
+
+def missing_champions(home: Home) -> list[DomainSchema]:
+    """The domains in which nobody serves."""
+    served = {champion.domain for champion in home.store.champions()}
+    return [schema for name, schema in sorted(home.schemas.items()) if name not in served]
+
+
+def train_examples(
+    home: Home, schema: DomainSchema, folder: Path, *, rows: int = ROWS, progress: Progress = lambda _: None
+) -> Iterator[Trained]:
+    """Generate `rows` rows of a domain into `folder`, and train and install its champions on them."""
+    path = folder / f"{schema.name}.csv"
+    folder.mkdir(parents=True, exist_ok=True)
+    generate(schema, rows=rows, seed=SEED).write_csv(path)
+    frame = example_frame(path, schema, home.secret)
+    yield from train_domain(
+        home, schema, frame, keys_of(schema), actor="setup", seed=SEED, source=EXAMPLES, progress=progress
+    )
+
+
+def example_frame(path: Path, schema: DomainSchema, secret: bytes) -> pl.DataFrame:
+    """The typed frame of a labelled file with `_record` ids, as training takes it; nothing is stored."""
+    validated = validate_table(read_table(path), schema, secret=secret, with_targets="required").require_clean()
+    return frame_of(labeled(schema.name, batch_rows(validated.frame, schema, "labeled")), schema)

@@ -1,0 +1,42 @@
+"""Retraining results as text for a terminal. Computes nothing."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from retraining.pipeline import Result
+from retraining.policy import PromotionDecision
+
+WORDS = {
+    "promote": "promoted",
+    "shadow": "challenger stays in shadow, champion stays",
+    "keep": "champion stays",
+}
+
+
+def render_result(result: Result, *, dry: bool) -> RenderableType:
+    """The decision about one champion with its reasons and numbers; the drift in one sentence."""
+    verdict = WORDS[result.decision.verdict]
+    if dry:
+        verdict = f"would be: {verdict} (dry run, nothing changed)"
+    parts: list[RenderableType] = [Text(f"{result.key}: {verdict}", style="bold")]
+    if result.drift:
+        parts.append(Text(f"drift since the champion was trained: {result.drift.summary}"))
+    parts += [Text(f"  because {reason}") for reason in result.decision.reasons]
+    if result.decision.gain:
+        parts.append(evidence_table(result.decision))
+    if result.champion:
+        parts.append(Text(f"champion judged: {result.champion[:12]}; challenger: {(result.challenger or 'none')[:12]}"))
+    return Group(*parts)
+
+
+def evidence_table(decision: PromotionDecision) -> Table:
+    """Mean absolute errors on the rows that neither model has seen."""
+    table = Table("model", "MAE, 95 % interval", title=f"same {decision.n} unseen rows, {decision.clusters} clusters")
+    table.add_row("champion", str(decision.champion_mae))
+    table.add_row("challenger", str(decision.challenger_mae))
+    table.add_row("naive rule", str(decision.naive_mae))
+    if decision.gain:
+        bound = f"{decision.gain.mean:+.4f}, {decision.gain.level:.0%} lower bound {decision.gain.lower:+.4f}"
+        table.add_row("gain (champion - challenger)", bound)
+    return table

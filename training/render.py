@@ -1,0 +1,77 @@
+"""Training results as text for a terminal. Computes nothing."""
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from model.bundle import EXAMPLES, Manifest
+from model.scores import ClassScores, Scores, ValueScores
+
+
+def render_training(manifest: Manifest) -> RenderableType:
+    """What a training found: every candidate beside the naive rule, and plain words about the chosen one."""
+    lines = [Text(line) for line in summary(manifest)]
+    parts: list[RenderableType] = [candidate_table(manifest.scores, manifest.candidate), *lines]
+    scores = manifest.scores[manifest.candidate]
+    if isinstance(scores, ClassScores):
+        parts += [confusion_table(scores), class_table(scores)]
+    return Group(*parts)
+
+
+def candidate_table(scores: Mapping[str, Scores], chosen: str) -> Table:
+    """One row per candidate, the naive rule first; 95 % intervals."""
+    numeric = isinstance(scores[chosen], ValueScores)
+    names = ("MAE", "RMSE", "R²") if numeric else ("accuracy", "weighted F1", "MAE (levels)", "Brier")
+    table = Table("candidate", *names, title=f"out-of-fold scores, n = {scores[chosen].n}, 95 % intervals")
+    for name, one in scores.items():
+        if isinstance(one, ValueScores):
+            cells = [str(one.mae), str(one.rmse), str(one.r2)]
+        else:
+            brier = "no probabilities" if one.brier is None else f"{one.brier:.3f}"
+            cells = [str(one.accuracy), str(one.weighted_f1), str(one.mae), brier]
+        table.add_row(f"{name} (chosen)" if name == chosen else name, *cells, style="bold" if name == chosen else "")
+    return table
+
+
+def summary(manifest: Manifest) -> list[str]:
+    """What a reader must know about the chosen model, a sentence each."""
+    said = [f"naive rule: {manifest.naive}"]
+    if manifest.beats_naive:
+        said.append(f"{manifest.candidate} beats the naive rule.")
+    else:
+        said.append(f"{manifest.candidate} does NOT beat the naive rule: the rule is as good an answer as the model.")
+    if manifest.half_width is not None and manifest.coverage is not None:
+        said.append(
+            f"an outcome lies within ±{manifest.half_width:.3g} of the answer in {manifest.coverage:.0%} of rows"
+        )
+    if manifest.uncalibrated_brier is not None:
+        calibrated = manifest.scores[manifest.candidate]
+        assert isinstance(calibrated, ClassScores)  # noqa: S101 - only classes are calibrated
+        said.append(
+            f"calibrated with temperature {manifest.temperature:g}: Brier {manifest.uncalibrated_brier:.4f} before, "
+            f"{calibrated.brier:.4f} after"
+        )
+    said.append(f"rows split by {manifest.lineage.split}; graph and model agree within {manifest.parity:.1g}")
+    if manifest.lineage.source == EXAMPLES:
+        said.append("trained on generated examples: for trying out, not for real students")
+    return said
+
+
+def confusion_table(scores: ClassScores) -> Table:
+    """True levels in rows, answers in columns."""
+    table = Table("true \\ answered", *scores.levels, title="confusion matrix")
+    for level, counts in zip(scores.levels, scores.confusion, strict=True):
+        table.add_row(level, *(str(count) for count in counts))
+    return table
+
+
+def class_table(scores: ClassScores) -> Table:
+    """Precision, recall, F1, Brier and balance per class."""
+    table = Table("class", "precision", "recall", "F1", "Brier", "rows", "share", title="per class")
+    for level, one in scores.report.items():
+        brier = "–" if one.brier is None else f"{one.brier:.3f}"
+        numbers = (f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", brier, str(one.n), f"{one.share:.1%}")
+        table.add_row(level, *numbers)
+    return table
