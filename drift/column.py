@@ -42,6 +42,8 @@ class NumericColumn:
     repeats: Counts | None
     missing: int
 
+    categorical = False
+
     @cached_property
     def present(self) -> int:
         """Rows that hold a value."""
@@ -87,6 +89,8 @@ class BinnedColumn:
     high: float
     missing: int
 
+    categorical = False
+
     @cached_property
     def present(self) -> int:
         """Rows that hold a value."""
@@ -101,6 +105,8 @@ class CategoricalColumn:
     counts: Integers
     missing: int
 
+    categorical = True
+
     @cached_property
     def present(self) -> int:
         """Rows that hold a value."""
@@ -112,6 +118,10 @@ Column = NumericColumn | BinnedColumn | CategoricalColumn
 
 def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericColumn:
     """The exact summary of `numbers`, (rows,) of any real type; NaN counts as missing, beside `missing` others."""
+    if numbers.dtype.kind in "iu" and len(numbers):
+        low, high = int(numbers.min()), int(numbers.max())
+        if high - low < min(COUNTED_SPAN, 4 * len(numbers)):
+            return _counted(np.bincount((numbers - numbers.dtype.type(low)).astype(np.int64, copy=False)), low, missing)
     ordered = np.sort(numbers.astype(np.float64, copy=False))
     present = int(np.searchsorted(ordered, np.nan)) if len(ordered) else 0
     lost = missing + len(ordered) - present
@@ -122,6 +132,17 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericCol
     starts = np.concatenate([[0], changes + 1])
     counts = np.diff(starts, append=present)
     return NumericColumn(_positive_zero(ordered[starts]), smallest(counts), lost)
+
+
+COUNTED_SPAN = 1 << 16  # between the smallest and largest integer; the counts stay in the processor's cache
+
+
+def _counted(counts: Integers, low: int, missing: int) -> NumericColumn:
+    """The summary of integers that start at `low` and occur `counts` times."""
+    occurring = np.flatnonzero(counts)
+    repeats = counts[occurring]
+    values = (occurring + low).astype(np.float64)
+    return NumericColumn(values, None if int(repeats.max()) == 1 else smallest(repeats), missing)
 
 
 def _positive_zero(values: Floats) -> Floats:
@@ -148,8 +169,14 @@ def grid_of(column: NumericColumn) -> Floats:
     shares = np.arange(1, BUCKETS) / BUCKETS
     edges = np.unique(column.quantiles(shares))
     frequent = column.values[column.counts > column.present / BUCKETS] if column.repeats is not None else edges[:0]
-    before = np.nextafter(frequent, -np.inf)
+    before = just_below(frequent)
     return np.unique(np.concatenate([edges, frequent, before[before > -np.inf], [np.inf]]))
+
+
+def just_below(values: npt.ArrayLike) -> Floats:
+    """The next smaller double of each value; -inf below the smallest finite one."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(np.asarray(values, dtype=np.float64), -np.inf)
 
 
 def bin_numbers(column: NumericColumn, edges: Floats) -> BinnedColumn:

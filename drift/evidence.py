@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn
+from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn, just_below
 from drift.profile import Kind
 from drift.univariate import Divergence, ks_distance, ks_p_value, level_divergence, level_test, number_divergence
 
@@ -45,13 +45,16 @@ class Evidence(NamedTuple):
     facts: Mapping[str, Any] = {}
 
 
-def gather(name: str, reference: Column, current: Column) -> Evidence:
-    """All that the tests say about one column; both summaries are of one kind."""
+def gather(name: str, reference: Column, current: Column, sharper: NumericColumn | None = None) -> Evidence:
+    """All that the tests say about one column; both summaries are of one kind.
+
+    sharper: gives the distance where `current` is known only on a grid (`drift.univariate.narrowed`).
+    """
     if isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
         return _gather_levels(name, reference, current)
     assert not isinstance(reference, CategoricalColumn)  # noqa: S101 (callers check the kinds)
     assert not isinstance(current, CategoricalColumn)  # noqa: S101
-    return _gather_numbers(name, reference, current)
+    return _gather_numbers(name, reference, current, sharper)
 
 
 def _gather_levels(name: str, reference: CategoricalColumn, current: CategoricalColumn) -> Evidence:
@@ -100,12 +103,15 @@ def _only_in(column: CategoricalColumn, other: CategoricalColumn) -> tuple[Level
 
 
 def _gather_numbers(
-    name: str, reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn
+    name: str,
+    reference: NumericColumn | BinnedColumn,
+    current: NumericColumn | BinnedColumn,
+    sharper: NumericColumn | None,
 ) -> Evidence:
     rows, missing = (reference.present, current.present), (reference.missing, current.missing)
     if not all(rows):
         return Evidence(name, "numeric", "none", rows, missing)
-    distance = ks_distance(reference, current)
+    distance = ks_distance(reference, sharper or current)
     facts = {
         "where": _finite(distance.where),
         "share_reference": distance.reference,
@@ -151,9 +157,9 @@ def _median(column: NumericColumn | BinnedColumn) -> float | None:
 def _outside(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> int:
     low, high = _range(reference)
     if isinstance(current, NumericColumn):
-        below, within = current.rows_up_to(np.array([np.nextafter(low, -np.inf), high]))
+        below, within = current.rows_up_to(np.array([just_below(low), high]))
         return int(current.present - (within - below))
     edges, total = current.edges, np.cumsum(current.counts)
-    below = np.searchsorted(edges, np.nextafter(low, -np.inf), side="right")
+    below = np.searchsorted(edges, just_below(low), side="right")
     beyond = np.searchsorted(edges, high, side="left")
     return int(np.append(0, total)[below] + current.present - total[beyond])

@@ -42,7 +42,7 @@ from drift.column import (
     parts,
     summarise_numbers,
 )
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, fold
 
 MAGIC = b"GWPROF\x00\x01"  # the last byte is the version of the layout
 PREDICTION = "_prediction:"
@@ -70,10 +70,7 @@ class Profile:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the sample's content: rows, columns, values and how often they occur."""
-        total = hashlib.sha256(f"{self.rows}".encode())
-        for name, column in self.columns.items():
-            total.update(msgspec.msgpack.encode((name, column_digest(column))))
-        return total.hexdigest()
+        return digest_of(self.rows, {name: column_digest(column) for name, column in self.columns.items()})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Profile):
@@ -137,8 +134,20 @@ def build_profile(frame: pl.DataFrame, schema: DomainSchema, *, columns: Sequenc
 
 
 def profile_frame(table: Any, schema: DomainSchema, *, columns: Sequence[str] | None = None) -> Profile:
-    """`build_profile` of a polars or pandas DataFrame or an Arrow table, whose columns are named as in `schema`."""
-    return build_profile(to_polars(table), schema, columns=columns)
+    """`build_profile` of a polars or pandas DataFrame or Arrow table; columns may be spelled as the schema allows."""
+    frame = to_polars(table)
+    return build_profile(frame.rename(rename(frame.columns, schema)), schema, columns=columns)
+
+
+def rename(given: Sequence[str], schema: DomainSchema) -> dict[str, str]:
+    """Those of the columns `given` that the schema knows by some spelling, to their names. ProfileError when two are
+    the same column."""
+    kinds, aliases = kinds_of(schema), schema.aliases()
+    names = {spelled: spelled if spelled in kinds else aliases.get(fold(spelled), spelled) for spelled in given}
+    counted = list(names.values())
+    if twice := sorted({name for name in counted if name in kinds and counted.count(name) > 1}):
+        raise ProfileError(f"columns {twice} are there more than once: {[s for s, n in names.items() if n in twice]}")
+    return names
 
 
 def to_polars(table: Any) -> pl.DataFrame:
@@ -252,6 +261,11 @@ def _named(name: str, work: Callable[[Column, Column], Column], first: Column, s
         return work(first, second)
     except ProfileError as error:
         raise ProfileError(f"column {name!r}: {error}") from error
+
+
+def digest_of(rows: int, columns: Mapping[str, bytes]) -> str:
+    """The digest of a sample of `rows` rows from its columns' digests, sorted by name."""
+    return hashlib.sha256(msgspec.msgpack.encode((rows, list(columns.items())))).hexdigest()
 
 
 def column_digest(column: Column) -> bytes:

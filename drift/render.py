@@ -75,11 +75,8 @@ class _Card(NamedTuple):
     numbers: str
 
 
-HEADS = tuple(
-    "column,verdict,effect,range,limit,statistic,p,p adjusted,rows,rows before,missing,missing before,PSI,JS,W".split(
-        ","
-    )
-)
+HEADS = ("column", "verdict", "effect", "range", "limit", "statistic", "p", "p adjusted", "rows", "rows before")
+MORE_HEADS = ("missing", "missing before", "PSI", "JS", "W")
 
 
 def render_html(report: DriftReport, reference: Profile, current: Profile) -> str:
@@ -92,11 +89,12 @@ def render_html(report: DriftReport, reference: Profile, current: Profile) -> st
     cards = [(column, _card(column, reference, current, column.column in names)) for column in report.columns]
     sections = [
         ("What changed", [card for column, card in cards if column.alarming]),
+        ("Changed, perhaps too little to matter", [card for column, card in cards if _only_suspect(column)]),
         ("Too few rows to tell", _cards_of(cards, "undecided")),
         ("Still the same", _cards_of(cards, "ok") + _cards_of(cards, "constant")),
     ]
     rows = [_row(column) for column in report.columns]
-    page: str = _template().render(report=report, sections=sections, heads=HEADS, rows=rows)
+    page: str = _template().render(report=report, sections=sections, heads=HEADS + MORE_HEADS, rows=rows)
     return page
 
 
@@ -109,7 +107,12 @@ def _template() -> Any:
 
 
 def _cards_of(cards: list[tuple[ColumnDrift, _Card]], verdict: str) -> list[_Card]:
-    return [card for column, card in cards if column.verdict == verdict and not column.alarming]
+    plain = [(column, card) for column, card in cards if not column.alarming and not column.suspect]
+    return [card for column, card in plain if column.verdict == verdict]
+
+
+def _only_suspect(column: ColumnDrift) -> bool:
+    return column.suspect and not column.alarming
 
 
 def _card(column: ColumnDrift, reference: Profile, current: Profile, draw: bool) -> _Card:

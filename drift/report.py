@@ -5,13 +5,13 @@ It reads no file, no store and no model; importance, where a model gives it, is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
-from drift.column import CategoricalColumn, Column, same
+from drift.column import same
 from drift.correct import adjust
 from drift.evidence import Evidence, LevelCount, gather
 from drift.profile import Kind, Profile
@@ -38,7 +38,8 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     q: share of false alarms among flagged columns (Benjamini–Hochberg, over all tests of the report).
     ks_threshold: share of rows, 0 to 1, that must have moved in a numeric column. cramers_v_threshold: the effect that
     levels must show. missing_threshold: difference in the share of missing values. thresholds: effects by column,
-    before a schema's own and these. level: at which all intervals of a report hold together.
+    before a schema's own and these. level: at which all intervals of a report hold together. together: columns that
+    raise the alarm jointly when each changed beyond chance and may have changed enough, but none surely did.
     """
 
     q: float = 0.05
@@ -47,6 +48,7 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     missing_threshold: float = 0.05
     thresholds: dict[str, float] = {}
     level: float = 0.95
+    together: int = 2
 
     def __post_init__(self) -> None:
         shares = {"q": self.q, "level": self.level}
@@ -54,6 +56,7 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         effects |= {"missing_threshold": self.missing_threshold, **self.thresholds}
         wrong = [f"{name} is {value}, not above 0 and below 1" for name, value in shares.items() if not 0 < value < 1]
         wrong += [f"{name} is {value}, not from 0 to 1" for name, value in effects.items() if not 0 <= value <= 1]
+        wrong += [f"together is {self.together}, not 1 or more"] if self.together < 1 else []
         if wrong:
             raise ValueError("drift policy: " + "; ".join(wrong))
 
@@ -85,6 +88,7 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     changed most; share_reference, share_current: those shares. new_levels, vanished_levels: the most frequent 50, of
     new_level_count and vanished_level_count. pooled_levels: rare ones tested together. outside_range: rows beyond the
     reference's smallest and largest value; known only up to a grid's edge for a grid. severity: effect × importance.
+    significant: changed beyond chance, the correction considered, by however little.
     read_rows_again: a grid leaves the verdict open that the rows themselves would settle.
     """
 
@@ -102,6 +106,7 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     effect_high: float
     threshold: float
     verdict: Verdict
+    significant: bool
     missing: MissingDrift
     where: float | str | None = None
     share_reference: float | None = None
@@ -127,6 +132,11 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the values or the missing rate moved enough to matter."""
         return self.verdict in ALARMING or self.missing.verdict in ALARMING
 
+    @property
+    def suspect(self) -> bool:
+        """Whether it changed beyond chance and only the number of rows leaves open whether that is enough to matter."""
+        return self.significant and self.verdict == "undecided"
+
 
 class NotCompared(msgspec.Struct, frozen=True):
     """A column that only one of the samples has, or that is summarised differently, and why it was left out."""
@@ -138,8 +148,8 @@ class NotCompared(msgspec.Struct, frozen=True):
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the current sample is still what the reference was.
 
-    columns: the most telling first. alarm: some column drifted or warns, by its values or its missing rate. tests: how
-    many were corrected for together. summary: the same in plain sentences.
+    columns: the most telling first. alarm: some column drifted or warns, by its values or its missing rate, or as many
+    as the policy's `together` are suspect. tests: how many were corrected for. summary: the same in plain sentences.
     """
 
     schema_version: int
@@ -182,7 +192,8 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def flagged(self) -> tuple[ColumnDrift, ...]:
         """The columns that raise the alarm."""
-        return tuple(column for column in self.columns if column.alarming)
+        found = tuple(column for column in self.columns if column.alarming)
+        return found or tuple(column for column in self.columns if column.suspect and self.alarm)
 
 
 METHOD = {
@@ -209,21 +220,13 @@ def compare(
     column in common. An empty sample is not an error: every verdict is then "undecided".
     """
     require_schema(reference, current.fingerprint, schema)
-    refuse_same(reference, current)
-    common = [name for name in reference.columns if name in current.columns]
-    pairs = ((name, reference.columns[name], current.columns[name]) for name in common)
-    comparable = [pair for pair in pairs if _one_kind(pair[1], pair[2])]
-    evidence = [gather(*pair) for pair in comparable]
-    skipped = _not_compared(reference.columns, current.columns, {pair[0] for pair in comparable})
-    return conclude(
-        reference,
-        (current.rows, current.digest),
-        evidence,
-        skipped,
-        policy=policy or DriftPolicy(),
-        schema=schema,
-        importance=importance,
-    )
+    before, after = reference.columns, current.columns
+    refuse_same(reference, current.rows, after, lambda name: same(before[name], after[name]))
+    common = [name for name in before if name in after and before[name].categorical == after[name].categorical]
+    evidence = [gather(name, before[name], after[name]) for name in common]
+    skipped = left_out(before, after, set(common))
+    sample = (current.rows, current.digest)
+    return conclude(reference, sample, evidence, skipped, policy=policy, schema=schema, importance=importance)
 
 
 def require_schema(reference: Profile, fingerprint: str, schema: DomainSchema | None) -> None:
@@ -234,28 +237,23 @@ def require_schema(reference: Profile, fingerprint: str, schema: DomainSchema | 
         raise NotComparable(f"{what}, the current sample or the schema given is {sorted({o[:12] for o in others})}")
 
 
-def refuse_same(reference: Profile, current: Profile) -> None:
-    """SameSample when all columns that both have hold the same values equally often."""
-    common = reference.columns.keys() & current.columns.keys()
-    if reference.rows != current.rows or not reference.rows or not common:
+def refuse_same(reference: Profile, rows: int, columns: Collection[str], is_same: Callable[[str], bool]) -> None:
+    """SameSample when a sample of `rows` rows has the reference's values, equally often, in all columns of both."""
+    common = [name for name in reference.columns if name in columns]
+    if reference.rows != rows or not rows or not common:
         return
-    enough = reference.columns.keys() == current.columns.keys() or len(common) >= MANY_COLUMNS
-    if enough and all(same(reference.columns[name], current.columns[name]) for name in common):
-        rows = f"{reference.rows} rows, digest {reference.digest[:12]}"
-        raise SameSample(f"the current sample is the reference itself ({rows}); give the rows that came after it")
+    enough = len(common) == len(reference.columns) or len(common) >= MANY_COLUMNS
+    if enough and all(is_same(name) for name in common):
+        what = f"{rows} rows, digest {reference.digest[:12]}"
+        raise SameSample(f"the current sample is the reference itself ({what}); give the rows that came after it")
 
 
 MANY_COLUMNS = 5  # that two different samples of the same size do not share by chance
 
 
-def _one_kind(first: Column, second: Column) -> bool:
-    return isinstance(first, CategoricalColumn) == isinstance(second, CategoricalColumn)
-
-
-def _not_compared(
-    reference: Mapping[str, Column], current: Mapping[str, Column], compared: set[str]
-) -> tuple[NotCompared, ...]:
-    left = sorted((reference.keys() | current.keys()) - compared)
+def left_out(reference: Collection[str], current: Collection[str], compared: set[str]) -> tuple[NotCompared, ...]:
+    """The columns of either sample that are not among the `compared`, and why."""
+    left = sorted({*reference, *current} - compared)
     reasons = {name: "only in the reference" for name in left if name not in current}
     reasons |= {name: "only in the current sample" for name in left if name not in reference}
     other = "numeric in one sample, categorical in the other"
@@ -268,7 +266,7 @@ def conclude(
     evidence: list[Evidence],
     skipped: tuple[NotCompared, ...],
     *,
-    policy: DriftPolicy,
+    policy: DriftPolicy | None,
     schema: DomainSchema | None,
     importance: Mapping[str, float] | None,
 ) -> DriftReport:
@@ -276,6 +274,7 @@ def conclude(
     if not evidence:
         names = sorted(reference.columns)
         raise NotComparable(f"the samples have no column in common; the reference has {names}")
+    policy = policy or DriftPolicy()
     rates = [_missing_test(item) for item in evidence]
     tests = [item.p_high for item in evidence] + [rate[1] for rate in rates if rate]
     adjusted = iter(adjust(tests).tolist())
@@ -295,7 +294,7 @@ def conclude(
         current_digest=current[1],
         policy=policy,
         tests=len(tests),
-        alarm=any(column.alarming for column in columns),
+        alarm=any(column.alarming for column in columns) or sum(c.suspect for c in columns) >= policy.together,
         summary="",
         columns=columns,
         not_compared=skipped,
@@ -316,10 +315,10 @@ def _missing_test(item: Evidence) -> tuple[float, float] | None:
 RANK: dict[Verdict, int] = {"drift": 0, "warn": 1, "undecided": 2, "ok": 3, "constant": 4}
 
 
-def _most_telling(column: ColumnDrift) -> tuple[bool, int, float, str]:
+def _most_telling(column: ColumnDrift) -> tuple[bool, int, bool, float, str]:
     rank = min(RANK[column.verdict], RANK[column.missing.verdict]) if column.alarming else RANK[column.verdict]
     weight = column.severity if column.severity is not None else max(column.effect, column.missing.effect)
-    return not column.alarming, rank, -weight, column.column
+    return not column.alarming, rank, not column.suspect, -weight, column.column
 
 
 class _Judge(NamedTuple):
@@ -362,6 +361,7 @@ class _Judge(NamedTuple):
             effect_high=high,
             threshold=threshold,
             verdict=verdict,
+            significant=adjusted <= self.policy.q,
             missing=self.missing(item, rate, missing_adjusted),
             importance=importance,
             severity=None if importance is None else item.effect * importance,
@@ -433,7 +433,8 @@ def describe(column: ColumnDrift) -> str:
         side = "current sample" if column.n_reference else "reference"
         sentences.append(f"{column.column} has no values in the {side}: nothing can be said.")
     else:
-        sentences.append(f"{column.column} {WORDS[column.verdict]}: {_change(column)}.")
+        words = SUSPECT if column.suspect else WORDS[column.verdict]
+        sentences.append(f"{column.column} {words}: {_change(column)}.")
     if column.missing.verdict in ALARMING:
         before, after = _percent(column.missing.rate_reference), _percent(column.missing.rate_current)
         sentences.append(f"Its values are missing in {after} of the rows, {before} before.")
@@ -450,6 +451,7 @@ WORDS: dict[Verdict, str] = {
     "ok": "is still the same, within the limit",
     "undecided": "may or may not have changed (too few rows to tell)",
 }
+SUSPECT = "changed beyond chance (too few rows to tell whether it is enough to matter)"
 
 
 def _change(column: ColumnDrift) -> str:

@@ -11,7 +11,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from drift.column import BinnedColumn, CategoricalColumn, Floats, Integers, NumericColumn, ProfileError, bin_numbers
+from drift.column import (
+    BinnedColumn,
+    CategoricalColumn,
+    Floats,
+    Integers,
+    NumericColumn,
+    ProfileError,
+    bin_numbers,
+    just_below,
+    smallest,
+)
+from drift.kolmogorov import survival
 
 STRIDE = 32  # distinct values between two at which the distance is looked up first; 16 to 64 cost the same
 DIRECT_UP_TO = 4_096  # distinct values for which looking at all of them is as cheap
@@ -94,17 +105,45 @@ def _on_grid(reference: NumericColumn | BinnedColumn, current: NumericColumn | B
     """An interval for D: exact at the edges of the buckets, bounded within them."""
     grid = reference if isinstance(reference, BinnedColumn) else current
     assert isinstance(grid, BinnedColumn)  # noqa: S101 (one of them is)
-    edges = grid.edges
-    first, second = (_counted_on(column, edges) for column in (reference, current))
-    a, b = np.cumsum(first) * current.present, np.cumsum(second) * reference.present
+    a, b, inside = _gaps_on(grid.edges, reference, current)
     gaps = np.abs(a - b)
     best = int(gaps.argmax())
-    one_value = np.nextafter(edges[:-1], np.inf) == edges[1:]
-    open_buckets = np.append(True, ~one_value)
-    inside = np.maximum(a - np.append(0, b[:-1]), b - np.append(0, a[:-1]))
     rows = reference.present * current.present
-    high = max(int(gaps[best]), int(inside[open_buckets].max()))
-    return KsDistance(int(gaps[best]) / rows, high / rows, float(edges[best]), int(a[best]) / rows, int(b[best]) / rows)
+    high = max(int(gaps[best]), int(inside.max()))
+    where = min(float(grid.edges[best]), grid.high)
+    return KsDistance(int(gaps[best]) / rows, high / rows, where, int(a[best]) / rows, int(b[best]) / rows)
+
+
+def _gaps_on(
+    edges: Floats, reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn
+) -> tuple[Integers, Integers, Integers]:
+    """Rows up to each edge, each times all rows of the other sample, and what no gap within a bucket can exceed."""
+    first, second = (_counted_on(column, edges) for column in (reference, current))
+    a, b = np.cumsum(first) * current.present, np.cumsum(second) * reference.present
+    inside = np.maximum(a - np.append(0, b[:-1]), b - np.append(0, a[:-1]))
+    one_value = just_below(edges[1:]) == edges[:-1]
+    inside[1:][one_value] = 0
+    return a, b, inside
+
+
+def doubtful_buckets(reference: NumericColumn, current: BinnedColumn) -> npt.NDArray[np.bool_]:
+    """(buckets,) which could hold a larger distance than the edges show, so that only their rows need another look."""
+    a, b, inside = _gaps_on(current.edges, reference, current)
+    doubtful: npt.NDArray[np.bool_] = inside > np.abs(a - b).max()
+    return doubtful
+
+
+def narrowed(column: NumericColumn, edges: Floats, buckets: npt.NDArray[np.bool_], high: float) -> NumericColumn:
+    """`column` with its own values in `buckets`, and elsewhere each value moved up to its bucket's edge.
+
+    Distances at the edges and within `buckets` stay what they are. high: stands for the last edge, which is infinite.
+    """
+    bucket = np.repeat(np.arange(len(edges)), np.diff(np.searchsorted(column.values, edges, side="right"), prepend=0))
+    values = np.where(buckets[bucket], column.values, np.minimum(edges, high)[bucket])
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
+    counts = np.add.reduceat(column.counts, starts) if len(starts) else column.counts
+    once = not len(counts) or int(counts.max()) == 1
+    return NumericColumn(values[starts], None if once else smallest(counts), column.missing)
 
 
 def _counted_on(column: NumericColumn | BinnedColumn, edges: Floats) -> Integers:
@@ -123,8 +162,6 @@ def ks_p_value(distance: float, reference_rows: int, current_rows: int) -> float
     effective = round(larger * smaller / (larger + smaller))
     if effective < 1:
         return 1.0
-    from drift.kolmogorov import survival
-
     return survival(effective, distance)
 
 

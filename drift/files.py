@@ -1,0 +1,215 @@
+"""Profiles and reports of files that need not fit in memory: Parquet column by column, CSV batch by batch.
+
+A file is not validated here beyond what counting needs, and its rows are not kept. Column names may be any spelling
+that the schema accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from drift.column import BinnedColumn, Column, Floats, NumericColumn, ProfileError, bin_numbers, grid_of, merge, same
+from drift.evidence import Evidence, gather
+from drift.profile import Kind, Profile, assemble, column_digest, digest_of, in_threads, kinds_of, rename, summarise
+from drift.report import DriftPolicy, DriftReport, conclude, left_out, refuse_same, require_schema
+from drift.univariate import doubtful_buckets, narrowed
+from preprocessing.schema import DomainSchema
+
+WHOLE_UP_TO = 12_000_000  # rows; a column of that many numbers and its sorted copy are 192 MB
+BLOCK = 4_000_000  # rows read at once from longer files
+BATCH = 250_000  # rows of a CSV file read at once, with all their columns
+EXACT_UP_TO = 2_000_000  # distinct values that a column's profile keeps; 16 MB
+SEPARATORS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A file opened for reading. named: the schema's columns in it, with their spelling there."""
+
+    path: Path
+    rows: int
+    named: Mapping[str, str]
+    kinds: Mapping[str, Kind]
+
+
+def profile_file(
+    path: Path | str, schema: DomainSchema, *, columns: Sequence[str] | None = None, reference: Profile | None = None
+) -> Profile:
+    """The profile of a Parquet or CSV file (by its suffix), in bounded memory.
+
+    It is exact for columns of up to 2,000,000 distinct values. Longer ones are counted on a grid: the reference's, so
+    that profiles of several files add, or else one taken from the file's first rows.
+    Raises ProfileError for a file of another kind and for what `build_profile` refuses; FileNotFoundError.
+    """
+    path = Path(path)
+    if not is_parquet(path):
+        return _profile_csv(path, schema, columns, reference)
+    table = _open_parquet(path, schema, columns)
+    known = reference.columns if reference else {}
+    summaries = in_threads(lambda name: _limited(_read(table, name, known.get(name)), known.get(name)), [*table.named])
+    return assemble(schema, table.rows, zip(table.named, summaries, strict=True))
+
+
+def compare_file(
+    reference: Profile,
+    path: Path | str,
+    schema: DomainSchema,
+    *,
+    policy: DriftPolicy | None = None,
+    importance: Mapping[str, float] | None = None,
+) -> DriftReport:
+    """`compare` of a reference with a Parquet or CSV file, holding one column per core at a time.
+
+    Parquet of any length is compared exactly, where the reference is exact: beyond 12,000,000 rows the few values that
+    could matter are read a second time. Raises what `compare` and `profile_file` raise.
+    """
+    from drift.report import compare
+
+    path = Path(path)
+    require_schema(reference, schema.fingerprint, schema)
+    if not is_parquet(path):
+        current = profile_file(path, schema, reference=reference)
+        return compare(reference, current, policy=policy, schema=schema, importance=importance)
+    table = _open_parquet(path, schema, None)
+    found = dict(zip(table.named, in_threads(lambda name: _judge(table, name, reference), [*table.named]), strict=True))
+    refuse_same(reference, table.rows, found, lambda name: found[name].same)
+    digest = digest_of(table.rows, {name: column.digest for name, column in sorted(found.items())})
+    evidence = [found[name].evidence for name in reference.columns if name in found]
+    compared = [item for item in evidence if item is not None]
+    skipped = left_out(reference.columns, found, {item.name for item in compared})
+    return conclude(
+        reference, (table.rows, digest), compared, skipped, policy=policy, schema=schema, importance=importance
+    )
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether `path` is read as Parquet; False for CSV; ProfileError for anything else."""
+    suffix = path.suffix.casefold()
+    if suffix in (".parquet", ".pq"):
+        return True
+    if suffix in (".csv", ".tsv", ".txt"):
+        return False
+    raise ProfileError(f"{path.name}: expected a .parquet or .csv file; read others into a frame and profile that")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What remains of one column of the file once it has been compared."""
+
+    evidence: Evidence | None
+    same: bool
+    digest: bytes
+
+
+def _judge(table: _Table, name: str, reference: Profile) -> _Found:
+    before = reference.columns.get(name)
+    column = _read(table, name, before)
+    if before is None or column.categorical != before.categorical:
+        return _Found(None, False, column_digest(column))
+    sharper = None
+    if isinstance(column, BinnedColumn) and isinstance(before, NumericColumn) and before.present and column.present:
+        sharper = _read_again(table, name, before, column)
+    return _Found(gather(name, before, column, sharper), same(before, column), column_digest(column))
+
+
+def _open_parquet(path: Path, schema: DomainSchema, columns: Sequence[str] | None) -> _Table:
+    try:
+        header = pl.read_parquet_schema(path)
+        rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+    except pl.exceptions.PolarsError as error:
+        raise ProfileError(f"{path.name}: not a Parquet file that can be read: {error}") from error
+    kinds = kinds_of(schema)
+    spelled = {name: given for given, name in rename(list(header), schema).items()}
+    return _Table(path, rows, _chosen(path, spelled, kinds, columns), kinds)
+
+
+def _chosen(
+    path: Path, spelled: Mapping[str, str], kinds: Mapping[str, Kind], columns: Sequence[str] | None
+) -> dict[str, str]:
+    if absent := sorted(set(columns or ()) - (spelled.keys() & kinds.keys())):
+        raise ProfileError(f"{path.name}: columns {absent} are not there; the file has {sorted(spelled.values())}")
+    wanted = spelled if columns is None else columns
+    return {name: spelled[name] for name in sorted(wanted) if name in kinds}
+
+
+def _blocks(table: _Table, name: str) -> Iterator[pl.Series]:
+    """The column, whole or, from a long file, block by block."""
+    given = table.named[name]
+    step = table.rows if table.rows <= WHOLE_UP_TO else BLOCK
+    scan = pl.scan_parquet(table.path).select(given)
+    for start in range(0, table.rows, step) if table.rows else [0]:
+        part = scan if step == table.rows else scan.slice(start, step)
+        yield part.collect()[given].alias(name)
+
+
+def _read(table: _Table, name: str, reference: Column | None) -> Column:
+    """The column's summary: exact when the file is short or the values repeat, else on a grid."""
+    merged: Column | None = None
+    for block in _blocks(table, name):
+        part = summarise(block, table.kinds[name])
+        if table.rows > WHOLE_UP_TO:
+            part = _limited(part, merged if isinstance(merged, BinnedColumn) else reference, BLOCK // 4)
+        merged = part if merged is None else merge(merged, part)
+    if merged is None:
+        raise ProfileError(f"column {name!r} of {table.path.name} has no blocks")
+    return merged
+
+
+def _limited(column: Column, reference: Column | None, limit: int | None = None) -> Column:
+    """`column`, counted on the reference's grid, or its own, when it has more than `limit` distinct values."""
+    limit = EXACT_UP_TO if limit is None else limit
+    if not isinstance(column, NumericColumn) or len(column.values) <= limit:
+        return column
+    return bin_numbers(column, _edges(column, reference))
+
+
+def _edges(column: NumericColumn, reference: Column | None) -> Floats:
+    if isinstance(reference, BinnedColumn):
+        return reference.edges
+    return grid_of(reference if isinstance(reference, NumericColumn) and reference.present else column)
+
+
+def _read_again(table: _Table, name: str, reference: NumericColumn, column: BinnedColumn) -> NumericColumn:
+    """The column with its exact values wherever they could decide the distance to `reference`."""
+    doubtful = doubtful_buckets(reference, column)
+    merged: Column | None = None
+    for block in _blocks(table, name):
+        part = summarise(block, table.kinds[name])
+        assert isinstance(part, NumericColumn)  # noqa: S101 (what `summarise` gives for this kind)
+        exact = narrowed(part, column.edges, doubtful, column.high)
+        merged = exact if merged is None else merge(merged, exact)
+    assert isinstance(merged, NumericColumn)  # noqa: S101
+    return merged
+
+
+def _profile_csv(path: Path, schema: DomainSchema, columns: Sequence[str] | None, reference: Profile | None) -> Profile:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline()
+    separator = max(SEPARATORS, key=header.count)
+    try:
+        return _count_csv(path, separator, schema, columns, reference)
+    except pl.exceptions.NoDataError:
+        raise ProfileError(f"{path.name}: the file is empty, without even a header") from None
+    except pl.exceptions.PolarsError as error:
+        raise ProfileError(f"{path.name}: cannot be read as CSV separated by {separator!r}: {error}") from error
+
+
+def _count_csv(
+    path: Path, separator: str, schema: DomainSchema, columns: Sequence[str] | None, reference: Profile | None
+) -> Profile:
+    scan = pl.scan_csv(path, separator=separator, infer_schema=False)
+    kinds, known = kinds_of(schema), reference.columns if reference else {}
+    spelled = {name: given for given, name in rename(scan.collect_schema().names(), schema).items()}
+    chosen = _chosen(path, spelled, kinds, columns)
+    merged: dict[str, Column] = {n: summarise(pl.Series(n, [], dtype=pl.String), kinds[n]) for n in chosen}
+    rows = 0
+    for batch in scan.select(chosen.values()).collect_batches(chunk_size=BATCH):
+        rows += batch.height
+        for name, given in chosen.items():
+            part = merge(merged[name], summarise(batch[given].alias(name), kinds[name]))
+            merged[name] = _limited(part, known.get(name))
+    return assemble(schema, rows, merged.items())

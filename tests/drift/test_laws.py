@@ -1,0 +1,239 @@
+"""Laws of the engine, for any columns: ties, infinities, huge and tiny values, missing ones."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from drift.column import CategoricalColumn, NumericColumn, bin_numbers, count_levels, grid_of, merge, summarise_numbers
+from drift.correct import adjust
+from drift.profile import Profile, build_profile
+from drift.report import DriftPolicy, SameSample, compare
+from drift.univariate import doubtful_buckets, ks_distance, ks_p_value, level_test, narrowed
+from preprocessing.schema import DomainSchema, Feature, Target
+
+ANY = st.floats(allow_nan=False)
+MARKS = st.integers(0, 20).map(float)
+NASTY = st.sampled_from([0.0, -0.0, 1e300, -1e300, math.inf, -math.inf, 5e-324, 1.0, 1.0 + 2**-52, 0.1, 0.3])
+numbers = st.one_of(*(st.lists(kind, min_size=1, max_size=60) for kind in (ANY, MARKS, NASTY)))
+levels = st.lists(st.sampled_from(["a", "b", "c", "d", "ä", ""]), min_size=1, max_size=60)
+
+SCHEMA = DomainSchema(
+    name="invented",
+    title="",
+    features=(
+        Feature(name="x", kind="numeric"),
+        Feature(name="c", kind="categorical", open=True),
+        Feature(name="k", kind="numeric"),
+    ),
+    targets=(Target(name="y"),),
+)
+rows = st.lists(
+    st.tuples(st.one_of(st.none(), ANY, MARKS, NASTY, st.just(math.nan)), st.sampled_from(["a", "b", None])),
+    max_size=40,
+)
+
+
+def profile_of(sample: list[tuple[float | None, str | None]]) -> Profile:
+    shape = {"x": pl.Float64, "c": pl.String}
+    return build_profile(pl.DataFrame(sample, schema=shape, orient="row"), SCHEMA)
+
+
+def column(values: list[float]) -> NumericColumn:
+    return summarise_numbers(np.array(values))
+
+
+def distance(first: list[float], second: list[float]) -> float:
+    return ks_distance(column(first), column(second)).low
+
+
+def brute_force(first: list[float], second: list[float]) -> float:
+    """D by its definition, over every value that occurs."""
+    a, b = np.array(first), np.array(second)
+    return max(abs(float((a <= x).mean()) - float((b <= x).mean())) for x in [*first, *second])
+
+
+@given(numbers, numbers)
+def test_d_is_what_its_definition_says_and_is_reached_where_it_says(first, second):
+    found = ks_distance(column(first), column(second))
+    assert found.low == found.high == pytest.approx(brute_force(first, second), abs=1e-15)
+    assert abs(found.reference - found.current) == pytest.approx(found.low, abs=1e-15)
+    assert found.reference == (np.array(first) <= found.where).mean()
+
+
+@given(numbers, numbers)
+def test_d_is_symmetric(first, second):
+    assert distance(first, second) == distance(second, first)
+
+
+@given(numbers)
+def test_a_sample_has_no_distance_to_itself(values):
+    assert distance(values, values) == 0
+
+
+@given(numbers, numbers, st.randoms())
+def test_row_order_changes_nothing(first, second, random):
+    shuffled = random.sample(first, len(first))
+    assert ks_distance(column(first), column(second)) == ks_distance(column(shuffled), column(second))
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1), st.lists(st.integers(-50, 50), min_size=1))
+def test_strictly_increasing_maps_leave_d(first, second):
+    plain = distance(first, second)
+    for change in (lambda x: x**3 / 7, math.atan, lambda x: math.exp(x / 5), lambda x: 3 * x - 1e6):
+        assert distance([change(x) for x in first], [change(x) for x in second]) == plain
+
+
+@given(numbers, numbers)
+def test_duplicating_both_samples_leaves_d(first, second):
+    assert distance(first * 2, second * 2) == pytest.approx(distance(first, second), abs=1e-15)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([3_000, 20_000]), st.sampled_from([0.0, 0.02, 1.0]))
+@example(seed=1, size=20_000, shift=0.0)
+def test_long_columns_are_searched_completely(seed, size, shift):
+    generator = np.random.default_rng(seed)
+    first, second = generator.normal(size=size), generator.normal(shift, size=size - 777)
+    points = np.concatenate([first, second])
+    a, b = (np.searchsorted(np.sort(x), points, side="right") / len(x) for x in (first, second))
+    assert ks_distance(summarise_numbers(first), summarise_numbers(second)).low == pytest.approx(
+        np.abs(a - b).max(), abs=1e-15
+    )
+
+
+@given(numbers, numbers, numbers, st.booleans())
+def test_the_certified_interval_contains_d_on_any_grid(grid, first, second, both):
+    edges = grid_of(column(grid))
+    binned = bin_numbers(column(second), edges)
+    found = ks_distance(bin_numbers(column(first), edges) if both else column(first), binned)
+    assert found.low - 1e-15 <= brute_force(first, second) <= found.high + 1e-15
+
+
+@given(numbers, numbers, numbers)
+def test_reading_only_doubtful_rows_again_gives_d_exactly(grid, first, second):
+    before, after = column(first), column(second)
+    binned = bin_numbers(after, grid_of(column(grid)))
+    sharper = narrowed(after, binned.edges, doubtful_buckets(before, binned), binned.high)
+    assert ks_distance(before, sharper).low == pytest.approx(brute_force(first, second), abs=1e-15)
+
+
+@given(rows, rows, rows)
+def test_profiles_add_to_the_profile_of_all_rows_in_any_order(a, b, c):
+    together = profile_of(a + b + c).to_bytes()
+    first, second, third = profile_of(a), profile_of(b), profile_of(c)
+    assert ((first + second) + third).to_bytes() == together
+    assert (third + (second + first)).to_bytes() == together
+    assert Profile.from_bytes(together).digest == profile_of(c + a + b).digest
+
+
+@given(numbers, numbers, numbers)
+def test_counts_on_a_grid_add_exactly_too(grid, first, second):
+    edges = grid_of(column(grid))
+    apart = merge(bin_numbers(column(first), edges), column(second))
+    together = bin_numbers(column(first + second), edges)
+    assert np.array_equal(apart.counts, together.counts)
+    assert (apart.low, apart.high) == (together.low, together.high)
+
+
+@given(rows, st.integers(1, 30))
+def test_missing_numbers_change_nothing_but_the_missing_rate(sample, more):
+    assume(any(x is not None and not math.isnan(x) for x, _ in sample))
+    reference = build_profile(pl.DataFrame({"x": np.arange(30.0)}), SCHEMA)
+    values = [x for x, _ in sample]
+    plain, sparse = (
+        build_profile(pl.DataFrame({"x": pl.Series(v, dtype=pl.Float64)}), SCHEMA)
+        for v in (values, values + [math.nan] * more)
+    )
+    found, again = (compare(reference, profile).column("x") for profile in (plain, sparse))
+    assert (found.statistic, found.p_value, found.where) == (again.statistic, again.p_value, again.where)
+    assert again.missing.rate_current > found.missing.rate_current
+
+
+@given(rows, rows)
+def test_a_constant_column_changes_only_how_many_tests_are_corrected_for(first, second):
+    assume(first and second and sorted(map(repr, first)) != sorted(map(repr, second)))
+    frames = [pl.DataFrame(s, schema={"x": pl.Float64, "c": pl.String}, orient="row") for s in (first, second)]
+    try:
+        plain = compare(*(build_profile(frame, SCHEMA) for frame in frames))
+    except SameSample:
+        assume(False)
+    more = compare(*(build_profile(frame.with_columns(k=pl.lit(7.0)), SCHEMA) for frame in frames))
+    assert more.column("k").verdict == "constant"
+    assert more.column("k").p_value == 1
+    assert more.tests == plain.tests + 1
+    for name in ("x", "c"):
+        assert (plain.column(name).statistic, plain.column(name).p_value, plain.column(name).effect) == (
+            more.column(name).statistic,
+            more.column(name).p_value,
+            more.column(name).effect,
+        )
+
+
+@given(levels, levels)
+def test_chi_square_is_symmetric_and_its_effect_a_share(first, second):
+    a, b = (count_levels({level: s.count(level) for level in s}, 0) for s in (first, second))
+    assert isinstance(a, CategoricalColumn)
+    there, back = level_test(a, b), level_test(b, a)
+    assert there.statistic == pytest.approx(back.statistic, abs=1e-12)
+    assert 0 <= there.effect <= 1
+    assert 0 <= there.p_value <= 1
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
+def test_adjusted_p_values_are_those_of_scipy(p_values):
+    from scipy.stats import false_discovery_control
+
+    assert adjust(p_values) == pytest.approx(false_discovery_control(p_values), abs=1e-15)
+
+
+@given(rows, rows)
+def test_no_sample_leads_to_anything_but_finite_numbers_and_a_verdict(first, second):
+    try:
+        document = compare(profile_of(first), profile_of(second)).to_document()
+    except SameSample:
+        return
+    stack = [document]
+    while stack:
+        part = stack.pop()
+        stack += part.values() if isinstance(part, dict) else part if isinstance(part, list | tuple) else []
+        assert not isinstance(part, float) or math.isfinite(part)
+    words = {"drift", "warn", "ok", "undecided", "constant"}
+    assert all(column["verdict"] in words and column["missing"]["verdict"] in words for column in document["columns"])
+
+
+def test_p_is_uniform_without_drift():
+    generator = np.random.default_rng(7)
+    samples = (generator.normal(size=(2, 1_000)) for _ in range(600))
+    p_values = np.sort([ks_p_value(distance(a, b), 1_000, 1_000) for a, b in samples])
+    assert distance(p_values, (np.arange(600) + 0.5) / 600) < 1.63 / math.sqrt(600)  # the 1 % bound of one sample
+
+
+def normals(generator: np.random.Generator, shift: float = 0.0, moved: int = 0, size: int = 1_000) -> pl.DataFrame:
+    values = generator.normal(size=(40, size))
+    values[:moved] += shift
+    return pl.DataFrame({f"x{i:02}": row for i, row in enumerate(values)})
+
+
+FORTY = DomainSchema(
+    name="forty",
+    title="",
+    features=tuple(Feature(name=f"x{i:02}", kind="numeric") for i in range(40)),
+    targets=(Target(name="y"),),
+)
+
+
+def alarms(runs: int, shift: float = 0.0, moved: int = 0) -> int:
+    generator = np.random.default_rng(11)
+    pairs = ((normals(generator), normals(generator, shift, moved)) for _ in range(runs))
+    return sum(compare(*(build_profile(frame, FORTY) for frame in pair), policy=DriftPolicy()).alarm for pair in pairs)
+
+
+def test_at_most_one_alarm_in_twenty_over_400_samples_without_drift():
+    assert alarms(400) <= 400 * 0.05 + 3 * math.sqrt(400 * 0.05 * 0.95)
+
+
+def test_a_shift_of_a_fifth_of_a_deviation_in_four_of_forty_columns_is_found():
+    assert alarms(100, shift=0.2, moved=4) >= 95

@@ -1,0 +1,330 @@
+"""Profiles: what goes in, what bytes come out, and what each kind of bad sample is answered with."""
+
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from drift.column import BinnedColumn, NumericColumn, ProfileError
+from drift.profile import Profile, build_profile, profile_frame
+from drift.report import ALARMING, DriftPolicy, DriftReport, NotComparable, SameSample, compare
+
+
+@pytest.fixture
+def schema(make_schema):
+    return make_schema(["x", "z"], ["c"])
+
+
+def numbers(schema, *values, **others) -> Profile:
+    return build_profile(pl.DataFrame({"x": pl.Series(values, dtype=pl.Float64), **others}), schema)
+
+
+def test_a_profile_counts_values_levels_and_what_is_missing(schema):
+    frame = pl.DataFrame(
+        {"x": [1.5, None, 1.5, math.nan, -0.0], "c": ["b", None, "a", "b", "b"], "_student": list("abcde")}
+    )
+    profile = build_profile(frame, schema)
+    x, c = profile.columns["x"], profile.columns["c"]
+    assert (profile.rows, list(profile.columns)) == (5, ["c", "x"])
+    assert (x.values.tolist(), x.counts.tolist(), x.missing) == ([0.0, 1.5], [1, 2], 2)
+    assert math.copysign(1, x.values[0]) == 1
+    assert (c.levels, c.counts.tolist(), c.missing) == (("a", "b"), [1, 3], 1)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int8, np.uint8, np.int64, np.uint64])
+def test_the_type_of_a_number_does_not_matter(schema, kind):
+    values = np.array([3, 1, 120, 1, 0], dtype=kind)
+    assert build_profile(pl.DataFrame({"x": values}), schema) == numbers(schema, 3, 1, 120, 1, 0)
+
+
+def test_integers_of_any_size_are_counted(schema):
+    values = np.array([-(2**62), 0, 2**62], dtype=np.int64)
+    found = build_profile(pl.DataFrame({"x": values}), schema).columns["x"]
+    assert found.values.tolist() == [-(2.0**62), 0.0, 2.0**62]
+
+
+def test_pandas_polars_and_arrow_give_the_same_profile(schema):
+    data = {"x": [1.0, 2.5, None], "z": [1, 2, 2], "c": ["a", None, "b"]}
+    frame = pl.DataFrame(data)
+    profiles = [profile_frame(table, schema) for table in (frame, frame.lazy(), pd.DataFrame(data), pa.table(data))]
+    assert len({profile.digest for profile in profiles}) == 1
+
+
+def test_codes_that_a_reader_made_floats_are_still_the_same_levels(schema):
+    text, floats = pl.DataFrame({"c": ["1", "2", None]}), pl.DataFrame({"c": [1.0, 2.0, None]})
+    assert build_profile(text, schema) == build_profile(floats, schema)
+
+
+def test_predictions_and_errors_are_profiled_with_their_target(school):
+    frame = pl.DataFrame({"_prediction:G3": [10.0, 11.0], "_error:G3": [0.5, -1.0], "_prediction:G9": [1.0, 2.0]})
+    assert list(build_profile(frame, school).columns) == ["_error:G3", "_prediction:G3"]
+
+
+def test_other_spellings_of_a_column_are_accepted(school):
+    alias = (
+        next(alias for feature in school.features for alias in feature.aliases)
+        if any(feature.aliases for feature in school.features)
+        else "g1"
+    )
+    assert list(profile_frame(pl.DataFrame({"g1": [1.0]}), school).columns) == ["G1"]
+    assert len(profile_frame(pl.DataFrame({alias: ["1"]}), school).columns) == 1
+
+
+def test_the_same_column_twice_is_refused(school):
+    with pytest.raises(ProfileError, match=r"more than once.*'g1'"):
+        profile_frame(pl.DataFrame({"g1": [1.0], "G1": [1.0]}), school)
+
+
+def test_bytes_are_the_same_for_the_same_sample_in_any_process(schema, tmp_path):
+    script = (
+        "import polars as pl, sys; from drift.profile import build_profile; from preprocessing.schema import *;"
+        "s = DomainSchema(name='n', title='', targets=(Target(name='y'),), features=("
+        "Feature(name='x', kind='numeric'), Feature(name='c', kind='categorical', open=True)));"
+        "f = pl.DataFrame({'x': [2.0, 0.1, 2.0], 'c': ['é', 'b', None]});"
+        "sys.stdout.write(build_profile(f, s).to_bytes().hex())"
+    )
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", script], check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(runs) == 1
+    profile = Profile.from_bytes(bytes.fromhex(runs.pop().decode()))
+    assert profile.columns["c"].levels == ("b", "é")
+
+
+def test_a_damaged_foreign_or_newer_profile_is_refused(schema):
+    content = numbers(schema, 1, 2, 3).to_bytes()
+    for bad, word in ((b"", "no profile"), (b"PK\x03\x04abcdefgh", "no profile"), (content[:-9], "damaged")):
+        with pytest.raises(ProfileError, match=word):
+            Profile.from_bytes(bad)
+    with pytest.raises(ProfileError, match="another version"):
+        Profile.from_bytes(content[:7] + b"\x63" + content[8:])
+
+
+def test_text_among_numbers_is_named(schema):
+    with pytest.raises(ProfileError, match=r"column 'x': numeric in the schema, but 2 values are no numbers.*'n/a'"):
+        profile_frame(pl.DataFrame({"x": ["1", "n/a", "2.5", "?"]}), schema)
+    with pytest.raises(ProfileError, match="'twelve'"):
+        profile_frame(pd.DataFrame({"x": [1, "twelve", None, 2.5]}), schema)
+
+
+def test_an_unknown_or_absent_column_is_named(schema):
+    with pytest.raises(ProfileError, match=r"\['q'\] are no features.*\['z'\] are not in the sample"):
+        build_profile(pl.DataFrame({"x": [1.0]}), schema, columns=["x", "q", "z"])
+
+
+def test_profiles_of_two_schemas_or_of_other_columns_do_not_add(schema, make_schema):
+    other = make_schema(["x"])
+    with pytest.raises(ProfileError, match="two schemas"):
+        numbers(schema, 1) + numbers(other, 1)
+    with pytest.raises(ProfileError, match=r"\['z'\]"):
+        numbers(schema, 1) + numbers(schema, 1, z=[1.0])
+
+
+def test_columns_counted_on_two_references_do_not_add(schema):
+    generator = np.random.default_rng(0)
+    first, second, third = (numbers(schema, *generator.normal(size=20_000)) for _ in range(3))
+    with pytest.raises(ProfileError, match=r"column 'x'.*two different references"):
+        first.on_grid_of(second) + first.on_grid_of(third)
+
+
+def test_on_a_reference_s_grid_profiles_stay_small_add_and_bound_d(schema):
+    generator = np.random.default_rng(0)
+    reference, first, second = (numbers(schema, *generator.normal(size=30_000)) for _ in range(3))
+    merged = first.on_grid_of(reference) + second.on_grid_of(reference)
+    assert merged == (first + second).on_grid_of(reference)
+    assert isinstance(merged.columns["x"], BinnedColumn)
+    assert not merged.exact
+    exact, certified = (compare(reference, current).column("x") for current in (first + second, merged))
+    assert certified.statistic <= exact.statistic <= certified.statistic_high
+    assert certified.statistic_high - certified.statistic < 3e-4
+    assert certified.verdict == exact.verdict == "ok"
+    assert Profile.from_bytes(merged.to_bytes()) == merged
+
+
+def test_a_grid_leaves_the_verdict_open_only_where_the_rows_would_settle_it(schema):
+    generator = np.random.default_rng(0)
+    reference, current = (
+        numbers(schema, *generator.normal(size=30_000)),
+        numbers(schema, *generator.normal(0.3, size=30_000)),
+    )
+    binned = current.on_grid_of(reference)
+    interval = compare(reference, binned).column("x")
+    between = DriftPolicy(thresholds={"x": (interval.statistic + interval.statistic_high) / 2})
+    assert compare(reference, binned, policy=between).column("x").read_rows_again
+    clear = compare(reference, binned, policy=DriftPolicy(thresholds={"x": 0.05})).column("x")
+    assert (clear.verdict, clear.read_rows_again) == ("drift", False)
+
+
+def test_marks_stay_exact_on_a_grid_of_marks(schema):
+    reference, current = numbers(schema, *range(21)), numbers(schema, *range(5, 18))
+    assert current.on_grid_of(reference) == current
+
+
+# Bad samples: each has a stated verdict or a clear error.
+
+
+def test_an_empty_sample_decides_nothing(schema):
+    report = compare(numbers(schema, 1, 2, 3), numbers(schema))
+    assert (report.alarm, report.column("x").verdict) == (False, "undecided")
+    assert report.summary == "No verdict: one of the samples is empty (0 rows against 3)."
+
+
+def test_one_row_decides_nothing(schema):
+    assert compare(numbers(schema, *range(100)), numbers(schema, 5)).column("x").verdict == "undecided"
+    assert compare(numbers(schema, 4), numbers(schema, 5)).column("x").verdict == "undecided"
+
+
+def test_a_column_that_lost_all_values_alarms_by_its_missing_rate(schema):
+    found = compare(numbers(schema, *range(100)), numbers(schema, *[None] * 100)).column("x")
+    assert (found.verdict, found.missing.verdict, found.alarming) == ("undecided", "drift", True)
+    assert (
+        "missing in 100% of the rows, 0% before"
+        in compare(numbers(schema, *range(100)), numbers(schema, *[None] * 100)).summary
+    )
+
+
+def test_all_equal_on_both_sides_is_constant(schema):
+    found = compare(numbers(schema, *[7] * 50), numbers(schema, *[7] * 60)).column("x")
+    assert (found.verdict, found.p_value, found.effect) == ("constant", 1, 0)
+
+
+def test_two_different_constants_drifted(schema):
+    found = compare(numbers(schema, *[7] * 500), numbers(schema, *[8] * 600)).column("x")
+    assert (found.verdict, found.effect) == ("drift", 1)
+
+
+def test_one_outlier_of_1e300_does_not_blind_the_test(schema):
+    generator = np.random.default_rng(0)
+    reference = [*generator.normal(size=20_000), 1e300]
+    current = generator.normal(0.5, size=20_000)
+    plain = compare(numbers(schema, *reference[:-1]), numbers(schema, *current)).column("x")
+    for profile in (numbers(schema, *current), numbers(schema, *current).on_grid_of(numbers(schema, *reference))):
+        found = compare(numbers(schema, *reference), profile).column("x")
+        assert found.statistic == pytest.approx(plain.statistic, abs=5e-4)
+        assert found.verdict == "drift"
+
+
+def test_infinite_values_are_values(schema):
+    report = compare(numbers(schema, *range(50), math.inf), numbers(schema, *range(50), -math.inf, -math.inf))
+    assert report.column("x").outside_range == 2
+    assert report.column("x").wasserstein is None
+
+
+def test_rows_outside_the_reference_s_range_are_counted(schema):
+    assert compare(numbers(schema, 1, 5, 9), numbers(schema, 0, 1, 9, 10, 11)).column("x").outside_range == 3
+
+
+def test_a_hundred_thousand_levels_are_counted_and_a_few_named(schema):
+    many = [f"level {i}" for i in range(100_000)]
+    reference = build_profile(pl.DataFrame({"c": ["a"] * 60_000 + ["b"] * 40_000}), schema)
+    found = compare(reference, build_profile(pl.DataFrame({"c": many}), schema)).column("c")
+    assert (found.verdict, found.new_level_count, len(found.new_levels), found.vanished_level_count) == (
+        "drift",
+        100_000,
+        50,
+        2,
+    )
+
+
+def test_new_and_vanished_levels_are_named_with_their_counts(schema):
+    before, after = ["a"] * 40 + ["b"] * 10, ["a"] * 40 + ["n"] * 12 + ["m"]
+    found = compare(*(build_profile(pl.DataFrame({"c": levels}), schema) for levels in (before, after))).column("c")
+    assert [(item.level, item.rows) for item in found.new_levels] == [("n", 12), ("m", 1)]
+    assert [(item.level, item.rows) for item in found.vanished_levels] == [("b", 10)]
+
+
+def test_a_missing_or_extra_column_is_listed_and_the_rest_compared(schema):
+    report = compare(numbers(schema, 1, 2, z=[1.0, 2.0]), numbers(schema, 1, 3, c=["a", "b"]))
+    assert [item.column for item in report.not_compared] == ["c", "z"]
+    assert [item.reason for item in report.not_compared] == ["only in the current sample", "only in the reference"]
+    assert [column.column for column in report.columns] == ["x"]
+
+
+def test_no_column_in_common_is_an_error(schema):
+    with pytest.raises(NotComparable, match="no column in common"):
+        compare(numbers(schema, 1), build_profile(pl.DataFrame({"z": [1.0]}), schema))
+
+
+def test_the_reference_itself_is_refused(schema):
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "c": ["a", "b", None]})
+    with pytest.raises(SameSample, match="the reference itself"):
+        compare(build_profile(frame, schema), build_profile(frame.reverse(), schema))
+
+
+def test_a_profile_of_another_schema_is_refused(schema, make_schema):
+    with pytest.raises(NotComparable, match="'invented'"):
+        compare(numbers(schema, 1, 2), numbers(make_schema(["x"]), 1, 3))
+    with pytest.raises(NotComparable):
+        compare(numbers(schema, 1, 2), numbers(schema, 1, 3), schema=make_schema(["x"]))
+
+
+def test_thresholds_come_from_the_policy_before_the_schema_before_the_default(schema, make_schema):
+    import msgspec
+
+    strict = msgspec.structs.replace(schema.features[0], drift_threshold=0.3)
+    declared = msgspec.structs.replace(schema, features=(strict, *schema.features[1:]))
+    profiles = numbers(schema, 1, 2), numbers(schema, 1, 3)
+    assert compare(*profiles).column("x").threshold == 0.1
+    assert compare(*profiles, schema=declared).column("x").threshold == 0.3
+    policy = DriftPolicy(thresholds={"x": 0.2})
+    assert compare(*profiles, schema=declared, policy=policy).column("x").threshold == 0.2
+
+
+def test_a_policy_that_makes_no_sense_lists_all_that_is_wrong():
+    with pytest.raises(ValueError, match=r"q is 0.*ks_threshold is 2.*x is -1"):
+        DriftPolicy(q=0, ks_threshold=2, thresholds={"x": -1})
+
+
+def test_severity_is_effect_times_importance_and_orders_what_changed(schema):
+    generator = np.random.default_rng(0)
+    before = {name: generator.normal(size=2_000) for name in "xz"}
+    after = {"x": before["x"] + 2, "z": before["z"] + 1}
+    reference, current = (build_profile(pl.DataFrame(data), schema) for data in (before, after))
+    plain = compare(reference, current)
+    weighted = compare(reference, current, importance={"x": 0.1, "z": 1.0})
+    assert [column.column for column in plain.columns] == ["x", "z"]
+    assert [column.column for column in weighted.columns] == ["z", "x"]
+    assert weighted.column("x").severity == pytest.approx(weighted.column("x").effect * 0.1)
+
+
+def test_several_small_changes_alarm_together_and_an_irrelevant_one_never(make_schema):
+    generator = np.random.default_rng(4)
+    schema = make_schema(["p", "q"])
+    policy = DriftPolicy(ks_threshold=0.15)
+
+    def sample(shift: float, size: int) -> Profile:
+        return build_profile(pl.DataFrame({name: generator.normal(shift, size=size) for name in "pq"}), schema)
+
+    small = compare(sample(0, 1_000), sample(0.25, 1_000), policy=policy)
+    assert {column.verdict for column in small.columns}.isdisjoint(ALARMING)
+    assert small.alarm
+    assert "changed beyond chance" in small.summary
+    irrelevant = compare(sample(0, 100_000), sample(0.05, 100_000))
+    assert [(column.verdict, column.significant) for column in irrelevant.columns] == [("ok", True)] * 2
+    assert not irrelevant.alarm
+
+
+def test_a_report_reads_back_from_its_document_and_only_from_its_version(schema):
+    import json
+
+    report = compare(numbers(schema, 1, 2, 3), numbers(schema, 2, 3, 4))
+    document = json.loads(json.dumps(report.to_document(), allow_nan=False))
+    assert DriftReport.from_document(document) == report
+    with pytest.raises(ValueError, match="version 9"):
+        DriftReport.from_document(document | {"schema_version": 9})
+
+
+def test_a_profile_holds_no_rows(schema):
+    values = np.random.default_rng(1).normal(size=50)
+    column = numbers(schema, *values).columns["x"]
+    assert isinstance(column, NumericColumn)
+    assert column.values.tolist() == sorted(values)

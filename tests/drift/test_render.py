@@ -1,0 +1,97 @@
+"""The terminal's table and the page: complete, self-contained, small, and safe with any text."""
+
+import re
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+
+from drift.profile import Profile, build_profile
+from drift.render import render_html, render_table
+from drift.report import compare
+
+
+def text_of(table) -> str:
+    console = Console(width=200, record=True, file=None, quiet=False)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def two_profiles(schema, rows: int = 400, shift: float = 1.0) -> tuple[Profile, Profile]:
+    generator = np.random.default_rng(0)
+
+    def sample(by: float) -> Profile:
+        numbers = {f.name: generator.normal(by, size=rows) for f in schema.features if f.kind == "numeric"}
+        levels = {
+            f.name: generator.choice(["<b>a</b>", "[red]b", "c" * 300], rows)
+            for f in schema.features
+            if f.levels or f.open
+        }
+        return build_profile(pl.DataFrame(numbers | levels), schema)
+
+    return sample(0.0), sample(shift)
+
+
+def test_the_table_shows_every_column_and_ends_with_the_summary(make_schema):
+    report = compare(*two_profiles(make_schema(["marks", "hours"], ["level"])))
+    shown = text_of(render_table(report))
+    assert "Drift in 2 of 3 columns" in shown
+    assert all(word in shown for word in ("marks", "hours", "level", "drift", "undecided"))
+    assert render_table(report).row_count == 3
+    assert render_table(report, limit=2).row_count == 2
+
+
+def test_text_of_the_data_is_text_in_the_table(make_schema):
+    assert "[red]x" in text_of(render_table(compare(*two_profiles(make_schema(["[red]x"])))))
+
+
+def test_the_page_says_first_in_words_what_changed_and_needs_nothing_else(make_schema):
+    schema = make_schema(["marks", "hours"], ["level"])
+    profiles = two_profiles(schema)
+    page = render_html(compare(*profiles), *profiles)
+    assert page.index("marks changed clearly") < page.index("<svg") < page.index("<table")
+    assert page.count("<svg") == 3
+    for outside in ("http:", "https:", "//", "src=", "url(", "<script", "@import"):
+        assert outside not in page, outside
+    assert "nan" not in re.findall(r"[a-z]+", re.sub(r"<style>.*?</style>", "", page, flags=re.S))
+
+
+def test_the_page_escapes_what_the_data_says(make_schema):
+    schema = make_schema(["<img src=x onerror=alert(1)>"], ["'\"><script>"])
+    profiles = two_profiles(schema)
+    page = render_html(compare(*profiles), *profiles)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "<b>a" not in page
+    assert "&lt;b&gt;a&lt;/b&gt;" in page
+
+
+def test_a_page_of_500_changed_columns_stays_below_a_megabyte(make_schema):
+    long = "a rather long name of a column that someone exported from a system "
+    schema = make_schema([f"{long}{i}" for i in range(300)], [f"{long}{i}" for i in range(300, 500)])
+    profiles = two_profiles(schema, rows=150)
+    page = render_html(compare(*profiles), *profiles)
+    assert page.count("<tr>") == 501
+    assert len(page.encode()) <= 1_000_000
+
+
+def test_samples_that_cannot_be_drawn_still_have_a_page(make_schema):
+    schema = make_schema(["x"], ["c"])
+    full = pl.DataFrame({"x": [float("inf"), -1e300, 1e308, 3.0], "c": ["a", "b", "b", None]})
+    empty = full.clear()
+    missing = pl.DataFrame({"x": [None, None], "c": [None, None]}, schema=full.schema)
+    infinite = pl.DataFrame({"x": [float("inf")] * 3, "c": ["z"] * 3})
+    for current in (empty, missing, infinite):
+        profiles = build_profile(full, schema), build_profile(current, schema)
+        page = render_html(compare(*profiles), *profiles)
+        assert page.endswith("</html>")
+
+
+def test_profiles_on_a_grid_are_drawn_too(make_schema):
+    schema = make_schema(["x"])
+    reference, current = two_profiles(schema, rows=20_000)
+    binned = current.on_grid_of(reference)
+    report = compare(reference, binned)
+    page = render_html(report, reference, binned)
+    assert page.count("<svg") == 1
