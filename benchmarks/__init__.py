@@ -1,0 +1,1 @@
+"""Figures that the project promises, measured. Anyone can run them: `make bench`."""

@@ -1,0 +1,47 @@
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from model.home import Home, open_home
+
+UCI = Path(__file__).resolve().parents[3] / "shared" / "data" / "uci_student"
+SECRET = b"a secret for tests, long enough"
+
+
+@pytest.fixture(scope="session")
+def uci() -> Path:
+    if not UCI.is_dir():
+        pytest.skip(f"the UCI files are not at {UCI}")
+    return UCI
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = open_home(
+        database_url=f"sqlite:///{tmp_path / 'gradewatch.db'}",
+        artifacts_dir=tmp_path / "models",
+        domains_dir=None,
+        secret=SECRET,
+    )
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def part_of(uci: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes some rows of a UCI file to a file of their own, as an institution would."""
+
+    def write(name: str, *, school: str, subject: str = "por", slot: slice = slice(None), drop: tuple[str, ...] = ()) -> Path:
+        with (uci / f"student-{subject}.csv").open(newline="") as file:
+            rows = [row for row in csv.DictReader(file, delimiter=";") if row["school"] == school][slot]
+        kept = [column for column in rows[0] if column not in drop]
+        path = tmp_path / name
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, kept, delimiter=";", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    return write

@@ -1,0 +1,173 @@
+"""The main job on real grades: a champion of one school meets the students of another."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from database.ingest import read_batch, read_outcomes
+from database.records import ChampionKey
+from drift.report import DriftReport
+from model.files import predict_file
+from model.home import Home
+from model.registry import load_bundle, rollback
+from retraining.champions import keys_of, train_file
+from retraining.holdout import Holdout
+from retraining.pipeline import Run, collect_evidence, retrain
+from retraining.policy import PromotionPolicy, decide
+from retraining.watch import watch_file
+
+KEY = ChampionKey("school", "G3", "G2")
+Part = Callable[..., Path]
+
+
+def train_on_gp(home: Home, part_of: Part) -> None:
+    path = part_of("gp.csv", school="GP")
+    intake = read_batch(path, home.schemas["school"], "labeled", secret=home.secret)
+    (trained,) = train_file(home, "school", intake, [KEY], name=path.name)
+    assert trained.installed
+
+
+def predict_ms(home: Home, part_of: Part) -> dict[str, float]:
+    """Predictions for all MS students, and what their grade turned out to be."""
+    asked = part_of("ms-without-grade.csv", school="MS", drop=("G3",))
+    predictions = predict_file(home.service, "school", asked, secret=home.secret)
+    with part_of("ms.csv", school="MS").open(newline="") as file:
+        grades = [float(row["G3"]) for row in csv.DictReader(file, delimiter=";")]
+    return dict(zip((prediction.id for prediction in predictions), grades, strict=True))
+
+
+def upload_outcomes(home: Home, grades: dict[str, float], folder: Path) -> None:
+    path = folder / "outcomes.csv"
+    path.write_text("prediction_id,G3\n" + "".join(f"{id},{grade:g}\n" for id, grade in grades.items()))
+    home.store.add_outcomes(read_outcomes(path, home.schemas["school"], secret=home.secret))
+
+
+@pytest.mark.timeout(600)
+def test_a_challenger_that_knows_the_new_school_replaces_the_champion_and_can_be_rolled_back(
+    home: Home, part_of: Part, tmp_path: Path
+) -> None:
+    train_on_gp(home, part_of)
+    grades = predict_ms(home, part_of)
+    assert home.store.count_predictions("school") == len(grades) == 226
+    assert all(p.moment == "G2" and p.source == "cli" for p in home.store.predictions("school"))
+
+    upload_outcomes(home, grades, tmp_path)
+    matched = home.store.matched("school", "G3")
+    assert {prediction.id: outcome.value for prediction, outcome in matched} == grades
+
+    run = Run(home, home.schemas["school"], window=20_000)
+    (dry,) = retrain(Run(home, home.schemas["school"], window=20_000, dry=True), [KEY])
+    assert dry.decision.verdict == "promote"
+    assert not home.store.decisions("school")
+    assert home.store.champions()[0].generation == 1
+
+    (result,) = retrain(run, [KEY])
+    decision = result.decision
+    assert result.promoted, decision.reasons
+    assert decision.n == 113
+    assert decision.gain is not None
+    assert decision.gain.mean > 0.01
+    assert decision.gain.lower > 0
+    assert decision.champion_mae is not None
+    assert decision.challenger_mae is not None
+    assert decision.challenger_mae.value < decision.champion_mae.value
+    assert result.drift is not None
+    assert result.drift.alarm
+
+    home.champions.refresh()
+    serving = home.champions.at("school", "G2")["G3"]
+    assert (serving.predictor.version, serving.generation) == (result.challenger, 2)
+
+    rollback(home.store, [KEY], actor="test", reason="trying")
+    home.champions.refresh()
+    assert home.champions.at("school", "G2")["G3"].predictor.version == result.champion
+
+    history = home.store.successions(KEY)
+    assert [(s.generation, s.action) for s in history] == [(1, "promote"), (2, "promote"), (3, "rollback")]
+    assert [s.version for s in history] == [result.champion, result.challenger, result.champion]
+    (stored,) = home.store.decisions("school")
+    assert (stored.verdict, stored.challenger) == ("promote", result.challenger)
+    assert stored.document["gain"]["n"] == 113
+    (report,) = home.store.drift_reports("school")
+    assert report.alarm
+    assert DriftReport.from_document(report.document).column("G1").alarming
+
+
+@pytest.mark.timeout(600)
+def test_rows_that_the_champion_has_seen_would_have_hidden_the_better_challenger(
+    home: Home, part_of: Part, tmp_path: Path
+) -> None:
+    train_on_gp(home, part_of)
+    upload_outcomes(home, predict_ms(home, part_of), tmp_path)
+    (result,) = retrain(Run(home, home.schemas["school"], window=20_000), [KEY])
+    assert result.champion is not None
+    assert result.challenger is not None
+    champion = load_bundle(home.artifacts, result.champion)
+    challenger = load_bundle(home.artifacts, result.challenger)
+
+    path = part_of("gp-again.csv", school="GP")
+    old = read_batch(path, home.schemas["school"], "labeled", secret=home.secret).rows
+    assert {row.record for row in old} == champion.rows
+    verdicts = [naive_verdict(home, old, champion, challenger, seed) for seed in range(10)]
+    assert verdicts.count("shadow") == 10
+
+
+def naive_verdict(home: Home, old, champion, challenger, seed: int) -> str:  # type: ignore[no-untyped-def]
+    """What a random split of the old rows would have said: the champion has seen every one of them."""
+    from database.ingest import labeled
+    from preprocessing.validate import frame_of
+
+    frame = frame_of(labeled("school", old), home.schemas["school"])
+    judging = frame.sample(fraction=0.3, seed=seed)
+    holdout = Holdout(frame.clear(), judging, judging, np.arange(judging.height))
+    evidence = collect_evidence(home.schemas["school"], champion, challenger, holdout)
+    return decide(evidence, PromotionPolicy(), min_gain=0.01).verdict
+
+
+def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did_not(
+    home: Home, part_of: Part
+) -> None:
+    report, _, _ = watch_file(home, "school", part_of("ms.csv", school="MS"), part_of("gp.csv", school="GP"))
+    flagged = {column.column for column in report.flagged}
+    assert report.alarm
+    assert {"G1", "traveltime", "G3", "G2", "address"} <= flagged
+    assert not flagged & {"paid", "nursery", "famsize", "Pstatus"}
+    assert report.column("G1").effect == pytest.approx(0.321, abs=5e-4)
+    assert report.column("traveltime").effect == pytest.approx(0.302, abs=5e-4)
+    (stored,) = home.store.drift_reports("school")
+    assert stored.alarm
+
+
+def test_random_halves_of_one_school_year_rarely_alarm(home: Home, uci: Path) -> None:
+    from drift.profile import build_profile
+    from drift.report import compare
+    from retraining.watch import read_frame
+
+    schema = home.schemas["school"]
+    frame = read_frame(home, schema, uci / "student-por.csv", "")
+    alarms = 0
+    for seed in range(40):
+        shuffled = frame.sample(fraction=1.0, shuffle=True, seed=seed)
+        halves = shuffled.head(324), shuffled.tail(325)
+        alarms += compare(*(build_profile(half, schema) for half in halves), schema=schema).alarm
+    assert alarms <= 2, f"{alarms} of 40 random halves raise an alarm"
+
+
+def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(home: Home, part_of: Part) -> None:
+    path = part_of("gp.csv", school="GP")
+    intake = read_batch(path, home.schemas["school"], "labeled", secret=home.secret)
+    trained = list(train_file(home, "school", intake, keys_of(home.schemas["school"]), name=path.name))
+    assert all(one.installed for one in trained)
+    home.champions.refresh()
+    row = pl.read_csv(path, separator=";", n_rows=1).drop("G3").to_dicts()[0]
+    early = {name: value for name, value in row.items() if name not in ("G1", "G2")}
+    for given, moment in ((early, "start"), (early | {"G1": row["G1"]}, "G1"), (row, "G2")):
+        (prediction,) = home.service.predict("school", [given], source="test")
+        assert prediction.moment == moment
+        assert prediction.answers[0].model == home.champions.at("school", moment)["G3"].predictor.version
+    with pytest.raises(ValueError, match="G1"):
+        home.service.predict("school", [early | {"G2": row["G2"]}], source="test")
