@@ -32,11 +32,22 @@ class Conflict(RuntimeError):
     """Someone else changed the champion first: the generation is no longer the expected one."""
 
 
+def check_successions(successions: Sequence[Succession]) -> None:
+    """Raises ValueError for more than one domain, Conflict for a key that occurs twice."""
+    if len({succession.domain for succession in successions}) > 1:
+        raise ValueError("one change of champions concerns one domain")
+    keys = [succession.key for succession in successions]
+    if len(set(keys)) < len(keys):
+        raise Conflict("a key occurs twice in one change of champions")
+
+
 class PredictionLog(Protocol):
     """Predictions and what came of them."""
 
     def add_predictions(self, predictions: Sequence[Prediction]) -> None:
-        """Keep all or none, durably, before returning. An id that is already there is left as it is."""
+        """Keep all or none, durably, before returning. An id that is already there is left as it is. Raises ValueError
+        for an answer that is NaN or infinite. (A MongoDB without transactions, that is one server without a replica
+        set, can keep part of a call that it cuts off; giving the same predictions again completes it.)"""
 
     def prediction(self, id: str) -> Prediction | None: ...
 
@@ -54,13 +65,15 @@ class PredictionLog(Protocol):
     def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int: ...
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
-        """Keep all or none. Returns (new, corrected); an outcome equal in value to the kept one counts as neither."""
+        """Keep all or none. Returns (new, corrected); an outcome equal in value to the kept one counts as neither, and
+        so does one with an earlier time. Raises ValueError for one that is not finite or about nobody."""
 
     def matched(
         self, domain: str, target: str, *, since: datetime | None = None, limit: int | None = None
     ) -> list[tuple[Prediction, Outcome]]:
         """Predictions that answered `target`, newest first, each with its outcome: by prediction id, else by student
-        and period (an outcome without a period matches any period). Predictions without an outcome are left out."""
+        and period (an outcome without a period matches any period). Predictions without an outcome are left out. An
+        outcome that names a prediction belongs to no other one."""
 
 
 class BatchArchive(Protocol):
@@ -99,7 +112,8 @@ class ModelRegistry(Protocol):
 
     def succeed(self, successions: Sequence[Succession]) -> None:
         """Install every given succession, or none. Each one's generation must be exactly one above its key's present
-        one (1 where there is none) at the time of the commit. Raises Conflict otherwise, nothing changed."""
+        one (1 where there is none) at the time of the commit. Raises Conflict otherwise, nothing changed; ValueError
+        when they belong to more than one domain (MongoDB keeps one registry document per domain)."""
 
 
 class Journal(Protocol):

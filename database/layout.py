@@ -1,0 +1,143 @@
+"""How a record lies in a database row: flat values (text, whole numbers, true or false, None), and back.
+
+Both stores use the same layouts, so that they keep the same things. Nothing here knows a database.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from database.records import (
+    Batch,
+    BatchRow,
+    DecisionRecord,
+    DriftRecord,
+    Event,
+    LabeledRecord,
+    ModelVersion,
+    Outcome,
+    Prediction,
+    Record,
+    Succession,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Flat = str | int | bool | None
+Stored = Record | BatchRow
+"""What a store keeps under one of the `KINDS`."""
+
+AS_JSON = frozenset({"inputs", "answers", "targets", "scores", "lineage", "document", "details", "value"})
+"""Fields kept as JSON text: they nest, or hold a number or a text. Keys with dots, dollars and any letters survive."""
+
+
+class Layout:
+    """The flat form of one record type. `names`: its columns, in the order of `pack` and `unpack`."""
+
+    def __init__(self, record: type[Any]) -> None:
+        fields = msgspec.structs.fields(record)
+        self.record = record
+        self.names = tuple(field.name for field in fields)
+        self._values = attrgetter(*self.names)
+        self._times = [place for place, name in enumerate(self.names) if name == "at"]
+        self._json = [
+            (place, msgspec.json.Decoder(field.type)) for place, field in enumerate(fields) if field.name in AS_JSON
+        ]
+
+    def pack(self, record: Any) -> list[Flat]:
+        """The flat values of `record`."""
+        values = list(self._values(record))
+        for place in self._times:
+            values[place] = micros(values[place])
+        for place, _ in self._json:
+            values[place] = msgspec.json.encode(values[place]).decode()
+        return values
+
+    def unpack(self, values: Sequence[Any]) -> Any:
+        """The record that `values` came from."""
+        full = list(values)
+        for place in self._times:
+            full[place] = moment(full[place])
+        for place, decoder in self._json:
+            full[place] = decoder.decode(full[place])
+        return self.record(**dict(zip(self.names, full, strict=True)))
+
+
+LAYOUTS: dict[str, Layout] = {
+    "predictions": Layout(Prediction),
+    "outcomes": Layout(Outcome),
+    "batches": Layout(Batch),
+    "batch_rows": Layout(BatchRow),
+    "models": Layout(ModelVersion),
+    "successions": Layout(Succession),
+    "drift_reports": Layout(DriftRecord),
+    "decisions": Layout(DecisionRecord),
+    "events": Layout(Event),
+}
+
+SEPARATOR = "\t"
+"""Between the parts of a composed key: below every letter, so that composed keys sort as their parts do."""
+
+
+def micros(at: datetime) -> int:
+    """Whole microseconds since 1970, UTC. Raises ValueError for a time without a zone."""
+    if at.tzinfo is None:
+        raise ValueError(f"time {at} has no zone: records hold aware UTC times")
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def moment(at: int) -> datetime:
+    """The aware UTC time of `micros`."""
+    return EPOCH + timedelta(microseconds=at)
+
+
+def write_json(record: Stored | LabeledRecord) -> bytes:
+    """Canonical JSON: equal records give equal bytes, whatever the order of their mappings."""
+    return msgspec.json.encode(record, order="sorted")
+
+
+def read_json(kind: str, document: bytes) -> Any:
+    """The record of `kind` that `write_json` wrote. Raises ValueError when it is none."""
+    return msgspec.json.decode(document, type=LAYOUTS[kind].record)
+
+
+def row_key(batch: str, number: int) -> str:
+    """The export key of a batch row: sorts by batch, then by number."""
+    return f"{batch}{SEPARATOR}{number:09d}"
+
+
+def split_row_key(key: str) -> tuple[str, int]:
+    """(batch, number) of a `row_key`. Raises ValueError for anything else."""
+    batch, _, number = key.rpartition(SEPARATOR)
+    return batch, int(number)
+
+
+def succession_key(domain: str, target: str, moment: str, generation: int) -> str:
+    """The export key of a succession: sorts by champion key, then by generation."""
+    return SEPARATOR.join((domain, target, moment, f"{generation:09d}"))
+
+
+def split_succession_key(key: str) -> tuple[str, str, str, int]:
+    """(domain, target, moment, generation) of a `succession_key`. Raises ValueError for anything else."""
+    domain, target, moment, generation = key.split(SEPARATOR)
+    return domain, target, moment, int(generation)
+
+
+def key_of(kind: str, record: Any) -> str:
+    """The export key of a record of any kind but batch_rows, whose key also needs the batch."""
+    if kind == "successions":
+        return succession_key(record.domain, record.target, record.moment, record.generation)
+    return str(record.version if kind == "models" else record.id)
+
+
+def check_finite(predictions: Sequence[Prediction]) -> None:
+    """Raises ValueError when an answer is NaN or infinite: JSON has no word for it, and no reader would get it back."""
+    for prediction in predictions:
+        for answer in prediction.answers:
+            for value in (answer.value, answer.naive):
+                if isinstance(value, float) and value - value != 0:
+                    raise ValueError(f"prediction {prediction.id}: {answer.target!r} is answered with {value}")

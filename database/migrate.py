@@ -1,0 +1,109 @@
+"""Copies everything that one store remembers into another, and compares the two.
+
+It prints nothing and keeps no state of its own: what the target already holds says where to go on, so that a run after
+a killed one continues and a run after a finished one writes nothing.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from database.store import KINDS, RecordStore
+
+PAGE = 1_000
+"""Documents that are read, compared and written at a time."""
+
+Keyed = tuple[str, bytes]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of document in two stores. The digests are SHA-256 (hex) over all keys and contents, in key order."""
+
+    kind: str
+    source_count: int
+    target_count: int
+    source_digest: str
+    target_digest: str
+
+    @property
+    def equal(self) -> bool:
+        """Whether both stores hold the same documents."""
+        return self.source_count == self.target_count and self.source_digest == self.target_digest
+
+
+def copy(
+    source: RecordStore, target: RecordStore, *, on_page: Callable[[str, int, int], None] | None = None
+) -> dict[str, int]:
+    """Bring everything in `source` to `target`, kind by kind in key order. Returns how many were written, by kind.
+
+    A document that the target already holds with the same content is not written again; one with other content is
+    replaced. on_page: called after each page with the kind, how many documents it had and how many were written.
+    Raises StoreUnavailable when either store fails; run it again to go on.
+    """
+    written = dict.fromkeys(KINDS, 0)
+    for kind in KINDS:
+        after = None
+        for page in _pages(source, kind):
+            there = dict(target.export(kind, after=after, limit=len(page)))
+            missing = [(key, document) for key, document in page if there.get(key) != document]
+            if missing:
+                target.load(kind, missing)
+            written[kind] += len(missing)
+            after = page[-1][0]
+            if on_page:
+                on_page(kind, len(page), len(missing))
+    return written
+
+
+def compare(
+    source: RecordStore, target: RecordStore, *, on_page: Callable[[str, int], None] | None = None
+) -> tuple[Comparison, ...]:
+    """Read both stores completely and say, per kind, whether they hold the same.
+
+    on_page: called with the kind and the number of documents after each page of the source.
+    """
+    return tuple(_compare(source, target, kind, on_page) for kind in KINDS)
+
+
+def _compare(
+    source: RecordStore, target: RecordStore, kind: str, on_page: Callable[[str, int], None] | None
+) -> Comparison:
+    source_count, source_digest = _content(source, kind, on_page)
+    target_count, target_digest = _content(target, kind, None)
+    return Comparison(
+        kind=kind,
+        source_count=source_count,
+        target_count=target_count,
+        source_digest=source_digest,
+        target_digest=target_digest,
+    )
+
+
+def expected_counts(source: RecordStore) -> dict[str, int]:
+    """How many documents of the two largest kinds `source` holds, for a progress bar; cheap to ask."""
+    return {
+        "predictions": source.count_predictions(),
+        "batch_rows": sum(batch.rows for batch in source.batches()),
+    }
+
+
+def _pages(store: RecordStore, kind: str) -> Iterator[list[Keyed]]:
+    after = None
+    while page := store.export(kind, after=after, limit=PAGE):
+        yield page
+        after = page[-1][0]
+
+
+def _content(store: RecordStore, kind: str, on_page: Callable[[str, int], None] | None) -> tuple[int, str]:
+    count, content = 0, hashlib.sha256()
+    for page in _pages(store, kind):
+        for key, document in page:
+            name = key.encode()
+            content.update(b"%d %d " % (len(name), len(document)))  # lengths first: no two lists read the same
+            content.update(name)
+            content.update(document)
+        count += len(page)
+        if on_page:
+            on_page(kind, len(page))
+    return count, content.hexdigest()

@@ -1,0 +1,1 @@
+"""How the SQL store's tables came to be, one revision after another (Alembic); applied when a store is opened."""

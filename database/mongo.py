@@ -1,0 +1,583 @@
+"""The record store on MongoDB, through PyMongo.
+
+The only module that knows MongoDB; nothing outside `database` may import it, `open_store` chooses it by URL. It needs
+no transactions: one registry document per domain makes a change of champions a single atomic update, and a batch
+exists from the moment its own document does. Where the server has transactions (every replica set, so every Atlas
+cluster), they also make calls with many predictions or outcomes all or none.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+try:
+    from bson.errors import BSONError
+    from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne, UpdateOne, WriteConcern
+    from pymongo.client_session import ClientSession
+    from pymongo.collection import Collection
+    from pymongo.database import Database
+    from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidURI, PyMongoError
+except ImportError as error:
+    raise ImportError("MongoDB needs its driver: pip install 'gradewatch[mongo]'") from error
+
+from database import matching
+from database.layout import (
+    LAYOUTS,
+    SEPARATOR,
+    check_finite,
+    key_of,
+    micros,
+    read_json,
+    row_key,
+    split_row_key,
+    write_json,
+)
+from database.records import (
+    Batch,
+    BatchKind,
+    BatchRow,
+    ChampionKey,
+    DecisionRecord,
+    DriftRecord,
+    Event,
+    LabeledRecord,
+    ModelVersion,
+    Outcome,
+    Prediction,
+    Succession,
+    digest,
+    new_id,
+)
+from database.store import Conflict, RecordStore, StoreUnavailable, check_successions
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+DURABLE = WriteConcern("majority", j=True)
+DUPLICATE_KEY = 11000
+SELECTION_MS = 5_000
+"""How long a server may take to appear, unless the URL says otherwise (the driver would wait 30 s)."""
+
+TRIES = 3
+"""How often a transaction that met another one is tried."""
+
+INDEX_VERSION = 1
+INDEXES: dict[str, list[list[tuple[str, int]]]] = {
+    "predictions": [[("domain", 1), ("at", -1), ("_id", -1)], [("domain", 1), ("student", 1)]],
+    "outcomes": [
+        [("domain", 1), ("at", -1), ("_id", -1)],
+        [("domain", 1), ("student", 1)],
+        [("domain", 1), ("prediction", 1)],
+    ],
+    "batches": [[("domain", 1), ("at", -1)]],
+    "batch_rows": [[("batch", 1)], [("record", 1)]],
+    "models": [[("domain", 1), ("target", 1), ("moment", 1), ("at", -1)]],
+    "drift_reports": [[("domain", 1), ("at", -1)]],
+    "decisions": [[("domain", 1), ("at", -1)]],
+    "events": [[("at", -1)], [("kind", 1), ("at", -1)]],
+}
+
+NEWEST = [("at", DESCENDING), ("_id", DESCENDING)]
+OWN_KEY = {"models": "version"}
+"""The field that becomes `_id`, where it is not `id`."""
+
+
+def open_mongo(url: str, *, pool_size: int = 10) -> RecordStore:
+    """The store at a mongodb: or mongodb+srv: URL, with its indexes made.
+
+    The database is the one in the URL's path, `gradewatch` where there is none; TLS, credentials and every other
+    option ride in the URL, which also wins over `pool_size`. Raises StoreUnavailable when no server answers,
+    ValueError for a URL that cannot be read.
+    """
+    options: dict[str, Any] = {"appname": "gradewatch"}
+    if "maxpoolsize=" not in url.lower():
+        options["maxPoolSize"] = pool_size
+    if "serverselectiontimeoutms=" not in url.lower():
+        options["serverSelectionTimeoutMS"] = SELECTION_MS
+    try:
+        client: MongoClient[Document] = MongoClient(url, **options)
+    except InvalidURI as error:
+        raise ValueError(f"the MongoDB URL cannot be read: {error}") from error
+    except PyMongoError as error:
+        raise StoreUnavailable(f"MongoDB: {error}") from error
+    try:
+        with _driver_errors():
+            hello = client.admin.command("hello")
+            database = client.get_default_database("gradewatch", write_concern=DURABLE)
+            _make_indexes(database)
+    except BaseException:
+        client.close()
+        raise
+    return MongoStore(client, database, transactions="setName" in hello or hello.get("msg") == "isdbgrid")
+
+
+def _make_indexes(database: Database[Document]) -> None:
+    made = database.meta.find_one({"_id": "indexes"})
+    if made and made["version"] >= INDEX_VERSION:
+        return
+    for kind, keys in INDEXES.items():
+        database[kind].create_indexes([IndexModel(key) for key in keys])
+    database.meta.replace_one({"_id": "indexes"}, {"version": INDEX_VERSION}, upsert=True)
+
+
+@contextmanager
+def _driver_errors() -> Iterator[None]:
+    """Every failure of the database as StoreUnavailable."""
+    try:
+        yield
+    except BSONError as error:
+        raise ValueError(f"MongoDB cannot hold a value: {error}") from error
+    except BulkWriteError as error:  # its text would list the documents, which hold student data
+        reasons = [*error.details.get("writeErrors", []), *error.details.get("writeConcernErrors", [])]
+        codes = sorted({reason.get("code", 0) for reason in reasons})
+        raise StoreUnavailable(f"MongoDB refused {len(reasons)} writes (codes {codes})") from None
+    except PyMongoError as error:
+        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _document(kind: str, record: Any) -> Document:
+    """The document of a record of any kind but batches' rows and successions, which live inside something larger."""
+    document: Document = dict(zip(LAYOUTS[kind].names, LAYOUTS[kind].pack(record), strict=True))
+    document.pop(OWN_KEY.get(kind, "id"), None)
+    return {"_id": key_of(kind, record), **document}
+
+
+def _record(kind: str, document: Mapping[str, Any]) -> Any:
+    own = OWN_KEY.get(kind, "id")
+    return LAYOUTS[kind].unpack([document["_id" if name == own else name] for name in LAYOUTS[kind].names])
+
+
+def _flat(kind: str, record: Any) -> Document:
+    return dict(zip(LAYOUTS[kind].names, LAYOUTS[kind].pack(record), strict=True))
+
+
+def _unflat(kind: str, document: Mapping[str, Any]) -> Any:
+    return LAYOUTS[kind].unpack([document[name] for name in LAYOUTS[kind].names])
+
+
+def _slot(succession: Succession) -> str:
+    """The name of a champion's field in the registry document: free of dots and dollars."""
+    return digest([succession.target, succession.moment])
+
+
+def _row_documents(batch: str, attempt: str, rows: Iterable[BatchRow]) -> Iterator[Document]:
+    for row in rows:
+        yield {"_id": row_key(attempt, row.number), "batch": batch, "attempt": attempt, **_flat("batch_rows", row)}
+
+
+def _rows_between(attempt: str) -> Document:
+    """All rows of one attempt to write a batch: a range of `_id`, which is in order of number."""
+    return {"$gt": attempt + SEPARATOR, "$lt": attempt + chr(ord(SEPARATOR) + 1)}
+
+
+class MongoStore:
+    """A `RecordStore` over one client. Made by `open_mongo`; safe between threads."""
+
+    def __init__(self, client: MongoClient[Document], database: Database[Document], *, transactions: bool) -> None:
+        self._client = client
+        self._database = database
+        self._transactions = transactions
+
+    def _together(self, work: Callable[[ClientSession | None], T]) -> T:
+        """Do `work` in a transaction where the server has them; else as it comes."""
+        if not self._transactions:
+            return work(None)
+        with self._client.start_session() as session:
+            for left in reversed(range(TRIES)):
+                try:
+                    with session.start_transaction(write_concern=DURABLE):
+                        return work(session)
+                except PyMongoError as error:
+                    met = error.has_error_label("TransientTransactionError") and not isinstance(error, AutoReconnect)
+                    if not met or not left:
+                        raise
+        raise AssertionError("unreachable")
+
+    def _keep(self, kind: str, record: Any) -> None:
+        with _driver_errors():
+            try:
+                self._database[kind].insert_one(_document(kind, record))
+            except DuplicateKeyError:
+                return
+
+    def _list(
+        self, kind: str, where: Document, *, limit: int | None = None, order: Sequence[tuple[str, int]] = tuple(NEWEST)
+    ) -> list[Any]:
+        if limit == 0:
+            return []  # to MongoDB, 0 means no limit
+        with _driver_errors():
+            found = self._database[kind].find(where).sort(list(order)).limit(limit or 0)
+            return [_record(kind, document) for document in found]
+
+    # Predictions
+
+    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+        check_finite(predictions)
+        documents = {p.id: _document("predictions", p) for p in reversed(predictions)}
+        if not documents:
+            return
+        with _driver_errors():
+            if len(documents) == 1 or not self._transactions:
+                _insert_new(self._database.predictions, list(documents.values()))
+                return
+            try:
+                self._together(lambda session: self._insert_all(list(documents.values()), session))
+            except BulkWriteError as error:
+                if not _only_duplicates(error):
+                    raise
+                for ids in matching.parts(list(documents)):
+                    for there in self._database.predictions.find({"_id": {"$in": ids}}, {"_id": 1}):
+                        del documents[there["_id"]]
+                if documents:
+                    self._together(lambda session: self._insert_all(list(documents.values()), session))
+
+    def _insert_all(self, documents: Sequence[Document], session: ClientSession | None) -> None:
+        self._database.predictions.insert_many(documents, ordered=False, session=session)
+
+    def prediction(self, id: str) -> Prediction | None:
+        found = self._list("predictions", {"_id": id})
+        return found[0] if found else None
+
+    def predictions(
+        self,
+        domain: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        student: str | None = None,
+        limit: int | None = None,
+    ) -> list[Prediction]:
+        where: Document = {"domain": domain, **_between(since, until)}
+        if student is not None:
+            where["student"] = student
+        return self._list("predictions", where, limit=limit)
+
+    def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int:
+        where = _between(since, None) if domain is None else {"domain": domain, **_between(since, None)}
+        with _driver_errors():
+            return self._database.predictions.count_documents(where)
+
+    def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
+        matching.check_outcomes(outcomes)
+        with _driver_errors():
+            return self._together(lambda session: self._fold_outcomes(outcomes, session)) if outcomes else (0, 0)
+
+    def _fold_outcomes(self, outcomes: Sequence[Outcome], session: ClientSession | None) -> tuple[int, int]:
+        kept: dict[str, Outcome] = {}
+        for ids in matching.parts({outcome.id for outcome in outcomes}):
+            for document in self._database.outcomes.find({"_id": {"$in": ids}}, session=session):
+                kept[document["_id"]] = _record("outcomes", document)
+        changed, new, corrected = matching.fold_outcomes(kept, outcomes)
+        writes = _writes("outcomes", changed.values())
+        if writes:
+            self._database.outcomes.bulk_write(writes, ordered=False, session=session)
+        return new, corrected
+
+    def matched(
+        self, domain: str, target: str, *, since: datetime | None = None, limit: int | None = None
+    ) -> list[tuple[Prediction, Outcome]]:
+        with _driver_errors():
+            return matching.matched(_MongoSource(self._database), domain, target, since, limit)
+
+    # Batches
+
+    def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
+        attempt = new_id()
+        documents = list(_row_documents(batch.id, attempt, rows))
+        with _driver_errors():
+            if self._database.batches.find_one({"_id": batch.id}, {"_id": 1}):
+                return False
+            if documents:
+                self._database.batch_rows.insert_many(documents, ordered=False)
+            try:  # the commit point: rows of an attempt that no batch names are never read
+                self._database.batches.insert_one({**_document("batches", batch), "attempt": attempt})
+            except DuplicateKeyError:
+                self._database.batch_rows.delete_many({"batch": batch.id, "attempt": attempt})
+                return False
+            self._database.batch_rows.delete_many({"batch": batch.id, "attempt": {"$ne": attempt}})
+        return True
+
+    def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
+        where = {name: value for name, value in (("domain", domain), ("kind", kind)) if value is not None}
+        return self._list("batches", where)
+
+    def batch_rows(self, batch: str) -> list[BatchRow]:
+        with _driver_errors():
+            attempt = _attempts(self._database, [batch]).get(batch)
+            if attempt is None:
+                return []
+            found = self._database.batch_rows.find({"_id": _rows_between(attempt)}).sort("_id", 1)
+            return [_unflat("batch_rows", document) for document in found]
+
+    def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
+        with _driver_errors():
+            return matching.labeled_records(_MongoSource(self._database), domain, limit)
+
+    # Models and champions
+
+    def add_model(self, model: ModelVersion) -> None:
+        self._keep("models", model)
+
+    def models(self, key: ChampionKey | None = None) -> list[ModelVersion]:
+        where = {} if key is None else {"domain": key.domain, "target": key.target, "moment": key.moment}
+        return self._list("models", where)
+
+    def champions(self) -> list[Succession]:
+        with _driver_errors():
+            documents = list(self._database.registry.find({}, {"champions": 1}))
+        champions = [_unflat("successions", c) for d in documents for c in d.get("champions", {}).values()]
+        return sorted(champions, key=lambda succession: succession.key)
+
+    def successions(self, key: ChampionKey) -> list[Succession]:
+        with _driver_errors():
+            document = self._database.registry.find_one({"_id": key.domain}) or {}
+        return [succession for succession in _history(document) if succession.key == key]
+
+    def succeed(self, successions: Sequence[Succession]) -> None:
+        check_successions(successions)
+        if not successions:
+            return
+        domain = successions[0].domain
+        expected: Document = {"_id": domain}
+        change: Document = {}
+        for succession in successions:
+            champion = f"champions.{_slot(succession)}"
+            first = succession.generation == 1
+            expected |= (
+                {champion: {"$exists": False}} if first else {f"{champion}.generation": succession.generation - 1}
+            )
+            change[champion] = _flat("successions", succession)
+        history = {"history": {"$each": list(change.values())}}
+        with _driver_errors():
+            _make_registry(self._database, domain)
+            update = {"$set": change, "$push": history, "$inc": {"revision": 1}}
+            done = self._database.registry.update_one(expected, update)
+        if not done.matched_count:
+            wanted = ", ".join(f"{succession.key} to generation {succession.generation}" for succession in successions)
+            raise Conflict(f"another change came first: {wanted} cannot follow")
+
+    # Journal
+
+    def add_drift_report(self, report: DriftRecord) -> None:
+        self._keep("drift_reports", report)
+
+    def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
+        return self._list("drift_reports", {} if domain is None else {"domain": domain}, limit=limit)
+
+    def add_decision(self, decision: DecisionRecord) -> None:
+        self._keep("decisions", decision)
+
+    def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
+        return self._list("decisions", {} if domain is None else {"domain": domain}, limit=limit)
+
+    def add_event(self, event: Event) -> None:
+        self._keep("events", event)
+
+    def events(self, domain: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[Event]:
+        where = {name: value for name, value in (("domain", domain), ("kind", kind)) if value is not None}
+        return self._list("events", where, limit=limit)
+
+    def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
+        with _driver_errors():
+            while True:
+                at = micros(self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC))
+                free = {"_id": name, "$or": [{"holder": holder}, {"expires": {"$lte": at}}]}
+                taken = {"$set": {"holder": holder, "expires": at + round(seconds * 1_000_000)}}
+                try:
+                    self._database.leases.update_one(free, taken, upsert=True)
+                except DuplicateKeyError:  # someone else has it, unless it was given back just now: then try again
+                    if present := self._database.leases.find_one({"_id": name}):
+                        return str(present["holder"])
+                else:
+                    return None
+
+    def release_lease(self, name: str, holder: str) -> None:
+        with _driver_errors():
+            self._database.leases.delete_one({"_id": name, "holder": holder})
+
+    # The store itself
+
+    def ping(self) -> None:
+        with _driver_errors():
+            self._client.admin.command("ping")
+
+    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+        with _driver_errors():
+            if kind == "batch_rows":
+                return self._export_rows(after, limit)
+            if kind == "successions":
+                return self._export_successions(after, limit)
+        records = self._list(kind, {} if after is None else {"_id": {"$gt": after}}, limit=limit, order=[("_id", 1)])
+        return [(key_of(kind, record), write_json(record)) for record in records]
+
+    def _export_rows(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
+        first, number = ("", 0) if after is None else split_row_key(after)
+        found: list[tuple[str, bytes]] = []
+        for batch in self._database.batches.find({"_id": {"$gte": first}}, {"attempt": 1}).sort("_id", 1):
+            between = _rows_between(batch["attempt"])
+            if batch["_id"] == first:
+                between["$gt"] = row_key(batch["attempt"], number)
+            rows = self._database.batch_rows.find({"_id": between}).sort("_id", 1).limit(max(1, limit - len(found)))
+            for document in rows:
+                row: BatchRow = _unflat("batch_rows", document)
+                found.append((row_key(batch["_id"], row.number), write_json(row)))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _export_successions(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
+        all_of_them = [s for document in self._database.registry.find({}) for s in _history(document)]
+        keyed = sorted((key_of("successions", succession), succession) for succession in all_of_them)
+        behind = [(key, write_json(succession)) for key, succession in keyed if after is None or key > after]
+        return behind[:limit]
+
+    def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
+        records = {key: read_json(kind, document) for key, document in documents}
+        if not records:
+            return
+        with _driver_errors():
+            if kind == "successions":
+                self._together(lambda session: self._load_successions(list(records.values()), session))
+                return
+            writes = self._row_writes(records) if kind == "batch_rows" else _writes(kind, records.values())
+            self._together(
+                lambda session: self._database[kind].bulk_write(writes, ordered=False, session=session).matched_count
+            )
+
+    def _row_writes(self, records: Mapping[str, BatchRow]) -> list[ReplaceOne[Document]]:
+        attempts = _attempts(self._database, {split_row_key(key)[0] for key in records})
+        documents = (
+            document
+            for key, row in records.items()
+            for batch in [split_row_key(key)[0]]
+            for document in _row_documents(batch, attempts.get(batch, batch), [row])
+        )
+        return [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+
+    def _load_successions(self, successions: Sequence[Succession], session: ClientSession | None) -> None:
+        for domain in sorted({succession.domain for succession in successions}):
+            before = self._database.registry.find_one({"_id": domain}, session=session) or {"revision": 0}
+            history = {key_of("successions", s): s for s in _history(before)}
+            history |= {key_of("successions", s): s for s in successions if s.domain == domain}
+            ordered = [history[key] for key in sorted(history)]
+            document = {
+                "revision": before["revision"] + 1,
+                "champions": {_slot(s): _flat("successions", s) for s in ordered},
+                "history": [_flat("successions", s) for s in ordered],
+            }
+            # A change that came in between moved the revision: the upsert then meets the document's _id and fails.
+            same = {"_id": domain, "revision": before["revision"]}
+            self._database.registry.replace_one(same, document, upsert=True, session=session)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _make_registry(database: Database[Document], domain: str) -> None:
+    empty = {"revision": 0, "champions": {}, "history": []}
+    try:
+        database.registry.update_one({"_id": domain}, {"$setOnInsert": empty}, upsert=True)
+    except DuplicateKeyError:
+        return  # someone else has just made it
+
+
+def _insert_new(collection: Collection[Document], documents: Sequence[Document]) -> None:
+    try:
+        collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        if not _only_duplicates(error):
+            raise
+
+
+def _only_duplicates(error: BulkWriteError) -> bool:
+    refused = error.details.get("writeErrors", [])
+    return not error.details.get("writeConcernErrors") and all(e["code"] == DUPLICATE_KEY for e in refused)
+
+
+def _between(since: datetime | None, until: datetime | None) -> Document:
+    at = {"$gte": since, "$lt": until}
+    limits = {word: micros(limit) for word, limit in at.items() if limit is not None}
+    return {"at": limits} if limits else {}
+
+
+def _attempts(database: Database[Document], batches: Iterable[str]) -> dict[str, str]:
+    """The attempt whose rows are those of each batch; batches that are not (or not wholly) there are left out."""
+    found = database.batches.find({"_id": {"$in": list(batches)}}, {"attempt": 1})
+    return {document["_id"]: document["attempt"] for document in found}
+
+
+def _history(document: Mapping[str, Any]) -> list[Succession]:
+    return [_unflat("successions", entry) for entry in document.get("history", [])]
+
+
+def _writes(kind: str, records: Iterable[Any]) -> list[ReplaceOne[Document] | UpdateOne]:
+    documents = [_document(kind, record) for record in records]
+    if kind != "batches":
+        return [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+    return [  # a batch that is there keeps its attempt, and so its rows
+        UpdateOne({"_id": d["_id"]}, {"$set": d, "$setOnInsert": {"attempt": d["_id"]}}, upsert=True) for d in documents
+    ]
+
+
+class _MongoSource:
+    """The questions of `matching.Source`."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+
+    def _find(self, kind: str, where: Document) -> list[Any]:
+        return [_record(kind, document) for document in self._database[kind].find(where)]
+
+    def _backwards(self, kind: str, where: Document, before: matching.Place | None) -> list[Any]:
+        if before is not None:
+            at, last = before
+            where = {"$and": [where, {"$or": [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": last}}]}]}
+        found = self._database[kind].find(where).sort(NEWEST).limit(matching.PAGE)
+        return [_record(kind, document) for document in found]
+
+    def _about(self, kind: str, domain: str, field: str, values: Sequence[str]) -> Iterator[Any]:
+        for part in matching.parts(values):
+            yield from self._find(kind, {"domain": domain, field: {"$in": part}})
+
+    def predictions_backwards(
+        self,
+        domain: str,
+        target: str,  # noqa: ARG002  # there is no join that would leave out the predictions without an outcome
+        since: datetime | None,
+        before: matching.Place | None,
+    ) -> list[Prediction]:
+        return self._backwards("predictions", {"domain": domain, **_between(since, None)}, before)
+
+    def predictions_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Prediction]:
+        found = {p.id: p for p in self._about("predictions", domain, "_id", ids)}
+        found |= {p.id: p for p in self._about("predictions", domain, "student", students)}
+        return list(found.values())
+
+    def outcomes_backwards(self, domain: str, before: matching.Place | None, *, by_prediction: bool) -> list[Outcome]:
+        where: Document = {"domain": domain}
+        if by_prediction:
+            where["prediction"] = {"$ne": None}
+        return self._backwards("outcomes", where, before)
+
+    def outcomes_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Outcome]:
+        found = {o.id: o for o in self._about("outcomes", domain, "prediction", ids)}
+        found |= {o.id: o for o in self._about("outcomes", domain, "student", students)}
+        return list(found.values())
+
+    def labeled_batches(self, domain: str) -> list[Batch]:
+        found = self._database.batches.find({"domain": domain, "kind": "labeled"}).sort(NEWEST)
+        return [_record("batches", document) for document in found]
+
+    def rows_backwards(self, batch: str) -> Iterator[BatchRow]:
+        attempt = _attempts(self._database, [batch]).get(batch)
+        if attempt is not None:
+            found = self._database.batch_rows.find({"_id": _rows_between(attempt)}).sort("_id", DESCENDING)
+            yield from (_unflat("batch_rows", document) for document in found)
+
+    def rows_of(self, records: Sequence[str]) -> Iterator[tuple[str, BatchRow]]:
+        found = list(self._database.batch_rows.find({"record": {"$in": list(records)}}))
+        attempts = _attempts(self._database, {document["batch"] for document in found})
+        for document in found:
+            if attempts.get(document["batch"]) == document["attempt"]:
+                yield document["batch"], _unflat("batch_rows", document)

@@ -1,0 +1,585 @@
+"""The record store on SQLite or PostgreSQL, through SQLAlchemy Core.
+
+The only module that speaks SQL; nothing outside `database` may import it, `open_store` chooses it by URL.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from database import matching
+from database.layout import (
+    LAYOUTS,
+    Flat,
+    check_finite,
+    key_of,
+    micros,
+    read_json,
+    row_key,
+    split_row_key,
+    split_succession_key,
+    write_json,
+)
+from database.records import (
+    Batch,
+    BatchKind,
+    BatchRow,
+    ChampionKey,
+    DecisionRecord,
+    DriftRecord,
+    Event,
+    LabeledRecord,
+    ModelVersion,
+    Outcome,
+    Prediction,
+    Succession,
+)
+from database.store import Conflict, RecordStore, StoreUnavailable, check_successions
+from database.tables import BATCH_ROWS, BATCHES, HEAD, LEASES, MODELS, OUTCOMES, PREDICTIONS, SUCCESSIONS, TABLES
+
+BUSY_MS = 10_000
+"""How long a SQLite writer waits for another one before it gives up."""
+
+CONNECT_SECONDS = 5
+"""How long PostgreSQL may take to accept a connection, unless the URL says otherwise."""
+
+MIGRATION_LOCK = 0x67726164655F  # "grade_": any number that no one else locks on in the same database
+OUTCOMES_LOCK = MIGRATION_LOCK + 1
+
+ROWS_AT_ONCE = 5_000
+"""Rows that go to PostgreSQL in one statement: some megabytes."""
+
+Row = tuple[Flat, ...]
+
+
+def open_sql(url: str, *, pool_size: int = 10) -> RecordStore:
+    """The store at a sqlite:, postgres: or postgresql: URL, migrated to the newest tables.
+
+    SQLite URLs take ?synchronous=FULL (survives power loss; NORMAL survives a killed process) and ?busy_timeout=MS.
+    Raises StoreUnavailable when it cannot be reached, ValueError for a URL that cannot be used or a database made by
+    a newer version, ImportError naming the extra without a PostgreSQL driver.
+    """
+    engine = _sqlite_engine(url, pool_size) if url.startswith("sqlite") else _postgres_engine(url, pool_size)
+    try:
+        with _driver_errors():
+            _bring_up_to_date(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return SqlStore(engine)
+
+
+def _sqlite_engine(url: str, pool_size: int) -> sa.Engine:
+    parsed = sa.make_url(url)
+    if not parsed.database or parsed.database == ":memory:":
+        raise ValueError(f"{url!r} names no file: use sqlite:///FILE")
+    synchronous = str(parsed.query.get("synchronous", "NORMAL")).upper()
+    if synchronous not in ("NORMAL", "FULL"):
+        raise ValueError(f"synchronous={synchronous} in the SQLite URL: use NORMAL or FULL")
+    wait = int(str(parsed.query.get("busy_timeout", BUSY_MS))) / 1000
+    try:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"cannot make the folder of {parsed.database}: {error}") from error
+    engine = sa.create_engine(
+        parsed.difference_update_query(["synchronous", "busy_timeout"]),
+        poolclass=sa.QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"timeout": wait},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # sqlite3 must not begin transactions by itself: `begin` below does
+        _use_wal(connection, wait)
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+    return engine
+
+
+def _use_wal(connection: Any, wait: float) -> None:
+    """Turn the file to write-ahead logging. The first switch needs the file alone and ignores the busy timeout."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _postgres_engine(url: str, pool_size: int) -> sa.Engine:
+    try:
+        import psycopg  # noqa: F401  # the driver that SQLAlchemy will load
+    except ImportError as error:
+        raise ImportError("PostgreSQL needs its driver: pip install 'gradewatch[postgres]'") from error
+    parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
+    patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
+    return sa.create_engine(
+        parsed, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, hide_parameters=True, connect_args=patience
+    )
+
+
+def _bring_up_to_date(engine: sa.Engine) -> None:
+    """Migrate under a lock that keeps out every other process; cheap, and without Alembic, when it is up to date."""
+    with engine.connect() as connection:
+        if _revision(connection) == HEAD:
+            return
+    with _begin_write(engine) as connection:
+        _lock(connection, MIGRATION_LOCK)
+        if _revision(connection) != HEAD:
+            _migrate(connection)
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """Run Alembic within the transaction of `connection`."""
+    from alembic.command import upgrade
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        upgrade(config, HEAD)
+    except CommandError as error:
+        raise ValueError(
+            f"the database is at revision {_revision(connection)!r}, and this version knows up to {HEAD!r} only: "
+            "a newer one made it"
+        ) from error
+
+
+def _begin_write(engine: sa.Engine) -> Any:
+    """A transaction that no other writer can overtake: SQLite takes its one write lock at once, not at first need."""
+    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin()
+
+
+def _lock(connection: sa.Connection, number: int) -> None:
+    """Wait for an exclusive lock until the transaction ends; SQLite has it already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+@contextmanager
+def _driver_errors() -> Iterator[None]:
+    """Every failure of the database as StoreUnavailable. Messages name no parameters: those hold student data."""
+    try:
+        yield
+    except DataError as error:
+        raise ValueError(f"the database cannot hold a value: {error.orig}") from error
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise StoreUnavailable(f"{type(error.orig).__name__}: {error.orig}".strip()) from error
+    except PoolTimeoutError as error:
+        raise StoreUnavailable(f"all connections are busy: {error}") from error
+
+
+@cache
+def _insert(kind: str, dialect: str, replace: bool) -> sa.Insert:
+    """INSERT of rows whose key may be there: left as they are, or replaced."""
+    table = TABLES[kind]
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":
+        columns = [sa.column(c.name, _plain(c)) for c in table.columns]
+        document = sa.cast(sa.bindparam("rows", type_=sa.Text), postgresql.JSON)
+        rows = sa.func.json_to_recordset(document).table_valued(*columns).render_derived(with_types=True)
+        insert = insert.from_select([c.name for c in table.columns], sa.select(*rows.columns))
+    if not replace:
+        return insert.on_conflict_do_nothing()
+    rest = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key}
+    return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=rest)
+
+
+def _plain(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
+    return sa.Text() if isinstance(column.type, sa.Text) else column.type
+
+
+@cache
+def _sqlite_text(kind: str, replace: bool) -> str:
+    return str(_insert(kind, "sqlite", replace).compile(dialect=sqlite.dialect()))
+
+
+def _write(connection: sa.Connection, kind: str, rows: Sequence[Row], *, replace: bool = False) -> int:
+    """Insert rows, each in the order of the table's columns. Returns how many were written.
+
+    SQLite gets the driver's own loop. PostgreSQL gets many rows as one JSON text, which costs the client far less than
+    arrays of the driver do (10 against 160 microseconds of CPU a row).
+    """
+    if not rows:
+        return 0
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql(_sqlite_text(kind, replace), list(rows)).rowcount
+    names = [column.name for column in TABLES[kind].columns]
+    written = 0
+    for part in matching.parts(rows, ROWS_AT_ONCE):
+        document = msgspec.json.encode([dict(zip(names, row, strict=True)) for row in part]).decode()
+        written += connection.execute(_insert(kind, "postgresql", replace), {"rows": document}).rowcount
+    return written
+
+
+def _row(kind: str, record: Any, batch: str = "") -> Row:
+    """The row of a record: its flat values, before them what the table has and the record has not."""
+    values = LAYOUTS[kind].pack(record)
+    if kind == "outcomes":
+        return (record.id, *values)
+    return (batch, *values) if kind == "batch_rows" else tuple(values)
+
+
+@cache
+def _columns(kind: str) -> tuple[sa.Column[Any], ...]:
+    """The columns of a record, in its layout's order."""
+    return tuple(TABLES[kind].c[name] for name in LAYOUTS[kind].names)
+
+
+def _read(connection: sa.Connection, kind: str, statement: sa.Select[Any]) -> list[Any]:
+    unpack = LAYOUTS[kind].unpack
+    return [unpack(row) for row in connection.execute(statement)]
+
+
+def _newest(kind: str) -> sa.Select[Any]:
+    table = TABLES[kind]
+    return sa.select(*_columns(kind)).order_by(table.c.at.desc(), *(column.desc() for column in table.primary_key))
+
+
+class SqlStore:
+    """A `RecordStore` over one engine. Made by `open_sql`; safe between threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _driver_errors(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sa.Connection]:
+        """Several reads that see one state of the database."""
+        with _driver_errors(), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")  # in place; SQLite always reads so
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with _driver_errors(), _begin_write(self._engine) as connection:
+            yield connection
+
+    def _keep(self, kind: str, records: Iterable[Any]) -> None:
+        rows = [_row(kind, record) for record in records]
+        with self._writing() as connection:
+            _write(connection, kind, rows)
+
+    def _list(self, kind: str, statement: sa.Select[Any]) -> list[Any]:
+        with self._reading() as connection:
+            return _read(connection, kind, statement)
+
+    # Predictions
+
+    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+        check_finite(predictions)
+        self._keep("predictions", predictions)
+
+    def prediction(self, id: str) -> Prediction | None:
+        found = self._list("predictions", sa.select(*_columns("predictions")).where(PREDICTIONS.c.id == id))
+        return found[0] if found else None
+
+    def predictions(
+        self,
+        domain: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        student: str | None = None,
+        limit: int | None = None,
+    ) -> list[Prediction]:
+        statement = _newest("predictions").where(PREDICTIONS.c.domain == domain).limit(limit)
+        if since is not None:
+            statement = statement.where(PREDICTIONS.c.at >= micros(since))
+        if until is not None:
+            statement = statement.where(PREDICTIONS.c.at < micros(until))
+        if student is not None:
+            statement = statement.where(PREDICTIONS.c.student == student)
+        return self._list("predictions", statement)
+
+    def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int:
+        statement = sa.select(sa.func.count()).select_from(PREDICTIONS)
+        if domain is not None:
+            statement = statement.where(PREDICTIONS.c.domain == domain)
+        if since is not None:
+            statement = statement.where(PREDICTIONS.c.at >= micros(since))
+        with self._reading() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
+        matching.check_outcomes(outcomes)
+        with self._writing() as connection:
+            _lock(connection, OUTCOMES_LOCK)  # two corrections of one outcome are counted, and kept, in turn
+            kept: dict[str, Outcome] = {}
+            for ids in matching.parts({outcome.id for outcome in outcomes}):
+                found = _read(connection, "outcomes", sa.select(*_columns("outcomes")).where(OUTCOMES.c.id.in_(ids)))
+                kept.update({outcome.id: outcome for outcome in found})
+            changed, new, corrected = matching.fold_outcomes(kept, outcomes)
+            _write(connection, "outcomes", [_row("outcomes", outcome) for outcome in changed.values()], replace=True)
+        return new, corrected
+
+    def matched(
+        self, domain: str, target: str, *, since: datetime | None = None, limit: int | None = None
+    ) -> list[tuple[Prediction, Outcome]]:
+        with self._snapshot() as connection:
+            return matching.matched(_SqlSource(connection), domain, target, since, limit)
+
+    # Batches
+
+    def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
+        packed = [_row("batch_rows", row, batch.id) for row in rows]
+        with self._writing() as connection:
+            if not _write(connection, "batches", [_row("batches", batch)]):
+                return False
+            _write(connection, "batch_rows", packed)
+        return True
+
+    def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
+        statement = _newest("batches")
+        if domain is not None:
+            statement = statement.where(BATCHES.c.domain == domain)
+        if kind is not None:
+            statement = statement.where(BATCHES.c.kind == kind)
+        return self._list("batches", statement)
+
+    def batch_rows(self, batch: str) -> list[BatchRow]:
+        columns = _columns("batch_rows")
+        statement = sa.select(*columns).where(BATCH_ROWS.c.batch == batch).order_by(BATCH_ROWS.c.number)
+        return self._list("batch_rows", statement)
+
+    def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
+        with self._snapshot() as connection:
+            return matching.labeled_records(_SqlSource(connection), domain, limit)
+
+    # Models and champions
+
+    def add_model(self, model: ModelVersion) -> None:
+        self._keep("models", [model])
+
+    def models(self, key: ChampionKey | None = None) -> list[ModelVersion]:
+        statement = _newest("models")
+        if key is not None:
+            statement = statement.where(*_same_key(MODELS, key))
+        return self._list("models", statement)
+
+    def champions(self) -> list[Succession]:
+        newer = SUCCESSIONS.alias()
+        same = [newer.c[name] == SUCCESSIONS.c[name] for name in ("domain", "target", "moment")]
+        later = sa.select(newer.c.generation).where(*same, newer.c.generation > SUCCESSIONS.c.generation)
+        statement = sa.select(*_columns("successions")).where(~later.exists()).order_by(*SUCCESSIONS.primary_key)
+        return self._list("successions", statement)
+
+    def successions(self, key: ChampionKey) -> list[Succession]:
+        statement = sa.select(*_columns("successions")).where(*_same_key(SUCCESSIONS, key))
+        return self._list("successions", statement.order_by(SUCCESSIONS.c.generation))
+
+    def succeed(self, successions: Sequence[Succession]) -> None:
+        check_successions(successions)
+        ordered = sorted(successions, key=lambda succession: succession.key)  # one order of locks: no deadlock
+        with self._writing() as connection:
+            for succession in ordered:
+                key, generation = succession.key, succession.generation
+                newest = sa.select(sa.func.max(SUCCESSIONS.c.generation)).where(*_same_key(SUCCESSIONS, key))
+                present = connection.execute(newest).scalar() or 0
+                if generation != present + 1:
+                    raise Conflict(f"{key} is at generation {present}: {generation} cannot follow")
+                # On PostgreSQL the primary key settles a race: of two inserts of one generation, the second waits for
+                # the first to commit and then writes nothing.
+                if not _write(connection, "successions", [_row("successions", succession)]):
+                    raise Conflict(f"{key}: another change became generation {generation} first")
+
+    # Journal
+
+    def add_drift_report(self, report: DriftRecord) -> None:
+        self._keep("drift_reports", [report])
+
+    def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
+        return self._list("drift_reports", _journal("drift_reports", domain, limit))
+
+    def add_decision(self, decision: DecisionRecord) -> None:
+        self._keep("decisions", [decision])
+
+    def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
+        return self._list("decisions", _journal("decisions", domain, limit))
+
+    def add_event(self, event: Event) -> None:
+        self._keep("events", [event])
+
+    def events(self, domain: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[Event]:
+        statement = _journal("events", domain, limit)
+        if kind is not None:
+            statement = statement.where(TABLES["events"].c.kind == kind)
+        return self._list("events", statement)
+
+    def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
+        with self._writing() as connection:
+            at = _database_time(connection)
+            insert = postgresql.insert(LEASES) if connection.dialect.name == "postgresql" else sqlite.insert(LEASES)
+            insert = insert.values(name=name, holder=holder, expires=at + round(seconds * 1_000_000))
+            free = sa.or_(LEASES.c.holder == holder, LEASES.c.expires <= at)
+            taken = {"holder": insert.excluded.holder, "expires": insert.excluded.expires}
+            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=taken, where=free))
+            present = connection.execute(sa.select(LEASES.c.holder).where(LEASES.c.name == name)).scalar_one()
+        return None if present == holder else str(present)
+
+    def release_lease(self, name: str, holder: str) -> None:
+        with self._writing() as connection:
+            connection.execute(LEASES.delete().where(LEASES.c.name == name, LEASES.c.holder == holder))
+
+    # The store itself
+
+    def ping(self) -> None:
+        with self._reading() as connection:
+            connection.execute(sa.select(1))
+
+    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+        table = TABLES[kind]
+        key = list(table.primary_key)
+        statement = sa.select(table.c[key[0].name], *_columns(kind)).order_by(*key).limit(limit)
+        if after is not None:
+            statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
+        unpack = LAYOUTS[kind].unpack
+        with self._reading() as connection:
+            records = [(first, unpack(values)) for first, *values in connection.execute(statement)]
+        return [
+            (row_key(first, record.number) if kind == "batch_rows" else key_of(kind, record), write_json(record))
+            for first, record in records
+        ]
+
+    def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
+        rows = [
+            _row(kind, read_json(kind, document), split_row_key(key)[0] if kind == "batch_rows" else "")
+            for key, document in dict(documents).items()
+        ]
+        with self._writing() as connection:
+            _write(connection, kind, rows, replace=True)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _same_key(table: sa.Table, key: ChampionKey) -> list[sa.ColumnElement[bool]]:
+    return [table.c.domain == key.domain, table.c.target == key.target, table.c.moment == key.moment]
+
+
+def _journal(kind: str, domain: str | None, limit: int) -> sa.Select[Any]:
+    statement = _newest(kind).limit(limit)
+    return statement if domain is None else statement.where(TABLES[kind].c.domain == domain)
+
+
+def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:
+    parts: dict[str, Callable[[str], tuple[str | int, ...]]] = {
+        "batch_rows": split_row_key,
+        "successions": split_succession_key,
+    }
+    return parts[kind](key) if kind in parts else (key,)
+
+
+def _database_time(connection: sa.Connection) -> int:
+    """Microseconds since 1970 by the clock that all users of the database share."""
+    if connection.dialect.name == "sqlite":
+        return time.time_ns() // 1000
+    seconds = sa.func.extract("epoch", sa.func.clock_timestamp())
+    return int(connection.execute(sa.select(sa.cast(seconds * 1_000_000, sa.BigInteger))).scalar_one())
+
+
+class _SqlSource:
+    """The questions of `matching.Source`, on one connection."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def predictions_backwards(
+        self, domain: str, target: str, since: datetime | None, before: matching.Place | None
+    ) -> list[Prediction]:
+        known = sa.select(OUTCOMES.c.id).where(OUTCOMES.c.domain == domain, OUTCOMES.c.target == target)
+        by_id = known.where(OUTCOMES.c.prediction == PREDICTIONS.c.id).exists()
+        by_student = known.where(OUTCOMES.c.student == PREDICTIONS.c.student).exists()
+        statement = _backwards("predictions", domain, before).where(sa.or_(by_id, by_student))
+        if since is not None:
+            statement = statement.where(PREDICTIONS.c.at >= micros(since))
+        return _read(self._connection, "predictions", statement)
+
+    def predictions_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Prediction]:
+        found = self._where_in("predictions", domain, PREDICTIONS.c.id, ids)
+        found += self._where_in("predictions", domain, PREDICTIONS.c.student, students)
+        return list({prediction.id: prediction for prediction in found}.values())
+
+    def outcomes_backwards(self, domain: str, before: matching.Place | None, *, by_prediction: bool) -> list[Outcome]:
+        statement = _backwards("outcomes", domain, before)
+        if by_prediction:
+            statement = statement.where(OUTCOMES.c.prediction.is_not(None))
+        return _read(self._connection, "outcomes", statement)
+
+    def outcomes_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Outcome]:
+        found = self._where_in("outcomes", domain, OUTCOMES.c.prediction, ids)
+        found += self._where_in("outcomes", domain, OUTCOMES.c.student, students)
+        return list({outcome.id: outcome for outcome in found}.values())
+
+    def labeled_batches(self, domain: str) -> list[Batch]:
+        statement = _newest("batches").where(BATCHES.c.domain == domain, BATCHES.c.kind == "labeled")
+        return _read(self._connection, "batches", statement)
+
+    def rows_backwards(self, batch: str) -> Iterator[BatchRow]:
+        number: int | None = None
+        while True:
+            statement = sa.select(*_columns("batch_rows")).where(BATCH_ROWS.c.batch == batch).limit(matching.PAGE)
+            if number is not None:
+                statement = statement.where(BATCH_ROWS.c.number < number)
+            page = _read(self._connection, "batch_rows", statement.order_by(BATCH_ROWS.c.number.desc()))
+            yield from page
+            if len(page) < matching.PAGE:
+                return
+            number = page[-1].number
+
+    def rows_of(self, records: Sequence[str]) -> Iterator[tuple[str, BatchRow]]:
+        statement = sa.select(BATCH_ROWS.c.batch, *_columns("batch_rows")).where(BATCH_ROWS.c.record.in_(records))
+        unpack = LAYOUTS["batch_rows"].unpack
+        for batch, *values in self._connection.execute(statement):
+            yield batch, unpack(values)
+
+    def _where_in(self, kind: str, domain: str, column: sa.Column[Any], values: Sequence[str]) -> list[Any]:
+        statement = sa.select(*_columns(kind)).where(TABLES[kind].c.domain == domain)
+        found = (_read(self._connection, kind, statement.where(column.in_(part))) for part in matching.parts(values))
+        return [record for part in found for record in part]
+
+
+def _backwards(kind: str, domain: str, before: matching.Place | None) -> sa.Select[Any]:
+    table = TABLES[kind]
+    statement = _newest(kind).where(table.c.domain == domain).limit(matching.PAGE)
+    if before is None:
+        return statement
+    at, last = before
+    return statement.where(table.c.at <= at, sa.or_(table.c.at < at, table.c.id < last))

@@ -1,0 +1,166 @@
+"""The tables of the SQL store, the same on SQLite and PostgreSQL.
+
+`database/migrations` makes them; this module only describes them and opens nothing. Text sorts by code point
+everywhere, times are whole microseconds since 1970 UTC, nested values are JSON text.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy.types import TypeEngine
+
+HEAD = "0001"
+"""The newest revision in `database/migrations/versions`: what a database must be at."""
+
+METADATA = MetaData()
+
+TEXT: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, TEXT, primary_key=True)
+
+
+def _text(name: str, *, missing: bool = False) -> Column[str]:
+    return Column(name, TEXT, nullable=missing)
+
+
+def _at() -> Column[int]:
+    return Column("at", BigInteger, nullable=False)
+
+
+def _where_known(name: str, table: str, *columns: str) -> Index:
+    known = text(f"{columns[-1]} IS NOT NULL")
+    return Index(f"{table}_by_{name}", *columns, sqlite_where=known, postgresql_where=known)
+
+
+PREDICTIONS = Table(
+    "predictions",
+    METADATA,
+    _key("id"),
+    _text("domain"),
+    _text("moment"),
+    _text("inputs"),
+    _text("answers"),
+    _text("source"),
+    _at(),
+    _text("student", missing=True),
+    _text("group", missing=True),
+    _text("period", missing=True),
+    Index("predictions_by_time", "domain", "at"),
+    _where_known("student", "predictions", "domain", "student"),
+)
+
+OUTCOMES = Table(
+    "outcomes",
+    METADATA,
+    _key("id"),
+    _text("domain"),
+    _text("target"),
+    _text("value"),
+    _at(),
+    _text("student", missing=True),
+    _text("period", missing=True),
+    _text("prediction", missing=True),
+    Index("outcomes_by_time", "domain", "at"),
+    _where_known("student", "outcomes", "domain", "student"),
+    _where_known("prediction", "outcomes", "domain", "prediction"),
+)
+
+BATCHES = Table(
+    "batches",
+    METADATA,
+    _key("id"),
+    _text("domain"),
+    _text("kind"),
+    _text("name"),
+    Column("rows", Integer, nullable=False),
+    _at(),
+    Column("skipped", Integer, nullable=False),
+    Index("batches_by_time", "domain", "at"),
+)
+
+BATCH_ROWS = Table(
+    "batch_rows",
+    METADATA,
+    _key("batch"),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _text("record"),
+    _text("inputs"),
+    _text("targets"),
+    _text("student", missing=True),
+    _text("group", missing=True),
+    _text("period", missing=True),
+    Index("batch_rows_by_record", "record"),
+)
+
+MODELS = Table(
+    "models",
+    METADATA,
+    _key("version"),
+    _text("domain"),
+    _text("target"),
+    _text("moment"),
+    _text("candidate"),
+    _text("scores"),
+    _text("lineage"),
+    _at(),
+    Index("models_by_key", "domain", "target", "moment", "at"),
+)
+
+SUCCESSIONS = Table(
+    "successions",
+    METADATA,
+    _key("domain"),
+    _key("target"),
+    _key("moment"),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    _text("version"),
+    _text("action"),
+    _text("actor"),
+    _text("reason"),
+    _at(),
+)
+
+DRIFT_REPORTS = Table(
+    "drift_reports",
+    METADATA,
+    _key("id"),
+    _text("domain"),
+    _at(),
+    Column("alarm", Boolean, nullable=False),
+    _text("reference"),
+    _text("current"),
+    _text("document"),
+    Index("drift_reports_by_time", "domain", "at"),
+)
+
+DECISIONS = Table(
+    "decisions",
+    METADATA,
+    _key("id"),
+    _text("domain"),
+    _text("target"),
+    _text("moment"),
+    _text("verdict"),
+    _text("champion", missing=True),
+    _text("challenger", missing=True),
+    _at(),
+    _text("document"),
+    Index("decisions_by_time", "domain", "at"),
+)
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    _key("id"),
+    _text("kind"),
+    _at(),
+    _text("domain", missing=True),
+    _text("details"),
+    Index("events_by_time", "at"),
+    Index("events_by_kind", "kind", "at"),
+)
+
+LEASES = Table("leases", METADATA, _key("name"), _text("holder"), Column("expires", BigInteger, nullable=False))
+
+TABLES: dict[str, Table] = {table.name: table for table in METADATA.sorted_tables if table is not LEASES}
+"""By kind, as `KINDS` names them."""
