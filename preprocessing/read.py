@@ -32,7 +32,7 @@ STRAY_QUOTE = 'a quote (") stands where none can: quote whole fields, and double
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
-class UnreadableFile(ValueError):  # noqa: N818 (it says what is the case; a name users see)
+class UnreadableFile(ValueError):
     """A file that holds no table we can read; the message says why, where, and what would be readable."""
 
 

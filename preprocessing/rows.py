@@ -188,22 +188,30 @@ def _kind(value: object) -> str:
 
 
 def _read_context(canonical: str, value: object, plan: _Plan, reading: _Reading) -> None:
-    """A student key, group or period: text or a whole number."""
     is_key = plan.schema.student is not None and canonical == plan.schema.student.name
+    text, fault = read_placing(value, key=is_key)
+    if fault is None and is_key and plan.secret is None:
+        fault = "must be a short text; no secret is set to make pseudonyms of student keys; leave it out"
+    if fault is not None:
+        reading.faults.append((canonical, None if is_key or text is None else rules.shown(text), fault))
+    elif text is not None:
+        reading.values[canonical] = text
+
+
+def read_placing(value: object, *, key: bool) -> tuple[str | None, str | None]:
+    """A student key (`key`), group or period as text, and what is wrong with it; a whole number is as good as text.
+
+    >>> read_placing(" 7b ", key=False), read_placing(7, key=True)
+    (('7b', None), ('7', None))
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         text = str(value) if abs(value) < 10**rules.LONGEST_TEXT else "9" * (rules.LONGEST_TEXT + 1)
     elif isinstance(value, str):
         text = value.strip()
     else:
-        reading.faults.append((canonical, None, "must be text or a whole number"))
-        return
-    fault = rules.text_fault(text, key=is_key)
-    if fault is None and is_key and plan.secret is None:
-        fault = "no secret is set to make pseudonyms of student keys; leave it out"
-    if fault is not None:
-        reading.faults.append((canonical, None if is_key else rules.shown(text), f"must be a short text; {fault}"))
-    else:
-        reading.values[canonical] = text
+        return None, "must be text or a whole number"
+    fault = rules.text_fault(text, key=key)
+    return text, None if fault is None else f"must be a short text; {fault}"
 
 
 def _check_moment(plan: _Plan, reading: _Reading) -> None:

@@ -24,10 +24,13 @@ LARGEST = 1e30  # float32, which models compute in, ends at 3.4e38
 SHOWN = 60  # characters of a wrong value that a problem shows
 KEPT = 10_000  # problems kept with their words; all are counted
 
+NOT_FINITE = "; NaN and infinity are no values: leave it empty (null) where it is not known"
+DUPLICATE = "rows {} and {} are the same student, group and period; a file says each thing once"
+
 Known = Literal["required", "optional", "ignored"]
 """What is asked of target columns."""
 
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+")
 AMBIGUOUS_COMMA = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+(?:[.,][0-9]*)?")
@@ -55,7 +58,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return f"{', '.join(where)}: {self.rule}{shown}"
 
 
-class BadData(ValueError):  # noqa: N818 (it says what is the case; a name users see)
+class BadData(ValueError):
     """Data that breaks rules. `problems` holds the first of them with their words, `total` counts them all."""
 
     def __init__(self, problems: Iterable[Problem], total: int | None = None) -> None:
@@ -111,7 +114,7 @@ def number_fault(column: Feature | Target, value: float) -> str | None:
     """What is wrong with a number in this column, or None."""
     low, high = bounds(column)
     if not math.isfinite(value):
-        return f"{expected(column)}; NaN and infinity are no values: leave it empty (null) where it is not known"
+        return f"{expected(column)}{NOT_FINITE}"
     if low <= value <= high and not (column.integer and value != math.floor(value)):
         return None
     return expected(column)
@@ -132,21 +135,26 @@ def parse_number(text: str, *, comma: bool = False) -> float | None:
 def text_number_fault(column: Feature | Target, text: str, *, commas: str) -> str:
     """Why `text` is refused in a numeric column. commas: `comma_rule` of the column."""
     stripped = text.strip()
-    if COMMA_NUMBER.fullmatch(stripped) or (NUMBER.fullmatch(stripped) and commas == "points refused"):
-        if commas == "ambiguous":
-            return f"{expected(column)}; a comma before three digits may group thousands: write 1234 or 1.234"
-        if commas in ("commas refused", "points refused"):
-            return f"{expected(column)}; this column has both decimal points and decimal commas: use one of them"
     value = parse_number(stripped, comma=True)
-    if value is not None:
-        return number_fault(column, value) or expected(column)
-    if THOUSANDS.fullmatch(stripped):
-        return f"{expected(column)}, written without thousands separators"
-    if stripped.endswith("%"):
-        return f"{expected(column)}, without the percent sign"
-    if stripped.casefold().lstrip("+-") in ("nan", "inf", "infinity"):
-        return number_fault(column, math.nan) or expected(column)
-    return expected(column)
+    if value is not None and (fault := number_fault(column, value)) and commas != "ambiguous":
+        return fault
+    return f"{expected(column)}{_spelling_fault(stripped, commas)}"
+
+
+def _spelling_fault(text: str, commas: str) -> str:
+    """What is wrong with how a number is written, as the end of a sentence."""
+    with_comma = COMMA_NUMBER.fullmatch(text) is not None
+    if with_comma and commas == "ambiguous":
+        return "; a comma before three digits may group thousands: write 1234 or 1.234"
+    if with_comma or NUMBER.fullmatch(text):
+        return "; this column has both decimal points and decimal commas: use one of them"
+    if THOUSANDS.fullmatch(text):
+        return ", written without thousands separators"
+    if text.endswith("%"):
+        return ", without the percent sign"
+    if text.casefold().lstrip("+-") in ("nan", "inf", "infinity"):
+        return NOT_FINITE
+    return ""
 
 
 def comma_rule(points: int, commas: int, *, all_ambiguous: bool) -> str:
@@ -252,9 +260,6 @@ def unknown_moment(schema: DomainSchema, moment: str) -> str:
     return f"moment {moment!r} is none of {', '.join(schema.moments)}"
 
 
-DUPLICATE = "rows {} and {} are the same student, group and period; a file says each thing once"
-
-
 # Headers ------------------------------------------------------------------------------------------------------------
 
 
@@ -300,8 +305,7 @@ def absent_fault(name: str, extra: Sequence[str]) -> str:
 
 def unknown_fault(name: str, schema: DomainSchema) -> str:
     """What to say about a field that a request must not have."""
-    columns = [column.name for column in (*schema.features, *schema.targets)] + list(schema.context_names)
-    near = nearest(name, columns)
+    near = nearest(name, (column.name for column in schema.columns))
     return f"no such field in domain {schema.name!r}" + (
         f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     )

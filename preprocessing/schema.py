@@ -56,8 +56,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     kind "value": a number from minimum to maximum in `unit`. kind "ordered_class": one of `levels`, worst first;
     errors are then counted in levels. naive: columns whose value is itself a plausible answer, best first; the rule
     "the answer is that column" is shown beside every model. cut_points: boundaries that readers think in, the first
-    being the pass mark (for classes: numbers of levels, so 1 means that only the worst level fails). min_gain: how much better
-    (mean absolute error, in target units) a challenger must be.
+    being the pass mark (for classes: numbers of levels, so 1 means that only the worst level fails). min_gain: how
+    much better (mean absolute error, in target units) a challenger must be.
     """
 
     name: str
@@ -126,6 +126,17 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         student = (self.student.name,) if self.student else ()
         return student + tuple(column.name for column in self.context)
 
+    @cached_property
+    def columns(self) -> tuple[Feature | Target | ContextColumn, ...]:
+        """Every declared column: the student, the context, the features, the targets."""
+        student = (self.student,) if self.student else ()
+        return (*student, *self.context, *self.features, *self.targets)
+
+    @cached_property
+    def placing(self) -> frozenset[str]:
+        """Names of the columns that say whose row it is, in which group and when; features may be among them."""
+        return frozenset({*self.context_names, *self.group, *([self.period] if self.period else [])})
+
     def features_at(self, moment: str) -> tuple[Feature, ...]:
         """All features known at `moment`, protected ones included."""
         last = self.moments.index(moment)
@@ -149,8 +160,7 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def aliases(self) -> dict[str, str]:
         """Every accepted spelling of a column, folded by `fold`, to its name."""
         spelled: dict[str, str] = {}
-        columns = [*self.features, *self.targets, *self.context, *([self.student] if self.student else [])]
-        for column in columns:
+        for column in self.columns:
             for spelling in (column.name, *column.aliases):
                 spelled[fold(spelling)] = column.name
         return spelled
@@ -197,7 +207,7 @@ def find_problems(schema: DomainSchema) -> list[str]:
     problems: list[str] = []
     if not schema.name.replace("-", "").replace("_", "").isalnum():
         problems.append(f"name {schema.name!r}: use letters, digits, - and _ (it becomes part of addresses)")
-    names = [column.name for column in (*schema.features, *schema.targets)] + list(schema.context_names)
+    names = [column.name for column in schema.columns]
     problems += [f"column {name!r} is declared more than once" for name in sorted(set(names)) if names.count(name) > 1]
     problems += [f"{what!r} is named but no such column is declared" for what in _undeclared(schema, set(names))]
     for feature in schema.features:
