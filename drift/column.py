@@ -126,10 +126,10 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericCol
     present = int(np.searchsorted(ordered, np.nan)) if len(ordered) else 0
     lost = missing + len(ordered) - present
     ordered = ordered[:present]
-    changes = np.flatnonzero(ordered[1:] != ordered[:-1])
-    if len(changes) + 1 >= present:
+    repeated = ordered[1:] == ordered[:-1]
+    if not repeated.any():
         return NumericColumn(_positive_zero(ordered), None, lost)
-    starts = np.concatenate([[0], changes + 1])
+    starts = np.concatenate([[0], np.flatnonzero(~repeated) + 1])
     counts = np.diff(starts, append=present)
     return NumericColumn(_positive_zero(ordered[starts]), smallest(counts), lost)
 

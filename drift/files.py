@@ -37,20 +37,29 @@ class _Table:
 
 
 def profile_file(
-    path: Path | str, schema: DomainSchema, *, columns: Sequence[str] | None = None, reference: Profile | None = None
+    path: Path | str,
+    schema: DomainSchema,
+    *,
+    columns: Sequence[str] | None = None,
+    reference: Profile | None = None,
+    exact_up_to: int = EXACT_UP_TO,
 ) -> Profile:
     """The profile of a Parquet or CSV file (by its suffix), in bounded memory.
 
-    It is exact for columns of up to 2,000,000 distinct values. Longer ones are counted on a grid: the reference's, so
-    that profiles of several files add, or else one taken from the file's first rows.
+    It is exact for columns of at most `exact_up_to` distinct values and, in Parquet, 12,000,000 rows. Others are
+    counted on a grid: the reference's, so that profiles of several files add, or else one of the file's first rows.
     Raises ProfileError for a file of another kind and for what `build_profile` refuses; FileNotFoundError.
     """
     path = Path(path)
     if not is_parquet(path):
-        return _profile_csv(path, schema, columns, reference)
+        return _profile_csv(path, schema, columns, reference, exact_up_to)
     table = _open_parquet(path, schema, columns)
     known = reference.columns if reference else {}
-    summaries = in_threads(lambda name: _limited(_read(table, name, known.get(name)), known.get(name)), [*table.named])
+
+    def summary(name: str) -> Column:
+        return _limited(_read(table, name, known.get(name)), known.get(name), exact_up_to)
+
+    summaries = in_threads(summary, [*table.named])
     return assemble(schema, table.rows, zip(table.named, summaries, strict=True))
 
 
@@ -159,9 +168,8 @@ def _read(table: _Table, name: str, reference: Column | None) -> Column:
     return merged
 
 
-def _limited(column: Column, reference: Column | None, limit: int | None = None) -> Column:
+def _limited(column: Column, reference: Column | None, limit: int) -> Column:
     """`column`, counted on the reference's grid, or its own, when it has more than `limit` distinct values."""
-    limit = EXACT_UP_TO if limit is None else limit
     if not isinstance(column, NumericColumn) or len(column.values) <= limit:
         return column
     return bin_numbers(column, _edges(column, reference))
@@ -186,12 +194,14 @@ def _read_again(table: _Table, name: str, reference: NumericColumn, column: Binn
     return merged
 
 
-def _profile_csv(path: Path, schema: DomainSchema, columns: Sequence[str] | None, reference: Profile | None) -> Profile:
+def _profile_csv(
+    path: Path, schema: DomainSchema, columns: Sequence[str] | None, reference: Profile | None, limit: int
+) -> Profile:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         header = file.readline()
     separator = max(SEPARATORS, key=header.count)
     try:
-        return _count_csv(path, separator, schema, columns, reference)
+        return _count_csv(path, separator, schema, columns, reference, limit)
     except pl.exceptions.NoDataError:
         raise ProfileError(f"{path.name}: the file is empty, without even a header") from None
     except pl.exceptions.PolarsError as error:
@@ -199,7 +209,12 @@ def _profile_csv(path: Path, schema: DomainSchema, columns: Sequence[str] | None
 
 
 def _count_csv(
-    path: Path, separator: str, schema: DomainSchema, columns: Sequence[str] | None, reference: Profile | None
+    path: Path,
+    separator: str,
+    schema: DomainSchema,
+    columns: Sequence[str] | None,
+    reference: Profile | None,
+    limit: int,
 ) -> Profile:
     scan = pl.scan_csv(path, separator=separator, infer_schema=False)
     kinds, known = kinds_of(schema), reference.columns if reference else {}
@@ -211,5 +226,5 @@ def _count_csv(
         rows += batch.height
         for name, given in chosen.items():
             part = merge(merged[name], summarise(batch[given].alias(name), kinds[name]))
-            merged[name] = _limited(part, known.get(name))
+            merged[name] = _limited(part, known.get(name), limit)
     return assemble(schema, rows, merged.items())

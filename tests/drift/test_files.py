@@ -82,11 +82,10 @@ def statistics_of(report: DriftReport) -> list[tuple[object, ...]]:
     return [tuple(getattr(column, name) for name in kept) for column in report.columns]
 
 
-def test_a_column_too_long_to_keep_is_counted_on_the_reference_s_grid(schema, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "EXACT_UP_TO", 1_000)
+def test_a_column_too_long_to_keep_is_counted_on_the_reference_s_grid(schema, tmp_path):
     reference, path = build_profile(sample(1), schema), tmp_path / "rows.parquet"
     sample(2).write_parquet(path)
-    profile = profile_file(path, schema, reference=reference)
+    profile = profile_file(path, schema, reference=reference, exact_up_to=1_000)
     assert isinstance(profile.columns["time"], BinnedColumn)
     found, exact = compare(reference, profile), compare(reference, build_profile(sample(2), schema))
     assert found.column("time").statistic <= exact.column("time").statistic <= found.column("time").statistic_high

@@ -1,0 +1,314 @@
+"""The drift engine beside a SciPy loop, beside bare decoding and, when asked for, beside its peers.
+
+`python -m benchmarks.drift` from the project's root. A peer runs in an environment of its own, given by its Python:
+`--peer evidently=/path/to/python`. CPU seconds, because other work on the machine changes wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.result import Figure, cpu_seconds, write_results
+from drift.column import Column, count_levels, summarise_numbers
+from drift.files import compare_file, profile_file
+from drift.profile import Profile, assemble, build_profile
+from drift.report import compare
+from drift.univariate import ks_distance, ks_p_value
+from preprocessing.schema import DomainSchema, Feature, Target
+
+LEVELS = np.array(["none", "primary", "secondary", "higher", "other", "unknown", "not asked"])
+FORTY = {"mark": 10, "cent": 10, "time": 10, "level": 10}  # integers 0–20; two decimals; continuous; seven levels
+TEN = {"mark": 3, "cent": 2, "time": 3, "level": 2}
+SETUP = "10 integer marks, 10 two-decimal, 10 continuous and 10 categorical columns; reference profile stored"
+
+
+def schema_of(counts: dict[str, int]) -> DomainSchema:
+    names = [f"{kind}{i}" for kind, count in counts.items() for i in range(count)]
+    kinds = [("categorical", True) if name.startswith("level") else ("numeric", False) for name in names]
+    features = tuple(Feature(name=n, kind=k, open=o) for n, (k, o) in zip(names, kinds, strict=True))  # type: ignore[arg-type]
+    return DomainSchema(name="benchmark", title="", features=features, targets=(Target(name="y"),))
+
+
+def sample(counts: dict[str, int], rows: int, seed: int) -> pl.DataFrame:
+    generator = np.random.default_rng(seed)
+    make: dict[str, Callable[[], Any]] = {
+        "mark": lambda: generator.integers(0, 21, rows),
+        "cent": lambda: np.round(generator.normal(60, 15, rows), 2),
+        "time": lambda: generator.normal(size=rows),
+        "level": lambda: pl.Series(LEVELS).gather(generator.integers(0, len(LEVELS), rows)),
+    }
+    return pl.DataFrame({f"{kind}{i}": make[kind]() for kind, count in counts.items() for i in range(count)})
+
+
+def middle_cpu(work: Callable[[], object], runs: int = 3) -> float:
+    """The median CPU seconds of `runs` runs."""
+    seconds = []
+    for _ in range(runs):
+        with cpu_seconds() as spent:
+            work()
+        seconds.append(spent.seconds)
+    return statistics.median(seconds)
+
+
+def scipy_loop(reference: pl.DataFrame, current: pl.DataFrame) -> None:
+    """What most people write: one SciPy test per column, counting levels with polars."""
+    from scipy import stats
+
+    for name in reference.columns:
+        first, second = reference[name], current[name]
+        if name.startswith("level"):
+            counts = [dict(column.value_counts().iter_rows()) for column in (first, second)]
+            table = [[count.get(level, 0) for level in LEVELS] for count in counts]
+            stats.chi2_contingency(table, correction=False)
+        else:
+            stats.ks_2samp(first.to_numpy(), second.to_numpy(), method="asymp")
+
+
+def speed(rows: int, goal: float) -> tuple[list[Figure], float]:
+    schema = schema_of(FORTY)
+    before, after = sample(FORTY, rows, 1), sample(FORTY, rows, 2)
+    reference = build_profile(before, schema)
+    ours = middle_cpu(lambda: compare(reference, build_profile(after, schema)), runs=5)
+    loop = middle_cpu(lambda: scipy_loop(before, after), runs=1 if rows > 100_000 else 3)
+    how = f"{SETUP}; {rows:,} × {rows:,} rows in memory; engine {ours:.3f} CPU s, SciPy loop {loop:.3f} CPU s"
+    ratio = loop / ours
+    figure = Figure(f"SciPy loop / engine, N = {rows:,}", ratio, "× less CPU", f"≥ {goal:g}", ratio >= goal, how)
+    return [figure], ours
+
+
+def in_child(*arguments: str) -> dict[str, float]:
+    """Run this module in a process of its own, so that its memory can be told; what it prints."""
+    command = [sys.executable, "-m", "benchmarks.drift", "--child", *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def child(what: str, current: str, reference: str, columns: str) -> None:
+    """One measurement of a fresh process: decoding a file, or the report on it."""
+    schema = schema_of(FORTY if columns == "40" else TEN)
+    profile = Profile.from_bytes(Path(reference).read_bytes()) if what == "report" else None
+    with cpu_seconds() as spent:
+        if profile is None:
+            pl.read_parquet(current)
+        else:
+            assert compare_file(profile, current, schema).columns
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(json.dumps({"cpu": spent.seconds, "peak": peak}))
+
+
+def from_parquet(folder: Path) -> list[Figure]:
+    files = write_pair(folder, FORTY, 1_000_000)
+    decode = statistics.median(in_child("decode", *files, "40")["cpu"] for _ in range(5))
+    runs = [in_child("report", *files, "40") for _ in range(5)]
+    report, peak = statistics.median(run["cpu"] for run in runs), max(run["peak"] for run in runs)
+    how = f"{SETUP}; 1M rows, zstd, fresh process; polars.read_parquet {decode:.3f}, report {report:.3f} CPU s"
+    ratio = report / decode
+    return [
+        Figure("Parquet 1M × 40: report / decoding alone", ratio, "× CPU", "≤ 2", ratio <= 2, how),
+        Figure("Parquet 1M × 40: peak memory", peak, "MB", "≤ 500", peak <= 500, how),
+    ]
+
+
+def write_pair(folder: Path, counts: dict[str, int], rows: int) -> tuple[str, str]:
+    """A current file and a stored reference profile of `rows` rows each."""
+    current, reference = folder / f"{rows}.parquet", folder / f"{rows}.profile"
+    sample(counts, rows, 1).write_parquet(current, row_group_size=250_000)
+    profile = profile_file(current, schema_of(counts), exact_up_to=rows)
+    reference.write_bytes(profile.to_bytes())
+    sample(counts, rows, 2).write_parquet(current, row_group_size=250_000)
+    return str(current), str(reference)
+
+
+def ten_million(folder: Path) -> list[Figure]:
+    seconds, peaks = {}, {}
+    for rows in (1_000_000, 10_000_000):
+        files = write_pair(folder, TEN, rows)
+        runs = [in_child("report", *files, "10") for _ in range(3)]
+        seconds[rows], peaks[rows] = statistics.median(r["cpu"] for r in runs), max(r["peak"] for r in runs)
+    short, long = seconds.values()
+    peak, growth = peaks[10_000_000], long / short
+    how = f"3 marks, 2 two-decimal, 3 continuous, 2 categorical; exact; 1M {short:.3f}, 10M {long:.3f} CPU s"
+    return [
+        Figure("Parquet 10M × 10: report", long, "CPU s", "≤ 3", long <= 3, how),
+        Figure("Parquet 10M × 10: peak memory", peak, "MB", "≤ 1000", peak <= 1000, how),
+        Figure("Parquet: 10M / 1M rows", growth, "× CPU", "≤ 11 (linear)", growth <= 11, how),
+    ]
+
+
+def chance_profile(schema: DomainSchema, rows: int, generator: np.random.Generator, shift: float = 0.0) -> Profile:
+    """30 normal columns, of which four are shifted, and 10 of five levels."""
+    columns: list[tuple[str, Column]] = []
+    for feature in schema.features:
+        if feature.kind == "numeric":
+            moved = shift if int(feature.name[4:]) < 4 else 0.0
+            columns.append((feature.name, summarise_numbers(generator.normal(moved, size=rows))))
+        else:
+            counts = generator.multinomial(rows, [0.4, 0.3, 0.15, 0.1, 0.05]).tolist()
+            columns.append((feature.name, count_levels(dict(zip("abcde", counts, strict=True)), 0)))
+    return assemble(schema, rows, columns)
+
+
+def alarm_rate(rows: int, runs: int, shift: float = 0.0) -> float:
+    schema = schema_of({"time": 30, "level": 10})
+    generator = np.random.default_rng(rows + runs)
+    alarms = 0
+    for _ in range(runs):
+        reference = chance_profile(schema, rows, generator)
+        alarms += compare(reference, chance_profile(schema, rows, generator, shift)).alarm
+    return alarms / runs
+
+
+def alarms(quick: bool) -> list[Figure]:
+    figures = []
+    for rows in (1_000, 100_000):
+        runs = 40 if quick and rows > 1_000 else 400
+        rate = alarm_rate(rows, runs)
+        how = f"{runs} seeded pairs of samples without drift, 30 normal and 10 five-level columns, default policy"
+        figures.append(Figure(f"alarms without drift, N = {rows:,}", rate, "share", "≤ 0.05", rate <= 0.05, how))
+    power = alarm_rate(1_000, 400, shift=0.2)
+    how = "400 seeded pairs, normal columns, default policy"
+    figures.append(Figure("power, 0.2 sd in 4 of 40, N = 1,000", power, "share", "≥ 0.95", power >= 0.95, how))
+    runs = 20 if quick else 100
+    rate = alarm_rate(100_000, runs, shift=0.05)
+    how = f"{runs} seeded pairs, 4 of 40 columns shifted by 0.05 sd, default policy"
+    return [*figures, Figure("alarms at an irrelevant 0.05 sd, N = 100,000", rate, "share", "0", rate == 0, how)]
+
+
+def accuracy() -> list[Figure]:
+    from scipy import stats
+
+    generator = np.random.default_rng(17)
+    worst = {"D": 0.0, "p": 0.0}
+    for _ in range(3_000):
+        first, second = (odd_column(generator) for _ in range(2))
+        found = ks_distance(summarise_numbers(first), summarise_numbers(second))
+        expected = stats.ks_2samp(first, second, method="asymp")
+        p_value = ks_p_value(found.low, len(first), len(second))
+        worst["D"] = max(worst["D"], abs(found.low - float(expected.statistic)))
+        worst["p"] = max(worst["p"], abs(p_value - float(expected.pvalue)))
+    how = "6,000 random columns: ties, grids, Cauchy tails over 400 decades, infinities, constants, outliers of 1e300"
+    return [
+        Figure(f"largest difference of {what} from SciPy", value, "", "≤ 1e-12", value <= 1e-12, how)
+        for what, value in worst.items()
+    ]
+
+
+def odd_column(generator: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
+    size = int(10 ** generator.uniform(0.5, 3.5))
+    base = generator.standard_cauchy(size) * 10.0 ** generator.integers(-200, 200)
+    kind = generator.integers(6)
+    if kind == 0:
+        return base
+    if kind == 1:
+        return generator.integers(0, 21, size).astype(np.float64)
+    if kind == 2:
+        return np.round(generator.normal(60, 15, size), int(generator.integers(0, 3)))
+    if kind == 3:
+        return np.where(generator.random(size) < 0.1, generator.choice([np.inf, -np.inf, 1e300, -0.0]), base)
+    if kind == 4:
+        return np.full(size, generator.choice([0.0, -0.0, 7.0]))
+    return generator.normal(size=size)
+
+
+PEERS = {
+    "evidently": """
+from evidently import Report, Dataset, DataDefinition
+from evidently.presets import DataDriftPreset
+definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+make = lambda f: Dataset.from_pandas(f, data_definition=definition)
+run = lambda: Report([DataDriftPreset(num_method="ks", cat_method="chisquare")]).run(make(after), make(before)).dict()
+""",
+    "alibi-detect": """
+import numpy as np
+from alibi_detect.cd import TabularDrift
+codes = {c: {v: i for i, v in enumerate(sorted(set(before[c])))} for c in categorical}
+def matrix(f):
+    f = f.copy()
+    for c in categorical: f[c] = f[c].map(codes[c])
+    return f[numeric + categorical].to_numpy(dtype=float)
+x, y = matrix(before), matrix(after)
+per = {len(numeric) + i: None for i in range(len(categorical))}
+run = lambda: TabularDrift(x, p_val=.05, categories_per_feature=per, correction="fdr").predict(y)
+""",
+    "frouros": """
+from frouros.detectors.data_drift import KSTest, ChiSquareTest
+def run():
+    for c in numeric + categorical:
+        detector = KSTest() if c in numeric else ChiSquareTest()
+        detector.fit(X=before[c].to_numpy())
+        detector.compare(X=after[c].to_numpy())
+""",
+}
+AROUND = """
+import sys, time, warnings
+warnings.simplefilter("ignore")
+import pandas as pd
+before, after = (pd.read_parquet(p) for p in sys.argv[1:3])
+numeric = [c for c in before if not c.startswith("level")]
+categorical = [c for c in before if c.startswith("level")]
+{peer}
+start = time.process_time()
+run()
+print("CPU", time.process_time() - start)
+"""
+
+
+def peer_seconds(peer: str, python: str, folder: Path, rows: int) -> float:
+    paths = [folder / f"peer-{rows}-{seed}.parquet" for seed in (1, 2)]
+    for seed, path in enumerate(paths, start=1):
+        if not path.exists():
+            sample(FORTY, rows, seed).write_parquet(path)
+    command = [python, "-c", AROUND.format(peer=PEERS[peer]), *map(str, paths)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout.split("CPU")[-1])
+
+
+def peers(given: dict[str, str], folder: Path, ours: dict[int, float]) -> list[Figure]:
+    goals = {("evidently", 10_000): 100.0, ("evidently", 1_000_000): 150.0}
+    figures = []
+    for peer, python in given.items():
+        for rows, spent in ours.items():
+            seconds = peer_seconds(peer, python, folder, rows)
+            goal = goals.get((peer, rows), 10.0 if rows == 1_000_000 else 1.0)
+            ratio = seconds / spent
+            how = f"{SETUP}; {rows:,} rows in memory, start excluded; engine {spent:.3f}, {peer} {seconds:.2f} CPU s"
+            name = f"{peer} / engine, N = {rows:,}"
+            figures.append(Figure(name, ratio, "× less CPU", f"≥ {goal:g}", ratio >= goal, how))
+    return figures
+
+
+def main(given: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer runs where a figure takes minutes")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help=f"one of {list(PEERS)}")
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    arguments = parser.parse_args(given)
+    if arguments.child:
+        child(*arguments.child)
+        return
+    figures, ours = [], {}
+    for rows, goal in ((10_000, 1.0), (100_000, 5.0), (1_000_000, 10.0)):
+        more, ours[rows] = speed(rows, goal)
+        figures += more
+    with tempfile.TemporaryDirectory() as folder:
+        figures += peers(dict(pair.split("=", 1) for pair in arguments.peer), Path(folder), ours)
+        figures += from_parquet(Path(folder))
+        figures += ten_million(Path(folder))
+    write_results("drift", figures + alarms(arguments.quick) + accuracy())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
