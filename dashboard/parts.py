@@ -1,0 +1,135 @@
+"""What several pages share: choosing a domain or a champion, drawing a figure, saying that something is missing.
+
+It knows no single page, and asks the store nothing.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard import words
+from dashboard.charts import CONFIG, Figure
+from database.records import ChampionKey
+from model.bundle import EXAMPLES
+from model.home import Home
+from model.registry import Serving
+from preprocessing.schema import DomainSchema
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def choose_domain(home: Home) -> DomainSchema:
+    """The domain that the visitor looks at; part of the page's address, so that it can be shared."""
+    served = {key.domain for key in home.champions.all()}
+    names = [schema.name for schema in domains_of(home)]
+    if "domain" not in st.session_state and st.query_params.get("domain") in names:
+        st.session_state["domain"] = st.query_params["domain"]
+    chosen = st.selectbox(
+        "Domain",
+        names,
+        format_func=lambda name: home.schemas[name].title + ("" if name in served else " (no champion yet)"),
+        key="domain",
+        persist_state="session",
+        help="What is predicted, and from which columns. A domain is one file; your own can be added.",
+    )
+    st.query_params["domain"] = chosen
+    return home.schemas[chosen]
+
+
+def domains_of(home: Home) -> list[DomainSchema]:
+    """The domains: those with champions of real records first, those that nobody serves last."""
+    source = {key.domain: serving.predictor.manifest.lineage.source for key, serving in home.champions.all().items()}
+    return sorted(
+        home.schemas.values(),
+        key=lambda schema: (schema.name not in source, source.get(schema.name) == EXAMPLES, schema.name),
+    )
+
+
+def champions_of(home: Home, schema: DomainSchema) -> dict[ChampionKey, Serving]:
+    """The loaded champions of a domain: targets as in the schema, the latest moment first."""
+    targets = list(schema.target_by_name)
+    found = {
+        key: serving
+        for key, serving in home.champions.all().items()
+        if key.domain == schema.name and key.target in targets and key.moment in schema.moments
+    }
+    order = sorted(found, key=lambda key: (targets.index(key.target), -schema.moments.index(key.moment)))
+    return {key: found[key] for key in order}
+
+
+def choose_champion(schema: DomainSchema, keys: Sequence[ChampionKey], label: str = "Champion") -> ChampionKey:
+    """One of several champions; nothing is asked where there is only one."""
+    if len(keys) == 1:
+        return keys[0]
+    return st.selectbox(
+        label,
+        keys,
+        format_func=lambda key: champion_name(schema, key),
+        key=f"champion:{schema.name}",
+        persist_state="session",
+        help="A domain has one champion for each target and each moment at which something new becomes known.",
+    )
+
+
+def champion_name(schema: DomainSchema, key: ChampionKey) -> str:
+    """What a champion answers, and from when on: 'Final grade (G3), once G2 is known'."""
+    target = schema.target_by_name[key.target]
+    named = words.title(target)
+    name = named if named == target.name else f"{named} ({target.name})"
+    return name if len(schema.moments) == 1 else f"{name}, {moment_name(schema, key.moment)}"
+
+
+def moment_name(schema: DomainSchema, moment: str) -> str:
+    """A moment for people: 'once G2 is known' of a column's, 'at midterm' of any other."""
+    if moment in schema.feature_by_name:
+        return f"once {moment} is known"
+    return f"at {'the ' if moment in ('start', 'end') else ''}{moment}"
+
+
+def capital(text: str) -> str:
+    """A text with its first letter in upper case and the others as they were."""
+    return text[:1].upper() + text[1:]
+
+
+def say_no_champion(schema: DomainSchema) -> None:
+    """What to do in a domain that nobody serves yet."""
+    st.info(f"**No champion yet for {schema.title}.** Train one on your own records:", icon=":material/info:")
+    st.code(f"gradewatch train --domain {schema.name} --data FILE", language=None, wrap_lines=True)
+
+
+def warn_of_examples(home: Home, domains: Iterable[str]) -> None:
+    """A banner over champions that were trained on generated examples: they know no real student."""
+    among = set(domains)
+    taught = {
+        key.domain
+        for key, serving in home.champions.all().items()
+        if key.domain in among and serving.predictor.manifest.lineage.source == EXAMPLES
+    }
+    if taught:
+        names = ", ".join(home.schemas[name].title if name in home.schemas else name for name in sorted(taught))
+        st.warning(
+            f"**Not for real students.** Trained on generated examples: {names}. "
+            "Train on your own records and these champions are replaced: "
+            f"`gradewatch train --domain {next(iter(taught)) if len(taught) == 1 else 'DOMAIN'} --data FILE`",
+            icon=":material/warning:",
+        )
+
+
+def draw(figure: Figure, alt: str, *, key: str) -> None:
+    """A figure over the whole width, with `alt` for those who cannot see it."""
+    st.plotly_chart(figure, width="stretch", theme=None, config=CONFIG, key=key, alt=alt)
+
+
+def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of equal columns as CSV; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0] if rows else [])
+    for row in rows:
+        writer.writerow(
+            [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row.values()]
+        )
+    return text.getvalue()

@@ -1,0 +1,219 @@
+"""Whether the data is still what the champion was trained on: stored reports, and a new one on request.
+
+The verdicts are `drift.report`'s; this page says them, draws them and asks for them.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import streamlit as st
+
+from dashboard import charts, words
+from dashboard.installation import Installation
+from dashboard.parts import champions_of, choose_domain, draw, moment_name, say_no_champion, warn_of_examples
+from database.records import DriftRecord, LabeledRecord, Prediction, now
+from drift.column import ProfileError
+from drift.report import ColumnDrift, DriftReport, NotComparable, SameSample, describe
+from model.home import Home
+from model.registry import NoChampion
+from preprocessing.read import UnreadableFile
+from preprocessing.rules import BadData
+from preprocessing.schema import DomainSchema
+from preprocessing.validate import frame_of
+from retraining.watch import watch_file, watch_frame
+
+REPORTS = 50
+MOST_PREDICTIONS = 50_000
+WINDOWS = {"last 24 hours": 1, "last 7 days": 7, "last 30 days": 30, "last 365 days": 365}
+FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
+EFFECT = (
+    "How far the column has moved, from 0 (the same) to 1 (entirely different): the largest shift in the share of "
+    "rows for numbers (Kolmogorov–Smirnov D), Cramér's V for levels."
+)
+RANGE = "Where the true effect lies, for all columns of the report together, with 95 % confidence."
+LIMIT = "An effect below this does not matter, by the policy of this installation or the domain."
+CHANCE = "How likely so large a difference is by chance alone, corrected for the number of columns tested."
+
+
+def drift(opened: Installation) -> None:
+    """Draw the page."""
+    st.title("Drift", anchor=False)
+    st.caption("Is the data that comes in still like the data that the champion was trained on?")
+    home = opened.home
+    schema = choose_domain(home)
+    if not champions_of(home, schema):
+        say_no_champion(schema)
+    else:
+        warn_of_examples(home, [schema.name])
+        _run(opened, schema)
+    _reports(home, schema)
+
+
+# A new report -------------------------------------------------------------------------------------------------------
+
+
+def _run(opened: Installation, schema: DomainSchema) -> None:
+    with st.expander("Run a report now", expanded=not opened.home.store.drift_reports(schema.name, limit=1)):
+        file, logged = st.tabs(["From a file", "From logged predictions"])
+        with file:
+            _from_file(opened, schema)
+        with logged:
+            _from_predictions(opened.home, schema)
+
+
+def _from_file(opened: Installation, schema: DomainSchema) -> None:
+    st.write("New rows of this domain, with or without outcomes. They are compared and not kept.")
+    file = st.file_uploader("File", type=FILE_TYPES, key=f"drift file:{schema.name}")
+    if st.button("Compare with the champion's data", disabled=file is None, key="drift from file") and file:
+        content = file.getvalue()
+        if len(content) > opened.max_upload_mb * 1_000_000:
+            st.error(f"{file.name} is larger than {opened.max_upload_mb} MB; use `gradewatch drift` for it.")
+            return
+        _compare(schema, lambda: watch_file(opened.home, schema.name, content, name=file.name)[0])
+
+
+def _from_predictions(home: Home, schema: DomainSchema) -> None:
+    st.write("The rows that were asked about lately, against the data of the champion that answers at that moment.")
+    window, moment = st.columns(2)
+    days = WINDOWS[window.selectbox("Predictions of the", list(WINDOWS), index=1, key="drift window")]
+    asked = home.store.predictions(schema.name, since=now() - timedelta(days=days), limit=MOST_PREDICTIONS)
+    counted = Counter(prediction.moment for prediction in asked)
+    if not counted:
+        st.info("No predictions in that time. Ask for some on the page Predict, or choose a longer time.")
+        return
+    chosen = moment.selectbox(
+        "Asked",
+        [name for name, _ in counted.most_common()],
+        format_func=lambda name: f"{moment_name(schema, name)} ({words.rows(counted[name])})",
+        key=f"drift moment:{schema.name}",
+        help="Rows of different moments have different columns, so one moment is compared at a time.",
+    )
+    if st.button("Compare with the champion's data", key="drift from predictions"):
+        rows = [_as_record(prediction) for prediction in asked if prediction.moment == chosen]
+        _compare(schema, lambda: watch_frame(home, schema, frame_of(rows, schema))[0])
+
+
+def _as_record(asked: Prediction) -> LabeledRecord:
+    """What was asked, as a record whose outcome nobody knows."""
+    return LabeledRecord(
+        id=asked.id,
+        domain=asked.domain,
+        inputs=asked.inputs,
+        targets={},
+        at=asked.at,
+        student=asked.student,
+        group=asked.group,
+        period=asked.period,
+    )
+
+
+def _compare(schema: DomainSchema, work: Callable[[], DriftReport]) -> None:
+    """Run `work`, which stores its report; that report is then the newest of the list below."""
+    try:
+        with st.spinner("Comparing …"):
+            work()
+    except BadData as error:
+        st.error(f"{words.rows(error.total, 'problem')} in the file; nothing was compared.")
+        shown = [{"row": p.row, "column": p.column, "found": p.value, "expected": p.rule} for p in error.problems]
+        st.dataframe(shown[:200], hide_index=True, width="stretch")
+        return
+    except (UnreadableFile, NoChampion, SameSample, NotComparable, ProfileError) as error:
+        st.error(f"Nothing was compared: {error}")
+        return
+    st.session_state.pop(f"report:{schema.name}", None)
+    st.success("Compared and stored: the report is below.", icon=":material/check:")
+
+
+# Stored reports -----------------------------------------------------------------------------------------------------
+
+
+def _reports(home: Home, schema: DomainSchema) -> None:
+    stored = {record.id: record for record in home.store.drift_reports(schema.name, limit=REPORTS)}
+    if not stored:
+        st.info(
+            "**No drift report yet.** Run one above, with `gradewatch drift --domain "
+            f"{schema.name} --current FILE`, or by retraining.",
+            icon=":material/info:",
+        )
+        return
+    chosen = st.selectbox(
+        "Report",
+        list(stored),
+        format_func=lambda report: _report_name(stored[report]),
+        key=f"report:{schema.name}",
+        help="Stored reports, the newest first.",
+    )
+    try:
+        report = DriftReport.from_document(stored[chosen].document)
+    except ValueError as error:
+        st.error(f"This report cannot be shown: {error}")
+        return
+    _show(report)
+
+
+def _report_name(record: DriftRecord) -> str:
+    return f"{words.when(record.at)}: {'drift' if record.alarm else 'no alarm'}"
+
+
+def _show(report: DriftReport) -> None:
+    if report.alarm:
+        st.warning(words.plain(report.summary), icon=":material/trending_up:")
+    elif any(column.verdict == "undecided" for column in report.columns):
+        st.info(words.plain(report.summary), icon=":material/hourglass:")
+    else:
+        st.success(words.plain(report.summary), icon=":material/check:")
+    for cell, (name, value, explained) in zip(st.columns(3), _figures(report), strict=True):
+        cell.metric(name, value, help=explained, border=True)
+    st.subheader("How far each column has moved", anchor=False)
+    shown = min(len(report.columns), charts.MOST_COLUMNS)
+    draw(charts.effects(report.columns), f"Effect and limit of {shown} columns", key="effects")
+    if shown < len(report.columns):
+        st.caption(f"The {shown} most telling of {len(report.columns)} columns are drawn; the table has all.")
+    _table(report)
+    _column(report)
+
+
+def _figures(report: DriftReport) -> tuple[tuple[str, str, str], ...]:
+    flagged = f"{len(report.flagged)} of {len(report.columns)}"
+    return (
+        (
+            "Columns that changed",
+            flagged,
+            "Changed clearly or probably, in their values or in how often they are missing.",
+        ),
+        ("Rows now", f"{report.n_current:,}", "In the sample that was looked at."),
+        ("Rows before", f"{report.n_reference:,}", "In the data that the champion was trained on, or the file named."),
+    )
+
+
+def _table(report: DriftReport) -> None:
+    st.subheader("All columns", anchor=False)
+    config = {
+        "effect": st.column_config.TextColumn(help=EFFECT),
+        "range": st.column_config.TextColumn(help=RANGE),
+        "limit": st.column_config.TextColumn(help=LIMIT),
+        "p": st.column_config.TextColumn(help=CHANCE),
+        "missing": st.column_config.TextColumn(help="Share of rows without a value, before and now."),
+    }
+    st.dataframe([_row(c) for c in report.columns], hide_index=True, width="stretch", column_config=config)
+    for left in report.not_compared:
+        st.caption(f"{left.column} was not compared: {left.reason}.")
+
+
+def _row(column: ColumnDrift) -> dict[str, str]:
+    return {
+        "column": words.column_name(column.column),
+        "verdict": words.VERDICTS[column.verdict],
+        "effect": f"{column.effect:.3f}",
+        "range": f"{column.effect_low:.3f} to {column.effect_high:.3f}",
+        "limit": f"{column.threshold:g}",
+        "p": "< 0.001" if column.p_adjusted < 0.001 else f"{column.p_adjusted:.3f}",
+        "missing": f"{column.missing.rate_reference:.0%} → {column.missing.rate_current:.0%}",
+    }
+
+
+def _column(report: DriftReport) -> None:
+    st.subheader("What changed, in words" if report.flagged else "The largest differences, in words", anchor=False)
+    for column in report.flagged or report.columns[:3]:
+        st.markdown(f"- {words.plain(describe(column))}")

@@ -1,0 +1,160 @@
+"""The first page: who is champion, how good, how busy, and whether anything needs a person."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Literal
+
+import streamlit as st
+
+from dashboard import charts, words
+from dashboard.installation import Installation
+from dashboard.parts import champion_name, champions_of, domains_of, draw, say_no_champion, warn_of_examples
+from database.records import ChampionKey, DecisionRecord, DriftRecord, Succession, now
+from database.store import PredictionLog
+from model.bundle import Manifest
+from model.home import Home
+from model.registry import Serving
+from preprocessing.schema import DomainSchema
+
+DAYS = 14
+EVENTS_SHOWN = 8
+BADGES: Mapping[words.Standing, tuple[str, Literal["green", "blue", "orange"]]] = {
+    "ahead": (":material/check:", "green"),
+    "close": (":material/balance:", "blue"),
+    "behind": (":material/priority_high:", "orange"),
+}
+
+
+def overview(opened: Installation) -> None:
+    """Draw the page."""
+    home = opened.home
+    st.title("Gradewatch", anchor=False)
+    st.caption("Predicts how students will do, watches whether that still holds, and replaces a model only with proof.")
+    warn_of_examples(home, home.schemas)
+    domains = domains_of(home)
+    _say_broken(home)
+    _activity(home, domains)
+    history = {champion.key: champion for champion in home.store.champions()}
+    for schema in domains:
+        _domain(home, schema, history)
+    _events(home)
+
+
+def _say_broken(home: Home) -> None:
+    for key in home.champions.broken:
+        st.error(
+            f"The newest champion of **{key}** could not be loaded; the events below say why. Repair its files, or "
+            "bring the earlier one back on the page Models.",
+            icon=":material/error:",
+        )
+
+
+def _activity(home: Home, domains: Sequence[DomainSchema]) -> None:
+    total = home.store.count_predictions()
+    if not total:
+        st.info(
+            "**No predictions yet.** Ask for one on the page Predict, or through the API; every one is logged.",
+            icon=":material/info:",
+        )
+        return
+    days = [now().date() - timedelta(days=back) for back in reversed(range(DAYS))]
+    counts = {schema.title: _per_day(home.store, schema.name, days) for schema in domains}
+    counts = {title: numbers for title, numbers in counts.items() if any(numbers)}
+    figures, chart = st.columns([1, 3], gap="medium", vertical_alignment="center")
+    figures.metric(
+        "Predictions logged", f"{total:,}", help="Every answer that the API, this dashboard or a command gave."
+    )
+    today = sum(numbers[-1] for numbers in counts.values())
+    figures.metric("Today", f"{today:,}", help="Since midnight, UTC.")
+    with chart:
+        if counts:
+            draw(charts.daily(days, counts), f"Predictions per day over {DAYS} days", key="daily")
+        else:
+            st.caption(f"None in the last {DAYS} days.")
+
+
+def _per_day(store: PredictionLog, domain: str, days: Sequence[date]) -> list[int]:
+    """Predictions on each of consecutive `days` (UTC), the last of which has not ended."""
+    starts = [datetime.combine(day, time(), tzinfo=UTC) for day in days]
+    since = [store.count_predictions(domain, since=start) for start in starts] + [0]
+    return [first - second for first, second in pairwise(since)]
+
+
+def _domain(home: Home, schema: DomainSchema, history: dict[ChampionKey, Succession]) -> None:
+    st.subheader(schema.title, anchor=False, divider="gray")
+    found = champions_of(home, schema)
+    if not found:
+        say_no_champion(schema)
+        return
+    entries = list(found.items())
+    for start in range(0, len(entries), 3):
+        for cell, (key, serving) in zip(st.columns(3), entries[start : start + 3], strict=False):
+            with cell.container(border=True, height="stretch"):
+                _champion(schema, key, serving, history.get(key))
+    _last_drift(next(iter(home.store.drift_reports(schema.name, limit=1)), None))
+    _last_decision(schema, next(iter(home.store.decisions(schema.name, limit=1)), None))
+
+
+def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: Succession | None) -> None:
+    manifest = serving.predictor.manifest
+    score = words.headline(manifest)
+    st.markdown(f"**{champion_name(schema, key)}**")
+    st.metric(
+        f"{score.name}, {score.n:,} unseen rows",
+        f"{words.number(score.model.value)}{words.space(score.unit)}",
+        help=f"{score.help} {words.OUT_OF_FOLD}",
+    )
+    low, high = words.number(score.model.low), words.number(score.model.high)
+    st.caption(f"95 % interval {low} to {high}  \nnaive rule {words.with_interval(score.naive)}", help=words.NAIVE)
+    st.caption(_mean_errors(manifest), help=words.MAE)
+    icon, colour = BADGES[score.standing]
+    st.badge(words.STANDINGS[score.standing], icon=icon, color=colour)
+    began = f"since {words.when(since.at)}" if since else ""
+    st.caption(
+        f"{words.candidate(manifest.candidate)}, version `{words.version(serving.predictor.version)}`"
+        f"  \ngeneration {serving.generation} {began}",
+        help="The generation counts how often this champion has been replaced, rolled back or activated.",
+    )
+
+
+def _mean_errors(manifest: Manifest) -> str:
+    unit = words.space("levels" if manifest.target.levels else manifest.target.unit)
+    model, naive = (words.number(manifest.scores[name].mae.value) for name in (manifest.candidate, "naive"))
+    return f"off by {model}{unit} on average, the naive rule by {naive}"
+
+
+def _last_drift(report: DriftRecord | None) -> None:
+    if report is None:
+        st.markdown(":material/stacked_line_chart: No drift report yet: run one on the page Drift.")
+        return
+    summary = str(report.document.get("summary", ""))
+    verdict = ":orange[**Drift**]" if report.alarm else ":green[**No alarm**]"
+    st.markdown(
+        f":material/stacked_line_chart: {verdict}, {words.when(report.at)}. {first_sentence(words.plain(summary))}"
+    )
+
+
+def first_sentence(text: str) -> str:
+    """A text up to the end of its first sentence."""
+    return text.split(". ", maxsplit=1)[0].rstrip(".") + "." if text else ""
+
+
+def _last_decision(schema: DomainSchema, decision: DecisionRecord | None) -> None:
+    if decision is None:
+        return
+    key = ChampionKey(decision.domain, decision.target, decision.moment)
+    known = key.target in schema.target_by_name
+    name = champion_name(schema, key) if known else str(key)
+    verdict = words.DECISIONS.get(decision.verdict, decision.verdict)
+    reason = next(iter(decision.document.get("reasons", ())), "")
+    st.markdown(f":material/gavel: **{verdict}** ({name}), {words.when(decision.at)}: {reason}")
+
+
+def _events(home: Home) -> None:
+    st.subheader("Newest events", anchor=False, divider="gray")
+    events = home.store.events(limit=EVENTS_SHOWN)
+    if not events:
+        st.caption("Nothing has happened that needs a person.")
+    for event in events:
+        st.markdown(f"{words.when(event.at)}: {words.event(event)}")

@@ -1,0 +1,286 @@
+"""Asking for predictions: one student in a form made from the schema, or many in a file.
+
+Every answer comes from the prediction service, which has logged it before this page sees it. Typed student keys are
+handed to the service and then cleared; neither this page nor the log keeps them.
+"""
+
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+import streamlit as st
+
+from dashboard import charts, words
+from dashboard.form import draw_fields, field, read_fields, typical
+from dashboard.installation import Installation
+from dashboard.parts import (
+    capital,
+    champions_of,
+    choose_domain,
+    draw,
+    moment_name,
+    say_no_champion,
+    warn_of_examples,
+)
+from database.records import Answer, Prediction
+from database.store import StoreUnavailable
+from drift.profile import Profile
+from model.files import answers_csv, predict_file
+from model.home import Home
+from model.registry import NoChampion, Serving
+from preprocessing.read import UnreadableFile, read_table
+from preprocessing.render import problems_csv
+from preprocessing.rules import BadData
+from preprocessing.schema import DomainSchema, Target
+
+FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
+SHOWN = 1000
+Session = MutableMapping[Any, Any]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking: predictions, or the problems of the data, or a sentence saying why there is neither."""
+
+    predictions: Sequence[Prediction] = ()
+    refused: BadData | None = None
+    failure: str = ""
+
+
+def predict(opened: Installation) -> None:
+    """Draw the page."""
+    st.title("Predict", anchor=False)
+    home = opened.home
+    schema = choose_domain(home)
+    moments = [m for m in schema.moments if any(key.moment == m for key in champions_of(home, schema))]
+    if not moments:
+        say_no_champion(schema)
+        return
+    warn_of_examples(home, [schema.name])
+    one, many = st.tabs(["One student", "A file of students"])
+    with one:
+        _one(home, schema, moments)
+    with many:
+        _many(opened, schema)
+
+
+def ask(work: Callable[[], Sequence[Prediction]]) -> Asked:
+    """The outcome of `work`, whatever may go wrong with it in words that a visitor can act on."""
+    try:
+        return Asked(predictions=work())
+    except BadData as error:
+        return Asked(refused=error)
+    except (NoChampion, UnreadableFile) as error:
+        return Asked(failure=str(error))
+    except StoreUnavailable as error:
+        return Asked(
+            failure=f"The database cannot be reached, so nothing was predicted or logged. Try again. ({error})"
+        )
+
+
+# One student --------------------------------------------------------------------------------------------------------
+
+
+def _one(home: Home, schema: DomainSchema, moments: Sequence[str]) -> None:
+    moment = _choose_moment(schema, moments)
+    serving = next(iter(home.champions.at(schema.name, moment).values()))
+    fill, clear, _ = st.columns([2, 1, 3])
+    session = st.session_state
+    fill.button(
+        "Fill in a typical student",
+        on_click=_fill,
+        args=(session, schema, moment, serving),
+        help="The middle value of every column in the champion's training data. No real student.",
+        width="stretch",
+    )
+    clear.button("Clear", on_click=_clear, args=(session, schema), width="stretch")
+    with st.form(f"form:{schema.name}", border=True):
+        draw_fields(schema, moment)
+        st.form_submit_button("Predict", type="primary", on_click=_submit, args=(home, schema, moment))
+    if asked := session.get(f"answer:{schema.name}"):
+        _show_one(schema, asked)
+
+
+def _choose_moment(schema: DomainSchema, moments: Sequence[str]) -> str:
+    if len(schema.moments) == 1:
+        return moments[0]
+    chosen = st.segmented_control(
+        "When in the course",
+        moments,
+        default=moments[-1],
+        required=True,
+        format_func=lambda moment: capital(moment_name(schema, moment)),
+        key=f"moment:{schema.name}",
+        help="What is known so far. Columns that become known later are left out, and the champion of that moment "
+        "answers.",
+    )
+    return chosen or moments[-1]
+
+
+def _fill(session: Session, schema: DomainSchema, moment: str, serving: Serving) -> None:
+    for name, value in typical(schema, moment, Profile.from_bytes(serving.predictor.profile)).items():
+        whole = schema.feature_by_name[name].integer
+        session[field(schema, name)] = value if whole or isinstance(value, str) else float(value)
+
+
+def _clear(session: Session, schema: DomainSchema) -> None:
+    for name in (*schema.feature_by_name, *schema.context_names):
+        session.pop(field(schema, name), None)
+    session.pop(f"answer:{schema.name}", None)
+
+
+def _submit(home: Home, schema: DomainSchema, moment: str) -> None:
+    """Ask the service once per press of the button, then forget the student key."""
+    session = st.session_state
+    row = read_fields(schema, moment, session)
+    session[f"answer:{schema.name}"] = ask(
+        lambda: home.service.predict(schema.name, [row], source="dashboard", moment=moment)
+    )
+    if schema.student:
+        session[field(schema, schema.student.name)] = ""
+
+
+def _show_one(schema: DomainSchema, asked: Asked) -> None:
+    if asked.failure:
+        st.error(asked.failure, icon=":material/error:")
+    if asked.refused:
+        _show_faults(schema, asked.refused)
+    for prediction in asked.predictions:
+        for answer in prediction.answers:
+            _show_answer(schema.target_by_name[answer.target], answer)
+        st.caption(
+            f"Answered {moment_name(schema, prediction.moment)}, {words.when(prediction.at)}, "
+            f"and logged as prediction `{prediction.id}`. Give that number with the outcome, or use the student key.",
+        )
+
+
+def _show_faults(schema: DomainSchema, refused: BadData) -> None:
+    """What is missing or wrong in the form, by the fields' own labels."""
+    st.error("Nothing was predicted: please complete or correct these fields.", icon=":material/error:")
+    for problem in refused.problems:
+        feature = schema.feature_by_name.get(problem.column or "")
+        st.markdown(f"- **{words.title(feature) if feature else problem.column or 'form'}**: {problem.rule}")
+
+
+def _show_answer(target: Target, answer: Answer) -> None:
+    with st.container(border=True):
+        said, chart = st.columns([1, 2], gap="medium", vertical_alignment="center")
+        said.metric(words.title(target), words.answer(answer.value, target), help=target.description or None)
+        naive = words.answer(answer.naive, target)
+        lines = [words.interval(answer, target), f"The naive rule says {naive}"]
+        said.caption("  \n".join(line for line in lines if line), help=words.NAIVE)
+        said.caption(f"model `{words.version(answer.model)}`, generation {answer.generation}")
+        with chart:
+            figure = charts.probabilities(answer) if answer.probabilities else charts.place(answer, target)
+            draw(figure, f"{words.title(target)}: {words.answer(answer.value, target)}", key=f"answer:{target.name}")
+        if answer.out_of_range:
+            st.warning(
+                f"Outside what the model was trained on: {', '.join(answer.out_of_range)}. It is guessing there; "
+                "do not rely on this answer.",
+                icon=":material/warning:",
+            )
+
+
+# Many students ------------------------------------------------------------------------------------------------------
+
+
+def _many(opened: Installation, schema: DomainSchema) -> None:
+    st.write(
+        f"One row per student, columns named as in the domain. CSV, Excel, Parquet or JSON; up to {opened.max_rows:,} "
+        f"rows and {opened.max_upload_mb} MB. Columns with names, addresses or phone numbers are refused."
+    )
+    with st.expander("Which columns?"):
+        st.dataframe(_columns(schema), hide_index=True, width="stretch")
+    file = st.file_uploader("File", type=FILE_TYPES, key=f"file:{schema.name}")
+    key = f"answers:{schema.name}"
+    if file is None:
+        st.session_state.pop(key, None)
+        return
+    if st.button("Predict all rows", type="primary", key=f"all:{schema.name}"):
+        with st.spinner("Checking, predicting and logging …"):
+            st.session_state[key] = ask(lambda: _predict_file(opened, schema, file.name, file.getvalue()))
+    if asked := st.session_state.get(key):
+        _show_many(schema, asked)
+
+
+def _columns(schema: DomainSchema) -> list[dict[str, str]]:
+    student = {schema.student.name: schema.student.description} if schema.student else {}
+    about = {column.name: column.description for column in schema.context}
+    context = [
+        {"column": name, "may hold": "text", "what it is": said, "known": "optional"}
+        for name, said in {**student, **about}.items()
+    ]
+    return context + [
+        {
+            "column": feature.name,
+            "may hold": ", ".join(feature.levels) + (", or others" if feature.open else "")
+            if feature.kind == "categorical"
+            else words.span(feature),
+            "what it is": feature.description,
+            "known": ("optional, " if feature.optional else "")
+            + moment_name(schema, feature.known_at or schema.moments[0]),
+        }
+        for feature in schema.features
+    ]
+
+
+def _predict_file(opened: Installation, schema: DomainSchema, name: str, content: bytes) -> list[Prediction]:
+    """One logged prediction per row. Raises UnreadableFile, also for more than the installation takes at once."""
+    if len(content) > opened.max_upload_mb * 1_000_000:
+        raise UnreadableFile(f"{name}: larger than {opened.max_upload_mb} MB; use `gradewatch` for files of that size")
+    if (rows := read_table(content, name=name).frame.height) > opened.max_rows:
+        raise UnreadableFile(f"{name}: {rows:,} rows, and this dashboard takes {opened.max_rows:,} at once")
+    home = opened.home
+    return predict_file(home.service, schema.name, content, secret=home.secret, name=name, origin="dashboard")
+
+
+def _show_many(schema: DomainSchema, asked: Asked) -> None:
+    if asked.failure:
+        st.error(asked.failure, icon=":material/error:")
+    if asked.refused:
+        _show_problems(schema, asked.refused)
+    if asked.predictions:
+        outside = sum(any(answer.out_of_range for answer in p.answers) for p in asked.predictions)
+        st.success(f"{words.rows(len(asked.predictions))} predicted and logged.", icon=":material/check:")
+        if outside:
+            st.warning(
+                f"{words.rows(outside)} with values outside what the model was trained on; see the last column.",
+                icon=":material/warning:",
+            )
+        text = answers_csv(asked.predictions)
+        st.download_button("Download answers (CSV)", text, f"{schema.name}-answers.csv", "text/csv", on_click="ignore")
+        st.dataframe(answer_rows(schema, asked.predictions[:SHOWN]), hide_index=True, width="stretch")
+        if len(asked.predictions) > SHOWN:
+            st.caption(f"The first {SHOWN:,} are shown; the download has them all.")
+
+
+def _show_problems(schema: DomainSchema, refused: BadData) -> None:
+    found = words.rows(refused.total, "problem")
+    st.error(f"{found} in the file; nothing was predicted or logged. Correct the file and upload it again.")
+    shown = [
+        {"row": p.row, "column": p.column, "found": p.value, "what was expected": p.rule} for p in refused.problems
+    ]
+    st.dataframe(shown[:SHOWN], hide_index=True, width="stretch")
+    text = problems_csv(refused.problems)
+    name = f"{schema.name}-problems.csv"
+    st.download_button("Download all problems (CSV)", text, name, "text/csv", on_click="ignore")
+
+
+def answer_rows(schema: DomainSchema, predictions: Sequence[Prediction]) -> list[dict[str, object]]:
+    """The answers as a table for people: one row per prediction, no student in it."""
+    table: list[dict[str, object]] = []
+    for number, prediction in enumerate(predictions, start=1):
+        row: dict[str, object] = {"row": number}
+        for answer in prediction.answers:
+            target = schema.target_by_name[answer.target]
+            row[words.title(target)] = words.answer(answer.value, target)
+            if answer.interval:
+                low, high = answer.interval
+                row[f"{answer.coverage:.0%} interval"] = f"{words.number(low)} to {words.number(high)}"
+            if answer.probabilities:
+                row["probability"] = f"{max(answer.probabilities.values()):.0%}"
+            row[f"naive rule ({answer.target})"] = words.answer(answer.naive, target)
+        outside = {name for answer in prediction.answers for name in answer.out_of_range}
+        row["known"] = moment_name(schema, prediction.moment)
+        row["outside training"] = ", ".join(sorted(outside))
+        table.append(row)
+    return table

@@ -1,0 +1,196 @@
+"""How the dashboard says things: numbers with their units, scores with their intervals, events as sentences.
+
+It decides nothing and draws nothing; every text here is made from a record.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from database.records import Answer, Event
+from model.bundle import Manifest
+from model.scores import ClassScores, Estimate, Scores
+from preprocessing.schema import ContextColumn, Feature, Target
+
+RMSE = (
+    "Root mean squared error: the typical distance between answer and outcome, in the target's own unit, with large "
+    "errors counting more. Lower is better."
+)
+MAE = "Mean absolute error: how far answers are from outcomes on average, in the target's own unit. Lower is better."
+F1 = (
+    "Weighted F1: how well the classes are told apart, from 0 (never right) to 1 (always right), each class counting "
+    "by its number of students. Higher is better."
+)
+OUT_OF_FOLD = (
+    "Scored on rows that the model had not seen when it answered them (cross-validation). The bracket is the 95 % "
+    "interval: with other students, the score may lie anywhere in it."
+)
+NAIVE = "What a careful person would say without any model: the last known grade, or else the average."
+
+
+Standing = Literal["ahead", "close", "behind"]
+
+
+class Headline(msgspec.Struct, frozen=True, kw_only=True):
+    """The score that a champion was chosen by. name: short; help: what it means; naive: the naive rule's."""
+
+    name: str
+    help: str
+    unit: str
+    model: Estimate
+    naive: Estimate
+    n: int
+    beats_naive: bool
+
+    @property
+    def standing(self) -> Standing:
+        """Against the naive rule: ahead beyond doubt only where the two intervals do not even touch."""
+        apart = self.model.high < self.naive.low or self.model.low > self.naive.high
+        if not self.beats_naive:
+            return "behind"
+        return "ahead" if apart else "close"
+
+
+STANDINGS: Mapping[Standing, str] = {
+    "ahead": "beats the naive rule",
+    "close": "better than the naive rule, within the margin of error",
+    "behind": "does not beat the naive rule",
+}
+
+
+def headline(manifest: Manifest) -> Headline:
+    """The score that decided between the candidates, beside the naive rule's."""
+    model, naive = manifest.scores[manifest.candidate], manifest.scores["naive"]
+    name, explained = ("weighted F1", F1) if isinstance(model, ClassScores) else ("RMSE", RMSE)
+    return Headline(
+        name=name,
+        help=explained,
+        unit="" if isinstance(model, ClassScores) else manifest.target.unit,
+        model=deciding(model),
+        naive=deciding(naive),
+        n=model.n,
+        beats_naive=manifest.beats_naive,
+    )
+
+
+def deciding(scores: Scores) -> Estimate:
+    """The score that candidates are chosen by: weighted F1 of classes, RMSE of values."""
+    return scores.weighted_f1 if isinstance(scores, ClassScores) else scores.rmse
+
+
+def with_interval(estimate: Estimate, unit: str = "") -> str:
+    """A score with its 95 % interval: '1.29 points [1.17 to 1.41]'."""
+    return f"{number(estimate.value)}{space(unit)} [{number(estimate.low)} to {number(estimate.high)}]"
+
+
+def number(value: float) -> str:
+    """At most three decimals, and no more digits than anyone reads: 12, 12.4, 0.813, 1,234."""
+    size = abs(value)
+    places = 0 if size >= 1000 or value == int(value) else 1 if size >= 100 else 2 if size >= 1 else 3
+    return f"{value:,.{places}f}"
+
+
+def space(unit: str) -> str:
+    """A unit as it follows a number; nothing where there is none."""
+    return f" {unit}" if unit else ""
+
+
+def answer(value: float | str, target: Target) -> str:
+    """An answer or an outcome in the target's unit, or a level."""
+    return value if isinstance(value, str) else f"{number(value)}{space(target.unit)}"
+
+
+def interval(given: Answer, target: Target) -> str:
+    """The range of an answer with its coverage, in a sentence; empty where there is none."""
+    if given.interval is None or given.coverage is None:
+        return ""
+    low, high = (number(end) for end in given.interval)
+    return f"{given.coverage:.0%} of such answers are right within {low} to {high}{space(target.unit)}"
+
+
+def title(column: Feature | Target | ContextColumn) -> str:
+    """A column's name for people: its description up to the first mark, else its name."""
+    words = re.split(r"[:;,]| \(", column.description, maxsplit=1)[0].strip()
+    if not words or len(words) > 60:
+        return column.name
+    return words[0].upper() + words[1:]
+
+
+def span(column: Feature | Target) -> str:
+    """A column's range and unit, as '0 to 20 points'; empty where neither is known."""
+    unit = "" if column.unit == "level" else column.unit
+    if column.minimum is None or column.maximum is None:
+        return unit
+    return f"{column.minimum:g} to {column.maximum:g}{space(unit)}"
+
+
+def column_name(name: str) -> str:
+    """A column of a drift report for people: '_prediction:G3' as 'prediction of G3'."""
+    return plain(name)
+
+
+def plain(text: str) -> str:
+    """A report's sentence with the derived columns named for people."""
+    return text.replace("_prediction:", "prediction of ").replace("_error:", "error of ")
+
+
+def candidate(name: str) -> str:
+    """A candidate's name for people: 'hist_gradient_boosting' as 'hist gradient boosting'."""
+    return "naive rule" if name == "naive" else name.replace("_", " ")
+
+
+def version(digest: str) -> str:
+    """The beginning of a version's digest, as every command accepts it."""
+    return digest[:12]
+
+
+def when(at: datetime) -> str:
+    """A time to the minute."""
+    return f"{at:%d %b %Y, %H:%M} UTC"
+
+
+def rows(count: int, noun: str = "row") -> str:
+    """'1 row', '2,000 rows'."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+EVENTS: Mapping[str, str] = {
+    "champion_not_loaded": "The champion {champion} (version {version}) could not be loaded: {why}",
+}
+
+
+def event(happened: Event) -> str:
+    """An event as a sentence."""
+    details: dict[str, Any] = dict(happened.details)
+    if "version" in details:
+        details["version"] = version(str(details["version"]))
+    try:
+        sentence = EVENTS[happened.kind].format_map(details)
+    except KeyError:
+        told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in details.items() if value is not None)
+        plain = happened.kind.replace("_", " ").capitalize()
+        return f"{plain}: {told}" if told else plain
+    if happened.kind == "champion_not_loaded":
+        instead = details.get("serving_instead")
+        sentence += f". Version {version(instead)} goes on serving." if instead else ". Nobody serves in its place."
+    return sentence
+
+
+VERDICTS: Mapping[str, str] = {
+    "drift": "changed clearly",
+    "warn": "probably changed",
+    "undecided": "too few rows to tell",
+    "ok": "still the same",
+    "constant": "one value only",
+}
+"""What a drift verdict means, in words."""
+
+DECISIONS: Mapping[str, str] = {
+    "promote": "Challenger promoted",
+    "shadow": "Challenger kept in shadow",
+    "keep": "Champion kept",
+}
+"""What a retraining decision means, in words."""
