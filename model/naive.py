@@ -25,7 +25,8 @@ class NaiveRule(msgspec.Struct, frozen=True, kw_only=True):
         return self.constant if value is None else value
 
     def __str__(self) -> str:
-        return f"answer = {self.column}" if self.column else f"always {self.constant}"
+        constant = self.constant if isinstance(self.constant, str) else f"{self.constant:.4g}"
+        return f"answer = {self.column}" if self.column else f"always {constant}"
 
 
 def fit_naive(target: Target, column: str | None, truth: Sequence[float | str]) -> NaiveRule:

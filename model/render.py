@@ -12,18 +12,15 @@ from database.store import RecordStore
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
     """One line per version; the champion's generation where it serves."""
     serving = {(champion.key, champion.version): champion.generation for champion in champions}
-    table = Table("version", "domain", "target", "moment", "candidate", "score", "rows", "trained", "serves")
+    table = Table("version", "champion of", "score", "trained on", "trained (UTC)", "serves")
     for model in models:
         generation = serving.get((model.key, model.version))
         table.add_row(
             model.version[:12],
-            model.domain,
-            model.target,
-            model.moment,
-            model.candidate,
-            headline(model),
-            f"{model.lineage['rows']} ({model.lineage['source']})",
-            _minute(model.at),
+            f"{model.key}\n{model.candidate}",
+            headline(model).replace("], ", "]\n"),
+            f"{model.lineage['rows']} rows\n{model.lineage['source']}",
+            _minute(model.at).replace(" ", "\n"),
             "" if generation is None else f"generation {generation}",
         )
     return table

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from model.bundle import EXAMPLES, Manifest
-from model.scores import ClassScores, Scores, ValueScores
+from model.scores import ClassScores, Scores, ValueScores, deciding
 
 
 def render_training(manifest: Manifest) -> RenderableType:
@@ -37,11 +37,7 @@ def candidate_table(scores: Mapping[str, Scores], chosen: str) -> Table:
 
 def summary(manifest: Manifest) -> list[str]:
     """What a reader must know about the chosen model, a sentence each."""
-    said = [f"naive rule: {manifest.naive}"]
-    if manifest.beats_naive:
-        said.append(f"{manifest.candidate} beats the naive rule.")
-    else:
-        said.append(f"{manifest.candidate} does NOT beat the naive rule: the rule is as good an answer as the model.")
+    said = [f"naive rule: {manifest.naive}", *_against_naive(manifest)]
     if manifest.half_width is not None and manifest.coverage is not None:
         said.append(
             f"an outcome lies within ±{manifest.half_width:.3g} of the answer in {manifest.coverage:.0%} of rows"
@@ -56,6 +52,19 @@ def summary(manifest: Manifest) -> list[str]:
     said.append(f"rows split by {manifest.lineage.split}; graph and model agree within {manifest.parity:.1g}")
     if manifest.lineage.source == EXAMPLES:
         said.append("trained on generated examples: for trying out, not for real students")
+    return said
+
+
+def _against_naive(manifest: Manifest) -> list[str]:
+    """Whether the model beats the rule by the score that chose it, and where the rule is better by another."""
+    model, naive, name = manifest.scores[manifest.candidate], manifest.scores["naive"], manifest.candidate
+    (chooses, first), (_, second) = deciding(model), deciding(naive)
+    numbers = f"{chooses} {first.value:.3f} against {second.value:.3f}"
+    if not manifest.beats_naive:
+        return [f"{name} does NOT beat the naive rule ({numbers}): the rule is as good an answer as the model."]
+    said = [f"{name} beats the naive rule: {numbers}."]
+    if naive.mae.value < model.mae.value:
+        said.append(f"By MAE the naive rule is better: {naive.mae.value:.3f} against {model.mae.value:.3f}.")
     return said
 
 
