@@ -50,9 +50,14 @@ def answers_csv(predictions: Sequence[Prediction]) -> str:
         cells: list[object] = [number, prediction.id, prediction.moment]
         for target in targets:
             if answer := answers.get(target):
-                low, high = answer.interval or ("", "")
-                cells += [answer.value, low, high, answer.naive, answer.model[:12]]
+                numbers = (answer.value, *(answer.interval or ("", "")), answer.naive)
+                cells += [*(_rounded(number) for number in numbers), answer.model[:12]]
             else:
                 cells += [""] * len(parts)
         writer.writerow(cells)
     return text.getvalue()
+
+
+def _rounded(value: float | str) -> float | str:
+    """Four decimals: more than any mark has, and fewer than a float shows."""
+    return value if isinstance(value, str) else round(value, 4)

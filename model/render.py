@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from rich import box
 from rich.table import Table
 
 from database.records import ModelVersion, Succession
@@ -12,15 +13,14 @@ from database.store import RecordStore
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
     """One line per version; the champion's generation where it serves."""
     serving = {(champion.key, champion.version): champion.generation for champion in champions}
-    table = Table("version", "champion of", "score", "trained on", "trained (UTC)", "serves")
+    table = Table("version", "model of", "score", "trained on", "serves", box=box.SIMPLE)
     for model in models:
         generation = serving.get((model.key, model.version))
         table.add_row(
             model.version[:12],
             f"{model.key}\n{model.candidate}",
-            headline(model).replace("], ", "]\n"),
-            f"{model.lineage['rows']} rows\n{model.lineage['source']}",
-            _minute(model.at).replace(" ", "\n"),
+            headline(model).replace(" [", "\n[").replace("], ", "]\n"),
+            f"{model.lineage['rows']} {model.lineage['source']}\n{_minute(model.at)[:16]}",
             "" if generation is None else f"generation {generation}",
         )
     return table

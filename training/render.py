@@ -25,7 +25,7 @@ def candidate_table(scores: Mapping[str, Scores], chosen: str) -> Table:
     numeric = isinstance(scores[chosen], ValueScores)
     names = ("MAE", "RMSE", "R²") if numeric else ("accuracy", "weighted F1", "MAE (levels)", "Brier")
     table = Table("candidate", *names, title=f"out-of-fold scores, n = {scores[chosen].n}, 95 % intervals")
-    for name, one in scores.items():
+    for name, one in sorted(scores.items(), key=lambda item: item[0] != "naive"):
         if isinstance(one, ValueScores):
             cells = [str(one.mae), str(one.rmse), str(one.r2)]
         else:
