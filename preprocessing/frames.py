@@ -98,7 +98,7 @@ def check_table(
         return _result(frame.clear(), ledger, columns.extra)
     wanted: list[Feature | Target] = list(schema.features)
     wanted += schema.targets if with_targets != "ignored" else ()
-    parsed = {c.name: _parse(frame[columns.found[c.name]], c) for c in wanted if c.name in columns.found}
+    parsed = {c.name: parse(frame[columns.found[c.name]], c) for c in wanted if c.name in columns.found}
     for name, column in parsed.items():
         ledger.note(name, column.bad, column.words)
     moments = _check_moments(parsed, schema, moment, columns.extra, ledger)
@@ -123,7 +123,7 @@ def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Val
     if ledger.whole:
         return _result(frame.clear(), ledger, columns.extra)
     wanted: list[Feature | Target] = [*schema.targets, *(f for f in schema.features if f.name in schema.placing)]
-    parsed = {c.name: _parse(frame[columns.found[c.name]], c) for c in wanted if c.name in columns.found}
+    parsed = {c.name: parse(frame[columns.found[c.name]], c) for c in wanted if c.name in columns.found}
     for name, column in parsed.items():
         ledger.note(name, column.bad, column.words)
     _require_targets(parsed, schema, columns.extra, ledger)
@@ -163,7 +163,7 @@ def _match(frame: pl.DataFrame, schema: DomainSchema, ledger: Ledger) -> rules.C
         ledger.refuse(second, rules.twice_fault(first, second, canonical))
     for column, reason in identifying_columns(frame, schema, columns.found).items():
         advice = "keep an opaque student key instead" if column in columns.found.values() else "remove the column"
-        ledger.refuse(column, f"{reason}, which identifies people; {advice}")
+        ledger.refuse(column, f"{reason}: columns that identify people are refused; {advice}")
     return columns
 
 
@@ -180,7 +180,8 @@ def _result(typed: pl.DataFrame, ledger: Ledger, extra: tuple[str, ...]) -> Vali
 # Columns ------------------------------------------------------------------------------------------------------------
 
 
-def _parse(source: pl.Series, column: Feature | Target) -> Parsed:
+def parse(source: pl.Series, column: Feature | Target) -> Parsed:
+    """One raw column read by the rules of a declared one."""
     if not rules.is_numeric(column):
         return _parse_levels(source, column)
     if source.dtype == pl.String:
@@ -236,7 +237,7 @@ def _parse_text_numbers(source: pl.Series, column: Feature | Target) -> Parsed:
         points = source.str.contains(".", literal=True).fill_null(value=False).to_numpy()
         commas = _comma_rule(text.filter(with_comma), int((points & np.isfinite(numbers)).sum()))
         if commas in ("accepted", "points refused"):
-            text = text.str.replace(",", ".", literal=True).set(~with_comma, text) if with_comma.any() else text
+            text = text.str.replace(",", ".", literal=True).zip_with(with_comma, text)
         numbers[rest] = _floats(text)
         slips[rest] = with_comma.to_numpy() & (commas not in ("accepted", "points refused"))
         slips |= points & given & (commas == "points refused")
@@ -255,7 +256,7 @@ def _comma_rule(texts: pl.Series, points: int) -> str:
 
 def _parse_levels(source: pl.Series, column: Feature | Target) -> Parsed:
     return _parse_distinct(
-        _texts(source),
+        as_texts(source),
         lambda text: (None, None) if rules.is_missing(text, column.levels) else rules.read_level(column, text),
     )
 
@@ -270,7 +271,7 @@ def _parse_texts(source: pl.Series, *, key: bool = False) -> Parsed:
         fault = rules.text_fault(stripped, key=key)
         return (None, f"must be a short text; {fault}") if fault else (stripped, None)
 
-    return _parse_distinct(_texts(source), read, hidden=key)
+    return _parse_distinct(as_texts(source), read, hidden=key)
 
 
 def _parse_distinct(
@@ -299,7 +300,7 @@ def _is_in(texts: pl.Series, some: Sequence[str]) -> pl.Series:
     return texts.is_in(pl.Series(some, dtype=pl.String).implode()).fill_null(value=False)
 
 
-def _texts(source: pl.Series) -> pl.Series:
+def as_texts(source: pl.Series) -> pl.Series:
     """Any column as text: 3.0 as '3', truth values as 'true' and 'false', dates as ISO 8601 has them."""
     if source.dtype.is_float() or source.dtype.is_decimal():
         return source.cast(pl.Float64).map_elements(rules.context_text, return_dtype=pl.String)
@@ -383,7 +384,7 @@ def _context(
             read[name] = _parse_texts(frame[columns.found[name]], key=is_key)
             ledger.note(name, read[name].bad, read[name].words)
     nothing = pl.Series([None] * frame.height, dtype=pl.String)
-    texts = {name: _texts(column.values) for name, column in read.items() if name in schema.placing}
+    texts = {name: as_texts(column.values) for name, column in read.items() if name in schema.placing}
     student = nothing
     if schema.student is not None and schema.student.name in texts:
         keys = texts[schema.student.name].unique().drop_nulls().to_list()

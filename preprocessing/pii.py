@@ -129,6 +129,8 @@ def looks_identifying(text: str, *, key: bool = False) -> str | None:
     """
     if "@" in text and EMAIL.search(text):
         return "an e-mail address"
+    if text.isalnum():  # no mark and no space: none of the kinds below
+        return None
     stripped = text.strip()
     if PHONE.fullmatch(stripped) and not stripped.isdigit():
         return "a phone number"
@@ -152,8 +154,10 @@ def _is_given_name(words: Sequence[str]) -> bool:
     return bool(words) and any(_plain(part) in GIVEN_NAMES for part in (words[0], words[0].split("-")[0]))
 
 
-def identifying_columns(frame: "pl.DataFrame", schema: DomainSchema, found: Mapping[str, str]) -> dict[str, str]:
-    """Columns of a raw table that identify people, each with the reason.
+def identifying_columns(
+    frame: "pl.DataFrame", schema: DomainSchema | None = None, found: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Columns of a raw table that identify people, each with the reason; without a schema all are undeclared.
 
     found: canonical to given names, as `rules.match_columns` tells. Undeclared columns are looked at by name and by
     content, declared ones by content: closed levels and numbers need no look, a student key must not be an e-mail
@@ -161,13 +165,13 @@ def identifying_columns(frame: "pl.DataFrame", schema: DomainSchema, found: Mapp
     """
     import polars as pl
 
-    declared = {given: canonical for canonical, given in found.items()}
+    declared = {given: canonical for canonical, given in (found or {}).items()}
     reasons: dict[str, str] = {}
     for column in frame.columns:
         if column not in declared and (reason := identifying_name(column)):
             reasons[column] = reason
-        elif frame.schema[column] == pl.String and not _is_closed(declared.get(column), schema):
-            is_key = schema.student is not None and declared.get(column) == schema.student.name
+        elif frame.schema[column] == pl.String and not (schema and _is_closed(declared.get(column), schema)):
+            is_key = bool(schema and schema.student and declared.get(column) == schema.student.name)
             if reason := _identifying_content(frame.get_column(column), key=is_key, declared=column in declared):
                 reasons[column] = reason
     return reasons
