@@ -1,161 +1,169 @@
-"""How good predictions turned out to be: answers against the outcomes that came later, beside the naive rule.
+"""How far logged answers were from what happened, beside the naive rule on the very same rows.
 
-Pure functions over pairs that a store has matched; below a minimum of pairs the answer is None: not enough data.
+It reads matched predictions and counts; it judges no challenger and changes nothing.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from database.records import Answer, Outcome, Prediction
-from model.scores import (
-    Estimate,
-    Floats,
-    Integers,
-    PairedGain,
-    Scores,
-    absolute_errors,
-    bootstrap,
-    paired_gain,
-    score_classes,
-    score_values,
-)
-from preprocessing.schema import Target
+from database.store import PredictionLog
+from model.scores import Estimate, absolute_errors, bootstrap
+from preprocessing.schema import DomainSchema, Target
 
-MINIMUM = 30  # pairs; fewer say too little about anything
-WINDOW_MINIMUM = 10  # pairs in one stretch of time
-WINDOWS = 12  # stretches of time that one look can compare
-LEVEL = 0.9  # of the one-sided lower bound of the gain over the naive rule
+Floats = NDArray[np.float64]
 
-Pair = tuple[Prediction, Outcome]
+ENOUGH = 30  # matched predictions from which an interval by resampling means something
+Verdict = Literal["better than the naive rule", "no better than the naive rule", "worse than the naive rule",
+                  "not enough data"]  # fmt: skip
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """One stretch of time, by day of prediction (UTC), both ends inclusive.
+class ModelPerformance(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers of one model at one moment. mae, naive_mae: as in TargetPerformance."""
 
-    mae, naive_mae: mean absolute errors in target units (or levels), None below `WINDOW_MINIMUM` pairs.
-    """
-
-    first: date
-    last: date
+    model: str
+    moment: str
     n: int
-    mae: Estimate | None
-    naive_mae: Estimate | None
+    mae: Estimate
+    naive_mae: Estimate
 
 
-class Performance(msgspec.Struct, frozen=True, kw_only=True):
-    """Served answers against outcomes. gain: how much smaller the model's absolute error is than the naive rule's.
+class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
+    """One target's answers against its outcomes, n of them, of `students` students.
 
-    scores, naive: of the model and the naive rule over the same n pairs. covered: share of outcomes within the
-    answer's interval, of `promised` (both 0 to 1, None where no answer had one). windows: oldest first.
+    Errors are mean absolute errors in `unit` (levels for classes), with 95 % intervals that resample whole students;
+    None where n is 0. bias: mean of answer - outcome. gain: naive_mae - mae. accuracy: share of right classes.
+    covered: share of outcomes within the stated interval, which should be `coverage`. models: the most answers first.
     """
 
+    target: str
+    unit: str
     n: int
-    scores: Scores
-    naive: Scores
-    gain: PairedGain
-    covered: float | None
-    promised: float | None
-    windows: tuple[Window, ...]
+    students: int
+    verdict: Verdict
+    mae: Estimate | None = None
+    naive_mae: Estimate | None = None
+    gain: Estimate | None = None
+    bias: Estimate | None = None
+    accuracy: Estimate | None = None
+    covered: Estimate | None = None
+    coverage: float | None = None
+    models: tuple[ModelPerformance, ...] = ()
 
 
-def performance(pairs: Sequence[Pair], target: Target, *, minimum: int = MINIMUM) -> Performance | None:
-    """How the answers about `target` turned out; None with fewer than `minimum` pairs.
+class DomainPerformance(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of each target, in the order of the schema."""
 
-    Pairs of one group, or else of one student, count as one cluster in every interval.
+    domain: str
+    since: datetime | None
+    targets: tuple[TargetPerformance, ...]
+
+
+def measure(
+    log: PredictionLog,
+    schema: DomainSchema,
+    targets: Sequence[str] | None = None,
+    *,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> DomainPerformance:
+    """The performance of each of `targets` (all by default).
+
+    since: of predictions from then on. limit: the newest so many matched predictions per target. Raises KeyError for
+    a target that the schema does not have.
     """
-    known = [(p, _answer(p, target.name), o) for p, o in pairs]
-    found = [(p, answer, outcome) for p, answer, outcome in known if answer is not None]
-    if len(found) < max(1, minimum):
-        return None
-    truth = _numbers([outcome.value for _, _, outcome in found], target)
-    said = _numbers([answer.value for _, answer, _ in found], target)
-    naive = _numbers([answer.naive for _, answer, _ in found], target)
-    groups = _clusters([p for p, _, _ in found])
-    answers = [answer for _, answer, _ in found]
-    covered, promised = _coverage(answers, truth)
-    errors, naive_errors = absolute_errors(truth, said), absolute_errors(truth, naive)
-    return Performance(
-        n=len(found),
-        scores=_score(truth, said, _shares(answers, target), target, groups),
-        naive=_score(truth, naive, None, target, groups),
-        gain=paired_gain(naive_errors, errors, groups, level=LEVEL),
-        covered=covered,
-        promised=promised,
-        windows=_windows([p.at.date() for p, _, _ in found], errors, naive_errors, groups),
+    chosen = [schema.target_by_name[name] for name in targets or schema.target_by_name]
+    found = [
+        measure_target(target, log.matched(schema.name, target.name, since=since, limit=limit)) for target in chosen
+    ]
+    return DomainPerformance(domain=schema.name, since=since, targets=tuple(found))
+
+
+def measure_target(target: Target, matched: Sequence[tuple[Prediction, Outcome]]) -> TargetPerformance:
+    """The performance of the answers about `target` in `matched`.
+
+    >>> measure_target(Target(name="mark"), []).verdict
+    'not enough data'
+    """
+    unit = target.unit if target.kind == "value" else "levels"
+    if not matched:
+        return TargetPerformance(target=target.name, unit=unit, n=0, students=0, verdict="not enough data")
+    answers = [_answer(prediction, target) for prediction, _ in matched]
+    clusters = _clusters([prediction for prediction, _ in matched])
+    truth = _numbers(target, [outcome.value for _, outcome in matched])
+    said = _numbers(target, [answer.value for answer in answers])
+    naive = absolute_errors(truth, _numbers(target, [answer.naive for answer in answers]))
+    errors = absolute_errors(truth, said)
+    gain = _mean(naive - errors, clusters)
+    return TargetPerformance(
+        target=target.name,
+        unit=unit,
+        n=len(matched),
+        students=len(np.unique(clusters)),
+        verdict=_verdict(gain, len(np.unique(clusters))),
+        mae=_mean(errors, clusters),
+        naive_mae=_mean(naive, clusters),
+        gain=gain,
+        bias=_mean(said - truth, clusters),
+        accuracy=_mean((errors == 0).astype(np.float64), clusters) if target.kind == "ordered_class" else None,
+        covered=_covered(answers, truth, clusters),
+        coverage=next((answer.coverage for answer in answers if answer.coverage is not None), None),
+        models=_by_model([p.moment for p, _ in matched], answers, errors, naive, clusters),
     )
 
 
-def _answer(prediction: Prediction, target: str) -> Answer | None:
-    return next((answer for answer in prediction.answers if answer.target == target), None)
+def _answer(prediction: Prediction, target: Target) -> Answer:
+    return next(answer for answer in prediction.answers if answer.target == target.name)
 
 
-def _numbers(values: Sequence[float | str], target: Target) -> Floats:
-    """Values as they are, levels as their place in the target's list."""
-    levels: Mapping[float | str, int] = {level: place for place, level in enumerate(target.levels)}
-    return np.array([levels[value] if isinstance(value, str) else value for value in values], dtype=np.float64)
+def _clusters(predictions: Sequence[Prediction]) -> NDArray[np.int64]:
+    """A number per student; a prediction without a student is one of its own."""
+    names = [prediction.student or prediction.id for prediction in predictions]
+    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
 
 
-def _clusters(predictions: Sequence[Prediction]) -> Integers:
-    names = [
-        ("group", p.group) if p.group else ("student", p.student) if p.student else ("id", p.id) for p in predictions
-    ]
-    numbers: dict[tuple[str, str], int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+def _numbers(target: Target, values: Sequence[float | str]) -> Floats:
+    """Values in target units, or level numbers."""
+    known = [target.levels.index(value) if isinstance(value, str) else value for value in values]
+    return np.array(known, dtype=np.float64)
 
 
-def _shares(answers: Sequence[Answer], target: Target) -> Floats | None:
-    """(n, levels) probabilities, None unless every answer has them."""
-    given = [answer.probabilities for answer in answers]
-    if target.kind == "value" or not all(given):
+def _mean(values: Floats, clusters: NDArray[np.int64]) -> Estimate:
+    parts = np.stack([np.ones_like(values), values], axis=1)
+    mean: Callable[[Floats], Floats] = lambda sums: sums[..., 1] / sums[..., 0]  # noqa: E731 (typed)
+    return bootstrap(parts, clusters, mean, seed=0)
+
+
+def _covered(answers: Sequence[Answer], truth: Floats, clusters: NDArray[np.int64]) -> Estimate | None:
+    """The share of outcomes within the interval that was stated with the answer, where one was."""
+    stated = [place for place, answer in enumerate(answers) if answer.interval is not None]
+    if not stated:
         return None
-    return np.array([[shares[level] for level in target.levels] for shares in given if shares])
+    ends = np.array([answers[place].interval for place in stated], dtype=np.float64)
+    inside = (ends[:, 0] <= truth[stated]) & (truth[stated] <= ends[:, 1])
+    return _mean(inside.astype(np.float64), clusters[stated])
 
 
-def _score(truth: Floats, said: Floats, shares: Floats | None, target: Target, groups: Integers) -> Scores:
-    if target.kind == "value":
-        return score_values(truth, said, groups)
-    return score_classes(truth.astype(np.int64), said.astype(np.int64), shares, target.levels, groups)
+def _by_model(
+    moments: Sequence[str], answers: Sequence[Answer], errors: Floats, naive: Floats, clusters: NDArray[np.int64]
+) -> tuple[ModelPerformance, ...]:
+    keys = [(answer.model, moment) for answer, moment in zip(answers, moments, strict=True)]
+    found = []
+    for key in dict.fromkeys(keys):
+        mine = np.array([other == key for other in keys])
+        mae, naive_mae = _mean(errors[mine], clusters[mine]), _mean(naive[mine], clusters[mine])
+        found.append(ModelPerformance(model=key[0], moment=key[1], n=int(mine.sum()), mae=mae, naive_mae=naive_mae))
+    return tuple(sorted(found, key=lambda one: -one.n))
 
 
-def _coverage(answers: Sequence[Answer], truth: Floats) -> tuple[float | None, float | None]:
-    """(share of outcomes inside the interval, mean stated share) over the answers that have one."""
-    hits, stated = [], []
-    for answer, outcome in zip(answers, truth.tolist(), strict=True):
-        if answer.interval is not None and answer.coverage is not None:
-            hits.append(answer.interval[0] <= outcome <= answer.interval[1])
-            stated.append(answer.coverage)
-    return (float(np.mean(hits)), float(np.mean(stated))) if hits else (None, None)
-
-
-def _windows(days: Sequence[date], errors: Floats, naive: Floats, groups: Integers) -> tuple[Window, ...]:
-    """Stretches of equal length, at most `WINDOWS` of them, that cover all `days`."""
-    first = min(days)
-    length = -(-((max(days) - first).days + 1) // WINDOWS)
-    rows: dict[int, list[int]] = defaultdict(list)
-    for row, day in enumerate(days):
-        rows[(day - first).days // length].append(row)
-    windows = []
-    for place in sorted(rows):
-        start, among = first + timedelta(days=place * length), np.array(rows[place])
-        windows.append(
-            Window(
-                first=start,
-                last=start + timedelta(days=length - 1),
-                n=len(among),
-                mae=_mean(errors[among], groups[among]),
-                naive_mae=_mean(naive[among], groups[among]),
-            )
-        )
-    return tuple(windows)
-
-
-def _mean(errors: Floats, groups: NDArray[np.int64]) -> Estimate | None:
-    if len(errors) < WINDOW_MINIMUM:
-        return None
-    parts = np.stack([np.ones_like(errors), errors], axis=1)
-    return bootstrap(parts, groups, lambda sums: sums[..., 1] / sums[..., 0], seed=0)
+def _verdict(gain: Estimate, students: int) -> Verdict:
+    if students < ENOUGH:
+        return "not enough data"
+    if gain.low > 0:
+        return "better than the naive rule"
+    return "worse than the naive rule" if gain.high < 0 else "no better than the naive rule"

@@ -1,14 +1,15 @@
 """One loaded model answering rows. Knows its bundle and nothing of stores, champions or requests."""
 
+import math
 from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from database.records import Answer
-from model.bundle import Bundle
+from model.bundle import EXAMPLES, Bundle
 from model.graph import open_graph, run_graph
+from model.vector import RowEncoder
 from preprocessing.encode import Cell, encode_rows
 
 Row = Mapping[str, Cell]
@@ -23,6 +24,16 @@ class Predictor:
         self.profile = bundle.profile
         self.version = version
         self._session = open_graph(bundle.graph)
+        self._encode_row = RowEncoder(bundle.manifest.encoding)
+        target = bundle.manifest.target
+        self._minimum = -math.inf if target.minimum is None else target.minimum
+        self._maximum = math.inf if target.maximum is None else target.maximum
+        self._ranges = tuple((name, low, high) for name, (low, high) in bundle.manifest.ranges.items())
+
+    @property
+    def from_examples(self) -> bool:
+        """Whether it learned from generated examples, which stand for no student."""
+        return self.manifest.lineage.source == EXAMPLES
 
     def outputs(self, X: NDArray[np.float32]) -> Floats:
         """(n, 1) values in target units, or (n, levels) calibrated probabilities, for encoded rows."""
@@ -45,39 +56,51 @@ class Predictor:
 
     def answer(self, rows: Sequence[Row], *, generation: int) -> list[Answer]:
         """One complete answer per row, in order."""
-        outputs = self.outputs(encode_rows(self.manifest.encoding, rows))
-        return [self._answer(row, output, generation) for row, output in zip(rows, outputs, strict=True)]
+        X = self._encode_row(rows[0]) if len(rows) == 1 else encode_rows(self.manifest.encoding, rows)
+        if self.manifest.target.kind == "value":
+            numbers = run_graph(self._session, X)[:, 0].tolist()
+            return [self._value(row, number, generation) for row, number in zip(rows, numbers, strict=True)]
+        shares = self.outputs(X).tolist()
+        return [self._level(row, share, generation) for row, share in zip(rows, shares, strict=True)]
 
-    def _answer(self, row: Row, output: Floats, generation: int) -> Answer:
-        manifest, target = self.manifest, self.manifest.target
-        answer = Answer(
-            target=target.name,
-            value=float(output[0]),
+    def _value(self, row: Row, number: float, generation: int) -> Answer:
+        manifest, value = self.manifest, self._within(number)
+        width = manifest.half_width
+        return Answer(
+            target=manifest.target.name,
+            value=value,
             naive=manifest.naive.answer(row),
             model=self.version,
             generation=generation,
+            interval=None if width is None else (self._within(value - width), self._within(value + width)),
+            coverage=manifest.coverage,
             out_of_range=self._out_of_range(row),
         )
-        if target.kind == "ordered_class":
-            shares = {level: float(p) for level, p in zip(target.levels, output, strict=True)}
-            return msgspec.structs.replace(answer, value=target.levels[int(output.argmax())], probabilities=shares)
-        return msgspec.structs.replace(answer, interval=self._interval(float(output[0])), coverage=manifest.coverage)
 
-    def _interval(self, value: float) -> tuple[float, float] | None:
-        if self.manifest.half_width is None:
-            return None
-        target, ends = self.manifest.target, np.array([-1.0, 1.0]) * self.manifest.half_width + value
-        low, high = clip(ends, target.minimum, target.maximum)
-        return float(low), float(high)
+    def _level(self, row: Row, shares: Sequence[float], generation: int) -> Answer:
+        manifest = self.manifest
+        levels = manifest.target.levels
+        return Answer(
+            target=manifest.target.name,
+            value=levels[shares.index(max(shares))],
+            naive=manifest.naive.answer(row),
+            model=self.version,
+            generation=generation,
+            probabilities=dict(zip(levels, shares, strict=True)),
+            out_of_range=self._out_of_range(row),
+        )
+
+    def _within(self, value: float) -> float:
+        """`value` within the target's range; `clip` for one number."""
+        return min(max(value, self._minimum), self._maximum)
 
     def _out_of_range(self, row: Row) -> tuple[str, ...]:
         """The inputs whose value lies outside what the model was trained on."""
-        outside = []
-        for name, (low, high) in self.manifest.ranges.items():
-            value = row.get(name)
-            if isinstance(value, (int, float)) and not low <= value <= high:
-                outside.append(name)
-        return tuple(outside)
+        return tuple(
+            name
+            for name, low, high in self._ranges
+            if (value := row.get(name)) is not None and not isinstance(value, str) and not low <= value <= high
+        )
 
 
 def clip(values: Floats, minimum: float | None, maximum: float | None) -> Floats:

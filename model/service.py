@@ -6,9 +6,9 @@ The API, the dashboard and the command line all call it, and nothing else scores
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from database.records import Answer, Prediction, new_id, now
-from database.store import PredictionLog
-from model.registry import Champions
+from database.records import Answer, ChampionKey, Prediction, new_id, now
+from model.log import Log
+from model.registry import Champions, Serving
 from preprocessing.rows import ValidRow, validate_rows
 from preprocessing.schema import DomainSchema
 
@@ -20,13 +20,12 @@ class UnknownDomain(LookupError):
 class PredictionService:
     """Answers rows with the champions of their moment, and logs every answer before giving it."""
 
-    def __init__(
-        self, schemas: Mapping[str, DomainSchema], champions: Champions, log: PredictionLog, *, secret: bytes
-    ) -> None:
+    def __init__(self, schemas: Mapping[str, DomainSchema], champions: Champions, log: Log, *, secret: bytes) -> None:
         self.schemas = schemas
         self.champions = champions
         self._log = log
         self._secret = secret
+        self._found: tuple[Mapping[ChampionKey, Serving], dict[tuple[str, str], Sequence[Serving]]] = ({}, {})
 
     def schema(self, domain: str) -> DomainSchema:
         """The schema of `domain`. Raises UnknownDomain, naming those there are."""
@@ -49,18 +48,45 @@ class PredictionService:
 
     def answer(self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str) -> list[Prediction]:
         """One logged prediction per validated row, in order. Raises NoChampion, StoreUnavailable."""
-        answers: list[tuple[Answer, ...]] = [()] * len(rows)
-        for moment, positions in _positions_by_moment(rows).items():
-            inputs = [rows[position].inputs for position in positions]
-            answered = [
-                serving.predictor.answer(inputs, generation=serving.generation)
-                for _, serving in sorted(self.champions.at(schema.name, moment).items())
-            ]
-            for position, row_answers in zip(positions, zip(*answered, strict=True), strict=True):
-                answers[position] = row_answers
-        predictions = [_prediction(schema, row, given, source) for row, given in zip(rows, answers, strict=True)]
+        predictions = self.score(schema, rows, source=source)
         self._log.add_predictions(predictions)
         return predictions
+
+    def score(self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str) -> list[Prediction]:
+        """One prediction per validated row, in order, not logged: whoever calls this must log before answering.
+
+        Raises NoChampion.
+        """
+        if len(rows) == 1:
+            answers = self._answers(schema.name, rows[0].moment, rows)
+        else:
+            answers = [()] * len(rows)
+            for moment, positions in _positions_by_moment(rows).items():
+                given = self._answers(schema.name, moment, [rows[position] for position in positions])
+                for position, row_answers in zip(positions, given, strict=True):
+                    answers[position] = row_answers
+        return [_prediction(schema, row, given, source) for row, given in zip(rows, answers, strict=True)]
+
+    def _answers(self, domain: str, moment: str, rows: Sequence[ValidRow]) -> list[tuple[Answer, ...]]:
+        """What the champions of a moment, in the order of their targets' names, say about each row."""
+        inputs = [row.inputs for row in rows]
+        answered = [
+            serving.predictor.answer(inputs, generation=serving.generation) for serving in self._at(domain, moment)
+        ]
+        return list(zip(*answered, strict=True))
+
+    def _at(self, domain: str, moment: str) -> Sequence[Serving]:
+        """The champions of a moment, found once per refresh. Raises NoChampion."""
+        present = self.champions.all()
+        within, found = self._found
+        if within is not present:
+            within, found = self._found = (present, {})
+        at = found.get((domain, moment))
+        if at is None:
+            self.champions.at(domain, moment)  # says what is missing
+            keys = sorted(key for key in present if key.domain == domain and key.moment == moment)
+            at = found[domain, moment] = tuple(present[key] for key in keys)
+        return at
 
 
 def _positions_by_moment(rows: Sequence[ValidRow]) -> dict[str, list[int]]:

@@ -1,0 +1,55 @@
+"""The HTTP service: `uvicorn api.app:app`. Puts routes, refusals and the hot road together; computes nothing.
+
+Importing this opens nothing and reads no setting; the lifespan of the application does, and closes what it opened.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.errors import Refusals, handle
+from api.hot import HotRoad
+from api.openapi import describe
+from api.routes import batches, domains, drift, health, models, outcomes, predictions, retraining
+from api.running import Running, open_running
+from settings import Settings
+
+ROUTERS = (health, domains, models, predictions, batches, outcomes, drift, retraining)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; `settings` are read from the environment when it starts, where none are given."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_running(settings or Settings()) as running:
+            app.state.running = running
+            yield
+
+    app = FastAPI(title="Gradewatch", version=version("gradewatch"), lifespan=lifespan, docs_url="/docs")
+
+    def running() -> Running:
+        opened: Running = app.state.running
+        return opened
+
+    for module in ROUTERS:
+        app.include_router(module.router)
+    app.add_middleware(HotRoad, running=running)
+    app.add_middleware(Refusals)  # added last, so outermost: it answers for the hot road too
+    app.add_exception_handler(HTTPException, handle)
+    app.add_exception_handler(RequestValidationError, handle)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # as FastAPI's manual says
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, made when a server first asks for it."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["app"] = app = create_app()
+    return app

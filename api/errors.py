@@ -1,0 +1,144 @@
+"""Which error is which answer: one table from exceptions to HTTP statuses, and the form that every refusal has.
+
+The packages below raise what is the case and know no HTTP. Answers follow RFC 9457 (problem details) and never hold
+student data: values that may identify a person are left out where the problems are made.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from preprocessing.rules import BadData, Problem
+
+log = logging.getLogger("gradewatch.api")
+
+
+class Refusal(NamedTuple):
+    """How an exception is answered. retry_after: seconds after which trying again makes sense; None: never."""
+
+    status: int
+    retry_after: int | None = None
+
+
+TABLE: dict[str, Refusal] = {
+    "preprocessing.rules:BadData": Refusal(422),
+    "preprocessing.read:UnreadableFile": Refusal(422),
+    "preprocessing.bodies:MalformedBody": Refusal(400),
+    "preprocessing.bodies:TooManyRows": Refusal(413),
+    "preprocessing.schema:SchemaError": Refusal(500),
+    "api.bodies:BodyTooLarge": Refusal(413),
+    "api.bodies:NoFile": Refusal(400),
+    "api.jobs:Busy": Refusal(409, 30),
+    "api.lookup:NotFound": Refusal(404),
+    "model.service:UnknownDomain": Refusal(404),
+    "model.registry:NoSuchModel": Refusal(404),
+    "model.registry:NoChampion": Refusal(409),
+    "model.artifacts:MissingArtifact": Refusal(409),
+    "model.artifacts:CorruptArtifact": Refusal(409),
+    "model.bundle:BrokenBundle": Refusal(409),
+    "model.log:LogFull": Refusal(503, 1),
+    "database.store:StoreUnavailable": Refusal(503, 2),
+    "database.store:Conflict": Refusal(409),
+    "drift.report:SameSample": Refusal(422),
+    "drift.report:NotComparable": Refusal(422),
+    "drift.column:ProfileError": Refusal(422),
+    "retraining.champions:UnknownChampion": Refusal(404),
+    "api.lookup:BadQuestion": Refusal(422),
+}
+"""By name, since some live in modules that a process serving JSON never imports."""
+
+UNAVAILABLE = "the database does not answer; nothing of this request was kept; try again"
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a request was refused (RFC 9457). title: the kind of refusal. problems: the first 10,000 of problem_count."""
+
+    title: str
+    status: int
+    detail: str
+    problems: tuple[Problem, ...] = ()
+    problem_count: int = 0
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """The row of the table that fits `error`, or None: then it is a fault of ours."""
+    for kind in type(error).__mro__:
+        if found := TABLE.get(f"{kind.__module__}:{kind.__qualname__}"):
+            return found
+    return None
+
+
+def answer_error(error: Exception) -> Response:
+    """The answer to a request that ended in `error`; a fault of ours is logged and not described."""
+    if isinstance(error, HTTPException):
+        document = ProblemDocument(title="HTTPException", status=error.status_code, detail=str(error.detail))
+        return _respond(document, dict(error.headers or {}))
+    if isinstance(error, RequestValidationError):
+        problems = tuple(_parameter_problems(error))
+        return _respond(_bad_data("BadParameter", BadData(problems)))
+    refusal = refusal_of(error)
+    if refusal is None:
+        log.error("request failed", exc_info=error)
+        detail = "something went wrong here; the log says what"
+        return _respond(ProblemDocument(title="InternalError", status=500, detail=detail))
+    headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
+    title = type(error).__name__
+    if isinstance(error, BadData):
+        return _respond(_bad_data(title, error), headers)
+    if title == "StoreUnavailable":
+        log.warning("the database does not answer: %s", error)
+    detail = UNAVAILABLE if title == "StoreUnavailable" else str(error.args[0] if error.args else title)
+    return _respond(ProblemDocument(title=title, status=refusal.status, detail=detail), headers)
+
+
+def _bad_data(title: str, error: BadData) -> ProblemDocument:
+    detail = f"{error.total:,} problem{'s' if error.total != 1 else ''}; nothing of this request was kept"
+    return ProblemDocument(title=title, status=422, detail=detail, problems=error.problems, problem_count=error.total)
+
+
+def _parameter_problems(error: RequestValidationError) -> Iterator[Problem]:
+    """What is wrong with an address or its question mark's part. Values are not repeated."""
+    for fault in error.errors():
+        place, *names = (str(part) for part in fault["loc"])
+        yield Problem(file=place, row=None, column=".".join(names) or None, value=None, rule=str(fault["msg"]))
+
+
+def _respond(document: ProblemDocument, headers: dict[str, str] | None = None) -> Response:
+    body = msgspec.json.encode(document)
+    return Response(body, document.status, headers, media_type="application/problem+json")
+
+
+async def handle(_: Any, error: Exception) -> Response:
+    """`answer_error`, as FastAPI calls its exception handlers."""
+    return answer_error(error)
+
+
+class Refusals:
+    """Answers every exception of the application inside it. Nothing reaches the server but broken connections."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:  # the last door: whatever it is, the caller gets an answer
+            if started:
+                raise
+            await answer_error(error)(scope, receive, send)

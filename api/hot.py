@@ -1,0 +1,120 @@
+"""The two routes that take nearly all requests: predict one and predict many, past the framework's routing.
+
+Body → type made for the domain → encoder → graph → logged → answer. FastAPI and pydantic are not on this road; the
+API's page describes it from the same types (`api.openapi`).
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.bodies import MEGABYTE, read_body
+from api.lookup import BadQuestion
+from api.running import Running
+from api.wire import Said, SaidMany, encoder, say
+from database.records import Prediction
+from preprocessing.bodies import RowReader
+
+SOURCE = "api"
+SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
+
+SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api/v1/engagement/predict/batch",
+               "/api/predict/": "/api/v1/university/predict"}  # fmt: skip
+"""Addresses that callers of the systems before this one know, each with the canonical one that answers."""
+
+
+@dataclass(frozen=True)
+class Road:
+    """Where a hot address leads: to one row, or to many."""
+
+    reader: RowReader
+    many: bool
+
+
+def roads(running: Running) -> dict[str, Road]:
+    """Every hot address of the domains that are loaded."""
+    found: dict[str, Road] = {}
+    for name, reader in running.readers.items():
+        found[f"/api/v1/{name}/predict"] = Road(reader, many=False)
+        found[f"/api/v1/{name}/predict/batch"] = Road(reader, many=True)
+    return found | {seed: found[canonical] for seed, canonical in SEED_ROUTES.items() if canonical in found}
+
+
+class HotRoad:
+    """Answers hot addresses itself and passes everything else to the application inside it."""
+
+    def __init__(self, app: ASGIApp, *, running: Callable[[], Running]) -> None:
+        self._app = app
+        self._running = running
+        self._roads: dict[str, Road] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        if not self._roads:
+            self._roads = roads(self._running())
+        road = self._roads.get(scope["path"])
+        if road is None or (road.many and _is_file(scope)):
+            await self._app(scope, receive, send)
+            return
+        body = await self._answer(road, scope, receive)
+        start = {"type": "http.response.start", "status": 200, "headers": _headers(body)}
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, road: Road, scope: Scope, receive: Receive) -> bytes:
+        running = self._running()
+        body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE)
+        moment = _moment(scope, road.reader) if scope["query_string"] else None
+        if len(body) <= SMALL:
+            predictions = _score(running, road, body, moment)
+        else:
+            predictions = await asyncio.to_thread(_score, running, road, body, moment)
+        await running.log.append(predictions)
+        if road.many and len(predictions) > 100:
+            return await asyncio.to_thread(_say, running, road, predictions)
+        return _say(running, road, predictions)
+
+
+def _score(running: Running, road: Road, body: bytes, moment: str | None) -> list[Prediction]:
+    reader = road.reader
+    if road.many:
+        rows = reader.many(body, moment=moment, limit=running.settings.max_rows)
+    else:
+        rows = [reader.one(body, moment=moment)]
+    return running.predictions.score(reader.schema, rows, source=SOURCE)
+
+
+def _say(running: Running, road: Road, predictions: list[Prediction]) -> bytes:
+    warning = running.warning(predictions[0])
+    answer: Said | SaidMany
+    if road.many:
+        answer = SaidMany(count=len(predictions), predictions=[say(one) for one in predictions], warning=warning)
+    else:
+        answer = say(predictions[0], warning)
+    return encoder.encode(answer)
+
+
+def _moment(scope: Scope, reader: RowReader) -> str | None:
+    """The moment that the address asks for. Raises BadQuestion for another question or an unknown moment."""
+    asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    if asked.keys() - {"moment"} or len(asked.get("moment", [])) > 1:
+        raise BadQuestion("the only question here is ?moment=, once")
+    moment: str = asked["moment"][0]
+    if moment not in reader.schema.moments:
+        raise BadQuestion(f"moment {moment!r:.80} is none of {', '.join(reader.schema.moments)}")
+    return moment
+
+
+def _is_file(scope: Scope) -> bool:
+    """Whether the body says that it is something else than JSON."""
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"application/json")
+    return not kind.startswith((b"application/json", b"application/x-www-form-urlencoded"))
+
+
+def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

@@ -1,0 +1,54 @@
+"""Finds what a request names: a domain's schema, its champions, one record. Raises when there is no such thing."""
+
+from fastapi import Request
+
+from api.running import Running
+from database.records import ChampionKey
+from preprocessing.schema import DomainSchema
+
+PSEUDONYM_LENGTH = 64
+
+
+class NotFound(LookupError):
+    """No record of that id."""
+
+
+class BadQuestion(ValueError):
+    """A question whose parts do not go together, or a value that is none of those there are."""
+
+
+def running(request: Request) -> Running:
+    """The open parts of the service, as a FastAPI dependency."""
+    found: Running = request.app.state.running
+    return found
+
+
+def schema_of(service: Running, domain: str) -> DomainSchema:
+    """The schema of `domain`. Raises UnknownDomain."""
+    return service.predictions.schema(domain)
+
+
+def moment_of(schema: DomainSchema, moment: str | None) -> str | None:
+    """`moment`, if the domain has it. Raises BadQuestion."""
+    if moment is not None and moment not in schema.moments:
+        raise BadQuestion(f"moment {moment!r:.80} is none of {', '.join(schema.moments)}")
+    return moment
+
+
+def keys_of(schema: DomainSchema, target: str | None, moment: str | None) -> list[ChampionKey]:
+    """The champions that a request means: one, those of a target or a moment, or all. Raises BadQuestion."""
+    moment_of(schema, moment)
+    if target is not None and target not in schema.target_by_name:
+        raise BadQuestion(f"target {target!r:.80} is none of {', '.join(schema.target_by_name)}")
+    targets = [target] if target else list(schema.target_by_name)
+    return [ChampionKey(schema.name, name, at) for name in targets for at in ([moment] if moment else schema.moments)]
+
+
+def pseudonym_of(student: str | None) -> str | None:
+    """`student`, if it is a pseudonym as answers give it. Raises BadQuestion: a raw key must not stand in an address,
+    where every log on the way keeps it."""
+    if student is None:
+        return None
+    if len(student) != PSEUDONYM_LENGTH or not all(digit in "0123456789abcdef" for digit in student):
+        raise BadQuestion("student must be the pseudonym of an answer; to search by a student key, POST it to …/find")
+    return student

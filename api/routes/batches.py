@@ -1,0 +1,59 @@
+"""Uploaded files: labelled ones to learn from, unlabelled ones to keep; the same content is stored once."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.bodies import MEGABYTE, Upload, read_uploads
+from api.lookup import running, schema_of
+from api.openapi import answers, takes_file
+from api.running import Running
+from api.wire import Batches, StoredBatch, respond
+from database.records import BatchKind
+from preprocessing.bodies import TooManyRows
+
+router = APIRouter(prefix="/api/v1/{domain}/batches", tags=["batches"])
+Service = Annotated[Running, Depends(running)]
+SHOWN_PROBLEMS = 1000
+
+
+@router.post("", status_code=201, responses=answers(StoredBatch, 201, "stored"), openapi_extra=takes_file())
+async def add_batch(
+    domain: str,
+    request: Request,
+    service: Service,
+    kind: Annotated[BatchKind, Query(description="labeled: with outcomes, to learn from")],
+    skip_bad_rows: Annotated[bool, Query(description="keep the good rows of a file with bad ones")] = False,
+) -> Response:
+    """Store a file as a batch: 201 when it is new, 200 when the same content was there already."""
+    schema_of(service, domain)
+    uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
+    stored = await asyncio.to_thread(_store, service, domain, kind, uploads["file"], skip_bad_rows)
+    return respond(stored, 201 if stored.new else 200)
+
+
+def _store(service: Running, domain: str, kind: Any, upload: Upload, skip_bad_rows: bool) -> StoredBatch:
+    from database.ingest import add_batch as keep
+    from database.ingest import read_batch
+
+    schema, home = service.predictions.schema(domain), service.home
+    intake = read_batch(upload.content, schema, kind, secret=home.secret, name=upload.name, skip_bad_rows=skip_bad_rows)
+    if len(intake.rows) > service.settings.max_rows:
+        limit = service.settings.max_rows
+        raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {limit:,} are allowed")
+    batch, new = keep(home.store, domain, intake.rows, kind, name=upload.name, skipped=intake.skipped)
+    return StoredBatch(
+        batch=batch,
+        new=new,
+        skipped=intake.skipped,
+        problems=intake.problems[:SHOWN_PROBLEMS],
+        ignored_columns=intake.ignored_columns,
+    )
+
+
+@router.get("", responses=answers(Batches))
+def batches(domain: str, service: Service, kind: BatchKind | None = None) -> Response:
+    """Stored batches, newest first."""
+    schema_of(service, domain)
+    return respond(Batches(batches=service.home.store.batches(domain, kind)))

@@ -1,0 +1,51 @@
+"""The domains: what is predicted from which columns, and upload templates."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Response
+
+from api.lookup import running, schema_of
+from api.openapi import answers
+from api.running import Running
+from api.wire import Domains, DomainSummary, respond
+from preprocessing.schema import DomainSchema
+
+router = APIRouter(prefix="/api/v1/domains", tags=["domains"])
+SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@router.get("", responses=answers(Domains))
+async def domains(service: Annotated[Running, Depends(running)]) -> Response:
+    """Every domain, with its moments, targets and loaded champions."""
+    return respond(Domains(domains=[_summary(service, schema) for schema in service.home.schemas.values()]))
+
+
+def _summary(service: Running, schema: DomainSchema) -> DomainSummary:
+    champions = [key for key in service.home.champions.all() if key.domain == schema.name]
+    return DomainSummary(
+        name=schema.name,
+        title=schema.title,
+        description=schema.description,
+        moments=schema.moments,
+        targets=tuple(schema.target_by_name),
+        champions=tuple(f"{key.target}@{key.moment}" for key in sorted(champions)),
+    )
+
+
+@router.get("/{domain}")
+async def domain(domain: str, service: Annotated[Running, Depends(running)]) -> Response:
+    """One domain: every column with its kind, range, unit, levels and the moment from which it is known."""
+    return respond(schema_of(service, domain))
+
+
+@router.get("/{domain}/template")
+def domain_template(
+    domain: str, service: Annotated[Running, Depends(running)], format: Literal["csv", "xlsx"] = "csv"
+) -> Response:
+    """An upload template with example rows."""
+    from preprocessing.template import template
+
+    schema = schema_of(service, domain)
+    headers = {"content-disposition": f'attachment; filename="{schema.name}.{format}"'}
+    media = SPREADSHEET if format == "xlsx" else "text/csv; charset=utf-8"
+    return Response(template(schema, format=format), headers=headers, media_type=media)

@@ -1,0 +1,53 @@
+"""Whether the process lives, and whether it can answer."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from api.lookup import running
+from api.openapi import answers
+from api.running import Running
+from api.wire import BrokenChampion, ChampionState, Health, Readiness, respond
+from database.store import StoreUnavailable
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health", responses=answers(Health, words="the process lives"))
+async def health() -> Response:
+    """Answers as long as the process lives; asks nothing of the database."""
+    return respond(Health())
+
+
+@router.get("/ready", responses=answers(Readiness, words="requests can be answered"))
+def ready(service: Annotated[Running, Depends(running)]) -> Response:
+    """Ready: the database answers and at least one champion is in memory. Champions that failed to load are listed."""
+    store = _store_state(service)
+    champions = service.home.champions
+    states = tuple(
+        ChampionState(
+            domain=key.domain,
+            target=key.target,
+            moment=key.moment,
+            version=one.predictor.version,
+            generation=one.generation,
+            from_examples=one.predictor.from_examples,
+        )
+        for key, one in sorted(champions.all().items())
+    )
+    broken = tuple(
+        BrokenChampion(domain=key.domain, target=key.target, moment=key.moment, generation=generation)
+        for key, generation in sorted(champions.broken.items())
+    )
+    reasons = [] if store == "ok" else [store]
+    reasons += [] if states else ["no champion is loaded: train one"]
+    answer = Readiness(ready=not reasons, store=store, reasons=tuple(reasons), champions=states, broken=broken)
+    return respond(answer, 200 if answer.ready else 503, None if answer.ready else {"retry-after": "2"})
+
+
+def _store_state(service: Running) -> str:
+    try:
+        service.home.store.ping()
+    except StoreUnavailable:
+        return "the database does not answer"
+    return "ok"

@@ -1,0 +1,75 @@
+"""Model versions and who is champion: the registry, its history, and changing it by hand."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.bodies import read_command
+from api.lookup import keys_of, running, schema_of
+from api.openapi import answers, takes
+from api.running import Running
+from api.wire import Activate, Models, Rollback, Successions, respond
+from database.records import Succession
+from model.registry import activate, rollback
+
+router = APIRouter(prefix="/api/v1/models", tags=["models"])
+Service = Annotated[Running, Depends(running)]
+ACTOR = "api"
+
+
+@router.get("", responses=answers(Models))
+def models(service: Service, domain: Annotated[str | None, Query()] = None) -> Response:
+    """Every model version, newest first, and the champions, with their generation."""
+    if domain is not None:
+        schema_of(service, domain)
+    store = service.home.store
+    kept = [model for model in store.models() if domain in (None, model.domain)]
+    champions = [champion for champion in store.champions() if domain in (None, champion.domain)]
+    return respond(Models(models=kept, champions=champions))
+
+
+@router.get("/history", responses=answers(Successions))
+def history(service: Service, domain: str, target: str | None = None, moment: str | None = None) -> Response:
+    """Every change of champion in a domain, oldest first, with who did it and why."""
+    keys = keys_of(schema_of(service, domain), target, moment)
+    found = [succession for key in keys for succession in service.home.store.successions(key)]
+    return respond(Successions(successions=sorted(found, key=lambda one: one.at)))
+
+
+@router.post("/activate", responses=answers(Successions), openapi_extra=takes(Activate))
+async def activate_version(request: Request, service: Service) -> Response:
+    """Make an earlier version champion: for its own target, or all-or-none with every model of its training run."""
+    wanted = await read_command(request, Activate)
+    return respond(await asyncio.to_thread(_activate, service, wanted))
+
+
+def _activate(service: Running, wanted: Activate) -> Successions:
+    schema_of(service, wanted.domain)
+    done = activate(
+        service.home.store,
+        wanted.domain,
+        wanted.version,
+        all_targets=wanted.all_targets,
+        actor=ACTOR,
+        reason=wanted.reason,
+    )
+    return _refreshed(service, done)
+
+
+@router.post("/rollback", responses=answers(Successions), openapi_extra=takes(Rollback))
+async def roll_back(request: Request, service: Service) -> Response:
+    """Bring back the champions before the present ones, all or none."""
+    wanted = await read_command(request, Rollback)
+    return respond(await asyncio.to_thread(_roll_back, service, wanted))
+
+
+def _roll_back(service: Running, wanted: Rollback) -> Successions:
+    keys = keys_of(schema_of(service, wanted.domain), wanted.target, wanted.moment)
+    return _refreshed(service, rollback(service.home.store, keys, actor=ACTOR, reason=wanted.reason))
+
+
+def _refreshed(service: Running, done: list[Succession]) -> Successions:
+    """This worker serves the change at once; the others find it at their next look."""
+    service.home.champions.refresh()
+    return Successions(successions=done)

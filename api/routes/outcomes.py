@@ -1,0 +1,51 @@
+"""What really happened, and how good the answers were in its light."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.bodies import MEGABYTE, Upload, read_uploads
+from api.lookup import keys_of, running, schema_of
+from api.openapi import answers, takes_file
+from api.running import Running
+from api.wire import StoredOutcomes, respond
+from model.performance import DomainPerformance, measure
+
+router = APIRouter(prefix="/api/v1/{domain}", tags=["outcomes"])
+Service = Annotated[Running, Depends(running)]
+
+
+@router.post("/outcomes", responses=answers(StoredOutcomes), openapi_extra=takes_file(json=True))
+async def add_outcomes(domain: str, request: Request, service: Service) -> Response:
+    """Store outcomes: a JSON list or a file, each row with a prediction_id or a student key (and period) and the
+    value of one target or more. A later outcome about the same corrects the earlier."""
+    schema_of(service, domain)
+    uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
+    return respond(await asyncio.to_thread(_store, service, domain, uploads["file"]))
+
+
+def _store(service: Running, domain: str, upload: Upload) -> StoredOutcomes:
+    from database.ingest import read_outcomes
+
+    schema, home = service.predictions.schema(domain), service.home
+    found = read_outcomes(upload.content, schema, secret=home.secret, name=upload.name)
+    new, corrected = home.store.add_outcomes(found)
+    return StoredOutcomes(outcomes=len(found), new=new, corrected=corrected, known=len(found) - new - corrected)
+
+
+@router.get("/performance", responses=answers(DomainPerformance))
+def performance(
+    domain: str,
+    service: Service,
+    target: Annotated[str | None, Query(description="all of the domain by default")] = None,
+    since: Annotated[datetime | None, Query(description="of predictions made from then on")] = None,
+    limit: Annotated[int, Query(ge=1, le=100_000, description="the newest so many per target")] = 20_000,
+) -> Response:
+    """How far answers were from what happened, beside the naive rule on the same rows."""
+    schema = schema_of(service, domain)
+    keys_of(schema, target, None)
+    at = since.astimezone() if since else None
+    targets = [target] if target else list(schema.target_by_name)
+    return respond(measure(service.home.store, schema, targets, since=at, limit=limit))

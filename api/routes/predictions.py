@@ -1,0 +1,96 @@
+"""Predictions: many from a file, and those that were logged. One row and JSON batches are answered by `api.hot`."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.bodies import MEGABYTE, read_command, read_uploads
+from api.hot import SOURCE
+from api.lookup import NotFound, moment_of, pseudonym_of, running, schema_of
+from api.openapi import answers, takes, takes_file
+from api.running import Running
+from api.wire import Find, FoundPredictions, Said, SaidMany, respond, say
+from database.records import Prediction
+from preprocessing.bodies import MalformedBody, TooManyRows
+from preprocessing.pii import pseudonym
+
+router = APIRouter(prefix="/api/v1/{domain}", tags=["predictions"])
+Service = Annotated[Running, Depends(running)]
+Moment = Annotated[str | None, Query(description="answer as of this moment; each row's own by default")]
+MOST = 1000
+
+
+@router.post("/predict", responses=answers(Said, words="logged, then answered"))
+async def predict(domain: str, service: Service, moment: Moment = None) -> Response:  # noqa: ARG001 (shown on the page)
+    """Predict one row: its fields as a JSON object."""
+    schema_of(service, domain)
+    raise MalformedBody("expected one JSON object with the fields of a row")
+
+
+@router.post("/predict/batch", responses=answers(SaidMany, words="logged, then answered"), openapi_extra=takes_file())
+async def predict_batch(domain: str, request: Request, service: Service, moment: Moment = None) -> Response:
+    """Predict many rows: a JSON list, {"students": list}, or a CSV, Excel, Parquet or JSON lines file."""
+    schema = schema_of(service, domain)
+    moment_of(schema, moment)
+    uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
+    name, content = uploads["file"]
+    predictions = await asyncio.to_thread(_predict_file, service, domain, content, name, moment)
+    warning = service.warning(predictions[0]) if predictions else None
+    said = SaidMany(count=len(predictions), predictions=[say(one) for one in predictions], warning=warning)
+    return await asyncio.to_thread(respond, said)
+
+
+def _predict_file(service: Running, domain: str, content: bytes, name: str, moment: str | None) -> list[Prediction]:
+    from preprocessing.read import read_table
+    from preprocessing.validate import rows_of, validate_table
+
+    schema = service.predictions.schema(domain)
+    raw, limit = read_table(content, name=name), service.settings.max_rows
+    if raw.frame.height > limit:
+        raise TooManyRows(f"{raw.frame.height:,} rows in one request; at most {limit:,} are allowed")
+    validated = validate_table(raw, schema, secret=service.home.secret, moment=moment).require_clean()
+    return service.predictions.answer(schema, rows_of(validated.frame, schema), source=SOURCE)
+
+
+@router.get("/predictions", responses=answers(FoundPredictions))
+def predictions(
+    domain: str,
+    service: Service,
+    student: Annotated[str | None, Query(description="pseudonym, as answers give it")] = None,
+    since: Annotated[datetime | None, Query(description="from then on, with its zone")] = None,
+    until: Annotated[datetime | None, Query(description="before then, with its zone")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+) -> Response:
+    """Logged predictions, newest first."""
+    schema_of(service, domain)
+    found = service.home.store.predictions(
+        domain, since=_aware(since), until=_aware(until), student=pseudonym_of(student), limit=limit
+    )
+    return respond(FoundPredictions(predictions=found))
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    """A time without a zone is meant as local to the server."""
+    return at.astimezone() if at is not None else None
+
+
+@router.post("/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find))
+async def find_predictions(domain: str, request: Request, service: Service) -> Response:
+    """Logged predictions of a student, by the institution's own key, newest first."""
+    schema_of(service, domain)
+    wanted = await read_command(request, Find)
+    student, limit = pseudonym(str(wanted.student), service.home.secret), max(1, min(wanted.limit, MOST))
+    found = await asyncio.to_thread(service.home.store.predictions, domain, student=student, limit=limit)
+    return respond(FoundPredictions(predictions=found))
+
+
+@router.get("/predictions/{id}", responses=answers(Prediction))
+def prediction(domain: str, id: str, service: Service) -> Response:
+    """One logged prediction."""
+    schema_of(service, domain)
+    found = service.home.store.prediction(id)
+    if found is None or found.domain != domain:
+        raise NotFound(f"no prediction of that id in {domain}")
+    return respond(found)

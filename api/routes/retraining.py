@@ -1,0 +1,48 @@
+"""Retraining: starting a run in a process of its own, and what runs decided."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.bodies import read_command
+from api.jobs import runs
+from api.lookup import NotFound, keys_of, running, schema_of
+from api.openapi import answers, takes
+from api.running import Running
+from api.wire import Retrain, RetrainingRun, Retrainings, respond
+
+router = APIRouter(prefix="/api/v1/{domain}/retrain", tags=["retraining"])
+Service = Annotated[Running, Depends(running)]
+NEWEST = 100
+
+
+@router.post("", status_code=202, responses=answers(RetrainingRun, 202, "started"), openapi_extra=takes(Retrain))
+async def retrain(domain: str, request: Request, service: Service) -> Response:
+    """Start a retraining run on the newest labelled records; its address is in the answer's Location."""
+    wanted = await read_command(request, Retrain)
+    keys_of(schema_of(service, domain), wanted.target, wanted.moment)
+    run = await service.jobs.start(domain, wanted)
+    return respond(run, 202, {"location": f"/api/v1/{domain}/retrain/{run.id}"})
+
+
+@router.get("", responses=answers(Retrainings))
+def retrainings(domain: str, service: Service, limit: Annotated[int, Query(ge=1, le=NEWEST)] = 20) -> Response:
+    """The newest runs that the service started, and the newest decisions, whoever started the run."""
+    schema_of(service, domain)
+    store = service.home.store
+    answer = Retrainings(runs=runs(store, domain, limit=limit), decisions=store.decisions(domain, limit=limit))
+    return respond(answer)
+
+
+@router.get("/{run}", responses=answers(RetrainingRun))
+def retraining(domain: str, run: str, service: Service) -> Response:
+    """One run: whether it has finished, what it printed last, and what was decided meanwhile."""
+    schema_of(service, domain)
+    store = service.home.store
+    for found in runs(store, domain, limit=NEWEST):
+        if found.id == run:
+            decisions = store.decisions(domain, limit=NEWEST)
+            within = [d for d in decisions if found.started <= d.at and (not found.finished or d.at <= found.finished)]
+            return respond(msgspec.structs.replace(found, decisions=within))
+    raise NotFound(f"no retraining run of that id in {domain}")

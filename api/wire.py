@@ -1,0 +1,241 @@
+"""What the service says: the records of its answers, encoded by msgspec and shown on the API's page as they are.
+
+Records of the store are given as they are where nothing has to be left out or added.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from starlette.responses import Response
+
+from database.records import (
+    Answer,
+    Batch,
+    DecisionRecord,
+    DriftRecord,
+    Event,
+    ModelVersion,
+    Outcome,
+    Prediction,
+    Succession,
+)
+from model.performance import DomainPerformance
+from preprocessing.rules import Problem
+
+EXAMPLES_WARNING = (
+    "this model learned from generated examples, which stand for no student; train it on your own records before "
+    "you act on its answers"
+)
+
+encoder = msgspec.json.Encoder()
+
+
+def respond(record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """`record` as a JSON answer."""
+    return Response(encoder.encode(record), status, headers, media_type="application/json")
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """One logged prediction as its asker sees it.
+
+    id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given.
+    """
+
+    id: str
+    domain: str
+    moment: str
+    at: datetime
+    answers: tuple[Answer, ...]
+    student: str | None = None
+    warning: str | None = None
+
+
+class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
+    """Logged predictions, in the order of the rows."""
+
+    count: int
+    predictions: Sequence[Said]
+    warning: str | None = None
+
+
+def say(prediction: Prediction, warning: str | None = None) -> Said:
+    """A prediction as its asker sees it."""
+    return Said(
+        id=prediction.id,
+        domain=prediction.domain,
+        moment=prediction.moment,
+        at=prediction.at,
+        answers=prediction.answers,
+        student=prediction.student,
+        warning=warning,
+    )
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """That the process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ChampionState(msgspec.Struct, frozen=True, kw_only=True):
+    """A champion that this worker has in memory. from_examples: it learned from generated examples."""
+
+    domain: str
+    target: str
+    moment: str
+    version: str
+    generation: int
+    from_examples: bool
+
+
+class BrokenChampion(msgspec.Struct, frozen=True, kw_only=True):
+    """A champion that could not be loaded; the one before it serves on, where there was one."""
+
+    domain: str
+    target: str
+    moment: str
+    generation: int
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this worker can answer. store: "ok", or what is wrong. reasons: why it is not ready."""
+
+    ready: bool
+    store: str
+    reasons: tuple[str, ...]
+    champions: tuple[ChampionState, ...]
+    broken: tuple[BrokenChampion, ...]
+
+
+class DomainSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain in a list. champions: "target@moment" of those that are loaded."""
+
+    name: str
+    title: str
+    description: str
+    moments: tuple[str, ...]
+    targets: tuple[str, ...]
+    champions: tuple[str, ...]
+
+
+class Domains(msgspec.Struct, frozen=True, kw_only=True):
+    """The domains that are served."""
+
+    domains: Sequence[DomainSummary]
+
+
+class FoundPredictions(msgspec.Struct, frozen=True, kw_only=True):
+    """Logged predictions, newest first."""
+
+    predictions: Sequence[Prediction]
+
+
+class Find(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A search by a raw student key, which belongs in a body and never in an address."""
+
+    student: str | int
+    limit: int = 100
+
+
+class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an uploaded file. new: False when the same content was there already; nothing changed then.
+
+    skipped: bad rows that were left out on request, with the first of their problems. ignored_columns: columns of the
+    file that the domain does not know.
+    """
+
+    batch: Batch
+    new: bool
+    skipped: int = 0
+    problems: Sequence[Problem] = ()
+    ignored_columns: tuple[str, ...] = ()
+
+
+class Batches(msgspec.Struct, frozen=True, kw_only=True):
+    """Uploaded batches, newest first."""
+
+    batches: Sequence[Batch]
+
+
+class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of uploaded outcomes, one per row and target. known: said the same before."""
+
+    outcomes: int
+    new: int
+    corrected: int
+    known: int
+
+
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """The registry: versions newest first, and who is champion."""
+
+    models: Sequence[ModelVersion]
+    champions: Sequence[Succession]
+
+
+class Successions(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes of champion, oldest first."""
+
+    successions: Sequence[Succession]
+
+
+class Activate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make `version` (or its beginning) champion; all_targets: with every model of the same training run."""
+
+    domain: str
+    version: str
+    all_targets: bool = False
+    reason: str = "activated over the API"
+
+
+class Rollback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bring back the champions before the present ones, of one target and moment or of all."""
+
+    domain: str
+    target: str | None = None
+    moment: str | None = None
+    reason: str = "rolled back over the API"
+
+
+class DriftReports(msgspec.Struct, frozen=True, kw_only=True):
+    """Stored drift reports, newest first."""
+
+    reports: Sequence[DriftRecord]
+
+
+class Retrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to retrain: one target or moment, or all. dry_run: decide and say so in the run's words, change nothing."""
+
+    target: str | None = None
+    moment: str | None = None
+    dry_run: bool = False
+
+
+class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of `gradewatch retrain` that this service started. words: the end of what it printed."""
+
+    id: str
+    domain: str
+    state: Literal["running", "finished", "failed", "busy", "stopped"]
+    started: datetime
+    finished: datetime | None = None
+    exit_code: int | None = None
+    words: str = ""
+    decisions: Sequence[DecisionRecord] = ()
+
+
+class Retrainings(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest retraining runs and decisions of a domain."""
+
+    runs: Sequence[RetrainingRun]
+    decisions: Sequence[DecisionRecord]
+
+
+SHOWN: tuple[type, ...] = (
+    Said, SaidMany, Health, Readiness, Domains, FoundPredictions, Prediction, Find, StoredBatch, Batches,
+    StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports, DriftRecord,
+    Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem,
+)  # fmt: skip
+"""The records that the API's page describes."""
