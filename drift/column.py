@@ -122,6 +122,8 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericCol
         low, high = int(numbers.min()), int(numbers.max())
         if high - low < min(COUNTED_SPAN, 4 * len(numbers)):
             return _counted(np.bincount((numbers - numbers.dtype.type(low)).astype(np.int64, copy=False)), low, missing)
+    if numbers.dtype.kind == "f" and (found := _count_marks(numbers, missing)):
+        return found
     ordered = np.sort(numbers.astype(np.float64, copy=False))
     present = int(np.searchsorted(ordered, np.nan)) if len(ordered) else 0
     lost = missing + len(ordered) - present
@@ -134,7 +136,7 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericCol
     return NumericColumn(_positive_zero(ordered[starts]), smallest(counts), lost)
 
 
-COUNTED_SPAN = 1 << 16  # between the smallest and largest integer; the counts stay in the processor's cache
+COUNTED_SPAN = 1 << 16  # integers from the smallest to the largest; their counts stay in the processor's cache
 
 
 def _counted(counts: Integers, low: int, missing: int) -> NumericColumn:
@@ -143,6 +145,36 @@ def _counted(counts: Integers, low: int, missing: int) -> NumericColumn:
     repeats = counts[occurring]
     values = (occurring + low).astype(np.float64)
     return NumericColumn(values, None if int(repeats.max()) == 1 else smallest(repeats), missing)
+
+
+SCALES = (1, 2, 10, 100)  # marks come as k, k/2, k/10 and k/100
+LOOKED_AT = 1_000  # values that decide whether counting is tried
+MARKS_FROM = 20_000  # values; below, sorting is as fast
+CHUNK = 1 << 16  # values; half a megabyte stays in the cache
+
+
+def _count_marks(numbers: npt.NDArray[Any], missing: int) -> NumericColumn | None:
+    """The summary of values that are all k/1, k/2, k/10 or k/100 for some integer k, each of them checked; else None.
+
+    Counting costs half of sorting.
+    """
+    first = numbers[:LOOKED_AT].astype(np.float64)
+    if len(numbers) < MARKS_FROM or not np.isfinite(first).all() or np.abs(first).max() > COUNTED_SPAN:
+        return None
+    scale = next((scale for scale in SCALES if (np.rint(first * scale) / scale == first).all()), None)
+    low, high = float(numbers.min()), float(numbers.max())
+    if scale is None or not (high - low) * scale < COUNTED_SPAN or abs(low) > COUNTED_SPAN:
+        return None
+    start = round(low * scale)
+    counts = np.zeros(round(high * scale) - start + 1, np.int64)
+    for begin in range(0, len(numbers), CHUNK):
+        values = numbers[begin : begin + CHUNK].astype(np.float64, copy=False)
+        whole = np.rint(values * scale)
+        if not (whole / scale == values).all():
+            return None
+        counts += np.bincount((whole - start).astype(np.intp), minlength=len(counts))
+    column = _counted(counts, start, missing)
+    return NumericColumn(column.values / scale, column.repeats, missing)
 
 
 def _positive_zero(values: Floats) -> Floats:

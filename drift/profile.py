@@ -221,18 +221,21 @@ def _levels(column: pl.Series) -> CategoricalColumn:
     missing = column.null_count()
     if column.dtype == pl.String and len(column) >= LONG and (counted := _few_levels(column, missing)):
         return count_levels(counted, missing)
-    counts = column.alias("level").to_frame().group_by("level").len("rows").filter(pl.col("level").is_not_null())
-    levels = counts["level"].cast(pl.String).to_list()
-    return count_levels(dict(zip(levels, counts["rows"].to_list(), strict=True)), missing)
+    named = column.alias("level")
+    grouped = named.to_frame().group_by("level").len("rows") if len(column) >= MANY else named.value_counts(name="rows")
+    levels, rows = grouped["level"].cast(pl.String).to_list(), grouped["rows"].to_list()
+    present = {level: count for level, count in zip(levels, rows, strict=True) if level is not None}
+    return count_levels(present, missing)
 
 
-LONG = 50_000  # rows; looking for each level in turn is several times faster than grouping, when there are few
-FEW = 8
+LONG = 1_000  # rows; looking for each level in turn is several times faster than grouping, when there are few
+MANY = 50_000  # rows; grouping by a query then costs less than counting directly
+FEW = 8  # levels
 
 
 def _few_levels(column: pl.Series, missing: int) -> dict[str, int]:
     """The count of each level, found by looking for those of the first rows; empty when there are others or many."""
-    first = column.head(LONG // 10).unique().drop_nulls().to_list()
+    first = column.head(LONG).unique().drop_nulls().to_list()
     if not 0 < len(first) <= FEW:
         return {}
     counted = {level: int((column == level).sum()) for level in first}

@@ -69,17 +69,22 @@ def _largest_gap(few: NumericColumn, many: NumericColumn) -> tuple[int, float]:
     if distinct <= DIRECT_UP_TO:
         return _gap_at(few, many, np.arange(distinct))
     pivots = np.arange(STRIDE - 1, distinct, STRIDE)
-    best = _gap_at(few, many, pivots)
-    bounds = _bounds_between(few, many, pivots)
-    blocks = np.flatnonzero(bounds > best[0])
+    after = np.searchsorted(many.values, few.values[pivots], side="right")
+    best = _gap_at(few, many, pivots, after)
+    blocks = np.flatnonzero(_bounds_between(few, many, pivots, after) > best[0])
     inside = (blocks[:, None] * STRIDE + np.arange(STRIDE - 1)).ravel()
     candidates = np.concatenate([inside, np.arange(pivots[-1] + 1, distinct)])
     return max(best, _gap_at(few, many, candidates)) if len(candidates) else best
 
 
-def _gap_at(few: NumericColumn, many: NumericColumn, index: npt.NDArray[np.intp]) -> tuple[int, float]:
+Index = npt.NDArray[np.intp]
+
+
+def _gap_at(few: NumericColumn, many: NumericColumn, index: Index, after: Index | None = None) -> tuple[int, float]:
+    """The largest gap at the values number `index` of few, or just below one. after: rank of each among many's."""
     points = few.values[index]
-    after = np.searchsorted(many.values, points, side="right")
+    if after is None:
+        after = np.searchsorted(many.values, points, side="right")
     before = after - (many.values[np.maximum(after - 1, 0)] == points) * (after > 0)
     at = np.abs(few.rows_before(index + 1) * many.present - many.rows_before(after) * few.present)
     below = np.abs(few.rows_before(index) * many.present - many.rows_before(before) * few.present)
@@ -91,10 +96,8 @@ def _gap_at(few: NumericColumn, many: NumericColumn, index: npt.NDArray[np.intp]
     return int(below[best_below]), float(max(many.values[last] if last >= 0 else -np.inf, earlier))
 
 
-def _bounds_between(few: NumericColumn, many: NumericColumn, pivots: npt.NDArray[np.intp]) -> Integers:
+def _bounds_between(few: NumericColumn, many: NumericColumn, pivots: Index, after: Index) -> Integers:
     """For each block of values before a pivot: what no gap in it can exceed, whatever the order of the values is."""
-    points = few.values[pivots]
-    after = np.searchsorted(many.values, points, side="right")
     few_end, many_end = few.rows_before(pivots + 1) * many.present, many.rows_before(after) * few.present
     few_start, many_start = np.append(0, few_end[:-1]), np.append(0, many_end[:-1])
     bounds: Integers = np.maximum(few_end - many_start, many_end - few_start)
@@ -337,16 +340,16 @@ def _jensen_shannon(table: Integers) -> float:
     return math.sqrt(min(1.0, max(0.0, divergence)))
 
 
-QUANTILES = 4_096  # at which the Wasserstein distance of long columns is taken
+QUANTILES = 4_096  # at which the Wasserstein distance of columns with more distinct values is taken
 
 
 def wasserstein(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> float | None:
-    """The Wasserstein-1 distance, in the column's unit: exact up to 32,768 distinct values in all, else the mean
+    """The Wasserstein-1 distance, in the column's unit: exact up to 4,096 distinct values in all, else the mean
     distance of 4,096 quantiles. None when it is not finite, or a sample is known only on a grid."""
     if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        if len(reference.values) + len(current.values) > 8 * QUANTILES:
+        if len(reference.values) + len(current.values) > QUANTILES:
             shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
             distance = float(np.abs(reference.quantiles(shares) - current.quantiles(shares)).mean())
         else:

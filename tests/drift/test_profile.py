@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from drift.column import BinnedColumn, NumericColumn, ProfileError
+from drift.column import BinnedColumn, NumericColumn, ProfileError, summarise_numbers
 from drift.profile import Profile, build_profile, profile_frame
 from drift.report import ALARMING, DriftPolicy, DriftReport, NotComparable, SameSample, compare
 
@@ -328,3 +328,29 @@ def test_a_profile_holds_no_rows(schema):
     column = numbers(schema, *values).columns["x"]
     assert isinstance(column, NumericColumn)
     assert column.values.tolist() == sorted(values)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 10, 100])
+@pytest.mark.parametrize("odd", [None, 0.123456, -0.0, math.inf, math.nan, 1e300])
+def test_counting_marks_and_sorting_values_find_the_same(scale, odd):
+    values = np.random.default_rng(scale).integers(-300, 2_000, 70_000) / scale
+    if odd is not None:
+        values[69_000] = odd
+    found = summarise_numbers(values)
+    expected, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    assert found.values.tolist() == expected.tolist()
+    assert found.counts.tolist() == counts.tolist()
+    assert found.missing == int(np.isnan(values).sum())
+    assert math.copysign(1, found.values[np.searchsorted(found.values, 0.0)]) == 1
+
+
+@pytest.mark.parametrize("rows", [50, 5_000, 60_000])
+@pytest.mark.parametrize("late", [None, "a level that comes late"])
+def test_levels_are_counted_whole_however_they_are_found(schema, rows, late):
+    values = [["a", "b", None][i % 3] for i in range(rows)]
+    values[-1] = late
+    column = build_profile(pl.DataFrame({"c": values}), schema).columns["c"]
+    assert dict(zip(column.levels, column.counts.tolist(), strict=True)) == {
+        level: values.count(level) for level in set(values) - {None}
+    }
+    assert column.missing == values.count(None)
