@@ -53,12 +53,12 @@ class Source(Protocol):
         """(batch id, row) of every row with one of the record ids, in any batch and any order."""
 
 
-def parts(items: Iterable[T], size: int = PAGE) -> Iterator[list[T]]:
-    """`items` in lists of at most `size`."""
+def parts(items: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
+    """`items` in lists of at most `size`, `PAGE` by default."""
     part: list[T] = []
     for item in items:
         part.append(item)
-        if len(part) == size:
+        if len(part) == (size or PAGE):
             yield part
             part = []
     if part:

@@ -496,8 +496,13 @@ def _only_duplicates(error: BulkWriteError) -> bool:
 
 
 def _between(since: datetime | None, until: datetime | None) -> Document:
-    at = {"$gte": since, "$lt": until}
-    limits = {word: micros(limit) for word, limit in at.items() if limit is not None}
+    limits = {}
+    if since is not None:
+        # Times are whole numbers, so this is ">= since"; said so because SecantusDB, on which the tests run, drops the
+        # boundary itself when an index goes on behind `at`.
+        limits["$gt"] = micros(since) - 1
+    if until is not None:
+        limits["$lt"] = micros(until)
     return {"at": limits} if limits else {}
 
 

@@ -237,10 +237,11 @@ def _write(connection: sa.Connection, kind: str, rows: Sequence[Row], *, replace
     if connection.dialect.name == "sqlite":
         return connection.exec_driver_sql(_sqlite_text(kind, replace), list(rows)).rowcount
     names = [column.name for column in TABLES[kind].columns]
-    written = 0
+    statement = _insert(kind, "postgresql", replace)
+    written, counted = 0, {"preserve_rowcount": True}
     for part in matching.parts(rows, ROWS_AT_ONCE):
         document = msgspec.json.encode([dict(zip(names, row, strict=True)) for row in part]).decode()
-        written += connection.execute(_insert(kind, "postgresql", replace), {"rows": document}).rowcount
+        written += connection.execute(statement, {"rows": document}, execution_options=counted).rowcount
     return written
 
 

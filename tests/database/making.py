@@ -1,0 +1,147 @@
+"""Records for tests of the stores: `make_*` gives a plain one, the strategies give any."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from database.records import (
+    Answer,
+    Batch,
+    BatchKind,
+    BatchRow,
+    Cell,
+    DecisionRecord,
+    DriftRecord,
+    Event,
+    ModelVersion,
+    Outcome,
+    Prediction,
+    Succession,
+    new_id,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def after(microseconds: int) -> datetime:
+    return NOON + timedelta(microseconds=microseconds)
+
+
+def make_answer(target: str = "G3", value: float | str = 12.5) -> Answer:
+    return Answer(
+        target=target, value=value, naive=11.0, model="a" * 64, generation=1, interval=(9.25, 15.75), coverage=0.9
+    )
+
+
+def make_prediction(at: datetime = NOON, *, target: str = "G3", **fields: Any) -> Prediction:
+    plain: dict[str, Any] = {
+        "id": new_id(),
+        "domain": "school",
+        "moment": "G2",
+        "inputs": {"G1": 11.0, "G2": 12.0},
+        "answers": (make_answer(target),),
+        "source": "api",
+        "at": at,
+    }
+    return Prediction(**(plain | fields))
+
+
+def make_outcome(value: float | str = 13.0, at: datetime = NOON, **fields: Any) -> Outcome:
+    return Outcome(**({"domain": "school", "target": "G3", "value": value, "at": at} | fields))
+
+
+def make_row(number: int, *, targets: Mapping[str, float | str] | None = None, **fields: Any) -> BatchRow:
+    plain = {"record": f"record {number}", "inputs": {"G1": float(number)}, "targets": targets or {"G3": float(number)}}
+    return BatchRow(**(plain | {"number": number} | fields))
+
+
+def make_batch(id: str, at: datetime = NOON, *, kind: BatchKind = "labeled", rows: int = 1, **fields: Any) -> Batch:
+    return Batch(**({"id": id, "domain": "school", "kind": kind, "name": "marks.csv", "rows": rows, "at": at} | fields))
+
+
+def make_succession(generation: int, *, target: str = "G3", moment: str = "G2", **fields: Any) -> Succession:
+    plain: dict[str, Any] = {
+        "domain": "school",
+        "version": f"version {generation}",
+        "action": "promote",
+        "actor": "tester",
+        "reason": "better by 0.02",
+        "at": after(generation),
+    }
+    return Succession(target=target, moment=moment, generation=generation, **(plain | fields))
+
+
+def make_model(version: str, at: datetime = NOON, **fields: Any) -> ModelVersion:
+    plain: dict[str, Any] = {"domain": "school", "target": "G3", "moment": "G2", "candidate": "ridge"}
+    plain |= {"scores": {"mae": {"value": 1.25, "n": 100}}, "lineage": {"seed": 7, "$where.from": ["por.csv", None]}}
+    return ModelVersion(version=version, at=at, **(plain | fields))
+
+
+def make_drift_report(at: datetime = NOON, **fields: Any) -> DriftRecord:
+    plain: dict[str, Any] = {"id": new_id(), "domain": "school", "alarm": True, "reference": "por/GP", "current": "MS"}
+    return DriftRecord(at=at, **(plain | {"document": {"features": [{"name": "a.b", "$p": 0.01}]}} | fields))
+
+
+def make_decision(at: datetime = NOON, **fields: Any) -> DecisionRecord:
+    plain: dict[str, Any] = {"id": new_id(), "domain": "school", "target": "G3", "moment": "G2", "verdict": "shadow"}
+    plain |= {"champion": None, "challenger": "c" * 64, "document": {"n": 140, "interval": [-0.1, 0.2]}}
+    return DecisionRecord(at=at, **(plain | fields))
+
+
+def make_event(at: datetime = NOON, **fields: Any) -> Event:
+    return Event(**({"id": new_id(), "kind": "broken_artifact", "at": at, "details": {"a.b": {"$c": None}}} | fields))
+
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+"""Any text that every database can hold in a column: PostgreSQL has no NUL."""
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+cells: st.SearchStrategy[Cell] = st.one_of(st.none(), numbers, st.text(max_size=12))
+names = st.one_of(st.sampled_from(["a.b", "$set", "G 1", ".", ""]), st.text(max_size=12))
+values: st.SearchStrategy[float | str] = st.one_of(numbers, words)
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), numbers, st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
+    max_leaves=8,
+)
+documents = st.dictionaries(names, json_values, max_size=4)
+times = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # zone beside
+maybe = st.none() | words
+
+answers = st.builds(
+    Answer,
+    target=names,
+    value=values,
+    naive=values,
+    model=words,
+    generation=st.integers(0, 2**31 - 1),
+    interval=st.none() | st.tuples(numbers, numbers),
+    coverage=st.none() | st.floats(0, 1),
+    probabilities=st.none() | st.dictionaries(names, numbers, max_size=3),
+    out_of_range=st.lists(names, max_size=3).map(tuple),
+)
+predictions = st.builds(
+    Prediction,
+    id=st.builds(new_id),
+    domain=words,
+    moment=words,
+    inputs=st.dictionaries(names, cells, max_size=5),
+    answers=st.lists(answers, max_size=3).map(tuple),
+    source=words,
+    at=times,
+    student=maybe,
+    group=maybe,
+    period=maybe,
+)
+rows = st.builds(
+    BatchRow,
+    record=words,
+    number=st.integers(1, 10**6),
+    inputs=st.dictionaries(names, cells, max_size=5),
+    targets=st.dictionaries(names, values, max_size=3),
+    student=maybe,
+    group=maybe,
+    period=maybe,
+)

@@ -1,0 +1,484 @@
+"""What every record store does, shown on SQLite, PostgreSQL and MongoDB's wire protocol alike."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from database.records import ChampionKey, LabeledRecord, Prediction, new_id, record_id
+from database.store import KINDS, Conflict, RecordStore
+from tests.database import making
+from tests.database.making import (
+    NOON,
+    after,
+    make_answer,
+    make_batch,
+    make_decision,
+    make_drift_report,
+    make_event,
+    make_model,
+    make_outcome,
+    make_prediction,
+    make_row,
+    make_succession,
+)
+
+generated = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+KEY = ChampionKey("school", "G3", "G2")
+
+
+class TestPredictions:
+    @generated
+    @given(prediction=making.predictions)
+    def test_come_back_as_they_were_given(self, store: RecordStore, prediction: Prediction) -> None:
+        store.add_predictions([prediction])
+        found = store.prediction(prediction.id)
+        assert found == prediction
+        assert found.at.tzinfo is UTC
+
+    def test_an_unknown_id_is_no_prediction(self, store: RecordStore) -> None:
+        assert store.prediction("unknown") is None
+
+    def test_a_time_of_another_zone_comes_back_as_the_same_instant_in_utc(self, store: RecordStore) -> None:
+        at = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+        store.add_predictions([prediction := make_prediction(at)])
+        found = store.prediction(prediction.id)
+        assert found is not None
+        assert (found.at, found.at.tzinfo) == (at, UTC)
+
+    def test_are_listed_newest_first_within_their_limits(self, store: RecordStore) -> None:
+        p = [make_prediction(after(n), student=f"s{n % 2}") for n in range(6)]
+        store.add_predictions([p[3], p[0], p[5], p[1], p[4], p[2], make_prediction(domain="k12")])
+        assert store.predictions("school") == p[::-1]
+        assert store.predictions("school", limit=2) == [p[5], p[4]]
+        assert store.predictions("school", limit=0) == []
+        assert store.predictions("school", since=after(2), until=after(4)) == [p[3], p[2]]
+        assert store.predictions("school", student="s1") == [p[5], p[3], p[1]]
+        assert store.predictions("school", student="s1", until=after(5), limit=1) == [p[3]]
+        assert store.predictions("course") == []
+
+    def test_are_counted(self, store: RecordStore) -> None:
+        store.add_predictions([make_prediction(after(n)) for n in range(4)] + [make_prediction(domain="k12")])
+        assert store.count_predictions() == 5
+        assert store.count_predictions("school") == 4
+        assert store.count_predictions("school", since=after(3)) == 1
+        assert store.count_predictions(since=after(1)) == 3
+
+    def test_an_id_that_is_there_is_left_as_it_is(self, store: RecordStore) -> None:
+        first, other = make_prediction(source="api"), make_prediction()
+        again = make_prediction(id=first.id, source="cli")
+        store.add_predictions([first])
+        store.add_predictions([again, other])
+        store.add_predictions([again])
+        assert store.prediction(first.id) == first
+        assert store.prediction(other.id) == other
+
+    def test_of_two_with_one_id_in_one_call_the_first_is_kept(self, store: RecordStore) -> None:
+        first = make_prediction(source="api")
+        store.add_predictions([first, make_prediction(id=first.id, source="cli")])
+        assert store.prediction(first.id) == first
+
+    def test_none_of_a_call_is_kept_when_one_cannot_be(self, store: RecordStore) -> None:
+        good = make_prediction()
+        unwritable = make_prediction(inputs={"name": "\ud800"})  # half a character: no encoding has it
+        with pytest.raises(ValueError, match="surrogate"):
+            store.add_predictions([good, unwritable])
+        assert store.prediction(good.id) is None
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+    def test_an_answer_that_is_no_number_is_refused(self, store: RecordStore, value: float) -> None:
+        with pytest.raises(ValueError, match="G3"):
+            store.add_predictions([make_prediction(answers=(make_answer(value=value),))])
+
+    def test_a_time_without_a_zone_is_refused(self, store: RecordStore) -> None:
+        with pytest.raises(ValueError, match="zone"):
+            store.add_predictions([make_prediction(datetime(2026, 3, 1))])  # noqa: DTZ001  # the point of the test
+
+    def test_nothing_given_is_nothing_kept(self, store: RecordStore) -> None:
+        store.add_predictions([])
+        assert store.add_outcomes([]) == (0, 0)
+        store.succeed([])
+        store.load("predictions", [])
+        assert store.count_predictions() == 0
+
+    def test_added_by_many_threads_are_all_there(self, store: RecordStore) -> None:
+        given_ones = [[make_prediction() for _ in range(5)] for _ in range(8)]
+        run_together([lambda part=part: store.add_predictions(part) for part in given_ones])
+        assert store.count_predictions("school") == 40
+
+
+class TestOutcomes:
+    def test_are_new_once_and_corrected_when_their_value_changes(self, store: RecordStore) -> None:
+        assert store.add_outcomes([make_outcome(13.0, student="s", at=NOON)]) == (1, 0)
+        assert store.add_outcomes([make_outcome(13.0, student="s", at=after(1))]) == (0, 0)
+        assert store.add_outcomes([make_outcome(14.0, student="s", at=after(2))]) == (0, 1)
+        assert store.add_outcomes([make_outcome(9.0, student="s", at=after(1))]) == (0, 0)
+        store.add_predictions([prediction := make_prediction(student="s")])
+        assert store.matched("school", "G3") == [(prediction, make_outcome(14.0, student="s", at=after(2)))]
+
+    def test_within_one_call_count_as_if_one_came_after_the_other(self, store: RecordStore) -> None:
+        given_ones = [make_outcome(1.0, student="s"), make_outcome(2.0, student="s"), make_outcome(1.0, student="t")]
+        assert store.add_outcomes(given_ones) == (2, 1)
+
+    def test_a_level_and_a_number_are_different_values(self, store: RecordStore) -> None:
+        assert store.add_outcomes([make_outcome(1.0, student="s")]) == (1, 0)
+        assert store.add_outcomes([make_outcome("1.0", student="s")]) == (0, 1)
+
+    @pytest.mark.parametrize("fields", [{"student": "s", "value": float("nan")}, {"value": 12.0}])
+    def test_about_nothing_or_no_number_are_refused(self, store: RecordStore, fields: dict[str, object]) -> None:
+        with pytest.raises(ValueError, match="G3"):
+            store.add_outcomes([make_outcome(student="t"), make_outcome(**fields)])  # type: ignore[arg-type]
+        assert store.export("outcomes") == []
+
+    def test_belong_by_prediction_then_by_student_and_period_then_by_student(self, store: RecordStore) -> None:
+        named, in_period, otherwise, other = (
+            make_prediction(after(4), student="s", period="1"),
+            make_prediction(after(3), student="s", period="1"),
+            make_prediction(after(2), student="s", period="2"),
+            make_prediction(after(1), student="t", period="1"),
+        )
+        store.add_predictions([named, in_period, otherwise, other])
+        by_id = make_outcome(1.0, prediction=named.id)
+        by_period = make_outcome(2.0, student="s", period="1")
+        by_student = make_outcome(3.0, student="s")
+        assert store.add_outcomes([by_id, by_period, by_student]) == (3, 0)
+        expected = [(named, by_id), (in_period, by_period), (otherwise, by_student)]
+        assert store.matched("school", "G3") == expected
+        assert store.matched("school", "G3", since=after(3)) == expected[:2]
+        assert store.matched("school", "G3", limit=1) == expected[:1]
+
+    def test_belong_only_to_predictions_that_answered_their_target_in_their_domain(self, store: RecordStore) -> None:
+        store.add_predictions([make_prediction(student="s", target="G1"), make_prediction(student="s", domain="k12")])
+        store.add_outcomes([make_outcome(student="s")])
+        assert store.matched("school", "G3") == []
+
+    def test_that_name_a_prediction_belong_to_no_other_of_the_student(self, store: RecordStore) -> None:
+        named, other = make_prediction(after(1), student="s"), make_prediction(student="s")
+        store.add_predictions([named, other])
+        outcome = make_outcome(1.0, prediction=named.id, student="s")
+        store.add_outcomes([outcome])
+        assert store.matched("school", "G3") == [(named, outcome)]
+
+
+class TestBatches:
+    @generated
+    @given(rows=st.lists(making.rows, max_size=4, unique_by=lambda row: row.number))
+    def test_rows_come_back_in_file_order(self, store: RecordStore, rows: list[making.BatchRow]) -> None:
+        batch = make_batch(new_id(), rows=len(rows))
+        assert store.add_batch(batch, rows)
+        assert store.batch_rows(batch.id) == sorted(rows, key=lambda row: row.number)
+
+    def test_the_same_content_is_stored_once(self, store: RecordStore) -> None:
+        assert store.add_batch(make_batch("one", name="first.csv"), [make_row(1)])
+        assert not store.add_batch(make_batch("one", name="second.csv"), [make_row(1), make_row(2)])
+        assert [batch.name for batch in store.batches()] == ["first.csv"]
+        assert store.batch_rows("one") == [make_row(1)]
+
+    def test_given_twice_at_once_is_stored_once(self, store: RecordStore) -> None:
+        stored: list[bool] = []
+        rows = [make_row(n) for n in range(1, 51)]
+        run_together([lambda: stored.append(store.add_batch(make_batch("one", rows=50), rows))] * 6)
+        assert sorted(stored) == [False] * 5 + [True]
+        assert store.batch_rows("one") == rows
+        assert len(store.export("batch_rows")) == 50
+
+    def test_are_listed_newest_first_by_domain_and_kind(self, store: RecordStore) -> None:
+        old, new = make_batch("a", after(1)), make_batch("b", after(2), kind="unlabeled", skipped=3)
+        elsewhere = make_batch("c", after(3), domain="k12")
+        for batch in (new, old, elsewhere):
+            store.add_batch(batch, [make_row(1)])
+        assert store.batches() == [elsewhere, new, old]
+        assert store.batches("school") == [new, old]
+        assert store.batches("school", "labeled") == [old]
+        assert store.batches(kind="labeled") == [elsewhere, old]
+
+    def test_an_unknown_batch_has_no_rows(self, store: RecordStore) -> None:
+        assert store.batch_rows("unknown") == []
+
+
+class TestLabeledRecords:
+    def test_come_from_labelled_batches_newest_first(self, store: RecordStore) -> None:
+        store.add_batch(make_batch("old", after(1)), [make_row(1), make_row(2)])
+        store.add_batch(make_batch("new", after(2)), [make_row(3), make_row(4)])
+        store.add_batch(make_batch("inference", after(3), kind="unlabeled"), [make_row(5)])
+        store.add_batch(make_batch("elsewhere", after(3), domain="k12"), [make_row(6)])
+        assert [r.id for r in store.labeled_records("school")] == ["record 4", "record 3", "record 2", "record 1"]
+        assert [r.id for r in store.labeled_records("school", limit=3)] == ["record 4", "record 3", "record 2"]
+        assert store.labeled_records("school", limit=0) == []
+
+    def test_come_from_predictions_whose_outcome_is_known(self, store: RecordStore) -> None:
+        known, unknown = make_prediction(student="s", group="A", period="1"), make_prediction(student="t")
+        store.add_predictions([known, unknown])
+        store.add_outcomes([make_outcome(15.0, after(9), student="s", period="1")])
+        expected = LabeledRecord(
+            id=record_id("school", "s", "A", "1", known.inputs),
+            domain="school",
+            inputs=known.inputs,
+            targets={"G3": 15.0},
+            at=after(9),
+            student="s",
+            group="A",
+            period="1",
+        )
+        assert store.labeled_records("school") == [expected]
+
+    def test_one_record_has_its_newest_inputs_and_the_newest_of_each_target(self, store: RecordStore) -> None:
+        store.add_batch(make_batch("a", after(1)), [make_row(1, record="r", targets={"marks": 10.0, "grade": "C"})])
+        newest = make_row(1, record="r", inputs={"G1": 2.0, "G2": None}, targets={"marks": 12.0})
+        store.add_batch(make_batch("b", after(2)), [newest])
+        [record] = store.labeled_records("school", limit=1)
+        assert record.inputs == newest.inputs
+        assert record.targets == {"marks": 12.0, "grade": "C"}
+        assert record.at == after(2)
+
+    @pytest.mark.parametrize("student", ["s", None])
+    def test_targets_beyond_the_limit_are_merged_too(self, store: RecordStore, student: str | None) -> None:
+        p, other = make_prediction(student=student), make_prediction(student="t")
+        about = {"student": student} if student else {"prediction": p.id}
+        store.add_predictions([p, other])
+        store.add_outcomes(
+            [
+                make_outcome("C", after(1), target="grade", **about),
+                make_outcome(9.0, after(2), student="t"),
+                make_outcome(12.0, after(3), target="marks", **about),
+            ]
+        )
+        [record] = store.labeled_records("school", limit=1)
+        assert record.targets == {"marks": 12.0, "grade": "C"}
+
+    def test_a_batch_and_a_prediction_of_one_student_are_one_record(self, store: RecordStore) -> None:
+        p = make_prediction(student="s", group="A", period="1")
+        record = record_id("school", "s", "A", "1", {})
+        row = make_row(1, record=record, student="s", group="A", period="1", targets={"marks": 10.0, "grade": "C"})
+        store.add_batch(make_batch("a", after(1)), [row])
+        store.add_predictions([p])
+        store.add_outcomes([make_outcome(12.0, after(2), target="marks", student="s")])
+        [found] = store.labeled_records("school")
+        assert (found.id, found.inputs, found.targets) == (record, p.inputs, {"marks": 12.0, "grade": "C"})
+
+
+class TestModels:
+    def test_are_listed_newest_first_by_key(self, store: RecordStore) -> None:
+        old, new, other = make_model("a", after(1)), make_model("b", after(2)), make_model("c", after(3), moment="G1")
+        for model in (new, old, other):
+            store.add_model(model)
+        store.add_model(make_model("a", candidate="changed"))
+        assert store.models() == [other, new, old]
+        assert store.models(KEY) == [new, old]
+        assert store.models(ChampionKey("k12", "G3", "G2")) == []
+
+
+class TestRegistry:
+    def test_a_champion_follows_a_champion(self, store: RecordStore) -> None:
+        assert store.champions() == []
+        first, second = make_succession(1), make_succession(2, action="rollback")
+        store.succeed([first])
+        store.succeed([second])
+        assert store.champions() == [second]
+        assert store.successions(KEY) == [first, second]
+        assert store.successions(ChampionKey("school", "G3", "G1")) == []
+
+    @pytest.mark.parametrize("generation", [-1, 0, 1, 3])
+    def test_a_generation_that_is_not_the_next_is_a_conflict(self, store: RecordStore, generation: int) -> None:
+        store.succeed([make_succession(1)])
+        with pytest.raises(Conflict, match="school/G3@G2"):
+            store.succeed([make_succession(generation, version="other")])
+        assert store.champions() == [make_succession(1)]
+        assert store.successions(KEY) == [make_succession(1)]
+
+    def test_several_keys_change_together_or_not_at_all(self, store: RecordStore) -> None:
+        one, two = make_succession(1, target="marks.$"), make_succession(1, target="grade")
+        store.succeed([one, two])
+        assert store.champions() == [two, one]
+        changed = make_succession(2, target="grade")
+        with pytest.raises(Conflict):
+            store.succeed([changed, make_succession(1, target="marks.$")])
+        with pytest.raises(Conflict):
+            store.succeed([changed, changed])
+        assert store.champions() == [two, one]
+        store.succeed([changed, make_succession(1, target="new"), make_succession(2, target="marks.$")])
+        assert [(s.target, s.generation) for s in store.champions()] == [("grade", 2), ("marks.$", 2), ("new", 1)]
+
+    def test_a_change_concerns_one_domain(self, store: RecordStore) -> None:
+        with pytest.raises(ValueError, match="one domain"):
+            store.succeed([make_succession(1), make_succession(1, domain="k12")])
+        assert store.champions() == []
+
+    def test_of_threads_that_promote_at_once_exactly_one_wins_each_generation(self, store: RecordStore) -> None:
+        won: list[int] = []
+
+        def promote(who: int) -> None:
+            for generation in range(1, 6):
+                try:
+                    store.succeed([make_succession(generation, actor=str(who))])
+                except Conflict:
+                    continue
+                won.append(generation)
+
+        run_together([lambda who=who: promote(who) for who in range(4)])
+        assert sorted(won) == list(range(1, len(won) + 1))
+        assert [s.generation for s in store.successions(KEY)] == sorted(won)
+        assert store.champions() == store.successions(KEY)[-1:]
+
+    def test_first_champions_of_different_keys_do_not_disturb_each_other(self, store: RecordStore) -> None:
+        run_together([lambda m=m: store.succeed([make_succession(1, moment=m)]) for m in "abcdef"])
+        assert [s.moment for s in store.champions()] == list("abcdef")
+
+
+class TestJournal:
+    def test_drift_reports_come_back_newest_first(self, store: RecordStore) -> None:
+        reports = [make_drift_report(after(n), alarm=bool(n % 2)) for n in range(3)]
+        for report in [*reports, elsewhere := make_drift_report(after(9), domain="k12")]:
+            store.add_drift_report(report)
+        assert store.drift_reports("school") == reports[::-1]
+        assert store.drift_reports(limit=2) == [elsewhere, reports[2]]
+
+    def test_decisions_come_back_newest_first(self, store: RecordStore) -> None:
+        decisions = [make_decision(after(n)) for n in range(3)]
+        for decision in [*decisions, elsewhere := make_decision(after(9), domain="k12")]:
+            store.add_decision(decision)
+        assert store.decisions("school") == decisions[::-1]
+        assert store.decisions(limit=2) == [elsewhere, decisions[2]]
+
+    def test_events_come_back_newest_first_by_domain_and_kind(self, store: RecordStore) -> None:
+        everywhere, here, other = (
+            make_event(after(1)),
+            make_event(after(2), domain="school"),
+            make_event(after(3), domain="school", kind="promoted"),
+        )
+        for event in (other, everywhere, here):
+            store.add_event(event)
+        assert store.events() == [other, here, everywhere]
+        assert store.events("school") == [other, here]
+        assert store.events(kind="broken_artifact") == [here, everywhere]
+        assert store.events("school", kind="promoted", limit=1) == [other]
+        assert store.events(limit=0) == []
+
+    @generated
+    @given(document=making.documents, at=making.times)
+    def test_documents_come_back_as_they_were_given(
+        self, store: RecordStore, document: dict[str, object], at: datetime
+    ) -> None:
+        kind = new_id()
+        store.add_event(event := make_event(at, kind=kind, details=document))
+        assert store.events(kind=kind) == [event]
+
+
+class TestLeases:
+    def test_one_holder_has_it_until_it_gives_it_back(self, store: RecordStore) -> None:
+        assert store.try_lease("retrain", "a", 60) is None
+        assert store.try_lease("retrain", "b", 60) == "a"
+        assert store.try_lease("retrain", "a", 60) is None
+        assert store.try_lease("other", "b", 60) is None
+        store.release_lease("retrain", "a")
+        assert store.try_lease("retrain", "b", 60) is None
+
+    def test_an_expired_one_goes_to_the_next_and_its_old_holder_cannot_give_it_back(self, store: RecordStore) -> None:
+        assert store.try_lease("retrain", "stale", 0) is None
+        assert store.try_lease("retrain", "b", 60) is None
+        store.release_lease("retrain", "stale")
+        assert store.try_lease("retrain", "stale", 60) == "b"
+
+    def test_of_threads_that_ask_at_once_one_gets_it(self, store: RecordStore) -> None:
+        answers: list[str | None] = []
+        run_together([lambda who=who: answers.append(store.try_lease("retrain", who, 60)) for who in "abcdef"])
+        assert answers.count(None) == 1
+        assert len(set(answers)) == 2
+
+
+class TestExport:
+    def test_everything_comes_out_in_key_order_page_by_page(self, store: RecordStore) -> None:
+        fill(store)
+        for kind in KINDS:
+            everything = store.export(kind)
+            assert everything
+            assert [key for key, _ in everything] == sorted(key for key, _ in everything)
+            pages, after_key = [], None
+            while page := store.export(kind, after=after_key, limit=2):
+                assert len(page) <= 2
+                pages += page
+                after_key = page[-1][0]
+            assert pages == everything
+
+    def test_what_is_loaded_is_what_was_exported_and_reads_the_same(
+        self, store: RecordStore, sqlite_url: str, opened: Callable[[str], RecordStore]
+    ) -> None:
+        fill(store)
+        other = opened(sqlite_url + "-copy")
+        for _ in range(2):
+            for kind in KINDS:
+                other.load(kind, store.export(kind))
+        back = {kind: other.export(kind) for kind in KINDS}
+        for kind in KINDS:
+            assert back[kind] == store.export(kind)
+            store.load(kind, back[kind])
+            assert store.export(kind) == back[kind]
+        assert other.champions() == store.champions()
+        assert other.labeled_records("school") == store.labeled_records("school")
+        store.succeed([make_succession(4)])
+        assert [s.generation for s in store.successions(KEY)] == [1, 2, 3, 4]
+
+    def test_equal_records_export_equal_bytes_whatever_the_order_of_their_fields(self, store: RecordStore) -> None:
+        one = make_prediction(inputs={"a": 1.0, "b": 2.0})
+        store.add_predictions([one])
+        [(key, document)] = store.export("predictions")
+        turned = document.replace(b'{"a":1.0,"b":2.0}', b'{"b":2.0,"a":1.0}')
+        assert turned != document
+        store.load("predictions", [(key, turned)])
+        assert store.export("predictions") == [(key, document)]
+
+    def test_a_loaded_document_replaces_the_one_with_its_key(self, store: RecordStore) -> None:
+        store.add_predictions([one := make_prediction(source="api")])
+        [(key, document)] = store.export("predictions")
+        store.load("predictions", [(key, document.replace(b'"api"', b'"cli"'))])
+        found = store.prediction(one.id)
+        assert found is not None
+        assert found.source == "cli"
+
+    def test_a_document_that_is_none_is_refused_and_nothing_is_kept(self, store: RecordStore) -> None:
+        fill(store)
+        kept = store.export("events")
+        good = kept[0][1].replace(kept[0][0].encode(), b"another")
+        with pytest.raises(ValueError, match="truncated"):
+            store.load("events", [("another", good), ("broken", b"{")])
+        assert store.export("events") == kept
+
+
+def fill(store: RecordStore) -> None:
+    """Several documents of every kind."""
+    predictions = [make_prediction(after(n), student=f"s{n}", inputs={"a.b": n, "$c": None}) for n in range(5)]
+    store.add_predictions(predictions)
+    store.add_outcomes([make_outcome(float(n), after(n), student=f"s{n}") for n in range(3)])
+    for batch in ("b", "a!", "a", "c"):
+        store.add_batch(make_batch(batch, rows=3), [make_row(n) for n in (1, 2, 10)])
+    for n in range(1, 4):
+        store.add_model(make_model(f"version {n}"))
+        store.succeed([make_succession(n), make_succession(n, moment="G1")])
+        store.add_drift_report(make_drift_report())
+        store.add_decision(make_decision())
+        store.add_event(make_event())
+    store.succeed([make_succession(1, domain="k12")])
+
+
+def run_together(works: list[Callable[[], object]]) -> None:
+    """Run each in a thread of its own, all released at once; a failure of any fails the test."""
+    barrier = threading.Barrier(len(works))
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[], object]) -> None:
+        barrier.wait()
+        try:
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
