@@ -79,7 +79,7 @@ def _create_once(path: Path, content: bytes) -> None:
     """Make `path` with `content`, readable by its owner only, unless it is there; whole or not at all."""
     if path.exists():
         return
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
         file.flush()

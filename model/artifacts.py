@@ -4,7 +4,10 @@ A bundle is there whole or not at all: written aside, flushed to disk, then rena
 mean, or which of them is champion.
 """
 
+import errno
+import math
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -14,6 +17,7 @@ from database.records import new_id
 from model.bundle import content_digest
 
 _ASIDE = ".writing-"
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class MissingArtifact(LookupError):
@@ -34,28 +38,36 @@ class ArtifactFolder:
         """Keep `files`, durably before returning, and return their digest. The same files twice are kept once."""
         digest = content_digest(files)
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self._whole(digest):
-            return digest
-        aside = self.folder / f"{_ASIDE}{new_id()}"
-        aside.mkdir()
-        for name, content in files.items():
-            _write_durably(aside / name, content)
-        _flush_folder(aside)
-        self._install(aside, self.folder / digest)
+        while not self._is_whole(digest):
+            aside = self._aside()
+            aside.mkdir()
+            for name, content in files.items():
+                _write_durably(aside / name, content)
+            _flush_folder(aside)
+            self._put_in_place(aside, self.folder / digest)
         _flush_folder(self.folder)
         return digest
 
-    def _install(self, aside: Path, final: Path) -> None:
-        if final.exists():  # corrupt, or another process was first with the very same bytes
-            spoiled = self.folder / f"{_ASIDE}{new_id()}"
-            final.rename(spoiled)
-            shutil.rmtree(spoiled)
-        aside.rename(final)
+    def _aside(self) -> Path:
+        return self.folder / f"{_ASIDE}{new_id()}"
 
-    def _whole(self, digest: str) -> bool:
+    def _put_in_place(self, aside: Path, final: Path) -> None:
+        """Rename; where something is already there (spoiled, or another process was first), `save` looks again."""
         try:
+            aside.rename(final)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            shutil.rmtree(aside)
+            if not self._is_whole(final.name):
+                self._remove(final)
+
+    def _is_whole(self, digest: str) -> bool:
+        """Whether a bundle can be relied on; it then counts as new, so that no `sweep` under way removes it."""
+        try:
+            os.utime(self.folder / digest)
             self.load(digest)
-        except (MissingArtifact, CorruptArtifact):
+        except (FileNotFoundError, MissingArtifact, CorruptArtifact):
             return False
         return True
 
@@ -66,6 +78,8 @@ class ArtifactFolder:
             files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         except (FileNotFoundError, NotADirectoryError):
             raise MissingArtifact(f"no model {digest[:12]} in {self.folder}") from None
+        except OSError as error:
+            raise CorruptArtifact(f"model {digest[:12]} in {self.folder} cannot be read: {error.strerror}") from None
         if content_digest(files) != digest:
             raise CorruptArtifact(f"the files of model {digest[:12]} in {self.folder} have changed since it was saved")
         return files
@@ -74,7 +88,12 @@ class ArtifactFolder:
         """What is there, whole or spoiled."""
         if not self.folder.is_dir():
             return []
-        return sorted(path.name for path in self.folder.iterdir() if not path.name.startswith(_ASIDE))
+        return sorted(path.name for path in self.folder.iterdir() if _DIGEST.fullmatch(path.name))
+
+    def require(self, digest: str) -> None:
+        """Return when the bundle is there and whole; it then counts as new. Raises MissingArtifact, CorruptArtifact."""
+        if not self._is_whole(digest):
+            self.load(digest)
 
     def sweep(self, keep: Iterable[str], *, older_than: float = 3600.0) -> list[str]:
         """Remove bundles not in `keep` and unfinished writes, both only when `older_than` seconds old; what went.
@@ -83,13 +102,34 @@ class ArtifactFolder:
         """
         if not self.folder.is_dir():
             return []
-        kept, limit, gone = set(keep), time.time() - older_than, []
-        for path in sorted(self.folder.iterdir()):
-            if path.name not in kept and path.stat().st_mtime < limit:
-                aside = path if path.name.startswith(_ASIDE) else path.rename(self.folder / f"{_ASIDE}{new_id()}")
-                shutil.rmtree(aside)
-                gone.append(path.name)
-        return gone
+        kept, limit = set(keep), time.time() - older_than
+        return [
+            path.name for path in sorted(self.folder.iterdir()) if path.name not in kept and self._swept(path, limit)
+        ]
+
+    def _swept(self, path: Path, limit: float) -> bool:
+        """Whether `path` was ours, older than `limit`, and is gone now."""
+        unfinished = path.name.startswith(_ASIDE)
+        if not unfinished and not _DIGEST.fullmatch(path.name):
+            return False
+        try:
+            if path.stat().st_mtime >= limit:
+                return False
+            if unfinished:
+                shutil.rmtree(path)
+                return True
+            return self._remove(path, limit)
+        except FileNotFoundError:  # another sweep was first
+            return False
+
+    def _remove(self, path: Path, limit: float = math.inf) -> bool:
+        """Rename aside, so that no loader reads half of it, then delete; put back what became new meanwhile."""
+        aside = path.rename(self._aside())
+        if aside.stat().st_mtime >= limit:
+            aside.rename(path)
+            return False
+        shutil.rmtree(aside)
+        return True
 
 
 def _write_durably(path: Path, content: bytes) -> None:

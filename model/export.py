@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.graph import open_graph, run_graph
-from preprocessing.encode import Encoding, encode_rows
+from preprocessing.encode import MISSING, Encoding, encode_columns
 from preprocessing.schema import Feature
 
 TOLERANCE = 1e-4
@@ -24,8 +24,11 @@ class ParityError(RuntimeError):
     """The exported graph and the fitted model disagree; the bundle is not saved."""
 
 
-def export_graph(estimator: Any, width: int) -> bytes:
-    """The ONNX graph of a fitted regressor or classifier over (n, `width`) float32; the same bytes every time."""
+def export_graph(estimator: Any, width: int, *, levels: int = 0) -> bytes:
+    """The ONNX graph of a fitted regressor or classifier over (n, `width`) float32; the same bytes every time.
+
+    levels: of a classifier's target; its graph gives a probability for each, 0 for those it was not fitted on.
+    """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
@@ -38,7 +41,21 @@ def export_graph(estimator: Any, width: int) -> bytes:
             options=options,
             target_opset={"": OPSET, "ai.onnx.ml": 3},
         )
+    if levels and len(estimator.classes_) < levels:
+        _widen(graph, estimator.classes_.astype(int), levels)
     return bytes(graph.SerializeToString(deterministic=True))
+
+
+def _widen(graph: Any, classes: NDArray[np.int64], levels: int) -> None:
+    """Put the probabilities of the fitted `classes` in their places among all levels."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    places = np.eye(levels, dtype=np.float32)[classes]
+    inner, last = graph.graph, graph.graph.output[-1].name
+    inner.initializer.append(numpy_helper.from_array(places, "places"))
+    inner.node.append(helper.make_node("MatMul", [last, "places"], ["levels"]))
+    del inner.output[:]
+    inner.output.append(helper.make_tensor_value_info("levels", TensorProto.FLOAT, [None, levels]))
 
 
 @contextmanager
@@ -66,10 +83,7 @@ def check_parity(estimator: Any, graph: bytes, X: Matrix) -> float:
     Values are compared in target units, classes by every probability. Raises ParityError above 1e-4.
     """
     answered = run_graph(open_graph(graph), X).astype(np.float64)
-    if hasattr(estimator, "predict_proba"):
-        expected = estimator.predict_proba(X)
-    else:
-        expected = estimator.predict(X).reshape(-1, 1)
+    expected = _expected(estimator, X, answered.shape[1])
     difference = np.abs(answered - expected)
     worst = float(difference.max())
     if not worst <= TOLERANCE:
@@ -81,31 +95,37 @@ def check_parity(estimator: Any, graph: bytes, X: Matrix) -> float:
     return worst
 
 
+def _expected(estimator: Any, X: Matrix, width: int) -> NDArray[np.float64]:
+    """What scikit-learn says: (n, 1) values, or (n, width) probabilities in the places of their levels."""
+    if not hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict(X), dtype=np.float64).reshape(-1, 1)
+    expected = np.zeros((len(X), width))
+    expected[:, estimator.classes_.astype(int)] = estimator.predict_proba(X)
+    return expected
+
+
 def nasty_rows(
     features: tuple[Feature, ...], encoding: Encoding, seen: Mapping[str, NDArray[np.float64]], *, seed: int
 ) -> Matrix:
     """(20,000, width) encoded rows that find disagreement: whole numbers, bounds, the very values that splits were
     made from and their midpoints (`seen`: numeric column to training values), unknown levels, missing values."""
     generator = np.random.default_rng(seed)
-    columns: dict[str, list[Any]] = {}
+    levels = {part.name: len(part.levels) for part in encoding.categorical}
+    numeric, codes = {}, {}
     for feature in features:
         if feature.kind == "categorical":
-            levels = next(part.levels for part in encoding.categorical if part.name == feature.name)
-            pool: list[Any] = [*levels, "never seen before"] + ([None] if feature.optional else [])
+            codes[feature.name] = generator.integers(MISSING, levels[feature.name], NASTY_ROWS).astype(np.int32)
         else:
-            pool = _numeric_pool(feature, seen[feature.name])
-        columns[feature.name] = [pool[i] for i in generator.integers(0, len(pool), NASTY_ROWS)]
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return encode_rows(encoding, rows)
+            numeric[feature.name] = generator.choice(_numeric_pool(feature, seen[feature.name]), NASTY_ROWS)
+    return encode_columns(encoding, NASTY_ROWS, numeric, codes)
 
 
-def _numeric_pool(feature: Feature, seen: NDArray[np.float64]) -> list[float | None]:
+def _numeric_pool(feature: Feature, seen: NDArray[np.float64]) -> NDArray[np.float64]:
     values = np.unique(seen[~np.isnan(seen)])
     low = feature.minimum if feature.minimum is not None else float(values.min(initial=0.0))
     high = feature.maximum if feature.maximum is not None else float(values.max(initial=1.0))
     midpoints = (values[1:] + values[:-1]) / 2
     grid = np.linspace(low, high, 41)
-    whole = np.round(grid)
-    pool = np.unique(np.concatenate([values, midpoints, grid, whole, [low, high, np.nextafter(low, high)]]))
-    plain: list[float | None] = [float(value) for value in pool]
-    return [*plain, None] if feature.optional else plain
+    edges = [low, high, np.nextafter(low, high), np.nextafter(high, low)]
+    pool = np.unique(np.concatenate([values, midpoints, grid, np.round(grid), edges]))
+    return np.append(pool, np.nan) if feature.optional else pool

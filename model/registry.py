@@ -68,11 +68,19 @@ def install(
     return successions
 
 
-def rollback(store: ModelRegistry, keys: Sequence[ChampionKey], *, actor: str, reason: str) -> list[Succession]:
+def rollback(
+    store: ModelRegistry,
+    keys: Sequence[ChampionKey],
+    *,
+    actor: str,
+    reason: str,
+    artifacts: ArtifactFolder | None = None,
+) -> list[Succession]:
     """Bring back the champions before the present ones, all or none.
 
     "Before" undoes: after A, B, a rollback serves A, and a second one has nothing left to undo. Of several keys those
-    without a champion before are left alone. Raises NoSuchModel when nothing can be brought back, Conflict in a race.
+    without a champion before are left alone. artifacts: where given, a model whose files are gone or spoiled is
+    refused. Raises NoSuchModel when nothing can be brought back, Conflict in a race.
     """
     models, expected = [], {}
     for key in keys:
@@ -83,6 +91,7 @@ def rollback(store: ModelRegistry, keys: Sequence[ChampionKey], *, actor: str, r
             expected[key] = history[-1].generation
     if not models:
         raise NoSuchModel(f"no champion before the present one: {', '.join(str(key) for key in keys)}")
+    _require_files(artifacts, models)
     return install(store, models, action="rollback", actor=actor, reason=reason, expected=expected)
 
 
@@ -98,15 +107,38 @@ def _line_of_descent(history: Sequence[Succession]) -> list[str]:
 
 
 def activate(
-    store: ModelRegistry, domain: str, version: str, *, all_targets: bool, actor: str, reason: str
+    store: ModelRegistry,
+    domain: str,
+    version: str,
+    *,
+    all_targets: bool,
+    actor: str,
+    reason: str,
+    artifacts: ArtifactFolder | None = None,
 ) -> list[Succession]:
-    """Make an earlier version champion again; with all_targets every model that was trained in the same run."""
+    """Make an earlier version champion again; with all_targets every model that was trained in the same run.
+
+    artifacts: where given, a model whose files are gone or spoiled is refused. Raises NoSuchModel, Conflict.
+    """
     chosen = find_model(store, version, domain)
-    models = [chosen]
+    models = {chosen.key: chosen}
     if all_targets:
         run = chosen.lineage["training"]
-        models = [m for m in store.models() if m.domain == domain and m.lineage["training"] == run]
-    return install(store, models, action="activate", actor=actor, reason=reason)
+        same = [model for model in store.models() if model.domain == domain and model.lineage["training"] == run]
+        models = {model.key: model for model in reversed(same)} | models
+    _require_files(artifacts, list(models.values()))
+    return install(store, list(models.values()), action="activate", actor=actor, reason=reason)
+
+
+def _require_files(artifacts: ArtifactFolder | None, models: Sequence[ModelVersion]) -> None:
+    """A version that was swept must not become champion; one that is chosen now must not be swept."""
+    if artifacts is None:
+        return
+    for model in models:
+        try:
+            artifacts.require(model.version)
+        except (MissingArtifact, CorruptArtifact) as error:
+            raise NoSuchModel(f"{model.key} cannot be served by {model.version[:12]}: {error}") from None
 
 
 def find_model(store: ModelRegistry, version: str, within: ChampionKey | str) -> ModelVersion:
@@ -174,20 +206,19 @@ class Champions:
 
     def _load(self, succession: Succession, present: Serving | None) -> Predictor | None:
         if present and present.predictor.version == succession.version:
-            return present.predictor
-        try:
-            bundle = load_bundle(self._artifacts, succession.version)
-            predictor = Predictor(bundle, succession.version)
-        except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
-            self._report(succession, str(error), present)
-            return None
+            predictor = present.predictor
+        else:
+            try:
+                predictor = Predictor(load_bundle(self._artifacts, succession.version), succession.version)
+            except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+                self._report(succession, str(error), present)
+                return None
         self._broken.pop(succession.key, None)
         return predictor
 
     def _report(self, succession: Succession, why: str, present: Serving | None) -> None:
         if self._broken.get(succession.key) == succession.generation:
             return
-        self._broken[succession.key] = succession.generation
         details = {
             "champion": str(succession.key),
             "version": succession.version,
@@ -197,6 +228,7 @@ class Champions:
         self._store.add_event(
             Event(id=new_id(), kind="champion_not_loaded", at=now(), domain=succession.domain, details=details)
         )
+        self._broken[succession.key] = succession.generation
 
     def at(self, domain: str, moment: str) -> dict[str, Serving]:
         """Target to champion, at one moment. Raises NoChampion, naming the moments that have one."""

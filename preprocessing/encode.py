@@ -80,18 +80,15 @@ def _categorical_part(feature: Feature, frame: "pl.DataFrame") -> CategoricalPar
 def encode_frame(encoding: Encoding, frame: "pl.DataFrame") -> NDArray[np.float32]:
     """The rows of a typed `frame` as (n, width) float32."""
     numeric = {part.name: frame[part.name].to_numpy().astype(np.float64) for part in encoding.numeric}
-    codes = {}
-    for part in encoding.categorical:
-        numbers = {level: code for code, level in enumerate(part.levels)}
-        column = frame[part.name].replace_strict(numbers, default=MISSING, return_dtype=_int32())
-        codes[part.name] = column.fill_null(MISSING).to_numpy()
-    return encode_columns(encoding, frame.height, numeric, codes)
+    numbered = frame.select(_level_numbers(part) for part in encoding.categorical)
+    return encode_columns(encoding, frame.height, numeric, {column.name: column.to_numpy() for column in numbered})
 
 
-def _int32() -> "type[pl.Int32]":
+def _level_numbers(part: CategoricalPart) -> "pl.Expr":
     import polars as pl  # only where frames are
 
-    return pl.Int32
+    numbers = {level: code for code, level in enumerate(part.levels)}
+    return pl.col(part.name).replace_strict(numbers, default=MISSING, return_dtype=pl.Int32).fill_null(MISSING)
 
 
 def encode_rows(encoding: Encoding, rows: Sequence[Mapping[str, Cell]]) -> NDArray[np.float32]:

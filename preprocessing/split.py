@@ -15,12 +15,15 @@ from preprocessing.schema import DomainSchema
 
 Rows = NDArray[np.int64]
 
+FIRST_ROWS = 20
+"""Fewer rows before a period teach nothing worth testing on it."""
+
 
 def split_kind(frame: pl.DataFrame, schema: DomainSchema) -> str:
     """How `folds` will split: "period", "group", "student" or "row"."""
     if schema.period and frame["_period"].null_count() == 0 and frame["_period"].n_unique() > 2:
         return "period"
-    if schema.group and frame["_group"].null_count() < frame.height:
+    if schema.group and frame["_group"].drop_nulls().n_unique() > 1:
         return "group"
     return "student" if frame["_student"].drop_nulls().is_duplicated().any() else "row"
 
@@ -28,17 +31,20 @@ def split_kind(frame: pl.DataFrame, schema: DomainSchema) -> str:
 def clusters(frame: pl.DataFrame, schema: DomainSchema) -> Rows:
     """(n,) numbers of the cluster of each row: its group, else its student, else the row itself.
 
-    With periods a group of one period is a cluster of its own: the same course next year has new students.
+    With periods a group of one period is a cluster of its own: the same course next year has new students. Where all
+    rows are of one group there is nothing to keep apart, and students count.
     """
-    column = "_group" if schema.group else "_student"
-    parts = [pl.col(column)] + ([pl.col("_period")] if schema.period and schema.group else [])
-    keys = frame.select(
-        pl.when(pl.col(column).is_null())
-        .then(pl.concat_str(pl.lit("row "), pl.int_range(pl.len())))
-        .otherwise(pl.concat_str(pl.lit("key "), *parts, separator="\x1f", ignore_nulls=True))
-        .alias("key")
-    )["key"].to_numpy()
-    return np.unique(keys.astype(str), return_inverse=True)[1].astype(np.int64)
+    period = pl.col("_period").fill_null("") if schema.period else pl.lit("")
+    group = pl.format("group {}\x1f{}", "_group", period)
+    own = pl.coalesce(pl.format("student {}", "_student"), pl.format("row {}", pl.int_range(pl.len())))
+    grouped = _numbered(frame, pl.coalesce(group, own) if schema.group else own)
+    return grouped if grouped.any() else _numbered(frame, own)
+
+
+def _numbered(frame: pl.DataFrame, key: pl.Expr) -> Rows:
+    """(n,) the number of each row's `key`, in key order."""
+    keys = frame.select(key).to_series().to_numpy().astype(str)
+    return np.unique(keys, return_inverse=True)[1].astype(np.int64)
 
 
 def folds(
@@ -61,11 +67,13 @@ def folds(
 
 
 def _by_period(periods: list[str], k: int) -> Iterator[tuple[Rows, Rows]]:
-    """Each of the last `k` periods is tested once, by what came before it."""
+    """Each of the last `k` periods is tested once, by what came before it, where that is enough to learn from."""
     order = {period: number for number, period in enumerate(sorted(set(periods), key=period_order))}
     numbers = np.array([order[period] for period in periods])
     for last in range(max(1, len(order) - k), len(order)):
-        yield np.flatnonzero(numbers < last), np.flatnonzero(numbers == last)
+        train = np.flatnonzero(numbers < last)
+        if len(train) >= FIRST_ROWS or last == len(order) - 1:
+            yield train, np.flatnonzero(numbers == last)
 
 
 def period_order(period: str) -> tuple[tuple[int, int | str], ...]:

@@ -13,6 +13,7 @@ from database.records import ChampionKey, ModelVersion, now
 from database.store import Conflict, ModelRegistry
 from model.artifacts import ArtifactFolder
 from model.bundle import EXAMPLES, RECORDS, Bundle
+from model.export import ParityError
 from model.home import Home
 from model.registry import find_model, install
 from preprocessing.schema import DomainSchema
@@ -64,7 +65,7 @@ def train_domain(
     for key in keys:
         try:
             training = train(schema, key, frame, seed=seed, source=source, progress=progress)
-        except NotTrainable as error:
+        except (NotTrainable, ParityError) as error:
             yield Trained(key=key, reason=str(error))
             continue
         model = register(home.store, home.artifacts, training.bundle)

@@ -45,7 +45,7 @@ def hold_out(frame: pl.DataFrame, schema: DomainSchema, seen: Collection[str], *
     """Split an ordered typed `frame` of complete rows. seen: ids of the rows that the champion was trained on.
 
     Clusters (group, else student) with any seen row judge nothing. Of the other clusters the newest are held out
-    until they hold `share` of all unseen rows.
+    until they hold `share` of all unseen rows, and are two at least: one alone says nothing about the next.
     """
     groups = clusters(frame, schema)
     known = np.asarray(frame["_record"].is_in(list(seen)).to_numpy(), dtype=bool)
@@ -67,7 +67,7 @@ def _newest_clusters(groups: NDArray[np.int64], eligible: NDArray[np.bool_], wan
     held = 0
     sizes = np.bincount(groups)
     for group in dict.fromkeys(groups[eligible][::-1].tolist()):
-        if held >= wanted:
+        if held >= wanted and len(chosen) > 1:
             break
         chosen.append(group)
         held += int(sizes[group])

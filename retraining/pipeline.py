@@ -7,7 +7,8 @@ Everything it decides is printed and stored with its reasons; how it decides is 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version as library_version
 
 import msgspec
 import numpy as np
@@ -20,14 +21,16 @@ from database.records import (
     DecisionRecord,
     LabeledRecord,
     Succession,
+    digest,
     new_id,
     now,
 )
 from database.store import Conflict, Journal
 from drift.profile import Profile
-from drift.report import DriftPolicy, DriftReport, SameSample, compare
+from drift.report import DriftPolicy, DriftReport, NotComparable, SameSample, compare
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle
+from model.export import ParityError
 from model.home import Home
 from model.predictor import Predictor
 from model.registry import install, load_bundle
@@ -41,16 +44,24 @@ from retraining.watch import drift_record, profile_for
 from training.fit import Progress
 from training.train import NotTrainable, train
 
-LEASE_SECONDS = 900.0
+LEASE_SECONDS = 300.0
+"""A run renews its lease at every step, the longest of which is one fit; a dead run is out of the way after that."""
+
+DECISIONS = 1000
+"""How far back the last decision about a champion is looked for."""
 
 
 class Busy(RuntimeError):
-    """Another run is retraining this domain."""
+    """Another run is retraining this domain, or took over from this one while it stood still."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a retraining run works with. window: how many of the newest labelled records. dry: change nothing."""
+    """What a retraining run works with.
+
+    window: how many of the newest labelled records. dry: change nothing. lease: seconds for which a run that gives no
+    sign of life keeps others out.
+    """
 
     home: Home
     schema: DomainSchema
@@ -60,11 +71,12 @@ class Run:
     actor: str = "retraining"
     seed: int = 0
     dry: bool = False
+    lease: float = LEASE_SECONDS
     progress: Progress = lambda _: None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run found for one champion."""
+    """What a run found for one champion. basis: digest of all that a comparison rests on; empty without one."""
 
     key: ChampionKey
     decision: PromotionDecision
@@ -72,19 +84,20 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     challenger: str | None = None
     drift: DriftReport | None = None
     promoted: bool = False
+    basis: str = ""
 
 
 def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] = (), name: str = "") -> list[Result]:
     """Evaluate, and where deserved replace, each of the champions `keys`.
 
-    data: rows of a new labelled batch called `name`, stored first (a dry run only looks at them). Raises Busy when
-    another run has the domain.
+    data: rows of a new labelled batch called `name`, stored first (a dry run only looks at them). The same call again,
+    with no new outcomes since, changes nothing. Raises Busy when another run has the domain.
     """
-    with _lease(run):
+    with _leased(run) as leased:
         if data and not run.dry:
             add_batch(run.home.store, run.schema.name, data, "labeled", name=name)
-        records = _records(run, data)
-        return [_evaluate(run, key, records) for key in keys]
+        records = _records(leased, data)
+        return [_evaluate(leased, key, records) for key in keys]
 
 
 def retrain_patiently(
@@ -112,25 +125,35 @@ def _records(run: Run, data: Sequence[BatchRow]) -> list[LabeledRecord]:
 
 
 @contextmanager
-def _lease(run: Run) -> Iterator[None]:
-    """One retraining run per domain at a time, also across machines; a dead run's lease ends by itself."""
+def _leased(run: Run) -> Iterator[Run]:
+    """The run with its domain to itself, also across machines. It renews its lease with every word of progress.
+
+    A dead run's lease ends by itself; one that stood still too long finds that out at its next step and stops.
+    """
     name, holder = f"retrain:{run.schema.name}", new_id()
     store: Journal = run.home.store
-    if other := store.try_lease(name, holder, LEASE_SECONDS):
-        raise Busy(f"another run is retraining {run.schema.name} (run {other}); try again when it has finished")
+
+    def hold(step: str) -> None:
+        if other := store.try_lease(name, holder, run.lease):
+            raise Busy(f"another run is retraining {run.schema.name} (run {other}); try again when it has finished")
+        run.progress(step)
+
+    hold(f"{run.schema.name}: newest records")
     try:
-        yield
+        yield replace(run, progress=hold)
     finally:
         store.release_lease(name, holder)
 
 
 def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> Result:
-    """One champion against one challenger, stored unless dry."""
+    """One champion against one challenger, stored unless dry or settled before."""
     run.progress(f"{key}: champion")
     history = run.home.store.successions(key)
     if not history:
         return _store(run, Result(key=key, decision=refusal(f"{key} has no champion yet; train one first")))
-    champion = history[-1]
+    champion, basis = history[-1], _basis(run, key, records)
+    if not run.dry and (settled := _settled(run, champion, basis)):
+        return settled
     try:
         bundle = load_bundle(run.home.artifacts, champion.version)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
@@ -138,7 +161,29 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
     frame = _complete(ordered_frame(records, run.schema), run.schema, key)
     holdout = hold_out(frame, run.schema, bundle.rows, share=run.policy.holdout_share)
     report = _drift(run, bundle, holdout.unseen)
-    return _store(run, _challenge(run, champion, bundle, holdout, report))
+    result = _challenge(run, champion, bundle, holdout, report)
+    return _store(run, msgspec.structs.replace(result, basis=basis))
+
+
+def _basis(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> str:
+    """Equal for two runs that would compare the same things: schema, policy, seed, records and their outcomes."""
+    outcomes = sorted((record.id, record.targets[key.target]) for record in records if key.target in record.targets)
+    policy = msgspec.to_builtins(run.policy)
+    return digest([run.schema.fingerprint, policy, run.seed, library_version("gradewatch"), outcomes])
+
+
+def _settled(run: Run, champion: Succession, basis: str) -> Result | None:
+    """The answer to a question that was decided before, about the champion of then or the challenger it made champion.
+
+    So a job delivered twice changes nothing twice, and what was rolled back does not come back on the same evidence.
+    """
+    key = champion.key
+    decisions = run.home.store.decisions(key.domain, limit=DECISIONS)
+    last = next((one for one in decisions if (one.target, one.moment) == (key.target, key.moment)), None)
+    if last is None or last.document.get("basis") != basis or champion.version not in (last.champion, last.challenger):
+        return None
+    reason = f"no new outcomes since the decision of {last.at:%Y-%m-%d %H:%M} UTC ({last.verdict}), which stands"
+    return Result(key=key, champion=champion.version, decision=refusal(reason))
 
 
 def _complete(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey) -> pl.DataFrame:
@@ -158,7 +203,7 @@ def _drift(run: Run, bundle: Bundle, unseen: pl.DataFrame) -> DriftReport | None
     importance = bundle.manifest.importance
     try:
         return compare(reference, current, policy=run.drift_policy, schema=run.schema, importance=importance)
-    except SameSample:
+    except (SameSample, NotComparable):  # nothing new, or the schema has changed since: labels decide all the same
         return None
 
 
@@ -171,7 +216,7 @@ def _challenge(run: Run, champion: Succession, bundle: Bundle, holdout: Holdout,
     run.progress(f"{key}: challenger")
     try:
         training = train(run.schema, key, holdout.teaching, seed=run.seed, progress=run.progress)
-    except NotTrainable as error:
+    except (NotTrainable, ParityError) as error:
         return Result(key=key, champion=known, drift=drift, decision=refusal(f"no challenger: {error}"))
     target = run.schema.target_by_name[key.target]
     min_gain = target.min_gain if run.policy.min_gain is None else run.policy.min_gain
@@ -190,13 +235,14 @@ def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle,
         truth = truth.replace_strict({level: float(i) for i, level in enumerate(target.levels)})
     outcomes = truth.to_numpy().astype(np.float64)
     old, new = Predictor(champion, "champion"), Predictor(challenger, "challenger")
-    protected = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
+    told_apart = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
+    told_apart += ["_group"] if schema.group else []
     return Evidence(
         champion=absolute_errors(outcomes, old.numbers(rows)),
         challenger=absolute_errors(outcomes, new.numbers(rows)),
         naive=absolute_errors(outcomes, new.naive_numbers(rows)),
         clusters=holdout.clusters,
-        slices={name: holdout.judging[name].fill_null("(missing)").to_numpy().astype(str) for name in protected},
+        slices={name: holdout.judging[name].fill_null("(missing)").to_numpy().astype(str) for name in told_apart},
     )
 
 
@@ -206,6 +252,7 @@ def _succeed(run: Run, champion: Succession, challenger: Bundle, result: Result)
     result = msgspec.structs.replace(result, challenger=model.version)
     if result.decision.verdict != "promote":
         return result
+    run.progress(f"{champion.key}: promotion")
     reason, expected = "; ".join(result.decision.reasons), {champion.key: champion.generation}
     try:
         install(run.home.store, [model], action="promote", actor=run.actor, reason=reason, expected=expected)
@@ -234,7 +281,7 @@ def _store(run: Run, result: Result) -> Result:
             champion=result.champion,
             challenger=result.challenger,
             at=at,
-            document=document | {"promoted": result.promoted},
+            document=document | {"promoted": result.promoted, "basis": result.basis},
         )
     )
     return result

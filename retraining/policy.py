@@ -71,12 +71,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 def decide(evidence: Evidence, policy: PromotionPolicy, *, min_gain: float, unit: str = "") -> PromotionDecision:
     """Promote when the gain is above `min_gain`, its lower bound above 0, and no slice gets worse; else shadow.
 
-    With fewer than `policy.min_rows` rows nothing is proved and the challenger stays in shadow.
+    With fewer than `policy.min_rows` rows, or all of one cluster, nothing is proved and the challenger stays in shadow.
     """
-    n = len(evidence.champion)
-    if n < policy.min_rows:
-        reason = f"not enough data: {n} rows that neither model has seen; {policy.min_rows} are needed"
-        return refusal(reason, n=n, verdict="shadow")
+    n, groups = len(evidence.champion), len(np.unique(evidence.clusters))
+    if n < policy.min_rows or groups < 2:
+        found = f"{n} rows in {groups} clusters that neither model has seen"
+        reason = f"not enough data: {found}; {policy.min_rows} rows in 2 clusters are the least"
+        return refusal(reason, n=n, clusters=groups, verdict="shadow")
     gain = paired_gain(evidence.champion, evidence.challenger, evidence.clusters, level=policy.level)
     slices = slice_gains(evidence, policy, min_gain)
     failures = [*gain_failures(gain, min_gain, unit), *slice_failures(slices)]
@@ -97,13 +98,13 @@ def decide(evidence: Evidence, policy: PromotionPolicy, *, min_gain: float, unit
     )
 
 
-def refusal(reason: str, *, n: int = 0, verdict: Verdict = "keep") -> PromotionDecision:
+def refusal(reason: str, *, n: int = 0, clusters: int = 0, verdict: Verdict = "keep") -> PromotionDecision:
     """A decision that needed no comparison."""
     return PromotionDecision(
         verdict=verdict,
         reasons=(reason,),
         n=n,
-        clusters=0,
+        clusters=clusters,
         champion_mae=None,
         challenger_mae=None,
         naive_mae=None,
@@ -125,25 +126,37 @@ def gain_failures(gain: PairedGain, min_gain: float, unit: str) -> list[str]:
 
 
 def slice_gains(evidence: Evidence, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
-    """The gain in every slice that is large enough to be judged."""
-    found = []
-    for column, values in sorted(evidence.slices.items()):
-        for value in np.unique(values):
-            rows = values == value
-            if rows.sum() < policy.slice_rows:
-                continue
-            champion, challenger, groups = evidence.champion[rows], evidence.challenger[rows], evidence.clusters[rows]
-            loss = paired_gain(challenger, champion, groups, level=policy.level)
-            gain = paired_gain(champion, challenger, groups, level=policy.level)
-            worse = loss.mean > min_gain and loss.lower > 0
-            found.append(SliceGain(column=column, value=str(value), gain=gain, worse=worse))
-    return found
+    """The gain in every slice that is large enough to be judged.
+
+    All slices together are found worse by mere luck with a chance of 1 - level at most (Bonferroni).
+    """
+    parts = [
+        (column, str(value), values == value)
+        for column, values in sorted(evidence.slices.items())
+        for value in np.unique(values)
+        if (values == value).sum() >= policy.slice_rows
+    ]
+    level = 1 - (1 - policy.level) / max(1, len(parts))
+    return [_slice_gain(evidence, *part, level=level, min_gain=min_gain) for part in parts]
+
+
+def _slice_gain(
+    evidence: Evidence, column: str, value: str, rows: NDArray[np.bool_], *, level: float, min_gain: float
+) -> SliceGain:
+    """The gain over `rows`; within one cluster its rows are the units, for it is that cluster that is judged."""
+    champion, challenger, groups = evidence.champion[rows], evidence.challenger[rows], evidence.clusters[rows]
+    if len(np.unique(groups)) < 2:
+        groups = np.arange(len(groups))
+    loss = paired_gain(challenger, champion, groups, level=level)
+    gain = paired_gain(champion, challenger, groups, level=level)
+    return SliceGain(column=column, value=value, gain=gain, worse=loss.mean > min_gain and loss.lower > 0)
 
 
 def slice_failures(slices: list[SliceGain]) -> list[str]:
     """The slices that would get worse, in words."""
     return [
-        f"students with {part.column} = {part.value} would get worse by {-part.gain.mean:.4g} ({part.gain.n} rows)"
+        f"students with {part.column.lstrip('_')} = {part.value} would get worse by {-part.gain.mean:.4g} "
+        f"({part.gain.n} rows)"
         for part in slices
         if part.worse
     ]

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
 from threadpoolctl import threadpool_limits
 
 from model.predictor import clip
@@ -42,8 +43,11 @@ class Fitted:
     target: Target
 
     def outputs(self, frame: pl.DataFrame) -> Floats:
-        """(n, 1) values within the target's range, or (n, levels) probabilities."""
-        X = encode_frame(self.encoding, frame)
+        """(n, 1) values within the target's range, or (n, levels) probabilities, for the rows of a typed frame."""
+        return self.outputs_of(encode_frame(self.encoding, frame))
+
+    def outputs_of(self, X: NDArray[np.float32]) -> Floats:
+        """As `outputs`, for encoded rows."""
         if self.target.kind == "value":
             values = self.estimator.predict(X).reshape(-1, 1).astype(np.float64)
             return clip(values, self.target.minimum, self.target.maximum)
@@ -52,32 +56,49 @@ class Fitted:
         return probabilities
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """What one candidate said about rows it was not fitted on.
+
+    outputs: (n, outputs), NaN in rows that no fold tests (the first periods of a time split). last: the model that was
+    fitted without the last fold.
+    """
+
+    outputs: Floats
+    last: Fitted
+
+
 def fit(candidate: Candidate, task: Task) -> Fitted:
-    """`candidate` fitted on all rows of `task`, on one thread so that sums are added in one order everywhere."""
+    """`candidate` fitted on all rows of `task`; where all are of one class, a model that always answers it.
+
+    One OpenMP thread, so that sums are added in one order everywhere; the limit holds for the calling thread alone.
+    (That of BLAS holds for the process: `training.train` sets it.)
+    """
     encoding = fit_encoding(task.inputs, task.frame, standardise=candidate.standardise)
     truth = task.truth if task.target.kind == "value" else task.truth.astype(np.int64)
-    with threadpool_limits(1):
-        estimator = candidate.make(task.seed).fit(encode_frame(encoding, task.frame), truth)
+    alone = task.target.kind == "ordered_class" and np.unique(truth).size == 1
+    estimator = DummyClassifier() if alone else candidate.make(task.seed)
+    with threadpool_limits(1, user_api="openmp"):
+        estimator.fit(encode_frame(encoding, task.frame), truth)
     return Fitted(estimator, encoding, task.target)
 
 
 def answer_unseen(
     candidates: Sequence[Candidate], task: Task, folds: Sequence[tuple[Rows, Rows]], *, jobs: int, progress: Progress
-) -> dict[str, Floats]:
-    """Candidate name to (n, outputs): each row answered by a model that was fitted without its fold.
-
-    Rows that no fold tests (the first periods of a time split) are NaN.
-    """
+) -> dict[str, Unseen]:
+    """Candidate name to its answers, each row answered by a model that was fitted without its fold."""
     work = [(candidate, train, test) for candidate in candidates for train, test in folds]
     width = 1 if task.target.kind == "value" else len(task.target.levels)
-    answers = {candidate.name: np.full((task.frame.height, width), np.nan) for candidate in candidates}
+    outputs = {candidate.name: np.full((task.frame.height, width), np.nan) for candidate in candidates}
+    last: dict[str, Fitted] = {}
     parallel = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
-    results: Iterable[Floats] = parallel(delayed(_answer_fold)(*item, task) for item in work)
-    for (candidate, _, test), outputs in zip(work, results, strict=True):
-        answers[candidate.name][test] = outputs
+    results: Iterable[tuple[Fitted, Floats]] = parallel(delayed(_answer_fold)(*item, task) for item in work)
+    for (candidate, _, test), (fitted, answers) in zip(work, results, strict=True):
+        outputs[candidate.name][test], last[candidate.name] = answers, fitted
         progress(candidate.name)
-    return answers
+    return {name: Unseen(outputs[name], last[name]) for name in outputs}
 
 
-def _answer_fold(candidate: Candidate, train: Rows, test: Rows, task: Task) -> Floats:
-    return fit(candidate, task.subset(train)).outputs(task.frame[test])
+def _answer_fold(candidate: Candidate, train: Rows, test: Rows, task: Task) -> tuple[Fitted, Floats]:
+    fitted = fit(candidate, task.subset(train))
+    return fitted, fitted.outputs(task.frame[test])

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from database.records import ChampionKey, digest
 from drift.profile import build_profile
@@ -23,7 +24,7 @@ from preprocessing.schema import DomainSchema
 from preprocessing.split import Rows, clusters, folds, split_kind
 from training import evaluate
 from training.candidates import Candidate, candidates_for
-from training.fit import Fitted, Floats, Progress, Task, answer_unseen, fit
+from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
 
 MINIMUM_ROWS = 50
 FOLDS = 5
@@ -87,21 +88,27 @@ def train(
     depend on it. Raises NotTrainable, or ParityError when the exported graph disagrees with the fitted model.
     """
     task = _task(schema, key, frame, seed, with_protected)
-    experiment = _experiment(schema, key.moment, task, frame, source)
+    experiment = _experiment(schema, key.moment, task, _run_of(schema, frame, seed), source)
     candidates = candidates_for(experiment.task.target.kind)
     jobs = jobs or os.cpu_count() or 1
-    answers = answer_unseen(candidates, experiment.task, experiment.pairs, jobs=jobs, progress=progress)
-    scores = {name: experiment.score(outputs) for name, outputs in answers.items()}
-    chosen = next(c for c in candidates if c.name == evaluate.choose(scores))
-    _require_signal(experiment, answers[chosen.name])
-    progress("final model")
-    return _finish(experiment, chosen, answers[chosen.name], scores)
+    with threadpool_limits(1):
+        unseen = answer_unseen(candidates, experiment.task, experiment.pairs, jobs=jobs, progress=progress)
+        scores = {name: experiment.score(one.outputs) for name, one in unseen.items()}
+        chosen = next(c for c in candidates if c.name == evaluate.choose(scores))
+        _require_signal(experiment, unseen[chosen.name].outputs)
+        progress("final model")
+        return _finish(experiment, chosen, unseen[chosen.name], scores)
 
 
-def _experiment(schema: DomainSchema, moment: str, task: Task, frame: pl.DataFrame, source: str) -> _Experiment:
+def _run_of(schema: DomainSchema, frame: pl.DataFrame, seed: int) -> str:
+    """The id of a run over a frame: the same for every target and moment, whatever the order of the rows."""
+    outcomes = frame.select("_record", *(name for name in schema.target_by_name if name in frame.columns))
+    return digest([schema.fingerprint, outcomes.sort(pl.all()).rows(), seed, library_version("gradewatch")])
+
+
+def _experiment(schema: DomainSchema, moment: str, task: Task, run: str, source: str) -> _Experiment:
     classes = None if task.target.kind == "value" else task.truth.astype(np.int64)
     pairs = folds(task.frame, schema, k=_fold_count(task), seed=task.seed, classes=classes)
-    run = digest([schema.fingerprint, sorted(frame["_record"]), task.seed, library_version("gradewatch")])
     return _Experiment(schema, moment, task, pairs, clusters(task.frame, schema), run, source)
 
 
@@ -111,8 +118,10 @@ def _task(schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, seed: int
     needed = [target.name] + [feature.name for feature in inputs if not feature.optional]
     if absent := [name for name in needed if name not in frame.columns]:
         raise NotTrainable(f"{key}: the rows have no column {', '.join(absent)}")
-    absent_options = [pl.lit(None).alias(f.name) for f in inputs if f.name not in frame.columns]
-    rows = frame.with_columns(absent_options).drop_nulls(needed).sort("_record")
+    kinds = {"numeric": pl.Float64, "categorical": pl.String}
+    absent_options = [pl.lit(None, kinds[f.kind]).alias(f.name) for f in inputs if f.name not in frame.columns]
+    rows = frame.with_columns(absent_options).drop_nulls(needed)
+    rows = rows.sort("_record", target.name, *(f.name for f in inputs), maintain_order=True)
     _require_rows(str(key), rows, target.name)
     truth = rows[target.name]
     if target.kind == "ordered_class":
@@ -140,16 +149,15 @@ def _require_signal(experiment: _Experiment, outputs: Floats) -> None:
     if gain.lower <= 0:
         what = f"{experiment.schema.name}/{task.target.name}@{experiment.moment}"
         raise NotTrainable(
-            f"{what}: no signal in these inputs. Over "
-            f"{gain.n} unseen rows the best model's mean loss (squared error, or Brier) is {gain.mean:.4g} below that "
-            f"of a constant answer, with a {gain.level:.0%} lower bound of {gain.lower:.4g}; a model is served only "
-            "when that bound is above 0"
+            f"{what}: no signal in these inputs. Over {gain.n} unseen rows in {gain.clusters} clusters the best "
+            f"model's mean loss (squared error, or Brier) is {gain.mean:.4g} below that of a constant answer, with a "
+            f"{gain.level:.0%} lower bound of {gain.lower:.4g}; a model is served only when that bound is above 0"
         )
 
 
-def _finish(experiment: _Experiment, chosen: Candidate, outputs: Floats, scores: dict[str, Scores]) -> Training:
+def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: dict[str, Scores]) -> Training:
     """The chosen candidate fitted on every row, calibrated, exported, proved and bundled."""
-    task, seen = experiment.task, experiment.seen
+    task, seen, outputs = experiment.task, experiment.seen, unseen.outputs
     heat, uncalibrated = 1.0, None
     if isinstance(before := scores[chosen.name], ClassScores):
         uncalibrated = before.brier
@@ -172,7 +180,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, outputs: Floats, scores:
         half_width=_half_width(seen, outputs[experiment.tested]),
         coverage=evaluate.COVERAGE if task.target.kind == "value" else None,
         ranges=_ranges(task),
-        importance=_importance(experiment, chosen),
+        importance=evaluate.importance(unseen.last, task.subset(experiment.pairs[-1][1])),
         scores={"naive": naive} | scores,
         uncalibrated_brier=uncalibrated,
         beats_naive=evaluate.better(scores[chosen.name], naive),
@@ -194,12 +202,6 @@ def _score_naive(experiment: _Experiment) -> Scores:
     return evaluate.score_naive(experiment.seen, answers[tested], experiment.groups[tested])
 
 
-def _importance(experiment: _Experiment, chosen: Candidate) -> dict[str, float]:
-    train_rows, test_rows = experiment.pairs[-1]
-    held_out = fit(chosen, experiment.task.subset(train_rows))
-    return evaluate.importance(held_out, experiment.task.subset(test_rows))
-
-
 def _half_width(seen: Task, outputs: Floats) -> float | None:
     if seen.target.kind != "value":
         return None
@@ -208,7 +210,7 @@ def _half_width(seen: Task, outputs: Floats) -> float | None:
 
 def _export(final: Fitted, task: Task) -> tuple[bytes, float]:
     """The graph, after both have agreed on 20,000 nasty rows."""
-    graph = export_graph(final.estimator, final.encoding.width)
+    graph = export_graph(final.estimator, final.encoding.width, levels=len(task.target.levels))
     seen = {f.name: task.frame[f.name].to_numpy().astype(np.float64) for f in task.inputs if f.kind == "numeric"}
     return graph, check_parity(final.estimator, graph, nasty_rows(task.inputs, final.encoding, seen, seed=task.seed))
 
