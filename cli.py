@@ -389,25 +389,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        app(arguments, prog_name="gradewatch")
+    except Exception as error:  # whatever is no refusal goes on as it came
+        return _explain(error)
+    return 0
+
+
+def _explain(error: Exception) -> int:
+    """Print a refusal in words and give its exit code. Raises the error when it is none: then it is our mistake."""
     from pydantic import ValidationError
 
     from preprocessing.render import render_problems
     from preprocessing.rules import BadData
 
-    try:
-        app(arguments, prog_name="gradewatch")
-    except BadData as error:
+    if isinstance(error, BadData):
         err.print(render_problems(error))
         err.print("nothing was stored; mend the file, or leave out bad rows with --skip-bad-rows")
         return 1
-    except ValidationError as error:
+    if isinstance(error, ValidationError):
         for fault in error.errors():
-            err.print(f"setting {'.'.join(map(str, fault['loc'])) or ''}: {fault['msg']}", style="red")
+            name = ".".join(map(str, fault["loc"]))
+            err.print(f"setting {name}: {fault['msg']}" if name else fault["msg"], style="red", markup=False)
         return 2
-    except _refusals() as error:
-        err.print(str(error.args[0] if error.args else error), style="red", markup=False, highlight=False)
-        return 75 if type(error).__name__ in ("Busy", "StoreUnavailable") else 1
-    return 0
+    if not isinstance(error, _refusals()):
+        raise error
+    err.print(str(error), style="red", markup=False, highlight=False)
+    return 75 if type(error).__name__ in ("Busy", "StoreUnavailable") else 1
 
 
 def _refusals() -> tuple[type[Exception], ...]:

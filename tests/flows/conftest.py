@@ -33,7 +33,9 @@ def home(tmp_path: Path) -> Iterator[Home]:
 def part_of(uci: Path, tmp_path: Path) -> Callable[..., Path]:
     """Writes some rows of a UCI file to a file of their own, as an institution would."""
 
-    def write(name: str, *, school: str, subject: str = "por", slot: slice = slice(None), drop: tuple[str, ...] = ()) -> Path:
+    def write(
+        name: str, *, school: str, subject: str = "por", slot: slice = slice(None), drop: tuple[str, ...] = ()
+    ) -> Path:
         with (uci / f"student-{subject}.csv").open(newline="") as file:
             rows = [row for row in csv.DictReader(file, delimiter=";") if row["school"] == school][slot]
         kept = [column for column in rows[0] if column not in drop]

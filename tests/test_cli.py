@@ -1,0 +1,185 @@
+"""The command line as a user runs it: a process of its own, a folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+GRADEWATCH = [sys.executable, "-m", "cli"]
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    def call(*arguments: str, program: list[str] = GRADEWATCH) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "GRADEWATCH_DATA_DIR": str(folder / "data"),
+            "GRADEWATCH_DOMAINS_DIR": str(folder),
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "160",
+        }
+        for name in ("MONGO_URI", "GRADEWATCH_DATABASE_URL"):
+            environment.pop(name, None)
+        return subprocess.run(
+            [*program, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env=environment,
+            timeout=240,
+        )
+
+    return call
+
+
+def engagement_file(path: Path, *, rows: int, seed: int, shift: float = 0.0) -> Path:
+    """Scores that follow comprehension and time, with some luck."""
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(20, 101, (rows, 4))
+    minutes = generator.integers(0, 301, rows)
+    result = 0.6 * scores[:, 0] + 0.1 * minutes + generator.normal(0, 4, rows) + shift
+    lines = ["student_id;comprehension;attention;focus;retention;engagement_time;assignment_score"]
+    for number, (row, time, score) in enumerate(zip(scores, minutes, np.clip(result, 0, 100), strict=True)):
+        cells = [f"s{seed}-{number}", *(f"{value:.1f}".replace(".", ",") for value in (*row, time, score))]
+        lines.append(";".join(cells))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(run: Run, folder: Path) -> str:
+    """What training on a first file said."""
+    first = engagement_file(folder / "first.csv", rows=300, seed=1)
+    result = run("train", "-d", "engagement", "--data", str(first))
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_training_shows_every_candidate_beside_the_naive_rule_and_serves_the_first(trained: str) -> None:
+    for word in ("naive", "ridge", "random_forest", "hist_gradient_boosting", "now serves: first champion", "n = 300"):
+        assert word in trained
+
+
+def test_the_same_file_twice_changes_nothing(run: Run, folder: Path, trained: str) -> None:
+    again = run("train", "-d", "engagement", "--data", str(folder / "first.csv"))
+    assert "serves already" in again.stdout
+    assert "were there already" in run("ingest", "-d", "engagement", str(folder / "first.csv")).stdout
+
+
+def test_every_bad_cell_is_reported_at_once_and_nothing_is_stored(run: Run, folder: Path, trained: str) -> None:
+    text = (folder / "first.csv").read_text().splitlines()
+    cells = text[1].split(";")
+    bad = folder / "bad.csv"
+    bad.write_text("\n".join([text[0], ";".join(["x1", "140", "much", *cells[3:]]), ";".join(["x2", *cells[1:]])]))
+    problems = folder / "problems.csv"
+    result = run("ingest", "-d", "engagement", str(bad), "--problems", str(problems))
+    assert result.returncode == 1
+    assert "2 problems" in result.stderr
+    assert problems.read_text().splitlines()[0] == "file,row,column,value,rule"
+    assert [line.split(",")[1:4] for line in problems.read_text().splitlines()[1:]] == [
+        ["2", "comprehension", "140"],
+        ["2", "attention", "much"],
+    ]
+    assert "bad.csv" not in run("history", "-d", "engagement").stdout
+    assert "1 rows stored" in run("ingest", "-d", "engagement", str(bad), "--skip-bad-rows").stdout
+
+
+def test_a_file_with_names_is_turned_away_with_the_column_named(run: Run, folder: Path) -> None:
+    named = folder / "named.csv"
+    named.write_text(
+        "student_id,Full Name,comprehension,attention,focus,retention,engagement_time\n1,Ada Byron,1,1,1,1,1\n"
+    )
+    result = run("predict", "-d", "engagement", str(named))
+    assert result.returncode == 1
+    assert "Full Name" in result.stderr
+    assert "Ada" not in result.stdout + result.stderr
+
+
+def test_predictions_outcomes_and_history_read_back(run: Run, folder: Path, trained: str) -> None:
+    asked = folder / "asked.csv"
+    lines = [
+        line.rsplit(";", 1)[0] for line in engagement_file(folder / "known.csv", rows=30, seed=2).read_text().split()
+    ]
+    asked.write_text("\n".join(lines))
+    answers = folder / "answers.csv"
+    assert run("predict", "-d", "engagement", str(asked), "-o", str(answers)).returncode == 0
+    assert len(answers.read_text().splitlines()) == 31
+    outcome = run("outcomes", "-d", "engagement", str(folder / "known.csv"))
+    assert "30 new, 0 corrected" in outcome.stdout
+    assert "0 new, 0 corrected" in run("outcomes", "-d", "engagement", str(folder / "known.csv")).stdout
+
+
+def test_a_retraining_decides_with_reasons_promotes_and_can_be_rolled_back(
+    run: Run, folder: Path, trained: str
+) -> None:
+    new = engagement_file(folder / "new.csv", rows=300, seed=3, shift=12.0)
+    pipeline = [sys.executable, "-m", "retraining.pipeline"]
+    dry = run("--domain", "engagement", "--data", str(new), "--dry-run", program=pipeline)
+    assert "would be: promoted (dry run, nothing changed)" in dry.stdout, dry.stdout + dry.stderr
+    assert "generation 2" not in run("history", "-d", "engagement").stdout
+    real = run("retrain", "-d", "engagement", "--data", str(new))
+    assert "unseen rows" in real.stdout
+    assert "lower bound" in real.stdout
+    history = run("history", "-d", "engagement").stdout
+    assert "generation 2" in history
+    assert "decision: promote" in history
+    rolled = run("models", "rollback", "-d", "engagement", "--reason", "parents complained")
+    assert "generation 3" in rolled.stdout
+    again = run("models", "rollback", "-d", "engagement")
+    assert again.returncode == 1
+    assert "no champion before" in again.stderr
+
+
+def test_drift_speaks_as_table_json_and_page(run: Run, folder: Path, trained: str) -> None:
+    new = engagement_file(folder / "drifted.csv", rows=200, seed=4, shift=25.0)
+    page = folder / "drift.html"
+    result = run("drift", "-d", "engagement", "--current", str(new), "--json", "--html", str(page))
+    report = json.loads(result.stdout)
+    assert report["alarm"]
+    assert "assignment_score" in {column["column"] for column in report["columns"] if column["verdict"] == "drift"}
+    assert page.read_text().startswith("<!")
+    assert "http://" not in page.read_text().replace("http://www.w3.org", "")
+
+
+def test_a_domain_inferred_from_a_file_trains_on_that_file(run: Run, folder: Path) -> None:
+    source = engagement_file(folder / "ours.csv", rows=120, seed=5)
+    drafted = run("domain", "infer", str(source), "--name", "ours", "-o", str(folder / "ours.toml"))
+    assert drafted.returncode == 0, drafted.stderr
+    assert "ours" in run("domain", "list").stdout
+    result = run("train", "-d", "ours", "--data", str(source))
+    assert "now serves" in result.stdout, result.stdout + result.stderr
+    (folder / "ours.toml").unlink()
+
+
+def test_a_template_validates_as_it_is(run: Run, folder: Path, trained: str) -> None:
+    template = folder / "template.csv"
+    assert run("domain", "template", "engagement", "-o", str(template)).returncode == 0
+    assert run("ingest", "-d", "engagement", str(template), "--kind", "unlabeled").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("predict", "-d", "nowhere", "first.csv"), "no domain 'nowhere'; there are:"),
+        (("models", "show", "ffffff", "-d", "engagement"), "no version 'ffffff' in engagement"),
+        (("train", "-d", "engagement", "--data", "first.csv", "--moment", "later"), "no moment 'later'"),
+        (("drift", "-d", "engagement", "--current", "first.csv", "--reference", "first.csv"), "the reference itself"),
+    ],
+)
+def test_a_refusal_is_one_plain_sentence(run: Run, trained: str, arguments: tuple[str, ...], words: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 1
+    assert words in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
