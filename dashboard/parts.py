@@ -3,10 +3,7 @@
 It knows no single page, and asks the store nothing.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
@@ -17,8 +14,6 @@ from model.bundle import EXAMPLES
 from model.home import Home
 from model.registry import Serving
 from preprocessing.schema import DomainSchema
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def choose_domain(home: Home) -> DomainSchema:
@@ -121,15 +116,3 @@ def warn_of_examples(home: Home, domains: Iterable[str]) -> None:
 def draw(figure: Figure, alt: str, *, key: str) -> None:
     """A figure over the whole width, with `alt` for those who cannot see it."""
     st.plotly_chart(figure, width="stretch", theme=None, config=CONFIG, key=key, alt=alt)
-
-
-def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of equal columns as CSV; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0] if rows else [])
-    for row in rows:
-        writer.writerow(
-            [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell for cell in row.values()]
-        )
-    return text.getvalue()

@@ -1,44 +1,60 @@
 """How predictions turned out, once outcomes are known: errors over time, the model beside the naive rule.
 
-The figures are `model.performance`'s over pairs that the store has matched.
+The figures are `model.performance`'s over pairs that the store has matched; this page only cuts them into days.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
+import msgspec
 import streamlit as st
 
 from dashboard import charts, words
 from dashboard.installation import Installation
 from dashboard.parts import capital, choose_domain, draw, moment_name
 from database.records import Outcome, Prediction, now
-from model.performance import LEVEL, MINIMUM, WINDOW_MINIMUM, Performance, Window
-from model.performance import performance as measure
-from model.scores import ClassScores, Estimate, Scores
+from model.performance import ENOUGH, ModelPerformance, TargetPerformance, measure_target
+from model.scores import Estimate
 from preprocessing.schema import DomainSchema, Target
 
 MOST_PAIRS = 50_000
+STRETCHES = 12  # of time that one look can compare
+STRETCH_ENOUGH = 10  # outcomes in one of them
 TIMES = {"last 30 days": 30, "last 90 days": 90, "last 365 days": 365, "whole time": None}
-Pairs = Sequence[tuple[Prediction, Outcome]]
+RIGHT = "Share of answers that named the right class. Higher is better."
+Pair = tuple[Prediction, Outcome]
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Some days, both ends inclusive, by day of prediction (UTC), and how their predictions turned out."""
+
+    first: date
+    last: date
+    found: TargetPerformance
+
+    def __str__(self) -> str:
+        first, last = f"{self.first.day} {self.first:%b}", f"{self.last.day} {self.last:%b}"
+        return first if self.first == self.last else f"{first} to {last}"
 
 
 def performance(opened: Installation) -> None:
     """Draw the page."""
     st.title("Performance", anchor=False)
-    st.caption(
-        "How did predictions turn out? Counted are those whose outcome has come in, by whichever champion answered then."
-    )
+    st.caption("How did predictions turn out? Counted are those whose outcome has come in, whoever was champion then.")
     home = opened.home
     schema = choose_domain(home)
     target, days = _choose(schema)
     since = None if days is None else now() - timedelta(days=days)
     pairs = _at_moment(schema, home.store.matched(schema.name, target.name, since=since, limit=MOST_PAIRS))
-    found = measure(pairs, target)
-    if found is None:
-        _say_too_few(schema, target, len(pairs))
+    found = measure_target(target, pairs)
+    if found.verdict == "not enough data" or found.mae is None or found.naive_mae is None:
+        _say_too_few(schema, target, found)
         return
-    _figures(found, target)
-    _over_time(found, target)
+    _say_verdict(found)
+    _figures(found, found.mae, found.naive_mae)
+    _over_time(stretches(target, pairs), found.unit)
+    _by_model(schema, found.models, found.unit)
     if len(pairs) == MOST_PAIRS:
         st.caption(f"The newest {MOST_PAIRS:,} predictions with outcomes are counted.")
 
@@ -48,17 +64,16 @@ def _choose(schema: DomainSchema) -> tuple[Target, int | None]:
     time = first.selectbox("Predictions of the", list(TIMES), index=2, key="performance time")
     if len(schema.targets) == 1:
         return schema.targets[0], TIMES[time]
-    names = list(schema.target_by_name)
     chosen = second.selectbox(
         "Target",
-        names,
+        list(schema.target_by_name),
         format_func=lambda name: words.title(schema.target_by_name[name]),
         key=f"performance target:{schema.name}",
     )
     return schema.target_by_name[chosen], TIMES[time]
 
 
-def _at_moment(schema: DomainSchema, pairs: Pairs) -> Pairs:
+def _at_moment(schema: DomainSchema, pairs: Sequence[Pair]) -> Sequence[Pair]:
     """The pairs of the moment that the visitor chooses: what is known later is easier to predict."""
     there = {prediction.moment for prediction, _ in pairs}
     moments = [moment for moment in schema.moments if moment in there]
@@ -75,90 +90,96 @@ def _at_moment(schema: DomainSchema, pairs: Pairs) -> Pairs:
     return pairs if chosen in (None, "all") else [pair for pair in pairs if pair[0].moment == chosen]
 
 
-def _say_too_few(schema: DomainSchema, target: Target, count: int) -> None:
-    so_far = f"{words.rows(count, 'prediction')} with a known outcome so far" if count else "no outcome so far"
+def _say_too_few(schema: DomainSchema, target: Target, found: TargetPerformance) -> None:
+    so_far = f"outcomes of {words.rows(found.students, 'student')} so far" if found.n else "no outcome so far"
     st.info(
-        f"**Not enough data to judge {words.title(target)}:** {so_far}, {MINIMUM} are needed. "
+        f"**Not enough data to judge {words.title(target)}:** {so_far}, {ENOUGH} are needed. "
         "Send in what really happened, by student key or by prediction number:",
         icon=":material/info:",
     )
     st.code(f"gradewatch outcomes --domain {schema.name} FILE", language=None, wrap_lines=True)
 
 
-def _figures(found: Performance, target: Target) -> None:
-    unit = words.space(_unit(target))
-    st.markdown(_verdict(found, target))
-    cells = st.columns(4)
-    for cell, (name, scores) in zip(cells[:2], (("Model", found.scores), ("Naive rule", found.naive)), strict=True):
-        value, score, explained = main_score(scores)
-        cell.metric(
-            f"{name}, {value}",
-            f"{words.number(score.value)}{'' if isinstance(scores, ClassScores) else unit}",
-            help=f"{explained} 95 % interval {words.number(score.low)} to {words.number(score.high)}.",
-            border=True,
+def _say_verdict(found: TargetPerformance) -> None:
+    gain = found.gain
+    told = f" (gain {words.with_interval(gain, found.unit)}, {words.rows(found.n, 'outcome')})" if gain else ""
+    sentence = f"The model was **{found.verdict}**{told}."
+    if found.verdict == "better than the naive rule":
+        st.success(sentence, icon=":material/check:")
+    else:
+        st.warning(sentence, icon=":material/priority_high:")
+
+
+def _figures(found: TargetPerformance, model: Estimate, naive: Estimate) -> None:
+    cells = iter(st.columns(4))
+    for name, score in (("Mean error, model", model), ("Mean error, naive rule", naive)):
+        _figure(next(cells), name, f"{words.number(score.value)}{words.space(found.unit)}", score, words.MAE)
+    if found.accuracy:
+        _figure(next(cells), "Right class", f"{found.accuracy.value:.0%}", found.accuracy, RIGHT)
+    if found.covered and found.coverage:
+        told = f"Share of outcomes inside the interval given with the answer; {found.coverage:.0%} was promised."
+        _figure(next(cells), "Within the interval", f"{found.covered.value:.0%}", found.covered, told)
+    if found.bias:
+        told = "Mean of answer minus outcome: above 0, the model promises too much; below 0, too little."
+        _figure(next(cells), "Bias", f"{words.number(found.bias.value)}{words.space(found.unit)}", found.bias, told)
+
+
+def _figure(cell: "st.delta_generator.DeltaGenerator", name: str, value: str, score: Estimate, explained: str) -> None:
+    cell.metric(name, value, help=explained, border=True)
+    cell.caption(f"95 % interval {words.number(score.low)} to {words.number(score.high)}")
+
+
+def stretches(target: Target, pairs: Sequence[Pair]) -> list[Stretch]:
+    """`pairs` in at most twelve stretches of time of equal length, oldest first; those without pairs left out."""
+    days = [prediction.at.date() for prediction, _ in pairs]
+    first = min(days)
+    length = -(-((max(days) - first).days + 1) // STRETCHES)
+    among: dict[int, list[Pair]] = defaultdict(list)
+    for day, pair in zip(days, pairs, strict=True):
+        among[(day - first).days // length].append(pair)
+    return [
+        Stretch(
+            first=first + timedelta(days=place * length),
+            last=first + timedelta(days=(place + 1) * length - 1),
+            found=measure_target(target, among[place]),
         )
-        cell.caption(f"95 % interval {words.number(score.low)} to {words.number(score.high)}")
-    cells[2].metric("Outcomes", f"{found.n:,}", help="Predictions whose outcome is known.", border=True)
-    if found.covered is not None and found.promised is not None:
-        cells[3].metric(
-            "Within the interval",
-            f"{found.covered:.0%}",
-            help=f"Share of outcomes inside the interval given with the answer; {found.promised:.0%} was promised.",
-            border=True,
-        )
-        cells[3].caption(f"promised {found.promised:.0%}")
+        for place in sorted(among)
+    ]
 
 
-def main_score(scores: Scores) -> tuple[str, Estimate, str]:
-    """The score to lead with: its name, itself, and what it means."""
-    if isinstance(scores, ClassScores):
-        return "share right", scores.accuracy, "How many of the answers named the right class. Higher is better."
-    return "mean error", scores.mae, words.MAE
-
-
-def _verdict(found: Performance, target: Target) -> str:
-    gain, unit = found.gain, words.space(_unit(target))
-    if gain.lower > 0:
-        sentence = f"The model's answers were **{words.number(gain.mean)}{unit} closer** to the outcome than the naive"
-        return f"{sentence} rule's, on average ({LEVEL:.0%} sure of at least {words.number(gain.lower)})."
-    if gain.mean > 0:
-        return (
-            f"The model seems {words.number(gain.mean)}{unit} closer than the naive rule, but **that may be luck** "
-            f"({found.n:,} outcomes)."
-        )
-    return f"The model **does not beat the naive rule** here ({found.n:,} outcomes)."
-
-
-def _unit(target: Target) -> str:
-    return "levels" if target.levels else target.unit
-
-
-def _over_time(found: Performance, target: Target) -> None:
-    st.subheader(
-        "Mean error over time", anchor=False, help=f"{words.MAE} By day of prediction; bars are 95 % intervals."
-    )
-    shown = [window for window in found.windows if window.mae is not None and window.naive_mae is not None]
-    if shown:
-        model = [window.mae for window in shown if window.mae is not None]
-        naive = [window.naive_mae for window in shown if window.naive_mae is not None]
-        figure = charts.errors([days(window) for window in shown], model, naive, unit=_unit(target))
+def _over_time(found: Sequence[Stretch], unit: str) -> None:
+    help_text = f"{words.MAE} By day of prediction; bars are 95 % intervals."
+    st.subheader("Mean error over time", anchor=False, help=help_text)
+    enough = [stretch for stretch in found if stretch.found.n >= STRETCH_ENOUGH]
+    if enough:
+        model = [stretch.found.mae for stretch in enough if stretch.found.mae]
+        naive = [stretch.found.naive_mae for stretch in enough if stretch.found.naive_mae]
+        figure = charts.errors([str(stretch) for stretch in enough], model, naive, unit=unit)
         draw(figure, "Mean absolute error over time, model and naive rule", key="errors")
-    if len(shown) < len(found.windows):
-        st.caption(
-            f"Not enough data (fewer than {WINDOW_MINIMUM} outcomes) in the stretches of time that are not drawn."
-        )
-    st.dataframe([_row(window, _unit(target)) for window in found.windows], hide_index=True, width="stretch")
+    if len(enough) < len(found):
+        st.caption(f"Not drawn, for not enough data: days with fewer than {STRETCH_ENOUGH} outcomes together.")
+    st.dataframe([_row(stretch, unit) for stretch in found], hide_index=True, width="stretch")
 
 
-def days(window: Window) -> str:
-    """The days of a window: '3 Mar' or '3 Mar to 9 Mar'."""
-    first, last = f"{window.first.day} {window.first:%b}", f"{window.last.day} {window.last:%b}"
-    return first if window.first == window.last else f"{first} to {last}"
-
-
-def _row(window: Window, unit: str) -> dict[str, object]:
-    errors = {"model": window.mae, "naive rule": window.naive_mae}
+def _row(stretch: Stretch, unit: str) -> dict[str, object]:
+    found, few = stretch.found, "not enough data"
     told = {
-        name: "not enough data" if error is None else words.with_interval(error, unit) for name, error in errors.items()
+        name: words.with_interval(error, unit) if error and found.n >= STRETCH_ENOUGH else few
+        for name, error in (("model", found.mae), ("naive rule", found.naive_mae))
     }
-    return {"days": days(window), "outcomes": window.n, **told}
+    return {"predicted": str(stretch), "outcomes": found.n, **told}
+
+
+def _by_model(schema: DomainSchema, found: Sequence[ModelPerformance], unit: str) -> None:
+    st.subheader("Version by version", anchor=False, help="Versions met different students: this is no fair contest.")
+    table = [
+        {
+            "version": words.version(one.model),
+            "answered": moment_name(schema, one.moment),
+            "outcomes": one.n,
+            "mean error": words.with_interval(one.mae, unit),
+            "naive rule": words.with_interval(one.naive_mae, unit),
+        }
+        for one in found
+    ]
+    st.dataframe(table, hide_index=True, width="stretch")

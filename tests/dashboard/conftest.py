@@ -1,0 +1,108 @@
+"""Two small domains with champions, trained once: `workshop` on records, `medal` (classes) on generated examples.
+
+The shipped domains stay without champions, so that every page is also seen empty.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from model.bundle import EXAMPLES, RECORDS
+from model.home import Home
+from preprocessing.synthetic import generate
+from retraining.champions import keys_of, train_domain
+from retraining.examples import example_frame
+from settings import Settings
+
+ROWS = 160
+
+WORKSHOP = """
+name = "workshop"
+title = "Workshop, final mark"
+moments = ["start", "quiz"]
+student = {name = "student_id", description = "key"}
+features = [
+  {name = "age", kind = "numeric", minimum = 15, maximum = 30, integer = true, unit = "years", description = "age"},
+  {name = "mode", kind = "categorical", levels = ["evening", "day"], description = "mode of study"},
+  {name = "hours", kind = "numeric", minimum = 0, maximum = 40, optional = true, description = "study time"},
+  {name = "sex", kind = "categorical", levels = ["F", "M"], protected = true, description = "the student's sex"},
+  {name = "quiz", kind = "numeric", minimum = 0, maximum = 20, known_at = "quiz", description = "quiz mark"},
+]
+targets = [
+  {name = "mark", minimum = 0, maximum = 20, unit = "points", description = "final mark", naive = ["quiz"]},
+]
+"""
+MEDAL = """
+name = "medal"
+title = "Sports medal"
+features = [
+  {name = "speed", kind = "numeric", minimum = 0, maximum = 100, description = "speed"},
+  {name = "strength", kind = "numeric", minimum = 0, maximum = 100, description = "strength"},
+]
+targets = [{name = "medal", kind = "ordered_class", levels = ["bronze", "silver", "gold"], description = "medal won"}]
+"""
+
+
+def train_on(home: Home, name: str, folder: Path, source: str, seed: int = 3) -> None:
+    """Champions of a domain, trained on generated rows that are said to come from `source`."""
+    schema, path = home.schemas[name], folder / f"{name}.csv"
+    generate(schema, rows=ROWS, seed=seed).write_csv(path)
+    frame = example_frame(path, schema, home.secret)
+    trained = list(train_domain(home, schema, frame, keys_of(schema), actor="setup", source=source))
+    assert all(one.model for one in trained), [one.reason for one in trained]
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database, bundles and domain files; copied, never written to, by tests."""
+    folder = tmp_path_factory.mktemp("trained")
+    domains = folder / "domains"
+    domains.mkdir()
+    (domains / "workshop.toml").write_text(WORKSHOP)
+    (domains / "medal.toml").write_text(MEDAL)
+    home = Settings(data_dir=folder, domains_dir=domains).open_home()
+    train_on(home, "workshop", folder, RECORDS)
+    train_on(home, "medal", folder, EXAMPLES)
+    home.close()
+    return folder
+
+
+@pytest.fixture
+def data_dir(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This test's own copy of the trained installation, which the environment points to."""
+    folder = tmp_path / "data"
+    shutil.copytree(trained, folder)
+    monkeypatch.chdir(tmp_path)
+    for name in ("GRADEWATCH_DATABASE_URL", "MONGO_URI", "GRADEWATCH_PSEUDONYM_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GRADEWATCH_DATA_DIR", str(folder))
+    monkeypatch.setenv("GRADEWATCH_DOMAINS_DIR", str(folder / "domains"))
+    return folder
+
+
+@pytest.fixture
+def home(data_dir: Path) -> Iterator[Home]:
+    """The same installation, opened beside the dashboard's."""
+    home = Settings().open_home()
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def page(data_dir: Path) -> Iterator[Callable[..., AppTest]]:
+    """Draws a page by its name, as its first visitor sees it."""
+
+    def draw(name: str, domain: str | None = None) -> AppTest:
+        script = f"from dashboard.pages import show\nfrom dashboard.views.{name} import {name}\nshow({name})\n"
+        app = AppTest.from_string(script, default_timeout=60)
+        if domain:
+            app.query_params["domain"] = domain
+        return app.run()
+
+    st.cache_resource.clear()
+    yield draw
+    st.cache_resource.clear()

@@ -1,0 +1,94 @@
+"""The dashboard as a visitor has it: the real server, a real browser, the real store."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import httpx
+import pytest
+
+from model.home import Home
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+
+
+def absent(reason: str) -> NoReturn:
+    """Leave the test out, but never in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
+    """Where `streamlit run dashboard/dashboard.py` answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/dashboard.py", "--server.port", str(port)]
+    with (tmp_path / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        url = f"http://localhost:{port}"
+        _wait_for(f"{url}/_stcore/health", server, tmp_path / "server.log")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx.get(url, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"the dashboard did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        absent("playwright is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        except Error as error:
+            absent(f"no browser could be started: {error}")
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
+    address: str, browser: Any, home: Home, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{address}/predict?domain=workshop")
+    page.get_by_role("button", name="Fill in a typical student").click()
+    age = page.get_by_role("spinbutton", name="Age").or_(page.get_by_role("textbox", name="Age"))
+    page.wait_for_function("document.querySelector('[aria-label=\"Age\"]').value != ''")
+    age.fill("23")
+    page.get_by_role("textbox", name="Student key").fill("KEY-4711")
+    page.get_by_role("button", name="Predict", exact=True).click()
+    shown = page.get_by_text("and logged as prediction")
+    shown.wait_for()
+    logged = home.store.predictions("workshop")
+    assert len(logged) == 1
+    assert (logged[0].source, logged[0].inputs["age"]) == ("dashboard", 23.0)
+    assert logged[0].id in shown.inner_text()
+    assert page.get_by_role("textbox", name="Student key").input_value() == ""
+    assert "4711" not in page.content()
+    assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")

@@ -1,0 +1,397 @@
+"""Every page on a real installation, through Streamlit's own test runner."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.form import field
+from database.records import ChampionKey, Outcome, Prediction, now
+from model.home import Home
+from model.registry import install, load_bundle
+from preprocessing.synthetic import generate
+from retraining.champions import register
+
+Page = Callable[..., AppTest]
+PAGES = ("overview", "predict", "drift", "models", "performance")
+QUIZ = ChampionKey("workshop", "mark", "quiz")
+
+
+def texts(app: AppTest) -> str:
+    """Everything that the page says in words."""
+    kinds = (
+        app.title,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.success,
+        app.warning,
+        app.error,
+        app.code,
+    )
+    said = [element.value for kind in kinds for element in kind]
+    said += [f"{metric.label} {metric.value}" for metric in app.metric]
+    said += [table.value.to_string() for table in app.dataframe]
+    return "\n".join(str(text) for text in said)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """The page after a press of the first button with this label."""
+    next(button for button in app.button if button.label == label).click()
+    return app.run()
+
+
+def fill(app: AppTest, name: str, value: float | str, domain: str = "workshop") -> None:
+    key = f"field:{domain}:{name}"
+    widgets = [*app.number_input, *app.selectbox, *app.text_input]
+    next(widget for widget in widgets if widget.key == key).set_value(value)
+
+
+def predict_one(app: AppTest, **values: float | str) -> AppTest:
+    """The page after filling in a typical student with these values and asking."""
+    press(app, "Fill in a typical student")
+    for name, value in values.items():
+        fill(app, name, value)
+    return press(app, "Predict")
+
+
+def predict_rows(home: Home, domain: str, rows: int = 60, seed: int = 11) -> list[Prediction]:
+    """Logged predictions for generated rows, as if the API had been asked."""
+    schema = home.schemas[domain]
+    known = [feature.name for feature in schema.features]
+    table = generate(schema, rows=rows, seed=seed).select(known)
+    given = [{name: value for name, value in row.items() if value is not None} for row in table.to_dicts()]
+    return home.service.predict(domain, given, source="api")
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("domain", ["workshop", "medal", "course"])
+def test_every_page_is_drawn_for_every_kind_of_domain(page: Page, name: str, domain: str) -> None:
+    app = page(name, domain)
+    assert not app.exception
+    assert not app.error
+
+
+def test_the_dashboard_opens_on_the_overview(page: Page) -> None:
+    script = Path(__file__).resolve().parents[2] / "dashboard" / "dashboard.py"
+    app = AppTest.from_file(str(script), default_timeout=60).run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Gradewatch"]
+
+
+# Overview -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_overview_shows_each_champion_beside_the_naive_rule(page: Page, home: Home) -> None:
+    said = texts(page("overview"))
+    for key, serving in home.champions.all().items():
+        manifest = serving.predictor.manifest
+        assert serving.predictor.version[:12] in said
+        assert f"{manifest.scores[manifest.candidate].n:,} unseen rows" in said
+        assert key.target in said
+    assert said.count("the naive rule by") == len(home.champions.all())
+
+
+def test_champions_of_generated_examples_are_said_to_be_not_for_real_students(page: Page) -> None:
+    banner = page("overview").warning[0].value
+    assert "Not for real students" in banner
+    assert "Sports medal" in banner
+    assert "Workshop" not in banner
+
+
+def test_a_domain_that_nobody_serves_says_how_to_train_a_champion(page: Page) -> None:
+    assert "gradewatch train --domain course --data FILE" in [code.value for code in page("overview").code]
+
+
+@pytest.mark.parametrize("name", PAGES[1:])
+def test_every_page_of_a_domain_without_a_champion_says_what_to_do_next(page: Page, name: str) -> None:
+    app = page(name, "course")
+    assert app.info
+    assert any(code.value.startswith("gradewatch ") for code in app.code)
+
+
+def test_a_champion_that_cannot_be_loaded_is_told_with_its_reason(page: Page, data_dir: Path, home: Home) -> None:
+    version = home.champions.all()[QUIZ].predictor.version
+    (data_dir / "models" / version / "graph.onnx").write_bytes(b"spoiled")
+    app = page("overview")
+    assert "workshop/mark@quiz" in app.error[0].value
+    assert "have changed since it was saved. Nobody serves in its place." in texts(app)
+
+
+def test_a_database_that_is_down_is_said_in_words(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADEWATCH_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/nothing")
+    app = page("overview")
+    assert not app.exception
+    assert "The database cannot be reached" in app.error[0].value
+
+
+def test_a_broken_domain_file_is_named(page: Page, data_dir: Path) -> None:
+    (data_dir / "domains" / "workshop.toml").write_text("name = ")
+    app = page("overview")
+    assert "domain file" in app.error[0].value
+    assert "workshop.toml" in app.code[0].value
+
+
+# Predict ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_of_the_form_is_the_logged_one(page: Page, home: Home) -> None:
+    app = predict_one(page("predict", "workshop"), quiz=12.0)
+    logged = home.store.predictions("workshop")
+    assert len(logged) == 1
+    assert (logged[0].source, logged[0].moment, logged[0].inputs["quiz"]) == ("dashboard", "quiz", 12.0)
+    assert logged[0].id in texts(app)
+    shown = next(metric.value for metric in app.metric if metric.label == "Final mark")
+    assert shown == f"{logged[0].answers[0].value:.2f} points"
+    assert "The naive rule says 12 points" in texts(app)
+
+
+def test_looking_at_an_answer_again_asks_nothing_again(page: Page, home: Home) -> None:
+    app = predict_one(page("predict", "workshop"))
+    app.run()
+    app.run()
+    assert home.store.count_predictions("workshop") == 1
+
+
+def test_a_student_key_becomes_a_pseudonym_and_is_not_shown_again(page: Page, home: Home) -> None:
+    app = predict_one(page("predict", "workshop"), student_id="KEY-4711")
+    logged = home.store.predictions("workshop")[0]
+    assert logged.student
+    assert "4711" not in str(logged)
+    assert "4711" not in texts(app)
+    assert "4711" not in repr(app.session_state)
+
+
+def test_a_student_key_in_a_refused_form_is_forgotten_too(page: Page, home: Home) -> None:
+    app = page("predict", "workshop")
+    fill(app, "student_id", "KEY-4711")
+    press(app, "Predict")
+    assert app.error
+    assert "4711" not in texts(app) + repr(app.session_state)
+
+
+def test_at_an_earlier_moment_later_columns_are_not_asked_for(page: Page, home: Home) -> None:
+    app = page("predict", "workshop")
+    assert field(home.schemas["workshop"], "quiz") in {number.key for number in app.number_input}
+    app.segmented_control[0].set_value("start").run()
+    assert field(home.schemas["workshop"], "quiz") not in {number.key for number in app.number_input}
+    predict_one(app)
+    logged = home.store.predictions("workshop")[0]
+    assert (logged.moment, "quiz" in logged.inputs) == ("start", False)
+
+
+def test_a_protected_column_is_stored_and_said_to_be_unused(page: Page, home: Home) -> None:
+    app = predict_one(page("predict", "workshop"), sex="M")
+    assert "Stored for audits, not used" in texts(app)
+    assert home.store.predictions("workshop")[0].inputs["sex"] == "M"
+
+
+def test_an_optional_column_may_be_left_empty(page: Page, home: Home) -> None:
+    app = page("predict", "workshop")
+    for name, value in {"age": 20, "mode": "day", "sex": "F", "quiz": 11.0}.items():
+        fill(app, name, value)
+    press(app, "Predict")
+    assert home.store.predictions("workshop")[0].inputs["hours"] is None
+
+
+def test_what_is_missing_in_the_form_is_named_by_its_label_and_nothing_is_logged(page: Page, home: Home) -> None:
+    app = press(page("predict", "workshop"), "Predict")
+    said = texts(app)
+    for label in ("Age", "Mode of study", "The student's sex", "Quiz mark"):
+        assert f"**{label}**" in said
+    assert "**Study time**" not in said
+    assert home.store.count_predictions() == 0
+
+
+def test_a_value_outside_the_training_data_is_warned_about(page: Page, home: Home) -> None:
+    low, high = home.champions.all()[QUIZ].predictor.manifest.ranges["hours"]
+    outside = 0.0 if low > 0 else 40.0
+    assert not low <= outside <= high
+    app = predict_one(page("predict", "workshop"), hours=outside)
+    assert any("Outside what the model was trained on: hours" in warning.value for warning in app.warning)
+
+
+def test_a_class_is_answered_with_its_probabilities(page: Page, home: Home) -> None:
+    app = press(page("predict", "medal"), "Fill in a typical student")
+    press(app, "Predict")
+    answer = home.store.predictions("medal")[0].answers[0]
+    assert next(metric.value for metric in app.metric if metric.label == "Medal won") == answer.value
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_file_is_answered_row_by_row_and_logged_once(page: Page, home: Home) -> None:
+    schema = home.schemas["workshop"]
+    text = generate(schema, rows=25, seed=5).drop("mark").write_csv().encode()
+    app = page("predict", "workshop")
+    app.file_uploader[0].set_value(("new.csv", text, "text/csv")).run()
+    assert home.store.count_predictions("workshop") == 0
+    press(app, "Predict all rows").run()
+    assert home.store.count_predictions("workshop") == 25
+    assert {prediction.source for prediction in home.store.predictions("workshop")} == {"dashboard"}
+    assert len(next(table.value for table in app.dataframe if "90% interval" in table.value)) == 25
+    assert "S000001" not in texts(app)
+
+
+def test_every_problem_of_a_file_is_listed_and_nothing_is_logged(page: Page, home: Home) -> None:
+    text = b"age,mode,sex,quiz\n99,day,F,10\n20,night,F,10\n20,day,F,ten\n20,day,F,10\n"
+    app = page("predict", "workshop")
+    app.file_uploader[0].set_value(("bad.csv", text, "text/csv")).run()
+    press(app, "Predict all rows")
+    table = next(table.value for table in app.dataframe if "what was expected" in table.value)
+    assert list(zip(table["row"], table["column"], strict=True)) == [(2, "age"), (3, "mode"), (4, "quiz")]
+    assert home.store.count_predictions() == 0
+
+
+def test_a_file_with_more_rows_than_allowed_is_refused(page: Page, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADEWATCH_MAX_ROWS", "10")
+    app = page("predict", "workshop")
+    text = generate(home.schemas["workshop"], rows=11, seed=5).write_csv().encode()
+    app.file_uploader[0].set_value(("long.csv", text, "text/csv")).run()
+    press(app, "Predict all rows")
+    assert "11 rows, and this dashboard takes 10" in app.error[0].value
+    assert home.store.count_predictions() == 0
+
+
+# Drift --------------------------------------------------------------------------------------------------------------
+
+
+def test_drift_of_logged_predictions_is_stored_and_shown_with_its_sentence_first(page: Page, home: Home) -> None:
+    predict_rows(home, "workshop")
+    app = page("drift", "workshop")
+    buttons = [button for button in app.button if button.key == "drift from predictions"]
+    buttons[0].click()
+    app.run()
+    stored = home.store.drift_reports("workshop")
+    assert len(stored) == 1
+    said = texts(app)
+    assert stored[0].document["summary"].replace("_prediction:", "prediction of ") in said
+    assert "prediction of mark" in said
+    assert app.get("plotly_chart")
+
+
+def test_drift_of_a_file_that_has_moved_raises_the_alarm(page: Page, home: Home) -> None:
+    rows = "".join(f"{15 + i % 2},day,F,{19 + i % 2}\n" for i in range(80))
+    app = page("drift", "workshop")
+    app.file_uploader[0].set_value(("moved.csv", f"age,mode,sex,quiz\n{rows}".encode(), "text/csv")).run()
+    next(button for button in app.button if button.key == "drift from file").click()
+    app.run()
+    assert home.store.drift_reports("workshop")[0].alarm
+    assert "changed clearly" in texts(app)
+
+
+def test_a_file_with_problems_is_not_compared(page: Page, home: Home) -> None:
+    app = page("drift", "workshop")
+    app.file_uploader[0].set_value(("bad.csv", b"age,mode,sex,quiz\n99,day,F,10\n", "text/csv")).run()
+    next(button for button in app.button if button.key == "drift from file").click()
+    app.run()
+    assert "1 problem in the file" in app.error[0].value
+    assert home.store.drift_reports() == []
+
+
+# Models -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_candidates_are_listed_with_the_naive_rule(page: Page, home: Home) -> None:
+    table = page("models", "workshop").dataframe[0].value
+    manifest = home.champions.all()[QUIZ].predictor.manifest
+    assert len(table) == len(manifest.scores)
+    assert table["candidate"].iloc[0] == manifest.candidate.replace("_", " ")
+    assert table["candidate"].iloc[-1] == "naive rule"
+
+
+def test_classes_are_shown_worst_first_with_their_own_scores(page: Page) -> None:
+    tables = [table.value for table in page("models", "medal").dataframe]
+    assert list(next(table for table in tables if "precision" in table)["class"]) == ["bronze", "silver", "gold"]
+
+
+@pytest.fixture
+def second(home: Home) -> str:
+    """The version of a second champion of `QUIZ`, promoted over the first."""
+    bundle = load_bundle(home.artifacts, home.champions.all()[QUIZ].predictor.version)
+    wider = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, half_width=5.0))
+    model = register(home.store, home.artifacts, wider)
+    install(home.store, [model], action="promote", actor="test", reason="a second one")
+    return model.version
+
+
+def test_a_confirmed_rollback_brings_the_former_champion_back(page: Page, home: Home, second: str) -> None:
+    first = home.store.successions(QUIZ)[0].version
+    app = page("models", "workshop")
+    app.text_input(key=f"rollback {QUIZ} reason").set_value("marks looked wrong")
+    app.checkbox(key=f"rollback {QUIZ} sure").check()
+    press(app, "Roll back")
+    newest = home.store.successions(QUIZ)[-1]
+    assert (newest.version, newest.action, newest.actor) == (first, "rollback", "dashboard")
+    assert newest.reason == "marks looked wrong"
+    assert first[:12] in app.success[0].value
+
+
+@pytest.mark.parametrize(("reason", "sure"), [("", True), ("because", False)])
+def test_a_rollback_without_reason_or_confirmation_changes_nothing(
+    page: Page, home: Home, second: str, reason: str, sure: bool
+) -> None:
+    app = page("models", "workshop")
+    app.text_input(key=f"rollback {QUIZ} reason").set_value(reason)
+    app.checkbox(key=f"rollback {QUIZ} sure").set_value(sure)
+    press(app, "Roll back")
+    assert home.store.successions(QUIZ)[-1].version == second
+    assert "Nothing was changed" in app.error[0].value
+
+
+def test_a_rollback_with_nothing_before_says_so(page: Page, home: Home) -> None:
+    app = page("models", "workshop")
+    app.text_input(key=f"rollback {QUIZ} reason").set_value("try")
+    app.checkbox(key=f"rollback {QUIZ} sure").check()
+    press(app, "Roll back")
+    assert "no champion before the present one" in app.error[0].value
+    assert len(home.store.successions(QUIZ)) == 1
+
+
+def test_an_earlier_version_can_be_activated(page: Page, home: Home, second: str) -> None:
+    first = home.store.successions(QUIZ)[0].version
+    app = page("models", "workshop")
+    app.selectbox(key=f"activate {QUIZ} version").set_value(first)
+    app.text_input(key=f"activate {QUIZ} reason").set_value("the first was better")
+    app.checkbox(key=f"activate {QUIZ} sure").check()
+    press(app, "Activate")
+    newest = home.store.successions(QUIZ)[-1]
+    assert (newest.version, newest.action) == (first, "activate")
+    assert f"version `{first[:12]}`" in texts(app)
+
+
+# Performance --------------------------------------------------------------------------------------------------------
+
+
+def outcomes(predictions: list[Prediction], off: float) -> list[Outcome]:
+    """What came of predictions: each answer was wrong by `off`, up and down in turn."""
+    return [
+        Outcome(
+            domain=prediction.domain,
+            target="mark",
+            value=float(prediction.answers[0].value) + (off if place % 2 else -off),
+            at=now(),
+            prediction=prediction.id,
+        )
+        for place, prediction in enumerate(predictions)
+    ]
+
+
+def test_few_outcomes_are_not_judged(page: Page, home: Home) -> None:
+    home.store.add_outcomes(outcomes(predict_rows(home, "workshop", rows=29), off=1.0))
+    app = page("performance", "workshop")
+    assert "Not enough data" in app.info[0].value
+    assert "29 students" in app.info[0].value
+    assert not app.metric
+
+
+def test_the_mean_error_of_matched_predictions_is_shown_beside_the_naive_rule(page: Page, home: Home) -> None:
+    home.store.add_outcomes(outcomes(predict_rows(home, "workshop", rows=40), off=0.25))
+    app = page("performance", "workshop")
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Mean error, model"] == "0.250 points"
+    assert "Mean error, naive rule" in shown
+    assert "40 outcomes" in app.success[0].value
+    assert app.get("plotly_chart")
