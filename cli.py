@@ -113,8 +113,9 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         typer.echo(text)
     else:
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
-        out.print(f"wrote {output}")
+        err.print(f"wrote {output}")
 
 
 # Data ------------------------------------------------------------------------------------------------------------
@@ -367,7 +368,7 @@ def setup() -> None:
     with _home() as home, _progress() as progress:
         for schema in missing_champions(home):
             for one in train_examples(home, schema, settings.data_dir / "examples", progress=progress):
-                out.print(f"{one.key}: {one.model.candidate if one.model else one.reason}")
+                out.print(f"trained {one.key}: {one.model.candidate if one.model else one.reason}")
     out.print(f"ready in {time.monotonic() - started:.0f} s")
 
 

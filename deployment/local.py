@@ -23,7 +23,12 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
     api = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(api_port), "--log-level", "warning"]
     page = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "dashboard.py")]
     page += ["--server.port", str(dashboard_port), "--server.headless", "true", "--server.address", "127.0.0.1"]
-    children = [subprocess.Popen(command, start_new_session=True) for command in (api, page)]  # noqa: S603
+    page += ["--browser.gatherUsageStats", "false", "--logger.level", "warning"]
+    quiet = subprocess.DEVNULL  # Streamlit's greeting; what goes wrong comes on the error output
+    children = [
+        subprocess.Popen(api, start_new_session=True),  # noqa: S603
+        subprocess.Popen(page, start_new_session=True, stdout=quiet),  # noqa: S603
+    ]
     try:
         ready = _wait(f"http://127.0.0.1:{api_port}/ready", children, stop)
         ready = ready and _wait(f"http://127.0.0.1:{dashboard_port}/_stcore/health", children, stop)
