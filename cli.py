@@ -443,6 +443,7 @@ def _refusals() -> tuple[type[Exception], ...]:
         StoreUnavailable,
         Busy,
         UnknownChampion,
+        OSError,
     )
 
 
