@@ -33,6 +33,7 @@ def export_graph(estimator: Any, width: int, *, levels: int = 0) -> bytes:
     from skl2onnx.common.data_types import FloatTensorType
 
     options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
+    _round_thresholds(estimator)
     with _plain_integers():
         graph = convert_sklearn(
             estimator,
@@ -56,6 +57,19 @@ def _widen(graph: Any, classes: NDArray[np.int64], levels: int) -> None:
     inner.node.append(helper.make_node("MatMul", [last, "places"], ["levels"]))
     del inner.output[:]
     inner.output.append(helper.make_tensor_value_info("levels", TensorProto.FLOAT, [None, levels]))
+
+
+def _round_thresholds(estimator: Any) -> None:
+    """Take the split thresholds of a histogram model down to the next float32, which parts float32 rows the same way.
+
+    The graph holds float32 thresholds, and skl2onnx 1.20 rounds them up as well as down: a row that lies on one then
+    goes the other way. (It does take those of other trees down.)
+    """
+    for trees in getattr(estimator, "_predictors", ()):
+        for tree in trees:
+            exact = tree.nodes["num_threshold"]
+            single = exact.astype(np.float32)
+            tree.nodes["num_threshold"] = np.where(single > exact, np.nextafter(single, np.float32(-np.inf)), single)
 
 
 @contextmanager

@@ -50,11 +50,17 @@ def _numbered(frame: pl.DataFrame, key: pl.Expr) -> Rows:
 def folds(
     frame: pl.DataFrame, schema: DomainSchema, *, k: int, seed: int, classes: NDArray[np.int64] | None = None
 ) -> list[tuple[Rows, Rows]]:
-    """Up to `k` (training rows, test rows) pairs of positions in `frame`; `classes` keeps class shares alike."""
+    """Up to `k` (training rows, test rows) pairs of positions in `frame`; `classes` keeps class shares alike.
+
+    Classes of fewer than `k` rows fall where they may.
+    """
     kind = split_kind(frame, schema)
     if kind == "period":
         return list(_by_period(frame["_period"].to_list(), k))
     positions = np.arange(frame.height)
+    if classes is not None:
+        counts = np.bincount(classes)
+        classes = np.where(counts[classes] < k, counts.argmax(), classes)
     if kind == "row":
         plain = KFold if classes is None else StratifiedKFold
         pairs = plain(k, shuffle=True, random_state=seed).split(positions, classes)

@@ -108,7 +108,7 @@ def _run_of(schema: DomainSchema, frame: pl.DataFrame, seed: int) -> str:
 
 def _experiment(schema: DomainSchema, moment: str, task: Task, run: str, source: str) -> _Experiment:
     classes = None if task.target.kind == "value" else task.truth.astype(np.int64)
-    pairs = folds(task.frame, schema, k=_fold_count(task), seed=task.seed, classes=classes)
+    pairs = folds(task.frame, schema, k=FOLDS, seed=task.seed, classes=classes)
     return _Experiment(schema, moment, task, pairs, clusters(task.frame, schema), run, source)
 
 
@@ -134,13 +134,6 @@ def _require_rows(what: str, rows: pl.DataFrame, target: str) -> None:
         raise NotTrainable(f"{what}: not enough data, {rows.height} complete labelled rows; {MINIMUM_ROWS} are needed")
     if rows[target].n_unique() < 2:
         raise NotTrainable(f"{what}: every outcome is {rows[target][0]}; there is nothing to learn")
-
-
-def _fold_count(task: Task) -> int:
-    if task.target.kind == "value":
-        return FOLDS
-    counts = np.bincount(task.truth.astype(np.int64))
-    return int(max(2, min(FOLDS, counts[counts > 0].min())))
 
 
 def _require_signal(experiment: _Experiment, outputs: Floats) -> None:
