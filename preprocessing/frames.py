@@ -4,7 +4,6 @@ It says what a rule is nowhere: limits and words come from `preprocessing.rules`
 `preprocessing.validate`.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -235,7 +234,7 @@ def _parse_text_numbers(source: pl.Series, column: Feature | Target) -> Parsed:
         given[rest] = ~text.str.to_lowercase().is_in(list(rules.MISSING)).to_numpy()
         with_comma = text.str.contains(f"^(?:{rules.COMMA_NUMBER.pattern})$")
         points = source.str.contains(".", literal=True).fill_null(value=False).to_numpy()
-        commas = _comma_rule(text.filter(with_comma), int((points & np.isfinite(numbers)).sum()))
+        commas = _comma_rule(text.filter(with_comma), column, int((points & np.isfinite(numbers)).sum()))
         if commas in ("accepted", "points refused"):
             text = text.str.replace(",", ".", literal=True).zip_with(with_comma, text)
         numbers[rest] = _floats(text)
@@ -249,8 +248,12 @@ def _parse_text_numbers(source: pl.Series, column: Feature | Target) -> Parsed:
     return Parsed(_column(numbers, given & ~bad), given, bad, words)
 
 
-def _comma_rule(texts: pl.Series, points: int) -> str:
-    ambiguous = texts.str.contains(f"^(?:{rules.AMBIGUOUS_COMMA.pattern})$")
+def _comma_rule(texts: pl.Series, column: Feature | Target, points: int) -> str:
+    """`rules.comma_rule` of a column whose numbers with commas are `texts`. A comma before three digits may group
+    thousands, unless the number would then break the column's rule."""
+    groups = texts.str.contains(f"^(?:{rules.AMBIGUOUS_COMMA.pattern})$").to_numpy()
+    as_thousands = _floats(texts.str.replace(",", "", literal=True))
+    ambiguous = groups & ~_out_of_rule(as_thousands, column)
     return rules.comma_rule(points, len(texts), all_ambiguous=bool(ambiguous.all()))
 
 
@@ -265,7 +268,7 @@ def _parse_texts(source: pl.Series, *, key: bool = False) -> Parsed:
     """A student key, a group, a period: any short text."""
 
     def read(text: str) -> tuple[str | None, str | None]:
-        stripped = unicodedata.normalize("NFC", text.strip())
+        stripped = rules.tidy(text)
         if rules.is_missing(stripped):
             return None, None
         fault = rules.text_fault(stripped, key=key)

@@ -111,7 +111,8 @@ def identifying_name(column: str) -> str | None:
     bearer = any(word in plain for word in BEARERS) and (
         stem.endswith(("name", "address", "names")) or "nameof" in plain
     )
-    if {plain, stem} & IDENTIFYING or bearer or (stem.endswith(HEADS) and not stem.startswith("has")):
+    forms = {plain, stem, *(stem.removesuffix(end) for end in ("no", "nr", "number"))}
+    if forms & IDENTIFYING or bearer or (stem.endswith(HEADS) and not stem.startswith("has")):
         return f"it is called {column!r}"
     return None
 

@@ -206,7 +206,7 @@ def _check_plain(data: bytes, separator: str, width: int, skipped: int, *, step:
 
 def _ragged(row: int, cells: int, width: int, separator: str) -> str:
     called = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}[separator]
-    return f"row {row} has {cells} cells where the header has {width} (separated by {called})"
+    return f"row {row} has {cells} cell{'s' if cells != 1 else ''} where the header has {width} (separated by {called})"
 
 
 def _parse_csv(data: bytes, separator: str) -> pl.DataFrame:

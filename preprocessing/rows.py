@@ -207,7 +207,7 @@ def read_placing(value: object, *, key: bool) -> tuple[str | None, str | None]:
     if isinstance(value, int) and not isinstance(value, bool):
         text = str(value) if abs(value) < 10**rules.LONGEST_TEXT else "9" * (rules.LONGEST_TEXT + 1)
     elif isinstance(value, str):
-        text = value.strip()
+        text = rules.tidy(value)
     else:
         return None, "must be text or a whole number"
     fault = rules.text_fault(text, key=key)

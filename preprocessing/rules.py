@@ -161,7 +161,7 @@ def comma_rule(points: int, commas: int, *, all_ambiguous: bool) -> str:
     """How a column with this many decimal points and decimal commas is read; decided once for the whole column.
 
     "accepted": commas are decimal. "commas refused", "points refused": both occur, so the rarer is a slip.
-    "ambiguous": every comma stands before exactly three digits, as a thousands separator would.
+    "ambiguous": every comma stands where it may as well group thousands.
     """
     if points and commas:
         return "commas refused" if points >= commas else "points refused"
@@ -176,16 +176,21 @@ def read_level(column: Feature | Target, text: str, *, exact: bool = False) -> t
     """
     if text in column.levels:
         return text, None
-    stripped = unicodedata.normalize("NFC", text.strip())
+    stripped = tidy(text)
     if not exact:
         alike = [level for level in column.levels if level.casefold() == stripped.casefold()]
         if stripped in column.levels or len(alike) == 1:
             return (stripped if stripped in column.levels else alike[0]), None
     if not (isinstance(column, Feature) and column.open):
         near = nearest(text, column.levels)
-        return None, expected(column) + (f"; did you mean {near[0]!r}?" if exact and near else "")
+        return None, expected(column) + (f"; did you mean {near[0]!r}?" if near else "")
     fault = text_fault(stripped)
     return (None, f"{expected(column)}; {fault}") if fault else (stripped, None)
+
+
+def tidy(text: str) -> str:
+    """Text without spaces around it, its accents encoded in one way (NFC): what is stored and compared."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def text_fault(text: str, *, key: bool = False) -> str | None:

@@ -1,0 +1,108 @@
+"""Keys become pseudonyms; columns that name people are found, and ordinary ones are let be."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preprocessing.pii import identifying_columns, identifying_name, looks_identifying, pseudonym
+from preprocessing.schema import load_domains
+from tests.preprocessing.making import uci
+
+
+def test_a_pseudonym_is_the_hmac_of_the_key_under_the_secret() -> None:
+    assert pseudonym("S1", b"one") == pseudonym(" S1 ", b"one")
+    assert pseudonym("S1", b"one") != pseudonym("S1", b"two")
+    assert pseudonym("S1", b"one") != pseudonym("S2", b"one")
+    assert pseudonym("S1", b"one") == "6b0243d81aa3adc7f8ed4033fadbd37080767c7a0cb4b7c35de974e3280d6d97"
+
+
+def test_accents_encoded_either_way_are_one_key() -> None:
+    assert pseudonym("Jos\u00e9", b"s") == pseudonym("Jose\u0301", b"s")
+
+
+def test_there_is_no_pseudonym_without_a_secret() -> None:
+    with pytest.raises(ValueError, match="a secret is needed"):
+        pseudonym("S1", b"")
+
+
+@given(st.text())
+def test_a_pseudonym_is_64_hex_digits_for_any_key(key: str) -> None:
+    assert len(bytes.fromhex(pseudonym(key, b"s"))) == 32
+
+
+NAMED = """name|Student Name|studentName|name of mother|first_name|Last Name|surname|given-name|username|e-mail|Email|
+mail|parent_email|Phone|guardianPhoneNumber|mobile|tel.|Address|address_line_1|AddressLine2|street|postcode|ZIP|
+date of birth|DOB|birth_date|SSN|passport no|Nombre|Primer Apellido|Correo electrónico|Teléfono|Dirección|
+Fecha de nacimiento|DNI|Sobrenome|Endereço|Data de nascimento|CPF|Vorname|Nachname|Straße|Geburtsdatum|Handy|Prénom|
+Nom de famille|Courriel|Adresse|Code postal"""
+
+ORDINARY = """age|sex|school|course_name|school name|file name|subject|internet|famsize|phone_usage_hours|has_phone|
+email_clicks|birth_year|mother_job|homework|grade|G1|student_id|userId|teacher|Mjob|health|higher|address_type|nursery|
+StudyHoursPerWeek|attendance|remark|region|household|class|term|unit_name|renamed|nominal|mobility|streetwise"""
+
+
+@pytest.mark.parametrize("name", NAMED.replace("\n", "").split("|"))
+def test_a_column_called_after_people_identifies_them(name: str) -> None:
+    assert identifying_name(name) == f"it is called {name!r}"
+
+
+@pytest.mark.parametrize("name", ORDINARY.replace("\n", "").split("|"))
+def test_an_ordinary_columns_name_is_let_be(name: str) -> None:
+    assert identifying_name(name) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ana@example.org", "mail: a.b@c.de!", "+34 612 345 678", "(555) 123-4567", "06 12 34 56 78", "123-45-6789",
+     "Ana Sousa", "Sousa, Ana", "John A. Smith", "José María Núñez", "Jean-Pierre Dupont"],
+)  # fmt: skip
+def test_a_value_that_identifies_is_known(text: str) -> None:
+    assert looks_identifying(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["GP", "at_home", "Data Structures", "Programming Fundamentals", "2024-01-15", "12/03/2024", "2024-001-0001",
+     "0171234567", "10-20%", "S000123", "Computer Science II", "1 to 2", "A1-B2", "yes", "", "3,14", "Year 10"],
+)  # fmt: skip
+def test_a_value_that_does_not_is_let_be(text: str) -> None:
+    assert looks_identifying(text) is None
+
+
+def content(*values: str | None) -> dict[str, str]:
+    return identifying_columns(pl.DataFrame({"x": values}, schema={"x": pl.String}))
+
+
+def test_one_e_mail_address_among_many_values_is_found() -> None:
+    assert content(*["none"] * 5_000, "ask ana@example.org") == {"x": "it holds e-mail addresses"}
+
+
+def test_columns_of_phone_numbers_and_names_are_found() -> None:
+    assert content("0171 1234567", "0172 7654321", None) == {"x": "it holds phone numbers"}
+    assert content("(555) 123-4567", "n/a") == {"x": "it holds phone or identity numbers"}
+    assert content("Maria", "João", "Peter", "Zlatan") == {"x": "it holds names of people"}
+    rare = [f"{a}a{b}o {b}uch{a}er".title() for a in "bcdfg" for b in "klmnp"]
+    assert content(*rare) == {"x": "it holds names of people"}
+
+
+def test_subjects_towns_codes_and_dates_are_no_names() -> None:
+    assert content("Data Structures", "Operating Systems", "Linear Algebra", "Art") == {}
+    assert content(*["North Region", "South Region", "London Region"] * 20) == {}
+    assert content("2026-01-02", "2026-02-03", "CS-101-2024") == {}
+
+
+def test_no_shipped_domain_has_a_column_that_would_be_refused() -> None:
+    for schema in load_domains().values():
+        declared = {column.name: column.name for column in schema.columns}
+        levels = {f.name: (f.levels or ("x",)) for f in schema.features if f.kind == "categorical"}
+        for name, values in levels.items():
+            frame = pl.DataFrame({name: values})
+            assert identifying_columns(frame, schema, {k: v for k, v in declared.items() if k == name}) == {}
+
+
+def test_only_the_address_of_the_published_file_is_suspect_and_only_undeclared() -> None:
+    raw = uci("por")
+    assert list(identifying_columns(raw.frame)) == ["address"]
+    school = load_domains()["school"]
+    assert identifying_columns(raw.frame, school, {name: name for name in school.feature_by_name}) == {}

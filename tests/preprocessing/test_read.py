@@ -1,0 +1,193 @@
+"""Files become tables of raw columns, or a sentence that says why not."""
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+import xlsxwriter
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from preprocessing.read import UnreadableFile, read_table
+from preprocessing.schema import load_domains
+from preprocessing.synthetic import generate
+from tests.preprocessing.making import FORMATS, as_arrow, as_excel, as_parquet, table, uci
+
+
+def fault_of(data: bytes, name: str = "f") -> str:
+    with pytest.raises(UnreadableFile) as caught:
+        read_table(data, name=name)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_read_off_the_header(separator: str) -> None:
+    raw = table(f"a{separator}b\n1{separator}x\n")
+    assert raw.frame.rows() == [("1", "x")]
+    assert raw.frame.columns == ["a", "b"]
+
+
+def test_text_stays_text_and_rows_count_from_the_header() -> None:
+    raw = table("a,b\n007,1e3\n")
+    assert raw.frame.schema == {"a": pl.String, "b": pl.String}
+    assert raw.frame.row(0) == ("007", "1e3")
+    assert (raw.first_row, raw.is_text, raw.name) == (2, True, "marks.csv")
+
+
+def test_rows_count_as_the_user_sees_them_under_blank_lines() -> None:
+    assert table("\n\na,b\n1,2\n").first_row == 4
+    assert table("a,b\n1,2\n\n3,4\n").frame.rows() == [("1", "2"), (None, None), ("3", "4")]
+
+
+def test_separators_quotes_and_line_breaks_may_stand_inside_quotes() -> None:
+    raw = table('a;b\r\n"x;y";"say ""no""\r\nor not"\r\n')
+    assert raw.frame.row(0) == ("x;y", 'say "no"\r\nor not')
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_unicode_files_are_read_with_and_without_a_byte_order_mark(encoding: str) -> None:
+    raw = read_table("Größe,b\n1,é\n".encode(encoding))
+    assert raw.frame.columns == ["Größe", "b"]
+    assert raw.frame.row(0) == ("1", "é")
+    assert raw.notes == ()
+
+
+def test_another_encoding_is_guessed_and_said_so() -> None:
+    raw = read_table("a,b\n1,é\n2,–\n".encode("cp1252"))
+    assert raw.frame["b"].to_list() == ["é", "–"]
+    assert raw.notes == ("line 2 is not UTF-8; the file was read as Windows-1252: check letters with accents",)
+
+
+def test_a_headers_cells_lose_their_spaces_and_empty_ones_get_a_number() -> None:
+    assert table(" a ,\n1,2\n").frame.columns == ["a", "column 2"]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "the file is empty"),
+        (b" \n\n", "the file is empty"),
+        (b"a,b\n", "there is a header ('a', 'b') and no row under it"),
+        (b"a,b\n1,2\n3\n", "row 3 has 1 cell where the header has 2 (separated by comma)"),
+        (b"a;b\n1;2;3\n", "row 2 has 3 cells where the header has 2 (separated by semicolon)"),
+        (b'a,b\n"1","2"\n"3","4","5"\n', "row 3 has 3 cells where the header has 2 (separated by comma)"),
+        (b"\n\na,b\n1,2\n3\n", "row 5 has 1 cell where the header has 2 (separated by comma)"),
+        (b"a,A \n1,2\n", "columns 1 and 2 are both called 'A'; give every column a name of its own"),
+        (b"a,b\n1,\x002\n", "line 2 holds a NUL byte: this is no text file (UTF-16 needs a byte order mark)"),
+        (b'a,b\n1,"2\n', 'line 2: a quote (") opened in this file is never closed'),
+        (b'a,b\n1,"' + b"x" * 200_000 + b'"\n', "line 2: a field has more than 131,072 characters"),
+        (b"a,b\n1,2\n1," + b"x" * 2_000_000 + b"\n", "line 3 has more than 1,048,576 bytes"),
+        (b"%PDF-1.7", "this is a PDF document; give a CSV, Excel, Parquet or JSON file"),
+        (b"\x1f\x8b\x08", "this is a gzip archive"),
+        (b"PAR1 and nothing", "it looks like a Parquet file but cannot be read"),
+        (b"PK\x03\x04 and nothing", "it looks like an Excel workbook but cannot be read"),
+        (b"[]", "the list of records is empty"),
+        (b"[1, 2]", "expected records like"),
+        (b'[{"a": [1]}]', "record 1: 'a' holds a list or record; expected one value"),
+        (b'{"a": 1}\n{"a": nope}\n', "line 2: this is no JSON"),
+        (b'[{"a": NaN}]', "this is no JSON"),
+        (b"[" * 100_000, "this is no JSON"),
+    ],
+)
+def test_a_file_without_a_table_says_what_is_wrong_and_where(data: bytes, said: str) -> None:
+    assert said in fault_of(data)
+
+
+def test_the_files_name_leads_the_message(tmp_path: Path) -> None:
+    assert fault_of(b"", name="upload.csv") == "upload.csv: the file is empty"
+    with pytest.raises(UnreadableFile, match=r"nothing\.csv: No such file"):
+        read_table(tmp_path / "nothing.csv")
+
+
+def test_the_content_decides_the_format_and_not_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "really.csv"
+    path.write_bytes(as_parquet(pl.DataFrame({"a": [1, 2]})))
+    raw = read_table(path)
+    assert raw.frame["a"].to_list() == [1, 2]
+    assert not raw.is_text
+
+
+def test_json_columns_of_one_kind_keep_it_and_mixed_ones_become_text() -> None:
+    raw = read_table(b'[{"n": 1, "m": 1, "b": true}, {"n": 2.5, "m": "x"}, {"late": "y", "n": null}]')
+    assert raw.frame.to_dict(as_series=False) == {
+        "n": [1.0, 2.5, None],
+        "m": ["1", "x", None],
+        "b": [True, None, None],
+        "late": [None, None, "y"],
+    }
+
+
+def test_one_json_record_may_be_printed_over_lines() -> None:
+    assert read_table(b'{\n  "a": 1\n}\n').frame.rows() == [(1,)]
+
+
+def test_an_excel_sheet_may_start_lower_and_have_blank_rows_and_columns() -> None:
+    target = io.BytesIO()
+    with xlsxwriter.Workbook(target) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(2, 1, ["a", "b"])
+        sheet.write_row(3, 1, [1, "x"])
+        sheet.write_row(5, 1, [2.5, "y"])
+    raw = read_table(target.getvalue())
+    assert raw.frame.columns == ["a", "b"]
+    assert raw.frame.rows() == [("1", "x"), (None, None), ("2.5", "y")]
+    assert raw.first_row == 4
+
+
+def test_a_workbook_without_rows_is_refused() -> None:
+    assert "its first sheet is empty" in fault_of(as_excel(pl.DataFrame()))
+    assert "no row under it" in fault_of(as_excel(pl.DataFrame({"a": []})))
+
+
+def test_lists_inside_parquet_cells_are_refused_by_column() -> None:
+    assert "column 'b' holds lists" in fault_of(as_parquet(pl.DataFrame({"a": [1], "b": [[1]]})))
+
+
+def test_dictionary_columns_of_arrow_are_text() -> None:
+    frame = pl.DataFrame({"a": pl.Series(["x", "y"], dtype=pl.Categorical)})
+    assert read_table(as_arrow(frame)).frame.schema == {"a": pl.String}
+
+
+def test_a_file_of_many_pieces_is_checked_for_width_to_its_last_row() -> None:
+    rows = "".join(f"{i},{i}\n" for i in range(1_500_000))
+    assert table("a,b\n" + rows).frame.height == 1_500_000
+    assert "row 1500002 has 3 cells" in fault_of(("a,b\n" + rows + "1,2,3\n").encode())
+
+
+def test_the_published_school_files_are_read_whole() -> None:
+    assert uci("mat").frame.shape == (395, 33)
+    assert uci("por").frame.shape == (649, 33)
+
+
+DAMAGED = [write(generate(load_domains()["course"], rows=3, seed=1)) for write in FORMATS.values()]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_no_damage_to_a_file_raises_anything_but_unreadable_file(data: st.DataObject) -> None:
+    whole = bytearray(data.draw(st.sampled_from(DAMAGED)))
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(whole) - 1))
+        whole[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+        if not whole:
+            break
+    try_to_read(bytes(whole))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.binary(max_size=60) | st.text(alphabet=',;\t"\n\r ab1{}[]:', max_size=40).map(str.encode))
+@example(b'a,b\n1,x"y\n2,3\n')
+@example(b'"\n')
+@example(b"\xff\xfea")
+def test_no_bytes_raise_anything_but_unreadable_file(data: bytes) -> None:
+    try_to_read(data)
+
+
+def try_to_read(data: bytes) -> None:
+    try:
+        raw = read_table(data)
+    except UnreadableFile:
+        return
+    assert raw.frame.width > 0
+    assert len({column.casefold() for column in raw.frame.columns}) == raw.frame.width
