@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -113,7 +114,7 @@ class Profile:
             raise ProfileError(f"these bytes are {what}; expected {MAGIC!r} first, there is {content[:8]!r}")
         try:
             return _read(content)
-        except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError) as error:
+        except (msgspec.DecodeError, ValueError, TypeError, LookupError, OverflowError) as error:
             raise ProfileError(f"the profile is damaged: {error}") from error
 
 
@@ -165,12 +166,12 @@ def to_polars(table: Any) -> pl.DataFrame:
 
 
 def _from_pandas(name: str, column: Any) -> pl.Series:
-    if column.dtype == object:
-        texts = [None if value is None or value != value else str(value) for value in column]  # noqa: PLR0124 (NaN)
-        return pl.Series(name, texts, dtype=pl.String)
-    if column.dtype.kind in "fiu" and hasattr(column, "to_numpy") and not hasattr(column.dtype, "na_value"):
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
         return pl.Series(name, column.to_numpy())
-    return pl.Series(name, pl.from_pandas(column))
+    if column.dtype != object and find_spec("pyarrow"):  # polars reads pandas' own types through it
+        return pl.Series(name, pl.from_pandas(column))
+    texts = [None if lost else str(value) for value, lost in zip(column, column.isna(), strict=True)]
+    return pl.Series(name, texts, dtype=pl.String)
 
 
 def kinds_of(schema: DomainSchema) -> dict[str, Kind]:
@@ -194,10 +195,15 @@ def in_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def summarise(column: pl.Series, kind: Kind) -> Column:
-    """The exact summary of one column of a frame."""
-    if kind == "categorical":
-        return _levels(column)
-    numbers = _numbers(column)
+    """The exact summary of one column of a frame; ProfileError for a type that holds neither numbers nor levels."""
+    if column.dtype.is_nested() or column.dtype == pl.Object:
+        raise ProfileError(f"column {column.name!r} of type {column.dtype} holds neither numbers nor levels")
+    try:
+        if kind == "categorical":
+            return _levels(column)
+        numbers = _numbers(column)
+    except pl.exceptions.PolarsError as error:
+        raise ProfileError(f"column {column.name!r} of type {column.dtype} is not {kind}: {error}") from error
     missing = numbers.null_count()
     return summarise_numbers((numbers.drop_nulls() if missing else numbers).to_numpy(), missing)
 
@@ -323,6 +329,9 @@ def _describe(name: str, column: Column, arrays: list[bytes]) -> _Stored:
     return _Stored(name, type(column).__name__, column.missing, kinds, levels)
 
 
+STORED_TYPES = {code: code for code in ("<f8", "<i8", "|u1", "<u2", "<u4", "<u8")}
+
+
 def _read(content: bytes) -> Profile:
     start = len(MAGIC) + 8
     end = start + int.from_bytes(content[len(MAGIC) : start], "little")
@@ -333,7 +342,7 @@ def _read(content: bytes) -> Profile:
     for column in stored:
         arrays = []
         for code, length in column.arrays:
-            dtype = np.dtype(code)
+            dtype = np.dtype(STORED_TYPES[code])
             arrays.append(np.frombuffer(content, dtype, length, offset) if length else np.zeros(0, dtype))
             offset += length * dtype.itemsize + -(length * dtype.itemsize) % 8
         columns[column.name] = _column(column, arrays)

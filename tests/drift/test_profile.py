@@ -1,5 +1,6 @@
 """Profiles: what goes in, what bytes come out, and what each kind of bad sample is answered with."""
 
+import contextlib
 import math
 import os
 import subprocess
@@ -10,10 +11,20 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drift.column import BinnedColumn, NumericColumn, ProfileError, summarise_numbers
 from drift.profile import Profile, build_profile, profile_frame
 from drift.report import ALARMING, DriftPolicy, DriftReport, NotComparable, SameSample, compare
+from preprocessing.schema import DomainSchema, Feature, Target
+
+ONE_OF_EACH = DomainSchema(
+    name="invented",
+    title="",
+    features=(Feature(name="x", kind="numeric"), Feature(name="c", kind="categorical", open=True)),
+    targets=(Target(name="y"),),
+)
 
 
 @pytest.fixture
@@ -354,3 +365,34 @@ def test_levels_are_counted_whole_however_they_are_found(schema, rows, late):
         level: values.count(level) for level in set(values) - {None}
     }
     assert column.missing == values.count(None)
+
+
+@given(st.data())
+def test_any_damage_to_a_profile_is_a_clear_error_or_a_profile(data):
+    frame = pl.DataFrame({"x": [1.5, 2.0, 2.0, None], "c": ["a", "b", "b", None]})
+    content = bytearray(build_profile(frame, ONE_OF_EACH).to_bytes())
+    for place in data.draw(st.lists(st.integers(8, len(content) - 1), min_size=1, max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    for damaged in (bytes(content), bytes(content[:cut])):
+        with contextlib.suppress(ProfileError):
+            assert isinstance(Profile.from_bytes(damaged), Profile)
+
+
+def test_a_column_that_holds_neither_numbers_nor_levels_is_named(schema):
+    for name in ("x", "c"):
+        with pytest.raises(ProfileError, match=f"column '{name}'"):
+            build_profile(pl.DataFrame({name: [{"a": 1}, {"a": 2}]}), schema)
+
+
+def test_every_type_of_pandas_is_read(schema):
+    frame = pd.DataFrame(
+        {
+            "x": pd.array([1, None, 3], dtype="Int64"),
+            "z": [True, False, True],
+            "c": pd.Categorical(["b", None, "a"]),
+        }
+    )
+    plain = pl.DataFrame({"x": [1.0, None, 3.0], "z": [1.0, 0.0, 1.0], "c": ["b", None, "a"]})
+    assert profile_frame(frame, schema) == build_profile(plain, schema)
+    assert profile_frame(frame.astype({"c": object}), schema) == build_profile(plain, schema)
