@@ -207,11 +207,22 @@ def _drift(run: Run, bundle: Bundle, unseen: pl.DataFrame) -> DriftReport | None
         return None
 
 
+def _nothing_to_judge(holdout: Holdout, schema: DomainSchema) -> str:
+    """Why no row can judge: there is no new one, or every new one belongs to a group that the champion knows."""
+    if holdout.unseen.is_empty():
+        return "not enough data: no labelled rows that the champion has not seen"
+    kind = " and ".join(schema.group) or "student"
+    return (
+        f"not enough data: all {holdout.unseen.height} new labelled rows belong to a {kind} that the champion was "
+        "trained on; if the same names stand for new students, give the domain a period column"
+    )
+
+
 def _challenge(run: Run, champion: Succession, bundle: Bundle, holdout: Holdout, drift: DriftReport | None) -> Result:
     """A challenger trained on the teaching rows, judged on the others, promoted if the policy says so."""
     key, known = champion.key, champion.version
     if holdout.judging.is_empty():
-        reason = "not enough data: no labelled rows that the champion has not seen"
+        reason = _nothing_to_judge(holdout, run.schema)
         return Result(key=key, champion=known, drift=drift, decision=refusal(reason, verdict="keep"))
     run.progress(f"{key}: challenger")
     try:
