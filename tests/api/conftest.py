@@ -1,0 +1,71 @@
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from model.home import Home, open_home
+from retraining.examples import train_examples
+from tests.api.serving import SECRET, Server
+
+ROWS = {"engagement": 200, "university": 400, "school": 200}  # enough for a signal in every target
+
+
+def open_at(folder: Path) -> Home:
+    return open_home(
+        database_url=f"sqlite:///{folder / 'gradewatch.db'}",
+        artifacts_dir=folder / "models",
+        domains_dir=None,
+        secret=SECRET.encode(),
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation with champions of three domains, trained once; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("trained")
+    home = open_at(folder)
+    try:
+        for domain, rows in ROWS.items():
+            done = list(train_examples(home, home.schemas[domain], folder / "examples", rows=rows))
+            assert all(one.installed for one in done), [one.reason for one in done]
+    finally:
+        home.close()
+    return folder
+
+
+@pytest.fixture
+def installation(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained installation, for one test to change."""
+    return Path(shutil.copytree(trained, tmp_path / "installation"))
+
+
+@pytest.fixture
+def home(installation: Path) -> Iterator[Home]:
+    """The test's installation, opened in the test's own process."""
+    home = open_at(installation)
+    yield home
+    home.close()
+
+
+def start(stack: ExitStack, folder: Path, settings: dict[str, str]) -> Server:
+    server = Server(folder, settings)
+    stack.callback(server.stop)
+    server.until(lambda: server.client.get("/health").status_code == 200)
+    return server
+
+
+@pytest.fixture(scope="session")
+def shared(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One service for all tests that only add to it."""
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("shared") / "installation"))
+    with ExitStack() as stack:
+        yield start(stack, folder, {"GRADEWATCH_MAX_UPLOAD_MB": "1", "GRADEWATCH_MAX_ROWS": "1000"})
+
+
+@pytest.fixture
+def serve(installation: Path) -> Iterator[Callable[..., Server]]:
+    """Starts services over the test's own installation."""
+    with ExitStack() as stack:
+        yield lambda **settings: start(stack, installation, settings)

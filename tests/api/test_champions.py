@@ -1,0 +1,145 @@
+"""Champions change while requests are answered; what is broken or gone costs no acknowledged prediction."""
+
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+
+import httpx
+import msgspec
+
+from database.records import ModelVersion
+from model.bundle import GRAPH
+from model.home import Home
+from model.registry import install, load_bundle
+from retraining.champions import register
+from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
+
+PREDICT = "/api/v1/engagement/predict"
+CONNECTIONS = 4
+
+
+def another_version(home: Home) -> tuple[ModelVersion, ModelVersion]:
+    """(the champion of engagement, a model that answers the same with another stated coverage), both registered."""
+    [champion] = [one for one in home.store.champions() if one.domain == "engagement"]
+    bundle = load_bundle(home.artifacts, champion.version)
+    other = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, coverage=0.8))
+    [present] = home.store.models(champion.key)
+    return present, register(home.store, home.artifacts, other)
+
+
+def hammer(server: Server, ended: Event) -> list[tuple[int, str]]:
+    """(status, id or reason) of every request until `ended`, over one connection."""
+    answers = []
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        while not ended.is_set():
+            try:
+                answer = client.post(PREDICT, json=ENGAGEMENT)
+            except httpx.TransportError as error:
+                answers.append((0, repr(error)))
+                break
+            generation = str(answer.json()["answers"][0]["generation"]) if answer.status_code == 200 else answer.text
+            answers.append((answer.status_code, generation))
+    return answers
+
+
+def test_twenty_promotions_under_load_fail_no_request(serve: Callable[..., Server], home: Home) -> None:
+    server, models, ended = serve(), another_version(home), Event()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        loads = [pool.submit(hammer, server, ended) for _ in range(CONNECTIONS)]
+        for promotion in range(20):
+            install(home.store, [models[(promotion + 1) % 2]], action="promote", actor="test", reason="load")
+            generation = promotion + 2
+            server.until(lambda g=generation: server.predict("engagement", ENGAGEMENT)["answers"][0]["generation"] == g)
+        ended.set()
+        answers = [answer for load in loads for answer in load.result()]
+    assert {status for status, _ in answers} == {200}
+    assert len({generation for _, generation in answers}) > 10
+
+
+def test_a_corrupt_artifact_leaves_the_old_champion_serving_and_is_listed(
+    serve: Callable[..., Server], home: Home
+) -> None:
+    server = serve()
+    present, other = another_version(home)
+    (home.artifacts.folder / other.version / GRAPH).write_bytes(b"spoiled")
+    install(home.store, [other], action="promote", actor="test", reason="corrupt")
+    broken = server.until(lambda: server.get("/ready")["broken"])
+    assert [(one["target"], one["generation"]) for one in broken] == [("assignment_score", 2)]
+    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == present.version
+    [event] = home.store.events("engagement", kind="champion_not_loaded")
+    assert event.details["serving_instead"] == present.version
+
+
+def test_activating_and_rolling_back_is_served_at_once_and_kept_in_the_history(
+    serve: Callable[..., Server], home: Home
+) -> None:
+    server = serve(GRADEWATCH_POLL_SECONDS="60")
+    present, other = another_version(home)
+    wanted = {"domain": "engagement", "version": other.version[:10], "reason": "a test"}
+    assert server.post("/api/v1/models/activate", wanted).status_code == 200
+    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == other.version
+    assert server.post("/api/v1/models/rollback", {"domain": "engagement"}).status_code == 200
+    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == present.version
+    nothing_left = server.post("/api/v1/models/rollback", {"domain": "engagement"})
+    assert (nothing_left.status_code, nothing_left.json()["title"]) == (404, "NoSuchModel")
+    history = server.get("/api/v1/models/history", params={"domain": "engagement"})["successions"]
+    assert [one["action"] for one in history] == ["promote", "activate", "rollback"]
+    assert {one["version"] for one in server.get("/api/v1/models", params={"domain": "engagement"})["models"]} == {
+        present.version,
+        other.version,
+    }
+    assert server.post("/api/v1/models/activate", wanted | {"version": "nope"}).status_code == 404
+
+
+def test_while_the_database_takes_nothing_nobody_is_answered_and_afterwards_all_are(
+    serve: Callable[..., Server], installation: Path
+) -> None:
+    server = serve(GRADEWATCH_DATABASE_URL=f"sqlite:///{installation / 'gradewatch.db'}?busy_timeout=100")
+    with server.locked_database():
+        for path, body in ((PREDICT, ENGAGEMENT), ("/api/v1/university/predict/batch", [UNIVERSITY])):
+            refused = server.post(path, body)
+            assert (refused.status_code, refused.json()["title"]) == (503, "StoreUnavailable")
+            assert int(refused.headers["retry-after"]) > 0
+    with server.store() as store:
+        assert store.count_predictions() == 0
+    assert server.post(PREDICT, ENGAGEMENT).status_code == 200
+
+
+def test_a_killed_service_has_kept_every_prediction_that_it_acknowledged(serve: Callable[..., Server]) -> None:
+    server = serve()
+
+    acknowledged: list[str] = []
+
+    def ask(_: int) -> None:
+        with httpx.Client(base_url=server.url, timeout=30) as client, suppress(httpx.TransportError):
+            while True:
+                acknowledged.append(client.post(PREDICT, json=ENGAGEMENT).json()["id"])
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        asked = [pool.submit(ask, number) for number in range(CONNECTIONS)]
+        server.until(lambda: len(acknowledged) > 200)
+        server.kill()
+        for one in asked:
+            one.result()
+    with server.store() as store:
+        assert [lost for lost in acknowledged if store.prediction(lost) is None] == []
+
+
+def test_a_terminated_service_answers_what_it_has_begun(serve: Callable[..., Server]) -> None:
+    server = serve()
+    with ThreadPoolExecutor(1) as pool:
+        rows = [ENGAGEMENT] * 20_000
+        pending = pool.submit(server.post, "/api/v1/engagement/predict/batch", rows)
+        server.until(lambda: server.client.get("/health").status_code == 200)
+        time.sleep(0.1)
+        server.process.send_signal(signal.SIGTERM)
+        answer = pending.result()
+    assert (answer.status_code, answer.json()["count"]) == (200, 20_000)
+    assert server.process.wait(30) == -signal.SIGTERM  # uvicorn ends by the signal, after it has shut down
+    assert "Application shutdown complete" in server.words()
+    with server.store() as store:
+        assert store.count_predictions("engagement") == 20_000

@@ -1,0 +1,185 @@
+"""One row or many, answered by the champions of their moment and logged before the answer leaves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preprocessing.request import example_row
+from preprocessing.schema import load_domains
+from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
+
+SCHOOL = {k: v for k, v in example_row(load_domains()["school"]).items() if k not in ("G1", "G2")}
+
+
+def test_one_row_is_answered_with_an_interval_a_naive_answer_and_the_model_that_answered(shared: Server) -> None:
+    said = shared.predict("engagement", ENGAGEMENT)
+    [answer] = said["answers"]
+    low, high = answer["interval"]
+    assert low <= answer["value"] <= high
+    assert 0 <= low <= high <= 100
+    assert answer["target"] == "assignment_score"
+    assert answer["generation"] == 1
+    assert answer["coverage"] == 0.9
+    champions = {one["target"]: one["version"] for one in shared.get("/ready")["champions"]}
+    assert answer["model"] == champions["assignment_score"]
+
+
+def test_a_class_comes_with_its_probabilities_beside_the_value_of_the_other_target(shared: Server) -> None:
+    grade, marks = shared.predict("university", UNIVERSITY)["answers"]
+    assert (grade["target"], marks["target"]) == ("final_grade", "final_marks")
+    assert max(grade["probabilities"], key=grade["probabilities"].get) == grade["value"]
+    assert sum(grade["probabilities"].values()) == pytest.approx(1)
+
+
+def test_an_answer_says_when_its_model_learned_from_generated_examples(shared: Server) -> None:
+    assert "generated examples" in shared.predict("engagement", ENGAGEMENT)["warning"]
+
+
+def test_the_prediction_is_in_the_store_when_the_answer_arrives(shared: Server) -> None:
+    said = shared.predict("engagement", ENGAGEMENT | {"student_id": "s-17"})
+    with shared.store() as store:
+        logged = store.prediction(said["id"])
+    assert logged is not None
+    assert logged.inputs == ENGAGEMENT
+    assert logged.source == "api"
+    assert logged.student == said["student"]
+    assert logged.answers[0].value == said["answers"][0]["value"]
+
+
+def test_a_list_and_a_record_of_students_are_both_answered_in_order(shared: Server) -> None:
+    rows = [ENGAGEMENT | {"attention": value} for value in (10, 90, 50)]
+    listed = shared.post("/api/v1/engagement/predict/batch", rows).json()
+    recorded = shared.post("/api/v1/engagement/predict/batch", {"students": rows}).json()
+    single = [shared.predict("engagement", row)["answers"][0]["value"] for row in rows]
+    for said in (listed, recorded):
+        assert said["count"] == 3
+        assert [one["answers"][0]["value"] for one in said["predictions"]] == single
+
+
+def test_everything_wrong_with_every_row_is_said_at_once_and_nothing_is_logged(shared: Server) -> None:
+    with shared.store() as store:
+        before = store.count_predictions("engagement")
+    rows = [ENGAGEMENT, {"attention": 200, "foo": 1}, ENGAGEMENT | {"focus": "high"}]
+    answer = shared.post("/api/v1/engagement/predict/batch", rows)
+    assert answer.status_code == 422
+    problems = {(p["row"], p["column"]) for p in answer.json()["problems"]}
+    missing = {(2, name) for name in ("comprehension", "focus", "retention", "engagement_time")}
+    assert problems == missing | {(2, "attention"), (2, "foo"), (3, "focus")}
+    assert answer.json()["problem_count"] == 7
+    with shared.store() as store:
+        assert store.count_predictions("engagement") == before
+
+
+@pytest.mark.parametrize(("known", "moment"), [({}, "start"), ({"G1": 12}, "G1"), ({"G1": 12, "G2": 13}, "G2")])
+def test_a_row_is_answered_by_the_champion_of_its_moment(shared: Server, known: dict[str, int], moment: str) -> None:
+    said = shared.predict("school", SCHOOL | known)
+    champions = {one["moment"]: one["version"] for one in shared.get("/ready")["champions"] if one["target"] == "G3"}
+    assert said["moment"] == moment
+    assert said["answers"][0]["model"] == champions[moment]
+
+
+def test_a_row_can_be_asked_as_of_an_earlier_moment(shared: Server) -> None:
+    late = SCHOOL | {"G1": 12, "G2": 13}
+    said = shared.predict("school", late, params={"moment": "start"})
+    assert said["moment"] == "start"
+    assert said["answers"][0]["value"] == shared.predict("school", SCHOOL)["answers"][0]["value"]
+    assert shared.post("/api/v1/school/predict", late, params={"moment": "G9"}).status_code == 422
+
+
+def test_the_addresses_of_the_systems_before_this_one_answer_too(shared: Server) -> None:
+    assert shared.post("/predict", ENGAGEMENT).json()["domain"] == "engagement"
+    assert shared.post("/predict/batch", {"students": [ENGAGEMENT]}).json()["count"] == 1
+    assert shared.post("/api/predict/", UNIVERSITY).json()["domain"] == "university"
+
+
+def test_a_file_of_rows_is_answered_like_a_list_of_them(shared: Server, tmp_path: Path) -> None:
+    lines = [",".join(ENGAGEMENT), ",".join(map(str, ENGAGEMENT.values()))]
+    answer = shared.client.post(
+        "/api/v1/engagement/predict/batch", content="\n".join(lines), headers={"content-type": "text/csv"}
+    )
+    assert answer.json()["predictions"][0]["answers"] == shared.predict("engagement", ENGAGEMENT)["answers"]
+
+
+def test_logged_predictions_of_a_student_are_found_by_pseudonym_and_by_key(shared: Server) -> None:
+    said = shared.predict("engagement", ENGAGEMENT | {"student_id": "s-18"})
+    by_pseudonym = shared.get("/api/v1/engagement/predictions", params={"student": said["student"]})
+    by_key = shared.post("/api/v1/engagement/predictions/find", {"student": "s-18"}).json()
+    assert [one["id"] for one in by_pseudonym["predictions"]] == [said["id"]]
+    assert by_key == by_pseudonym
+    assert shared.get(f"/api/v1/engagement/predictions/{said['id']}")["inputs"] == ENGAGEMENT
+
+
+def test_a_student_key_stands_in_no_log_and_no_refusal(shared: Server) -> None:
+    key = "maria.lopez@school.example"
+    answers = [
+        shared.post("/api/v1/engagement/predict", ENGAGEMENT | {"student_id": key}),
+        shared.post("/api/v1/engagement/predict", ENGAGEMENT | {"attention": key}),
+        shared.post("/api/v1/engagement/predict/batch", [{"student_id": "key-4711", "attention": "?"}]),
+        shared.client.get("/api/v1/engagement/predictions", params={"student": "key-4711"}),
+    ]
+    assert [answer.status_code for answer in answers] == [422] * 4
+    assert not any("maria" in answer.text or "4711" in answer.text for answer in answers)
+    assert "maria" not in shared.words()
+
+
+BODIES: list[tuple[bytes, int]] = [
+    (b"", 400),
+    (b"{", 400),
+    (b"[1", 400),
+    (b"nonsense", 400),
+    (b"\xff\xfe", 400),
+    (b"[" * 100_000, 400),
+    (b'"text"', 400),
+    (b"null", 400),
+    (b"[]", 400),
+    (b'{"attention": NaN}', 400),
+    (b'{"attention": 1e999}', 400),
+    (json.dumps(ENGAGEMENT | {"attention": True}).encode(), 422),
+    (json.dumps(ENGAGEMENT | {"attention": [1]}).encode(), 422),
+    (json.dumps(ENGAGEMENT | {"attention": 10**400}).encode(), 422),
+    (json.dumps(ENGAGEMENT | {"\u0000\ud83d\ude00": 1}).encode(), 422),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), BODIES)
+def test_a_body_that_is_no_row_is_refused_in_words(shared: Server, body: bytes, status: int) -> None:
+    answer = shared.client.post("/api/v1/engagement/predict", content=body)
+    assert (answer.status_code, answer.json()["status"]) == (status, status)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_too_many_rows_and_too_many_bytes_are_refused_naming_the_limit(shared: Server) -> None:
+    rows = shared.post("/api/v1/engagement/predict/batch", [ENGAGEMENT] * 1001)
+    long = shared.client.post("/api/v1/engagement/predict", content=b" " * 1_000_001)
+    chunks = shared.client.post("/api/v1/engagement/predict", content=(b" " * 100_000 for _ in range(11)))
+    assert (rows.status_code, long.status_code, chunks.status_code) == (413, 413, 413)
+    assert "1,000" in rows.json()["detail"]
+    assert "1 MB" in long.json()["detail"]
+
+
+def test_what_is_not_there_is_said_with_what_is(shared: Server) -> None:
+    answer = shared.post("/api/v1/nowhere/predict", ENGAGEMENT)
+    untrained = shared.post("/api/v1/course/predict", example_row(load_domains()["course"]))
+    assert answer.status_code == 404
+    assert "engagement" in answer.json()["detail"]
+    assert untrained.status_code == 409
+    assert "train one first" in untrained.json()["detail"]
+    assert shared.client.get("/api/v1/engagement/predict").status_code == 405
+
+
+def test_the_page_names_every_field_of_every_domain_with_its_range(shared: Server) -> None:
+    page: dict[str, Any] = shared.get("/openapi.json")
+    components = page["components"]["schemas"]
+    for name, schema in load_domains().items():
+        body = page["paths"][f"/api/v1/{name}/predict"]["post"]["requestBody"]["content"]["application/json"]
+        fields = components[body["schema"]["$ref"].rsplit("/", 1)[1]]["properties"]
+        assert fields.keys() == {f.name for f in schema.features} | set(schema.context_names)
+        for feature in schema.features:
+            field = json.dumps(fields[feature.name])
+            assert feature.kind == "categorical" or ('"minimum"' in field and '"maximum"' in field)
+            assert all(json.dumps(level) in field for level in feature.levels)
+            assert feature.unit in field
+    assert "/predict/batch" in page["paths"]
+    assert not any("{domain}" in path for path in page["paths"] if not path.startswith("/api/v1/domains"))

@@ -1,0 +1,129 @@
+"""The prediction log: whoever is told "kept" has its predictions in the store, and one caller's trouble is its own."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from threading import Event
+
+import pytest
+
+from database.records import Answer, Prediction, new_id, now
+from database.store import RecordStore, StoreUnavailable
+from model.log import GroupCommitLog, LogFull
+
+
+def prediction(value: float = 1.0) -> Prediction:
+    answer = Answer(target="t", value=value, naive=1.0, model="m", generation=1)
+    return Prediction(id=new_id(), domain="d", moment="now", inputs={}, answers=(answer,), source="api", at=now())
+
+
+class Gate:
+    """A log that keeps nothing until it is opened, and remembers how large its commits were; before a store or none."""
+
+    def __init__(self, store: RecordStore | None = None, *, refusing: bool = False) -> None:
+        self.open, self.entered = Event(), Event()
+        self.store = store
+        self.refusing = refusing
+        self.commits: list[int] = []
+
+    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+        self.entered.set()
+        self.open.wait(10)
+        if self.refusing:
+            raise StoreUnavailable("gone")
+        if self.store:
+            self.store.add_predictions(predictions)
+        self.commits.append(len(predictions))
+
+
+@contextmanager
+def behind(gate: Gate, **options: int) -> Iterator[GroupCommitLog]:
+    log = GroupCommitLog(gate, **options)
+    try:
+        yield log
+    finally:
+        gate.open.set()
+        log.close()
+
+
+def test_what_is_acknowledged_is_in_the_store_whoever_waits(store: RecordStore) -> None:
+    with closing(GroupCommitLog(store)) as log, ThreadPoolExecutor(4) as pool:
+        predictions = [prediction() for _ in range(40)]
+
+        async def append_all() -> None:
+            await asyncio.gather(*(log.append([one]) for one in predictions[20:]))
+
+        list(pool.map(lambda one: log.add_predictions([one]), predictions[:20]))
+        asyncio.run(append_all())
+        assert [store.prediction(one.id) for one in predictions] == predictions
+        assert (log.state.logged, log.state.waiting, log.state.failed) == (40, 0, 0)
+
+
+def test_those_who_wait_together_share_one_commit() -> None:
+    gate = Gate()
+    with behind(gate) as log, ThreadPoolExecutor(11) as pool:
+        first = pool.submit(log.add_predictions, [prediction()])
+        gate.entered.wait(10)
+        others = [pool.submit(log.add_predictions, [prediction(), prediction()]) for _ in range(10)]
+        while log.state.waiting < 21:
+            pass
+        gate.open.set()
+        for done in (first, *others):
+            done.result(10)
+        assert gate.commits == [1, 20]
+
+
+def test_a_full_log_takes_no_more_until_it_has_room() -> None:
+    gate = Gate()
+    with behind(gate, capacity=2) as log, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(log.add_predictions, [prediction(), prediction()])
+        gate.entered.wait(10)
+        with pytest.raises(LogFull, match="at most 2"):
+            log.add_predictions([prediction()])
+        gate.open.set()
+        waiting.result(10)
+        log.add_predictions([prediction()] * 3)  # larger than the whole queue, which is empty
+        assert gate.commits == [2, 3]
+
+
+def test_everyone_is_told_when_the_database_is_gone_and_the_log_goes_on_when_it_is_back() -> None:
+    gate = Gate(refusing=True)
+    gate.open.set()
+    with behind(gate) as log:
+        with pytest.raises(StoreUnavailable):
+            log.add_predictions([prediction()])
+        gate.refusing = False
+        log.add_predictions([prediction()])
+        assert (log.state.failed, log.state.logged) == (1, 1)
+
+
+def test_one_callers_bad_prediction_is_nobody_elses_trouble(store: RecordStore) -> None:
+    good, bad = prediction(), prediction(float("nan"))
+    gate = Gate(store)
+    with behind(gate) as log, ThreadPoolExecutor(3) as pool:
+        blocked = pool.submit(log.add_predictions, [prediction()])
+        asked = [pool.submit(log.add_predictions, [one]) for one in (good, bad)]
+        while log.state.waiting < 3:
+            pass
+        gate.open.set()
+        blocked.result(10)
+        asked[0].result(10)
+        with pytest.raises(ValueError, match=bad.id):
+            asked[1].result(10)
+        assert store.prediction(good.id) == good
+
+
+def test_closing_keeps_what_was_queued_and_takes_nothing_more() -> None:
+    gate = Gate()
+    with ThreadPoolExecutor(2) as pool:
+        log = GroupCommitLog(gate)
+        queued = pool.submit(log.add_predictions, [prediction()])
+        gate.entered.wait(10)
+        closing_log = pool.submit(log.close)
+        gate.open.set()
+        queued.result(10)
+        closing_log.result(10)
+    assert gate.commits == [1]
+    with pytest.raises(StoreUnavailable):
+        log.add_predictions([prediction()])
