@@ -84,7 +84,9 @@ def make_rows(
         hours, before = float(draw.uniform(0, 40)), float(draw.integers(0, 21))
         support = str(draw.choice(["low", "mid", "high"]))
         said = 0.5 * before + 0.1 * hours + {"low": 0.0, "mid": 1.5, "high": 3.0}[support]
-        mark = 10 + signal * (said - 8) + shift * (1 if before > 10 else -1) + float(draw.normal(0, 1 + 2 * (1 - signal)))
+        mark = (
+            10 + signal * (said - 8) + shift * (1 if before > 10 else -1) + float(draw.normal(0, 1 + 2 * (1 - signal)))
+        )
         mark = float(np.clip(round(mark, 2), 0, 20))
         inputs = {
             "hours": None if draw.random() < 0.1 else round(hours, 1),

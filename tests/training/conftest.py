@@ -1,0 +1,29 @@
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+
+from database.records import ChampionKey
+from tests.training.making import GRADE, MARK, SCHEMA, make_frame
+from training.train import Training, train
+
+
+@pytest.fixture(scope="session")
+def values() -> tuple[pl.DataFrame, Training]:
+    """Rows and a model of a value."""
+    frame = make_frame(200, seed=1)
+    return frame, train(SCHEMA, MARK, frame)
+
+
+@pytest.fixture(scope="session")
+def classes() -> tuple[pl.DataFrame, Training]:
+    """Rows and a model of a class; one level of the target never occurs, one in very few rows."""
+    frame = make_frame(200, seed=2, levels=("F", "D", "C", "A"))
+    return frame, train(SCHEMA, GRADE, frame)
+
+
+@pytest.fixture(scope="session")
+def trained(
+    values: tuple[pl.DataFrame, Training], classes: tuple[pl.DataFrame, Training]
+) -> Callable[[ChampionKey], tuple[pl.DataFrame, Training]]:
+    return lambda key: values if key == MARK else classes
