@@ -23,12 +23,14 @@ from preprocessing.schema import Feature, fold, read_schema
 MOST_LEVELS = 30  # a column with more distinct texts is open, or free text
 MOST_CLASSES = 10  # levels of a target
 OPEN_SHARE = 0.5  # distinct texts per row, at most, of an open column
+FEWEST_GROUPS = 10  # among fewer, models cannot be compared group by group: the column is a feature then
 CODES = 10  # a column called like an address but of so few distinct short values holds codes
 
 TARGETS = ("g3", "finalgrade", "finalmarks", "finalmark", "finalscore", "final", "grade", "score", "marks", "mark",
            "result", "outcome", "gpa")  # fmt: skip
-STUDENTS = ("studentid", "studentkey", "student", "pupilid", "learnerid", "userid", "rollnumber", "idstudent",
-            "studentuniqueid", "id")  # fmt: skip
+STUDENTS = ("studentid", "studentkey", "studentno", "studentnumber", "student", "pupilid", "pupilno", "pupil",
+            "learnerid", "learner", "userid", "rollnumber", "matriculation", "idstudent", "studentuniqueid",
+            "id")  # fmt: skip
 PERIODS = ("period", "term", "schoolyear", "academicyear", "academicterm")
 GROUPS = ("courseid", "classid", "sectionid", "class", "section", "codemodule")
 PROTECTED = ("sex", "gender", "ethnic", "race", "religion", "disab", "nationality", "sexo", "genero", "geschlecht")
@@ -121,7 +123,9 @@ def _sort_column(draft: Draft, column: str, values: pl.Series) -> None:
     distinct = [text for text in texts.drop_nulls().unique(maintain_order=True) if not is_missing(text)]
     if role == "student" and all(text_fault(text.strip(), key=True) is None for text in distinct):
         draft.student = column
-    elif role in ("period", "group") and all(text_fault(text.strip()) is None for text in distinct):
+    elif (role == "period" or (role == "group" and len(distinct) >= FEWEST_GROUPS)) and all(
+        text_fault(text.strip()) is None for text in distinct
+    ):
         draft.period = column if role == "period" else draft.period
         draft.group += [column] if role == "group" else []
     elif len(distinct) < 2:
@@ -277,9 +281,16 @@ def _range(values: pl.Series) -> list[str]:
 def rounded_range(low: float, high: float) -> tuple[float, float]:
     """A plain range around what was seen: its ends on multiples of the power of ten below its width.
 
-    >>> rounded_range(3, 19), rounded_range(15, 22), rounded_range(2.5, 96.4), rounded_range(0, 1)
+    A range that is too narrow refuses next year's students, one that is too wide harms nobody: so it begins at 0 where
+    that is near, and what looks like percent goes from 0 to 100.
+
+    >>> rounded_range(3, 19), rounded_range(15, 22), rounded_range(72.5, 96.4), rounded_range(0, 1)
     ((0.0, 20.0), (15.0, 22.0), (0.0, 100.0), (0.0, 1.0))
     """
+    if low >= 0 and 50 < high <= 100:
+        return 0.0, 100.0
+    if 0 < low <= high - low:
+        low = 0.0
     step = 10.0 ** math.floor(math.log10(high - low)) if high > low else 1.0
     return _down(low, step), -_down(-high, step)
 
@@ -300,7 +311,16 @@ def _target_lines(draft: Draft, target: str, moments: Sequence[str]) -> list[str
         return [*lines, 'kind = "ordered_class"', f"levels = {_list(levels)}  # put the worst first"]
     lines += ['kind = "value"', *_range(draft.numbers[target].values)]
     naive = f"naive = {_list(moments[::-1])}  # plausible answers by themselves, best first"
-    return [*lines, *([naive] if moments else []), "# cut_points = [10]  # the pass mark first"]
+    return [
+        *lines,
+        *([naive] if moments else []),
+        f"# cut_points = [{_middle(draft, target):g}]  # the pass mark first",
+    ]
+
+
+def _middle(draft: Draft, target: str) -> float:
+    values = draft.numbers[target].values.drop_nulls().to_numpy()
+    return sum(rounded_range(float(values.min()), float(values.max()))) / 2
 
 
 def _quoted(text: str) -> str:

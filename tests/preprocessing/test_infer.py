@@ -97,7 +97,22 @@ def test_a_rounded_range_holds_what_was_seen_and_not_much_more(one: float, other
     start, end = rounded_range(low, high)
     assert start <= low
     assert high <= end
-    assert end - start <= 3.001 * (high - low)
+    assert (start, end) == (0, 100) or end - start <= 4.001 * (high - low)
+
+
+def test_what_looks_like_percent_admits_next_years_students() -> None:
+    assert rounded_range(71.5, 100) == (0, 100)
+    assert rounded_range(22, 97) == (0, 100)
+    assert rounded_range(15, 22) == (15, 22)
+
+
+def test_a_column_of_three_classes_is_a_feature_and_no_group() -> None:
+    rows = "".join(f"p{i},{'abc'[i % 3]},{i % 50},{i % 41}\n" for i in range(120))
+    schema = read_schema(infer_schema(table("pupil,class,test,final\n" + rows), name="x"))
+    assert schema.student is not None
+    assert schema.student.name == "pupil"
+    assert schema.group == ()
+    assert "class" in schema.feature_by_name
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters='"\r\n\0'), max_size=6) | st.integers(-5, 5).map(str)
