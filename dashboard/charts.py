@@ -37,7 +37,7 @@ def daily(days: Sequence[date], counts: Mapping[str, Sequence[int]]) -> Figure:
     ]
     figure = go.Figure(bars)
     figure.update_layout(barmode="stack", bargap=0.25)
-    figure.update_xaxes(tickformat="%d %b", dtick=86_400_000 * max(1, len(days) // 7))
+    figure.update_xaxes(tickformat="%d %b", nticks=6)
     figure.update_yaxes(rangemode="tozero", tickformat=",d", nticks=5, title="predictions")
     return _plain(figure, 240, legend=True)
 

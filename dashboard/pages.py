@@ -27,8 +27,11 @@ PAGES: tuple[tuple[View, str, str], ...] = (
     (performance, "Performance", ":material/query_stats:"),
 )
 
-STYLE = "<style>.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }</style>"
-"""Less room above and below the page than Streamlit leaves, which on a phone is a third of the first look."""
+STYLE = """<style>
+.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
+@media (max-width: 640px) { .stColumn:not(:has(.stElementContainer)) { display: none; } }
+</style>"""
+"""Less room above and below the page than Streamlit leaves, and on a phone none for columns without content."""
 
 
 def main() -> None:

@@ -104,12 +104,28 @@ def warn_of_examples(home: Home, domains: Iterable[str]) -> None:
         if key.domain in among and serving.predictor.manifest.lineage.source == EXAMPLES
     }
     if taught:
-        names = ", ".join(home.schemas[name].title if name in home.schemas else name for name in sorted(taught))
+        names = "; ".join(home.schemas[name].title if name in home.schemas else name for name in sorted(taught))
         st.warning(
             f"**Not for real students.** Trained on generated examples: {names}. "
             "Train on your own records and these champions are replaced: "
             f"`gradewatch train --domain {next(iter(taught)) if len(taught) == 1 else 'DOMAIN'} --data FILE`",
             icon=":material/warning:",
+        )
+
+
+def warn_of_changed_schemas(home: Home, domains: Iterable[str]) -> None:
+    """A banner where a domain's file means something else by now than when its champion was trained."""
+    among = set(domains) & set(home.schemas)
+    changed = {
+        key.domain
+        for key, serving in home.champions.all().items()
+        if key.domain in among and serving.predictor.manifest.schema != home.schemas[key.domain].fingerprint
+    }
+    for name in sorted(changed):
+        st.warning(
+            f"**The file of the domain {home.schemas[name].title} has changed since its champion was trained.** Drift "
+            f"cannot be judged until it is trained again: `gradewatch train --domain {name} --data FILE`",
+            icon=":material/update:",
         )
 
 

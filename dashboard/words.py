@@ -28,6 +28,10 @@ OUT_OF_FOLD = (
     "Scored on rows that the model had not seen when it answered them (cross-validation). The bracket is the 95 % "
     "interval: with other students, the score may lie anywhere in it."
 )
+STANDING = (
+    "By the score that chose the model. Where the 95 % intervals of model and naive rule overlap, being ahead may be "
+    "luck of these students."
+)
 NAIVE = "What a careful person would say without any model: the last known grade, or else the average."
 
 
@@ -47,7 +51,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def standing(self) -> Standing:
-        """Against the naive rule: ahead beyond doubt only where the two intervals do not even touch."""
+        """Against the naive rule: "ahead" only where the two intervals do not even touch."""
         apart = self.model.high < self.naive.low or self.model.low > self.naive.high
         if not self.beats_naive:
             return "behind"
@@ -56,7 +60,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
 
 STANDINGS: Mapping[Standing, str] = {
     "ahead": "beats the naive rule",
-    "close": "better than the naive rule, within the margin of error",
+    "close": "ahead of the naive rule, maybe by luck",
     "behind": "does not beat the naive rule",
 }
 

@@ -11,7 +11,15 @@ import streamlit as st
 
 from dashboard import charts, words
 from dashboard.installation import Installation
-from dashboard.parts import champions_of, choose_domain, draw, moment_name, say_no_champion, warn_of_examples
+from dashboard.parts import (
+    champions_of,
+    choose_domain,
+    draw,
+    moment_name,
+    say_no_champion,
+    warn_of_changed_schemas,
+    warn_of_examples,
+)
 from database.records import DriftRecord, LabeledRecord, Prediction, now
 from drift.column import ProfileError
 from drift.report import ColumnDrift, DriftReport, NotComparable, SameSample, describe
@@ -46,6 +54,7 @@ def drift(opened: Installation) -> None:
         say_no_champion(schema)
     else:
         warn_of_examples(home, [schema.name])
+        warn_of_changed_schemas(home, [schema.name])
         _run(opened, schema)
     _reports(home, schema)
 

@@ -9,7 +9,15 @@ import streamlit as st
 
 from dashboard import charts, words
 from dashboard.installation import Installation
-from dashboard.parts import champion_name, champions_of, domains_of, draw, say_no_champion, warn_of_examples
+from dashboard.parts import (
+    champion_name,
+    champions_of,
+    domains_of,
+    draw,
+    say_no_champion,
+    warn_of_changed_schemas,
+    warn_of_examples,
+)
 from database.records import ChampionKey, DecisionRecord, DriftRecord, Succession, now
 from database.store import PredictionLog
 from model.bundle import Manifest
@@ -32,6 +40,7 @@ def overview(opened: Installation) -> None:
     st.title("Gradewatch", anchor=False)
     st.caption("Predicts how students will do, watches whether that still holds, and replaces a model only with proof.")
     warn_of_examples(home, home.schemas)
+    warn_of_changed_schemas(home, home.schemas)
     domains = domains_of(home)
     _say_broken(home)
     _activity(home, domains)
@@ -109,7 +118,7 @@ def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: S
     st.caption(f"95 % interval {low} to {high}  \nnaive rule {words.with_interval(score.naive)}", help=words.NAIVE)
     st.caption(_mean_errors(manifest), help=words.MAE)
     icon, colour = BADGES[score.standing]
-    st.badge(words.STANDINGS[score.standing], icon=icon, color=colour)
+    st.badge(words.STANDINGS[score.standing], icon=icon, color=colour, help=words.STANDING)
     began = f"since {words.when(since.at)}" if since else ""
     st.caption(
         f"{words.candidate(manifest.candidate)}, version `{words.version(serving.predictor.version)}`"

@@ -126,7 +126,8 @@ def _figures(found: TargetPerformance, model: Estimate, naive: Estimate) -> None
 
 def _figure(cell: "st.delta_generator.DeltaGenerator", name: str, value: str, score: Estimate, explained: str) -> None:
     cell.metric(name, value, help=explained, border=True)
-    cell.caption(f"95 % interval {words.number(score.low)} to {words.number(score.high)}")
+    low, high = (f"{end:.0%}" if value.endswith("%") else words.number(end) for end in (score.low, score.high))
+    cell.caption(f"95 % interval {low} to {high}")
 
 
 def stretches(target: Target, pairs: Sequence[Pair]) -> list[Stretch]:

@@ -20,6 +20,7 @@ from dashboard.parts import (
     draw,
     moment_name,
     say_no_champion,
+    warn_of_changed_schemas,
     warn_of_examples,
 )
 from database.records import Answer, Prediction
@@ -56,6 +57,7 @@ def predict(opened: Installation) -> None:
         say_no_champion(schema)
         return
     warn_of_examples(home, [schema.name])
+    warn_of_changed_schemas(home, [schema.name])
     one, many = st.tabs(["One student", "A file of students"])
     with one:
         _one(home, schema, moments)

@@ -121,6 +121,12 @@ def test_a_champion_that_cannot_be_loaded_is_told_with_its_reason(page: Page, da
     assert "have changed since it was saved. Nobody serves in its place." in texts(app)
 
 
+def test_a_domain_file_that_changed_after_training_is_pointed_out(page: Page, data_dir: Path) -> None:
+    path = data_dir / "domains" / "workshop.toml"
+    path.write_text(path.read_text().replace("maximum = 30", "maximum = 40"))
+    assert "has changed since its champion was trained" in texts(page("drift", "workshop"))
+
+
 def test_a_database_that_is_down_is_said_in_words(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADEWATCH_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/nothing")
     app = page("overview")
