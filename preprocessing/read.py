@@ -5,6 +5,8 @@ It decides the format from the content and never what a value means: text stays 
 
 import csv
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ import polars as pl
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST_FIELD = 131_072  # characters; as the csv module's own limit
 LONGEST_LINE = 1_048_576  # bytes; a longer one is no table of one row per line
+DECODING_SECONDS = 600
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "arrow"),
@@ -223,19 +226,7 @@ def _parse_csv(data: bytes, separator: str) -> pl.DataFrame:
 
 def _read_excel(data: bytes, name: str) -> RawTable:
     """The first sheet, as text: what stands in a cell is read by the same rules as in a CSV file."""
-    frame = _binary(
-        lambda: pl.read_excel(
-            io.BytesIO(data),
-            engine="calamine",
-            has_header=False,
-            infer_schema_length=0,
-            drop_empty_rows=False,
-            drop_empty_cols=False,
-            raise_if_empty=False,
-            read_options={"skip_rows": 0},
-        ),
-        "an Excel workbook",
-    )
+    frame = _decoded("excel", data)
     frame = frame.select(pl.col(pl.String))
     filled = frame.select(pl.any_horizontal(pl.all().str.strip_chars().fill_null("") != "")).to_series()
     if frame.is_empty() or not filled.any():
@@ -250,21 +241,27 @@ def _read_excel(data: bytes, name: str) -> RawTable:
 
 
 def _read_parquet(data: bytes, name: str) -> RawTable:
-    return _typed(_binary(lambda: pl.read_parquet(io.BytesIO(data)), "a Parquet file"), name)
+    return _typed(_decoded("parquet", data), name)
 
 
 def _read_arrow(data: bytes, name: str) -> RawTable:
-    return _typed(_binary(lambda: pl.read_ipc(io.BytesIO(data)), "an Arrow file"), name)
+    return _typed(_decoded("arrow", data), name)
 
 
-def _binary(read: Callable[[], pl.DataFrame], called: str) -> pl.DataFrame:
+def _decoded(kind: str, data: bytes) -> pl.DataFrame:
+    """The table in bytes of a binary format, decoded by a child process that a damaged file may end."""
+    called = {"excel": "an Excel workbook", "parquet": "a Parquet file", "arrow": "an Arrow file"}[kind]
+    command = [sys.executable, "-P", str(Path(__file__).with_name("binary.py")), kind]
     try:
-        return read()
-    except Exception as error:  # the readers are Rust libraries that raise many kinds, none of them ours to know
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UnreadableFile(f"it looks like {called} but cannot be read: {said}") from None
-    except pl.exceptions.PanicException as error:  # no Exception: a Rust assertion on a damaged file
-        raise UnreadableFile(f"it looks like {called} but is damaged: {str(error)[:200]}") from None
+        done = subprocess.run(command, input=data, capture_output=True, timeout=DECODING_SECONDS, check=False)  # noqa: S603 (our own script)
+    except subprocess.TimeoutExpired:
+        raise UnreadableFile(f"it looks like {called} but is not read in {DECODING_SECONDS} seconds") from None
+    if done.returncode == 1:
+        said = done.stderr.decode(errors="replace").splitlines()[-1]
+        raise UnreadableFile(f"it looks like {called} but cannot be read: {said}")
+    if done.returncode != 0:
+        raise UnreadableFile(f"it looks like {called} but is damaged")
+    return pl.read_ipc(io.BytesIO(done.stdout))
 
 
 def _typed(frame: pl.DataFrame, name: str) -> RawTable:

@@ -156,3 +156,6 @@ FORMATS: Mapping[str, Callable[[pl.DataFrame], bytes]] = {
     "json": as_json,
     "json lines": as_json_lines,
 }
+
+BINARY = ("excel", "parquet", "arrow")
+"""Formats that a child process decodes, so that a test of one costs a third of a second."""

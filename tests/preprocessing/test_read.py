@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from preprocessing.read import UnreadableFile, read_table
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
-from tests.preprocessing.making import FORMATS, as_arrow, as_excel, as_parquet, table, uci
+from tests.preprocessing.making import BINARY, FORMATS, as_arrow, as_excel, as_parquet, table, uci
 
 
 def fault_of(data: bytes, name: str = "f") -> str:
@@ -160,19 +160,32 @@ def test_the_published_school_files_are_read_whole() -> None:
     assert uci("por").frame.shape == (649, 33)
 
 
-DAMAGED = [write(generate(load_domains()["course"], rows=3, seed=1)) for write in FORMATS.values()]
+WHOLE = {form: write(generate(load_domains()["course"], rows=3, seed=1)) for form, write in FORMATS.items()}
+
+
+def damaged(data: st.DataObject, whole: bytes) -> bytes:
+    part = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(part) - 1))
+        part[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(min_size=1, max_size=3))
+    return bytes(part[: data.draw(st.integers(1, len(part)))] if data.draw(st.booleans()) else part)
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.data())
-def test_no_damage_to_a_file_raises_anything_but_unreadable_file(data: st.DataObject) -> None:
-    whole = bytearray(data.draw(st.sampled_from(DAMAGED)))
-    for _ in range(data.draw(st.integers(1, 6))):
-        place = data.draw(st.integers(0, len(whole) - 1))
-        whole[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
-        if not whole:
-            break
-    try_to_read(bytes(whole))
+@given(st.data(), st.sampled_from([whole for form, whole in WHOLE.items() if form not in BINARY]))
+def test_no_damage_to_a_text_file_raises_anything_but_unreadable_file(data: st.DataObject, whole: bytes) -> None:
+    try_to_read(damaged(data, whole))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data(), st.sampled_from([WHOLE[form] for form in BINARY]))
+def test_no_damage_to_a_binary_file_raises_anything_but_unreadable_file(data: st.DataObject, whole: bytes) -> None:
+    try_to_read(damaged(data, whole))
+
+
+def test_a_parquet_file_that_would_end_the_reading_process_is_only_unreadable() -> None:
+    fault = fault_of((Path(__file__).parent / "aborts.parquet").read_bytes())
+    assert fault.startswith("f: it looks like a Parquet file but ")
 
 
 @settings(max_examples=400, deadline=None)
