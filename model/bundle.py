@@ -43,11 +43,12 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a model but its graph.
 
-    inputs: the columns it reads. temperature: divides the log-probabilities of a classifier (calibration; Guo et al.
-    2017). half_width: with `coverage` as share, how far a value may be from the answer, in target units. ranges:
-    numeric input to (lowest, highest) training value. importance: input to the rise of the mean absolute error (target
-    units) when its values are shuffled. scores: candidate (and "naive") to out-of-fold scores. beats_naive: whether the
-    chosen one does, by its own criterion. parity: largest difference from scikit-learn over 20,000 nasty rows.
+    inputs: the columns it reads. center, scale: a value is what the graph says times scale plus center. temperature:
+    divides the log-probabilities of a classifier (calibration; Guo et al. 2017). half_width: with `coverage` as share,
+    how far a value may be from the answer, in target units. ranges: numeric input to (lowest, highest) training value.
+    importance: input to the rise of the mean absolute error (target units) when its values are shuffled. scores:
+    candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its own criterion.
+    parity: largest difference from scikit-learn over 20,000 nasty rows.
     """
 
     format: int = FORMAT
@@ -59,6 +60,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     encoding: Encoding
     candidate: str
     naive: NaiveRule
+    center: float = 0.0
+    scale: float = 1.0
     temperature: float = 1.0
     half_width: float | None = None
     coverage: float | None = None

@@ -91,14 +91,15 @@ def _plain_integers() -> Iterator[None]:
         onnx.helper.make_attribute = original
 
 
-def check_parity(estimator: Any, graph: bytes, X: Matrix) -> float:
+def check_parity(estimator: Any, graph: bytes, X: Matrix, *, scale: float = 1.0) -> float:
     """The largest difference between the model and its graph over the rows of `X`.
 
-    Values are compared in target units, classes by every probability. Raises ParityError above 1e-4.
+    Values are compared in target units, of which `scale` make one of the estimator's; classes by every probability.
+    Raises ParityError above 1e-4.
     """
     answered = run_graph(open_graph(graph), X).astype(np.float64)
     expected = _expected(estimator, X, answered.shape[1])
-    difference = np.abs(answered - expected)
+    difference = np.abs(answered - expected) * scale
     worst = float(difference.max())
     if not worst <= TOLERANCE:
         rows = int((~(difference.max(axis=1) <= TOLERANCE)).sum())

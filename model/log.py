@@ -5,10 +5,12 @@ an acknowledged one is in the store. Callers are threads (`add_predictions`) or 
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from threading import Condition, Thread
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -30,11 +32,12 @@ class Log(Protocol):
         """Keep all or none, durably, before returning."""
 
 
-class _Waiting(msgspec.Struct, frozen=True):
-    """One caller's predictions and how to tell it what became of them (None: kept)."""
+class _Waiting(NamedTuple):
+    """One caller's predictions and the future that tells it what became of them; loop: where it waits, if in one."""
 
     predictions: Sequence[Prediction]
-    tell: Callable[[Exception | None], None]
+    future: "asyncio.Future[None] | Future[None]"
+    loop: asyncio.AbstractEventLoop | None
 
 
 class LogState(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,54 +59,49 @@ class GroupCommitLog:
         self._queue: deque[_Waiting] = deque()
         self._changed = Condition()
         self._waiting = 0
+        self._waking = False
         self._closed = False
         self._commits = self._logged = self._failed = 0
         self._writer = Thread(target=self._write, name="prediction-log", daemon=True)
         self._writer.start()
 
-    def submit(self, predictions: Sequence[Prediction], tell: Callable[[Exception | None], None]) -> None:
-        """Queue `predictions`; `tell` is called in the writer's thread with None once they are kept, else with why not.
-
-        Raises LogFull, StoreUnavailable after `close`. A call larger than the whole queue is taken when it is empty.
-        """
-        with self._changed:
-            if self._closed:
-                raise StoreUnavailable("the prediction log is closed")
-            if self._waiting and self._waiting + len(predictions) > self._capacity:
-                raise LogFull(f"{self._waiting:,} predictions wait for the database; at most {self._capacity:,} may")
-            self._waiting += len(predictions)
-            self._queue.append(_Waiting(predictions, tell))
-            self._changed.notify()
-
     def add_predictions(self, predictions: Sequence[Prediction]) -> None:
-        """Wait until `predictions` are kept. Raises LogFull, or what the store raised: then none are."""
-        arrived = Condition()
-        said: list[Exception | None] = []
-
-        def tell(error: Exception | None) -> None:
-            with arrived:
-                said.append(error)
-                arrived.notify()
-
-        self.submit(predictions, tell)
-        with arrived:
-            arrived.wait_for(lambda: said)
-        if said[0] is not None:
-            raise said[0]
+        """Wait until `predictions` are kept. Raises LogFull, StoreUnavailable after `close`, or what the store raised:
+        then none are. A call larger than the whole queue is taken when that is empty."""
+        future: Future[None] = Future()
+        with self._changed:
+            self._queue_up(_Waiting(predictions, future, None))
+            self._changed.notify()
+        future.result()
 
     async def append(self, predictions: Sequence[Prediction]) -> None:
-        """As `add_predictions`, for coroutines: the event loop stays free."""
+        """As `add_predictions`, for coroutines: the event loop stays free.
+
+        The writer is woken when the loop has run everything that was ready, so that requests which arrived together
+        are committed together.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-
-        def tell(error: Exception | None) -> None:
-            try:
-                loop.call_soon_threadsafe(_settle, future, error)
-            except RuntimeError:  # the loop is gone, and with it the one who waited
-                return
-
-        self.submit(predictions, tell)
+        with self._changed:
+            self._queue_up(_Waiting(predictions, future, loop))
+            if not self._waking:
+                self._waking = True
+                loop.call_soon(self._wake)
         await future
+
+    def _queue_up(self, one: _Waiting) -> None:
+        rows = len(one.predictions)
+        if self._closed:
+            raise StoreUnavailable("the prediction log is closed")
+        if self._waiting and self._waiting + rows > self._capacity:
+            raise LogFull(f"{self._waiting:,} predictions wait for the database; at most {self._capacity:,} may")
+        self._waiting += rows
+        self._queue.append(one)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._waking = False
+            self._changed.notify()
 
     @property
     def state(self) -> LogState:
@@ -163,14 +161,22 @@ class GroupCommitLog:
             self._commits += error is None
             self._logged += rows if error is None else 0
             self._failed += rows if error is not None else 0
+        loops: dict[asyncio.AbstractEventLoop, list[_Waiting]] = defaultdict(list)
         for one in done:
-            one.tell(error)
+            if one.loop is None:
+                _settle([one], error)
+            else:
+                loops[one.loop].append(one)
+        for loop, waiting in loops.items():
+            with suppress(RuntimeError):  # the loop is gone, and with it those who waited
+                loop.call_soon_threadsafe(_settle, waiting, error)
 
 
-def _settle(future: "asyncio.Future[None]", error: Exception | None) -> None:
-    if future.done():  # the one who waited has left
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
+def _settle(waiting: Sequence[_Waiting], error: Exception | None) -> None:
+    for one in waiting:
+        if one.future.done():  # whoever waited has left
+            continue
+        if error is None:
+            one.future.set_result(None)
+        else:
+            one.future.set_exception(error)

@@ -40,7 +40,7 @@ class Predictor:
         raw = run_graph(self._session, X).astype(np.float64)
         target = self.manifest.target
         if target.kind == "value":
-            return clip(raw, target.minimum, target.maximum)
+            return clip(raw * self.manifest.scale + self.manifest.center, target.minimum, target.maximum)
         return calibrate(raw, self.manifest.temperature)
 
     def numbers(self, rows: Sequence[Row]) -> Floats:
@@ -58,8 +58,8 @@ class Predictor:
         """One complete answer per row, in order."""
         X = self._encode_row(rows[0]) if len(rows) == 1 else encode_rows(self.manifest.encoding, rows)
         if self.manifest.target.kind == "value":
-            numbers = run_graph(self._session, X)[:, 0].tolist()
-            return [self._value(row, number, generation) for row, number in zip(rows, numbers, strict=True)]
+            raw, scale, center = run_graph(self._session, X)[:, 0].tolist(), self.manifest.scale, self.manifest.center
+            return [self._value(row, one * scale + center, generation) for row, one in zip(rows, raw, strict=True)]
         shares = self.outputs(X).tolist()
         return [self._level(row, share, generation) for row, share in zip(rows, shares, strict=True)]
 

@@ -232,7 +232,7 @@ def _challenge(run: Run, champion: Succession, bundle: Bundle, holdout: Holdout,
     target = run.schema.target_by_name[key.target]
     min_gain = target.min_gain if run.policy.min_gain is None else run.policy.min_gain
     evidence = collect_evidence(run.schema, bundle, training.bundle, holdout)
-    decision = decide(evidence, run.policy, min_gain=min_gain, unit=target.unit or "levels")
+    decision = decide(evidence, run.policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
     result = Result(key=key, champion=known, drift=drift, decision=decision)
     return result if run.dry else _succeed(run, champion, training.bundle, result)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -36,11 +37,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted estimator with the encoding it was fitted on."""
+    """A fitted estimator with the encoding it was fitted on.
+
+    A value is what the estimator says times `scale` plus `center`: it learned values of mean 0 and deviation 1, so that
+    the float32 graph spends its seven digits on what differs between students.
+    """
 
     estimator: Estimator
     encoding: Encoding
     target: Target
+    center: float = 0.0
+    scale: float = 1.0
 
     def outputs(self, frame: pl.DataFrame) -> Floats:
         """(n, 1) values within the target's range, or (n, levels) probabilities, for the rows of a typed frame."""
@@ -50,7 +57,7 @@ class Fitted:
         """As `outputs`, for encoded rows."""
         if self.target.kind == "value":
             values = self.estimator.predict(X).reshape(-1, 1).astype(np.float64)
-            return clip(values, self.target.minimum, self.target.maximum)
+            return clip(values * self.scale + self.center, self.target.minimum, self.target.maximum)
         probabilities = np.zeros((len(X), len(self.target.levels)))
         probabilities[:, self.estimator.classes_.astype(int)] = self.estimator.predict_proba(X)
         return probabilities
@@ -75,12 +82,20 @@ def fit(candidate: Candidate, task: Task) -> Fitted:
     (That of BLAS holds for the process: `training.train` sets it.)
     """
     encoding = fit_encoding(task.inputs, task.frame, standardise=candidate.standardise)
-    truth = task.truth if task.target.kind == "value" else task.truth.astype(np.int64)
+    center, scale, truth = _standardised(task)
     alone = task.target.kind == "ordered_class" and np.unique(truth).size == 1
     estimator = DummyClassifier() if alone else candidate.make(task.seed)
     with threadpool_limits(1, user_api="openmp"):
         estimator.fit(encode_frame(encoding, task.frame), truth)
-    return Fitted(estimator, encoding, task.target)
+    return Fitted(estimator, encoding, task.target, center, scale)
+
+
+def _standardised(task: Task) -> tuple[float, float, NDArray[Any]]:
+    """(center, scale, what an estimator learns): (truth - center) / scale for values, level numbers for classes."""
+    if task.target.kind == "ordered_class":
+        return 0.0, 1.0, task.truth.astype(np.int64)
+    center, scale = float(task.truth.mean()), float(task.truth.std()) or 1.0
+    return center, scale, (task.truth - center) / scale
 
 
 def answer_unseen(

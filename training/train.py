@@ -174,6 +174,8 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         encoding=final.encoding,
         candidate=chosen.name,
         naive=evaluate.naive_rule(task, _naive_column(experiment)),
+        center=final.center,
+        scale=final.scale,
         temperature=heat,
         half_width=_half_width(seen, outputs[experiment.tested]),
         coverage=evaluate.COVERAGE if task.target.kind == "value" else None,
@@ -210,7 +212,8 @@ def _export(final: Fitted, task: Task) -> tuple[bytes, float]:
     """The graph, after both have agreed on 20,000 nasty rows."""
     graph = export_graph(final.estimator, final.encoding.width, levels=len(task.target.levels))
     seen = {f.name: task.frame[f.name].to_numpy().astype(np.float64) for f in task.inputs if f.kind == "numeric"}
-    return graph, check_parity(final.estimator, graph, nasty_rows(task.inputs, final.encoding, seen, seed=task.seed))
+    rows = nasty_rows(task.inputs, final.encoding, seen, seed=task.seed)
+    return graph, check_parity(final.estimator, graph, rows, scale=final.scale)
 
 
 def _ranges(task: Task) -> dict[str, tuple[float, float]]:
