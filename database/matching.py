@@ -152,14 +152,12 @@ class _Appearance:
 
 @dataclass(slots=True)
 class _Draft:
-    """A labelled record in the making; the order in which appearances are added does not matter."""
+    """A labelled record in the making: its newest appearance, and the others in any order."""
 
     newest: _Appearance
     targets: dict[str, tuple[Rank, float | str]] = field(default_factory=dict)
 
     def add(self, seen: _Appearance) -> None:
-        if seen.rank > self.newest.rank:
-            self.newest = seen
         for target, value in seen.targets.items():
             if target not in self.targets or seen.rank > self.targets[target][0]:
                 self.targets[target] = (seen.rank, value)

@@ -97,9 +97,9 @@ def open_mongo(url: str, *, pool_size: int = 10) -> RecordStore:
         options["serverSelectionTimeoutMS"] = SELECTION_MS
     try:
         client: MongoClient[Document] = MongoClient(url, **options)
-    except InvalidURI as error:
-        raise ValueError(f"the MongoDB URL cannot be read: {error}") from error
-    except PyMongoError as error:
+    except (PyMongoError, ValueError) as error:
+        if isinstance(error, InvalidURI) or not url.startswith("mongodb+srv:"):  # which also asks a name server
+            raise ValueError(f"the MongoDB URL cannot be used: {error}") from error
         raise StoreUnavailable(f"MongoDB: {error}") from error
     try:
         with _driver_errors():

@@ -24,7 +24,13 @@ from database.store import RecordStore, open_store
 MONGO_SERVER = """
 import sys
 from secantus import SecantusDBServer
-server = SecantusDBServer(storage_path=sys.argv[1], port=int(sys.argv[2]), cache_size="64M", sync_on_commit=True)
+server = SecantusDBServer(
+    storage_path=sys.argv[1],
+    port=int(sys.argv[2]),
+    replica_set_name=sys.argv[3] or None,
+    cache_size="64M",
+    sync_on_commit=True,
+)
 server.start()
 print(server.address[1], flush=True)
 sys.stdin.read()  # until the tests are gone, however they ended
@@ -63,9 +69,13 @@ class Postgres:
 
 @dataclass
 class Mongo:
-    """A server that speaks MongoDB's wire protocol (SecantusDB), in a process of its own."""
+    """A server that speaks MongoDB's wire protocol (SecantusDB), in a process of its own.
+
+    Without a replica set it says that it has no transactions, as a single MongoDB server does.
+    """
 
     folder: Path
+    replica_set: str = "tests"
     port: int = 0
     process: subprocess.Popen[str] | None = None
 
@@ -73,7 +83,7 @@ class Mongo:
         return f"mongodb://127.0.0.1:{self.port}/{database}?serverSelectionTimeoutMS=2000"
 
     def start(self) -> None:
-        command = [sys.executable, "-c", MONGO_SERVER, str(self.folder), str(self.port)]
+        command = [sys.executable, "-c", MONGO_SERVER, str(self.folder), str(self.port), self.replica_set]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline() or -1)
@@ -107,9 +117,9 @@ def running_postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def running_mongo() -> Iterator[Mongo]:
+def running_mongo(replica_set: str = "tests") -> Iterator[Mongo]:
     folder = Path(tempfile.mkdtemp(prefix="gradewatch-mongo-"))
-    mongo = Mongo(folder)
+    mongo = Mongo(folder, replica_set)
     try:
         mongo.start()
     except (OSError, ValueError) as error:
@@ -156,13 +166,9 @@ def postgres_url(postgres_server: Postgres, migrated_template: str) -> Iterator[
 
 
 @pytest.fixture
-def mongo_url(mongo_server: Mongo) -> Iterator[str]:
-    from pymongo import MongoClient
-
-    name = f"test_{uuid4().hex}"
-    yield mongo_server.url(name)
-    with MongoClient[dict[str, Any]](mongo_server.url(name)) as client:
-        client.drop_database(name)
+def mongo_url(mongo_server: Mongo) -> str:
+    """A database of its own; it goes with its server, since dropping it takes longer than the test."""
+    return mongo_server.url(f"test_{uuid4().hex}")
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mongo"])

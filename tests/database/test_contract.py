@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from database.records import ChampionKey, LabeledRecord, Prediction, new_id, record_id
+from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, new_id, record_id
 from database.store import KINDS, Conflict, RecordStore
-from tests.database import making
+from tests.database import strategies
 from tests.database.making import (
     NOON,
     after,
@@ -26,13 +26,13 @@ from tests.database.making import (
     make_succession,
 )
 
-generated = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+generated = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEY = ChampionKey("school", "G3", "G2")
 
 
 class TestPredictions:
     @generated
-    @given(prediction=making.predictions)
+    @given(prediction=strategies.predictions)
     def test_come_back_as_they_were_given(self, store: RecordStore, prediction: Prediction) -> None:
         store.add_predictions([prediction])
         found = store.prediction(prediction.id)
@@ -165,8 +165,8 @@ class TestOutcomes:
 
 class TestBatches:
     @generated
-    @given(rows=st.lists(making.rows, max_size=4, unique_by=lambda row: row.number))
-    def test_rows_come_back_in_file_order(self, store: RecordStore, rows: list[making.BatchRow]) -> None:
+    @given(rows=st.lists(strategies.rows, max_size=4, unique_by=lambda row: row.number))
+    def test_rows_come_back_in_file_order(self, store: RecordStore, rows: list[BatchRow]) -> None:
         batch = make_batch(new_id(), rows=len(rows))
         assert store.add_batch(batch, rows)
         assert store.batch_rows(batch.id) == sorted(rows, key=lambda row: row.number)
@@ -358,7 +358,7 @@ class TestJournal:
         assert store.events(limit=0) == []
 
     @generated
-    @given(document=making.documents, at=making.times)
+    @given(document=strategies.documents, at=strategies.times)
     def test_documents_come_back_as_they_were_given(
         self, store: RecordStore, document: dict[str, object], at: datetime
     ) -> None:

@@ -1,0 +1,81 @@
+"""What is particular to MongoDB: its name, unfinished batches, servers without transactions."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.uri_parser import parse_uri
+
+from database.records import ChampionKey
+from database.store import Conflict, RecordStore, StoreUnavailable, open_store
+from tests.conftest import Mongo, running_mongo
+from tests.database.making import make_batch, make_outcome, make_prediction, make_row, make_succession
+
+Open = Callable[[str], RecordStore]
+
+
+@pytest.fixture(scope="module")
+def single_server() -> Iterator[Mongo]:
+    """A server without a replica set, and so without transactions."""
+    with running_mongo(replica_set="") as server:
+        yield server
+
+
+@pytest.fixture
+def client(mongo_server: Mongo) -> Iterator[MongoClient[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](mongo_server.url("")) as client:
+        yield client
+
+
+def test_without_a_name_in_the_url_the_database_is_gradewatch(
+    mongo_server: Mongo, client: MongoClient[dict[str, Any]], opened: Open
+) -> None:
+    opened(mongo_server.url("")).add_predictions([prediction := make_prediction()])
+    assert client["gradewatch"].predictions.count_documents({"_id": prediction.id}) == 1
+
+
+def test_rows_of_a_batch_that_was_never_finished_are_not_read_and_go_when_it_is(
+    mongo_url: str, client: MongoClient[dict[str, Any]], opened: Open
+) -> None:
+    store = opened(mongo_url)
+    store.add_batch(make_batch("marks"), [make_row(1)])
+    mongo = client.get_database(parse_uri(mongo_url)["database"])
+    store.add_batch(make_batch("half"), [make_row(1, record="of the first try"), make_row(2)])
+    mongo.batches.delete_one({"_id": "half"})  # as if killed before the last step
+    assert store.batch_rows("half") == []
+    assert [record.id for record in store.labeled_records("school")] == ["record 1"]
+    assert [key for key, _ in store.export("batch_rows")] == ["marks\t000000001"]
+    assert store.add_batch(make_batch("half"), [make_row(1)])
+    assert store.batch_rows("half") == [make_row(1)]
+    assert mongo.batch_rows.count_documents({"batch": "half"}) == 1
+
+
+@pytest.mark.parametrize("url", ["mongodb://", "mongodb://host:port/a", "mongodb://a b@c/d"])
+def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="cannot be used"):
+        open_store(url)
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailable):
+        open_store("mongodb://127.0.0.1:9/a?serverSelectionTimeoutMS=50")
+
+
+def test_a_single_server_keeps_the_same_promises_but_for_calls_cut_off_midway(
+    single_server: Mongo, opened: Open
+) -> None:
+    store = opened(single_server.url("single"))
+    first, other = make_prediction(student="s", source="api"), make_prediction()
+    store.add_predictions([first])
+    store.add_predictions([make_prediction(id=first.id, source="cli"), other])
+    assert store.prediction(first.id) == first
+    assert store.prediction(other.id) == other
+    assert store.add_outcomes([make_outcome(1.0, student="s"), make_outcome(2.0, student="t")]) == (2, 0)
+    assert store.matched("school", "G3") == [(first, make_outcome(1.0, student="s"))]
+    store.succeed([make_succession(1), make_succession(1, moment="G1")])
+    with pytest.raises(Conflict):
+        store.succeed([make_succession(2), make_succession(1, moment="G1")])
+    assert store.successions(ChampionKey("school", "G3", "G2")) == [make_succession(1)]
+    store.load("successions", store.export("successions"))
+    assert store.champions() == [make_succession(1, moment="G1"), make_succession(1)]

@@ -1,0 +1,192 @@
+"""Several processes on one database, processes that are killed, and servers that go away."""
+
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from database.records import ChampionKey
+from database.store import RecordStore, StoreUnavailable, open_store
+from tests.conftest import running_mongo, running_postgres
+from tests.database.making import (
+    make_batch,
+    make_decision,
+    make_drift_report,
+    make_event,
+    make_model,
+    make_outcome,
+    make_prediction,
+    make_row,
+    make_succession,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = ChampionKey("school", "G3", "G2")
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error", "-m", "tests.database.worker", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> list[str]:
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return output.split()
+
+
+def kill_after(lines: int, process: subprocess.Popen[str]) -> list[str]:
+    """What the process printed, SIGKILLed in the midst of its work once it had printed so many lines."""
+    assert process.stdout is not None
+    printed = [process.stdout.readline().strip() for _ in range(lines)]
+    process.kill()
+    rest, _ = process.communicate()
+    return printed + [line for line in rest.split("\n")[:-1] if line]  # a last line without its end was not finished
+
+
+def test_of_processes_that_promote_at_once_exactly_one_wins_each_generation(store_url: str, store: RecordStore) -> None:
+    promoters = [start("promote", store_url, actor, "15") for actor in ("a", "b")]
+    won = {actor: [int(n) for n in finish(process)] for actor, process in zip("ab", promoters, strict=True)}
+    history = store.successions(KEY)
+    assert [s.generation for s in history] == list(range(1, 16))
+    assert sorted(won["a"] + won["b"]) == list(range(1, 16))
+    assert {s.generation: s.actor for s in history} == {n: actor for actor, ns in won.items() for n in ns}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mongo"])
+def test_processes_may_open_a_new_database_at_once(kind: str, request: pytest.FixtureRequest) -> None:
+    url = empty_database(kind, request)
+    assert [finish(process) for process in [start("first_open", url) for _ in range(4)]] == [["open"]] * 4
+    store = open_store(url)
+    store.add_predictions([make_prediction()])
+    assert store.count_predictions() == 1
+    store.close()
+
+
+def empty_database(kind: str, request: pytest.FixtureRequest) -> str:
+    if kind != "postgres":
+        return str(request.getfixturevalue(f"{kind}_url"))
+    server = request.getfixturevalue("postgres_server")
+    server.execute("CREATE DATABASE first_open")
+    request.addfinalizer(lambda: server.execute("DROP DATABASE first_open WITH (FORCE)"))
+    return str(server.url("first_open"))
+
+
+def test_a_killed_writer_loses_no_acknowledged_prediction_and_leaves_no_half_call(
+    store_url: str, store: RecordStore
+) -> None:
+    for _ in range(2):
+        acknowledged = kill_after(5, start("predict", store_url))
+        kept = Counter(prediction.group for prediction in store.predictions("school"))
+        assert {kept[call] for call in acknowledged} == {20}
+        assert set(kept.values()) == {20}
+
+
+def test_a_killed_upload_leaves_whole_batches_only(store_url: str, store: RecordStore) -> None:
+    for _ in range(2):
+        acknowledged = kill_after(3, start("upload", store_url))
+        kept = [batch.id for batch in store.batches()]
+        assert set(acknowledged) <= set(kept)
+        assert {len(store.batch_rows(batch)) for batch in kept} == {200}
+        assert {record.id.split()[0] for record in store.labeled_records("school")} == set(kept)
+        assert {key.split("\t")[0] for key, _ in store.export("batch_rows", limit=10_000)} == set(kept)
+
+
+def every_question(store: RecordStore) -> list[Callable[[], Any]]:
+    return [
+        store.ping,
+        lambda: store.add_predictions([make_prediction()]),
+        lambda: store.add_predictions([make_prediction(), make_prediction()]),
+        lambda: store.prediction("a"),
+        lambda: store.predictions("school"),
+        store.count_predictions,
+        lambda: store.add_outcomes([make_outcome(student="s")]),
+        lambda: store.matched("school", "G3"),
+        lambda: store.add_batch(make_batch("a"), [make_row(1)]),
+        store.batches,
+        lambda: store.batch_rows("a"),
+        lambda: store.labeled_records("school"),
+        lambda: store.add_model(make_model("a")),
+        store.models,
+        store.champions,
+        lambda: store.successions(KEY),
+        lambda: store.succeed([make_succession(1)]),
+        lambda: store.add_drift_report(make_drift_report()),
+        store.drift_reports,
+        lambda: store.add_decision(make_decision()),
+        store.decisions,
+        lambda: store.add_event(make_event()),
+        store.events,
+        lambda: store.try_lease("a", "b", 1),
+        lambda: store.release_lease("a", "b"),
+        lambda: store.export("predictions"),
+        lambda: store.load("predictions", [("a", b'{"id":"a","domain":"","moment":"","inputs":{},"answers":[],'
+                                                 b'"source":"","at":"2026-01-01T00:00:00Z"}')]),
+    ]  # fmt: skip
+
+
+def is_unavailable(question: Callable[[], Any]) -> bool:
+    try:
+        question()
+    except StoreUnavailable:
+        return True
+    return False
+
+
+@contextmanager
+def own_server(kind: str) -> Iterator[tuple[Any, str]]:
+    if kind == "postgres":
+        with running_postgres() as postgres:
+            yield postgres, postgres.url("postgres")
+    else:
+        with running_mongo() as mongo:
+            yield mongo, mongo.url("gradewatch").replace("=2000", "=50")
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mongo"])
+def test_while_the_server_is_gone_every_question_says_so_and_afterwards_none_does(kind: str) -> None:
+    with own_server(kind) as (server, url):
+        store = open_store(url)
+        store.add_predictions([before := make_prediction()])
+        server.stop()
+        assert [n for n, question in enumerate(every_question(store)) if not is_unavailable(question)] == []
+        with pytest.raises(StoreUnavailable):
+            open_store(url)
+        server.start()
+        assert [n for n, question in enumerate(every_question(store)) if is_unavailable(question)] == []
+        assert store.prediction(before.id) == before
+        assert store.count_predictions() == 5  # the one before, then 1 + 2 + 1 by the questions, none while it was gone
+        store.close()
+
+
+def test_while_a_sqlite_file_is_locked_writing_says_so_and_keeps_nothing(
+    sqlite_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    store = opened(sqlite_url + "?busy_timeout=50")
+    other = sqlite3.connect(str(make_url(sqlite_url).database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    prediction = make_prediction()
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.add_predictions([prediction])
+    assert store.prediction(prediction.id) is None  # reading goes on
+    other.execute("COMMIT")
+    other.close()
+    store.add_predictions([prediction])
+    assert store.prediction(prediction.id) == prediction
+
+
+def test_a_message_about_a_failure_holds_no_student_data(sqlite_url: str, opened: Callable[[str], RecordStore]) -> None:
+    store = opened(sqlite_url + "?busy_timeout=50")
+    other = sqlite3.connect(str(make_url(sqlite_url).database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable) as failure:
+        store.add_predictions([make_prediction(student="pseudonym-of-ann")])
+    other.close()
+    assert "pseudonym-of-ann" not in f"{failure.value} {failure.value.__cause__}"

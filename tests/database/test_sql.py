@@ -1,0 +1,132 @@
+"""What is particular to SQLite and PostgreSQL: URLs, settings, migrations."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import database.migrations
+from database.store import RecordStore, StoreUnavailable, open_store
+from database.tables import HEAD, METADATA
+from tests.database.making import make_prediction
+
+MIGRATIONS = Path(database.migrations.__file__).parent
+
+
+def engine_of(url: str) -> sa.Engine:
+    return sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+
+
+def test_a_new_sqlite_file_is_made_with_its_folders(tmp_path: Path, opened: Callable[[str], RecordStore]) -> None:
+    file = tmp_path / "a" / "b" / "c.db"
+    opened(f"sqlite:///{file}").ping()
+    assert file.is_file()
+
+
+@pytest.mark.parametrize(("query", "synchronous"), [("", 1), ("?synchronous=NORMAL", 1), ("?synchronous=full", 2)])
+def test_sqlite_writes_ahead_and_syncs_as_the_url_says(
+    sqlite_url: str, query: str, synchronous: int, opened: Callable[[str], RecordStore]
+) -> None:
+    store = opened(sqlite_url + query)
+    with store._engine.connect() as connection:  # type: ignore[attr-defined]  # nothing else shows a connection's pragma
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///a.db?synchronous=OFF", "mysql://host/a"])
+def test_a_url_that_cannot_be_used_is_refused_with_the_reason(url: str) -> None:
+    with pytest.raises(ValueError, match=r"use sqlite:///|use NORMAL or FULL"):
+        open_store(url)
+
+
+def test_what_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("This is no database. " * 100)
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        open_store(f"sqlite:///{file}")
+
+
+def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="folder"):
+        open_store(f"sqlite:///{tmp_path / 'file' / 'a.db'}")
+
+
+def test_the_short_postgres_scheme_is_the_same_store(postgres_url: str, opened: Callable[[str], RecordStore]) -> None:
+    opened(postgres_url).add_predictions([prediction := make_prediction()])
+    short = postgres_url.replace("postgresql://", "postgres://")
+    assert opened(short).prediction(prediction.id) == prediction
+
+
+def test_postgres_refuses_a_nul_character_as_bad_data(postgres_url: str, opened: Callable[[str], RecordStore]) -> None:
+    store = opened(postgres_url)
+    with pytest.raises(ValueError, match="cannot hold"):
+        store.add_predictions([make_prediction(), make_prediction(student="a\x00b")])
+    assert store.count_predictions() == 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_the_migrations_make_the_tables_that_the_code_describes(
+    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+) -> None:
+    url = str(request.getfixturevalue(f"{kind}_url"))
+    opened(url)
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()
+
+
+def test_the_code_expects_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_an_old_file_is_migrated_when_it_is_opened(sqlite_url: str, opened: Callable[[str], RecordStore]) -> None:
+    opened(sqlite_url).close()
+    engine = engine_of(sqlite_url)
+    with engine.begin() as connection:  # as it was before the first revision
+        METADATA.drop_all(connection)
+        connection.execute(sa.text("DELETE FROM alembic_version"))
+    engine.dispose()
+    store = opened(sqlite_url)
+    store.add_predictions([prediction := make_prediction()])
+    assert store.prediction(prediction.id) == prediction
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_database_of_a_newer_version_is_refused_untouched(
+    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+) -> None:
+    url = str(request.getfixturevalue(f"{kind}_url"))
+    opened(url).add_predictions([prediction := make_prediction()])
+    engine = engine_of(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ValueError, match=r"'9999'.*newer"):
+        open_store(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
+    engine.dispose()
+    assert opened(url).prediction(prediction.id) == prediction
+
+
+def test_opening_an_up_to_date_database_does_not_load_the_migration_tool(
+    sqlite_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    opened(sqlite_url)
+    code = (
+        "import sys; from database.store import open_store; open_store(sys.argv[1]).close();"
+        "print(sorted({'alembic', 'psycopg', 'pymongo', 'polars', 'numpy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, sqlite_url], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

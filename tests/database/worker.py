@@ -1,0 +1,74 @@
+"""A process of its own for tests that race and kill: `VERB URL …`; it prints a line per finished act."""
+
+import sys
+from collections.abc import Callable
+
+from database.records import Batch, BatchRow, Succession, new_id, now
+from database.store import Conflict, open_store
+from tests.database.making import make_prediction
+
+
+def promote(url: str, actor: str, until: str) -> None:
+    """Try to become every generation up to `until`; print those won."""
+    store = open_store(url)
+    generation = 1
+    while generation <= int(until):
+        wanted = Succession(
+            domain="school",
+            target="G3",
+            moment="G2",
+            generation=generation,
+            version=actor,
+            action="promote",
+            actor=actor,
+            reason="race",
+            at=now(),
+        )
+        try:
+            store.succeed([wanted])
+        except Conflict:
+            pass
+        else:
+            print(generation, flush=True)
+        generation = store.champions()[0].generation + 1
+    store.close()
+
+
+def first_open(url: str) -> None:
+    """Open, which makes the tables when no one has yet."""
+    store = open_store(url)
+    store.ping()
+    store.close()
+    print("open", flush=True)
+
+
+def predict(url: str) -> None:
+    """Log calls of twenty predictions for ever; print the call's name after each was acknowledged."""
+    store = open_store(url)
+    while True:
+        call = new_id()
+        store.add_predictions([make_prediction(group=call) for _ in range(20)])
+        print(call, flush=True)
+
+
+def upload(url: str) -> None:
+    """Store batches of two hundred rows for ever; print the id after each was acknowledged."""
+    store = open_store(url)
+    while True:
+        batch = Batch(id=new_id(), domain="school", kind="labeled", name="f.csv", rows=200, at=now())
+        rows = [
+            BatchRow(record=f"{batch.id} {n}", number=n, inputs={"G1": 1.0}, targets={"G3": 1.0}) for n in range(1, 201)
+        ]
+        store.add_batch(batch, rows)
+        print(batch.id, flush=True)
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "promote": promote,
+    "first_open": first_open,
+    "predict": predict,
+    "upload": upload,
+}
+
+if __name__ == "__main__":
+    VERBS[sys.argv[1]](*sys.argv[2:])
