@@ -78,7 +78,9 @@ def champion_name(schema: DomainSchema, key: ChampionKey) -> str:
 
 
 def moment_name(schema: DomainSchema, moment: str) -> str:
-    """A moment for people: 'once G2 is known' of a column's, 'at midterm' of any other."""
+    """A moment for people: 'once G2 is known' of a column's, 'at midterm' of any other; the only one needs no name."""
+    if len(schema.moments) == 1:
+        return "at any time"
     if moment in schema.feature_by_name:
         return f"once {moment} is known"
     return f"at {'the ' if moment in ('start', 'end') else ''}{moment}"

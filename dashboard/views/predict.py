@@ -32,7 +32,7 @@ from model.registry import NoChampion, Serving
 from preprocessing.read import UnreadableFile, read_table
 from preprocessing.render import problems_csv
 from preprocessing.rules import BadData
-from preprocessing.schema import DomainSchema, Target
+from preprocessing.schema import DomainSchema, Feature, Target
 
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
 SHOWN = 1000
@@ -150,9 +150,13 @@ def _show_one(schema: DomainSchema, asked: Asked) -> None:
         for answer in prediction.answers:
             _show_answer(schema.target_by_name[answer.target], answer)
         st.caption(
-            f"Answered {moment_name(schema, prediction.moment)}, {words.when(prediction.at)}, "
+            f"Answered{_at_moment(schema, prediction)} on {words.when(prediction.at)} "
             f"and logged as prediction `{prediction.id}`. Give that number with the outcome, or use the student key.",
         )
+
+
+def _at_moment(schema: DomainSchema, prediction: Prediction) -> str:
+    return f", {moment_name(schema, prediction.moment)}," if len(schema.moments) > 1 else ""
 
 
 def _show_faults(schema: DomainSchema, refused: BadData) -> None:
@@ -208,21 +212,31 @@ def _columns(schema: DomainSchema) -> list[dict[str, str]]:
     student = {schema.student.name: schema.student.description} if schema.student else {}
     about = {column.name: column.description for column in schema.context}
     context = [
-        {"column": name, "may hold": "text", "what it is": said, "known": "optional"}
+        {"column": name, "may hold": "text", "what it is": said, "needed": "no"}
         for name, said in {**student, **about}.items()
     ]
     return context + [
         {
             "column": feature.name,
-            "may hold": ", ".join(feature.levels) + (", or others" if feature.open else "")
-            if feature.kind == "categorical"
-            else words.span(feature),
+            "may hold": _may_hold(feature),
             "what it is": feature.description,
-            "known": ("optional, " if feature.optional else "")
-            + moment_name(schema, feature.known_at or schema.moments[0]),
+            "needed": _needed(schema, feature),
         }
         for feature in schema.features
     ]
+
+
+def _may_hold(feature: Feature) -> str:
+    if feature.kind == "numeric":
+        return words.span(feature) or "a number"
+    return ", ".join(feature.levels) + (", or others" if feature.open else "")
+
+
+def _needed(schema: DomainSchema, feature: Feature) -> str:
+    if feature.optional:
+        return "no"
+    later = feature.known_at and feature.known_at != schema.moments[0]
+    return moment_name(schema, feature.known_at) if later else "yes"
 
 
 def _predict_file(opened: Installation, schema: DomainSchema, name: str, content: bytes) -> list[Prediction]:
@@ -282,7 +296,8 @@ def answer_rows(schema: DomainSchema, predictions: Sequence[Prediction]) -> list
                 row["probability"] = f"{max(answer.probabilities.values()):.0%}"
             row[f"naive rule ({answer.target})"] = words.answer(answer.naive, target)
         outside = {name for answer in prediction.answers for name in answer.out_of_range}
-        row["known"] = moment_name(schema, prediction.moment)
+        if len(schema.moments) > 1:
+            row["answered"] = moment_name(schema, prediction.moment)
         row["outside training"] = ", ".join(sorted(outside))
         table.append(row)
     return table

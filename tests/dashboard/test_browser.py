@@ -76,10 +76,12 @@ def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
     address: str, browser: Any, home: Home, width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(60_000)  # ms; other tests may have the machine
     page.goto(f"{address}/predict?domain=workshop")
     page.get_by_role("button", name="Fill in a typical student").click()
     age = page.get_by_role("spinbutton", name="Age").or_(page.get_by_role("textbox", name="Age"))
     page.wait_for_function("document.querySelector('[aria-label=\"Age\"]').value != ''")
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
     age.fill("23")
     page.get_by_role("textbox", name="Student key").fill("KEY-4711")
     page.get_by_role("button", name="Predict", exact=True).click()
