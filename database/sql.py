@@ -487,6 +487,18 @@ class SqlStore:
         with self._writing() as connection:
             _write(connection, kind, rows, replace=True)
 
+    @property
+    def is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
+
+    def detached_connection(self) -> Any:
+        """A connection of the driver's own kind, set up as all are here. No pool takes it back: its user closes it."""
+        with _driver_errors():
+            pooled = self._engine.raw_connection()
+            connection = pooled.driver_connection
+            pooled.detach()
+            return connection
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -582,5 +594,4 @@ def _backwards(kind: str, domain: str, before: matching.Place | None) -> sa.Sele
     statement = _newest(kind).where(table.c.domain == domain).limit(matching.PAGE)
     if before is None:
         return statement
-    at, last = before
-    return statement.where(table.c.at <= at, sa.or_(table.c.at < at, table.c.id < last))
+    return statement.where(sa.tuple_(table.c.at, table.c.id) < sa.tuple_(*map(sa.literal, before)))

@@ -45,7 +45,7 @@ PREDICTIONS = Table(
     _text("student", missing=True),
     _text("group", missing=True),
     _text("period", missing=True),
-    Index("predictions_by_time", "domain", "at"),
+    Index("predictions_by_time", "domain", "at", "id"),
     _where_known("student", "predictions", "domain", "student"),
 )
 
@@ -60,7 +60,7 @@ OUTCOMES = Table(
     _text("student", missing=True),
     _text("period", missing=True),
     _text("prediction", missing=True),
-    Index("outcomes_by_time", "domain", "at"),
+    Index("outcomes_by_time", "domain", "at", "id"),
     _where_known("student", "outcomes", "domain", "student"),
     _where_known("prediction", "outcomes", "domain", "prediction"),
 )

@@ -28,9 +28,9 @@ COLUMNS = {
 """`*` primary key, `#` whole number, `!` true or false, `?` may be missing; at, expires microseconds; else text."""
 
 INDEXES = (
-    ("predictions", "time", ["domain", "at"]),
+    ("predictions", "time", ["domain", "at", "id"]),
     ("predictions", "student", ["domain", "student"]),
-    ("outcomes", "time", ["domain", "at"]),
+    ("outcomes", "time", ["domain", "at", "id"]),
     ("outcomes", "student", ["domain", "student"]),
     ("outcomes", "prediction", ["domain", "prediction"]),
     ("batches", "time", ["domain", "at"]),
