@@ -25,7 +25,13 @@ class Settings(BaseSettings):
     looks for a new champion.
     """
 
-    model_config = SettingsConfigDict(env_prefix="GRADEWATCH_", env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GRADEWATCH_",
+        env_file=".env",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # an error message must not show the secret
+    )
 
     environment: Literal["development", "production"] = "development"
     data_dir: Path = Path(".gradewatch")

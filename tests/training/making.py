@@ -1,4 +1,4 @@
-"""An invented school for tests of training and everything after it: its schema, and rows with as much signal as wanted."""
+"""An invented school for tests of training and all that follows: its schema, and rows with as much signal as wanted."""
 
 from collections.abc import Sequence
 

@@ -44,7 +44,8 @@ def test_row_order_and_number_of_threads_change_no_byte(key: ChampionKey, traine
 
 def test_another_process_with_other_hashes_makes_the_same_bytes(classes: tuple[pl.DataFrame, Training]) -> None:
     program = (
-        "from tests.training.making import *; from training.train import train; from model.bundle import content_digest;"
+        "from model.bundle import content_digest; from training.train import train;"
+        "from tests.training.making import GRADE, SCHEMA, make_frame;"
         "frame = make_frame(200, seed=2, levels=('F', 'D', 'C', 'A'));"
         "print(content_digest(train(SCHEMA, GRADE, frame, jobs=3).bundle.files()))"
     )
@@ -64,7 +65,7 @@ def test_another_seed_or_other_outcomes_make_another_model(values: tuple[pl.Data
 @BOTH
 def test_the_naive_rule_is_scored_first_on_the_same_rows(key: ChampionKey, trained: Trained) -> None:
     manifest = trained(key)[1].bundle.manifest
-    naive, *others = manifest.scores.values()
+    _, *others = manifest.scores.values()
     assert next(iter(manifest.scores)) == "naive"
     assert len(others) == 4
     assert {scores.n for scores in manifest.scores.values()} == {200}
@@ -82,15 +83,18 @@ def test_the_summary_says_when_the_model_does_not_beat_the_naive_rule() -> None:
 
 @BOTH
 def test_a_target_without_signal_is_refused_with_that_reason(key: ChampionKey) -> None:
-    slips = 0
-    for seed in range(4):
-        try:
-            train(SCHEMA, key, make_frame(50 + 5 * seed, seed=seed, signal=0.0))
-            slips += 1
-        except NotTrainable as refusal:
-            assert "no signal in these inputs" in str(refusal)
-            assert f"{50 + 5 * seed} unseen rows" in str(refusal)
-    assert slips <= 1
+    said = [refusal_of(key, make_frame(50 + 5 * seed, seed=seed, signal=0.0)) for seed in range(4)]
+    assert said.count("") <= 1
+    for number, words in enumerate(said):
+        assert not words or ("no signal in these inputs" in words and f"{50 + 5 * number} unseen rows" in words)
+
+
+def refusal_of(key: ChampionKey, frame: pl.DataFrame) -> str:
+    try:
+        train(SCHEMA, key, frame)
+    except NotTrainable as refusal:
+        return str(refusal)
+    return ""
 
 
 def test_too_few_rows_and_a_single_outcome_are_refused() -> None:
@@ -103,7 +107,7 @@ def test_too_few_rows_and_a_single_outcome_are_refused() -> None:
         train(SCHEMA, MARK, frame.with_columns(mark=pl.lit(11.0)))
     with pytest.raises(NotTrainable, match="0 complete labelled rows"):
         train(SCHEMA, MARK, frame.with_columns(before=pl.lit(None, pl.Float64)))
-    with pytest.raises(NotTrainable, match="no column before, mark|no column mark, before"):
+    with pytest.raises(NotTrainable, match="no column mark, before"):
         train(SCHEMA, MARK, frame.drop("mark", "before"))
 
 

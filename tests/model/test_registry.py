@@ -1,0 +1,316 @@
+"""Who is champion: promoting, undoing, choosing; workers that follow, and keep the old one when the new is broken."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from database.records import ModelVersion
+from database.store import Conflict, RecordStore, open_store
+from model.artifacts import ArtifactFolder
+from model.registry import (
+    Champions,
+    NoChampion,
+    NoSuchModel,
+    activate,
+    collect_garbage,
+    find_model,
+    install,
+    load_bundle,
+    rollback,
+)
+from tests.model.registry_making import KEYS, MARK, answers, keep, make_bundle, put
+
+HALF = KEYS[1]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RecordStore]:
+    store = open_store(f"sqlite:///{tmp_path / 'registry.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> ArtifactFolder:
+    return ArtifactFolder(tmp_path / "models")
+
+
+def champion(store: RecordStore) -> tuple[str, int, str]:
+    (one,) = [one for one in store.champions() if one.key == MARK]
+    return one.version, one.generation, one.action
+
+
+def back(store: RecordStore) -> None:
+    rollback(store, [MARK], actor="test", reason="test")
+
+
+def choose(store: RecordStore, version: str, *, all_targets: bool = False) -> None:
+    activate(store, "invented", version, all_targets=all_targets, actor="test", reason="test")
+
+
+def test_a_rollback_undoes_and_a_second_one_undoes_what_was_before(
+    store: RecordStore, artifacts: ArtifactFolder
+) -> None:
+    a, b, c = put(store, artifacts, 1, 2, 3)
+    assert champion(store) == (c.version, 3, "promote")
+    back(store)
+    assert champion(store) == (b.version, 4, "rollback")
+    back(store)
+    assert champion(store) == (a.version, 5, "rollback")
+    with pytest.raises(NoSuchModel, match="no champion before the present one: invented/mark@start"):
+        back(store)
+    assert [one.generation for one in store.successions(MARK)] == [1, 2, 3, 4, 5]
+
+
+def test_after_a_rollback_a_version_can_be_chosen_and_that_be_undone(
+    store: RecordStore, artifacts: ArtifactFolder
+) -> None:
+    a, b, c = put(store, artifacts, 1, 2, 3)
+    back(store)
+    choose(store, a.version)
+    assert champion(store) == (a.version, 5, "activate")
+    back(store)
+    assert champion(store)[0] == b.version
+    choose(store, c.version[:10])
+    choose(store, c.version)  # again: nothing more to undo
+    back(store)
+    assert champion(store)[0] == b.version
+
+
+class Undo:
+    """What a rollback means: a stack."""
+
+    def __init__(self) -> None:
+        self.stack: list[str] = []
+
+    def take(self, version: str) -> None:
+        if not self.stack or self.stack[-1] != version:
+            self.stack.append(version)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moves=st.lists(st.sampled_from(["a", "b", "c", "back"]), max_size=8))
+def test_any_course_of_changes_can_be_undone_to_its_beginning(
+    moves: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("course")
+    store, undo = open_store(f"sqlite:///{folder / 'registry.db'}"), Undo()
+    models = {name: record(name) for name in "abc"}
+    for model in models.values():
+        store.add_model(model)
+    for move in moves:
+        if move == "back":
+            if len(undo.stack) > 1:
+                undo.stack.pop()
+                back(store)
+            else:
+                with pytest.raises(NoSuchModel):
+                    back(store)
+        else:
+            install(store, [models[move]], action="promote", actor="test", reason="test")
+            undo.take(models[move].version)
+        assert [one.version for one in store.champions()] == undo.stack[-1:]
+    store.close()
+
+
+def record(name: str, key=MARK, run: str = "run") -> ModelVersion:  # type: ignore[no-untyped-def]
+    from database.records import now
+
+    return ModelVersion(
+        version=name * 64,
+        domain=key.domain,
+        target=key.target,
+        moment=key.moment,
+        candidate="ridge",
+        scores={},
+        lineage={"training": run},
+        at=now(),
+    )
+
+
+def test_all_targets_of_a_training_run_are_chosen_together(store: RecordStore) -> None:
+    old = [record("a", KEYS[0], "old"), record("b", KEYS[1], "old")]
+    new = [record("c", KEYS[0], "new"), record("d", KEYS[1], "new")]
+    again = record("e", KEYS[0], "old")
+    for model in (*old, *new, again):
+        store.add_model(model)
+    install(store, new, action="promote", actor="test", reason="test")
+    choose(store, "a" * 64, all_targets=True)
+    assert {one.key: one.version[0] for one in store.champions()} == {KEYS[0]: "a", KEYS[1]: "b"}
+    assert {one.generation for one in store.champions()} == {2}
+    choose(store, "c" * 64)
+    assert {one.key: one.version[0] for one in store.champions()} == {KEYS[0]: "c", KEYS[1]: "b"}
+    rollback(store, KEYS, actor="test", reason="test")
+    assert {one.key: one.version[0] for one in store.champions()} == {KEYS[0]: "a", KEYS[1]: "d"}
+    choose(store, "b" * 64, all_targets=True)  # of two of one key the newer goes along
+    assert {one.key: one.version[0] for one in store.champions()} == {KEYS[0]: "e", KEYS[1]: "b"}
+
+
+def test_a_rollback_of_several_leaves_alone_what_has_nothing_before_it(store: RecordStore) -> None:
+    for model in (a := record("a"), b := record("b"), other := record("c", HALF)):
+        store.add_model(model)
+    install(store, [a, other], action="promote", actor="test", reason="test")
+    install(store, [b], action="promote", actor="test", reason="test")
+    (done,) = rollback(store, KEYS, actor="test", reason="test")
+    assert (done.key, done.version) == (MARK, a.version)
+
+
+def test_a_version_is_found_by_its_beginning_unless_that_is_ambiguous(store: RecordStore) -> None:
+    with pytest.raises(NoSuchModel, match="no version 'a' in invented; the newest are: none"):
+        find_model(store, "a", "invented")
+    for name in ("a", "b"):
+        store.add_model(record(name))
+    assert find_model(store, "aaa", "invented").version == "a" * 64
+    assert find_model(store, "b", MARK).version == "b" * 64
+    with pytest.raises(NoSuchModel, match=r"no version 'c'.*bbbbbbbbbbbb"):
+        find_model(store, "c", MARK)
+    with pytest.raises(NoSuchModel, match="beginning of 2 versions"):
+        find_model(store, "", "invented")
+
+
+def test_a_decision_made_on_an_older_generation_changes_nothing(store: RecordStore) -> None:
+    for model in (a := record("a"), b := record("b"), other := record("c", HALF)):
+        store.add_model(model)
+    install(store, [a], action="promote", actor="test", reason="test")
+    install(store, [b], action="promote", actor="test", reason="test")
+    for stale in ({MARK: 1}, {}, {MARK: 3}):
+        with pytest.raises(Conflict):
+            install(store, [other, a], action="promote", actor="test", reason="test", expected=stale)
+    assert [one.version[0] for one in store.champions()] == ["b"]  # not even the key that was right
+
+
+def test_of_many_threads_with_one_generation_one_wins(store: RecordStore) -> None:
+    threads, rounds = 4, 8
+    start, won = Barrier(threads), [[0] * rounds for _ in range(threads)]
+
+    def race(number: int) -> None:
+        for generation in range(rounds):
+            start.wait()
+            try:
+                models = [record(f"{number}")]
+                install(store, models, action="promote", actor="t", reason="", expected={MARK: generation})
+                won[number][generation] = 1
+            except Conflict:
+                pass
+
+    racing = [Thread(target=race, args=(number,)) for number in range(threads)]
+    for thread in racing:
+        thread.start()
+    for thread in racing:
+        thread.join()
+    assert [sum(winners) for winners in zip(*won, strict=True)] == [1] * rounds
+    assert [one.generation for one in store.successions(MARK)] == list(range(1, rounds + 1))
+
+
+def test_a_refresh_swaps_in_what_changed_and_nothing_else(store: RecordStore, artifacts: ArtifactFolder) -> None:
+    champions = Champions(store, artifacts)
+    assert champions.refresh() == []
+    with pytest.raises(NoChampion, match="train one first"):
+        champions.at("invented", "start")
+    put(store, artifacts, 1)
+    put(store, artifacts, 7, key=HALF)
+    assert sorted(champions.refresh()) == sorted(KEYS)
+    half = champions.at("invented", "half")["mark"]
+    put(store, artifacts, 2)
+    assert answers(champions) == {"start": 1, "half": 7}  # until the next refresh
+    assert champions.refresh() == [MARK]
+    assert answers(champions) == {"start": 2, "half": 7}
+    assert champions.at("invented", "half")["mark"] is half
+    assert champions.at("invented", "start")["mark"].generation == 2
+    assert champions.refresh() == []
+    with pytest.raises(NoChampion, match="there are some at half, start"):
+        champions.at("invented", "end")
+
+
+@pytest.mark.parametrize("fault", ["corrupt", "missing", "unreadable", "no bundle"])
+def test_a_broken_model_leaves_the_old_one_serving_says_so_once_and_recovers(
+    store: RecordStore, artifacts: ArtifactFolder, fault: str, tmp_path: Path
+) -> None:
+    (old,) = put(store, artifacts, 1)
+    champions = Champions(store, artifacts)
+    champions.refresh()
+    new = keep(store, artifacts, make_bundle(2))
+    path, aside = artifacts.folder / new.version, tmp_path / "aside"
+    shutil.copytree(path, aside)
+    if fault == "corrupt":
+        (path / "graph.onnx").write_bytes((path / "graph.onnx").read_bytes()[:-1])
+    elif fault == "missing":
+        shutil.rmtree(path)
+    elif fault == "unreadable":
+        (path / "graph.onnx").unlink()
+        (path / "graph.onnx").mkdir()
+    else:
+        strange = artifacts.save({"manifest.json": b"{}"})
+        new = ModelVersion(**{name: getattr(new, name) for name in new.__struct_fields__} | {"version": strange})
+        path = artifacts.folder / strange
+    install(store, [new], action="promote", actor="test", reason="test")
+    put(store, artifacts, 7, key=HALF)
+    assert champions.refresh() == [HALF]
+    assert champions.refresh() == []
+    assert answers(champions) == {"start": 1, "half": 7}
+    assert champions.broken == {MARK: 2}
+    (event,) = store.events("invented", kind="champion_not_loaded")
+    assert event.details["version"] == new.version
+    assert event.details["serving_instead"] == old.version
+    assert event.details["why"]
+    if fault == "no bundle":
+        back(store)
+        assert champions.refresh() == [MARK]
+        assert answers(champions)["start"] == 1
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(aside, path)
+        assert champions.refresh() == [MARK]
+        assert answers(champions)["start"] == 2
+    assert champions.broken == {}
+    assert len(store.events("invented")) == 1
+
+
+def test_a_model_whose_files_are_gone_cannot_be_brought_back(store: RecordStore, artifacts: ArtifactFolder) -> None:
+    a, b = put(store, artifacts, 1, 2)
+    shutil.rmtree(artifacts.folder / a.version)
+    with pytest.raises(NoSuchModel, match="cannot be served"):
+        rollback(store, [MARK], actor="test", reason="test", artifacts=artifacts)
+    with pytest.raises(NoSuchModel, match="cannot be served"):
+        activate(store, "invented", a.version, all_targets=False, actor="t", reason="", artifacts=artifacts)
+    assert champion(store) == (b.version, 2, "promote")
+
+
+def make_old(artifacts: ArtifactFolder) -> None:
+    for path in artifacts.folder.iterdir():
+        os.utime(path, (time.time() - 7200,) * 2)
+
+
+def test_garbage_is_what_is_neither_champion_nor_recent_nor_young(
+    store: RecordStore, artifacts: ArtifactFolder
+) -> None:
+    first = put(store, artifacts, 1)[0]
+    trained = [keep(store, artifacts, make_bundle(number)) for number in range(100, 112)]
+    orphan = artifacts.save({"rows.bin": b"never registered"})
+    (artifacts.folder / ".writing-cut-off").mkdir()
+    make_old(artifacts)
+    young = artifacts.save({"rows.bin": b"being registered"})
+    gone = collect_garbage(store, artifacts)
+    assert set(gone) == {orphan, ".writing-cut-off", trained[0].version, trained[1].version}
+    assert set(artifacts.digests()) == {first.version, young, *(model.version for model in trained[2:])}
+    assert load_bundle(artifacts, first.version).manifest.target.name == "mark"
+
+
+def test_the_last_ten_champions_can_be_rolled_back_to(store: RecordStore, artifacts: ArtifactFolder) -> None:
+    champions = put(store, artifacts, *range(12))
+    for number in range(100, 111):
+        keep(store, artifacts, make_bundle(number))
+    make_old(artifacts)
+    collect_garbage(store, artifacts)
+    for model in reversed(champions[2:11]):
+        rollback(store, [MARK], actor="test", reason="test", artifacts=artifacts)
+        assert champion(store)[0] == model.version
+    with pytest.raises(NoSuchModel, match="cannot be served"):
+        rollback(store, [MARK], actor="test", reason="test", artifacts=artifacts)

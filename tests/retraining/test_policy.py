@@ -1,0 +1,144 @@
+"""When a challenger replaces the champion: a table of cases, and how often luck alone would do it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_rel
+
+from model.scores import paired_gain
+from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide
+
+N = 200
+
+
+def evidence(
+    gain: float, *, n: int = N, noise: float = 0.3, groups: int | None = None, worse_for: float | None = None
+) -> Evidence:
+    """Errors of a champion and of a challenger whose errors are smaller by `gain`, and larger for every fifth row."""
+    draw = np.random.default_rng(4)
+    wobble = draw.normal(0, noise, n)
+    champion = 3 + draw.normal(0, 0.5, n)
+    challenger = champion - gain + wobble - (wobble.mean() if n else 0)
+    kinds = np.where(np.arange(n) % 5 == 0, "m", "f")
+    if worse_for is not None:
+        challenger[kinds == "m"] += worse_for - (challenger - champion)[kinds == "m"].mean()
+    clusters = np.arange(n) if groups is None else np.arange(n) * groups // n
+    return Evidence(
+        champion=champion, challenger=challenger, naive=champion + 1, clusters=clusters, slices={"sex": kinds}
+    )
+
+
+def decided(case: Evidence, **policy: float) -> PromotionDecision:
+    return decide(case, PromotionPolicy(**policy), min_gain=0.01, unit="points")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("case", "verdict", "reason"),
+    [
+        (evidence(0.5), "promote", "smaller (more than 0.01)"),
+        (evidence(0.5, groups=8), "promote", "on 200 unseen rows"),
+        (evidence(0.009, noise=0.001), "shadow", "is not above 0.01"),
+        (evidence(0.01, noise=0.0), "shadow", "is not above 0.01"),
+        (evidence(0.02, noise=1.0), "shadow", "may be luck"),
+        (evidence(-0.5), "shadow", "is not above 0.01"),
+        (evidence(0.5, n=49), "shadow", "not enough data: 49 rows in 49 clusters"),
+        (evidence(0.5, groups=1), "shadow", "not enough data: 200 rows in 1 clusters"),
+        (evidence(0.5, n=0), "shadow", "not enough data: 0 rows"),
+        (evidence(0.5, worse_for=0.3), "shadow", "students with sex = m would get worse by 0.3 (40 rows)"),
+        (evidence(0.5, worse_for=0.005), "promote", "smaller"),
+        (evidence(0.5, n=60, worse_for=0.3), "promote", "smaller"),  # 12 rows of m are too few to judge
+    ],
+)
+def test_the_policy_as_a_table(case: Evidence, verdict: str, reason: str) -> None:
+    decision = decided(case)
+    assert decision.verdict == verdict
+    assert any(reason in said for said in decision.reasons), decision.reasons
+
+
+def test_every_failure_is_named_and_every_number_stands_beside_its_n() -> None:
+    decision = decided(evidence(-0.2, worse_for=0.4))
+    assert len(decision.reasons) == 4  # size, luck, and both sexes
+    assert (decision.n, decision.clusters) == (N, N)
+    assert decision.gain is not None
+    assert decision.champion_mae is not None
+    assert decision.challenger_mae is not None
+    assert decision.naive_mae is not None
+    assert decision.gain.mean == pytest.approx(decision.champion_mae.value - decision.challenger_mae.value)
+    assert decision.champion_mae.low < decision.champion_mae.value < decision.champion_mae.high
+    assert {part.value: part.gain.n for part in decision.slices} == {"f": 160, "m": 40}
+
+
+def test_a_stricter_policy_promotes_less() -> None:
+    case = evidence(0.06, noise=0.5)
+    assert decided(case).verdict == "promote"
+    assert decided(case, level=0.999).verdict == "shadow"
+    assert decided(case, min_rows=N + 1).verdict == "shadow"
+
+
+@given(st.integers(0, 1000), st.integers(3, 40))
+def test_the_lower_bound_is_that_of_a_paired_t_test_where_every_row_is_its_own_cluster(seed: int, n: int) -> None:
+    draw = np.random.default_rng(seed)
+    first, second = draw.normal(3, 1, n), draw.normal(3, 1, n)
+    gain = paired_gain(first, second, np.arange(n), level=0.9)
+    expected = ttest_rel(first, second).confidence_interval(0.8)
+    assert gain.lower == pytest.approx(expected.low)
+
+
+@given(st.integers(0, 1000), st.integers(2, 9))
+def test_rows_said_twice_prove_no_more_than_rows_said_once(seed: int, times: int) -> None:
+    draw = np.random.default_rng(seed)
+    first, second = draw.normal(3, 1, 20), draw.normal(3, 1, 20)
+    once = paired_gain(first, second, np.arange(20), level=0.9)
+    often = paired_gain(np.repeat(first, times), np.repeat(second, times), np.repeat(np.arange(20), times), level=0.9)
+    assert often.lower == pytest.approx(once.lower)
+    assert (often.n, often.clusters) == (20 * times, 20)
+
+
+def share_promoted(n: int, *, group: int = 1, pull: float = 0.0, runs: int = 1000) -> float:
+    """How often a challenger is promoted that is in truth a little worse (by .008 on average), or as good at best.
+
+    pull: what the differences of all rows of a group have in common.
+    """
+    draw = np.random.default_rng(n + group)
+    policy, promoted = PromotionPolicy(), 0
+    for _ in range(runs):
+        clusters = np.arange(n) // group
+        difference = draw.normal(-abs(draw.normal(0, 0.01)), 0.25, n) + pull * draw.normal(0, 1, clusters[-1] + 1)[clusters]
+        champion = np.abs(draw.normal(0, 1.06, n))  # a mean absolute error of .85
+        errors = paired_gain(champion, champion - difference, clusters, level=policy.level)
+        promoted += errors.mean > 0.01 and errors.lower > 0
+    return promoted / runs
+
+
+@pytest.mark.parametrize(("n", "most"), [(100, 0.12), (400, 0.10)])
+def test_a_challenger_that_is_no_better_is_seldom_promoted(n: int, most: float) -> None:
+    assert share_promoted(n) <= most
+
+
+@pytest.mark.parametrize(("n", "group"), [(400, 30), (150, 30), (1000, 20)])
+def test_luck_that_a_whole_section_shares_does_not_promote(n: int, group: int) -> None:
+    assert share_promoted(n, group=group, pull=0.3) <= 0.13
+
+
+def test_the_simulated_gate_is_the_policys_own() -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(30):
+        champion = np.abs(draw.normal(0, 1, 100))
+        challenger = champion - draw.normal(0, 0.25, 100)
+        case = Evidence(champion=champion, challenger=challenger, naive=champion, clusters=np.arange(100))
+        gain = paired_gain(champion, challenger, case.clusters, level=0.9)
+        assert (decided(case).verdict == "promote") == (gain.mean > 0.01 and gain.lower > 0)
+
+
+def test_many_slices_do_not_stop_a_good_challenger_by_luck() -> None:
+    draw, stopped = np.random.default_rng(1), 0
+    for _ in range(100):
+        champion = 3 + draw.normal(0, 0.5, 600)
+        challenger = champion - 0.03 - draw.normal(0, 0.2, 600)
+        slices = {f"column {c}": draw.choice(["a", "b", "c", "d"], 600) for c in range(5)}
+        case = Evidence(
+            champion=champion, challenger=challenger, naive=champion, clusters=np.arange(600), slices=slices
+        )
+        stopped += any(part.worse for part in decided(case).slices)
+    assert stopped <= 10

@@ -1,0 +1,113 @@
+"""What is set from outside, checked at once; the secret that development makes for itself."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SECRET = "0123456789abcdef" * 2
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the machine, no .env of the checkout."""
+    import os
+
+    for name in os.environ:
+        if name.startswith(("GRADEWATCH_", "MONGO_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_nothing_set_means_sqlite_in_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().database_url == "sqlite:///.gradewatch/gradewatch.db"
+    monkeypatch.setenv("GRADEWATCH_DATA_DIR", "elsewhere")
+    assert Settings().database_url == "sqlite:///elsewhere/gradewatch.db"
+    assert Settings().artifacts_dir == Path("elsewhere/models")
+    assert not Path("elsewhere").exists()
+
+
+def test_mongo_uri_chooses_mongodb_unless_a_database_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGO_URI", "mongodb://host/name")
+    monkeypatch.setenv("MONGO_POOL_SIZE", "25")
+    assert (Settings().database_url, Settings().mongo_pool_size) == ("mongodb://host/name", 25)
+    monkeypatch.setenv("GRADEWATCH_DATABASE_URL", "postgresql://host/name")
+    assert Settings().database_url == "postgresql://host/name"
+
+
+def test_a_file_of_settings_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"GRADEWATCH_WINDOW=500\nGRADEWATCH_PSEUDONYM_SECRET={SECRET}\nOTHER=1\n")
+    assert Settings().window == 500
+    assert Settings().secret() == SECRET.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WINDOW", "10"), ("POLL_SECONDS", "0"), ("ENVIRONMENT", "testing"), ("MAX_ROWS", "none")],
+)
+def test_a_setting_out_of_range_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"GRADEWATCH_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_production_makes_up_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADEWATCH_ENVIRONMENT", "production")
+    with pytest.raises(ValidationError, match="set GRADEWATCH_PSEUDONYM_SECRET"):
+        Settings()
+    monkeypatch.setenv("GRADEWATCH_PSEUDONYM_SECRET", SECRET)
+    assert Settings().secret() == SECRET.encode()
+
+
+def test_a_short_secret_is_refused_and_no_secret_is_ever_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADEWATCH_PSEUDONYM_SECRET", "too short")
+    with pytest.raises(ValidationError, match="shorter than 16") as refused:
+        Settings()
+    assert "too short" not in str(refused.value)
+    monkeypatch.setenv("GRADEWATCH_PSEUDONYM_SECRET", SECRET)
+    assert SECRET not in repr(Settings())
+
+
+def test_a_secret_made_up_stays_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    secret = Settings().secret()
+    assert len(secret) == 64
+    assert Settings().secret() == secret
+    (path,) = (tmp_path / ".gradewatch").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_a_killed_start_left_behind_is_no_obstacle(tmp_path: Path) -> None:
+    import os
+
+    (tmp_path / ".gradewatch").mkdir()
+    (tmp_path / ".gradewatch" / f"pseudonym.secret.{os.getpid()}").write_bytes(b"half")
+    assert len(Settings().secret()) == 64
+
+
+def test_many_processes_starting_at_once_share_one_secret(tmp_path: Path) -> None:
+    program = "from settings import Settings; import sys; sys.stdin.read(1); print(Settings().secret().decode())"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT)},
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("x")
+        process.stdin.flush()
+    secrets = {process.communicate()[0].strip() for process in processes}
+    assert len(secrets) == 1
+    assert len(secrets.pop()) == 64
+    assert [path.name for path in (tmp_path / ".gradewatch").iterdir()] == ["pseudonym.secret"]
