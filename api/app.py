@@ -11,15 +11,31 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
+from api.door import Door
 from api.errors import Refusals, handle
 from api.hot import HotRoad
+from api.logs import configure_logs
+from api.metrics import Metrics
 from api.openapi import describe
 from api.routes import batches, domains, drift, health, models, outcomes, predictions, retraining
-from api.running import Running, open_running
+from api.running import open_running
 from settings import Settings
 
 ROUTERS = (health, domains, models, predictions, batches, outcomes, drift, retraining)
+
+
+class Service(FastAPI):
+    """FastAPI with the door and the hot road before it: even its own entrance is dearer than a prediction."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.metrics = Metrics()
+        self._door = Door(HotRoad(super().__call__, self), self.metrics)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._door(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -27,20 +43,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logs()
         async with open_running(settings or Settings()) as running:
             app.state.running = running
             yield
 
-    app = FastAPI(title="Gradewatch", version=version("gradewatch"), lifespan=lifespan, docs_url="/docs")
-
-    def running() -> Running:
-        opened: Running = app.state.running
-        return opened
+    app = Service(title="Gradewatch", version=version("gradewatch"), lifespan=lifespan, docs_url="/docs")
 
     for module in ROUTERS:
         app.include_router(module.router)
-    app.add_middleware(HotRoad, running=running)
-    app.add_middleware(Refusals)  # added last, so outermost: it answers for the hot road too
+    app.add_middleware(Refusals)  # within the framework too, which else answers in words of its own
     app.add_exception_handler(HTTPException, handle)
     app.add_exception_handler(RequestValidationError, handle)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # as FastAPI's manual says

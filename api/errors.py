@@ -120,25 +120,22 @@ async def handle(_: Any, error: Exception) -> Response:
 
 
 class Refusals:
-    """Answers every exception of the application inside it. Nothing reaches the server but broken connections."""
+    """Answers every exception of the application inside it that has not begun to answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = False
+        begun = False
 
         async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
+            nonlocal begun
+            begun = True
             await send(message)
 
         try:
             await self._app(scope, receive, watched)
-        except Exception as error:  # the last door: whatever it is, the caller gets an answer
-            if started:
+        except Exception as error:  # whatever it is, the caller gets an answer
+            if begun or scope["type"] != "http":
                 raise
             await answer_error(error)(scope, receive, send)

@@ -5,13 +5,15 @@ API's page describes it from the same types (`api.openapi`).
 """
 
 import asyncio
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.bodies import MEGABYTE, read_body
+from api.door import ROUTE
 from api.lookup import BadQuestion
 from api.running import Running
 from api.wire import Said, SaidMany, encoder, say
@@ -20,6 +22,7 @@ from preprocessing.bodies import RowReader
 
 SOURCE = "api"
 SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
+MANY = 100  # predictions; encoding an answer with more is moved off it too
 
 SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api/v1/engagement/predict/batch",
                "/api/predict/": "/api/v1/university/predict"}  # fmt: skip
@@ -28,10 +31,14 @@ SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api
 
 @dataclass(frozen=True)
 class Road:
-    """Where a hot address leads: to one row, or to many."""
+    """Where a hot address leads: to one row, or to many. route: its name in metrics."""
 
     reader: RowReader
     many: bool
+
+    @property
+    def route(self) -> str:
+        return "/api/v1/{domain}/predict/batch" if self.many else "/api/v1/{domain}/predict"
 
 
 def roads(running: Running) -> dict[str, Road]:
@@ -46,38 +53,44 @@ def roads(running: Running) -> dict[str, Road]:
 class HotRoad:
     """Answers hot addresses itself and passes everything else to the application inside it."""
 
-    def __init__(self, app: ASGIApp, *, running: Callable[[], Running]) -> None:
+    def __init__(self, app: ASGIApp, service: Any) -> None:
         self._app = app
-        self._running = running
+        self._service = service
         self._roads: dict[str, Road] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
+        running: Running = self._service.state.running
         if not self._roads:
-            self._roads = roads(self._running())
+            self._roads = roads(running)
         road = self._roads.get(scope["path"])
         if road is None or (road.many and _is_file(scope)):
             await self._app(scope, receive, send)
             return
-        body = await self._answer(road, scope, receive)
-        start = {"type": "http.response.start", "status": 200, "headers": _headers(body)}
-        await send(start)
+        scope[ROUTE] = road.route
+        body = await self._answer(running, road, scope, receive)
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, road: Road, scope: Scope, receive: Receive) -> bytes:
-        running = self._running()
+    async def _answer(self, running: Running, road: Road, scope: Scope, receive: Receive) -> bytes:
         body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE)
         moment = _moment(scope, road.reader) if scope["query_string"] else None
+        read = time.perf_counter()
         if len(body) <= SMALL:
             predictions = _score(running, road, body, moment)
         else:
             predictions = await asyncio.to_thread(_score, running, road, body, moment)
+        scored = time.perf_counter()
         await running.log.append(predictions)
-        if road.many and len(predictions) > 100:
-            return await asyncio.to_thread(_say, running, road, predictions)
-        return _say(running, road, predictions)
+        logged = time.perf_counter()
+        if len(predictions) > MANY:
+            answer = await asyncio.to_thread(_say, running, road, predictions)
+        else:
+            answer = _say(running, road, predictions)
+        self._service.metrics.predicted(predictions, (read, scored, logged, time.perf_counter()))
+        return answer
 
 
 def _score(running: Running, road: Road, body: bytes, moment: str | None) -> list[Prediction]:

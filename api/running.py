@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from api.jobs import Jobs
 from api.wire import EXAMPLES_WARNING
+from database.append import SqliteAppender, open_appender
 from database.records import Prediction
 from database.store import StoreUnavailable
 from model.home import Home
@@ -24,10 +25,12 @@ log = logging.getLogger("gradewatch.api")
 
 @dataclass(frozen=True)
 class Running:
-    """predictions: the road to an answer, logging by `log`. readers: of request bodies, by domain."""
+    """predictions: the road to an answer, logging by `log`. appender: under the log, where the store has one. readers:
+    of request bodies, by domain."""
 
     settings: Settings
     home: Home
+    appender: SqliteAppender | None
     log: GroupCommitLog
     predictions: PredictionService
     readers: Mapping[str, RowReader]
@@ -58,10 +61,12 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
 
 def _open(settings: Settings) -> Running:
     home = settings.open_home()
-    writer = GroupCommitLog(home.store)
+    appender = open_appender(home.store)
+    writer = GroupCommitLog(appender or home.store)
     return Running(
         settings=settings,
         home=home,
+        appender=appender,
         log=writer,
         predictions=PredictionService(home.schemas, home.champions, writer, secret=home.secret),
         readers={name: RowReader(schema, home.secret) for name, schema in home.schemas.items()},
@@ -71,6 +76,8 @@ def _open(settings: Settings) -> Running:
 
 def _close(running: Running) -> None:
     running.log.close()
+    if running.appender:
+        running.appender.close()
     running.home.close()
 
 

@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import PlainTextResponse
 
 from api.lookup import running
+from api.metrics import family
 from api.openapi import answers
 from api.running import Running
 from api.wire import BrokenChampion, ChampionState, Health, Readiness, respond
@@ -43,6 +45,29 @@ def ready(service: Annotated[Running, Depends(running)]) -> Response:
     reasons += [] if states else ["no champion is loaded: train one"]
     answer = Readiness(ready=not reasons, store=store, reasons=tuple(reasons), champions=states, broken=broken)
     return respond(answer, 200 if answer.ready else 503, None if answer.ready else {"retry-after": "2"})
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
+    """What this worker counted, for Prometheus."""
+    state = service.log.state
+    log = {"waiting": state.waiting, "capacity": state.capacity}
+    counts = {"commits": state.commits, "logged": state.logged, "failed": state.failed}
+    champions = service.home.champions
+    generations = [
+        ("", {"domain": key.domain, "target": key.target, "moment": key.moment}, float(one.generation))
+        for key, one in sorted(champions.all().items())
+    ]
+    lines = [
+        *family(
+            "gradewatch_log_queue", "gauge", "Predictions.", [("", {"state": k}, float(v)) for k, v in log.items()]
+        ),
+        *family("gradewatch_log_total", "counter", "Log.", [("", {"of": k}, float(v)) for k, v in counts.items()]),
+        *family("gradewatch_champion_generation", "gauge", "The registry's number.", generations),
+        *family("gradewatch_broken_champions", "gauge", "Not loaded.", [("", {}, float(len(champions.broken)))]),
+    ]
+    text: str = request.app.metrics.render(lines)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _store_state(service: Running) -> str:
