@@ -116,15 +116,19 @@ class CategoricalColumn:
 Column = NumericColumn | BinnedColumn | CategoricalColumn
 
 
-def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericColumn:
-    """The exact summary of `numbers`, (rows,) of any real type; NaN counts as missing, beside `missing` others."""
+def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0, *, reuse: bool = False) -> NumericColumn:
+    """The exact summary of `numbers`, (rows,) of any real type; NaN counts as missing, beside `missing` others.
+
+    reuse: `numbers` may be sorted in place and kept, which saves a copy.
+    """
     if numbers.dtype.kind in "iu" and len(numbers):
         low, high = int(numbers.min()), int(numbers.max())
         if high - low < min(COUNTED_SPAN, 4 * len(numbers)):
             return _counted(np.bincount((numbers - numbers.dtype.type(low)).astype(np.int64, copy=False)), low, missing)
     if numbers.dtype.kind == "f" and (found := _count_marks(numbers, missing)):
         return found
-    ordered = np.sort(numbers.astype(np.float64, copy=False))
+    ordered = numbers.astype(np.float64, copy=not reuse)
+    ordered.sort()
     present = int(np.searchsorted(ordered, np.nan)) if len(ordered) else 0
     lost = missing + len(ordered) - present
     ordered = ordered[:present]

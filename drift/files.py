@@ -148,18 +148,22 @@ def _chosen(
 def _blocks(table: _Table, name: str) -> Iterator[pl.Series]:
     """The column, whole or, from a long file, block by block."""
     given = table.named[name]
-    step = table.rows if table.rows <= WHOLE_UP_TO else BLOCK
-    scan = pl.scan_parquet(table.path).select(given)
-    for start in range(0, table.rows, step) if table.rows else [0]:
-        part = scan if step == table.rows else scan.slice(start, step)
+    scan, step = pl.scan_parquet(table.path).select(given), _step(table)
+    for start in range(0, max(table.rows, 1), step):
+        part = scan if step >= table.rows else scan.slice(start, step)
         yield part.collect()[given].alias(name)
+
+
+def _step(table: _Table) -> int:
+    return max(table.rows, 1) if table.rows <= WHOLE_UP_TO else BLOCK
 
 
 def _read(table: _Table, name: str, reference: Column | None) -> Column:
     """The column's summary: exact when the file is short or the values repeat, else on a grid."""
     merged: Column | None = None
-    for block in _blocks(table, name):
-        part = summarise(block, table.kinds[name])
+    blocks = _blocks(table, name)
+    for _ in range(0, max(table.rows, 1), _step(table)):
+        part = summarise(next(blocks), table.kinds[name])  # no name holds the block, so its memory can go early
         if table.rows > WHOLE_UP_TO:
             part = _limited(part, merged if isinstance(merged, BinnedColumn) else reference, BLOCK // 4)
         merged = part if merged is None else merge(merged, part)

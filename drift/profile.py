@@ -205,7 +205,9 @@ def summarise(column: pl.Series, kind: Kind) -> Column:
     except pl.exceptions.PolarsError as error:
         raise ProfileError(f"column {column.name!r} of type {column.dtype} is not {kind}: {error}") from error
     missing = numbers.null_count()
-    return summarise_numbers((numbers.drop_nulls() if missing else numbers).to_numpy(), missing)
+    values = (numbers.drop_nulls() if missing else numbers).to_numpy()
+    del column, numbers  # a caller that keeps no reference gets the memory back before the sorting
+    return summarise_numbers(values, missing, reuse=values.flags.writeable)  # polars lends its own memory read-only
 
 
 def _numbers(column: pl.Series) -> pl.Series:
@@ -236,15 +238,23 @@ def _levels(column: pl.Series) -> CategoricalColumn:
 
 LONG = 1_000  # rows; looking for each level in turn is several times faster than grouping, when there are few
 MANY = 50_000  # rows; grouping by a query then costs less than counting directly
-FEW = 8  # levels
+FEW = 12  # levels
 
 
 def _few_levels(column: pl.Series, missing: int) -> dict[str, int]:
-    """The count of each level, found by looking for those of the first rows; empty when there are others or many."""
-    first = column.head(LONG).unique().drop_nulls().to_list()
+    """The count of each level, found by looking for those of the first rows; empty when there are others or many.
+
+    Levels are told apart by 64-bit hashes: two in one column share one with probability below 1e-17.
+    """
+    first = column.head(LONG).unique().drop_nulls()
     if not 0 < len(first) <= FEW:
         return {}
-    counted = {level: int((column == level).sum()) for level in first}
+    wanted = list(zip(first.to_list(), first.hash().to_list(), strict=True))
+    counted = dict.fromkeys(first.to_list(), 0)
+    for part in (column[start : start + MANY] for start in range(0, len(column), MANY)):
+        hashes = part.hash().to_numpy()
+        for level, value in wanted:
+            counted[level] += int(np.count_nonzero(hashes == value))
     return counted if sum(counted.values()) == len(column) - missing else {}
 
 

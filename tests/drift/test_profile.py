@@ -396,3 +396,13 @@ def test_every_type_of_pandas_is_read(schema):
     plain = pl.DataFrame({"x": [1.0, None, 3.0], "z": [1.0, 0.0, 1.0], "c": ["b", None, "a"]})
     assert profile_frame(frame, schema) == build_profile(plain, schema)
     assert profile_frame(frame.astype({"c": object}), schema) == build_profile(plain, schema)
+
+
+def test_profiling_leaves_the_sample_as_it_was(schema):
+    values = np.random.default_rng(0).normal(size=2_000)
+    table, kept = pa.table({"x": values}), values.copy()
+    chunks = pl.concat([pl.DataFrame({"x": values[:900]}), pl.DataFrame({"x": values[900:]})], rechunk=False)
+    for sample in (pl.DataFrame({"x": values}), chunks, pd.DataFrame({"x": values}), table):
+        profile_frame(sample, schema)
+    assert np.array_equal(values, kept)
+    assert chunks["x"].to_list() == table["x"].to_pylist() == kept.tolist()
