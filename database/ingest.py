@@ -89,6 +89,7 @@ def outcomes(rows: Sequence[ValidRow], domain: str, predictions: Sequence[str | 
             value=value,
             at=at,
             student=None if prediction else row.student,
+            group=None if prediction else row.group,
             period=None if prediction else row.period,
             prediction=prediction,
         )

@@ -102,20 +102,19 @@ class OutcomeIndex:
 
     def __init__(self, outcomes: Iterable[Outcome]) -> None:
         self._by_prediction: dict[tuple[str, str], Outcome] = {}
-        self._by_student: dict[tuple[str, str | None, str], Outcome] = {}
+        self._by_student: dict[tuple[str, str | None, str | None, str], Outcome] = {}
         for outcome in sorted(outcomes, key=lambda outcome: (outcome.at, outcome.id)):
             if outcome.prediction is not None:
                 self._by_prediction[outcome.prediction, outcome.target] = outcome
             elif outcome.student is not None:
-                self._by_student[outcome.student, outcome.period, outcome.target] = outcome
+                self._by_student[outcome.student, outcome.group, outcome.period, outcome.target] = outcome
 
     def of(self, prediction: Prediction, target: str) -> Outcome | None:
-        """By prediction id, else by student and period, else by student where the outcome has no period."""
+        """By prediction id, else by student, group and period, else by student and group alone."""
         if (found := self._by_prediction.get((prediction.id, target))) or prediction.student is None:
             return found
-        student = prediction.student
-        found = self._by_student.get((student, prediction.period, target))
-        return found or self._by_student.get((student, None, target))
+        who = prediction.student, prediction.group
+        return self._by_student.get((*who, prediction.period, target)) or self._by_student.get((*who, None, target))
 
 
 def matched(

@@ -78,13 +78,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     value: float | str
     at: datetime
     student: str | None = None
+    group: str | None = None
     period: str | None = None
     prediction: str | None = None
 
     @property
     def id(self) -> str:
         """The same for every outcome about the same thing, whatever its value and time."""
-        return digest([self.domain, self.target, self.prediction, self.student, self.period])
+        return digest([self.domain, self.target, self.prediction, self.student, self.group, self.period])
 
 
 class LabeledRecord(msgspec.Struct, frozen=True, kw_only=True):

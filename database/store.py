@@ -71,9 +71,9 @@ class PredictionLog(Protocol):
     def matched(
         self, domain: str, target: str, *, since: datetime | None = None, limit: int | None = None
     ) -> list[tuple[Prediction, Outcome]]:
-        """Predictions that answered `target`, newest first, each with its outcome: by prediction id, else by student
-        and period (an outcome without a period matches any period). Predictions without an outcome are left out. An
-        outcome that names a prediction belongs to no other one."""
+        """Predictions that answered `target`, newest first, each with its outcome: by prediction id, else by student,
+        group and period. An outcome without a period matches any period; one without a group only predictions without.
+        One that names a prediction belongs to no other. Predictions without an outcome are left out."""
 
 
 class BatchArchive(Protocol):

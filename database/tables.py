@@ -58,6 +58,7 @@ OUTCOMES = Table(
     _text("value"),
     _at(),
     _text("student", missing=True),
+    _text("group", missing=True),
     _text("period", missing=True),
     _text("prediction", missing=True),
     Index("outcomes_by_time", "domain", "at", "id"),

@@ -150,6 +150,18 @@ class TestOutcomes:
         assert store.matched("school", "G3", since=after(3)) == expected[:2]
         assert store.matched("school", "G3", limit=1) == expected[:1]
 
+    def test_of_two_courses_of_one_student_stay_apart(self, store: RecordStore) -> None:
+        algebra, drawing = (
+            make_prediction(after(n), student="s", group=g, period="1") for n, g in ((2, "A"), (1, "D"))
+        )
+        store.add_predictions([algebra, drawing])
+        in_algebra, in_drawing = (
+            make_outcome(v, student="s", group=g, period="1") for v, g in ((5.0, "A"), (9.0, "D"))
+        )
+        assert store.add_outcomes([in_algebra, in_drawing]) == (2, 0)
+        assert store.add_outcomes([make_outcome(1.0, student="s", period="1")]) == (1, 0)
+        assert store.matched("school", "G3") == [(algebra, in_algebra), (drawing, in_drawing)]
+
     def test_belong_only_to_predictions_that_answered_their_target_in_their_domain(self, store: RecordStore) -> None:
         store.add_predictions([make_prediction(student="s", target="G1"), make_prediction(student="s", domain="k12")])
         store.add_outcomes([make_outcome(student="s")])
@@ -212,7 +224,7 @@ class TestLabeledRecords:
     def test_come_from_predictions_whose_outcome_is_known(self, store: RecordStore) -> None:
         known, unknown = make_prediction(student="s", group="A", period="1"), make_prediction(student="t")
         store.add_predictions([known, unknown])
-        store.add_outcomes([make_outcome(15.0, after(9), student="s", period="1")])
+        store.add_outcomes([make_outcome(15.0, after(9), student="s", group="A", period="1")])
         expected = LabeledRecord(
             id=record_id("school", "s", "A", "1", known.inputs),
             domain="school",
@@ -255,7 +267,7 @@ class TestLabeledRecords:
         row = make_row(1, record=record, student="s", group="A", period="1", targets={"marks": 10.0, "grade": "C"})
         store.add_batch(make_batch("a", after(1)), [row])
         store.add_predictions([p])
-        store.add_outcomes([make_outcome(12.0, after(2), target="marks", student="s")])
+        store.add_outcomes([make_outcome(12.0, after(2), target="marks", student="s", group="A")])
         [found] = store.labeled_records("school")
         assert (found.id, found.inputs, found.targets) == (record, p.inputs, {"marks": 12.0, "grade": "C"})
 

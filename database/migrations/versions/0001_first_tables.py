@@ -15,7 +15,7 @@ TEXT: TypeEngine[Any] = sa.Text().with_variant(sa.Text(collation="C"), "postgres
 
 COLUMNS = {
     "predictions": "*id domain moment inputs answers source at student? group? period?",
-    "outcomes": "*id domain target value at student? period? prediction?",
+    "outcomes": "*id domain target value at student? group? period? prediction?",
     "batches": "*id domain kind name #rows at #skipped",
     "batch_rows": "*batch *#number record inputs targets student? group? period?",
     "models": "*version domain target moment candidate scores lineage at",
