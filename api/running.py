@@ -14,6 +14,7 @@ from api.wire import EXAMPLES_WARNING
 from database.append import SqliteAppender, open_appender
 from database.records import Prediction
 from database.store import StoreUnavailable
+from model.cache import AnswerCache
 from model.home import Home
 from model.log import GroupCommitLog
 from model.service import PredictionService
@@ -32,6 +33,7 @@ class Running:
     home: Home
     appender: SqliteAppender | None
     log: GroupCommitLog
+    cache: AnswerCache
     predictions: PredictionService
     readers: Mapping[str, RowReader]
     jobs: Jobs
@@ -61,14 +63,15 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
 
 def _open(settings: Settings) -> Running:
     home = settings.open_home()
-    appender = open_appender(home.store)
+    appender, cache = open_appender(home.store), AnswerCache()
     writer = GroupCommitLog(appender or home.store)
     return Running(
         settings=settings,
         home=home,
         appender=appender,
         log=writer,
-        predictions=PredictionService(home.schemas, home.champions, writer, secret=home.secret),
+        cache=cache,
+        predictions=PredictionService(home.schemas, home.champions, writer, secret=home.secret, cache=cache),
         readers={name: RowReader(schema, home.secret) for name, schema in home.schemas.items()},
         jobs=Jobs(settings, home.store),
     )

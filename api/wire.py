@@ -21,6 +21,7 @@ from database.records import (
     Prediction,
     Succession,
 )
+from model.cache import CacheState
 from model.performance import DomainPerformance
 from preprocessing.rules import Problem
 
@@ -77,6 +78,12 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """That the process lives."""
 
     status: Literal["ok"] = "ok"
+
+
+class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+    """How many entries the cache had before it was emptied."""
+
+    cleared: int
 
 
 class ChampionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,8 +241,8 @@ class Retrainings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SHOWN: tuple[type, ...] = (
-    Said, SaidMany, Health, Readiness, Domains, FoundPredictions, Prediction, Find, StoredBatch, Batches,
-    StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports, DriftRecord,
-    Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem,
+    Said, SaidMany, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions, Prediction, Find,
+    StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
+    DriftRecord, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem,
 )  # fmt: skip
 """The records that the API's page describes."""

@@ -2,7 +2,7 @@
 # The service's routes, one curl line each. Usage: sh examples/curl.sh [http://127.0.0.1:8000]
 set -e
 api=${1:-http://127.0.0.1:8000}
-row='{"student_id": "s-1", "comprehension": 75.5, "attention": 82, "focus": 78.3, "retention": 80.1, "engagement_time": 120}'
+row='{"student_id": "s-1", "assignment": "a1", "comprehension": 75.5, "attention": 82, "focus": 78.3, "retention": 80.1, "engagement_time": 120}'
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 call() { curl --silent --show-error --fail-with-body --max-time 60 "$@"; echo; }
@@ -22,7 +22,7 @@ call -F "file=@$folder/template.csv" "$api/api/v1/engagement/predict/batch"
 call -H "$json" -d '{"student": "s-1", "limit": 5}' "$api/api/v1/engagement/predictions/find"
 
 # what really happened, and how good the answers were
-call -H "$json" -d '[{"student_id": "s-1", "assignment_score": 71}]' "$api/api/v1/engagement/outcomes"
+call -H "$json" -d '[{"student_id": "s-1", "assignment": "a1", "assignment_score": 71}]' "$api/api/v1/engagement/outcomes"
 call "$api/api/v1/engagement/performance"
 
 # a labelled file to learn from, drift of a file, a retraining run, the registry

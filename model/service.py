@@ -5,27 +5,52 @@ The API, the dashboard and the command line all call it, and nothing else scores
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from database.records import Answer, ChampionKey, Prediction, new_id, now
+import msgspec
+
+from database.records import Answer, Cell, ChampionKey, Prediction, new_id, now
+from model.cache import AnswerCache
 from model.log import Log
 from model.registry import Champions, Serving
 from preprocessing.rows import ValidRow, validate_rows
 from preprocessing.schema import DomainSchema
+
+ENCODER = msgspec.msgpack.Encoder()
 
 
 class UnknownDomain(LookupError):
     """No schema of that name is loaded."""
 
 
-class PredictionService:
-    """Answers rows with the champions of their moment, and logs every answer before giving it."""
+class _Panel(NamedTuple):
+    """The champions that answer at one moment, and what their answers' keys in the cache begin with."""
 
-    def __init__(self, schemas: Mapping[str, DomainSchema], champions: Champions, log: Log, *, secret: bytes) -> None:
+    champions: Sequence[Serving]
+    prefix: bytes
+
+
+class PredictionService:
+    """Answers rows with the champions of their moment, and logs every answer before giving it.
+
+    cache: of answers, where there is one; a cached answer is logged like any other.
+    """
+
+    def __init__(
+        self,
+        schemas: Mapping[str, DomainSchema],
+        champions: Champions,
+        log: Log,
+        *,
+        secret: bytes,
+        cache: AnswerCache | None = None,
+    ) -> None:
         self.schemas = schemas
         self.champions = champions
         self._log = log
         self._secret = secret
-        self._found: tuple[Mapping[ChampionKey, Serving], dict[tuple[str, str], Sequence[Serving]]] = ({}, {})
+        self._cache = cache
+        self._found: tuple[Mapping[ChampionKey, Serving], dict[tuple[str, str], _Panel]] = ({}, {})
 
     def schema(self, domain: str) -> DomainSchema:
         """The schema of `domain`. Raises UnknownDomain, naming those there are."""
@@ -58,35 +83,52 @@ class PredictionService:
         Raises NoChampion.
         """
         if len(rows) == 1:
-            answers = self._answers(schema.name, rows[0].moment, rows)
+            answers = self._answers(schema, rows[0].moment, rows)
         else:
             answers = [()] * len(rows)
             for moment, positions in _positions_by_moment(rows).items():
-                given = self._answers(schema.name, moment, [rows[position] for position in positions])
+                given = self._answers(schema, moment, [rows[position] for position in positions])
                 for position, row_answers in zip(positions, given, strict=True):
                     answers[position] = row_answers
         return [_prediction(schema, row, given, source) for row, given in zip(rows, answers, strict=True)]
 
-    def _answers(self, domain: str, moment: str, rows: Sequence[ValidRow]) -> list[tuple[Answer, ...]]:
+    def _answers(self, schema: DomainSchema, moment: str, rows: Sequence[ValidRow]) -> list[tuple[Answer, ...]]:
         """What the champions of a moment, in the order of their targets' names, say about each row."""
-        inputs = [row.inputs for row in rows]
-        answered = [
-            serving.predictor.answer(inputs, generation=serving.generation) for serving in self._at(domain, moment)
-        ]
-        return list(zip(*answered, strict=True))
+        panel = self._panel(schema, moment)
+        if self._cache is None:
+            return _ask(panel, [row.inputs for row in rows])
+        keys = [panel.prefix + ENCODER.encode(row.inputs) for row in rows]
+        known = [self._cache.get(key) for key in keys]
+        if None not in known:
+            return [answers for answers in known if answers is not None]
+        asked = iter(_ask(panel, [row.inputs for row, found in zip(rows, known, strict=True) if found is None]))
+        answers = []
+        for key, found in zip(keys, known, strict=True):
+            answers.append(found if found is not None else next(asked))
+            if found is None:
+                self._cache.put(key, answers[-1])
+        return answers
 
-    def _at(self, domain: str, moment: str) -> Sequence[Serving]:
+    def _panel(self, schema: DomainSchema, moment: str) -> _Panel:
         """The champions of a moment, found once per refresh. Raises NoChampion."""
         present = self.champions.all()
         within, found = self._found
         if within is not present:
             within, found = self._found = (present, {})
-        at = found.get((domain, moment))
-        if at is None:
-            self.champions.at(domain, moment)  # says what is missing
-            keys = sorted(key for key in present if key.domain == domain and key.moment == moment)
-            at = found[domain, moment] = tuple(present[key] for key in keys)
-        return at
+        panel = found.get((schema.name, moment))
+        if panel is None:
+            self.champions.at(schema.name, moment)  # says what is missing
+            keys = sorted(key for key in present if key.domain == schema.name and key.moment == moment)
+            serving = tuple(present[key] for key in keys)
+            versions = [(one.predictor.version, one.generation) for one in serving]
+            prefix = ENCODER.encode([schema.fingerprint, moment, versions])
+            panel = found[schema.name, moment] = _Panel(serving, prefix)
+        return panel
+
+
+def _ask(panel: _Panel, rows: Sequence[Mapping[str, Cell]]) -> list[tuple[Answer, ...]]:
+    answered = [one.predictor.answer(rows, generation=one.generation) for one in panel.champions]
+    return list(zip(*answered, strict=True))
 
 
 def _positions_by_moment(rows: Sequence[ValidRow]) -> dict[str, list[int]]:

@@ -9,8 +9,9 @@ from api.lookup import running
 from api.metrics import family
 from api.openapi import answers
 from api.running import Running
-from api.wire import BrokenChampion, ChampionState, Health, Readiness, respond
+from api.wire import BrokenChampion, ChampionState, Cleared, Health, Readiness, respond
 from database.store import StoreUnavailable
+from model.cache import CacheState
 
 router = APIRouter(tags=["operation"])
 
@@ -47,6 +48,18 @@ def ready(service: Annotated[Running, Depends(running)]) -> Response:
     return respond(answer, 200 if answer.ready else 503, None if answer.ready else {"retry-after": "2"})
 
 
+@router.get("/admin/cache/stats", responses=answers(CacheState))
+async def cache_stats(service: Annotated[Running, Depends(running)]) -> Response:
+    """This worker's cache of answers: entries, hits, misses."""
+    return respond(service.cache.state)
+
+
+@router.delete("/admin/cache", responses=answers(Cleared))
+async def clear_cache(service: Annotated[Running, Depends(running)]) -> Response:
+    """Empty this worker's cache of answers. Not needed after a change of champion: its answers have other keys."""
+    return respond(Cleared(cleared=service.cache.clear()))
+
+
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
     """What this worker counted, for Prometheus."""
@@ -58,11 +71,15 @@ async def metrics(request: Request, service: Annotated[Running, Depends(running)
         ("", {"domain": key.domain, "target": key.target, "moment": key.moment}, float(one.generation))
         for key, one in sorted(champions.all().items())
     ]
+    cached = service.cache.state
+    cache = {"hits": cached.hits, "misses": cached.misses, "evicted": cached.evicted}
     lines = [
         *family(
             "gradewatch_log_queue", "gauge", "Predictions.", [("", {"state": k}, float(v)) for k, v in log.items()]
         ),
         *family("gradewatch_log_total", "counter", "Log.", [("", {"of": k}, float(v)) for k, v in counts.items()]),
+        *family("gradewatch_cache_entries", "gauge", "Answers.", [("", {}, float(cached.entries))]),
+        *family("gradewatch_cache_total", "counter", "Cache.", [("", {"of": k}, float(v)) for k, v in cache.items()]),
         *family("gradewatch_champion_generation", "gauge", "The registry's number.", generations),
         *family("gradewatch_broken_champions", "gauge", "Not loaded.", [("", {}, float(len(champions.broken)))]),
     ]

@@ -68,7 +68,7 @@ def test_outcomes_find_their_predictions_by_id_and_by_student(shared: Server) ->
     shared.predict("university", row | {"student_id": "u1"})
     outcomes = [
         {"prediction_id": said["id"], "final_marks": 77, "final_grade": "B"},
-        {"student_id": "u1", "final_marks": 50, "final_grade": "D"},
+        {"student_id": "u1", "semester": 3, "subject": "Algorithms", "final_marks": 50, "final_grade": "D"},
     ]
     assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 4, "corrected": 0, "known": 0}
     assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 0, "corrected": 0, "known": 4}

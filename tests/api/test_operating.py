@@ -64,3 +64,18 @@ def test_the_metrics_are_prometheus_text_and_count_what_was_answered(serve: Call
     assert metric(server, 'gradewatch_stage_seconds_count{stage="log"}') == 4
     assert metric(server, 'gradewatch_log_total{of="logged"}') == 7
     assert metric(server, 'gradewatch_champion_generation{domain="engagement"') == 1
+
+
+def test_a_row_asked_again_is_not_scored_again_but_logged_again(serve: Callable[..., Server]) -> None:
+    server = serve()
+    first, second = (server.predict("engagement", ENGAGEMENT) for _ in range(2))
+    assert first["answers"] == second["answers"]
+    stats = server.get("/admin/cache/stats")
+    assert (stats["hits"], stats["misses"], stats["entries"]) == (1, 1, 1)
+    rows = [ENGAGEMENT, ENGAGEMENT | {"focus": 1}, ENGAGEMENT]
+    batch = server.post("/api/v1/engagement/predict/batch", rows).json()["predictions"]
+    assert batch[0]["answers"] == batch[2]["answers"] == first["answers"] != batch[1]["answers"]
+    with server.store() as store:
+        assert len({one.id for one in store.predictions("engagement")}) == 5
+    assert server.client.delete("/admin/cache").json() == {"cleared": 2}
+    assert server.get("/admin/cache/stats")["entries"] == 0

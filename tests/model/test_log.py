@@ -1,13 +1,16 @@
 """The prediction log: whoever is told "kept" has its predictions in the store, and one caller's trouble is its own."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event
 
+import msgspec
 import pytest
 
+from database.append import open_appender
 from database.records import Answer, Prediction, new_id, now
 from database.store import RecordStore, StoreUnavailable
 from model.log import GroupCommitLog, LogFull
@@ -127,3 +130,27 @@ def test_closing_keeps_what_was_queued_and_takes_nothing_more() -> None:
     assert gate.commits == [1]
     with pytest.raises(StoreUnavailable):
         log.add_predictions([prediction()])
+
+
+def test_an_appender_keeps_predictions_as_the_store_does(sqlite_url: str, opened: Callable[[str], RecordStore]) -> None:
+    store = opened(sqlite_url + "?busy_timeout=50")
+    appender = open_appender(store)
+    assert appender is not None
+    with closing(appender):
+        first, second = prediction(), prediction(2.0)
+        appender.add_predictions([first])
+        appender.add_predictions([msgspec.structs.replace(first, source="other"), second])
+        assert [store.prediction(one.id) for one in (first, second)] == [first, second]
+        with pytest.raises(ValueError, match="nan"):
+            appender.add_predictions([prediction(), prediction(float("nan"))])
+        with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailable, match="locked"):
+                appender.add_predictions([prediction()])
+            other.execute("ROLLBACK")
+        appender.add_predictions([prediction()])
+        assert store.count_predictions() == 3
+
+
+def test_other_databases_need_no_appender(postgres_url: str, opened: Callable[[str], RecordStore]) -> None:
+    assert open_appender(opened(postgres_url)) is None
