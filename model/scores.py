@@ -88,7 +88,8 @@ def score_values(truth: Floats, answers: Floats, clusters: Integers, *, seed: in
 def _r2(sums: Floats) -> Floats:
     n, squared, total, total_squared = sums[..., 0], sums[..., 2], sums[..., 3], sums[..., 4]
     spread = total_squared - total**2 / n
-    return 1.0 - squared / np.maximum(spread, np.finfo(float).tiny)
+    least = 1e-12 * (total_squared + squared) + np.finfo(float).tiny  # a resample of equal outcomes has no spread
+    return 1.0 - squared / np.maximum(spread, least)
 
 
 def score_classes(

@@ -104,7 +104,9 @@ def share_promoted(n: int, *, group: int = 1, pull: float = 0.0, runs: int = 100
     policy, promoted = PromotionPolicy(), 0
     for _ in range(runs):
         clusters = np.arange(n) // group
-        difference = draw.normal(-abs(draw.normal(0, 0.01)), 0.25, n) + pull * draw.normal(0, 1, clusters[-1] + 1)[clusters]
+        difference = (
+            draw.normal(-abs(draw.normal(0, 0.01)), 0.25, n) + pull * draw.normal(0, 1, clusters[-1] + 1)[clusters]
+        )
         champion = np.abs(draw.normal(0, 1.06, n))  # a mean absolute error of .85
         errors = paired_gain(champion, champion - difference, clusters, level=policy.level)
         promoted += errors.mean > 0.01 and errors.lower > 0

@@ -1,0 +1,48 @@
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from database.ingest import add_batch
+from model.home import Home, open_home
+from retraining.champions import train_domain
+from tests.training.making import MARK, SCHEMA, make_rows, typed
+
+SECRET = b"a secret for tests, long enough"
+
+
+def open_at(folder: Path) -> Home:
+    """An installation that knows the invented school."""
+    home = open_home(
+        database_url=f"sqlite:///{folder / 'gradewatch.db'}",
+        artifacts_dir=folder / "models",
+        domains_dir=None,
+        secret=SECRET,
+    )
+    return replace(home, schemas={SCHEMA.name: SCHEMA})
+
+
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a champion that learned from 120 students of a school where marks hung together otherwise."""
+    folder = tmp_path_factory.mktemp("begun")
+    home, rows = open_at(folder), make_rows(120, seed=1, shift=3.0)
+    add_batch(home.store, SCHEMA.name, rows, "labeled", name="old.csv")
+    (trained,) = train_domain(home, SCHEMA, typed(rows), [MARK], actor="test")
+    assert trained.installed
+    home.close()
+    return folder
+
+
+@pytest.fixture
+def folder(begun: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(begun, tmp_path / "home"))
+
+
+@pytest.fixture
+def home(folder: Path) -> Iterator[Home]:
+    home = open_at(folder)
+    yield home
+    home.close()

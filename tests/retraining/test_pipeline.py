@@ -1,0 +1,225 @@
+"""A retraining run: decides once, promotes by the policy alone, and survives being killed, doubled and overtaken."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from database.ingest import add_batch
+from database.records import BatchRow
+from model.home import Home
+from model.registry import activate, collect_garbage, load_bundle, rollback
+from retraining.pipeline import Busy, Result, Run, retrain, retrain_patiently
+from retraining.policy import PromotionPolicy
+from tests.model.registry_making import keep, make_bundle
+from tests.retraining.conftest import open_at
+from tests.training.making import MARK, SCHEMA, make_rows
+
+LEASE = "retrain:invented"
+
+
+def new_rows(n: int = 200, *, shift: float = 0.0, seed: int = 2) -> list[BatchRow]:
+    return make_rows(n, seed=seed, shift=shift, first=1000 * seed)
+
+
+def upload(home: Home, rows: list[BatchRow]) -> None:
+    add_batch(home.store, SCHEMA.name, rows, "labeled", name="new.csv")
+
+
+def run_of(home: Home, progress: Callable[[str], None] = lambda _: None, **changed: object) -> Run:
+    return replace(Run(home, SCHEMA, window=20_000, progress=progress), **changed)  # type: ignore[arg-type]
+
+
+def retrained(home: Home, progress: Callable[[str], None] = lambda _: None, **changed: object) -> Result:
+    (result,) = retrain(run_of(home, progress, **changed), [MARK])
+    return result
+
+
+def state(home: Home) -> tuple[object, ...]:
+    store = home.store
+    return store.successions(MARK), store.models(), store.decisions(), store.drift_reports(), store.batches()
+
+
+@pytest.fixture(scope="session")
+def promoted_folder(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The champion of before, replaced by a challenger that learned what has changed."""
+    folder = Path(shutil.copytree(begun, tmp_path_factory.mktemp("promoted") / "home"))
+    home = open_at(folder)
+    (result,) = retrain(run_of(home), [MARK], data=new_rows(), name="new.csv")
+    assert result.promoted, result.decision.reasons
+    home.close()
+    return folder
+
+
+@pytest.fixture
+def promoted(promoted_folder: Path, tmp_path: Path) -> Home:
+    return open_at(Path(shutil.copytree(promoted_folder, tmp_path / "promoted")))
+
+
+def test_a_better_challenger_is_promoted_on_rows_that_neither_has_seen(promoted: Home) -> None:
+    old, new = promoted.store.successions(MARK)
+    (decision,) = promoted.store.decisions("invented")
+    assert (decision.verdict, decision.champion, decision.challenger) == ("promote", old.version, new.version)
+    assert decision.document["promoted"]
+    assert decision.document["n"] == 100
+    assert decision.document["gain"]["mean"] > 0.01
+    assert decision.document["gain"]["lower"] > 0
+    assert new.reason == "; ".join(decision.document["reasons"])
+    first, second = (load_bundle(promoted.artifacts, one.version).rows for one in (old, new))
+    assert first < second
+    assert len(second) == 120 + 100  # half of the new rows taught, the other half judged
+
+
+def test_the_job_delivered_twice_changes_nothing_twice(promoted: Home) -> None:
+    before = state(promoted)
+    (again,) = retrain(run_of(promoted), [MARK], data=new_rows(), name="new.csv")
+    assert not again.promoted
+    assert "no new outcomes since the decision of" in again.decision.reasons[0]
+    assert state(promoted) == before
+
+
+def test_what_was_rolled_back_does_not_come_back_on_the_same_evidence(promoted: Home) -> None:
+    rollback(promoted.store, [MARK], actor="test", reason="test", artifacts=promoted.artifacts)
+    before = state(promoted)
+    assert not retrained(promoted).promoted
+    assert state(promoted) == before
+    upload(promoted, new_rows(10, seed=3))
+    assert retrained(promoted).decision.n > 0  # there is something new to decide on
+
+
+def test_too_few_unseen_rows_leave_the_challenger_in_shadow(home: Home) -> None:
+    upload(home, new_rows(60))
+    result = retrained(home)
+    assert (result.decision.verdict, result.promoted) == ("shadow", False)
+    assert "not enough data: 30 rows" in result.decision.reasons[0]
+    assert result.challenger in {model.version for model in home.store.models()}
+    assert [one.generation for one in home.store.successions(MARK)] == [1]
+
+
+def test_without_unseen_rows_or_a_champion_there_is_nothing_to_decide(home: Home) -> None:
+    result = retrained(home)
+    assert (result.decision.verdict, result.challenger) == ("keep", None)
+    assert "no labelled rows that the champion has not seen" in result.decision.reasons[0]
+    (other,) = retrain(run_of(home), [replace_moment()])
+    assert "has no champion yet" in other.decision.reasons[0]
+
+
+def replace_moment():  # type: ignore[no-untyped-def]
+    from tests.model.registry_making import KEYS
+
+    return KEYS[1]
+
+
+def test_drift_alone_promotes_nothing(home: Home) -> None:
+    rows = [row for row in new_rows(400, shift=3.0, seed=5) if (row.inputs["hours"] or 0) > 20]
+    upload(home, rows)
+    result = retrained(home, policy=PromotionPolicy(min_gain=1.0))
+    assert result.drift is not None
+    assert result.drift.alarm
+    assert not result.promoted
+
+
+def test_a_dry_run_decides_and_changes_nothing(home: Home) -> None:
+    before = state(home)
+    (result,) = retrain(run_of(home, dry=True), [MARK], data=new_rows(), name="new.csv")
+    assert result.decision.verdict == "promote"
+    assert not result.promoted
+    assert state(home) == before
+
+
+def test_a_champion_that_cannot_be_read_is_not_judged(home: Home) -> None:
+    upload(home, new_rows(60))
+    (champion,) = home.store.champions()
+    shutil.rmtree(home.artifacts.folder / champion.version)
+    result = retrained(home)
+    assert (result.decision.verdict, result.challenger) == ("keep", None)
+    assert "no model" in result.decision.reasons[0]
+
+
+def test_a_second_run_leaves_or_waits(home: Home) -> None:
+    assert home.store.try_lease(LEASE, "another run", 60) is None
+    with pytest.raises(Busy, match="another run is retraining invented"):
+        retrained(home)
+    said: list[str] = []
+    with pytest.raises(Busy):
+        retrain_patiently(run_of(home, said.append), [MARK], wait=0.2)
+    assert "waiting for another run to finish" in said
+    home.store.release_lease(LEASE, "another run")
+    assert retrain_patiently(run_of(home), [MARK], wait=0.0)
+    assert home.store.try_lease(LEASE, "next", 60) is None  # given back
+
+
+def test_a_run_that_is_alive_keeps_its_lease_however_long_it_takes(home: Home) -> None:
+    upload(home, new_rows(60))
+    refused = []
+
+    def intrude(_: str) -> None:
+        refused.append(home.store.try_lease(LEASE, "intruder", 60) is not None)
+
+    retrained(home, intrude)
+    assert len(refused) > 20
+    assert all(refused)
+
+
+def test_a_run_that_stood_still_too_long_finds_out_and_changes_nothing(home: Home) -> None:
+    upload(home, new_rows())
+    taken: list[str | None] = []
+
+    def stand_still(step: str) -> None:
+        if step == "random_forest" and not taken:
+            while taken[-1:] != [None]:
+                taken.append(home.store.try_lease(LEASE, "the next run", 60))
+
+    before = state(home)
+    with pytest.raises(Busy, match="the next run"):
+        retrained(home, stand_still, lease=0.5)
+    assert state(home) == before
+    assert home.store.try_lease(LEASE, "the next run", 60) is None  # still its own: the stale run took nothing back
+
+
+def test_a_champion_installed_meanwhile_is_not_replaced_by_a_comparison_with_its_predecessor(home: Home) -> None:
+    upload(home, new_rows())
+    other = keep(home.store, home.artifacts, make_bundle(5.0))
+
+    def interfere(step: str) -> None:
+        if step.endswith("promotion"):
+            activate(home.store, "invented", other.version, all_targets=False, actor="someone", reason="test")
+
+    result = retrained(home, interfere)
+    assert (result.decision.verdict, result.promoted) == ("shadow", False)
+    assert "another champion was installed meanwhile" in result.decision.reasons[0]
+    assert [one.version for one in home.store.successions(MARK)][1:] == [other.version]
+    (decision,) = home.store.decisions()
+    assert not decision.document["promoted"]
+
+
+def die_in_the_middle(folder: str, step: str, lease: float) -> None:
+    home = open_at(Path(folder))
+
+    def die(said: str) -> None:
+        if said.endswith(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    retrained(home, die, lease=lease)
+
+
+@pytest.mark.parametrize("step", ["random_forest", "promotion"])
+def test_a_run_that_is_killed_hinders_the_next_for_a_lease_at_most(home: Home, folder: Path, step: str) -> None:
+    upload(home, new_rows())
+    process = multiprocessing.get_context("spawn").Process(target=die_in_the_middle, args=(str(folder), step, 5.0))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert [one.generation for one in home.store.successions(MARK)] == [1]
+    assert home.store.decisions() == []
+    (result,) = retrain_patiently(run_of(home), [MARK], wait=60)
+    assert result.promoted
+    assert [one.generation for one in home.store.successions(MARK)] == [1, 2]
+    assert len(home.store.models()) == 2  # the killed run's challenger and this one's are the same
+    collect_garbage(home.store, home.artifacts, older_than=-1)
+    assert set(home.artifacts.digests()) == {model.version for model in home.store.models()}
