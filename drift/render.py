@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -35,15 +36,16 @@ def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
     The caption is the report's summary.
     """
     title = f"Drift of {report.domain}: {report.n_current:,} rows against {report.n_reference:,}"
-    table = Table(title=Text(title), caption=Text(report.summary), caption_justify="left")
+    table = Table(box=box.SIMPLE, title=Text(title), caption=Text(report.summary), caption_justify="left")
     table.add_column("column", overflow="fold")
-    for head in ("verdict", "effect", "range", "limit", "p adjusted", "missing", "what changed"):
-        table.add_column(head, justify="left" if head in ("verdict", "what changed") else "right")
+    for head in ("verdict", "effect", "p adjusted"):
+        table.add_column(head, no_wrap=True)
+    table.add_column("what changed")
     for column in report.columns[:limit]:
         verdict = Text(_verdict(column), style=STYLES[_verdict(column)])
-        bounds, missing = _range(column), _missing(column)
-        cells = (f"{column.effect:.3f}", bounds, f"{column.threshold:g}", f"{column.p_adjusted:.2g}", missing)
-        table.add_row(Text(_short(column.column)), verdict, *cells, Text(_short(describe(column), 160)))
+        effect = f"{column.effect:.3f} ({_range(column)})"
+        change = _short(describe(column).partition(": ")[2], 160) if column.alarming else ""
+        table.add_row(Text(_short(column.column)), verdict, effect, f"{column.p_adjusted:.2g}", Text(change))
     return table
 
 

@@ -42,7 +42,7 @@ def predict_ms(home: Home, part_of: Part) -> dict[str, float]:
 
 def upload_outcomes(home: Home, grades: dict[str, float], folder: Path) -> None:
     path = folder / "outcomes.csv"
-    path.write_text("prediction_id,G3\n" + "".join(f"{id},{grade:g}\n" for id, grade in grades.items()))
+    path.write_text("prediction_id,G3\n" + "".join(f"{key},{grade:g}\n" for key, grade in grades.items()))
     home.store.add_outcomes(read_outcomes(path, home.schemas["school"], secret=home.secret))
 
 
