@@ -18,6 +18,8 @@ PERIODS = 4  # half years
 SPEAKING = 5  # columns' worth of signal: with more columns each says less
 NOISE = 0.5  # of the outcome, against an ability of spread 1
 MISSING_SHARE = 0.05  # of optional columns
+HARMFUL = ("absen", "alcohol", "fail", "incident", "tardy", "travel", "way to school")
+"""Words in a column's name or description by which more of it goes with a worse outcome."""
 CENTRE, SPREAD = 0.3, 0.6  # of outcomes on the probit scale: a mean of about 60 % of the range
 
 
@@ -59,10 +61,16 @@ def _feature(feature: Feature, ability: Floats, share: float, rng: np.random.Gen
     """A column and what it adds to the outcome. share: what scales both down where there are many columns."""
     if not is_numeric(feature):
         return _levels(feature, len(ability), share, rng)
-    loading = share * rng.uniform(0.3, 0.7) * (0.0 if feature.protected else rng.choice([1.0, 1.0, 1.0, -1.0]))
+    loading = share * rng.uniform(0.3, 0.7) * _direction(feature)
     score = loading * ability + np.sqrt(1 - loading**2) * rng.standard_normal(len(ability))
     weight = 0.0 if feature.protected else 0.25 * share * np.sign(loading)
     return _gaps(_numbers(feature, score), feature, rng), weight * score
+
+
+def _direction(feature: Feature) -> float:
+    """1 where more goes with a better outcome, -1 where with a worse one, 0 for a protected column."""
+    words = f"{feature.name} {feature.description}".casefold()
+    return 0.0 if feature.protected else -1.0 if any(word in words for word in HARMFUL) else 1.0
 
 
 def _levels(feature: Feature, rows: int, share: float, rng: np.random.Generator) -> tuple[pl.Series, Floats]:

@@ -38,12 +38,19 @@ def test_the_same_seed_gives_the_same_rows_and_another_gives_others(schema: Doma
     assert not generate(schema, rows=60, seed=1).equals(generate(schema, rows=60, seed=2))
 
 
+def test_more_absences_go_with_a_worse_grade_and_more_marks_with_a_better() -> None:
+    school = generate(load_domains()["school"], rows=2000, seed=1).select(pl.corr("absences", "G3")).item()
+    engagement = generate(load_domains()["engagement"], rows=2000, seed=1)
+    assert school < -0.05
+    assert engagement.select(pl.corr("comprehension", "assignment_score")).item() > 0.2
+
+
 def test_known_rows_come_of_a_known_seed() -> None:
     frame = generate(load_domains()["engagement"], rows=3, seed=7)
     assert frame.rows() == [
-        ("S000001", "A001", 34.3, 19.1, 36.4, 12.0, 7.3, 86.5),
-        ("S000002", "A000", 37.7, 54.1, 12.3, 55.7, 110.9, 35.1),
-        ("S000003", "A000", 58.8, 70.8, 13.0, 60.5, 127.1, 57.2),
+        ("S000001", "A001", 34.3, 54.1, 12.4, 9.5, 168.9, 64.7),
+        ("S000002", "A000", 37.7, 22.5, 40.1, 51.7, 139.5, 84.7),
+        ("S000003", "A000", 58.8, 44.1, 4.7, 13.3, 4.4, 31.3),
     ]
 
 
