@@ -312,7 +312,15 @@ def models_activate(
     from model.registry import activate
 
     with _home() as home:
-        done = activate(home.store, domain, version, all_targets=all_targets, actor="cli", reason=reason)
+        done = activate(
+            home.store,
+            domain,
+            version,
+            all_targets=all_targets,
+            actor="cli",
+            reason=reason,
+            artifacts=home.artifacts,
+        )
     for one in done:
         out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
 
@@ -330,7 +338,7 @@ def models_rollback(
 
     with _home() as home:
         keys = keys_of(home.service.schema(domain), target, moment)
-        done = rollback(home.store, keys, actor="cli", reason=reason)
+        done = rollback(home.store, keys, actor="cli", reason=reason, artifacts=home.artifacts)
     for one in done:
         out.print(f"{one.key}: back to {one.version[:12]}, generation {one.generation}")
 

@@ -53,6 +53,7 @@ def _activate(service: Running, wanted: Activate) -> Successions:
         all_targets=wanted.all_targets,
         actor=ACTOR,
         reason=wanted.reason,
+        artifacts=service.home.artifacts,
     )
     return _refreshed(service, done)
 
@@ -66,7 +67,8 @@ async def roll_back(request: Request, service: Service) -> Response:
 
 def _roll_back(service: Running, wanted: Rollback) -> Successions:
     keys = keys_of(schema_of(service, wanted.domain), wanted.target, wanted.moment)
-    return _refreshed(service, rollback(service.home.store, keys, actor=ACTOR, reason=wanted.reason))
+    home = service.home
+    return _refreshed(service, rollback(home.store, keys, actor=ACTOR, reason=wanted.reason, artifacts=home.artifacts))
 
 
 def _refreshed(service: Running, done: list[Succession]) -> Successions:

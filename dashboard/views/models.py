@@ -263,16 +263,28 @@ def _ask_reason(action: str) -> None:
 
 
 def _roll_back(opened: Installation, key: ChampionKey) -> None:
-    store = opened.home.store
-    _confirmed(f"rollback {key}", lambda reason: rollback(store, [key], actor=ACTOR, reason=reason), opened)
+    home = opened.home
+    _confirmed(
+        f"rollback {key}",
+        lambda reason: rollback(home.store, [key], actor=ACTOR, reason=reason, artifacts=home.artifacts),
+        opened,
+    )
 
 
 def _activate(opened: Installation, key: ChampionKey) -> None:
-    store, action, session = opened.home.store, f"activate {key}", st.session_state
+    home, action, session = opened.home, f"activate {key}", st.session_state
     version, together = session[f"{action} version"], session[f"{action} together"]
     _confirmed(
         action,
-        lambda reason: activate(store, key.domain, version, all_targets=together, actor=ACTOR, reason=reason),
+        lambda reason: activate(
+            home.store,
+            key.domain,
+            version,
+            all_targets=together,
+            actor=ACTOR,
+            reason=reason,
+            artifacts=home.artifacts,
+        ),
         opened,
     )
 
