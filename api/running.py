@@ -5,6 +5,7 @@ Opened by the application's lifespan and closed by it; routes get it passed. It 
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Running:
 async def open_running(settings: Settings) -> AsyncIterator[Running]:
     """Everything open and kept fresh; on leaving, what was queued is logged before the store closes."""
     running = await asyncio.to_thread(_open, settings)
+    gc.freeze()  # what is open now stays: no later collection needs to look through it
     poller = asyncio.create_task(_keep_fresh(running))
     try:
         yield running

@@ -38,7 +38,7 @@ def respond(record: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(encoder.encode(record), status, headers, media_type="application/json")
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One logged prediction as its asker sees it.
 
     id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given.

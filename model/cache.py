@@ -1,7 +1,7 @@
 """Answers that were given lately, so that the same row asked again is not scored again.
 
-It is logged again all the same. In the memory of one process: a shared cache costs more CPU per question than scoring does. It knows no model; whoever
-makes the key sees to it that a changed champion or schema is another key.
+It is logged again all the same. In the memory of one process: a shared cache costs more CPU per question than scoring
+does. It knows no model; whoever makes the key sees to it that a changed champion or schema is another key.
 """
 
 import time

@@ -57,13 +57,15 @@ class Predictor:
     def answer(self, rows: Sequence[Row], *, generation: int) -> list[Answer]:
         """One complete answer per row, in order."""
         X = self._encode_row(rows[0]) if len(rows) == 1 else encode_rows(self.manifest.encoding, rows)
+        outside = [self._out_of_range(rows[0])] if len(rows) == 1 else self._outside(rows)
         if self.manifest.target.kind == "value":
-            raw, scale, center = run_graph(self._session, X)[:, 0].tolist(), self.manifest.scale, self.manifest.center
-            return [self._value(row, one * scale + center, generation) for row, one in zip(rows, raw, strict=True)]
-        shares = self.outputs(X).tolist()
-        return [self._level(row, share, generation) for row, share in zip(rows, shares, strict=True)]
+            numbers = run_graph(self._session, X)[:, 0].tolist()
+            values = zip(rows, numbers, outside, strict=True)
+            return [self._value(row, number, beyond, generation) for row, number, beyond in values]
+        shares = zip(rows, self.outputs(X).tolist(), outside, strict=True)
+        return [self._level(row, share, beyond, generation) for row, share, beyond in shares]
 
-    def _value(self, row: Row, number: float, generation: int) -> Answer:
+    def _value(self, row: Row, number: float, outside: tuple[str, ...], generation: int) -> Answer:
         manifest, value = self.manifest, self._within(number)
         width = manifest.half_width
         return Answer(
@@ -74,10 +76,10 @@ class Predictor:
             generation=generation,
             interval=None if width is None else (self._within(value - width), self._within(value + width)),
             coverage=manifest.coverage,
-            out_of_range=self._out_of_range(row),
+            out_of_range=outside,
         )
 
-    def _level(self, row: Row, shares: Sequence[float], generation: int) -> Answer:
+    def _level(self, row: Row, shares: Sequence[float], outside: tuple[str, ...], generation: int) -> Answer:
         manifest = self.manifest
         levels = manifest.target.levels
         return Answer(
@@ -87,12 +89,20 @@ class Predictor:
             model=self.version,
             generation=generation,
             probabilities=dict(zip(levels, shares, strict=True)),
-            out_of_range=self._out_of_range(row),
+            out_of_range=outside,
         )
 
     def _within(self, value: float) -> float:
         """`value` within the target's range; `clip` for one number."""
         return min(max(value, self._minimum), self._maximum)
+
+    def _outside(self, rows: Sequence[Row]) -> list[tuple[str, ...]]:
+        """`_out_of_range` of each row: columns are looked through at once, rows only where something was found."""
+        found = np.zeros(len(rows), dtype=bool)
+        for name, low, high in self._ranges:
+            values = np.array([row.get(name) for row in rows], dtype=np.float64)  # None becomes NaN, inside every range
+            found |= (values < low) | (values > high)
+        return [self._out_of_range(row) if beyond else () for row, beyond in zip(rows, found.tolist(), strict=True)]
 
     def _out_of_range(self, row: Row) -> tuple[str, ...]:
         """The inputs whose value lies outside what the model was trained on."""

@@ -17,6 +17,7 @@ from preprocessing.rules import BadData, Problem
 from preprocessing.schema import DomainSchema
 
 REQUEST = "request"
+NO_GROUP: list[Any] = [None]
 Values = tuple[Any, ...]
 
 
@@ -42,7 +43,7 @@ class RowReader:
         names = [feature.name for feature in schema.features]
         columns = [*names, *schema.context_names]
         self._open = [(place, feature) for place, feature in enumerate(schema.features) if feature.open]
-        self._context = [(place, name) for place, name in enumerate(columns) if place >= len(names)]
+        self._context = range(len(names), len(columns))
         self._student = columns.index(schema.student.name) if schema.student else None
         self._group = [columns.index(name) for name in schema.group]
         self._period = columns.index(schema.period) if schema.period else None
@@ -89,7 +90,7 @@ class RowReader:
                 if level is None:
                     return None
                 values = (*values[:place], level, *values[place + 1 :])
-        for place, _ in self._context:
+        for place in self._context:
             if values[place] is not None:
                 text, fault = read_placing(values[place], key=place == self._student)
                 if fault is not None:
@@ -99,12 +100,13 @@ class RowReader:
         if None in at.required(values):
             return None
         student = values[self._student] if self._student is not None else None
+        group = [values[place] for place in self._group] or NO_GROUP
         return ValidRow(
             row=number,
             inputs=dict(zip(at.names, at.inputs(values), strict=True)),
             moment=at.name,
             student=None if student is None else pseudonym(student, self._secret),
-            group=rules.group_of([values[place] for place in self._group]) if self._group else None,
+            group=None if None in group else rules.group_of(group),
             period=rules.context_text(values[self._period]) if self._period is not None else None,
         )
 

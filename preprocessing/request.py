@@ -34,6 +34,7 @@ def row_type(schema: DomainSchema) -> type[msgspec.Struct]:
         kw_only=True,
         forbid_unknown_fields=True,
         frozen=True,
+        gc=False,  # rows hold texts and numbers: no cycle to look for
     )
 
 

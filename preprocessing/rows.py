@@ -17,7 +17,7 @@ from preprocessing.schema import DomainSchema, Feature, Target, fold
 Cell = float | str | None
 
 
-class ValidRow(msgspec.Struct, frozen=True, kw_only=True):
+class ValidRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row that keeps every rule.
 
     inputs: canonical name to value for every feature known at `moment`, None where an optional one is missing.

@@ -221,7 +221,7 @@ def test_every_champion_answers_a_row_alone_as_it_does_among_others(home: Home) 
         predictor = Predictor(load_bundle(home.artifacts, champion.version), champion.version)
         names = [feature.name for feature in schema.features_at(champion.moment)]
         row = {name: value for name, value in example_row(schema).items() if name in names}
-        others = [row | {names[-1]: value} for value in (1.0, 2.0)]
+        others = [row | {names[-1]: value} for value in (0.0, 1.0, 2.0)]
         alone = [predictor.answer([one], generation=1)[0] for one in (row, *others)]
         among = predictor.answer([row, *others], generation=1)
         assert [facts(answer) for answer in alone] == [facts(answer) for answer in among]
