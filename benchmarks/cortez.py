@@ -57,8 +57,8 @@ def measure(subject: str, moment: str, frame: pl.DataFrame, schema: DomainSchema
     for seed in range(RUNS):
         task = Task(schema.targets[0], inputs, frame, truth, seed)
         answers = answer_unseen(VALUE_CANDIDATES, task, rows(frame.height, seed), jobs=2, progress=lambda _: None)
-        for name, outputs in answers.items():
-            runs[name].append(float(np.sqrt(np.mean((outputs[:, 0] - truth) ** 2))))
+        for name, unseen in answers.items():
+            runs[name].append(float(np.sqrt(np.mean((unseen.outputs[:, 0] - truth) ** 2))))
     means = {name: float(np.mean(values)) for name, values in runs.items()}
     best = min(means, key=lambda name: means[name])
     published, setup = BEST_PUBLISHED[subject, moment], SETUP[moment]
