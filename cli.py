@@ -23,7 +23,8 @@ models_app = typer.Typer(no_args_is_help=True, help="Model versions and who is c
 app.add_typer(domain_app, name="domain")
 app.add_typer(models_app, name="models")
 
-out, err = Console(), Console(stderr=True)
+# Without markup: file names, cells and reasons may hold [brackets], which Rich would take for styles.
+out, err = Console(markup=False), Console(markup=False, stderr=True)
 
 Domain = Annotated[str, typer.Option("--domain", "-d", help="Name of the domain (gradewatch domain list).")]
 SkipBadRows = Annotated[bool, typer.Option(help="Keep the good rows of a file and leave out the bad ones.")]
@@ -163,6 +164,8 @@ def _read(home: Any, domain: str, file: Path, kind: Any, skip_bad_rows: bool, pr
     except BadData as error:
         if problems:
             problems.write_text(problems_csv(error.problems), encoding="utf-8")
+        if not skip_bad_rows:
+            error.add_note("or leave out bad rows with --skip-bad-rows")
         raise
     if intake.ignored_columns:
         err.print(f"columns the domain does not know, ignored: {', '.join(intake.ignored_columns)}")
@@ -414,16 +417,16 @@ def _explain(error: Exception) -> int:
 
     if isinstance(error, BadData):
         err.print(render_problems(error))
-        err.print("nothing was stored; mend the file, or leave out bad rows with --skip-bad-rows")
+        err.print(", ".join(["nothing was stored; mend the file", *getattr(error, "__notes__", ())]))
         return 1
     if isinstance(error, ValidationError):
         for fault in error.errors():
             name = ".".join(map(str, fault["loc"]))
-            err.print(f"setting {name}: {fault['msg']}" if name else fault["msg"], style="red", markup=False)
+            err.print(f"setting {name}: {fault['msg']}" if name else fault["msg"], style="red")
         return 2
     if not isinstance(error, _refusals()):
         raise error
-    err.print(str(error), style="red", markup=False, highlight=False)
+    err.print(str(error), style="red", highlight=False)
     return 75 if type(error).__name__ in ("Busy", "StoreUnavailable") else 1
 
 

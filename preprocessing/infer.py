@@ -18,7 +18,7 @@ from preprocessing.frames import Parsed, as_texts, parse
 from preprocessing.pii import identifying_columns
 from preprocessing.read import RawTable
 from preprocessing.rules import MISSING, is_missing, nearest, text_fault
-from preprocessing.schema import Feature, fold, read_schema
+from preprocessing.schema import Feature, SchemaError, fold, read_schema
 
 MOST_LEVELS = 30  # a column with more distinct texts is open, or free text
 MOST_CLASSES = 10  # levels of a target
@@ -59,7 +59,7 @@ def infer_schema(raw: RawTable, *, name: str, target: str | None = None) -> str:
     """A domain file (TOML text with comments) that reads `raw` without a problem.
 
     target: the column to predict; by default one called like a final grade, else the last column of numbers. Raises
-    ValueError when there is no such column, or nothing to predict it from.
+    SchemaError when there is no such column, or nothing to predict it from.
     """
     draft = _sort_columns(raw.frame)
     _place_rows(draft, raw.frame)
@@ -68,7 +68,7 @@ def infer_schema(raw: RawTable, *, name: str, target: str | None = None) -> str:
     targets = [chosen, *(c for c in _usable(draft, raw.frame.columns) if c != chosen and _is_other_target(draft, c))]
     features = [column for column in _usable(draft, raw.frame.columns) if column not in targets]
     if not features:
-        raise ValueError(f"there is no column to predict {chosen!r} from")
+        raise SchemaError(f"there is no column to predict {chosen!r} from")
     text = "\n".join(_lines(draft, _slug(name), name, targets, features, moments))
     read_schema(text, source=name)
     return text
@@ -175,7 +175,7 @@ def _target(draft: Draft, columns: Sequence[str], wanted: str | None) -> str:
         if found := [column for column in numbers if fold(column).endswith(ending)]:
             return found[-1]
     if not numbers:
-        raise ValueError("there is no column of numbers to predict; name the target column")
+        raise SchemaError("there is no column of numbers to predict; name the target column")
     return numbers[-1]
 
 
@@ -183,12 +183,12 @@ def _wanted_target(draft: Draft, columns: Sequence[str], wanted: str) -> str:
     found = next((column for column in columns if fold(column) == fold(wanted)), None)
     if found is None:
         near = nearest(wanted, columns) or list(columns[:5])
-        raise ValueError(f"target {wanted!r} is no column; the file has {' and '.join(map(repr, near))}")
+        raise SchemaError(f"target {wanted!r} is no column; the file has {' and '.join(map(repr, near))}")
     if found in draft.texts and draft.texts[found].values.n_unique() > MOST_CLASSES:
-        raise ValueError(f"target {found!r} has more than {MOST_CLASSES} different texts; expected numbers or levels")
+        raise SchemaError(f"target {found!r} has more than {MOST_CLASSES} different texts; expected numbers or levels")
     if found not in draft.numbers and found not in draft.texts:
         why = dict(draft.left_out).get(found, "it says whose row it is, in which group or when")
-        raise ValueError(f"target {found!r} cannot be predicted: {why}")
+        raise SchemaError(f"target {found!r} cannot be predicted: {why}")
     return found
 
 

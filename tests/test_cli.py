@@ -183,3 +183,24 @@ def test_a_refusal_is_one_plain_sentence(run: Run, trained: str, arguments: tupl
     assert result.returncode == 1
     assert words in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
+
+
+def test_brackets_in_a_bad_cell_are_shown_as_they_are(run: Run, folder: Path) -> None:
+    path = engagement_file(folder / "brackets.csv", rows=3, seed=8)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], f"k;[/bold];{lines[1].split(';', 2)[2]}"]))
+    ingest = run("ingest", "--domain", "engagement", str(path))
+    assert ingest.returncode == 1
+    assert "[/bold]" in ingest.stderr
+    assert "--skip-bad-rows" in ingest.stderr
+    predict = run("predict", "--domain", "engagement", str(path))
+    assert "nothing was stored" in predict.stderr
+    assert "--skip-bad-rows" not in predict.stderr, "predict has no such option"
+
+
+def test_a_target_that_is_no_column_is_refused_in_words(run: Run, folder: Path) -> None:
+    path = engagement_file(folder / "inferred.csv", rows=30, seed=9)
+    infer = run("domain", "infer", str(path), "--target", "gread")
+    assert infer.returncode == 1
+    assert "target 'gread' is no column" in infer.stderr
+    assert "Traceback" not in infer.stderr
