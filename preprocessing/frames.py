@@ -441,7 +441,7 @@ def frame_of_records(records: Sequence[HasRow], schema: DomainSchema) -> pl.Data
         "_moment": moments,
     }
     ids = [getattr(record, "id", None) for record in records]
-    if any(ids):
+    if any(ids) or not ids:
         context["_record"] = ids
     columns += [pl.Series(name, values, dtype=pl.String) for name, values in context.items()]
     return pl.DataFrame([*columns, pl.Series("_row", range(1, len(records) + 1), dtype=pl.Int64)])

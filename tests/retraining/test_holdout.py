@@ -101,3 +101,11 @@ def test_rows_that_the_champion_has_all_seen_judge_nothing() -> None:
     assert holdout.judging.is_empty()
     assert holdout.unseen.is_empty()
     assert holdout.teaching.height == 10
+
+
+def test_without_any_record_nothing_teaches_and_nothing_judges() -> None:
+    schema = load_domains()["engagement"]
+    holdout = hold_out(ordered_frame([], schema), schema, {"seen"}, share=0.5)
+    assert holdout.teaching.is_empty()
+    assert holdout.judging.is_empty()
+    assert holdout.unseen.is_empty()
