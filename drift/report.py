@@ -238,11 +238,16 @@ def require_schema(reference: Profile, fingerprint: str, schema: DomainSchema | 
 
 
 def refuse_same(reference: Profile, rows: int, columns: Collection[str], is_same: Callable[[str], bool]) -> None:
-    """SameSample when a sample of `rows` rows has the reference's values, equally often, in all columns of both."""
-    common = [name for name in reference.columns if name in columns]
+    """SameSample when a sample of `rows` rows has the reference's values, equally often, in all columns of both.
+
+    What a model said or missed (columns called _…) does not count: of its own training rows a champion says something
+    else than the models of the folds said, and they are the same rows still.
+    """
+    given = [name for name in reference.columns if not name.startswith("_")]
+    common = [name for name in given if name in columns]
     if reference.rows != rows or not rows or not common:
         return
-    enough = len(common) == len(reference.columns) or len(common) >= MANY_COLUMNS
+    enough = len(common) == len(given) or len(common) >= MANY_COLUMNS
     if enough and all(is_same(name) for name in common):
         what = f"{rows} rows, digest {reference.digest[:12]}"
         raise SameSample(f"the current sample is the reference itself ({what}); give the rows that came after it")

@@ -254,13 +254,17 @@ def cramers_v(statistic: float, rows: int, levels: int) -> float:
 
 def cramers_v_interval(statistic: float, rows: int, freedom: int, alpha: float) -> tuple[float, float]:
     """Where V of what the samples were drawn from lies, but for a chance of about `alpha`: the non-central chi-square
-    distribution inverted (Smithson 2003); without the rows to say anything, (0, 1)."""
+    distribution inverted (Smithson 2003); without the rows to say anything, (0, 1).
+
+    Two samples that are more alike than chance makes them say nothing about what they were drawn from: inverted, a
+    statistic of 0 gives (0, 0) for ten rows. So the upper end is at least that of the statistic expected without drift.
+    """
     from scipy.special import chdtr, chndtrinc
 
     if freedom < 1:
         return 0.0, 1.0
     low = chndtrinc(statistic, freedom, 1 - alpha / 2) if chdtr(freedom, statistic) > 1 - alpha / 2 else 0.0
-    high = chndtrinc(statistic, freedom, alpha / 2) if chdtr(freedom, statistic) > alpha / 2 else 0.0
+    high = chndtrinc(max(statistic, freedom), freedom, alpha / 2)
     return math.sqrt(min(1.0, low / rows)), math.sqrt(min(1.0, high / rows))
 
 

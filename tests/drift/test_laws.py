@@ -12,7 +12,15 @@ from drift.column import CategoricalColumn, NumericColumn, bin_numbers, count_le
 from drift.correct import adjust
 from drift.profile import Profile, build_profile
 from drift.report import DriftPolicy, SameSample, compare
-from drift.univariate import doubtful_buckets, ks_distance, ks_p_value, level_test, narrowed
+from drift.univariate import (
+    chi_square,
+    cramers_v_interval,
+    doubtful_buckets,
+    ks_distance,
+    ks_p_value,
+    level_test,
+    narrowed,
+)
 from preprocessing.schema import DomainSchema, Feature, Target
 
 ANY = st.floats(allow_nan=False)
@@ -237,3 +245,33 @@ def test_at_most_one_alarm_in_twenty_over_400_samples_without_drift():
 
 def test_a_shift_of_a_fifth_of_a_deviation_in_four_of_forty_columns_is_found():
     assert alarms(100, shift=0.2, moved=4) >= 95
+
+
+@pytest.mark.parametrize("rows", [3, 10, 50])
+def test_a_few_rows_in_equal_shares_are_undecided_and_not_the_same(rows):
+    frame = pl.DataFrame({"c": ["a", "b"] * rows, "x": range(2 * rows)}, schema_overrides={"x": pl.Float64})
+    other = frame.with_columns(pl.col("x") + 0.5)
+    found = compare(build_profile(frame, SCHEMA), build_profile(other, SCHEMA)).column("c")
+    assert found.effect == 0
+    assert found.effect_high > found.threshold
+    assert found.verdict == "undecided"
+
+
+def test_the_interval_of_v_misses_the_truth_as_seldom_as_it_says():
+    generator, alpha, rows, difference = np.random.default_rng(5), 0.002, 20, 0.15
+    missed = 0
+    for _ in range(1000):
+        first, second = generator.binomial(rows, (0.5 - difference / 2, 0.5 + difference / 2))
+        statistic, _, freedom = chi_square(np.array([[first, rows - first], [second, rows - second]]))
+        low, high = cramers_v_interval(statistic, 2 * rows, freedom, alpha)
+        missed += not low <= difference <= high
+    assert missed <= 10
+
+
+def test_the_reference_s_own_rows_are_refused_though_the_final_model_says_something_else_of_them():
+    frame = pl.DataFrame({"x": np.arange(50.0), "c": ["a", "b"] * 25, "_prediction:y": np.arange(50.0)})
+    columns = ["x", "c", "_prediction:y"]
+    reference = build_profile(frame, SCHEMA, columns=columns)
+    again = build_profile(frame.with_columns(pl.col("_prediction:y") * 0.9), SCHEMA, columns=columns)
+    with pytest.raises(SameSample):
+        compare(reference, again)
