@@ -60,7 +60,8 @@ class Run:
     """What a retraining run works with.
 
     window: how many of the newest labelled records. dry: change nothing. lease: seconds for which a run that gives no
-    sign of life keeps others out.
+    sign of life keeps others out. id: shared by all models it trains, though each learns from rows of its own; made
+    of the records.
     """
 
     home: Home
@@ -72,6 +73,7 @@ class Run:
     seed: int = 0
     dry: bool = False
     lease: float = LEASE_SECONDS
+    id: str = ""
     progress: Progress = lambda _: None
 
 
@@ -97,7 +99,8 @@ def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] =
         if data and not run.dry:
             add_batch(run.home.store, run.schema.name, data, "labeled", name=name)
         records = _records(leased, data)
-        return [_evaluate(leased, key, records) for key in keys]
+        identified = replace(leased, id=_id(leased, records))
+        return [_evaluate(identified, key, records) for key in keys]
 
 
 def retrain_patiently(
@@ -163,6 +166,12 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
     report = _drift(run, bundle, holdout.unseen)
     result = _challenge(run, champion, bundle, holdout, report)
     return _store(run, msgspec.structs.replace(result, basis=basis))
+
+
+def _id(run: Run, records: Sequence[LabeledRecord]) -> str:
+    """The same for the same schema, seed, records and outcomes, so that bundles come out the same."""
+    outcomes = sorted((record.id, sorted(record.targets.items())) for record in records)
+    return digest([run.schema.fingerprint, run.seed, library_version("gradewatch"), outcomes])
 
 
 def _basis(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> str:
@@ -231,10 +240,17 @@ def _challenge(run: Run, champion: Succession, bundle: Bundle, holdout: Holdout,
         return Result(key=key, champion=known, drift=drift, decision=refusal(f"no challenger: {error}"))
     target = run.schema.target_by_name[key.target]
     min_gain = target.min_gain if run.policy.min_gain is None else run.policy.min_gain
-    evidence = collect_evidence(run.schema, bundle, training.bundle, holdout)
+    challenger = _of_run(run.id, training.bundle)
+    evidence = collect_evidence(run.schema, bundle, challenger, holdout)
     decision = decide(evidence, run.policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
     result = Result(key=key, champion=known, drift=drift, decision=decision)
-    return result if run.dry else _succeed(run, champion, training.bundle, result)
+    return result if run.dry else _succeed(run, champion, challenger, result)
+
+
+def _of_run(id: str, bundle: Bundle) -> Bundle:
+    """The bundle with the run's id in its lineage, so that `activate` finds what was trained with it."""
+    lineage = msgspec.structs.replace(bundle.manifest.lineage, training=id)
+    return msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, lineage=lineage))
 
 
 def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> Evidence:

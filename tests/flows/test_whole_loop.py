@@ -13,7 +13,7 @@ from database.records import ChampionKey
 from drift.report import DriftReport
 from model.files import predict_file
 from model.home import Home
-from model.registry import load_bundle, rollback
+from model.registry import activate, load_bundle, rollback
 from retraining.champions import keys_of, train_file
 from retraining.holdout import Holdout
 from retraining.pipeline import Run, collect_evidence, retrain
@@ -169,3 +169,26 @@ def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(home
         assert prediction.answers[0].model == home.champions.at("school", moment)["G3"].predictor.version
     with pytest.raises(ValueError, match="G1"):
         home.service.predict("school", [early | {"G2": row["G2"]}], source="test")
+
+
+@pytest.mark.timeout(600)
+def test_challengers_of_one_run_are_activated_together_though_each_learned_from_rows_of_its_own(
+    home: Home, part_of: Part
+) -> None:
+    schema = home.schemas["school"]
+    keys = keys_of(schema, None, ["start", "G1"])
+    gp = read_batch(part_of("gp.csv", school="GP"), schema, "labeled", secret=home.secret)
+    list(train_file(home, "school", gp, keys, name="gp.csv"))
+    path = part_of("ms.csv", school="MS", drop=("G2",))
+    lines = pl.read_csv(path, separator=";", infer_schema=False).with_row_index("n")
+    without = lines.with_columns(G1=pl.when(pl.col("n") % 5 > 0).then("G1")).drop("n")
+    without.write_csv(path, separator=";")
+    ms = read_batch(path, schema, "labeled", secret=home.secret).rows
+    start, middle = retrain(Run(home, schema, window=20_000), keys, data=ms, name="ms.csv")
+
+    found = {model.version: model.lineage["rows"] for model in home.store.models()}
+    assert start.challenger is not None
+    assert middle.challenger is not None
+    assert found[start.challenger] > found[middle.challenger], "some rows have no first grade"
+    done = activate(home.store, "school", start.challenger, all_targets=True, actor="test", reason="trying")
+    assert {one.version for one in done} == {start.challenger, middle.challenger}
