@@ -59,6 +59,7 @@ class Settings(BaseSettings):
         """The installation that these settings describe. Raises SchemaError or StoreUnavailable."""
         from model.home import open_home
 
+        self._make_data_dir()
         return open_home(
             database_url=self.database_url,
             artifacts_dir=self.artifacts_dir,
@@ -76,9 +77,13 @@ class Settings(BaseSettings):
         if self.pseudonym_secret is not None:
             return self.pseudonym_secret.get_secret_value().encode()
         path = self.data_dir / "pseudonym.secret"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_data_dir()
         _create_once(path, secrets.token_hex(32).encode())
         return path.read_bytes()
+
+    def _make_data_dir(self) -> None:
+        """Records of students lie in it: a folder that is made here is its owner's alone."""
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _create_once(path: Path, content: bytes) -> None:

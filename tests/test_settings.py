@@ -111,3 +111,10 @@ def test_many_processes_starting_at_once_share_one_secret(tmp_path: Path) -> Non
     assert len(secrets) == 1
     assert len(secrets.pop()) == 64
     assert [path.name for path in (tmp_path / ".gradewatch").iterdir()] == ["pseudonym.secret"]
+
+
+def test_the_data_folder_that_is_made_is_its_owner_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADEWATCH_PSEUDONYM_SECRET", SECRET)
+    Settings().open_home().close()
+    assert stat.S_IMODE(Path(".gradewatch").stat().st_mode) == 0o700
+    assert Path(".gradewatch/gradewatch.db").exists()
