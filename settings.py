@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     postgresql://… or mongodb://…; by default MONGO_URI where it is set, else SQLite in data_dir. domains_dir: a folder
     of the institution's own domain files. pseudonym_secret: key of the student pseudonyms; losing it parts old records
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
-    looks for a new champion.
+    looks for a new champion. allowed_hosts: the names that the service is called by, with commas; "*" admits all.
     """
 
     model_config = SettingsConfigDict(
@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     mongo_pool_size: int = Field(default=10, ge=1, validation_alias="MONGO_POOL_SIZE")
     window: int = Field(default=20_000, ge=100)
     poll_seconds: float = Field(default=1.0, gt=0)
+    allowed_hosts: str = "127.0.0.1,localhost,::1"
     max_rows: int = Field(default=100_000, ge=1)
     max_upload_mb: int = Field(default=100, ge=1)
 

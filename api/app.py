@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from api.callers import Callers
 from api.door import Door
 from api.errors import Refusals, handle
 from api.hot import HotRoad
@@ -32,7 +33,7 @@ class Service(FastAPI):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.metrics = Metrics()
-        self._door = Door(HotRoad(super().__call__, self), self.metrics)
+        self._door = Door(Callers(HotRoad(super().__call__, self), self), self.metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._door(scope, receive, send)

@@ -34,6 +34,8 @@ TABLE: dict[str, Refusal] = {
     "preprocessing.schema:SchemaError": Refusal(500),
     "api.bodies:BodyTooLarge": Refusal(413),
     "api.bodies:NoFile": Refusal(400),
+    "api.callers:UnknownHost": Refusal(403),
+    "api.callers:ForeignPage": Refusal(403),
     "api.jobs:Busy": Refusal(409, 30),
     "api.lookup:NotFound": Refusal(404),
     "model.service:UnknownDomain": Refusal(404),
@@ -138,4 +140,14 @@ class Refusals:
         except Exception as error:  # whatever it is, the caller gets an answer
             if begun or scope["type"] != "http":
                 raise
-            await answer_error(error)(scope, receive, send)
+            await (_problems_file(scope, error) or answer_error(error))(scope, receive, send)
+
+
+def _problems_file(scope: Scope, error: Exception) -> Response | None:
+    """All problems as a CSV file for a caller that asks for text/csv; None for everything else."""
+    if not isinstance(error, BadData) or b"text/csv" not in dict(scope["headers"]).get(b"accept", b""):
+        return None
+    from preprocessing.render import problems_csv
+
+    headers = {"content-disposition": 'attachment; filename="problems.csv"'}
+    return Response(problems_csv(error.problems), 422, headers, media_type="text/csv")

@@ -9,6 +9,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from api.jobs import Jobs
 from api.wire import EXAMPLES_WARNING
@@ -38,6 +39,11 @@ class Running:
     predictions: PredictionService
     readers: Mapping[str, RowReader]
     jobs: Jobs
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The names that this service goes by, without port; "*" admits all."""
+        return frozenset(name.strip() for name in self.settings.allowed_hosts.split(",") if name.strip())
 
     def warning(self, prediction: Prediction) -> str | None:
         """What must be said with an answer: that its model learned from examples."""

@@ -233,6 +233,11 @@ class Champions:
     def at(self, domain: str, moment: str) -> dict[str, Serving]:
         """Target to champion, at one moment. Raises NoChampion, naming the moments that have one."""
         found = {k.target: s for k, s in self._serving.items() if k.domain == domain and k.moment == moment}
+        if not found and any(key.domain == domain and key.moment == moment for key in self._broken):
+            raise NoChampion(
+                f"the champion of {domain} at moment {moment!r} cannot be loaded: its files are missing or damaged; "
+                "roll back, or activate another version (gradewatch history says why)"
+            )
         if not found:
             moments = sorted({key.moment for key in self._serving if key.domain == domain})
             there = f"there are some at {', '.join(moments)}" if moments else "train one first"

@@ -83,11 +83,17 @@ def train_file(
     seed: int = 0,
     progress: Progress = lambda _: None,
 ) -> Iterator[Trained]:
-    """Store the rows of a labelled file as a batch called `name`, and train each of `keys` on them."""
-    schema = home.schemas[domain]
-    add_batch(home.store, domain, intake.rows, "labeled", name=name, skipped=intake.skipped)
+    """Train each of `keys` on the rows of a labelled file; keep them as a batch called `name` once one succeeded.
+
+    Rows that nothing could be learned from are not stored: as labelled records they would teach the next challenger.
+    """
+    schema, stored = home.schemas[domain], False
     frame = frame_of(labeled(domain, intake.rows), schema)
-    yield from train_domain(home, schema, frame, keys, actor="train", seed=seed, progress=progress)
+    for one in train_domain(home, schema, frame, keys, actor="train", seed=seed, progress=progress):
+        if one.model and not stored:
+            add_batch(home.store, domain, intake.rows, "labeled", name=name, skipped=intake.skipped)
+            stored = True
+        yield one
 
 
 def _install_first(store: ModelRegistry, model: ModelVersion, actor: str) -> tuple[bool, str]:

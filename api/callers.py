@@ -1,0 +1,57 @@
+"""Who may call from where: this service's own addresses, and no web page of another site.
+
+Without it any page that a user's browser has open could predict, roll back or retrain on a service on this machine. Who
+the caller is, is another question.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+ANY = "*"
+
+
+class UnknownHost(Exception):
+    """The request names a host that this service is not."""
+
+
+class ForeignPage(Exception):
+    """The request was made by a web page of another site."""
+
+
+class Callers:
+    """Refuses requests to other hosts, and changes that another site's page asks a browser for."""
+
+    def __init__(self, app: ASGIApp, service: Any) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            check(scope, self._service.state.running.hosts)
+        await self._app(scope, receive, send)
+
+
+def check(scope: Scope, hosts: frozenset[str]) -> None:
+    """Raises UnknownHost or ForeignPage. hosts: names without port; "*" admits all.
+
+    The host guards against names of other sites that lead here (DNS rebinding); Origin and Sec-Fetch-Site, which no
+    page can forge, against requests that a browser sends for another site (Fetch Metadata, W3C).
+    """
+    headers = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin-1")
+    if ANY not in hosts and host_name(host) not in hosts:
+        raise UnknownHost("this service does not go by that name; add it to GRADEWATCH_ALLOWED_HOSTS")
+    if scope["method"] in HARMLESS:
+        return
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    foreign = headers.get(b"sec-fetch-site", b"") == b"cross-site"
+    if foreign or (origin and urlsplit(origin).netloc != host):
+        raise ForeignPage("a web page of another site asked for this; nothing was done")
+
+
+def host_name(host: str) -> str:
+    """A Host header without its port: "127.0.0.1:8000" is 127.0.0.1, "[::1]:8000" is ::1."""
+    return urlsplit(f"//{host}").hostname or ""
