@@ -436,6 +436,7 @@ def _refusals() -> tuple[type[Exception], ...]:
     from drift.report import NotComparable, SameSample
     from model.artifacts import CorruptArtifact, MissingArtifact
     from model.bundle import BrokenBundle
+    from model.home import UnusableHome
     from model.registry import NoChampion, NoSuchModel
     from model.service import UnknownDomain
     from preprocessing.read import UnreadableFile
@@ -454,6 +455,7 @@ def _refusals() -> tuple[type[Exception], ...]:
         StoreUnavailable,
         Busy,
         UnknownChampion,
+        UnusableHome,
         OSError,
     )
 

@@ -4,9 +4,11 @@ For a first look and for development; a server runs each under its own superviso
 """
 
 import signal
+import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -19,11 +21,16 @@ PATIENCE = 60.0
 
 def serve(*, api_port: int, dashboard_port: int) -> int:
     """Start both, print their addresses when they answer, stop both on Ctrl-C or when one ends. The exit code."""
+    if taken := [port for port in (api_port, dashboard_port) if _taken(port)]:
+        print(
+            f"port {' and '.join(map(str, taken))} is in use; stop what uses it, or give other ports", file=sys.stderr
+        )
+        return 1
     stop = _Stop()
     api = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(api_port), "--log-level", "warning"]
     page = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "dashboard.py")]
     page += ["--server.port", str(dashboard_port), "--server.headless", "true", "--server.address", "127.0.0.1"]
-    page += ["--browser.gatherUsageStats", "false", "--logger.level", "warning"]
+    page += [*_page_options(), "--logger.level", "warning"]
     quiet = subprocess.DEVNULL  # Streamlit's greeting; what goes wrong comes on the error output
     children = [
         subprocess.Popen(api, start_new_session=True),  # noqa: S603
@@ -41,6 +48,27 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
     finally:
         _end(children)
     return 0 if stop.asked else _failure(children)
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _page_options() -> list[str]:
+    """The dashboard's own settings as options: Streamlit looks for the file in the working folder only."""
+    sections = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    options = []
+    for section, values in sections.items():
+        for name, value in values.items():
+            if not isinstance(value, (dict, list)):
+                options += [f"--{section}.{name}", str(value).lower() if isinstance(value, bool) else str(value)]
+    return options
 
 
 class _Stop:
@@ -82,5 +110,6 @@ def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
 def _failure(children: Sequence[subprocess.Popen[bytes]]) -> int:
     """The exit code for a start that failed: the first one that a child gave."""
     codes = [child.returncode for child in children if child.returncode and child.returncode > 0]
-    print("the API or the dashboard stopped; its message stands above", file=sys.stderr)
+    names = [name for name, child in zip(("the API", "the dashboard"), children, strict=True) if child.returncode]
+    print(f"{' and '.join(names) or 'one of the two'} stopped by itself, so both are down", file=sys.stderr)
     return codes[0] if codes else 1

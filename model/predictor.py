@@ -59,15 +59,13 @@ class Predictor:
         X = self._encode_row(rows[0]) if len(rows) == 1 else encode_rows(self.manifest.encoding, rows)
         outside = [self._out_of_range(rows[0])] if len(rows) == 1 else self._outside(rows)
         if self.manifest.target.kind == "value":
-            numbers = run_graph(self._session, X)[:, 0].tolist()
-            values = zip(rows, numbers, outside, strict=True)
+            values = zip(rows, self.outputs(X)[:, 0].tolist(), outside, strict=True)
             return [self._value(row, number, beyond, generation) for row, number, beyond in values]
         shares = zip(rows, self.outputs(X).tolist(), outside, strict=True)
         return [self._level(row, share, beyond, generation) for row, share, beyond in shares]
 
-    def _value(self, row: Row, number: float, outside: tuple[str, ...], generation: int) -> Answer:
-        manifest, value = self.manifest, self._within(number)
-        width = manifest.half_width
+    def _value(self, row: Row, value: float, outside: tuple[str, ...], generation: int) -> Answer:
+        manifest, width = self.manifest, self.manifest.half_width
         return Answer(
             target=manifest.target.name,
             value=value,

@@ -13,7 +13,9 @@ from database.store import RecordStore
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
     """One line per version; the champion's generation where it serves."""
     serving = {(champion.key, champion.version): champion.generation for champion in champions}
-    table = Table("version", "model of", "score", "trained on", "serves", box=box.SIMPLE)
+    table = Table(box=box.SIMPLE)
+    for name in ("version", "model of", "score", "trained on", "serves"):
+        table.add_column(name, overflow="fold")
     for model in models:
         generation = serving.get((model.key, model.version))
         table.add_row(

@@ -155,7 +155,7 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
     if not history:
         return _store(run, Result(key=key, decision=refusal(f"{key} has no champion yet; train one first")))
     champion, basis = history[-1], _basis(run, key, records)
-    if not run.dry and (settled := _settled(run, champion, basis)):
+    if settled := _settled(run, champion, basis):
         return settled
     try:
         bundle = load_bundle(run.home.artifacts, champion.version)
@@ -191,7 +191,8 @@ def _settled(run: Run, champion: Succession, basis: str) -> Result | None:
     last = next((one for one in decisions if (one.target, one.moment) == (key.target, key.moment)), None)
     if last is None or last.document.get("basis") != basis or champion.version not in (last.champion, last.challenger):
         return None
-    reason = f"no new outcomes since the decision of {last.at:%Y-%m-%d %H:%M} UTC ({last.verdict}), which stands"
+    when = f"{last.at:%Y-%m-%d %H:%M} UTC"
+    reason = f"these outcomes were judged before, at {when} (then: {last.verdict}); new ones may say otherwise"
     return Result(key=key, champion=champion.version, decision=refusal(reason))
 
 

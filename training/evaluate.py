@@ -125,6 +125,19 @@ def temperature(truth: NDArray[np.int64], probabilities: Floats) -> float:
     return round(float(np.exp(found.x)), 4)
 
 
+def calibrate_unseen(task: Task, outputs: Floats, folds: list[tuple[Rows, Rows]]) -> Floats:
+    """(n, levels) calibrated probabilities, each fold's temperature learned from the other folds' answers.
+
+    With a single tested fold there is no other: its answers stay as they are.
+    """
+    truth, calibrated = task.truth.astype(np.int64), outputs.copy()
+    for _, test in folds:
+        others = np.setdiff1d(np.concatenate([rows for _, rows in folds]), test)
+        if others.size:
+            calibrated[test] = calibrate(outputs[test], temperature(truth[others], outputs[others]))
+    return calibrated
+
+
 def half_width(errors: Floats, coverage: float = COVERAGE) -> float | None:
     """The conformal half width: the ceil((n + 1) coverage)-th smallest unseen error (Vovk et al. 2005; Barber et al.
     2021 for cross-validated errors). None when there are too few rows to promise `coverage`."""

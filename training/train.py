@@ -18,7 +18,6 @@ from database.records import ChampionKey, digest
 from drift.profile import build_profile
 from model.bundle import RECORDS, Bundle, Lineage, Manifest
 from model.export import check_parity, export_graph, nasty_rows
-from model.predictor import calibrate
 from model.scores import ClassScores, Scores, absolute_errors
 from preprocessing.schema import DomainSchema
 from preprocessing.split import Rows, clusters, folds, split_kind
@@ -160,7 +159,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
     if isinstance(before := scores[chosen.name], ClassScores):
         uncalibrated = before.brier
         heat = evaluate.temperature(seen.truth.astype(np.int64), outputs[experiment.tested])
-        outputs = np.where(np.isnan(outputs), np.nan, calibrate(outputs, heat))
+        outputs = evaluate.calibrate_unseen(task, outputs, experiment.pairs)
         scores = scores | {chosen.name: experiment.score(outputs)}
     naive = _score_naive(experiment)
     final = fit(chosen, task)

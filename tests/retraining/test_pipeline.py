@@ -79,7 +79,7 @@ def test_the_job_delivered_twice_changes_nothing_twice(promoted: Home) -> None:
     before = state(promoted)
     (again,) = retrain(run_of(promoted), [MARK], data=new_rows(), name="new.csv")
     assert not again.promoted
-    assert "no new outcomes since the decision of" in again.decision.reasons[0]
+    assert "these outcomes were judged before" in again.decision.reasons[0]
     assert state(promoted) == before
 
 
