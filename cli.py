@@ -86,7 +86,11 @@ def domain_infer(
     from preprocessing.infer import infer_schema
     from preprocessing.read import read_table
 
-    _write(infer_schema(read_table(file), name=name or file.stem, target=target), output)
+    draft = infer_schema(read_table(file), name=name or file.stem, target=target)
+    _write(draft, output)
+    for line in draft.splitlines():
+        if line.startswith("# Left out"):
+            err.print(line.removeprefix("# "), markup=False)
 
 
 @domain_app.command("template")
@@ -144,12 +148,15 @@ def ingest(
 @app.command()
 def outcomes(file: DataFile, domain: Domain) -> None:
     """Store what really happened, matched to predictions by prediction_id or by student (and period)."""
-    from database.ingest import read_outcomes
+    from database.ingest import count_strays, read_outcomes
 
     with _home() as home:
         found = read_outcomes(file, home.service.schema(domain), secret=home.secret)
         new, corrected = home.store.add_outcomes(found)
+        strays = count_strays(home.store, found)
     out.print(f"{len(found)} outcomes: {new} new, {corrected} corrected, {len(found) - new - corrected} known already")
+    if strays:
+        err.print(f"{strays} of them belong to no prediction so far: check the keys (and group and period)")
 
 
 def _read(home: Any, domain: str, file: Path, kind: Any, skip_bad_rows: bool, problems: Path | None) -> Any:

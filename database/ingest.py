@@ -19,7 +19,7 @@ from database.records import (
     now,
     record_id,
 )
-from database.store import BatchArchive
+from database.store import BatchArchive, PredictionLog
 from preprocessing.read import read_table
 from preprocessing.rules import Known, Problem
 from preprocessing.schema import DomainSchema
@@ -132,3 +132,15 @@ def read_batch(
         problems=validated.problems,
         ignored_columns=validated.ignored_columns,
     )
+
+
+def count_strays(log: PredictionLog, found: Sequence[Outcome]) -> int:
+    """How many outcomes belong to no logged prediction: a mistyped key, or a student who was never asked about."""
+    index, strays = {outcome.id: outcome for outcome in found}, 0
+    for outcome in index.values():
+        if outcome.prediction is not None:
+            strays += log.prediction(outcome.prediction) is None
+        else:
+            asked = log.predictions(outcome.domain, student=outcome.student)
+            strays += not any(one.group == outcome.group and outcome.period in (None, one.period) for one in asked)
+    return strays

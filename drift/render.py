@@ -45,7 +45,7 @@ def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
         verdict = Text(_verdict(column), style=STYLES[_verdict(column)])
         effect = f"{column.effect:.3f} ({_range(column)})"
         change = _short(describe(column).partition(": ")[2], 160) if column.alarming else ""
-        table.add_row(Text(_short(column.column)), verdict, effect, f"{column.p_adjusted:.2g}", Text(change))
+        table.add_row(Text(_short(column.label)), verdict, effect, f"{column.p_adjusted:.2g}", Text(change))
     return table
 
 
@@ -122,13 +122,13 @@ def _card(column: ColumnDrift, reference: Profile, current: Profile, draw: bool)
     plot = _plot(before, after) if draw and before and after else None
     numbers = f"effect {column.effect:.3f} ({_range(column)}), limit {column.threshold:g}, p {column.p_adjusted:.2g}"
     numbers += f", missing {_missing(column)}" if column.missing.statistic is not None else ""
-    return _Card(_short(column.column), _verdict(column), _short(describe(column), 400), plot, numbers)
+    return _Card(_short(column.label), _verdict(column), _short(describe(column), 400), plot, numbers)
 
 
 def _row(column: ColumnDrift) -> tuple[str, ...]:
     further = (column.psi, column.jensen_shannon, column.wasserstein)
     return (
-        _short(column.column),
+        _short(column.label),
         _verdict(column),
         f"{column.effect:.3f}",
         _range(column),

@@ -19,6 +19,8 @@ from drift.univariate import chi_square, cramers_v_interval, ks_band, share_inte
 from preprocessing.schema import DomainSchema
 
 SCHEMA_VERSION = 1
+PREDICTION = "_prediction:"
+"""How the column of a target's predictions is named in a profile."""
 
 Verdict = Literal["drift", "warn", "ok", "undecided", "constant"]
 ALARMING: frozenset[Verdict] = frozenset({"drift", "warn"})
@@ -126,6 +128,13 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     jensen_shannon: float | None = None
     wasserstein: float | None = None
     read_rows_again: bool = False
+
+    @property
+    def label(self) -> str:
+        """What readers call the column."""
+        return (
+            self.column.replace(PREDICTION, "prediction of ", 1) if self.column.startswith(PREDICTION) else self.column
+        )
 
     @property
     def alarming(self) -> bool:
@@ -433,13 +442,13 @@ def describe(column: ColumnDrift) -> str:
     """What one column shows, in a plain sentence."""
     sentences = []
     if column.verdict == "constant":
-        sentences.append(f"{column.column} has one value, the same in both samples.")
+        sentences.append(f"{column.label} has one value, the same in both samples.")
     elif column.test == "none":
         side = "current sample" if column.n_reference else "reference"
-        sentences.append(f"{column.column} has no values in the {side}: nothing can be said.")
+        sentences.append(f"{column.label} has no values in the {side}: nothing can be said.")
     else:
         words = SUSPECT if column.suspect else WORDS[column.verdict]
-        sentences.append(f"{column.column} {words}: {_change(column)}.")
+        sentences.append(f"{column.label} {words}: {_change(column)}.")
     if column.missing.verdict in ALARMING:
         before, after = _percent(column.missing.rate_reference), _percent(column.missing.rate_current)
         sentences.append(f"Its values are missing in {after} of the rows, {before} before.")

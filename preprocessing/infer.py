@@ -28,13 +28,19 @@ CODES = 10  # a column called like an address but of so few distinct short value
 
 TARGETS = ("g3", "finalgrade", "finalmarks", "finalmark", "finalscore", "final", "grade", "score", "marks", "mark",
            "result", "outcome", "gpa")  # fmt: skip
-STUDENTS = ("studentid", "studentkey", "studentno", "studentnumber", "student", "pupilid", "pupilno", "pupil",
-            "learnerid", "learner", "userid", "rollnumber", "matriculation", "idstudent", "studentuniqueid",
-            "id")  # fmt: skip
+STUDENTS = (
+    *("studentid", "studentkey", "studentno", "studentnumber", "student", "studentuniqueid", "idstudent", "id"),
+    *("pupilid", "pupilno", "pupil", "learnerid", "learner", "userid", "rollnumber", "matriculation"),
+    *("schülernummer", "schülernr", "schülerid", "schuelernummer", "schuelernr", "schuelerid", "matrikelnummer"),
+    *("matrikelnr", "alumno", "aluno", "matricula"),
+)
 PERIODS = ("period", "term", "schoolyear", "academicyear", "academicterm")
 GROUPS = ("courseid", "classid", "sectionid", "class", "section", "codemodule")
 PROTECTED = ("sex", "gender", "ethnic", "race", "religion", "disab", "nationality", "sexo", "genero", "geschlecht")
-STEMS = ("g", "grade", "mark", "marks", "score", "term", "period", "midterm", "exam", "test")
+STEMS = (
+    *("g", "grade", "mark", "marks", "score", "term", "period", "midterm", "exam", "test", "semester", "trimester"),
+    *("quarter", "halbjahr", "hj", "klausur", "note", "nota", "periode"),
+)
 """What periodic grades are called before their number, besides the target's own stem."""
 
 
