@@ -118,6 +118,10 @@ def test_predictions_outcomes_and_history_read_back(run: Run, folder: Path, trai
     assert len(answers.read_text().splitlines()) == 31
     outcome = run("outcomes", "-d", "engagement", str(folder / "known.csv"))
     assert "30 new, 0 corrected" in outcome.stdout
+    stray = folder / "stray.csv"
+    stray.write_text("student_id,assignment_score\nnobody-1,50\n")
+    assert "1 of them belong to no prediction" in run("outcomes", "-d", "engagement", str(stray)).stderr
+    assert "belong to no prediction" not in outcome.stderr
     assert "0 new, 0 corrected" in run("outcomes", "-d", "engagement", str(folder / "known.csv")).stdout
 
 
