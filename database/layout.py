@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 
 from database.records import (
+    Access,
     Batch,
     BatchRow,
     DecisionRecord,
+    Document,
     DriftRecord,
     Event,
     LabeledRecord,
@@ -30,8 +32,14 @@ Flat = str | int | bool | None
 Stored = Record | BatchRow
 """What a store keeps under one of the `KINDS`."""
 
-AS_JSON = frozenset({"inputs", "answers", "targets", "scores", "lineage", "document", "details", "value"})
+AS_JSON = frozenset({"inputs", "answers", "targets", "scores", "lineage", "document", "details", "value", "body"})
 """Fields kept as JSON text: they nest, or hold a number or a text. Keys with dots, dollars and any letters survive."""
+
+MOSTLY_EMPTY = frozenset({"shadow"})
+"""Tuples kept as JSON text, or as None where they are empty: that costs a prediction without a challenger nothing, and
+a row from before there was such a field reads as an empty one."""
+
+encode = msgspec.json.Encoder().encode
 
 
 class Layout:
@@ -46,6 +54,11 @@ class Layout:
         self._json = [
             (place, msgspec.json.Decoder(field.type)) for place, field in enumerate(fields) if field.name in AS_JSON
         ]
+        self._mostly_empty = [
+            (place, msgspec.json.Decoder(field.type))
+            for place, field in enumerate(fields)
+            if field.name in MOSTLY_EMPTY
+        ]
 
     def pack(self, record: Any) -> list[Flat]:
         """The flat values of `record`."""
@@ -53,7 +66,9 @@ class Layout:
         for place in self._times:
             values[place] = micros(values[place])
         for place, _ in self._json:
-            values[place] = msgspec.json.encode(values[place]).decode()
+            values[place] = encode(values[place]).decode()
+        for place, _ in self._mostly_empty:
+            values[place] = encode(values[place]).decode() if values[place] else None
         return values
 
     def unpack(self, values: Sequence[Any]) -> Any:
@@ -63,6 +78,8 @@ class Layout:
             full[place] = moment(full[place])
         for place, decoder in self._json:
             full[place] = decoder.decode(full[place])
+        for place, decoder in self._mostly_empty:
+            full[place] = () if full[place] is None else decoder.decode(full[place])
         return self.record(**dict(zip(self.names, full, strict=True)))
 
 
@@ -76,6 +93,8 @@ LAYOUTS: dict[str, Layout] = {
     "drift_reports": Layout(DriftRecord),
     "decisions": Layout(DecisionRecord),
     "events": Layout(Event),
+    "documents": Layout(Document),
+    "accesses": Layout(Access),
 }
 
 SEPARATOR = "\t"
@@ -127,17 +146,30 @@ def split_succession_key(key: str) -> tuple[str, str, str, int]:
     return domain, target, moment, int(generation)
 
 
+def document_key(kind: str, name: str) -> str:
+    """The export key of a document."""
+    return f"{kind}{SEPARATOR}{name}"
+
+
+def split_document_key(key: str) -> tuple[str, str]:
+    """(kind, name) of a `document_key`. Raises ValueError for anything else."""
+    kind, name = key.split(SEPARATOR)
+    return kind, name
+
+
 def key_of(kind: str, record: Any) -> str:
     """The export key of a record of any kind but batch_rows, whose key also needs the batch."""
     if kind == "successions":
         return succession_key(record.domain, record.target, record.moment, record.generation)
+    if kind == "documents":
+        return document_key(record.kind, record.name)
     return str(record.version if kind == "models" else record.id)
 
 
 def check_finite(predictions: Sequence[Prediction]) -> None:
     """Raises ValueError when an answer is NaN or infinite: JSON has no word for it, and no reader would get it back."""
     for prediction in predictions:
-        for answer in prediction.answers:
+        for answer in prediction.answers + prediction.shadow:
             for value in (answer.value, answer.naive):
                 if isinstance(value, float) and value - value != 0:
                     raise ValueError(f"prediction {prediction.id}: {answer.target!r} is answered with {value}")

@@ -14,6 +14,9 @@ from database.store import KINDS, RecordStore
 PAGE = 1_000
 """Documents that are read, compared and written at a time."""
 
+LARGE_PAGE = 20
+"""The same for the kind `documents`, whose bodies may be megabytes each."""
+
 Keyed = tuple[str, bytes]
 
 
@@ -90,7 +93,8 @@ def expected_counts(source: RecordStore) -> dict[str, int]:
 
 def _pages(store: RecordStore, kind: str) -> Iterator[list[Keyed]]:
     after = None
-    while page := store.export(kind, after=after, limit=PAGE):
+    limit = min(PAGE, LARGE_PAGE) if kind == "documents" else PAGE
+    while page := store.export(kind, after=after, limit=limit):
         yield page
         after = page[-1][0]
 

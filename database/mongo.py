@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 try:
+    import bson
     from bson.errors import BSONError
     from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne, UpdateOne, WriteConcern
     from pymongo.client_session import ClientSession
@@ -26,19 +27,23 @@ from database.layout import (
     LAYOUTS,
     SEPARATOR,
     check_finite,
+    document_key,
     key_of,
     micros,
     read_json,
     row_key,
+    split_document_key,
     split_row_key,
     write_json,
 )
 from database.records import (
+    Access,
     Batch,
     BatchKind,
     BatchRow,
     ChampionKey,
     DecisionRecord,
+    Document,
     DriftRecord,
     Event,
     LabeledRecord,
@@ -49,9 +54,9 @@ from database.records import (
     digest,
     new_id,
 )
-from database.store import Conflict, RecordStore, StoreUnavailable, check_successions
+from database.store import Conflict, RecordStore, StoreUnavailable, check_document, check_successions
 
-Document = dict[str, Any]
+Bson = dict[str, Any]
 T = TypeVar("T")
 
 DURABLE = WriteConcern("majority", j=True)
@@ -62,7 +67,10 @@ SELECTION_MS = 5_000
 TRIES = 3
 """How often a transaction that met another one is tried."""
 
-INDEX_VERSION = 1
+LARGEST = 16 * 2**20
+"""Bytes of one document: MongoDB's own limit."""
+
+INDEX_VERSION = 2
 INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "predictions": [[("domain", 1), ("at", -1), ("_id", -1)], [("domain", 1), ("student", 1)]],
     "outcomes": [
@@ -76,11 +84,16 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "drift_reports": [[("domain", 1), ("at", -1)]],
     "decisions": [[("domain", 1), ("at", -1)]],
     "events": [[("at", -1)], [("kind", 1), ("at", -1)]],
+    "documents": [[("kind", 1), ("name", 1)], [("kind", 1), ("at", -1)]],
+    "accesses": [[("at", -1)], [("actor", 1), ("at", -1)], [("domain", 1), ("at", -1)]],
 }
 
 NEWEST = [("at", DESCENDING), ("_id", DESCENDING)]
 OWN_KEY = {"models": "version"}
 """The field that becomes `_id`, where it is not `id`."""
+
+LATER = {"predictions": {"actor": None, "shadow": None}}
+"""Fields that older documents lack, with the flat value that each then has."""
 
 
 def open_mongo(url: str, *, pool_size: int = 10) -> RecordStore:
@@ -96,7 +109,7 @@ def open_mongo(url: str, *, pool_size: int = 10) -> RecordStore:
     if "serverselectiontimeoutms=" not in url.lower():
         options["serverSelectionTimeoutMS"] = SELECTION_MS
     try:
-        client: MongoClient[Document] = MongoClient(url, **options)
+        client: MongoClient[Bson] = MongoClient(url, **options)
     except (PyMongoError, ValueError) as error:
         if isinstance(error, InvalidURI) or not url.startswith("mongodb+srv:"):  # which also asks a name server
             raise ValueError(f"the MongoDB URL cannot be used: {error}") from error
@@ -112,7 +125,7 @@ def open_mongo(url: str, *, pool_size: int = 10) -> RecordStore:
     return MongoStore(client, database, transactions="setName" in hello or hello.get("msg") == "isdbgrid")
 
 
-def _make_indexes(database: Database[Document]) -> None:
+def _make_indexes(database: Database[Bson]) -> None:
     made = database.meta.find_one({"_id": "indexes"})
     if made and made["version"] >= INDEX_VERSION:
         return
@@ -136,19 +149,23 @@ def _driver_errors() -> Iterator[None]:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 
-def _document(kind: str, record: Any) -> Document:
+def _document(kind: str, record: Any) -> Bson:
     """The document of a record of any kind but batches' rows and successions, which live inside something larger."""
-    document: Document = dict(zip(LAYOUTS[kind].names, LAYOUTS[kind].pack(record), strict=True))
+    document: Bson = dict(zip(LAYOUTS[kind].names, LAYOUTS[kind].pack(record), strict=True))
     document.pop(OWN_KEY.get(kind, "id"), None)
-    return {"_id": key_of(kind, record), **document}
+    document = {"_id": key_of(kind, record), **document}
+    if kind == "documents" and (size := len(bson.encode(document))) > LARGEST:
+        raise ValueError(f"{record.kind} {record.name!r} has {size:,} bytes: a document of MongoDB holds {LARGEST:,}")
+    return document
 
 
 def _record(kind: str, document: Mapping[str, Any]) -> Any:
     own = OWN_KEY.get(kind, "id")
+    document = {**LATER.get(kind, {}), **document}
     return LAYOUTS[kind].unpack([document["_id" if name == own else name] for name in LAYOUTS[kind].names])
 
 
-def _flat(kind: str, record: Any) -> Document:
+def _flat(kind: str, record: Any) -> Bson:
     return dict(zip(LAYOUTS[kind].names, LAYOUTS[kind].pack(record), strict=True))
 
 
@@ -161,12 +178,12 @@ def _slot(succession: Succession) -> str:
     return digest([succession.target, succession.moment])
 
 
-def _row_documents(batch: str, attempt: str, rows: Iterable[BatchRow]) -> Iterator[Document]:
+def _row_documents(batch: str, attempt: str, rows: Iterable[BatchRow]) -> Iterator[Bson]:
     for row in rows:
         yield {"_id": row_key(attempt, row.number), "batch": batch, "attempt": attempt, **_flat("batch_rows", row)}
 
 
-def _rows_between(attempt: str) -> Document:
+def _rows_between(attempt: str) -> Bson:
     """All rows of one attempt to write a batch: a range of `_id`, which is in order of number."""
     return {"$gt": attempt + SEPARATOR, "$lt": attempt + chr(ord(SEPARATOR) + 1)}
 
@@ -174,7 +191,7 @@ def _rows_between(attempt: str) -> Document:
 class MongoStore:
     """A `RecordStore` over one client. Made by `open_mongo`; safe between threads."""
 
-    def __init__(self, client: MongoClient[Document], database: Database[Document], *, transactions: bool) -> None:
+    def __init__(self, client: MongoClient[Bson], database: Database[Bson], *, transactions: bool) -> None:
         self._client = client
         self._database = database
         self._transactions = transactions
@@ -196,13 +213,33 @@ class MongoStore:
 
     def _keep(self, kind: str, record: Any) -> None:
         with _driver_errors():
-            try:
-                self._database[kind].insert_one(_document(kind, record))
-            except DuplicateKeyError:
+            _insert_one(self._database[kind], _document(kind, record))
+
+    def _keep_all(self, kind: str, records: Sequence[Prediction] | Sequence[Access]) -> None:
+        """All or none, where the server has transactions; those that are there stay as they are."""
+        documents = {key_of(kind, record): _document(kind, record) for record in reversed(records)}
+        if not documents:
+            return
+        with _driver_errors():
+            if len(documents) == 1 or not self._transactions:
+                _insert_new(self._database[kind], list(documents.values()))
                 return
+            try:
+                self._together(lambda session: self._insert_all(kind, list(documents.values()), session))
+            except BulkWriteError as error:
+                if not _only_duplicates(error):
+                    raise
+                for ids in matching.parts(list(documents)):
+                    for there in self._database[kind].find({"_id": {"$in": ids}}, {"_id": 1}):
+                        del documents[there["_id"]]
+                if documents:
+                    self._together(lambda session: self._insert_all(kind, list(documents.values()), session))
+
+    def _insert_all(self, kind: str, documents: Sequence[Bson], session: ClientSession | None) -> None:
+        self._database[kind].insert_many(documents, ordered=False, session=session)
 
     def _list(
-        self, kind: str, where: Document, *, limit: int | None = None, order: Sequence[tuple[str, int]] = tuple(NEWEST)
+        self, kind: str, where: Bson, *, limit: int | None = None, order: Sequence[tuple[str, int]] = tuple(NEWEST)
     ) -> list[Any]:
         if limit == 0:
             return []  # to MongoDB, 0 means no limit
@@ -214,26 +251,7 @@ class MongoStore:
 
     def add_predictions(self, predictions: Sequence[Prediction]) -> None:
         check_finite(predictions)
-        documents = {p.id: _document("predictions", p) for p in reversed(predictions)}
-        if not documents:
-            return
-        with _driver_errors():
-            if len(documents) == 1 or not self._transactions:
-                _insert_new(self._database.predictions, list(documents.values()))
-                return
-            try:
-                self._together(lambda session: self._insert_all(list(documents.values()), session))
-            except BulkWriteError as error:
-                if not _only_duplicates(error):
-                    raise
-                for ids in matching.parts(list(documents)):
-                    for there in self._database.predictions.find({"_id": {"$in": ids}}, {"_id": 1}):
-                        del documents[there["_id"]]
-                if documents:
-                    self._together(lambda session: self._insert_all(list(documents.values()), session))
-
-    def _insert_all(self, documents: Sequence[Document], session: ClientSession | None) -> None:
-        self._database.predictions.insert_many(documents, ordered=False, session=session)
+        self._keep_all("predictions", predictions)
 
     def prediction(self, id: str) -> Prediction | None:
         found = self._list("predictions", {"_id": id})
@@ -246,17 +264,18 @@ class MongoStore:
         since: datetime | None = None,
         until: datetime | None = None,
         student: str | None = None,
+        actor: str | None = None,
+        groups: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
-        where: Document = {"domain": domain, **_between(since, until)}
-        if student is not None:
-            where["student"] = student
+        where = {**_given(domain=domain, student=student, actor=actor), **_between(since, until)}
+        if groups is not None:
+            where["group"] = {"$in": list(groups)}
         return self._list("predictions", where, limit=limit)
 
     def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int:
-        where = _between(since, None) if domain is None else {"domain": domain, **_between(since, None)}
         with _driver_errors():
-            return self._database.predictions.count_documents(where)
+            return self._database.predictions.count_documents({**_given(domain=domain), **_between(since, None)})
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         matching.check_outcomes(outcomes)
@@ -299,8 +318,7 @@ class MongoStore:
         return True
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
-        where = {name: value for name, value in (("domain", domain), ("kind", kind)) if value is not None}
-        return self._list("batches", where)
+        return self._list("batches", _given(domain=domain, kind=kind))
 
     def batch_rows(self, batch: str) -> list[BatchRow]:
         with _driver_errors():
@@ -339,8 +357,8 @@ class MongoStore:
         if not successions:
             return
         domain = successions[0].domain
-        expected: Document = {"_id": domain}
-        change: Document = {}
+        expected: Bson = {"_id": domain}
+        change: Bson = {}
         for succession in successions:
             champion = f"champions.{_slot(succession)}"
             first = succession.generation == 1
@@ -363,20 +381,19 @@ class MongoStore:
         self._keep("drift_reports", report)
 
     def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
-        return self._list("drift_reports", {} if domain is None else {"domain": domain}, limit=limit)
+        return self._list("drift_reports", _given(domain=domain), limit=limit)
 
     def add_decision(self, decision: DecisionRecord) -> None:
         self._keep("decisions", decision)
 
     def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
-        return self._list("decisions", {} if domain is None else {"domain": domain}, limit=limit)
+        return self._list("decisions", _given(domain=domain), limit=limit)
 
     def add_event(self, event: Event) -> None:
         self._keep("events", event)
 
     def events(self, domain: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[Event]:
-        where = {name: value for name, value in (("domain", domain), ("kind", kind)) if value is not None}
-        return self._list("events", where, limit=limit)
+        return self._list("events", _given(domain=domain, kind=kind), limit=limit)
 
     def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
         with _driver_errors():
@@ -396,6 +413,52 @@ class MongoStore:
         with _driver_errors():
             self._database.leases.delete_one({"_id": name, "holder": holder})
 
+    # Documents and accesses
+
+    def document(self, kind: str, name: str) -> Document | None:
+        found = self._list("documents", {"_id": document_key(kind, name)})
+        return found[0] if found else None
+
+    def documents(
+        self, kind: str, *, domain: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Document]:
+        where = {**_given(kind=kind, domain=domain), **_between(since, until)}
+        return self._list("documents", where, order=[("name", 1)])
+
+    def put_document(self, document: Document) -> None:
+        check_document(document)
+        with _driver_errors():
+            new = _document("documents", document)
+            kept = self._database.documents
+            if document.revision == 1:
+                done = _insert_one(kept, new)
+            else:
+                expected = {"_id": new["_id"], "revision": document.revision - 1}
+                done = bool(kept.replace_one(expected, new).matched_count)
+        if not done:
+            raise Conflict(
+                f"{document.kind} {document.name!r}: revision {document.revision} does not follow the kept one"
+            )
+
+    def remove_document(self, kind: str, name: str) -> bool:
+        with _driver_errors():
+            return bool(self._database.documents.delete_one({"_id": document_key(kind, name)}).deleted_count)
+
+    def add_accesses(self, accesses: Sequence[Access]) -> None:
+        self._keep_all("accesses", accesses)
+
+    def accesses(
+        self,
+        *,
+        actor: str | None = None,
+        domain: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Access]:
+        where = {**_given(actor=actor, domain=domain, action=action), **_between(since, None)}
+        return self._list("accesses", where, limit=limit)
+
     # The store itself
 
     def ping(self) -> None:
@@ -408,7 +471,11 @@ class MongoStore:
                 return self._export_rows(after, limit)
             if kind == "successions":
                 return self._export_successions(after, limit)
-        records = self._list(kind, {} if after is None else {"_id": {"$gt": after}}, limit=limit, order=[("_id", 1)])
+        where: Bson = {} if after is None else {"_id": {"$gt": after}}
+        order = [("_id", 1)]
+        if kind == "documents":  # by kind, then name, as in SQL: in `_id`, letters below TAB would change that order
+            where, order = _documents_behind(after), [("kind", 1), ("name", 1)]
+        records = self._list(kind, where, limit=limit, order=order)
         return [(key_of(kind, record), write_json(record)) for record in records]
 
     def _export_rows(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
@@ -445,7 +512,7 @@ class MongoStore:
                 lambda session: self._database[kind].bulk_write(writes, ordered=False, session=session).matched_count
             )
 
-    def _row_writes(self, records: Mapping[str, BatchRow]) -> list[ReplaceOne[Document]]:
+    def _row_writes(self, records: Mapping[str, BatchRow]) -> list[ReplaceOne[Bson]]:
         attempts = _attempts(self._database, {split_row_key(key)[0] for key in records})
         documents = (
             document
@@ -474,7 +541,7 @@ class MongoStore:
         self._client.close()
 
 
-def _make_registry(database: Database[Document], domain: str) -> None:
+def _make_registry(database: Database[Bson], domain: str) -> None:
     empty = {"revision": 0, "champions": {}, "history": []}
     try:
         database.registry.update_one({"_id": domain}, {"$setOnInsert": empty}, upsert=True)
@@ -482,7 +549,16 @@ def _make_registry(database: Database[Document], domain: str) -> None:
         return  # someone else has just made it
 
 
-def _insert_new(collection: Collection[Document], documents: Sequence[Document]) -> None:
+def _insert_one(collection: Collection[Bson], document: Bson) -> bool:
+    """Whether it was written; False when its `_id` is there already."""
+    try:
+        collection.insert_one(document)
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+def _insert_new(collection: Collection[Bson], documents: Sequence[Bson]) -> None:
     try:
         collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
@@ -495,7 +571,12 @@ def _only_duplicates(error: BulkWriteError) -> bool:
     return not error.details.get("writeConcernErrors") and all(e["code"] == DUPLICATE_KEY for e in refused)
 
 
-def _between(since: datetime | None, until: datetime | None) -> Document:
+def _given(**values: str | None) -> Bson:
+    """Only documents with these values; None asks for nothing."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _between(since: datetime | None, until: datetime | None) -> Bson:
     limits = {}
     if since is not None:
         # Times are whole numbers, so this is ">= since"; said so because SecantusDB, on which the tests run, drops the
@@ -506,7 +587,14 @@ def _between(since: datetime | None, until: datetime | None) -> Document:
     return {"at": limits} if limits else {}
 
 
-def _attempts(database: Database[Document], batches: Iterable[str]) -> dict[str, str]:
+def _documents_behind(after: str | None) -> Bson:
+    if after is None:
+        return {}
+    kind, name = split_document_key(after)
+    return {"$or": [{"kind": {"$gt": kind}}, {"kind": kind, "name": {"$gt": name}}]}
+
+
+def _attempts(database: Database[Bson], batches: Iterable[str]) -> dict[str, str]:
     """The attempt whose rows are those of each batch; batches that are not (or not wholly) there are left out."""
     found = database.batches.find({"_id": {"$in": list(batches)}}, {"attempt": 1})
     return {document["_id"]: document["attempt"] for document in found}
@@ -516,7 +604,7 @@ def _history(document: Mapping[str, Any]) -> list[Succession]:
     return [_unflat("successions", entry) for entry in document.get("history", [])]
 
 
-def _writes(kind: str, records: Iterable[Any]) -> list[ReplaceOne[Document] | UpdateOne]:
+def _writes(kind: str, records: Iterable[Any]) -> list[ReplaceOne[Bson] | UpdateOne]:
     documents = [_document(kind, record) for record in records]
     if kind != "batches":
         return [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
@@ -528,13 +616,13 @@ def _writes(kind: str, records: Iterable[Any]) -> list[ReplaceOne[Document] | Up
 class _MongoSource:
     """The questions of `matching.Source`."""
 
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Bson]) -> None:
         self._database = database
 
-    def _find(self, kind: str, where: Document) -> list[Any]:
+    def _find(self, kind: str, where: Bson) -> list[Any]:
         return [_record(kind, document) for document in self._database[kind].find(where)]
 
-    def _backwards(self, kind: str, where: Document, before: matching.Place | None) -> list[Any]:
+    def _backwards(self, kind: str, where: Bson, before: matching.Place | None) -> list[Any]:
         if before is not None:
             at, last = before
             where = {"$and": [where, {"$or": [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": last}}]}]}
@@ -560,7 +648,7 @@ class _MongoSource:
         return list(found.values())
 
     def outcomes_backwards(self, domain: str, before: matching.Place | None, *, by_prediction: bool) -> list[Outcome]:
-        where: Document = {"domain": domain}
+        where: Bson = {"domain": domain}
         if by_prediction:
             where["prediction"] = {"$ne": None}
         return self._backwards("outcomes", where, before)

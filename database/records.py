@@ -30,7 +30,7 @@ class ChampionKey(msgspec.Struct, frozen=True, order=True):
         return f"{self.domain}/{self.target}@{self.moment}"
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one model said about one target.
 
     value: in target units, or a level's name. interval: (low, high) in target units with `coverage` (0 to 1) as its
@@ -49,10 +49,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     out_of_range: tuple[str, ...] = ()
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row that was answered: what was asked, by whom, what was said. Logged before the answer leaves.
 
-    inputs: every known column of the row, protected ones too. source: "api", "dashboard", "cli".
+    inputs: every known column of the row, protected ones too. source: "api", "dashboard", "cli". actor: the name of
+    the key or user that asked, None where nobody was asked to say. shadow: what challengers said about the same row;
+    logged beside the answers, never given as one.
     """
 
     id: str
@@ -65,6 +67,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     student: str | None = None
     group: str | None = None
     period: str | None = None
+    actor: str | None = None
+    shadow: tuple[Answer, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,7 +206,35 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     details: Mapping[str, Any] = {}
 
 
-Record = Prediction | Outcome | Batch | ModelVersion | Succession | DriftRecord | DecisionRecord | Event
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """Something small that changes: a key, a user, a trial, a profile, the state of an alert. Its key: (kind, name).
+
+    revision: counts from 1, one more with every change. body: JSON-ready values; what JSON has no word for (NaN)
+    comes back as None. at: when it changed last, or whatever else its kind is looked up by.
+    """
+
+    kind: str
+    name: str
+    revision: int
+    at: datetime
+    domain: str | None = None
+    body: Mapping[str, Any]  # last, so that SQLite reads the fields above without walking through megabytes
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Who looked at or changed what about students, or was refused. details holds no student data but pseudonyms."""
+
+    id: str
+    actor: str
+    action: str
+    at: datetime
+    domain: str | None = None
+    details: Mapping[str, Any] = {}
+
+
+Record = (
+    Prediction | Outcome | Batch | ModelVersion | Succession | DriftRecord | DecisionRecord | Event | Document | Access
+)
 
 
 def now() -> datetime:

@@ -27,16 +27,19 @@ from database.layout import (
     micros,
     read_json,
     row_key,
+    split_document_key,
     split_row_key,
     split_succession_key,
     write_json,
 )
 from database.records import (
+    Access,
     Batch,
     BatchKind,
     BatchRow,
     ChampionKey,
     DecisionRecord,
+    Document,
     DriftRecord,
     Event,
     LabeledRecord,
@@ -45,8 +48,20 @@ from database.records import (
     Prediction,
     Succession,
 )
-from database.store import Conflict, RecordStore, StoreUnavailable, check_successions
-from database.tables import BATCH_ROWS, BATCHES, HEAD, LEASES, MODELS, OUTCOMES, PREDICTIONS, SUCCESSIONS, TABLES
+from database.store import Conflict, RecordStore, StoreUnavailable, check_document, check_successions
+from database.tables import (
+    ACCESSES,
+    BATCH_ROWS,
+    BATCHES,
+    DOCUMENTS,
+    HEAD,
+    LEASES,
+    MODELS,
+    OUTCOMES,
+    PREDICTIONS,
+    SUCCESSIONS,
+    TABLES,
+)
 
 BUSY_MS = 10_000
 """How long a SQLite writer waits for another one before it gives up."""
@@ -319,23 +334,19 @@ class SqlStore:
         since: datetime | None = None,
         until: datetime | None = None,
         student: str | None = None,
+        actor: str | None = None,
+        groups: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
-        statement = _newest("predictions").where(PREDICTIONS.c.domain == domain).limit(limit)
-        if since is not None:
-            statement = statement.where(PREDICTIONS.c.at >= micros(since))
-        if until is not None:
-            statement = statement.where(PREDICTIONS.c.at < micros(until))
-        if student is not None:
-            statement = statement.where(PREDICTIONS.c.student == student)
+        statement = _newest("predictions").where(*_between(PREDICTIONS, since, until)).limit(limit)
+        statement = statement.where(*_given(PREDICTIONS, domain=domain, student=student, actor=actor))
+        if groups is not None:
+            statement = statement.where(PREDICTIONS.c.group.in_(groups))
         return self._list("predictions", statement)
 
     def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int:
-        statement = sa.select(sa.func.count()).select_from(PREDICTIONS)
-        if domain is not None:
-            statement = statement.where(PREDICTIONS.c.domain == domain)
-        if since is not None:
-            statement = statement.where(PREDICTIONS.c.at >= micros(since))
+        wanted = [*_given(PREDICTIONS, domain=domain), *_between(PREDICTIONS, since, None)]
+        statement = sa.select(sa.func.count()).select_from(PREDICTIONS).where(*wanted)
         with self._reading() as connection:
             return int(connection.execute(statement).scalar_one())
 
@@ -368,12 +379,7 @@ class SqlStore:
         return True
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
-        statement = _newest("batches")
-        if domain is not None:
-            statement = statement.where(BATCHES.c.domain == domain)
-        if kind is not None:
-            statement = statement.where(BATCHES.c.kind == kind)
-        return self._list("batches", statement)
+        return self._list("batches", _newest("batches").where(*_given(BATCHES, domain=domain, kind=kind)))
 
     def batch_rows(self, batch: str) -> list[BatchRow]:
         columns = _columns("batch_rows")
@@ -439,9 +445,7 @@ class SqlStore:
         self._keep("events", [event])
 
     def events(self, domain: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[Event]:
-        statement = _journal("events", domain, limit)
-        if kind is not None:
-            statement = statement.where(TABLES["events"].c.kind == kind)
+        statement = _journal("events", domain, limit).where(*_given(TABLES["events"], kind=kind))
         return self._list("events", statement)
 
     def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
@@ -458,6 +462,56 @@ class SqlStore:
     def release_lease(self, name: str, holder: str) -> None:
         with self._writing() as connection:
             connection.execute(LEASES.delete().where(LEASES.c.name == name, LEASES.c.holder == holder))
+
+    # Documents and accesses
+
+    def document(self, kind: str, name: str) -> Document | None:
+        wanted = _given(DOCUMENTS, kind=kind, name=name)
+        found = self._list("documents", sa.select(*_columns("documents")).where(*wanted))
+        return found[0] if found else None
+
+    def documents(
+        self, kind: str, *, domain: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Document]:
+        wanted = [*_given(DOCUMENTS, kind=kind, domain=domain), *_between(DOCUMENTS, since, until)]
+        return self._list("documents", sa.select(*_columns("documents")).where(*wanted).order_by(DOCUMENTS.c.name))
+
+    def put_document(self, document: Document) -> None:
+        check_document(document)
+        row = _row("documents", document)
+        with self._writing() as connection:
+            if document.revision == 1:
+                done = _write(connection, "documents", [row])
+            else:
+                same = _given(DOCUMENTS, kind=document.kind, name=document.name)
+                change = DOCUMENTS.update().where(*same, DOCUMENTS.c.revision == document.revision - 1)
+                done = connection.execute(
+                    change.values(dict(zip(LAYOUTS["documents"].names, row, strict=True)))
+                ).rowcount
+        if not done:
+            raise Conflict(
+                f"{document.kind} {document.name!r}: revision {document.revision} does not follow the kept one"
+            )
+
+    def remove_document(self, kind: str, name: str) -> bool:
+        with self._writing() as connection:
+            removed = connection.execute(DOCUMENTS.delete().where(*_given(DOCUMENTS, kind=kind, name=name)))
+        return bool(removed.rowcount)
+
+    def add_accesses(self, accesses: Sequence[Access]) -> None:
+        self._keep("accesses", accesses)
+
+    def accesses(
+        self,
+        *,
+        actor: str | None = None,
+        domain: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Access]:
+        wanted = [*_given(ACCESSES, actor=actor, domain=domain, action=action), *_between(ACCESSES, since, None)]
+        return self._list("accesses", _newest("accesses").where(*wanted).limit(limit))
 
     # The store itself
 
@@ -503,19 +557,29 @@ class SqlStore:
         self._engine.dispose()
 
 
+def _given(table: sa.Table, **values: str | None) -> list[sa.ColumnElement[bool]]:
+    """Only rows with these values; None asks for nothing."""
+    return [table.c[name] == value for name, value in values.items() if value is not None]
+
+
+def _between(table: sa.Table, since: datetime | None, until: datetime | None) -> list[sa.ColumnElement[bool]]:
+    after = [] if since is None else [table.c.at >= micros(since)]
+    return after if until is None else [*after, table.c.at < micros(until)]
+
+
 def _same_key(table: sa.Table, key: ChampionKey) -> list[sa.ColumnElement[bool]]:
     return [table.c.domain == key.domain, table.c.target == key.target, table.c.moment == key.moment]
 
 
 def _journal(kind: str, domain: str | None, limit: int) -> sa.Select[Any]:
-    statement = _newest(kind).limit(limit)
-    return statement if domain is None else statement.where(TABLES[kind].c.domain == domain)
+    return _newest(kind).where(*_given(TABLES[kind], domain=domain)).limit(limit)
 
 
 def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:
     parts: dict[str, Callable[[str], tuple[str | int, ...]]] = {
         "batch_rows": split_row_key,
         "successions": split_succession_key,
+        "documents": split_document_key,
     }
     return parts[kind](key) if kind in parts else (key,)
 

@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Protocol
 
 from database.records import (
+    Access,
     Batch,
     BatchKind,
     BatchRow,
     ChampionKey,
     DecisionRecord,
+    Document,
     DriftRecord,
     Event,
     LabeledRecord,
@@ -29,7 +31,7 @@ class StoreUnavailable(RuntimeError):
 
 
 class Conflict(RuntimeError):
-    """Someone else changed the champion first: the generation is no longer the expected one."""
+    """Someone else changed the champion or document first: its generation or revision is not the expected one."""
 
 
 def check_successions(successions: Sequence[Succession]) -> None:
@@ -41,13 +43,28 @@ def check_successions(successions: Sequence[Succession]) -> None:
         raise Conflict("a key occurs twice in one change of champions")
 
 
+LONGEST_KEY = 2_000
+"""Bytes of UTF-8 that a document's kind and name may have together: an index of PostgreSQL holds no longer key."""
+
+
+def check_document(document: Document) -> None:
+    """Raises ValueError for a kind or name with a TAB (it stands between the two in keys), or too long ones."""
+    for text in (document.kind, document.name):
+        if "\t" in text:
+            raise ValueError(f"{text!r} holds a TAB: the kind and name of a document may not")
+    length = len(document.kind.encode()) + len(document.name.encode())
+    if length > LONGEST_KEY:
+        raise ValueError(f"kind and name of a document have {length:,} bytes: at most {LONGEST_KEY:,} fit")
+
+
 class PredictionLog(Protocol):
     """Predictions and what came of them."""
 
     def add_predictions(self, predictions: Sequence[Prediction]) -> None:
         """Keep all or none, durably, before returning. An id that is already there is left as it is. Raises ValueError
-        for an answer that is NaN or infinite. (A MongoDB without transactions, that is one server without a replica
-        set, can keep part of a call that it cuts off; giving the same predictions again completes it.)"""
+        for an answer, given or shadow, that is NaN or infinite. (A MongoDB without transactions, that is one server
+        without a replica set, can keep part of a call that it cuts off; giving the same predictions again completes
+        it.)"""
 
     def prediction(self, id: str) -> Prediction | None: ...
 
@@ -58,9 +75,12 @@ class PredictionLog(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         student: str | None = None,
+        actor: str | None = None,
+        groups: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
-        """Newest first; since is inclusive, until exclusive."""
+        """Newest first; since is inclusive, until exclusive. groups: only rows whose group is one of these, so that an
+        empty sequence finds nothing."""
 
     def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int: ...
 
@@ -141,7 +161,45 @@ class Journal(Protocol):
         """Give the lease back; nothing happens when someone else has it by now."""
 
 
-class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Protocol):
+class Documents(Protocol):
+    """Small things that change: keys, users, trials, profiles, states of alerts. A document changes by
+    compare-and-swap on its revision."""
+
+    def document(self, kind: str, name: str) -> Document | None: ...
+
+    def documents(
+        self, kind: str, *, domain: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Document]:
+        """Sorted by name; since is inclusive, until exclusive, both on `at`."""
+
+    def put_document(self, document: Document) -> None:
+        """Keep it in place of the one with its kind and name. Its revision must be exactly one above the kept one's (1
+        where there is none) at the time of the commit. Raises Conflict otherwise, nothing changed; ValueError for a
+        kind or name with a TAB or of more than `LONGEST_KEY` bytes, and on MongoDB for more than 16 MB."""
+
+    def remove_document(self, kind: str, name: str) -> bool:
+        """Whether it was there. The next one of this kind and name starts at revision 1 again."""
+
+
+class AccessLog(Protocol):
+    """Who looked at or changed what about students, or was refused."""
+
+    def add_accesses(self, accesses: Sequence[Access]) -> None:
+        """Keep all or none, as `add_predictions` does. An id that is already there is left as it is."""
+
+    def accesses(
+        self,
+        *,
+        actor: str | None = None,
+        domain: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[Access]:
+        """Newest first; since is inclusive."""
+
+
+class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents, AccessLog, Protocol):
     """Everything that Gradewatch remembers.
 
     Safe to share between threads; several processes may have the same database open. Every method either does all of
@@ -171,6 +229,8 @@ KINDS = (
     "drift_reports",
     "decisions",
     "events",
+    "documents",
+    "accesses",
 )
 """The kinds of document that `export` and `load` know, in an order in which loading them keeps references whole."""
 

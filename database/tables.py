@@ -7,7 +7,7 @@ everywhere, times are whole microseconds since 1970 UTC, nested values are JSON 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -45,6 +45,8 @@ PREDICTIONS = Table(
     _text("student", missing=True),
     _text("group", missing=True),
     _text("period", missing=True),
+    _text("actor", missing=True),
+    _text("shadow", missing=True),
     Index("predictions_by_time", "domain", "at", "id"),
     _where_known("student", "predictions", "domain", "student"),
 )
@@ -159,6 +161,32 @@ EVENTS = Table(
     _text("details"),
     Index("events_by_time", "at"),
     Index("events_by_kind", "kind", "at"),
+)
+
+DOCUMENTS = Table(
+    "documents",
+    METADATA,
+    _key("kind"),
+    _key("name"),
+    Column("revision", Integer, nullable=False),
+    _at(),
+    _text("domain", missing=True),
+    _text("body"),
+    Index("documents_by_time", "kind", "at"),
+)
+
+ACCESSES = Table(
+    "accesses",
+    METADATA,
+    _key("id"),
+    _text("actor"),
+    _text("action"),
+    _at(),
+    _text("domain", missing=True),
+    _text("details"),
+    Index("accesses_by_time", "at"),
+    Index("accesses_by_actor", "actor", "at"),
+    Index("accesses_by_domain", "domain", "at"),
 )
 
 LEASES = Table("leases", METADATA, _key("name"), _text("holder"), Column("expires", BigInteger, nullable=False))
