@@ -8,11 +8,13 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
     from model.home import Home
+
+OFF = "off"
 
 
 class Settings(BaseSettings):
@@ -23,6 +25,8 @@ class Settings(BaseSettings):
     of the institution's own domain files. pseudonym_secret: key of the student pseudonyms; losing it parts old records
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
     looks for a new champion. allowed_hosts: the names that the service is called by, with commas; "*" admits all.
+    rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
+    and counted requests between workers and machines.
     """
 
     model_config = SettingsConfigDict(
@@ -45,6 +49,8 @@ class Settings(BaseSettings):
     allowed_hosts: str = "127.0.0.1,localhost,::1"
     max_rows: int = Field(default=100_000, ge=1)
     max_upload_mb: int = Field(default=100, ge=1)
+    rate_limit: str = "600/minute"
+    redis_url: SecretStr | None = None  # may hold a password
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -55,6 +61,15 @@ class Settings(BaseSettings):
         if self.pseudonym_secret is not None and len(self.pseudonym_secret.get_secret_value()) < 16:
             raise ValueError("GRADEWATCH_PSEUDONYM_SECRET is shorter than 16 characters")
         return self
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_limit(cls, text: str) -> str:
+        from api.limits import parse_limit
+
+        if text != OFF:
+            parse_limit(text)
+        return text
 
     def open_home(self) -> "Home":
         """The installation that these settings describe. Raises SchemaError or StoreUnavailable."""

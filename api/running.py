@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from api.jobs import Jobs
+from api.limits import Limit, Limiter, parse_limit
 from api.wire import EXAMPLES_WARNING
 from database.append import SqliteAppender, open_appender
 from database.records import Prediction
@@ -21,7 +22,7 @@ from model.home import Home
 from model.log import GroupCommitLog
 from model.service import PredictionService
 from preprocessing.bodies import RowReader
-from settings import Settings
+from settings import OFF, Settings
 
 log = logging.getLogger("gradewatch.api")
 
@@ -29,7 +30,7 @@ log = logging.getLogger("gradewatch.api")
 @dataclass(frozen=True)
 class Running:
     """predictions: the road to an answer, logging by `log`. appender: under the log, where the store has one. readers:
-    of request bodies, by domain."""
+    of request bodies, by domain. limiter: counts requests by who makes them."""
 
     settings: Settings
     home: Home
@@ -39,6 +40,12 @@ class Running:
     predictions: PredictionService
     readers: Mapping[str, RowReader]
     jobs: Jobs
+    limiter: Limiter
+
+    @cached_property
+    def rate_limit(self) -> Limit | None:
+        """How many requests one user or key may make; None: any number."""
+        return None if self.settings.rate_limit == OFF else parse_limit(self.settings.rate_limit)
 
     @cached_property
     def hosts(self) -> frozenset[str]:
@@ -82,6 +89,7 @@ def _open(settings: Settings) -> Running:
         predictions=PredictionService(home.schemas, home.champions, writer, secret=home.secret, cache=cache),
         readers={name: RowReader(schema, home.secret) for name, schema in home.schemas.items()},
         jobs=Jobs(settings, home.store),
+        limiter=Limiter(),
     )
 
 
