@@ -1,0 +1,28 @@
+"""The record of access: who looked at or changed what about students, who signed in, who was refused.
+
+It makes and stores entries. Whether something may be done is decided elsewhere.
+"""
+
+from typing import Any, Literal
+
+from database.records import Access, new_id, now
+from database.store import AccessLog
+
+Action = Literal[
+    "predictions listed", "prediction read", "student looked up", "batch uploaded", "outcomes uploaded",
+    "drift judged", "retraining started", "champion activated", "champion rolled back", "cache emptied",
+    "key created", "key revoked", "user added", "user changed", "user disabled", "user enabled", "password changed",
+    "signed in", "refused",
+]  # fmt: skip
+"""Everything that is recorded. Predictions are not among them: the log of predictions names who asked."""
+
+
+def entry(actor: str, action: Action, domain: str | None = None, **details: Any) -> Access:
+    """An entry of this moment. details: JSON-ready, no student data but pseudonyms; None values are left out."""
+    known = {name: value for name, value in details.items() if value is not None}
+    return Access(id=new_id(), actor=actor, action=action, at=now(), domain=domain, details=known)
+
+
+def note(log: AccessLog, actor: str, action: Action, domain: str | None = None, **details: Any) -> None:
+    """Store an entry before returning. Raises StoreUnavailable: then what it is about must not happen either."""
+    log.add_accesses([entry(actor, action, domain, **details)])

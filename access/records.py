@@ -1,0 +1,109 @@
+"""Keys and users as they are kept: documents of the store, of kinds "api_key" and "user".
+
+No key and no password is in them, only what recognises one. They are made and changed in `keys` and `users`.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from access.roles import PERMISSIONS, Principal, Role
+from database.records import Document
+
+KEY, USER = "api_key", "user"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+
+
+class BadGrant(ValueError):
+    """A key or user that must not be made so; the message says what to change."""
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key or user is allowed. domains, groups: to which it is confined; empty: to none in particular."""
+
+    role: Role
+    domains: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key. digest: SHA-256 of its text, in hexadecimal. rate: its own limit in words, None for everybody's."""
+
+    name: str
+    grant: Grant
+    digest: str
+    created: datetime
+    expires: datetime | None = None
+    revoked: datetime | None = None
+    rate: str | None = None
+
+    def principal(self) -> Principal:
+        return _principal(f"{KEY_ACTOR}{self.name}", self.grant, self.rate)
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """Someone who signs in. password: its argon2id hash with parameters and salt. revision: of the document."""
+
+    name: str
+    grant: Grant
+    password: str
+    created: datetime
+    disabled: datetime | None = None
+    revision: int = 0
+
+    def principal(self) -> Principal:
+        return _principal(f"{USER_ACTOR}{self.name}", self.grant)
+
+
+KEY_ACTOR, USER_ACTOR = "key:", "user:"
+
+
+def _principal(name: str, grant: Grant, rate: str | None = None) -> Principal:
+    return Principal(
+        name=name,
+        permissions=PERMISSIONS[grant.role],
+        domains=frozenset(grant.domains) or None,
+        groups=frozenset(grant.groups) or None,
+        rate=rate,
+    )
+
+
+def check_name(name: str) -> str:
+    """`name`, if it can be one. Raises BadGrant."""
+    if not NAME.fullmatch(name):
+        raise BadGrant(f"{name!r:.80} is no name: up to 64 letters, digits, '.', '_', '@' or '-', no blank")
+    return name
+
+
+def check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
+    """`grant`, if it means something. domains: those there are. Raises BadGrant."""
+    there = sorted(domains)
+    if unknown := [name for name in grant.domains if name not in there]:
+        raise BadGrant(f"no domain {', '.join(unknown)}; there are: {', '.join(there)}")
+    if grant.groups and grant.role != "teacher":
+        raise BadGrant(f"only a teacher is confined to groups: a {grant.role} sees no row, or needs whole files")
+    if grant.groups and len(grant.domains) != 1:
+        raise BadGrant("groups are groups of a domain: name exactly one with --domain")
+    if grant.domains and grant.role == "metrics":
+        raise BadGrant("metrics are about the whole installation: leave --domain out")
+    return grant
+
+
+def document(kind: str, record: Key | User, revision: int, at: datetime) -> Document:
+    """`record` as the store keeps it."""
+    body: dict[str, Any] = msgspec.to_builtins(record)
+    body.pop("revision", None)
+    return Document(kind=kind, name=record.name, revision=revision, at=at, body=body)
+
+
+def key_of(kept: Document) -> Key:
+    """The key that `document` made this of."""
+    return msgspec.convert(dict(kept.body), Key)
+
+
+def user_of(kept: Document) -> User:
+    """The user that `document` made this of, with the revision that is kept now."""
+    return msgspec.convert({**kept.body, "revision": kept.revision}, User)

@@ -1,0 +1,104 @@
+"""Roles and what each may do, as one table; the principal, which is whoever asks, and the one check of it.
+
+The API, the dashboard and the command line judge by this alone. How a principal is recognised is not known here.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+import msgspec
+
+Role = Literal["viewer", "teacher", "analyst", "admin", "metrics"]
+Permission = Literal["see", "predict", "read", "upload", "judge", "retrain", "change", "operate", "audit", "measure"]
+
+MEANING: Mapping[Permission, str] = {
+    "see": "see aggregates: domains, models, drift reports, performance; no row of a student",
+    "predict": "predict",
+    "read": "read logged predictions",
+    "upload": "upload batches and outcomes, list batches",
+    "judge": "run drift reports",
+    "retrain": "start retraining and read its runs",
+    "change": "change champions",
+    "operate": "read and empty caches",
+    "audit": "read who looked at what",
+    "measure": "read the service's metrics",
+}
+"""Every permission in words."""
+
+_VIEWER: frozenset[Permission] = frozenset({"see"})
+_TEACHER: frozenset[Permission] = _VIEWER | {"predict", "read"}
+_ANALYST: frozenset[Permission] = _TEACHER | {"upload", "judge", "retrain"}
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    "viewer": _VIEWER,
+    "teacher": _TEACHER,
+    "analyst": _ANALYST,
+    "admin": frozenset(get_args(Permission)),
+    "metrics": frozenset({"measure"}),  # of a key that a monitoring system holds
+}
+
+WHOLE: frozenset[Permission] = frozenset({"operate", "audit", "measure"})
+"""Permissions that are about the installation as a whole: nobody confined to domains has them."""
+
+
+class Unauthenticated(Exception):
+    """Who asks is not known, or not any more. actor: whose credential it was, where that is certain."""
+
+    headers: Mapping[str, str] = {"www-authenticate": 'Bearer realm="gradewatch"'}
+
+    def __init__(self, words: str, actor: str | None = None) -> None:
+        super().__init__(words)
+        self.actor = actor
+
+
+class Forbidden(Exception):
+    """Who asks is known, and may not."""
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Whoever asks: a key, a user, or the person at this machine.
+
+    name: "key:…", "user:…", "local" or "anonymous". domains, groups: outside which it may not predict or read; None:
+    everywhere. rate: how often it may ask, in words ("100/minute"); None: as often as the settings say.
+    """
+
+    name: str
+    permissions: frozenset[Permission]
+    domains: frozenset[str] | None = None
+    groups: frozenset[str] | None = None
+    rate: str | None = None
+
+    def may(self, permission: Permission, domain: str | None = None) -> bool:
+        """Whether `require` would let it."""
+        if permission not in self.permissions:
+            return False
+        return self.domains is None or (domain in self.domains if domain is not None else permission not in WHOLE)
+
+
+LOCAL = Principal(name="local", permissions=PERMISSIONS["admin"])
+"""Whoever sits at this machine, where nobody has to sign in."""
+
+ANONYMOUS = Principal(name="anonymous", permissions=frozenset())
+
+
+def require(principal: Principal, permission: Permission, domain: str | None = None) -> None:
+    """Raises Unauthenticated for one who is nobody, Forbidden for one who may not."""
+    if principal.may(permission, domain):
+        return
+    if principal.name == ANONYMOUS.name:
+        raise Unauthenticated("say who you are: send an API key or a token as Authorization: Bearer …, or X-API-Key")
+    if permission not in principal.permissions:
+        raise Forbidden(f"your role does not allow you to {MEANING[permission]}")
+    raise Forbidden("your access is confined to other domains")
+
+
+def require_groups(principal: Principal, groups: Iterable[str | None]) -> None:
+    """Raises Forbidden where a row belongs to a group that `principal` is not confined to, or to no group at all.
+
+    groups: of each row, as `preprocessing.rules.group_of` writes them.
+    """
+    if principal.groups is None:
+        return
+    outside = sum(group not in principal.groups for group in groups)
+    if outside:
+        raise Forbidden(f"{outside:,} of these rows belong to groups that your access is not confined to")

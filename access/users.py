@@ -1,0 +1,110 @@
+"""Users: added, changed, disabled; and whether a password is theirs. Passwords are kept as argon2id hashes.
+
+Tokens and sessions of a user hold the revision of the user's record, so every change here ends them.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from access.journal import Action, note
+from access.records import USER, BadGrant, Grant, User, check_grant, check_name, document, user_of
+from database.records import now
+from database.store import RecordStore
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+SHORTEST, LONGEST = 12, 1024  # characters; the upper end keeps hashing cheap
+MEMORY_KIB, PASSES, LANES = 19_456, 2, 1  # OWASP's first choice for argon2id: 19 MiB, so that a small server bears it
+
+
+@cache
+def _hasher() -> "PasswordHasher":
+    from argon2 import PasswordHasher  # only where someone signs in
+
+    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+
+
+@cache
+def _nobody() -> str:
+    """The hash that an unknown user's password is compared with, so that it takes as long as a known one's."""
+    return _hasher().hash("nobody's password")
+
+
+def is_password(user: User | None, password: str) -> bool:
+    """Whether `password` is the user's, in the same time whether or not there is one. Takes about 30 ms and 19 MiB."""
+    from argon2.exceptions import VerificationError
+
+    nobody = _nobody()  # made by whoever signs in first, known or not
+    kept = nobody if user is None or user.disabled is not None else user.password
+    try:
+        _hasher().verify(kept, password[:LONGEST])
+    except VerificationError:
+        return False
+    return user is not None and user.disabled is None
+
+
+def add_user(store: RecordStore, name: str, grant: Grant, password: str, *, domains: Iterable[str], actor: str) -> User:
+    """A new user. domains: those there are. Raises BadGrant."""
+    check_name(name)
+    check_grant(grant, domains)
+    if grant.role == "metrics":
+        raise BadGrant("metrics are read by a program: make a key for it")
+    if store.document(USER, name) is not None:
+        raise BadGrant(f"there is a user {name!r} already; change it, or choose another name")
+    at = now()
+    user = User(name=name, grant=grant, password=_hashed(password), created=at, revision=1)
+    note(store, actor, "user added", name=name, **msgspec.to_builtins(grant))
+    store.put_document(document(USER, user, 1, at))
+    return user
+
+
+def users(store: RecordStore) -> list[User]:
+    """Every user, by name, disabled ones too."""
+    return [user_of(kept) for kept in store.documents(USER)]
+
+
+def disable_user(store: RecordStore, name: str, *, actor: str) -> User:
+    """Shut a user out, and end every token and session. Raises BadGrant where there is none of that name."""
+    return _change(store, _user(store, name), actor, "user disabled", disabled=now())
+
+
+def enable_user(store: RecordStore, name: str, *, actor: str) -> User:
+    """Let a disabled user in again, with the password as it was. Raises BadGrant."""
+    return _change(store, _user(store, name), actor, "user enabled", disabled=None)
+
+
+def set_password(store: RecordStore, name: str, password: str, *, actor: str) -> User:
+    """Change a user's password; tokens and sessions end. Raises BadGrant."""
+    user = _user(store, name)
+    return _change(store, user, actor, "password changed", password=_hashed(password))
+
+
+def set_grant(store: RecordStore, name: str, grant: Grant, *, domains: Iterable[str], actor: str) -> User:
+    """Change what a user is allowed; tokens and sessions end. Raises BadGrant."""
+    return _change(store, _user(store, name), actor, "user changed", grant=check_grant(grant, domains))
+
+
+def _user(store: RecordStore, name: str) -> User:
+    kept = store.document(USER, name)
+    if kept is None:
+        known = ", ".join(user.name for user in users(store)) or "none"
+        raise BadGrant(f"no user {name!r:.80}; there are: {known}")
+    return user_of(kept)
+
+
+def _change(store: RecordStore, user: User, actor: str, action: Action, **changes: object) -> User:
+    changed = msgspec.structs.replace(user, **changes, revision=user.revision + 1)
+    grant = msgspec.to_builtins(changed.grant) if action == "user changed" else {}
+    note(store, actor, action, name=user.name, **grant)
+    store.put_document(document(USER, changed, changed.revision, now()))
+    return changed
+
+
+def _hashed(password: str) -> str:
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise BadGrant(f"a password has {SHORTEST} to {LONGEST:,} characters")
+    return _hasher().hash(password)
