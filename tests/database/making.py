@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from database.records import (
+    Access,
     Answer,
     Batch,
     BatchKind,
     BatchRow,
     DecisionRecord,
+    Document,
     DriftRecord,
     Event,
     ModelVersion,
@@ -89,3 +91,13 @@ def make_decision(at: datetime = NOON, **fields: Any) -> DecisionRecord:
 
 def make_event(at: datetime = NOON, **fields: Any) -> Event:
     return Event(**({"id": new_id(), "kind": "broken_artifact", "at": at, "details": {"a.b": {"$c": None}}} | fields))
+
+
+def make_document(name: str, revision: int = 1, at: datetime = NOON, **fields: Any) -> Document:
+    plain: dict[str, Any] = {"kind": "profile", "body": {"a.b": {"$c": [None, 1.5]}}}
+    return Document(name=name, revision=revision, at=at, **(plain | fields))
+
+
+def make_access(at: datetime = NOON, **fields: Any) -> Access:
+    plain: dict[str, Any] = {"id": new_id(), "actor": "ann", "action": "looked", "details": {"a.b": {"$c": None}}}
+    return Access(at=at, **(plain | fields))

@@ -9,6 +9,9 @@ from database.records import Answer, BatchRow, Cell, Prediction, new_id
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 """Any text that every database can hold in a column: PostgreSQL has no NUL."""
 
+plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\t"), max_size=12)
+"""The same for the kinds and names of documents, which have no TAB."""
+
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 cells: st.SearchStrategy[Cell] = st.one_of(st.none(), numbers, st.text(max_size=12))
 names = st.one_of(st.sampled_from(["a.b", "$set", "G 1", ".", ""]), st.text(max_size=12))
@@ -46,6 +49,8 @@ predictions = st.builds(
     student=maybe,
     group=maybe,
     period=maybe,
+    actor=maybe,
+    shadow=st.lists(answers, max_size=2).map(tuple),
 )
 rows = st.builds(
     BatchRow,

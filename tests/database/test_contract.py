@@ -14,9 +14,11 @@ from tests.database import strategies
 from tests.database.making import (
     NOON,
     after,
+    make_access,
     make_answer,
     make_batch,
     make_decision,
+    make_document,
     make_drift_report,
     make_event,
     make_model,
@@ -60,6 +62,18 @@ class TestPredictions:
         assert store.predictions("school", student="s1", until=after(5), limit=1) == [p[3]]
         assert store.predictions("course") == []
 
+    def test_are_found_by_who_asked_and_by_group(self, store: RecordStore) -> None:
+        p = [make_prediction(after(n), actor=a, group=g) for n, (a, g) in enumerate(zip("aab", "AAB", strict=True))]
+        other = make_prediction(after(9))
+        store.add_predictions([*p, other])
+        assert store.predictions("school", actor="a") == [p[1], p[0]]
+        assert store.predictions("school", groups=["B", "C"]) == [p[2]]
+        assert store.predictions("school", groups=["A", "B"], limit=2) == [p[2], p[1]]
+        assert store.predictions("school", groups=("A",), actor="a", until=after(1)) == [p[0]]
+        assert store.predictions("school", groups=[]) == []
+        assert store.predictions("school", actor="b", groups=["A"]) == []
+        assert store.predictions("school") == [other, *p[::-1]]
+
     def test_are_counted(self, store: RecordStore) -> None:
         store.add_predictions([make_prediction(after(n)) for n in range(4)] + [make_prediction(domain="k12")])
         assert store.count_predictions() == 5
@@ -92,6 +106,8 @@ class TestPredictions:
     def test_an_answer_that_is_no_number_is_refused(self, store: RecordStore, value: float) -> None:
         with pytest.raises(ValueError, match="G3"):
             store.add_predictions([make_prediction(answers=(make_answer(value=value),))])
+        with pytest.raises(ValueError, match="marks"):
+            store.add_predictions([make_prediction(shadow=(make_answer("marks", value=value),))])
 
     def test_a_time_without_a_zone_is_refused(self, store: RecordStore) -> None:
         with pytest.raises(ValueError, match="zone"):
@@ -149,6 +165,18 @@ class TestOutcomes:
         assert store.matched("school", "G3") == expected
         assert store.matched("school", "G3", since=after(3)) == expected[:2]
         assert store.matched("school", "G3", limit=1) == expected[:1]
+
+    def test_come_with_what_challengers_said(self, store: RecordStore) -> None:
+        shadow = (make_answer(value=9.5), make_answer(value="C"))
+        with_it, without = make_prediction(after(1), student="s", shadow=shadow), make_prediction(student="t")
+        store.add_predictions([with_it, without])
+        store.add_outcomes([make_outcome(student="s"), make_outcome(student="t")])
+        assert [p.shadow for p, _ in store.matched("school", "G3")] == [shadow, ()]
+
+    def test_of_a_target_that_only_a_challenger_answered_match_nothing(self, store: RecordStore) -> None:
+        store.add_predictions([make_prediction(student="s", target="G1", shadow=(make_answer("G3"),))])
+        store.add_outcomes([make_outcome(student="s")])
+        assert store.matched("school", "G3") == []
 
     def test_of_two_courses_of_one_student_stay_apart(self, store: RecordStore) -> None:
         algebra, drawing = (
@@ -379,6 +407,133 @@ class TestJournal:
         assert store.events(kind=kind) == [event]
 
 
+class TestDocuments:
+    @generated
+    @given(name=strategies.plain, body=strategies.documents, at=strategies.times, domain=strategies.maybe)
+    def test_come_back_as_they_were_given(
+        self, store: RecordStore, name: str, body: dict[str, object], at: datetime, domain: str | None
+    ) -> None:
+        document = make_document(name, 1, at, kind=name + new_id(), body=body, domain=domain)
+        store.put_document(document)
+        assert store.document(document.kind, name) == document
+        assert store.documents(document.kind) == [document]
+
+    def test_each_revision_takes_the_place_of_the_one_before(self, store: RecordStore) -> None:
+        assert store.document("profile", "monday") is None
+        first, second = make_document("monday"), make_document("monday", 2, after(1), body={"n": 2}, domain="school")
+        store.put_document(first)
+        store.put_document(second)
+        assert store.document("profile", "monday") == second
+        assert store.documents("profile") == [second]
+        assert store.document("profile", "tuesday") is None
+        assert store.document("key", "monday") is None
+
+    @pytest.mark.parametrize("revision", [-1, 0, 1, 2, 4])
+    def test_a_revision_that_is_not_the_next_is_a_conflict(self, store: RecordStore, revision: int) -> None:
+        store.put_document(make_document("monday"))
+        store.put_document(kept := make_document("monday", 2))
+        with pytest.raises(Conflict, match="'monday'"):
+            store.put_document(make_document("monday", revision, body={"changed": True}))
+        assert store.documents("profile") == [kept]
+
+    @pytest.mark.parametrize("revision", [-1, 0, 2])
+    def test_the_first_revision_is_one(self, store: RecordStore, revision: int) -> None:
+        with pytest.raises(Conflict, match="'monday'"):
+            store.put_document(make_document("monday", revision))
+        assert store.documents("profile") == []
+
+    def test_are_listed_by_name_within_their_limits(self, store: RecordStore) -> None:
+        a, b, c = (
+            make_document(n, 1, after(t), domain=d) for n, t, d in (("a", 3, None), ("b", 1, "k12"), ("ä", 2, "k12"))
+        )
+        for document in (c, a, b, make_document("d", kind="key")):
+            store.put_document(document)
+        assert store.documents("profile") == [a, b, c]
+        assert store.documents("profile", domain="k12") == [b, c]
+        assert store.documents("profile", since=after(2)) == [a, c]
+        assert store.documents("profile", since=after(1), until=after(3), domain="k12") == [b, c]
+        assert store.documents("profile", until=after(2)) == [b]
+        assert store.documents("unknown") == []
+
+    def test_a_removed_one_is_gone_and_its_name_free(self, store: RecordStore) -> None:
+        store.put_document(make_document("monday"))
+        store.put_document(other := make_document("tuesday"))
+        assert store.remove_document("profile", "monday")
+        assert not store.remove_document("profile", "monday")
+        assert not store.remove_document("key", "tuesday")
+        with pytest.raises(Conflict):
+            store.put_document(make_document("monday", 2))
+        assert store.documents("profile") == [other]
+        store.put_document(make_document("monday"))
+        assert [d.name for d in store.documents("profile")] == ["monday", "tuesday"]
+
+    @pytest.mark.parametrize("revision", [1, 2])
+    def test_of_threads_that_change_one_at_once_exactly_one_wins(self, store: RecordStore, revision: int) -> None:
+        for before in range(1, revision):
+            store.put_document(make_document("monday", before))
+        won: list[str] = []
+
+        def change(who: str) -> None:
+            try:
+                store.put_document(make_document("monday", revision, body={"who": who}))
+            except Conflict:
+                return
+            won.append(who)
+
+        run_together([lambda who=who: change(who) for who in "abcdef"])
+        assert len(won) == 1
+        assert store.documents("profile") == [make_document("monday", revision, body={"who": won[0]})]
+
+    @pytest.mark.parametrize("fields", [{"name": "a\tb"}, {"name": "a", "kind": "\t"}, {"name": "é" * 1_000}])
+    def test_a_name_that_is_no_key_is_refused(self, store: RecordStore, fields: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match="kind and name of a document"):
+            store.put_document(make_document(**fields))  # type: ignore[arg-type]
+
+    def test_may_have_several_megabytes_and_the_longest_of_names(self, store: RecordStore) -> None:
+        body = {f"feature {n}": [n / 7] * 1_000 for n in range(200)}
+        store.put_document(document := make_document("".join(chr(200 + n % 900) for n in range(996)), body=body))
+        assert store.document("profile", document.name) == document
+
+
+class TestAccesses:
+    def test_are_listed_newest_first_by_actor_domain_and_action(self, store: RecordStore) -> None:
+        everywhere, here, refused, bob = (
+            make_access(after(1)),
+            make_access(after(2), domain="school"),
+            make_access(after(3), domain="school", action="refused"),
+            make_access(after(4), domain="school", actor="bob"),
+        )
+        store.add_accesses([refused, everywhere, bob])
+        store.add_accesses([here])
+        assert store.accesses() == [bob, refused, here, everywhere]
+        assert store.accesses(actor="ann") == [refused, here, everywhere]
+        assert store.accesses(domain="school", action="looked") == [bob, here]
+        assert store.accesses(actor="ann", domain="school", since=after(3)) == [refused]
+        assert store.accesses(since=after(2), limit=2) == [bob, refused]
+        assert store.accesses(limit=0) == []
+        assert store.accesses(actor="eve") == []
+
+    def test_one_that_is_there_is_left_as_it_is(self, store: RecordStore) -> None:
+        store.add_accesses([first := make_access()])
+        store.add_accesses([make_access(id=first.id, actor="eve"), other := make_access(after(1))])
+        store.add_accesses([])
+        assert store.accesses() == [other, first]
+
+    def test_none_of_a_call_is_kept_when_one_cannot_be(self, store: RecordStore) -> None:
+        with pytest.raises(ValueError, match="surrogate"):
+            store.add_accesses([make_access(), make_access(details={"file": "\ud800"})])
+        assert store.accesses() == []
+
+    @generated
+    @given(details=strategies.documents, at=strategies.times, domain=strategies.maybe, action=strategies.words)
+    def test_come_back_as_they_were_given(
+        self, store: RecordStore, details: dict[str, object], at: datetime, domain: str | None, action: str
+    ) -> None:
+        access = make_access(at, actor=new_id(), details=details, domain=domain, action=action)
+        store.add_accesses([access])
+        assert store.accesses(actor=access.actor) == [access]
+
+
 class TestLeases:
     def test_one_holder_has_it_until_it_gives_it_back(self, store: RecordStore) -> None:
         assert store.try_lease("retrain", "a", 60) is None
@@ -433,6 +588,22 @@ class TestExport:
         store.succeed([make_succession(4)])
         assert [s.generation for s in store.successions(KEY)] == [1, 2, 3, 4]
 
+    def test_documents_come_out_by_kind_then_name_whatever_letters_these_have(
+        self, store: RecordStore, sqlite_url: str, opened: Callable[[str], RecordStore]
+    ) -> None:
+        given_ones = [
+            make_document(name, kind=kind) for kind in ("a\x01", "a", "ä", "", "a b") for name in ("\x02", "z", "")
+        ]
+        for document in given_ones:
+            store.put_document(document)
+        kinds = sorted((d.kind, d.name) for d in given_ones)
+        keys = [f"{kind}\t{name}" for kind, name in kinds]
+        assert [key for key, _ in store.export("documents")] == keys
+        assert [key for key, _ in store.export("documents", after=keys[4], limit=7)] == keys[5:12]
+        other = opened(sqlite_url + "-copy")
+        other.load("documents", store.export("documents"))
+        assert other.export("documents") == store.export("documents")
+
     def test_equal_records_export_equal_bytes_whatever_the_order_of_their_fields(self, store: RecordStore) -> None:
         one = make_prediction(inputs={"a": 1.0, "b": 2.0})
         store.add_predictions([one])
@@ -462,7 +633,7 @@ class TestExport:
 def fill(store: RecordStore) -> None:
     """Several documents of every kind."""
     predictions = [make_prediction(after(n), student=f"s{n}", inputs={"a.b": n, "$c": None}) for n in range(5)]
-    store.add_predictions(predictions)
+    store.add_predictions([*predictions, make_prediction(after(5), actor="ann", shadow=(make_answer(value=9.0),))])
     store.add_outcomes([make_outcome(float(n), after(n), student=f"s{n}") for n in range(3)])
     for batch in ("b", "a!", "a", "c"):
         store.add_batch(make_batch(batch, rows=3), [make_row(n) for n in (1, 2, 10)])
@@ -472,6 +643,9 @@ def fill(store: RecordStore) -> None:
         store.add_drift_report(make_drift_report())
         store.add_decision(make_decision())
         store.add_event(make_event())
+        store.put_document(make_document(f"{n}", kind="key", domain="school"))
+        store.put_document(make_document("day", n))
+        store.add_accesses([make_access()])
     store.succeed([make_succession(1, domain="k12")])
 
 

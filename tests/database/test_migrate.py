@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,11 @@ from database import migrate
 from database.store import KINDS, RecordStore
 from tests.database.making import (
     after,
+    make_access,
+    make_answer,
     make_batch,
     make_decision,
+    make_document,
     make_drift_report,
     make_event,
     make_model,
@@ -29,7 +33,10 @@ Open = Callable[[str], RecordStore]
 
 
 def fill(store: RecordStore, predictions: int = 7) -> None:
-    store.add_predictions([make_prediction(after(n), student=f"s{n}", inputs={"a.b": n}) for n in range(predictions)])
+    beside: dict[str, Any] = {"actor": "ann", "shadow": (make_answer(value=9.0),)}
+    store.add_predictions(
+        [make_prediction(after(n), student=f"s{n}", inputs={"a.b": n}, **beside) for n in range(predictions)]
+    )
     store.add_outcomes([make_outcome(float(n), after(n), student=f"s{n}") for n in range(3)])
     store.add_batch(make_batch("marks", rows=3), [make_row(n) for n in (1, 2, 3)])
     store.add_batch(make_batch("inference", kind="unlabeled"), [make_row(1, targets={"a.b": "$"})])
@@ -40,6 +47,8 @@ def fill(store: RecordStore, predictions: int = 7) -> None:
     store.add_drift_report(make_drift_report())
     store.add_decision(make_decision())
     store.add_event(make_event())
+    store.put_document(make_document("monday"))
+    store.add_accesses([make_access()])
 
 
 def command(source: str | None, target: str | None, **environment: str) -> subprocess.Popen[str]:

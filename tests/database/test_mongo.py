@@ -10,7 +10,15 @@ from pymongo.uri_parser import parse_uri
 from database.records import ChampionKey
 from database.store import Conflict, RecordStore, StoreUnavailable, open_store
 from tests.conftest import Mongo, running_mongo
-from tests.database.making import make_batch, make_outcome, make_prediction, make_row, make_succession
+from tests.database.making import (
+    make_access,
+    make_batch,
+    make_document,
+    make_outcome,
+    make_prediction,
+    make_row,
+    make_succession,
+)
 
 Open = Callable[[str], RecordStore]
 
@@ -51,6 +59,49 @@ def test_rows_of_a_batch_that_was_never_finished_are_not_read_and_go_when_it_is(
     assert mongo.batch_rows.count_documents({"batch": "half"}) == 1
 
 
+def test_predictions_from_before_actors_and_shadows_have_none(
+    mongo_url: str, client: MongoClient[dict[str, Any]], opened: Open
+) -> None:
+    store = opened(mongo_url)
+    store.add_predictions([old := make_prediction(student="s")])
+    mongo = client.get_database(parse_uri(mongo_url)["database"])
+    assert mongo.predictions.update_many({}, {"$unset": {"actor": "", "shadow": ""}}).modified_count == 1
+    store.add_outcomes([outcome := make_outcome(student="s")])
+    assert store.prediction(old.id) == old
+    assert store.matched("school", "G3") == [(old, outcome)]
+    assert store.predictions("school", actor="ann") == []
+    assert len(store.export("predictions")) == 1
+
+
+def test_a_database_with_the_indexes_of_before_gets_those_of_now(
+    mongo_url: str, client: MongoClient[dict[str, Any]], opened: Open
+) -> None:
+    opened(mongo_url)
+    mongo = client.get_database(parse_uri(mongo_url)["database"])
+    mongo.documents.drop_indexes()
+    mongo.meta.replace_one({"_id": "indexes"}, {"version": 1})
+    opened(mongo_url)
+    assert [("kind", 1), ("name", 1)] in [[*index["key"]] for index in mongo.documents.index_information().values()]
+
+
+def test_a_document_beyond_mongodbs_limit_is_refused_with_its_size_and_changes_nothing(
+    mongo_url: str, sqlite_url: str, opened: Open
+) -> None:
+    store, elsewhere = opened(mongo_url), opened(sqlite_url)
+    kept, fits = make_document("monday"), make_document("monday", 2, body={"text": "x" * 16_700_000})
+    beyond = make_document("monday", 3, body={"text": "é" * 8_400_000})
+    for store_ in (store, elsewhere):
+        store_.put_document(kept)
+        store_.put_document(fits)
+    with pytest.raises(ValueError, match=r"profile 'monday' has 16,8..,... bytes: .* 16,777,216"):
+        store.put_document(beyond)
+    assert store.documents("profile") == [fits]
+    elsewhere.put_document(beyond)
+    with pytest.raises(ValueError, match="16,777,216"):
+        store.load("documents", elsewhere.export("documents"))
+    assert store.documents("profile") == [fits]
+
+
 @pytest.mark.parametrize("url", ["mongodb://", "mongodb://host:port/a", "mongodb://a b@c/d"])
 def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="cannot be used"):
@@ -77,5 +128,12 @@ def test_a_single_server_keeps_the_same_promises_but_for_calls_cut_off_midway(
     with pytest.raises(Conflict):
         store.succeed([make_succession(2), make_succession(1, moment="G1")])
     assert store.successions(ChampionKey("school", "G3", "G2")) == [make_succession(1)]
+    store.add_accesses([looked := make_access(), make_access(id=looked.id, actor="eve")])
+    assert store.accesses() == [looked]
+    store.put_document(make_document("monday"))
+    with pytest.raises(Conflict):
+        store.put_document(make_document("monday"))
+    store.put_document(newer := make_document("monday", 2))
+    assert store.documents("profile") == [newer]
     store.load("successions", store.export("successions"))
     assert store.champions() == [make_succession(1, moment="G1"), make_succession(1)]

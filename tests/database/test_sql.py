@@ -5,9 +5,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.command import downgrade, upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -15,13 +17,29 @@ from alembic.script import ScriptDirectory
 import database.migrations
 from database.store import RecordStore, StoreUnavailable, open_store
 from database.tables import HEAD, METADATA
-from tests.database.making import make_prediction
+from tests.database.making import NOON, make_access, make_answer, make_document, make_outcome, make_prediction
 
 MIGRATIONS = Path(database.migrations.__file__).parent
 
 
 def engine_of(url: str) -> sa.Engine:
     return sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+
+
+def migrate_to(url: str, revision: str, *, fresh: bool = False) -> None:
+    """Take the tables back to `revision`; fresh: by making them anew, as that version made them, without rows."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = engine_of(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        if fresh:
+            METADATA.drop_all(connection)
+            connection.execute(sa.text("DELETE FROM alembic_version"))
+            upgrade(config, revision)
+        else:
+            downgrade(config, revision)
+    engine.dispose()
 
 
 def test_a_new_sqlite_file_is_made_with_its_folders(tmp_path: Path, opened: Callable[[str], RecordStore]) -> None:
@@ -101,6 +119,55 @@ def test_an_old_file_is_migrated_when_it_is_opened(sqlite_url: str, opened: Call
     store = opened(sqlite_url)
     store.add_predictions([prediction := make_prediction()])
     assert store.prediction(prediction.id) == prediction
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_rows_of_the_first_tables_read_without_an_actor_and_a_shadow(
+    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+) -> None:
+    url = str(request.getfixturevalue(f"{kind}_url"))
+    opened(url).close()
+    migrate_to(url, "0001", fresh=True)
+    old = make_prediction(student="s", group="A")
+    engine = engine_of(url)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                'INSERT INTO predictions (id, domain, moment, inputs, answers, source, at, student, "group", period)'
+                " VALUES (:id, 'school', 'G2', :inputs, :answers, 'api', :at, 's', 'A', NULL)"
+            ),
+            {
+                "id": old.id,
+                "inputs": msgspec.json.encode(old.inputs).decode(),
+                "answers": msgspec.json.encode(old.answers).decode(),
+                "at": round(NOON.timestamp() * 1_000_000),
+            },
+        )
+    engine.dispose()
+    store = opened(url)
+    assert store.prediction(old.id) == old
+    assert (old.actor, old.shadow) == (None, ())
+    store.add_outcomes([outcome := make_outcome(student="s", group="A")])
+    new = make_prediction(actor="ann", shadow=(make_answer(value=9.0),))
+    store.add_predictions([new])
+    store.put_document(document := make_document("monday"))
+    store.add_accesses([access := make_access()])
+    assert store.matched("school", "G3") == [(old, outcome)]
+    assert store.predictions("school", actor="ann") == [new]
+    assert store.documents("profile") == [document]
+    assert store.accesses() == [access]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_the_tables_go_back_to_the_first_and_forth_again_without_losing_a_prediction(
+    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+) -> None:
+    url = str(request.getfixturevalue(f"{kind}_url"))
+    store = opened(url)
+    store.add_predictions([make_prediction(id="one", actor="ann", shadow=(make_answer(value=9.0),))])
+    store.close()
+    migrate_to(url, "0001")
+    assert opened(url).prediction("one") == make_prediction(id="one")
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
