@@ -31,6 +31,7 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ", "an xz archive"),
     (b"\x28\xb5\x2f\xfd", "a zstandard archive"),
 )
+CALLED = {"excel": "an Excel workbook", "parquet": "a Parquet file", "arrow": "an Arrow file"}
 STRAY_QUOTE = 'a quote (") stands where none can: quote whole fields, and double a quote inside one'
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
@@ -74,7 +75,7 @@ def read_table(source: Path | bytes, *, name: str = "") -> RawTable:
 def _read(data: bytes, name: str) -> RawTable:
     if not data.strip():
         raise UnreadableFile("the file is empty")
-    kind = next((kind for magic, kind in MAGIC if data.startswith(magic)), "text")
+    kind = kind_of(data)
     if kind in READERS:
         return READERS[kind](data, name)
     if kind != "text":
@@ -85,6 +86,11 @@ def _read(data: bytes, name: str) -> RawTable:
     if start in ("{", "["):
         return _read_json(text, name, notes)
     return _read_csv(text, name, notes)
+
+
+def kind_of(start: bytes) -> str:
+    """What a file is that begins so: a kind of `READERS`, "text", or in words what we do not read."""
+    return next((kind for magic, kind in MAGIC if start.startswith(magic)), "text")
 
 
 # Text ---------------------------------------------------------------------------------------------------------------
@@ -128,9 +134,16 @@ def _read_csv(text: str, name: str, notes: tuple[str, ...]) -> RawTable:
     body = text.lstrip("\r\n \t") if text[:1] in "\r\n \t" and not text.lstrip("\r\n ").startswith("\t") else text
     skipped = text[: len(text) - len(body)].count("\n")
     separator = sniff_separator(body)
-    header, rest = _csv_header(body, separator, skipped)
+    header, rest = read_header(body, separator, skipped)
     if not rest:
         raise UnreadableFile(f"there is a header ({_listed(header)}) and no row under it")
+    return read_body(body, header, separator, name, skipped=skipped, notes=notes)
+
+
+def read_body(
+    body: str, header: Sequence[str], separator: str, name: str, *, skipped: int, notes: tuple[str, ...] = ()
+) -> RawTable:
+    """The table in CSV text that begins with its header. skipped: lines of the file above the text."""
     data = body.encode("utf-8")
     if '"' in body:
         rows = _check_quoted(body, separator, len(header), skipped)
@@ -149,8 +162,8 @@ def sniff_separator(text: str) -> str:
     return max(SEPARATORS, key=outside.count)
 
 
-def _csv_header(body: str, separator: str, skipped: int) -> tuple[list[str], bool]:
-    """The header's cells, and whether anything follows it."""
+def read_header(body: str, separator: str, skipped: int) -> tuple[list[str], bool]:
+    """The header's cells of CSV text, and whether anything follows it. skipped: lines of the file above the text."""
     lines = io.StringIO(body, newline="")
     reader = _csv_rows(lines, separator, skipped)
     try:
@@ -241,30 +254,40 @@ def _read_excel(data: bytes, name: str) -> RawTable:
 
 
 def _read_parquet(data: bytes, name: str) -> RawTable:
-    return _typed(_decoded("parquet", data), name)
+    return typed_table(_decoded("parquet", data), name)
 
 
 def _read_arrow(data: bytes, name: str) -> RawTable:
-    return _typed(_decoded("arrow", data), name)
+    return typed_table(_decoded("arrow", data), name)
 
 
 def _decoded(kind: str, data: bytes) -> pl.DataFrame:
     """The table in bytes of a binary format, decoded by a child process that a damaged file may end."""
-    called = {"excel": "an Excel workbook", "parquet": "a Parquet file", "arrow": "an Arrow file"}[kind]
-    command = [sys.executable, "-P", str(Path(__file__).with_name("binary.py")), kind]
     try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=DECODING_SECONDS, check=False)  # noqa: S603 (our own script)
+        done = subprocess.run(decoder(kind), input=data, capture_output=True, timeout=DECODING_SECONDS, check=False)  # noqa: S603 (our own script)
     except subprocess.TimeoutExpired:
-        raise UnreadableFile(f"it looks like {called} but is not read in {DECODING_SECONDS} seconds") from None
-    if done.returncode == 1:
-        said = done.stderr.decode(errors="replace").splitlines()[-1]
-        raise UnreadableFile(f"it looks like {called} but cannot be read: {said}")
-    if done.returncode != 0:
-        raise UnreadableFile(f"it looks like {called} but is damaged")
+        said = f"it looks like {CALLED[kind]} but is not read in {DECODING_SECONDS} seconds"
+        raise UnreadableFile(said) from None
+    check_decoded(kind, done.returncode, done.stderr)
     return pl.read_ipc(io.BytesIO(done.stdout))
 
 
-def _typed(frame: pl.DataFrame, name: str) -> RawTable:
+def decoder(kind: str, *arguments: str) -> list[str]:
+    """The command of the process that decodes a binary format (`preprocessing.binary`)."""
+    return [sys.executable, "-P", str(Path(__file__).with_name("binary.py")), kind, *arguments]
+
+
+def check_decoded(kind: str, code: int, said: bytes) -> None:
+    """Raises UnreadableFile for a decoding process that ended with another `code` than 0. said: its stderr."""
+    if code == 1:
+        reason = said.decode(errors="replace").splitlines()[-1]
+        raise UnreadableFile(f"it looks like {CALLED[kind]} but cannot be read: {reason}")
+    if code != 0:
+        raise UnreadableFile(f"it looks like {CALLED[kind]} but is damaged")
+
+
+def typed_table(frame: pl.DataFrame, name: str) -> RawTable:
+    """A decoded table whose columns have types of their own. Raises UnreadableFile for nested ones, or no rows."""
     nested = [column for column, kind in frame.schema.items() if kind.is_nested() or kind in (pl.Binary, pl.Object)]
     if nested:
         raise UnreadableFile(f"column {nested[0]!r} holds lists or records; a table has one value per cell")
