@@ -45,6 +45,7 @@ TABLE: dict[str, Refusal] = {
     "model.artifacts:CorruptArtifact": Refusal(409),
     "model.bundle:BrokenBundle": Refusal(409),
     "model.log:LogFull": Refusal(503, 1),
+    "model.shared:SharedMemoryGone": Refusal(503, 5),
     "database.store:StoreUnavailable": Refusal(503, 2),
     "database.store:Conflict": Refusal(409),
     "drift.report:SameSample": Refusal(422),

@@ -78,7 +78,7 @@ class HotRoad:
         body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE)
         moment = _moment(scope, road.reader) if scope["query_string"] else None
         read = time.perf_counter()
-        if len(body) <= SMALL:
+        if len(body) <= SMALL and not running.cache.waits:
             predictions = _score(running, road, body, moment)
         else:
             predictions = await asyncio.to_thread(_score, running, road, body, moment)

@@ -11,16 +11,20 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from access.directory import Directory
+from api.attempts import Attempts
+from api.credentials import Credentials
 from api.jobs import Jobs
 from api.limits import Limit, Limiter, parse_limit
 from api.wire import EXAMPLES_WARNING
 from database.append import SqliteAppender, open_appender
 from database.records import Prediction
-from database.store import StoreUnavailable
-from model.cache import AnswerCache
+from database.store import RecordStore, StoreUnavailable
+from model.cache import AnswerCache, MemoryCache
 from model.home import Home
 from model.log import GroupCommitLog
 from model.service import PredictionService
+from model.shared import SharedMemory
 from preprocessing.bodies import RowReader
 from settings import OFF, Settings
 
@@ -30,7 +34,9 @@ log = logging.getLogger("gradewatch.api")
 @dataclass(frozen=True)
 class Running:
     """predictions: the road to an answer, logging by `log`. appender: under the log, where the store has one. readers:
-    of request bodies, by domain. limiter: counts requests by who makes them."""
+    of request bodies, by domain. limiter: counts requests by who makes them. attempts: refused, to be recorded. credentials:
+    recognise whoever asks; None where nobody has to say. shared: memory between
+    workers, where there is one."""
 
     settings: Settings
     home: Home
@@ -41,6 +47,9 @@ class Running:
     readers: Mapping[str, RowReader]
     jobs: Jobs
     limiter: Limiter
+    attempts: Attempts
+    credentials: Credentials | None
+    shared: SharedMemory | None
 
     @cached_property
     def rate_limit(self) -> Limit | None:
@@ -65,20 +74,21 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
     """Everything open and kept fresh; on leaving, what was queued is logged before the store closes."""
     running = await asyncio.to_thread(_open, settings)
     gc.freeze()  # what is open now stays: no later collection needs to look through it
-    poller = asyncio.create_task(_keep_fresh(running))
+    tasks = [asyncio.create_task(_keep_fresh(running)), asyncio.create_task(running.limiter.share())]
     try:
         yield running
     finally:
-        poller.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await poller
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await running.jobs.stop()
         await asyncio.to_thread(_close, running)
 
 
 def _open(settings: Settings) -> Running:
     home = settings.open_home()
-    appender, cache = open_appender(home.store), AnswerCache()
+    appender, shared = open_appender(home.store), _open_shared(settings, home.secret)
+    cache = _open_cache(shared)
     writer = GroupCommitLog(appender or home.store)
     return Running(
         settings=settings,
@@ -89,14 +99,41 @@ def _open(settings: Settings) -> Running:
         predictions=PredictionService(home.schemas, home.champions, writer, secret=home.secret, cache=cache),
         readers={name: RowReader(schema, home.secret) for name, schema in home.schemas.items()},
         jobs=Jobs(settings, home.store),
-        limiter=Limiter(),
+        attempts=Attempts(home.store),
+        credentials=_open_credentials(settings, home.store),
+        limiter=Limiter(shared),
+        shared=shared,
     )
+
+
+def _open_shared(settings: Settings, secret: bytes) -> SharedMemory | None:
+    url = settings.redis_url
+    return SharedMemory(url.get_secret_value(), secret=secret) if url else None
+
+
+def _open_cache(shared: SharedMemory | None) -> AnswerCache:
+    if shared is None:
+        return MemoryCache()
+    from model.shared_cache import SharedCache
+
+    return SharedCache(shared)
+
+
+def _open_credentials(settings: Settings, store: RecordStore) -> Credentials | None:
+    if settings.token_secret is None or settings.auth == OFF:
+        return None
+    directory = Directory(store)
+    directory.refresh()
+    secret = settings.token_secret.get_secret_value().encode()
+    return Credentials(directory, Tokens(secret, timedelta(minutes=settings.token_minutes)))
 
 
 def _close(running: Running) -> None:
     running.log.close()
     if running.appender:
         running.appender.close()
+    if running.shared:
+        running.shared.close()
     running.home.close()
 
 

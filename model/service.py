@@ -98,16 +98,14 @@ class PredictionService:
         if self._cache is None:
             return _ask(panel, [row.inputs for row in rows])
         keys = [panel.prefix + ENCODER.encode(row.inputs) for row in rows]
-        known = [self._cache.get(key) for key in keys]
-        if None not in known:
-            return [answers for answers in known if answers is not None]
-        asked = iter(_ask(panel, [row.inputs for row, found in zip(rows, known, strict=True) if found is None]))
-        answers = []
-        for key, found in zip(keys, known, strict=True):
-            answers.append(found if found is not None else next(asked))
-            if found is None:
-                self._cache.put(key, answers[-1])
-        return answers
+        known = self._cache.get(keys)
+        missing = [place for place, found in enumerate(known) if found is None]
+        if missing:
+            fresh = _ask(panel, [rows[place].inputs for place in missing])
+            self._cache.put([(keys[place], answers) for place, answers in zip(missing, fresh, strict=True)])
+            for place, answers in zip(missing, fresh, strict=True):
+                known[place] = answers
+        return [answers for answers in known if answers is not None]
 
     def _panel(self, schema: DomainSchema, moment: str) -> _Panel:
         """The champions of a moment, found once per refresh. Raises NoChampion."""

@@ -21,6 +21,7 @@ import hypothesis
 import pytest
 
 from database.store import RecordStore, open_store
+from tests.redis_server import RedisServer
 
 hypothesis.settings.register_profile("gradewatch", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("gradewatch")
@@ -198,3 +199,19 @@ def opened() -> Iterator[Callable[[str], RecordStore]]:
 def store(store_url: str, opened: Callable[[str], RecordStore]) -> RecordStore:
     """An empty store, on each database in turn."""
     return opened(store_url)
+
+
+@pytest.fixture(scope="session")
+def one_redis_server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(one_redis_server: RedisServer) -> RedisServer:
+    """A running, empty Redis server."""
+    if not one_redis_server.is_running():
+        one_redis_server.start()
+    one_redis_server.client.flushall()
+    return one_redis_server

@@ -1,5 +1,6 @@
 """Whether the process lives, and whether it can answer."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -50,14 +51,15 @@ def ready(service: Annotated[Running, Depends(running)]) -> Response:
 
 @router.get("/admin/cache/stats", responses=answers(CacheState))
 async def cache_stats(service: Annotated[Running, Depends(running)]) -> Response:
-    """This worker's cache of answers: entries, hits, misses."""
+    """The cache of answers, as this worker sees it: where it is, hits, misses, errors."""
     return respond(service.cache.state)
 
 
 @router.delete("/admin/cache", responses=answers(Cleared))
 async def clear_cache(service: Annotated[Running, Depends(running)]) -> Response:
-    """Empty this worker's cache of answers. Not needed after a change of champion: its answers have other keys."""
-    return respond(Cleared(cleared=service.cache.clear()))
+    """Empty the cache of answers: this worker's, or the shared one. Not needed after a change of champion: its answers
+    have other keys."""
+    return respond(Cleared(cleared=await asyncio.to_thread(service.cache.clear)))
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
@@ -78,7 +80,7 @@ async def metrics(request: Request, service: Annotated[Running, Depends(running)
             "gradewatch_log_queue", "gauge", "Predictions.", [("", {"state": k}, float(v)) for k, v in log.items()]
         ),
         *family("gradewatch_log_total", "counter", "Log.", [("", {"of": k}, float(v)) for k, v in counts.items()]),
-        *family("gradewatch_cache_entries", "gauge", "Answers.", [("", {}, float(cached.entries))]),
+        *family("gradewatch_cache_entries", "gauge", "Answers.", [("", {}, float(cached.entries or 0))]),
         *family("gradewatch_cache_total", "counter", "Cache.", [("", {"of": k}, float(v)) for k, v in cache.items()]),
         *family("gradewatch_champion_generation", "gauge", "The registry's number.", generations),
         *family("gradewatch_broken_champions", "gauge", "Not loaded.", [("", {}, float(len(champions.broken)))]),

@@ -1,10 +1,15 @@
 """How many requests a caller may make: within a window, by name."""
 
+import asyncio
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.limits import Limit, Limiter, parse_limit
+from model.shared import SharedMemory
+from tests.redis_server import RedisServer
 
 MINUTE = Limit(3, 60)
 
@@ -78,3 +83,63 @@ def test_no_window_lets_more_through_than_its_amount(hits: list[tuple[str, float
         window = name, int(clock.at // 60)
         passed[window] = passed.get(window, 0) + limiter.hit(name, limit).allowed
     assert max(passed.values(), default=0) <= amount
+
+
+class TestAmongWorkers:
+    """Several workers that count together through Redis."""
+
+    @pytest.fixture
+    def memory(self, redis_server: RedisServer) -> Iterator[SharedMemory]:
+        memory = SharedMemory(redis_server.url, secret=b"of this installation")
+        yield memory
+        memory.close()
+
+    def test_each_worker_counts_what_the_others_let_through(self, memory: SharedMemory) -> None:
+        clock, limit = Clock(), Limit(10, 60)
+        one, two = Limiter(memory, clock=clock), Limiter(memory, clock=clock)
+        for _ in range(4):
+            one.hit("a", limit)
+            two.hit("a", limit)
+        asyncio.run(one.exchange(memory))
+        asyncio.run(two.exchange(memory))
+        assert two.hit("a", limit).remaining == 1
+        asyncio.run(two.exchange(memory))
+        one.hit("a", limit)
+        asyncio.run(one.exchange(memory))
+        assert [limiter.hit("a", limit).allowed for limiter in (one, two)] == [False, True]
+        assert one.hit("b", limit).remaining == 9
+
+    def test_an_exchange_that_is_repeated_counts_nothing_twice(self, memory: SharedMemory) -> None:
+        one, two = (Limiter(memory, clock=Clock()) for _ in range(2))
+        for _ in range(3):
+            one.hit("a", MINUTE)
+            asyncio.run(one.exchange(memory))
+            asyncio.run(one.exchange(memory))
+        two.hit("a", Limit(10, 60))
+        asyncio.run(two.exchange(memory))
+        assert two.hit("a", Limit(10, 60)).remaining == 5
+
+    def test_names_of_callers_are_not_readable_on_the_server(
+        self, memory: SharedMemory, redis_server: RedisServer
+    ) -> None:
+        limiter = Limiter(memory)
+        limiter.hit("teacher-0815", MINUTE)
+        asyncio.run(limiter.exchange(memory))
+        assert redis_server.client.dbsize() == 1
+        assert b"0815" not in redis_server.contents()
+
+    def test_without_the_server_each_worker_counts_alone_and_tells_the_others_later(
+        self, redis_server: RedisServer
+    ) -> None:
+        memory = SharedMemory(redis_server.url, secret=b"of this installation", pause=0.0)
+        one, two = (Limiter(memory, clock=Clock()) for _ in range(2))
+        redis_server.stop()
+        assert [one.hit("a", MINUTE).allowed for _ in range(4)] == [True, True, True, False]
+        asyncio.run(one.exchange(memory))
+        assert memory.state.errors == 1
+        redis_server.start()
+        asyncio.run(one.exchange(memory))
+        assert two.hit("a", MINUTE).allowed
+        asyncio.run(two.exchange(memory))
+        assert not two.hit("a", MINUTE).allowed
+        memory.close()
