@@ -3,8 +3,10 @@
 Only entry points import this; the packages below take plain values.
 """
 
+import ipaddress
 import os
 import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -15,6 +17,36 @@ if TYPE_CHECKING:
     from model.home import Home
 
 OFF = "off"
+SHORTEST_TOKEN_SECRET = 32  # bytes: as long as the hash that signs (RFC 7518, 3.2)
+SWITCH_ON = "set GRADEWATCH_AUTH=on and GRADEWATCH_TOKEN_SECRET, and give keys or users out (gradewatch keys, users)"
+
+
+class UnsafeStart(ValueError):
+    """The settings would let anyone in; the message says what to set."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address leads to this machine only. "" and "*" stand for every address there is."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def told_host(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """The address that a server's command line or environment tells it to listen on; None where they tell none."""
+    for place, argument in enumerate(arguments):
+        for option in ("--host", "--bind", "-b"):
+            if argument == option and place + 1 < len(arguments):
+                return _without_port(arguments[place + 1])
+            if argument.startswith(f"{option}="):
+                return _without_port(argument.partition("=")[2])
+    return environment.get("UVICORN_HOST")
+
+
+def _without_port(bind: str) -> str:
+    host, colon, port = bind.rpartition(":")
+    return host.strip("[]") if colon and port.isdigit() and (":" not in host or host.startswith("[")) else bind
 
 
 class Settings(BaseSettings):
@@ -24,7 +56,11 @@ class Settings(BaseSettings):
     postgresql://… or mongodb://…; by default MONGO_URI where it is set, else SQLite in data_dir. domains_dir: a folder
     of the institution's own domain files. pseudonym_secret: key of the student pseudonyms; losing it parts old records
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
-    looks for a new champion. allowed_hosts: the names that the service is called by, with commas; "*" admits all.
+    looks for a new champion. durability: what a kept prediction survives, a killed process (normal) or also power loss
+    (full). log_capacity: predictions that may wait for the database. allowed_hosts: the
+    names that the service is called by, with commas; "*" admits all.
+    auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
+    32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
     rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
     and counted requests between workers and machines.
     """
@@ -47,8 +83,13 @@ class Settings(BaseSettings):
     window: int = Field(default=20_000, ge=100)
     poll_seconds: float = Field(default=1.0, gt=0)
     allowed_hosts: str = "127.0.0.1,localhost,::1"
+    auth: Literal["off", "on"] = "off"
+    token_secret: SecretStr | None = None
+    token_minutes: int = Field(default=30, ge=1, le=1440)
     max_rows: int = Field(default=100_000, ge=1)
     max_upload_mb: int = Field(default=100, ge=1)
+    durability: Literal["normal", "full"] = "normal"
+    log_capacity: int = Field(default=100_000, ge=1)
     rate_limit: str = "600/minute"
     redis_url: SecretStr | None = None  # may hold a password
 
@@ -60,7 +101,24 @@ class Settings(BaseSettings):
             raise ValueError("set GRADEWATCH_PSEUDONYM_SECRET (32 random characters or more): production makes none up")
         if self.pseudonym_secret is not None and len(self.pseudonym_secret.get_secret_value()) < 16:
             raise ValueError("GRADEWATCH_PSEUDONYM_SECRET is shorter than 16 characters")
+        if self.token_secret is not None and len(self.token_secret.get_secret_value().encode()) < SHORTEST_TOKEN_SECRET:
+            raise ValueError(f"GRADEWATCH_TOKEN_SECRET is shorter than {SHORTEST_TOKEN_SECRET} bytes")
         return self
+
+    def require_safe(self, host: str | None) -> None:
+        """Raises UnsafeStart where these settings would open records of students to anyone.
+
+        host: the address that the server was told to listen on; None where nobody said, which means this machine.
+        """
+        if self.auth == OFF:
+            names = [name.strip() for name in self.allowed_hosts.split(",") if name.strip()]
+            for name in [*names, *([host] if host is not None else [])]:
+                if not is_loopback(name):
+                    raise UnsafeStart(f"{name!r:.80} is not this machine's own: {SWITCH_ON}")
+            if self.environment == "production":
+                raise UnsafeStart(f"production asks callers who they are: {SWITCH_ON}")
+        elif self.token_secret is None:
+            raise UnsafeStart("set GRADEWATCH_TOKEN_SECRET (32 random bytes or more): access tokens are signed with it")
 
     @field_validator("rate_limit")
     @classmethod
@@ -82,6 +140,7 @@ class Settings(BaseSettings):
             domains_dir=self.domains_dir,
             secret=self.secret(),
             pool_size=self.mongo_pool_size,
+            durability=self.durability,
         )
 
     @property

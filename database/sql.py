@@ -48,7 +48,7 @@ from database.records import (
     Prediction,
     Succession,
 )
-from database.store import Conflict, RecordStore, StoreUnavailable, check_document, check_successions
+from database.store import Conflict, Durability, RecordStore, StoreUnavailable, check_document, check_successions
 from database.tables import (
     ACCESSES,
     BATCH_ROWS,
@@ -78,14 +78,15 @@ ROWS_AT_ONCE = 5_000
 Row = tuple[Flat, ...]
 
 
-def open_sql(url: str, *, pool_size: int = 10) -> RecordStore:
+def open_sql(url: str, *, pool_size: int = 10, durability: Durability = "normal") -> RecordStore:
     """The store at a sqlite:, postgres: or postgresql: URL, migrated to the newest tables.
 
-    SQLite URLs take ?synchronous=FULL (survives power loss; NORMAL survives a killed process) and ?busy_timeout=MS.
+    SQLite URLs take ?busy_timeout=MS.
     Raises StoreUnavailable when it cannot be reached, ValueError for a URL that cannot be used or a database made by
     a newer version, ImportError naming the extra without a PostgreSQL driver.
     """
-    engine = _sqlite_engine(url, pool_size) if url.startswith("sqlite") else _postgres_engine(url, pool_size)
+    make = _sqlite_engine if url.startswith("sqlite") else _postgres_engine
+    engine = make(url, pool_size, durability)
     try:
         with _driver_errors():
             _bring_up_to_date(engine)
@@ -95,20 +96,17 @@ def open_sql(url: str, *, pool_size: int = 10) -> RecordStore:
     return SqlStore(engine)
 
 
-def _sqlite_engine(url: str, pool_size: int) -> sa.Engine:
+def _sqlite_engine(url: str, pool_size: int, durability: Durability) -> sa.Engine:
     parsed = sa.make_url(url)
     if not parsed.database or parsed.database == ":memory:":
         raise ValueError(f"{url!r} names no file: use sqlite:///FILE")
-    synchronous = str(parsed.query.get("synchronous", "NORMAL")).upper()
-    if synchronous not in ("NORMAL", "FULL"):
-        raise ValueError(f"synchronous={synchronous} in the SQLite URL: use NORMAL or FULL")
     wait = int(str(parsed.query.get("busy_timeout", BUSY_MS))) / 1000
     try:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"cannot make the folder of {parsed.database}: {error}") from error
     engine = sa.create_engine(
-        parsed.difference_update_query(["synchronous", "busy_timeout"]),
+        parsed.difference_update_query(["busy_timeout"]),
         poolclass=sa.QueuePool,
         pool_size=pool_size,
         max_overflow=0,
@@ -120,7 +118,7 @@ def _sqlite_engine(url: str, pool_size: int) -> sa.Engine:
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # sqlite3 must not begin transactions by itself: `begin` below does
         _use_wal(connection, wait)
-        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute(f"PRAGMA synchronous={durability}")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -143,16 +141,24 @@ def _use_wal(connection: Any, wait: float) -> None:
             return
 
 
-def _postgres_engine(url: str, pool_size: int) -> sa.Engine:
+def _postgres_engine(url: str, pool_size: int, durability: Durability) -> sa.Engine:
     try:
         import psycopg  # noqa: F401  # the driver that SQLAlchemy will load
     except ImportError as error:
         raise ImportError("PostgreSQL needs its driver: pip install 'gradewatch[postgres]'") from error
     parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
     patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
-    return sa.create_engine(
+    engine = sa.create_engine(
         parsed, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, hide_parameters=True, connect_args=patience
     )
+    if durability == "full":
+
+        @sa.event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: object) -> None:
+            connection.execute("SET synchronous_commit = on")
+            connection.commit()
+
+    return engine
 
 
 def _bring_up_to_date(engine: sa.Engine) -> None:

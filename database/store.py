@@ -6,7 +6,7 @@ over all of them. No question here is a query language.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from database.records import (
     Access,
@@ -235,11 +235,17 @@ KINDS = (
 """The kinds of document that `export` and `load` know, in an order in which loading them keeps references whole."""
 
 
-def open_store(url: str, *, pool_size: int = 10) -> RecordStore:
+Durability = Literal["normal", "full"]
+"""What is kept survives a killed process (normal), or also power loss (full)."""
+
+
+def open_store(url: str, *, pool_size: int = 10, durability: Durability = "normal") -> RecordStore:
     """The store at `url`: sqlite:///file, postgresql://…, mongodb://… or mongodb+srv://….
 
-    Makes or migrates its tables. Raises StoreUnavailable when it cannot be reached, ValueError when the scheme is
-    unknown, and ImportError naming the extra when the driver is not installed.
+    Makes or migrates its tables. durability full: SQLite syncs its file at every commit, PostgreSQL commits synchronously
+    whatever its own setting is; MongoDB always waits for the journals of the majority. Raises StoreUnavailable when it
+    cannot be reached, ValueError when the scheme is unknown, and ImportError naming the extra when the driver is not
+    installed.
     """
     scheme = url.split(":", 1)[0].split("+", 1)[0]
     if scheme == "mongodb":
@@ -249,5 +255,5 @@ def open_store(url: str, *, pool_size: int = 10) -> RecordStore:
     if scheme in ("sqlite", "postgresql", "postgres"):
         from database.sql import open_sql
 
-        return open_sql(url, pool_size=pool_size)
+        return open_sql(url, pool_size=pool_size, durability=durability)
     raise ValueError(f"no store for {scheme!r}: use sqlite:///FILE, postgresql://HOST/NAME or mongodb://HOST/NAME")

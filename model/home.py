@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from database.records import Event, new_id, now
-from database.store import Journal, RecordStore, open_store
+from database.store import Durability, Journal, RecordStore, open_store
 from model.artifacts import ArtifactFolder
 from model.registry import Champions
 from model.service import PredictionService
@@ -48,7 +48,13 @@ class Home:
 
 
 def open_home(
-    *, database_url: str, artifacts_dir: Path, domains_dir: Path | None, secret: bytes, pool_size: int = 10
+    *,
+    database_url: str,
+    artifacts_dir: Path,
+    domains_dir: Path | None,
+    secret: bytes,
+    pool_size: int = 10,
+    durability: Durability = "normal",
 ) -> Home:
     """Open everything.
 
@@ -57,7 +63,7 @@ def open_home(
     """
     schemas = load_domains(domains_dir)
     try:
-        store = open_store(database_url, pool_size=pool_size)
+        store = open_store(database_url, pool_size=pool_size, durability=durability)
     except (ValueError, ImportError) as error:
         raise UnusableHome(f"the database cannot be opened: {error}") from error
     try:

@@ -1,4 +1,4 @@
-"""Logs predictions by group commit: a thread drains whatever is queued, commits it once, then tells everyone who waits.
+"""Logs predictions by group commit: whatever arrived together is committed once, then everyone who waits is told.
 
 There is no timer: one caller alone waits for one commit, a hundred callers share one. It keeps no prediction itself;
 an acknowledged one is in the store. Callers are threads (`add_predictions`) or coroutines (`append`).
@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ from database.store import StoreUnavailable
 
 CAPACITY = 100_000  # predictions waiting; at 2 KB each that is 200 MB of memory at worst
 DRAIN = 5_000  # predictions of one commit; keeps a transaction, and the wait of those behind it, short
+FEW = 100  # predictions that an event loop may commit itself: at 30 µs each it is held up for 3 ms
 
 
 class LogFull(RuntimeError):
@@ -30,6 +31,20 @@ class Log(Protocol):
 
     def add_predictions(self, predictions: Sequence[Prediction]) -> None:
         """Keep all or none, durably, before returning."""
+
+
+class InstantLog(Log, Protocol):
+    """A log that can also keep predictions without waiting for anyone (`database.append.SqliteAppender`)."""
+
+    def add_at_once(self, predictions: Sequence[Prediction]) -> bool:
+        """As `add_predictions`, or False, and nothing kept, where that would have to wait."""
+
+    @property
+    def wants_write_back(self) -> bool:
+        """Whether `write_back` is due."""
+
+    def write_back(self) -> None:
+        """Do what `add_at_once` put off."""
 
 
 class _Waiting(NamedTuple):
@@ -51,15 +66,22 @@ class LogState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupCommitLog:
-    """A prediction log in front of a store, safe to share between threads and event loops. Close it to drain it."""
+    """A prediction log in front of a store, safe to share between threads and event loops. Close it to drain it.
 
-    def __init__(self, store: Log, *, capacity: int = CAPACITY) -> None:
+    A thread drains what is queued. Where there is an `instant` log, an event loop commits what a few requests gave it
+    in one of its turns by itself: handing them to a thread and back costs more than the commit.
+    """
+
+    def __init__(self, store: Log, *, instant: InstantLog | None = None, capacity: int = CAPACITY) -> None:
         self._store = store
+        self._instant = instant
         self._capacity = capacity
         self._queue: deque[_Waiting] = deque()
+        self._arrived: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
         self._changed = Condition()
+        self._at_once = Lock()
         self._waiting = 0
-        self._waking = False
+        self._write_back = False
         self._closed = False
         self._commits = self._logged = self._failed = 0
         self._writer = Thread(target=self._write, name="prediction-log", daemon=True)
@@ -70,38 +92,66 @@ class GroupCommitLog:
         then none are. A call larger than the whole queue is taken when that is empty."""
         future: Future[None] = Future()
         with self._changed:
-            self._queue_up(_Waiting(predictions, future, None))
+            self._admit(len(predictions))
+            self._queue.append(_Waiting(predictions, future, None))
             self._changed.notify()
         future.result()
 
     async def append(self, predictions: Sequence[Prediction]) -> None:
-        """As `add_predictions`, for coroutines: the event loop stays free.
+        """As `add_predictions`, for coroutines.
 
-        The writer is woken when the loop has run everything that was ready, so that requests which arrived together
-        are committed together.
+        They are committed when the loop has run everything that was ready, so that requests which arrived together are
+        committed together.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._changed:
-            self._queue_up(_Waiting(predictions, future, loop))
-            if not self._waking:
-                self._waking = True
-                loop.call_soon(self._wake)
+            self._admit(len(predictions))
+            arrived = self._arrived.get(loop)
+            if arrived is None:
+                arrived = self._arrived[loop] = []
+                loop.call_soon(self._end_turn, loop)
+            arrived.append(_Waiting(predictions, future, loop))
         await future
 
-    def _queue_up(self, one: _Waiting) -> None:
-        rows = len(one.predictions)
+    def _admit(self, rows: int) -> None:
         if self._closed:
             raise StoreUnavailable("the prediction log is closed")
         if self._waiting and self._waiting + rows > self._capacity:
             raise LogFull(f"{self._waiting:,} predictions wait for the database; at most {self._capacity:,} may")
         self._waiting += rows
-        self._queue.append(one)
 
-    def _wake(self) -> None:
+    def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit what arrived in a turn of `loop`, or leave it to the thread."""
         with self._changed:
-            self._waking = False
-            self._changed.notify()
+            arrived = self._arrived.pop(loop, None)
+        if arrived and not self._commit_at_once(arrived, loop):
+            with self._changed:
+                self._queue.extend(arrived)
+                self._changed.notify()
+
+    def _commit_at_once(self, arrived: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether those who wait were told what became of their predictions; else nothing was kept."""
+        predictions = [prediction for one in arrived for prediction in one.predictions]
+        if self._instant is None or len(predictions) > FEW or not self._at_once.acquire(blocking=False):
+            return False
+        try:
+            if not self._instant.add_at_once(predictions):
+                return False
+            due = self._instant.wants_write_back
+        except StoreUnavailable as error:
+            self._finish(arrived, error, here=loop)
+            return True
+        except Exception:  # one caller's bad prediction: the thread finds out whose
+            return False
+        finally:
+            self._at_once.release()
+        self._finish(arrived, None, here=loop)
+        if due:
+            with self._changed:
+                self._write_back = True
+                self._changed.notify()
+        return True
 
     @property
     def state(self) -> LogState:
@@ -119,17 +169,30 @@ class GroupCommitLog:
         """Take nothing more, and return when everything queued is kept or refused."""
         with self._changed:
             self._closed = True
+            for arrived in self._arrived.values():
+                self._queue.extend(arrived)
+            self._arrived.clear()
             self._changed.notify()
         self._writer.join()
 
     def _write(self) -> None:
-        while drained := self._drain():
-            self._commit(drained)
+        while self._wait():
+            if drained := self._drain():
+                self._commit(drained)
+            if self._write_back and self._instant is not None:
+                self._write_back = False
+                with suppress(StoreUnavailable):  # tried again when more was written; it loses nothing
+                    self._instant.write_back()
+
+    def _wait(self) -> bool:
+        """Wait for something to do. False when there never will be: closed, and nobody waits."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._write_back or (self._closed and not self._waiting))
+            return bool(self._queue or self._waiting or not self._closed)
 
     def _drain(self) -> list[_Waiting]:
-        """What is queued, up to DRAIN predictions (one whole call at least); empty only when closed and done."""
+        """What is queued, up to DRAIN predictions (one whole call at least)."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
             drained: list[_Waiting] = []
             rows = 0
             while self._queue and (not drained or rows + len(self._queue[0].predictions) <= DRAIN):
@@ -154,13 +217,21 @@ class GroupCommitLog:
             return error
         return None
 
-    def _finish(self, done: list[_Waiting], error: Exception | None) -> None:
+    def _finish(
+        self, done: Sequence[_Waiting], error: Exception | None, here: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        """Count, and tell those who wait. here: the loop that this runs in, if in one."""
         rows = sum(len(one.predictions) for one in done)
         with self._changed:
             self._waiting -= rows
             self._commits += error is None
             self._logged += rows if error is None else 0
             self._failed += rows if error is not None else 0
+            if self._closed:
+                self._changed.notify()
+        if here is not None:
+            _settle(done, error)
+            return
         loops: dict[asyncio.AbstractEventLoop, list[_Waiting]] = defaultdict(list)
         for one in done:
             if one.loop is None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import database.migrations
-from database.store import RecordStore, StoreUnavailable, open_store
+from database.store import Durability, RecordStore, StoreUnavailable, open_store
 from database.tables import HEAD, METADATA
 from tests.database.making import NOON, make_access, make_answer, make_document, make_outcome, make_prediction
 
@@ -48,19 +49,31 @@ def test_a_new_sqlite_file_is_made_with_its_folders(tmp_path: Path, opened: Call
     assert file.is_file()
 
 
-@pytest.mark.parametrize(("query", "synchronous"), [("", 1), ("?synchronous=NORMAL", 1), ("?synchronous=full", 2)])
-def test_sqlite_writes_ahead_and_syncs_as_the_url_says(
-    sqlite_url: str, query: str, synchronous: int, opened: Callable[[str], RecordStore]
+@pytest.mark.parametrize(("durability", "synchronous"), [("normal", 1), ("full", 2)])
+def test_sqlite_writes_ahead_and_syncs_as_durability_says(
+    sqlite_url: str, durability: Durability, synchronous: int
 ) -> None:
-    store = opened(sqlite_url + query)
-    with store._engine.connect() as connection:  # type: ignore[attr-defined]  # nothing else shows a connection's pragma
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous
+    with closing(open_store(sqlite_url, durability=durability)) as store:
+        connection = store.detached_connection()  # type: ignore[attr-defined]
+        with closing(connection):
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///a.db?synchronous=OFF", "mysql://host/a"])
+@pytest.mark.parametrize(("durability", "synchronous"), [("normal", "off"), ("full", "on")])
+def test_postgres_commits_as_its_server_is_set_unless_durability_is_full(
+    postgres_url: str, durability: Durability, synchronous: str
+) -> None:
+    url = postgres_url + ("&" if "?" in postgres_url else "?") + "options=-c%20synchronous_commit%3Doff"
+    with closing(open_store(url, durability=durability)) as store:
+        connection = store.detached_connection()  # type: ignore[attr-defined]
+        with closing(connection):
+            assert connection.execute("SHOW synchronous_commit").fetchone() == (synchronous,)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/a"])
 def test_a_url_that_cannot_be_used_is_refused_with_the_reason(url: str) -> None:
-    with pytest.raises(ValueError, match=r"use sqlite:///|use NORMAL or FULL"):
+    with pytest.raises(ValueError, match="use sqlite:///"):
         open_store(url)
 
 

@@ -5,14 +5,16 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import Event
 
 import msgspec
 import pytest
 
-from database.append import open_appender
+from database import append
+from database.append import SqliteAppender, open_appender
 from database.records import Answer, Prediction, new_id, now
-from database.store import RecordStore, StoreUnavailable
+from database.store import RecordStore, StoreUnavailable, open_store
 from model.log import GroupCommitLog, LogFull
 
 
@@ -150,6 +152,100 @@ def test_an_appender_keeps_predictions_as_the_store_does(sqlite_url: str, opened
             other.execute("ROLLBACK")
         appender.add_predictions([prediction()])
         assert store.count_predictions() == 3
+
+
+@contextmanager
+def at_once(store: RecordStore) -> Iterator[tuple[GroupCommitLog, SqliteAppender]]:
+    appender = open_appender(store)
+    assert appender is not None
+    with closing(appender), closing(GroupCommitLog(appender, instant=appender)) as log:
+        yield log, appender
+
+
+def together(log: GroupCommitLog, calls: Sequence[Sequence[Prediction]]) -> list[BaseException | None]:
+    """What becomes of calls made in one turn of an event loop."""
+
+    async def append_all() -> list[BaseException | None]:
+        return await asyncio.gather(*(log.append(one) for one in calls), return_exceptions=True)
+
+    return asyncio.run(append_all())
+
+
+def test_requests_of_one_turn_are_one_commit_by_the_loop_itself(
+    sqlite_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    store = opened(sqlite_url)
+    with at_once(store) as (log, _):
+        predictions = [prediction() for _ in range(20)]
+        assert together(log, [[one] for one in predictions]) == [None] * 20
+        assert [store.prediction(one.id) for one in predictions] == predictions
+        assert (log.state.commits, log.state.logged, log.state.waiting) == (1, 20, 0)
+
+
+def test_while_another_process_writes_the_loop_stays_free_and_nothing_is_lost(
+    sqlite_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    store = opened(sqlite_url)
+    with (
+        at_once(store) as (log, appender),
+        closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other,
+    ):
+        one = prediction()
+
+        async def append_while_locked() -> int:
+            other.execute("BEGIN IMMEDIATE")
+            assert not appender.add_at_once([one])
+            waiting = asyncio.create_task(log.append([one]))
+            turns = 0
+            while turns < 100 or not log.state.waiting:
+                await asyncio.sleep(0)
+                turns += 1
+            assert not waiting.done()
+            other.execute("ROLLBACK")
+            await waiting
+            return turns
+
+        assert asyncio.run(append_while_locked()) >= 100
+        assert store.prediction(one.id) == one
+
+
+def test_a_bad_prediction_of_a_turn_is_its_callers_trouble_only(
+    sqlite_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    store = opened(sqlite_url)
+    with at_once(store) as (log, _):
+        good, bad = prediction(), prediction(float("inf"))
+        kept, refused = together(log, [[good], [bad]])
+        assert kept is None
+        assert isinstance(refused, ValueError)
+        assert (store.prediction(good.id), store.prediction(bad.id)) == (good, None)
+
+
+def test_full_durability_never_syncs_on_the_event_loop(sqlite_url: str) -> None:
+    with closing(open_store(sqlite_url, durability="full")) as store, at_once(store) as (log, appender):
+        assert not appender.add_at_once([prediction()])
+        assert together(log, [[prediction()]]) == [None]
+        assert store.count_predictions() == 1
+
+
+def test_the_write_ahead_log_is_written_back_while_commits_go_on(
+    sqlite_url: str, opened: Callable[[str], RecordStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(append, "WAL_BYTES", 100_000)
+    store = opened(sqlite_url)
+    wal = Path(sqlite_url.removeprefix("sqlite:///") + "-wal")
+    with at_once(store) as (log, _):
+
+        async def append_many() -> int:
+            longest = 0
+            for _ in range(3000):
+                await log.append([prediction()])
+                longest = max(longest, wal.stat().st_size)
+            return longest
+
+        longest = asyncio.run(append_many())
+        assert store.count_predictions() == 3000
+    assert longest < 3000 * 3 * 4096 / 2  # of the pages that 3,000 commits write, at least three each
 
 
 def test_other_databases_need_no_appender(postgres_url: str, opened: Callable[[str], RecordStore]) -> None:
