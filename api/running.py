@@ -89,7 +89,7 @@ def _open(settings: Settings) -> Running:
     home = settings.open_home()
     appender, shared = open_appender(home.store), _open_shared(settings, home.secret)
     cache = _open_cache(shared)
-    writer = GroupCommitLog(appender or home.store)
+    writer = GroupCommitLog(appender or home.store, instant=appender, capacity=settings.log_capacity)
     return Running(
         settings=settings,
         home=home,

@@ -242,10 +242,10 @@ Durability = Literal["normal", "full"]
 def open_store(url: str, *, pool_size: int = 10, durability: Durability = "normal") -> RecordStore:
     """The store at `url`: sqlite:///file, postgresql://…, mongodb://… or mongodb+srv://….
 
-    Makes or migrates its tables. durability full: SQLite syncs its file at every commit, PostgreSQL commits synchronously
-    whatever its own setting is; MongoDB always waits for the journals of the majority. Raises StoreUnavailable when it
-    cannot be reached, ValueError when the scheme is unknown, and ImportError naming the extra when the driver is not
-    installed.
+    Makes or migrates its tables. durability full: SQLite syncs its file at every commit, PostgreSQL commits
+    synchronously whatever its own setting is; MongoDB always waits for the journals of the majority. Raises
+    StoreUnavailable when it cannot be reached, ValueError when the scheme is unknown, and ImportError naming the extra
+    when the driver is not installed.
     """
     scheme = url.split(":", 1)[0].split("+", 1)[0]
     if scheme == "mongodb":
