@@ -36,8 +36,9 @@ AS_JSON = frozenset({"inputs", "answers", "targets", "scores", "lineage", "docum
 """Fields kept as JSON text: they nest, or hold a number or a text. Keys with dots, dollars and any letters survive."""
 
 MOSTLY_EMPTY = frozenset({"shadow"})
-"""Tuples kept as JSON text, or as None where they are empty: that costs a prediction without a challenger nothing, and
-a row from before there was such a field reads as an empty one."""
+"""Tuples kept as JSON text, or as no text where they are empty, so that a prediction without a challenger costs next to
+nothing (None would cost more: sqlite3 looks for an adapter of every None). None reads as empty, too: it stands in rows
+from before there was such a field."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -68,7 +69,7 @@ class Layout:
         for place, _ in self._json:
             values[place] = encode(values[place]).decode()
         for place, _ in self._mostly_empty:
-            values[place] = encode(values[place]).decode() if values[place] else None
+            values[place] = encode(values[place]).decode() if values[place] else ""
         return values
 
     def unpack(self, values: Sequence[Any]) -> Any:
@@ -79,7 +80,7 @@ class Layout:
         for place, decoder in self._json:
             full[place] = decoder.decode(full[place])
         for place, decoder in self._mostly_empty:
-            full[place] = () if full[place] is None else decoder.decode(full[place])
+            full[place] = decoder.decode(full[place]) if full[place] else ()
         return self.record(**dict(zip(self.names, full, strict=True)))
 
 
