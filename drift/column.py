@@ -124,7 +124,7 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0, *, reuse: boo
     if numbers.dtype.kind in "iu" and len(numbers):
         low, high = int(numbers.min()), int(numbers.max())
         if high - low < min(COUNTED_SPAN, 4 * len(numbers)):
-            return _counted(np.bincount((numbers - numbers.dtype.type(low)).astype(np.int64, copy=False)), low, missing)
+            return _counted(_count_integers(numbers, low, high), low, missing)
     if numbers.dtype.kind == "f" and (found := _count_marks(numbers, missing)):
         return found
     ordered = numbers.astype(np.float64, copy=not reuse)
@@ -138,6 +138,16 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0, *, reuse: boo
     starts = np.concatenate([[0], np.flatnonzero(~repeated) + 1])
     counts = np.diff(starts, append=present)
     return NumericColumn(_positive_zero(ordered[starts]), smallest(counts), lost)
+
+
+def _count_integers(numbers: npt.NDArray[Any], low: int, high: int) -> Integers:
+    """How often each integer from `low` to `high` occurs; a few values at a time, so that no copy of all is made."""
+    counts = np.zeros(high - low + 1, np.int64)
+    wide = np.int64 if numbers.dtype.kind == "i" else np.uint64  # in a narrow type the differences would overflow
+    for begin in range(0, len(numbers), CHUNK):
+        above = numbers[begin : begin + CHUNK].astype(wide, copy=False) - wide(low)
+        counts += np.bincount(above.astype(np.intp, copy=False), minlength=len(counts))
+    return counts
 
 
 COUNTED_SPAN = 1 << 16  # integers from the smallest to the largest; their counts stay in the processor's cache
@@ -242,8 +252,13 @@ def _merge_levels(first: CategoricalColumn, second: CategoricalColumn) -> Catego
     return count_levels(counted, first.missing + second.missing)
 
 
+MOST_LEVELS = 1_000_000  # about 200 MB; a column with more tells rows apart and does not sort them into kinds
+
+
 def count_levels(counted: dict[str, int], missing: int) -> CategoricalColumn:
-    """The column in which each level of `counted` occurred so often."""
+    """The column in which each level of `counted` occurred so often. ProfileError for more than `MOST_LEVELS`."""
+    if len(counted) > MOST_LEVELS:
+        raise ProfileError(f"more than {MOST_LEVELS:,} different levels: this is a key, not a category")
     levels = tuple(sorted(level for level, count in counted.items() if count))
     return CategoricalColumn(levels, np.array([counted[level] for level in levels], np.int64), missing)
 

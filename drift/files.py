@@ -10,18 +10,41 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from drift.column import BinnedColumn, Column, Floats, NumericColumn, ProfileError, bin_numbers, grid_of, merge, same
+from drift.column import (
+    BinnedColumn,
+    Column,
+    Floats,
+    NumericColumn,
+    ProfileError,
+    bin_numbers,
+    grid_of,
+    same,
+    summarise_numbers,
+)
 from drift.evidence import Evidence, gather
-from drift.profile import Kind, Profile, assemble, column_digest, digest_of, in_threads, kinds_of, rename, summarise
+from drift.profile import (
+    Kind,
+    Profile,
+    assemble,
+    column_digest,
+    digest_of,
+    in_threads,
+    kinds_of,
+    merge_named,
+    rename,
+    summarise,
+)
 from drift.report import DriftPolicy, DriftReport, conclude, left_out, refuse_same, require_schema
 from drift.univariate import doubtful_buckets, narrowed
 from preprocessing.schema import DomainSchema
 
 WHOLE_UP_TO = 12_000_000  # rows; a column of that many numbers and its sorted copy are 192 MB
-BLOCK = 4_000_000  # rows read at once from longer files
-BATCH = 250_000  # rows of a CSV file read at once, with all their columns
+BLOCK = 4_000_000  # rows sorted at once of longer files
+STRINGS = 1_000_000  # rows of levels counted at once
+BATCH = 250_000  # rows decoded at once; of a CSV file, with all their columns
 EXACT_UP_TO = 2_000_000  # distinct values that a column's profile keeps; 16 MB
 SEPARATORS = ",;\t|"
 
@@ -145,30 +168,67 @@ def _chosen(
     return {name: spelled[name] for name in sorted(wanted) if name in kinds}
 
 
-def _blocks(table: _Table, name: str) -> Iterator[pl.Series]:
-    """The column, whole or, from a long file, block by block."""
+def _batches(table: _Table, name: str) -> Iterator[pl.Series]:
+    """The column in parts of at most `BATCH` rows, in any order: nothing here depends on it."""
     given = table.named[name]
-    scan, step = pl.scan_parquet(table.path).select(given), _step(table)
-    for start in range(0, max(table.rows, 1), step):
-        part = scan if step >= table.rows else scan.slice(start, step)
-        yield part.collect()[given].alias(name)
+    scan = pl.scan_parquet(table.path).select(given)
+    for batch in scan.collect_batches(chunk_size=BATCH, maintain_order=False):
+        yield batch[given].alias(name)
+
+
+def _blocks(table: _Table, name: str) -> Iterator[pl.Series]:
+    """The column in as few parts as may be held: levels are counted sooner than numbers are sorted."""
+    size = STRINGS if table.kinds[name] == "categorical" else _step(table)
+    held: list[pl.Series] = []
+    for batch in _batches(table, name):
+        if held and sum(map(len, held)) + len(batch) > size:
+            yield pl.concat(held)
+            held = []
+        held.append(batch)
+    if held:
+        yield pl.concat(held)
 
 
 def _step(table: _Table) -> int:
     return max(table.rows, 1) if table.rows <= WHOLE_UP_TO else BLOCK
 
 
+def _summaries(table: _Table, name: str) -> Iterator[Column]:
+    """The exact summaries of the column's parts."""
+    kind = pl.read_parquet_schema(table.path)[table.named[name]]
+    if table.kinds[name] == "numeric" and (kind.is_float() or kind.is_integer()):
+        yield from _filled(table, name)
+        return
+    blocks = _blocks(table, name)
+    while (block := next(blocks, None)) is not None:
+        yield summarise(block, table.kinds[name])
+        del block  # or its memory would be held while the next part is read
+
+
+def _filled(table: _Table, name: str) -> Iterator[NumericColumn]:
+    """Summaries of numbers, written into one array batch by batch: the file's copy of the column is never held whole
+    beside the one that is sorted."""
+    room, filled, missing = np.zeros(0), 0, 0
+    left = table.rows
+    for batch in _batches(table, name):
+        values = batch.drop_nulls().to_numpy()
+        if filled + missing + len(batch) > len(room):
+            if filled + missing:
+                yield summarise_numbers(room[:filled], missing, reuse=True)
+            room, filled, missing = np.empty(max(min(left, _step(table)), len(batch)), values.dtype), 0, 0
+        room[filled : filled + len(values)] = values
+        filled, missing, left = filled + len(values), missing + len(batch) - len(values), left - len(batch)
+    if filled + missing:
+        yield summarise_numbers(room[:filled], missing, reuse=True)
+
+
 def _read(table: _Table, name: str, reference: Column | None) -> Column:
     """The column's summary: exact when the file is short or the values repeat, else on a grid."""
-    merged: Column | None = None
-    blocks = _blocks(table, name)
-    for _ in range(0, max(table.rows, 1), _step(table)):
-        part = summarise(next(blocks), table.kinds[name])  # no name holds the block, so its memory can go early
-        if table.rows > WHOLE_UP_TO:
-            part = _limited(part, merged if isinstance(merged, BinnedColumn) else reference, BLOCK // 4)
-        merged = part if merged is None else merge(merged, part)
-    if merged is None:
-        raise ProfileError(f"column {name!r} of {table.path.name} has no blocks")
+    merged = summarise(pl.Series(name, [], dtype=pl.String), table.kinds[name])
+    for part in _summaries(table, name):
+        long = table.rows > WHOLE_UP_TO
+        kept = _limited(part, merged if isinstance(merged, BinnedColumn) else reference, BLOCK // 4) if long else part
+        merged = merge_named(name, merged, kept) if merged.present or merged.missing else kept
     return merged
 
 
@@ -189,11 +249,10 @@ def _read_again(table: _Table, name: str, reference: NumericColumn, column: Binn
     """The column with its exact values wherever they could decide the distance to `reference`."""
     doubtful = doubtful_buckets(reference, column)
     merged: Column | None = None
-    for block in _blocks(table, name):
-        part = summarise(block, table.kinds[name])
+    for part in _summaries(table, name):
         assert isinstance(part, NumericColumn)  # noqa: S101 (what `summarise` gives for this kind)
         exact = narrowed(part, column.edges, doubtful, column.high)
-        merged = exact if merged is None else merge(merged, exact)
+        merged = exact if merged is None else merge_named(name, merged, exact)
     assert isinstance(merged, NumericColumn)  # noqa: S101
     return merged
 
@@ -229,6 +288,6 @@ def _count_csv(
     for batch in scan.select(chosen.values()).collect_batches(chunk_size=BATCH):
         rows += batch.height
         for name, given in chosen.items():
-            part = merge(merged[name], summarise(batch[given].alias(name), kinds[name]))
+            part = merge_named(name, merged[name], summarise(batch[given].alias(name), kinds[name]))
             merged[name] = _limited(part, known.get(name), limit)
     return assemble(schema, rows, merged.items())

@@ -84,7 +84,7 @@ class Profile:
     def __add__(self, other: Profile) -> Profile:
         """The profile of both samples together, the same in any order. ProfileError when they do not go together."""
         _require_alike(self, other)
-        merged = {name: _named(name, merge, column, other.columns[name]) for name, column in self.columns.items()}
+        merged = {name: merge_named(name, column, other.columns[name]) for name, column in self.columns.items()}
         return replace(self, rows=self.rows + other.rows, columns=merged)
 
     @property
@@ -233,7 +233,10 @@ def _levels(column: pl.Series) -> CategoricalColumn:
     grouped = named.to_frame().group_by("level").len("rows") if len(column) >= MANY else named.value_counts(name="rows")
     levels, rows = grouped["level"].cast(pl.String).to_list(), grouped["rows"].to_list()
     present = {level: count for level, count in zip(levels, rows, strict=True) if level is not None}
-    return count_levels(present, missing)
+    try:
+        return count_levels(present, missing)
+    except ProfileError as error:
+        raise ProfileError(f"column {column.name!r}: {error}") from error
 
 
 LONG = 1_000  # rows; looking for each level in turn is several times faster than grouping, when there are few
@@ -290,9 +293,10 @@ def _require_alike(first: Profile, second: Profile) -> None:
         raise ProfileError(f"profiles of different columns do not add: {one_sided} are in only one of them")
 
 
-def _named(name: str, work: Callable[[Column, Column], Column], first: Column, second: Column) -> Column:
+def merge_named(name: str, first: Column, second: Column) -> Column:
+    """`merge` of two summaries of column `name`, which is named in a ProfileError."""
     try:
-        return work(first, second)
+        return merge(first, second)
     except ProfileError as error:
         raise ProfileError(f"column {name!r}: {error}") from error
 
