@@ -140,6 +140,8 @@ def place(given: Answer, target: Target) -> Figure:
         figure.add_scatter(x=[low, high], y=[0, 0], mode="lines", line=line, name=f"{given.coverage:.0%} interval")
     marks = [("model", given.value, MODEL, "circle"), ("naive rule", given.naive, NAIVE, "diamond")]
     for name, value, colour, symbol in marks:
+        if value is None:
+            continue
         marker = {"size": 15, "color": colour, "symbol": symbol, "line": {"color": "#ffffff", "width": 1.5}}
         figure.add_scatter(x=[value], y=[0], mode="markers", marker=marker, name=name)
     for cut in target.cut_points[:1]:

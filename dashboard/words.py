@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from database.records import Answer, Event
+from database.records import Answer, Event, Factor
 from model.bundle import Manifest
 from model.scores import ClassScores, Estimate, Scores
 from preprocessing.schema import ContextColumn, Feature, Target
@@ -33,6 +33,10 @@ STANDING = (
     "luck of these students."
 )
 NAIVE = "What a careful person would say without any model: the last known grade, or else the average."
+FACTORS = (
+    "Compared with the values that this column had among the students that the model was trained on, everything else "
+    "about this student left as it is."
+)
 
 
 Standing = Literal["ahead", "close", "behind"]
@@ -102,8 +106,10 @@ def space(unit: str) -> str:
     return f" {unit}" if unit else ""
 
 
-def answer(value: float | str, target: Target) -> str:
-    """An answer or an outcome in the target's unit, or a level."""
+def answer(value: float | str | None, target: Target) -> str:
+    """An answer or an outcome in the target's unit, or a level; what is said where there is none."""
+    if value is None:
+        return "no answer"
     return value if isinstance(value, str) else f"{number(value)}{space(target.unit)}"
 
 
@@ -113,6 +119,36 @@ def interval(given: Answer, target: Target) -> str:
         return ""
     low, high = (number(end) for end in given.interval)
     return f"{given.coverage:.0%} of such answers are right within {low} to {high}{space(target.unit)}"
+
+
+def insufficient(given: Answer) -> str:
+    """Why there is no answer."""
+    return (
+        f"Too little is known for an answer; missing: {', '.join(given.insufficient)}. Fill in more of these and ask "
+        "again. The naive rule's answer is shown all the same."
+    )
+
+
+def out_of_range(given: Answer) -> str:
+    """What an answer about a row unlike any that the model has seen is worth."""
+    promise = "" if given.probabilities else " No interval can be promised there."
+    return (
+        f"Unlike the students that the model was trained on: {', '.join(given.out_of_range)}. It is guessing there; do "
+        f"not rely on this answer.{promise}"
+    )
+
+
+def factor(found: Factor, target: Target) -> str:
+    """One contributing factor as a sentence."""
+    value = "missing" if found.value is None else found.value if isinstance(found.value, str) else number(found.value)
+    if target.kind == "value":
+        return f"{found.feature} = {value} {found.direction} it by {number(abs(found.effect))}{space(target.unit)}"
+    likelier = "more" if found.effect > 0 else "less"
+    towards = "the better levels" if found.direction == "raises" else "the worse levels"
+    points = number(abs(found.effect) * 100)
+    return (
+        f"{found.feature} = {value} makes this answer {points} percentage points {likelier} likely; towards {towards}"
+    )
 
 
 def title(column: Feature | Target | ContextColumn) -> str:
@@ -162,6 +198,9 @@ def rows(count: int, noun: str = "row") -> str:
 
 
 EVENTS: Mapping[str, str] = {
+    "challenger_not_loaded": (
+        "The challenger {version}, on trial against {champion}, could not be loaded: {why}. The champion answers alone"
+    ),
     "champion_not_loaded": "The champion {champion} (version {version}) could not be loaded: {why}",
 }
 

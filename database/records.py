@@ -30,16 +30,32 @@ class ChampionKey(msgspec.Struct, frozen=True, order=True):
         return f"{self.domain}/{self.target}@{self.moment}"
 
 
+class Factor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one input did to an answer: a statement about the model, not about causes.
+
+    value: the row's own. effect: how far the answer moves when the input is known instead of being any of those seen in
+    training; in target units, or for classes the change of the answered level's probability. direction: which way the
+    input moves a value, or the expected level (worst first).
+    """
+
+    feature: str
+    value: Cell
+    effect: float
+    direction: Literal["raises", "lowers"]
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one model said about one target.
 
-    value: in target units, or a level's name. interval: (low, high) in target units with `coverage` (0 to 1) as its
-    stated share; None for classes. naive: what the naive rule says for the same row. model: the version (digest) that
-    really answered; generation: the registry's number when it did.
+    value: in target units, or a level's name; None where the row lacks too much, of which `insufficient` names what is
+    missing. interval: (low, high) in target units with `coverage` (0 to 1) as its stated share; None for classes, and
+    where no share can be promised. naive: what the naive rule says for the same row. model: the version (digest) that
+    really answered; generation: the registry's number when it did. out_of_range: inputs unlike any that the model was
+    trained on. factors: where asked for, the inputs that moved the answer most, the strongest first.
     """
 
     target: str
-    value: float | str
+    value: float | str | None
     naive: float | str
     model: str
     generation: int
@@ -47,6 +63,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     coverage: float | None = None
     probabilities: Mapping[str, float] | None = None
     out_of_range: tuple[str, ...] = ()
+    insufficient: tuple[str, ...] = ()
+    factors: tuple[Factor, ...] = ()
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):

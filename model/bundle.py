@@ -11,7 +11,7 @@ import msgspec
 
 from model.naive import NaiveRule
 from model.scores import Scores
-from preprocessing.encode import Encoding
+from preprocessing.encode import Cell, Encoding
 from preprocessing.schema import Target
 
 GRAPH, MANIFEST, PROFILE, ROWS = "graph.onnx", "manifest.json", "profile.bin", "rows.bin"
@@ -46,6 +46,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     inputs: the columns it reads. center, scale: a value is what the graph says times scale plus center. temperature:
     divides the log-probabilities of a classifier (calibration; Guo et al. 2017). half_width: with `coverage` as share,
     how far a value may be from the answer, in target units. ranges: numeric input to (lowest, highest) training value.
+    reference: input to (value, share) as training rows held them: every level, or numbers that stand for equal parts,
+    and None for the missing; single columns, no rows. Empty in bundles from before answers were explained.
     importance: input to the rise of the mean absolute error (target units) when its values are shuffled. scores:
     candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its own criterion.
     parity: largest difference from scikit-learn over 20,000 nasty rows.
@@ -66,6 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     half_width: float | None = None
     coverage: float | None = None
     ranges: Mapping[str, tuple[float, float]]
+    reference: Mapping[str, tuple[tuple[Cell, float], ...]] = {}
     importance: Mapping[str, float]
     scores: Mapping[str, Scores]
     uncalibrated_brier: float | None = None

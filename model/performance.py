@@ -37,7 +37,8 @@ class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
     """One target's answers against its outcomes, n of them, of `students` students.
 
     Errors are mean absolute errors in `unit` (levels for classes), with 95 % intervals that resample whole students;
-    None where n is 0. bias: mean of answer - outcome. gain: naive_mae - mae. accuracy: share of right classes.
+    None where n is 0. unanswered: predictions with an outcome that were given no answer, for want of inputs; they count
+    nowhere else. bias: mean of answer - outcome. gain: naive_mae - mae. accuracy: share of right classes.
     covered: share of outcomes within the stated interval, which should be `coverage`. models: the most answers first.
     """
 
@@ -46,6 +47,7 @@ class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     students: int
     verdict: Verdict
+    unanswered: int = 0
     mae: Estimate | None = None
     naive_mae: Estimate | None = None
     gain: Estimate | None = None
@@ -91,12 +93,16 @@ def measure_target(target: Target, matched: Sequence[tuple[Prediction, Outcome]]
     'not enough data'
     """
     unit = target.unit if target.kind == "value" else "levels"
+    given, matched = len(matched), [pair for pair in matched if _answer(pair[0], target).value is not None]
+    unanswered = given - len(matched)
     if not matched:
-        return TargetPerformance(target=target.name, unit=unit, n=0, students=0, verdict="not enough data")
+        return TargetPerformance(
+            target=target.name, unit=unit, n=0, students=0, verdict="not enough data", unanswered=unanswered
+        )
     answers = [_answer(prediction, target) for prediction, _ in matched]
     clusters = _clusters([prediction for prediction, _ in matched])
     truth = _numbers(target, [outcome.value for _, outcome in matched])
-    said = _numbers(target, [answer.value for answer in answers])
+    said = _numbers(target, [answer.value for answer in answers if answer.value is not None])
     naive = absolute_errors(truth, _numbers(target, [answer.naive for answer in answers]))
     errors = absolute_errors(truth, said)
     gain = _mean(naive - errors, clusters)
@@ -106,6 +112,7 @@ def measure_target(target: Target, matched: Sequence[tuple[Prediction, Outcome]]
         n=len(matched),
         students=len(np.unique(clusters)),
         verdict=_verdict(gain, len(np.unique(clusters))),
+        unanswered=unanswered,
         mae=_mean(errors, clusters),
         naive_mae=_mean(naive, clusters),
         gain=gain,

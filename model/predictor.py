@@ -2,18 +2,23 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from database.records import Answer
-from model.bundle import EXAMPLES, Bundle
+from database.records import Answer, Factor
+from model.bundle import EXAMPLES, Bundle, Manifest
+from model.explain import Explainer
 from model.graph import open_graph, run_graph
 from model.vector import RowEncoder
 from preprocessing.encode import Cell, encode_rows
 
 Row = Mapping[str, Cell]
 Floats = NDArray[np.float64]
+
+ENOUGH_KNOWN = 0.5
+"""The least share of the model's importance that a row's known inputs must hold. Measured: docs/decisions.md."""
 
 
 class Predictor:
@@ -29,6 +34,9 @@ class Predictor:
         self._minimum = -math.inf if target.minimum is None else target.minimum
         self._maximum = math.inf if target.maximum is None else target.maximum
         self._ranges = tuple((name, low, high) for name, (low, high) in bundle.manifest.ranges.items())
+        self._levels = _levels(bundle.manifest)
+        self._level_columns = _level_columns(bundle.manifest, self._levels)
+        self._shares = _shares(bundle.manifest.importance)
 
     @property
     def from_examples(self) -> bool:
@@ -54,18 +62,25 @@ class Predictor:
         answers = [self.manifest.naive.answer(row) for row in rows]
         return np.array([levels.index(a) if isinstance(a, str) else a for a in answers], dtype=np.float64)
 
-    def answer(self, rows: Sequence[Row], *, generation: int) -> list[Answer]:
-        """One complete answer per row, in order."""
+    def answer(self, rows: Sequence[Row], *, generation: int, explain: int = 0) -> list[Answer]:
+        """One complete answer per row, in order; explain: with at most so many factors each."""
         X = self._encode_row(rows[0]) if len(rows) == 1 else encode_rows(self.manifest.encoding, rows)
-        outside = [self._out_of_range(rows[0])] if len(rows) == 1 else self._outside(rows)
+        outside = [self._out_of_range(rows[0])] if len(rows) == 1 else self._outside(rows, X)
+        outputs = self.outputs(X)
+        factors = self._explainer.explain(rows, X, most=explain) if explain else [()] * len(rows)
         if self.manifest.target.kind == "value":
-            values = zip(rows, self.outputs(X)[:, 0].tolist(), outside, strict=True)
-            return [self._value(row, number, beyond, generation) for row, number, beyond in values]
-        shares = zip(rows, self.outputs(X).tolist(), outside, strict=True)
-        return [self._level(row, share, beyond, generation) for row, share, beyond in shares]
+            values = zip(rows, outputs[:, 0].tolist(), outside, factors, strict=True)
+            return [self._value(*one, generation) for one in values]
+        shares = zip(rows, outputs.tolist(), outside, factors, strict=True)
+        return [self._level(*one, generation) for one in shares]
 
-    def _value(self, row: Row, value: float, outside: tuple[str, ...], generation: int) -> Answer:
-        manifest, width = self.manifest, self.manifest.half_width
+    def _value(
+        self, row: Row, value: float, outside: tuple[str, ...], factors: tuple[Factor, ...], generation: int
+    ) -> Answer:
+        if missing := self._insufficient(row):
+            return self._no_answer(row, outside, missing, generation)
+        manifest = self.manifest
+        width = None if outside else manifest.half_width  # no coverage is promised where nothing was measured
         return Answer(
             target=manifest.target.name,
             value=value,
@@ -73,11 +88,21 @@ class Predictor:
             model=self.version,
             generation=generation,
             interval=None if width is None else (self._within(value - width), self._within(value + width)),
-            coverage=manifest.coverage,
+            coverage=None if width is None else manifest.coverage,
             out_of_range=outside,
+            factors=factors,
         )
 
-    def _level(self, row: Row, shares: Sequence[float], outside: tuple[str, ...], generation: int) -> Answer:
+    def _level(
+        self,
+        row: Row,
+        shares: Sequence[float],
+        outside: tuple[str, ...],
+        factors: tuple[Factor, ...],
+        generation: int,
+    ) -> Answer:
+        if missing := self._insufficient(row):
+            return self._no_answer(row, outside, missing, generation)
         manifest = self.manifest
         levels = manifest.target.levels
         return Answer(
@@ -88,27 +113,85 @@ class Predictor:
             generation=generation,
             probabilities=dict(zip(levels, shares, strict=True)),
             out_of_range=outside,
+            factors=factors,
         )
+
+    def _no_answer(self, row: Row, outside: tuple[str, ...], missing: tuple[str, ...], generation: int) -> Answer:
+        """What is said where nothing can be: what is missing, and what the naive rule says."""
+        return Answer(
+            target=self.manifest.target.name,
+            value=None,
+            naive=self.manifest.naive.answer(row),
+            model=self.version,
+            generation=generation,
+            out_of_range=outside,
+            insufficient=missing,
+        )
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        """Made at the first question: most processes are never asked one."""
+        return Explainer(self.manifest, self.outputs)
+
+    def _insufficient(self, row: Row) -> tuple[str, ...]:
+        """The inputs that are missing, where those known hold too little of what the model rests on; else nothing."""
+        lost = 0.0
+        for name, share in self._shares:
+            if row.get(name) is None:
+                lost += share
+        if lost <= 1 - ENOUGH_KNOWN:
+            return ()
+        return tuple(name for name in self.manifest.inputs if row.get(name) is None)
 
     def _within(self, value: float) -> float:
         """`value` within the target's range; `clip` for one number."""
         return min(max(value, self._minimum), self._maximum)
 
-    def _outside(self, rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    def _outside(self, rows: Sequence[Row], X: NDArray[np.float32]) -> list[tuple[str, ...]]:
         """`_out_of_range` of each row: columns are looked through at once, rows only where something was found."""
         found = np.zeros(len(rows), dtype=bool)
         for name, low, high in self._ranges:
             values = np.array([row.get(name) for row in rows], dtype=np.float64)  # None becomes NaN, inside every range
             found |= (values < low) | (values > high)
+        for columns in self._level_columns:
+            found |= ~X[:, columns].any(axis=1)  # a level that no training row had, or none at all
         return [self._out_of_range(row) if beyond else () for row, beyond in zip(rows, found.tolist(), strict=True)]
 
     def _out_of_range(self, row: Row) -> tuple[str, ...]:
-        """The inputs whose value lies outside what the model was trained on."""
-        return tuple(
+        """The inputs whose number lies outside those that the model was trained on, or whose level is none of them."""
+        numbers = tuple(
             name
             for name, low, high in self._ranges
             if (value := row.get(name)) is not None and not isinstance(value, str) and not low <= value <= high
         )
+        levels = tuple(
+            name for name, seen in self._levels if (value := row.get(name)) is not None and value not in seen
+        )
+        return numbers + levels if levels else numbers
+
+
+def _levels(manifest: Manifest) -> tuple[tuple[str, frozenset[Cell]], ...]:
+    """Categorical inputs with the levels that training rows had; none where the bundle does not say."""
+    names = [part.name for part in manifest.encoding.categorical if part.name in manifest.reference]
+    return tuple((name, frozenset(level for level, _ in manifest.reference[name])) for name in names)
+
+
+def _level_columns(manifest: Manifest, levels: Sequence[tuple[str, frozenset[Cell]]]) -> list[list[int]]:
+    """Per input of `levels` the encoded columns of the levels that training rows had."""
+    encoding, seen = manifest.encoding, dict(levels)
+    first = encoding.width - sum(len(part.levels) for part in encoding.categorical)
+    found = []
+    for part in encoding.categorical:
+        if part.name in seen:
+            found.append([first + code for code, level in enumerate(part.levels) if level in seen[part.name]])
+        first += len(part.levels)
+    return found
+
+
+def _shares(importance: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Inputs that the model rests on, each with its share of all importance; none where nothing has any."""
+    total = math.fsum(importance.values())
+    return tuple((name, value / total) for name, value in importance.items() if value > 0) if total > 0 else ()
 
 
 def clip(values: Floats, minimum: float | None, maximum: float | None) -> Floats:

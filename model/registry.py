@@ -14,6 +14,7 @@ from database.store import ModelRegistry, RecordStore
 from model.artifacts import ArtifactFolder, CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle, read_bundle
 from model.predictor import Predictor
+from model.trial import Trial, running_trials
 
 KEPT_VERSIONS = 10
 
@@ -26,11 +27,19 @@ class NoChampion(LookupError):
     """Nobody serves this domain at this moment."""
 
 
+class Challenger(msgspec.Struct, frozen=True):
+    """A loaded challenger and the trial that it is in."""
+
+    predictor: Predictor
+    trial: Trial
+
+
 class Serving(msgspec.Struct, frozen=True):
-    """A loaded champion and the registry's generation that made it one."""
+    """A loaded champion, the registry's generation that made it one, and who is tried next to it."""
 
     predictor: Predictor
     generation: int
+    challenger: Challenger | None = None
 
 
 def install(
@@ -161,13 +170,15 @@ def load_bundle(artifacts: ArtifactFolder, version: str) -> Bundle:
     return read_bundle(artifacts.load(version))
 
 
-def collect_garbage(store: ModelRegistry, artifacts: ArtifactFolder, *, older_than: float = 3600.0) -> list[str]:
-    """Remove bundles that are neither champion nor among the ten newest versions of a key, nor the last ten champions.
+def collect_garbage(store: RecordStore, artifacts: ArtifactFolder, *, older_than: float = 3600.0) -> list[str]:
+    """Remove bundles that are neither champion nor on trial nor among the ten newest versions of a key, nor the last
+    ten champions.
 
     Only what is `older_than` seconds old goes, so that a model being registered right now stays. Returns what went.
     """
     champions = store.champions()
     kept = {champion.version for champion in champions}
+    kept.update(trial.challenger for trial in running_trials(store, champions).values())
     for champion in champions:
         kept.update(_line_of_descent(store.successions(champion.key))[-KEPT_VERSIONS:])
     for key in {model.key for model in store.models()}:
@@ -183,38 +194,64 @@ class Champions:
         self._artifacts = artifacts
         self._serving: Mapping[ChampionKey, Serving] = {}
         self._broken: dict[ChampionKey, int] = {}
+        self._broken_trials: set[str] = set()
         self._refreshing = Lock()
 
     def refresh(self) -> list[ChampionKey]:
-        """Load every champion whose generation changed; the keys that did.
+        """Load every champion whose generation or trial changed; the keys that did.
 
-        A bundle that is missing or spoiled leaves the old champion serving, and an event says why, once.
+        A bundle that is missing or spoiled leaves the old champion serving, or the champion without its challenger,
+        and an event says why, once.
         """
         with self._refreshing:
             serving = dict(self._serving)
             changed = []
-            for succession in self._store.champions():
+            champions = self._store.champions()
+            trials = running_trials(self._store, champions)
+            for succession in champions:
                 present = serving.get(succession.key)
-                if present and present.generation == succession.generation:
+                current = self._current(succession, present)
+                if current is None:
                     continue
-                predictor = self._load(succession, present)
-                if predictor:
-                    serving[succession.key] = Serving(predictor, succession.generation)
+                challenger = self._challenger(trials.get(succession.key), current)
+                if present is not current or challenger is not current.challenger:
+                    serving[succession.key] = Serving(current.predictor, current.generation, challenger)
                     changed.append(succession.key)
             self._serving = serving
             return changed
 
-    def _load(self, succession: Succession, present: Serving | None) -> Predictor | None:
+    def _current(self, succession: Succession, present: Serving | None) -> Serving | None:
+        """The champion as the registry has it; `present` as it is where nothing changed or nothing better loads."""
+        if present and present.generation == succession.generation:
+            return present
         if present and present.predictor.version == succession.version:
             predictor = present.predictor
         else:
             try:
-                predictor = Predictor(load_bundle(self._artifacts, succession.version), succession.version)
+                predictor = self._load(succession.version)
             except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
                 self._report(succession, str(error), present)
-                return None
+                return present
         self._broken.pop(succession.key, None)
-        return predictor
+        return Serving(predictor, succession.generation)
+
+    def _challenger(self, trial: Trial | None, current: Serving) -> Challenger | None:
+        """Who is tried next to the champion; nobody where the trial is of another generation or cannot be loaded."""
+        if trial is None or trial.generation != current.generation:
+            return None
+        if current.challenger and current.challenger.trial == trial:
+            return current.challenger
+        try:
+            return Challenger(self._load(trial.challenger), trial)
+        except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+            if trial.id not in self._broken_trials:
+                about = {"champion": str(trial.key), "version": trial.challenger, "trial": trial.id, "why": str(error)}
+                self._tell("challenger_not_loaded", trial.domain, about)
+                self._broken_trials.add(trial.id)
+            return None
+
+    def _load(self, version: str) -> Predictor:
+        return Predictor(load_bundle(self._artifacts, version), version)
 
     def _report(self, succession: Succession, why: str, present: Serving | None) -> None:
         if self._broken.get(succession.key) == succession.generation:
@@ -225,10 +262,11 @@ class Champions:
             "why": why,
             "serving_instead": present.predictor.version if present else None,
         }
-        self._store.add_event(
-            Event(id=new_id(), kind="champion_not_loaded", at=now(), domain=succession.domain, details=details)
-        )
+        self._tell("champion_not_loaded", succession.domain, details)
         self._broken[succession.key] = succession.generation
+
+    def _tell(self, kind: str, domain: str, details: Mapping[str, str | None]) -> None:
+        self._store.add_event(Event(id=new_id(), kind=kind, at=now(), domain=domain, details=details))
 
     def at(self, domain: str, moment: str) -> dict[str, Serving]:
         """Target to champion, at one moment. Raises NoChampion, naming the moments that have one."""

@@ -3,31 +3,59 @@
 The API, the dashboard and the command line all call it, and nothing else scores. It knows no HTTP.
 """
 
+import logging
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import msgspec
 
 from database.records import Answer, Cell, ChampionKey, Prediction, new_id, now
 from model.cache import AnswerCache
+from model.explain import MOST_FACTORS
 from model.log import Log
+from model.predictor import Predictor
 from model.registry import Champions, Serving
+from model.trial import Trial
 from preprocessing.rows import ValidRow, validate_rows
 from preprocessing.schema import DomainSchema
 
 ENCODER = msgspec.msgpack.Encoder()
+Rows = Sequence[Mapping[str, Cell]]
+
+log = logging.getLogger("gradewatch.model")
 
 
 class UnknownDomain(LookupError):
     """No schema of that name is loaded."""
 
 
-class _Panel(NamedTuple):
-    """The champions that answer at one moment, and what their answers' keys in the cache begin with."""
+class _Seat(NamedTuple):
+    """Who says something about one target. instead: who says it where that one, who is on trial, fails."""
 
-    champions: Sequence[Serving]
+    predictor: Predictor
+    generation: int
+    instead: Predictor | None = None
+
+
+class _Lane(NamedTuple):
+    """Who answers rows of one moment and one arm of every split, who is only heard, and the prefix of cache keys."""
+
+    answering: Sequence[_Seat]
+    heard: Sequence[_Seat]
     prefix: bytes
+
+
+class _Panel(NamedTuple):
+    """The champions that answer at one moment, the splits among them, and a lane for every choice of arms."""
+
+    splits: Sequence[Trial]
+    lanes: Mapping[tuple[bool, ...], _Lane]
+
+    def lane(self, student: str | None) -> _Lane:
+        return self.lanes[tuple(trial.tries(student) for trial in self.splits) if self.splits else ()]
 
 
 class PredictionService:
@@ -60,55 +88,81 @@ class PredictionService:
             raise UnknownDomain(f"no domain {domain!r}; there are: {', '.join(sorted(self.schemas))}") from None
 
     def predict(
-        self, domain: str, rows: Sequence[Mapping[str, object]], *, source: str, moment: str | None = None
+        self,
+        domain: str,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        source: str,
+        moment: str | None = None,
+        actor: str | None = None,
+        explain: int = 0,
     ) -> list[Prediction]:
         """One logged prediction per row, in order.
 
-        moment: answered by the champion of that moment; by default each row's own, from the columns it gives. Raises
-        UnknownDomain, BadData with every problem of every row (nothing is logged then), NoChampion, StoreUnavailable.
+        moment: answered by the champion of that moment; by default each row's own, from the columns it gives. explain:
+        at most so many contributing factors per answer, up to `MOST_FACTORS`. Raises UnknownDomain, BadData with every
+        problem of every row (nothing is logged then), NoChampion, StoreUnavailable.
         """
         schema = self.schema(domain)
         valid = validate_rows(rows, schema, moment=moment, secret=self._secret).require_clean().rows
-        return self.answer(schema, valid, source=source)
+        return self.answer(schema, valid, source=source, actor=actor, explain=explain)
 
-    def answer(self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str) -> list[Prediction]:
+    def answer(
+        self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
+    ) -> list[Prediction]:
         """One logged prediction per validated row, in order. Raises NoChampion, StoreUnavailable."""
-        predictions = self.score(schema, rows, source=source)
+        predictions = self.score(schema, rows, source=source, actor=actor, explain=explain)
         self._log.add_predictions(predictions)
         return predictions
 
-    def score(self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str) -> list[Prediction]:
+    def score(
+        self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
+    ) -> list[Prediction]:
         """One prediction per validated row, in order, not logged: whoever calls this must log before answering.
 
-        Raises NoChampion.
+        Raises NoChampion; ValueError for more than `MOST_FACTORS` factors.
         """
+        if not 0 <= explain <= MOST_FACTORS:
+            raise ValueError(f"explain is {explain}; it may be 0 to {MOST_FACTORS}")
         if len(rows) == 1:
-            answers = self._answers(schema, rows[0].moment, rows)
-        else:
-            answers = [()] * len(rows)
-            for moment, positions in _positions_by_moment(rows).items():
-                given = self._answers(schema, moment, [rows[position] for position in positions])
-                for position, row_answers in zip(positions, given, strict=True):
-                    answers[position] = row_answers
-        return [_prediction(schema, row, given, source) for row, given in zip(rows, answers, strict=True)]
+            lane = self._panel(schema, rows[0].moment).lane(rows[0].student)
+            return [_prediction(schema, rows[0], lane, self._said(lane, rows, explain)[0], source, actor)]
+        found: list[Prediction | None] = [None] * len(rows)
+        for positions, lane in self._by_lane(schema, rows):
+            said = self._said(lane, [rows[position] for position in positions], explain)
+            for position, one in zip(positions, said, strict=True):
+                found[position] = _prediction(schema, rows[position], lane, one, source, actor)
+        return [prediction for prediction in found if prediction is not None]
 
-    def _answers(self, schema: DomainSchema, moment: str, rows: Sequence[ValidRow]) -> list[tuple[Answer, ...]]:
-        """What the champions of a moment, in the order of their targets' names, say about each row."""
-        panel = self._panel(schema, moment)
+    def _by_lane(self, schema: DomainSchema, rows: Sequence[ValidRow]) -> list[tuple[list[int], _Lane]]:
+        """The positions of rows that the same models answer, with those."""
+        positions: dict[tuple[str, bytes], list[int]] = defaultdict(list)
+        lanes: dict[tuple[str, bytes], _Lane] = {}
+        panels = {moment: self._panel(schema, moment) for moment in dict.fromkeys(row.moment for row in rows)}
+        for position, row in enumerate(rows):
+            lane = panels[row.moment].lane(row.student)
+            key = row.moment, lane.prefix
+            positions[key].append(position)
+            lanes[key] = lane
+        return [(found, lanes[key]) for key, found in positions.items()]
+
+    def _said(self, lane: _Lane, rows: Sequence[ValidRow], explain: int) -> list[tuple[Answer, ...]]:
+        """What a lane's models say about each row: its answers, then what was only heard."""
         if self._cache is None:
-            return _ask(panel, [row.inputs for row in rows])
-        keys = [panel.prefix + ENCODER.encode(row.inputs) for row in rows]
+            return _ask(lane, [row.inputs for row in rows], explain)
+        prefix = lane.prefix + bytes([explain])
+        keys = [prefix + ENCODER.encode(row.inputs) for row in rows]
         known = self._cache.get(keys)
         missing = [place for place, found in enumerate(known) if found is None]
         if missing:
-            fresh = _ask(panel, [rows[place].inputs for place in missing])
-            self._cache.put([(keys[place], answers) for place, answers in zip(missing, fresh, strict=True)])
-            for place, answers in zip(missing, fresh, strict=True):
-                known[place] = answers
-        return [answers for answers in known if answers is not None]
+            fresh = _ask(lane, [rows[place].inputs for place in missing], explain)
+            self._cache.put([(keys[place], said) for place, said in zip(missing, fresh, strict=True)])
+            for place, said in zip(missing, fresh, strict=True):
+                known[place] = said
+        return [said for said in known if said is not None]
 
     def _panel(self, schema: DomainSchema, moment: str) -> _Panel:
-        """The champions of a moment, found once per refresh. Raises NoChampion."""
+        """The champions of a moment and their trials, found once per refresh. Raises NoChampion."""
         present = self.champions.all()
         within, found = self._found
         if within is not present:
@@ -117,35 +171,75 @@ class PredictionService:
         if panel is None:
             self.champions.at(schema.name, moment)  # says what is missing
             keys = sorted(key for key in present if key.domain == schema.name and key.moment == moment)
-            serving = tuple(present[key] for key in keys)
-            versions = [(one.predictor.version, one.generation) for one in serving]
-            prefix = ENCODER.encode([schema.fingerprint, moment, versions])
-            panel = found[schema.name, moment] = _Panel(serving, prefix)
+            panel = found[schema.name, moment] = _seat(schema, moment, [present[key] for key in keys])
         return panel
 
 
-def _ask(panel: _Panel, rows: Sequence[Mapping[str, Cell]]) -> list[tuple[Answer, ...]]:
-    answered = [one.predictor.answer(rows, generation=one.generation) for one in panel.champions]
-    return list(zip(*answered, strict=True))
+def _seat(schema: DomainSchema, moment: str, champions: Sequence[Serving]) -> _Panel:
+    """Champions, in the order of their targets' names, and their challengers, each in its place."""
+    splits = [one.challenger.trial for one in champions if one.challenger and one.challenger.trial.mode == "split"]
+    lanes = {}
+    for arms in product((False, True), repeat=len(splits)):
+        tried = {trial.id for trial, arm in zip(splits, arms, strict=True) if arm}
+        answering = [_answering(one, tried) for one in champions]
+        heard = [
+            _Seat(one.challenger.predictor, one.generation)
+            for one in champions
+            if one.challenger and one.challenger.trial.mode == "shadow"
+        ]
+        who = [[(seat.predictor.version, seat.generation) for seat in seats] for seats in (answering, heard)]
+        lanes[arms] = _Lane(answering, heard, ENCODER.encode([schema.fingerprint, moment, *who]))
+    return _Panel(splits, lanes)
 
 
-def _positions_by_moment(rows: Sequence[ValidRow]) -> dict[str, list[int]]:
-    positions: dict[str, list[int]] = defaultdict(list)
-    for position, row in enumerate(rows):
-        positions[row.moment].append(position)
-    return positions
+def _answering(champion: Serving, tried: set[str]) -> _Seat:
+    challenger = champion.challenger
+    if challenger and challenger.trial.id in tried:
+        return _Seat(challenger.predictor, champion.generation, champion.predictor)
+    return _Seat(champion.predictor, champion.generation)
 
 
-def _prediction(schema: DomainSchema, row: ValidRow, answers: tuple[Answer, ...], source: str) -> Prediction:
+def _ask(lane: _Lane, rows: Rows, explain: int) -> list[tuple[Answer, ...]]:
+    said = []
+    for seat in lane.answering:
+        given = None if seat.instead is None else _try(seat, rows, explain)
+        if given is None:
+            champion = seat.instead or seat.predictor
+            given = champion.answer(rows, generation=seat.generation, explain=explain)
+        said.append(given)
+    said += [heard for seat in lane.heard if (heard := _try(seat, rows, 0)) is not None]
+    return list(zip(*said, strict=True))
+
+
+def _try(seat: _Seat, rows: Rows, explain: int) -> list[Answer] | None:
+    """What a challenger says; None where it fails, whatever went wrong: nobody's answer may suffer from a trial."""
+    try:
+        given = seat.predictor.answer(rows, generation=seat.generation, explain=explain)
+    except Exception as error:  # its text may hold a student's values
+        why = type(error).__name__
+    else:
+        if all(isinstance(one.value, str) or one.value is None or math.isfinite(one.value) for one in given):
+            return given
+        why = "it answered with no number"
+    log.warning("a challenger failed", extra={"fields": {"version": seat.predictor.version, "why": why}})
+    return None
+
+
+def _prediction(
+    schema: DomainSchema, row: ValidRow, lane: _Lane, said: tuple[Answer, ...], source: str, actor: str | None
+) -> Prediction:
+    places = len(lane.answering)
     return Prediction(
         id=new_id(),
         domain=schema.name,
         moment=row.moment,
         inputs=row.inputs,
-        answers=answers,
+        answers=said[:places],
         source=source,
         at=now(),
         student=row.student,
         group=row.group,
         period=row.period,
+        actor=actor,
+        shadow=said[places:],
     )

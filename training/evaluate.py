@@ -6,6 +6,7 @@ Pure functions over arrays and fitted models; nothing here trains the final mode
 from collections.abc import Mapping
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
@@ -20,13 +21,14 @@ from model.scores import (
     score_classes,
     score_values,
 )
-from preprocessing.encode import encode_frame
+from preprocessing.encode import Cell, encode_frame
 from preprocessing.split import Rows
 from training.fit import Fitted, Floats, Task
 
 COVERAGE = 0.9
 SIGNAL_LEVEL = 0.99
 IMPORTANCE_REPEATS, IMPORTANCE_ROWS = 3, 500
+REFERENCE_PARTS = 8
 
 
 def score(task: Task, outputs: Floats, clusters: NDArray[np.int64]) -> Scores:
@@ -143,6 +145,28 @@ def half_width(errors: Floats, coverage: float = COVERAGE) -> float | None:
     2021 for cross-validated errors). None when there are too few rows to promise `coverage`."""
     rank = int(np.ceil((len(errors) + 1) * coverage))
     return None if rank > len(errors) else float(np.partition(errors, rank - 1)[rank - 1])
+
+
+def reference(task: Task) -> dict[str, tuple[tuple[Cell, float], ...]]:
+    """Input to the values that its training rows held, with their shares: what explanations put in an input's place.
+
+    Levels as they are; numbers as the middles of eight parts of equal size; None with the share of the missing.
+    """
+    return {feature.name: _values(task.frame[feature.name]) for feature in task.inputs}
+
+
+def _values(column: pl.Series) -> tuple[tuple[Cell, float], ...]:
+    known = column.drop_nulls()
+    if known.dtype.is_numeric() and len(known):
+        middles = (np.arange(REFERENCE_PARTS) + 0.5) / REFERENCE_PARTS
+        values = np.quantile(known.to_numpy().astype(np.float64), middles, method="inverted_cdf")
+        levels, counts = np.unique(values, return_counts=True)
+    else:
+        levels, counts = np.unique(known.to_numpy().astype(str), return_counts=True)
+    missing = column.null_count() / max(1, len(column))
+    shares = (counts * ((1 - missing) / max(1, counts.sum()))).tolist()
+    found: list[tuple[Cell, float]] = list(zip(levels.tolist(), shares, strict=True))
+    return (*found, *([(None, missing)] if missing else []))
 
 
 def importance(fitted: Fitted, task: Task) -> dict[str, float]:

@@ -179,6 +179,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         half_width=_half_width(seen, outputs[experiment.tested]),
         coverage=evaluate.COVERAGE if task.target.kind == "value" else None,
         ranges=_ranges(task),
+        reference=evaluate.reference(task),
         importance=evaluate.importance(unseen.last, task.subset(experiment.pairs[-1][1])),
         scores={"naive": naive} | scores,
         uncalibrated_brier=uncalibrated,

@@ -36,6 +36,7 @@ from preprocessing.schema import DomainSchema, Feature, Target
 
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
 SHOWN = 1000
+FACTORS = 5
 Session = MutableMapping[Any, Any]
 
 
@@ -135,7 +136,7 @@ def _submit(home: Home, schema: DomainSchema, moment: str) -> None:
     session = st.session_state
     row = read_fields(schema, moment, session)
     session[f"answer:{schema.name}"] = ask(
-        lambda: home.service.predict(schema.name, [row], source="dashboard", moment=moment)
+        lambda: home.service.predict(schema.name, [row], source="dashboard", moment=moment, explain=FACTORS)
     )
     if schema.student:
         session[field(schema, schema.student.name)] = ""
@@ -178,12 +179,18 @@ def _show_answer(target: Target, answer: Answer) -> None:
         with chart:
             figure = charts.probabilities(answer) if answer.probabilities else charts.place(answer, target)
             draw(figure, f"{words.title(target)}: {words.answer(answer.value, target)}", key=f"answer:{target.name}")
+        if answer.insufficient:
+            st.warning(words.insufficient(answer), icon=":material/help:")
         if answer.out_of_range:
-            st.warning(
-                f"Outside what the model was trained on: {', '.join(answer.out_of_range)}. It is guessing there; "
-                "do not rely on this answer.",
-                icon=":material/warning:",
-            )
+            st.warning(words.out_of_range(answer), icon=":material/warning:")
+        if answer.factors:
+            _show_factors(target, answer)
+
+
+def _show_factors(target: Target, answer: Answer) -> None:
+    st.markdown("**What moved this answer**", help=words.FACTORS)
+    st.markdown("\n".join(f"- {words.factor(factor, target)}" for factor in answer.factors))
+    st.caption("About the model, not about causes: changing one of these need not change the result.")
 
 
 # Many students ------------------------------------------------------------------------------------------------------
@@ -256,11 +263,17 @@ def _show_many(schema: DomainSchema, asked: Asked) -> None:
         _show_problems(schema, asked.refused)
     if asked.predictions:
         outside = sum(any(answer.out_of_range for answer in p.answers) for p in asked.predictions)
+        silent = sum(any(answer.insufficient for answer in p.answers) for p in asked.predictions)
         st.success(f"{words.rows(len(asked.predictions))} predicted and logged.", icon=":material/check:")
         if outside:
             st.warning(
                 f"{words.rows(outside)} with values outside what the model was trained on; see the last column.",
                 icon=":material/warning:",
+            )
+        if silent:
+            st.warning(
+                f"{words.rows(silent)} without an answer: too much of what the model rests on is missing there.",
+                icon=":material/help:",
             )
         text = answers_csv(asked.predictions)
         st.download_button("Download answers (CSV)", text, f"{schema.name}-answers.csv", "text/csv", on_click="ignore")
@@ -299,5 +312,7 @@ def answer_rows(schema: DomainSchema, predictions: Sequence[Prediction]) -> list
         if len(schema.moments) > 1:
             row["answered"] = moment_name(schema, prediction.moment)
         row["outside training"] = ", ".join(sorted(outside))
+        if lacking := {name for answer in prediction.answers for name in answer.insufficient}:
+            row["missing"] = ", ".join(sorted(lacking))
         table.append(row)
     return table

@@ -217,7 +217,7 @@ def test_a_value_outside_the_training_data_is_warned_about(page: Page, home: Hom
     outside = 0.0 if low > 0 else 40.0
     assert not low <= outside <= high
     app = predict_one(page("predict", "workshop"), hours=outside)
-    assert any("Outside what the model was trained on: hours" in warning.value for warning in app.warning)
+    assert any("Unlike the students that the model was trained on: hours" in warning.value for warning in app.warning)
 
 
 def test_a_class_is_answered_with_its_probabilities(page: Page, home: Home) -> None:
