@@ -117,8 +117,14 @@ class Settings(BaseSettings):
                     raise UnsafeStart(f"{name!r:.80} is not this machine's own: {SWITCH_ON}")
             if self.environment == "production":
                 raise UnsafeStart(f"production asks callers who they are: {SWITCH_ON}")
-        elif self.token_secret is None:
+        else:
+            self.token_key()
+
+    def token_key(self) -> bytes:
+        """The key of the access tokens. Raises UnsafeStart where none is set: none is made up."""
+        if self.token_secret is None:
             raise UnsafeStart("set GRADEWATCH_TOKEN_SECRET (32 random bytes or more): access tokens are signed with it")
+        return self.token_secret.get_secret_value().encode()
 
     @field_validator("rate_limit")
     @classmethod

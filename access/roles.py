@@ -74,6 +74,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return False
         return self.domains is None or (domain in self.domains if domain is not None else permission not in WHOLE)
 
+    def named(self, name: str) -> "Principal":
+        """The same under another name."""
+        return msgspec.structs.replace(self, name=name)
+
 
 LOCAL = Principal(name="local", permissions=PERMISSIONS["admin"])
 """Whoever sits at this machine, where nobody has to sign in."""
@@ -85,7 +89,7 @@ def require(principal: Principal, permission: Permission, domain: str | None = N
     """Raises Unauthenticated for one who is nobody, Forbidden for one who may not."""
     if principal.may(permission, domain):
         return
-    if principal.name == ANONYMOUS.name:
+    if not principal.permissions:
         raise Unauthenticated("say who you are: send an API key or a token as Authorization: Bearer …, or X-API-Key")
     if permission not in principal.permissions:
         raise Forbidden(f"your role does not allow you to {MEANING[permission]}")

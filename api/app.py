@@ -4,6 +4,8 @@ Importing this opens nothing and reads no setting; the lifespan of the applicati
 """
 
 import contextlib
+import os
+import sys
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Any
@@ -13,18 +15,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from access.roles import ANONYMOUS
+from api.admission import PRINCIPAL, Admission, address
+from api.attempts import Attempt
 from api.callers import Callers
 from api.door import Door
-from api.errors import Refusals, handle
+from api.errors import ERROR, Refusals, handle
 from api.hot import HotRoad
 from api.logs import configure_logs
 from api.metrics import Metrics
 from api.openapi import describe
-from api.routes import batches, domains, drift, health, models, outcomes, predictions, retraining
-from api.running import open_running
-from settings import Settings
+from api.routes import access, batches, domains, drift, health, models, outcomes, predictions, retraining
+from api.running import Running, open_running
+from settings import Settings, told_host
 
-ROUTERS = (health, domains, models, predictions, batches, outcomes, drift, retraining)
+ROUTERS = (health, access, domains, models, predictions, batches, outcomes, drift, retraining)
 
 
 class Service(FastAPI):
@@ -33,7 +38,13 @@ class Service(FastAPI):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.metrics = Metrics()
-        self._door = Door(Callers(HotRoad(super().__call__, self), self), self.metrics)
+        inside = Admission(HotRoad(super().__call__, self), self)
+        self._door = Door(Callers(inside, self), self.metrics, self._refused)
+
+    def _refused(self, scope: Scope, route: str, status: int) -> None:
+        running: Running = self.state.running
+        actor = scope.get(PRINCIPAL, ANONYMOUS).name
+        running.attempts.note(Attempt(actor, status, scope.get(ERROR, "refused"), route, address(scope)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._door(scope, receive, send)
@@ -45,7 +56,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logs()
-        async with open_running(settings or Settings()) as running:
+        chosen = settings or Settings()
+        chosen.require_safe(told_host(sys.argv, os.environ))
+        async with open_running(chosen) as running:
             app.state.running = running
             yield
 

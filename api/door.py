@@ -5,6 +5,7 @@ It stands before the framework, so that the hot road passes it too. It knows no 
 
 import re
 import time
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,16 +17,18 @@ from database.records import new_id
 ROUTE = "gradewatch.route"
 """Key of a scope under which the hot road says which route it is; the framework says it in its own way."""
 
+REFUSED = frozenset({401, 403, 429})  # for who asks, not for what was asked: recorded
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 QUIET = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds by machines: counted, not logged
 
 
 class Door:
-    """Wraps an application. Nothing reaches the server but broken connections."""
+    """Wraps an application. Nothing reaches the server but broken connections. refused: is told who was not let in."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, refused: Callable[[Scope, str, int], None]) -> None:
         self._app = Refusals(app)
         self._metrics = metrics
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,6 +54,8 @@ class Door:
         route = str(scope.get(ROUTE) or getattr(scope.get("route"), "path", "unmatched"))
         method = scope["method"] if route != "unmatched" else "ANY"
         self._metrics.request(route, method, status, seconds)
+        if status in REFUSED:
+            self._refused(scope, f"{method} {route}", status)
         if route not in QUIET:
             log_request(id, method, route, status, seconds)
 

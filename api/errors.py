@@ -36,6 +36,12 @@ TABLE: dict[str, Refusal] = {
     "api.bodies:NoFile": Refusal(400),
     "api.callers:UnknownHost": Refusal(403),
     "api.callers:ForeignPage": Refusal(403),
+    "api.admission:NotLocal": Refusal(403),
+    "api.admission:TooManyHeaders": Refusal(431),
+    "api.admission:TooManyRequests": Refusal(429),
+    "access.roles:Unauthenticated": Refusal(401),
+    "access.roles:Forbidden": Refusal(403),
+    "access.directory:Stale": Refusal(503, 5),
     "api.jobs:Busy": Refusal(409, 30),
     "api.lookup:NotFound": Refusal(404),
     "model.service:UnknownDomain": Refusal(404),
@@ -55,6 +61,9 @@ TABLE: dict[str, Refusal] = {
     "api.lookup:BadQuestion": Refusal(422),
 }
 """By name, since some live in modules that a process serving JSON never imports."""
+
+ERROR = "gradewatch.error"
+"""Key of a scope under which the name of the exception stands that its request ended in."""
 
 UNAVAILABLE = "the database does not answer; nothing of this request was kept; try again"
 
@@ -91,6 +100,7 @@ def answer_error(error: Exception) -> Response:
         detail = "something went wrong here; the log says what"
         return _respond(ProblemDocument(title="InternalError", status=500, detail=detail))
     headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
+    headers |= getattr(error, "headers", {})
     title = type(error).__name__
     if isinstance(error, BadData):
         return _respond(_bad_data(title, error), headers)
@@ -141,6 +151,7 @@ class Refusals:
         except Exception as error:  # whatever it is, the caller gets an answer
             if begun or scope["type"] != "http":
                 raise
+            scope[ERROR] = type(error).__name__
             await (_problems_file(scope, error) or answer_error(error))(scope, receive, send)
 
 

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from access.roles import Principal, require, require_groups
+from api.admission import PRINCIPAL
 from api.bodies import MEGABYTE, read_body
 from api.door import ROUTE
 from api.lookup import BadQuestion
@@ -70,6 +72,7 @@ class HotRoad:
             await self._app(scope, receive, send)
             return
         scope[ROUTE] = road.route
+        require(scope[PRINCIPAL], "predict", road.reader.schema.name)
         body = await self._answer(running, road, scope, receive)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
         await send({"type": "http.response.body", "body": body})
@@ -77,11 +80,12 @@ class HotRoad:
     async def _answer(self, running: Running, road: Road, scope: Scope, receive: Receive) -> bytes:
         body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE)
         moment = _moment(scope, road.reader) if scope["query_string"] else None
+        principal: Principal = scope[PRINCIPAL]
         read = time.perf_counter()
         if len(body) <= SMALL and not running.cache.waits:
-            predictions = _score(running, road, body, moment)
+            predictions = _score(running, road, body, moment, principal)
         else:
-            predictions = await asyncio.to_thread(_score, running, road, body, moment)
+            predictions = await asyncio.to_thread(_score, running, road, body, moment, principal)
         scored = time.perf_counter()
         await running.log.append(predictions)
         logged = time.perf_counter()
@@ -93,13 +97,14 @@ class HotRoad:
         return answer
 
 
-def _score(running: Running, road: Road, body: bytes, moment: str | None) -> list[Prediction]:
+def _score(running: Running, road: Road, body: bytes, moment: str | None, principal: Principal) -> list[Prediction]:
     reader = road.reader
     if road.many:
         rows = reader.many(body, moment=moment, limit=running.settings.max_rows)
     else:
         rows = [reader.one(body, moment=moment)]
-    return running.predictions.score(reader.schema, rows, source=SOURCE)
+    require_groups(principal, (row.group for row in rows))
+    return running.predictions.score(reader.schema, rows, source=SOURCE, actor=principal.name)
 
 
 def _say(running: Running, road: Road, predictions: list[Prediction]) -> bytes:

@@ -1,7 +1,11 @@
 """Finds what a request names: a domain's schema, its champions, one record. Raises when there is no such thing."""
 
+from typing import Any
+
 from fastapi import Request
 
+from access.journal import Action, note
+from api.admission import principal_of
 from api.running import Running
 from database.records import ChampionKey
 from preprocessing.schema import DomainSchema
@@ -21,6 +25,12 @@ def running(request: Request) -> Running:
     """The open parts of the service, as a FastAPI dependency."""
     found: Running = request.app.state.running
     return found
+
+
+def noted(request: Request, action: Action, domain: str | None = None, **details: Any) -> None:
+    """Record that whoever asks does this, before it is done or answered. Waits for the database; raises
+    StoreUnavailable."""
+    note(running(request).home.store, principal_of(request).name, action, domain, **details)
 
 
 def schema_of(service: Running, domain: str) -> DomainSchema:

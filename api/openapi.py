@@ -10,6 +10,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.admission import SCHEME
 from api.errors import ProblemDocument
 from api.hot import SEED_ROUTES
 from api.running import Running
@@ -18,6 +19,11 @@ from preprocessing.request import example_row, row_type, type_name
 from preprocessing.schema import DomainSchema, Target
 
 REF = "#/components/schemas/"
+WAYS_IN: dict[str, Any] = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "gradewatch keys create"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an API key, or a token of POST /api/v1/token"},
+    "login": {"type": "oauth2", "flows": {"password": {"tokenUrl": "/api/v1/token", "scopes": {}}}},
+}
 Document = dict[str, Any]
 
 
@@ -53,11 +59,11 @@ def describe(app: FastAPI) -> Document:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         running: Running | None = getattr(app.state, "running", None)
         schemas = list(running.home.schemas.values()) if running else []
-        app.openapi_schema = _complete(document, schemas)
+        app.openapi_schema = _complete(document, schemas, signing_in=running is None or running.credentials is not None)
     return app.openapi_schema
 
 
-def _complete(document: Document, schemas: list[DomainSchema]) -> Document:
+def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bool) -> Document:
     rows = [row_type(schema) for schema in schemas]
     _, components = msgspec.json.schema_components([*SHOWN, ProblemDocument, *rows], ref_template=REF + "{name}")
     components = {name: _json_ready(component) for name, component in components.items()}
@@ -65,9 +71,11 @@ def _complete(document: Document, schemas: list[DomainSchema]) -> Document:
         components |= _domain_components(schema)
         components[type_name(schema.name, "Row")]["examples"] = [example_row(schema)]
     document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    document["components"]["securitySchemes"] = WAYS_IN if signing_in else {}
     paths: Document = {}
     for path, item in document["paths"].items():
         for operation in item.values():
+            _secures(operation, signing_in)
             _refuses(operation)
         if "{domain}" in path and schemas:
             paths |= {path.replace("{domain}", s.name): _of_domain(path, item, s) for s in schemas}
@@ -83,13 +91,32 @@ def _json_ready(component: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(component))
 
 
+def _secures(operation: Document, signing_in: bool) -> None:
+    """How to show who asks, in place of the permission that the route needs; the description names that."""
+    needed = [permission for entry in operation.pop("security", []) for permission in entry.get(SCHEME, [])]
+    if not needed or not signing_in:
+        return
+    operation["security"] = [{"key": []}, {"bearer": []}, {"login": []}]
+    operation["x-permission"] = needed[0]
+    operation["responses"] |= {
+        code: _refusal(text)
+        for code, text in {"401": "who asks is not known", "429": "too many requests; Retry-After says when"}.items()
+    }
+
+
 def _refuses(operation: Document) -> None:
     """Every operation's refusals: one form for all."""
-    content = {"application/problem+json": {"schema": {"$ref": REF + "ProblemDocument"}}}
-    words = {"400": "the request cannot be read", "404": "there is no such thing", "409": "not in this state",
+    words = {"400": "the request cannot be read",
+             "403": "not from here, or not with this role, domain or group",
+             "404": "there is no such thing", "409": "not in this state",
              "413": "larger than allowed; the answer names the limit", "422": "bad data: every problem at once",
              "503": "not logged, so not answered; try again after Retry-After"}  # fmt: skip
-    operation["responses"] |= {code: {"description": text, "content": content} for code, text in words.items()}
+    operation["responses"] |= {code: _refusal(text) for code, text in words.items()}
+
+
+def _refusal(words: str) -> Document:
+    content = {"application/problem+json": {"schema": {"$ref": REF + "ProblemDocument"}}}
+    return {"description": words, "content": content}
 
 
 def _of_domain(path: str, item: Document, schema: DomainSchema) -> Document:

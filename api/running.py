@@ -9,6 +9,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 from access.directory import Directory
@@ -16,6 +17,7 @@ from api.attempts import Attempts
 from api.credentials import Credentials
 from api.jobs import Jobs
 from api.limits import Limit, Limiter, parse_limit
+from api.tokens import Tokens
 from api.wire import EXAMPLES_WARNING
 from database.append import SqliteAppender, open_appender
 from database.records import Prediction
@@ -34,8 +36,8 @@ log = logging.getLogger("gradewatch.api")
 @dataclass(frozen=True)
 class Running:
     """predictions: the road to an answer, logging by `log`. appender: under the log, where the store has one. readers:
-    of request bodies, by domain. limiter: counts requests by who makes them. attempts: refused, to be recorded. credentials:
-    recognise whoever asks; None where nobody has to say. shared: memory between
+    of request bodies, by domain. limiter: counts requests by who makes them. attempts: refused ones, to be
+    recorded. credentials: recognise whoever asks; None where nobody has to say. shared: memory between
     workers, where there is one."""
 
     settings: Settings
@@ -74,7 +76,8 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
     """Everything open and kept fresh; on leaving, what was queued is logged before the store closes."""
     running = await asyncio.to_thread(_open, settings)
     gc.freeze()  # what is open now stays: no later collection needs to look through it
-    tasks = [asyncio.create_task(_keep_fresh(running)), asyncio.create_task(running.limiter.share())]
+    kept = [_keep_fresh(running), _keep_known(running), running.limiter.share(), running.attempts.keep_writing()]
+    tasks = [asyncio.create_task(one) for one in kept]
     try:
         yield running
     finally:
@@ -82,6 +85,7 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await running.jobs.stop()
+        await running.attempts.write()
         await asyncio.to_thread(_close, running)
 
 
@@ -120,12 +124,11 @@ def _open_cache(shared: SharedMemory | None) -> AnswerCache:
 
 
 def _open_credentials(settings: Settings, store: RecordStore) -> Credentials | None:
-    if settings.token_secret is None or settings.auth == OFF:
+    if settings.auth == OFF:
         return None
     directory = Directory(store)
     directory.refresh()
-    secret = settings.token_secret.get_secret_value().encode()
-    return Credentials(directory, Tokens(secret, timedelta(minutes=settings.token_minutes)))
+    return Credentials(directory, Tokens(settings.token_key(), timedelta(minutes=settings.token_minutes)))
 
 
 def _close(running: Running) -> None:
@@ -135,6 +138,18 @@ def _close(running: Running) -> None:
     if running.shared:
         running.shared.close()
     running.home.close()
+
+
+async def _keep_known(running: Running) -> None:
+    """Learns of changed keys and users for as long as the process lives."""
+    while running.credentials is not None:
+        await asyncio.sleep(running.settings.poll_seconds)
+        try:
+            await asyncio.to_thread(running.credentials.directory.refresh)
+        except StoreUnavailable:
+            pass  # the look for champions says so; the state before serves until it is stale
+        except Exception:  # as there: a dead poller would keep a revoked key alive
+            log.exception("looking for changed keys and users failed; trying again")
 
 
 async def _keep_fresh(running: Running) -> None:

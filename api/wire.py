@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from database.records import (
+    Access,
     Answer,
     Batch,
     DecisionRecord,
@@ -78,6 +79,20 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """That the process lives."""
 
     status: Literal["ok"] = "ok"
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed-in user's access token, to be sent as Authorization: Bearer. expires_in: seconds."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (a kind, no secret)
+    expires_in: int
+
+
+class Accesses(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries of the record of access, newest first."""
+
+    accesses: Sequence[Access]
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,6 +258,6 @@ class Retrainings(msgspec.Struct, frozen=True, kw_only=True):
 SHOWN: tuple[type, ...] = (
     Said, SaidMany, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions, Prediction, Find,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
-    DriftRecord, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem,
+    DriftRecord, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem, Token, Accesses, Access,
 )  # fmt: skip
 """The records that the API's page describes."""

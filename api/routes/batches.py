@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.bodies import MEGABYTE, Upload, read_uploads
-from api.lookup import running, schema_of
+from api.admission import needs
+from api.lookup import noted, running, schema_of
 from api.openapi import answers, takes_file
 from api.running import Running
 from api.wire import Batches, StoredBatch, respond
@@ -18,7 +19,16 @@ Service = Annotated[Running, Depends(running)]
 SHOWN_PROBLEMS = 1000
 
 
-@router.post("", status_code=201, responses=answers(StoredBatch, 201, "stored"), openapi_extra=takes_file())
+UPLOAD = [needs("upload")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=answers(StoredBatch, 201, "stored"),
+    openapi_extra=takes_file(),
+    dependencies=UPLOAD,
+)
 async def add_batch(
     domain: str,
     request: Request,
@@ -30,6 +40,7 @@ async def add_batch(
     schema_of(service, domain)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     stored = await asyncio.to_thread(_store, service, domain, kind, uploads["file"], skip_bad_rows)
+    await asyncio.to_thread(noted, request, "batch uploaded", domain, batch=stored.batch.id, rows=stored.batch.rows)
     return respond(stored, 201 if stored.new else 200)
 
 
@@ -52,7 +63,7 @@ def _store(service: Running, domain: str, kind: Any, upload: Upload, skip_bad_ro
     )
 
 
-@router.get("", responses=answers(Batches))
+@router.get("", responses=answers(Batches), dependencies=UPLOAD)
 def batches(domain: str, service: Service, kind: BatchKind | None = None) -> Response:
     """Stored batches, newest first."""
     schema_of(service, domain)

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
+from api.admission import needs, principal_of
 from api.lookup import running, schema_of
 from api.openapi import answers
 from api.running import Running
@@ -14,10 +15,12 @@ router = APIRouter(prefix="/api/v1/domains", tags=["domains"])
 SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-@router.get("", responses=answers(Domains))
-async def domains(service: Annotated[Running, Depends(running)]) -> Response:
-    """Every domain, with its moments, targets and loaded champions."""
-    return respond(Domains(domains=[_summary(service, schema) for schema in service.home.schemas.values()]))
+@router.get("", responses=answers(Domains), dependencies=[needs("see")])
+async def domains(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
+    """Every domain that you may see, with its moments, targets and loaded champions."""
+    may = principal_of(request).may
+    shown = [_summary(service, one) for one in service.home.schemas.values() if may("see", one.name)]
+    return respond(Domains(domains=shown))
 
 
 def _summary(service: Running, schema: DomainSchema) -> DomainSummary:
@@ -32,13 +35,13 @@ def _summary(service: Running, schema: DomainSchema) -> DomainSummary:
     )
 
 
-@router.get("/{domain}")
+@router.get("/{domain}", dependencies=[needs("see")])
 async def domain(domain: str, service: Annotated[Running, Depends(running)]) -> Response:
     """One domain: every column with its kind, range, unit, levels and the moment from which it is known."""
     return respond(schema_of(service, domain))
 
 
-@router.get("/{domain}/template")
+@router.get("/{domain}/template", dependencies=[needs("see")])
 def domain_template(
     domain: str, service: Annotated[Running, Depends(running)], format: Literal["csv", "xlsx"] = "csv"
 ) -> Response:

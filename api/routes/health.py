@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import PlainTextResponse
 
-from api.lookup import running
+from api.admission import OPEN, needs, principal_of
+from api.lookup import noted, running
 from api.metrics import family
 from api.openapi import answers
 from api.running import Running
@@ -17,14 +18,14 @@ from model.cache import CacheState
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/health", responses=answers(Health, words="the process lives"))
+@router.get("/health", responses=answers(Health, words="the process lives"), dependencies=[OPEN])
 async def health() -> Response:
     """Answers as long as the process lives; asks nothing of the database."""
     return respond(Health())
 
 
-@router.get("/ready", responses=answers(Readiness, words="requests can be answered"))
-def ready(service: Annotated[Running, Depends(running)]) -> Response:
+@router.get("/ready", responses=answers(Readiness, words="requests can be answered"), dependencies=[OPEN])
+def ready(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
     """Ready: the database answers and at least one champion is in memory. Champions that failed to load are listed."""
     store = _store_state(service)
     champions = service.home.champions
@@ -45,24 +46,27 @@ def ready(service: Annotated[Running, Depends(running)]) -> Response:
     )
     reasons = [] if store == "ok" else [store]
     reasons += [] if states else ["no champion is loaded: train one"]
+    if not principal_of(request).may("see"):  # whoever asks nobody knows whom is told whether, not what
+        states, broken = (), ()
     answer = Readiness(ready=not reasons, store=store, reasons=tuple(reasons), champions=states, broken=broken)
     return respond(answer, 200 if answer.ready else 503, None if answer.ready else {"retry-after": "2"})
 
 
-@router.get("/admin/cache/stats", responses=answers(CacheState))
+@router.get("/admin/cache/stats", responses=answers(CacheState), dependencies=[needs("operate")])
 async def cache_stats(service: Annotated[Running, Depends(running)]) -> Response:
     """The cache of answers, as this worker sees it: where it is, hits, misses, errors."""
     return respond(service.cache.state)
 
 
-@router.delete("/admin/cache", responses=answers(Cleared))
-async def clear_cache(service: Annotated[Running, Depends(running)]) -> Response:
+@router.delete("/admin/cache", responses=answers(Cleared), dependencies=[needs("operate")])
+async def clear_cache(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
     """Empty the cache of answers: this worker's, or the shared one. Not needed after a change of champion: its answers
     have other keys."""
+    await asyncio.to_thread(noted, request, "cache emptied")
     return respond(Cleared(cleared=await asyncio.to_thread(service.cache.clear)))
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[needs("measure")])
 async def metrics(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
     """What this worker counted, for Prometheus."""
     state = service.log.state

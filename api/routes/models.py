@@ -6,30 +6,32 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.bodies import read_command
-from api.lookup import keys_of, running, schema_of
+from access.roles import require
+from api.admission import needs, principal_of
+from api.lookup import keys_of, noted, running, schema_of
 from api.openapi import answers, takes
 from api.running import Running
 from api.wire import Activate, Models, Rollback, Successions, respond
-from database.records import Succession
+from database.records import ChampionKey, Succession
 from model.registry import activate, rollback
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
 Service = Annotated[Running, Depends(running)]
-ACTOR = "api"
 
 
-@router.get("", responses=answers(Models))
-def models(service: Service, domain: Annotated[str | None, Query()] = None) -> Response:
+@router.get("", responses=answers(Models), dependencies=[needs("see")])
+def models(request: Request, service: Service, domain: Annotated[str | None, Query()] = None) -> Response:
     """Every model version, newest first, and the champions, with their generation."""
     if domain is not None:
         schema_of(service, domain)
     store = service.home.store
-    kept = [model for model in store.models() if domain in (None, model.domain)]
-    champions = [champion for champion in store.champions() if domain in (None, champion.domain)]
+    may = principal_of(request).may
+    kept = [one for one in store.models() if domain in (None, one.domain) and may("see", one.domain)]
+    champions = [one for one in store.champions() if domain in (None, one.domain) and may("see", one.domain)]
     return respond(Models(models=kept, champions=champions))
 
 
-@router.get("/history", responses=answers(Successions))
+@router.get("/history", responses=answers(Successions), dependencies=[needs("see")])
 def history(service: Service, domain: str, target: str | None = None, moment: str | None = None) -> Response:
     """Every change of champion in a domain, oldest first, with who did it and why."""
     keys = keys_of(schema_of(service, domain), target, moment)
@@ -37,38 +39,47 @@ def history(service: Service, domain: str, target: str | None = None, moment: st
     return respond(Successions(successions=sorted(found, key=lambda one: one.at)))
 
 
-@router.post("/activate", responses=answers(Successions), openapi_extra=takes(Activate))
+CHANGE = [needs("change")]  # and in the domain that the body names
+
+
+@router.post("/activate", responses=answers(Successions), openapi_extra=takes(Activate), dependencies=CHANGE)
 async def activate_version(request: Request, service: Service) -> Response:
     """Make an earlier version champion: for its own target, or all-or-none with every model of its training run."""
     wanted = await read_command(request, Activate)
-    return respond(await asyncio.to_thread(_activate, service, wanted))
-
-
-def _activate(service: Running, wanted: Activate) -> Successions:
+    require(principal_of(request), "change", wanted.domain)
     schema_of(service, wanted.domain)
+    done = await asyncio.to_thread(_activate, service, wanted, principal_of(request).name)
+    await asyncio.to_thread(noted, request, "champion activated", wanted.domain, version=wanted.version)
+    return respond(done)
+
+
+def _activate(service: Running, wanted: Activate, actor: str) -> Successions:
     done = activate(
         service.home.store,
         wanted.domain,
         wanted.version,
         all_targets=wanted.all_targets,
-        actor=ACTOR,
+        actor=actor,
         reason=wanted.reason,
         artifacts=service.home.artifacts,
     )
     return _refreshed(service, done)
 
 
-@router.post("/rollback", responses=answers(Successions), openapi_extra=takes(Rollback))
+@router.post("/rollback", responses=answers(Successions), openapi_extra=takes(Rollback), dependencies=CHANGE)
 async def roll_back(request: Request, service: Service) -> Response:
     """Bring back the champions before the present ones, all or none."""
     wanted = await read_command(request, Rollback)
-    return respond(await asyncio.to_thread(_roll_back, service, wanted))
-
-
-def _roll_back(service: Running, wanted: Rollback) -> Successions:
+    require(principal_of(request), "change", wanted.domain)
     keys = keys_of(schema_of(service, wanted.domain), wanted.target, wanted.moment)
+    done = await asyncio.to_thread(_roll_back, service, wanted, keys, principal_of(request).name)
+    await asyncio.to_thread(noted, request, "champion rolled back", wanted.domain, keys=[str(key) for key in keys])
+    return respond(done)
+
+
+def _roll_back(service: Running, wanted: Rollback, keys: list[ChampionKey], actor: str) -> Successions:
     home = service.home
-    return _refreshed(service, rollback(home.store, keys, actor=ACTOR, reason=wanted.reason, artifacts=home.artifacts))
+    return _refreshed(service, rollback(home.store, keys, actor=actor, reason=wanted.reason, artifacts=home.artifacts))
 
 
 def _refreshed(service: Running, done: list[Succession]) -> Successions:

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.bodies import MEGABYTE, Upload, read_uploads
-from api.lookup import keys_of, running, schema_of
+from api.admission import needs
+from api.lookup import keys_of, noted, running, schema_of
 from api.openapi import answers, takes_file
 from api.running import Running
 from api.wire import StoredOutcomes, respond
@@ -17,13 +18,20 @@ router = APIRouter(prefix="/api/v1/{domain}", tags=["outcomes"])
 Service = Annotated[Running, Depends(running)]
 
 
-@router.post("/outcomes", responses=answers(StoredOutcomes), openapi_extra=takes_file(json=True))
+@router.post(
+    "/outcomes",
+    responses=answers(StoredOutcomes),
+    openapi_extra=takes_file(json=True),
+    dependencies=[needs("upload")],
+)
 async def add_outcomes(domain: str, request: Request, service: Service) -> Response:
     """Store outcomes: a JSON list or a file, each row with a prediction_id or a student key (and period) and the
     value of one target or more. A later outcome about the same corrects the earlier."""
     schema_of(service, domain)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
-    return respond(await asyncio.to_thread(_store, service, domain, uploads["file"]))
+    stored = await asyncio.to_thread(_store, service, domain, uploads["file"])
+    await asyncio.to_thread(noted, request, "outcomes uploaded", domain, outcomes=stored.outcomes, new=stored.new)
+    return respond(stored)
 
 
 def _store(service: Running, domain: str, upload: Upload) -> StoredOutcomes:
@@ -35,7 +43,7 @@ def _store(service: Running, domain: str, upload: Upload) -> StoredOutcomes:
     return StoredOutcomes(outcomes=len(found), new=new, corrected=corrected, known=len(found) - new - corrected)
 
 
-@router.get("/performance", responses=answers(DomainPerformance))
+@router.get("/performance", responses=answers(DomainPerformance), dependencies=[needs("see")])
 def performance(
     domain: str,
     service: Service,

@@ -1,6 +1,7 @@
 """Predictions: many from a file, and those that were logged. One row and JSON batches are answered by `api.hot`."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -8,7 +9,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.bodies import MEGABYTE, read_command, read_uploads
 from api.hot import SOURCE
-from api.lookup import NotFound, moment_of, pseudonym_of, running, schema_of
+from access.roles import Principal, require_groups
+from api.admission import needs, principal_of
+from api.lookup import NotFound, moment_of, noted, pseudonym_of, running, schema_of
 from api.openapi import answers, takes, takes_file
 from api.running import Running
 from api.wire import Find, FoundPredictions, Said, SaidMany, respond, say
@@ -22,27 +25,39 @@ Moment = Annotated[str | None, Query(description="answer as of this moment; each
 MOST = 1000
 
 
-@router.post("/predict", responses=answers(Said, words="logged, then answered"))
+PREDICT, READ = [needs("predict")], [needs("read")]
+
+
+@router.post("/predict", responses=answers(Said, words="logged, then answered"), dependencies=PREDICT)
 async def predict(domain: str, service: Service, moment: Moment = None) -> Response:  # noqa: ARG001 (shown on the page)
     """Predict one row: its fields as a JSON object."""
     schema_of(service, domain)
     raise MalformedBody("expected one JSON object with the fields of a row")
 
 
-@router.post("/predict/batch", responses=answers(SaidMany, words="logged, then answered"), openapi_extra=takes_file())
+@router.post(
+    "/predict/batch",
+    responses=answers(SaidMany, words="logged, then answered"),
+    openapi_extra=takes_file(),
+    dependencies=PREDICT,
+)
 async def predict_batch(domain: str, request: Request, service: Service, moment: Moment = None) -> Response:
     """Predict many rows: a JSON list, {"students": list}, or a CSV, Excel, Parquet or JSON lines file."""
     schema = schema_of(service, domain)
     moment_of(schema, moment)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     name, content = uploads["file"]
-    predictions = await asyncio.to_thread(_predict_file, service, domain, content, name, moment)
+    predictions = await asyncio.to_thread(
+        _predict_file, service, domain, content, name, moment, principal_of(request)
+    )
     warning = service.warning(predictions[0]) if predictions else None
     said = SaidMany(count=len(predictions), predictions=[say(one) for one in predictions], warning=warning)
     return await asyncio.to_thread(respond, said)
 
 
-def _predict_file(service: Running, domain: str, content: bytes, name: str, moment: str | None) -> list[Prediction]:
+def _predict_file(
+    service: Running, domain: str, content: bytes, name: str, moment: str | None, principal: Principal
+) -> list[Prediction]:
     from preprocessing.read import read_table
     from preprocessing.validate import rows_of, validate_table
 
@@ -52,12 +67,15 @@ def _predict_file(service: Running, domain: str, content: bytes, name: str, mome
         raise TooManyRows(f"{raw.frame.height:,} rows in one request; at most {limit:,} are allowed")
     secret = service.home.secret
     validated = validate_table(raw, schema, secret=secret, moment=moment, with_targets="ignored").require_clean()
-    return service.predictions.answer(schema, rows_of(validated.frame, schema), source=SOURCE)
+    rows = rows_of(validated.frame, schema)
+    require_groups(principal, (row.group for row in rows))
+    return service.predictions.answer(schema, rows, source=SOURCE, actor=principal.name)
 
 
-@router.get("/predictions", responses=answers(FoundPredictions))
+@router.get("/predictions", responses=answers(FoundPredictions), dependencies=READ)
 def predictions(
     domain: str,
+    request: Request,
     service: Service,
     student: Annotated[str | None, Query(description="pseudonym, as answers give it")] = None,
     since: Annotated[datetime | None, Query(description="from then on, with its zone")] = None,
@@ -67,9 +85,21 @@ def predictions(
     """Logged predictions, newest first."""
     schema_of(service, domain)
     found = service.home.store.predictions(
-        domain, since=_aware(since), until=_aware(until), student=pseudonym_of(student), limit=limit
+        domain,
+        since=_aware(since),
+        until=_aware(until),
+        student=pseudonym_of(student),
+        groups=_groups(request),
+        limit=limit,
     )
+    noted(request, "predictions listed", domain, student=student, found=len(found))
     return respond(FoundPredictions(predictions=found))
+
+
+def _groups(request: Request) -> Sequence[str] | None:
+    """The groups whose rows whoever asks may see; None: all."""
+    confined = principal_of(request).groups
+    return sorted(confined) if confined is not None else None
 
 
 def _aware(at: datetime | None) -> datetime | None:
@@ -77,21 +107,28 @@ def _aware(at: datetime | None) -> datetime | None:
     return at.astimezone() if at is not None else None
 
 
-@router.post("/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find))
+@router.post(
+    "/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find), dependencies=READ
+)
 async def find_predictions(domain: str, request: Request, service: Service) -> Response:
     """Logged predictions of a student, by the institution's own key, newest first."""
     schema_of(service, domain)
     wanted = await read_command(request, Find)
     student, limit = pseudonym(str(wanted.student), service.home.secret), max(1, min(wanted.limit, MOST))
-    found = await asyncio.to_thread(service.home.store.predictions, domain, student=student, limit=limit)
+    found = await asyncio.to_thread(
+        service.home.store.predictions, domain, student=student, groups=_groups(request), limit=limit
+    )
+    await asyncio.to_thread(noted, request, "student looked up", domain, student=student, found=len(found))
     return respond(FoundPredictions(predictions=found))
 
 
-@router.get("/predictions/{id}", responses=answers(Prediction))
-def prediction(domain: str, id: str, service: Service) -> Response:
+@router.get("/predictions/{id}", responses=answers(Prediction), dependencies=READ)
+def prediction(domain: str, id: str, request: Request, service: Service) -> Response:
     """One logged prediction."""
     schema_of(service, domain)
     found = service.home.store.prediction(id)
     if found is None or found.domain != domain:
         raise NotFound(f"no prediction of that id in {domain}")
+    require_groups(principal_of(request), [found.group])
+    noted(request, "prediction read", domain, prediction=found.id, student=found.student)
     return respond(found)

@@ -1,5 +1,6 @@
 """Retraining: starting a run in a process of its own, and what runs decided."""
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -7,7 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.bodies import read_command
 from api.jobs import runs
-from api.lookup import NotFound, keys_of, running, schema_of
+from api.admission import needs
+from api.lookup import NotFound, keys_of, noted, running, schema_of
 from api.openapi import answers, takes
 from api.running import Running
 from api.wire import Retrain, RetrainingRun, Retrainings, respond
@@ -17,16 +19,26 @@ Service = Annotated[Running, Depends(running)]
 NEWEST = 100
 
 
-@router.post("", status_code=202, responses=answers(RetrainingRun, 202, "started"), openapi_extra=takes(Retrain))
+RETRAIN = [needs("retrain")]
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses=answers(RetrainingRun, 202, "started"),
+    openapi_extra=takes(Retrain),
+    dependencies=RETRAIN,
+)
 async def retrain(domain: str, request: Request, service: Service) -> Response:
     """Start a retraining run on the newest labelled records; its address is in the answer's Location."""
     wanted = await read_command(request, Retrain)
     keys_of(schema_of(service, domain), wanted.target, wanted.moment)
+    await asyncio.to_thread(noted, request, "retraining started", domain, dry_run=wanted.dry_run)
     run = await service.jobs.start(domain, wanted)
     return respond(run, 202, {"location": f"/api/v1/{domain}/retrain/{run.id}"})
 
 
-@router.get("", responses=answers(Retrainings))
+@router.get("", responses=answers(Retrainings), dependencies=RETRAIN)
 def retrainings(domain: str, service: Service, limit: Annotated[int, Query(ge=1, le=NEWEST)] = 20) -> Response:
     """The newest runs that the service started, and the newest decisions, whoever started the run."""
     schema_of(service, domain)
@@ -35,7 +47,7 @@ def retrainings(domain: str, service: Service, limit: Annotated[int, Query(ge=1,
     return respond(answer)
 
 
-@router.get("/{run}", responses=answers(RetrainingRun))
+@router.get("/{run}", responses=answers(RetrainingRun), dependencies=RETRAIN)
 def retraining(domain: str, run: str, service: Service) -> Response:
     """One run: whether it has finished, what it printed last, and what was decided meanwhile."""
     schema_of(service, domain)

@@ -1,0 +1,181 @@
+"""Who is let in: sets the principal of every request, counts its requests, and lets routes state what they need.
+
+It stands before the hot road, which asks it as the framework's routes do. It knows no route.
+"""
+
+import ipaddress
+from typing import Any
+
+from fastapi import Depends, Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from access.roles import ANONYMOUS, LOCAL, MEANING, Permission, Principal, Unauthenticated, require
+from api.credentials import Credentials
+from api.limits import Limit, Spent, parse_limit
+from api.running import Running
+
+PRINCIPAL = "gradewatch.principal"
+"""Key of a scope under which whoever asks is found; there is always one."""
+
+MOST_HEADERS, MOST_HEADER_BYTES = 100, 32_768
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
+
+
+class NotLocal(Exception):
+    """A request from elsewhere to a service that asks nobody who they are."""
+
+
+class TooManyHeaders(ValueError):
+    """A request with more headers, or longer ones, than any honest caller sends."""
+
+
+class TooManyRequests(Exception):
+    """A caller has made all the requests of this window of time."""
+
+    def __init__(self, spent: Spent) -> None:
+        super().__init__(f"at most {spent.limit.amount:,} requests in {spent.limit.seconds:,} seconds; wait a little")
+        told = {name.decode(): value.decode() for name, value in rate_headers(spent)}
+        self.headers = told | {"retry-after": told["ratelimit-reset"]}
+
+
+class Admission:
+    """Wraps an application: within it every scope has its principal."""
+
+    def __init__(self, app: ASGIApp, service: Any) -> None:
+        self._app = app
+        self._service = service
+        self._limits: dict[str, Limit] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope[PRINCIPAL] = ANONYMOUS
+        running: Running = self._service.state.running
+        if running.credentials is None:
+            scope[PRINCIPAL] = local(scope)
+            await self._app(scope, receive, send)
+            return
+        spent = self._count(running, running.credentials, scope)
+        if spent is None:
+            await self._app(scope, receive, send)
+            return
+        told = rate_headers(spent)
+
+        async def telling(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *told]
+            await send(message)
+
+        await self._app(scope, receive, telling)
+
+    def _count(self, running: Running, credentials: Credentials, scope: Scope) -> Spent | None:
+        """Recognise whoever asks and count the request. Raises Unauthenticated, TooManyRequests, Stale."""
+        headers = scope["headers"]
+        try:
+            check_headers(headers)
+            scope[PRINCIPAL] = principal = credentials.principal(headers)
+        except Unauthenticated as error:
+            if error.actor is not None:
+                scope[PRINCIPAL] = ANONYMOUS.named(error.actor)
+            self._hit(running, f"address:{address(scope)}", running.rate_limit)
+            raise
+        name = principal.name if principal is not ANONYMOUS else f"address:{address(scope)}"
+        return self._hit(running, name, self._limit(principal.rate) if principal.rate else running.rate_limit)
+
+    def _hit(self, running: Running, name: str, limit: Limit | None) -> Spent | None:
+        if limit is None:
+            return None
+        spent = running.limiter.hit(name, limit)
+        if not spent.allowed:
+            raise TooManyRequests(spent)
+        return spent
+
+    def _limit(self, rate: str) -> Limit:
+        found = self._limits.get(rate)
+        if found is None:
+            found = self._limits[rate] = parse_limit(rate)
+        return found
+
+
+def check_headers(headers: list[tuple[bytes, bytes]]) -> None:
+    """Raises TooManyHeaders."""
+    if len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > MOST_HEADER_BYTES:
+        raise TooManyHeaders(f"at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES:,} bytes together are taken")
+
+
+def rate_headers(spent: Spent) -> list[tuple[bytes, bytes]]:
+    """What a caller is told of its limit (draft-ietf-httpapi-ratelimit-headers)."""
+    reset = int(spent.reset_seconds) + 1
+    return [
+        (b"ratelimit-limit", b"%d" % spent.limit.amount),
+        (b"ratelimit-remaining", b"%d" % spent.remaining),
+        (b"ratelimit-reset", b"%d" % reset),
+    ]
+
+
+def local(scope: Scope) -> Principal:
+    """The person at this machine, where nobody has to sign in. Raises NotLocal for a request from elsewhere.
+
+    The peer is what the server saw, which no header changes unless the server was told to believe one; and headers that
+    a proxy adds mean that the peer is not who asks.
+    """
+    peer = address(scope)
+    check_headers(scope["headers"])
+    if (peer in LOOPBACK or _is_loopback(peer)) and not any(name in FORWARDED for name, _ in scope["headers"]):
+        return LOCAL
+    raise NotLocal("this service asks nobody who they are, so it answers its own machine only; set GRADEWATCH_AUTH=on")
+
+
+def _is_loopback(peer: str) -> bool:
+    try:
+        found = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def address(scope: Scope) -> str:
+    """Where a request comes from, as the server says; "unknown" behind a socket file."""
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+def principal_of(request: Request) -> Principal:
+    """Whoever asks, as a FastAPI dependency."""
+    found: Principal = request.scope[PRINCIPAL]
+    return found
+
+
+SCHEME = "permission"
+"""Under which FastAPI's page has a route's permission; `api.openapi` writes the ways to show one in its place."""
+
+
+class Needs(SecurityBase):
+    """What a route needs, as its dependency: the permission, in the domain that the address names, if it names one."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+        self.model = HTTPBearer(description=MEANING[permission])
+        self.scheme_name = SCHEME
+
+    async def __call__(self, request: Request) -> None:
+        domain = request.path_params.get("domain") or request.query_params.get("domain")
+        require(principal_of(request), self.permission, domain)
+
+
+async def anyone() -> None:
+    """States of a route that it needs no permission."""
+
+
+OPEN = Depends(anyone)
+"""For the `dependencies` of a route that needs no permission: every route has this or `needs`."""
+
+
+def needs(permission: Permission) -> Any:
+    """For a route's `dependencies`: whoever asks must have `permission`."""
+    return Security(Needs(permission), scopes=[permission])

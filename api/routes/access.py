@@ -1,0 +1,99 @@
+"""Signing in, and the record of who looked at what. Keys and users are made on the command line, never over HTTP."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from access.journal import note
+from access.roles import ANONYMOUS, Unauthenticated
+from access.users import is_password
+from api.admission import OPEN, PRINCIPAL, TooManyRequests, address, needs
+from api.bodies import COMMAND_BYTES, read_body
+from api.credentials import Credentials
+from api.limits import Limit
+from api.lookup import BadQuestion, NotFound, running
+from api.openapi import answers
+from api.running import Running
+from api.wire import Accesses, Token, respond
+from database.records import now
+
+router = APIRouter(prefix="/api/v1", tags=["access"])
+Service = Annotated[Running, Depends(running)]
+
+BY_NAME, BY_ADDRESS = Limit(10, 60), Limit(60, 60)  # attempts to sign in a minute
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "grant_type": {"type": "string", "enum": ["password"]},
+                        "username": {"type": "string"},
+                        "password": {"type": "string", "format": "password"},
+                    },
+                    "required": ["username", "password"],
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/token", responses=answers(Token, words="signed in"), openapi_extra=FORM, dependencies=[OPEN])
+async def token(request: Request, service: Service) -> Response:
+    """Sign in: an access token for a user's name and password (the password flow of OAuth 2)."""
+    if service.credentials is None:
+        raise NotFound("nobody has to sign in here: GRADEWATCH_AUTH is off")
+    name, password = _form(await read_body(request.receive, COMMAND_BYTES))
+    text = await _sign_in(request, service, service.credentials, name, password)
+    seconds = int(service.credentials.tokens.lifetime.total_seconds())
+    return respond(Token(access_token=text, expires_in=seconds), headers={"cache-control": "no-store"})
+
+
+async def _sign_in(request: Request, service: Running, credentials: Credentials, name: str, password: str) -> str:
+    peer = address(request.scope)
+    for counted, limit in ((f"sign in as {name}", BY_NAME), (f"sign in from {peer}", BY_ADDRESS)):
+        spent = service.limiter.hit(counted, limit)
+        if not spent.allowed:
+            raise TooManyRequests(spent)
+    known = credentials.directory.user(name)
+    if known is not None:  # whoever it is: the name is what the attempt was made under
+        request.scope[PRINCIPAL] = ANONYMOUS.named(known.principal.name)
+    async with credentials.hashing:
+        right = await asyncio.to_thread(is_password, known.user if known else None, password)
+    if known is None or not right:
+        raise Unauthenticated("no user of that name and password may sign in")
+    await asyncio.to_thread(note, service.home.store, known.principal.name, "signed in", address=peer)
+    return credentials.tokens.issue(known.user, now())
+
+
+def _form(body: bytes) -> tuple[str, str]:
+    """Name and password in a form. Raises BadQuestion, which repeats neither."""
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=10)
+    except ValueError:
+        raise BadQuestion("send a form: username=…&password=… as application/x-www-form-urlencoded") from None
+    given = [fields.get(name, []) for name in ("username", "password")]
+    if any(len(values) != 1 for values in given) or fields.get("grant_type", ["password"]) != ["password"]:
+        raise BadQuestion("the form must have username and password, each once; a grant_type can only be password")
+    return given[0][0], given[1][0]
+
+
+@router.get("/accesses", responses=answers(Accesses), dependencies=[needs("audit")])
+def accesses(
+    service: Service,
+    actor: Annotated[str | None, Query(description='as entries name it: "user:anna", "key:lms"')] = None,
+    domain: str | None = None,
+    action: str | None = None,
+    since: Annotated[datetime | None, Query(description="from then on, with its zone")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """Who looked at or changed what about students, signed in, or was refused; newest first."""
+    at = since.astimezone() if since else None
+    found = service.home.store.accesses(actor=actor, domain=domain, action=action, since=at, limit=limit)
+    return respond(Accesses(accesses=found))
