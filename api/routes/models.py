@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.bodies import read_command
 from access.roles import require
 from api.admission import needs, principal_of
+from api.bodies import read_command
 from api.lookup import keys_of, noted, running, schema_of
 from api.openapi import answers, takes
 from api.running import Running

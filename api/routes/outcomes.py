@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.bodies import MEGABYTE, Upload, read_uploads
 from api.admission import needs
+from api.bodies import MEGABYTE, Upload, read_uploads
 from api.lookup import keys_of, noted, running, schema_of
 from api.openapi import answers, takes_file
 from api.running import Running

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.bodies import MEGABYTE, read_command, read_uploads
-from api.hot import SOURCE
 from access.roles import Principal, require_groups
 from api.admission import needs, principal_of
+from api.bodies import MEGABYTE, read_command, read_uploads
+from api.hot import SOURCE
 from api.lookup import NotFound, moment_of, noted, pseudonym_of, running, schema_of
 from api.openapi import answers, takes, takes_file
 from api.running import Running
@@ -47,9 +47,7 @@ async def predict_batch(domain: str, request: Request, service: Service, moment:
     moment_of(schema, moment)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     name, content = uploads["file"]
-    predictions = await asyncio.to_thread(
-        _predict_file, service, domain, content, name, moment, principal_of(request)
-    )
+    predictions = await asyncio.to_thread(_predict_file, service, domain, content, name, moment, principal_of(request))
     warning = service.warning(predictions[0]) if predictions else None
     said = SaidMany(count=len(predictions), predictions=[say(one) for one in predictions], warning=warning)
     return await asyncio.to_thread(respond, said)
@@ -107,9 +105,7 @@ def _aware(at: datetime | None) -> datetime | None:
     return at.astimezone() if at is not None else None
 
 
-@router.post(
-    "/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find), dependencies=READ
-)
+@router.post("/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find), dependencies=READ)
 async def find_predictions(domain: str, request: Request, service: Service) -> Response:
     """Logged predictions of a student, by the institution's own key, newest first."""
     schema_of(service, domain)

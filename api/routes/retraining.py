@@ -6,9 +6,9 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.admission import needs
 from api.bodies import read_command
 from api.jobs import runs
-from api.admission import needs
 from api.lookup import NotFound, keys_of, noted, running, schema_of
 from api.openapi import answers, takes
 from api.running import Running
