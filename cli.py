@@ -3,7 +3,9 @@
 Nothing is computed here. Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage, 75 busy, try later.
 """
 
+import getpass
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,16 +14,28 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
-from settings import Settings
+from settings import Settings, UnsafeStart
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 domain_app = typer.Typer(no_args_is_help=True, help="The domains: what is predicted from which columns.")
 models_app = typer.Typer(no_args_is_help=True, help="Model versions and who is champion.")
 app.add_typer(domain_app, name="domain")
 app.add_typer(models_app, name="models")
+keys_app = typer.Typer(no_args_is_help=True, help="API keys: who may call the service.")
+users_app = typer.Typer(no_args_is_help=True, help="Users: who may sign in, at the service and the dashboard.")
+app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
 
 # Without markup: file names, cells and reasons may hold [brackets], which Rich would take for styles.
 out, err = Console(markup=False), Console(markup=False, stderr=True)
@@ -50,6 +64,21 @@ def _progress() -> Iterator[Any]:
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda step: bar.update(task, description=step)
+
+
+@contextmanager
+def _shares() -> Iterator[Any]:
+    """A bar per step, filled as far as the step is done; silent when the output is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(step: str, share: float) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=1.0)
+            bar.update(tasks[step], completed=share)
+
+        yield show
 
 
 # Domains ---------------------------------------------------------------------------------------------------------
@@ -226,12 +255,49 @@ def predict(
     moment: Annotated[str | None, typer.Option(help="Answer as of this moment; each row's own by default.")] = None,
 ) -> None:
     """Predict every row of a file, log each prediction, and print or write the answers."""
-    from model.files import answers_csv, predict_file
+    from model.columns import answers_csv
+    from model.files import predict_file
 
     with _home() as home, _progress() as progress:
-        predictions = predict_file(home.service, domain, file, secret=home.secret, moment=moment, progress=progress)
-    _write(answers_csv(predictions), output)
-    err.print(f"{len(predictions)} predictions logged")
+        answered = predict_file(home.service, domain, file, secret=home.secret, moment=moment, progress=progress)
+        text = answers_csv(*answered, home.schemas[domain].targets)
+    _write(text, output)
+    err.print(f"{len(answered.predictions)} predictions logged")
+
+
+@app.command()
+def score(
+    file: DataFile,
+    domain: Domain,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .csv or .parquet file for the answers.")],
+    moment: Annotated[str | None, typer.Option(help="Answer as of this moment; each row's own by default.")] = None,
+    log: Annotated[
+        bool, typer.Option("--log/--no-log", help="Log every prediction before its answer is written.")
+    ] = True,
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Predict millions of rows in little memory: the whole file is checked first, then answered, logged and written."""
+    from model.scoring import score_file
+    from preprocessing.render import problems_csv
+    from preprocessing.rules import BadData
+
+    try:
+        with _home() as home, _shares() as progress:
+            scored = score_file(
+                home, domain, file, output, moment=moment, log=log, skip_bad_rows=skip_bad_rows, progress=progress
+            )
+    except BadData as error:
+        if problems:
+            problems.write_text(problems_csv(error.problems), encoding="utf-8")
+        if not skip_bad_rows:
+            error.add_note("or leave out bad rows with --skip-bad-rows")
+        raise
+    if problems and scored.problems:
+        problems.write_text(problems_csv(scored.problems), encoding="utf-8")
+    for line in scored.remarks:
+        err.print(line)
+    err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
 
 
 @app.command()
@@ -374,6 +440,159 @@ def history(domain: Domain, limit: Annotated[int, typer.Option(help="At most so 
         out.print(history_of_domain(home.store, domain, limit=limit))
 
 
+# Access ----------------------------------------------------------------------------------------------------------
+
+RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin; keys: or metrics.")]
+Domains = Annotated[list[str] | None, typer.Option("--domain", "-d", help="Only in this domain (repeatable).")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="Only rows of this group (repeatable).")]
+
+
+@keys_app.command("create")
+def keys_create(
+    name: str,
+    role: RoleOption,
+    domain: Domains = None,
+    group: Groups = None,
+    expires: Annotated[str | None, typer.Option(help="How long it lives: 90d, 12h, 4w; for ever if not given.")] = None,
+    rate: Annotated[str | None, typer.Option(help="Its own limit, as 100/minute.")] = None,
+) -> None:
+    """Make an API key and show it, once: only its hash is kept."""
+    from access.keys import create_key, lifetime_of
+
+    lifetime = lifetime_of(expires) if expires else None
+    grant, rate = _grant(role, domain, group), _rate(rate)
+    with _home() as home:
+        options = {"domains": home.schemas, "actor": _actor(), "lifetime": lifetime, "rate": rate}
+        key, text = create_key(home.store, name, grant, **options)
+    typer.echo(text)
+    until = f"until {key.expires:%Y-%m-%d %H:%M} UTC" if key.expires else "until it is revoked"
+    err.print(f"key {name} ({role}) is good {until}. This is the only time that it is shown.")
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """List every key that there is or was; never the keys themselves."""
+    from access.render import keys_table
+
+    with _home() as home:
+        out.print(keys_table(home.store))
+
+
+@keys_app.command("revoke")
+def keys_revoke(name: str) -> None:
+    """End a key: every worker refuses it at its next look, within GRADEWATCH_POLL_SECONDS."""
+    from access.keys import revoke_key
+
+    with _home() as home:
+        key = revoke_key(home.store, name, actor=_actor())
+    out.print(f"key {name} revoked at {key.revoked:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@users_app.command("add")
+def users_add(name: str, role: RoleOption, domain: Domains = None, group: Groups = None) -> None:
+    """Add a user; the password is asked for, or read from standard input."""
+    from access.users import add_user
+
+    grant = _grant(role, domain, group)
+    with _home() as home:
+        add_user(home.store, name, grant, _password(), domains=home.schemas, actor=_actor())
+    out.print(f"user {name} ({role}) may sign in")
+
+
+@users_app.command("list")
+def users_list() -> None:
+    """List every user."""
+    from access.render import users_table
+
+    with _home() as home:
+        out.print(users_table(home.store))
+
+
+@users_app.command("change")
+def users_change(name: str, role: RoleOption, domain: Domains = None, group: Groups = None) -> None:
+    """Give a user another role, other domains and groups; their tokens and sessions end."""
+    from access.users import set_grant
+
+    with _home() as home:
+        set_grant(home.store, name, _grant(role, domain, group), domains=home.schemas, actor=_actor())
+    out.print(f"user {name} is {role} now")
+
+
+@users_app.command("disable")
+def users_disable(name: str) -> None:
+    """Shut a user out; their tokens and sessions end."""
+    from access.users import disable_user
+
+    with _home() as home:
+        disable_user(home.store, name, actor=_actor())
+    out.print(f"user {name} is shut out")
+
+
+@users_app.command("enable")
+def users_enable(name: str) -> None:
+    """Let a disabled user in again."""
+    from access.users import enable_user
+
+    with _home() as home:
+        enable_user(home.store, name, actor=_actor())
+    out.print(f"user {name} may sign in")
+
+
+@users_app.command("password")
+def users_password(name: str) -> None:
+    """Change a user's password, asked for or read from standard input; their tokens and sessions end."""
+    from access.users import set_password
+
+    with _home() as home:
+        set_password(home.store, name, _password(), actor=_actor())
+    out.print(f"password of {name} changed")
+
+
+@app.command()
+def accesses(
+    actor: Annotated[str | None, typer.Option(help="As entries name it: user:anna, key:lms, local.")] = None,
+    domain: Annotated[str | None, typer.Option("--domain", "-d")] = None,
+    action: Annotated[str | None, typer.Option(help='As entries name it: "refused", "signed in".')] = None,
+    limit: Annotated[int, typer.Option(help="At most so many entries.")] = 50,
+) -> None:
+    """Show who looked at or changed what about students, signed in, or was refused, newest first."""
+    from access.render import accesses_table
+
+    with _home() as home:
+        out.print(accesses_table(home.store.accesses(actor=actor, domain=domain, action=action, limit=limit)))
+
+
+def _grant(role: str, domains: list[str] | None, groups: list[str] | None) -> Any:
+    from access.records import Grant, role_of
+
+    return Grant(role=role_of(role), domains=tuple(domains or ()), groups=tuple(groups or ()))
+
+
+def _rate(rate: str | None) -> str | None:
+    from access.records import BadGrant
+    from api.limits import parse_limit
+
+    try:
+        return rate if rate is None or parse_limit(rate) else None
+    except ValueError as error:
+        raise BadGrant(str(error)) from None
+
+
+def _password() -> str:
+    """A password that stands in no command line, where every user of the machine could read it."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _actor() -> str:
+    """Who changes keys and users here, for the record."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container without a user list
+        return "cli"
+
+
 # Running ---------------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +607,21 @@ def setup() -> None:
             for one in train_examples(home, schema, settings.data_dir / "examples", progress=progress):
                 out.print(f"trained {one.key}: {one.model.candidate if one.model else one.reason}")
     out.print(f"ready in {time.monotonic() - started:.0f} s")
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
+) -> None:
+    """Serve the API; refuses to where it would be open to others without asking who they are."""
+    import uvicorn
+
+    Settings().require_safe(host)
+    uvicorn.run("api.app:app", host=host, port=port, workers=workers, log_level="warning")
 
 
 @app.command()
@@ -439,12 +673,14 @@ def _explain(error: Exception) -> int:
 
 def _refusals() -> tuple[type[Exception], ...]:
     """The errors that are answers: their message is for the user."""
+    from access.records import BadGrant
     from database.store import Conflict, StoreUnavailable
     from drift.report import NotComparable, SameSample
     from model.artifacts import CorruptArtifact, MissingArtifact
     from model.bundle import BrokenBundle
     from model.home import UnusableHome
     from model.registry import NoChampion, NoSuchModel
+    from model.scoring import UnusableOutput
     from model.service import UnknownDomain
     from preprocessing.read import UnreadableFile
     from preprocessing.schema import SchemaError
@@ -463,6 +699,9 @@ def _refusals() -> tuple[type[Exception], ...]:
         Busy,
         UnknownChampion,
         UnusableHome,
+        UnusableOutput,
+        BadGrant,
+        UnsafeStart,
         OSError,
     )
 

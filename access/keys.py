@@ -5,6 +5,7 @@ choose, and would cost every request what a password costs once.
 """
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -18,11 +19,21 @@ from database.store import RecordStore
 
 PREFIX = "gw_"  # so that people and scanners of leaked secrets recognise one
 RANDOM_BYTES = 32
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+LIFETIME = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 
 
 def digest_of(text: bytes) -> bytes:
     """What a key is recognised by: 32 bytes."""
     return hashlib.sha256(text).digest()
+
+
+def lifetime_of(text: str) -> timedelta:
+    """A stretch of time in words: "90d", "12h", "4w". Raises BadGrant."""
+    found = LIFETIME.fullmatch(text)
+    if found is None:
+        raise BadGrant(f"{text!r:.40} is no stretch of time; write a number and h, d or w: 90d")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 def create_key(

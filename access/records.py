@@ -6,7 +6,7 @@ No key and no password is in them, only what recognises one. They are made and c
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -78,13 +78,20 @@ def check_name(name: str) -> str:
     return name
 
 
+def role_of(text: str) -> Role:
+    """The role of that name. Raises BadGrant."""
+    if text not in PERMISSIONS:
+        raise BadGrant(f"no role {text!r:.80}; there are: {', '.join(PERMISSIONS)}")
+    return cast(Role, text)
+
+
 def check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
     """`grant`, if it means something. domains: those there are. Raises BadGrant."""
     there = sorted(domains)
     if unknown := [name for name in grant.domains if name not in there]:
         raise BadGrant(f"no domain {', '.join(unknown)}; there are: {', '.join(there)}")
     if grant.groups and grant.role != "teacher":
-        raise BadGrant(f"only a teacher is confined to groups: a {grant.role} sees no row, or needs whole files")
+        raise BadGrant("only teachers are confined to groups: viewers see no rows, and analysts work on whole files")
     if grant.groups and len(grant.domains) != 1:
         raise BadGrant("groups are groups of a domain: name exactly one with --domain")
     if grant.domains and grant.role == "metrics":

@@ -1,0 +1,47 @@
+"""Keys, users and entries of the record of access as tables for a terminal. No secret is in them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.table import Table
+
+from access.keys import keys, state
+from access.records import Grant
+from access.users import users
+from database.records import Access, now
+from database.store import RecordStore
+
+
+def keys_table(store: RecordStore) -> Table:
+    """Every key that there is or was."""
+    table, at = Table("key", "role", "domains", "groups", "limit", "made", "expires", "state"), now()
+    for key in keys(store):
+        limits = (key.rate or "as all", _when(key.created), _when(key.expires), state(key, at))
+        table.add_row(key.name, *_granted(key.grant), *limits)
+    return table
+
+
+def users_table(store: RecordStore) -> Table:
+    """Every user."""
+    table = Table("user", "role", "domains", "groups", "added", "state")
+    for user in users(store):
+        disabled = f"disabled {_when(user.disabled)}" if user.disabled else "active"
+        table.add_row(user.name, *_granted(user.grant), _when(user.created), disabled)
+    return table
+
+
+def accesses_table(entries: Sequence[Access]) -> Table:
+    """Entries in their order. Times are UTC."""
+    table = Table("at (UTC)", "who", "what", "domain", "details")
+    for one in entries:
+        details = ", ".join(f"{name} {value}" for name, value in one.details.items())
+        table.add_row(f"{one.at:%Y-%m-%d %H:%M:%S}", one.actor, one.action, one.domain or "", details)
+    return table
+
+
+def _granted(grant: Grant) -> tuple[str, str, str]:
+    return grant.role, ", ".join(grant.domains) or "all", ", ".join(grant.groups) or "all"
+
+
+def _when(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "never"
