@@ -26,7 +26,8 @@ from dashboard.parts import (
 from database.records import Answer, Prediction
 from database.store import StoreUnavailable
 from drift.profile import Profile
-from model.files import answers_csv, predict_file
+from model.columns import answers_csv
+from model.files import AnsweredFile, predict_file
 from model.home import Home
 from model.registry import NoChampion, Serving
 from preprocessing.read import UnreadableFile, read_table
@@ -41,9 +42,11 @@ Session = MutableMapping[Any, Any]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of asking: predictions, or the problems of the data, or a sentence saying why there is neither."""
+    """What came of asking: predictions (of a file with its rows' numbers), or the problems of the data, or a sentence
+    saying why there is neither."""
 
     predictions: Sequence[Prediction] = ()
+    rows: Sequence[int] = ()
     refused: BadData | None = None
     failure: str = ""
 
@@ -66,10 +69,13 @@ def predict(opened: Installation) -> None:
         _many(opened, schema)
 
 
-def ask(work: Callable[[], Sequence[Prediction]]) -> Asked:
+def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Asked:
     """The outcome of `work`, whatever may go wrong with it in words that a visitor can act on."""
     try:
-        return Asked(predictions=work())
+        found = work()
+        if isinstance(found, AnsweredFile):
+            return Asked(predictions=found.predictions, rows=found.rows)
+        return Asked(predictions=found)
     except BadData as error:
         return Asked(refused=error)
     except (NoChampion, UnreadableFile) as error:
@@ -246,7 +252,7 @@ def _needed(schema: DomainSchema, feature: Feature) -> str:
     return moment_name(schema, feature.known_at) if later else "yes"
 
 
-def _predict_file(opened: Installation, schema: DomainSchema, name: str, content: bytes) -> list[Prediction]:
+def _predict_file(opened: Installation, schema: DomainSchema, name: str, content: bytes) -> AnsweredFile:
     """One logged prediction per row. Raises UnreadableFile, also for more than the installation takes at once."""
     if len(content) > opened.max_upload_mb * 1_000_000:
         raise UnreadableFile(f"{name}: larger than {opened.max_upload_mb} MB; use `gradewatch` for files of that size")
@@ -275,9 +281,11 @@ def _show_many(schema: DomainSchema, asked: Asked) -> None:
                 f"{words.rows(silent)} without an answer: too much of what the model rests on is missing there.",
                 icon=":material/help:",
             )
-        text = answers_csv(asked.predictions)
+        text = answers_csv(asked.rows, asked.predictions, schema.targets)
         st.download_button("Download answers (CSV)", text, f"{schema.name}-answers.csv", "text/csv", on_click="ignore")
-        st.dataframe(answer_rows(schema, asked.predictions[:SHOWN]), hide_index=True, width="stretch")
+        st.dataframe(
+            answer_rows(schema, asked.rows[:SHOWN], asked.predictions[:SHOWN]), hide_index=True, width="stretch"
+        )
         if len(asked.predictions) > SHOWN:
             st.caption(f"The first {SHOWN:,} are shown; the download has them all.")
 
@@ -294,10 +302,12 @@ def _show_problems(schema: DomainSchema, refused: BadData) -> None:
     st.download_button("Download all problems (CSV)", text, name, "text/csv", on_click="ignore")
 
 
-def answer_rows(schema: DomainSchema, predictions: Sequence[Prediction]) -> list[dict[str, object]]:
+def answer_rows(
+    schema: DomainSchema, rows: Sequence[int], predictions: Sequence[Prediction]
+) -> list[dict[str, object]]:
     """The answers as a table for people: one row per prediction, no student in it."""
     table: list[dict[str, object]] = []
-    for number, prediction in enumerate(predictions, start=1):
+    for number, prediction in zip(rows, predictions, strict=True):
         row: dict[str, object] = {"row": number}
         for answer in prediction.answers:
             target = schema.target_by_name[answer.target]

@@ -34,7 +34,7 @@ def train_on_gp(home: Home, part_of: Part) -> None:
 def predict_ms(home: Home, part_of: Part) -> dict[str, float]:
     """Predictions for all MS students, and what their grade turned out to be."""
     asked = part_of("ms-without-grade.csv", school="MS", drop=("G3",))
-    predictions = predict_file(home.service, "school", asked, secret=home.secret)
+    predictions = predict_file(home.service, "school", asked, secret=home.secret).predictions
     with part_of("ms.csv", school="MS").open(newline="") as file:
         grades = [float(row["G3"]) for row in csv.DictReader(file, delimiter=";")]
     return dict(zip((prediction.id for prediction in predictions), grades, strict=True))

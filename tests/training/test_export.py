@@ -41,6 +41,18 @@ def test_every_candidate_says_the_same_as_its_graph(key: ChampionKey, candidate:
     assert np.abs(served - fitted.outputs_of(X)).max() <= TOLERANCE
 
 
+@pytest.mark.parametrize(("key", "candidate"), ALL, ids=[f"{key.target}-{c.name}" for key, c in ALL])
+def test_a_row_alone_gets_the_answer_that_it_gets_among_others(key: ChampionKey, candidate: Candidate) -> None:
+    task = task_of(key)
+    fitted = fit(candidate, task)
+    graph = open_graph(export_graph(fitted.estimator, fitted.encoding.width, levels=len(task.target.levels)))
+    X = nasty(task, fitted.encoding)[:300]
+    alone = np.concatenate([run_graph(graph, X[i : i + 1]) for i in range(len(X))])
+    pieces = np.concatenate([run_graph(graph, X[i : i + 7]) for i in range(0, len(X), 7)])
+    assert np.array_equal(alone, run_graph(graph, X))
+    assert np.array_equal(pieces, run_graph(graph, X))
+
+
 def test_nasty_rows_are_many_and_hold_what_finds_differences() -> None:
     task = task_of(MARK)
     encoding = fit(VALUE_CANDIDATES[1], task).encoding
