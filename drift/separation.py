@@ -1,0 +1,229 @@
+"""Can a model tell the rows of two samples apart? Then they differ, even where each column alone stays as it was.
+
+A classifier two-sample test (Lopez-Paz and Oquab 2017). It needs rows, which profiles do not hold; it says that
+samples differ and by which columns, never whether predictions suffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from preprocessing.schema import DomainSchema
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+FEWEST = 50  # rows on either side; halves of 25 against 25 are the least that tells anything
+FEW_CLUSTERS = 10  # on a side, below which rows count one by one, and the result says so
+MOST_ROWS = 20_000  # a side; more sharpen the answer beyond use and only cost time
+MOST_LEVELS = 60  # of a column; rarer ones count together
+NAMED = 5  # columns that a separation names
+LEVEL = 0.95
+
+
+class Separator(msgspec.Struct, frozen=True, kw_only=True):
+    """A column by which samples are told apart: how far the AUC falls when its values are shuffled; 95 % interval."""
+
+    column: str
+    drop: float
+    low: float
+    high: float
+
+
+class Separation(msgspec.Struct, frozen=True, kw_only=True):
+    """How well rows of the two samples are told apart by a model that has not seen them.
+
+    auc: chance that of one row of each sample the current one is recognised, 0.5 for equal samples, with its 95 %
+    interval. p_value: one-sided, of no difference. n_reference, n_current: rows used. clusters: independent units that
+    interval and p count; unit says what they are. columns: those surely told apart by (each interval above 0), the
+    strongest first, 5 at most.
+    """
+
+    auc: float
+    auc_low: float
+    auc_high: float
+    p_value: float
+    n_reference: int
+    n_current: int
+    clusters: int
+    unit: Literal["rows", "groups"]
+    columns: tuple[Separator, ...] = ()
+
+
+def separate(
+    reference: pl.DataFrame,
+    current: pl.DataFrame,
+    schema: DomainSchema,
+    *,
+    columns: Sequence[str] | None = None,
+    groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    seed: int = 0,
+) -> Separation | None:
+    """How well the rows of two typed frames are told apart; None with fewer than 50 rows on a side or no column.
+
+    columns: those looked at, by default every feature that both frames have values of. groups: a label per row of each
+    frame, of the class or student it belongs to; rows of one group never teach and test the same model, and groups are
+    then the independent units, where each frame has ten or more. The same frames and seed give the same answer.
+    """
+    known = [f.name for f in schema.features if f.name in reference.columns and f.name in current.columns]
+    names = known if columns is None else [name for name in known if name in columns]
+    names = [name for name in names if any(side[name].count() for side in (reference, current))]
+    if min(reference.height, current.height) < FEWEST or not names:
+        return None
+    generator = np.random.default_rng(seed)
+    taken = [_some(frame.height, generator) for frame in (reference, current)]
+    sides = [frame[rows] for frame, rows in zip((reference, current), taken, strict=True)]
+    categorical = {f.name for f in schema.features if f.kind == "categorical"}
+    X = np.column_stack([_codes(sides, name, name in categorical) for name in names])
+    y = np.repeat([0, 1], [side.height for side in sides])
+    labels = None if groups is None else [np.asarray(g)[rows] for g, rows in zip(groups, taken, strict=True)]
+    units, unit = _units(labels, len(y))
+    sample = _Sample(X, y, units, [name in categorical for name in names])
+    return _conclude(sample, names, unit, seed)
+
+
+class _Sample(NamedTuple):
+    """X: (n, columns), NaN where missing; y: (n,) 0 reference, 1 current; units: (n,) what is independent."""
+
+    X: Floats
+    y: Integers
+    units: Integers
+    levels: list[bool]
+
+
+def _some(rows: int, generator: np.random.Generator) -> Integers:
+    if rows <= MOST_ROWS:
+        return np.arange(rows)
+    return np.sort(generator.choice(rows, MOST_ROWS, replace=False))
+
+
+def _codes(sides: Sequence[pl.DataFrame], name: str, categorical: bool) -> Floats:
+    """One column of both frames as numbers; levels by how frequent they are, the rare ones together."""
+    import polars as pl
+
+    if not categorical:
+        return np.concatenate([side[name].cast(pl.Float64).to_numpy() for side in sides])
+    both = pl.concat([side[name].cast(pl.String) for side in sides])
+    counted = both.drop_nulls().value_counts().sort(["count", name], descending=[True, False])[name].to_list()
+    places = {level: float(min(place, MOST_LEVELS)) for place, level in enumerate(counted)}
+    return both.replace_strict(places, default=None, return_dtype=pl.Float64).to_numpy()
+
+
+def _units(labels: Sequence[npt.NDArray[Any]] | None, rows: int) -> tuple[Integers, Literal["rows", "groups"]]:
+    """A number per row of the independent unit it belongs to: its group where each side has enough of them."""
+    if labels is None or any(len(np.unique(side)) < FEW_CLUSTERS for side in labels):
+        return np.arange(rows), "rows"
+    numbers = np.unique(np.concatenate(labels).astype(str), return_inverse=True)[1].astype(np.int64)
+    return numbers, "groups" if len(np.unique(numbers)) < rows else "rows"
+
+
+def _conclude(sample: _Sample, names: Sequence[str], unit: Literal["rows", "groups"], seed: int) -> Separation:
+    from scipy.stats import t
+    from threadpoolctl import threadpool_limits
+
+    shuffler = np.random.default_rng(seed + 1)
+    with threadpool_limits(1):  # samples are small: threads that wait for each other cost more than they do
+        parts = [_fold(sample, train, test, shuffler, seed) for train, test in _halves(sample, seed)]
+    auc, error = _combine(sample, [(test, whole) for test, whole, _ in parts])
+    count = len(np.unique(sample.units))
+    freedom = max(1, count // 2 - 1)  # of one half
+    quantile = float(t.ppf((1 + LEVEL) / 2, freedom))
+    p_value = float(t.sf((auc - 0.5) / error, freedom)) if error else float(auc <= 0.5)
+    drops = [
+        (name, _combine(sample, [(test, whole - without[place]) for test, whole, without in parts]))
+        for place, name in enumerate(names)
+    ]
+    named = [
+        Separator(column=name, drop=drop, low=drop - quantile * spread, high=drop + quantile * spread)
+        for name, (drop, spread) in drops
+        if drop > quantile * spread
+    ]
+    return Separation(
+        auc=auc,
+        auc_low=max(0.0, auc - quantile * error),
+        auc_high=min(1.0, auc + quantile * error),
+        p_value=p_value,
+        n_reference=int((sample.y == 0).sum()),
+        n_current=int(sample.y.sum()),
+        clusters=count,
+        unit=unit,
+        columns=tuple(sorted(named, key=lambda one: (-one.drop, one.column))[:NAMED]),
+    )
+
+
+def _halves(sample: _Sample, seed: int) -> list[tuple[Integers, Integers]]:
+    """Pairs of positions to learn from and to be told apart: each half once; whole units, both sides in every part."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    if len(np.unique(sample.units)) == len(sample.y):
+        pairs = StratifiedKFold(2, shuffle=True, random_state=seed).split(sample.X, sample.y)
+    else:
+        splitter = StratifiedGroupKFold(2, shuffle=True, random_state=seed)
+        pairs = splitter.split(sample.X, sample.y, sample.units)
+    return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
+
+
+def _fold(
+    sample: _Sample, train: Integers, test: Integers, shuffler: np.random.Generator, seed: int
+) -> tuple[Integers, Floats, list[Floats]]:
+    """Test positions with each row's share in their AUC, and the same with each column shuffled in turn."""
+    model = _classifier(sample, seed).fit(sample.X[train], sample.y[train])
+    X, y = sample.X[test], sample.y[test]
+    order = shuffler.permutation(len(test))
+    copies = [X]
+    for place in range(X.shape[1]):
+        copy = X.copy()
+        copy[:, place] = X[order, place]
+        copies.append(copy)
+    scores = model.predict_proba(np.concatenate(copies))[:, 1].reshape(len(copies), len(test))
+    whole, *without = (_shares(row, y) for row in scores)
+    return test, whole, without
+
+
+def _classifier(sample: _Sample, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_iter=60,
+        learning_rate=0.1,
+        max_leaf_nodes=8,
+        min_samples_leaf=20,
+        l2_regularization=1.0,
+        early_stopping=False,
+        categorical_features=sample.levels if any(sample.levels) else None,
+        random_state=seed,
+    )
+
+
+def _shares(scores: Floats, y: Integers) -> Floats:
+    """(n,) chance that a row is on the right side of one of the other sample; their mean over a sample is the AUC."""
+    old, new = np.sort(scores[y == 0]), np.sort(scores[y == 1])
+    beaten = (np.searchsorted(old, scores, "left") + np.searchsorted(old, scores, "right")) / (2 * len(old))
+    beating = 1 - (np.searchsorted(new, scores, "left") + np.searchsorted(new, scores, "right")) / (2 * len(new))
+    return np.where(y == 1, beaten, beating)
+
+
+def _combine(sample: _Sample, parts: Sequence[tuple[Integers, Floats]]) -> tuple[float, float]:
+    """The mean over both halves and its standard error over units (influence curves; LeDell et al. 2015).
+
+    What is chance in one half teaches the model that judges the other, so without drift both miss 0.5 to the same side
+    (their mean scatters 1.3 times as much as that of independent halves). Their errors are added, not their squares.
+    """
+    values, errors = [], []
+    for test, shares in parts:
+        y = sample.y[test]
+        mean = float(shares[y == 1].mean())
+        influence = (shares - mean) / np.where(y == 1, y.sum(), (y == 0).sum())
+        number = np.unique(sample.units[test], return_inverse=True)[1]
+        sums = np.bincount(number, weights=influence)
+        values.append(mean)
+        errors.append(float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum())))
+    return float(np.mean(values)), float(np.mean(errors))
