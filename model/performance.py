@@ -3,7 +3,7 @@
 It reads matched predictions and counts; it judges no challenger and changes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from database.records import Answer, Outcome, Prediction
 from database.store import PredictionLog
-from model.scores import Estimate, absolute_errors, bootstrap
+from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
@@ -101,11 +101,11 @@ def measure_target(target: Target, matched: Sequence[tuple[Prediction, Outcome]]
         )
     answers = [_answer(prediction, target) for prediction, _ in matched]
     clusters = _clusters([prediction for prediction, _ in matched])
-    truth = _numbers(target, [outcome.value for _, outcome in matched])
-    said = _numbers(target, [answer.value for answer in answers if answer.value is not None])
-    naive = absolute_errors(truth, _numbers(target, [answer.naive for answer in answers]))
+    truth = as_numbers([outcome.value for _, outcome in matched], target.levels)
+    said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
+    naive = absolute_errors(truth, as_numbers([answer.naive for answer in answers], target.levels))
     errors = absolute_errors(truth, said)
-    gain = _mean(naive - errors, clusters)
+    gain = mean_with_interval(naive - errors, clusters)
     return TargetPerformance(
         target=target.name,
         unit=unit,
@@ -113,11 +113,13 @@ def measure_target(target: Target, matched: Sequence[tuple[Prediction, Outcome]]
         students=len(np.unique(clusters)),
         verdict=_verdict(gain, len(np.unique(clusters))),
         unanswered=unanswered,
-        mae=_mean(errors, clusters),
-        naive_mae=_mean(naive, clusters),
+        mae=mean_with_interval(errors, clusters),
+        naive_mae=mean_with_interval(naive, clusters),
         gain=gain,
-        bias=_mean(said - truth, clusters),
-        accuracy=_mean((errors == 0).astype(np.float64), clusters) if target.kind == "ordered_class" else None,
+        bias=mean_with_interval(said - truth, clusters),
+        accuracy=mean_with_interval((errors == 0).astype(np.float64), clusters)
+        if target.kind == "ordered_class"
+        else None,
         covered=_covered(answers, truth, clusters),
         coverage=next((answer.coverage for answer in answers if answer.coverage is not None), None),
         models=_by_model([p.moment for p, _ in matched], answers, errors, naive, clusters),
@@ -134,18 +136,6 @@ def _clusters(predictions: Sequence[Prediction]) -> NDArray[np.int64]:
     return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
 
 
-def _numbers(target: Target, values: Sequence[float | str]) -> Floats:
-    """Values in target units, or level numbers."""
-    known = [target.levels.index(value) if isinstance(value, str) else value for value in values]
-    return np.array(known, dtype=np.float64)
-
-
-def _mean(values: Floats, clusters: NDArray[np.int64]) -> Estimate:
-    parts = np.stack([np.ones_like(values), values], axis=1)
-    mean: Callable[[Floats], Floats] = lambda sums: sums[..., 1] / sums[..., 0]  # noqa: E731 (typed)
-    return bootstrap(parts, clusters, mean, seed=0)
-
-
 def _covered(answers: Sequence[Answer], truth: Floats, clusters: NDArray[np.int64]) -> Estimate | None:
     """The share of outcomes within the interval that was stated with the answer, where one was."""
     stated = [place for place, answer in enumerate(answers) if answer.interval is not None]
@@ -153,7 +143,7 @@ def _covered(answers: Sequence[Answer], truth: Floats, clusters: NDArray[np.int6
         return None
     ends = np.array([answers[place].interval for place in stated], dtype=np.float64)
     inside = (ends[:, 0] <= truth[stated]) & (truth[stated] <= ends[:, 1])
-    return _mean(inside.astype(np.float64), clusters[stated])
+    return mean_with_interval(inside.astype(np.float64), clusters[stated])
 
 
 def _by_model(
@@ -163,7 +153,10 @@ def _by_model(
     found = []
     for key in dict.fromkeys(keys):
         mine = np.array([other == key for other in keys])
-        mae, naive_mae = _mean(errors[mine], clusters[mine]), _mean(naive[mine], clusters[mine])
+        mae, naive_mae = (
+            mean_with_interval(errors[mine], clusters[mine]),
+            mean_with_interval(naive[mine], clusters[mine]),
+        )
         found.append(ModelPerformance(model=key[0], moment=key[1], n=int(mine.sum()), mae=mae, naive_mae=naive_mae))
     return tuple(sorted(found, key=lambda one: -one.n))
 

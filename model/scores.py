@@ -170,6 +170,12 @@ def bootstrap(parts: Floats, clusters: Integers, statistic: Callable[[Any], Any]
     return Estimate(float(statistic(sums.sum(axis=0))), float(low), float(high))
 
 
+def mean_with_interval(values: Floats, clusters: Integers) -> Estimate:
+    """The mean of (n,) values, errors mostly, with its interval over whole clusters."""
+    parts = np.stack([np.ones_like(values), values], axis=1)
+    return bootstrap(parts, clusters, lambda sums: sums[..., 1] / sums[..., 0], seed=0)
+
+
 @lru_cache(maxsize=2)
 def _resamples(count: int, seed: int) -> Floats:
     """(REPLICATES, count): how often each cluster is drawn. Shared by all scores over the same number of clusters."""
@@ -178,6 +184,11 @@ def _resamples(count: int, seed: int) -> Floats:
     weights = np.bincount(drawn.reshape(-1), minlength=REPLICATES * count).reshape(REPLICATES, count).astype(np.float64)
     weights.setflags(write=False)
     return weights
+
+
+def as_numbers(values: Sequence[float | str], levels: Sequence[str]) -> Floats:
+    """(n,) values in target units as they are, levels as their numbers."""
+    return np.array([levels.index(value) if isinstance(value, str) else value for value in values], dtype=np.float64)
 
 
 def absolute_errors(truth: Floats, answers: Floats) -> Floats:
@@ -204,12 +215,44 @@ def paired_gain(first: Floats, second: Floats, clusters: Integers, *, level: flo
     from scipy.stats import t  # not needed to serve
 
     differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    _, number = np.unique(clusters, return_inverse=True)
-    count, n = len(np.unique(number)), len(differences)
+    count, n = len(np.unique(clusters)), len(differences)
     mean = float(differences.mean()) if n else 0.0
     lower = -np.inf
     if count > 1:
-        residual = np.bincount(number, weights=differences - mean)
-        error = np.sqrt(count / (count - 1) * (residual**2).sum()) / n
-        lower = mean - float(t.ppf(level, count - 1)) * error
+        lower = mean - float(t.ppf(level, count - 1)) * _robust_error(differences, clusters)
     return PairedGain(mean=mean, lower=float(lower), level=level, n=n, clusters=count)
+
+
+def _robust_error(values: Floats, clusters: Integers) -> float:
+    """The standard error of the mean of `values`, robust to their likeness within clusters."""
+    _, number = np.unique(clusters, return_inverse=True)
+    count = int(number.max()) + 1
+    residual = np.bincount(number, weights=values - values.mean())
+    return float(np.sqrt(count / (count - 1) * (residual**2).sum()) / len(values))
+
+
+def interval_of_paired(first: Floats, second: Floats, clusters: Integers) -> Estimate:
+    """The mean of first - second with its two-sided 95 % interval, both ends as `paired_gain` finds its one."""
+    gain = paired_gain(first, second, clusters, level=(1 + LEVEL) / 2)
+    return Estimate(gain.mean, gain.lower, 2 * gain.mean - gain.lower)
+
+
+def interval_of_unpaired(
+    first: Floats, second: Floats, first_clusters: Integers, second_clusters: Integers
+) -> Estimate:
+    """mean(first) - mean(second) of different rows in different clusters, with its two-sided 95 % interval.
+
+    Cluster-robust in each arm; degrees of freedom after Welch (1947). Infinitely wide with fewer than two clusters.
+    """
+    from scipy.stats import t  # not needed to serve
+
+    mean = float(first.mean() - second.mean()) if len(first) and len(second) else 0.0
+    counts = [len(np.unique(clusters)) for clusters in (first_clusters, second_clusters)]
+    if min(counts) < 2:
+        return Estimate(mean, -np.inf, np.inf)
+    squared = np.array([_robust_error(first, first_clusters), _robust_error(second, second_clusters)]) ** 2
+    if not squared.sum():
+        return Estimate(mean, mean, mean)
+    freedom = squared.sum() ** 2 / (squared**2 / (np.array(counts) - 1)).sum()
+    half = float(t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(squared.sum()))
+    return Estimate(mean, mean - half, mean + half)

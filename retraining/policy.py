@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from model.scores import Estimate, PairedGain, bootstrap, paired_gain
+from model.scores import Estimate, PairedGain, mean_with_interval, paired_gain
 
 Floats = NDArray[np.float64]
 Verdict = Literal["promote", "shadow", "keep"]
@@ -90,9 +90,9 @@ def decide(evidence: Evidence, policy: PromotionPolicy, *, min_gain: float, unit
         reasons=tuple(failures) or (success,),
         n=n,
         clusters=gain.clusters,
-        champion_mae=mean_error(evidence.champion, evidence.clusters),
-        challenger_mae=mean_error(evidence.challenger, evidence.clusters),
-        naive_mae=mean_error(evidence.naive, evidence.clusters),
+        champion_mae=mean_with_interval(evidence.champion, evidence.clusters),
+        challenger_mae=mean_with_interval(evidence.challenger, evidence.clusters),
+        naive_mae=mean_with_interval(evidence.naive, evidence.clusters),
         gain=gain,
         slices=tuple(slices),
     )
@@ -160,9 +160,3 @@ def slice_failures(slices: list[SliceGain]) -> list[str]:
         for part in slices
         if part.worse
     ]
-
-
-def mean_error(errors: Floats, clusters: NDArray[np.int64]) -> Estimate:
-    """The mean of (n,) errors with its 95 % interval over clusters."""
-    parts = np.stack([np.ones_like(errors), errors], axis=1)
-    return bootstrap(parts, clusters, lambda sums: sums[..., 1] / sums[..., 0], seed=0)

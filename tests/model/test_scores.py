@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import (
     brier_score_loss,
     classification_report,
@@ -13,7 +14,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from model.scores import bootstrap, score_classes, score_values
+from model.scores import bootstrap, interval_of_paired, interval_of_unpaired, score_classes, score_values
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -83,3 +84,30 @@ def test_row_order_and_names_of_clusters_change_no_score(seed: int) -> None:
     assert bootstrap(values[order], clusters[order], mean, seed=1) == first
     assert bootstrap(values, clusters * 7 + 100, mean, seed=1) == first
     assert bootstrap(values, clusters, mean, seed=2).value == first.value
+
+
+def test_the_difference_of_two_arms_has_welchs_interval_where_every_row_is_a_cluster() -> None:
+    draw = np.random.default_rng(4)
+    first, second = draw.normal(1.0, 2.0, 40), draw.normal(0.5, 0.7, 90)
+    found = interval_of_unpaired(first, second, np.arange(40), np.arange(90))
+    right = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((right.low, right.high))
+    turned = interval_of_unpaired(second, first, np.arange(90), np.arange(40))
+    assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
+
+
+def test_the_same_rows_many_times_over_make_no_arm_surer() -> None:
+    draw = np.random.default_rng(5)
+    first, second = draw.normal(1.0, 1.0, 40), draw.normal(0.5, 1.0, 40)
+    once = interval_of_unpaired(first, second, np.arange(40), np.arange(40))
+    often = interval_of_unpaired(*(np.repeat(x, 9) for x in (first, second, np.arange(40), np.arange(40))))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high))
+    assert interval_of_unpaired(first, second, np.zeros(40, int), np.arange(40)).low == -np.inf
+
+
+def test_a_paired_interval_is_students_where_every_row_is_a_cluster() -> None:
+    draw = np.random.default_rng(6)
+    first, second = draw.normal(1.0, 1.0, 50), draw.normal(0.5, 1.0, 50)
+    found = interval_of_paired(first, second, np.arange(50))
+    right = stats.ttest_rel(first, second).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((right.low, right.high))

@@ -1,0 +1,336 @@
+"""A challenger beside the champion: heard but never answering in shadow, answering a stable share in a split."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from database.records import Outcome, Prediction, now
+from database.store import Conflict
+from model.cache import MemoryCache
+from model.home import Home
+from model.registry import collect_garbage, install, rollback
+from model.service import PredictionService
+from model.trial import NoSuchTrial, Trial, TrialRefused, find_trial, start_trial, stop_trial, trials
+from model.trial_report import report_trial
+from preprocessing.rows import ValidRow
+from tests.model.registry_making import KEYS, keep, make_bundle, put
+from tests.training.making import MARK, SCHEMA
+
+THEN = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def row(number: int, student: str | None = None, *, moment: str = "start") -> ValidRow:
+    inputs = {"hours": 1.0, "before": float(number % 20), "support": "low", "subject": "art", "sex": "f"}
+    return ValidRow(row=number, inputs=inputs, moment=moment, student=student)
+
+
+def students(count: int) -> list[ValidRow]:
+    return [row(number, f"{number:064x}") for number in range(count)]
+
+
+def service(home: Home, *, cached: bool = False) -> PredictionService:
+    home.champions.refresh()
+    cache = MemoryCache() if cached else None
+    return PredictionService(home.schemas, home.champions, home.store, secret=home.secret, cache=cache)
+
+
+def begin(home: Home, mode: Any, *, champion: float = 5.0, challenger: float = 8.0, share: float = 0.5) -> Trial:
+    """A champion that always says 5, and a challenger that always says 8, on trial."""
+    put(home.store, home.artifacts, champion)
+    model = keep(home.store, home.artifacts, make_bundle(challenger))
+    return start_trial(home.store, model, mode=mode, share=share, actor="test", reason="trying")
+
+
+def values(predictions: Sequence[Prediction]) -> list[float]:
+    return [round(float(p.answers[0].value), 3) for p in predictions]  # type: ignore[arg-type]
+
+
+def what_was_said(predictions: Sequence[Prediction]) -> list[bytes]:
+    """Predictions as bytes, without what differs each time and without what was only heard."""
+    return [msgspec.json.encode(msgspec.structs.replace(p, id="", at=THEN, shadow=())) for p in predictions]
+
+
+# Beginning and ending -----------------------------------------------------------------------------------------------
+
+
+def test_one_trial_runs_per_champion(home: Home) -> None:
+    trial = begin(home, "shadow")
+    other = keep(home.store, home.artifacts, make_bundle(9.0))
+    with pytest.raises(TrialRefused, match="runs for invented/mark@start already"):
+        start_trial(home.store, other, mode="split", actor="test")
+    stop_trial(home.store, trial.id[:20], actor="me", why="seen enough")
+    assert start_trial(home.store, other, mode="split", actor="test").challenger == other.version
+    newest, oldest = trials(home.store)
+    assert (newest.ended, oldest.why) == (None, "stopped by me: seen enough")
+
+
+def test_of_two_who_start_at_once_one_is_refused(home: Home) -> None:
+    put(home.store, home.artifacts, 5.0)
+    models = [keep(home.store, home.artifacts, make_bundle(number)) for number in (8.0, 9.0)]
+
+    def start(model: Any) -> str:
+        try:
+            return start_trial(home.store, model, mode="shadow", actor="test").challenger
+        except (Conflict, TrialRefused):
+            return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        started = [version for version in pool.map(start, models) if version]
+    assert [trial.challenger for trial in trials(home.store)] == started
+    assert len(started) == 1
+
+
+def test_what_is_no_trial_is_refused_in_words(home: Home) -> None:
+    lonely = keep(home.store, home.artifacts, make_bundle(8.0))
+    with pytest.raises(TrialRefused, match="no champion"):
+        start_trial(home.store, lonely, mode="shadow", actor="test")
+    (champion,) = put(home.store, home.artifacts, 5.0)
+    with pytest.raises(TrialRefused, match="is the champion"):
+        start_trial(home.store, champion, mode="shadow", actor="test")
+    for share in (0.0, 1.0, -1.0, float("nan")):
+        with pytest.raises(TrialRefused, match="share"):
+            start_trial(home.store, lonely, mode="split", share=share, actor="test")
+    with pytest.raises(NoSuchTrial, match="no trial"):
+        find_trial(home.store, "0")
+    assert trials(home.store) == []
+
+
+def test_a_new_champion_ends_the_trial_in_words_and_so_does_a_rollback(home: Home) -> None:
+    trial = begin(home, "shadow")
+    served = service(home)
+    (model,) = home.store.models(MARK)[:1]
+    install(home.store, [model], action="promote", actor="boss", reason="better")
+    ended = find_trial(home.store, trial.id)
+    assert ended.why == "the champion changed: generation 2 (promote by boss) is the challenger itself"
+    assert ended.ended == home.store.successions(MARK)[-1].at
+    home.champions.refresh()
+    (prediction,) = served.answer(SCHEMA, [row(1)], source="test")
+    assert prediction.shadow == ()
+    with pytest.raises(NoSuchTrial, match="runs no more"):
+        stop_trial(home.store, trial.id, actor="me", why="")
+
+    third = keep(home.store, home.artifacts, make_bundle(9.0))
+    again = start_trial(home.store, third, mode="split", actor="test")
+    rollback(home.store, [MARK], actor="boss", reason="worse")
+    assert "generation 3 (rollback by boss)" in find_trial(home.store, again.id).why
+
+
+def test_a_challenger_on_trial_is_not_swept_away(home: Home) -> None:
+    trial = begin(home, "shadow")
+    for number in range(20, 32):
+        keep(home.store, home.artifacts, make_bundle(number))
+    assert trial.challenger not in collect_garbage(home.store, home.artifacts, older_than=0.0)
+    stop_trial(home.store, trial.id, actor="me", why="")
+    assert trial.challenger in collect_garbage(home.store, home.artifacts, older_than=0.0)
+
+
+# Answering ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_shadow_changes_no_answer_and_is_logged_beside_it(home: Home, cached: bool) -> None:
+    (champion,) = put(home.store, home.artifacts, 5.0)
+    put(home.store, home.artifacts, 3.0, key=KEYS[1])
+    rows = [*students(30), row(7, moment="half"), row(3), row(3)]
+    before = service(home, cached=cached).answer(SCHEMA, rows, source="test")
+    challenger = keep(home.store, home.artifacts, make_bundle(8.0))
+    start_trial(home.store, challenger, mode="shadow", actor="test")
+    asked = service(home, cached=cached)
+    for _ in range(2):  # the second time from the cache
+        after = asked.answer(SCHEMA, rows, source="test")
+        assert what_was_said(after) == what_was_said(before)
+        heard = [[(round(float(a.value), 3), a.model) for a in p.shadow] for p in after]  # type: ignore[arg-type]
+        own = [(8.0, challenger.version)]
+        assert heard == [own if p.moment == "start" else [] for p in after]
+    logged = home.store.predictions("invented", limit=len(rows))
+    assert {p.id: p.shadow for p in logged} == {p.id: p.shadow for p in after}
+    assert all(p.answers[0].model == champion.version for p in after if p.moment == "start")
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_split_answers_each_student_with_one_model_and_those_without_a_key_with_the_champion(
+    home: Home, cached: bool
+) -> None:
+    trial = begin(home, "split")
+    asked = service(home, cached=cached)
+    rows = students(200)
+    said = asked.answer(SCHEMA, rows, source="test")
+    assert values(said) == [8.0 if trial.tries(r.student) else 5.0 for r in rows]
+    versions = {5.0: trial.champion, 8.0: trial.challenger}
+    assert [p.answers[0].model for p in said] == [versions[value] for value in values(said)]
+    assert {p.answers[0].generation for p in said} == {1}
+    assert values(asked.answer(SCHEMA, rows, source="test")) == values(said)
+    assert [values(asked.answer(SCHEMA, [r], source="test"))[0] for r in rows] == values(said)
+    anonymous = [row(number) for number in range(200)]
+    assert set(values(asked.answer(SCHEMA, anonymous, source="test"))) == {5.0}
+    assert 60 < values(said).count(8.0) < 140
+
+
+def test_splits_of_two_targets_are_drawn_apart(home: Home) -> None:
+    first = begin(home, "split")
+    second = msgspec.structs.replace(first, id="another")
+    both = [(first.tries(r.student), second.tries(r.student)) for r in students(400)]
+    counts = [both.count(arms) for arms in ((False, False), (False, True), (True, False), (True, True))]
+    assert min(counts) > 60, counts
+
+
+@given(st.text(min_size=1, max_size=40), st.floats(0.01, 0.99), st.floats(0.01, 0.99))
+def test_a_split_is_stable_and_a_larger_share_keeps_whom_it_had(id: str, one: float, other: float) -> None:
+    small, large = sorted([one, other])
+    draws = [trial_of(id, small), trial_of(id, large)]
+    for student in ("a", "b", "c" * 64):
+        less, more = (draw.tries(student) for draw in draws)
+        assert less == draws[0].tries(student)
+        assert more or not less
+        assert not draws[0].tries(None)
+
+
+@given(st.uuids(), st.sampled_from([0.1, 0.3, 0.5, 0.9]))
+def test_a_split_is_near_its_share(id: object, share: float) -> None:
+    trial = trial_of(str(id), share)
+    tried = np.mean([trial.tries(f"{number:064x}") for number in range(2000)])
+    assert abs(tried - share) < 5 * np.sqrt(share * (1 - share) / 2000)
+
+
+def trial_of(id: str, share: float) -> Trial:
+    return Trial(
+        id=id, domain="d", target="t", moment="m", mode="split", share=share, champion="a", generation=1,
+        challenger="b", started=now(), actor="test", reason="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["shadow", "split"])
+def test_a_challenger_without_files_leaves_the_champion_alone_and_that_is_said_once(home: Home, mode: str) -> None:
+    trial = begin(home, mode)
+    home.artifacts.sweep({trial.champion}, older_than=0.0)
+    asked = service(home)
+    home.champions.refresh()
+    said = asked.answer(SCHEMA, students(20), source="test")
+    assert set(values(said)) == {5.0}
+    assert not any(p.shadow for p in said)
+    (event,) = home.store.events(kind="challenger_not_loaded")
+    assert (event.details["trial"], event.details["version"]) == (trial.id, trial.challenger)
+
+
+@pytest.mark.parametrize("mode", ["shadow", "split"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), None])
+def test_a_challenger_that_fails_harms_no_answer(
+    home: Home, mode: str, number: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin(home, mode)
+    asked = service(home)
+    challenger = home.champions.at("invented", "start")["mark"].challenger
+    assert challenger is not None
+
+    def fail(rows: Sequence[Any], **_: Any) -> Any:
+        if number is None:
+            raise ValueError("could not convert 'Anna'")
+        (one, *_) = right(rows, generation=1)
+        return [msgspec.structs.replace(one, value=number) for _ in rows]
+
+    right = challenger.predictor.answer
+    challenger.predictor.answer = fail  # type: ignore[method-assign, assignment]
+    said = asked.answer(SCHEMA, students(20), source="test")
+    assert set(values(said)) == {5.0}
+    assert not any(p.shadow for p in said)
+    assert home.store.count_predictions("invented") == 20
+    assert "a challenger failed" in caplog.text
+    assert "Anna" not in caplog.text
+
+
+# Reporting ----------------------------------------------------------------------------------------------------------
+
+
+def happen(home: Home, predictions: Sequence[Prediction], truth: Callable[[int], float]) -> None:
+    home.store.add_outcomes(
+        [
+            Outcome(domain="invented", target="mark", value=truth(place), at=now(), prediction=p.id)
+            for place, p in enumerate(predictions)
+        ]
+    )
+
+
+def noisy(center: float) -> Callable[[int], float]:
+    draw = np.random.default_rng(3).normal(center, 1.0, 2000)
+    return lambda place: float(draw[place])
+
+
+def test_a_shadow_report_says_how_far_apart_they_are_before_any_outcome(home: Home) -> None:
+    trial = begin(home, "shadow")
+    service(home).answer(SCHEMA, students(40), source="test")
+    report = report_trial(home.store, SCHEMA, trial)
+    assert report.differences is not None
+    assert (report.differences.n, report.differences.share, report.differences.unanswered) == (40, 1.0, 0)
+    assert report.differences.mean == pytest.approx(3.0, abs=1e-3)
+    assert (report.verdict, report.gain, report.asked) == ("not enough data", None, 40)
+    assert report.sentence.startswith("Not enough data yet")
+
+
+@pytest.mark.parametrize(
+    ("mode", "truth", "verdict"),
+    [
+        ("shadow", 8.0, "challenger better"),
+        ("shadow", 5.0, "champion better"),
+        ("shadow", 6.5, "no difference seen"),
+        ("split", 8.0, "challenger better"),
+        ("split", 5.0, "champion better"),
+        ("split", 6.5, "no difference seen"),
+    ],
+)
+def test_a_report_names_the_model_that_was_nearer(home: Home, mode: str, truth: float, verdict: str) -> None:
+    trial = begin(home, mode)
+    arms = [[r for r in students(500) if trial.tries(r.student) is arm][:150] for arm in (False, True)]
+    asked = students(300) if mode == "shadow" else [*arms[0], *arms[1]]  # so that chance draws nothing here
+    said = service(home).answer(SCHEMA, asked, source="test")
+    happen(home, said, noisy(truth))
+    report = report_trial(home.store, SCHEMA, trial)
+    assert report.verdict == verdict
+    assert report.gain is not None
+    expected = {8.0: 2.2, 5.0: -2.2, 6.5: 0.0}[truth]
+    assert report.gain.low < expected < report.gain.high
+    sides = report.champion, report.challenger
+    assert [side.n for side in sides] == ([300, 300] if mode == "shadow" else [150, 150])
+    assert all(side.naive_mae is not None and side.mae is not None for side in sides)
+    word = {"challenger better": "The challenger is", "champion better": "The champion is"}.get(
+        verdict, "No difference"
+    )
+    assert report.sentence.startswith(word)
+
+
+def test_one_student_asked_often_is_one_student(home: Home) -> None:
+    trial = begin(home, "shadow")
+    said = service(home).answer(SCHEMA, [row(number, "f" * 64) for number in range(100)], source="test")
+    happen(home, said, noisy(8.0))
+    report = report_trial(home.store, SCHEMA, trial)
+    assert (report.verdict, report.champion.n, report.champion.students) == ("not enough data", 100, 1)
+
+
+def test_rows_that_a_model_was_trained_on_prove_nothing(home: Home) -> None:
+    from database.records import record_id
+
+    trial = begin(home, "shadow")
+    said = service(home).answer(SCHEMA, students(60), source="test")
+    happen(home, said, noisy(8.0))
+    seen = {record_id("invented", p.student, None, None, p.inputs) for p in said[:50]}
+    report = report_trial(home.store, SCHEMA, trial, trained_on=seen)
+    assert (report.excluded, report.champion.n, report.verdict) == (50, 10, "not enough data")
+
+
+def test_what_was_answered_before_and_after_the_trial_does_not_count(home: Home) -> None:
+    put(home.store, home.artifacts, 5.0)
+    early = service(home).answer(SCHEMA, students(40), source="test")
+    model = keep(home.store, home.artifacts, make_bundle(8.0))
+    trial = start_trial(home.store, model, mode="split", actor="test")
+    during = service(home).answer(SCHEMA, students(80), source="test")
+    ended = stop_trial(home.store, trial.id, actor="me", why="")
+    late = service(home).answer(SCHEMA, students(40), source="test")
+    happen(home, [*early, *during, *late], noisy(8.0))
+    report = report_trial(home.store, SCHEMA, ended)
+    assert report.asked == report.champion.n + report.challenger.n == 80
