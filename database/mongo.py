@@ -273,9 +273,11 @@ class MongoStore:
             where["group"] = {"$in": list(groups)}
         return self._list("predictions", where, limit=limit)
 
-    def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int:
+    def count_predictions(
+        self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> int:
         with _driver_errors():
-            return self._database.predictions.count_documents({**_given(domain=domain), **_between(since, None)})
+            return self._database.predictions.count_documents({**_given(domain=domain), **_between(since, until)})
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         matching.check_outcomes(outcomes)

@@ -350,8 +350,10 @@ class SqlStore:
             statement = statement.where(PREDICTIONS.c.group.in_(groups))
         return self._list("predictions", statement)
 
-    def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int:
-        wanted = [*_given(PREDICTIONS, domain=domain), *_between(PREDICTIONS, since, None)]
+    def count_predictions(
+        self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> int:
+        wanted = [*_given(PREDICTIONS, domain=domain), *_between(PREDICTIONS, since, until)]
         statement = sa.select(sa.func.count()).select_from(PREDICTIONS).where(*wanted)
         with self._reading() as connection:
             return int(connection.execute(statement).scalar_one())

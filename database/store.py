@@ -82,7 +82,10 @@ class PredictionLog(Protocol):
         """Newest first; since is inclusive, until exclusive. groups: only rows whose group is one of these, so that an
         empty sequence finds nothing."""
 
-    def count_predictions(self, domain: str | None = None, *, since: datetime | None = None) -> int: ...
+    def count_predictions(
+        self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> int:
+        """since is inclusive, until exclusive."""
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         """Keep all or none. Returns (new, corrected); an outcome equal in value to the kept one counts as neither, and

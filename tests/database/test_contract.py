@@ -80,6 +80,7 @@ class TestPredictions:
         assert store.count_predictions("school") == 4
         assert store.count_predictions("school", since=after(3)) == 1
         assert store.count_predictions(since=after(1)) == 3
+        assert store.count_predictions("school", since=after(1), until=after(3)) == 2
 
     def test_an_id_that_is_there_is_left_as_it_is(self, store: RecordStore) -> None:
         first, other = make_prediction(source="api"), make_prediction()
