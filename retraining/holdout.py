@@ -5,7 +5,7 @@ Everything else teaches the challenger. Nothing here fits or scores.
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -59,6 +59,13 @@ def hold_out(frame: pl.DataFrame, schema: DomainSchema, seen: Collection[str], *
         unseen=frame.filter(pl.Series(unseen)),
         clusters=groups[judging],
     )
+
+
+def among(holdout: Holdout, records: Collection[str]) -> Holdout:
+    """The same with only those judging rows whose ids are among `records`."""
+    kept = holdout.judging["_record"].is_in(list(records))
+    clusters = holdout.clusters[np.asarray(kept.to_numpy(), dtype=bool)]
+    return replace(holdout, judging=holdout.judging.filter(kept), clusters=clusters)
 
 
 def _newest_clusters(groups: NDArray[np.int64], eligible: NDArray[np.bool_], wanted: int) -> list[int]:

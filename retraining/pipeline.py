@@ -6,7 +6,7 @@ Everything it decides is printed and stored with its reasons; how it decides is 
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version as library_version
 
@@ -20,6 +20,7 @@ from database.records import (
     ChampionKey,
     DecisionRecord,
     LabeledRecord,
+    ModelVersion,
     Succession,
     digest,
     new_id,
@@ -33,12 +34,13 @@ from model.bundle import BrokenBundle, Bundle
 from model.export import ParityError
 from model.home import Home
 from model.predictor import Predictor
-from model.registry import install, load_bundle
+from model.registry import find_model, install, load_bundle
 from model.scores import absolute_errors
+from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from preprocessing.schema import DomainSchema
 from preprocessing.validate import rows_of
 from retraining.champions import register
-from retraining.holdout import Holdout, hold_out, ordered_frame
+from retraining.holdout import Holdout, among, hold_out, ordered_frame
 from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide, refusal
 from retraining.watch import drift_record, profile_for
 from training.fit import Progress
@@ -163,6 +165,8 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
         return _store(run, Result(key=key, champion=champion.version, decision=refusal(str(error))))
     frame = _complete(ordered_frame(records, run.schema), run.schema, key)
     holdout = hold_out(frame, run.schema, bundle.rows, share=run.policy.holdout_share)
+    if judged := _judge_trial(run, champion, bundle, frame, records):
+        return _store(run, msgspec.structs.replace(judged, basis=basis))
     report = _drift(run, bundle, holdout.unseen)
     result = _challenge(run, champion, bundle, holdout, report)
     return _store(run, msgspec.structs.replace(result, basis=basis))
@@ -239,13 +243,22 @@ def _challenge(run: Run, champion: Succession, bundle: Bundle, holdout: Holdout,
         training = train(run.schema, key, holdout.teaching, seed=run.seed, progress=run.progress)
     except (NotTrainable, ParityError) as error:
         return Result(key=key, champion=known, drift=drift, decision=refusal(f"no challenger: {error}"))
+    challenger = _of_run(run.id, training.bundle)
+    decision = _decide(run, key, collect_evidence(run.schema, bundle, challenger, holdout))
+    result = Result(key=key, champion=known, drift=drift, decision=decision)
+    if run.dry:
+        return result
+    model = register(run.home.store, run.home.artifacts, challenger)
+    result = msgspec.structs.replace(result, challenger=model.version)
+    if decision.verdict == "promote":
+        return _succeed(run, champion, model, result)
+    return _try_on(run, model, result) if decision.verdict == "shadow" else result
+
+
+def _decide(run: Run, key: ChampionKey, evidence: Evidence) -> PromotionDecision:
     target = run.schema.target_by_name[key.target]
     min_gain = target.min_gain if run.policy.min_gain is None else run.policy.min_gain
-    challenger = _of_run(run.id, training.bundle)
-    evidence = collect_evidence(run.schema, bundle, challenger, holdout)
-    decision = decide(evidence, run.policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
-    result = Result(key=key, champion=known, drift=drift, decision=decision)
-    return result if run.dry else _succeed(run, champion, challenger, result)
+    return decide(evidence, run.policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
 
 
 def _of_run(id: str, bundle: Bundle) -> Bundle:
@@ -274,12 +287,8 @@ def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle,
     )
 
 
-def _succeed(run: Run, champion: Succession, challenger: Bundle, result: Result) -> Result:
-    """The challenger kept, and installed if it is to be promoted and the champion is still the one it was judged by."""
-    model = register(run.home.store, run.home.artifacts, challenger)
-    result = msgspec.structs.replace(result, challenger=model.version)
-    if result.decision.verdict != "promote":
-        return result
+def _succeed(run: Run, champion: Succession, model: ModelVersion, result: Result) -> Result:
+    """`model` installed, if the champion is still the one that it was judged by."""
     run.progress(f"{champion.key}: promotion")
     reason, expected = "; ".join(result.decision.reasons), {champion.key: champion.generation}
     try:
@@ -289,6 +298,58 @@ def _succeed(run: Run, champion: Succession, challenger: Bundle, result: Result)
         decision = msgspec.structs.replace(result.decision, verdict="shadow", reasons=(lost, *result.decision.reasons))
         return msgspec.structs.replace(result, decision=decision)
     return msgspec.structs.replace(result, promoted=True)
+
+
+def _try_on(run: Run, model: ModelVersion, result: Result) -> Result:
+    """The result with words on the challenger's trial: begun, or not because another one is gathering evidence."""
+    if not run.policy.trial_rows:
+        return result
+    try:
+        started = start_trial(
+            run.home.store, model, mode="shadow", actor=run.actor, reason="; ".join(result.decision.reasons)
+        )
+        said = f"it is tried in shadow from now on (trial {started.id})"
+    except (TrialRefused, Conflict) as error:
+        said = f"it is not tried in shadow: {error}"
+    decision = msgspec.structs.replace(result.decision, reasons=(*result.decision.reasons, said))
+    return msgspec.structs.replace(result, decision=decision)
+
+
+def _judge_trial(
+    run: Run, champion: Succession, bundle: Bundle, frame: pl.DataFrame, records: Sequence[LabeledRecord]
+) -> Result | None:
+    """What came of a shadow trial, where it promotes its challenger; None where it needs more outcomes, or has failed.
+
+    It is judged once, on outcomes that came after its beginning: looking often would make luck likelier. One that fails
+    then ends, and makes room for a challenger that knows more.
+    """
+    trial = running_trial(run.home.store, champion)
+    if trial is None or trial.mode != "shadow":
+        return None
+    try:
+        challenger = load_bundle(run.home.artifacts, trial.challenger)
+    except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+        _end_trial(run, trial, str(error))
+        return None
+    fresh = {record.id for record in records if record.at > trial.started}
+    holdout = among(hold_out(frame, run.schema, bundle.rows | challenger.rows, share=1.0), fresh)
+    if holdout.judging.height < max(1, run.policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
+        return None
+    decision = _decide(run, champion.key, collect_evidence(run.schema, bundle, challenger, holdout))
+    if decision.verdict != "promote":
+        _end_trial(run, trial, f"on {decision.n} new rows " + "; ".join(decision.reasons))
+        return None
+    decision = msgspec.structs.replace(decision, reasons=(f"shadow trial {trial.id}", *decision.reasons))
+    result = Result(key=champion.key, champion=champion.version, challenger=trial.challenger, decision=decision)
+    if run.dry:
+        return result
+    return _succeed(run, champion, find_model(run.home.store, trial.challenger, champion.key), result)
+
+
+def _end_trial(run: Run, trial: Trial, why: str) -> None:
+    if not run.dry:
+        with suppress(NoSuchTrial, Conflict):  # someone else ended it
+            stop_trial(run.home.store, trial.id, actor=run.actor, why=why)
 
 
 def _store(run: Run, result: Result) -> Result:

@@ -22,7 +22,8 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     min_gain: how much smaller its mean absolute error must be, in target units (the schema's own by default).
     level: of the one-sided paired lower bound that must be above 0. min_rows: fewer unseen rows decide nothing.
     holdout_share: of the rows that the champion has not seen, the newest that are held out. slice_rows: a slice of
-    students (group, protected column) with so many rows must not get credibly worse.
+    students (group, protected column) with so many rows must not get credibly worse. trial_rows: after so many new
+    outcomes a challenger in shadow is judged, once; 0: none is tried in shadow.
     """
 
     min_gain: float | None = None
@@ -30,6 +31,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     min_rows: int = 50
     holdout_share: float = 0.5
     slice_rows: int = 30
+    trial_rows: int = 200
 
 
 class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
