@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -62,7 +63,9 @@ class Settings(BaseSettings):
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
     rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
-    and counted requests between workers and machines.
+    and counted requests between workers and machines. cors_origins: pages of other sites that may ask, with commas.
+    body_seconds: how long a body is waited for; request_seconds: how long an answer may take; stop_seconds: how long
+    requests at work have when the service is stopped; notice_seconds: how long before that it says it is not ready.
     """
 
     model_config = SettingsConfigDict(
@@ -92,6 +95,11 @@ class Settings(BaseSettings):
     log_capacity: int = Field(default=100_000, ge=1)
     rate_limit: str = "600/minute"
     redis_url: SecretStr | None = None  # may hold a password
+    cors_origins: str = ""
+    body_seconds: float = Field(default=30.0, gt=0)
+    request_seconds: float = Field(default=120.0, gt=0)
+    stop_seconds: float = Field(default=25.0, gt=0)  # Kubernetes kills after 30
+    notice_seconds: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -125,6 +133,19 @@ class Settings(BaseSettings):
         if self.token_secret is None:
             raise UnsafeStart("set GRADEWATCH_TOKEN_SECRET (32 random bytes or more): access tokens are signed with it")
         return self.token_secret.get_secret_value().encode()
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, text: str) -> str:
+        for origin in filter(None, map(str.strip, text.split(","))):
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"{origin!r} is no origin; write https://name or https://name:port, without a path")
+        return text
 
     @field_validator("rate_limit")
     @classmethod

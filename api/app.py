@@ -3,17 +3,20 @@
 Importing this opens nothing and reads no setting; the lifespan of the application does, and closes what it opened.
 """
 
+import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope, Send
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from access.roles import ANONYMOUS
 from api.admission import PRINCIPAL, Admission, address
@@ -25,11 +28,23 @@ from api.hot import HotRoad
 from api.logs import configure_logs
 from api.metrics import Metrics
 from api.openapi import describe
+from api.pages import router as pages
 from api.routes import access, batches, domains, drift, health, models, outcomes, predictions, retraining
 from api.running import Running, open_running
+from api.telemetry import open_telemetry
+from api.watch import Watch, told_to_stop
 from settings import Settings, told_host
 
 ROUTERS = (health, access, domains, models, predictions, batches, outcomes, drift, retraining)
+
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST", "PUT", "DELETE"],
+    "allow_headers": ["authorization", "content-type", "x-api-key", "x-request-id"],
+    "expose_headers": [
+        "location", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after", "x-request-id",
+    ],
+}  # fmt: skip
+"""What an admitted page may send and read. No cookies: who asks is said in a header, by key or token."""
 
 
 class Service(FastAPI):
@@ -39,7 +54,9 @@ class Service(FastAPI):
         super().__init__(**options)
         self.metrics = Metrics()
         inside = Admission(HotRoad(super().__call__, self), self)
-        self._door = Door(Callers(inside, self), self.metrics, self._refused)
+        self.watch = Watch(Callers(inside, self), self)
+        self.door = Door(self.watch, self.metrics, self._refused)
+        self._entrance: ASGIApp = self.door
 
     def _refused(self, scope: Scope, route: str, status: int) -> None:
         running: Running = self.state.running
@@ -47,25 +64,38 @@ class Service(FastAPI):
         running.attempts.note(Attempt(actor, status, scope.get(ERROR, "refused"), route, address(scope)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._door(scope, receive, send)
+        await self._entrance(scope, receive, send)
+
+    def admit_pages(self, origins: Collection[str]) -> None:
+        """Let browsers show answers to pages of these other sites (CORS), and nobody else's."""
+        self._entrance = self.door if not origins else CORSMiddleware(self.door, allow_origins=list(origins), **CORS)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; `settings` are read from the environment when it starts, where none are given."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Service) -> AsyncIterator[None]:
         configure_logs()
         chosen = settings or Settings()
         chosen.require_safe(told_host(sys.argv, os.environ))
         async with open_running(chosen) as running:
             app.state.running = running
-            yield
+            app.admit_pages(running.origins)
+            app.door.telemetry = telemetry = open_telemetry()
+            stop = partial(app.watch.stop, chosen.stop_seconds)
+            try:
+                with told_to_stop(stop, notice_seconds=chosen.notice_seconds):
+                    yield
+            finally:
+                if telemetry:
+                    await asyncio.to_thread(telemetry.close)
 
-    app = Service(title="Gradewatch", version=version("gradewatch"), lifespan=lifespan, docs_url="/docs")
+    app = Service(title="Gradewatch", version=version("gradewatch"), lifespan=lifespan, docs_url=None, redoc_url=None)
 
     for module in ROUTERS:
         app.include_router(module.router)
+    app.include_router(pages)
     app.add_middleware(Refusals)  # within the framework too, which else answers in words of its own
     app.add_exception_handler(HTTPException, handle)
     app.add_exception_handler(RequestValidationError, handle)

@@ -1,9 +1,10 @@
-"""Who may call from where: this service's own addresses, and no web page of another site.
+"""Who may call from where: this service's own addresses, and no web page of a site that was not admitted.
 
 Without it any page that a user's browser has open could predict, roll back or retrain on a service on this machine. Who
 the caller is, is another question.
 """
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,28 +31,37 @@ class Callers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            check(scope, self._service.state.running.hosts)
+            running = self._service.state.running
+            check(scope, running.hosts, running.origins)
         await self._app(scope, receive, send)
 
 
-def check(scope: Scope, hosts: frozenset[str]) -> None:
-    """Raises UnknownHost or ForeignPage. hosts: names without port; "*" admits all.
+def check(scope: Scope, hosts: frozenset[str], origins: frozenset[str] = frozenset()) -> None:
+    """Raises UnknownHost or ForeignPage. hosts: names without port; "*" admits all. origins: sites that may ask too.
 
     The host guards against names of other sites that lead here (DNS rebinding); Origin and Sec-Fetch-Site, which no
     page can forge, against requests that a browser sends for another site (Fetch Metadata, W3C).
     """
-    headers = dict(scope["headers"])
-    host = headers.get(b"host", b"").decode("latin-1")
+    given = origin = site = b""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            given = value
+        elif name == b"origin":
+            origin = value
+        elif name == b"sec-fetch-site":
+            site = value
+    host = given.decode("latin-1")
     if ANY not in hosts and host_name(host) not in hosts:
         raise UnknownHost("this service does not go by that name; add it to GRADEWATCH_ALLOWED_HOSTS")
     if scope["method"] in HARMLESS:
         return
-    origin = headers.get(b"origin", b"").decode("latin-1")
-    foreign = headers.get(b"sec-fetch-site", b"") == b"cross-site"
-    if foreign or (origin and urlsplit(origin).netloc != host):
+    if origin and origin.decode("latin-1") in origins:
+        return
+    if site == b"cross-site" or (origin and urlsplit(origin.decode("latin-1")).netloc != host):
         raise ForeignPage("a web page of another site asked for this; nothing was done")
 
 
+@lru_cache(maxsize=256)
 def host_name(host: str) -> str:
     """A Host header without its port: "127.0.0.1:8000" is 127.0.0.1, "[::1]:8000" is ::1."""
     return urlsplit(f"//{host}").hostname or ""

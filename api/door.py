@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import Refusals
-from api.logs import log_request, request_id
+from api.errors import ERROR, refuse
+from api.headers import with_standard
+from api.logs import RequestLines, request_id
 from api.metrics import Metrics
+from api.telemetry import Telemetry
 from database.records import new_id
 
 ROUTE = "gradewatch.route"
@@ -26,13 +28,18 @@ class Door:
     """Wraps an application. Nothing reaches the server but broken connections. refused: is told who was not let in."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, refused: Callable[[Scope, str, int], None]) -> None:
-        self._app = Refusals(app)
+        self._app = app
+        self._lines = RequestLines()
         self._metrics = metrics
         self._refused = refused
+        self.telemetry: Telemetry | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._lines.write()  # the server has answered everyone
             return
         begun, name, status = time.perf_counter(), _id(scope), 0
         header = (b"x-request-id", name.encode())
@@ -42,22 +49,32 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], header]
+                message["headers"] = [*with_standard(message["headers"], scope), header]
             await send(message)
 
         try:
             await self._app(scope, receive, watched)
+        except Exception as error:  # whatever it is, the caller gets an answer
+            if status:
+                raise
+            await refuse(error, scope, receive, watched)
         finally:
-            self._note(scope, name, status, time.perf_counter() - begun)
+            self._note(scope, name, status, begun)
 
-    def _note(self, scope: Scope, id: str, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, id: str, status: int, begun: float) -> None:
+        seconds = time.perf_counter() - begun
         route = str(scope.get(ROUTE) or getattr(scope.get("route"), "path", "unmatched"))
         method = scope["method"] if route != "unmatched" else "ANY"
         self._metrics.request(route, method, status, seconds)
+        if status >= 400:
+            self._metrics.refusal(scope.get(ERROR, "NotKnown"), status)
         if status in REFUSED:
             self._refused(scope, f"{method} {route}", status)
-        if route not in QUIET:
-            log_request(id, method, route, status, seconds)
+        if route in QUIET:
+            return
+        if self.telemetry is not None:
+            self.telemetry.request(scope, id=id, method=method, route=route, status=status, begun=begun)
+        self._lines.add(id, method, route, status, seconds)
 
 
 def _id(scope: Scope) -> str:

@@ -6,11 +6,12 @@ student data: values that may identify a person are left out where the problems 
 
 import logging
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -42,6 +43,9 @@ TABLE: dict[str, Refusal] = {
     "access.roles:Unauthenticated": Refusal(401),
     "access.roles:Forbidden": Refusal(403),
     "access.directory:Stale": Refusal(503, 5),
+    "api.watch:SlowBody": Refusal(408),
+    "api.watch:TookTooLong": Refusal(503, 30),
+    "api.watch:Stopping": Refusal(503, 2),
     "api.jobs:Busy": Refusal(409, 30),
     "api.lookup:NotFound": Refusal(404),
     "model.service:UnknownDomain": Refusal(404),
@@ -127,8 +131,9 @@ def _respond(document: ProblemDocument, headers: dict[str, str] | None = None) -
     return Response(body, document.status, headers, media_type="application/problem+json")
 
 
-async def handle(_: Any, error: Exception) -> Response:
+async def handle(request: Request, error: Exception) -> Response:
     """`answer_error`, as FastAPI calls its exception handlers."""
+    request.scope[ERROR] = type(error).__name__
     return answer_error(error)
 
 
@@ -151,8 +156,13 @@ class Refusals:
         except Exception as error:  # whatever it is, the caller gets an answer
             if begun or scope["type"] != "http":
                 raise
-            scope[ERROR] = type(error).__name__
-            await (_problems_file(scope, error) or answer_error(error))(scope, receive, send)
+            await refuse(error, scope, receive, send)
+
+
+async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request that ended in `error`, and note under ERROR which it was."""
+    scope[ERROR] = type(error).__name__
+    await (_problems_file(scope, error) or answer_error(error))(scope, receive, send)
 
 
 def _problems_file(scope: Scope, error: Exception) -> Response | None:

@@ -18,6 +18,7 @@ from api.bodies import MEGABYTE, read_body
 from api.door import ROUTE
 from api.lookup import BadQuestion
 from api.running import Running
+from api.telemetry import MARKS
 from api.wire import Said, SaidMany, encoder, say
 from database.records import Prediction
 from preprocessing.bodies import RowReader
@@ -78,6 +79,7 @@ class HotRoad:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, running: Running, road: Road, scope: Scope, receive: Receive) -> bytes:
+        begun = time.perf_counter()
         body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE)
         moment = _moment(scope, road.reader) if scope["query_string"] else None
         principal: Principal = scope[PRINCIPAL]
@@ -93,7 +95,8 @@ class HotRoad:
             answer = await asyncio.to_thread(_say, running, road, predictions)
         else:
             answer = _say(running, road, predictions)
-        self._service.metrics.predicted(predictions, (read, scored, logged, time.perf_counter()))
+        scope[MARKS] = marks = (begun, read, scored, logged, time.perf_counter())
+        self._service.metrics.predicted(predictions, marks)
         return answer
 
 

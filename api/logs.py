@@ -3,14 +3,18 @@
 A line holds routes, statuses and times, never an address as it was typed, a body or student data.
 """
 
+import asyncio
 import logging
 import sys
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from database.records import now
+
+SOON = 0.1  # seconds that a request's line may wait for others: a write of its own costs as much as scoring a row
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request at hand, also in threads that work for it."""
@@ -44,9 +48,38 @@ def configure_logs() -> None:
     access.propagate = False
 
 
-def log_request(id: str, method: str, route: str, status: int, seconds: float) -> None:
-    """One answered request, written past `logging`: this runs for every one of them."""
-    line = {"at": now(), "level": "info", "event": "request", "request": id, "method": method, "route": route}
-    line |= {"status": status, "ms": round(seconds * 1000, 2)}
-    sys.stderr.buffer.write(msgspec.json.encode(line) + b"\n")
-    sys.stderr.buffer.flush()
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    """One answered request."""
+
+    at: datetime
+    level: str
+    event: str
+    request: str
+    method: str
+    route: str
+    status: int
+    ms: float
+
+
+class RequestLines:
+    """One line for every answered request, past `logging`, since this runs for every one of them.
+
+    Lines are written together, at the latest SOON after they came; `write` writes what is left. For one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[_Line] = []
+        self._encode = msgspec.json.Encoder().encode_lines
+
+    def add(self, id: str, method: str, route: str, status: int, seconds: float) -> None:
+        """One answered request; id: its own."""
+        if not self._lines:
+            asyncio.get_running_loop().call_later(SOON, self.write)
+        self._lines.append(_Line(now(), "info", "request", id, method, route, status, round(seconds * 1000, 2)))
+
+    def write(self) -> None:
+        """Write every line that waits."""
+        lines, self._lines = self._lines, []
+        if lines:
+            sys.stderr.buffer.write(self._encode(lines))
+            sys.stderr.buffer.flush()

@@ -108,9 +108,9 @@ def _refuses(operation: Document) -> None:
     """Every operation's refusals: one form for all."""
     words = {"400": "the request cannot be read",
              "403": "not from here, or not with this role, domain or group",
-             "404": "there is no such thing", "409": "not in this state",
+             "404": "there is no such thing", "408": "the body did not come in time", "409": "not in this state",
              "413": "larger than allowed; the answer names the limit", "422": "bad data: every problem at once",
-             "503": "not logged, so not answered; try again after Retry-After"}  # fmt: skip
+             "503": "not logged, so not answered, or not in time; try again after Retry-After"}  # fmt: skip
     operation["responses"] |= {code: _refusal(text) for code, text in words.items()}
 
 

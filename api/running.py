@@ -59,16 +59,32 @@ class Running:
         return None if self.settings.rate_limit == OFF else parse_limit(self.settings.rate_limit)
 
     @cached_property
+    def origins(self) -> frozenset[str]:
+        """The sites whose pages may ask for changes, beside this service's own."""
+        return frozenset(name.strip() for name in self.settings.cors_origins.split(",") if name.strip())
+
+    @cached_property
     def hosts(self) -> frozenset[str]:
         """The names that this service goes by, without port; "*" admits all."""
         return frozenset(name.strip() for name in self.settings.allowed_hosts.split(",") if name.strip())
 
     def warning(self, prediction: Prediction) -> str | None:
         """What must be said with an answer: that its model learned from examples."""
-        versions = {answer.model for answer in prediction.answers}
-        serving = self.home.champions.all().values()
-        learned = any(one.predictor.from_examples for one in serving if one.predictor.version in versions)
-        return EXAMPLES_WARNING if learned else None
+        learned = [self._from_examples(answer.model) for answer in prediction.answers]
+        return EXAMPLES_WARNING if any(learned) else None
+
+    def _from_examples(self, version: str) -> bool:
+        found = self._taught.get(version)
+        if found is None:
+            serving = self.home.champions.all().values()
+            found = any(one.predictor.from_examples for one in serving if one.predictor.version == version)
+            self._taught[version] = found
+        return found
+
+    @cached_property
+    def _taught(self) -> dict[str, bool]:
+        """Whether a version, which is its content's digest, learned from examples."""
+        return {}
 
 
 @contextlib.asynccontextmanager

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import PlainTextResponse
 
 from api.admission import OPEN, needs, principal_of
+from api.exposition import expose
 from api.lookup import noted, running
-from api.metrics import family
 from api.openapi import answers
 from api.running import Running
 from api.wire import BrokenChampion, ChampionState, Cleared, Health, Readiness, respond
@@ -44,7 +44,8 @@ def ready(request: Request, service: Annotated[Running, Depends(running)]) -> Re
         BrokenChampion(domain=key.domain, target=key.target, moment=key.moment, generation=generation)
         for key, generation in sorted(champions.broken.items())
     )
-    reasons = [] if store == "ok" else [store]
+    reasons = ["this worker is being stopped"] if request.app.watch.stopping else []
+    reasons += [] if store == "ok" else [store]
     reasons += [] if states else ["no champion is loaded: train one"]
     if not principal_of(request).may("see"):  # whoever asks nobody knows whom is told whether, not what
         states, broken = (), ()
@@ -68,29 +69,11 @@ async def clear_cache(request: Request, service: Annotated[Running, Depends(runn
 
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[needs("measure")])
 async def metrics(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
-    """What this worker counted, for Prometheus."""
-    state = service.log.state
-    log = {"waiting": state.waiting, "capacity": state.capacity}
-    counts = {"commits": state.commits, "logged": state.logged, "failed": state.failed}
-    champions = service.home.champions
-    generations = [
-        ("", {"domain": key.domain, "target": key.target, "moment": key.moment}, float(one.generation))
-        for key, one in sorted(champions.all().items())
-    ]
-    cached = service.cache.state
-    cache = {"hits": cached.hits, "misses": cached.misses, "evicted": cached.evicted}
-    lines = [
-        *family(
-            "gradewatch_log_queue", "gauge", "Predictions.", [("", {"state": k}, float(v)) for k, v in log.items()]
-        ),
-        *family("gradewatch_log_total", "counter", "Log.", [("", {"of": k}, float(v)) for k, v in counts.items()]),
-        *family("gradewatch_cache_entries", "gauge", "Answers.", [("", {}, float(cached.entries or 0))]),
-        *family("gradewatch_cache_total", "counter", "Cache.", [("", {"of": k}, float(v)) for k, v in cache.items()]),
-        *family("gradewatch_champion_generation", "gauge", "The registry's number.", generations),
-        *family("gradewatch_broken_champions", "gauge", "Not loaded.", [("", {}, float(len(champions.broken)))]),
-    ]
-    text: str = request.app.metrics.render(lines)
-    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+    """What this worker counted, for Prometheus (text or OpenMetrics, as asked)."""
+    app = request.app
+    accept = request.headers.get("accept", "")
+    body, media_type = expose(app.metrics, service, at_work=app.watch.at_work, accept=accept)
+    return Response(body, media_type=media_type)
 
 
 def _store_state(service: Running) -> str:

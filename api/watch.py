@@ -1,0 +1,185 @@
+"""The requests at work in this worker: how long each may take, and what becomes of them when the worker must stop.
+
+A request waits for its caller at most so long, and its caller for it; whatever work a thread has begun is not undone.
+"""
+
+import asyncio
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SWEEPING = 1.0  # seconds between two looks at the requests at work
+EARNS = 50_000  # bytes of a body that earn its sender a second more: a slow school line sends 100 MB, a trickle ends
+CLOSE = (b"connection", b"close")
+
+
+class SlowBody(Exception):
+    """The caller did not send the request's body in time."""
+
+    headers = {"connection": "close"}  # noqa: RUF012 (read by the answer, never changed)
+
+
+class TookTooLong(Exception):
+    """The request could not be answered in time."""
+
+
+class Stopping(Exception):
+    """The worker is being stopped and could not wait for this request any longer."""
+
+    headers = {"connection": "close"}  # noqa: RUF012
+
+
+class _Work:
+    """One request. waited: seconds for its caller so far; since: when it began to wait for more, if it does."""
+
+    __slots__ = ("begun", "got", "late", "received", "since", "task", "waited")
+
+    def __init__(self, task: "asyncio.Task[Any] | None", begun: float) -> None:
+        self.task = task
+        self.begun = begun
+        self.waited = 0.0
+        self.since: float | None = None
+        self.received = False
+        self.got = 0
+        self.late: Exception | None = None
+
+
+class Watch:
+    """Wraps an application; ends requests that outstay their limits by an exception within them.
+
+    To be used from one event loop. The requests at work are looked through once a second, so that one costs no timer.
+    """
+
+    def __init__(self, app: ASGIApp, service: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self._service = service
+        self._clock = clock
+        self._working: set[_Work] = set()
+        self._sweep_planned = False
+        self._ends: float | None = None
+
+    @property
+    def at_work(self) -> int:
+        """How many requests are being answered right now."""
+        return len(self._working)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this worker has been told to stop."""
+        return self._ends is not None
+
+    def stop(self, seconds: float) -> None:
+        """From now on tell callers to go elsewhere; what is at work after `seconds` is ended."""
+        self._ends = self._clock() + seconds
+        self._plan_sweep()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        work = _Work(asyncio.current_task(), self._clock())
+        self._working.add(work)
+        if not self._sweep_planned:
+            self._plan_sweep()
+        try:
+            await self._app(scope, self._receiving(work, receive), _closing(send) if self.stopping else send)
+        except asyncio.CancelledError:
+            if work.late is None or work.task is None or work.task.uncancel():
+                raise
+            raise work.late from None
+        finally:
+            self._working.discard(work)
+
+    def _receiving(self, work: _Work, receive: Receive) -> Receive:
+        """`receive`, with the time noted that it waits for the body; waiting for a caller to leave is no such time."""
+
+        async def receiving() -> Message:
+            if work.received:
+                return await receive()
+            begun = work.since = self._clock()
+            message = await receive()
+            work.waited += self._clock() - begun
+            work.since = None
+            work.got += len(message.get("body", b""))
+            work.received = not message.get("more_body")
+            return message
+
+        return receiving
+
+    def _plan_sweep(self) -> None:
+        limits = self._service.state.running.settings
+        self._sweep_planned = True
+        pause = min(SWEEPING, limits.body_seconds / 4, limits.request_seconds / 4)
+        asyncio.get_running_loop().call_later(pause, self._sweep)
+
+    def _sweep(self) -> None:
+        limits, at = self._service.state.running.settings, self._clock()
+        for work in self._working:
+            if work.late is None and work.task is not None:
+                work.late = self._late(work, at, limits.body_seconds, limits.request_seconds)
+                if work.late is not None:
+                    work.task.cancel()
+        self._sweep_planned = False
+        if self._working:
+            self._plan_sweep()
+
+    def _late(self, work: _Work, at: float, body_seconds: float, request_seconds: float) -> Exception | None:
+        """Why `work` must end now; None: it need not."""
+        waiting = 0.0 if work.since is None else at - work.since
+        waited = work.waited + waiting
+        if work.since is not None and waited > body_seconds + work.got / EARNS:
+            return SlowBody(f"the body did not come within {body_seconds:g} seconds; nothing of this request was kept")
+        if at - work.begun - waited > request_seconds:
+            return TookTooLong(f"no answer within {request_seconds:g} seconds; what was asked may still be done")
+        if self._ends is not None and at > self._ends:
+            return Stopping("this worker is being stopped; ask again")
+        return None
+
+
+def _closing(send: Send) -> Send:
+    """`send`, telling the caller that this connection takes no further request."""
+
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], CLOSE]
+        await send(message)
+
+    return closing
+
+
+@contextlib.contextmanager
+def told_to_stop(stop: Callable[[], None], *, notice_seconds: float) -> Iterator[None]:
+    """While this lasts, `stop` is called as soon as the process is asked to end, `notice_seconds` before its server is.
+
+    The server, which handled the signal before, closes its door when it learns of it; with notice, a load balancer
+    sends no more by then. Ctrl-C waits for nobody. Elsewhere than in a main thread there are no signals to take.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def take(number: int, frame: FrameType | None) -> None:
+        server = before[signal.Signals(number)]
+        signal.signal(number, server)
+        loop.call_soon_threadsafe(stop)
+        if callable(server):
+            notice = notice_seconds if number == signal.SIGTERM else 0.0
+            loop.call_soon_threadsafe(loop.call_later, notice, server, number, frame)
+
+    for number, server in before.items():
+        if callable(server):
+            signal.signal(number, take)
+    try:
+        yield
+    finally:
+        for number, server in before.items():
+            if signal.getsignal(number) is take:
+                signal.signal(number, server)
