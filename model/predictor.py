@@ -64,8 +64,10 @@ class Predictor:
 
     def answer(self, rows: Sequence[Row], *, generation: int, explain: int = 0) -> list[Answer]:
         """One complete answer per row, in order; explain: with at most so many factors each."""
-        X = self._encode_row(rows[0]) if len(rows) == 1 else encode_rows(self.manifest.encoding, rows)
-        outside = [self._out_of_range(rows[0])] if len(rows) == 1 else self._outside(rows, X)
+        if len(rows) == 1 and not explain:
+            return [self._alone(rows[0], generation)]
+        X = encode_rows(self.manifest.encoding, rows)
+        outside = self._outside(rows, X)
         outputs = self.outputs(X)
         factors = self._explainer.explain(rows, X, most=explain) if explain else [()] * len(rows)
         if self.manifest.target.kind == "value":
@@ -73,6 +75,15 @@ class Predictor:
             return [self._value(*one, generation) for one in values]
         shares = zip(rows, outputs.tolist(), outside, factors, strict=True)
         return [self._level(*one, generation) for one in shares]
+
+    def _alone(self, row: Row, generation: int) -> Answer:
+        """The very answer that a row has among others; an operation on a whole array costs as much as the graph."""
+        X, outside = self._encode_row(row), self._out_of_range(row)
+        if self.manifest.target.kind != "value":
+            return self._level(row, self.outputs(X)[0].tolist(), outside, (), generation)
+        raw = run_graph(self._session, X).item()
+        value = self._within(raw * self.manifest.scale + self.manifest.center)
+        return self._value(row, value, outside, (), generation)
 
     def _value(
         self, row: Row, value: float, outside: tuple[str, ...], factors: tuple[Factor, ...], generation: int
