@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn, just_below
+from drift.moments import mean_change
 from drift.profile import Kind
 from drift.univariate import Divergence, ks_distance, ks_p_value, level_divergence, level_test, number_divergence
 
@@ -119,6 +120,8 @@ def _gather_numbers(
         "middle_reference": _median(reference),
         "middle_current": _median(current),
         "outside_range": _outside(reference, current),
+        **_ranges(reference, current),
+        **_means(reference, current),
     }
     return Evidence(
         name,
@@ -135,6 +138,27 @@ def _gather_numbers(
         divergence=number_divergence(reference, current),
         facts=facts,
     )
+
+
+def _ranges(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for side, column in (("reference", reference), ("current", current)):
+        low, high = _range(column)
+        found |= {f"lowest_{side}": _finite(low), f"highest_{side}": _finite(high)}
+    return found
+
+
+def _means(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> dict[str, float]:
+    change = mean_change(reference, current)
+    if change is None:
+        return {}
+    return {
+        "mean_reference": change.before,
+        "mean_current": change.after,
+        "mean_change_low": change.low,
+        "mean_change_high": change.high,
+        "deviation_reference": change.deviation,
+    }
 
 
 def _range(column: NumericColumn | BinnedColumn) -> tuple[float, float]:

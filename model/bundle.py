@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from model.expectation import ErrorTable
 from model.naive import NaiveRule
 from model.scores import Scores
 from preprocessing.encode import Cell, Encoding
@@ -48,8 +49,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     how far a value may be from the answer, in target units. ranges: numeric input to (lowest, highest) training value.
     reference: input to (value, share) as training rows held them: every level, or numbers that stand for equal parts,
     and None for the missing; single columns, no rows. Empty in bundles from before answers were explained.
-    importance: input to the rise of the mean absolute error (target units) when its values are shuffled. scores:
-    candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its own criterion.
+    importance: input to the rise of the mean absolute error (target units) when its values are shuffled. errors: of
+    held-out rows, by how hard the answer was, for estimates before outcomes are known (None in older bundles).
+    scores: candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its criterion.
     parity: largest difference from scikit-learn over 20,000 nasty rows.
     """
 
@@ -70,6 +72,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ranges: Mapping[str, tuple[float, float]]
     reference: Mapping[str, tuple[tuple[Cell, float], ...]] = {}
     importance: Mapping[str, float]
+    errors: ErrorTable | None = None
     scores: Mapping[str, Scores]
     uncalibrated_brier: float | None = None
     beats_naive: bool

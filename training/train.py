@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from database.records import ChampionKey, digest
 from drift.profile import build_profile
 from model.bundle import RECORDS, Bundle, Lineage, Manifest
+from model.expectation import ErrorTable, hardness, tabulate
 from model.export import check_parity, export_graph, nasty_rows
 from model.scores import ClassScores, Scores, absolute_errors
 from preprocessing.schema import DomainSchema
@@ -181,6 +182,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         ranges=_ranges(task),
         reference=evaluate.reference(task),
         importance=evaluate.importance(unseen.last, task.subset(experiment.pairs[-1][1])),
+        errors=_errors(experiment, outputs),
         scores={"naive": naive} | scores,
         uncalibrated_brier=uncalibrated,
         beats_naive=evaluate.better(scores[chosen.name], naive),
@@ -206,6 +208,14 @@ def _half_width(seen: Task, outputs: Floats) -> float | None:
     if seen.target.kind != "value":
         return None
     return evaluate.half_width(absolute_errors(seen.truth, outputs[:, 0]))
+
+
+def _errors(experiment: _Experiment, outputs: Floats) -> ErrorTable:
+    seen, tested = experiment.seen, experiment.tested
+    unseen = outputs[tested]
+    answers = unseen[:, 0] if seen.target.kind == "value" else unseen.argmax(axis=1).astype(np.float64)
+    hard = hardness(seen.target, unseen)
+    return tabulate(hard, absolute_errors(seen.truth, answers), experiment.groups[tested])
 
 
 def _export(final: Fitted, task: Task) -> tuple[bytes, float]:
