@@ -37,7 +37,7 @@ from drift.profile import (
     rename,
     summarise,
 )
-from drift.report import DriftPolicy, DriftReport, conclude, left_out, refuse_same, require_schema
+from drift.report import Compared, DriftPolicy, DriftReport, conclude, left_out, refuse_same, require_schema
 from drift.univariate import doubtful_buckets, narrowed
 from preprocessing.schema import DomainSchema
 
@@ -113,9 +113,8 @@ def compare_file(
     evidence = [found[name].evidence for name in reference.columns if name in found]
     compared = [item for item in evidence if item is not None]
     skipped = left_out(reference.columns, found, {item.name for item in compared})
-    return conclude(
-        reference, (table.rows, digest), compared, skipped, policy=policy, schema=schema, importance=importance
-    )
+    pair = Compared(reference, (table.rows, digest), compared, skipped)
+    return conclude(pair, policy=policy, schema=schema, importance=importance)
 
 
 def is_parquet(path: Path) -> bool:

@@ -5,7 +5,7 @@ It reads no file, no store and no model; importance, where a model gives it, is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -14,11 +14,14 @@ import numpy as np
 from drift.column import same
 from drift.correct import adjust
 from drift.evidence import Evidence, LevelCount, gather
+from drift.impact import ExpectedError, describe_expected
 from drift.profile import Kind, Profile
+from drift.separation import Separation
 from drift.univariate import chi_square, cramers_v_interval, ks_band, share_interval
 from preprocessing.schema import DomainSchema
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE = (1, 2)  # a report of version 1 is one of version 2 without means, ranges and costs
 PREDICTION = "_prediction:"
 """How the column of a target's predictions is named in a profile."""
 
@@ -42,6 +45,7 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     levels must show. missing_threshold: difference in the share of missing values. thresholds: effects by column,
     before a schema's own and these. level: at which all intervals of a report hold together. together: columns that
     raise the alarm jointly when each changed beyond chance and may have changed enough, but none surely did.
+    auc_threshold: how well rows of both samples must be told apart, from 0.5 (not at all) to 1.
     """
 
     q: float = 0.05
@@ -51,6 +55,7 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     thresholds: dict[str, float] = {}
     level: float = 0.95
     together: int = 2
+    auc_threshold: float = 0.55
 
     def __post_init__(self) -> None:
         shares = {"q": self.q, "level": self.level}
@@ -58,6 +63,7 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         effects |= {"missing_threshold": self.missing_threshold, **self.thresholds}
         wrong = [f"{name} is {value}, not above 0 and below 1" for name, value in shares.items() if not 0 < value < 1]
         wrong += [f"{name} is {value}, not from 0 to 1" for name, value in effects.items() if not 0 <= value <= 1]
+        wrong += [] if 0.5 <= self.auc_threshold < 1 else [f"auc_threshold is {self.auc_threshold}, not from 0.5 to 1"]
         wrong += [f"together is {self.together}, not 1 or more"] if self.together < 1 else []
         if wrong:
             raise ValueError("drift policy: " + "; ".join(wrong))
@@ -86,10 +92,14 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
 
     statistic: D, or chi-square; for profiles counted on a grid, the smallest D possible, statistic_high the largest.
     effect: D, or bias-corrected Cramér's V; effect_low to effect_high contains the truth behind the samples, for all
-    columns of the report together, at the policy's level. where: the value (numeric: at or below) or level whose share
+    tests of the report together, at the policy's level. where: the value (numeric: at or below) or level whose share
     changed most; share_reference, share_current: those shares. new_levels, vanished_levels: the most frequent 50, of
     new_level_count and vanished_level_count. pooled_levels: rare ones tested together. outside_range: rows beyond the
-    reference's smallest and largest value; known only up to a grid's edge for a grid. severity: effect × importance.
+    reference's smallest and largest value; known only up to a grid's edge for a grid. severity, with its interval:
+    effect × importance, in target units: what the change can cost at most if the model is as wrong about the rows that
+    moved as it is with the column shuffled. lowest_…, highest_…, mean_…: of numbers; mean_change_low to
+    mean_change_high: 95 % interval of mean_current - mean_reference. wasserstein_deviations: wasserstein over the
+    reference's standard deviation.
     significant: changed beyond chance, the correction considered, by however little.
     read_rows_again: a grid leaves the verdict open that the rows themselves would settle.
     """
@@ -124,9 +134,21 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     outside_range: int | None = None
     importance: float | None = None
     severity: float | None = None
+    severity_low: float | None = None
+    severity_high: float | None = None
     psi: float | None = None
     jensen_shannon: float | None = None
     wasserstein: float | None = None
+    wasserstein_deviations: float | None = None
+    lowest_reference: float | None = None
+    highest_reference: float | None = None
+    lowest_current: float | None = None
+    highest_current: float | None = None
+    mean_reference: float | None = None
+    mean_current: float | None = None
+    mean_change_low: float | None = None
+    mean_change_high: float | None = None
+    deviation_reference: float | None = None
     read_rows_again: bool = False
 
     @property
@@ -154,11 +176,48 @@ class NotCompared(msgspec.Struct, frozen=True):
     reason: str
 
 
+class JointDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """What rows show that single columns may hide: a model tells the samples apart.
+
+    p_adjusted: corrected for all tests of the report and this one. threshold: of the AUC. hidden: the columns by which
+    they are told apart that raise no alarm by themselves; how they go together changed.
+    """
+
+    separation: Separation
+    p_adjusted: float
+    threshold: float
+    verdict: Verdict
+    hidden: tuple[str, ...] = ()
+
+
+class SegmentDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """One segment's columns, the most telling first. reason: why nothing was compared, where nothing was.
+
+    The columns of all segments are corrected together and share the level of their intervals.
+    """
+
+    segment: str
+    n_reference: int
+    n_current: int
+    alarm: bool = False
+    columns: tuple[ColumnDrift, ...] = ()
+    reason: str = ""
+
+    @property
+    def flagged(self) -> tuple[ColumnDrift, ...]:
+        """The columns that raise the segment's alarm."""
+        found = tuple(column for column in self.columns if column.alarming)
+        return found or tuple(column for column in self.columns if column.suspect and self.alarm)
+
+
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the current sample is still what the reference was.
 
     columns: the most telling first. alarm: some column drifted or warns, by its values or its missing rate, or as many
-    as the policy's `together` are suspect. tests: how many were corrected for. summary: the same in plain sentences.
+    as the policy's `together` are suspect, or rows are told apart. tests: how many were corrected for. joint: where
+    rows were at hand. expected: where a model was. basis: what the reference is, where that is a choice. by: the column
+    whose values are the `segments`; their alarm is one too. per_group: columns with one value per group, counted once
+    for each group. summary: the same in plain sentences.
     """
 
     schema_version: int
@@ -174,7 +233,13 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     columns: tuple[ColumnDrift, ...]
     not_compared: tuple[NotCompared, ...] = ()
+    joint: JointDrift | None = None
+    expected: ExpectedError | None = None
     method: dict[str, str] = {}
+    basis: str = ""
+    by: str | None = None
+    segments: tuple[SegmentDrift, ...] = ()
+    per_group: tuple[str, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         """The report as plain dictionaries, lists, texts and finite numbers, ready for JSON or a database."""
@@ -184,8 +249,8 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> DriftReport:
         """The report that `to_document` gave. ValueError for another version or a damaged document."""
-        if (version := document.get("schema_version")) != SCHEMA_VERSION:
-            raise ValueError(f"drift report of version {version}; this program reads version {SCHEMA_VERSION}")
+        if (version := document.get("schema_version")) not in READABLE:
+            raise ValueError(f"drift report of version {version}; this program reads versions {READABLE}")
         try:
             return msgspec.convert(document, DriftReport)
         except msgspec.ValidationError as error:
@@ -229,13 +294,18 @@ def compare(
     column in common. An empty sample is not an error: every verdict is then "undecided".
     """
     require_schema(reference, current.fingerprint, schema)
+    pair = gather_all(reference, current)
+    return conclude(pair, policy=policy, schema=schema, importance=importance)
+
+
+def gather_all(reference: Profile, current: Profile) -> Compared:
+    """What the tests say about each column of both. Raises SameSample."""
     before, after = reference.columns, current.columns
     refuse_same(reference, current.rows, after, lambda name: same(before[name], after[name]))
     common = [name for name in before if name in after and before[name].categorical == after[name].categorical]
     evidence = [gather(name, before[name], after[name]) for name in common]
     skipped = left_out(before, after, set(common))
-    sample = (current.rows, current.digest)
-    return conclude(reference, sample, evidence, skipped, policy=policy, schema=schema, importance=importance)
+    return Compared(reference, (current.rows, current.digest), evidence, skipped)
 
 
 def require_schema(reference: Profile, fingerprint: str, schema: DomainSchema | None) -> None:
@@ -274,44 +344,70 @@ def left_out(reference: Collection[str], current: Collection[str], compared: set
     return tuple(NotCompared(name, reasons.get(name, other)) for name in left)
 
 
+class Compared(NamedTuple):
+    """One pair of samples whose columns have been tested. current: rows and digest of the current sample."""
+
+    reference: Profile
+    current: tuple[int, str]
+    evidence: list[Evidence]
+    skipped: tuple[NotCompared, ...]
+
+
 def conclude(
-    reference: Profile,
-    current: tuple[int, str],
-    evidence: list[Evidence],
-    skipped: tuple[NotCompared, ...],
+    compared: Compared,
     *,
     policy: DriftPolicy | None,
     schema: DomainSchema | None,
     importance: Mapping[str, float] | None,
 ) -> DriftReport:
-    """The report that `evidence` supports. current: rows and digest of the current sample."""
-    if not evidence:
-        names = sorted(reference.columns)
-        raise NotComparable(f"the samples have no column in common; the reference has {names}")
+    """The report that the evidence supports."""
+    (report,) = conclude_together([compared], policy=policy, schema=schema, importance=importance)
+    return report
+
+
+def conclude_together(
+    pairs: Sequence[Compared],
+    *,
+    policy: DriftPolicy | None,
+    schema: DomainSchema | None,
+    importance: Mapping[str, float] | None,
+) -> list[DriftReport]:
+    """One report for each pair, corrected for the tests of all pairs together, so that many segments raise no more
+    false alarms than one sample. Raises NotComparable for a pair without a column in common."""
+    for pair in pairs:
+        if not pair.evidence:
+            names = sorted(pair.reference.columns)
+            raise NotComparable(f"the samples have no column in common; the reference has {names}")
     policy = policy or DriftPolicy()
+    evidence = [item for pair in pairs for item in pair.evidence]
     rates = [_missing_test(item) for item in evidence]
     tests = [item.p_high for item in evidence] + [rate[1] for rate in rates if rate]
     adjusted = iter(adjust(tests).tolist())
     column_p = [next(adjusted) for _ in evidence]
     missing_p = [next(adjusted) if rate else None for rate in rates]
     sharper = adjust([item.p_low for item in evidence] + tests[len(evidence) :])
-    judge = _Judge(policy, schema, importance or {}, 1 - policy.level, len(evidence))
+    judge = _Judge(policy, schema, importance or {}, 1 - policy.level, len(tests))
     rows = zip(evidence, column_p, sharper.tolist(), rates, missing_p, strict=False)
-    columns = tuple(sorted((judge.column(*row) for row in rows), key=_most_telling))
+    judged = iter([judge.column(*row) for row in rows])
+    return [_report(pair, policy, [next(judged) for _ in pair.evidence], len(tests)) for pair in pairs]
+
+
+def _report(pair: Compared, policy: DriftPolicy, judged: list[ColumnDrift], tests: int) -> DriftReport:
+    columns = tuple(sorted(judged, key=_most_telling))
     report = DriftReport(
         schema_version=SCHEMA_VERSION,
-        domain=reference.domain,
-        fingerprint=reference.fingerprint,
-        n_reference=reference.rows,
-        n_current=current[0],
-        reference_digest=reference.digest,
-        current_digest=current[1],
+        domain=pair.reference.domain,
+        fingerprint=pair.reference.fingerprint,
+        n_reference=pair.reference.rows,
+        n_current=pair.current[0],
+        reference_digest=pair.reference.digest,
+        current_digest=pair.current[1],
         policy=policy,
-        tests=len(tests),
+        tests=tests,
         alarm=any(column.alarming for column in columns) or sum(c.suspect for c in columns) >= policy.together,
         summary="",
         columns=columns,
-        not_compared=skipped,
+        not_compared=pair.skipped,
         method=METHOD,
     )
     return msgspec.structs.replace(report, summary=summarise_report(report))
@@ -329,20 +425,67 @@ def _missing_test(item: Evidence) -> tuple[float, float] | None:
 RANK: dict[Verdict, int] = {"drift": 0, "warn": 1, "undecided": 2, "ok": 3, "constant": 4}
 
 
-def _most_telling(column: ColumnDrift) -> tuple[bool, int, bool, float, str]:
+def _most_telling(column: ColumnDrift) -> tuple[bool, bool, int, bool, float, str]:
+    """What alarms comes first, by what it can cost where that is known; the rest by verdict."""
+    effect, priced = max(column.effect, column.missing.effect), column.alarming and column.importance is not None
     rank = min(RANK[column.verdict], RANK[column.missing.verdict]) if column.alarming else RANK[column.verdict]
-    weight = column.severity if column.severity is not None else max(column.effect, column.missing.effect)
-    return not column.alarming, rank, not column.suspect, -weight, column.column
+    weight = effect if column.importance is None else effect * column.importance
+    return not column.alarming, not priced, 0 if priced else rank, not column.suspect, -weight, column.column
+
+
+def _in_deviations(item: Evidence) -> float | None:
+    """The Wasserstein distance in standard deviations of the reference, where both are known."""
+    deviation = item.facts.get("deviation_reference")
+    if item.divergence is None or item.divergence.wasserstein is None or not deviation:
+        return None
+    return item.divergence.wasserstein / float(deviation)
+
+
+def add_findings(
+    report: DriftReport, *, separation: Separation | None = None, expected: ExpectedError | None = None
+) -> DriftReport:
+    """The report with what only rows, or only a model, can tell; the alarm and the summary follow.
+
+    The separation's p-value is adjusted with those of all the report's tests, so that it adds no family of its own.
+    """
+    joint = report.joint if separation is None else _judge_separation(report, separation)
+    found = msgspec.structs.replace(
+        report,
+        joint=joint,
+        expected=expected or report.expected,
+        tests=report.tests + (separation is not None),
+        alarm=report.alarm or (joint is not None and joint.verdict in ALARMING),
+        method=report.method | ({"joint": METHOD_JOINT} if joint else {}),
+    )
+    return msgspec.structs.replace(found, summary=summarise_report(found))
+
+
+METHOD_JOINT = (
+    "classifier two-sample test: boosted trees, each half of the rows judged by the other; AUC, its error over rows or "
+    "groups from influence curves"
+)
+
+
+def _judge_separation(report: DriftReport, separation: Separation) -> JointDrift:
+    tests = [column.p_value for column in report.columns]
+    tests += [c.missing.p_value for c in report.columns if c.missing.p_value is not None]
+    adjusted = float(adjust([*tests, separation.p_value])[-1])
+    judge = _Judge(report.policy, None, {}, 1 - report.policy.level, 1)
+    threshold = report.policy.auc_threshold
+    verdict = judge.verdict(adjusted, separation.auc, separation.auc_low, separation.auc_high, threshold)
+    seen = {column.column for column in report.columns if column.alarming or column.significant}
+    hidden = tuple(one.column for one in separation.columns if one.column not in seen)
+    return JointDrift(separation=separation, p_adjusted=adjusted, threshold=threshold, verdict=verdict, hidden=hidden)
 
 
 class _Judge(NamedTuple):
-    """Turns evidence into verdicts. alpha: chance that any interval of the report misses; columns: that share it."""
+    """Turns evidence into verdicts. alpha: chance that any of the `intervals`, which share it, misses."""
 
     policy: DriftPolicy
     schema: DomainSchema | None
     importance: Mapping[str, float]
     alpha: float
-    columns: int
+    intervals: int
 
     def column(
         self,
@@ -379,6 +522,9 @@ class _Judge(NamedTuple):
             missing=self.missing(item, rate, missing_adjusted),
             importance=importance,
             severity=None if importance is None else item.effect * importance,
+            severity_low=None if importance is None else low * importance,
+            severity_high=None if importance is None else high * importance,
+            wasserstein_deviations=_in_deviations(item),
             read_rows_again=best != verdict or self.open(item, low, high, threshold),
             **item.facts,
             **further,
@@ -392,7 +538,7 @@ class _Judge(NamedTuple):
         return self.policy.thresholds.get(item.name, general if declared is None else declared)
 
     def interval(self, item: Evidence) -> tuple[float, float]:
-        alpha = self.alpha / self.columns
+        alpha = self.alpha / self.intervals
         if item.constant:
             return 0.0, 0.0
         if item.test == "none":
@@ -419,7 +565,7 @@ class _Judge(NamedTuple):
         rows = (item.rows[0] + item.missing[0], item.rows[1] + item.missing[1])
         rates = [lost / total if total else 0.0 for lost, total in zip(item.missing, rows, strict=True)]
         effect, threshold = abs(rates[1] - rates[0]), self.policy.missing_threshold
-        low, high = share_interval(item.missing, rows, self.alpha / self.columns) if rate else (0.0, 1.0)
+        low, high = share_interval(item.missing, rows, self.alpha / self.intervals) if rate else (0.0, 1.0)
         low, high = min(low, effect), max(high, effect)
         verdict = self.verdict(1.0 if adjusted is None else adjusted, effect, low, high, threshold)
         if all(rows) and not any(item.missing):
@@ -481,15 +627,96 @@ def _percent(share: float) -> str:
     return f"{share:.1%}" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share:.0%}"
 
 
+def describe_answers(column: ColumnDrift) -> str:
+    """How the mean answer about a target moved, in a plain sentence; empty where that is unknown."""
+    low, high = column.mean_change_low, column.mean_change_high
+    if column.mean_reference is None or column.mean_current is None or low is None or high is None:
+        return ""
+    change = column.mean_current - column.mean_reference
+    told = (
+        f"from {column.mean_reference:.3g} to {column.mean_current:.3g} ({change:+.2g}, 95 % interval {low:+.2g} to "
+        f"{high:+.2g}, {column.n_current:,} rows)"
+    )
+    target = column.column.removeprefix(PREDICTION)
+    if low <= 0 <= high:
+        return f"Whether the mean answer for {target} moved is open: {told}."
+    return f"The mean answer for {target} {'rose' if change > 0 else 'fell'} {told}."
+
+
+def describe_joint(joint: JointDrift) -> str:
+    """What telling rows apart showed, in a plain sentence."""
+    found = joint.separation
+    n = f"{found.n_current:,} rows against {found.n_reference:,}"
+    told = (
+        f"{found.auc:.0%} of pairs (95 % interval {found.auc_low:.0%} to {found.auc_high:.0%}; 50 % is guessing; {n})"
+    )
+    by = ", ".join(one.column for one in found.columns)
+    if joint.verdict in ALARMING:
+        sentence = f"Rows of now can be told from earlier ones, in {told}{', by ' + by if by else ''}."
+        if joint.hidden:
+            names = ", ".join(joint.hidden)
+            sentence += f" How {names} go together with the others changed, though not surely by themselves."
+        return sentence
+    if joint.verdict == "ok":
+        return f"Rows of now can hardly be told from earlier ones, in {told}."
+    return f"Whether rows of now can be told from earlier ones is open: in {told}."
+
+
+def describe_costs(report: DriftReport) -> str:
+    """What the change likely costs: how the mean answers moved, and the error to be expected; empty when unknown."""
+    predictions = [column for column in report.columns if column.column.startswith(PREDICTION)]
+    sentences = [describe_answers(column) for column in sorted(predictions, key=lambda one: one.column)]
+    sentences += [describe_expected(report.expected)] if report.expected else []
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
 def summarise_report(report: DriftReport) -> str:
-    """The report in a few plain sentences: the alarm first, then what changed most."""
+    """The report in a few plain sentences: what changed and by how much, then what that likely costs."""
     rows = f"{report.n_current:,} rows against {report.n_reference:,}"
     if not report.n_current or not report.n_reference:
         return f"No verdict: one of the samples is empty ({rows})."
     count, total = len(report.flagged), len(report.columns)
     undecided = sum(column.verdict == "undecided" for column in report.columns)
-    open_words = f" {undecided} of {total} columns are undecided: too few rows to tell." if undecided else ""
-    if not count:
-        return f"No drift found in {rows}.{open_words}"
-    top = " ".join(describe(column) for column in report.flagged[:3])
-    return f"Drift in {count} of {total} columns ({rows}). {top}{open_words}"
+    told = report.joint is not None and report.joint.verdict in ALARMING
+    parts = [
+        f"Drift in {count} of {total} columns ({rows})."
+        if count
+        else f"No drift found in single columns of {rows}."
+        if told
+        else f"No drift found in {rows}.",
+        *(describe(column) for column in report.flagged[:3]),
+        describe_joint(report.joint) if report.joint and told else "",
+        describe_costs(report),
+        f"{undecided} of {total} columns are undecided: too few rows to tell." if undecided else "",
+        describe_open(report),
+        describe_segments(report),
+        f"Compared with {report.basis}." if report.basis else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def describe_open(report: DriftReport) -> str:
+    """Which verdicts stored counts leave open that the rows would settle; empty where none."""
+    names = [column.label for column in report.columns if column.read_rows_again]
+    if not names:
+        return ""
+    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"Counts alone leave the verdict on {named} open; reading the rows again (exact) settles it."
+
+
+def describe_segments(report: DriftReport) -> str:
+    """What the segments show, in a plain sentence; empty where there are none."""
+    if report.by is None:
+        return ""
+    loud = [segment for segment in report.segments if segment.alarm]
+    quiet = sum(not segment.alarm and not segment.reason for segment in report.segments)
+    told = [
+        f"drift in {segment.segment} ({segment.n_current:,} rows against {segment.n_reference:,}: "
+        f"{', '.join(column.label for column in segment.flagged[:3])})"
+        for segment in loud[:5]
+    ]
+    told += [f"drift in {len(loud) - 5} more"] if len(loud) > 5 else []
+    told += [f"none found in {quiet}"] if quiet else []
+    left = len(report.segments) - len(loud) - quiet
+    told += [f"{left} not compared (not enough data, or on one side only)"] if left else []
+    return f"By {report.by}: {'; '.join(told) or 'no segments'}."
