@@ -10,9 +10,9 @@ from database.store import AccessLog
 
 Action = Literal[
     "predictions listed", "prediction read", "student looked up", "batch uploaded", "outcomes uploaded",
-    "drift judged", "retraining started", "champion activated", "champion rolled back", "cache emptied",
-    "key created", "key revoked", "user added", "user changed", "user disabled", "user enabled", "password changed",
-    "signed in", "refused",
+    "drift judged", "retraining started", "champion activated", "champion rolled back",
+    "trial started", "trial stopped", "cache emptied", "key created", "key revoked", "user added",
+    "user changed", "user disabled", "user enabled", "password changed", "signed in", "refused",
 ]  # fmt: skip
 """Everything that is recorded. Predictions are not among them: the log of predictions names who asked."""
 

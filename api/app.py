@@ -29,13 +29,13 @@ from api.logs import configure_logs
 from api.metrics import Metrics
 from api.openapi import describe
 from api.pages import router as pages
-from api.routes import access, batches, domains, drift, health, models, outcomes, predictions, retraining
+from api.routes import access, batches, domains, drift, health, models, outcomes, predictions, retraining, trials
 from api.running import Running, open_running
 from api.telemetry import open_telemetry
 from api.watch import Watch, told_to_stop
 from settings import Settings, told_host
 
-ROUTERS = (health, access, domains, models, predictions, batches, outcomes, drift, retraining)
+ROUTERS = (health, access, domains, models, trials, predictions, batches, outcomes, drift, retraining)
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST", "PUT", "DELETE"],

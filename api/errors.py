@@ -51,6 +51,8 @@ TABLE: dict[str, Refusal] = {
     "model.service:UnknownDomain": Refusal(404),
     "model.registry:NoSuchModel": Refusal(404),
     "model.registry:NoChampion": Refusal(409),
+    "model.trial:NoSuchTrial": Refusal(404),
+    "model.trial:TrialRefused": Refusal(409),
     "model.artifacts:MissingArtifact": Refusal(409),
     "model.artifacts:CorruptArtifact": Refusal(409),
     "model.bundle:BrokenBundle": Refusal(409),

@@ -7,7 +7,7 @@ API's page describes it from the same types (`api.openapi`).
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,15 +16,18 @@ from access.roles import Principal, require, require_groups
 from api.admission import PRINCIPAL
 from api.bodies import MEGABYTE, read_body
 from api.door import ROUTE
-from api.lookup import BadQuestion
+from api.lookup import BadQuestion, moment_of
 from api.running import Running
 from api.telemetry import MARKS
-from api.wire import Said, SaidMany, encoder, say
+from api.wire import FACTORS_NOTE, Said, SaidMany, encoder, say
 from database.records import Prediction
+from model.explain import MOST_FACTORS
 from preprocessing.bodies import RowReader
+from preprocessing.schema import DomainSchema
 
 SOURCE = "api"
 SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
+EXPLAINED = 1_000  # rows of one request that are explained: half a second of scoring
 MANY = 100  # predictions; encoding an answer with more is moved off it too
 
 SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api/v1/engagement/predict/batch",
@@ -42,6 +45,18 @@ class Road:
     @property
     def route(self) -> str:
         return "/api/v1/{domain}/predict/batch" if self.many else "/api/v1/{domain}/predict"
+
+
+class Question(NamedTuple):
+    """What an address asks beside its body. explain: at most so many factors per answer."""
+
+    moment: str | None = None
+    explain: int = 0
+
+    @property
+    def note(self) -> str | None:
+        """What must be said with factors."""
+        return FACTORS_NOTE if self.explain else None
 
 
 def roads(running: Running) -> dict[str, Road]:
@@ -81,54 +96,62 @@ class HotRoad:
     async def _answer(self, running: Running, road: Road, scope: Scope, receive: Receive) -> bytes:
         begun = time.perf_counter()
         body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE)
-        moment = _moment(scope, road.reader) if scope["query_string"] else None
+        question = read_question(scope, road.reader.schema) if scope["query_string"] else Question()
         principal: Principal = scope[PRINCIPAL]
         read = time.perf_counter()
-        if len(body) <= SMALL and not running.cache.waits:
-            predictions = _score(running, road, body, moment, principal)
+        if len(body) <= SMALL and not running.cache.waits and not question.explain:
+            predictions = _score(running, road, body, question, principal)
         else:
-            predictions = await asyncio.to_thread(_score, running, road, body, moment, principal)
+            predictions = await asyncio.to_thread(_score, running, road, body, question, principal)
         scored = time.perf_counter()
         await running.log.append(predictions)
         logged = time.perf_counter()
         if len(predictions) > MANY:
-            answer = await asyncio.to_thread(_say, running, road, predictions)
+            answer = await asyncio.to_thread(_say, running, road, question, predictions)
         else:
-            answer = _say(running, road, predictions)
+            answer = _say(running, road, question, predictions)
         scope[MARKS] = marks = (begun, read, scored, logged, time.perf_counter())
         self._service.metrics.predicted(predictions, marks)
         return answer
 
 
-def _score(running: Running, road: Road, body: bytes, moment: str | None, principal: Principal) -> list[Prediction]:
-    reader = road.reader
+def _score(running: Running, road: Road, body: bytes, question: Question, principal: Principal) -> list[Prediction]:
+    reader, explain = road.reader, question.explain
     if road.many:
-        rows = reader.many(body, moment=moment, limit=running.settings.max_rows)
+        rows = reader.many(body, moment=question.moment, limit=row_limit(running, question))
     else:
-        rows = [reader.one(body, moment=moment)]
+        rows = [reader.one(body, moment=question.moment)]
     require_groups(principal, (row.group for row in rows))
-    return running.predictions.score(reader.schema, rows, source=SOURCE, actor=principal.name)
+    return running.predictions.score(reader.schema, rows, source=SOURCE, actor=principal.name, explain=explain)
 
 
-def _say(running: Running, road: Road, predictions: list[Prediction]) -> bytes:
+def _say(running: Running, road: Road, question: Question, predictions: list[Prediction]) -> bytes:
     warning = running.warning(predictions[0])
     answer: Said | SaidMany
     if road.many:
-        answer = SaidMany(count=len(predictions), predictions=[say(one) for one in predictions], warning=warning)
+        said = [say(one) for one in predictions]
+        answer = SaidMany(count=len(said), predictions=said, warning=warning, note=question.note)
     else:
-        answer = say(predictions[0], warning)
+        answer = say(predictions[0], warning, question.note)
     return encoder.encode(answer)
 
 
-def _moment(scope: Scope, reader: RowReader) -> str | None:
-    """The moment that the address asks for. Raises BadQuestion for another question or an unknown moment."""
+def read_question(scope: Scope, schema: DomainSchema) -> Question:
+    """What the address asks for. Raises BadQuestion for another question, an unknown moment or too many factors."""
     asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    if asked.keys() - {"moment"} or len(asked.get("moment", [])) > 1:
-        raise BadQuestion("the only question here is ?moment=, once")
-    moment: str = asked["moment"][0]
-    if moment not in reader.schema.moments:
-        raise BadQuestion(f"moment {moment!r:.80} is none of {', '.join(reader.schema.moments)}")
-    return moment
+    if asked.keys() - {"moment", "explain"} or any(len(values) > 1 for values in asked.values()):
+        raise BadQuestion("the only questions here are ?moment= and ?explain=, each once")
+    (explain,) = asked.get("explain", ["0"])
+    if not (explain.isascii() and explain.isdigit() and len(explain) < 4 and int(explain) <= MOST_FACTORS):
+        raise BadQuestion(f"explain is a number of factors, 0 to {MOST_FACTORS}")
+    (moment,) = asked.get("moment", [None])
+    return Question(moment_of(schema, moment), int(explain))
+
+
+def row_limit(running: Running, question: Question) -> int:
+    """How many rows one request may hold; fewer where each is to be explained."""
+    most = running.settings.max_rows
+    return min(most, EXPLAINED) if question.explain else most
 
 
 def _is_file(scope: Scope) -> bool:

@@ -77,7 +77,9 @@ class Running:
         found = self._taught.get(version)
         if found is None:
             serving = self.home.champions.all().values()
-            found = any(one.predictor.from_examples for one in serving if one.predictor.version == version)
+            seated = [one.predictor for one in serving]
+            seated += [one.challenger.predictor for one in serving if one.challenger]
+            found = any(predictor.from_examples for predictor in seated if predictor.version == version)
             self._taught[version] = found
         return found
 
@@ -119,7 +121,7 @@ def _open(settings: Settings) -> Running:
         predictions=PredictionService(home.schemas, home.champions, writer, secret=home.secret, cache=cache),
         readers={name: RowReader(schema, home.secret) for name, schema in home.schemas.items()},
         jobs=Jobs(settings, home.store),
-        attempts=Attempts(home.store),
+        attempts=Attempts(home.store, pause=settings.poll_seconds),
         credentials=_open_credentials(settings, home.store),
         limiter=Limiter(shared),
         shared=shared,

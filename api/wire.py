@@ -4,7 +4,7 @@ Records of the store are given as they are where nothing has to be left out or a
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -24,12 +24,16 @@ from database.records import (
 )
 from model.cache import CacheState
 from model.performance import DomainPerformance
+from model.trial import Mode, Trial
+from model.trial_report import TrialReport
 from preprocessing.rules import Problem
 
 EXAMPLES_WARNING = (
     "this model learned from generated examples, which stand for no student; train it on your own records before "
     "you act on its answers"
 )
+
+FACTORS_NOTE = "factors say what moved this model's answer, not what causes a result"
 
 encoder = msgspec.json.Encoder()
 
@@ -43,6 +47,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One logged prediction as its asker sees it.
 
     id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given.
+    note: how factors are to be read, where they were asked for.
     """
 
     id: str
@@ -52,6 +57,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answers: tuple[Answer, ...]
     student: str | None = None
     warning: str | None = None
+    note: str | None = None
 
 
 class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,9 +66,10 @@ class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     predictions: Sequence[Said]
     warning: str | None = None
+    note: str | None = None
 
 
-def say(prediction: Prediction, warning: str | None = None) -> Said:
+def say(prediction: Prediction, warning: str | None = None, note: str | None = None) -> Said:
     """A prediction as its asker sees it."""
     return Said(
         id=prediction.id,
@@ -72,6 +79,7 @@ def say(prediction: Prediction, warning: str | None = None) -> Said:
         answers=prediction.answers,
         student=prediction.student,
         warning=warning,
+        note=note,
     )
 
 
@@ -197,6 +205,21 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     champions: Sequence[Succession]
 
 
+class Trials(msgspec.Struct, frozen=True, kw_only=True):
+    """Challengers tried next to champions, newest first."""
+
+    trials: Sequence[Trial]
+
+
+class StartTrial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Try `version` (or its beginning) next to its champion. share: of the students that it answers in a split."""
+
+    version: str
+    mode: Mode
+    share: float = 0.5
+    reason: str = "started over the API"
+
+
 class Successions(msgspec.Struct, frozen=True, kw_only=True):
     """Changes of champion, oldest first."""
 
@@ -225,6 +248,23 @@ class DriftReports(msgspec.Struct, frozen=True, kw_only=True):
     """Stored drift reports, newest first."""
 
     reports: Sequence[DriftRecord]
+
+
+class JudgeWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A report on stored rows: of whole days, UTC, from `since` to before `until` (tomorrow if not given).
+
+    source: predictions, or batches of a kind. moment: by default the one with the most rows. against: the champion's
+    data, the same weeks of earlier periods ("past"), or these where there are enough ("auto"). exact: read the rows
+    again instead of stored profiles. by: also by this column, each of its values against the same value before.
+    """
+
+    since: date
+    until: date | None = None
+    source: Literal["predictions", "labeled", "unlabeled"] = "predictions"
+    moment: str | None = None
+    against: Literal["auto", "champion", "past"] = "auto"
+    exact: bool = False
+    by: str | None = None
 
 
 class Retrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -258,6 +298,7 @@ class Retrainings(msgspec.Struct, frozen=True, kw_only=True):
 SHOWN: tuple[type, ...] = (
     Said, SaidMany, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions, Prediction, Find,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
-    DriftRecord, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem, Token, Accesses, Access,
+    Trials, Trial, TrialReport, StartTrial,
+    DriftRecord, JudgeWindow, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem, Token, Accesses, Access,
 )  # fmt: skip
 """The records that the API's page describes."""

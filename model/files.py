@@ -21,7 +21,7 @@ class AnsweredFile(NamedTuple):
     predictions: list[Prediction]
 
 
-def predict_file(
+def predict_file(  # noqa: PLR0913 - each is an option of a command or a field of a page
     service: PredictionService,
     domain: str,
     source: Path | bytes,
@@ -30,9 +30,14 @@ def predict_file(
     name: str = "",
     moment: str | None = None,
     origin: str = "cli",
+    actor: str | None = None,
+    explain: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> AnsweredFile:
-    """One logged prediction per row of a file. Raises UnreadableFile, BadData, NoChampion."""
+    """One logged prediction per row of a file; explain: with at most so many factors per answer.
+
+    Raises UnreadableFile, BadData, NoChampion.
+    """
     from preprocessing.validate import validate_table
 
     schema = service.schema(domain)
@@ -41,6 +46,7 @@ def predict_file(
     rows = rows_of(validated.frame, schema)
     predictions: list[Prediction] = []
     for start in range(0, len(rows), CHUNK):
-        predictions += service.answer(schema, rows[start : start + CHUNK], source=origin)
+        part = rows[start : start + CHUNK]
+        predictions += service.answer(schema, part, source=origin, actor=actor, explain=explain)
         progress(f"{len(predictions)} of {len(rows)} rows")
     return AnsweredFile([row.row for row in rows], predictions)

@@ -5,6 +5,7 @@ champion is decided elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 
 import msgspec
@@ -168,6 +169,15 @@ def find_model(store: ModelRegistry, version: str, within: ChampionKey | str) ->
 def load_bundle(artifacts: ArtifactFolder, version: str) -> Bundle:
     """The bundle of a version, checked. Raises MissingArtifact, CorruptArtifact or BrokenBundle."""
     return read_bundle(artifacts.load(version))
+
+
+def rows_of_models(artifacts: ArtifactFolder, versions: Sequence[str]) -> frozenset[str]:
+    """The ids of all rows that one of these versions was trained on; of a bundle that is gone they are unknown."""
+    found: frozenset[str] = frozenset()
+    for version in versions:
+        with suppress(MissingArtifact, CorruptArtifact, BrokenBundle):
+            found |= load_bundle(artifacts, version).rows
+    return found
 
 
 def collect_garbage(store: RecordStore, artifacts: ArtifactFolder, *, older_than: float = 3600.0) -> list[str]:

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from database.records import ModelVersion, Succession
 from database.store import RecordStore
+from model.trial import Trial
+from model.trial_report import TrialReport
 
 
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
@@ -50,6 +52,35 @@ def history_table(successions: Sequence[Succession]) -> Table:
     table = Table("generation", "version", "action", "by", "at (UTC)", "because")
     for one in successions:
         table.add_row(str(one.generation), one.version[:12], one.action, one.actor, _minute(one.at), one.reason)
+    return table
+
+
+def trials_table(found: Sequence[Trial]) -> Table:
+    """One line per trial."""
+    table = Table("trial", "of", "challenger", "how", "since (UTC)", "ended")
+    for one in found:
+        how = one.mode if one.mode == "shadow" else f"split, {one.share:.0%}"
+        ended = "runs" if one.ended is None else f"{_minute(one.ended)[:16]}: {one.why}"
+        table.add_row(one.id, str(one.key), one.challenger[:12], how, _minute(one.started)[:16], ended)
+    return table
+
+
+def trial_table(report: TrialReport) -> Table:
+    """Both models of a trial beside the naive rule, with what else is known."""
+    unit = f" ({report.unit})" if report.unit else ""
+    caption = [f"{report.asked} predictions; {report.excluded} with outcomes left out: a model was trained on them"]
+    if (apart := report.differences) is not None:
+        caption.append(
+            f"answers differ in {apart.share:.0%} of {apart.n} rows, by {apart.mean:.3g} on average and "
+            f"{apart.largest:.3g} at most; {apart.unanswered} without an answer"
+        )
+    if report.gain:
+        caption.append(f"challenger's gain: {report.gain}")
+    columns = ("", "version", "outcomes", "students", f"mean error{unit}", "naive rule")
+    table = Table(*columns, caption="\n".join(caption), caption_justify="left")
+    for name, arm in (("champion", report.champion), ("challenger", report.challenger)):
+        scores = ["" if score is None else str(score) for score in (arm.mae, arm.naive_mae)]
+        table.add_row(name, arm.model[:12], str(arm.n), str(arm.students), *scores)
     return table
 
 

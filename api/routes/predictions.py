@@ -10,18 +10,23 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from access.roles import Principal, require_groups
 from api.admission import needs, principal_of
 from api.bodies import MEGABYTE, read_command, read_uploads
-from api.hot import SOURCE
+from api.hot import EXPLAINED, SOURCE, Question, row_limit
 from api.lookup import NotFound, moment_of, noted, pseudonym_of, running, schema_of
 from api.openapi import answers, takes, takes_file
 from api.running import Running
 from api.wire import Find, FoundPredictions, Said, SaidMany, respond, say
 from database.records import Prediction
+from model.explain import MOST_FACTORS
 from preprocessing.bodies import MalformedBody, TooManyRows
 from preprocessing.pii import pseudonym
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["predictions"])
 Service = Annotated[Running, Depends(running)]
 Moment = Annotated[str | None, Query(description="answer as of this moment; each row's own by default")]
+Explain = Annotated[
+    int,
+    Query(ge=0, le=MOST_FACTORS, description=f"name so many factors per answer; then at most {EXPLAINED:,} rows"),
+]
 MOST = 1000
 
 
@@ -29,7 +34,12 @@ PREDICT, READ = [needs("predict")], [needs("read")]
 
 
 @router.post("/predict", responses=answers(Said, words="logged, then answered"), dependencies=PREDICT)
-async def predict(domain: str, service: Service, moment: Moment = None) -> Response:  # noqa: ARG001 (shown on the page)
+async def predict(
+    domain: str,
+    service: Service,
+    moment: Moment = None,  # noqa: ARG001 (shown on the page)
+    explain: Explain = 0,  # noqa: ARG001
+) -> Response:
     """Predict one row: its fields as a JSON object."""
     schema_of(service, domain)
     raise MalformedBody("expected one JSON object with the fields of a row")
@@ -41,33 +51,40 @@ async def predict(domain: str, service: Service, moment: Moment = None) -> Respo
     openapi_extra=takes_file(),
     dependencies=PREDICT,
 )
-async def predict_batch(domain: str, request: Request, service: Service, moment: Moment = None) -> Response:
+async def predict_batch(
+    domain: str, request: Request, service: Service, moment: Moment = None, explain: Explain = 0
+) -> Response:
     """Predict many rows: a JSON list, {"students": list}, or a CSV, Excel, Parquet or JSON lines file."""
     schema = schema_of(service, domain)
-    moment_of(schema, moment)
+    question = Question(moment_of(schema, moment), explain)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     name, content = uploads["file"]
-    predictions = await asyncio.to_thread(_predict_file, service, domain, content, name, moment, principal_of(request))
+    predictions = await asyncio.to_thread(
+        _predict_file, service, domain, content, name, question, principal_of(request)
+    )
     warning = service.warning(predictions[0]) if predictions else None
-    said = SaidMany(count=len(predictions), predictions=[say(one) for one in predictions], warning=warning)
+    told = [say(one) for one in predictions]
+    said = SaidMany(count=len(told), predictions=told, warning=warning, note=question.note)
     return await asyncio.to_thread(respond, said)
 
 
 def _predict_file(
-    service: Running, domain: str, content: bytes, name: str, moment: str | None, principal: Principal
+    service: Running, domain: str, content: bytes, name: str, question: Question, principal: Principal
 ) -> list[Prediction]:
     from preprocessing.read import read_table
     from preprocessing.validate import rows_of, validate_table
 
     schema = service.predictions.schema(domain)
-    raw, limit = read_table(content, name=name), service.settings.max_rows
+    raw, limit = read_table(content, name=name), row_limit(service, question)
     if raw.frame.height > limit:
         raise TooManyRows(f"{raw.frame.height:,} rows in one request; at most {limit:,} are allowed")
     secret = service.home.secret
-    validated = validate_table(raw, schema, secret=secret, moment=moment, with_targets="ignored").require_clean()
+    validated = validate_table(
+        raw, schema, secret=secret, moment=question.moment, with_targets="ignored"
+    ).require_clean()
     rows = rows_of(validated.frame, schema)
     require_groups(principal, (row.group for row in rows))
-    return service.predictions.answer(schema, rows, source=SOURCE, actor=principal.name)
+    return service.predictions.answer(schema, rows, source=SOURCE, actor=principal.name, explain=question.explain)
 
 
 @router.get("/predictions", responses=answers(FoundPredictions), dependencies=READ)

@@ -1,0 +1,79 @@
+"""Trials: challengers next to champions, heard in shadow or answering a share of the students, and what they showed."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.admission import needs, principal_of
+from api.bodies import read_command
+from api.lookup import noted, running, schema_of
+from api.openapi import answers, takes
+from api.running import Running
+from api.wire import StartTrial, Trials, respond
+from model.home import Home
+from model.registry import find_model, rows_of_models
+from model.trial import Trial, find_trial, start_trial, stop_trial, trials
+from model.trial_report import TrialReport, report_trial
+
+router = APIRouter(prefix="/api/v1/{domain}/trials", tags=["models"])
+Service = Annotated[Running, Depends(running)]
+
+SEE, CHANGE = [needs("see")], [needs("change")]
+
+
+@router.get("", responses=answers(Trials), dependencies=SEE)
+def list_trials(domain: str, service: Service) -> Response:
+    """Every trial on record, newest first, with how it ended."""
+    schema_of(service, domain)
+    return respond(Trials(trials=trials(service.home.store, domain)))
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=answers(Trial, 201, "begun; every worker notices within a poll"),
+    openapi_extra=takes(StartTrial),
+    dependencies=CHANGE,
+)
+async def start(domain: str, request: Request, service: Service) -> Response:
+    """Try a version next to its champion: in shadow its answers are only logged, in a split it answers a share of the
+    students, always the same ones."""
+    wanted = await read_command(request, StartTrial)
+    schema_of(service, domain)
+    trial = await asyncio.to_thread(_start, service.home, domain, wanted, principal_of(request).name)
+    await asyncio.to_thread(noted, request, "trial started", domain, version=trial.challenger, mode=trial.mode)
+    return respond(trial, 201, {"location": f"/api/v1/{domain}/trials/{trial.id}"})
+
+
+def _start(home: Home, domain: str, wanted: StartTrial, actor: str) -> Trial:
+    model = find_model(home.store, wanted.version, domain)
+    home.artifacts.require(model.version)
+    options = {"actor": actor, "reason": wanted.reason}
+    trial = start_trial(home.store, model, mode=wanted.mode, share=wanted.share, **options)
+    home.champions.refresh()
+    return trial
+
+
+@router.get("/{trial}", responses=answers(TrialReport), dependencies=SEE)
+def report(domain: str, trial: str, service: Service) -> Response:
+    """What a trial has shown so far: a sentence, then both models beside the naive rule, with n and intervals."""
+    schema, home = schema_of(service, domain), service.home
+    found = find_trial(home.store, trial, domain=domain)
+    seen = rows_of_models(home.artifacts, [found.champion, found.challenger])
+    return respond(report_trial(home.store, schema, found, trained_on=seen))
+
+
+@router.delete("/{trial}", responses=answers(Trial), dependencies=CHANGE)
+async def stop(domain: str, trial: str, request: Request, service: Service, reason: str = "") -> Response:
+    """End a running trial; the champion answers alone again."""
+    schema_of(service, domain)
+    ended = await asyncio.to_thread(_stop, service.home, domain, trial, principal_of(request).name, reason)
+    await asyncio.to_thread(noted, request, "trial stopped", domain, version=ended.challenger, mode=ended.mode)
+    return respond(ended)
+
+
+def _stop(home: Home, domain: str, trial: str, actor: str, why: str) -> Trial:
+    ended = stop_trial(home.store, trial, actor=actor, why=why, domain=domain)
+    home.champions.refresh()
+    return ended

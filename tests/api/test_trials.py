@@ -1,0 +1,124 @@
+"""Over HTTP: factors on request, and challengers that are heard or answer a share of the students."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from model.home import Home
+from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
+from tests.api.test_champions import another_version
+
+TRIALS = "/api/v1/engagement/trials"
+PREDICT = "/api/v1/engagement/predict"
+
+
+def without_identity(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name not in ("id", "at")}
+
+
+def test_factors_are_named_on_request_and_logged_with_the_answer(shared: Server) -> None:
+    plain = shared.predict("engagement", ENGAGEMENT)
+    assert plain["answers"][0]["factors"] == []
+    assert plain["note"] is None
+    said = shared.predict("engagement", ENGAGEMENT, params={"explain": 3})
+    factors = said["answers"][0]["factors"]
+    assert 0 < len(factors) <= 3
+    assert {factor["feature"] for factor in factors} <= set(ENGAGEMENT)
+    assert all(factor["value"] == ENGAGEMENT[factor["feature"]] for factor in factors)
+    assert all((factor["effect"] > 0) == (factor["direction"] == "raises") for factor in factors)
+    assert "not what causes" in said["note"]
+    again = shared.predict("engagement", ENGAGEMENT, params={"explain": 3})  # from the cache
+    assert again["answers"] == said["answers"]
+    assert shared.predict("engagement", ENGAGEMENT)["answers"] == plain["answers"]
+    logged = shared.get(f"/api/v1/engagement/predictions/{said['id']}")
+    assert logged["answers"][0]["factors"] == factors
+
+
+def test_many_rows_are_explained_as_one_is_from_json_and_from_a_file(shared: Server) -> None:
+    one = shared.predict("university", UNIVERSITY, params={"explain": 2})["answers"]
+    many = shared.post("/api/v1/university/predict/batch", [UNIVERSITY] * 3, params={"explain": 2}).json()
+    header = ",".join(UNIVERSITY)
+    text = header + "\n" + ",".join(str(value) for value in UNIVERSITY.values()) + "\n"
+    options: Any = {"content": text, "headers": {"content-type": "text/csv"}, "params": {"explain": 2}}
+    file = shared.client.post("/api/v1/university/predict/batch", **options).json()
+    for said in (*many["predictions"], *file["predictions"]):
+        for answer, expected in zip(said["answers"], one, strict=True):
+            assert [f["feature"] for f in answer["factors"]] == [f["feature"] for f in expected["factors"]]
+    assert "not what causes" in many["note"]
+    assert "not what causes" in file["note"]
+
+
+@pytest.mark.parametrize("asked", ["21", "-1", "x", "", "1.5", "٣", "00001"])
+def test_a_number_of_factors_that_cannot_be_is_refused_in_words(shared: Server, asked: str) -> None:
+    answer = shared.post(PREDICT, ENGAGEMENT, params={"explain": asked})
+    assert answer.status_code == 422
+    assert "0 to 20" in answer.json()["detail"]
+
+
+def test_a_shadow_is_begun_reported_and_stopped_over_http_and_changes_no_answer(
+    serve: Callable[..., Server], home: Home
+) -> None:
+    _, challenger = another_version(home)
+    server = serve()
+    before = server.predict("engagement", ENGAGEMENT)
+    begun = server.post(TRIALS, {"version": challenger.version[:12], "mode": "shadow", "reason": "curious"})
+    assert begun.status_code == 201, begun.text
+    trial = begun.json()
+    assert begun.headers["location"] == f"{TRIALS}/{trial['id']}"
+    server.until(lambda: logged_shadow(server, home) == [challenger.version])
+    after = server.predict("engagement", ENGAGEMENT)
+    assert without_identity(after) == without_identity(before)
+
+    report = server.get(f"{TRIALS}/{trial['id']}")
+    assert report["verdict"] == "not enough data"
+    assert report["sentence"].startswith("Not enough data yet")
+    assert report["differences"]["n"] >= 1
+    assert report["differences"]["mean"] == 0.0
+
+    again = server.post(TRIALS, {"version": challenger.version, "mode": "split"})
+    assert again.status_code == 409
+    assert "runs for" in again.json()["detail"]
+    stopped = server.client.delete(f"{TRIALS}/{trial['id']}", params={"reason": "enough"})
+    assert stopped.json()["why"].endswith("enough")
+    assert logged_shadow(server, home) == []
+    assert [one["id"] for one in server.get(TRIALS)["trials"]] == [trial["id"]]
+    assert server.client.delete(f"{TRIALS}/{trial['id']}").status_code == 404
+    assert {one.action for one in home.store.accesses()} >= {"trial started", "trial stopped"}
+
+
+def logged_shadow(server: Server, home: Home) -> list[str]:
+    """Which versions were heard about the row that is asked now."""
+    said = server.predict("engagement", ENGAGEMENT)
+    assert "shadow" not in said
+    logged = home.store.prediction(said["id"])
+    assert logged is not None
+    return [answer.model for answer in logged.shadow]
+
+
+def test_a_split_answers_students_with_the_version_of_their_arm(serve: Callable[..., Server], home: Home) -> None:
+    champion, challenger = another_version(home)
+    server = serve()
+    asked = {"version": challenger.version, "mode": "split", "share": 0.5}
+    assert server.post(TRIALS, asked).status_code == 201
+    rows = [{**ENGAGEMENT, "student_id": f"s{number}"} for number in range(60)]
+    first, second = (
+        [one["answers"][0]["model"] for one in server.post(f"{PREDICT}/batch", rows).json()["predictions"]]
+        for _ in range(2)
+    )
+    assert first == second
+    assert set(first) == {champion.version, challenger.version}
+    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == champion.version
+
+
+def test_a_trial_that_cannot_be_is_refused_in_words(serve: Callable[..., Server], home: Home) -> None:
+    champion, _ = another_version(home)
+    server = serve()
+    for body, status, words in (
+        ({"version": champion.version, "mode": "shadow"}, 409, "is the champion"),
+        ({"version": "0" * 64, "mode": "shadow"}, 404, "no version"),
+        ({"version": champion.version, "mode": "loud"}, 400, "mode"),
+    ):
+        answer = server.post(TRIALS, body)
+        assert (answer.status_code, words in answer.text) == (status, True), answer.text
+    assert server.client.get(f"{TRIALS}/none").status_code == 404
