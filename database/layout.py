@@ -40,7 +40,10 @@ MOSTLY_EMPTY = frozenset({"shadow"})
 nothing (None would cost more: sqlite3 looks for an adapter of every None). None reads as empty, too: it stands in rows
 from before there was such a field."""
 
+EMPTY = "[]"
+
 encode = msgspec.json.Encoder().encode
+encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class Layout:
@@ -72,6 +75,19 @@ class Layout:
             values[place] = encode(values[place]).decode() if values[place] else ""
         return values
 
+    def pack_columns(self, records: Sequence[Any]) -> list[Sequence[Flat]]:
+        """The flat values of `records` by column, a third of the work of `pack` for each; at least one record."""
+        columns: list[Sequence[Any]] = list(zip(*map(self._values, records), strict=True))
+        for place in self._times:
+            known = {at: micros(at) for at in set(columns[place])}  # rows of one batch have one time
+            columns[place] = [known[at] for at in columns[place]]
+        for place, _ in self._json:
+            columns[place] = _texts(columns[place])
+        for place, _ in self._mostly_empty:
+            texts = _texts(columns[place]) if any(columns[place]) else [EMPTY] * len(records)
+            columns[place] = ["" if text == EMPTY else text for text in texts]
+        return columns
+
     def unpack(self, values: Sequence[Any]) -> Any:
         """The record that `values` came from."""
         full = list(values)
@@ -82,6 +98,11 @@ class Layout:
         for place, decoder in self._mostly_empty:
             full[place] = decoder.decode(full[place]) if full[place] else ()
         return self.record(**dict(zip(self.names, full, strict=True)))
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    """Each value as JSON: a text without a line break, since JSON writes those as an escape."""
+    return encode_lines(values).decode().split("\n")[:-1]
 
 
 LAYOUTS: dict[str, Layout] = {

@@ -265,6 +265,12 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
+def new_ids(count: int) -> list[str]:
+    """`count` ids as `new_id` makes them, in their order: rows of one batch are neighbours in every index."""
+    begun, chance = f"{time.time_ns() // 1_000_000:012x}", os.urandom(10 * count).hex()
+    return sorted(begun + chance[place : place + 20] for place in range(0, 20 * count, 20))
+
+
 def digest(parts: Any) -> str:
     """SHA-256 (32 hex digits) of the canonical JSON of `parts`."""
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:32]

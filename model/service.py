@@ -7,12 +7,13 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import product
 from typing import NamedTuple
 
 import msgspec
 
-from database.records import Answer, Cell, ChampionKey, Prediction, new_id, now
+from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
 from model.log import Log
@@ -21,6 +22,10 @@ from model.registry import Champions, Serving
 from model.trial import Trial
 from preprocessing.rows import ValidRow, validate_rows
 from preprocessing.schema import DomainSchema
+
+CACHED = 1_000
+"""Rows of one call up to which answers are looked up and kept: more would push out what is asked again and again, and
+scoring them together costs less than looking."""
 
 ENCODER = msgspec.msgpack.Encoder()
 Rows = Sequence[Mapping[str, Cell]]
@@ -126,12 +131,15 @@ class PredictionService:
             raise ValueError(f"explain is {explain}; it may be 0 to {MOST_FACTORS}")
         if len(rows) == 1:
             lane = self._panel(schema, rows[0].moment).lane(rows[0].student)
-            return [_prediction(schema, rows[0], lane, self._said(lane, rows, explain)[0], source, actor)]
+            [only] = self._said(lane, rows, explain)
+            return [_prediction(schema, rows[0], lane, only, source, actor, new_id(), now())]
         found: list[Prediction | None] = [None] * len(rows)
+        ids, at = new_ids(len(rows)), now()
         for positions, lane in self._by_lane(schema, rows):
             said = self._said(lane, [rows[position] for position in positions], explain)
             for position, one in zip(positions, said, strict=True):
-                found[position] = _prediction(schema, rows[position], lane, one, source, actor)
+                row, fresh = rows[position], ids[position]
+                found[position] = _prediction(schema, row, lane, one, source, actor, fresh, at)
         return [prediction for prediction in found if prediction is not None]
 
     def _by_lane(self, schema: DomainSchema, rows: Sequence[ValidRow]) -> list[tuple[list[int], _Lane]]:
@@ -148,7 +156,7 @@ class PredictionService:
 
     def _said(self, lane: _Lane, rows: Sequence[ValidRow], explain: int) -> list[tuple[Answer, ...]]:
         """What a lane's models say about each row: its answers, then what was only heard."""
-        if self._cache is None:
+        if self._cache is None or len(rows) > CACHED:
             return _ask(lane, [row.inputs for row in rows], explain)
         prefix = lane.prefix + bytes([explain])
         keys = [prefix + ENCODER.encode(row.inputs) for row in rows]
@@ -226,17 +234,24 @@ def _try(seat: _Seat, rows: Rows, explain: int) -> list[Answer] | None:
 
 
 def _prediction(
-    schema: DomainSchema, row: ValidRow, lane: _Lane, said: tuple[Answer, ...], source: str, actor: str | None
+    schema: DomainSchema,
+    row: ValidRow,
+    lane: _Lane,
+    said: tuple[Answer, ...],
+    source: str,
+    actor: str | None,
+    id: str,
+    at: datetime,
 ) -> Prediction:
     places = len(lane.answering)
     return Prediction(
-        id=new_id(),
+        id=id,
         domain=schema.name,
         moment=row.moment,
         inputs=row.inputs,
         answers=said[:places],
         source=source,
-        at=now(),
+        at=at,
         student=row.student,
         group=row.group,
         period=row.period,

@@ -43,10 +43,12 @@ class RowReader:
         names = [feature.name for feature in schema.features]
         columns = [*names, *schema.context_names]
         self._open = [(place, feature) for place, feature in enumerate(schema.features) if feature.open]
-        self._context = range(len(names), len(columns))
+        self._features = len(names)
+        self._unplaced = (None,) * (len(columns) - len(names))
         self._student = columns.index(schema.student.name) if schema.student else None
         self._group = [columns.index(name) for name in schema.group]
         self._period = columns.index(schema.period) if schema.period else None
+        self._grouped_by_inputs = any(place < len(names) for place in (*self._group, self._period) if place is not None)
 
     def one(self, body: bytes, *, moment: str | None = None) -> ValidRow:
         """The row in a body. Raises MalformedBody, BadData with everything wrong, ValueError for an unknown moment."""
@@ -90,24 +92,32 @@ class RowReader:
                 if level is None:
                     return None
                 values = (*values[:place], level, *values[place + 1 :])
-        for place in self._context:
+        at = self._moments[moment if moment is not None else self._latest(values)]
+        if at.number and None in at.required(values):  # the row's type sees to what the first moment requires
+            return None
+        inputs = dict(zip(at.names, at.inputs(values), strict=True))
+        if values[self._features :] == self._unplaced and not self._grouped_by_inputs:
+            return ValidRow(row=number, inputs=inputs, moment=at.name)
+        placed = self._place(values)
+        if placed is None:
+            return None
+        student, group, period = placed
+        return ValidRow(row=number, inputs=inputs, moment=at.name, student=student, group=group, period=period)
+
+    def _place(self, values: Values) -> tuple[str | None, str | None, str | None] | None:
+        """A row's student, as pseudonym, group and period; None where the rules must say what is wrong with one."""
+        placing = list(values)
+        for place in range(self._features, len(values)):
             if values[place] is not None:
-                text, fault = read_placing(values[place], key=place == self._student)
+                placing[place], fault = read_placing(values[place], key=place == self._student)
                 if fault is not None:
                     return None
-                values = (*values[:place], text, *values[place + 1 :])
-        at = self._moments[moment if moment is not None else self._latest(values)]
-        if None in at.required(values):
-            return None
-        student = values[self._student] if self._student is not None else None
-        group = [values[place] for place in self._group] or NO_GROUP
-        return ValidRow(
-            row=number,
-            inputs=dict(zip(at.names, at.inputs(values), strict=True)),
-            moment=at.name,
-            student=None if student is None else pseudonym(student, self._secret),
-            group=None if None in group else rules.group_of(group),
-            period=rules.context_text(values[self._period]) if self._period is not None else None,
+        student = placing[self._student] if self._student is not None else None
+        group = [placing[place] for place in self._group] or NO_GROUP
+        return (
+            None if student is None else pseudonym(student, self._secret),
+            None if None in group else rules.group_of(group),
+            rules.context_text(placing[self._period]) if self._period is not None else None,
         )
 
     def _latest(self, values: Values) -> int:
@@ -123,6 +133,7 @@ class _Moment:
 
     def __init__(self, schema: DomainSchema, number: int) -> None:
         known = [(p, f) for p, f in enumerate(schema.features) if rules.moment_index(schema, f) <= number]
+        self.number = number
         self.name = schema.moments[number]
         self.names = tuple(feature.name for _, feature in known)
         self.inputs = _getter([place for place, _ in known])
