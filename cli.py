@@ -618,10 +618,10 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
 ) -> None:
     """Serve the API; refuses to where it would be open to others without asking who they are."""
-    import uvicorn
+    from deployment.server import serve_api
 
     Settings().require_safe(host)
-    uvicorn.run("api.app:app", host=host, port=port, workers=workers, log_level="warning")
+    serve_api(host=host, port=port, workers=workers)
 
 
 @app.command()

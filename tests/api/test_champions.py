@@ -10,6 +10,7 @@ from threading import Event
 
 import httpx
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from database.records import ModelVersion
 from model.bundle import GRAPH
@@ -143,3 +144,28 @@ def test_a_terminated_service_answers_what_it_has_begun(serve: Callable[..., Ser
     assert "Application shutdown complete" in server.words()
     with server.store() as store:
         assert store.count_predictions("engagement") == 20_000
+
+
+def test_all_workers_of_one_address_serve_a_new_champion_within_a_poll(
+    serve: Callable[..., Server], home: Home
+) -> None:
+    server, (_, other) = serve(WEB_CONCURRENCY="2"), another_version(home)
+
+    def serving() -> dict[str, int]:
+        """The generation that each worker serves, by process; every question goes over a connection of its own."""
+        found = {}
+        for _ in range(20):
+            families = {one.name: one for one in parse_text(httpx.get(f"{server.url}/metrics").text)}
+            [build] = families["gradewatch_build_info"].samples
+            generations = families["gradewatch_champion_generation"].samples
+            found[build.labels["process"]] = int(
+                next(one.value for one in generations if one.labels["domain"] == "engagement")
+            )
+        return found
+
+    assert server.until(lambda: len(found := serving()) == 2 and found)
+    install(home.store, [other], action="promote", actor="test", reason="converge")
+    generations = server.until(lambda: set((found := serving()).values()) == {2} and len(found) == 2 and found)
+    assert list(generations.values()) == [2, 2]
+    answers = [httpx.post(f"{server.url}{PREDICT}", json=ENGAGEMENT).json()["answers"][0] for _ in range(20)]
+    assert {answer["generation"] for answer in answers} == {2}

@@ -1,0 +1,23 @@
+"""Starts the API under uvicorn with limits that suit a small machine; plain `uvicorn api.app:app` has uvicorn's own.
+
+It reads no setting: what the service itself limits, it limits under every server.
+"""
+
+from typing import Any
+
+OPTIONS: dict[str, Any] = {
+    "limit_concurrency": 1000,  # connections and requests of one worker; one more is told 503 at once
+    "backlog": 2048,
+    "timeout_keep_alive": 75,  # seconds; longer than the 60 of common load balancers, which must be first to hang up
+    "h11_max_incomplete_event_size": 65_536,  # bytes of a request's head
+    "ws": "none",  # there is no WebSocket here
+    "server_header": False,
+    "log_level": "warning",
+}
+
+
+def serve_api(*, host: str, port: int, workers: int = 1) -> None:
+    """Serve until told to stop. workers: processes that share the address; each has its own memory and metrics."""
+    import uvicorn
+
+    uvicorn.run("api.app:app", host=host, port=port, workers=workers, **OPTIONS)
