@@ -8,34 +8,62 @@ from time import monotonic
 
 import streamlit as st
 
+from access.directory import Directory
+from access.roles import LOCAL, Principal
 from model.home import Home
-from settings import Settings
+from settings import OFF, Settings
+
+
+@dataclass
+class _Look:
+    """When champions and users were looked up last."""
+
+    at: float = float("-inf")
 
 
 @dataclass
 class Installation:
-    """home: the open parts. poll_seconds: how old its champions may be. max_rows, max_upload_mb: limits of a file."""
+    """home: the open parts. poll_seconds: how old its champions may be. max_rows, max_upload_mb: limits of a file.
+
+    directory: of the users who may sign in; None where nobody has to. idle_seconds: after which an unused session ends.
+    principal: whoever looks.
+    """
 
     home: Home
     poll_seconds: float
     max_rows: int
     max_upload_mb: int
-    _looked: float = field(default=float("-inf"), repr=False)
+    directory: Directory | None = None
+    idle_seconds: float = 1800.0
+    principal: Principal = LOCAL
+    _last: _Look = field(default_factory=_Look, repr=False)  # shared by what different visitors see
 
     def refreshed(self) -> "Installation":
-        """Itself, its champions looked up again if the last look is longer ago than `poll_seconds`."""
-        if monotonic() - self._looked >= self.poll_seconds:
+        """Itself, its champions and users looked up again if the last look is longer ago than `poll_seconds`."""
+        if monotonic() - self._last.at >= self.poll_seconds:
+            if self.directory is not None:
+                self.directory.refresh()
             self.home.champions.refresh()
-            self._looked = monotonic()
+            self._last.at = monotonic()
         return self
 
     def look_again(self) -> None:
         """Look champions up at the next chance: someone has just changed one."""
-        self._looked = float("-inf")
+        self._last.at = float("-inf")
 
 
 @st.cache_resource(show_spinner="Opening the installation …", on_release=lambda opened: opened.home.close())
 def installation() -> Installation:
-    """The installation that the settings describe, opened at the first call. Raises SchemaError or StoreUnavailable."""
+    """The installation that the settings describe, opened at the first call. Raises SchemaError, StoreUnavailable, and
+    UnsafeStart where others could look at it without saying who they are."""
     settings = Settings()
-    return Installation(settings.open_home(), settings.poll_seconds, settings.max_rows, settings.max_upload_mb)
+    settings.require_safe(None)
+    home = settings.open_home()
+    return Installation(
+        home,
+        settings.poll_seconds,
+        settings.max_rows,
+        settings.max_upload_mb,
+        directory=None if settings.auth == OFF else Directory(home.store),
+        idle_seconds=settings.token_minutes * 60.0,
+    )

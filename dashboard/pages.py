@@ -8,6 +8,9 @@ from functools import partial
 
 import streamlit as st
 
+from access.directory import Stale
+from access.roles import Forbidden, Permission
+from dashboard.gate import refuse_strangers, require, seen_by, sign_in, sign_out, visitor
 from dashboard.installation import Installation, installation
 from dashboard.views.drift import drift
 from dashboard.views.models import models
@@ -16,16 +19,18 @@ from dashboard.views.performance import performance
 from dashboard.views.predict import predict
 from database.store import StoreUnavailable
 from preprocessing.schema import SchemaError
+from settings import UnsafeStart
 
 View = Callable[[Installation], None]
 
-PAGES: tuple[tuple[View, str, str], ...] = (
-    (overview, "Overview", ":material/home:"),
-    (predict, "Predict", ":material/person_search:"),
-    (drift, "Drift", ":material/stacked_line_chart:"),
-    (models, "Models", ":material/model_training:"),
-    (performance, "Performance", ":material/query_stats:"),
+PAGES: tuple[tuple[View, str, str, Permission], ...] = (
+    (overview, "Overview", ":material/home:", "see"),
+    (predict, "Predict", ":material/person_search:", "predict"),
+    (drift, "Drift", ":material/stacked_line_chart:", "see"),
+    (models, "Models", ":material/model_training:", "see"),
+    (performance, "Performance", ":material/query_stats:", "see"),
 )
+"""What there is to see, in this order, and the permission that it takes."""
 
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
@@ -40,18 +45,50 @@ def main() -> None:
     st.html(STYLE)
     pages = [
         st.Page(partial(show, view), title=title, icon=icon, url_path=title.lower(), default=view is overview)
-        for view, title, icon in PAGES
+        for view, title, icon, permission in PAGES
+        if _may(permission)
     ]
+    pages = pages or [st.Page(partial(show, overview), title="Sign in", icon=":material/login:", default=True)]
     st.navigation(pages, position="top").run()
+
+
+def _may(permission: Permission) -> bool:
+    """Whether whoever looks may see a page; all are listed where that cannot be told, since each says why."""
+    try:
+        present = visitor(installation().refreshed())
+    except (StoreUnavailable, SchemaError, UnsafeStart, Stale):
+        return True
+    return present is not None and permission in present.permissions
 
 
 def show(view: View) -> None:
     """Draw one page with champions that are at most `poll_seconds` old, or say why that is impossible."""
+    needed = next(permission for page, _, _, permission in PAGES if page is view)
     try:
-        view(installation().refreshed())
+        _draw(view, needed)
+    except Forbidden as error:
+        st.error(str(error), icon=":material/lock:")
+    except (UnsafeStart, Stale) as error:
+        st.error(f"**Nobody is let in.** {error}", icon=":material/lock:")
     except StoreUnavailable as error:
         st.error(f"**The database cannot be reached.** {error}", icon=":material/cloud_off:")
         st.write("Nothing was lost. Start the database (or check `GRADEWATCH_DATABASE_URL`) and reload this page.")
     except SchemaError as error:
         st.error("**A domain file cannot be used.** Correct it and reload this page.", icon=":material/description:")
         st.code(str(error), language=None, wrap_lines=True)
+
+
+def _draw(view: View, needed: Permission) -> None:
+    opened = installation().refreshed()
+    if refuse_strangers(opened):
+        return
+    present = visitor(opened)
+    if present is None:
+        sign_in(opened)
+        return
+    require(opened, needed)
+    if opened.directory is not None:
+        with st.sidebar:
+            st.caption(f"Signed in as {present.name.partition(':')[2]}")
+            st.button("Sign out", on_click=sign_out)
+    view(seen_by(opened, present))

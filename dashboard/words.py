@@ -13,6 +13,7 @@ import msgspec
 from database.records import Answer, Event, Factor
 from model.bundle import Manifest
 from model.scores import ClassScores, Estimate, Scores
+from model.trial import Trial
 from preprocessing.schema import ContextColumn, Feature, Target
 
 RMSE = (
@@ -148,6 +149,16 @@ def factor(found: Factor, target: Target) -> str:
     points = number(abs(found.effect) * 100)
     return (
         f"{found.feature} = {value} makes this answer {points} percentage points {likelier} likely; towards {towards}"
+    )
+
+
+def trial(running: Trial) -> str:
+    """A running trial as a sentence."""
+    who = f"Challenger `{version(running.challenger)}` is tried next to it since {when(running.started)}"
+    if running.mode == "shadow":
+        return f"{who}, in shadow: it answers the same students, nobody sees its answers, and they are logged."
+    return (
+        f"{who}: it answers {running.share:.0%} of the students, always the same ones; the champion answers the others."
     )
 
 

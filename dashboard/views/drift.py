@@ -10,6 +10,7 @@ from datetime import timedelta
 import streamlit as st
 
 from dashboard import charts, words
+from dashboard.gate import record, require
 from dashboard.installation import Installation
 from dashboard.parts import (
     champions_of,
@@ -55,7 +56,8 @@ def drift(opened: Installation) -> None:
     else:
         warn_of_examples(home, [schema.name])
         warn_of_changed_schemas(home, [schema.name])
-        _run(opened, schema)
+        if opened.principal.may("judge", schema.name):
+            _run(opened, schema)
     _reports(home, schema)
 
 
@@ -68,13 +70,15 @@ def _run(opened: Installation, schema: DomainSchema) -> None:
         with file:
             _from_file(opened, schema)
         with logged:
-            _from_predictions(opened.home, schema)
+            _from_predictions(opened, schema)
 
 
 def _from_file(opened: Installation, schema: DomainSchema) -> None:
     st.write("New rows of this domain, with or without outcomes. They are compared and not kept.")
     file = st.file_uploader("File", type=FILE_TYPES, key=f"drift file:{schema.name}")
     if st.button("Compare with the champion's data", disabled=file is None, key="drift from file") and file:
+        require(opened, "judge", schema.name)
+        record(opened, "drift judged", schema.name)
         content = file.getvalue()
         if len(content) > opened.max_upload_mb * 1_000_000:
             st.error(f"{file.name} is larger than {opened.max_upload_mb} MB; use `gradewatch drift` for it.")
@@ -82,7 +86,8 @@ def _from_file(opened: Installation, schema: DomainSchema) -> None:
         _compare(schema, lambda: watch_file(opened.home, schema.name, content, name=file.name)[0])
 
 
-def _from_predictions(home: Home, schema: DomainSchema) -> None:
+def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
+    home = opened.home
     st.write("The rows that were asked about lately, against the data of the champion that answers at that moment.")
     window, moment = st.columns(2)
     days = WINDOWS[window.selectbox("Predictions of the", list(WINDOWS), index=1, key="drift window")]
@@ -99,6 +104,8 @@ def _from_predictions(home: Home, schema: DomainSchema) -> None:
         help="Rows of different moments have different columns, so one moment is compared at a time.",
     )
     if st.button("Compare with the champion's data", key="drift from predictions"):
+        require(opened, "judge", schema.name)
+        record(opened, "drift judged", schema.name, predictions=counted[chosen])
         rows = [_as_record(prediction) for prediction in asked if prediction.moment == chosen]
         _compare(schema, lambda: watch_frame(home, schema, frame_of(rows, schema))[0])
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from access.journal import Action
+from access.roles import Forbidden
 from dashboard import charts, words
+from dashboard.gate import record, require
 from dashboard.installation import Installation
 from dashboard.parts import (
     capital,
@@ -22,10 +25,12 @@ from database.records import ChampionKey, DecisionRecord, ModelVersion, Successi
 from database.store import Conflict, StoreUnavailable
 from model.bundle import EXAMPLES, Manifest
 from model.home import Home
-from model.registry import NoSuchModel, Serving, activate, rollback
+from model.registry import NoSuchModel, Serving, activate, rollback, rows_of_models
 from model.scores import ClassScores, Scores, ValueScores
+from model.trial import Trial
+from model.trial_report import TrialReport, report_trial
+from preprocessing.schema import DomainSchema
 
-ACTOR = "dashboard"
 ACTIONS = {"promote": "promoted", "rollback": "rolled back to", "activate": "activated"}
 DECISIONS_SHOWN = 20
 BRIER = (
@@ -50,7 +55,11 @@ def models(opened: Installation) -> None:
     warn_of_examples(home, [schema.name])
     key = choose_champion(schema, list(found))
     _headline(found[key])
-    scores, inputs, history, change = st.tabs(["Scores", "What it looks at", "History", "Go back"])
+    if (challenger := found[key].challenger) is not None:
+        _trial(home, schema, challenger.trial)
+    changes = opened.principal.may("change", schema.name)
+    tabs = st.tabs(["Scores", "What it looks at", "History", *(["Go back"] if changes else [])])
+    scores, inputs, history = tabs[:3]
     versions = home.store.models(key)
     with scores:
         _scores(found[key].predictor.manifest)
@@ -58,8 +67,9 @@ def models(opened: Installation) -> None:
         _inputs(found[key].predictor.manifest)
     with history:
         _history(home, key, versions, found[key])
-    with change:
-        _change(opened, key, versions, found[key])
+    if changes:
+        with tabs[3]:
+            _change(opened, key, versions, found[key])
 
 
 def _headline(serving: Serving) -> None:
@@ -69,6 +79,37 @@ def _headline(serving: Serving) -> None:
         f"Champion: **{words.candidate(manifest.candidate)}**, version `{words.version(serving.predictor.version)}`, "
         f"generation {serving.generation}: **{verdict}** ({manifest.naive})."
     )
+
+
+def _trial(home: Home, schema: DomainSchema, trial: Trial) -> None:
+    """The challenger that is tried next to the champion; its report, which reads the log, on request."""
+    st.info(words.trial(trial), icon=":material/science:")
+    if st.button("What has it shown so far?", key=f"trial:{trial.id}"):
+        seen = rows_of_models(home.artifacts, [trial.champion, trial.challenger])
+        report = report_trial(home.store, schema, trial, trained_on=seen)
+        st.markdown(f"**{report.sentence}**")
+        st.dataframe(trial_rows(report), hide_index=True, width="stretch")
+        if (apart := report.differences) is not None:
+            st.caption(
+                f"Their answers differ in {apart.share:.0%} of {words.rows(apart.n)}, by {words.number(apart.mean)} on "
+                f"average and {words.number(apart.largest)} at most."
+            )
+
+
+def trial_rows(report: TrialReport) -> list[dict[str, object]]:
+    """Both models of a trial beside the naive rule on the same students."""
+    unit = f" ({report.unit})" if report.unit else ""
+    return [
+        {
+            "": name,
+            "version": words.version(arm.model),
+            "outcomes": arm.n,
+            "students": arm.students,
+            f"mean error{unit}": words.with_interval(arm.mae) if arm.mae else "",
+            "naive rule": words.with_interval(arm.naive_mae) if arm.naive_mae else "",
+        }
+        for name, arm in (("champion", report.champion), ("challenger", report.challenger))
+    ]
 
 
 # Scores -------------------------------------------------------------------------------------------------------------
@@ -266,7 +307,8 @@ def _roll_back(opened: Installation, key: ChampionKey) -> None:
     home = opened.home
     _confirmed(
         f"rollback {key}",
-        lambda reason: rollback(home.store, [key], actor=ACTOR, reason=reason, artifacts=home.artifacts),
+        key,
+        lambda actor, reason: rollback(home.store, [key], actor=actor, reason=reason, artifacts=home.artifacts),
         opened,
     )
 
@@ -276,12 +318,13 @@ def _activate(opened: Installation, key: ChampionKey) -> None:
     version, together = session[f"{action} version"], session[f"{action} together"]
     _confirmed(
         action,
-        lambda reason: activate(
+        key,
+        lambda actor, reason: activate(
             home.store,
             key.domain,
             version,
             all_targets=together,
-            actor=ACTOR,
+            actor=actor,
             reason=reason,
             artifacts=home.artifacts,
         ),
@@ -289,7 +332,7 @@ def _activate(opened: Installation, key: ChampionKey) -> None:
     )
 
 
-def _confirmed(action: str, do: Callable[[str], list[Succession]], opened: Installation) -> None:
+def _confirmed(action: str, key: ChampionKey, do: Callable[[str, str], list[Succession]], opened: Installation) -> None:
     """Do it if the visitor has confirmed and given a reason; what came of it is said at the next drawing."""
     session = st.session_state
     reason = str(session.get(f"{action} reason", "")).strip()
@@ -297,8 +340,11 @@ def _confirmed(action: str, do: Callable[[str], list[Succession]], opened: Insta
         session["changed"] = (False, "Nothing was changed: give a reason and tick the box to confirm.")
         return
     try:
-        done = do(reason)
-    except (NoSuchModel, Conflict, StoreUnavailable) as error:
+        present = require(opened, "change", key.domain)
+        done = do(present.name, reason)
+        did: Action = "champion rolled back" if action.startswith("rollback") else "champion activated"
+        record(opened, did, key.domain, champion=str(key))
+    except (NoSuchModel, Conflict, StoreUnavailable, Forbidden) as error:
         session["changed"] = (False, f"Nothing was changed: {error}")
         return
     opened.look_again()

@@ -26,7 +26,7 @@ from model.registry import Serving
 from preprocessing.schema import DomainSchema
 
 DAYS = 14
-EVENTS_SHOWN = 8
+EVENTS_SHOWN, EVENTS_READ = 8, 200  # read: those of domains that the visitor may not see are left out
 BADGES: Mapping[words.Standing, tuple[str, Literal["green", "blue", "orange"]]] = {
     "ahead": (":material/check:", "green"),
     "close": (":material/balance:", "blue"),
@@ -51,7 +51,7 @@ def overview(opened: Installation) -> None:
 
 
 def _say_broken(home: Home) -> None:
-    for key in home.champions.broken:
+    for key in (key for key in home.champions.broken if key.domain in home.schemas):
         st.error(
             f"The newest champion of **{key}** could not be loaded; the events below say why. Repair its files, or "
             "bring the earlier one back on the page Models.",
@@ -60,7 +60,7 @@ def _say_broken(home: Home) -> None:
 
 
 def _activity(home: Home, domains: Sequence[DomainSchema]) -> None:
-    total = home.store.count_predictions()
+    total = sum(home.store.count_predictions(schema.name) for schema in domains)
     if not total:
         st.info(
             "**No predictions yet.** Ask for one on the page Predict, or through the API; every one is logged.",
@@ -162,8 +162,8 @@ def _last_decision(schema: DomainSchema, decision: DecisionRecord | None) -> Non
 
 def _events(home: Home) -> None:
     st.subheader("Newest events", anchor=False, divider="gray")
-    events = home.store.events(limit=EVENTS_SHOWN)
+    events = [one for one in home.store.events(limit=EVENTS_READ) if one.domain is None or one.domain in home.schemas]
     if not events:
         st.caption("Nothing has happened that needs a person.")
-    for event in events:
+    for event in events[:EVENTS_SHOWN]:
         st.markdown(f"{words.when(event.at)}: {words.event(event)}")

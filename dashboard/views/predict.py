@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import streamlit as st
 
+from access.roles import Forbidden
 from dashboard import charts, words
 from dashboard.form import draw_fields, field, read_fields, typical
 from dashboard.installation import Installation
@@ -78,7 +79,7 @@ def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Asked:
         return Asked(predictions=found)
     except BadData as error:
         return Asked(refused=error)
-    except (NoChampion, UnreadableFile) as error:
+    except (NoChampion, UnreadableFile, Forbidden) as error:
         return Asked(failure=str(error))
     except StoreUnavailable as error:
         return Asked(

@@ -11,6 +11,7 @@ from dashboard.form import field
 from database.records import ChampionKey, Outcome, Prediction, now
 from model.home import Home
 from model.registry import install, load_bundle
+from model.trial import start_trial
 from preprocessing.synthetic import generate
 from retraining.champions import register
 
@@ -220,6 +221,15 @@ def test_a_value_outside_the_training_data_is_warned_about(page: Page, home: Hom
     assert any("Unlike the students that the model was trained on: hours" in warning.value for warning in app.warning)
 
 
+def test_an_answer_says_what_moved_it_and_that_this_is_no_cause(page: Page, home: Home) -> None:
+    app = predict_one(page("predict", "workshop"), quiz=1.0)
+    said = texts(app)
+    assert "quiz = 1 lowers it by" in said
+    assert "not about causes" in said
+    (answer,) = home.store.predictions("workshop")[0].answers
+    assert answer.factors[0].feature == "quiz"
+
+
 def test_a_class_is_answered_with_its_probabilities(page: Page, home: Home) -> None:
     app = press(page("predict", "medal"), "Fill in a typical student")
     press(app, "Predict")
@@ -323,6 +333,16 @@ def second(home: Home) -> str:
     return model.version
 
 
+def test_a_running_trial_is_shown_with_what_it_has_found_so_far(page: Page, home: Home, second: str) -> None:
+    first = home.store.successions(QUIZ)[0].version
+    model = next(one for one in home.store.models(QUIZ) if one.version == first)
+    trial = start_trial(home.store, model, mode="shadow", actor="test")
+    app = page("models", "workshop")
+    assert any(f"Challenger `{first[:12]}` is tried next to it" in info.value for info in app.info)
+    app.button(key=f"trial:{trial.id}").click().run()
+    assert "Not enough data yet" in texts(app)
+
+
 def test_a_confirmed_rollback_brings_the_former_champion_back(page: Page, home: Home, second: str) -> None:
     first = home.store.successions(QUIZ)[0].version
     app = page("models", "workshop")
@@ -330,7 +350,7 @@ def test_a_confirmed_rollback_brings_the_former_champion_back(page: Page, home: 
     app.checkbox(key=f"rollback {QUIZ} sure").check()
     press(app, "Roll back")
     newest = home.store.successions(QUIZ)[-1]
-    assert (newest.version, newest.action, newest.actor) == (first, "rollback", "dashboard")
+    assert (newest.version, newest.action, newest.actor) == (first, "rollback", "local")
     assert newest.reason == "marks looked wrong"
     assert first[:12] in app.success[0].value
 

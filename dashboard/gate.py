@@ -1,0 +1,183 @@
+"""Who looks at the dashboard: signs visitors in where they have to say who they are, and shows each what is theirs.
+
+The users are the service's own and so is the table of permissions (`access`). What a page shows is not known here.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from access.directory import Stale
+from access.journal import Action, note
+from access.roles import LOCAL, Forbidden, Permission, Principal, Unauthenticated, require_groups
+from access.roles import require as require_of
+from access.users import is_password
+from dashboard.installation import Installation
+from database.records import Prediction
+from model.home import Home
+from model.service import PredictionService
+from preprocessing.rows import ValidRow
+from preprocessing.schema import DomainSchema
+from settings import is_loopback
+
+SESSION = "signed in"
+TRIES, WINDOW = 10, 60.0  # attempts to sign in under one name, and the seconds in which they are counted
+FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
+UNKNOWN = "anonymous"  # the name under which attempts of names that nobody has are counted and recorded
+
+_hashing = threading.Semaphore(2)  # passwords at once: each takes a core and 19 MiB
+
+
+class Tries:
+    """Counts attempts to sign in by user, for the whole process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._begun = clock()
+        self._counts: dict[str, int] = {}
+
+    def take(self, name: str) -> bool:
+        """Whether one more is within the limit. name: of a user that there is, or UNKNOWN, so that names are few."""
+        with self._lock:
+            if self._clock() - self._begun >= WINDOW:
+                self._begun, self._counts = self._clock(), {}
+            self._counts[name] = self._counts.get(name, 0) + 1
+            return self._counts[name] <= TRIES
+
+
+_tries = Tries()
+
+
+class _Session:
+    """Who signed in here. revision: of the user's record then; seen: when the session was last used."""
+
+    def __init__(self, user: str, revision: int) -> None:
+        self.user = user
+        self.revision = revision
+        self.seen = time.monotonic()
+
+
+def visitor(opened: Installation) -> Principal | None:
+    """Whoever looks, as of now; None where nobody has signed in, or not lately, or the user has changed since."""
+    if opened.directory is None:
+        return LOCAL
+    session = st.session_state.get(SESSION)
+    if not isinstance(session, _Session):
+        return None
+    known = opened.directory.user(session.user)
+    idle = time.monotonic() - session.seen > opened.idle_seconds
+    if known is None or known.user.disabled is not None or known.user.revision != session.revision or idle:
+        sign_out()
+        return None
+    session.seen = time.monotonic()
+    return known.principal
+
+
+def require(opened: Installation, permission: Permission, domain: str | None = None) -> Principal:
+    """Whoever looks, if they still may: what a button does is asked about when it is pressed, not when it was drawn.
+
+    Raises Forbidden.
+    """
+    present = visitor(opened.refreshed())
+    if present is None:
+        raise Forbidden("your session is over; sign in again")
+    require_of(present, permission, domain)
+    return present
+
+
+def record(opened: Installation, action: Action, domain: str | None = None, **details: object) -> None:
+    """Record that whoever looks does this. Raises StoreUnavailable: then it must not be done."""
+    present = visitor(opened)
+    note(opened.home.store, present.name if present else UNKNOWN, action, domain, page="dashboard", **details)
+
+
+def refuse_strangers(opened: Installation) -> bool:
+    """Whether this visitor was turned away: one from elsewhere, where nobody has to say who they are."""
+    if opened.directory is not None:
+        return False
+    address = st.context.ip_address  # of the connection itself; no text: this machine
+    forwarded = any(name.lower() in FORWARDED for name in st.context.headers)
+    if not forwarded and (not isinstance(address, str) or is_loopback(address)):
+        return False
+    st.error(
+        "**This dashboard answers its own machine only**, since it asks nobody who they are. To let others in, set "
+        "`GRADEWATCH_AUTH=on` and `GRADEWATCH_TOKEN_SECRET`, and add users with `gradewatch users add`.",
+        icon=":material/lock:",
+    )
+    return True
+
+
+def sign_in(opened: Installation) -> None:
+    """Draw the form that asks who looks."""
+    st.title("Gradewatch", anchor=False)
+    with st.form("sign in", width=420):
+        st.text_input("User name", key="sign in name")
+        st.text_input("Password", type="password", key="sign in password")
+        st.form_submit_button("Sign in", type="primary", on_click=_try, args=(opened,))
+    if said := st.session_state.pop("sign in refused", None):
+        st.error(said, icon=":material/lock:")
+
+
+def sign_out() -> None:
+    """Forget who looks, with everything that was shown to them."""
+    st.session_state.clear()
+
+
+def _try(opened: Installation) -> None:
+    session = st.session_state
+    name, password = session.get("sign in name", ""), session.pop("sign in password", "")
+    session["sign in password"] = ""
+    try:
+        _enter(opened.refreshed(), name, password)
+    except (Unauthenticated, Stale) as error:
+        session["sign in refused"] = str(error)
+
+
+def _enter(opened: Installation, name: str, password: str) -> None:
+    """Begin a session. Raises Unauthenticated, Stale, StoreUnavailable."""
+    assert opened.directory is not None  # noqa: S101 - the form is drawn only then
+    known = opened.directory.user(name)
+    actor = known.principal.name if known else UNKNOWN
+    if not _tries.take(actor):
+        raise Unauthenticated("too many attempts; wait a minute")
+    with _hashing:
+        right = is_password(known.user if known else None, password)
+    if known is None or not right:
+        note(opened.home.store, actor, "refused", reason="Unauthenticated", status=401, page="dashboard")
+        raise Unauthenticated("No user of that name and password may sign in.")
+    note(opened.home.store, actor, "signed in", page="dashboard")
+    st.session_state[SESSION] = _Session(known.user.name, known.user.revision)
+
+
+def seen_by(opened: Installation, principal: Principal) -> Installation:
+    """The installation as `principal` may see it: its domains, and answers for its groups, logged under its name."""
+    return replace(opened, home=_confined(opened, principal), principal=principal)
+
+
+def _confined(opened: Installation, principal: Principal) -> Home:
+    home = opened.home
+    own = replace(home, schemas={name: one for name, one in home.schemas.items() if principal.may("see", name)})
+    # Where `Home` keeps what it made once: the champions are everybody's, the service is this visitor's.
+    vars(own).update(champions=home.champions, service=_Answers(own, opened))
+    return own
+
+
+class _Answers(PredictionService):
+    """Predicts for whoever looks, if they may: within their groups, logged under their name."""
+
+    def __init__(self, home: Home, opened: Installation) -> None:
+        champions = opened.home.champions
+        super().__init__(home.schemas, champions, home.store, secret=home.secret)
+        self._opened = opened
+
+    def answer(
+        self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
+    ) -> list[Prediction]:
+        """One logged prediction per validated row, in order. Raises Forbidden, NoChampion, StoreUnavailable."""
+        present = require(self._opened, "predict", schema.name)
+        require_groups(present, (row.group for row in rows))
+        return super().answer(schema, rows, source=source, actor=actor or present.name, explain=explain)

@@ -1,0 +1,180 @@
+"""Who sees what on the dashboard where visitors have to say who they are."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from access.records import Grant
+from access.users import add_user, disable_user, set_grant
+from dashboard.gate import TRIES, Tries
+from database.records import Prediction
+from model.home import Home
+from tests.dashboard.test_pages import fill, press, texts
+
+PASSWORD = "correct horse battery"
+Page = Callable[..., AppTest]
+MAIN = "from dashboard.pages import main\nmain()\n"
+
+
+@pytest.fixture
+def guarded(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADEWATCH_AUTH", "on")
+    monkeypatch.setenv("GRADEWATCH_TOKEN_SECRET", "a secret for tokens that is long enough")
+    monkeypatch.setenv("GRADEWATCH_POLL_SECONDS", "0.001")
+    monkeypatch.setattr("dashboard.gate._tries", Tries())
+
+
+def add(home: Home, name: str, role: str, **confined: tuple[str, ...]) -> None:
+    grant = Grant(role=role, **confined)  # type: ignore[arg-type]
+    add_user(home.store, name, grant, PASSWORD, domains=home.schemas, actor="test")
+
+
+def sign_in(app: AppTest, name: str, password: str = PASSWORD) -> AppTest:
+    app.text_input(key="sign in name").set_value(name)
+    app.text_input(key="sign in password").set_value(password)
+    return press(app, "Sign in")
+
+
+def predictions(home: Home) -> list[Prediction]:
+    return home.store.predictions("workshop")
+
+
+@pytest.mark.usefixtures("guarded")
+def test_nobody_sees_anything_before_signing_in(page: Page, home: Home) -> None:
+    add(home, "anna", "admin")
+    for name in ("overview", "predict", "drift", "models", "performance"):
+        app = page(name)
+        assert [field.label for field in app.text_input] == ["User name", "Password"]
+        assert "Workshop" not in texts(app)
+        st.cache_resource.clear()
+
+
+@pytest.mark.usefixtures("guarded")
+def test_whoever_signs_in_is_let_in_and_recorded_and_can_sign_out(page: Page, home: Home) -> None:
+    add(home, "anna", "viewer")
+    app = sign_in(page("overview"), "anna")
+    assert "Signed in as anna" in texts(app)
+    assert "Workshop" in texts(app)
+    assert [(one.actor, one.action) for one in home.store.accesses()][:1] == [("user:anna", "signed in")]
+    app = press(app, "Sign out")
+    assert [field.label for field in app.text_input] == ["User name", "Password"]
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_wrong_password_is_refused_recorded_and_limited(page: Page, home: Home) -> None:
+    add(home, "anna", "viewer")
+    app = page("overview")
+    for name, password in (("anna", "wrong"), ("nobody", PASSWORD), ("", "")):
+        app = sign_in(app, name, password)
+        assert "No user of that name and password" in texts(app)
+    assert [(one.actor, one.action) for one in home.store.accesses()][:3] == [
+        ("anonymous", "refused"),
+        ("anonymous", "refused"),
+        ("user:anna", "refused"),
+    ]
+    for _ in range(TRIES):
+        app = sign_in(app, "anna", "wrong")
+    assert "too many attempts" in texts(app)
+    assert "too many attempts" in texts(sign_in(app, "anna"))
+    assert len(home.store.accesses(actor="user:anna", action="refused")) == TRIES
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_viewer_is_shown_no_page_and_no_button_for_more(page: Page, home: Home) -> None:
+    add(home, "vera", "viewer")
+    assert "does not allow you to predict" in texts(sign_in(page("predict"), "vera"))
+    st.cache_resource.clear()
+    drift = sign_in(page("drift", "workshop"), "vera")
+    assert [button.label for button in drift.button] == ["Sign out"]
+    st.cache_resource.clear()
+    models = sign_in(page("models", "workshop"), "vera")
+    assert [tab.label for tab in models.tabs] == ["Scores", "What it looks at", "History"]
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_teacher_predicts_under_the_own_name_in_the_own_domain(page: Page, home: Home) -> None:
+    add(home, "tom", "teacher", domains=("workshop",))
+    app = sign_in(page("predict", "medal"), "tom")
+    assert list(app.selectbox(key="domain").options) == ["Workshop, final mark"]
+    press(app, "Fill in a typical student")
+    fill(app, "quiz", 12)
+    app = press(app, "Predict")
+    assert [one.actor for one in predictions(home)] == ["user:tom"]
+    assert "logged as prediction" in texts(app)
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_teacher_of_one_group_predicts_for_no_other(page: Page, home: Home) -> None:
+    add(home, "tom", "teacher", domains=("workshop",), groups=("A",))
+    app = sign_in(page("predict", "workshop"), "tom")
+    press(app, "Fill in a typical student")
+    app = press(app, "Predict")
+    assert "groups that your access is not confined to" in texts(app)
+    assert predictions(home) == []
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_session_ends_when_its_user_changes_also_between_drawing_and_pressing(page: Page, home: Home) -> None:
+    add(home, "tom", "teacher")
+    app = sign_in(page("predict", "workshop"), "tom")
+    press(app, "Fill in a typical student")
+    disable_user(home.store, "tom", actor="test")
+    app = press(app, "Predict")
+    assert predictions(home) == []
+    assert [field.label for field in app.text_input] == ["User name", "Password"]
+    assert "No user of that name" in texts(sign_in(app, "tom"))
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_role_that_was_taken_away_is_gone(page: Page, home: Home) -> None:
+    add(home, "tom", "teacher")
+    app = sign_in(page("predict", "workshop"), "tom")
+    set_grant(home.store, "tom", Grant(role="viewer"), domains=[], actor="test")
+    app = sign_in(app.run(), "tom")
+    assert "does not allow you to predict" in texts(app)
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_session_that_nobody_uses_ends(page: Page, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashboard.installation import Installation
+
+    add(home, "anna", "viewer")
+    app = sign_in(page("overview"), "anna")
+    monkeypatch.setattr(Installation, "idle_seconds", property(lambda _: -1.0, lambda *_: None), raising=False)
+    st.cache_resource.clear()
+    assert [field.label for field in app.run().text_input] == ["User name", "Password"]
+
+
+def test_settings_that_would_let_anyone_in_show_nothing(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADEWATCH_AUTH", "on")
+    assert "GRADEWATCH_TOKEN_SECRET" in texts(page("overview"))
+    st.cache_resource.clear()
+    monkeypatch.setenv("GRADEWATCH_AUTH", "off")
+    monkeypatch.setenv("GRADEWATCH_ALLOWED_HOSTS", "*")
+    app = page("overview")
+    assert "GRADEWATCH_AUTH=on" in texts(app)
+    assert "Workshop" not in texts(app)
+
+
+@pytest.mark.parametrize("address", ["203.0.113.5", "10.0.0.1", "::ffff:203.0.113.5", "fe80::1"])
+def test_without_sign_in_visitors_from_elsewhere_see_nothing(
+    page: Page, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    from streamlit.runtime.context import ContextProxy
+
+    monkeypatch.setattr(ContextProxy, "ip_address", address)
+    app = page("overview")
+    assert "answers its own machine only" in texts(app)
+    assert "Workshop" not in texts(app)
+
+
+def test_attempts_are_counted_by_name_and_minute() -> None:
+    at = [0.0]
+    tries = Tries(lambda: at[0])
+    assert [tries.take("a") for _ in range(TRIES + 1)] == [True] * TRIES + [False]
+    assert tries.take("b")
+    at[0] = 60.0
+    assert tries.take("a")
