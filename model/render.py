@@ -4,12 +4,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from database.records import ModelVersion, Succession
 from database.store import RecordStore
+from drift.impact import describe_expected
+from model.scores import Estimate
 from model.trial import Trial
 from model.trial_report import TrialReport
+from model.windows import Course, Window
 
 
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
@@ -113,3 +118,56 @@ def _happenings(store: RecordStore, domain: str) -> Iterator[tuple[datetime, str
 
 def _minute(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def course_tables(course: Course) -> list[RenderableType]:
+    """The windows of one target at one moment as a table, then plain sentences: calibration, changes, an estimate."""
+    table = Table(box=box.SIMPLE, title=f"{course.domain}/{course.target}@{course.moment} by {course.by}")
+    for name in ("window", "n", "mean error", "above training", "bias", "promise kept", "verdict"):
+        table.add_column(name, overflow="fold")
+    for window in (*course.windows, *((course.whole,) if course.whole and len(course.windows) > 1 else ())):
+        table.add_row(
+            window.label,
+            str(window.n),
+            _interval(window.mae),
+            _interval(window.excess) if window.excess else "unknown",
+            _interval(window.bias),
+            promise(window),
+            window.verdict,
+        )
+    return [table, *(Text(sentence) for sentence in course_sentences(course))]
+
+
+def promise(window: Window) -> str:
+    """Whether intervals, or probabilities, kept what they promised, with the figures."""
+    if covered := window.covered:
+        words = "yes" if covered.kept else "no"
+        return f"{words}: {covered.share:.0%} [{covered.low:.0%}, {covered.high:.0%}] of {covered.stated:.0%}"
+    if told := window.calibration:
+        words = "yes" if told.kept else "no"
+        return f"{words}: ECE {told.ece.value:.3f} [{told.ece.low:.3f}, {told.ece.high:.3f}], Brier {told.brier}"
+    return ""
+
+
+def course_sentences(course: Course) -> list[str]:
+    """What the course says, in plain sentences."""
+    unit = f" {course.unit}" if course.unit else ""
+    told = []
+    if course.changes is None:
+        told.append('Changes in time were not looked for: pip install "gradewatch[stream]".')
+    for one in course.changes or ():
+        way = "rose" if one.after > one.before else "fell"
+        told.append(
+            f"The mean error {way} at about {one.at:%Y-%m-%d} from {one.before:.3g} to {one.after:.3g}{unit} "
+            f"({_interval(one.change)}; {one.n_before} predictions before, {one.n_after} after; "
+            f"noticed {one.noticed:%Y-%m-%d})."
+        )
+    if course.waiting:
+        told.append(f"{course.waiting} predictions still wait for their outcome.")
+    if course.expected:
+        told.append(describe_expected(course.expected))
+    return told
+
+
+def _interval(found: Estimate) -> str:
+    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"

@@ -1,0 +1,102 @@
+"""When did a stream of errors change, and by how much? ADWIN says whether, least squares say when.
+
+The one door to river (extra `stream`). It sees numbers in their order, no rows and no model, and decides no retraining.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+DELTA = 0.002  # chance that ADWIN cuts a window in which nothing changed (Bifet and Gavaldà 2007, their default)
+FEWEST = 10  # values on either side of a change
+CEILING = 4.0  # times the usual error, above which one error counts no more: ADWIN needs values with a bound
+
+
+class StreamUnavailable(ImportError):
+    """river is not installed; the message names the extra."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of the mean in a stream.
+
+    start: position of the first value after it, most likely. noticed: position at which it was beyond chance. before,
+    after: means up to the change before and the one after, of n_before and n_after values. low, high: 95 % interval of
+    after - before, given that there is a change there; the same values chose the place, which flatters the size.
+    """
+
+    start: int
+    noticed: int
+    n_before: int
+    n_after: int
+    before: float
+    after: float
+    low: float
+    high: float
+
+
+def find_changes(values: npt.ArrayLike, *, usual: float, delta: float = DELTA) -> tuple[Change, ...]:
+    """Every change of the mean of (n,) `values`, in the order of time.
+
+    usual: the mean to be expected, above 0, in the unit of `values`; single values count up to four times as much.
+    Raises StreamUnavailable without river.
+    """
+    series = np.asarray(values, dtype=np.float64)
+    scaled = np.minimum(series / (CEILING * usual), 1.0)
+    starts, noticed, start = [0], [], 0
+    detector = _detector(delta)
+    for place, value in enumerate(scaled.tolist()):
+        detector.update(value)
+        if not detector.drift_detected or place + 1 - start < 2 * FEWEST:
+            continue
+        start += _split(scaled[start : place + 1])
+        starts.append(start)
+        noticed.append(place)
+        detector = _detector(delta)
+        for later in scaled[start : place + 1].tolist():
+            detector.update(later)
+    return tuple(_change(series, starts, noticed, number) for number in range(len(noticed)))
+
+
+def _detector(delta: float) -> Any:
+    try:
+        from river import drift as river
+    except ImportError as error:
+        what = 'changes in a stream are found by river: install it with pip install "gradewatch[stream]"'
+        raise StreamUnavailable(what) from error
+    detector: Any = river.ADWIN  # river's constructors are not typed
+    return detector(delta=delta, clock=8)
+
+
+def _split(values: Floats) -> int:
+    """The place that divides `values` into the two most different parts, of at least ten each (least squares)."""
+    n = len(values)
+    first = np.arange(FEWEST, n - FEWEST + 1)
+    sums = np.cumsum(values)
+    gap = sums[first - 1] / first - (sums[-1] - sums[first - 1]) / (n - first)
+    return int(first[int((first * (n - first) * gap**2).argmax())])
+
+
+def _change(series: Floats, starts: Sequence[int], noticed: Sequence[int], number: int) -> Change:
+    from scipy.special import ndtri
+
+    ends = [*starts[1:], len(series)]
+    before, after = series[starts[number] : ends[number]], series[starts[number + 1] : ends[number + 1]]
+    error = float(np.sqrt(before.var(ddof=1) / len(before) + after.var(ddof=1) / len(after)))
+    change, half = float(after.mean() - before.mean()), float(ndtri(0.975)) * error
+    return Change(
+        start=starts[number + 1],
+        noticed=noticed[number],
+        n_before=len(before),
+        n_after=len(after),
+        before=float(before.mean()),
+        after=float(after.mean()),
+        low=change - half,
+        high=change + half,
+    )

@@ -1,0 +1,127 @@
+"""Do probabilities and intervals keep what they promise? Shares of what happened beside what was said.
+
+Pure functions over arrays; nothing here recalibrates a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from model.scores import Estimate, bootstrap, mean_with_interval
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+BINS = 10
+CHANCE_RUNS = 500
+LEVEL = 0.95
+
+
+class Reliability(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers given with about the same confidence: said on average, and the share that was right, with interval."""
+
+    n: int
+    said: float
+    right: float
+    low: float
+    high: float
+
+
+class ClassCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Of n class answers with probabilities.
+
+    brier: mean squared distance of the probabilities from what happened, averaged over classes. overconfidence: mean
+    confidence in the answered class minus the share of right answers. ece: expected calibration error over ten bins of
+    confidence (Guo et al. 2017); it is above 0 by chance alone, ece_by_chance in 95 of 100 samples of perfect answers.
+    """
+
+    n: int
+    brier: Estimate
+    overconfidence: Estimate
+    ece: Estimate
+    ece_by_chance: float
+    bins: tuple[Reliability, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether nothing speaks against what was promised: neither the mean confidence nor the error over bins."""
+        return self.overconfidence.low <= 0 <= self.overconfidence.high and self.ece.value <= self.ece_by_chance
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of n outcomes lay within the stated interval: share, with the binomial interval from low to high.
+
+    effective: as many independent outcomes tell as much as these, of which some may go wrong together.
+    """
+
+    n: int
+    effective: float
+    stated: float
+    share: float
+    low: float
+    high: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the stated share lies within the binomial interval, or below it."""
+        return self.high >= self.stated
+
+
+def calibrate_classes(truth: Integers, probabilities: Floats, clusters: Integers, *, seed: int = 0) -> ClassCalibration:
+    """truth: (n,) level numbers; probabilities: (n, levels); clusters: (n,) of answers that go wrong together."""
+    answered, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    right = (answered == truth).astype(np.float64)
+    happened = np.eye(probabilities.shape[1])[truth]
+    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    parts = np.zeros((len(truth), BINS))
+    parts[np.arange(len(truth)), place] = confidence - right
+    error: Callable[[Floats], Floats] = lambda sums: np.abs(sums[..., :BINS]).sum(-1) / sums[..., BINS]  # noqa: E731
+    return ClassCalibration(
+        n=len(truth),
+        brier=mean_with_interval(((probabilities - happened) ** 2).mean(axis=1), clusters),
+        overconfidence=mean_with_interval(confidence - right, clusters),
+        ece=bootstrap(np.column_stack([parts, np.ones(len(truth))]), clusters, error, seed=seed),
+        ece_by_chance=_by_chance(confidence, place, seed),
+        bins=tuple(_reliability(confidence[place == b], right[place == b]) for b in np.unique(place)),
+    )
+
+
+def _by_chance(confidence: Floats, place: Integers, seed: int) -> float:
+    """The error over bins that answers exactly as right as they said would stay below in 95 of 100 samples."""
+    generator = np.random.default_rng(seed)
+    found = np.empty(CHANCE_RUNS)
+    for run in range(CHANCE_RUNS):
+        gap = confidence - (generator.random(len(confidence)) < confidence)
+        found[run] = np.abs(np.bincount(place, weights=gap, minlength=BINS)).sum() / len(confidence)
+    return float(np.quantile(found, LEVEL))
+
+
+def _reliability(confidence: Floats, right: Floats) -> Reliability:
+    low, high = binomial_interval(float(right.sum()), len(right))
+    return Reliability(n=len(right), said=float(confidence.mean()), right=float(right.mean()), low=low, high=high)
+
+
+def binomial_interval(successes: float, n: float) -> tuple[float, float]:
+    """The exact 95 % interval of a share (Clopper and Pearson 1934); fractions are allowed (Korn and Graubard 1998)."""
+    from scipy.special import betaincinv  # not needed to serve
+
+    tail = (1 - LEVEL) / 2
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes > 0 else 0.0
+    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
+    return low, high
+
+
+def measure_coverage(inside: NDArray[np.bool_], stated: float, clusters: Integers) -> Coverage:
+    """The coverage of (n,) stated intervals, n at least 1, each with the outcome inside or not."""
+    n, share = len(inside), float(inside.mean())
+    number = np.unique(clusters, return_inverse=True)[1]
+    sums, count = np.bincount(number, weights=inside - share), int(number.max()) + 1
+    plain = n * share * (1 - share)
+    together = count / (count - 1) * float((sums**2).sum()) if count > 1 else plain
+    effective = n * min(1.0, plain / together) if plain and together else float(count)
+    low, high = binomial_interval(share * effective, effective)
+    return Coverage(n=n, effective=effective, stated=stated, share=share, low=low, high=high)
