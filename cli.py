@@ -5,6 +5,7 @@ Nothing is computed here. Exit codes: 0 done, 1 refused or failed with a reason,
 
 import getpass
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -288,6 +289,7 @@ def score(
                 home, domain, file, output, moment=moment, log=log, skip_bad_rows=skip_bad_rows, progress=progress
             )
     except BadData as error:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half done is swept away
         if problems:
             problems.write_text(problems_csv(error.problems), encoding="utf-8")
         if not skip_bad_rows:

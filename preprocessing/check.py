@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from preprocessing import rules
 from preprocessing.frames import Identities, check_piece, comma_rules
 from preprocessing.pieces import Source, open_source, read_pieces
+from preprocessing.read import UnreadableFile
 from preprocessing.rules import BadData, Problem
 from preprocessing.schema import DomainSchema
 
@@ -78,6 +79,8 @@ def check_file(
         if checked.frame.height:
             keep(checked.frame)
         progress(done)
+    if not rows:
+        raise UnreadableFile(f"{path.name}: there is a header and no row under it")
     repeated = _repeated(seen)
     problems = _with_repeated(path.name, problems, repeated)
     known = tuple(name for name in schema.moments if name in moments)

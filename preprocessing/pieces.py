@@ -32,8 +32,8 @@ from preprocessing.read import (
     typed_table,
 )
 
-ROWS = 50_000  # of a piece of a binary file
-STEP = 1 << 22  # bytes of a piece of text; some 50,000 rows of marks
+ROWS = 20_000  # of a piece of a binary file
+STEP = 1 << 21  # bytes of a piece of text; some 20,000 to 50,000 rows of marks
 LONGEST_PIECE = 1 << 26  # bytes; a quote that is still open after so many will not be closed
 BINARY = ("parquet", "arrow")
 UNDEFINED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))  # what Windows-1252 has no character for
@@ -177,9 +177,7 @@ def _text_pieces(source: Source) -> Iterator[Piece]:
         start = body[: _whole_lines(body, first=True)]
         text = body.decode(source.encoding)
         separator = sniff_separator(text)
-        header, rest = read_header(text, separator, skipped)
-        if not rest and len(first) == source.stamp[0]:
-            raise UnreadableFile("there is a header and no row under it")
+        header, _ = read_header(text, separator, skipped)
         above, block = skipped, body[len(start) :]
         while True:
             if block:

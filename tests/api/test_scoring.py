@@ -1,0 +1,279 @@
+"""Files of any length: answered as the service answers the same rows, whole or not at all, and logged once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from database.store import StoreUnavailable
+from model import scoring
+from model.columns import answer_frame, frame_of_predictions
+from model.home import Home
+from model.registry import NoChampion
+from model.scoring import Scored, UnusableOutput, score_file
+from preprocessing import pieces, rules
+from preprocessing.frames import frame_of_records
+from preprocessing.rows import ValidRow
+from preprocessing.rules import BadData
+from preprocessing.schema import DomainSchema, load_domains
+from preprocessing.synthetic import generate
+from tests.api.serving import ROOT, SECRET, Server
+
+DOMAINS = ("engagement", "university", "school")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces and commits of a few rows."""
+    monkeypatch.setattr(pieces, "ROWS", 40)
+    monkeypatch.setattr(pieces, "STEP", 3000)
+    monkeypatch.setattr(scoring, "LOGGED_AT_ONCE", 30)
+
+
+def students(schema: DomainSchema, rows: int = 150) -> pl.DataFrame:
+    """Invented rows without outcomes; every third lacks what the last moment adds, so that moments are mixed."""
+    frame = generate(schema, rows=rows, seed=7).drop(schema.target_by_name)
+    last = [f.name for f in schema.features if rules.moment_index(schema, f) == len(schema.moments) - 1]
+    if len(schema.moments) > 1:
+        third = pl.int_range(pl.len()) % 3 == 0
+        frame = frame.with_columns(pl.when(third).then(None).otherwise(pl.col(name)).alias(name) for name in last)
+    return frame
+
+
+def read(path: Path) -> pl.DataFrame:
+    return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+
+
+def said_by_the_service(server: Server, domain: str, frame: pl.DataFrame) -> list[dict[str, object]]:
+    rows = [{name: value for name, value in row.items() if value is not None} for row in frame.to_dicts()]
+    answer = server.post(f"/api/v1/{domain}/predict/batch", rows)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["predictions"])
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("log", [True, False], ids=["logged", "not logged"])
+def test_a_file_is_answered_as_the_service_answers_its_rows(
+    shared: Server, home: Home, tmp_path: Path, domain: str, log: bool
+) -> None:
+    frame = students(home.schemas[domain])
+    frame.write_parquet(tmp_path / "in.parquet")
+    score_file(home, domain, tmp_path / "in.parquet", tmp_path / "out.parquet", log=log)
+    found = read(tmp_path / "out.parquet").to_dicts()
+    expected = said_by_the_service(shared, domain, frame)
+    assert [row["row"] for row in found] == list(range(1, len(frame) + 1))
+    for row, said in zip(found, expected, strict=True):
+        assert (row["moment"], row["student"]) == (said["moment"], said["student"])
+        for answer in said["answers"]:  # type: ignore[attr-defined]
+            name = answer["target"]
+            assert [row[name], row[f"{name}_naive"], row[f"{name}_model"]] == [
+                answer["value"],
+                answer["naive"],
+                answer["model"],
+            ]
+            if answer["interval"]:
+                assert [row[f"{name}_low"], row[f"{name}_high"]] == answer["interval"]
+            for level, share in (answer["probabilities"] or {}).items():
+                assert row[f"{name}_p_{level}"] == share
+            assert row[f"{name}_out_of_range"] == "; ".join(answer["out_of_range"])
+    alone = shared.predict(domain, {k: v for k, v in frame.to_dicts()[5].items() if v is not None})
+    assert [answer["value"] for answer in alone["answers"]] == [a["value"] for a in expected[5]["answers"]]  # type: ignore[attr-defined]
+
+
+def values_of(schema: DomainSchema) -> st.SearchStrategy[ValidRow]:
+    """Valid rows of the last moment: numbers over their whole range, gaps where they may be."""
+
+    def column(feature: object) -> st.SearchStrategy[float | str | None]:
+        levels = feature.levels  # type: ignore[attr-defined]
+        low, high = (max(-1e6, rules.bounds(feature)[0]), min(1e6, rules.bounds(feature)[1]))  # type: ignore[arg-type]
+        numbers = st.integers(int(low), int(high)).map(float)
+        if not feature.integer:  # type: ignore[attr-defined]
+            numbers |= st.floats(low, high)
+        open_levels = ("Botany",) if feature.open else ()  # type: ignore[attr-defined]
+        known = st.sampled_from((*levels, *open_levels)) if levels or open_levels else numbers
+        return known | st.none() if feature.optional else known  # type: ignore[attr-defined]
+
+    inputs = st.fixed_dictionaries({feature.name: column(feature) for feature in schema.features})
+    return inputs.map(lambda found: ValidRow(row=1, inputs=found, moment=schema.moments[-1]))
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_answers_by_column_are_those_by_row_to_the_last_bit(home: Home, domain: str) -> None:
+    schema = home.schemas[domain]
+    champions = home.champions.at(domain, schema.moments[-1])
+
+    @given(st.lists(values_of(schema), min_size=1, max_size=20))
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+    def law(rows: list[ValidRow]) -> None:
+        numbered = [replace(row, row=number) for number, row in enumerate(rows, 1)]
+        frame = frame_of_records(numbered, schema).with_columns(pl.lit(schema.moments[-1]).alias("_moment"))
+        predictions = home.service.score(schema, numbered, source="test")
+        by_row = frame_of_predictions([row.row for row in numbered], predictions, schema.targets, logged=False)
+        assert answer_frame(frame, champions, schema.targets).equals(by_row)
+
+    law()
+
+
+def count(home: Home) -> int:
+    return home.store.count_predictions("engagement")
+
+
+def test_every_answer_is_in_the_store_under_the_id_that_is_written(home: Home, tmp_path: Path) -> None:
+    students(home.schemas["engagement"]).write_csv(tmp_path / "in.csv")
+    scored = score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
+    assert (scored.rows, scored.known, count(home)) == (150, False, 150)
+    for row in read(tmp_path / "out.csv").to_dicts():
+        prediction = home.store.prediction(row["prediction_id"])
+        assert prediction is not None
+        assert (prediction.student, prediction.answers[0].value) == (row["student"], row["assignment_score"])
+    assert read(tmp_path / "out.csv")["row"].to_list() == list(range(2, 152)), "a header is row 1"
+
+
+def test_a_file_scored_twice_is_logged_once(home: Home, tmp_path: Path) -> None:
+    students(home.schemas["engagement"]).write_csv(tmp_path / "in.csv")
+    score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
+    again = score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "again.csv")
+    assert again.known
+    assert "nothing was logged twice" in again.remarks[-1]
+    assert count(home) == 150
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+
+
+def with_bad_rows(home: Home, path: Path) -> Path:
+    """Row 12 out of range, row 149 of the student of row 3."""
+    rows = students(home.schemas["engagement"]).to_dicts()
+    rows[10]["focus"] = 500.0
+    rows[147]["student_id"], rows[147]["assignment"] = rows[1]["student_id"], rows[1]["assignment"]
+    pl.DataFrame(rows).write_csv(path)
+    return path
+
+
+def test_bad_rows_refuse_the_file_with_all_problems_and_nothing_is_logged_or_written(
+    home: Home, tmp_path: Path
+) -> None:
+    path = with_bad_rows(home, tmp_path / "in.csv")
+    with pytest.raises(BadData) as refused:
+        score_file(home, "engagement", path, tmp_path / "out" / "answers.csv")
+    assert refused.value.total == 3
+    assert [problem.row for problem in refused.value.problems] == [3, 12, 149]
+    assert "rows 3 and 149 are the same student" in refused.value.problems[0].rule
+    assert count(home) == 0
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_bad_rows_can_be_left_out(home: Home, tmp_path: Path) -> None:
+    path = with_bad_rows(home, tmp_path / "in.csv")
+    scored = score_file(home, "engagement", path, tmp_path / "out.csv", skip_bad_rows=True)
+    assert (scored.rows, scored.skipped, scored.problem_count, count(home)) == (147, 3, 3, 147)
+    assert {3, 12, 149}.isdisjoint(read(tmp_path / "out.csv")["row"])
+
+
+def test_a_file_of_bad_rows_only_is_refused_even_so(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("comprehension,attention,focus,retention,engagement_time\n1,2,3,4,999\n")
+    with pytest.raises(BadData):
+        score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv", skip_bad_rows=True)
+
+
+def test_a_store_that_fails_halfway_leaves_no_output(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    students(home.schemas["engagement"]).write_csv(tmp_path / "in.csv")
+    add, calls = home.store.add_predictions, iter(range(10))
+
+    def fail_later(predictions: object) -> None:
+        if next(calls) == 3:
+            raise StoreUnavailable("gone")
+        add(predictions)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(home.store, "add_predictions", fail_later)
+    with pytest.raises(StoreUnavailable):
+        score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
+    assert sorted(path.name for path in tmp_path.glob("*out*")) == []
+    monkeypatch.undo()
+    assert score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv").rows == 150
+    assert count(home) == 150, "what the first run had logged is not logged twice"
+
+
+@pytest.mark.parametrize(
+    ("output", "said"), [("in.csv", "the file to score itself"), ("out.xlsx", r"neither"), ("folder", "is a folder")]
+)
+def test_an_output_that_cannot_be_written_is_refused_first(home: Home, tmp_path: Path, output: str, said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    students(home.schemas["engagement"]).write_csv(tmp_path / "in.csv")
+    with pytest.raises(UnusableOutput, match=said):
+        score_file(home, "engagement", tmp_path / "in.csv", tmp_path / output)
+
+
+def test_a_moment_without_a_champion_refuses_before_anything_is_logged(home: Home, tmp_path: Path) -> None:
+    students(home.schemas["course"]).write_csv(tmp_path / "in.csv")
+    with pytest.raises(NoChampion):
+        score_file(home, "course", tmp_path / "in.csv", tmp_path / "out.csv")
+    assert home.store.count_predictions("course") == 0
+
+
+def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
+    environment |= {"GRADEWATCH_DATA_DIR": str(folder), "GRADEWATCH_PSEUDONYM_SECRET": SECRET, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", "score", "-d", "engagement", *arguments],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_leaves_nothing_that_looks_complete(installation: Path, how: signal.Signals) -> None:
+    generate(load_domains()["engagement"], rows=30_000, seed=1).drop("assignment_score").write_csv(
+        installation / "in.csv"
+    )
+    run = command(installation, "in.csv", "-o", "out.csv")
+    until(lambda: list(installation.glob(".out.csv.*/answers-*")) or run.poll() is not None)
+    run.send_signal(how)
+    run.communicate()
+    assert run.returncode != 0
+    assert not (installation / "out.csv").exists()
+    assert bool(list(installation.glob(".out.csv.*"))) == (how == signal.SIGKILL), "only a killed run cannot clean up"
+    again = command(installation, "in.csv", "-o", "out.csv")
+    assert "30,000 rows answered, logged" in again.communicate()[1]
+    assert list(installation.glob(".out.csv.*")) == [], "what a killed run left is swept away"
+    assert read(installation / "out.csv")["prediction_id"].n_unique() == 30_000
+
+
+def test_the_command_writes_problems_and_says_what_to_do(installation: Path, home: Home) -> None:
+    with_bad_rows(home, installation / "in.csv")
+    refused = command(installation, "in.csv", "-o", "out.csv", "--problems", "problems.csv")
+    said = refused.communicate()[1]
+    assert refused.returncode == 1
+    assert "leave out bad rows with --skip-bad-rows" in said
+    assert (installation / "problems.csv").read_text().count("\n") == 4
+    done = command(installation, "in.csv", "-o", "out.parquet", "--skip-bad-rows", "--no-log")
+    said = done.communicate()[1]
+    assert done.returncode == 0, said
+    assert "3 bad rows left out" in said
+    assert "147 rows answered, not logged" in said
+    assert "prediction_id" not in read(installation / "out.parquet").columns
+    assert read(installation / "out.parquet")["row"].to_list()[:2] == [2, 4]
+
+
+def test_remarks_say_nothing_where_there_is_nothing_to_say() -> None:
+    plain = Scored(rows=1, skipped=0, problems=(), problem_count=0, ignored_columns=(), notes=(), known=False)
+    assert plain.remarks == []
