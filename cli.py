@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,8 @@ domain_app = typer.Typer(no_args_is_help=True, help="The domains: what is predic
 models_app = typer.Typer(no_args_is_help=True, help="Model versions and who is champion.")
 app.add_typer(domain_app, name="domain")
 app.add_typer(models_app, name="models")
+trials_app = typer.Typer(no_args_is_help=True, help="Challengers tried next to champions.")
+app.add_typer(trials_app, name="trials")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys: who may call the service.")
 users_app = typer.Typer(no_args_is_help=True, help="Users: who may sign in, at the service and the dashboard.")
 app.add_typer(keys_app, name="keys")
@@ -167,11 +170,12 @@ def ingest(
     problems: Problems = None,
 ) -> None:
     """Store a file as a batch; the same content twice is stored once."""
-    from database.ingest import add_batch
+    from retraining.profiles import store_batch
 
     with _home() as home:
         intake = _read(home, domain, file, kind, skip_bad_rows, problems)
-        batch, new = add_batch(home.store, domain, intake.rows, kind, name=file.name, skipped=intake.skipped)
+        schema = home.service.schema(domain)
+        batch, new = store_batch(home, schema, intake.rows, kind, name=file.name, skipped=intake.skipped)
     out.print(f"batch {batch.id[:12]}: {batch.rows} rows {'stored' if new else 'were there already; nothing changed'}")
 
 
@@ -254,13 +258,15 @@ def predict(
     domain: Domain,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the answers to this CSV.")] = None,
     moment: Annotated[str | None, typer.Option(help="Answer as of this moment; each row's own by default.")] = None,
+    explain: Annotated[int, typer.Option(min=0, max=20, help="Name so many factors that moved each answer.")] = 0,
 ) -> None:
     """Predict every row of a file, log each prediction, and print or write the answers."""
     from model.columns import answers_csv
     from model.files import predict_file
 
     with _home() as home, _progress() as progress:
-        answered = predict_file(home.service, domain, file, secret=home.secret, moment=moment, progress=progress)
+        options: Any = {"secret": home.secret, "moment": moment, "explain": explain, "progress": progress}
+        answered = predict_file(home.service, domain, file, **options)
         text = answers_csv(*answered, home.schemas[domain].targets)
     _write(text, output)
     err.print(f"{len(answered.predictions)} predictions logged")
@@ -283,13 +289,13 @@ def score(
     from preprocessing.render import problems_csv
     from preprocessing.rules import BadData
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half done is swept away
     try:
         with _home() as home, _shares() as progress:
             scored = score_file(
                 home, domain, file, output, moment=moment, log=log, skip_bad_rows=skip_bad_rows, progress=progress
             )
     except BadData as error:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half done is swept away
         if problems:
             problems.write_text(problems_csv(error.problems), encoding="utf-8")
         if not skip_bad_rows:
@@ -305,26 +311,59 @@ def score(
 @app.command()
 def drift(
     domain: Domain,
-    current: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The data to judge.")],
+    current: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The data to judge.")] = None,
     reference: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Compared with this; the champion's data if none.")
     ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Judge what is stored from this day on (UTC).")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day after the last; tomorrow if none.")
+    ] = None,
+    source: Annotated[
+        Literal["predictions", "labeled", "unlabeled"], typer.Option(help="Predictions, or batches of a kind.")
+    ] = "predictions",
+    moment: Annotated[str | None, typer.Option(help="The moment with the most rows if none.")] = None,
+    against: Annotated[
+        Literal["auto", "champion", "past"],
+        typer.Option(
+            help="The champion's data, or the same weeks of earlier periods; auto: these if there are enough."
+        ),
+    ] = "auto",
+    exact: Annotated[bool, typer.Option("--exact", help="Read the rows again instead of stored profiles.")] = False,
+    by: Annotated[str | None, typer.Option(help="Also by this column: each of its values on its own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
 ) -> None:
-    """Compare a file with the champion's training data, or with another file, and store the report."""
-    from drift.render import render_html, render_table
-    from retraining.watch import watch_file
+    """Compare a file (--current), or the days from --since on, with what came before, and store the report."""
+    from retraining.watch import watch_file, watch_window
+    from retraining.window import window_of
 
+    if (current is None) == (since is None) or (reference and since):
+        raise typer.BadParameter("give --current FILE (with or without --reference FILE), or --since DAY")
     with _home() as home:
-        report, before, after = watch_file(home, domain, current, reference)
+        if current:
+            watched = watch_file(home, domain, current, reference, by=by)
+        elif since:
+            choices = {"source": source, "moment": moment, "against": against, "exact": exact}
+            window = window_of(since.date(), until.date() if until else None, **choices)
+            watched = watch_window(home, domain, window, by=by)
+    _print_drift(watched, as_json, html)
+
+
+def _print_drift(watched: Any, as_json: bool, html: Path | None) -> None:
+    from drift.render import render_html, render_segments, render_table
+
     if html:
-        html.write_text(render_html(report, before, after), encoding="utf-8")
+        html.write_text(render_html(*watched[:3]), encoding="utf-8")
         err.print(f"wrote {html}")
     if as_json:
-        typer.echo(json.dumps(report.to_document(), indent=2))
-    else:
-        out.print(render_table(report))
+        typer.echo(json.dumps(watched.report.to_document(), indent=2))
+        return
+    if watched.report.by:
+        out.print(render_segments(watched.report))
+    out.print(render_table(watched.report))
 
 
 @app.command()
@@ -431,6 +470,63 @@ def models_gc(
     with _home() as home:
         gone = collect_garbage(home.store, home.artifacts, older_than=older_than)
     out.print(f"removed {len(gone)}: {', '.join(name[:12] for name in gone)}" if gone else "nothing to remove")
+
+
+@trials_app.command("start")
+def trials_start(
+    version: str,
+    domain: Domain,
+    mode: Annotated[
+        Literal["shadow", "split"], typer.Option(help="shadow: only logged. split: answers a share of the students.")
+    ] = "shadow",
+    share: Annotated[float, typer.Option(help="Of the students, in a split.")] = 0.5,
+    reason: Reason = "started by hand",
+) -> None:
+    """Try a version next to its champion; serving processes notice within seconds."""
+    from model.registry import find_model
+    from model.trial import start_trial
+
+    with _home() as home:
+        model = find_model(home.store, version, domain)
+        home.artifacts.require(model.version)
+        trial = start_trial(home.store, model, mode=mode, share=share, actor=_actor(), reason=reason)
+    out.print(f"trial {trial.id}: {trial.challenger[:12]} next to {trial.champion[:12]} for {trial.key}, {trial.mode}")
+
+
+@trials_app.command("stop")
+def trials_stop(trial: str, reason: Reason = "stopped by hand") -> None:
+    """End a trial; the champion answers alone again."""
+    from model.trial import stop_trial
+
+    with _home() as home:
+        ended = stop_trial(home.store, trial, actor=_actor(), why=reason)
+    out.print(f"trial {ended.id} of {ended.key} has ended")
+
+
+@trials_app.command("list")
+def trials_list(domain: Annotated[str | None, typer.Option("--domain", "-d")] = None) -> None:
+    """List trials, newest first, with how they ended."""
+    from model.render import trials_table
+    from model.trial import trials
+
+    with _home() as home:
+        out.print(trials_table(trials(home.store, domain)))
+
+
+@trials_app.command("report")
+def trials_report(trial: str) -> None:
+    """Show what a trial has shown so far, both models beside the naive rule."""
+    from model.registry import rows_of_models
+    from model.render import trial_table
+    from model.trial import find_trial
+    from model.trial_report import report_trial
+
+    with _home() as home:
+        found = find_trial(home.store, trial)
+        seen = rows_of_models(home.artifacts, [found.champion, found.challenger])
+        report = report_trial(home.store, home.service.schema(found.domain), found, trained_on=seen)
+    out.print(report.sentence)
+    out.print(trial_table(report))
 
 
 @app.command()
@@ -684,12 +780,22 @@ def _refusals() -> tuple[type[Exception], ...]:
     from model.registry import NoChampion, NoSuchModel
     from model.scoring import UnusableOutput
     from model.service import UnknownDomain
+    from model.trial import NoSuchTrial, TrialRefused
     from preprocessing.read import UnreadableFile
     from preprocessing.schema import SchemaError
     from retraining.champions import UnknownChampion
     from retraining.pipeline import Busy
 
-    registry = (NoChampion, NoSuchModel, Conflict, MissingArtifact, CorruptArtifact, BrokenBundle)
+    registry = (
+        NoChampion,
+        NoSuchModel,
+        NoSuchTrial,
+        TrialRefused,
+        Conflict,
+        MissingArtifact,
+        CorruptArtifact,
+        BrokenBundle,
+    )
     return (
         *registry,
         NotComparable,

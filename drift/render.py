@@ -49,6 +49,22 @@ def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
     return table
 
 
+def render_segments(report: DriftReport) -> Table:
+    """The segments of a report as a table for a terminal, alarms first."""
+    table = Table(box=box.SIMPLE, title=Text(f"Drift of {report.domain} by {report.by}"))
+    table.add_column("segment", overflow="fold")
+    table.add_column("rows now", justify="right")
+    table.add_column("before", justify="right")
+    table.add_column("what changed")
+    for segment in report.segments:
+        told = segment.reason or (
+            "no drift found" if not segment.alarm else " ".join(map(describe, segment.flagged[:3]))
+        )
+        name = Text(_short(segment.segment), style=STYLES["drift"] if segment.alarm else "")
+        table.add_row(name, f"{segment.n_current:,}", f"{segment.n_reference:,}", Text(told))
+    return table
+
+
 def _verdict(column: ColumnDrift) -> str:
     """The word that the column is shown under: its missing rate's when only that raises the alarm."""
     verdict: str = (

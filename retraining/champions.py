@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import polars as pl
 
-from database.ingest import Intake, add_batch, labeled
+from database.ingest import Intake, labeled
 from database.records import ChampionKey, ModelVersion, now
 from database.store import Conflict, ModelRegistry
 from model.artifacts import ArtifactFolder
@@ -18,6 +18,7 @@ from model.home import Home
 from model.registry import find_model, install
 from preprocessing.schema import DomainSchema
 from preprocessing.validate import frame_of
+from retraining.profiles import store_batch
 from training.fit import Progress
 from training.train import NotTrainable, train
 
@@ -91,7 +92,7 @@ def train_file(
     frame = frame_of(labeled(domain, intake.rows), schema)
     for one in train_domain(home, schema, frame, keys, actor="train", seed=seed, progress=progress):
         if one.model and not stored:
-            add_batch(home.store, domain, intake.rows, "labeled", name=name, skipped=intake.skipped)
+            store_batch(home, schema, intake.rows, "labeled", name=name, skipped=intake.skipped)
             stored = True
         yield one
 

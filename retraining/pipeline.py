@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from database.ingest import add_batch, labeled
+from database.ingest import labeled
 from database.records import (
     BatchRow,
     ChampionKey,
@@ -42,6 +42,7 @@ from preprocessing.validate import rows_of
 from retraining.champions import register
 from retraining.holdout import Holdout, among, hold_out, ordered_frame
 from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide, refusal
+from retraining.profiles import store_batch
 from retraining.watch import drift_record, profile_for
 from training.fit import Progress
 from training.train import NotTrainable, train
@@ -99,7 +100,7 @@ def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] =
     """
     with _leased(run) as leased:
         if data and not run.dry:
-            add_batch(run.home.store, run.schema.name, data, "labeled", name=name)
+            store_batch(run.home, run.schema, data, "labeled", name=name)
         records = _records(leased, data)
         identified = replace(leased, id=_id(leased, records))
         return [_evaluate(identified, key, records) for key in keys]

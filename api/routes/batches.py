@@ -45,15 +45,15 @@ async def add_batch(
 
 
 def _store(service: Running, domain: str, kind: Any, upload: Upload, skip_bad_rows: bool) -> StoredBatch:
-    from database.ingest import add_batch as keep
     from database.ingest import read_batch
+    from retraining.profiles import store_batch
 
     schema, home = service.predictions.schema(domain), service.home
     intake = read_batch(upload.content, schema, kind, secret=home.secret, name=upload.name, skip_bad_rows=skip_bad_rows)
     if len(intake.rows) > service.settings.max_rows:
         limit = service.settings.max_rows
         raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {limit:,} are allowed")
-    batch, new = keep(home.store, domain, intake.rows, kind, name=upload.name, skipped=intake.skipped)
+    batch, new = store_batch(home, schema, intake.rows, kind, name=upload.name, skipped=intake.skipped)
     return StoredBatch(
         batch=batch,
         new=new,

@@ -1,4 +1,4 @@
-"""Drift: an uploaded file judged against the champion's data or another file, and the stored reports."""
+"""Drift: an uploaded file, or a window of days, judged against what came before it; and the stored reports."""
 
 import asyncio
 from typing import Annotated
@@ -6,15 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.admission import needs
-from api.bodies import MEGABYTE, Upload, read_uploads
+from api.bodies import MEGABYTE, Upload, read_command, read_uploads
 from api.lookup import NotFound, noted, running, schema_of
-from api.openapi import answers, takes_file
+from api.openapi import answers, takes, takes_file
 from api.running import Running
-from api.wire import DriftReports, respond
+from api.wire import DriftReports, JudgeWindow, respond
 from database.records import DriftRecord
 
 router = APIRouter(prefix="/api/v1/{domain}/drift", tags=["drift"])
 Service = Annotated[Running, Depends(running)]
+By = Annotated[str | None, Query(description="also by this column: each of its values against the same value before")]
 
 
 @router.post(
@@ -23,24 +24,44 @@ Service = Annotated[Running, Depends(running)]
     openapi_extra=takes_file(reference=True),
     dependencies=[needs("judge")],
 )
-async def judge(domain: str, request: Request, service: Service) -> Response:
+async def judge(domain: str, request: Request, service: Service, by: By = None) -> Response:
     """Compare a file with the champion's training data, or with a second file `reference`, and store the report."""
     schema_of(service, domain)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     current, reference = uploads["file"], uploads.get("reference")
-    report = await asyncio.to_thread(_judge, service, domain, current, reference)
+    report = await asyncio.to_thread(_judge, service, domain, current, reference, by)
     await asyncio.to_thread(noted, request, "drift judged", domain, report=report.id)
     return respond(report)
 
 
-def _judge(service: Running, domain: str, current: Upload, reference: Upload | None) -> DriftRecord:
+def _judge(service: Running, domain: str, current: Upload, reference: Upload | None, by: str | None) -> DriftRecord:
     from retraining.watch import watch_file
 
     before = reference.content if reference else None
-    report, _, _ = watch_file(service.home, domain, current.content, before, name=current.name)
-    pair = (report.reference_digest, report.current_digest)
-    stored = service.home.store.drift_reports(domain)
-    return next(one for one in stored if (one.reference, one.current) == pair)
+    return watch_file(service.home, domain, current.content, before, name=current.name, by=by).record
+
+
+@router.post(
+    "/window",
+    responses=answers(DriftRecord),
+    openapi_extra=takes(JudgeWindow),
+    dependencies=[needs("judge")],
+)
+async def judge_window(domain: str, request: Request, service: Service) -> Response:
+    """Report on a window of days from the profiles that are kept of them, and store the report."""
+    schema_of(service, domain)
+    report = await asyncio.to_thread(_judge_window, service, domain, await read_command(request, JudgeWindow))
+    await asyncio.to_thread(noted, request, "drift judged", domain, report=report.id)
+    return respond(report)
+
+
+def _judge_window(service: Running, domain: str, asked: JudgeWindow) -> DriftRecord:
+    from retraining.watch import watch_window
+    from retraining.window import window_of
+
+    choices = {name: getattr(asked, name) for name in ("source", "moment", "against", "exact")}
+    window = window_of(asked.since, asked.until, **choices)
+    return watch_window(service.home, domain, window, by=asked.by).record
 
 
 @router.get("", responses=answers(DriftReports), dependencies=[needs("see")])

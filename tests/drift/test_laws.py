@@ -275,3 +275,31 @@ def test_the_reference_s_own_rows_are_refused_though_the_final_model_says_someth
     again = build_profile(frame.with_columns(pl.col("_prediction:y") * 0.9), SCHEMA, columns=columns)
     with pytest.raises(SameSample):
         compare(reference, again)
+
+
+def test_all_intervals_of_a_report_hold_together_missing_rates_included():
+    """Ten columns, of which a third of the values is missing, on both sides alike: every true effect is 0."""
+    generator, level, runs, missed = np.random.default_rng(5), 0.8, 400, 0
+    schema = DomainSchema(
+        name="invented",
+        title="",
+        features=tuple(Feature(name=f"x{i}", kind="numeric") for i in range(10)),
+        targets=(Target(name="y"),),
+    )
+
+    def draw() -> Profile:
+        values = generator.normal(size=(10, 300))
+        values[generator.random(values.shape) < 1 / 3] = np.nan
+        return build_profile(pl.DataFrame({f"x{i}": column for i, column in enumerate(values)}), schema)
+
+    for _ in range(runs):
+        report = compare(draw(), draw(), policy=DriftPolicy(level=level))
+        missed += any(column.effect_low > 0 or column.missing.effect_low > 0 for column in report.columns)
+    assert missed / runs <= 1 - level + 3 * math.sqrt(level * (1 - level) / runs)
+
+
+def test_integers_of_a_narrow_type_are_counted_over_their_whole_range():
+    values = np.repeat(np.arange(-128, 128), 3).astype(np.int8)
+    found = summarise_numbers(values)
+    assert found.values.tolist() == list(range(-128, 128))
+    assert set(found.counts.tolist()) == {3}

@@ -129,7 +129,7 @@ def naive_verdict(home: Home, old, champion, challenger, seed: int) -> str:  # t
 
 
 def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did_not(home: Home, part_of: Part) -> None:
-    report, _, _ = watch_file(home, "school", part_of("ms.csv", school="MS"), part_of("gp.csv", school="GP"))
+    report = watch_file(home, "school", part_of("ms.csv", school="MS"), part_of("gp.csv", school="GP")).report
     flagged = {column.column for column in report.flagged}
     assert report.alarm
     assert {"G1", "traveltime", "G3", "G2", "address"} <= flagged
