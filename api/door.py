@@ -66,8 +66,8 @@ class Door:
         route = str(scope.get(ROUTE) or getattr(scope.get("route"), "path", "unmatched"))
         method = scope["method"] if route != "unmatched" else "ANY"
         self._metrics.request(route, method, status, seconds)
-        if status >= 400:
-            self._metrics.refusal(scope.get(ERROR, "NotKnown"), status)
+        if error := scope.get(ERROR):
+            self._metrics.refusal(error, status)
         if status in REFUSED:
             self._refused(scope, f"{method} {route}", status)
         if route in QUIET:

@@ -122,9 +122,10 @@ def gauge(name: str, words: str, labels: tuple[str, ...], rows: Iterable[Row]) -
 def histogram(name: str, words: str, label: str, rows: Mapping[str, Histogram]) -> "Metric":
     """Durations in seconds."""
     from prometheus_client.metrics_core import HistogramMetricFamily
+    from prometheus_client.utils import floatToGoString
 
     family = HistogramMetricFamily(f"gradewatch_{name}", words, labels=(label,))
-    bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
+    bounds = [*map(floatToGoString, BOUNDS), "+Inf"]
     for value, times in rows.items():
         family.add_metric((value,), list(zip(bounds, accumulate(times.counts), strict=True)), times.sum)
     return family

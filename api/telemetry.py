@@ -56,7 +56,8 @@ class Telemetry:
         )
         if status >= 500:
             span.set_status(Status(StatusCode.ERROR))
-        self._stages(set_span_in_context(span), epoch, scope.get(MARKS, ()))
+        if span.is_recording():  # the sampler may have left this one out
+            self._stages(set_span_in_context(span), epoch, scope.get(MARKS, ()))
         span.end()
 
     def _stages(self, within: Any, epoch: int, marks: Sequence[float]) -> None:
@@ -89,7 +90,8 @@ def open_telemetry(environment: Mapping[str, str] = os.environ) -> Telemetry | N
             "no traces are sent: OTEL_EXPORTER_OTLP_ENDPOINT needs the extra: pip install 'gradewatch[telemetry]'"
         )
         return None
-    name = {} if environment.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: "gradewatch"}
+    named = environment.get("OTEL_SERVICE_NAME") or SERVICE_NAME in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    name = {} if named else {SERVICE_NAME: "gradewatch"}
     provider = TracerProvider(resource=Resource.create(name))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Telemetry(provider)
