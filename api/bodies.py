@@ -3,27 +3,48 @@
 What a body means is read elsewhere.
 """
 
-from typing import NamedTuple, TypeVar
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 
 from preprocessing.bodies import MalformedBody
 
 MEGABYTE = 1_000_000
 COMMAND_BYTES = 64_000  # of a body that only says what to do
 
+UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
+KINDS: "dict[str, Kind]" = {
+    "application/json": "json",
+    "application/x-www-form-urlencoded": "json",
+    "": "json",
+    "application/x-ndjson": "lines",
+    "application/ndjson": "lines",
+    "application/jsonl": "lines",
+    "application/x-jsonlines": "lines",
+}
+"""By content type; every other one is a file."""
+
 T = TypeVar("T")
 
 
 class BodyTooLarge(ValueError):
-    """A body with more bytes than are allowed; the message names the limit."""
+    """A body with more bytes than are allowed; the message says how many came, where that is known, and the limit."""
 
-    def __init__(self, limit: int) -> None:
-        stated = f"{limit / MEGABYTE:g} MB" if limit >= MEGABYTE else f"{limit:,} bytes"
-        super().__init__(f"the body is larger than {stated}, the largest that is taken here")
+    def __init__(self, limit: int, came: int | None = None) -> None:
+        has = "is larger" if came is None else f"has {_size(came)}"
+        super().__init__(f"the body {has}: at most {_size(limit)} are taken here; send it in parts")
+
+
+class CutOff(ValueError):
+    """A body that ended before its end: the caller has gone."""
+
+
+class UnsupportedBody(ValueError):
+    """A body in a form that is not read here; the message says what is."""
 
 
 class NoFile(ValueError):
@@ -37,8 +58,47 @@ class Upload(NamedTuple):
     content: bytes
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is longer than `limit` bytes."""
+Kind = Literal["json", "lines", "file"]
+"""What a body says that it is: JSON, JSON lines, or a file, whose content says more."""
+
+
+class Head(NamedTuple):
+    """What a request says of its body. declared: its bytes; 0 where it does not say."""
+
+    kind: Kind
+    declared: int
+
+
+def read_head(scope: Scope) -> Head:
+    """Raises UnsupportedBody for a compressed body, or JSON in another encoding than UTF-8."""
+    kind: Kind = "json"
+    declared = 0
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            kind = _kind(value)
+        elif name == b"content-length":
+            declared = int(value) if value.isdigit() and len(value) < 19 else 0
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise UnsupportedBody("bodies are taken as they are: send it uncompressed, without Content-Encoding")
+    return Head(kind, declared)
+
+
+@lru_cache(maxsize=256)
+def _kind(content_type: bytes) -> Kind:
+    """Nothing said is JSON, and so is what curl says on its own. Raises UnsupportedBody."""
+    kind, *parameters = [part.strip().lower() for part in content_type.decode("latin-1").split(";")]
+    known = KINDS.get(kind, "file")
+    charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
+    if known != "file" and not UTF8.issuperset(charsets):
+        raise UnsupportedBody("JSON is taken in UTF-8 only; send it so, without another charset")
+    return known
+
+
+async def read_body(receive: Receive, limit: int, declared: int = 0) -> bytes:
+    """The whole body. declared: its length as its head says. Raises CutOff, and BodyTooLarge as soon as it is known to
+    be longer than `limit` bytes."""
+    if declared > limit:
+        raise BodyTooLarge(limit, declared)
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
@@ -50,12 +110,18 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         body = b"".join(parts)
     if len(body) > limit:
         raise BodyTooLarge(limit)
+    if message["type"] == "http.disconnect":
+        raise CutOff("the body ended before its end; nothing of this request was kept")
     return body
+
+
+def _size(count: int) -> str:
+    return f"{count / MEGABYTE:.4g} MB" if count >= MEGABYTE else f"{count:,} bytes"
 
 
 async def read_command(request: Request, kind: type[T]) -> T:
     """The record of `kind` in a small JSON body; an empty one is an empty record. Raises MalformedBody."""
-    body = await read_body(request.receive, COMMAND_BYTES)
+    body = await read_body(request.receive, COMMAND_BYTES, read_head(request.scope).declared)
     try:
         return msgspec.json.decode(body if body.strip() else b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -64,7 +130,9 @@ async def read_command(request: Request, kind: type[T]) -> T:
 
 async def read_uploads(request: Request, limit: int) -> dict[str, Upload]:
     """The files of a multipart form by field name, or a raw body as the file "file". Raises BodyTooLarge, NoFile."""
-    kind = request.headers.get("content-type", "")
+    declared, kind = read_head(request.scope).declared, request.headers.get("content-type", "")
+    if declared > limit:
+        raise BodyTooLarge(limit, declared)
     if not kind.startswith("multipart/form-data"):
         body = await read_body(request.receive, limit)
         if not body:

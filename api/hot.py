@@ -6,6 +6,7 @@ API's page describes it from the same types (`api.openapi`).
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
@@ -14,18 +15,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from access.roles import Principal, require, require_groups
 from api.admission import PRINCIPAL
-from api.bodies import MEGABYTE, read_body
+from api.bodies import MEGABYTE, Head, UnsupportedBody, read_body, read_head
 from api.door import ROUTE
 from api.lookup import BadQuestion, moment_of
 from api.running import Running
 from api.telemetry import MARKS
-from api.wire import FACTORS_NOTE, Said, SaidMany, encoder, say
+from api.wire import FACTORS_NOTE, SaidMany, encoder, say
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from preprocessing.bodies import RowReader
 from preprocessing.schema import DomainSchema
 
 SOURCE = "api"
+LINES = b"application/x-ndjson"
 SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
 EXPLAINED = 1_000  # rows of one request that are explained: half a second of scoring
 MANY = 100  # predictions; encoding an answer with more is moved off it too
@@ -48,10 +50,16 @@ class Road:
 
 
 class Question(NamedTuple):
-    """What an address asks beside its body. explain: at most so many factors per answer."""
+    """What is asked beside the body. explain: at most so many factors per answer. lines: answers as JSON lines."""
 
     moment: str | None = None
     explain: int = 0
+    lines: bool = False
+
+    @property
+    def answered_as(self) -> bytes:
+        """The content type of the answer."""
+        return LINES if self.lines else b"application/json"
 
     @property
     def note(self) -> str | None:
@@ -84,56 +92,70 @@ class HotRoad:
         if not self._roads:
             self._roads = roads(running)
         road = self._roads.get(scope["path"])
-        if road is None or (road.many and _is_file(scope)):
+        if road is None:
+            await self._app(scope, receive, send)
+            return
+        head = read_head(scope)
+        if road.many and head.kind == "file":
             await self._app(scope, receive, send)
             return
         scope[ROUTE] = road.route
         require(scope[PRINCIPAL], "predict", road.reader.schema.name)
-        body = await self._answer(running, road, scope, receive)
-        await send({"type": "http.response.start", "status": 200, "headers": _headers(body)})
+        if not road.many and head.kind != "json":
+            raise UnsupportedBody("one row is taken as application/json; many, and files, at …/predict/batch")
+        question = read_question(scope, road.reader.schema) if scope["query_string"] else Question()
+        if road.many and wants_lines(scope):
+            question = question._replace(lines=True)
+        body = await self._answer(running, road, scope, receive, head, question)
+        headers = [(b"content-type", question.answered_as), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, running: Running, road: Road, scope: Scope, receive: Receive) -> bytes:
+    async def _answer(
+        self, running: Running, road: Road, scope: Scope, receive: Receive, head: Head, question: Question
+    ) -> bytes:
         begun = time.perf_counter()
-        body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE)
-        question = read_question(scope, road.reader.schema) if scope["query_string"] else Question()
+        body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE, head.declared)
         principal: Principal = scope[PRINCIPAL]
         read = time.perf_counter()
         if len(body) <= SMALL and not running.cache.waits and not question.explain:
-            predictions = _score(running, road, body, question, principal)
+            predictions = _score(running, road, head, body, question, principal)
         else:
-            predictions = await asyncio.to_thread(_score, running, road, body, question, principal)
+            predictions = await asyncio.to_thread(_score, running, road, head, body, question, principal)
         scored = time.perf_counter()
         await running.log.append(predictions)
         logged = time.perf_counter()
         if len(predictions) > MANY:
-            answer = await asyncio.to_thread(_say, running, road, question, predictions)
+            answer = await asyncio.to_thread(say_many, running, question, predictions)
+        elif road.many:
+            answer = say_many(running, question, predictions)
         else:
-            answer = _say(running, road, question, predictions)
+            answer = encoder.encode(say(predictions[0], running.warning(predictions[0]), question.note))
         scope[MARKS] = marks = (begun, read, scored, logged, time.perf_counter())
         self._service.metrics.predicted(predictions, marks)
         return answer
 
 
-def _score(running: Running, road: Road, body: bytes, question: Question, principal: Principal) -> list[Prediction]:
+def _score(
+    running: Running, road: Road, head: Head, body: bytes, question: Question, principal: Principal
+) -> list[Prediction]:
     reader, explain = road.reader, question.explain
     if road.many:
-        rows = reader.many(body, moment=question.moment, limit=row_limit(running, question))
+        read = reader.lines if head.kind == "lines" else reader.many
+        rows = read(body, moment=question.moment, limit=row_limit(running, question))
     else:
         rows = [reader.one(body, moment=question.moment)]
     require_groups(principal, (row.group for row in rows))
     return running.predictions.score(reader.schema, rows, source=SOURCE, actor=principal.name, explain=explain)
 
 
-def _say(running: Running, road: Road, question: Question, predictions: list[Prediction]) -> bytes:
-    warning = running.warning(predictions[0])
-    answer: Said | SaidMany
-    if road.many:
-        said = [say(one) for one in predictions]
-        answer = SaidMany(count=len(said), predictions=said, warning=warning, note=question.note)
-    else:
-        answer = say(predictions[0], warning, question.note)
-    return encoder.encode(answer)
+def say_many(running: Running, question: Question, predictions: Sequence[Prediction]) -> bytes:
+    """The answer to many rows, as the caller asked for it; as JSON lines each prediction says all by itself."""
+    warning, note = running.warning(predictions[0]), question.note
+    if question.lines:
+        return encoder.encode_lines([say(one, warning, note) for one in predictions])
+    said = [say(one) for one in predictions]
+    return encoder.encode(SaidMany(count=len(said), predictions=said, warning=warning, note=note))
 
 
 def read_question(scope: Scope, schema: DomainSchema) -> Question:
@@ -154,11 +176,6 @@ def row_limit(running: Running, question: Question) -> int:
     return min(most, EXPLAINED) if question.explain else most
 
 
-def _is_file(scope: Scope) -> bool:
-    """Whether the body says that it is something else than JSON."""
-    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"application/json")
-    return not kind.startswith((b"application/json", b"application/x-www-form-urlencoded"))
-
-
-def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
-    return [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+def wants_lines(scope: Scope) -> bool:
+    """Whether the caller asks for JSON lines."""
+    return any(name == b"accept" and LINES in value for name, value in scope["headers"])

@@ -109,7 +109,8 @@ def _refuses(operation: Document) -> None:
     words = {"400": "the request cannot be read",
              "403": "not from here, or not with this role, domain or group",
              "404": "there is no such thing", "408": "the body did not come in time", "409": "not in this state",
-             "413": "larger than allowed; the answer names the limit", "422": "bad data: every problem at once",
+             "413": "larger than allowed; the answer names the limit",
+             "415": "a body in a form that is not read here", "422": "bad data: every problem at once",
              "503": "not logged, so not answered, or not in time; try again after Retry-After"}  # fmt: skip
     operation["responses"] |= {code: _refusal(text) for code, text in words.items()}
 
@@ -182,10 +183,10 @@ def _answers(schema: DomainSchema) -> Document:
 
 
 def _value(target: Target) -> Document:
-    """What an answer about a target may be."""
+    """What an answer about a target may be; null where the row lacks too much."""
     if target.kind == "ordered_class":
-        return {"type": "string", "enum": list(target.levels), "description": target.description}
+        return {"type": ["string", "null"], "enum": [*target.levels, None], "description": target.description}
     ends = {"minimum": target.minimum, "maximum": target.maximum}
     known = {name: end for name, end in ends.items() if end is not None}
     unit = {"unit": target.unit} if target.unit else {}
-    return {"type": "number", "description": target.description} | known | unit
+    return {"type": ["number", "null"], "description": target.description} | known | unit

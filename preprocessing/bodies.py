@@ -3,11 +3,14 @@
 Which rows are valid is `preprocessing.rows`' word alone; this only comes to the same answer sooner. Knows no HTTP.
 """
 
-from collections.abc import Callable, Sequence
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from preprocessing import rules
 from preprocessing.pii import pseudonym
@@ -18,6 +21,10 @@ from preprocessing.schema import DomainSchema
 
 REQUEST = "request"
 NO_GROUP: list[Any] = [None]
+TOO_DEEP = "the body is nested too deeply"
+LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+NO_NUMBER = re.compile(rb"-?(NaN|nan|Infinity|inf)")
+BYTE = re.compile(r"\(byte (\d+)\)")
 Values = tuple[Any, ...]
 
 
@@ -53,24 +60,64 @@ class RowReader:
     def one(self, body: bytes, *, moment: str | None = None) -> ValidRow:
         """The row in a body. Raises MalformedBody, BadData with everything wrong, ValueError for an unknown moment."""
         try:
-            values = msgspec.structs.astuple(self._one.decode(body))
+            struct = self._one.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return self._by_rules([_record(_json(body))], moment)[0]
-        quick = self._quick(1, values, self._number(moment))
-        return quick or self._by_rules([_record(_json(body))], moment)[0]
+            return self._by_rules([body], [_record(_json(body))], moment)[0]
+        quick = self._all_quick(body, [struct], moment)
+        return (quick or self._by_rules([body], [_record(_json(body))], moment))[0]
 
     def many(self, body: bytes, *, limit: int, moment: str | None = None) -> list[ValidRow]:
         """The rows in a body: a list, or {"students": list}. Raises as `one` does, and TooManyRows above `limit`."""
         try:
             decoded = self._many.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return self._by_rules(_records(_json(body), limit), moment)
-        structs = decoded if isinstance(decoded, list) else decoded.students
+            return self._by_rules([body], _records(_json(body), limit), moment)
+        listed = isinstance(decoded, list)
+        structs = decoded if listed else decoded.students
         _check_count(len(structs), limit)
+        quick = self._all_quick(body, structs, moment, around=0 if listed else 1)
+        return quick or self._by_rules([body], _records(_json(body), limit), moment)
+
+    def lines(self, body: bytes, *, limit: int, moment: str | None = None) -> list[ValidRow]:
+        """The rows in JSON lines: an object on each, empty lines aside. Raises as `many` does."""
+        try:
+            structs = self._one.decode_lines(body)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return self._lines_by_rules(body, limit, moment)
+        _check_count(len(structs), limit)
+        return self._all_quick(body, structs, moment, lines=True) or self._lines_by_rules(body, limit, moment)
+
+    def _lines_by_rules(self, body: bytes, limit: int, moment: str | None) -> list[ValidRow]:
+        found = list(_json_lines(body, limit))
+        return self._by_rules([line for line, _ in found], _records([value for _, value in found], limit), moment)
+
+    def _all_quick(
+        self,
+        body: bytes,
+        structs: Sequence[msgspec.Struct],
+        moment: str | None,
+        *,
+        around: int = 0,
+        lines: bool = False,
+    ) -> list[ValidRow]:
+        """The rows, or none where it takes the rules to say what is wrong, or that nothing is.
+
+        around: keys outside the rows. lines: one row on each. Where a body has as many colons as there are keys, none
+        of them stands in a text and no key is given twice (a decoder keeps the last and says nothing).
+        """
         number = self._number(moment)
-        rows = [self._quick(i, msgspec.structs.astuple(struct), number) for i, struct in enumerate(structs, 1)]
-        quick = [row for row in rows if row is not None]
-        return quick if len(quick) == len(rows) else self._by_rules(_records(_json(body), limit), moment)
+        rows, keys = [], around
+        for place, struct in enumerate(structs, 1):
+            values = msgspec.structs.astuple(struct)
+            absent = values.count(UNSET)
+            keys += len(values) - absent
+            row = self._quick(place, _without_unset(values) if absent else values, number)
+            if row is None:
+                return []
+            rows.append(row)
+        if body.count(b":") == keys:
+            return rows
+        return [] if given_twice(_filled_lines(body) if lines else [body]) else rows
 
     def _number(self, moment: str | None) -> int | None:
         if moment is None:
@@ -79,9 +126,15 @@ class RowReader:
             raise ValueError(rules.unknown_moment(self.schema, moment))
         return self.schema.moments.index(moment)
 
-    def _by_rules(self, rows: Sequence[dict[str, object]], moment: str | None) -> list[ValidRow]:
+    def _by_rules(
+        self, texts: Sequence[bytes], rows: Sequence[dict[str, object]], moment: str | None
+    ) -> list[ValidRow]:
         self._number(moment)
-        return list(validate_rows(rows, self.schema, moment=moment, secret=self._secret).require_clean().rows)
+        validated = validate_rows(rows, self.schema, moment=moment, secret=self._secret)
+        if twice := given_twice(texts):
+            problems = sorted([*twice, *validated.problems], key=lambda problem: problem.row or 0)
+            raise BadData(problems[: rules.KEPT], len(twice) + validated.problem_count)
+        return list(validated.require_clean().rows)
 
     def _quick(self, number: int, values: Values, moment: int | None) -> ValidRow | None:
         """The row, or None where it takes the rules to say what is wrong, or that nothing is."""
@@ -151,13 +204,104 @@ def _getter(places: list[int]) -> Callable[[Values], Values]:
     return itemgetter(*places)
 
 
+def _without_unset(values: Values) -> Values:
+    return tuple([None if value is UNSET else value for value in values])
+
+
+class _Object(dict[str, Any]):
+    """A decoded object that remembers which of its keys were given more than once."""
+
+    twice: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> "_Object":
+        """The object of these keys and values."""
+        found = cls(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            found.twice = tuple(key for key in found if keys.count(key) > 1)
+        return found
+
+
+def given_twice(texts: Sequence[bytes]) -> list[Problem]:
+    """A problem for every key that an object of a body gives more than once. texts: the body, or its lines; JSON.
+
+    >>> [problem.column for problem in given_twice([b'[{"a": 1}, {"a": 1, "a": 2}]'])]
+    ['a']
+    """
+    problems: list[Problem] = []
+    for line, text in enumerate(texts, 1):
+        try:
+            value = json.loads(
+                text.decode("utf-8", "replace"), object_pairs_hook=_Object.of, parse_int=float, strict=False
+            )
+        except RecursionError:
+            raise MalformedBody(TOO_DEEP) from None
+        if isinstance(value, _Object) and "students" not in value:
+            problems += _twice(value, line)
+        elif isinstance(value, _Object):
+            problems += _twice(value, None)
+            value = value["students"]
+        for number, row in enumerate(value if isinstance(value, list) else (), 1):
+            problems += _twice(row, number)
+    return problems
+
+
+def _twice(value: object, row: int | None) -> list[Problem]:
+    keys = value.twice if isinstance(value, _Object) else ()
+    rule = "is given more than once; which one counts?"
+    return [Problem(file=REQUEST, row=row, column=key[: rules.SHOWN], value=None, rule=rule) for key in keys]
+
+
+def _filled_lines(body: bytes) -> list[bytes]:
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def _json_lines(body: bytes, limit: int) -> Iterator[tuple[bytes, object]]:
+    """The lines that hold something, and what. Raises MalformedBody naming the line, TooManyRows above `limit`."""
+    _check_count(len(_filled_lines(body)), limit)
+    for number, line in enumerate(body.split(b"\n"), 1):
+        if line.strip():
+            try:
+                yield line, _json(line)
+            except MalformedBody as error:
+                raise MalformedBody(f"line {number}: {error}") from None
+
+
 def _json(body: bytes) -> object:
     try:
         return msgspec.json.decode(body)
     except RecursionError:
-        raise MalformedBody("the body is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise MalformedBody(f"the body is no JSON: {error}" if body.strip() else "the body is empty") from None
+        raise MalformedBody(TOO_DEEP) from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise MalformedBody(_fault(body, str(error))) from None
+
+
+def _fault(body: bytes, said: str) -> str:
+    """Why a body is no JSON, in words for whoever sent it. said: what the decoder says."""
+    if fault := _encoding_fault(body):
+        return fault
+    if said.startswith("Number out of range"):
+        return f"a number is too large to be one: {said}"
+    if LONE_SURROGATE.search(body):
+        said += "; or a text holds half a character (a surrogate by itself)"
+    elif (place := BYTE.search(said)) and (word := NO_NUMBER.match(body, int(place[1]))):
+        said = f"{word[0].decode()} at byte {place[1]} is no number; leave the field out or give null"
+    return f"the body is no JSON: {said}"
+
+
+def _encoding_fault(body: bytes) -> str | None:
+    if not body.strip():
+        return "the body is empty"
+    if body.startswith(b"\xef\xbb\xbf"):
+        return "the body begins with a byte order mark; send UTF-8 without one"
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]:
+        return "the body is in UTF-16 or UTF-32; send it in UTF-8"
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} of the body is no UTF-8; send it in UTF-8 (is it Latin-1 or Windows-1252?)"
+    return None
 
 
 def _record(value: object) -> dict[str, object]:
@@ -184,4 +328,9 @@ def _check_count(rows: int, limit: int) -> None:
     if not rows:
         raise MalformedBody("the list of rows is empty")
     if rows > limit:
-        raise TooManyRows(f"{rows:,} rows in one request; at most {limit:,} are allowed")
+        raise TooManyRows(too_many_rows(rows, limit))
+
+
+def too_many_rows(rows: int, limit: int) -> str:
+    """What is said of a request with more rows than are allowed."""
+    return f"{rows:,} rows in one request; at most {limit:,} are allowed: send them in parts"

@@ -17,14 +17,15 @@ FIRST = 0  # the moment that every row has reached
 def row_type(schema: DomainSchema) -> type[msgspec.Struct]:
     """The type of one row: a field per feature in schema order, then the student key and the columns that place it.
 
-    Required are the features that every moment knows; the others may be null or absent.
+    Required are the features that every moment knows; the others may be null or absent (UNSET, so that the fields given
+    can be counted).
     """
     columns = ((schema.student,) if schema.student else ()) + schema.context
     names = [feature.name for feature in schema.features] + [column.name for column in columns]
     kinds = [_feature_type(schema, feature) for feature in schema.features]
     kinds += [(_context_type(column), True) for column in columns]
     fields: list[Any] = [
-        (f"field_{place}", kind | None, None) if optional else (f"field_{place}", kind)
+        (f"field_{place}", kind | None | msgspec.UnsetType, msgspec.UNSET) if optional else (f"field_{place}", kind)
         for place, (kind, optional) in enumerate(kinds)
     ]  # a column's name need not be a Python one
     return msgspec.defstruct(

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from access.roles import Principal, require_groups
 from api.admission import needs, principal_of
 from api.bodies import MEGABYTE, read_command, read_uploads
-from api.hot import EXPLAINED, SOURCE, Question, row_limit
+from api.hot import EXPLAINED, SOURCE, Question, row_limit, say_many, wants_lines
 from api.lookup import NotFound, moment_of, noted, pseudonym_of, running, schema_of
 from api.openapi import answers, takes, takes_file
 from api.running import Running
-from api.wire import Find, FoundPredictions, Said, SaidMany, respond, say
+from api.wire import Find, FoundPredictions, Said, SaidMany, respond
 from database.records import Prediction
 from model.explain import MOST_FACTORS
-from preprocessing.bodies import MalformedBody, TooManyRows
+from preprocessing.bodies import MalformedBody, TooManyRows, too_many_rows
 from preprocessing.pii import pseudonym
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["predictions"])
@@ -54,18 +54,16 @@ async def predict(
 async def predict_batch(
     domain: str, request: Request, service: Service, moment: Moment = None, explain: Explain = 0
 ) -> Response:
-    """Predict many rows: a JSON list, {"students": list}, or a CSV, Excel, Parquet or JSON lines file."""
+    """Predict many rows: a JSON list, {"students": list}, JSON lines, or a CSV, Excel, Parquet or Arrow file."""
     schema = schema_of(service, domain)
-    question = Question(moment_of(schema, moment), explain)
+    question = Question(moment_of(schema, moment), explain, wants_lines(request.scope))
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     name, content = uploads["file"]
     predictions = await asyncio.to_thread(
         _predict_file, service, domain, content, name, question, principal_of(request)
     )
-    warning = service.warning(predictions[0]) if predictions else None
-    told = [say(one) for one in predictions]
-    said = SaidMany(count=len(told), predictions=told, warning=warning, note=question.note)
-    return await asyncio.to_thread(respond, said)
+    answer = await asyncio.to_thread(say_many, service, question, predictions)
+    return Response(answer, media_type=question.answered_as.decode())
 
 
 def _predict_file(
@@ -77,7 +75,7 @@ def _predict_file(
     schema = service.predictions.schema(domain)
     raw, limit = read_table(content, name=name), row_limit(service, question)
     if raw.frame.height > limit:
-        raise TooManyRows(f"{raw.frame.height:,} rows in one request; at most {limit:,} are allowed")
+        raise TooManyRows(too_many_rows(raw.frame.height, limit))
     secret = service.home.secret
     validated = validate_table(
         raw, schema, secret=secret, moment=question.moment, with_targets="ignored"
