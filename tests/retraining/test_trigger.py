@@ -1,0 +1,124 @@
+"""When monitoring proposes a retraining: a table of cases, a year without drift, and the file of rules."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from drift.profile import build_profile
+from drift.report import DriftPolicy, compare
+from preprocessing.schema import DomainSchema, Feature, Target
+from retraining.policies import BadPolicy, Policies, read_policies
+from retraining.trigger import TriggerPolicy, WindowVerdict, propose, replay, verdict_of
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+NAMES = {"A": "alarm", "q": "quiet", "u": "undecided"}
+
+
+def weeks(letters: str) -> list[WindowVerdict]:
+    return [WindowVerdict(at=START + timedelta(weeks=n), verdict=NAMES[one]) for n, one in enumerate(letters)]
+
+
+@pytest.mark.parametrize(
+    ("letters", "retrain"),
+    [
+        ("", False),
+        ("A", False),
+        ("AA", True),
+        ("AqA", True),
+        ("AqqA", True),
+        ("AqqqA", False),  # the first alarm is too long ago
+        ("AAq", False),  # the newest window is quiet
+        ("AAu", False),  # the newest window is undecided
+        ("uuuu", False),  # undecided never retrains
+        ("AuuA", True),
+        ("AuuuA", False),
+    ],
+)
+def test_two_of_the_last_four_windows_propose(letters: str, retrain: bool) -> None:
+    assert propose(weeks(letters), TriggerPolicy()).retrain is retrain
+
+
+def test_a_proposal_is_followed_by_a_cool_down() -> None:
+    found = [proposal.retrain for proposal in replay(weeks("AAAAAAAA"), TriggerPolicy(cool_down_days=28))]
+    assert found == [False, True, False, False, False, True, False, False]
+    late = propose(weeks("AA"), TriggerPolicy(), last=START)
+    assert not late.retrain
+    assert "less than 28 days" in late.reason
+
+
+def test_the_order_in_which_windows_are_given_does_not_matter() -> None:
+    assert propose(weeks("AqA")[::-1], TriggerPolicy()) == propose(weeks("AqA"), TriggerPolicy())
+
+
+def test_windows_of_last_year_do_not_count() -> None:
+    old = [WindowVerdict(at=START - timedelta(days=300), verdict="alarm")]
+    assert not propose([*old, *weeks("A")], TriggerPolicy()).retrain
+
+
+def share_of_years(rate: float, policy: TriggerPolicy, years: int = 400) -> float:
+    """Share of years of 52 weeks without drift in which something was proposed, with `rate` false alarms a week."""
+    generator = np.random.default_rng(0)
+    letters = ("".join(np.where(generator.random(52) < rate, "A", "q")) for _ in range(years))
+    return float(np.mean([any(p.retrain for p in replay(weeks(year), policy)) for year in letters]))
+
+
+def test_naive_weekly_alarms_cry_wolf_nearly_every_year_and_the_rule_does_not() -> None:
+    naive = TriggerPolicy(alarms=1, windows=1, cool_down_days=0)
+    assert share_of_years(0.05, naive) == pytest.approx(1 - 0.95**52, abs=0.04)  # 93 %
+    assert share_of_years(0.05, TriggerPolicy(alarms=3, windows=4)) < 0.06
+    assert share_of_years(0.01, TriggerPolicy()) < 0.04
+
+
+def test_a_year_of_weekly_reports_without_drift_proposes_nothing() -> None:
+    names = [f"x{i}" for i in range(12)]
+    target = (Target(name="y"),)
+    schema = DomainSchema(
+        name="d", title="", features=tuple(Feature(name=n, kind="numeric") for n in names), targets=target
+    )
+    generator = np.random.default_rng(7)
+
+    def sample(rows: int) -> pl.DataFrame:
+        return pl.DataFrame({name: generator.normal(size=rows) for name in names})
+
+    reference = build_profile(sample(2000), schema)
+    naive = 0
+    verdicts = []
+    for week in range(52):
+        report = compare(reference, build_profile(sample(400), schema))
+        naive += any(column.p_value < 0.05 for column in report.columns)
+        verdicts.append(WindowVerdict(at=START + timedelta(weeks=week), verdict=verdict_of(report)))
+    assert naive >= 10  # "any p below .05" would have called in so many weeks
+    assert not any(proposal.retrain for proposal in replay(verdicts, TriggerPolicy()))
+
+
+def test_a_report_on_too_few_rows_is_undecided() -> None:
+    schema = DomainSchema(
+        name="d", title="", features=(Feature(name="x", kind="numeric"),), targets=(Target(name="y"),)
+    )
+
+    def report(rows: int, by: float, limit: float = 0.1):
+        frames = [pl.DataFrame({"x": np.random.default_rng(s).normal(by * s, 1, rows)}) for s in (0, 1)]
+        return compare(*(build_profile(f, schema) for f in frames), policy=DriftPolicy(ks_threshold=limit))
+
+    assert verdict_of(report(20, 0)) == "undecided"
+    assert verdict_of(report(400, 3)) == "alarm"
+    assert verdict_of(report(5000, 0)) == "quiet"
+
+
+def test_the_file_of_rules_is_read_and_every_mistake_named(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text("[drift]\nq = 0.01\n[trigger]\nalarms = 3\nwindows = 6\n[promotion]\nmin_rows = 80\n")
+    found = read_policies(path)
+    assert (found.drift.q, found.trigger.windows, found.promotion.min_rows) == (0.01, 6, 80)
+    assert found.drift.ks_threshold == Policies().drift.ks_threshold
+    path.write_text("[drift]\nq = 7\nks = 1\n[triggers]\n[trigger]\nalarms = 9\n[promotion]\nlevel = 'high'\n")
+    with pytest.raises(BadPolicy) as refused:
+        read_policies(path)
+    for part in ("q is 7", "no 'ks'", "[triggers] is no table", "fewer than the 9 alarms", "[promotion]", path.name):
+        assert part in str(refused.value)
+    path.write_text("not toml")
+    with pytest.raises(BadPolicy, match="TOML"):
+        read_policies(path)
