@@ -651,8 +651,9 @@ def describe_joint(joint: JointDrift) -> str:
         f"{found.auc:.0%} of pairs (95 % interval {found.auc_low:.0%} to {found.auc_high:.0%}; 50 % is guessing; {n})"
     )
     by = ", ".join(one.column for one in found.columns)
+    besides = f", even without {', '.join(found.left_out)}" if found.left_out else ""
     if joint.verdict in ALARMING:
-        sentence = f"Rows of now can be told from earlier ones, in {told}{', by ' + by if by else ''}."
+        sentence = f"Rows of now can be told from earlier ones, in {told}{', by ' + by if by else ''}{besides}."
         if joint.hidden:
             names = ", ".join(joint.hidden)
             sentence += f" How {names} go together with the others changed, though not surely by themselves."

@@ -44,7 +44,7 @@ class Separation(msgspec.Struct, frozen=True, kw_only=True):
     auc: chance that of one row of each sample the current one is recognised, 0.5 for equal samples, with its 95 %
     interval. p_value: one-sided, of no difference. n_reference, n_current: rows used. clusters: independent units that
     interval and p count; unit says what they are. columns: those surely told apart by (each interval above 0), the
-    strongest first, 5 at most.
+    strongest first, 5 at most. left_out: columns without a value, or a range, in common.
     """
 
     auc: float
@@ -56,6 +56,7 @@ class Separation(msgspec.Struct, frozen=True, kw_only=True):
     clusters: int
     unit: Literal["rows", "groups"]
     columns: tuple[Separator, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def separate(
@@ -76,18 +77,20 @@ def separate(
     known = [f.name for f in schema.features if f.name in reference.columns and f.name in current.columns]
     names = known if columns is None else [name for name in known if name in columns]
     names = [name for name in names if any(side[name].count() for side in (reference, current))]
+    categorical = {f.name for f in schema.features if f.kind == "categorical"}
+    apart = tuple(name for name in names if _disjoint(reference, current, name, name in categorical))
+    names = [name for name in names if name not in apart]
     if min(reference.height, current.height) < FEWEST or not names:
         return None
     generator = np.random.default_rng(seed)
     taken = [_some(frame.height, generator) for frame in (reference, current)]
     sides = [frame[rows] for frame, rows in zip((reference, current), taken, strict=True)]
-    categorical = {f.name for f in schema.features if f.kind == "categorical"}
     X = np.column_stack([_codes(sides, name, name in categorical) for name in names])
     y = np.repeat([0, 1], [side.height for side in sides])
     labels = None if groups is None else [np.asarray(g)[rows] for g, rows in zip(groups, taken, strict=True)]
     units, unit = _units(labels, len(y))
     sample = _Sample(X, y, units, [name in categorical for name in names])
-    return _conclude(sample, names, unit, seed)
+    return msgspec.structs.replace(_conclude(sample, names, unit, seed), left_out=apart)
 
 
 class _Sample(NamedTuple):
@@ -97,6 +100,17 @@ class _Sample(NamedTuple):
     y: Integers
     units: Integers
     levels: list[bool]
+
+
+def _disjoint(reference: pl.DataFrame, current: pl.DataFrame, name: str, categorical: bool) -> bool:
+    """Whether all values of a column are others than before (numbers: beyond them), which its own test says best."""
+    before, after = reference[name].drop_nulls(), current[name].drop_nulls()
+    if not len(before) or not len(after):
+        return False
+    if categorical:
+        return set(before.unique()).isdisjoint(after.unique())
+    (low, high), (lowest, highest) = ((float(side.min()), float(side.max())) for side in (before, after))  # type: ignore[arg-type]  # numbers
+    return highest < low or high < lowest
 
 
 def _some(rows: int, generator: np.random.Generator) -> Integers:

@@ -84,6 +84,16 @@ def test_the_same_frames_and_seed_give_the_same_answer_and_more_columns_than_ask
     assert alone.auc_low < 0.5 < alone.auc_high
 
 
+def test_a_column_without_a_value_in_common_does_not_hide_the_others(make_schema):
+    schema = make_schema([f"x{i}" for i in range(4)], ["school"])
+    before = correlated(0.6, 300, 1).with_columns(pl.lit("GP").alias("school"))
+    after = correlated(-0.6, 300, 2).with_columns(pl.lit("MS").alias("school"))
+    found = separate(before, after, schema)
+    assert found.left_out == ("school",)
+    assert {one.column for one in found.columns} == {"x0", "x1"}
+    assert found.auc < 0.9
+
+
 def test_too_few_rows_or_no_column_in_common_are_no_answer(four):
     rows = correlated(0.5, FEWEST, 1)
     assert separate(rows, rows.head(FEWEST - 1), four) is None
