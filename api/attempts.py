@@ -1,7 +1,7 @@
 """Attempts that were refused, on their way into the record of access: counted together, written now and then.
 
 An attacker decides how often it is refused, so it must not decide how much is written: at most fifty entries at a time,
-and the longer an attack lasts the longer the pauses between them, up to a minute.
+and the longer an attack lasts the longer the pauses between them, up to sixty times the first.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from database.store import AccessLog, StoreUnavailable
 
 MOST = 50  # entries in one writing; what does not fit is counted under REST
 REST = "(others)"
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds
+PATIENCE = 60  # times the first pause: the longest one
 
 
 class Attempt(NamedTuple):
@@ -38,9 +38,9 @@ class _Tally:
 
 
 class Attempts:
-    """Refused attempts that wait to be written. To be used from one event loop."""
+    """Refused attempts that wait to be written. To be used from one event loop. pause: the first, in seconds."""
 
-    def __init__(self, journal: AccessLog, *, pause: float = FIRST_PAUSE) -> None:
+    def __init__(self, journal: AccessLog, *, pause: float = 1.0) -> None:
         self._journal = journal
         self._first_pause = pause
         self._waiting: dict[Attempt, _Tally] = {}
@@ -59,7 +59,7 @@ class Attempts:
         pause = self._first_pause
         while True:
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE) if await self.write() else self._first_pause
+            pause = min(2 * pause, PATIENCE * self._first_pause) if await self.write() else self._first_pause
 
     async def write(self) -> int:
         """Write what waits; what the database does not take waits on. How many entries there were."""

@@ -1,0 +1,673 @@
+"""Who may do what, on a real service that asks who they are: keys, tokens, roles, groups, and what is recorded."""
+
+import asyncio
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import jwt
+import msgspec
+import pytest
+from fastapi.routing import APIRoute
+
+from access.keys import create_key, revoke_key
+from access.records import Grant
+from access.roles import PERMISSIONS, Role
+from access.users import add_user, disable_user, set_grant
+from api.admission import OPEN, Needs
+from api.app import create_app
+from api.attempts import MOST, Attempt, Attempts
+from api.credentials import credential
+from api.hot import SEED_ROUTES
+from database.records import Access
+from database.store import StoreUnavailable
+from tests.api.conftest import start
+from tests.api.serving import ENGAGEMENT, ROOT, UNIVERSITY, Server, free_port
+
+TOKEN_SECRET = "a secret for tokens that is long enough"
+PASSWORD = "correct horse battery"
+ON = {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": TOKEN_SECRET, "GRADEWATCH_RATE_LIMIT": "100000/minute"}
+PREDICT = "/api/v1/university/predict"
+GROUP, OTHER = "3 / Data Structures", "3 / Biology"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+TRAINED = ("engagement", "university", "school")
+DESCRIPTION = {"/openapi.json"}  # what the service takes and says; no record is in it
+
+
+def needed(route: Any) -> str | None:
+    """The permission that a route states."""
+    return next((one.dependency.permission for one in route.dependencies if isinstance(one.dependency, Needs)), None)
+
+
+def every_route() -> Iterator[Any]:
+    """The application's routes, also those that newer versions of the framework keep within their routers."""
+    for one in create_app().routes:
+        yield from one.original_router.routes if hasattr(one, "original_router") else [one]
+
+
+ROUTES = [
+    (route.path, method, needed(route))
+    for route in every_route()
+    if isinstance(route, APIRoute)
+    for method in sorted(route.methods)
+]
+ROUTES += [(seed, "POST", "predict") for seed in SEED_ROUTES]
+SECURED = [(path, method, permission) for path, method, permission in ROUTES if permission]
+
+
+class Guarded:
+    """A service that asks who they are, with a key of every role."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.keys = {role: self.key(f"a-{role}", role) for role in get_args(Role)}
+        self.until_known(self.keys["admin"])
+
+    def key(
+        self, name: str, role: Role, *, groups: tuple[str, ...] = (), domains: tuple[str, ...] = (), **how: Any
+    ) -> str:
+        with self.server.store() as store:
+            grant = Grant(role=role, domains=domains, groups=groups)
+            names = ["engagement", "university", "school"]
+            return create_key(store, name, grant, domains=names, actor="test", **how)[1]
+
+    def user(self, name: str, role: Role) -> None:
+        with self.server.store() as store:
+            add_user(store, name, Grant(role=role), PASSWORD, domains=[], actor="test")
+
+    def ask(self, method: str, path: str, key: str | None = None, **options: Any) -> httpx.Response:
+        headers = options.pop("headers", {}) | ({"authorization": f"Bearer {key}"} if key else {})
+        return self.server.client.request(method, path, headers=headers, **options)
+
+    def until_known(self, key: str) -> None:
+        self.server.until(lambda: self.ask("GET", "/api/v1/domains", key).status_code != 401)
+
+    def until_refused(self, key: str) -> httpx.Response:
+        answers: list[httpx.Response] = []
+
+        def refused() -> bool:
+            answers.append(self.ask("GET", "/api/v1/domains", key))
+            return answers[-1].status_code == 401
+
+        self.server.until(refused)
+        return answers[-1]
+
+    def sign_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
+        return self.server.client.post("/api/v1/token", data={"username": name, "password": password})
+
+    def token(self, name: str) -> str:
+        """A token of a user, as soon as the service knows the user."""
+        return str(self.server.until(lambda: self.sign_in(name).json().get("access_token")))
+
+    def entries(self, **about: Any) -> list[Access]:
+        with self.server.store() as store:
+            return store.accesses(**about)
+
+    def recorded(self, holds: Callable[[Access], bool]) -> Access:
+        """The newest entry that `holds`, as soon as there is one."""
+        found: Access = self.server.until(lambda: next((e for e in self.entries(limit=1000) if holds(e)), None))
+        return found
+
+
+@pytest.fixture(scope="session")
+def guarded(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("guarded") / "installation"))
+    with ExitStack() as stack:
+        yield Guarded(start(stack, folder, ON))
+
+
+# Routes -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_route_states_what_it_needs_once() -> None:
+    assert len(ROUTES) > 30
+    for route in every_route():
+        stated = [d for d in getattr(route, "dependencies", []) if isinstance(d.dependency, Needs) or d is OPEN]
+        if route.path not in DESCRIPTION:
+            assert len(stated) == 1, f"{route.path} says {len(stated)} times who may use it"
+
+
+def test_what_needs_no_permission_is_a_short_list() -> None:
+    without = [path for path, _, permission in ROUTES if permission is None]
+    assert without == ["/health", "/ready", "/api/v1/token", "/docs", "/docs/{name}"]
+
+
+@pytest.mark.parametrize("role", [None, *get_args(Role)])
+def test_each_role_is_let_in_where_the_table_says_and_nowhere_else(guarded: Guarded, role: Role | None) -> None:
+    allowed = PERMISSIONS[role] if role else frozenset()
+    for path, method, permission in SECURED:
+        address = re.sub(r"{\w+}", "nothing", path.replace("{domain}", "engagement"))
+        body = (
+            {} if method == "GET" else {"content": b'{"nonsense": 1}', "headers": {"content-type": "application/json"}}
+        )
+        answer = guarded.ask(method, address, guarded.keys[role] if role else None, **body)
+        wanted = "in" if permission in allowed else 401 if role is None else 403
+        got = "in" if answer.status_code not in (401, 403) else answer.status_code
+        assert got == wanted, f"{role} {method} {address}: {answer.status_code} {answer.text[:200]}"
+        assert answer.status_code < 500, answer.text
+        if wanted == 401:
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_the_page_shows_how_to_say_who_asks_and_what_may_come_of_it(guarded: Guarded) -> None:
+    page = guarded.server.get("/openapi.json")
+    assert set(page["components"]["securitySchemes"]) == {"key", "bearer", "login"}
+    by_route = {(path, method.lower()): permission for path, method, permission in ROUTES}
+    seen = 0
+    for path, item in page["paths"].items():
+        for method, operation in item.items():
+            template = re.sub(r"^/api/v1/(engagement|university|school|course|k12)(?=/|$)", "/api/v1/{domain}", path)
+            template = re.sub(
+                r"^/api/v1/domains/(engagement|university|school|course|k12)", "/api/v1/domains/{domain}", template
+            )
+            permission = by_route[template, method]
+            assert operation.get("x-permission") == permission, path
+            assert bool(operation.get("security")) == bool(permission), path
+            assert not permission or {"401", "403", "429"} <= operation["responses"].keys()
+            seen += 1
+    assert seen >= len(SECURED)
+
+
+def test_whoever_asks_nobody_is_told_whether_it_is_ready_not_what_serves(guarded: Guarded) -> None:
+    assert guarded.server.get("/ready")["champions"] == []
+    told = guarded.ask("GET", "/ready", guarded.keys["viewer"]).json()
+    assert len(told["champions"]) > 0
+
+
+# Keys ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_predicts_in_either_header_and_the_log_says_who_asked(guarded: Guarded) -> None:
+    key = guarded.keys["teacher"]
+    for headers in ({"authorization": f"Bearer {key}"}, {"Authorization": f"bearer  {key}"}, {"X-API-Key": key}):
+        said = guarded.server.predict("university", UNIVERSITY, headers=headers)
+        with guarded.server.store() as store:
+            logged = store.prediction(said["id"])
+        assert logged is not None
+        assert logged.actor == "key:a-teacher"
+
+
+def test_many_rows_and_files_are_logged_under_whoever_asked(guarded: Guarded) -> None:
+    key = {"authorization": f"Bearer {guarded.keys['teacher']}"}
+    many = guarded.server.post("/api/v1/engagement/predict/batch", [ENGAGEMENT] * 3, headers=key).json()
+    text = ",".join(ENGAGEMENT) + "\n" + ",".join(map(str, ENGAGEMENT.values()))
+    file = guarded.server.client.post(
+        "/api/v1/engagement/predict/batch", content=text, headers={**key, "content-type": "text/csv"}
+    )
+    assert file.status_code == 200, file.text
+    ids = [one["id"] for one in [*many["predictions"], *_said(file)]]
+    with guarded.server.store() as store:
+        found = [store.prediction(one) for one in ids]
+    assert [one and one.actor for one in found] == ["key:a-teacher"] * 4
+
+
+def _said(answer: httpx.Response) -> list[Any]:
+    return list(answer.json()["predictions"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("authorization", "")],
+        [("authorization", "Bearer")],
+        [("authorization", "{key}")],
+        [("authorization", "Basic {key}")],
+        [("authorization", "Bearer {key}x")],
+        [("authorization", "Bearer {key} {key}")],
+        [("authorization", "Bearer gw_")],
+        [("authorization", "Bearer {key}"), ("authorization", "Bearer {key}")],
+        [("authorization", "Bearer gw_other"), ("authorization", "Bearer {key}")],
+        [("authorization", "Bearer {key}"), ("x-api-key", "{key}")],
+        [("x-api-key", "{key}"), ("x-api-key", "{key}")],
+        [("x-api-key", "Bearer {key}")],
+        [("cookie", "key={key}")],
+    ],
+    ids=str,
+)
+def test_anything_but_one_good_key_in_one_header_is_refused(guarded: Guarded, headers: list[tuple[str, str]]) -> None:
+    given = [(name, value.format(key=guarded.keys["admin"])) for name, value in headers]
+    answer = guarded.server.client.post(PREDICT, json=UNIVERSITY, headers=given)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert guarded.keys["admin"] not in answer.text
+
+
+@pytest.mark.parametrize("question", ["api_key", "key", "token", "access_token", "X-API-Key", "authorization"])
+def test_a_key_in_an_address_is_no_key(guarded: Guarded, question: str) -> None:
+    for path in ("/api/v1/domains", "/api/v1/university/predictions"):
+        assert guarded.ask("GET", f"{path}?{question}={guarded.keys['admin']}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(f"x-{number}", "a") for number in range(200)],
+        [("x-long", "a" * 40_000)],
+        [("authorization", "Bearer " + "a" * 40_000)],
+    ],
+    ids=["many", "long", "long key"],
+)
+def test_a_flood_of_headers_is_turned_away(guarded: Guarded, headers: list[tuple[str, str]]) -> None:
+    answer = guarded.server.client.post(PREDICT, json=UNIVERSITY, headers=headers)
+    assert answer.status_code in (400, 431)
+
+
+def test_a_revoked_key_is_refused_within_a_poll_and_recorded_under_its_name(guarded: Guarded) -> None:
+    key = guarded.key("soon-revoked", "analyst")
+    guarded.until_known(key)
+    with guarded.server.store() as store:
+        revoke_key(store, "soon-revoked", actor="test")
+    assert guarded.until_refused(key).json()["detail"] == "this key was revoked"
+    entry = guarded.recorded(lambda e: e.action == "refused" and e.actor == "key:soon-revoked")
+    assert (entry.details["status"], entry.details["reason"]) == (401, "Unauthenticated")
+    assert entry.details["address"] == "127.0.0.1"
+
+
+def test_a_key_ends_when_its_time_is_over(guarded: Guarded) -> None:
+    key = guarded.key("short-lived", "viewer", lifetime=timedelta(seconds=2))
+    guarded.until_known(key)
+    assert guarded.until_refused(key).json()["detail"] == "this key has expired"
+
+
+def test_a_key_with_a_limit_is_told_what_is_left_and_when_to_come_back(guarded: Guarded) -> None:
+    key = guarded.key("hasty", "teacher", rate="3/hour")
+    guarded.until_known(key)
+    answers = [guarded.ask("POST", PREDICT, key, json=UNIVERSITY) for _ in range(4)]
+    last = answers[-1]
+    assert last.status_code == 429
+    assert last.json()["title"] == "TooManyRequests"
+    assert [answer.headers["ratelimit-limit"] for answer in answers] == ["3"] * 4
+    assert [answer.headers["ratelimit-remaining"] for answer in answers][-2:] == ["0", "0"]
+    assert 0 < int(last.headers["retry-after"]) <= 3600
+    assert guarded.ask("GET", "/api/v1/domains", guarded.keys["viewer"]).status_code == 200
+    guarded.recorded(lambda e: e.actor == "key:hasty" and e.details.get("status") == 429)
+
+
+# Tokens -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def anna(guarded: Guarded) -> str:
+    """A token of a teacher."""
+    guarded.user("anna", "teacher")
+    return guarded.token("anna")
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    at = int(time.time())
+    good = {"iss": "gradewatch", "aud": "gradewatch", "sub": "anna", "iat": at, "exp": at + 600, "rev": 1}
+    return {name: value for name, value in (good | changes).items() if value is not None}
+
+
+def forged(secret: str = TOKEN_SECRET, algorithm: str = "HS256", **changes: Any) -> str:
+    return jwt.encode(claims(**changes), secret, algorithm=algorithm)
+
+
+def test_a_signed_in_user_may_what_the_role_may(guarded: Guarded, anna: str) -> None:
+    answer = guarded.ask("POST", PREDICT, anna, json=UNIVERSITY)
+    assert answer.status_code == 200
+    with guarded.server.store() as store:
+        logged = store.prediction(answer.json()["id"])
+    assert logged is not None
+    assert logged.actor == "user:anna"
+    assert guarded.ask("GET", "/api/v1/university/batches", anna).status_code == 403
+    guarded.recorded(lambda e: e.actor == "user:anna" and e.action == "signed in")
+    refused = guarded.recorded(
+        lambda e: e.actor == "user:anna" and e.action == "refused" and e.details["status"] == 403
+    )
+    assert refused.details["route"] == "GET /api/v1/{domain}/batches"
+
+
+def test_a_token_made_with_the_right_secret_is_good_which_the_next_test_rests_on(guarded: Guarded, anna: str) -> None:
+    assert anna
+    assert guarded.ask("POST", PREDICT, forged(), json=UNIVERSITY).status_code == 200
+
+
+OLD = int(time.time()) - 3600
+BAD_TOKENS: dict[str, Callable[[], str]] = {
+    "expired": lambda: forged(iat=OLD, exp=OLD + 60),
+    "of another secret": lambda: forged(secret="another secret that is long enough, too"),
+    "alg none": lambda: jwt.encode(claims(), None, algorithm="none"),
+    "alg none with a signature": lambda: jwt.encode(claims(), None, algorithm="none") + forged().rpartition(".")[2],
+    "HS512": lambda: forged(secret=TOKEN_SECRET * 2, algorithm="HS512"),
+    "HS384 with our secret": lambda: jwt.encode(claims(), TOKEN_SECRET + "=" * 16, algorithm="HS384"),
+    "another audience": lambda: forged(aud="elsewhere"),
+    "more than one audience": lambda: forged(aud=["gradewatch", "elsewhere"]),
+    "another issuer": lambda: forged(iss="elsewhere"),
+    "from the future": lambda: forged(iat=int(time.time()) + 3600, exp=int(time.time()) + 7200),
+    "of nobody": lambda: forged(sub="nobody"),
+    "of a key": lambda: forged(sub="key:a-admin"),
+    "of another revision": lambda: forged(rev=2),
+    "revision as text": lambda: forged(rev="1"),
+    "revision as truth": lambda: forged(rev=True),
+    "no exp": lambda: forged(exp=None),
+    "no aud": lambda: forged(aud=None),
+    "no iss": lambda: forged(iss=None),
+    "no sub": lambda: forged(sub=None),
+    "no rev": lambda: forged(rev=None),
+    "no iat": lambda: forged(iat=None),
+    "cut off": lambda: forged()[:-5],
+    "changed": lambda: ".".join([forged().split(".")[0], forged(sub="root").split(".")[1], forged().split(".")[2]]),
+    "noise": lambda: "a.b.c",
+    "not ASCII": lambda: "ä.ö.ü",
+    "endless": lambda: "a" * 20_000 + ".b.c",
+}
+
+
+@pytest.mark.parametrize("token", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
+def test_a_token_that_is_not_ours_or_not_of_now_is_refused(
+    guarded: Guarded, anna: str, token: Callable[[], str]
+) -> None:
+    text = token()
+    assert guarded.ask("POST", PREDICT, anna, json=UNIVERSITY).status_code == 200
+    answer = guarded.server.client.post(
+        PREDICT, json=UNIVERSITY, headers=[(b"authorization", b"Bearer " + text.encode())]
+    )
+    assert answer.status_code == 401, answer.text
+    assert text[:10] not in answer.text
+
+
+def test_what_a_token_claims_about_its_role_changes_nothing(guarded: Guarded, anna: str) -> None:
+    assert anna
+    token = forged(role="admin", permissions=["audit"], scope="admin", scopes=["admin"])
+    assert guarded.ask("GET", "/api/v1/domains", token).status_code == 200
+    assert guarded.ask("GET", "/api/v1/accesses", token).status_code == 403
+
+
+@pytest.mark.parametrize("change", ["disabled", "other role"])
+def test_a_token_ends_when_its_user_changes(guarded: Guarded, change: str) -> None:
+    name = f"ben-{change.split(maxsplit=1)[0]}"
+    guarded.user(name, "admin")
+    token = guarded.token(name)
+    assert guarded.ask("GET", "/api/v1/accesses", token).status_code == 200
+    with guarded.server.store() as store:
+        if change == "disabled":
+            disable_user(store, name, actor="test")
+        else:
+            set_grant(store, name, Grant(role="viewer"), domains=[], actor="test")
+    guarded.until_refused(token)
+    if change == "disabled":
+        assert guarded.sign_in(name).status_code == 401
+    else:
+        assert guarded.ask("GET", "/api/v1/accesses", guarded.token(name)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("anna", "wrong"), ("anna", ""), ("anna", PASSWORD + " "), ("nobody", PASSWORD), ("", ""), ("a-admin", PASSWORD)],
+)
+def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(
+    guarded: Guarded, anna: str, name: str, password: str
+) -> None:
+    assert anna
+    answer = guarded.sign_in(name, password)
+    assert answer.status_code == 401
+    assert answer.json()["detail"] == "no user of that name and password may sign in"
+
+
+@pytest.mark.parametrize("body", [b"", b"username=anna", b"username=a&username=b&password=c", b"\xff", b"{}",
+                                  b"username=a&password=b&grant_type=client_credentials"])  # fmt: skip
+def test_a_form_that_is_none_is_refused_in_words(guarded: Guarded, body: bytes) -> None:
+    answer = guarded.server.client.post("/api/v1/token", content=body, headers=FORM)
+    assert answer.status_code == 422, answer.text
+
+
+def test_passwords_cannot_be_tried_without_end(guarded: Guarded) -> None:
+    guarded.user("carl", "viewer")
+    guarded.token("carl")
+    codes = [guarded.sign_in("carl", "wrong").status_code for _ in range(21)]  # two windows at most: one is full
+    assert 429 in codes
+    assert set(codes) == {401, 429}
+    guarded.recorded(lambda e: e.action == "refused" and e.actor == "user:carl" and e.details["status"] == 401)
+
+
+# Another's students ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def confined(guarded: Guarded) -> str:
+    """The key of a teacher of one class."""
+    key = guarded.key("one-class", "teacher", domains=("university",), groups=(GROUP,))
+    guarded.until_known(key)
+    return key
+
+
+def theirs(guarded: Guarded, row: dict[str, Any]) -> str:
+    """The id of a prediction that another teacher made."""
+    said = guarded.ask("POST", PREDICT, guarded.keys["teacher"], json=row)
+    assert said.status_code == 200, said.text
+    return str(said.json()["id"])
+
+
+def count(guarded: Guarded) -> int:
+    with guarded.server.store() as store:
+        return store.count_predictions()
+
+
+def test_a_teacher_predicts_for_the_own_class_only(guarded: Guarded, confined: str) -> None:
+    own, other = UNIVERSITY | {"student_id": "s1"}, UNIVERSITY | {"subject": "Biology"}
+    assert guarded.ask("POST", PREDICT, confined, json=own).status_code == 200
+    before = count(guarded)
+    csv = "\n".join(",".join(map(str, line)) for line in (own.keys(), own.values(), [*(own | other).values()]))
+    tries = [
+        guarded.ask("POST", PREDICT, confined, json=other),
+        guarded.ask("POST", "/api/predict/", confined, json=other),
+        guarded.ask("POST", PREDICT + "/batch", confined, json=[own, own, other]),
+        guarded.ask("POST", PREDICT + "/batch", confined, content=csv, headers={"content-type": "text/csv"}),
+        guarded.ask("POST", "/api/v1/engagement/predict", confined, json=ENGAGEMENT),
+        guarded.ask("POST", "/predict", confined, json=ENGAGEMENT),
+    ]
+    assert [answer.status_code for answer in tries] == [403] * len(tries), [answer.text for answer in tries]
+    assert count(guarded) == before
+    guarded.recorded(lambda e: e.actor == "key:one-class" and e.details.get("reason") == "Forbidden")
+
+
+def test_a_row_of_no_class_is_nobody_s_own(guarded: Guarded) -> None:
+    key = guarded.key("one-assignment", "teacher", domains=("engagement",), groups=("essay",))
+    guarded.until_known(key)
+    assert guarded.ask("POST", "/predict", key, json=ENGAGEMENT | {"assignment": "essay"}).status_code == 200
+    assert guarded.ask("POST", "/predict", key, json=ENGAGEMENT).status_code == 403
+
+
+def test_a_teacher_reads_the_own_class_only(guarded: Guarded, confined: str) -> None:
+    student = {"student_id": "reader-1"}
+    own, other = theirs(guarded, UNIVERSITY | student), theirs(guarded, UNIVERSITY | student | {"subject": "Biology"})
+    base = "/api/v1/university/predictions"
+    assert guarded.ask("GET", f"{base}/{own}", confined).status_code == 200
+    assert guarded.ask("GET", f"{base}/{other}", confined).status_code == 403
+    assert guarded.ask("GET", f"/api/v1/engagement/predictions/{own}", confined).status_code == 403
+    listed = guarded.ask("GET", base, confined).json()["predictions"]
+    assert {one["group"] for one in listed} == {GROUP}
+    found = guarded.ask("POST", f"{base}/find", confined, json={"student": "reader-1"}).json()["predictions"]
+    assert [one["id"] for one in found] == [own]
+    everyone = guarded.ask("POST", f"{base}/find", guarded.keys["teacher"], json={"student": "reader-1"}).json()
+    assert {one["id"] for one in everyone["predictions"]} == {own, other}
+
+
+def test_one_confined_to_a_domain_sees_and_changes_no_other(guarded: Guarded) -> None:
+    key = guarded.key("one-domain", "admin", domains=("university",))
+    guarded.until_known(key)
+    assert [one["name"] for one in guarded.ask("GET", "/api/v1/domains", key).json()["domains"]] == ["university"]
+    models = guarded.ask("GET", "/api/v1/models", key).json()
+    assert (
+        {one["domain"] for one in models["models"]} == {one["domain"] for one in models["champions"]} == {"university"}
+    )
+    for path in ("models?domain=engagement", "models/history?domain=engagement", "engagement/drift",
+                 "domains/engagement", "engagement/performance", "accesses", "accesses?domain=engagement"):  # fmt: skip
+        assert guarded.ask("GET", f"/api/v1/{path}", key).status_code == 403, path
+    for path in ("/admin/cache/stats", "/metrics"):
+        assert guarded.ask("GET", path, key).status_code == 403, path
+    rollback = {"domain": "engagement", "reason": "mine"}
+    assert guarded.ask("POST", "/api/v1/models/rollback", key, json=rollback).status_code == 403
+    activate = {"domain": "engagement", "version": models["models"][0]["version"]}
+    assert guarded.ask("POST", "/api/v1/models/activate", key, json=activate).status_code == 403
+    assert guarded.ask("GET", "/api/v1/university/drift", key).status_code == 200
+
+
+# The record -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_look_at_predictions_is_recorded_before_it_is_answered(guarded: Guarded) -> None:
+    key, base = guarded.key("reader", "analyst"), "/api/v1/university/predictions"
+    guarded.until_known(key)
+    logged_id = theirs(guarded, UNIVERSITY | {"student_id": "recorded-1"})
+    guarded.ask("GET", base, key)
+    guarded.ask("POST", f"{base}/find", key, json={"student": "recorded-1"})
+    guarded.ask("GET", f"{base}/{logged_id}", key)
+    entries = guarded.entries(actor="key:reader", domain="university")  # at once: no waiting
+    assert [entry.action for entry in entries] == ["prediction read", "student looked up", "predictions listed"]
+    with guarded.server.store() as store:
+        logged = store.prediction(logged_id)
+    assert logged is not None
+    assert entries[0].details == {"prediction": logged_id, "student": logged.student}
+    assert entries[1].details == {"student": logged.student, "found": 1}
+    assert "recorded-1" not in msgspec.json.encode(guarded.entries(limit=1000)).decode()
+
+
+def test_what_is_uploaded_and_changed_is_recorded(guarded: Guarded) -> None:
+    analyst, admin = guarded.keys["analyst"], guarded.keys["admin"]
+    logged_id = theirs(guarded, UNIVERSITY | {"student_id": "recorded-2"})
+    target = next(iter(guarded.ask("GET", "/api/v1/domains/university", analyst).json()["targets"]))["name"]
+    outcome = guarded.ask(
+        "POST", "/api/v1/university/outcomes", analyst, json=[{"prediction_id": logged_id, target: 60}]
+    )
+    assert outcome.status_code == 200, outcome.text
+    champion = guarded.ask("GET", "/api/v1/models?domain=engagement", admin).json()["champions"][0]
+    activate = {"domain": "engagement", "version": champion["version"]}
+    guarded.ask("POST", "/api/v1/models/activate", admin, json=activate)
+    guarded.ask("DELETE", "/admin/cache", admin)
+    assert [e.action for e in guarded.entries(actor="key:a-analyst", action="outcomes uploaded")]
+    assert [e.action for e in guarded.entries(actor="key:a-admin", action="cache emptied")]
+    said = guarded.ask("GET", "/api/v1/accesses?actor=key:a-admin", admin).json()["accesses"]
+    assert said[0]["action"] == "cache emptied"
+
+
+def test_changes_of_champions_name_who_made_them(guarded: Guarded) -> None:
+    admin = guarded.keys["admin"]
+    champion = guarded.ask("GET", "/api/v1/models?domain=school", admin).json()["champions"][0]
+    activate = {"domain": "school", "version": champion["version"]}
+    done = guarded.ask("POST", "/api/v1/models/activate", admin, json=activate)
+    assert done.status_code in (200, 409), done.text
+    if done.status_code == 200:
+        assert {one["actor"] for one in done.json()["successions"]} == {"key:a-admin"}
+
+
+def test_no_secret_is_in_the_log_or_the_record(guarded: Guarded, anna: str) -> None:
+    guarded.sign_in("anna", "a wrong password, typed here")
+    guarded.sign_in("my password in the wrong field", "x")
+    guarded.ask("GET", f"/api/v1/domains?key={guarded.keys['admin']}")
+    guarded.ask("GET", "/api/v1/domains", guarded.keys["admin"] + "x")
+    guarded.recorded(lambda e: e.details.get("route") == "POST /api/v1/token")
+    time.sleep(0.3)  # request lines are written together
+    kept = guarded.server.words() + msgspec.json.encode(guarded.entries(limit=10_000)).decode()
+    assert '"route":"/api/v1/token"' in kept
+    secrets = [*guarded.keys.values(), anna, TOKEN_SECRET, PASSWORD, "a wrong password", "wrong field", forged()[:40]]
+    assert [secret for secret in secrets if secret in kept] == []
+    assert not re.search(r"gw_[A-Za-z0-9_-]{20}", kept)
+    assert not re.search(r"eyJ[A-Za-z0-9_-]{10}", kept)
+
+
+class Journal:
+    """Entries in memory, of a database that can be away."""
+
+    def __init__(self) -> None:
+        self.entries: list[Access] = []
+        self.calls: list[int] = []
+        self.gone = False
+
+    def add_accesses(self, entries: list[Access]) -> None:
+        if self.gone:
+            raise StoreUnavailable("gone")
+        self.calls.append(len(entries))
+        self.entries += entries
+
+
+def refuse(attempts: Attempts, number: int) -> None:
+    for one in range(number):
+        attempts.note(Attempt(f"key:{one}", 401, "Unauthenticated", "GET /x", f"10.0.{one // 256}.{one % 256}"))
+
+
+def test_attackers_do_not_decide_how_much_is_written() -> None:
+    journal = Journal()
+    attempts = Attempts(journal)  # type: ignore[arg-type]
+    refuse(attempts, 10_000)
+    assert asyncio.run(attempts.write()) == MOST + 1
+    assert sum(entry.details["count"] for entry in journal.entries) == 10_000
+    assert asyncio.run(attempts.write()) == 0
+    assert journal.calls == [MOST + 1]
+
+
+def test_what_the_database_does_not_take_waits_within_bounds() -> None:
+    journal = Journal()
+    attempts = Attempts(journal)  # type: ignore[arg-type]
+    journal.gone = True
+    for _ in range(20):
+        refuse(attempts, 100)
+        asyncio.run(attempts.write())
+    journal.gone = False
+    asyncio.run(attempts.write())
+    assert sum(entry.details["count"] for entry in journal.entries) == 2000
+    assert len(journal.entries) <= MOST + 1
+
+
+# Where it listens -----------------------------------------------------------------------------------------------------
+
+
+def test_without_sign_in_only_this_machine_is_answered(shared: Server) -> None:
+    assert shared.client.get("/api/v1/domains").status_code == 200
+    for forged_headers in (
+        {"x-forwarded-for": "203.0.113.5"},
+        {"x-forwarded-for": "203.0.113.5", "host": "localhost"},
+        {"x-forwarded-for": "127.0.0.1"},
+        {"forwarded": "for=203.0.113.5"},
+        {"x-real-ip": "127.0.0.1"},
+        {"via": "1.1 proxy"},
+    ):
+        for method, path in (("GET", "/api/v1/domains"), ("POST", "/predict"), ("GET", "/metrics")):
+            answer = shared.client.request(method, path, headers=forged_headers)
+            assert answer.status_code == 403, (forged_headers, path)
+            assert answer.json()["title"] == "NotLocal"
+    with shared.store() as store:
+        shared.until(lambda: [e for e in store.accesses(action="refused") if e.details["reason"] == "NotLocal"])
+
+
+def test_without_sign_in_nobody_signs_in_and_the_page_asks_for_nothing(shared: Server) -> None:
+    assert shared.client.post("/api/v1/token", data={"username": "a", "password": "b"}).status_code == 404
+    page = shared.get("/openapi.json")
+    assert not any(operation.get("security") for item in page["paths"].values() for operation in item.values())
+    assert "ratelimit-limit" not in shared.client.get("/api/v1/domains").headers
+
+
+UNSAFE: list[tuple[list[str], dict[str, str], str]] = [
+    (["--host", "0.0.0.0"], {}, "GRADEWATCH_AUTH=on"),
+    ([], {"UVICORN_HOST": "0.0.0.0"}, "GRADEWATCH_AUTH=on"),
+    ([], {"GRADEWATCH_ALLOWED_HOSTS": "127.0.0.1,predict.school.example"}, "GRADEWATCH_AUTH=on"),
+    ([], {"GRADEWATCH_AUTH": "on"}, "set GRADEWATCH_TOKEN_SECRET"),
+]
+
+
+@pytest.mark.parametrize(("options", "environment", "words"), UNSAFE, ids=str)
+def test_the_service_does_not_start_where_it_would_let_anyone_in(
+    tmp_path: Path, options: list[str], environment: dict[str, str], words: str
+) -> None:
+    command = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(free_port()), *options]
+    settings = {"GRADEWATCH_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), **environment}
+    ended = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert words in ended.stderr
+    assert not (tmp_path / "gradewatch.db").exists()
+
+
+def test_one_key_or_token_is_read_from_headers_and_nothing_else() -> None:
+    assert credential([(b"host", b"a"), (b"authorization", b"Bearer abc")]) == b"abc"
+    assert credential([(b"x-api-key", b"gw_abc")]) == b"gw_abc"
+    assert credential([(b"host", b"a")]) is None
