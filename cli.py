@@ -723,6 +723,50 @@ def serve(
 
 
 @app.command()
+def loadtest(
+    url: Annotated[str, typer.Argument(help="Address of the service, such as http://127.0.0.1:8000.")],
+    domain: Domain = "engagement",
+    rows: Annotated[int, typer.Option(help="Rows of one request; more than one go to the batch route.")] = 1,
+    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Send these rows.")] = None,
+    connections: Annotated[int, typer.Option(help="Connections at once.")] = 16,
+    seconds: Annotated[float, typer.Option(help="End after so many seconds, 600 at most.")] = 10.0,
+    requests: Annotated[int | None, typer.Option(help="End after so many requests.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="It is mine to burden, although it is another machine.")] = False,
+) -> None:
+    """Send predictions for a bounded time, and print latencies, throughput and errors. They are logged as others are.
+
+    The API key is read from GRADEWATCH_API_KEY. Exit code 1 when any request failed.
+    """
+    from deployment.loadtest import key_of_environment, plan_load, require_consent, run_load
+    from deployment.render import load_table
+
+    require_consent(url, consent=yes)
+    bounds: Any = {"connections": connections, "seconds": seconds, "requests": requests}
+    result = run_load(plan_load(url, domain, rows=rows, file=file, key=key_of_environment(), **bounds))
+    out.print(load_table(result))
+    raise typer.Exit(1 if result.errors else 0)
+
+
+@app.command("security-check")
+def security_check(
+    url: Annotated[str, typer.Argument(help="Address of the service, such as http://127.0.0.1:8000.")],
+    yes: Annotated[bool, typer.Option("--yes", help="It is mine to test, although it is another machine.")] = False,
+) -> None:
+    """Look at a running service as a stranger would, and print what to mend. It changes nothing.
+
+    The API key of GRADEWATCH_API_KEY is used where a stranger would be turned away at once. Exit code 1 on a finding.
+    """
+    from deployment.loadtest import key_of_environment, require_consent
+    from deployment.render import findings_table
+    from deployment.security import check_service
+
+    require_consent(url, consent=yes)
+    findings = check_service(url, key=key_of_environment())
+    out.print(findings_table(findings))
+    raise typer.Exit(0 if all(finding.safe for finding in findings) else 1)
+
+
+@app.command()
 def run(
     api_port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
     dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
@@ -773,6 +817,7 @@ def _refusals() -> tuple[type[Exception], ...]:
     """The errors that are answers: their message is for the user."""
     from access.records import BadGrant
     from database.store import Conflict, StoreUnavailable
+    from deployment.loadtest import BadAddress
     from drift.report import NotComparable, SameSample
     from model.artifacts import CorruptArtifact, MissingArtifact
     from model.bundle import BrokenBundle
@@ -808,6 +853,7 @@ def _refusals() -> tuple[type[Exception], ...]:
         UnknownChampion,
         UnusableHome,
         UnusableOutput,
+        BadAddress,
         BadGrant,
         UnsafeStart,
         OSError,
