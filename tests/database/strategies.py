@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from database.records import Answer, BatchRow, Cell, Prediction, new_id
+from database.records import Answer, BatchRow, Cell, Factor, Prediction, new_id
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 """Any text that every database can hold in a column: PostgreSQL has no NUL."""
@@ -25,10 +25,11 @@ documents = st.dictionaries(names, json_values, max_size=4)
 times = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # zone beside
 maybe = st.none() | words
 
+factors = st.builds(Factor, feature=names, value=cells, effect=numbers, direction=st.sampled_from(["raises", "lowers"]))
 answers = st.builds(
     Answer,
     target=names,
-    value=values,
+    value=st.none() | values,
     naive=values,
     model=words,
     generation=st.integers(0, 2**31 - 1),
@@ -36,6 +37,8 @@ answers = st.builds(
     coverage=st.none() | st.floats(0, 1),
     probabilities=st.none() | st.dictionaries(names, numbers, max_size=3),
     out_of_range=st.lists(names, max_size=3).map(tuple),
+    insufficient=st.lists(names, max_size=3).map(tuple),
+    factors=st.lists(factors, max_size=2).map(tuple),
 )
 predictions = st.builds(
     Prediction,

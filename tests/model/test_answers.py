@@ -1,0 +1,160 @@
+"""What an answer says, and what it does not: too little known, unlike the training rows, alone or among others."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from database.records import Cell, ChampionKey, Outcome, Prediction
+from model.home import Home
+from model.performance import measure_target
+from model.predictor import ENOUGH_KNOWN, Predictor
+from model.registry import install
+from model.service import PredictionService
+from preprocessing.rows import ValidRow
+from preprocessing.validate import rows_of
+from retraining.champions import register
+from tests.training.making import GRADE, MARK, SCHEMA, make_frame
+from training.train import Training
+
+Row = Mapping[str, Cell]
+Taught = Callable[..., Training]
+NOON = datetime(2026, 1, 1, tzinfo=UTC)
+KEYS = pytest.mark.parametrize("key", [MARK, GRADE], ids=lambda key: key.target)
+
+
+def predictor_of(taught: Taught, key: ChampionKey = MARK, **importance: float) -> Predictor:
+    """A predictor, told that its importance is another where some is given."""
+    bundle = taught(key).bundle
+    if importance:
+        manifest = msgspec.structs.replace(bundle.manifest, importance=importance)
+        bundle = msgspec.structs.replace(bundle, manifest=manifest)
+    return Predictor(bundle, "v")
+
+
+def rows(n: int = 30) -> list[Row]:
+    return [row.inputs for row in rows_of(make_frame(n, seed=5), SCHEMA)]
+
+
+def full() -> Row:
+    return {"hours": 20.0, "before": 11.0, "support": "mid", "subject": "art", "sex": "f"}
+
+
+@KEYS
+def test_a_row_that_lacks_most_of_what_the_model_rests_on_gets_no_answer_but_the_naive_one(
+    taught: Taught, key: ChampionKey
+) -> None:
+    predictor = predictor_of(taught, key, hours=3.0, before=1.0, support=1.0)
+    (answer,) = predictor.answer([{**full(), "hours": None, "subject": None}], generation=1, explain=5)
+    assert answer.value is None
+    assert answer.insufficient == ("hours", "subject")
+    assert (answer.interval, answer.coverage, answer.probabilities, answer.factors) == (None, None, None, ())
+    assert answer.naive == predictor.manifest.naive.answer(full())
+    (known,) = predictor.answer([{**full(), "subject": None}], generation=1)
+    assert (known.value is None, known.insufficient) == (False, ())
+
+
+def test_exactly_half_of_the_importance_known_is_enough(taught: Taught) -> None:
+    assert ENOUGH_KNOWN == 0.5
+    row = {**full(), "hours": None}
+    assert predictor_of(taught, hours=1.0, before=1.0).answer([row], generation=1)[0].value is not None
+    assert predictor_of(taught, hours=1.01, before=1.0).answer([row], generation=1)[0].value is None
+
+
+def test_a_model_that_rests_on_nothing_in_particular_answers_all_the_same(taught: Taught) -> None:
+    bare = dict.fromkeys(full())
+    (answer,) = predictor_of(taught, hours=0.0).answer([{**bare, "before": 3.0}], generation=1)
+    assert answer.value is not None
+
+
+@KEYS
+def test_a_row_unlike_any_training_row_is_answered_without_a_promise(taught: Taught, key: ChampionKey) -> None:
+    predictor = predictor_of(taught, key)
+    low, high = predictor.manifest.ranges["hours"]
+    for change, named in (
+        ({"hours": high + 1e-6}, ("hours",)),
+        ({"hours": low - 1.0, "subject": "alchemy"}, ("hours", "subject")),
+        ({"subject": "alchemy"}, ("subject",)),
+        ({"hours": None, "subject": None}, ()),
+        ({"hours": high}, ()),
+    ):
+        (answer,) = predictor.answer([{**full(), **change}], generation=1)
+        assert answer.out_of_range == named
+        assert answer.value is not None
+        promised = key == MARK and not named
+        assert (answer.interval is not None, answer.coverage is not None) == (promised, promised)
+        assert (answer.probabilities is not None) == (key == GRADE)
+
+
+def test_a_level_of_the_schema_that_no_training_row_had_is_outside(taught: Taught) -> None:
+    bundle = taught(MARK).bundle
+    seen = {**bundle.manifest.reference, "support": (("low", 0.5), ("mid", 0.5))}
+    narrow = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, reference=seen))
+    one, two = (Predictor(narrow, "v").answer([{**full(), "support": s}] * 2, generation=1) for s in ("high", "low"))
+    assert [answer.out_of_range for answer in (*one, *two)] == [("support",), ("support",), (), ()]
+
+
+cells = st.fixed_dictionaries(
+    {
+        "hours": st.none() | st.floats(-5, 60),
+        "before": st.integers(0, 20).map(float),
+        "support": st.sampled_from(["low", "mid", "high"]),
+        "subject": st.none() | st.sampled_from(["art", "chess", "alchemy"]),
+    }
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.lists(cells, min_size=2, max_size=6))
+@KEYS
+def test_a_row_says_the_same_alone_and_among_others(taught: Taught, key: ChampionKey, asked: list[Row]) -> None:
+    predictor = predictor_of(taught, key, hours=1.5, before=1.0)
+    together = predictor.answer(asked, generation=1)
+    for row, answer in zip(asked, together, strict=True):
+        (alone,) = predictor.answer([row], generation=1)
+        assert (alone.out_of_range, alone.insufficient) == (answer.out_of_range, answer.insufficient)
+        assert alone.value == answer.value
+        assert (answer.value is None) == (row["hours"] is None) == bool(answer.insufficient)
+
+
+def test_what_was_not_answered_is_counted_apart_and_is_no_error(taught: Taught) -> None:
+    predictor = predictor_of(taught, hours=3.0, before=1.0)
+    asked = [{**row, "hours": None if place % 3 == 0 else 10.0} for place, row in enumerate(rows(60))]
+    matched = [
+        (
+            Prediction(
+                id=str(place), domain="d", moment="start", inputs=row, answers=(answer,), source="test", at=NOON
+            ),
+            Outcome(domain="d", target="mark", value=10.0, at=NOON, prediction=str(place)),
+        )
+        for place, (row, answer) in enumerate(zip(asked, predictor.answer(asked, generation=1), strict=True))
+    ]
+    found = measure_target(SCHEMA.target_by_name["mark"], matched)
+    assert (found.n, found.unanswered) == (40, 20)
+    assert found.mae is not None
+    errors = [abs(float(p.answers[0].value) - 10.0) for p, _ in matched if p.answers[0].value is not None]
+    assert found.mae.value == pytest.approx(np.mean(errors))
+    silent = measure_target(SCHEMA.target_by_name["mark"], matched[::3])
+    assert (silent.n, silent.unanswered, silent.verdict) == (0, 20, "not enough data")
+
+
+def test_an_answer_of_any_kind_comes_back_from_the_log_as_it_was_said(home: Home, taught: Taught) -> None:
+    for key in (MARK, GRADE):
+        bundle = taught(key).bundle
+        told = msgspec.structs.replace(bundle.manifest, importance={"hours": 3.0, "before": 1.0})
+        model = register(home.store, home.artifacts, msgspec.structs.replace(bundle, manifest=told))
+        install(home.store, [model], action="promote", actor="test", reason="")
+    home.champions.refresh()
+    service = PredictionService(home.schemas, home.champions, home.store, secret=home.secret)
+    asked = [full(), {**full(), "hours": None}, {**full(), "subject": "alchemy"}, {**full(), "hours": 99.0}]
+    valid = [ValidRow(row=place, inputs=row, moment="start") for place, row in enumerate(asked)]
+    for explain in (0, 4):
+        for said in service.answer(SCHEMA, valid, source="test", actor="key:x", explain=explain):
+            assert home.store.prediction(said.id) == said
+            assert said.actor == "key:x"
+    with pytest.raises(ValueError, match="0 to 20"):
+        service.score(SCHEMA, valid, source="test", explain=21)
