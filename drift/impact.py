@@ -44,7 +44,7 @@ def describe_expected(expected: ExpectedError) -> str:
     """The expected error in plain sentences, its assumption among them."""
     unit = f" {expected.unit}" if expected.unit else ""
     told = (
-        f"{expected.after:.3g}{unit} after {expected.before:.3g} in training ({expected.change:+.2g}, 95 % interval "
+        f"{expected.after:.3g}{unit} after {expected.before:.3g} in training ({expected.change:+.2g}, 95% interval "
         f"{expected.change_low:+.2g} to {expected.change_high:+.2g}, {expected.n_current:,} rows)"
     )
     if expected.sure:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from drift.column import BinnedColumn, CategoricalColumn, Column, Floats, NumericColumn
 from drift.profile import Profile
-from drift.report import ColumnDrift, DriftReport, describe
+from drift.report import ColumnDrift, DriftReport, SegmentDrift, costs_of, describe, sentences_of
 from drift.univariate import aligned
 
 STYLES = {"drift": "bold red", "warn": "yellow", "ok": "green", "undecided": "dim", "constant": "dim"}
@@ -38,14 +38,16 @@ def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
     title = f"Drift of {report.domain}: {report.n_current:,} rows against {report.n_reference:,}"
     table = Table(box=box.SIMPLE, title=Text(title), caption=Text(report.summary), caption_justify="left")
     table.add_column("column", overflow="fold")
-    for head in ("verdict", "effect", "p adjusted"):
+    priced = any(column.severity is not None for column in report.columns)
+    for head in ("verdict", "effect", *(("severity",) if priced else ()), "p adjusted"):
         table.add_column(head, no_wrap=True)
     table.add_column("what changed")
     for column in report.columns[:limit]:
         verdict = Text(_verdict(column), style=STYLES[_verdict(column)])
         effect = f"{column.effect:.3f} ({_range(column)})"
         change = _short(describe(column).partition(": ")[2], 160) if column.alarming else ""
-        table.add_row(Text(_short(column.label)), verdict, effect, f"{column.p_adjusted:.2g}", Text(change))
+        severity = [_severity(column)] if priced else []
+        table.add_row(Text(_short(column.label)), verdict, effect, *severity, f"{column.p_adjusted:.2g}", Text(change))
     return table
 
 
@@ -77,6 +79,25 @@ def _range(column: ColumnDrift) -> str:
     return f"{column.effect_low:.3f}–{column.effect_high:.3f}"
 
 
+def _severity(column: ColumnDrift) -> str:
+    if column.severity is None or column.severity_low is None or column.severity_high is None:
+        return ""
+    return f"{column.severity:.2g} ({column.severity_low:.2g}–{column.severity_high:.2g})"
+
+
+def _mean(column: ColumnDrift) -> str:
+    if column.mean_reference is None or column.mean_current is None:
+        return ""
+    moved = f"{column.mean_change_low:+.2g} to {column.mean_change_high:+.2g}"
+    return f"{column.mean_reference:.3g} → {column.mean_current:.3g} ({moved})"
+
+
+def _values(column: ColumnDrift) -> str:
+    ends = (column.lowest_reference, column.highest_reference, column.lowest_current, column.highest_current)
+    told = [f"{end:.4g}" if end is not None else "?" for end in ends]
+    return f"{told[0]}–{told[1]} → {told[2]}–{told[3]}" if ends != (None,) * 4 else ""
+
+
 def _missing(column: ColumnDrift) -> str:
     return f"{column.missing.rate_reference:.1%} → {column.missing.rate_current:.1%}"
 
@@ -93,8 +114,8 @@ class _Card(NamedTuple):
     numbers: str
 
 
-HEADS = ("column", "verdict", "effect", "range", "limit", "statistic", "p", "p adjusted", "rows", "rows before")
-MORE_HEADS = ("missing", "missing before", "PSI", "JS", "W")
+HEADS = ("column", "verdict", "severity", "effect", "range", "limit", "statistic", "p", "p adjusted", "rows")
+MORE_HEADS = ("rows before", "missing", "missing before", "mean", "values", "PSI", "JS", "W", "W in sd")
 
 
 def render_html(report: DriftReport, reference: Profile, current: Profile) -> str:
@@ -112,7 +133,19 @@ def render_html(report: DriftReport, reference: Profile, current: Profile) -> st
         ("Still the same", _cards_of(cards, "ok") + _cards_of(cards, "constant")),
     ]
     rows = [_row(column) for column in report.columns]
-    page: str = _template().render(report=report, sections=sections, heads=HEADS + MORE_HEADS, rows=rows)
+    costs = costs_of(report)
+    finding, *changes = [sentence for sentence in sentences_of(report) if sentence not in costs]
+    heads, segments = HEADS + MORE_HEADS, [_segment(segment) for segment in report.segments]
+    page: str = _template().render(
+        report=report,
+        finding=finding,
+        changes=changes,
+        costs=costs,
+        sections=sections,
+        heads=heads,
+        rows=rows,
+        segments=segments,
+    )
     return page
 
 
@@ -122,6 +155,11 @@ def _template() -> Any:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
+
+
+def _segment(segment: SegmentDrift) -> tuple[str, str, str, str]:
+    told = segment.reason or " ".join(map(describe, segment.flagged[:3])) or "No drift found."
+    return _short(segment.segment), f"{segment.n_current:,}", f"{segment.n_reference:,}", _short(told, 400)
 
 
 def _cards_of(cards: list[tuple[ColumnDrift, _Card]], verdict: str) -> list[_Card]:
@@ -138,14 +176,18 @@ def _card(column: ColumnDrift, reference: Profile, current: Profile, draw: bool)
     plot = _plot(before, after) if draw and before and after else None
     numbers = f"effect {column.effect:.3f} ({_range(column)}), limit {column.threshold:g}, p {column.p_adjusted:.2g}"
     numbers += f", missing {_missing(column)}" if column.missing.statistic is not None else ""
+    numbers += f", mean {_mean(column)}" if _mean(column) else ""
+    numbers += f", severity {_severity(column)}" if _severity(column) else ""
+    numbers += f", {column.n_current:,} rows against {column.n_reference:,}"
     return _Card(_short(column.label), _verdict(column), _short(describe(column), 400), plot, numbers)
 
 
 def _row(column: ColumnDrift) -> tuple[str, ...]:
-    further = (column.psi, column.jensen_shannon, column.wasserstein)
+    further = (column.psi, column.jensen_shannon, column.wasserstein, column.wasserstein_deviations)
     return (
         _short(column.label),
         _verdict(column),
+        _severity(column),
         f"{column.effect:.3f}",
         _range(column),
         f"{column.threshold:g}",
@@ -156,6 +198,8 @@ def _row(column: ColumnDrift) -> tuple[str, ...]:
         f"{column.n_reference:,}",
         f"{column.missing.rate_current:.1%}",
         f"{column.missing.rate_reference:.1%}",
+        _mean(column),
+        _values(column),
         *("" if value is None else f"{value:.3g}" for value in further),
     )
 

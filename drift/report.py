@@ -634,7 +634,7 @@ def describe_answers(column: ColumnDrift) -> str:
         return ""
     change = column.mean_current - column.mean_reference
     told = (
-        f"from {column.mean_reference:.3g} to {column.mean_current:.3g} ({change:+.2g}, 95 % interval {low:+.2g} to "
+        f"from {column.mean_reference:.3g} to {column.mean_current:.3g} ({change:+.2g}, 95% interval {low:+.2g} to "
         f"{high:+.2g}, {column.n_current:,} rows)"
     )
     target = column.column.removeprefix(PREDICTION)
@@ -647,9 +647,7 @@ def describe_joint(joint: JointDrift) -> str:
     """What telling rows apart showed, in a plain sentence."""
     found = joint.separation
     n = f"{found.n_current:,} rows against {found.n_reference:,}"
-    told = (
-        f"{found.auc:.0%} of pairs (95 % interval {found.auc_low:.0%} to {found.auc_high:.0%}; 50 % is guessing; {n})"
-    )
+    told = f"{found.auc:.0%} of pairs (95% interval {found.auc_low:.0%} to {found.auc_high:.0%}; 50% is guessing; {n})"
     by = ", ".join(one.column for one in found.columns)
     besides = f", even without {', '.join(found.left_out)}" if found.left_out else ""
     if joint.verdict in ALARMING:
@@ -663,19 +661,24 @@ def describe_joint(joint: JointDrift) -> str:
     return f"Whether rows of now can be told from earlier ones is open: in {told}."
 
 
-def describe_costs(report: DriftReport) -> str:
-    """What the change likely costs: how the mean answers moved, and the error to be expected; empty when unknown."""
+def costs_of(report: DriftReport) -> list[str]:
+    """What the change likely costs, in sentences: how the mean answers moved, and the error to be expected."""
     predictions = [column for column in report.columns if column.column.startswith(PREDICTION)]
     sentences = [describe_answers(column) for column in sorted(predictions, key=lambda one: one.column)]
     sentences += [describe_expected(report.expected)] if report.expected else []
-    return " ".join(sentence for sentence in sentences if sentence)
+    return [sentence for sentence in sentences if sentence]
 
 
 def summarise_report(report: DriftReport) -> str:
     """The report in a few plain sentences: what changed and by how much, then what that likely costs."""
+    return " ".join(sentences_of(report))
+
+
+def sentences_of(report: DriftReport) -> list[str]:
+    """The parts of the summary, the finding first."""
     rows = f"{report.n_current:,} rows against {report.n_reference:,}"
     if not report.n_current or not report.n_reference:
-        return f"No verdict: one of the samples is empty ({rows})."
+        return [f"No verdict: one of the samples is empty ({rows})."]
     count, total = len(report.flagged), len(report.columns)
     undecided = sum(column.verdict == "undecided" for column in report.columns)
     told = report.joint is not None and report.joint.verdict in ALARMING
@@ -687,13 +690,13 @@ def summarise_report(report: DriftReport) -> str:
         else f"No drift found in {rows}.",
         *(describe(column) for column in report.flagged[:3]),
         describe_joint(report.joint) if report.joint and told else "",
-        describe_costs(report),
+        *costs_of(report),
         f"{undecided} of {total} columns are undecided: too few rows to tell." if undecided else "",
         describe_open(report),
         describe_segments(report),
         f"Compared with {report.basis}." if report.basis else "",
     ]
-    return " ".join(part for part in parts if part)
+    return [part for part in parts if part]
 
 
 def describe_open(report: DriftReport) -> str:
