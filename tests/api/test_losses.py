@@ -1,0 +1,125 @@
+"""Killed services and databases that go away: what was acknowledged is kept, what cannot be kept is not answered."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+
+import httpx
+import pytest
+
+from database.migrate import copy
+from database.store import open_store
+from tests.api.serving import ENGAGEMENT, Server
+from tests.conftest import Mongo, Postgres, running_mongo, running_postgres
+
+PREDICT = "/api/v1/engagement/predict"
+CONNECTIONS = 4
+KILLS = 3
+
+
+def moved(installation: Path, url: str) -> None:
+    """Bring what the installation's own database holds to `url`, champions and all."""
+    source, target = open_store(f"sqlite:///{installation / 'gradewatch.db'}"), open_store(url)
+    try:
+        copy(source, target)
+    finally:
+        source.close()
+        target.close()
+
+
+def ask_until_it_ends(server: Server, acknowledged: list[str]) -> None:
+    """One row at a time, and a batch every fifth time."""
+    with httpx.Client(base_url=server.url, timeout=30) as client, suppress(httpx.TransportError):
+        while True:
+            acknowledged.append(client.post(PREDICT, json=ENGAGEMENT).json()["id"])
+            if len(acknowledged) % 5 == 0:
+                said = client.post(f"{PREDICT}/batch", json=[ENGAGEMENT] * 20).json()
+                acknowledged.extend(one["id"] for one in said["predictions"])
+
+
+@pytest.mark.parametrize("database", ["sqlite", "mongo"])
+def test_killed_again_and_again_under_load_a_service_loses_nothing_it_acknowledged(
+    database: str, serve: Callable[..., Server], installation: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{installation / 'gradewatch.db'}"
+    if database == "mongo":
+        url = request.getfixturevalue("mongo_url")
+        moved(installation, url)
+    acknowledged: list[str] = []
+    for _ in range(KILLS):
+        server, before = serve(GRADEWATCH_DATABASE_URL=url), len(acknowledged)
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            asking = [pool.submit(ask_until_it_ends, server, acknowledged) for _ in range(CONNECTIONS)]
+            server.until(lambda: len(acknowledged) > before + 300)  # noqa: B023 (called within this turn)
+            server.kill()
+            for one in asking:
+                one.result()
+    with server.store() as store:
+        assert [lost for lost in acknowledged if store.prediction(lost) is None] == []
+
+
+@contextmanager
+def own_database(kind: str) -> Iterator[tuple[Postgres | Mongo, str]]:
+    """A server of this test's own, to be stopped, and the URL of a database in it."""
+    if kind == "postgres":
+        with running_postgres() as postgres:
+            postgres.execute("CREATE DATABASE gone")
+            yield postgres, postgres.url("gone")
+    else:
+        with running_mongo() as mongo:
+            yield mongo, mongo.url("gone").replace("=2000", "=200")
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mongo"])
+def test_a_database_that_goes_away_under_load_costs_answers_and_no_record(
+    kind: str, serve: Callable[..., Server], installation: Path
+) -> None:
+    with own_database(kind) as (database, url):
+        moved(installation, url)
+        server, ended = serve(GRADEWATCH_DATABASE_URL=url), Event()
+        acknowledged: list[str] = []
+        refused: list[httpx.Response] = []
+
+        def ask() -> None:
+            with httpx.Client(base_url=server.url, timeout=30) as client:
+                while not ended.is_set():
+                    answer = client.post(PREDICT, json=ENGAGEMENT)
+                    if answer.status_code == 200:
+                        acknowledged.append(answer.json()["id"])
+                    else:
+                        refused.append(answer)
+
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            asking = [pool.submit(ask) for _ in range(CONNECTIONS)]
+            server.until(lambda: len(acknowledged) > 50)
+            database.stop()
+            server.until(lambda: len(refused) > CONNECTIONS)
+            assert server.client.get("/ready").status_code == 503
+            database.start()
+            known = len(acknowledged)
+            server.until(lambda: len(acknowledged) > known + 50)
+            ended.set()
+            for one in asking:
+                one.result()
+        assert {(one.status_code, one.json()["title"]) for one in refused} == {(503, "StoreUnavailable")}
+        assert all(int(one.headers["retry-after"]) > 0 for one in refused)
+        with server.store() as store:
+            assert [lost for lost in acknowledged if store.prediction(lost) is None] == []
+        server.stop()
+
+
+def test_a_full_log_is_said_with_when_to_come_back(serve: Callable[..., Server], installation: Path) -> None:
+    url = f"sqlite:///{installation / 'gradewatch.db'}?busy_timeout=20000"
+    server = serve(GRADEWATCH_DATABASE_URL=url, GRADEWATCH_LOG_CAPACITY="2")
+    with ThreadPoolExecutor(2) as pool:
+        with server.locked_database():
+            waiting = [pool.submit(httpx.post, server.url + PREDICT, json=ENGAGEMENT, timeout=30) for _ in range(2)]
+            server.until(lambda: "gradewatch_log_waiting 2.0" in server.client.get("/metrics").text)
+            full = server.post(PREDICT, ENGAGEMENT)
+            assert full.status_code == 503
+            assert full.json()["title"] == "LogFull"
+            assert "at most 2" in full.json()["detail"]
+            assert int(full.headers["retry-after"]) > 0
+        assert [one.result().status_code for one in waiting] == [200, 200]
