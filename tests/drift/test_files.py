@@ -7,7 +7,7 @@ import pytest
 from drift import files
 from drift.column import BinnedColumn, ProfileError
 from drift.files import compare_file, profile_file
-from drift.profile import build_profile
+from drift.profile import build_profile, column_digest
 from drift.report import DriftReport, SameSample, compare
 
 
@@ -44,6 +44,21 @@ def test_a_csv_file_may_be_cut_anywhere(schema, tmp_path, separator, monkeypatch
     path = tmp_path / "rows.csv"
     sample(1).write_csv(path, separator=separator, include_bom=True)
     assert profile_file(path, schema) == build_profile(sample(1), schema)
+
+
+@pytest.mark.parametrize("rows", [5_000, 1_000])
+def test_a_parquet_file_may_be_cut_anywhere(schema, tmp_path, rows, monkeypatch):
+    """Whole columns fit into one array, or several of them are filled."""
+    for name, value in (("BATCH", 130), ("WHOLE_UP_TO", rows), ("BLOCK", 700), ("STRINGS", 900)):
+        monkeypatch.setattr(files, name, value)
+    path, frame = tmp_path / "rows.parquet", sample(1).with_columns(mark=pl.col("mark").cast(pl.Int8))
+    frame.write_parquet(path, row_group_size=450)
+    found, expected = profile_file(path, schema), build_profile(frame, schema)
+    for name in ("mark", "level") if rows < frame.height else ("mark", "level", "time", "sparse"):
+        assert column_digest(found.columns[name]) == column_digest(expected.columns[name])
+    assert {name: (c.present, c.missing) for name, c in found.columns.items()} == {
+        name: (c.present, c.missing) for name, c in expected.columns.items()
+    }
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
