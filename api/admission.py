@@ -9,17 +9,19 @@ from typing import Any
 from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from access.roles import ANONYMOUS, LOCAL, MEANING, Permission, Principal, Unauthenticated, require
-from api.credentials import Credentials
+from api.credentials import LONGEST_HEADER, MOST_HEADERS, Credentials, TooManyHeaders
 from api.limits import Limit, Spent, parse_limit
 from api.running import Running
 
 PRINCIPAL = "gradewatch.principal"
 """Key of a scope under which whoever asks is found; there is always one."""
 
-MOST_HEADERS, MOST_HEADER_BYTES = 100, 32_768
+TOLD = "gradewatch.told"
+"""Key of a scope under which the headers stand that tell whoever asks what is left of their limit."""
+
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 
@@ -28,17 +30,12 @@ class NotLocal(Exception):
     """A request from elsewhere to a service that asks nobody who they are."""
 
 
-class TooManyHeaders(ValueError):
-    """A request with more headers, or longer ones, than any honest caller sends."""
-
-
 class TooManyRequests(Exception):
     """A caller has made all the requests of this window of time."""
 
     def __init__(self, spent: Spent) -> None:
         super().__init__(f"at most {spent.limit.amount:,} requests in {spent.limit.seconds:,} seconds; wait a little")
-        told = {name.decode(): value.decode() for name, value in rate_headers(spent)}
-        self.headers = told | {"retry-after": told["ratelimit-reset"]}
+        self.headers = {"retry-after": str(int(spent.reset_seconds) + 1)}
 
 
 class Admission:
@@ -59,52 +56,34 @@ class Admission:
             scope[PRINCIPAL] = local(scope)
             await self._app(scope, receive, send)
             return
-        spent = self._count(running, running.credentials, scope)
-        if spent is None:
-            await self._app(scope, receive, send)
-            return
-        told = rate_headers(spent)
+        self._admit(running, running.credentials, scope)
+        await self._app(scope, receive, send)
 
-        async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *told]
-            await send(message)
-
-        await self._app(scope, receive, telling)
-
-    def _count(self, running: Running, credentials: Credentials, scope: Scope) -> Spent | None:
+    def _admit(self, running: Running, credentials: Credentials, scope: Scope) -> None:
         """Recognise whoever asks and count the request. Raises Unauthenticated, TooManyRequests, Stale."""
-        headers = scope["headers"]
         try:
-            check_headers(headers)
-            scope[PRINCIPAL] = principal = credentials.principal(headers)
+            scope[PRINCIPAL] = principal = credentials.principal(scope["headers"])
         except Unauthenticated as error:
             if error.actor is not None:
                 scope[PRINCIPAL] = ANONYMOUS.named(error.actor)
-            self._hit(running, f"address:{address(scope)}", running.rate_limit)
+            self._hit(running, scope, f"address:{address(scope)}", running.rate_limit)
             raise
         name = principal.name if principal is not ANONYMOUS else f"address:{address(scope)}"
-        return self._hit(running, name, self._limit(principal.rate) if principal.rate else running.rate_limit)
+        self._hit(running, scope, name, self._limit(principal.rate) if principal.rate else running.rate_limit)
 
-    def _hit(self, running: Running, name: str, limit: Limit | None) -> Spent | None:
+    def _hit(self, running: Running, scope: Scope, name: str, limit: Limit | None) -> None:
         if limit is None:
-            return None
+            return
         spent = running.limiter.hit(name, limit)
+        scope[TOLD] = rate_headers(spent)
         if not spent.allowed:
             raise TooManyRequests(spent)
-        return spent
 
     def _limit(self, rate: str) -> Limit:
         found = self._limits.get(rate)
         if found is None:
             found = self._limits[rate] = parse_limit(rate)
         return found
-
-
-def check_headers(headers: list[tuple[bytes, bytes]]) -> None:
-    """Raises TooManyHeaders."""
-    if len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > MOST_HEADER_BYTES:
-        raise TooManyHeaders(f"at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES:,} bytes together are taken")
 
 
 def rate_headers(spent: Spent) -> list[tuple[bytes, bytes]]:
@@ -123,9 +102,10 @@ def local(scope: Scope) -> Principal:
     The peer is what the server saw, which no header changes unless the server was told to believe one; and headers that
     a proxy adds mean that the peer is not who asks.
     """
-    peer = address(scope)
-    check_headers(scope["headers"])
-    if (peer in LOOPBACK or _is_loopback(peer)) and not any(name in FORWARDED for name, _ in scope["headers"]):
+    peer, headers = address(scope), scope["headers"]
+    if len(headers) > MOST_HEADERS or max([len(value) for _, value in headers], default=0) > LONGEST_HEADER:
+        raise TooManyHeaders
+    if (peer in LOOPBACK or _is_loopback(peer)) and FORWARDED.isdisjoint([name for name, _ in headers]):
         return LOCAL
     raise NotLocal("this service asks nobody who they are, so it answers its own machine only; set GRADEWATCH_AUTH=on")
 

@@ -6,17 +6,25 @@ What a principal may do is `access.roles`'; how often it may ask, `api.limits`'.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from access.directory import Directory, KnownUser
 from access.keys import PREFIX, digest_of
 from access.roles import ANONYMOUS, Principal, Unauthenticated
 from api.tokens import Claims, Tokens
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
+MOST_HEADERS, LONGEST_HEADER = 100, 8_192  # bytes of a value
 REMEMBERED = 10_000  # tokens that were verified, each about 200 bytes
 HASHED_AT_ONCE = 2  # passwords of people who sign in: each takes a core and 19 MiB
 KEY_PREFIX = PREFIX.encode()
+
+
+class TooManyHeaders(ValueError):
+    """A request with more headers, or longer ones, than any honest caller sends."""
+
+    def __init__(self) -> None:
+        super().__init__(f"at most {MOST_HEADERS} headers are taken, each of at most {LONGEST_HEADER:,} bytes")
 
 
 class Credentials:
@@ -81,7 +89,11 @@ def credential(headers: Headers) -> bytes | None:
     """The key or token in a request's headers; None where there is none. Raises Unauthenticated where it is unclear
     which one is meant. It is taken from nowhere else: an address is kept by every log on its way."""
     found: bytes | None = None
+    if len(headers) > MOST_HEADERS:
+        raise TooManyHeaders
     for name, value in headers:
+        if len(value) > LONGEST_HEADER:
+            raise TooManyHeaders
         if name == b"authorization":
             scheme, _, given = value.partition(b" ")
             given = given.strip()

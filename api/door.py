@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.admission import TOLD
 from api.errors import ERROR, refuse
 from api.headers import with_standard
 from api.logs import RequestLines, request_id
@@ -49,7 +50,7 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*with_standard(message["headers"], scope), header]
+                message["headers"] = [*with_standard(message["headers"], scope), *scope.get(TOLD, ()), header]
             await send(message)
 
         try:
