@@ -81,7 +81,7 @@ class RowReader:
     def lines(self, body: bytes, *, limit: int, moment: str | None = None) -> list[ValidRow]:
         """The rows in JSON lines: an object on each, empty lines aside. Raises as `many` does."""
         try:
-            structs = self._one.decode_lines(body)
+            structs = [self._one.decode(line) for line in _filled_lines(body)]
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return self._lines_by_rules(body, limit, moment)
         _check_count(len(structs), limit)
