@@ -62,11 +62,11 @@ def history_table(successions: Sequence[Succession]) -> Table:
 
 def trials_table(found: Sequence[Trial]) -> Table:
     """One line per trial."""
-    table = Table("trial", "of", "challenger", "how", "since (UTC)", "ended")
+    table = Table("trial", "of", "challenger", "how", "since (UTC)", "ended", box=box.SIMPLE)
     for one in found:
         how = one.mode if one.mode == "shadow" else f"split, {one.share:.0%}"
         ended = "runs" if one.ended is None else f"{_minute(one.ended)[:16]}: {one.why}"
-        table.add_row(one.id, str(one.key), one.challenger[:12], how, _minute(one.started)[:16], ended)
+        table.add_row(one.id[:16], str(one.key), one.challenger[:12], how, _minute(one.started)[:16], ended)
     return table
 
 
@@ -82,7 +82,7 @@ def trial_table(report: TrialReport) -> Table:
     if report.gain:
         caption.append(f"challenger's gain: {report.gain}")
     columns = ("", "version", "outcomes", "students", f"mean error{unit}", "naive rule")
-    table = Table(*columns, caption="\n".join(caption), caption_justify="left")
+    table = Table(*columns, box=box.SIMPLE, caption="\n".join(caption), caption_justify="left")
     for name, arm in (("champion", report.champion), ("challenger", report.challenger)):
         scores = ["" if score is None else str(score) for score in (arm.mae, arm.naive_mae)]
         table.add_row(name, arm.model[:12], str(arm.n), str(arm.students), *scores)

@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from database.store import open_store
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 GRADEWATCH = [sys.executable, "-m", "cli"]
@@ -146,6 +149,38 @@ def test_a_retraining_decides_with_reasons_promotes_and_can_be_rolled_back(
     assert "no champion before" in again.stderr
 
 
+def test_factors_are_written_beside_the_answers(run: Run, folder: Path, trained: str) -> None:
+    asked = engagement_file(folder / "explained.csv", rows=3, seed=6)
+    result = run("predict", "-d", "engagement", str(asked), "--explain", "2")
+    header, *lines = result.stdout.strip().splitlines()
+    assert header.split(",")[-1] == "assignment_score_factors"
+    assert len(lines) == 3
+    assert all(line.count(" = ") == 2 for line in lines)
+    assert run("predict", "-d", "engagement", str(asked), "--explain", "21").returncode == 2
+
+
+def test_a_challenger_is_tried_reported_and_stopped(run: Run, folder: Path, trained: str) -> None:
+    run("train", "-d", "engagement", "--data", str(engagement_file(folder / "other.csv", rows=200, seed=7)))
+    with closing(open_store(f"sqlite:///{folder / 'data' / 'gradewatch.db'}")) as store:
+        (champion,) = store.champions()
+        challenger = next(model.version for model in store.models() if model.version != champion.version)
+    started = run("trials", "start", challenger[:12], "-d", "engagement")
+    assert started.returncode == 0, started.stderr
+    trial = started.stdout.split()[1].rstrip(":")
+    asked = engagement_file(folder / "tried.csv", rows=40, seed=8)
+    assert run("predict", "-d", "engagement", str(asked)).returncode == 0
+    assert run("outcomes", "-d", "engagement", str(asked)).returncode == 0
+    report = run("trials", "report", trial[:20]).stdout
+    assert "answers differ in" in report
+    assert "95 % interval" in report.splitlines()[0]
+    assert challenger[:12] in report
+    assert run("trials", "start", challenger, "-d", "engagement").returncode == 1
+    assert run("trials", "stop", trial, "--reason", "satisfied").returncode == 0
+    assert "satisfied" in run("trials", "list").stdout
+    again = run("trials", "stop", trial)
+    assert (again.returncode, "runs no more" in again.stderr) == (1, True)
+
+
 def test_drift_speaks_as_table_json_and_page(run: Run, folder: Path, trained: str) -> None:
     new = engagement_file(folder / "drifted.csv", rows=200, seed=4, shift=25.0)
     page = folder / "drift.html"
@@ -155,6 +190,31 @@ def test_drift_speaks_as_table_json_and_page(run: Run, folder: Path, trained: st
     assert "assignment_score" in {column["column"] for column in report["columns"] if column["verdict"] == "drift"}
     assert page.read_text().startswith("<!")
     assert "http://" not in page.read_text().replace("http://www.w3.org", "")
+
+
+def test_a_file_of_rules_decides_what_is_drift_and_its_mistakes_are_named(run: Run, folder: Path, trained: str) -> None:
+    new = engagement_file(folder / "ruled.csv", rows=200, seed=9, shift=25.0)
+    rules = folder / "data" / "rules.toml"  # not among the domains
+    rules.write_text("[drift]\nks_threshold = 0.99\nauc_threshold = 0.99\n")
+    result = run("drift", "-d", "engagement", "--current", str(new), "--policy", str(rules), "--json")
+    assert not json.loads(result.stdout)["alarm"]
+    rules.write_text("[drift]\nks = 0.99\n")
+    refused = run("drift", "-d", "engagement", "--current", str(new), "--policy", str(rules))
+    assert (refused.returncode, "no 'ks'" in " ".join(refused.stderr.split())) == (1, True)
+
+
+def test_performance_speaks_of_windows_and_of_what_is_to_be_expected(run: Run, folder: Path, trained: str) -> None:
+    asked = engagement_file(folder / "later.csv", rows=60, seed=11)
+    assert run("predict", str(asked), "-d", "engagement", "-o", str(folder / "later-answers.csv")).returncode == 0
+    result = run("performance", "-d", "engagement")
+    told = " ".join(result.stdout.split())
+    assert result.returncode == 0, result.stderr
+    assert "still wait for their outcome" in told
+    assert "an estimate without outcomes" in told
+    course = json.loads(run("performance", "-d", "engagement", "--json", "--by", "month").stdout)[0]
+    assert course["expected"]["after_low"] <= course["expected"]["after"] <= course["expected"]["after_high"]
+    refused = run("performance", "-d", "engagement", "--target", "fame")
+    assert (refused.returncode, "has no target fame" in refused.stderr) == (1, True)
 
 
 def test_a_domain_inferred_from_a_file_trains_on_that_file(run: Run, folder: Path) -> None:

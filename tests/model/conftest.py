@@ -36,5 +36,3 @@ def home(tmp_path: Path) -> Iterator[Home]:
     )
     yield replace(home, schemas={SCHEMA.name: SCHEMA})
     home.close()
-
-
