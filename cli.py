@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,6 +47,10 @@ out, err = Console(markup=False), Console(markup=False, stderr=True)
 Domain = Annotated[str, typer.Option("--domain", "-d", help="Name of the domain (gradewatch domain list).")]
 SkipBadRows = Annotated[bool, typer.Option(help="Keep the good rows of a file and leave out the bad ones.")]
 Problems = Annotated[Path | None, typer.Option(help="Write every problem of a refused file to this CSV.")]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", exists=True, dir_okay=False, help="TOML with [drift], [trigger], [promotion]."),
+]
 Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
 DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
 
@@ -333,6 +337,7 @@ def drift(
     ] = "auto",
     exact: Annotated[bool, typer.Option("--exact", help="Read the rows again instead of stored profiles.")] = False,
     by: Annotated[str | None, typer.Option(help="Also by this column: each of its values on its own.")] = None,
+    policy: PolicyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
 ) -> None:
@@ -342,13 +347,14 @@ def drift(
 
     if (current is None) == (since is None) or (reference and since):
         raise typer.BadParameter("give --current FILE (with or without --reference FILE), or --since DAY")
+    rules = _policies(policy).drift
     with _home() as home:
         if current:
-            watched = watch_file(home, domain, current, reference, by=by)
+            watched = watch_file(home, domain, current, reference, by=by, policy=rules)
         elif since:
             choices = {"source": source, "moment": moment, "against": against, "exact": exact}
             window = window_of(since.date(), until.date() if until else None, **choices)
-            watched = watch_window(home, domain, window, by=by)
+            watched = watch_window(home, domain, window, by=by, policy=rules)
     _print_drift(watched, as_json, html)
 
 
@@ -366,6 +372,42 @@ def _print_drift(watched: Any, as_json: bool, html: Path | None) -> None:
     out.print(render_table(watched.report))
 
 
+def _policies(path: Path | None) -> Any:
+    """The rules in a file, or the defaults."""
+    from retraining.policies import Policies, read_policies
+
+    return read_policies(path) if path else Policies()
+
+
+@app.command()
+def performance(
+    domain: Domain,
+    target: Annotated[list[str] | None, typer.Option(help="Only this target (repeatable).")] = None,
+    moment: Annotated[list[str] | None, typer.Option(help="Only this moment (repeatable).")] = None,
+    by: Annotated[Literal["day", "week", "month", "period"], typer.Option(help="Length of a window.")] = "week",
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only predictions from this day on (UTC).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Errors and promises by window, against training; and the errors to expect where outcomes are not in yet."""
+    import msgspec
+
+    from model.render import course_tables
+    from model.windows import follow_domain
+
+    with _home() as home:
+        start = since.replace(tzinfo=UTC) if since else None
+        courses = follow_domain(home, domain, target, moment, by=by, since=start)
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(courses), indent=2))
+        return
+    for course in courses:
+        out.print(*course_tables(course))
+    if not courses:
+        err.print(f"no predictions of {domain} so far")
+
+
 @app.command()
 def retrain(
     domain: Domain,
@@ -375,6 +417,7 @@ def retrain(
     seed: Annotated[int, typer.Option(help="Same data and seed give the same decision.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, print, change nothing.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for another run to finish.")] = 0.0,
+    policy: PolicyFile = None,
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
@@ -387,7 +430,17 @@ def retrain(
     with _home() as home, _progress() as progress:
         schema = home.service.schema(domain)
         rows = _read(home, domain, data, "labeled", skip_bad_rows, problems).rows if data else ()
-        run = Run(home, schema, settings.window, seed=seed, dry=dry_run, progress=progress)
+        rules = _policies(policy)
+        run = Run(
+            home,
+            schema,
+            settings.window,
+            policy=rules.promotion,
+            drift_policy=rules.drift,
+            seed=seed,
+            dry=dry_run,
+            progress=progress,
+        )
         keys, name = keys_of(schema, target, moment), data.name if data else ""
         results = retrain_patiently(run, keys, data=rows, name=name, wait=wait)
     for result in results:
@@ -826,10 +879,12 @@ def _refusals() -> tuple[type[Exception], ...]:
     from model.scoring import UnusableOutput
     from model.service import UnknownDomain
     from model.trial import NoSuchTrial, TrialRefused
+    from model.windows import NothingToFollow
     from preprocessing.read import UnreadableFile
     from preprocessing.schema import SchemaError
     from retraining.champions import UnknownChampion
     from retraining.pipeline import Busy
+    from retraining.policies import BadPolicy
 
     registry = (
         NoChampion,
@@ -844,6 +899,8 @@ def _refusals() -> tuple[type[Exception], ...]:
     return (
         *registry,
         NotComparable,
+        BadPolicy,
+        NothingToFollow,
         SchemaError,
         UnreadableFile,
         UnknownDomain,

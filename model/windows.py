@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -19,9 +20,12 @@ from database.store import PredictionLog
 from drift.correct import adjust
 from drift.impact import ExpectedError
 from drift.stream import StreamUnavailable, find_changes
-from model.bundle import Manifest
+from model.artifacts import CorruptArtifact, MissingArtifact
+from model.bundle import BrokenBundle, Manifest
 from model.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
 from model.expectation import expect_error
+from model.home import Home
+from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from preprocessing.schema import DomainSchema, Target
 
@@ -35,6 +39,10 @@ ENOUGH = 30  # outcomes in a window, below which it gets no verdict
 FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
 LEVEL = 0.05  # share of false findings among the windows called worse or better (Benjamini–Hochberg)
 HALF = 1.959964
+
+
+class NothingToFollow(LookupError):
+    """A target or moment that the domain does not have; the message names those it has."""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +99,40 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[ErrorChange, ...] | None
     waiting: int
     expected: ExpectedError | None
+
+
+def follow_domain(
+    home: Home,
+    domain: str,
+    targets: Sequence[str] | None = None,
+    moments: Sequence[str] | None = None,
+    *,
+    by: By = "week",
+    since: datetime | None = None,
+) -> list[Course]:
+    """The courses of all targets (or these) at all moments (or these) at which there are predictions.
+
+    Raises UnknownDomain, NothingToFollow.
+    """
+    schema = home.service.schema(domain)
+    names = targets or list(schema.target_by_name)
+    for word, asked, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
+        if unknown := sorted({*asked} - {*known}):
+            raise NothingToFollow(f"{domain} has no {word} {', '.join(unknown)}; there are: {', '.join(known)}")
+    there = {prediction.moment for prediction in home.store.predictions(domain, since=since)}
+    chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
+
+    @cache
+    def manifest(version: str) -> Manifest | None:
+        try:
+            return load_bundle(home.artifacts, version).manifest
+        except (MissingArtifact, CorruptArtifact, BrokenBundle):
+            return None
+
+    found = [
+        follow(home.store, schema, name, moment, manifest, by=by, since=since) for name in names for moment in chosen
+    ]
+    return [course for course in found if course.whole or course.waiting]
 
 
 class _Answers(NamedTuple):
