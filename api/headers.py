@@ -15,13 +15,15 @@ STANDARD: Headers = [
     (b"cache-control", b"no-store"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+NAMES = frozenset(name for name, _ in STANDARD)
 SECURE = (b"strict-transport-security", b"max-age=31536000")  # a year; only said where the caller came by https
 
 
 def with_standard(headers: Headers, scope: Scope) -> Headers:
     """`headers` and those that every answer carries; where an answer has its own of a name, that one stays."""
-    own = {name for name, _ in headers}
-    whole = [*headers, *[header for header in STANDARD if header[0] not in own]]
+    own = dict(headers)
+    rest = STANDARD if NAMES.isdisjoint(own) else [header for header in STANDARD if header[0] not in own]
+    whole = [*headers, *rest]
     if scope["scheme"] == "https":
         whole.append(SECURE)
     return whole

@@ -159,6 +159,8 @@ class PredictionService:
         if self._cache is None or len(rows) > CACHED:
             return _ask(lane, [row.inputs for row in rows], explain)
         prefix = lane.prefix + bytes([explain])
+        if len(rows) == 1:
+            return [_said_alone(self._cache, lane, rows[0], prefix, explain)]
         keys = [prefix + ENCODER.encode(row.inputs) for row in rows]
         known = self._cache.get(keys)
         missing = [place for place, found in enumerate(known) if found is None]
@@ -217,6 +219,15 @@ def _ask(lane: _Lane, rows: Rows, explain: int) -> list[tuple[Answer, ...]]:
         said.append(given)
     said += [heard for seat in lane.heard if (heard := _try(seat, rows, 0)) is not None]
     return list(zip(*said, strict=True))
+
+
+def _said_alone(cache: AnswerCache, lane: _Lane, row: ValidRow, prefix: bytes, explain: int) -> tuple[Answer, ...]:
+    key = prefix + ENCODER.encode(row.inputs)
+    [found] = cache.get([key])
+    if found is None:
+        [found] = _ask(lane, [row.inputs], explain)
+        cache.put([(key, found)])
+    return found
 
 
 def _try(seat: _Seat, rows: Rows, explain: int) -> list[Answer] | None:
