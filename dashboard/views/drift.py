@@ -21,26 +21,35 @@ from dashboard.parts import (
     warn_of_changed_schemas,
     warn_of_examples,
 )
-from database.records import DriftRecord, LabeledRecord, Prediction, now
+from database.records import DriftRecord, now
 from drift.column import ProfileError
-from drift.report import ColumnDrift, DriftReport, NotComparable, SameSample, describe
+from drift.report import ColumnDrift, DriftReport, NotComparable, SameSample, describe, sentences_of
 from model.home import Home
 from model.registry import NoChampion
 from preprocessing.read import UnreadableFile
 from preprocessing.rules import BadData
 from preprocessing.schema import DomainSchema
-from preprocessing.validate import frame_of
-from retraining.watch import watch_file, watch_frame
+from retraining.profiles import ProfileArchive
+from retraining.watch import watch_file, watch_window
+from retraining.window import window_of
 
 REPORTS = 50
-MOST_PREDICTIONS = 50_000
-WINDOWS = {"last 24 hours": 1, "last 7 days": 7, "last 30 days": 30, "last 365 days": 365}
+WINDOWS = {"today and yesterday": 1, "the last 7 days": 7, "the last 30 days": 30, "the last 365 days": 365}
+AGAINST = {
+    "earlier periods, if there are enough": "auto",
+    "the champion's data": "champion",
+    "the same weeks of earlier periods": "past",
+}
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
 EFFECT = (
     "How far the column has moved, from 0 (the same) to 1 (entirely different): the largest shift in the share of "
     "rows for numbers (Kolmogorov–Smirnov D), Cramér's V for levels."
 )
 RANGE = "Where the true effect lies, for all columns of the report together, with 95 % confidence."
+SEVERITY = (
+    "Effect times how much the model leans on the column, in the target's unit: what the change can cost at most. "
+    "Columns that changed are ordered by it."
+)
 LIMIT = "An effect below this does not matter, by the policy of this installation or the domain."
 CHANCE = "How likely so large a difference is by chance alone, corrected for the number of columns tested."
 
@@ -83,16 +92,20 @@ def _from_file(opened: Installation, schema: DomainSchema) -> None:
         if len(content) > opened.max_upload_mb * 1_000_000:
             st.error(f"{file.name} is larger than {opened.max_upload_mb} MB; use `gradewatch drift` for it.")
             return
-        _compare(schema, lambda: watch_file(opened.home, schema.name, content, name=file.name)[0])
+        _compare(schema, lambda: watch_file(opened.home, schema.name, content, name=file.name).report)
 
 
 def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
     home = opened.home
-    st.write("The rows that were asked about lately, against the data of the champion that answers at that moment.")
-    window, moment = st.columns(2)
-    days = WINDOWS[window.selectbox("Predictions of the", list(WINDOWS), index=1, key="drift window")]
-    asked = home.store.predictions(schema.name, since=now() - timedelta(days=days), limit=MOST_PREDICTIONS)
-    counted = Counter(prediction.moment for prediction in asked)
+    st.write("The rows that were asked about lately, from what is kept of each day (days begin at midnight, UTC).")
+    window, moment, against = st.columns(3)
+    today = now().date()
+    since = today - timedelta(
+        days=WINDOWS[window.selectbox("Predictions of", list(WINDOWS), index=1, key="drift window")]
+    )
+    counted: Counter[str] = Counter()
+    for part in ProfileArchive(home, schema).parts("predictions", since, today + timedelta(days=1)):
+        counted[part.moment] += part.rows
     if not counted:
         st.info("No predictions in that time. Ask for some on the page Predict, or choose a longer time.")
         return
@@ -103,25 +116,17 @@ def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
         key=f"drift moment:{schema.name}",
         help="Rows of different moments have different columns, so one moment is compared at a time.",
     )
-    if st.button("Compare with the champion's data", key="drift from predictions"):
+    compared = against.selectbox(
+        "Compared with",
+        list(AGAINST),
+        key="drift against",
+        help="Some changes come back every year; the past knows them.",
+    )
+    if st.button("Compare", key="drift from predictions"):
         require(opened, "judge", schema.name)
         record(opened, "drift judged", schema.name, predictions=counted[chosen])
-        rows = [_as_record(prediction) for prediction in asked if prediction.moment == chosen]
-        _compare(schema, lambda: watch_frame(home, schema, frame_of(rows, schema))[0])
-
-
-def _as_record(asked: Prediction) -> LabeledRecord:
-    """What was asked, as a record whose outcome nobody knows."""
-    return LabeledRecord(
-        id=asked.id,
-        domain=asked.domain,
-        inputs=asked.inputs,
-        targets={},
-        at=asked.at,
-        student=asked.student,
-        group=asked.group,
-        period=asked.period,
-    )
+        asked = window_of(since, None, moment=chosen, against=AGAINST[compared])
+        _compare(schema, lambda: watch_window(home, schema.name, asked).report)
 
 
 def _compare(schema: DomainSchema, work: Callable[[], DriftReport]) -> None:
@@ -173,12 +178,14 @@ def _report_name(record: DriftRecord) -> str:
 
 
 def _show(report: DriftReport) -> None:
+    finding, *further = (words.plain(sentence) for sentence in sentences_of(report))
+    told = "\n".join([f"**{finding}**", "", *(f"- {sentence}" for sentence in further)])
     if report.alarm:
-        st.warning(words.plain(report.summary), icon=":material/trending_up:")
+        st.warning(told, icon=":material/trending_up:")
     elif any(column.verdict == "undecided" for column in report.columns):
-        st.info(words.plain(report.summary), icon=":material/hourglass:")
+        st.info(told, icon=":material/hourglass:")
     else:
-        st.success(words.plain(report.summary), icon=":material/check:")
+        st.success(told, icon=":material/check:")
     for cell, (name, value, explained) in zip(st.columns(3), _figures(report), strict=True):
         cell.metric(name, value, help=explained, border=True)
     st.subheader("How far each column has moved", anchor=False)
@@ -187,6 +194,8 @@ def _show(report: DriftReport) -> None:
     if shown < len(report.columns):
         st.caption(f"The {shown} most telling of {len(report.columns)} columns are drawn; the table has all.")
     _table(report)
+    if report.by:
+        _segments(report)
     _column(report)
 
 
@@ -206,6 +215,7 @@ def _figures(report: DriftReport) -> tuple[tuple[str, str, str], ...]:
 def _table(report: DriftReport) -> None:
     st.subheader("All columns", anchor=False)
     config = {
+        "severity": st.column_config.TextColumn(help=SEVERITY),
         "effect": st.column_config.TextColumn(help=EFFECT),
         "range": st.column_config.TextColumn(help=RANGE),
         "limit": st.column_config.TextColumn(help=LIMIT),
@@ -217,10 +227,25 @@ def _table(report: DriftReport) -> None:
         st.caption(f"{left.column} was not compared: {left.reason}.")
 
 
+def _segments(report: DriftReport) -> None:
+    st.subheader(f"By {words.column_name(report.by or '')}", anchor=False)
+    shown = [
+        {
+            "segment": segment.segment,
+            "rows now": segment.n_current,
+            "rows before": segment.n_reference,
+            "what changed": segment.reason or ", ".join(column.label for column in segment.flagged) or "nothing found",
+        }
+        for segment in report.segments
+    ]
+    st.dataframe(shown, hide_index=True, width="stretch")
+
+
 def _row(column: ColumnDrift) -> dict[str, str]:
     return {
         "column": words.column_name(column.column),
         "verdict": words.VERDICTS[column.verdict],
+        "severity": "" if column.severity is None else f"{column.severity:.2g}",
         "effect": f"{column.effect:.3f}",
         "range": f"{column.effect_low:.3f} to {column.effect_high:.3f}",
         "limit": f"{column.threshold:g}",
