@@ -15,10 +15,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from preprocessing.frames import Parsed, as_texts, parse
+from preprocessing.leakage import find_suspects
 from preprocessing.pii import identifying_columns
 from preprocessing.read import RawTable
 from preprocessing.rules import MISSING, is_missing, nearest, text_fault
-from preprocessing.schema import Feature, SchemaError, fold, read_schema
+from preprocessing.schema import Feature, SchemaError, Target, fold, read_schema
 
 MOST_LEVELS = 30  # a column with more distinct texts is open, or free text
 MOST_CLASSES = 10  # levels of a target
@@ -73,6 +74,7 @@ def infer_schema(raw: RawTable, *, name: str, target: str | None = None) -> str:
     moments = _moments(draft, chosen)
     targets = [chosen, *(c for c in _usable(draft, raw.frame.columns) if c != chosen and _is_other_target(draft, c))]
     features = [column for column in _usable(draft, raw.frame.columns) if column not in targets]
+    features = _without_leaks(draft, features, chosen)
     if not features:
         raise SchemaError(f"there is no column to predict {chosen!r} from")
     text = "\n".join(_lines(draft, _slug(name), name, targets, features, moments))
@@ -212,6 +214,24 @@ def _moments(draft: Draft, target: str) -> list[str]:
 def _stem(column: str) -> tuple[str, int | None]:
     match = re.fullmatch(r"(\D*?)(\d{1,3})", fold(column))
     return (match[1], int(match[2])) if match else (fold(column), None)
+
+
+def _without_leaks(draft: Draft, features: Sequence[str], target: str) -> list[str]:
+    """The features without those that surely hold the future, which are left out; strong ones get a remark."""
+    outcomes = (draft.numbers.get(target) or draft.texts[target]).values
+    levels = () if target in draft.numbers else tuple(outcomes.drop_nulls().unique().sort())
+    if len(levels) == 1:
+        return list(features)
+    values = [(draft.numbers.get(column) or draft.texts[column]).values.alias(column) for column in features]
+    asked = Target(name=target, kind="ordered_class" if levels else "value", levels=levels)
+    known = [Feature(name=c, kind="numeric" if c in draft.numbers else "categorical", open=True) for c in features]
+    for suspect in find_suspects(pl.DataFrame([outcomes.alias(target), *values]), asked, known):
+        if suspect.sure:
+            draft.leave_out(suspect.column, f"it holds the future: {suspect}")
+        else:
+            draft.remarks[suspect.column] = f"make sure that this is known by then: {suspect}"
+    out = {column for column, _ in draft.left_out}
+    return [column for column in features if column not in out]
 
 
 def _optional(draft: Draft, features: Sequence[str], moments: Sequence[str]) -> set[str]:

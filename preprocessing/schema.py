@@ -31,7 +31,8 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     minimum, maximum: inclusive, in `unit`. levels: the closed list of a categorical column; `open` admits others,
     which the model treats as unknown. known_at: the moment from which the value is known (the first by default).
-    optional: may be missing. protected: stored for audits, no model input unless asked for.
+    optional: may be missing. protected: stored for audits, no model input unless asked for. trusted: truly known by
+    then, although it nearly tells the outcome: the leakage check lets it pass.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     optional: bool = False
     protected: bool = False
     drift_threshold: float | None = None
+    trusted: bool = False
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,7 +108,7 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         """SHA-256 (hex) of all that changes what a row means; titles, descriptions and aliases do not."""
         document = msgspec.to_builtins(self)
         for part in (document, *document["features"], *document["targets"], *document["context"]):
-            for words in ("title", "description", "aliases", "drift_threshold", "min_gain", "cut_points"):
+            for words in ("title", "description", "aliases", "drift_threshold", "min_gain", "cut_points", "trusted"):
                 part.pop(words, None)
         if document["student"]:
             document["student"] = document["student"]["name"]

@@ -28,13 +28,17 @@ class UnknownChampion(LookupError):
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one target at one moment: a model and whether it serves now, or the reason for none."""
+    """What came of one target at one moment: a model and whether it serves now, or the reason for none.
+
+    remarks: inputs that tell the outcome so well that someone should look whether they are known by then.
+    """
 
     key: ChampionKey
     model: ModelVersion | None = None
     bundle: Bundle | None = None
     installed: bool = False
     reason: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def keys_of(
@@ -71,7 +75,9 @@ def train_domain(
             continue
         model = register(home.store, home.artifacts, training.bundle)
         installed, reason = _install_first(home.store, model, actor)
-        yield Trained(key=key, model=model, bundle=training.bundle, installed=installed, reason=reason)
+        remarks = tuple(map(str, training.suspects))
+        bundle = training.bundle
+        yield Trained(key=key, model=model, bundle=bundle, installed=installed, reason=reason, remarks=remarks)
 
 
 def train_file(

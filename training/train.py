@@ -20,6 +20,7 @@ from model.bundle import RECORDS, Bundle, Lineage, Manifest
 from model.expectation import ErrorTable, hardness, tabulate
 from model.export import check_parity, export_graph, nasty_rows
 from model.scores import ClassScores, Scores, absolute_errors
+from preprocessing.leakage import Leaking, Suspect, find_suspects, require_no_leak
 from preprocessing.schema import DomainSchema
 from preprocessing.split import Rows, clusters, folds, split_kind
 from training import evaluate
@@ -41,12 +42,14 @@ class NotTrainable(ValueError):
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """A trained bundle, and the unseen answers that its scores were made of.
 
-    truth, outputs: (n,) and (n, outputs), NaN in rows that no fold tested.
+    truth, outputs: (n,) and (n, outputs), NaN in rows that no fold tested. suspects: inputs that tell the outcome so
+    well that someone should look whether they are known by then.
     """
 
     bundle: Bundle
     truth: Floats
     outputs: Floats
+    suspects: tuple[Suspect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,11 @@ def train(
     """The best model of a target at a moment for the labelled rows of a typed `frame` with `_record` ids.
 
     source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not
-    depend on it. Raises NotTrainable, or ParityError when the exported graph disagrees with the fitted model.
+    depend on it. Raises NotTrainable, also where an input holds the future, or ParityError when the exported graph
+    disagrees with the fitted model.
     """
     task = _task(schema, key, frame, seed, with_protected)
+    suspects = _suspects(str(key), task)
     experiment = _experiment(schema, key.moment, task, _run_of(schema, frame, seed), source)
     candidates = candidates_for(experiment.task.target.kind)
     jobs = jobs or os.cpu_count() or 1
@@ -100,7 +105,8 @@ def train(
         chosen = next(c for c in candidates if c.name == evaluate.choose(scores))
         _require_signal(experiment, unseen[chosen.name].outputs)
         progress("final model")
-        return _finish(experiment, chosen, unseen[chosen.name], scores)
+        training = _finish(experiment, chosen, unseen[chosen.name], scores)
+    return msgspec.structs.replace(training, suspects=suspects)
 
 
 def _run_of(schema: DomainSchema, frame: pl.DataFrame, seed: int) -> str:
@@ -137,6 +143,15 @@ def _require_rows(what: str, rows: pl.DataFrame, target: str) -> None:
         raise NotTrainable(f"{what}: not enough data, {rows.height} complete labelled rows; {MINIMUM_ROWS} are needed")
     if rows[target].n_unique() < 2:
         raise NotTrainable(f"{what}: every outcome is {rows[target][0]}; there is nothing to learn")
+
+
+def _suspects(what: str, task: Task) -> tuple[Suspect, ...]:
+    suspects = find_suspects(task.frame, task.target, task.inputs)
+    try:
+        require_no_leak(suspects)
+    except Leaking as error:
+        raise NotTrainable(f"{what}: {error}") from error
+    return tuple(suspects)
 
 
 def _require_signal(experiment: _Experiment, outputs: Floats) -> None:
