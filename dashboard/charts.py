@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from dashboard.words import VERDICTS, candidate, column_name, number
 from database.records import Answer
 from drift.report import ColumnDrift
+from model.calibration import Reliability
 from model.scores import ClassScores, Estimate
 from preprocessing.schema import Target
 
@@ -221,6 +222,31 @@ def errors(labels: Sequence[str], model: Sequence[Estimate], naive: Sequence[Est
         )
     figure.update_xaxes(type="category")
     figure.update_yaxes(rangemode="tozero", title=f"mean absolute error{_in(unit)}")
+    return _plain(figure, 320, legend=True)
+
+
+def reliability(bins: Sequence[Reliability]) -> Figure:
+    """Share of right answers by how sure they were said to be; on the line, promises are kept."""
+    figure = go.Figure()
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": FAINT, "dash": "dot"}, name="kept exactly")
+    figure.add_scatter(
+        x=[one.said for one in bins],
+        y=[one.right for one in bins],
+        mode="markers",
+        marker={"size": 9, "color": MODEL},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [one.high - one.right for one in bins],
+            "arrayminus": [one.right - one.low for one in bins],
+            "thickness": 1,
+        },
+        text=[f"{one.n:,} answers" for one in bins],
+        name="answers",
+        hovertemplate="said %{x:.0%}, right %{y:.0%}, %{text}<extra></extra>",
+    )
+    figure.update_xaxes(title="confidence said", tickformat=".0%", range=[0, 1.02])
+    figure.update_yaxes(title="share right", tickformat=".0%", range=[0, 1.02])
     return _plain(figure, 320, legend=True)
 
 

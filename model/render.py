@@ -151,8 +151,17 @@ def promise(window: Window) -> str:
 
 def course_sentences(course: Course) -> list[str]:
     """What the course says, in plain sentences."""
-    unit = f" {course.unit}" if course.unit else ""
-    told = []
+    told = change_sentences(course)
+    if course.waiting:
+        told.append(f"{course.waiting} predictions still wait for their outcome.")
+    if course.expected:
+        told.append(describe_expected(course.expected))
+    return told
+
+
+def change_sentences(course: Course) -> list[str]:
+    """When the error changed, from what to what."""
+    unit, told = f" {course.unit}" if course.unit else "", []
     if course.changes is None:
         told.append('Changes in time were not looked for: pip install "gradewatch[stream]".')
     for one in course.changes or ():
@@ -162,10 +171,6 @@ def course_sentences(course: Course) -> list[str]:
             f"({_interval(one.change)}; {one.n_before} predictions before, {one.n_after} after; "
             f"noticed {one.noticed:%Y-%m-%d})."
         )
-    if course.waiting:
-        told.append(f"{course.waiting} predictions still wait for their outcome.")
-    if course.expected:
-        told.append(describe_expected(course.expected))
     return told
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -109,9 +109,11 @@ def follow_domain(
     *,
     by: By = "week",
     since: datetime | None = None,
+    limit: int | None = None,
 ) -> list[Course]:
     """The courses of all targets (or these) at all moments (or these) at which there are predictions.
 
+    limit: look at the newest so many predictions, and outcomes, only.
     Raises UnknownDomain, NothingToFollow.
     """
     schema = home.service.schema(domain)
@@ -119,7 +121,7 @@ def follow_domain(
     for word, asked, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
         if unknown := sorted({*asked} - {*known}):
             raise NothingToFollow(f"{domain} has no {word} {', '.join(unknown)}; there are: {', '.join(known)}")
-    there = {prediction.moment for prediction in home.store.predictions(domain, since=since)}
+    there = {prediction.moment for prediction in home.store.predictions(domain, since=since, limit=limit)}
     chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
 
     @cache
@@ -129,9 +131,8 @@ def follow_domain(
         except (MissingArtifact, CorruptArtifact, BrokenBundle):
             return None
 
-    found = [
-        follow(home.store, schema, name, moment, manifest, by=by, since=since) for name in names for moment in chosen
-    ]
+    options: Any = {"by": by, "since": since, "limit": limit}
+    found = [follow(home.store, schema, name, moment, manifest, **options) for name in names for moment in chosen]
     return [course for course in found if course.whole or course.waiting]
 
 

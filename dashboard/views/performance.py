@@ -14,8 +14,11 @@ from dashboard import charts, words
 from dashboard.installation import Installation
 from dashboard.parts import capital, choose_domain, draw, moment_name
 from database.records import Outcome, Prediction, now
+from drift.impact import describe_expected
 from model.performance import ENOUGH, ModelPerformance, TargetPerformance, measure_target
+from model.render import change_sentences, promise
 from model.scores import Estimate
+from model.windows import Course, Window, follow_domain
 from preprocessing.schema import DomainSchema, Target
 
 MOST_PAIRS = 50_000
@@ -48,12 +51,16 @@ def performance(opened: Installation) -> None:
     since = None if days is None else now() - timedelta(days=days)
     pairs = _at_moment(schema, home.store.matched(schema.name, target.name, since=since, limit=MOST_PAIRS))
     found = measure_target(target, pairs)
+    courses = follow_domain(home, schema.name, [target.name], since=since, limit=MOST_PAIRS)
+    _expectations(schema, courses)
     if found.verdict == "not enough data" or found.mae is None or found.naive_mae is None:
         _say_too_few(schema, target, found)
         return
     _say_verdict(found)
     _figures(found, found.mae, found.naive_mae)
     _over_time(stretches(target, pairs), found.unit)
+    for course in courses:
+        _promises(schema, course)
     _by_model(schema, found.models, found.unit)
     if len(pairs) == MOST_PAIRS:
         st.caption(f"The newest {MOST_PAIRS:,} predictions with outcomes are counted.")
@@ -146,6 +153,39 @@ def stretches(target: Target, pairs: Sequence[Pair]) -> list[Stretch]:
         )
         for place in sorted(among)
     ]
+
+
+def _expectations(schema: DomainSchema, courses: Sequence[Course]) -> None:
+    """What is to be expected of answers whose outcome is not in yet."""
+    for course in courses:
+        if course.expected:
+            said = f"**Estimate, {moment_name(schema, course.moment)}.** {describe_expected(course.expected)}"
+            st.info(said, icon=":material/query_stats:")
+
+
+def _promises(schema: DomainSchema, course: Course) -> None:
+    """Week by week against training: errors above it, and whether stated intervals and probabilities held."""
+    if course.whole is None:
+        return
+    told = "Against what the same model showed on held-out rows in training; corrected for the number of weeks."
+    st.subheader(f"Against training, {moment_name(schema, course.moment)}", anchor=False, help=told)
+    st.dataframe([_against(window, course.unit) for window in course.windows], hide_index=True, width="stretch")
+    for sentence in change_sentences(course):
+        st.markdown(f"- {sentence}")
+    if course.whole.calibration:
+        draw(charts.reliability(course.whole.calibration.bins), "Confidence said and share right", key=course.moment)
+
+
+def _against(window: Window, unit: str) -> dict[str, object]:
+    return {
+        "week": window.label,
+        "outcomes": window.n,
+        "mean error": words.with_interval(window.mae, unit),
+        "above training": words.with_interval(window.excess, unit) if window.excess else "unknown",
+        "answer minus outcome": words.with_interval(window.bias, unit),
+        "promise kept": promise(window),
+        "verdict": window.verdict,
+    }
 
 
 def _over_time(found: Sequence[Stretch], unit: str) -> None:

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.form import field
 from database.records import ChampionKey, Outcome, Prediction, now
+from drift.report import DriftReport, sentences_of
 from model.home import Home
 from model.registry import install, load_bundle
 from model.trial import start_trial
@@ -283,7 +284,9 @@ def test_drift_of_logged_predictions_is_stored_and_shown_with_its_sentence_first
     stored = home.store.drift_reports("workshop")
     assert len(stored) == 1
     said = texts(app)
-    assert stored[0].document["summary"].replace("_prediction:", "prediction of ") in said
+    finding, *further = sentences_of(DriftReport.from_document(stored[0].document))
+    assert f"**{finding}**" in said
+    assert all(sentence.replace("_prediction:", "prediction of ") in said for sentence in further)
     assert "prediction of mark" in said
     assert app.get("plotly_chart")
 
