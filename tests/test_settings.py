@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from settings import Settings
+from settings import Settings, UnsafeStart, told_host
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "0123456789abcdef" * 2
@@ -118,3 +118,71 @@ def test_the_data_folder_that_is_made_is_its_owner_s_alone(monkeypatch: pytest.M
     Settings().open_home().close()
     assert stat.S_IMODE(Path(".gradewatch").stat().st_mode) == 0o700
     assert Path(".gradewatch/gradewatch.db").exists()
+
+
+SIGNED_IN = {"auth": "on", "token_secret": "x" * 32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "host", "words"),
+    [
+        ({}, "0.0.0.0", "GRADEWATCH_AUTH=on"),
+        ({}, "::", "GRADEWATCH_AUTH=on"),
+        ({}, "", "GRADEWATCH_AUTH=on"),
+        ({}, "192.168.1.5", "GRADEWATCH_AUTH=on"),
+        ({}, "predict.school.example", "GRADEWATCH_AUTH=on"),
+        ({}, "localhost.school.example", "GRADEWATCH_AUTH=on"),
+        ({"allowed_hosts": "*"}, None, "GRADEWATCH_AUTH=on"),
+        ({"allowed_hosts": "localhost,predict.school.example"}, None, "GRADEWATCH_AUTH=on"),
+        ({"environment": "production", "pseudonym_secret": SECRET}, None, "production"),
+        ({"auth": "on"}, None, "set GRADEWATCH_TOKEN_SECRET"),
+        ({"auth": "on"}, "127.0.0.1", "set GRADEWATCH_TOKEN_SECRET"),
+    ],
+)
+def test_what_would_let_anyone_in_does_not_start(changes: dict[str, str], host: str | None, words: str) -> None:
+    with pytest.raises(UnsafeStart, match=words):
+        Settings(**changes).require_safe(host)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "host"),
+    [
+        ({}, None),
+        ({}, "127.0.0.1"),
+        ({}, "127.8.8.8"),
+        ({}, "::1"),
+        ({}, "[::1]"),
+        ({}, "localhost"),
+        (SIGNED_IN, "0.0.0.0"),
+        (SIGNED_IN | {"allowed_hosts": "*"}, "::"),
+        (SIGNED_IN | {"environment": "production", "pseudonym_secret": SECRET}, "192.168.1.5"),
+    ],
+)
+def test_what_lets_nobody_in_unknown_starts(changes: dict[str, str], host: str | None) -> None:
+    Settings(**changes).require_safe(host)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "host"),
+    [
+        (["uvicorn", "api.app:app"], {}, None),
+        (["uvicorn", "api.app:app", "--host", "0.0.0.0"], {}, "0.0.0.0"),
+        (["uvicorn", "--host=::", "api.app:app"], {}, "::"),
+        (["uvicorn", "api.app:app"], {"UVICORN_HOST": "0.0.0.0"}, "0.0.0.0"),
+        (["gunicorn", "-b", "0.0.0.0:8000"], {}, "0.0.0.0"),
+        (["gunicorn", "--bind", "[::]:8000"], {}, "::"),
+        (["gunicorn", "--bind=127.0.0.1:8000"], {}, "127.0.0.1"),
+        (["uvicorn", "--host"], {}, None),
+    ],
+)
+def test_where_a_server_was_told_to_listen_is_read_from_its_command_line(
+    arguments: list[str], environment: dict[str, str], host: str | None
+) -> None:
+    assert told_host(arguments, environment) == host
+
+
+def test_a_short_token_secret_is_refused_and_none_is_ever_shown() -> None:
+    with pytest.raises(ValidationError, match="shorter than 32 bytes") as refused:
+        Settings(token_secret="thirty-one bytes are not enough")  # type: ignore[arg-type]
+    assert "not enough" not in str(refused.value)
+    assert "x" * 32 not in repr(Settings(**SIGNED_IN))  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""Keys, users and the record of access on the command line, as an administrator runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("cli")
+    settings = {"GRADEWATCH_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
+
+    def call(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            input=typed,
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env=others | settings,
+            timeout=60,
+        )
+
+    return call
+
+
+def test_a_key_is_shown_once_and_revoked_by_name(run: Run) -> None:
+    made = run("keys", "create", "lms", "--role", "teacher", "-d", "engagement", "--group", "essay", "--expires", "90d",
+               "--rate", "100/minute")  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    key = made.stdout.strip()
+    assert key.startswith("gw_")
+    assert "only time" in " ".join(made.stderr.split())
+    listed = run("keys", "list")
+    assert all(word in listed.stdout for word in ("lms", "teacher", "engagement", "essay", "100/minute", "active"))
+    assert key not in listed.stdout
+    assert run("keys", "revoke", "lms").returncode == 0
+    assert "revoked" in run("keys", "list").stdout
+    again = run("keys", "create", "lms", "--role", "viewer")
+    assert again.returncode == 1
+    assert "choose another name" in again.stderr
+    said = run("accesses").stdout
+    assert said.index("key revoked") < said.index("key created")
+    assert key not in said
+
+
+def test_a_password_is_read_from_standard_input_and_stands_in_no_option(run: Run) -> None:
+    def call(*arguments: str, typed: str) -> subprocess.CompletedProcess[str]:
+        return run("users", *arguments, typed=typed)
+
+    short = call("add", "anna", "--role", "viewer", typed="short\n")
+    assert (short.returncode, "12 to 1,024" in short.stderr) == (1, True)
+    assert call("add", "anna", "--role", "viewer", typed="correct horse battery\n").returncode == 0
+    assert call("change", "anna", "--role", "teacher", typed="").returncode == 0
+    assert call("disable", "anna", typed="").returncode == 0
+    listed = run("users", "list").stdout
+    assert all(word in listed for word in ("anna", "teacher", "disabled"))
+    assert call("add", "ben", "--role", "boss", typed="correct horse battery\n").returncode == 1
+    assert "--password" not in run("users", "add", "--help").stdout
+
+
+def test_serving_where_others_could_reach_it_without_sign_in_is_refused_in_words(run: Run) -> None:
+    refused = run("serve", "--host", "0.0.0.0")
+    assert refused.returncode == 1
+    assert "set GRADEWATCH_AUTH=on" in refused.stderr
+    assert "Traceback" not in refused.stderr
