@@ -93,23 +93,29 @@ def check_bounds(load: Load) -> None:
         raise BadAddress(f"1 to {CONNECTIONS:,} connections at once, not {load.connections}")
 
 
-def run_load(load: Load, *, until: Callable[[], bool] = lambda: False) -> LoadResult:
-    """Sends the load and waits for its end. until: ends it sooner. Raises BadAddress for bounds that are none."""
+def run_load(
+    load: Load, *, until: Callable[[], bool] = lambda: False, hear: Callable[[bytes], object] = lambda _: None
+) -> LoadResult:
+    """Sends the load and waits for its end. until: ends it sooner. hear: gets the body of every answer with status 200.
+
+    Raises BadAddress for bounds that are none.
+    """
     check_bounds(load)
-    return asyncio.run(_send_all(load, until))
+    return asyncio.run(_send_all(load, until, hear))
 
 
 class _Tally:
     """What all connections have seen so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, hear: Callable[[bytes], object]) -> None:
+        self.hear = hear
         self.latencies = array("d")
         self.errors: Counter[str] = Counter()
         self.good = 0
 
 
-async def _send_all(load: Load, until: Callable[[], bool]) -> LoadResult:
-    tally, numbers, start = _Tally(), count(), time.perf_counter()
+async def _send_all(load: Load, until: Callable[[], bool], hear: Callable[[bytes], object]) -> LoadResult:
+    tally, numbers, start = _Tally(hear), count(), time.perf_counter()
     requests = [_request(load.target, body) for body in load.bodies]
 
     def next_request() -> bytes | None:
@@ -137,7 +143,7 @@ async def _connection(target: Target, next_request: Callable[[], bytes | None], 
             try:
                 async with asyncio.timeout(PATIENCE):
                     stream = stream or await _open(target)
-                    status, keep = await _exchange(*stream, request)
+                    status, keep, body = await _exchange(*stream, request)
             except (OSError, EOFError, TimeoutError, ValueError) as error:
                 tally.errors[_kind(error)] += 1
                 _close(stream)
@@ -147,6 +153,7 @@ async def _connection(target: Target, next_request: Callable[[], bytes | None], 
             tally.latencies.append(time.perf_counter() - begun)
             if status == 200:
                 tally.good += 1
+                tally.hear(body)
             else:
                 tally.errors[f"status {status}"] += 1
             if not keep:
@@ -176,8 +183,10 @@ def _request(target: Target, body: bytes) -> bytes:
     return "\r\n".join([*head, f"content-length: {len(body)}", "", ""]).encode("latin-1") + body
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> tuple[int, bool]:
-    """Status of the answer, and whether the connection lives on. Raises ValueError for what is no HTTP/1.1."""
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+) -> tuple[int, bool, bytes]:
+    """Status, whether the connection lives on, and the body. Raises ValueError for what is no HTTP/1.1."""
     writer.write(request)
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -187,14 +196,15 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
         raise ValueError("no HTTP/1.1")
     place = head.find(b"\r\ncontent-length:")
     if place >= 0:
-        await reader.readexactly(int(head[place + 17 : head.index(b"\r\n", place + 17)]))
+        body = await reader.readexactly(int(head[place + 17 : head.index(b"\r\n", place + 17)]))
     elif b"\r\ntransfer-encoding: chunked" in head:
+        body = b""
         while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
-            await reader.readexactly(size + 2)
+            body += (await reader.readexactly(size + 2))[:-2]
         await reader.readexactly(2)
     else:
         raise ValueError("an answer of unknown length")
-    return int(head[9:12]), b"\r\nconnection: close" not in head
+    return int(head[9:12]), b"\r\nconnection: close" not in head, body
 
 
 def key_of_environment() -> str | None:

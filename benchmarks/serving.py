@@ -1,0 +1,507 @@
+"""Serving beside what others would build or install: CPU of the server for each request, memory, start, losses.
+
+`python -m benchmarks.serving [--quick] [--without-peers]` from the project's root. Every server is measured in the same
+run, in turns, so that other work on the machine burdens all alike; CPU is that of the server's processes alone. All
+serve one gradient boosting model of five inputs. Only ours checks the row by all rules and logs it before it answers.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import msgspec
+
+from benchmarks.result import Figure, write_results
+from benchmarks.servers import Running, environment, free_port, start, started, uvicorn, wait
+from database.records import ChampionKey
+from database.store import open_store
+from deployment.loadtest import Load, run_load, target_of
+from model.home import Home, open_home
+from model.registry import activate
+from preprocessing.schema import DomainSchema, load_domains
+from preprocessing.synthetic import generate
+
+SECRET = "the secret of a benchmark's invented students"
+CONNECTIONS = 16
+READY = "/ready"
+OURS = [sys.executable, "-m", "cli", "serve", "--port", "{port}"]
+ENGAGEMENT, SCHOOL = ChampionKey("engagement", "assignment_score", "now"), ChampionKey("school", "G3", "G2")
+BATCH = 10_000
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long everything is measured: rounds of so many seconds per server; kills, promotions, rows of the file."""
+
+    rounds: int
+    seconds: float
+    kills: int
+    promotions: int
+    rows: int
+    starts: int
+
+
+FULL = Effort(rounds=5, seconds=3.0, kills=20, promotions=20, rows=1_000_000, starts=5)
+QUICK = Effort(rounds=2, seconds=1.0, kills=2, promotions=4, rows=50_000, starts=1)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server to measure. path, bodies: what it is asked, in turn."""
+
+    name: str
+    command: Sequence[str]
+    path: str
+    bodies: Sequence[bytes]
+    settings: Mapping[str, str]
+    ready: str = READY
+    key: str | None = None
+
+
+# The model and the requests -----------------------------------------------------------------------------------------
+
+
+def prepare(folder: Path) -> list[str]:
+    """An installation with gradient boosting champions in `folder`, and the same models as others serve them. The
+    versions of the two models of engagement, the first of which serves."""
+    import training.train
+    from training.candidates import VALUE_CANDIDATES
+
+    boosting = tuple(candidate for candidate in VALUE_CANDIDATES if candidate.name == "gradient_boosting")
+    setattr(training.train, "candidates_for", lambda _kind: boosting)  # noqa: B010 (all serve the same kind of model)
+    home = open_installation(folder)
+    try:
+        versions = [_train(home, folder, ENGAGEMENT, seed) for seed in (1, 2)]
+        _train(home, folder, SCHOOL, 1)
+        activate(home.store, "engagement", versions[0], all_targets=False, actor="benchmark", reason="the first")
+        for key in (ENGAGEMENT, SCHOOL):
+            _save_pipeline(home.schemas[key.domain], key, folder / f"{key.domain}.csv", folder / key.domain)
+        graph = home.artifacts.load(versions[0])["graph.onnx"]
+        (folder / "engagement" / "graph.onnx").write_bytes(graph)
+    finally:
+        home.close()
+    return versions
+
+
+def open_installation(folder: Path) -> Home:
+    url = f"sqlite:///{folder / 'gradewatch.db'}"
+    return open_home(database_url=url, artifacts_dir=folder / "models", domains_dir=None, secret=SECRET.encode())
+
+
+def _train(home: Home, folder: Path, key: ChampionKey, seed: int) -> str:
+    from retraining.champions import train_domain
+    from retraining.examples import example_frame
+
+    schema, path = home.schemas[key.domain], folder / f"{key.domain}.csv"
+    generate(schema, rows=1_000, seed=seed).write_csv(path)
+    frame = example_frame(path, schema, home.secret)
+    (trained,) = train_domain(home, schema, frame, [key], actor="benchmark", seed=seed)
+    if trained.model is None:
+        raise RuntimeError(trained.reason)
+    return str(trained.model.version)
+
+
+def _save_pipeline(schema: DomainSchema, key: ChampionKey, data: Path, folder: Path) -> None:
+    """The same model as a scikit-learn pipeline over a DataFrame, as most would keep it."""
+    import joblib
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import GradientBoostingRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    frame = pd.read_csv(data)
+    inputs = schema.inputs_at(key.moment)
+    parts: list[tuple[str, Any, list[str]]] = [
+        ("numbers", StandardScaler(), [f.name for f in inputs if f.kind == "numeric"]),
+        ("levels", OneHotEncoder(handle_unknown="ignore"), [f.name for f in inputs if f.kind == "categorical"]),
+    ]
+    model = GradientBoostingRegressor(
+        n_estimators=150, learning_rate=0.05, max_depth=3, subsample=0.7, max_features=0.5, random_state=0
+    )
+    pipeline = Pipeline([("columns", ColumnTransformer([part for part in parts if part[2]])), ("model", model)])
+    folder.mkdir(exist_ok=True)
+    joblib.dump(pipeline.fit(frame, frame[key.target]), folder / "pipeline.joblib")
+
+
+def rows_of(schema: DomainSchema, count: int, seed: int) -> list[dict[str, Any]]:
+    """Rows without a student key, all different: an answer kept from the last one helps nobody."""
+    names = [feature.name for feature in schema.features]
+    return generate(schema, rows=count, seed=seed).select(names).to_dicts()
+
+
+# CPU of one request -------------------------------------------------------------------------------------------------
+
+
+def servers(folder: Path, key: str, *, with_peers: bool) -> Iterator[Server]:
+    """Everything that answers one row, the floor first."""
+    rows = rows_of(load_domains()["engagement"], 20_000, 3)
+    bodies = [msgspec.json.encode(row) for row in rows]
+    model = {"BENCH_MODEL": str(folder / "engagement")}
+    ours = settings_of(folder)
+    path = "/api/v1/engagement/predict"
+    guarded = ours | {
+        "GRADEWATCH_AUTH": "on",
+        "GRADEWATCH_TOKEN_SECRET": SECRET,
+        "GRADEWATCH_RATE_LIMIT": "100000000/minute",
+    }
+    yield Server("raw ASGI, no work", uvicorn("benchmarks.peers.asgi:app"), "/", bodies, settings=model)
+    yield Server("gradewatch", OURS, path, bodies, settings=ours)
+    yield Server("gradewatch, key and limit", OURS, path, bodies, settings=guarded, key=key)
+    yield Server("raw ASGI + ONNX", uvicorn("benchmarks.peers.onnx_raw:app"), "/", bodies, settings=model)
+    onnx, pandas = uvicorn("benchmarks.peers.fastapi_onnx:app"), uvicorn("benchmarks.peers.fastapi_pandas:app")
+    yield Server("FastAPI + pydantic + ONNX", onnx, "/predict", bodies, settings=model)
+    yield Server("FastAPI + pandas + pipeline.predict", pandas, "/predict", bodies, settings=model)
+    if with_peers:
+        yield from _peers(folder, bodies, rows, model)
+
+
+def _peers(
+    folder: Path, bodies: Sequence[bytes], rows: Sequence[Mapping[str, Any]], model: Mapping[str, str]
+) -> Iterator[Server]:
+    """Model servers in environments of their own; those that do not install are left out, with the reason."""
+    here = Path(__file__).parent / "peers"
+    try:
+        python = environment("litserve")
+        script = [str(python), str(here / "litserve_onnx.py"), "{port}"]
+        yield Server("LitServe + ONNX", script, "/predict", bodies, ready="/health", settings=model)
+    except RuntimeError as error:
+        print(f"  left out: {error}")
+    try:
+        python = environment("mlflow")
+        saved = folder / "mlflow"
+        if not saved.exists():
+            command = [str(python), str(here / "mlflow_save.py"), str(saved)]
+            subprocess.run(command, check=True, env=os.environ | model, capture_output=True)
+        script = [str(python), "-m", "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local"]
+        script += ["--port", "{port}", "--workers", "1"]
+        asked = [msgspec.json.encode({"dataframe_records": [row]}) for row in rows[:2_000]]
+        yield Server(
+            "mlflow models serve", script, "/invocations", asked, ready="/ping", settings=_path_of(python, model)
+        )
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        print(f"  left out: {error}")
+    try:
+        python = environment("bentoml")
+        script = [str(python), "-m", "bentoml", "serve", "bentoml_sklearn:Model", "--port", "{port}"]
+        script += ["--working-dir", str(here)]
+        asked = [msgspec.json.encode({"rows": [row]}) for row in rows[:2_000]]
+        quiet = {"BENTOML_DO_NOT_TRACK": "1"}
+        yield Server(
+            "BentoML + scikit-learn",
+            script,
+            "/predict",
+            asked,
+            ready="/readyz",
+            settings=_path_of(python, model) | quiet,
+        )
+    except RuntimeError as error:
+        print(f"  left out: {error}")
+
+
+def _path_of(python: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """`settings` for a program that starts others of its environment by name."""
+    return {**settings, "PATH": f"{python.parent}:{os.environ['PATH']}", "PYTHONPATH": ""}
+
+
+def settings_of(folder: Path, database: str | None = None) -> dict[str, str]:
+    """Our service over the prepared installation."""
+    return {
+        "GRADEWATCH_DATA_DIR": str(folder),
+        "GRADEWATCH_DATABASE_URL": database or f"sqlite:///{folder / 'gradewatch.db'}",
+        "GRADEWATCH_PSEUDONYM_SECRET": SECRET,
+        "GRADEWATCH_POLL_SECONDS": "0.1",
+    }
+
+
+@contextmanager
+def all_started(found: Sequence[Server]) -> Iterator[list[tuple[Server, Running]]]:
+    """Those of the servers that start; the others are left out with words."""
+    with ExitStack() as stack:
+        running = []
+        for server in found:
+            try:
+                one = started(server.command, port=free_port(), settings=server.settings, ready=server.ready)
+                running.append((server, stack.enter_context(one)))
+            except RuntimeError as error:
+                print(f"  left out: {server.name}: {error}")
+        yield running
+
+
+def per_request(running: Sequence[tuple[Server, Running]], effort: Effort, *, rows: int = 1) -> dict[str, float]:
+    """Median CPU seconds of each server per request, measured in turns; and what they hold afterwards."""
+    spent: dict[str, list[float]] = {server.name: [] for server, _ in running}
+    for turn in range(effort.rounds + 1):
+        for server, process in running:
+            before = process.cpu
+            target = target_of(process.url, server.path, server.key)
+            load = Load(
+                target=target,
+                bodies=server.bodies,
+                rows=rows,
+                connections=CONNECTIONS if rows == 1 else 2,
+                seconds=effort.seconds,
+            )
+            result = run_load(load)
+            if result.errors or not result.rows:
+                raise RuntimeError(f"{server.name} answered with errors: {dict(result.errors)}")
+            if turn:  # the first is for warming up
+                spent[server.name].append((process.cpu - before) / result.requests)
+    return {name: statistics.median(seconds) for name, seconds in spent.items()}
+
+
+def one_row(folder: Path, key: str, effort: Effort, *, with_peers: bool) -> list[Figure]:
+    found = list(servers(folder, key, with_peers=with_peers))
+    with all_started(found) as running:
+        cpu = per_request(running, effort)
+        memory = {server.name: process.memory for server, process in running}
+    floor, ours = cpu["raw ASGI, no work"], cpu["gradewatch"]
+    for name, seconds in cpu.items():
+        print(f"  {name}: {seconds * 1e6:,.0f} µs a request, {memory[name]:,.0f} MB", flush=True)
+    how = f"{CONNECTIONS} connections, median of {effort.rounds} rounds in turns, CPU of the server's processes"
+
+    def ratio(name: str, over: float, under: float, goal: float | None, *, least: bool) -> Figure:
+        value = over / under
+        holds = goal is None or (value >= goal if least else value <= goal)
+        words = "(for comparison)" if goal is None else f"{'≥' if least else '≤'} {goal:g}"
+        return Figure(name, value, "× CPU", words, holds, f"{how}; {over * 1e6:,.0f} against {under * 1e6:,.0f} µs")
+
+    pandas = "FastAPI + pandas + pipeline.predict"
+    guarded = cpu["gradewatch, key and limit"]
+    figures = [
+        ratio("one row, checked, scored, durably logged / raw ASGI doing nothing", ours, floor, 2.5, least=False),
+        ratio("the same with API key and rate limit / raw ASGI", guarded, floor, 3.5, least=False),
+        ratio(f"{pandas} / gradewatch", cpu[pandas], ours, 150, least=True),
+    ]
+    own = {"raw ASGI, no work", "gradewatch", "gradewatch, key and limit", pandas}
+    figures += [ratio(f"{name} / gradewatch", cpu[name], ours, None, least=True) for name in cpu if name not in own]
+    held = memory["gradewatch"]
+    figures.append(Figure("memory of one worker, warm", held, "MB", "≤ 130", held <= 130, "PSS after the rounds above"))
+    return figures
+
+
+def batches(folder: Path, effort: Effort) -> list[Figure]:
+    bodies = [msgspec.json.encode(rows_of(load_domains()["engagement"], BATCH, seed)) for seed in (4, 5, 6)]
+    model = {"BENCH_MODEL": str(folder / "engagement")}
+    onnx = uvicorn("benchmarks.peers.fastapi_onnx:app")
+    path = "/api/v1/engagement/predict/batch"
+    found = [
+        Server("gradewatch", OURS, path, bodies, settings=settings_of(folder)),
+        Server("pydantic + ONNX", onnx, "/predict/batch", bodies, settings=model),
+    ]
+    with all_started(found) as running:
+        cpu = per_request(running, effort, rows=BATCH)
+    ours, theirs = cpu["gradewatch"], cpu["pydantic + ONNX"]
+    how = f"10,000 rows a request; {theirs * 1e3:,.0f} against {ours * 1e3:,.0f} ms; only ours logs every row"
+    ratio = theirs / ours
+    return [Figure("batch of 10,000: pydantic + ONNX / gradewatch", ratio, "× CPU", "≥ 2.5", ratio >= 2.5, how)]
+
+
+# Files --------------------------------------------------------------------------------------------------------------
+
+PANDAS = """
+import sys, joblib, pandas as pd
+pipeline = joblib.load(sys.argv[1])
+frame = pd.read_parquet(sys.argv[2])
+pd.DataFrame({"G3": pipeline.predict(frame)}).to_parquet(sys.argv[3])
+"""
+MEASURED = """
+import json, resource, runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+spent = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+print(json.dumps({"cpu": spent, "own": peak / 1e3, "child": usages[1].ru_maxrss / 1e3}))
+"""
+
+
+def measured(settings: Mapping[str, str], *command: str) -> dict[str, float]:
+    """CPU seconds and peak MB of a Python program and of the largest child that it had, its start included."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *command],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**clean, **settings},
+    )
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def files(folder: Path, effort: Effort) -> list[Figure]:
+    schema = load_domains()["school"]
+    names = [feature.name for feature in schema.features_at(SCHOOL.moment)]
+    data, script = folder / "rows.parquet", folder / "pandas_predict.py"
+    generate(schema, rows=effort.rows, seed=9).select(names).write_parquet(data, row_group_size=250_000)
+    script.write_text(PANDAS)
+    cli, pipeline = str(Path(__file__).parents[1] / "cli.py"), str(folder / "school" / "pipeline.joblib")
+    ask = [cli, "score", str(data), "-d", "school", "-o", str(folder / "answers.parquet")]
+    runs = []
+    for _ in range(1 if effort is QUICK else 3):
+        ours = measured(settings_of(folder), *ask, "--no-log")
+        runs.append((ours, measured({}, str(script), pipeline, str(data), str(folder / "theirs.parquet"))))
+    logged = measured(settings_of(folder), *ask)
+    ours, theirs = (min((run[i] for run in runs), key=lambda run: run["cpu"]) for i in (0, 1))
+    ratio, peak = theirs["cpu"] / ours["cpu"], ours["own"] + ours["child"]
+    what = f"{effort.rows:,} rows of Parquet, 32 columns"
+    how = f"{what}; {theirs['cpu']:.1f} against {ours['cpu']:.1f} CPU s with start and checks, unlogged, least of runs"
+    memory = f"{what}; peaks of the process ({ours['own']:.0f}) and its decoder ({ours['child']:.0f}) together"
+    memory += f"; pandas {theirs['own']:.0f} MB"
+    each = logged["cpu"] / effort.rows * 1e6
+    return [
+        Figure(
+            "1M rows of Parquet: pandas pipeline.predict / gradewatch score", ratio, "× CPU", "≥ 3", ratio >= 3, how
+        ),
+        Figure("1M rows of Parquet: peak memory", peak, "MB", "≤ 350", peak <= 350, memory),
+        Figure("the same, every prediction logged", each, "µs CPU a row", "(for comparison)", True, what),
+    ]
+
+
+# Starting -----------------------------------------------------------------------------------------------------------
+
+
+def starting(folder: Path, effort: Effort) -> list[Figure]:
+    naive = uvicorn("benchmarks.peers.fastapi_pandas:app")
+    model = {"BENCH_MODEL": str(folder / "engagement")}
+    spent: dict[str, list[float]] = {"ours": [], "naive": []}
+    for _ in range(effort.starts):
+        for name, command, settings in (("ours", OURS, settings_of(folder)), ("naive", naive, model)):
+            with started(command, port=free_port(), settings=settings, ready=READY) as process:
+                spent[name].append(process.cpu)
+    ours, theirs = (statistics.median(spent[name]) for name in ("ours", "naive"))
+    how = f"process start to first answer of /ready, median of {effort.starts}; {ours:.2f} against {theirs:.2f} CPU s"
+    ratio = ours / theirs
+    return [Figure("start to ready / FastAPI + pandas + scikit-learn", ratio, "× CPU", "≤ 0.33", ratio <= 1 / 3, how)]
+
+
+# Losses -------------------------------------------------------------------------------------------------------------
+
+
+def losses(folder: Path, effort: Effort, name: str, database: str) -> Figure:
+    """Predictions that were answered and are not in the database after kills under load."""
+    settings, chance, acknowledged = settings_of(folder, database), random.Random(7), set[str]()
+    rows = rows_of(load_domains()["engagement"], 5_000, 8)
+    bodies = [msgspec.json.encode(row) for row in rows]
+    for _ in range(effort.kills):
+        process = start(OURS, port=free_port(), settings=settings)
+        wait(process, READY)
+        killed = Event()
+        target = target_of(process.url, "/api/v1/engagement/predict")
+        load = Load(target=target, bodies=bodies, connections=CONNECTIONS, seconds=60)
+
+        def end(process: Running = process, killed: Event = killed) -> None:
+            time.sleep(chance.uniform(0.3, 1.0))
+            process.kill()
+            killed.set()
+
+        killer = Thread(target=end)
+        killer.start()
+        run_load(load, until=killed.is_set, hear=lambda body: acknowledged.add(msgspec.json.decode(body)["id"]))
+        killer.join()
+    store = open_store(database)
+    try:
+        kept = {prediction.id for prediction in store.predictions("engagement")}
+    finally:
+        store.close()
+    lost = len(acknowledged - kept)
+    how = f"{effort.kills} SIGKILLs under {CONNECTIONS} connections; {len(acknowledged):,} acknowledged"
+    return Figure(
+        f"acknowledged predictions lost, {name}", lost, "predictions", "0", lost == 0 and bool(acknowledged), how
+    )
+
+
+def mongo_losses(folder: Path, effort: Effort) -> list[Figure]:
+    """The same over MongoDB's wire protocol, whose server stays."""
+    from database.migrate import copy
+    from tests.conftest import running_mongo
+
+    with suppress(ImportError), running_mongo() as server:
+        url = server.url("benchmark")
+        source, target = open_store(f"sqlite:///{folder / 'fresh.db'}"), open_store(url)
+        copy(source, target)
+        source.close()
+        target.close()
+        return [losses(folder, effort, "MongoDB's wire protocol", url)]
+    return []
+
+
+def promotions(folder: Path, effort: Effort, versions: Sequence[str]) -> list[Figure]:
+    """Requests that fail while champions change."""
+    home, seen = open_installation(folder), set[int]()
+    bodies = [msgspec.json.encode(row) for row in rows_of(load_domains()["engagement"], 5_000, 10)]
+    with started(OURS, port=free_port(), settings=settings_of(folder), ready=READY) as process:
+        done = Event()
+
+        def promote() -> None:
+            for number in range(effort.promotions):
+                time.sleep(0.5)
+                version = versions[(number + 1) % 2]
+                activate(home.store, "engagement", version, all_targets=False, actor="benchmark", reason="in turn")
+            time.sleep(0.5)
+            done.set()
+
+        def hear(body: bytes) -> None:
+            seen.add(msgspec.json.decode(body)["answers"][0]["generation"])
+
+        thread = Thread(target=promote)
+        thread.start()
+        load = Load(
+            target=target_of(process.url, "/api/v1/engagement/predict"),
+            bodies=bodies,
+            connections=CONNECTIONS,
+            seconds=300,
+        )
+        result = run_load(load, until=done.is_set, hear=hear)
+        thread.join()
+    home.close()
+    failed = sum(result.errors.values())
+    how = f"{effort.promotions} promotions, {result.requests:,} requests, {len(seen)} generations answered"
+    holds = failed == 0 and len(seen) > effort.promotions / 2
+    return [Figure("failed requests during promotions under load", failed, "requests", "0", holds, how)]
+
+
+def main(given: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two minutes, to see that it works")
+    parser.add_argument("--without-peers", action="store_true", help="install and start nobody else's server")
+    arguments = parser.parse_args(given)
+    effort = QUICK if arguments.quick or os.environ.get("GRADEWATCH_BENCH_QUICK") else FULL
+    with tempfile.TemporaryDirectory(prefix="gradewatch-bench-") as name:
+        folder = Path(name)
+        versions = prepare(folder)
+        for suffix in ("db", "db-wal", "db-shm"):  # as it is before anything is asked
+            with suppress(FileNotFoundError):
+                (folder / f"fresh.{suffix}").write_bytes((folder / f"gradewatch.{suffix}").read_bytes())
+        figures = one_row(folder, make_key(folder), effort, with_peers=not arguments.without_peers)
+        figures += batches(folder, effort) + files(folder, effort) + starting(folder, effort)
+        figures += promotions(folder, effort, versions)
+        figures.append(losses(folder, effort, "SQLite", f"sqlite:///{folder / 'gradewatch.db'}"))
+        figures += mongo_losses(folder, effort)
+        write_results("serving", figures)
+
+
+def make_key(folder: Path) -> str:
+    command = [sys.executable, "-m", "cli", "keys", "create", "benchmark", "--role", "analyst"]
+    done = subprocess.run(command, check=True, env=os.environ | settings_of(folder), capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
