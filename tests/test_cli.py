@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,33 @@ def test_drift_speaks_as_table_json_and_page(run: Run, folder: Path, trained: st
     assert "assignment_score" in {column["column"] for column in report["columns"] if column["verdict"] == "drift"}
     assert page.read_text().startswith("<!")
     assert "http://" not in page.read_text().replace("http://www.w3.org", "")
+
+
+def test_drift_of_stored_rows_needs_no_file_and_may_be_cut_into_segments(run: Run, folder: Path, trained: str) -> None:
+    asked = engagement_file(folder / "window.csv", rows=60, seed=21)
+    assert run("predict", "-d", "engagement", str(asked)).returncode == 0
+    today = datetime.now(UTC).date().isoformat()
+    stored, exact = (
+        json.loads(run("drift", "-d", "engagement", "--since", today, "--json", *more).stdout)
+        for more in ((), ("--exact",))
+    )
+    assert stored["n_current"] == exact["n_current"] >= 60
+    assert stored["basis"] == "what the champion was trained on"
+    batches = json.loads(
+        run("drift", "-d", "engagement", "--since", today, "--source", "labeled", "--json").stdout or "0"
+    )
+    assert batches == 0 or batches["n_current"] > 0
+    lines = [f"{line};{'early' if n % 2 else 'late'}" for n, line in enumerate(asked.read_text().splitlines()[1:])]
+    header = asked.read_text().splitlines()[0] + ";assignment"
+    before, after = folder / "before.csv", folder / "after.csv"
+    before.write_text("\n".join([header, *lines]))
+    after.write_text("\n".join([header, *(line.replace("s21-", "t21-") for line in lines[1:])]))
+    table = run("drift", "-d", "engagement", "--current", str(after), "--reference", str(before), "--by", "assignment")
+    assert "late" in table.stdout, table.stderr
+    assert "not enough data" in table.stdout
+    wrong = run("drift", "-d", "engagement", "--since", today, "--until", today)
+    assert (wrong.returncode, "0 days" in wrong.stderr) == (1, True)
+    assert run("drift", "-d", "engagement").returncode == 2
 
 
 def test_a_file_of_rules_decides_what_is_drift_and_its_mistakes_are_named(run: Run, folder: Path, trained: str) -> None:

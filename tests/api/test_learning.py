@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.api.serving import ENGAGEMENT, Server
@@ -111,6 +112,20 @@ def test_a_file_is_judged_against_the_champions_own_data(shared: Server, trained
     files = {"file": shifted.encode(), "reference": half.encode()}
     assert shared.client.post("/api/v1/engagement/drift", files=files).json()["alarm"]
     assert shared.client.post("/api/v1/engagement/drift", files={"file": half, "reference": half}).status_code == 422
+
+
+def test_a_window_of_predictions_is_judged_without_a_file(shared: Server) -> None:
+    rows = [{**ENGAGEMENT, "attention": 20 + i} for i in range(40)]
+    assert shared.post("/api/v1/engagement/predict/batch", rows).status_code == 200
+    today = datetime.now(UTC).date().isoformat()
+    judged = shared.post("/api/v1/engagement/drift/window", {"since": today})
+    assert judged.status_code == 200
+    assert judged.json()["document"]["n_current"] >= 40
+    assert shared.get(f"/api/v1/engagement/drift/{judged.json()['id']}") == judged.json()
+    for impossible in ({"since": "2020-01-01", "until": "2020-02-01"}, {"since": today, "until": today}):
+        assert shared.post("/api/v1/engagement/drift/window", impossible).status_code == 422
+    for misspelt in ({"since": "soon"}, {"from": today}, {}):
+        assert shared.post("/api/v1/engagement/drift/window", misspelt).status_code == 400
 
 
 def test_a_retraining_run_starts_at_once_and_its_decision_is_read_later(serve: Callable[..., Server]) -> None:
