@@ -250,6 +250,8 @@ def _print_trained(trained: list[Any]) -> None:
         if one.bundle:
             out.print(render_training(one.bundle.manifest))
             out.print(f"version {one.model.version[:12]}: {'now serves: ' if one.installed else ''}{one.reason}")
+            for remark in one.remarks:
+                out.print(f"make sure that this is known by then: {remark}", style="yellow")
         else:
             out.print(f"refused: {one.reason}", style="red")
     if not any(one.bundle for one in trained):
