@@ -111,17 +111,25 @@ class ProfileArchive:
     # Days of predictions
 
     def _days(self, since: date, until: date) -> Iterator[tuple[date, int]]:
-        """Every day with predictions, and how many: empty stretches cost one question."""
-        count = self._store.count_predictions(self._schema.name, since=midnight(since), until=midnight(until))
+        """Every day with predictions, and how many: an empty stretch costs one question."""
+        if since < until:
+            yield from self._split(since, until, self._count(since, until))
+
+    def _split(self, since: date, until: date, count: int) -> Iterator[tuple[date, int]]:
         days = (until - since).days
-        if not count or days < 1:
+        if not count:
             return
         if days == 1:
             yield since, count
             return
         middle = since + DAY * (days // 2)
-        yield from self._days(since, middle)
-        yield from self._days(middle, until)
+        early = self._count(since, middle)
+        yield from self._split(since, middle, early)
+        late = count - early  # a row that came between the two questions makes it wrong: then it is asked for
+        yield from self._split(middle, until, late if late > 0 else self._count(middle, until))
+
+    def _count(self, since: date, until: date) -> int:
+        return self._store.count_predictions(self._schema.name, since=midnight(since), until=midnight(until))
 
     def _day(self, day: date, count: int, *, exact: bool) -> list[Part]:
         if exact:
