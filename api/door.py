@@ -6,6 +6,7 @@ It stands before the framework, so that the hot road passes it too. It knows no 
 import re
 import time
 from collections.abc import Callable
+from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,6 +34,8 @@ class Door:
         self._lines = RequestLines()
         self._metrics = metrics
         self._refused = refused
+        self._process = new_id()[:20]
+        self._numbers = count(1)
         self.telemetry: Telemetry | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +45,7 @@ class Door:
             finally:
                 self._lines.write()  # the server has answered everyone
             return
-        begun, name, status = time.perf_counter(), _id(scope), 0
+        begun, name, status = time.perf_counter(), _given_id(scope) or f"{self._process}-{next(self._numbers):x}", 0
         header = (b"x-request-id", name.encode())
         request_id.set(name)
 
@@ -78,9 +81,9 @@ class Door:
         self._lines.add(id, method, route, status, seconds)
 
 
-def _id(scope: Scope) -> str:
-    """The id that the caller gave, if it is harmless; else a new one."""
+def _given_id(scope: Scope) -> str | None:
+    """The id that the caller gave, if it is harmless."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and GIVEN_ID.fullmatch(value):
             return str(value, "ascii")
-    return new_id()
+    return None

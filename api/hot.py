@@ -20,13 +20,13 @@ from api.door import ROUTE
 from api.lookup import BadQuestion, moment_of
 from api.running import Running
 from api.telemetry import MARKS
+from api.together import SOURCE
 from api.wire import FACTORS_NOTE, SaidMany, encoder, say
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from preprocessing.bodies import RowReader
 from preprocessing.schema import DomainSchema
 
-SOURCE = "api"
 LINES = b"application/x-ndjson"
 SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
 EXPLAINED = 1_000  # rows of one request that are explained: half a second of scoring
@@ -116,15 +116,18 @@ class HotRoad:
     ) -> bytes:
         begun = time.perf_counter()
         body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE, head.declared)
-        principal: Principal = scope[PRINCIPAL]
         read = time.perf_counter()
-        if len(body) <= SMALL and not running.cache.waits and not question.explain:
-            predictions = _score(running, road, head, body, question, principal)
+        principal: Principal = scope[PRINCIPAL]
+        if not road.many and len(body) <= SMALL and not running.cache.waits and not question.explain:
+            row = road.reader.one(body, moment=question.moment)
+            require_groups(principal, (row.group,))
+            prediction, scored, logged = await running.together.answer(road.reader.schema, row, principal.name)
+            predictions = [prediction]
         else:
-            predictions = await asyncio.to_thread(_score, running, road, head, body, question, principal)
-        scored = time.perf_counter()
-        await running.log.append(predictions)
-        logged = time.perf_counter()
+            predictions = await _score(running, road, head, body, question, principal)
+            scored = time.perf_counter()
+            await running.log.append(predictions)
+            logged = time.perf_counter()
         if len(predictions) > MANY:
             answer = await asyncio.to_thread(say_many, running, question, predictions)
         elif road.many:
@@ -136,7 +139,16 @@ class HotRoad:
         return answer
 
 
-def _score(
+async def _score(
+    running: Running, road: Road, head: Head, body: bytes, question: Question, principal: Principal
+) -> list[Prediction]:
+    """The predictions of a body's rows; in a thread where they could hold up the event loop."""
+    if len(body) <= SMALL and not running.cache.waits and not question.explain:
+        return _score_here(running, road, head, body, question, principal)
+    return await asyncio.to_thread(_score_here, running, road, head, body, question, principal)
+
+
+def _score_here(
     running: Running, road: Road, head: Head, body: bytes, question: Question, principal: Principal
 ) -> list[Prediction]:
     reader, explain = road.reader, question.explain

@@ -17,6 +17,7 @@ from api.attempts import Attempts
 from api.credentials import Credentials
 from api.jobs import Jobs
 from api.limits import Limit, Limiter, parse_limit
+from api.together import Together
 from api.tokens import Tokens
 from api.wire import EXAMPLES_WARNING
 from database.append import SqliteAppender, open_appender
@@ -67,6 +68,11 @@ class Running:
     def hosts(self) -> frozenset[str]:
         """The names that this service goes by, without port; "*" admits all."""
         return frozenset(name.strip() for name in self.settings.allowed_hosts.split(",") if name.strip())
+
+    @cached_property
+    def together(self) -> Together:
+        """Scores and logs single rows of requests that arrive together."""
+        return Together(self.predictions, self.log)
 
     def warning(self, prediction: Prediction) -> str | None:
         """What must be said with an answer: that its model learned from examples."""

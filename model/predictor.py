@@ -14,6 +14,8 @@ from model.graph import open_graph, run_graph
 from model.vector import RowEncoder
 from preprocessing.encode import Cell, encode_rows
 
+FEW = 50  # rows up to which encoding each by itself is sooner than an array operation per column
+
 Row = Mapping[str, Cell]
 Floats = NDArray[np.float64]
 
@@ -29,7 +31,7 @@ class Predictor:
         self.profile = bundle.profile
         self.version = version
         self._session = open_graph(bundle.graph)
-        self._encode_row = RowEncoder(bundle.manifest.encoding)
+        self._encode_few = RowEncoder(bundle.manifest.encoding)
         target = bundle.manifest.target
         self._minimum = -math.inf if target.minimum is None else target.minimum
         self._maximum = math.inf if target.maximum is None else target.maximum
@@ -66,8 +68,11 @@ class Predictor:
         """One complete answer per row, in order; explain: with at most so many factors each."""
         if len(rows) == 1 and not explain:
             return [self._alone(rows[0], generation)]
-        X = encode_rows(self.manifest.encoding, rows)
-        outside = self._outside(rows, X)
+        if len(rows) <= FEW:
+            X, outside = self._encode_few(rows), [self._out_of_range(row) for row in rows]
+        else:
+            X = encode_rows(self.manifest.encoding, rows)
+            outside = self._outside(rows, X)
         outputs = self.outputs(X)
         factors = self._explainer.explain(rows, X, most=explain) if explain else [()] * len(rows)
         if self.manifest.target.kind == "value":
@@ -78,7 +83,7 @@ class Predictor:
 
     def _alone(self, row: Row, generation: int) -> Answer:
         """The very answer that a row has among others; an operation on a whole array costs as much as the graph."""
-        X, outside = self._encode_row(row), self._out_of_range(row)
+        X, outside = self._encode_few([row]), self._out_of_range(row)
         if self.manifest.target.kind != "value":
             return self._level(row, self.outputs(X)[0].tolist(), outside, (), generation)
         raw = run_graph(self._session, X).item()

@@ -1,9 +1,9 @@
-"""One row to a vector without an array operation per column: `preprocessing.encode` for the smallest case.
+"""A few rows to vectors without an array operation per column: `preprocessing.encode` for the smallest cases.
 
-It gives the very bytes that `encode_rows` gives for the same row, many times sooner; many rows are sooner there.
+It gives the very bytes that `encode_rows` gives for the same rows, many times sooner; many rows are sooner there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from preprocessing.encode import Cell, Encoding
 
 
 class RowEncoder:
-    """An encoding made ready for single rows. Calling it gives (1, width) float32; safe to share between threads."""
+    """An encoding made ready for a few rows. Calling it gives (n, width) float32; safe to share between threads."""
 
     def __init__(self, encoding: Encoding) -> None:
         self._numeric: list[tuple[str, int, float, float, float, bool]] = []
@@ -27,8 +27,11 @@ class RowEncoder:
             position += len(level_part.levels)
         self._zeros = [0.0] * position
 
-    def __call__(self, row: Mapping[str, Cell]) -> NDArray[np.float32]:
-        """The vector of a valid row: numbers are finite, None is missing, an unknown level is no level."""
+    def __call__(self, rows: Sequence[Mapping[str, Cell]]) -> NDArray[np.float32]:
+        """The vectors of valid rows: numbers are finite, None is missing, an unknown level is no level."""
+        return np.array([self._vector(row) for row in rows], dtype=np.float32)
+
+    def _vector(self, row: Mapping[str, Cell]) -> list[float]:
         vector = self._zeros.copy()
         for name, position, fill, center, scale, flagged in self._numeric:
             value = row.get(name)
@@ -42,4 +45,4 @@ class RowEncoder:
             place = places.get(row.get(name))
             if place is not None:
                 vector[place] = 1.0
-        return np.array([vector], dtype=np.float32)
+        return vector

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from access.roles import Principal, require_groups
 from api.admission import needs, principal_of
 from api.bodies import MEGABYTE, read_command, read_uploads
-from api.hot import EXPLAINED, SOURCE, Question, row_limit, say_many, wants_lines
+from api.hot import EXPLAINED, Question, row_limit, say_many, wants_lines
 from api.lookup import NotFound, moment_of, noted, pseudonym_of, running, schema_of
 from api.openapi import answers, takes, takes_file
 from api.running import Running
+from api.together import SOURCE
 from api.wire import Find, FoundPredictions, Said, SaidMany, respond
 from database.records import Prediction
 from model.explain import MOST_FACTORS

@@ -210,9 +210,9 @@ ROW = st.fixed_dictionaries(
 )
 
 
-@given(row=ROW)
-def test_a_row_alone_is_encoded_to_the_very_bytes_that_it_has_among_many(row: dict[str, float | str | None]) -> None:
-    assert RowEncoder(PARTS)(row).tobytes() == encode_rows(PARTS, [row]).tobytes()
+@given(rows=st.lists(ROW, min_size=1, max_size=4))
+def test_a_few_rows_are_encoded_to_the_very_bytes_that_they_have_among_many(rows: list[dict[str, Any]]) -> None:
+    assert RowEncoder(PARTS)(rows).tobytes() == encode_rows(PARTS, rows).tobytes()
 
 
 def test_every_champion_answers_a_row_alone_as_it_does_among_others(home: Home) -> None:
