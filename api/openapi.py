@@ -92,16 +92,15 @@ def _json_ready(component: Any) -> Any:
 
 
 def _secures(operation: Document, signing_in: bool) -> None:
-    """How to show who asks, in place of the permission that the route needs; the description names that."""
+    """How to show who asks, in place of the permission that the route needs, which `x-permission` names."""
     needed = [permission for entry in operation.pop("security", []) for permission in entry.get(SCHEME, [])]
-    if not needed or not signing_in:
+    if not signing_in:
         return
-    operation["security"] = [{"key": []}, {"bearer": []}, {"login": []}]
-    operation["x-permission"] = needed[0]
-    operation["responses"] |= {
-        code: _refusal(text)
-        for code, text in {"401": "who asks is not known", "429": "too many requests; Retry-After says when"}.items()
-    }
+    words = {"401": "who asks is not known", "429": "too many requests; try again after Retry-After"}
+    operation["responses"] |= {code: _refusal(text) for code, text in words.items()}
+    if needed:
+        operation["security"] = [{"key": []}, {"bearer": []}, {"login": []}]
+        operation["x-permission"] = needed[0]
 
 
 def _refuses(operation: Document) -> None:
@@ -111,6 +110,7 @@ def _refuses(operation: Document) -> None:
              "404": "there is no such thing", "408": "the body did not come in time", "409": "not in this state",
              "413": "larger than allowed; the answer names the limit",
              "415": "a body in a form that is not read here", "422": "bad data: every problem at once",
+             "431": "too many headers, or one that is too long",
              "503": "not logged, so not answered, or not in time; try again after Retry-After"}  # fmt: skip
     operation["responses"] |= {code: _refusal(text) for code, text in words.items()}
 

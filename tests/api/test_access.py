@@ -171,7 +171,7 @@ def test_the_page_shows_how_to_say_who_asks_and_what_may_come_of_it(guarded: Gua
             permission = by_route[template, method]
             assert operation.get("x-permission") == permission, path
             assert bool(operation.get("security")) == bool(permission), path
-            assert not permission or {"401", "403", "429"} <= operation["responses"].keys()
+            assert {"401", "403", "429", "431"} <= operation["responses"].keys()
             seen += 1
     assert seen >= len(SECURED)
 
@@ -531,6 +531,14 @@ def test_every_look_at_predictions_is_recorded_before_it_is_answered(guarded: Gu
     assert entries[0].details == {"prediction": logged_id, "student": logged.student}
     assert entries[1].details == {"student": logged.student, "found": 1}
     assert "recorded-1" not in msgspec.json.encode(guarded.entries(limit=1000)).decode()
+
+
+def test_a_look_that_cannot_be_recorded_is_not_answered(guarded: Guarded) -> None:
+    logged_id = theirs(guarded, UNIVERSITY | {"student_id": "unrecorded-1"})
+    with guarded.server.locked_database():
+        answer = guarded.ask("GET", f"/api/v1/university/predictions/{logged_id}", guarded.keys["teacher"])
+    assert answer.status_code == 503, answer.text
+    assert logged_id not in answer.text
 
 
 def test_what_is_uploaded_and_changed_is_recorded(guarded: Guarded) -> None:
