@@ -107,6 +107,53 @@ def test_a_worker_that_serves_json_imports_no_table_or_training_library(serve: C
     assert imported & {"pandas", "polars", "sklearn", "scipy", "skl2onnx", "onnx", "pyarrow", "streamlit"} == set()
 
 
+SEEN = """
+import asyncio, json, sys
+from api.app import create_app
+
+row = json.loads(sys.argv[1])
+
+async def main():
+    app, said, seen = create_app(), asyncio.Queue(), set()
+    events = asyncio.Queue()
+    await events.put({"type": "lifespan.startup"})
+    life = asyncio.create_task(app({"type": "lifespan"}, events.get, said.put))
+    await said.get()
+
+    async def ask(path, body):
+        async def receive():
+            return {"type": "http.request", "body": json.dumps(body).encode()}
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "scheme": "http",
+                 "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1)}
+        await app(scope, receive, said.put)
+        assert (await said.get())["status"] == 200
+        await said.get()
+
+    def note(frame, event, argument):
+        seen.add(frame.f_globals.get("__name__", "").partition(".")[0])
+    sys.setprofile(note)
+    await ask("/api/v1/engagement/predict", row)
+    await ask("/api/v1/engagement/predict/batch", [row, row])
+    sys.setprofile(None)
+    await events.put({"type": "lifespan.shutdown"})
+    await life
+    print(json.dumps(sorted(seen)))
+
+asyncio.run(main())
+"""
+
+
+def test_neither_pydantic_nor_the_framework_runs_on_the_hot_road(serve: Callable[..., Server]) -> None:
+    server = serve()
+    server.stop()
+    command = [sys.executable, "-c", SEEN, json.dumps(ENGAGEMENT)]
+    done = subprocess.run(command, env=server.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = set(json.loads(done.stdout))
+    assert {"api", "preprocessing", "model", "database"} <= seen
+    assert seen & {"pydantic", "fastapi", "sqlalchemy"} == set()
+
+
 def test_importing_the_service_opens_nothing_and_reads_no_setting(tmp_path: Path) -> None:
     script = "import api.app; api.app.app; api.app.app.openapi()"
     environment = {"PYTHONPATH": str(ROOT), "GRADEWATCH_WINDOW": "no number"}
