@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -61,6 +62,31 @@ def test_whoever_signs_in_is_let_in_and_recorded_and_can_sign_out(page: Page, ho
     assert [(one.actor, one.action) for one in home.store.accesses()][:1] == [("user:anna", "signed in")]
     app = press(app, "Sign out")
     assert [field.label for field in app.text_input] == ["User name", "Password"]
+
+
+@pytest.mark.usefixtures("guarded")
+def test_the_menu_has_the_pages_of_the_role(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    menus: list[list[str]] = []
+    real = st.navigation
+
+    def seen(pages: list[Any], **options: Any) -> Any:
+        menus.append([page.title for page in pages])
+        return real(pages, **options)
+
+    monkeypatch.setattr(st, "navigation", seen)
+    add(home, "vera", "viewer")
+    add(home, "tom", "teacher")
+    st.cache_resource.clear()
+    for name, pages in (
+        ("vera", ["Overview", "Drift", "Models", "Performance"]),
+        ("tom", ["Overview", "Predict", "Drift", "Models", "Performance"]),
+    ):
+        app = AppTest.from_string(MAIN, default_timeout=60).run()
+        assert menus[-1] == ["Sign in"]
+        app = sign_in(app, name)
+        assert menus[-1] == pages
+        assert "Workshop" in texts(app)
+    st.cache_resource.clear()
 
 
 @pytest.mark.usefixtures("guarded")
