@@ -27,25 +27,21 @@ from database.records import (
     now,
 )
 from database.store import Conflict, Journal
-from drift.profile import Profile
-from drift.report import DriftPolicy, DriftReport, NotComparable, SameSample, compare
+from drift.report import DriftPolicy, DriftReport
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle
-from model.export import ParityError
 from model.home import Home
-from model.predictor import Predictor
 from model.registry import find_model, install, load_bundle
-from model.scores import absolute_errors
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from preprocessing.schema import DomainSchema
-from preprocessing.validate import rows_of
 from retraining.champions import register
+from retraining.contest import complete_rows, contest, drift_since, judge
 from retraining.holdout import Holdout, among, hold_out, ordered_frame
-from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide, refusal
+from retraining.policy import PromotionDecision, PromotionPolicy, refusal
 from retraining.profiles import store_batch
-from retraining.watch import drift_record, profile_for
+from retraining.watch import drift_record
 from training.fit import Progress
-from training.train import NotTrainable, train
+from training.train import train
 
 LEASE_SECONDS = 300.0
 """A run renews its lease at every step, the longest of which is one fit; a dead run is out of the way after that."""
@@ -164,11 +160,11 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
         bundle = load_bundle(run.home.artifacts, champion.version)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
         return _store(run, Result(key=key, champion=champion.version, decision=refusal(str(error))))
-    frame = _complete(ordered_frame(records, run.schema), run.schema, key)
+    frame = complete_rows(ordered_frame(records, run.schema), run.schema, key)
     holdout = hold_out(frame, run.schema, bundle.rows, share=run.policy.holdout_share)
     if judged := _judge_trial(run, champion, bundle, frame, records):
         return _store(run, msgspec.structs.replace(judged, basis=basis))
-    report = _drift(run, bundle, holdout.unseen)
+    report = drift_since(run.schema, bundle, holdout.unseen, run.drift_policy)
     result = _challenge(run, champion, bundle, holdout, report)
     return _store(run, msgspec.structs.replace(result, basis=basis))
 
@@ -201,91 +197,29 @@ def _settled(run: Run, champion: Succession, basis: str) -> Result | None:
     return Result(key=key, champion=champion.version, decision=refusal(reason))
 
 
-def _complete(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey) -> pl.DataFrame:
-    """The rows that a model of `key` can be trained and judged on."""
-    needed = [key.target] + [f.name for f in schema.inputs_at(key.moment) if not f.optional]
-    if any(name not in frame.columns for name in needed):
-        return frame.clear()
-    return frame.drop_nulls(needed)
-
-
-def _drift(run: Run, bundle: Bundle, unseen: pl.DataFrame) -> DriftReport | None:
-    """The unseen rows against the champion's reference; None where there is nothing to compare."""
-    if unseen.is_empty():
-        return None
-    reference = Profile.from_bytes(bundle.profile)
-    current = profile_for(Predictor(bundle, ""), run.schema, unseen)
-    importance = bundle.manifest.importance
-    try:
-        return compare(reference, current, policy=run.drift_policy, schema=run.schema, importance=importance)
-    except (SameSample, NotComparable):  # nothing new, or the schema has changed since: labels decide all the same
-        return None
-
-
-def _nothing_to_judge(holdout: Holdout, schema: DomainSchema) -> str:
-    """Why no row can judge: there is no new one, or every new one belongs to a group that the champion knows."""
-    if holdout.unseen.is_empty():
-        return "not enough data: no labelled rows that the champion has not seen"
-    kind = " and ".join(schema.group) or "student"
-    return (
-        f"not enough data: all {holdout.unseen.height} new labelled rows belong to a {kind} that the champion was "
-        "trained on; if the same names stand for new students, give the domain a period column"
-    )
-
-
 def _challenge(run: Run, champion: Succession, bundle: Bundle, holdout: Holdout, drift: DriftReport | None) -> Result:
     """A challenger trained on the teaching rows, judged on the others, promoted if the policy says so."""
     key, known = champion.key, champion.version
-    if holdout.judging.is_empty():
-        reason = _nothing_to_judge(holdout, run.schema)
-        return Result(key=key, champion=known, drift=drift, decision=refusal(reason, verdict="keep"))
-    run.progress(f"{key}: challenger")
-    try:
-        training = train(run.schema, key, holdout.teaching, seed=run.seed, progress=run.progress)
-    except (NotTrainable, ParityError) as error:
-        return Result(key=key, champion=known, drift=drift, decision=refusal(f"no challenger: {error}"))
-    challenger = _of_run(run.id, training.bundle)
-    decision = _decide(run, key, collect_evidence(run.schema, bundle, challenger, holdout))
-    result = Result(key=key, champion=known, drift=drift, decision=decision)
-    if run.dry:
+
+    def fit(teaching: pl.DataFrame) -> Bundle:
+        run.progress(f"{key}: challenger")
+        return _of_run(run.id, train(run.schema, key, teaching, seed=run.seed, progress=run.progress).bundle)
+
+    held = contest(run.schema, key, bundle, holdout, run.policy, fit)
+    result = Result(key=key, champion=known, drift=drift, decision=held.decision)
+    if run.dry or held.challenger is None:
         return result
-    model = register(run.home.store, run.home.artifacts, challenger)
+    model = register(run.home.store, run.home.artifacts, held.challenger)
     result = msgspec.structs.replace(result, challenger=model.version)
-    if decision.verdict == "promote":
+    if held.decision.verdict == "promote":
         return _succeed(run, champion, model, result)
-    return _try_on(run, model, result) if decision.verdict == "shadow" else result
-
-
-def _decide(run: Run, key: ChampionKey, evidence: Evidence) -> PromotionDecision:
-    target = run.schema.target_by_name[key.target]
-    min_gain = target.min_gain if run.policy.min_gain is None else run.policy.min_gain
-    return decide(evidence, run.policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
+    return _try_on(run, model, result) if held.decision.verdict == "shadow" else result
 
 
 def _of_run(id: str, bundle: Bundle) -> Bundle:
     """The bundle with the run's id in its lineage, so that `activate` finds what was trained with it."""
     lineage = msgspec.structs.replace(bundle.manifest.lineage, training=id)
     return msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, lineage=lineage))
-
-
-def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> Evidence:
-    """Both models and the naive rule on the very same held-out rows."""
-    target = challenger.manifest.target
-    rows = [row.inputs for row in rows_of(holdout.judging, schema)]
-    truth = holdout.judging[target.name]
-    if target.kind == "ordered_class":
-        truth = truth.replace_strict({level: float(i) for i, level in enumerate(target.levels)})
-    outcomes = truth.to_numpy().astype(np.float64)
-    old, new = Predictor(champion, "champion"), Predictor(challenger, "challenger")
-    told_apart = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
-    told_apart += ["_group"] if schema.group else []
-    return Evidence(
-        champion=absolute_errors(outcomes, old.numbers(rows)),
-        challenger=absolute_errors(outcomes, new.numbers(rows)),
-        naive=absolute_errors(outcomes, new.naive_numbers(rows)),
-        clusters=holdout.clusters,
-        slices={name: holdout.judging[name].fill_null("(missing)").to_numpy().astype(str) for name in told_apart},
-    )
 
 
 def _succeed(run: Run, champion: Succession, model: ModelVersion, result: Result) -> Result:
@@ -336,7 +270,7 @@ def _judge_trial(
     holdout = among(hold_out(frame, run.schema, bundle.rows | challenger.rows, share=1.0), fresh)
     if holdout.judging.height < max(1, run.policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
         return None
-    decision = _decide(run, champion.key, collect_evidence(run.schema, bundle, challenger, holdout))
+    decision = judge(run.schema, champion.key, bundle, challenger, holdout, run.policy)
     if decision.verdict != "promote":
         _end_trial(run, trial, f"on {decision.n} new rows " + "; ".join(decision.reasons))
         return None

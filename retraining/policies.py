@@ -14,9 +14,22 @@ from drift.report import DriftPolicy
 from retraining.policy import PromotionPolicy
 from retraining.trigger import TriggerPolicy
 
+FEWEST_RECORDS = 100  # as for the setting of the installation
+
 
 class BadPolicy(ValueError):
     """A file that holds no policy; the message names the file, the place and what is allowed there."""
+
+
+class TrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """window: how many of the newest labelled records a challenger learns from and is judged on; None: as many as the
+    installation is set to. Raises ValueError for fewer than 100."""
+
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window < FEWEST_RECORDS:
+            raise ValueError(f"window is {self.window}, fewer than {FEWEST_RECORDS} records")
 
 
 class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -25,27 +38,44 @@ class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     drift: DriftPolicy = DriftPolicy()
     trigger: TriggerPolicy = TriggerPolicy()
     promotion: PromotionPolicy = PromotionPolicy()
+    training: TrainingPolicy = TrainingPolicy()
 
 
 def read_policies(path: Path) -> Policies:
-    """The rules in a TOML file with the tables [drift], [trigger] and [promotion]. Raises BadPolicy."""
+    """The rules in a TOML file with the tables [drift], [trigger], [promotion] and [training].
+
+    Raises BadPolicy with everything that is wrong in it.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadPolicy(f"{path}: cannot be read as TOML: {error}") from error
-    problems = []
     known = {field.name: field.type for field in msgspec.structs.fields(Policies)}
-    problems += [f"[{name}] is no table of a policy; there are {sorted(known)}" for name in document.keys() - known]
-    parts = {}
-    for name in document.keys() & known:
-        allowed = {field.name for field in msgspec.structs.fields(known[name])}
-        given = document[name] if isinstance(document[name], dict) else {}
-        unknown = sorted(given.keys() - allowed)
-        problems += [f"[{name}] has no {key!r}; it may have {sorted(allowed)}" for key in unknown]
-        try:
-            parts[name] = msgspec.convert({k: v for k, v in given.items() if k in allowed}, known[name])
-        except (msgspec.ValidationError, ValueError) as error:
-            problems.append(f"[{name}] {error}")
+    problems = [f"[{name}] is no table of a policy; there are {sorted(known)}" for name in document.keys() - known]
+    parts: dict[str, object] = {}
+    for name, kind in known.items():
+        if name in document:
+            part, wrong = _read_part(kind, document[name])
+            parts |= {name: part}
+            problems += [f"[{name}] {problem}" for problem in wrong]
     if problems:
         raise BadPolicy(f"{path}: " + "; ".join(problems))
-    return Policies(**parts)
+    return Policies(**parts)  # type: ignore[arg-type]
+
+
+def _read_part(kind: type, given: object) -> tuple[object, list[str]]:
+    """One table as a record of `kind`, and all that is wrong with it: unknown names, wrong types, wrong values."""
+    if not isinstance(given, dict):
+        return None, ["is a value; write its settings below it, one a line"]
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    problems = [f"has no {name!r}; it may have {sorted(fields)}" for name in sorted(given.keys() - fields)]
+    values = {}
+    for name in sorted(given.keys() & fields):
+        try:
+            values[name] = msgspec.convert(given[name], fields[name])
+        except msgspec.ValidationError as error:
+            problems.append(f"{name}: {error}")
+    try:
+        return kind(**values), problems
+    except ValueError as error:
+        return None, [*problems, str(error)]

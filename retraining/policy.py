@@ -33,6 +33,18 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     slice_rows: int = 30
     trial_rows: int = 200
 
+    def __post_init__(self) -> None:
+        wrong = (
+            [f"min_gain is {self.min_gain}, below 0"] if self.min_gain is not None and not self.min_gain >= 0 else []
+        )
+        shares = {"level": (self.level, 0.5), "holdout_share": (self.holdout_share, 0.0)}
+        for name, (value, least) in shares.items():
+            wrong += [] if least < value < 1 else [f"{name} is {value}, not above {least:g} and below 1"]
+        rows = {"min_rows": self.min_rows, "slice_rows": self.slice_rows, "trial_rows": self.trial_rows}
+        wrong += [f"{name} is {value}, below 0" for name, value in rows.items() if value < 0]
+        if wrong:
+            raise ValueError("promotion policy: " + "; ".join(wrong))
+
 
 class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
     """The gain within one slice of students; worse: credibly so, by more than the minimum gain."""

@@ -15,8 +15,9 @@ from model.files import predict_file
 from model.home import Home
 from model.registry import activate, load_bundle, rollback
 from retraining.champions import keys_of, train_file
+from retraining.contest import collect_evidence
 from retraining.holdout import Holdout
-from retraining.pipeline import Run, collect_evidence, retrain
+from retraining.pipeline import Run, retrain
 from retraining.policy import PromotionPolicy, decide
 from retraining.watch import watch_file
 
