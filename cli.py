@@ -449,6 +449,41 @@ def retrain(
         out.print(render_result(result, dry=dry_run))
 
 
+@app.command()
+def backtest(
+    domain: Domain,
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Labelled history of several periods.")],
+    policy: Annotated[
+        list[Path], typer.Option(exists=True, dir_okay=False, help="Rules to try, a TOML file each (repeatable).")
+    ],
+    target: Annotated[str | None, typer.Option(help="What is predicted; the domain's first if none.")] = None,
+    moment: Annotated[str | None, typer.Option(help="When; the domain's last moment if none.")] = None,
+    first: Annotated[int, typer.Option(min=1, help="Periods that the first model learns from.")] = 1,
+    period_days: Annotated[float, typer.Option(help="Days from one period's start to the next.")] = 182.0,
+    seed: Annotated[int, typer.Option(help="Same data and seed give the same result.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the result as one self-contained page.")] = None,
+) -> None:
+    """Replay past periods: what each policy would have done, beside never and always retraining. Stores nothing."""
+    import msgspec
+
+    from retraining.backtest import Replay, read_history, read_strategies
+    from retraining.backtest import backtest as replay_history
+    from retraining.backtest_render import render_backtest, render_page
+    from retraining.champions import keys_of
+
+    schema, strategies = _schema(domain), read_strategies(policy)
+    key = keys_of(schema, [target] if target else None, [moment or schema.moments[-1]])[0]
+    with _shares() as show:
+        options: Any = {"window": Settings().window, "first": first, "period_days": period_days, "seed": seed}
+        replay = Replay(schema, key, **options, progress=lambda _, share: show("replaying", share))
+        found = replay_history(replay, read_history(data, schema, name=data.name), strategies)
+    if html:
+        html.write_text(render_page(found), encoding="utf-8")
+        err.print(f"wrote {html}")
+    typer.echo(json.dumps(msgspec.to_builtins(found), indent=2)) if as_json else out.print(render_backtest(found))
+
+
 @models_app.command("list")
 def models_list(domain: Annotated[str | None, typer.Option("--domain", "-d")] = None) -> None:
     """List model versions, newest first; champions are marked."""
@@ -882,8 +917,10 @@ def _refusals() -> tuple[type[Exception], ...]:
     from model.service import UnknownDomain
     from model.trial import NoSuchTrial, TrialRefused
     from model.windows import NothingToFollow
+    from preprocessing.leakage import Leaking
     from preprocessing.read import UnreadableFile
     from preprocessing.schema import SchemaError
+    from retraining.backtest import BadBacktest
     from retraining.champions import UnknownChampion
     from retraining.pipeline import Busy
     from retraining.policies import BadPolicy
@@ -914,6 +951,8 @@ def _refusals() -> tuple[type[Exception], ...]:
         UnusableOutput,
         BadAddress,
         BadGrant,
+        BadBacktest,
+        Leaking,
         UnsafeStart,
         OSError,
     )
