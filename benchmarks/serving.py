@@ -6,7 +6,6 @@ serve one gradient boosting model of five inputs. Only ours checks the row by al
 """
 
 import argparse
-import json
 import os
 import random
 import statistics
@@ -296,17 +295,26 @@ def batches(folder: Path, effort: Effort) -> list[Figure]:
     bodies = [msgspec.json.encode(rows_of(load_domains()["engagement"], BATCH, seed)) for seed in (4, 5, 6)]
     model = {"BENCH_MODEL": str(folder / "engagement")}
     onnx = uvicorn("benchmarks.peers.fastapi_onnx:app")
+    logging = model | {"BENCH_LOG": str(folder / "log.db")}
     path = "/api/v1/engagement/predict/batch"
     found = [
         Server("gradewatch", OURS, path, bodies, settings=settings_of(folder)),
         Server("pydantic + ONNX", onnx, "/predict/batch", bodies, settings=model),
+        Server("the same, logging", onnx, "/predict/batch", bodies, settings=logging),
     ]
     with all_started(found) as running:
         cpu = per_request(running, effort, rows=BATCH)
-    ours, theirs = cpu["gradewatch"], cpu["pydantic + ONNX"]
-    how = f"10,000 rows a request; {theirs * 1e3:,.0f} against {ours * 1e3:,.0f} ms; only ours logs every row"
-    ratio = theirs / ours
-    return [Figure("batch of 10,000: pydantic + ONNX / gradewatch", ratio, "× CPU", "≥ 2.5", ratio >= 2.5, how)]
+    ours = cpu["gradewatch"]
+    figures = []
+    for name, goal, what in (
+        ("pydantic + ONNX", "≥ 2.5", "only ours logs every row"),
+        ("the same, logging", "(for comparison)", "both keep every row in SQLite; theirs without identity or interval"),
+    ):
+        ratio = cpu[name] / ours
+        how = f"10,000 rows a request; {cpu[name] * 1e3:,.0f} against {ours * 1e3:,.0f} ms; {what}"
+        holds = ratio >= 2.5 or goal[0] == "("
+        figures.append(Figure(f"batch of 10,000: {name} / gradewatch", ratio, "× CPU", goal, holds, how))
+    return figures
 
 
 # Files --------------------------------------------------------------------------------------------------------------
@@ -325,24 +333,28 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
-spent = sum(usage.ru_utime + usage.ru_stime for usage in usages)
-print(json.dumps({"cpu": spent, "own": peak / 1e3, "child": usages[1].ru_maxrss / 1e3}))
+print(json.dumps(sum(usage.ru_utime + usage.ru_stime for usage in usages)))
 """
 
 
-def measured(settings: Mapping[str, str], *command: str) -> dict[str, float]:
-    """CPU seconds and peak MB of a Python program and of the largest child that it had, its start included."""
+def measured(settings: Mapping[str, str], *command: str) -> tuple[float, float]:
+    """CPU seconds of a Python program, its start and its children included, and the most MB that they held together,
+    looked at every 20 ms."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
-    done = subprocess.run(
+    program = subprocess.Popen(
         [sys.executable, "-c", MEASURED, *command],
-        check=True,
-        capture_output=True,
-        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         env={**clean, **settings},
     )
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    peak, running = 0.0, Running("", program)
+    while program.poll() is None:
+        peak = max(peak, running.memory)
+        time.sleep(0.02)
+    said = program.communicate()[0]
+    if program.returncode:
+        raise RuntimeError(f"{command} ended with {program.returncode}")
+    return float(said.splitlines()[-1]), peak
 
 
 def files(folder: Path, effort: Effort) -> list[Figure]:
@@ -358,17 +370,14 @@ def files(folder: Path, effort: Effort) -> list[Figure]:
         ours = measured(settings_of(folder), *ask, "--no-log")
         runs.append((ours, measured({}, str(script), pipeline, str(data), str(folder / "theirs.parquet"))))
     logged = measured(settings_of(folder), *ask)
-    ours, theirs = (min((run[i] for run in runs), key=lambda run: run["cpu"]) for i in (0, 1))
-    ratio, peak = theirs["cpu"] / ours["cpu"], ours["own"] + ours["child"]
+    (spent, _), (others_spent, others_held) = (min(run[i] for run in runs) for i in (0, 1))
+    peak = max(run[0][1] for run in runs)
     what = f"{effort.rows:,} rows of Parquet, 32 columns"
-    how = f"{what}; {theirs['cpu']:.1f} against {ours['cpu']:.1f} CPU s with start and checks, unlogged, least of runs"
-    memory = f"{what}; peaks of the process ({ours['own']:.0f}) and its decoder ({ours['child']:.0f}) together"
-    memory += f"; pandas {theirs['own']:.0f} MB"
-    each = logged["cpu"] / effort.rows * 1e6
+    how = f"{what}; {others_spent:.1f} against {spent:.1f} CPU s with start and checks, unlogged, least of the runs"
+    memory = f"{what}; the process and its decoder together; pandas {others_held:,.0f} MB"
+    ratio, each = others_spent / spent, logged[0] / effort.rows * 1e6
     return [
-        Figure(
-            "1M rows of Parquet: pandas pipeline.predict / gradewatch score", ratio, "× CPU", "≥ 3", ratio >= 3, how
-        ),
+        Figure("1M rows of Parquet: pandas pipeline.predict / score", ratio, "× CPU", "≥ 3", ratio >= 3, how),
         Figure("1M rows of Parquet: peak memory", peak, "MB", "≤ 350", peak <= 350, memory),
         Figure("the same, every prediction logged", each, "µs CPU a row", "(for comparison)", True, what),
     ]

@@ -4,11 +4,13 @@ r"""A client of the Gradewatch service: one prediction, a whole file in batches,
         '{"comprehension": 75.5, "attention": 82, "focus": 78.3, "retention": 80.1, "engagement_time": 120}'
     python examples/client.py http://127.0.0.1:8000 engagement many students.csv
 
-It needs httpx and nothing of Gradewatch: copy it and change it.
+The API key is read from GRADEWATCH_API_KEY, where the service asks for one. It needs httpx and nothing of Gradewatch:
+copy it and change it.
 """
 
 import csv
 import json
+import os
 import random
 import sys
 import time
@@ -93,7 +95,9 @@ def show(said: dict[str, Any]) -> str:
 
 def main(url: str, domain: str, what: str, argument: str) -> None:
     """Asks for one row (JSON) or for the rows of a CSV file, and prints the answers."""
-    with httpx.Client(base_url=url, timeout=30.0) as client:
+    key = os.environ.get("GRADEWATCH_API_KEY")
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    with httpx.Client(base_url=url, headers=headers, timeout=30.0) as client:
         if what == "one":
             print(show(ask(client, f"/api/v1/{domain}/predict", json.loads(argument))))
         else:

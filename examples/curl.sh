@@ -1,11 +1,15 @@
 #!/bin/sh
 # The service's routes, one curl line each. Usage: sh examples/curl.sh [http://127.0.0.1:8000]
+# The API key is read from GRADEWATCH_API_KEY, where the service asks for one; a file keeps it off the command line.
 set -e
 api=${1:-http://127.0.0.1:8000}
 row='{"student_id": "s-1", "assignment": "a1", "comprehension": 75.5, "attention": 82, "focus": 78.3, "retention": 80.1, "engagement_time": 120}'
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
-call() { curl --silent --show-error --fail-with-body --max-time 60 "$@"; echo; }
+umask 077
+: > "$folder/key"
+[ -z "$GRADEWATCH_API_KEY" ] || echo "authorization: Bearer $GRADEWATCH_API_KEY" > "$folder/key"
+call() { curl --header "@$folder/key" --silent --show-error --fail-with-body --max-time 60 "$@"; echo; }
 json='content-type: application/json'
 
 call "$api/health"

@@ -32,7 +32,7 @@ def test_every_command_that_the_docs_show_exists() -> None:
     shown = {
         words
         for page in PAGES
-        for words in re.findall(r"^\$ gradewatch (\w+(?: \w+)?)", page.read_text(encoding="utf-8"), re.MULTILINE)
+        for words in re.findall(r"^\$ gradewatch ([\w-]+(?: \w+)?)", page.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert shown
     for words in shown:

@@ -1,0 +1,116 @@
+"""The examples are run as a user runs them, against a service that asks for keys."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from preprocessing.schema import load_domains
+from preprocessing.template import template
+from retraining.examples import train_examples
+from tests.api.serving import ENGAGEMENT, ROOT, SECRET, Server
+
+CLIENT = [sys.executable, str(ROOT / "examples" / "client.py")]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    """A service with a champion of engagement, and an admin's key."""
+    from model.home import open_home
+
+    folder = tmp_path_factory.mktemp("examples")
+    url = f"sqlite:///{folder / 'gradewatch.db'}"
+    home = open_home(database_url=url, artifacts_dir=folder / "models", domains_dir=None, secret=SECRET.encode())
+    assert all(one.installed for one in train_examples(home, home.schemas["engagement"], folder, rows=200))
+    home.close()
+    server = Server(folder, {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": "x7" * 20})
+    try:
+        server.until(lambda: server.client.get("/ready").status_code == 200)
+        create = [sys.executable, "-m", "cli", "keys", "create", "examples", "--role", "admin"]
+        made = subprocess.run(create, env=server.environment, capture_output=True, text=True, check=True, cwd=folder)
+        yield server, made.stdout.strip()
+    finally:
+        server.stop()
+
+
+def run(*command: str, key: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"GRADEWATCH_API_KEY": key}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_client_predicts_one_row(service: tuple[Server, str]) -> None:
+    server, key = service
+    done = run(*CLIENT, server.url, "engagement", "one", json.dumps(ENGAGEMENT), key=key)
+    assert done.returncode == 0, done.stderr
+    assert ": assignment_score " in done.stdout
+
+
+def test_the_client_predicts_the_rows_of_a_file(service: tuple[Server, str], tmp_path: Path) -> None:
+    server, key = service
+    path = tmp_path / "students.csv"
+    path.write_text("student_id,comprehension,attention,focus,retention,engagement_time\n" + "s1,1,2,3,4,5\n" * 501)
+    done = run(*CLIENT, server.url, "engagement", "many", str(path), key=key)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("assignment_score") == 501, "more than one batch"
+
+
+def test_the_client_says_what_is_wrong_with_a_row(service: tuple[Server, str]) -> None:
+    server, key = service
+    done = run(*CLIENT, server.url, "engagement", "one", json.dumps(ENGAGEMENT | {"focus": 500}), key=key)
+    assert done.returncode == 1
+    assert "focus: must be a number from 0 to 100" in done.stderr
+
+
+def test_the_client_without_a_key_is_told_so(service: tuple[Server, str]) -> None:
+    server, _ = service
+    done = run(*CLIENT, server.url, "engagement", "one", json.dumps(ENGAGEMENT))
+    assert done.returncode == 1
+    assert done.stderr.startswith("401 ")
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Says "not now" twice, then answers."""
+
+    asked = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        Busy.asked += 1
+        said = {"id": "p1", "answers": []} if Busy.asked > 2 else {"title": "Busy", "detail": "wait"}
+        body = json.dumps(said).encode()
+        self.send_response(200 if Busy.asked > 2 else 429 if Busy.asked == 2 else 503)
+        self.send_header("retry-after", "0.05")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+def test_the_client_tries_again_when_the_service_says_not_now() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        done = run(*CLIENT, f"http://127.0.0.1:{server.server_port}", "engagement", "one", "{}")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout, Busy.asked) == ("p1: \n", 3)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_every_curl_line_is_answered(service: tuple[Server, str]) -> None:
+    server, key = service
+    assert template(load_domains()["engagement"], format="csv")
+    done = run("sh", str(ROOT / "examples" / "curl.sh"), server.url, key=key)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert key not in done.stdout + done.stderr
