@@ -72,7 +72,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether `require` would let it."""
         if permission not in self.permissions:
             return False
-        return self.domains is None or (domain in self.domains if domain is not None else permission not in WHOLE)
+        return self.domains is None or (permission not in WHOLE and (domain is None or domain in self.domains))
 
     def named(self, name: str) -> "Principal":
         """The same under another name."""

@@ -30,6 +30,7 @@ from preprocessing.schema import DomainSchema
 LINES = b"application/x-ndjson"
 SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
 EXPLAINED = 1_000  # rows of one request that are explained: half a second of scoring
+FEW = 500  # rows; empty ones are small, and all that is wrong with each is said
 MANY = 100  # predictions; encoding an answer with more is moved off it too
 
 SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api/v1/engagement/predict/batch",
@@ -143,7 +144,8 @@ async def _score(
     running: Running, road: Road, head: Head, body: bytes, question: Question, principal: Principal
 ) -> list[Prediction]:
     """The predictions of a body's rows; in a thread where they could hold up the event loop."""
-    if len(body) <= SMALL and not running.cache.waits and not question.explain:
+    few = len(body) <= SMALL and body.count(b"{") <= FEW
+    if few and not running.cache.waits and not question.explain:
         return _score_here(running, road, head, body, question, principal)
     return await asyncio.to_thread(_score_here, running, road, head, body, question, principal)
 

@@ -1,5 +1,6 @@
 """Finds what a request names: a domain's schema, its champions, one record. Raises when there is no such thing."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request
@@ -11,6 +12,8 @@ from database.records import ChampionKey
 from preprocessing.schema import DomainSchema
 
 PSEUDONYM_LENGTH = 64
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+MIDDLE = 5000  # a year between them
 
 
 class NotFound(LookupError):
@@ -52,6 +55,17 @@ def keys_of(schema: DomainSchema, target: str | None, moment: str | None) -> lis
         raise BadQuestion(f"target {target!r:.80} is none of {', '.join(schema.target_by_name)}")
     targets = [target] if target else list(schema.target_by_name)
     return [ChampionKey(schema.name, name, at) for name in targets for at in ([moment] if moment else schema.moments)]
+
+
+def at_utc(at: datetime | None) -> datetime | None:
+    """`at` in UTC; one without a zone is meant as local to the server. Outside the years that there are: the nearest
+    time within."""
+    if at is None:
+        return None
+    try:
+        return at.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return FIRST if at.year < MIDDLE else LAST
 
 
 def pseudonym_of(student: str | None) -> str | None:

@@ -5,6 +5,7 @@ Which rows are valid is `preprocessing.rows`' word alone; this only comes to the
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
@@ -218,8 +219,8 @@ class _Object(dict[str, Any]):
         """The object of these keys and values."""
         found = cls(pairs)
         if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            found.twice = tuple(key for key in found if keys.count(key) > 1)
+            times = Counter(key for key, _ in pairs)
+            found.twice = tuple(key for key in found if times[key] > 1)
         return found
 
 

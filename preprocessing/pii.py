@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PURPOSE = b"gradewatch/student/1\0"  # separates these digests from any other use of the same secret
 
-EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\.[A-Za-z]{2,}")
+EMAIL = re.compile(r"(?<![^\s@,;<>])[^\s@,;<>]+@[^\s@,;<>]+\.[A-Za-z]{2,}")  # begun at word starts only: linear time
 PHONE = re.compile(
     r"\+[0-9][0-9 ().\-]{7,17}"  # +34 612 345 678
     r"|\(?[0-9]{3}\)?[ .\-][0-9]{3}[ .\-][0-9]{4}"  # (555) 123-4567

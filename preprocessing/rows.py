@@ -15,6 +15,7 @@ from preprocessing.rules import BadData, Known, Problem
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 
 Cell = float | str | None
+NEAR = 20  # faults of a row up to which a field like it is looked for: 0.1 ms each, and a body may hold 10 million
 
 
 class ValidRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -131,7 +132,8 @@ def _read_row(row: Mapping[str, object], plan: _Plan) -> _Reading:
             folded = folded if folded is not None else plan.schema.aliases()
             canonical = folded.get(fold(given))
         if canonical is None:
-            reading.faults.append((given[: rules.SHOWN], None, _stranger(given, plan.schema)))
+            near = len(reading.faults) < NEAR
+            reading.faults.append((given[: rules.SHOWN], None, _stranger(given, plan.schema, near=near)))
         elif canonical in reading.given:
             fault = rules.twice_fault(reading.given[canonical], given, canonical)
             reading.faults.append((given, None, fault))
@@ -143,10 +145,10 @@ def _read_row(row: Mapping[str, object], plan: _Plan) -> _Reading:
     return reading
 
 
-def _stranger(given: str, schema: DomainSchema) -> str:
+def _stranger(given: str, schema: DomainSchema, *, near: bool) -> str:
     if reason := identifying_name(given[: rules.SHOWN]):
         return f"{reason}, which identifies people: leave it out"
-    return rules.unknown_fault(given[: rules.SHOWN], schema)
+    return rules.unknown_fault(given[: rules.SHOWN], schema, near=near)
 
 
 def _read_value(canonical: str, value: object, plan: _Plan, reading: _Reading) -> None:

@@ -308,11 +308,11 @@ def absent_fault(name: str, extra: Sequence[str]) -> str:
     return f"column {name!r} missing" + (f"; the file has {' and '.join(map(repr, near))}" if near else "")
 
 
-def unknown_fault(name: str, schema: DomainSchema) -> str:
-    """What to say about a field that a request must not have."""
-    near = nearest(name, (column.name for column in schema.columns))
+def unknown_fault(name: str, schema: DomainSchema, *, near: bool = True) -> str:
+    """What to say about a field that a request must not have. near: with the fields that it may be a slip of."""
+    like = nearest(name, (column.name for column in schema.columns)) if near else []
     return f"no such field in domain {schema.name!r}" + (
-        f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        f"; did you mean {' or '.join(map(repr, like))}?" if like else ""
     )
 
 

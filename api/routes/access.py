@@ -14,7 +14,7 @@ from api.admission import OPEN, PRINCIPAL, TooManyRequests, address, needs
 from api.bodies import COMMAND_BYTES, read_body
 from api.credentials import Credentials
 from api.limits import Limit
-from api.lookup import BadQuestion, NotFound, running
+from api.lookup import BadQuestion, NotFound, at_utc, running
 from api.openapi import answers
 from api.running import Running
 from api.wire import Accesses, Token, respond
@@ -23,6 +23,7 @@ from database.records import now
 router = APIRouter(prefix="/api/v1", tags=["access"])
 Service = Annotated[Running, Depends(running)]
 
+LONGEST_NAME = 64  # characters of a user's name; what else is tried is counted by its beginning
 BY_NAME, BY_ADDRESS = Limit(10, 60), Limit(60, 60)  # attempts to sign in a minute
 FORM = {
     "requestBody": {
@@ -57,7 +58,7 @@ async def token(request: Request, service: Service) -> Response:
 
 async def _sign_in(request: Request, service: Running, credentials: Credentials, name: str, password: str) -> str:
     peer = address(request.scope)
-    for counted, limit in ((f"sign in as {name}", BY_NAME), (f"sign in from {peer}", BY_ADDRESS)):
+    for counted, limit in ((f"sign in from {peer}", BY_ADDRESS), (f"sign in as {name[:LONGEST_NAME]}", BY_NAME)):
         spent = service.limiter.hit(counted, limit)
         if not spent.allowed:
             raise TooManyRequests(spent)
@@ -94,6 +95,5 @@ def accesses(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Who looked at or changed what about students, signed in, or was refused; newest first."""
-    at = since.astimezone() if since else None
-    found = service.home.store.accesses(actor=actor, domain=domain, action=action, since=at, limit=limit)
+    found = service.home.store.accesses(actor=actor, domain=domain, action=action, since=at_utc(since), limit=limit)
     return respond(Accesses(accesses=found))

@@ -47,8 +47,9 @@ def ready(request: Request, service: Annotated[Running, Depends(running)]) -> Re
     reasons = ["this worker is being stopped"] if request.app.watch.stopping else []
     reasons += [] if store == "ok" else [store]
     reasons += [] if states else ["no champion is loaded: train one"]
-    if not principal_of(request).may("see"):  # whoever asks nobody knows whom is told whether, not what
-        states, broken = (), ()
+    may = principal_of(request).may  # whoever may not see a domain is told whether, not what
+    states = tuple(one for one in states if may("see", one.domain))
+    broken = tuple(one for one in broken if may("see", one.domain))
     answer = Readiness(ready=not reasons, store=store, reasons=tuple(reasons), champions=states, broken=broken)
     return respond(answer, 200 if answer.ready else 503, None if answer.ready else {"retry-after": "2"})
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.admission import needs
 from api.bodies import MEGABYTE, Upload, read_uploads
-from api.lookup import keys_of, noted, running, schema_of
+from api.lookup import at_utc, keys_of, noted, running, schema_of
 from api.openapi import answers, takes_file
 from api.running import Running
 from api.wire import StoredOutcomes, respond
@@ -54,6 +54,5 @@ def performance(
     """How far answers were from what happened, beside the naive rule on the same rows."""
     schema = schema_of(service, domain)
     keys_of(schema, target, None)
-    at = since.astimezone() if since else None
     targets = [target] if target else list(schema.target_by_name)
-    return respond(measure(service.home.store, schema, targets, since=at, limit=limit))
+    return respond(measure(service.home.store, schema, targets, since=at_utc(since), limit=limit))

@@ -11,7 +11,7 @@ from access.roles import Principal, require_groups
 from api.admission import needs, principal_of
 from api.bodies import MEGABYTE, read_command, read_uploads
 from api.hot import EXPLAINED, Question, row_limit, say_many, wants_lines
-from api.lookup import NotFound, moment_of, noted, pseudonym_of, running, schema_of
+from api.lookup import NotFound, at_utc, moment_of, noted, pseudonym_of, running, schema_of
 from api.openapi import answers, takes, takes_file
 from api.running import Running
 from api.together import SOURCE
@@ -100,8 +100,8 @@ def predictions(
     schema_of(service, domain)
     found = service.home.store.predictions(
         domain,
-        since=_aware(since),
-        until=_aware(until),
+        since=at_utc(since),
+        until=at_utc(until),
         student=pseudonym_of(student),
         groups=_groups(request),
         limit=limit,
@@ -114,11 +114,6 @@ def _groups(request: Request) -> Sequence[str] | None:
     """The groups whose rows whoever asks may see; None: all."""
     confined = principal_of(request).groups
     return sorted(confined) if confined is not None else None
-
-
-def _aware(at: datetime | None) -> datetime | None:
-    """A time without a zone is meant as local to the server."""
-    return at.astimezone() if at is not None else None
 
 
 @router.post("/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find), dependencies=READ)
