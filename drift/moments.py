@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drift.column import CHUNK, BinnedColumn, Floats, NumericColumn
+from drift.column import BinnedColumn, Floats, NumericColumn
 
 LEVEL = 0.95
+PIECE = 8_192  # values; what is made of them stays in the cache, and their memory is not fetched anew each time
 
 
 class Moments(NamedTuple):
@@ -47,9 +48,9 @@ def moments(column: NumericColumn | BinnedColumn) -> Moments | None:
 
 def _pieces(column: NumericColumn) -> Iterator[tuple[Floats, Floats | None]]:
     """Distinct values and, unless it is one each, how many rows hold them; a few at a time, so that none are copied."""
-    for begin in range(0, len(column.values), CHUNK):
-        repeats = None if column.repeats is None else column.repeats[begin : begin + CHUNK].astype(np.float64)
-        yield column.values[begin : begin + CHUNK], repeats
+    for begin in range(0, len(column.values), PIECE):
+        repeats = None if column.repeats is None else column.repeats[begin : begin + PIECE].astype(np.float64)
+        yield column.values[begin : begin + PIECE], repeats
 
 
 def _weighed(values: Floats, rows: Floats | None) -> float:
