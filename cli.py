@@ -36,6 +36,10 @@ app.add_typer(domain_app, name="domain")
 app.add_typer(models_app, name="models")
 trials_app = typer.Typer(no_args_is_help=True, help="Challengers tried next to champions.")
 app.add_typer(trials_app, name="trials")
+drift_app = typer.Typer(invoke_without_command=True)
+app.add_typer(drift_app, name="drift")
+alerts_app = typer.Typer(no_args_is_help=True, help="What was told to whom when drift began or ended.")
+app.add_typer(alerts_app, name="alerts")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys: who may call the service.")
 users_app = typer.Typer(no_args_is_help=True, help="Users: who may sign in, at the service and the dashboard.")
 app.add_typer(keys_app, name="keys")
@@ -49,7 +53,7 @@ SkipBadRows = Annotated[bool, typer.Option(help="Keep the good rows of a file an
 Problems = Annotated[Path | None, typer.Option(help="Write every problem of a refused file to this CSV.")]
 PolicyFile = Annotated[
     Path | None,
-    typer.Option("--policy", exists=True, dir_okay=False, help="TOML with [drift], [trigger], [promotion]."),
+    typer.Option("--policy", exists=True, dir_okay=False, help="Rules, a TOML file; the defaults if none."),
 ]
 Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
 DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
@@ -314,9 +318,10 @@ def score(
     err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
 
 
-@app.command()
+@drift_app.callback()
 def drift(
-    domain: Domain,
+    context: typer.Context,
+    domain: Annotated[str | None, typer.Option("--domain", "-d", help="Name of the domain.")] = None,
     current: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The data to judge.")] = None,
     reference: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Compared with this; the champion's data if none.")
@@ -347,6 +352,10 @@ def drift(
     from retraining.watch import watch_file, watch_window
     from retraining.window import window_of
 
+    if context.invoked_subcommand:
+        return
+    if domain is None:
+        raise typer.BadParameter("name the domain: --domain D (gradewatch domain list)")
     if (current is None) == (since is None) or (reference and since):
         raise typer.BadParameter("give --current FILE (with or without --reference FILE), or --since DAY")
     rules = _policies(policy).drift
@@ -358,6 +367,83 @@ def drift(
             window = window_of(since.date(), until.date() if until else None, **choices)
             watched = watch_window(home, domain, window, by=by, policy=rules)
     _print_drift(watched, as_json, html)
+
+
+@drift_app.command("watch")
+def drift_watch(
+    domain: Domain,
+    every: Annotated[str | None, typer.Option(help="How often to look: 12h, 1d (the default), 1w.")] = None,
+    at: Annotated[str | None, typer.Option(help="Look daily at this time, UTC: 06:00.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Whole days judged together; as many as lie between.")] = None,
+    against: Annotated[Literal["auto", "champion", "past"], typer.Option(help="As for gradewatch drift.")] = "auto",
+    policy: PolicyFile = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Carry proposed retrainings out.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Look once at the days before today, and end.")] = False,
+) -> None:
+    """Look for drift on a schedule, in a process of its own; announce changes; propose or run retrainings."""
+    import signal
+    import threading
+
+    from access.keys import lifetime_of
+    from retraining.schedule import Plan, plan_schedule, watch, watch_once
+
+    settings, stop = Settings(), threading.Event()
+    channels = settings.channels()
+    schedule, between = plan_schedule(lifetime_of(every) if every else None, at, once=once)
+    with _home() as home:
+        home.service.schema(domain)
+        plan = Plan(domain, schedule, days or between, _policies(policy), against, retrain, settings.window)
+        if once:
+            watch_once(home, plan, channels, _say)
+            return
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, lambda *_: stop.set())
+        _say(
+            f"watching {domain}: {plan.days} days at a time; alerts by {', '.join(channels) or 'nobody (none is set)'}"
+        )
+        watch(home, plan, channels, stop, _say)
+        _say("stopped")
+
+
+def _say(line: str) -> None:
+    """A line of a process that runs for long."""
+    err.print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}", highlight=False, soft_wrap=True)
+
+
+NO_CHANNEL = "no channel is set: GRADEWATCH_ALERT_WEBHOOK and _ALERT_SECRET, or GRADEWATCH_ALERT_EMAIL and _SMTP_URL"
+
+
+@alerts_app.command("test")
+def alerts_test() -> None:
+    """Send a test message by every channel that is set."""
+    from retraining.alerts import deliveries
+    from retraining.channels import BadChannel
+    from retraining.schedule import deliver_patiently, post_test
+
+    channels = Settings().channels()
+    if not channels:
+        raise BadChannel(
+            "no channel is set: GRADEWATCH_ALERT_WEBHOOK with _ALERT_SECRET, or _ALERT_EMAIL with _SMTP_URL"
+        )
+    with _home() as home:
+        post_test(home, channels)
+        deliver_patiently(home, channels, _say, 20.0)
+        failed = [one for one in deliveries(home.store, limit=len(channels)) if one.state != "sent"]
+    if failed:
+        raise typer.Exit(1)
+
+
+@alerts_app.command("list")
+def alerts_list(
+    domain: Annotated[str | None, typer.Option("--domain", "-d")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
+) -> None:
+    """List alerts, newest first: to whom, whether they arrived, and why not."""
+    from retraining.alerts import deliveries
+    from retraining.render import deliveries_table
+
+    with _home() as home:
+        out.print(deliveries_table(deliveries(home.store, domain=domain, limit=limit)))
 
 
 def _print_drift(watched: Any, as_json: bool, html: Path | None) -> None:
@@ -922,8 +1008,10 @@ def _refusals() -> tuple[type[Exception], ...]:
     from preprocessing.schema import SchemaError
     from retraining.backtest import BadBacktest
     from retraining.champions import UnknownChampion
+    from retraining.channels import BadChannel
     from retraining.pipeline import Busy
     from retraining.policies import BadPolicy
+    from retraining.schedule import BadSchedule
 
     registry = (
         NoChampion,
@@ -952,6 +1040,8 @@ def _refusals() -> tuple[type[Exception], ...]:
         BadAddress,
         BadGrant,
         BadBacktest,
+        BadChannel,
+        BadSchedule,
         Leaking,
         UnsafeStart,
         OSError,

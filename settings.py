@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
     from model.home import Home
+    from retraining.channels import Channel
 
 OFF = "off"
 SHORTEST_TOKEN_SECRET = 32  # bytes: as long as the hash that signs (RFC 7518, 3.2)
@@ -66,6 +67,8 @@ class Settings(BaseSettings):
     and counted requests between workers and machines. cors_origins: pages of other sites that may ask, with commas.
     body_seconds: how long a body is waited for; request_seconds: how long an answer may take; stop_seconds: how long
     requests at work have when the service is stopped; notice_seconds: how long before that it says it is not ready.
+    alert_webhook: https://… that gets every alert as signed JSON; alert_secret: what signs it. alert_email: who gets
+    alerts, with commas; smtp_url: smtp://name:password@host:587 or smtps://…, with ?from=ADDRESS where it must be said.
     """
 
     model_config = SettingsConfigDict(
@@ -100,6 +103,10 @@ class Settings(BaseSettings):
     request_seconds: float = Field(default=120.0, gt=0)
     stop_seconds: float = Field(default=25.0, gt=0)  # Kubernetes kills after 30
     notice_seconds: float = Field(default=0.0, ge=0)
+    alert_webhook: SecretStr = SecretStr("")  # its path may be all that keeps others out
+    alert_secret: SecretStr = SecretStr("")
+    alert_email: str = ""
+    smtp_url: SecretStr = SecretStr("")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -155,6 +162,17 @@ class Settings(BaseSettings):
         if text != OFF:
             parse_limit(text)
         return text
+
+    def channels(self) -> "dict[str, Channel]":
+        """Where alerts go, by name; none where nothing is set. Raises BadChannel with everything that is wrong."""
+        from retraining.channels import open_channels
+
+        return open_channels(
+            webhook=self.alert_webhook.get_secret_value(),
+            secret=self.alert_secret.get_secret_value(),
+            email=self.alert_email,
+            smtp_url=self.smtp_url.get_secret_value(),
+        )
 
     def open_home(self) -> "Home":
         """The installation that these settings describe. Raises SchemaError or StoreUnavailable."""

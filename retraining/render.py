@@ -1,9 +1,12 @@
 """Retraining results as text for a terminal. Computes nothing."""
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from retraining.alerts import Delivery
 from retraining.pipeline import Result
 from retraining.policy import PromotionDecision
 
@@ -39,4 +42,13 @@ def evidence_table(decision: PromotionDecision) -> Table:
     if decision.gain:
         bound = f"{decision.gain.mean:+.4f}, {decision.gain.level:.0%} lower bound {decision.gain.lower:+.4f}"
         table.add_row("gain (champion - challenger)", bound)
+    return table
+
+
+def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
+    """What was told to whom, and whether it arrived."""
+    table = Table("when (UTC)", "what", "channel", "to", "state", "tries", "last error")
+    for one in deliveries:
+        when, subject = f"{one.alert.at:%Y-%m-%d %H:%M:%S}", one.alert.subject.removeprefix("[gradewatch] ")
+        table.add_row(when, subject, one.channel, one.to, one.state, str(one.attempts), one.error)
     return table

@@ -1,0 +1,386 @@
+"""Watching on a schedule: the newest days against what came before, the policy applied, changes of state announced.
+
+It runs in a process of its own, never in a worker that answers requests. All that it must remember is in the store.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+import msgspec
+
+from database.records import Document, Event, new_id, now
+from database.store import Conflict, StoreUnavailable
+from drift.report import DriftReport, NotComparable, SameSample
+from model.home import Home
+from model.registry import NoChampion
+from retraining.alerts import Alert, deliver, is_waiting, post, sweep
+from retraining.champions import keys_of
+from retraining.channels import Channel
+from retraining.pipeline import Busy, Result, Run, retrain
+from retraining.policies import Policies
+from retraining.trigger import Proposal, WindowVerdict, propose, verdict_of
+from retraining.watch import watch_window
+from retraining.window import Against, Window
+
+KIND = "watch"
+LEASE_SECONDS = 60.0
+POLL_SECONDS = 2.0  # until the schedule, the stop sign and the outbox are looked at again
+KEPT_WINDOWS = 400
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Level = Literal["ok", "warn", "drift"]
+Say = Callable[[str], None]
+
+
+class BadSchedule(ValueError):
+    """No schedule; the message says what to write."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When to look: at whole multiples of `every` (from 1970 on, UTC), or daily `at` a time (UTC)."""
+
+    every: timedelta | None = None
+    at: time | None = None
+
+    def __post_init__(self) -> None:
+        if (self.every is None) == (self.at is None):
+            raise BadSchedule("say either how often (--every 1d) or at what time each day, UTC (--at 06:00)")
+        if self.every is not None and self.every < timedelta(minutes=1):
+            raise BadSchedule("look once a minute at most")
+
+    def due(self, moment: datetime) -> datetime:
+        """The latest scheduled time that is not after `moment`."""
+        if self.every is not None:
+            return EPOCH + (moment - EPOCH) // self.every * self.every
+        assert self.at is not None  # noqa: S101 (either is given)
+        today = datetime.combine(moment.astimezone(UTC).date(), self.at, tzinfo=UTC)
+        return today if today <= moment else today - timedelta(days=1)
+
+
+def plan_schedule(every: timedelta | None, at: str | None, *, once: bool = False) -> tuple[Schedule, int]:
+    """The schedule and how many whole days lie between two looks (one at least); daily by default.
+
+    at: "06:00". once: whoever calls decides when, so the days before today are due, once a day. Raises BadSchedule.
+    """
+    if every and at:
+        raise BadSchedule("say either how often (--every 1d) or at what time each day, UTC (--at 06:00)")
+    days = max(1, -(-(every or timedelta(days=1)) // timedelta(days=1)))
+    if once:
+        return Schedule(at=time(0)), days
+    try:
+        return Schedule(at=time.fromisoformat(at)) if at else Schedule(every=every or timedelta(days=1)), days
+    except ValueError as error:
+        raise BadSchedule(f"{at!r} is no time of a day; write 06:00") from error
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is watched and what follows. days: whole days before each look that are judged together.
+
+    window: newest records to retrain on where the policy does not say. retrain: carry proposals out.
+    """
+
+    domain: str
+    schedule: Schedule
+    days: int = 1
+    policies: Policies = field(default_factory=Policies)
+    against: Against = "auto"
+    retrain: bool = False
+    window: int = 20_000
+
+
+class Watching(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered between looks. slot: the scheduled time that was looked at last. level: of the last window
+    that was decided. last: when a retraining was last proposed. open: a proposed retraining is to be carried out."""
+
+    slot: datetime | None = None
+    level: Level = "ok"
+    windows: tuple[WindowVerdict, ...] = ()
+    last: datetime | None = None
+    open: bool = False
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look found. report: its id in the store, None where nothing could be compared, as `sentence` says."""
+
+    slot: datetime
+    level: Level | None
+    before: Level
+    sentence: str
+    proposal: Proposal
+    report: str | None = None
+
+
+def level_of(report: DriftReport) -> Level | None:
+    """ok, warn or drift; None where too few rows leave it undecided."""
+    if report.alarm:
+        sure = any("drift" in (c.verdict, c.missing.verdict) for c in report.columns)
+        return "drift" if sure or (report.joint is not None and report.joint.verdict == "drift") else "warn"
+    return "ok" if verdict_of(report) == "quiet" else None
+
+
+# One look -----------------------------------------------------------------------------------------------------------
+
+
+def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]) -> Look | None:
+    """Judge the days before `slot`, store the report, write the alerts into the outbox, remember the look.
+
+    None where this or a later slot has been looked at. Killed anywhere, the next call does it again and announces
+    nothing twice. Raises Conflict when another watcher was quicker.
+    """
+    state, revision = recall(home, plan.domain)
+    if state.slot is not None and state.slot >= slot:
+        return None
+    report, kept, sentence = _report(home, plan, slot)
+    level = level_of(report) if report else None
+    verdict = verdict_of(report) if report else "undecided"
+    windows = (*state.windows, WindowVerdict(at=slot, verdict=verdict))[-KEPT_WINDOWS:]
+    proposal = propose(windows, plan.policies.trigger, last=state.last)
+    found = Look(slot=slot, level=level, before=state.level, sentence=sentence, proposal=proposal, report=kept)
+    post(home.store, alerts_of(plan, found), channels)
+    follows = Watching(
+        slot=slot,
+        level=level or state.level,
+        windows=windows,
+        last=slot if proposal.retrain else state.last,
+        open=state.open or (proposal.retrain and plan.retrain),
+    )
+    _remember(home, plan.domain, follows, revision)
+    if proposal.retrain:
+        details = {"reason": proposal.reason, "report": kept}
+        home.store.add_event(
+            Event(id=new_id(), kind="retraining_proposed", at=now(), domain=plan.domain, details=details)
+        )
+    return found
+
+
+def _report(home: Home, plan: Plan, slot: datetime) -> tuple[DriftReport | None, str | None, str]:
+    until: date = slot.astimezone(UTC).date()
+    window = Window(since=until - timedelta(days=plan.days), until=until, against=plan.against)
+    try:
+        watched = watch_window(home, plan.domain, window, policy=plan.policies.drift)
+    except (NotComparable, NoChampion, SameSample) as error:
+        return None, None, str(error)
+    return watched.report, watched.record.id, sentence_of(watched.report)
+
+
+def sentence_of(report: DriftReport) -> str:
+    """The report in a sentence that holds names of columns and counts, and no value of anybody."""
+    rows = f"{report.n_current:,} rows against {report.n_reference:,}"
+    if not report.alarm:
+        return f"No drift found in {rows}."
+    names = [column.label for column in report.flagged]
+    told = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"Drift in {len(names)} of {len(report.columns)} columns ({rows}){': ' + told if told else ''}."
+
+
+def alerts_of(plan: Plan, found: Look) -> list[Alert]:
+    """What there is to tell: a change of level, and a proposal. Undecided windows change nothing."""
+    alerts = []
+    if found.level is not None and found.level != found.before:
+        subject = f"{plan.domain}: {found.before} → {found.level}"
+        body = {"kind": "transition", "from": found.before, "to": found.level, "report": found.report}
+        alerts.append(_alert(plan, found, subject, found.sentence, body))
+    if found.proposal.retrain:
+        what = "retraining starts" if plan.retrain else "retraining is proposed"
+        body = {"kind": "proposal", "reason": found.proposal.reason, "report": found.report}
+        alerts.append(_alert(plan, found, f"{plan.domain}: {what}", found.proposal.reason, body))
+    return alerts
+
+
+def _alert(plan: Plan, found: Look, subject: str, text: str, body: dict[str, str | None]) -> Alert:
+    whole = {"domain": plan.domain, "at": found.slot.isoformat(), "summary": text, **body}
+    about = f"{found.slot.isoformat()} {body['kind']}"
+    days = f"{found.slot.date() - timedelta(days=plan.days)} to before {found.slot.date()}, UTC"
+    told = f"{subject}\n\n{text}\n\nDays judged: {days}.\n"
+    return Alert(about=about, domain=plan.domain, subject=f"[gradewatch] {subject}", text=told, body=whole, at=now())
+
+
+def recall(home: Home, domain: str) -> tuple[Watching, int]:
+    """What is remembered of a domain's watch, and the revision of that."""
+    document = home.store.document(KIND, domain)
+    return (msgspec.convert(document.body, Watching), document.revision) if document else (Watching(), 0)
+
+
+def _remember(home: Home, domain: str, state: Watching, revision: int) -> None:
+    body = msgspec.to_builtins(state)
+    home.store.put_document(Document(kind=KIND, name=domain, revision=revision + 1, body=body, at=now(), domain=domain))
+
+
+class Stopped(RuntimeError):
+    """The process was told to end while it retrained; the retraining stays open for the next one."""
+
+
+def carry_out(home: Home, plan: Plan, stop: threading.Event) -> list[Result]:
+    """The retraining that was proposed and not done yet. Done twice, it changes nothing twice. Raises Busy, Stopped."""
+
+    def step(_: str) -> None:
+        if stop.is_set():
+            raise Stopped
+
+    state, _ = recall(home, plan.domain)
+    if not (state.open and plan.retrain):
+        return []
+    schema, rules = home.service.schema(plan.domain), plan.policies
+    run = Run(
+        home,
+        schema,
+        rules.training.window or plan.window,
+        policy=rules.promotion,
+        drift_policy=rules.drift,
+        actor="watch",
+        progress=step,
+    )
+    results = retrain(run, keys_of(schema))
+    state, revision = recall(home, plan.domain)
+    _remember(home, plan.domain, msgspec.structs.replace(state, open=False), revision)
+    return results
+
+
+# The process --------------------------------------------------------------------------------------------------------
+
+
+def watch_once(home: Home, plan: Plan, channels: Mapping[str, Channel], say: Say, *, patience: float = 30.0) -> None:
+    """One look at what is due, its consequences, and `patience` seconds for its alerts. Raises Busy."""
+    with _alone(home, plan.domain) as holder:
+        if holder is None:
+            raise Busy(f"another process is watching {plan.domain}")
+        _look_and_act(home, plan, channels, threading.Event(), say)
+    deliver_patiently(home, channels, say, patience)
+
+
+def watch(
+    home: Home,
+    plan: Plan,
+    channels: Mapping[str, Channel],
+    stop: threading.Event,
+    say: Say,
+    *,
+    poll: float = POLL_SECONDS,
+) -> None:
+    """Look whenever it is due until `stop` is set. What was missed while nobody looked is looked at once.
+
+    Of several processes one looks and the others stand by. A database that is away is waited for.
+    """
+    courier = threading.Thread(target=_carry, args=(home, channels, stop, say, poll), name="alerts")
+    courier.start()
+    try:
+        while not stop.is_set():
+            with _survive(say), _alone(home, plan.domain) as holder:
+                while holder and holder.alive and not stop.is_set():
+                    _look_and_act(home, plan, channels, stop, say)
+                    stop.wait(poll)
+            stop.wait(poll)
+    finally:
+        stop.set()
+        courier.join()
+
+
+def _look_and_act(home: Home, plan: Plan, channels: Mapping[str, Channel], stop: threading.Event, say: Say) -> None:
+    try:
+        found = look(home, plan, plan.schedule.due(now()), channels)
+    except Conflict:
+        say("another watcher was quicker")
+        return
+    if found:
+        say(describe_look(plan, found))
+        sweep(home.store)
+    try:
+        for result in carry_out(home, plan, stop):
+            say(f"{result.key}: {result.decision.verdict}: {'; '.join(result.decision.reasons)}")
+    except Busy as error:
+        say(str(error))  # it stays open, and is tried again at the next turn
+    except Stopped:
+        say("stopped while retraining; it begins again with the next start")
+
+
+def describe_look(plan: Plan, found: Look) -> str:
+    """What a look found, on one line."""
+    level = found.level or "undecided"
+    change = f" (was {found.before})" if found.level and found.level != found.before else ""
+    proposed = f" {found.proposal.reason}: retraining {'starts' if plan.retrain else 'is proposed'}."
+    return f"{plan.domain}: {level}{change}. {found.sentence}{proposed if found.proposal.retrain else ''}"
+
+
+@contextmanager
+def _survive(say: Say) -> Iterator[None]:
+    try:
+        yield
+    except StoreUnavailable as error:
+        say(f"the database is away, trying again: {error}")
+
+
+class _Holder:
+    """A lease that renews itself in the background until it is lost or given back."""
+
+    def __init__(self, home: Home, name: str) -> None:
+        self._home, self._name, self._id = home, name, new_id()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self.alive = home.store.try_lease(name, self._id, LEASE_SECONDS) is None
+        if self.alive:
+            self._thread.start()
+
+    def _renew(self) -> None:
+        while not self._end.wait(LEASE_SECONDS / 3):
+            try:
+                self.alive = self._home.store.try_lease(self._name, self._id, LEASE_SECONDS) is None
+            except StoreUnavailable:
+                self.alive = False
+            if not self.alive:
+                return
+
+    def release(self) -> None:
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._home.store.release_lease(self._name, self._id)
+
+
+@contextmanager
+def _alone(home: Home, domain: str) -> Iterator[_Holder | None]:
+    """The watch of a domain to oneself; None where another process has it."""
+    holder = _Holder(home, f"watch:{domain}")
+    try:
+        yield holder if holder.alive else None
+    finally:
+        holder.release()
+
+
+def _carry(home: Home, channels: Mapping[str, Channel], stop: threading.Event, say: Say, poll: float) -> None:
+    """Deliver what is due, beside the watch, so that a slow receiver holds nothing up."""
+    while not stop.wait(poll):
+        with _survive(say):
+            _tell_deliveries(home, channels, say)
+
+
+def _tell_deliveries(home: Home, channels: Mapping[str, Channel], say: Say) -> None:
+    for one in deliver(home.store, channels):
+        error = f": {one.error}" if one.error else ""
+        say(f"alert {one.alert.id[:8]} by {one.channel}: {one.state}{error}")
+
+
+def deliver_patiently(home: Home, channels: Mapping[str, Channel], say: Say, seconds: float) -> None:
+    """Deliver what is due, and try again for `seconds` what was not taken."""
+    ends, pause = now() + timedelta(seconds=seconds), threading.Event()
+    _tell_deliveries(home, channels, say)
+    while is_waiting(home.store, channels) and now() < ends:
+        pause.wait(0.5)
+        _tell_deliveries(home, channels, say)
+    if is_waiting(home.store, channels):
+        say("some alerts wait for the next run")
+
+
+def post_test(home: Home, channels: Mapping[str, Channel]) -> None:
+    """Put a test message into the outbox of every channel."""
+    at = now()
+    about = f"test {at.isoformat()}"
+    text = "This is a test of the alerts of Gradewatch. Nothing has happened.\n"
+    body = {"kind": "test", "at": at.isoformat(), "summary": "a test: nothing has happened"}
+    alert = Alert(about=about, domain="", subject="[gradewatch] test", text=text, body=body, at=at)
+    post(home.store, [alert], channels)

@@ -1,0 +1,229 @@
+"""A replay knows at each moment only what was known then, gives the same answer again, and stores nothing."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+from rich.console import Console
+
+from cli import main
+from database.records import ChampionKey
+from preprocessing.leakage import Leaking
+from preprocessing.schema import read_schema
+from retraining.backtest import (
+    Backtest,
+    BadBacktest,
+    Course,
+    Replay,
+    backtest,
+    read_history,
+    read_strategies,
+    require_replayable,
+)
+from retraining.backtest_render import render_backtest, render_page, summarise
+from retraining.policies import BadPolicy, Policies
+from retraining.policy import PromotionPolicy
+from retraining.trigger import TriggerPolicy
+
+ROOT = Path(__file__).resolve().parents[2]
+OULAD = ROOT.parent / "shared" / "data" / "oulad"
+DOMAIN = """
+name = "terms"
+title = "Marks by term"
+period = "term"
+[student]
+name = "student"
+[[context]]
+name = "term"
+[[features]]
+name = "hours"
+kind = "numeric"
+minimum = 0
+maximum = 100
+[[features]]
+name = "before"
+kind = "numeric"
+minimum = 0
+maximum = 20
+[[targets]]
+name = "mark"
+minimum = 0
+maximum = 20
+unit = "points"
+naive = ["before"]
+"""
+SCHEMA = read_schema(DOMAIN)
+KEY = ChampionKey("terms", "mark", "now")
+QUICK = {"quick": Policies(trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0))}
+
+
+def make_history(terms: int = 4, rows: int = 140) -> pl.DataFrame:
+    """Terms 2, 9, 10, 11: from the third on, hours count twice as much and students work longer."""
+    draw, parts = np.random.default_rng(1), []
+    for number, term in enumerate([2, 9, 10, 11][:terms]):
+        changed = number >= 2
+        hours, before = draw.uniform(0, 60, rows) + 30 * changed, draw.uniform(4, 16, rows)
+        mark = 0.5 * before + (0.05 + 0.05 * changed) * hours + draw.normal(0, 0.8, rows)
+        students = [f"student-{term}-{n}" for n in range(rows)]
+        numbers = {"hours": hours.round(1), "before": before.round(1), "mark": np.clip(mark, 0, 20).round(1)}
+        parts.append(pl.DataFrame({"student": students, "term": [f"term {term}"] * rows, **numbers}))
+    return pl.concat(parts)
+
+
+def replayed(history: pl.DataFrame, policies: dict[str, Policies] = QUICK) -> Backtest:
+    frame = read_history(history.write_csv().encode(), SCHEMA, name="history.csv")
+    return backtest(Replay(SCHEMA, KEY, first=2), frame, policies)
+
+
+def course(found: Backtest, name: str) -> Course:
+    return next(one for one in found.courses if one.name == name)
+
+
+@pytest.fixture(scope="module")
+def found() -> Backtest:
+    return replayed(make_history())
+
+
+def test_every_champion_learned_only_from_periods_that_were_over(found: Backtest) -> None:
+    order = ["term 2", "term 9", "term 10", "term 11"]
+    assert found.begun_with == ("term 2", "term 9")
+    for one in found.courses:
+        assert [step.period for step in one.steps] == order[2:]  # 9 before 10
+        taught = [order.index(step.learned_from) if step.learned_from else -1 for step in one.steps]
+        assert all(place < order.index(step.period) for place, step in zip(taught, one.steps, strict=True))
+    assert {step.learned_from for step in course(found, "never").steps} == {"term 9"}
+    assert [step.learned_from for step in course(found, "always").steps] == ["term 9", "term 10"]
+
+
+def test_a_policy_alarms_retrains_and_promotes_when_the_truth_changes(found: Backtest) -> None:
+    quick = course(found, "quick")
+    assert [step.verdict == "alarm" for step in quick.steps] == [True, True]
+    assert [step.retrained for step in quick.steps] == [True, False]
+    assert [step.promoted for step in quick.steps] == [True, False]
+    assert (quick.alarms, quick.proposals, quick.retrainings, quick.promotions) == (2, 2, 1, 1)
+    assert "no period comes after it" in quick.steps[-1].reasons[-1]
+    gain = quick.steps[-1].gain["never"]["MAE"]
+    assert gain.low > 0
+    assert quick.steps[-1].n == 140
+    assert quick.gain["never"]["MAE"].value == pytest.approx(gain.value / 2)  # in the term before they were the same
+
+
+def test_outcomes_change_nothing_before_they_are_known(found: Backtest) -> None:
+    last = pl.col("term") == "term 11"
+    turned = pl.when(last).then(20 - pl.col("mark")).otherwise(pl.col("mark")).alias("mark")
+    other = replayed(make_history().with_columns(turned))
+    for one in other.courses:
+        before = course(found, one.name)
+        assert [(s.verdict, s.drift, s.reasons, s.promoted) for s in one.steps] == [
+            (s.verdict, s.drift, s.reasons, s.promoted) for s in before.steps
+        ]
+        assert one.steps[0] == before.steps[0]
+        assert one.steps[1].scores != before.steps[1].scores
+
+
+def test_the_same_rows_in_another_order_give_the_same_bytes(found: Backtest) -> None:
+    shuffled = make_history().sample(fraction=1.0, shuffle=True, seed=3)
+    assert msgspec.json.encode(replayed(shuffled)) == msgspec.json.encode(found)
+
+
+def test_the_page_says_first_in_words_what_each_policy_changed_and_needs_nothing_else(found: Backtest) -> None:
+    named = msgspec.structs.replace(found, remarks=("<script>alert(1)</script>",))
+    page = render_page(named)
+    assert summarise(found)[-1] in page.replace("&#39;", "'")
+    assert re.search(r"Policy quick: 2 alarms, 1 retrainings, 1 new champions; its errors are \d", page)
+    assert "<script" not in page
+    assert not re.search(r"(src|href)=", page)
+    assert page.count("<svg") == 3  # MAE, RMSE, R²
+    console = Console(width=160, record=True, quiet=True)
+    console.print(render_backtest(found))
+    assert "student-" not in page
+
+
+def test_a_column_that_holds_the_future_is_named_before_anything_is_trained() -> None:
+    told: list[str] = []
+    history = make_history().with_columns((pl.col("mark") * 5).alias("hours"))
+    frame = read_history(history.write_csv().encode(), SCHEMA, name="history.csv")
+    with pytest.raises(Leaking, match="'hours' alone tells 'mark'"):
+        backtest(Replay(SCHEMA, KEY, progress=lambda step, _: told.append(step)), frame, QUICK)
+    assert told == []
+
+
+def test_what_cannot_be_replayed_is_refused_with_all_reasons() -> None:
+    never_together = {"slow": Policies(trigger=TriggerPolicy(alarms=2)), "never": Policies()}
+    with pytest.raises(BadBacktest) as refused:
+        require_replayable(
+            Replay(read_schema(DOMAIN.replace('period = "term"', "")), KEY, period_days=0), never_together
+        )
+    for words in ("no period column", "longer than no day", "may not be called 'never'"):
+        assert words in str(refused.value)
+    with pytest.raises(BadBacktest, match="longest_gap_days = 120 do not count, so 2 alarms never come together"):
+        require_replayable(Replay(SCHEMA, KEY), {"slow": Policies(trigger=TriggerPolicy(alarms=2))})
+    with pytest.raises(BadBacktest, match="3 periods"):
+        replayed(make_history(3))
+
+
+def test_every_problem_of_every_policy_is_told_at_once(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+    first.write_text("[promotion]\nlevel = 2\nmin_rows = 'many'\nmargin = 1\n[training]\nwindow = 5\n")
+    second.write_text("[drift]\nq = 7\n[trigger]\nalarms = 3\nwindows = 2\n")
+    with pytest.raises(BadPolicy) as refused:
+        read_strategies([first, second])
+    for words in (
+        "level is 2",
+        "min_rows: Expected",
+        "no 'margin'",
+        "window is 5",
+        "q is 7",
+        "fewer than the 3 alarms",
+    ):
+        assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "policies").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_example_policies_can_be_replayed(path: Path) -> None:
+    require_replayable(Replay(SCHEMA, KEY), read_strategies([path]))
+
+
+def test_the_command_stores_nothing_and_speaks_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRADEWATCH_DOMAINS_DIR", str(tmp_path / "domains"))
+    (tmp_path / "domains").mkdir()
+    (tmp_path / "domains" / "terms.toml").write_text(DOMAIN)
+    make_history(3, 80).write_csv(tmp_path / "history.csv")
+    before = sorted(tmp_path.rglob("*"))
+    command = ["backtest", "--domain", "terms", "--data", "history.csv", "--json"]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--policy", str(ROOT / "examples" / "policies" / "eager.toml")])
+    assert ended.value.code == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in answer["courses"]] == ["naive rule", "never", "always", "eager"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_oulad_is_replayed_from_2013_to_2014(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not OULAD.is_dir():
+        pytest.skip(f"the OULAD files are not at {OULAD}")
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "oulad"))
+    from prepare import prepare  # type: ignore[import-not-found]
+
+    monkeypatch.delitem(sys.modules, "prepare")
+    schema = read_schema((ROOT / "examples" / "oulad" / "oulad_risk.toml").read_text())
+    table = prepare(OULAD, with_leaky=True).collect().gather_every(40)
+    frame = read_history(table.write_csv().encode(), schema, name="oulad.csv")
+    assert not {"date_unregistration", "final_score", "last_handed_in"} & set(frame.columns)
+    key = ChampionKey("oulad_risk", "outcome", "now")
+    eager = Policies(trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0), promotion=PromotionPolicy(level=0.8))
+    found = backtest(Replay(schema, key, first=2), frame, {"eager": eager})
+    assert [step.period for step in found.courses[0].steps] == ["2014B", "2014J"]
+    assert found.rows == table.height
+    for one in found.courses[1:]:
+        assert set(one.scores) == {"MAE", "accuracy", "log loss", "Brier", "AUC"}
+        assert one.scores["AUC"].value > 0.65  # the whole of it: .76
+    assert course(found, "eager").alarms == 2  # other courses, other ways of handing in
