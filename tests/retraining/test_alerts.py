@@ -1,0 +1,229 @@
+"""An alert is kept, then sent; it arrives once by each channel, signed and in order, also where receivers are down."""
+
+import base64
+import hashlib
+import hmac
+import json
+import ssl
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from database.store import RecordStore, open_store
+from retraining.alerts import Alert, deliver, deliveries, is_waiting, post, sweep
+from retraining.channels import BadChannel, Channel, Message, NotDelivered, open_channels
+from tests.retraining.receivers import Hook, Inbox
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of a real secret").decode()
+
+
+def alert(number: int = 1, at: datetime = NOW) -> Alert:
+    body = {"kind": "transition", "from": "ok", "to": "drift"}
+    return Alert(about=f"slot {number}", domain="school", subject=f"school {number}", text="It ä.\n", body=body, at=at)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RecordStore]:
+    store = open_store(f"sqlite:///{tmp_path / 'gradewatch.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    hook = Hook()
+    yield hook
+    hook.stop()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    inbox = Inbox()
+    yield inbox
+    inbox.stop()
+
+
+def channels_to(hook: Hook | None = None, inbox: Inbox | None = None) -> dict[str, Channel]:
+    mail = {"email": "it@school.example, head@school.example", "smtp_url": inbox.url} if inbox else {}
+    return open_channels(**({"webhook": hook.url, "secret": SECRET} if hook else {}), **mail)
+
+
+def test_an_alert_arrives_once_by_each_channel_signed_and_with_the_same_id(
+    store: RecordStore, hook: Hook, inbox: Inbox
+) -> None:
+    channels = channels_to(hook.start(), inbox.start())
+    assert post(store, [alert()], channels) == 2
+    assert post(store, [alert()], channels) == 0  # found again after a restart
+    assert [one.state for one in deliver(store, channels, at=NOW)] == ["sent", "sent"]
+    assert deliver(store, channels, at=NOW + timedelta(hours=1)) == []
+    ((headers, body),) = hook.got
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    told = hmac.new(b"thirty-two bytes of a real secret", signed, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == "v1," + base64.b64encode(told).decode()
+    assert headers["path"] == "/hooks?from=gradewatch"
+    assert json.loads(body) == {"id": alert().id, "text": "It ä.\n", "kind": "transition", "from": "ok", "to": "drift"}
+    (mail,) = inbox.got
+    assert mail["Message-ID"] == f"<{alert().id}@gradewatch>"
+    assert (mail["From"], mail["To"]) == ("watch@school.example", "it@school.example, head@school.example")
+    assert mail["Subject"] == "school 1"
+    assert mail.get_content().strip() == "It ä."
+
+
+def test_receivers_that_are_down_at_first_get_everything_later_in_order(
+    store: RecordStore, hook: Hook, inbox: Inbox
+) -> None:
+    channels = channels_to(hook, inbox)
+    post(store, [alert(1), alert(2, NOW + timedelta(microseconds=1))], channels)
+    first = deliver(store, channels, at=NOW + timedelta(seconds=1))
+    assert [(one.alert.subject, one.state) for one in first] == [("school 1", "waiting")] * 2  # the second held back
+    assert all(one.error for one in first)
+    hook.start()
+    inbox.start()
+    assert deliver(store, channels, at=NOW + timedelta(seconds=2)) == []  # not before the pause is over
+    again = deliver(store, channels, at=NOW + timedelta(seconds=10))
+    assert [one.state for one in again] == ["sent"] * 4
+    assert [json.loads(body)["id"] for _, body in hook.got] == [alert(1).id, alert(2).id]
+    assert [mail["Subject"] for mail in inbox.got] == ["school 1", "school 2"]
+    assert not is_waiting(store, channels)
+
+
+def test_pauses_grow_and_end(store: RecordStore, hook: Hook) -> None:
+    hook.statuses = [503] * 100
+    channels = channels_to(hook.start())
+    post(store, [alert()], channels)
+    at, pauses = NOW, []
+    while (one := deliver(store, channels, at=at)[0]).state == "waiting":
+        pauses.append(one.next - at)
+        at = one.next
+    assert pauses[:3] == [timedelta(seconds=5), timedelta(seconds=10), timedelta(seconds=20)]
+    assert max(pauses) == timedelta(hours=1)
+    assert (one.state, at - NOW > timedelta(days=3)) == ("given up", True)
+    assert deliver(store, channels, at=at + timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(400, "given up"), (307, "given up"), (429, "waiting"), (500, "waiting")]
+)
+def test_what_is_refused_for_good_is_not_tried_again_and_no_redirect_is_followed(
+    store: RecordStore, hook: Hook, status: int, state: str
+) -> None:
+    hook.statuses = [status]
+    channels = channels_to(hook.start())
+    post(store, [alert()], channels)
+    (one,) = deliver(store, channels, at=NOW)
+    assert (one.state, one.error) == (state, f"http://127.0.0.1 answered {status}")
+    assert hook.got == []
+
+
+def test_a_mail_server_that_is_busy_gets_the_message_again(store: RecordStore, inbox: Inbox) -> None:
+    inbox.replies = ["451 try later"]
+    channels = channels_to(inbox=inbox.start())
+    post(store, [alert()], channels)
+    assert [one.state for one in deliver(store, channels, at=NOW)] == ["waiting"]
+    assert [one.state for one in deliver(store, channels, at=NOW + timedelta(minutes=1))] == ["sent"]
+    assert len(inbox.got) == 1
+
+
+def test_a_sender_that_died_after_sending_is_followed_by_one_that_sends_under_the_same_id(
+    store: RecordStore, hook: Hook
+) -> None:
+    class Died(BaseException):
+        pass
+
+    class Mortal:
+        name, to = "webhook", "somewhere"
+
+        def send(self, message: Message, at: datetime) -> None:
+            real.send(message, at)
+            raise Died
+
+    real = channels_to(hook.start())["webhook"]
+    post(store, [alert()], {"webhook": real})
+    with pytest.raises(Died):
+        deliver(store, {"webhook": Mortal()}, at=NOW)
+    assert deliver(store, {"webhook": real}, at=NOW + timedelta(seconds=30)) == []  # it may still be at it
+    assert [one.state for one in deliver(store, {"webhook": real}, at=NOW + timedelta(seconds=61))] == ["sent"]
+    assert {headers["webhook-id"] for headers, _ in hook.got} == {alert().id}
+
+
+def test_two_senders_do_not_both_send(store: RecordStore, hook: Hook) -> None:
+    class Rival:
+        name, to = "webhook", "somewhere"
+
+        def send(self, message: Message, at: datetime) -> None:
+            assert deliver(store, channels, at=at) == []  # while this one is sending
+            channels["webhook"].send(message, at)
+
+    channels = channels_to(hook.start())
+    post(store, [alert()], channels)
+    deliver(store, {"webhook": Rival()}, at=NOW)
+    assert len(hook.got) == 1
+
+
+def test_certificates_are_checked(store: RecordStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    inbox = Inbox(tls=context).start()
+    try:
+        channels = channels_to(inbox=inbox)
+        post(store, [alert()], channels)
+        (one,) = deliver(store, channels, at=NOW)
+        assert (one.state, "CERTIFICATE_VERIFY_FAILED" in one.error) == ("waiting", True)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        (one,) = deliver(store, channels, at=NOW + timedelta(minutes=1))
+        assert (one.state, inbox.encrypted) == ("sent", [True])
+    finally:
+        inbox.stop()
+
+
+def test_old_alerts_are_forgotten(store: RecordStore, hook: Hook) -> None:
+    old = alert(1, NOW - timedelta(days=401))
+    post(store, [old, alert(2)], channels_to(hook))
+    assert sweep(store, at=NOW) == 1
+    assert [one.alert.subject for one in deliveries(store)] == ["school 2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"webhook": "http://school.example/hook", "secret": SECRET}, "in the clear: use https"),
+        ({"webhook": "ftp://school.example", "secret": SECRET}, "no address"),
+        ({"webhook": "https://name:word@school.example", "secret": SECRET}, "without name and password"),
+        ({"webhook": "https://school.example/hook"}, "GRADEWATCH_ALERT_SECRET"),
+        ({"webhook": "https://school.example/hook", "secret": "whsec_not base64 at all"}, "no base64"),
+        ({"secret": SECRET}, "GRADEWATCH_ALERT_WEBHOOK"),
+        ({"email": "it@school.example"}, "GRADEWATCH_SMTP_URL"),
+        ({"email": "it", "smtp_url": "smtp://mail.example"}, "no e-mail addresses"),
+        ({"email": "it@school.example", "smtp_url": "mail.example:25"}, "smtps://"),
+    ],
+)
+def test_settings_that_describe_no_channel_are_refused_without_showing_secrets(
+    given: dict[str, str], words: str
+) -> None:
+    with pytest.raises(BadChannel) as refused:
+        open_channels(**given)
+    assert words in str(refused.value)
+    assert "name:word" not in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+def test_both_channels_tell_their_faults_at_once() -> None:
+    with pytest.raises(BadChannel, match=r"https; .*GRADEWATCH_SMTP_URL"):
+        open_channels(webhook="http://school.example", secret=SECRET, email="it@school.example")
+    assert open_channels() == {}
+
+
+def test_nothing_goes_in_the_clear_to_another_machine(inbox: Inbox) -> None:
+    address = inbox.start().url.replace("127.0.0.1", "0.0.0.0")  # this machine, by a name that does not say so
+    mail = open_channels(email="it@school.example", smtp_url=address)["email"]
+    with pytest.raises(NotDelivered, match="offers no TLS"):
+        mail.send(Message("1", "subject", "text", {}), NOW)
+    assert inbox.got == []
