@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -66,9 +67,19 @@ class Service(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._entrance(scope, receive, send)
 
+    def methods_at(self, path: str) -> list[str]:
+        """What the framework's routes take at an address: those of the first path that fits it."""
+        first = next((one.path for one in _routes() if one.path_regex.match(path)), None)
+        return [method for one in _routes() if one.path == first for method in sorted(one.methods or ())]
+
     def admit_pages(self, origins: Collection[str]) -> None:
         """Let browsers show answers to pages of these other sites (CORS), and nobody else's."""
         self._entrance = self.door if not origins else CORSMiddleware(self.door, allow_origins=list(origins), **CORS)
+
+
+def _routes() -> Iterator[APIRoute]:
+    for module in ROUTERS:
+        yield from (route for route in module.router.routes if isinstance(route, APIRoute))
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

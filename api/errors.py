@@ -74,6 +74,7 @@ TABLE: dict[str, Refusal] = {
 ERROR = "gradewatch.error"
 """Key of a scope under which the name of the exception stands that its request ended in."""
 
+NOT_ALLOWED = 405
 UNAVAILABLE = "the database does not answer; nothing of this request was kept; try again"
 
 
@@ -139,7 +140,10 @@ def _respond(document: ProblemDocument, headers: dict[str, str] | None = None) -
 async def handle(request: Request, error: Exception) -> Response:
     """`answer_error`, as FastAPI calls its exception handlers."""
     request.scope[ERROR] = type(error).__name__
-    return answer_error(error)
+    answer = answer_error(error)
+    if answer.status_code == NOT_ALLOWED:  # the framework names the methods of one route of that address, not of all
+        answer.headers["allow"] = ", ".join(request.app.methods_at(request.url.path))
+    return answer
 
 
 class Refusals:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from access.roles import Principal, require, require_groups
@@ -87,6 +88,8 @@ class HotRoad:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
+            if scope["type"] == "http" and scope["path"] in SEED_ROUTES:
+                raise HTTPException(405, headers={"allow": "POST"})
             await self._app(scope, receive, send)
             return
         running: Running = self._service.state.running

@@ -1,9 +1,11 @@
 """Finds what a request names: a domain's schema, its champions, one record. Raises when there is no such thing."""
 
+import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Request
+from pydantic import BeforeValidator
 
 from access.journal import Action, note
 from api.admission import principal_of
@@ -12,6 +14,7 @@ from database.records import ChampionKey
 from preprocessing.schema import DomainSchema
 
 PSEUDONYM_LENGTH = 64
+WRITTEN_OUT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 MIDDLE = 5000  # a year between them
 
@@ -55,6 +58,16 @@ def keys_of(schema: DomainSchema, target: str | None, moment: str | None) -> lis
         raise BadQuestion(f"target {target!r:.80} is none of {', '.join(schema.target_by_name)}")
     targets = [target] if target else list(schema.target_by_name)
     return [ChampionKey(schema.name, name, at) for name in targets for at in ([moment] if moment else schema.moments)]
+
+
+def _written_out(value: str) -> str:
+    if not WRITTEN_OUT.match(value):
+        raise ValueError("write a date and time, as 2026-02-01T08:00:00Z")  # a number would be taken as seconds
+    return value
+
+
+Instant = Annotated[datetime, BeforeValidator(_written_out)]
+"""A time in an address."""
 
 
 def at_utc(at: datetime | None) -> datetime | None:

@@ -34,7 +34,8 @@ def answers(kind: type, status: int = 200, words: str = "done") -> dict[int | st
 
 def takes(kind: type) -> Document:
     """A route's `openapi_extra` for a body read as a record of `kind`."""
-    return {"requestBody": {"required": True, "content": json_of(kind.__name__)}}
+    required = any(field.required for field in msgspec.structs.fields(kind))
+    return {"requestBody": {"required": required, "content": json_of(kind.__name__)}}
 
 
 def takes_file(*, reference: bool = False, json: bool = False) -> Document:
@@ -44,7 +45,7 @@ def takes_file(*, reference: bool = False, json: bool = False) -> Document:
     form = {"type": "object", "properties": properties, "required": ["file"]}
     content: Document = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": file}}
     if json:
-        content["application/json"] = {"schema": {"type": "array", "items": {"type": "object"}}}
+        content["application/json"] = {"schema": {"type": "array", "items": {"type": "object"}, "minItems": 1}}
     return {"requestBody": {"required": True, "content": content}}
 
 

@@ -62,7 +62,7 @@ def _number_type(feature: Feature) -> Any:
 
 def _level_type(feature: Feature) -> Any:
     if feature.open:
-        return Annotated[str, msgspec.Meta(max_length=rules.LONGEST_TEXT)]
+        return Annotated[str, msgspec.Meta(min_length=1, max_length=rules.LONGEST_TEXT)]
     return Literal[feature.levels]
 
 
@@ -78,7 +78,7 @@ def _meta(schema: DomainSchema, feature: Feature) -> msgspec.Meta:
 
 
 def _context_type(column: ContextColumn) -> Any:
-    text = Annotated[str, msgspec.Meta(max_length=rules.LONGEST_TEXT)]
+    text = Annotated[str, msgspec.Meta(min_length=1, max_length=rules.LONGEST_TEXT)]
     return Annotated[text | int, msgspec.Meta(description=column.description or None)]
 
 

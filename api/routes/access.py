@@ -1,7 +1,6 @@
 """Signing in, and the record of who looked at what. Keys and users are made on the command line, never over HTTP."""
 
 import asyncio
-from datetime import datetime
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -14,7 +13,7 @@ from api.admission import OPEN, PRINCIPAL, TooManyRequests, address, needs
 from api.bodies import COMMAND_BYTES, read_body
 from api.credentials import Credentials
 from api.limits import Limit
-from api.lookup import BadQuestion, NotFound, at_utc, running
+from api.lookup import BadQuestion, Instant, NotFound, at_utc, running
 from api.openapi import answers
 from api.running import Running
 from api.wire import Accesses, Token, respond
@@ -91,7 +90,7 @@ def accesses(
     actor: Annotated[str | None, Query(description='as entries name it: "user:anna", "key:lms"')] = None,
     domain: str | None = None,
     action: str | None = None,
-    since: Annotated[datetime | None, Query(description="from then on, with its zone")] = None,
+    since: Annotated[Instant | None, Query(description="from then on, with its zone")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Who looked at or changed what about students, signed in, or was refused; newest first."""

@@ -1,6 +1,6 @@
 """The domains: what is predicted from which columns, and upload templates."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -13,6 +13,8 @@ from preprocessing.schema import DomainSchema
 
 router = APIRouter(prefix="/api/v1/domains", tags=["domains"])
 SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FILE = {"schema": {"type": "string", "format": "binary"}}
+TEMPLATE: dict[str, Any] = {"description": "the file", "content": {"text/csv": FILE, SPREADSHEET: FILE}}
 
 
 @router.get("", responses=answers(Domains), dependencies=[needs("see")])
@@ -41,7 +43,7 @@ async def domain(domain: str, service: Annotated[Running, Depends(running)]) -> 
     return respond(schema_of(service, domain))
 
 
-@router.get("/{domain}/template", dependencies=[needs("see")])
+@router.get("/{domain}/template", response_class=Response, responses={200: TEMPLATE}, dependencies=[needs("see")])
 def domain_template(
     domain: str, service: Annotated[Running, Depends(running)], format: Literal["csv", "xlsx"] = "csv"
 ) -> Response:

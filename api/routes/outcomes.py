@@ -1,14 +1,13 @@
 """What really happened, and how good the answers were in its light."""
 
 import asyncio
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.admission import needs
 from api.bodies import MEGABYTE, Upload, read_uploads
-from api.lookup import at_utc, keys_of, noted, running, schema_of
+from api.lookup import Instant, at_utc, keys_of, noted, running, schema_of
 from api.openapi import answers, takes_file
 from api.running import Running
 from api.wire import StoredOutcomes, respond
@@ -48,7 +47,7 @@ def performance(
     domain: str,
     service: Service,
     target: Annotated[str | None, Query(description="all of the domain by default")] = None,
-    since: Annotated[datetime | None, Query(description="of predictions made from then on")] = None,
+    since: Annotated[Instant | None, Query(description="of predictions made from then on")] = None,
     limit: Annotated[int, Query(ge=1, le=100_000, description="the newest so many per target")] = 20_000,
 ) -> Response:
     """How far answers were from what happened, beside the naive rule on the same rows."""

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
@@ -11,7 +10,7 @@ from access.roles import Principal, require_groups
 from api.admission import needs, principal_of
 from api.bodies import MEGABYTE, read_command, read_uploads
 from api.hot import EXPLAINED, Question, row_limit, say_many, wants_lines
-from api.lookup import NotFound, at_utc, moment_of, noted, pseudonym_of, running, schema_of
+from api.lookup import PSEUDONYM_LENGTH, Instant, NotFound, at_utc, moment_of, noted, pseudonym_of, running, schema_of
 from api.openapi import answers, takes, takes_file
 from api.running import Running
 from api.together import SOURCE
@@ -29,6 +28,7 @@ Explain = Annotated[
     Query(ge=0, le=MOST_FACTORS, description=f"name so many factors per answer; then at most {EXPLAINED:,} rows"),
 ]
 MOST = 1000
+HEX: dict[str, Any] = {"pattern": f"^[0-9a-f]{{{PSEUDONYM_LENGTH}}}$"}
 
 
 PREDICT, READ = [needs("predict")], [needs("read")]
@@ -91,9 +91,9 @@ def predictions(
     domain: str,
     request: Request,
     service: Service,
-    student: Annotated[str | None, Query(description="pseudonym, as answers give it")] = None,
-    since: Annotated[datetime | None, Query(description="from then on, with its zone")] = None,
-    until: Annotated[datetime | None, Query(description="before then, with its zone")] = None,
+    student: Annotated[str | None, Query(description="pseudonym, as answers give it", json_schema_extra=HEX)] = None,
+    since: Annotated[Instant | None, Query(description="from then on, with its zone")] = None,
+    until: Annotated[Instant | None, Query(description="before then, with its zone")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
 ) -> Response:
     """Logged predictions, newest first."""

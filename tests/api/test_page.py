@@ -1,0 +1,63 @@
+"""What the API's page says, held against a real service by Schemathesis: all its checks, good and bad data.
+
+Set GRADEWATCH_PAGE_EXAMPLES for more examples per operation than a few, over all domains.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from access.keys import create_key
+from access.records import Grant
+from access.roles import Role
+from tests.api.serving import ROOT, Server
+
+SETTINGS = {"GRADEWATCH_RATE_LIMIT": "off", "GRADEWATCH_MAX_ROWS": "1000", "GRADEWATCH_MAX_UPLOAD_MB": "1"}
+SIGN_IN = {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": "a secret for tokens that is long enough"}
+EXAMPLES = int(os.environ.get("GRADEWATCH_PAGE_EXAMPLES", "0"))
+OTHER_DOMAINS = "_(course|school|university)$"  # whose addresses are like those of the one that is left
+
+
+def findings(server: Server, folder: Path, *options: str) -> str:
+    """What Schemathesis finds; nothing where all is as the page says."""
+    number = [
+        "--max-examples",
+        str(EXAMPLES or 1),
+        *(() if EXAMPLES else ("--exclude-operation-id-regex", OTHER_DOMAINS)),
+    ]
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/api/page.toml"), "--no-color"),
+        *("run", f"{server.url}/openapi.json", "--checks", "all", "--mode", "all", "--generation-deterministic"),
+        *("--workers", "1", "--warnings", "off", *number, *options),
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert "Tested:" in done.stdout, done.stdout + done.stderr
+    return "" if done.returncode == 0 else done.stdout
+
+
+def key(server: Server, role: Role) -> str:
+    with server.store() as store:
+        text = create_key(store, f"a-{role}", Grant(role=role), domains=[], actor="test")[1]
+    header = {"authorization": f"Bearer {text}"}
+    server.until(lambda: server.client.get("/api/v1/domains", headers=header).status_code != 401)
+    return f"Authorization: Bearer {text}"
+
+
+def test_the_service_does_what_its_page_says(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(**SETTINGS)
+    assert findings(server, tmp_path) == ""
+    assert "request failed" not in server.words()
+
+
+@pytest.mark.parametrize("role", ["admin", "teacher"] if EXAMPLES == 0 else ["viewer", "teacher", "analyst", "admin"])
+def test_it_does_so_too_where_callers_must_say_who_they_are(
+    serve: Callable[..., Server], tmp_path: Path, role: Role
+) -> None:
+    server = serve(**SETTINGS, **SIGN_IN)
+    phases = "examples,coverage" if role == "admin" or EXAMPLES else "examples"
+    assert findings(server, tmp_path, "--header", key(server, role), "--phases", phases) == ""
+    assert "request failed" not in server.words()
