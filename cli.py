@@ -399,7 +399,7 @@ def drift_watch(
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_: stop.set())
         _say(
-            f"watching {domain}: {plan.days} days at a time; alerts by {', '.join(channels) or 'nobody (none is set)'}"
+            f"watching {domain}, {plan.days} days at a time; alerts by {', '.join(channels) or 'nothing: none is set'}"
         )
         watch(home, plan, channels, stop, _say)
         _say("stopped")
@@ -422,9 +422,7 @@ def alerts_test() -> None:
 
     channels = Settings().channels()
     if not channels:
-        raise BadChannel(
-            "no channel is set: GRADEWATCH_ALERT_WEBHOOK with _ALERT_SECRET, or _ALERT_EMAIL with _SMTP_URL"
-        )
+        raise BadChannel(NO_CHANNEL)
     with _home() as home:
         post_test(home, channels)
         deliver_patiently(home, channels, _say, 20.0)

@@ -140,8 +140,8 @@ def _leased(run: Run) -> Iterator[Run]:
             raise Busy(f"another run is retraining {run.schema.name} (run {other}); try again when it has finished")
         run.progress(step)
 
-    hold(f"{run.schema.name}: newest records")
     try:
+        hold(f"{run.schema.name}: newest records")
         yield replace(run, progress=hold)
     finally:
         store.release_lease(name, holder)

@@ -1,0 +1,265 @@
+"""A watch looks once at each due time, tells changes and not states, and survives being killed, doubled and late."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from database.ingest import add_batch
+from database.records import Document, now
+from database.store import Conflict, open_store
+from drift.report import DriftPolicy
+from model.home import Home
+from retraining.alerts import deliveries
+from retraining.channels import Channel, open_channels
+from retraining.pipeline import Busy
+from retraining.policies import Policies
+from retraining.profiles import midnight
+from retraining.schedule import (
+    BadSchedule,
+    Look,
+    Plan,
+    Schedule,
+    carry_out,
+    look,
+    plan_schedule,
+    recall,
+    watch,
+    watch_once,
+)
+from retraining.trigger import TriggerPolicy
+from tests.retraining.asking import asked
+from tests.retraining.receivers import free_port
+from tests.training.making import MARK, SCHEMA, make_rows
+
+MONDAY = date(2026, 3, 2)
+WEEK = timedelta(days=7)
+RULES = Policies(
+    drift=DriftPolicy(ks_threshold=0.5, cramers_v_threshold=0.5, auc_threshold=0.95, together=9),
+    trigger=TriggerPolicy(alarms=2, windows=3, cool_down_days=30),
+)
+PLAN = Plan(SCHEMA.name, Schedule(every=WEEK), days=7, policies=RULES, against="champion")
+NOBODY: Mapping[str, Channel] = {}
+
+
+@pytest.fixture
+def channels() -> dict[str, Channel]:
+    """A webhook that nobody answers."""
+    return open_channels(webhook=f"http://127.0.0.1:{free_port()}/", secret="a secret of some length")
+
+
+def ask(home: Home, weeks: str) -> None:
+    """Predictions week by week: o as in training, D with other hours, u too few to tell."""
+    for number, kind in enumerate(weeks):
+        day, n = MONDAY + number * WEEK, 5 if kind == "u" else 300
+        home.store.add_predictions(asked(day, n, seed=number + 50, hours=40.0 if kind == "D" else 0.0))
+
+
+def slot(number: int) -> datetime:
+    """The end of a week."""
+    return midnight(MONDAY + (number + 1) * WEEK)
+
+
+def look_at(home: Home, weeks: int, channels: Mapping[str, Channel], plan: Plan = PLAN) -> list[Look]:
+    found = [look(home, plan, slot(number), channels) for number in range(weeks)]
+    assert None not in found
+    return [one for one in found if one]
+
+
+def told(home: Home) -> list[str]:
+    return [one.alert.subject.removeprefix("[gradewatch] invented: ") for one in reversed(deliveries(home.store))]
+
+
+def test_changes_are_told_and_states_are_not(home: Home, channels: dict[str, Channel]) -> None:
+    ask(home, "ooDDuo")
+    found = look_at(home, 6, channels)
+    assert [one.level for one in found] == ["ok", "ok", "drift", "drift", None, "ok"]
+    assert told(home) == ["ok → drift", "retraining is proposed", "drift → ok"]
+    assert len(home.store.drift_reports()) == 6
+    assert home.store.events("invented", kind="retraining_proposed")
+
+
+def test_after_a_proposal_there_is_none_for_a_while_and_undecided_never_proposes(home: Home) -> None:
+    ask(home, "DDDuD")
+    found = look_at(home, 5, NOBODY)
+    assert [one.proposal.retrain for one in found] == [False, True, False, False, False]
+    assert "the newest window is undecided" in found[3].proposal.reason
+    assert "less than 30 days before" in found[4].proposal.reason
+
+
+def test_no_row_at_all_is_said_and_changes_nothing(home: Home, channels: dict[str, Channel]) -> None:
+    found = look(home, PLAN, slot(0), channels)
+    assert found is not None
+    assert (found.level, found.report, found.proposal.retrain) == (None, None, False)
+    assert "no rows of invented in predictions from 2026-03-02 to before 2026-03-09" in found.sentence
+    assert told(home) == []
+
+
+def test_an_alert_names_columns_and_no_value_of_anybody(home: Home, channels: dict[str, Channel]) -> None:
+    club = "club of one person"
+    home.store.add_predictions(asked(MONDAY, 300, seed=1, hours=40.0, change=lambda row: row | {"subject": club}))
+    look(home, PLAN, slot(0), channels)
+    (delivery,) = deliveries(home.store)
+    whole = delivery.alert.text + json.dumps(dict(delivery.alert.body))
+    assert "hours" in whole
+    assert club not in whole
+    assert "pseudonym" not in whole
+
+
+def test_a_due_time_is_looked_at_once(home: Home, channels: dict[str, Channel]) -> None:
+    ask(home, "D")
+    assert look(home, PLAN, slot(0), channels) is not None
+    assert look(home, PLAN, slot(0), channels) is None
+    assert look(home, PLAN, slot(0) - WEEK, channels) is None
+    assert len(home.store.drift_reports()) == 1
+
+
+def test_a_watch_that_died_before_it_remembered_tells_nothing_twice(
+    home: Home, channels: dict[str, Channel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(home, "D")
+    put = home.store.put_document
+
+    def die(document: Document) -> None:
+        if document.kind == "watch":
+            raise KeyboardInterrupt
+        put(document)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(home.store, "put_document", die)
+        with pytest.raises(KeyboardInterrupt):
+            look(home, PLAN, slot(0), channels)
+    assert recall(home, "invented")[0].slot is None
+    assert look(home, PLAN, slot(0), channels) is not None
+    assert told(home) == ["ok → drift"]
+
+
+def test_of_two_that_look_at_once_one_finds_that_the_other_was_quicker(
+    home: Home, channels: dict[str, Channel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(home, "D")
+    real = recall(home, "invented")
+    look(home, PLAN, slot(0), channels)
+    monkeypatch.setattr("retraining.schedule.recall", lambda *_: real)
+    with pytest.raises(Conflict):
+        look(home, PLAN, slot(0), channels)
+    assert told(home) == ["ok → drift"]
+
+
+def test_a_proposal_is_carried_out_once_by_the_policy_also_after_a_stop(home: Home) -> None:
+    ask(home, "DD")
+    plan = Plan(**(vars(PLAN) | {"retrain": True}))
+    add_batch(home.store, SCHEMA.name, make_rows(200, seed=2, first=2000), "labeled", name="new.csv")
+    look_at(home, 2, NOBODY, plan)
+    assert recall(home, "invented")[0].open
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(RuntimeError):
+        carry_out(home, plan, stop)  # told to end at its first step
+    assert home.store.decisions() == []
+    results = carry_out(home, plan, threading.Event())
+    decided = next(one for one in results if one.key == MARK)
+    assert decided.promoted
+    assert home.store.successions(MARK)[-1].actor == "watch"
+    assert carry_out(home, plan, threading.Event()) == []
+
+
+def test_two_watchers_share_the_work_catch_up_once_and_end_when_told(home: Home, channels: dict[str, Channel]) -> None:
+    said: list[str] = []
+    stop, plan = threading.Event(), Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES)
+    look(home, plan, midnight(now().date()) - timedelta(days=9), channels)  # the last look of a process long gone
+    both = [
+        threading.Thread(target=watch, args=(home, plan, channels, stop, said.append), kwargs={"poll": 0.05})
+        for _ in range(2)
+    ]
+    for one in both:
+        one.start()
+    wait_for(lambda: bool(said))
+    stop.wait(0.5)
+    stop.set()
+    for one in both:
+        one.join()
+    assert [line for line in said if "no rows" in line] == [said[0]]  # nine missed days, one look
+    assert len(recall(home, "invented")[0].windows) == 2
+    assert home.store.try_lease("watch:invented", "someone else", 1) is None
+
+
+def test_once_leaves_when_another_process_watches(home: Home) -> None:
+    home.store.try_lease("watch:invented", "another", 60)
+    with pytest.raises(Busy, match="another process is watching invented"):
+        watch_once(home, PLAN, NOBODY, print)
+
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (hypothesis adds it)
+
+
+@given(MOMENTS, st.timedeltas(timedelta(minutes=1), timedelta(days=40)))
+def test_the_due_time_is_the_last_multiple(moment: datetime, every: timedelta) -> None:
+    schedule = Schedule(every=every)
+    due = schedule.due(moment)
+    assert due <= moment < due + every
+    assert schedule.due(due) == due
+
+
+@given(MOMENTS, st.times())
+def test_the_due_time_of_a_day_is_the_last_one(moment: datetime, at: clock) -> None:
+    due = Schedule(at=at).due(moment)
+    assert due <= moment < due + timedelta(days=1)
+    assert due.time() == at
+
+
+@pytest.mark.parametrize(("every", "at"), [(timedelta(days=1), "06:00"), (None, "noon"), (timedelta(seconds=1), None)])
+def test_what_is_no_schedule_is_refused(every: timedelta | None, at: str | None) -> None:
+    with pytest.raises(BadSchedule):
+        plan_schedule(every, at)
+
+
+def test_a_schedule_judges_the_days_between_two_looks() -> None:
+    assert plan_schedule(timedelta(hours=36), None) == (Schedule(every=timedelta(hours=36)), 2)
+    assert plan_schedule(None, "06:30") == (Schedule(at=clock(6, 30)), 1)
+    assert plan_schedule(WEEK, None, once=True) == (Schedule(at=clock(0)), 7)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def test_the_process_ends_cleanly_on_sigterm_and_does_not_look_again_after_a_restart(tmp_path: Path) -> None:
+    environment = os.environ | {"GRADEWATCH_DATA_DIR": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "cli", "drift", "watch", "--domain", "engagement", "--every", "1d"]
+    lines: list[list[str]] = []
+    for _ in range(2):
+        with subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        ) as process:
+            assert process.stderr is not None
+            heard = [process.stderr.readline()]
+            if not lines:
+                heard.append(process.stderr.readline())
+            process.send_signal(signal.SIGTERM)
+            heard += process.stderr.readlines()
+        assert process.returncode == 0
+        lines.append([line[20:].strip() for line in heard])
+    assert lines[0] == [
+        "watching engagement, 1 days at a time; alerts by nothing: none is set",
+        next(line for line in lines[0] if line.startswith("engagement: undecided. no rows of engagement")),
+        "stopped",
+    ]
+    assert lines[1] == [lines[0][0], "stopped"]
+    store = open_store(f"sqlite:///{tmp_path / 'data' / 'gradewatch.db'}")
+    assert store.try_lease("watch:engagement", "someone else", 1) is None
+    store.close()
