@@ -1,6 +1,6 @@
 """Who is let in: sets the principal of every request, counts its requests, and lets routes state what they need.
 
-It stands before the hot road, which asks it as the framework's routes do. It knows no route.
+The door asks it before every route, the hot road's and the framework's. It knows no route.
 """
 
 import ipaddress
@@ -9,10 +9,11 @@ from typing import Any
 from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from access.roles import ANONYMOUS, LOCAL, MEANING, Permission, Principal, Unauthenticated, require
-from api.credentials import LONGEST_HEADER, MOST_HEADERS, Credentials, TooManyHeaders
+from api.credentials import Credentials
+from api.head import Head, TooManyHeaders
 from api.limits import Limit, Spent, parse_limit
 from api.running import Running
 
@@ -39,42 +40,41 @@ class TooManyRequests(Exception):
 
 
 class Admission:
-    """Wraps an application: within it every scope has its principal."""
+    """Lets requests to one running service in."""
 
-    def __init__(self, app: ASGIApp, service: Any) -> None:
-        self._app = app
-        self._service = service
+    def __init__(self, running: Running) -> None:
+        self._running = running
         self._limits: dict[str, Limit] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        scope[PRINCIPAL] = ANONYMOUS
-        running: Running = self._service.state.running
-        if running.credentials is None:
-            scope[PRINCIPAL] = local(scope)
-            await self._app(scope, receive, send)
-            return
-        self._admit(running, running.credentials, scope)
-        await self._app(scope, receive, send)
+    def admit(self, scope: Scope, head: Head) -> Principal:
+        """Whoever asks, who stands in the scope from now on; the request is counted.
 
-    def _admit(self, running: Running, credentials: Credentials, scope: Scope) -> None:
-        """Recognise whoever asks and count the request. Raises Unauthenticated, TooManyRequests, Stale."""
+        Raises Unauthenticated, NotLocal, TooManyHeaders, TooManyRequests, Stale.
+        """
+        scope[PRINCIPAL] = ANONYMOUS
+        if head.too_many:
+            raise TooManyHeaders
+        if self._running.credentials is None:
+            scope[PRINCIPAL] = principal = local(scope, head)
+            return principal
+        return self._recognise(self._running.credentials, scope, head)
+
+    def _recognise(self, credentials: Credentials, scope: Scope, head: Head) -> Principal:
         try:
-            scope[PRINCIPAL] = principal = credentials.principal(scope["headers"])
+            scope[PRINCIPAL] = principal = credentials.principal(head)
         except Unauthenticated as error:
             if error.actor is not None:
                 scope[PRINCIPAL] = ANONYMOUS.named(error.actor)
-            self._hit(running, scope, f"address:{address(scope)}", running.rate_limit)
+            self._hit(scope, f"address:{address(scope)}", self._running.rate_limit)
             raise
         name = principal.name if principal is not ANONYMOUS else f"address:{address(scope)}"
-        self._hit(running, scope, name, self._limit(principal.rate) if principal.rate else running.rate_limit)
+        self._hit(scope, name, self._limit(principal.rate) if principal.rate else self._running.rate_limit)
+        return principal
 
-    def _hit(self, running: Running, scope: Scope, name: str, limit: Limit | None) -> None:
+    def _hit(self, scope: Scope, name: str, limit: Limit | None) -> None:
         if limit is None:
             return
-        spent = running.limiter.hit(name, limit)
+        spent = self._running.limiter.hit(name, limit)
         scope[TOLD] = rate_headers(spent)
         if not spent.allowed:
             raise TooManyRequests(spent)
@@ -96,16 +96,14 @@ def rate_headers(spent: Spent) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def local(scope: Scope) -> Principal:
+def local(scope: Scope, head: Head) -> Principal:
     """The person at this machine, where nobody has to sign in. Raises NotLocal for a request from elsewhere.
 
     The peer is what the server saw, which no header changes unless the server was told to believe one; and headers that
     a proxy adds mean that the peer is not who asks.
     """
-    peer, headers = address(scope), scope["headers"]
-    if len(headers) > MOST_HEADERS or max([len(value) for _, value in headers], default=0) > LONGEST_HEADER:
-        raise TooManyHeaders
-    if (peer in LOOPBACK or _is_loopback(peer)) and FORWARDED.isdisjoint([name for name, _ in headers]):
+    peer = address(scope)
+    if (peer in LOOPBACK or _is_loopback(peer)) and FORWARDED.isdisjoint(head.given):
         return LOCAL
     raise NotLocal("this service asks nobody who they are, so it answers its own machine only; set GRADEWATCH_AUTH=on")
 

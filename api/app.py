@@ -19,21 +19,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from access.roles import ANONYMOUS
-from api.admission import PRINCIPAL, Admission, address
-from api.attempts import Attempt
-from api.callers import Callers
 from api.door import Door
-from api.errors import ERROR, Refusals, handle
-from api.hot import HotRoad
+from api.errors import Refusals, handle
 from api.logs import configure_logs
 from api.metrics import Metrics
 from api.openapi import describe
 from api.pages import router as pages
 from api.routes import access, batches, domains, drift, health, models, outcomes, predictions, retraining, trials
-from api.running import Running, open_running
+from api.running import open_running
 from api.telemetry import open_telemetry
-from api.watch import Watch, told_to_stop
+from api.watch import told_to_stop
 from settings import Settings, told_host
 
 ROUTERS = (health, access, domains, models, trials, predictions, batches, outcomes, drift, retraining)
@@ -54,15 +49,8 @@ class Service(FastAPI):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.metrics = Metrics()
-        inside = Admission(HotRoad(super().__call__, self), self)
-        self.watch = Watch(Callers(inside, self), self)
-        self.door = Door(self.watch, self.metrics, self._refused)
+        self.door = Door(super().__call__, self.metrics)
         self._entrance: ASGIApp = self.door
-
-    def _refused(self, scope: Scope, route: str, status: int) -> None:
-        running: Running = self.state.running
-        actor = scope.get(PRINCIPAL, ANONYMOUS).name
-        running.attempts.note(Attempt(actor, status, scope.get(ERROR, "refused"), route, address(scope)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._entrance(scope, receive, send)
@@ -93,8 +81,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with open_running(chosen) as running:
             app.state.running = running
             app.admit_pages(running.origins)
-            app.door.telemetry = telemetry = open_telemetry()
-            stop = partial(app.watch.stop, chosen.stop_seconds)
+            telemetry = open_telemetry()
+            stop = partial(app.door.open(running, telemetry).stop, chosen.stop_seconds)
             try:
                 with told_to_stop(stop, notice_seconds=chosen.notice_seconds):
                     yield

@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple, TypeVar
 import msgspec
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.types import Message, Receive, Scope
+from starlette.types import Message, Receive
 
+from api.head import HEAD, Head
 from preprocessing.bodies import MalformedBody
 
 MEGABYTE = 1_000_000
@@ -62,25 +63,22 @@ Kind = Literal["json", "lines", "file"]
 """What a body says that it is: JSON, JSON lines, or a file, whose content says more."""
 
 
-class Head(NamedTuple):
-    """What a request says of its body. declared: its bytes; 0 where it does not say."""
+class Form(NamedTuple):
+    """In what form a body comes. declared: its bytes; 0 where the request does not say."""
 
     kind: Kind
     declared: int
 
 
-def read_head(scope: Scope) -> Head:
+def form_of(head: Head) -> Form:
     """Raises UnsupportedBody for a compressed body, or JSON in another encoding than UTF-8."""
-    kind: Kind = "json"
-    declared = 0
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            kind = _kind(value)
-        elif name == b"content-length":
-            declared = int(value) if value.isdigit() and len(value) < 19 else 0
-        elif name == b"content-encoding" and value.strip().lower() != b"identity":
-            raise UnsupportedBody("bodies are taken as they are: send it uncompressed, without Content-Encoding")
-    return Head(kind, declared)
+    given = head.given
+    encoding = given.get(b"content-encoding")
+    if encoding is not None and encoding.strip().lower() != b"identity":
+        raise UnsupportedBody("bodies are taken as they are: send it uncompressed, without Content-Encoding")
+    length = given.get(b"content-length", b"")
+    declared = int(length) if length.isdigit() and len(length) < 19 else 0
+    return Form(_kind(given.get(b"content-type", b"")), declared)
 
 
 @lru_cache(maxsize=256)
@@ -121,7 +119,7 @@ def _size(count: int) -> str:
 
 async def read_command(request: Request, kind: type[T]) -> T:
     """The record of `kind` in a small JSON body; an empty one is an empty record. Raises MalformedBody."""
-    body = await read_body(request.receive, COMMAND_BYTES, read_head(request.scope).declared)
+    body = await read_body(request.receive, COMMAND_BYTES, form_of(request.scope[HEAD]).declared)
     try:
         return msgspec.json.decode(body if body.strip() else b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -130,7 +128,7 @@ async def read_command(request: Request, kind: type[T]) -> T:
 
 async def read_uploads(request: Request, limit: int) -> dict[str, Upload]:
     """The files of a multipart form by field name, or a raw body as the file "file". Raises BodyTooLarge, NoFile."""
-    declared, kind = read_head(request.scope).declared, request.headers.get("content-type", "")
+    declared, kind = form_of(request.scope[HEAD]).declared, request.headers.get("content-type", "")
     if declared > limit:
         raise BodyTooLarge(limit, declared)
     if not kind.startswith("multipart/form-data"):

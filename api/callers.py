@@ -6,9 +6,8 @@ the caller is, is another question.
 
 import re
 from functools import lru_cache
-from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from api.head import Head
 
 HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 ANY = "*"
@@ -23,43 +22,21 @@ class ForeignPage(Exception):
     """The request was made by a web page of another site."""
 
 
-class Callers:
-    """Refuses requests to other hosts, and changes that another site's page asks a browser for."""
-
-    def __init__(self, app: ASGIApp, service: Any) -> None:
-        self._app = app
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            running = self._service.state.running
-            check(scope, running.hosts, running.origins)
-        await self._app(scope, receive, send)
-
-
-def check(scope: Scope, hosts: frozenset[str], origins: frozenset[str] = frozenset()) -> None:
+def check(method: str, head: Head, hosts: frozenset[str], origins: frozenset[str] = frozenset()) -> None:
     """Raises UnknownHost or ForeignPage. hosts: names without port; "*" admits all. origins: sites that may ask too.
 
     The host guards against names of other sites that lead here (DNS rebinding); Origin and Sec-Fetch-Site, which no
     page can forge, against requests that a browser sends for another site (Fetch Metadata, W3C).
     """
-    origin = site = b""
-    given: list[bytes] = []
-    for name, value in scope["headers"]:
-        if name == b"host":
-            given.append(value)
-        elif name == b"origin":
-            origin = value
-        elif name == b"sec-fetch-site":
-            site = value
-    host = given[0].decode("latin-1") if len(given) == 1 else ""
-    if ANY not in hosts and host_name(host) not in hosts:
+    host = head.once(b"host").decode("latin-1")
+    if host_name(host) not in hosts and ANY not in hosts:
         raise UnknownHost("this service does not go by that name; add it to GRADEWATCH_ALLOWED_HOSTS")
-    if scope["method"] in HARMLESS:
+    if method in HARMLESS:
         return
-    if origin and origin.decode("latin-1") in origins:
+    origin = head.given.get(b"origin", b"").decode("latin-1")
+    if origin and origin in origins and b"origin" not in head.again:
         return
-    if site == b"cross-site" or (origin and origin.decode("latin-1").partition("://")[2] != host):
+    if head.given.get(b"sec-fetch-site") == b"cross-site" or (origin and origin.partition("://")[2] != host):
         raise ForeignPage("a web page of another site asked for this; nothing was done")
 
 

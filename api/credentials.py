@@ -6,25 +6,18 @@ What a principal may do is `access.roles`'; how often it may ask, `api.limits`'.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from access.directory import Directory, KnownUser
 from access.keys import PREFIX, digest_of
 from access.roles import ANONYMOUS, Principal, Unauthenticated
+from api.head import Head
 from api.tokens import Claims, Tokens
 
-Headers = Sequence[tuple[bytes, bytes]]
-MOST_HEADERS, LONGEST_HEADER = 100, 8_192  # bytes of a value
 REMEMBERED = 10_000  # tokens that were verified, each about 200 bytes
 HASHED_AT_ONCE = 2  # passwords of people who sign in: each takes a core and 19 MiB
 KEY_PREFIX = PREFIX.encode()
-
-
-class TooManyHeaders(ValueError):
-    """A request with more headers, or longer ones, than any honest caller sends."""
-
-    def __init__(self) -> None:
-        super().__init__(f"at most {MOST_HEADERS} headers are taken, each of at most {LONGEST_HEADER:,} bytes")
+CARRIERS = frozenset({b"authorization", b"x-api-key"})
 
 
 class Credentials:
@@ -40,9 +33,9 @@ class Credentials:
         self._clock = clock
         self._verified: dict[bytes, Claims] = {}  # by the token's SHA-256: a token in memory is a token to steal
 
-    def principal(self, headers: Headers) -> Principal:
+    def principal(self, head: Head) -> Principal:
         """Whoever sent these headers; ANONYMOUS where they name nobody. Raises Unauthenticated, Stale."""
-        given = credential(headers)
+        given = credential(head)
         if given is None:
             return ANONYMOUS
         return self._of_key(given) if given.startswith(KEY_PREFIX) else self._of_token(given)
@@ -85,27 +78,21 @@ class Credentials:
         self._verified[digest] = claims
 
 
-def credential(headers: Headers) -> bytes | None:
+def credential(head: Head) -> bytes | None:
     """The key or token in a request's headers; None where there is none. Raises Unauthenticated where it is unclear
     which one is meant. It is taken from nowhere else: an address is kept by every log on its way."""
-    found: bytes | None = None
-    if len(headers) > MOST_HEADERS:
-        raise TooManyHeaders
-    for name, value in headers:
-        if len(value) > LONGEST_HEADER:
-            raise TooManyHeaders
-        if name == b"authorization":
-            scheme, _, given = value.partition(b" ")
-            given = given.strip()
-            if scheme.lower() != b"bearer" or not given:
-                raise Unauthenticated("the header Authorization must be: Bearer, a blank, a key or token")
-        elif name == b"x-api-key":
-            given = value.strip()
-            if not given.startswith(KEY_PREFIX):
-                raise Unauthenticated("the header X-API-Key holds no key of ours")
-        else:
-            continue
-        if found is not None:
-            raise Unauthenticated("send one key or token, once")
-        found = given
-    return found
+    authorization, key = head.given.get(b"authorization"), head.given.get(b"x-api-key")
+    if authorization is None and key is None:
+        return None
+    if not head.again.isdisjoint(CARRIERS) or (authorization is not None and key is not None):
+        raise Unauthenticated("send one key or token, once")
+    if key is not None:
+        key = key.strip()
+        if not key.startswith(KEY_PREFIX):
+            raise Unauthenticated("the header X-API-Key holds no key of ours")
+        return key
+    scheme, _, given = (authorization or b"").partition(b" ")
+    given = given.strip()
+    if scheme.lower() != b"bearer" or not given:
+        raise Unauthenticated("the header Authorization must be: Bearer, a blank, a key or token")
+    return given

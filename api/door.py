@@ -1,25 +1,30 @@
-"""The outermost door: gives every request an id, answers every exception, counts and logs what was answered.
+"""The way in: the steps that every request takes, in the order in which they stand here, and what is noted after it.
 
-It stands before the framework, so that the hot road passes it too. It knows no route.
+An id and a time limit; where it comes from; who asks; then the hot road, or the framework. Each step is decided in a
+module of its own. They are calls one after the other, not layers one in the other: six layers cost more than scoring.
 """
 
+import asyncio
 import re
 import time
-from collections.abc import Callable
 from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.admission import TOLD
+from access.roles import ANONYMOUS
+from api.admission import PRINCIPAL, TOLD, Admission, address
+from api.attempts import Attempt
+from api.callers import check
 from api.errors import ERROR, refuse
-from api.headers import with_standard
+from api.head import HEAD, Head
+from api.headers import Headers, with_standard
+from api.hot import ROUTE, HotRoad
 from api.logs import RequestLines, request_id
 from api.metrics import Metrics
+from api.running import Running
 from api.telemetry import Telemetry
+from api.watch import CLOSE, Watch, Work
 from database.records import new_id
-
-ROUTE = "gradewatch.route"
-"""Key of a scope under which the hot road says which route it is; the framework says it in its own way."""
 
 REFUSED = frozenset({401, 403, 429})  # for who asks, not for what was asked: recorded
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -27,43 +32,92 @@ QUIET = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds 
 
 
 class Door:
-    """Wraps an application. Nothing reaches the server but broken connections. refused: is told who was not let in."""
+    """The way into an application, step by step; nothing reaches the server but broken connections.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, refused: Callable[[Scope, str, int], None]) -> None:
+    Before the first request it must be told which service is running (`open`).
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._lines = RequestLines()
         self._metrics = metrics
-        self._refused = refused
         self._process = new_id()[:20]
         self._numbers = count(1)
-        self.telemetry: Telemetry | None = None
+
+    def open(self, running: Running, telemetry: Telemetry | None) -> Watch:
+        """Let requests to `running` in; in its event loop."""
+        self._running = running
+        self._telemetry = telemetry
+        self._admission = Admission(running)
+        self._hot = HotRoad(running, self._metrics)
+        self.watch = Watch(running.settings)
+        return self.watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                self._lines.write()  # the server has answered everyone
+            await self._serve(scope, receive, send)
             return
-        begun, name, status = time.perf_counter(), _given_id(scope) or f"{self._process}-{next(self._numbers):x}", 0
-        header = (b"x-request-id", name.encode())
+        begun, status = time.perf_counter(), 0
+        head = scope[HEAD] = Head(scope["headers"])
+        name = self._id(head)
         request_id.set(name)
+        work = self.watch.begin(receive)
 
-        async def watched(message: Message) -> None:
+        async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*with_standard(message["headers"], scope), *scope.get(TOLD, ()), header]
+                message["headers"] = self._headers(message["headers"], scope, name)
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._pass(scope, head, work, answer)
         except Exception as error:  # whatever it is, the caller gets an answer
             if status:
                 raise
-            await refuse(error, scope, receive, watched)
+            await refuse(error, scope, work.receive, answer)
         finally:
+            self.watch.end(work)
             self._note(scope, name, status, begun)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is no request: the application's life."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._lines.write()  # the server has answered everyone
+
+    async def _pass(self, scope: Scope, head: Head, work: Work, send: Send) -> None:
+        """Where from, who, and then the answer."""
+        try:
+            check(scope["method"], head, self._running.hosts, self._running.origins)
+            self._admission.admit(scope, head)
+            road = self._hot.find(scope, head)
+            if road is None:
+                await self._app(scope, work.receive, send)
+                return
+            body, kind = await self._hot.answer(road, scope, head, work.receive)
+            headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        except asyncio.CancelledError:
+            late = self.watch.reason(work)
+            if late is None:
+                raise
+            raise late from None
+
+    def _headers(self, own: Headers, scope: Scope, id: str) -> Headers:
+        headers = [*with_standard(own, scope), *scope.get(TOLD, ()), (b"x-request-id", id.encode())]
+        if self.watch.stopping:
+            headers.append(CLOSE)
+        return headers
+
+    def _id(self, head: Head) -> str:
+        """The id that the caller gave, if it is harmless."""
+        given = head.given.get(b"x-request-id")
+        if given is not None and GIVEN_ID.fullmatch(given):
+            return str(given, "ascii")
+        return f"{self._process}-{next(self._numbers):x}"
 
     def _note(self, scope: Scope, id: str, status: int, begun: float) -> None:
         seconds = time.perf_counter() - begun
@@ -73,17 +127,11 @@ class Door:
         if error := scope.get(ERROR):
             self._metrics.refusal(error, status)
         if status in REFUSED:
-            self._refused(scope, f"{method} {route}", status)
+            actor = scope.get(PRINCIPAL, ANONYMOUS).name
+            attempt = Attempt(actor, status, scope.get(ERROR, "refused"), f"{method} {route}", address(scope))
+            self._running.attempts.note(attempt)
         if route in QUIET:
             return
-        if self.telemetry is not None:
-            self.telemetry.request(scope, id=id, method=method, route=route, status=status, begun=begun)
+        if self._telemetry is not None:
+            self._telemetry.request(scope, id=id, method=method, route=route, status=status, begun=begun)
         self._lines.add(id, method, route, status, seconds)
-
-
-def _given_id(scope: Scope) -> str | None:
-    """The id that the caller gave, if it is harmless."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and GIVEN_ID.fullmatch(value):
-            return str(value, "ascii")
-    return None

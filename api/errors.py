@@ -41,7 +41,7 @@ TABLE: dict[str, Refusal] = {
     "api.callers:UnknownHost": Refusal(403),
     "api.callers:ForeignPage": Refusal(403),
     "api.admission:NotLocal": Refusal(403),
-    "api.credentials:TooManyHeaders": Refusal(431),
+    "api.head:TooManyHeaders": Refusal(431),
     "api.admission:TooManyRequests": Refusal(429),
     "access.roles:Unauthenticated": Refusal(401),
     "access.roles:Forbidden": Refusal(403),

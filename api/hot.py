@@ -6,19 +6,21 @@ API's page describes it from the same types (`api.openapi`).
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from access.roles import Principal, require, require_groups
 from api.admission import PRINCIPAL
-from api.bodies import MEGABYTE, Head, UnsupportedBody, read_body, read_head
-from api.door import ROUTE
+from api.bodies import MEGABYTE, Form, UnsupportedBody, form_of, read_body
+from api.head import Head
 from api.lookup import BadQuestion, moment_of
+from api.metrics import Metrics
 from api.running import Running
 from api.telemetry import MARKS
 from api.together import SOURCE
@@ -28,7 +30,11 @@ from model.explain import MOST_FACTORS
 from preprocessing.bodies import RowReader
 from preprocessing.schema import DomainSchema
 
-LINES = b"application/x-ndjson"
+ROUTE = "gradewatch.route"
+"""Key of a scope under which the hot road says which route it is; the framework says it in its own way."""
+
+JSON, LINES = b"application/json", b"application/x-ndjson"
+ONE_ROW = "one row is taken as application/json; many, and files, at …/predict/batch"
 SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
 EXPLAINED = 1_000  # rows of one request that are explained: half a second of scoring
 FEW = 500  # rows; empty ones are small, and all that is wrong with each is said
@@ -69,6 +75,24 @@ class Question(NamedTuple):
         return FACTORS_NOTE if self.explain else None
 
 
+ONLY_ANSWER = Question()
+"""Nothing but the answer is asked for."""
+
+
+class Reply(NamedTuple):
+    """The body of an answer, and its content type."""
+
+    body: bytes
+    kind: bytes
+
+
+class Answered(NamedTuple):
+    """The body of an answer; marks: when (perf_counter) its rows were scored, logged and encoded."""
+
+    body: bytes
+    marks: tuple[float, float, float]
+
+
 def roads(running: Running) -> dict[str, Road]:
     """Every hot address of the domains that are loaded."""
     found: dict[str, Road] = {}
@@ -79,86 +103,96 @@ def roads(running: Running) -> dict[str, Road]:
 
 
 class HotRoad:
-    """Answers hot addresses itself and passes everything else to the application inside it."""
+    """Answers the hot addresses of one running service."""
 
-    def __init__(self, app: ASGIApp, service: Any) -> None:
-        self._app = app
-        self._service = service
-        self._roads: dict[str, Road] = {}
+    def __init__(self, running: Running, metrics: Metrics) -> None:
+        self._running = running
+        self._metrics = metrics
+        self._roads = roads(running)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            if scope["type"] == "http" and scope["path"] in SEED_ROUTES:
-                raise HTTPException(405, headers={"allow": "POST"})
-            await self._app(scope, receive, send)
-            return
-        running: Running = self._service.state.running
-        if not self._roads:
-            self._roads = roads(running)
+    def find(self, scope: Scope, head: Head) -> Road | None:
+        """Where a request leads, if this answers it. Raises UnsupportedBody, HTTPException for another method."""
         road = self._roads.get(scope["path"])
         if road is None:
-            await self._app(scope, receive, send)
-            return
-        head = read_head(scope)
-        if road.many and head.kind == "file":
-            await self._app(scope, receive, send)
-            return
-        scope[ROUTE] = road.route
-        require(scope[PRINCIPAL], "predict", road.reader.schema.name)
-        if not road.many and head.kind != "json":
-            raise UnsupportedBody("one row is taken as application/json; many, and files, at …/predict/batch")
-        question = read_question(scope, road.reader.schema) if scope["query_string"] else Question()
-        if road.many and wants_lines(scope):
-            question = question._replace(lines=True)
-        body = await self._answer(running, road, scope, receive, head, question)
-        headers = [(b"content-type", question.answered_as), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            return None
+        if scope["method"] != "POST":
+            if scope["path"] in SEED_ROUTES:
+                raise HTTPException(405, headers={"allow": "POST"})
+            return None
+        if head.given.get(b"content-type", JSON) != JSON and form_of(head).kind == "file":
+            if road.many:
+                return None
+            raise UnsupportedBody(ONE_ROW)
+        return road
 
-    async def _answer(
-        self, running: Running, road: Road, scope: Scope, receive: Receive, head: Head, question: Question
-    ) -> bytes:
-        begun = time.perf_counter()
-        body = await read_body(receive, running.settings.max_upload_mb * MEGABYTE, head.declared)
-        read = time.perf_counter()
+    async def answer(self, road: Road, scope: Scope, head: Head, receive: Receive) -> Reply:
+        """The answer to a request that leads to `road`: what it asks for is logged when this returns."""
+        scope[ROUTE] = road.route
         principal: Principal = scope[PRINCIPAL]
-        if not road.many and len(body) <= SMALL and not running.cache.waits and not question.explain:
-            row = road.reader.one(body, moment=question.moment)
-            require_groups(principal, (row.group,))
-            prediction, scored, logged = await running.together.answer(road.reader.schema, row, principal.name)
-            predictions = [prediction]
+        require(principal, "predict", road.reader.schema.name)
+        form = form_of(head)
+        if not road.many and form.kind != "json":
+            raise UnsupportedBody(ONE_ROW)
+        question = ONLY_ANSWER if not scope["query_string"] else read_question(scope, road.reader.schema)
+        if road.many and wants_lines(head):
+            question = question._replace(lines=True)
+        begun = time.perf_counter()
+        body = await read_body(receive, self._running.settings.max_upload_mb * MEGABYTE, form.declared)
+        read = time.perf_counter()
+        if road.many or question.explain or len(body) > SMALL or self._running.cache.waits:
+            answer, done = await self._many(road, form, body, question, principal)
         else:
-            predictions = await _score(running, road, head, body, question, principal)
-            scored = time.perf_counter()
-            await running.log.append(predictions)
-            logged = time.perf_counter()
+            answer, done = await self._one(road, body, question, principal)
+        scope[MARKS] = marks = (begun, read, *done)
+        self._metrics.staged(marks)
+        return Reply(answer, question.answered_as)
+
+    async def _one(self, road: Road, body: bytes, question: Question, principal: Principal) -> Answered:
+        running = self._running
+        row = road.reader.one(body, moment=question.moment)
+        require_groups(principal, (row.group,))
+        prediction, scored, logged = await running.together.answer(road.reader.schema, row, principal.name)
+        self._metrics.predicted(prediction.domain, prediction.moment)
+        answer = encoder.encode(say(prediction, running.warning(prediction), question.note))
+        return Answered(answer, (scored, logged, time.perf_counter()))
+
+    async def _many(self, road: Road, form: Form, body: bytes, question: Question, principal: Principal) -> Answered:
+        running = self._running
+        predictions = await _score(running, road, form, body, question, principal)
+        scored = time.perf_counter()
+        await running.log.append(predictions)
+        logged = time.perf_counter()
+        for (domain, moment), count in Counter([(one.domain, one.moment) for one in predictions]).items():
+            self._metrics.predicted(domain, moment, count)
         if len(predictions) > MANY:
-            answer = await asyncio.to_thread(say_many, running, question, predictions)
-        elif road.many:
-            answer = say_many(running, question, predictions)
+            answer = await asyncio.to_thread(_say, running, road, question, predictions)
         else:
-            answer = encoder.encode(say(predictions[0], running.warning(predictions[0]), question.note))
-        scope[MARKS] = marks = (begun, read, scored, logged, time.perf_counter())
-        self._service.metrics.predicted(predictions, marks)
-        return answer
+            answer = _say(running, road, question, predictions)
+        return Answered(answer, (scored, logged, time.perf_counter()))
+
+
+def _say(running: Running, road: Road, question: Question, predictions: Sequence[Prediction]) -> bytes:
+    if road.many:
+        return say_many(running, question, predictions)
+    return encoder.encode(say(predictions[0], running.warning(predictions[0]), question.note))
 
 
 async def _score(
-    running: Running, road: Road, head: Head, body: bytes, question: Question, principal: Principal
+    running: Running, road: Road, form: Form, body: bytes, question: Question, principal: Principal
 ) -> list[Prediction]:
     """The predictions of a body's rows; in a thread where they could hold up the event loop."""
     few = len(body) <= SMALL and body.count(b"{") <= FEW
     if few and not running.cache.waits and not question.explain:
-        return _score_here(running, road, head, body, question, principal)
-    return await asyncio.to_thread(_score_here, running, road, head, body, question, principal)
+        return _score_here(running, road, form, body, question, principal)
+    return await asyncio.to_thread(_score_here, running, road, form, body, question, principal)
 
 
 def _score_here(
-    running: Running, road: Road, head: Head, body: bytes, question: Question, principal: Principal
+    running: Running, road: Road, form: Form, body: bytes, question: Question, principal: Principal
 ) -> list[Prediction]:
     reader, explain = road.reader, question.explain
     if road.many:
-        read = reader.lines if head.kind == "lines" else reader.many
+        read = reader.lines if form.kind == "lines" else reader.many
         rows = read(body, moment=question.moment, limit=row_limit(running, question))
     else:
         rows = [reader.one(body, moment=question.moment)]
@@ -193,6 +227,6 @@ def row_limit(running: Running, question: Question) -> int:
     return min(most, EXPLAINED) if question.explain else most
 
 
-def wants_lines(scope: Scope) -> bool:
+def wants_lines(head: Head) -> bool:
     """Whether the caller asks for JSON lines."""
-    return any(name == b"accept" and LINES in value for name, value in scope["headers"])
+    return LINES in head.given.get(b"accept", b"")

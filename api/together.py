@@ -45,11 +45,14 @@ class Together:
         self._log = log
         self._asked: dict[tuple[str, str | None], list[_Asked]] = defaultdict(list)
         self._rows = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def answer(self, schema: DomainSchema, row: ValidRow, actor: str | None) -> Answered:
         """The row's logged prediction. Raises as `PredictionService.score` and `GroupCommitLog.append` do."""
-        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # asked for once: the question is a system call
+        loop = self._loop
         answer: asyncio.Future[Answered] = loop.create_future()
         self._asked[schema.name, actor].append(_Asked(row, answer))
         self._rows += 1

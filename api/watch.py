@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive
+
+from settings import Settings
 
 SWEEPING = 1.0  # seconds between two looks at the requests at work
 EARNS = 50_000  # bytes of a body that earn its sender a second more: a slow school line sends 100 MB, a trickle ends
@@ -35,32 +37,47 @@ class Stopping(Exception):
     headers = {"connection": "close"}  # noqa: RUF012
 
 
-class _Work:
-    """One request. waited: seconds for its caller so far; since: when it began to wait for more, if it does."""
+class Work:
+    """One request at work. waited: seconds for its caller so far; since: when it began to wait for more, if it does."""
 
-    __slots__ = ("begun", "got", "late", "received", "since", "task", "waited")
+    __slots__ = ("_clock", "_receive", "begun", "got", "late", "received", "since", "task", "waited")
 
-    def __init__(self, task: "asyncio.Task[Any] | None", begun: float) -> None:
+    def __init__(self, task: "asyncio.Task[Any] | None", receive: Receive, clock: Callable[[], float]) -> None:
         self.task = task
-        self.begun = begun
+        self._receive = receive
+        self._clock = clock
+        self.begun = clock()
         self.waited = 0.0
         self.since: float | None = None
         self.received = False
         self.got = 0
         self.late: Exception | None = None
 
+    async def receive(self) -> Message:
+        """The next message of the server, with the time noted that it waits for the body; waiting for a caller to leave
+        is no such time."""
+        if self.received:
+            return await self._receive()
+        begun = self.since = self._clock()
+        message = await self._receive()
+        self.waited += self._clock() - begun
+        self.since = None
+        self.got += len(message.get("body", b""))
+        self.received = not message.get("more_body")
+        return message
+
 
 class Watch:
-    """Wraps an application; ends requests that outstay their limits by an exception within them.
+    """Ends requests that outstay their limits by an exception within them.
 
     To be used from one event loop. The requests at work are looked through once a second, so that one costs no timer.
     """
 
-    def __init__(self, app: ASGIApp, service: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._app = app
-        self._service = service
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
         self._clock = clock
-        self._working: set[_Work] = set()
+        self._loop = asyncio.get_running_loop()  # asked for once: the question is a system call
+        self._working: set[Work] = set()
         self._sweep_planned = False
         self._ends: float | None = None
 
@@ -79,47 +96,31 @@ class Watch:
         self._ends = self._clock() + seconds
         self._plan_sweep()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        work = _Work(asyncio.current_task(), self._clock())
+    def begin(self, receive: Receive) -> Work:
+        """A request has come; it is to receive its messages through what this gives back."""
+        work = Work(asyncio.current_task(self._loop), receive, self._clock)
         self._working.add(work)
         if not self._sweep_planned:
             self._plan_sweep()
-        try:
-            await self._app(scope, self._receiving(work, receive), _closing(send) if self.stopping else send)
-        except asyncio.CancelledError:
-            if work.late is None or work.task is None or work.task.uncancel():
-                raise
-            raise work.late from None
-        finally:
-            self._working.discard(work)
+        return work
 
-    def _receiving(self, work: _Work, receive: Receive) -> Receive:
-        """`receive`, with the time noted that it waits for the body; waiting for a caller to leave is no such time."""
+    def end(self, work: Work) -> None:
+        """A request was answered, or cannot be."""
+        self._working.discard(work)
 
-        async def receiving() -> Message:
-            if work.received:
-                return await receive()
-            begun = work.since = self._clock()
-            message = await receive()
-            work.waited += self._clock() - begun
-            work.since = None
-            work.got += len(message.get("body", b""))
-            work.received = not message.get("more_body")
-            return message
-
-        return receiving
+    @staticmethod
+    def reason(work: Work) -> Exception | None:
+        """Why this cancelled a request; None where somebody else did."""
+        return None if work.late is None or work.task is None or work.task.uncancel() else work.late
 
     def _plan_sweep(self) -> None:
-        limits = self._service.state.running.settings
+        limits = self._settings
         self._sweep_planned = True
         pause = min(SWEEPING, limits.body_seconds / 4, limits.request_seconds / 4)
-        asyncio.get_running_loop().call_later(pause, self._sweep)
+        self._loop.call_later(pause, self._sweep)
 
     def _sweep(self) -> None:
-        limits, at = self._service.state.running.settings, self._clock()
+        limits, at = self._settings, self._clock()
         for work in self._working:
             if work.late is None and work.task is not None:
                 work.late = self._late(work, at, limits.body_seconds, limits.request_seconds)
@@ -129,7 +130,7 @@ class Watch:
         if self._working:
             self._plan_sweep()
 
-    def _late(self, work: _Work, at: float, body_seconds: float, request_seconds: float) -> Exception | None:
+    def _late(self, work: Work, at: float, body_seconds: float, request_seconds: float) -> Exception | None:
         """Why `work` must end now; None: it need not."""
         waiting = 0.0 if work.since is None else at - work.since
         waited = work.waited + waiting
@@ -140,17 +141,6 @@ class Watch:
         if self._ends is not None and at > self._ends:
             return Stopping("this worker is being stopped; ask again")
         return None
-
-
-def _closing(send: Send) -> Send:
-    """`send`, telling the caller that this connection takes no further request."""
-
-    async def closing(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], CLOSE]
-        await send(message)
-
-    return closing
 
 
 @contextlib.contextmanager

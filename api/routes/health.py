@@ -44,7 +44,7 @@ def ready(request: Request, service: Annotated[Running, Depends(running)]) -> Re
         BrokenChampion(domain=key.domain, target=key.target, moment=key.moment, generation=generation)
         for key, generation in sorted(champions.broken.items())
     )
-    reasons = ["this worker is being stopped"] if request.app.watch.stopping else []
+    reasons = ["this worker is being stopped"] if request.app.door.watch.stopping else []
     reasons += [] if store == "ok" else [store]
     reasons += [] if states else ["no champion is loaded: train one"]
     may = principal_of(request).may  # whoever may not see a domain is told whether, not what
@@ -73,7 +73,7 @@ async def metrics(request: Request, service: Annotated[Running, Depends(running)
     """What this worker counted, for Prometheus (text or OpenMetrics, as asked)."""
     app = request.app
     accept = request.headers.get("accept", "")
-    body, media_type = expose(app.metrics, service, at_work=app.watch.at_work, accept=accept)
+    body, media_type = expose(app.metrics, service, at_work=app.door.watch.at_work, accept=accept)
     return Response(body, media_type=media_type)
 
 

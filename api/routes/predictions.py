@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from access.roles import Principal, require_groups
 from api.admission import needs, principal_of
 from api.bodies import MEGABYTE, read_command, read_uploads
+from api.head import HEAD
 from api.hot import EXPLAINED, Question, row_limit, say_many, wants_lines
 from api.lookup import PSEUDONYM_LENGTH, Instant, NotFound, at_utc, moment_of, noted, pseudonym_of, running, schema_of
 from api.openapi import answers, takes, takes_file
@@ -57,7 +58,7 @@ async def predict_batch(
 ) -> Response:
     """Predict many rows: a JSON list, {"students": list}, JSON lines, or a CSV, Excel, Parquet or Arrow file."""
     schema = schema_of(service, domain)
-    question = Question(moment_of(schema, moment), explain, wants_lines(request.scope))
+    question = Question(moment_of(schema, moment), explain, wants_lines(request.scope[HEAD]))
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     name, content = uploads["file"]
     predictions = await asyncio.to_thread(

@@ -26,6 +26,7 @@ from api.admission import OPEN, Needs
 from api.app import create_app
 from api.attempts import MOST, Attempt, Attempts
 from api.credentials import credential
+from api.head import Head
 from api.hot import SEED_ROUTES
 from database.records import Access
 from database.store import StoreUnavailable
@@ -676,6 +677,6 @@ def test_the_service_does_not_start_where_it_would_let_anyone_in(
 
 
 def test_one_key_or_token_is_read_from_headers_and_nothing_else() -> None:
-    assert credential([(b"host", b"a"), (b"authorization", b"Bearer abc")]) == b"abc"
-    assert credential([(b"x-api-key", b"gw_abc")]) == b"gw_abc"
-    assert credential([(b"host", b"a")]) is None
+    assert credential(Head([(b"host", b"a"), (b"authorization", b"Bearer abc")])) == b"abc"
+    assert credential(Head([(b"x-api-key", b"gw_abc")])) == b"gw_abc"
+    assert credential(Head([(b"host", b"a")])) is None
