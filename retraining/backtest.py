@@ -146,6 +146,7 @@ class _Strategy:
     learned_from: str
     windows: list[WindowVerdict] = field(default_factory=list)
     last: datetime | None = None
+    last_period: str = ""
     steps: list[Step] = field(default_factory=list)
     said: list["_Said"] = field(default_factory=list)
 
@@ -361,7 +362,7 @@ def _by_policy(replay: Replay, now: _Now, strategy: _Strategy, step: Step) -> St
     report = drift_since(replay.schema, strategy.champion, arrived, policies.drift)
     verdict: Verdict = verdict_of(report) if report else "undecided"
     strategy.windows.append(WindowVerdict(at=at, verdict=verdict))
-    proposal = propose(strategy.windows, policies.trigger, last=strategy.last)
+    proposal = _proposed(strategy)
     step = msgspec.structs.replace(
         step,
         verdict=verdict,
@@ -371,8 +372,17 @@ def _by_policy(replay: Replay, now: _Now, strategy: _Strategy, step: Step) -> St
     )
     if not proposal.retrain:
         return step
-    strategy.last = at
+    strategy.last, strategy.last_period = at, now.period
     return _retrain(replay, now, strategy, step, proposal)
+
+
+def _proposed(strategy: _Strategy) -> Proposal:
+    """As in earnest, but for the date of the last proposal, which nobody knows: its period is named instead."""
+    proposal = propose(strategy.windows, strategy.policies.trigger, last=strategy.last)
+    if strategy.last is None:
+        return proposal
+    reason = proposal.reason.replace(f"on {strategy.last:%Y-%m-%d}", f"after {strategy.last_period}")
+    return msgspec.structs.replace(proposal, reason=reason)
 
 
 def _retrain(replay: Replay, now: _Now, strategy: _Strategy, step: Step, proposal: Proposal) -> Step:

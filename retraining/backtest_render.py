@@ -19,12 +19,13 @@ from model.scores import Estimate
 from retraining.backtest import ALWAYS, NEVER, Backtest, Course, Step
 
 WIDTH, HEIGHT, LEFT, FOOT = 640, 260, 48, 40  # of the chart, in its own units
-COLOURS = ("#6b7a8f", "#1d4ed8", "#9333ea", "#c2410c", "#047857", "#b45309", "#be185d", "#0e7490")
+COLOURS = ("#6b7a8f", "#1d4ed8", "#9333ea", "#c2410c", "#047857", "#be185d", "#0e7490", "#a16207")
 
 
 def render_backtest(found: Backtest) -> RenderableType:
-    """The courses side by side, then each policy period by period with its reasons."""
-    parts: list[RenderableType] = [courses_table(found), periods_table(found)]
+    """What each policy changed, in words; the courses side by side; each policy period by period with its reasons."""
+    parts: list[RenderableType] = [Text(line) for line in summarise(found)]
+    parts += [courses_table(found), scores_table(found), periods_table(found)]
     parts += [reasons_table(course) for course in found.courses if course.kind == "policy"]
     parts += [Text(line) for line in remarks(found)]
     return Group(*parts)
@@ -38,18 +39,26 @@ def summarise(found: Backtest) -> list[str]:
 def _sentence(found: Backtest, course: Course) -> str:
     gain = course.gain[NEVER][found.main]
     unit = f" {found.unit}" if found.unit else ""
+    name = "Always retraining" if course.name == ALWAYS else f"Policy {course.name}"
+    counted = _counted(course)
+    if not course.promotions:
+        return f"{name}: {counted}; it answered as without retraining."
     if gain.low > 0:
         effect = f"its errors are {gain.value:.3f}{unit} smaller than without retraining"
     elif gain.high < 0:
         effect = f"its errors are {-gain.value:.3f}{unit} larger than without retraining"
     else:
         effect = "whether it does better than never retraining is open"
-    name = "Always retraining" if course.name == ALWAYS else f"Policy {course.name}"
-    swaps = f"{course.alarms} alarms, " if course.kind == "policy" else ""
     return (
-        f"{name}: {swaps}{course.retrainings} retrainings, {course.promotions} new champions; {effect} "
+        f"{name}: {counted}; {effect} "
         f"({gain.value:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}, {course.n:,} rows)."
     )
+
+
+def _counted(course: Course) -> str:
+    done = [(course.alarms, "alarm")] if course.kind == "policy" else []
+    done += [(course.retrainings, "retraining"), (course.promotions, "new champion")]
+    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in done)
 
 
 def remarks(found: Backtest) -> list[str]:
@@ -61,25 +70,41 @@ def remarks(found: Backtest) -> list[str]:
 
 
 def courses_table(found: Backtest) -> Table:
-    """One line a strategy, over all rows."""
-    names = _score_names(found)
+    """One line a strategy, over all rows: what it did, the deciding score, and what it gained on never retraining."""
     title = f"{found.domain}, {found.target} at {found.moment}: begun with {', '.join(found.begun_with)}"
     table = Table(box=box.SIMPLE, title=Text(title))
-    for head in ("strategy", "alarms", "retrained", "promoted", "rows", *names, f"{found.main} gained on never"):
-        table.add_column(head, justify="left" if head == "strategy" else "right")
+    for head in ("strategy", "alarms, retrained, promoted", "rows", found.main, "gained on never"):
+        table.add_column(head, justify="left" if head == "strategy" else "right", no_wrap=head == "gained on never")
     for course in found.courses:
-        table.add_row(*_course_row(found, course, names))
+        gain = course.gain.get(NEVER, {}).get(found.main)
+        counts = ", ".join(count or "-" for count in _counts(course)) if any(_counts(course)) else ""
+        score = str(course.scores[found.main])
+        table.add_row(course.name, counts, f"{course.n:,}", score, signed(gain) if gain else "")
     return table
 
 
+def scores_table(found: Backtest) -> Table:
+    """The other scores over all rows; their intervals are in the page and the JSON."""
+    names = [name for name in _score_names(found) if name != found.main]
+    table = Table("strategy", *names, box=box.SIMPLE, title=Text("other scores over all rows"))
+    for course in found.courses:
+        told = [f"{course.scores[name].value:.3f}" if name in course.scores else "" for name in names]
+        table.add_row(course.name, *told)
+    return table
+
+
+COUNTS = ("alarms", "retrained", "promoted")
+
+
 def _course_row(found: Backtest, course: Course, names: Sequence[str]) -> list[str]:
-    counts = ["", "", ""] if course.kind in ("naive", "never") else _counts(course)
     scores = [str(course.scores[name]) if name in course.scores else "" for name in names]
     gain = course.gain.get(NEVER, {}).get(found.main)
-    return [course.name, *counts, f"{course.n:,}", *scores, signed(gain) if gain else ""]
+    return [course.name, *_counts(course), f"{course.n:,}", *scores, signed(gain) if gain else ""]
 
 
 def _counts(course: Course) -> list[str]:
+    if course.kind in ("naive", "never"):
+        return [""] * len(COUNTS)
     alarms = str(course.alarms) if course.kind == "policy" else ""
     return [alarms, str(course.retrainings), str(course.promotions)]
 
@@ -139,7 +164,7 @@ def render_page(found: Backtest) -> str:
         remarks=remarks(found),
         charts=charts,
         legend=list(zip([course.name for course in found.courses], _colours(found), strict=True)),
-        heads=["strategy", "alarms", "retrained", "promoted", "rows", *names, f"{found.main} gained on never"],
+        heads=["strategy", *COUNTS, "rows", *names, f"{found.main} gained on never"],
         rows=[_course_row(found, course, names) for course in found.courses],
         steps=[_step_row(course, step, names) for course in found.courses for step in course.steps],
         step_heads=["strategy", "period", "rows", "clusters", "learned up to", "drift", *names, "why"],

@@ -135,7 +135,7 @@ def test_the_page_says_first_in_words_what_each_policy_changed_and_needs_nothing
     named = msgspec.structs.replace(found, remarks=("<script>alert(1)</script>",))
     page = render_page(named)
     assert summarise(found)[-1] in page.replace("&#39;", "'")
-    assert re.search(r"Policy quick: 2 alarms, 1 retrainings, 1 new champions; its errors are \d", page)
+    assert re.search(r"Policy quick: 2 alarms, 1 retraining, 1 new champion; its errors are \d", page)
     assert "<script" not in page
     assert not re.search(r"(src|href)=", page)
     assert page.count("<svg") == 3  # MAE, RMSE, R²
