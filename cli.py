@@ -520,7 +520,7 @@ def retrain(
         run = Run(
             home,
             schema,
-            settings.window,
+            rules.training.window or settings.window,
             policy=rules.promotion,
             drift_policy=rules.drift,
             seed=seed,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import main
 from database.store import RecordStore, open_store
 from retraining.alerts import Alert, deliver, deliveries, is_waiting, post, sweep
 from retraining.channels import BadChannel, Channel, Message, NotDelivered, open_channels
@@ -227,3 +228,29 @@ def test_nothing_goes_in_the_clear_to_another_machine(inbox: Inbox) -> None:
     with pytest.raises(NotDelivered, match="offers no TLS"):
         mail.send(Message("1", "subject", "text", {}), NOW)
     assert inbox.got == []
+
+
+def test_the_commands_send_a_test_say_what_arrived_and_fail_when_nothing_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hook: Hook
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("GRADEWATCH_DATA_DIR", str(tmp_path / "data"))
+    assert ended(["alerts", "test"]) == 1
+    assert "GRADEWATCH_ALERT_WEBHOOK" in capsys.readouterr().err
+    monkeypatch.setenv("GRADEWATCH_ALERT_WEBHOOK", hook.start().url)
+    monkeypatch.setenv("GRADEWATCH_ALERT_SECRET", SECRET)
+    hook.statuses = [410]
+    assert ended(["alerts", "test"]) == 1
+    assert ended(["alerts", "test"]) == 0
+    assert len(hook.got) == 1
+    capsys.readouterr()
+    assert ended(["alerts", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert ("given up" in listed, "answered 410" in listed, "sent" in listed) == (True, True, True)
+
+
+def ended(command: list[str]) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    return int(str(end.value.code or 0))
