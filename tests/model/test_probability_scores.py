@@ -50,7 +50,5 @@ def test_the_interval_holds_what_it_promises() -> None:
         positive = draw.random(400) < 0.4
         found = area(positive, draw.normal(positive * 1.0, 1.0), np.arange(400))
         assert found is not None
-        held += (
-            found.low <= 0.7602 <= found.high
-        )  # of two normal samples one deviation apart: the area is Phi(1/sqrt 2)
+        held += found.low <= 0.7602 <= found.high  # Phi(1 / sqrt 2): normal samples one deviation apart
     assert 0.92 <= held / 300 <= 0.98
