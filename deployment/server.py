@@ -20,4 +20,6 @@ def serve_api(*, host: str, port: int, workers: int = 1) -> None:
     """Serve until told to stop. workers: processes that share the address; each has its own memory and metrics."""
     import uvicorn
 
-    uvicorn.run("api.app:app", host=host, port=port, workers=workers, **OPTIONS)
+    from deployment.protocol import OneWriteProtocol
+
+    uvicorn.run("api.app:app", host=host, port=port, workers=workers, http=OneWriteProtocol, **OPTIONS)
