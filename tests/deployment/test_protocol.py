@@ -1,0 +1,93 @@
+"""The protocol that writes an answer at once says, byte for byte, what uvicorn's own says."""
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from deployment.protocol import OneWriteProtocol
+
+GET = b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n"
+LAST = b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+
+
+async def application(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    path = scope["path"]
+    chunks = {
+        "/short": [b"ab"],
+        "/empty": [b""],
+        "/long": [b"x" * 3_000_000],
+        "/chunks": [b"one", b"", b"two" * 50_000],
+    }
+    parts = chunks[path]
+    headers = [] if path == "/chunks" else [(b"content-length", b"%d" % len(parts[0]))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for part in parts[:-1]:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": parts[-1]})
+
+
+@contextmanager
+def served(protocol: type[HttpToolsProtocol], loop: str) -> Iterator[int]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(application, http=protocol, loop=loop, lifespan="off", log_level="critical")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def said(port: int, sent: Sequence[bytes]) -> bytes:
+    """Everything that the server says to what is sent, without the time of day."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+        for part in sent:
+            caller.sendall(part)
+        received = b"".join(iter(lambda: caller.recv(1 << 20), b""))
+    return re.sub(rb"date: [^\r]*", b"date: -", received)
+
+
+CONVERSATIONS = {
+    "one answer": [LAST % b"/short"],
+    "no body": [LAST % b"/empty"],
+    "a long body": [LAST % b"/long"],
+    "a body in chunks": [LAST % b"/chunks"],
+    "the head alone": [(LAST % b"/long").replace(b"GET", b"HEAD")],
+    "several answers to what came at once": [GET % b"/short" + GET % b"/chunks" + GET % b"/long" + LAST % b"/short"],
+    "something that is no HTTP": [b"GARBAGE\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_every_conversation_is_the_one_that_uvicorn_has(loop: str) -> None:
+    with served(HttpToolsProtocol, loop) as theirs, served(OneWriteProtocol, loop) as ours:
+        for name, sent in CONVERSATIONS.items():
+            assert said(ours, sent) == said(theirs, sent), name
+
+
+def test_head_and_body_arrive_together() -> None:
+    with served(OneWriteProtocol, "uvloop") as port, socket.create_connection(("127.0.0.1", port)) as caller:
+        caller.sendall(GET % b"/short")
+        assert caller.recv(1 << 16).endswith(b"\r\n\r\nab")
+
+
+def test_a_caller_that_leaves_is_nobody_elses_trouble() -> None:
+    with served(OneWriteProtocol, "uvloop") as port:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port)) as caller:
+                caller.sendall(GET % b"/long")
+        assert said(port, [LAST % b"/short"]).endswith(b"ab")
