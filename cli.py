@@ -714,7 +714,8 @@ def history(domain: Domain, limit: Annotated[int, typer.Option(help="At most so 
 
 # Access ----------------------------------------------------------------------------------------------------------
 
-RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin; keys: or metrics.")]
+RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")]
+KeyRole = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst, admin or metrics.")]
 Domains = Annotated[list[str] | None, typer.Option("--domain", "-d", help="Only in this domain (repeatable).")]
 Groups = Annotated[list[str] | None, typer.Option("--group", help="Only rows of this group (repeatable).")]
 
@@ -722,7 +723,7 @@ Groups = Annotated[list[str] | None, typer.Option("--group", help="Only rows of 
 @keys_app.command("create")
 def keys_create(
     name: str,
-    role: RoleOption,
+    role: KeyRole,
     domain: Domains = None,
     group: Groups = None,
     expires: Annotated[str | None, typer.Option(help="How long it lives: 90d, 12h, 4w; for ever if not given.")] = None,
@@ -734,11 +735,12 @@ def keys_create(
     lifetime = lifetime_of(expires) if expires else None
     grant, rate = _grant(role, domain, group), _rate(rate)
     with _home() as home:
+        _require_groups(home, grant)
         options = {"domains": home.schemas, "actor": _actor(), "lifetime": lifetime, "rate": rate}
         key, text = create_key(home.store, name, grant, **options)
     typer.echo(text)
     until = f"until {key.expires:%Y-%m-%d %H:%M} UTC" if key.expires else "until it is revoked"
-    err.print(f"key {name} ({role}) is good {until}. This is the only time that it is shown.")
+    err.print(f"key {name} ({grant}) is good {until}. This is the only time that it is shown.")
 
 
 @keys_app.command("list")
@@ -767,8 +769,9 @@ def users_add(name: str, role: RoleOption, domain: Domains = None, group: Groups
 
     grant = _grant(role, domain, group)
     with _home() as home:
+        _require_groups(home, grant)
         add_user(home.store, name, grant, _password(), domains=home.schemas, actor=_actor())
-    out.print(f"user {name} ({role}) may sign in")
+    out.print(f"user {name} ({grant}) may sign in")
 
 
 @users_app.command("list")
@@ -781,13 +784,26 @@ def users_list() -> None:
 
 
 @users_app.command("change")
-def users_change(name: str, role: RoleOption, domain: Domains = None, group: Groups = None) -> None:
-    """Give a user another role, other domains and groups; their tokens and sessions end."""
-    from access.users import set_grant
+def users_change(
+    name: str,
+    role: Annotated[str | None, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")] = None,
+    domain: Domains = None,
+    group: Groups = None,
+    all_domains: Annotated[
+        bool, typer.Option("--all-domains", help="No longer confined to domains or groups.")
+    ] = False,
+    all_groups: Annotated[bool, typer.Option("--all-groups", help="No longer confined to groups.")] = False,
+) -> None:
+    """Give a user another role, other domains or groups; what is not named stays. Their tokens and sessions end."""
+    from access.records import changed_grant
+    from access.users import find_user, set_grant
 
+    domains, groups = [] if all_domains else domain, [] if all_domains or all_groups else group
     with _home() as home:
-        set_grant(home.store, name, _grant(role, domain, group), domains=home.schemas, actor=_actor())
-    out.print(f"user {name} is {role} now")
+        grant = changed_grant(find_user(home.store, name).grant, role=role, domains=domains, groups=groups)
+        _require_groups(home, grant)
+        set_grant(home.store, name, grant, domains=home.schemas, actor=_actor())
+    out.print(f"user {name} is now: {grant}")
 
 
 @users_app.command("disable")
@@ -838,6 +854,14 @@ def _grant(role: str, domains: list[str] | None, groups: list[str] | None) -> An
     from access.records import Grant, role_of
 
     return Grant(role=role_of(role), domains=tuple(domains or ()), groups=tuple(groups or ()))
+
+
+def _require_groups(home: Any, grant: Any) -> None:
+    """Raises BadGrant where the grant's one domain cannot have such groups; other faults are found where it is kept."""
+    from access.records import check_groups
+
+    if len(grant.domains) == 1 and (schema := home.schemas.get(grant.domains[0])):
+        check_groups(grant, schema.group)
 
 
 def _rate(rate: str | None) -> str | None:

@@ -4,7 +4,7 @@ No key and no password is in them, only what recognises one. They are made and c
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -27,6 +27,10 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     domains: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        words = [self.role, ", ".join(self.domains) or "all domains", ", ".join(self.groups)]
+        return "; ".join(filter(None, words))
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,12 +95,39 @@ def check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
     if unknown := [name for name in grant.domains if name not in there]:
         raise BadGrant(f"no domain {', '.join(unknown)}; there are: {', '.join(there)}")
     if grant.groups and grant.role != "teacher":
-        raise BadGrant("only teachers are confined to groups: viewers see no rows, and analysts work on whole files")
+        raise BadGrant(
+            "only teachers are confined to groups, for viewers see no rows and analysts work on whole files: "
+            "give no --group, and lift one that there is with --all-groups"
+        )
     if grant.groups and len(grant.domains) != 1:
         raise BadGrant("groups are groups of a domain: name exactly one with --domain")
     if grant.domains and grant.role == "metrics":
         raise BadGrant("metrics are about the whole installation: leave --domain out")
     return grant
+
+
+def check_groups(grant: Grant, columns: Sequence[str]) -> Grant:
+    """`grant`, if its domain has such groups. columns: the domain's group columns. Raises BadGrant."""
+    if grant.groups and not columns:
+        raise BadGrant(f"domain {grant.domains[0]} has no group columns, so no row in it is of any group")
+    for group in grant.groups:
+        if len(group.split(" / ")) < len(columns):
+            raise BadGrant(f"{group!r:.80} is no group of {grant.domains[0]}: write it as {' / '.join(columns)!r}")
+    return grant
+
+
+def changed_grant(
+    grant: Grant, *, role: str | None, domains: Sequence[str] | None, groups: Sequence[str] | None
+) -> Grant:
+    """`grant` with what is given: None leaves a part as it is, an empty sequence lifts a confinement.
+
+    Raises BadGrant where there is no such role.
+    """
+    return Grant(
+        role=grant.role if role is None else role_of(role),
+        domains=grant.domains if domains is None else tuple(domains),
+        groups=grant.groups if groups is None else tuple(groups),
+    )
 
 
 def document(kind: str, record: Key | User, revision: int, at: datetime) -> Document:

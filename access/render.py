@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from rich import box
 from rich.table import Table
 
 from access.keys import keys, state
@@ -14,7 +15,7 @@ from database.store import RecordStore
 
 def keys_table(store: RecordStore) -> Table:
     """Every key that there is or was."""
-    table, at = Table("key", "role", "domains", "groups", "limit", "made", "expires", "state"), now()
+    table, at = _table("key", "role", "domains", "groups", "limit", "made", "expires", "state"), now()
     for key in keys(store):
         limits = (key.rate or "as all", _when(key.created), _when(key.expires), state(key, at))
         table.add_row(key.name, *_granted(key.grant), *limits)
@@ -23,7 +24,7 @@ def keys_table(store: RecordStore) -> Table:
 
 def users_table(store: RecordStore) -> Table:
     """Every user."""
-    table = Table("user", "role", "domains", "groups", "added", "state")
+    table = _table("user", "role", "domains", "groups", "added", "state")
     for user in users(store):
         disabled = f"disabled {_when(user.disabled)}" if user.disabled else "active"
         table.add_row(user.name, *_granted(user.grant), _when(user.created), disabled)
@@ -32,10 +33,18 @@ def users_table(store: RecordStore) -> Table:
 
 def accesses_table(entries: Sequence[Access]) -> Table:
     """Entries in their order. Times are UTC."""
-    table = Table("at (UTC)", "who", "what", "domain", "details")
+    table = _table("at (UTC)", "who", "what", "domain", "details")
     for one in entries:
         details = ", ".join(f"{name} {value}" for name, value in one.details.items())
         table.add_row(f"{one.at:%Y-%m-%d %H:%M:%S}", one.actor, one.action, one.domain or "", details)
+    return table
+
+
+def _table(*names: str) -> Table:
+    """A table that cuts nothing off: a name or group that is too wide goes on in the next line."""
+    table = Table(box=box.SIMPLE)
+    for name in names:
+        table.add_column(name, overflow="fold")
     return table
 
 

@@ -50,9 +50,7 @@ def is_password(user: User | None, password: str) -> bool:
 def add_user(store: RecordStore, name: str, grant: Grant, password: str, *, domains: Iterable[str], actor: str) -> User:
     """A new user. domains: those there are. Raises BadGrant."""
     check_name(name)
-    check_grant(grant, domains)
-    if grant.role == "metrics":
-        raise BadGrant("metrics are read by a program: make a key for it")
+    _check_grant(grant, domains)
     if store.document(USER, name) is not None:
         raise BadGrant(f"there is a user {name!r} already; change it, or choose another name")
     at = now()
@@ -69,26 +67,34 @@ def users(store: RecordStore) -> list[User]:
 
 def disable_user(store: RecordStore, name: str, *, actor: str) -> User:
     """Shut a user out, and end every token and session. Raises BadGrant where there is none of that name."""
-    return _change(store, _user(store, name), actor, "user disabled", disabled=now())
+    return _change(store, find_user(store, name), actor, "user disabled", disabled=now())
 
 
 def enable_user(store: RecordStore, name: str, *, actor: str) -> User:
     """Let a disabled user in again, with the password as it was. Raises BadGrant."""
-    return _change(store, _user(store, name), actor, "user enabled", disabled=None)
+    return _change(store, find_user(store, name), actor, "user enabled", disabled=None)
 
 
 def set_password(store: RecordStore, name: str, password: str, *, actor: str) -> User:
     """Change a user's password; tokens and sessions end. Raises BadGrant."""
-    user = _user(store, name)
+    user = find_user(store, name)
     return _change(store, user, actor, "password changed", password=_hashed(password))
 
 
 def set_grant(store: RecordStore, name: str, grant: Grant, *, domains: Iterable[str], actor: str) -> User:
     """Change what a user is allowed; tokens and sessions end. Raises BadGrant."""
-    return _change(store, _user(store, name), actor, "user changed", grant=check_grant(grant, domains))
+    return _change(store, find_user(store, name), actor, "user changed", grant=_check_grant(grant, domains))
 
 
-def _user(store: RecordStore, name: str) -> User:
+def _check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
+    check_grant(grant, domains)
+    if grant.role == "metrics":
+        raise BadGrant("metrics are read by a program: make a key for it")
+    return grant
+
+
+def find_user(store: RecordStore, name: str) -> User:
+    """The user of that name. Raises BadGrant, which names those there are."""
     kept = store.document(USER, name)
     if kept is None:
         known = ", ".join(user.name for user in users(store)) or "none"

@@ -1,6 +1,6 @@
 """Models, champions and a domain's history as text for a terminal. Computes nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rich import box
@@ -20,9 +20,7 @@ from model.windows import Course, Window
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
     """One line per version; the champion's generation where it serves."""
     serving = {(champion.key, champion.version): champion.generation for champion in champions}
-    table = Table(box=box.SIMPLE)
-    for name in ("version", "model of", "score", "trained on", "serves"):
-        table.add_column(name, overflow="fold")
+    table = _table("version", "model of", "score", "trained on", "serves")
     for model in models:
         generation = serving.get((model.key, model.version))
         table.add_row(
@@ -54,7 +52,7 @@ def lineage_table(model: ModelVersion) -> Table:
 
 def history_table(successions: Sequence[Succession]) -> Table:
     """Who was champion when, by whom and why."""
-    table = Table("generation", "version", "action", "by", "at (UTC)", "because")
+    table = _table("generation", "version", "action", "by", "at (UTC)", "because")
     for one in successions:
         table.add_row(str(one.generation), one.version[:12], one.action, one.actor, _minute(one.at), one.reason)
     return table
@@ -62,11 +60,11 @@ def history_table(successions: Sequence[Succession]) -> Table:
 
 def trials_table(found: Sequence[Trial]) -> Table:
     """One line per trial."""
-    table = Table("trial", "of", "challenger", "how", "since (UTC)", "ended", box=box.SIMPLE)
+    table = _table("trial", "of", "challenger", "how", "since (UTC)", "ended")
     for one in found:
         how = one.mode if one.mode == "shadow" else f"split, {one.share:.0%}"
         ended = "runs" if one.ended is None else f"{_minute(one.ended)[:16]}: {one.why}"
-        table.add_row(one.id[:16], str(one.key), one.challenger[:12], how, _minute(one.started)[:16], ended)
+        table.add_row(one.id[:12], str(one.key), one.challenger[:12], how, _minute(one.started)[:16], ended)
     return table
 
 
@@ -91,7 +89,8 @@ def trial_table(report: TrialReport) -> Table:
 
 def history_of_domain(store: RecordStore, domain: str, *, limit: int) -> Table:
     """The newest `limit` things that happened in a domain, oldest first."""
-    table = Table("at (UTC)", "what", "which", "details", title=f"history of {domain}")
+    table = _table("at (UTC)", "what", "which", "details")
+    table.title = f"history of {domain}"
     for at, *cells in sorted(_happenings(store, domain))[-limit:]:
         table.add_row(_minute(at), *cells)
     return table
@@ -113,7 +112,20 @@ def _happenings(store: RecordStore, domain: str) -> Iterator[tuple[datetime, str
         reasons = "; ".join(decision.document.get("reasons", ()))
         yield decision.at, f"decision: {decision.verdict}", f"{decision.target}@{decision.moment}", reasons
     for event in store.events(domain):
-        yield event.at, f"event: {event.kind}", event.id[:12], str(dict(event.details))
+        yield event.at, f"event: {event.kind}", event.id[:12], _words(event.details)
+
+
+def _words(details: Mapping[str, object]) -> str:
+    """An event's details in a row, without those that say nothing."""
+    return ", ".join(f"{name}: {value}".strip() for name, value in details.items() if value not in (None, ""))
+
+
+def _table(*names: str) -> Table:
+    """A table that cuts nothing off: what is too wide goes on in the next line."""
+    table = Table(box=box.SIMPLE)
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name in ("version", "trial", "challenger"))
+    return table
 
 
 def _minute(at: datetime) -> str:

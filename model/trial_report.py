@@ -231,8 +231,11 @@ def _sentence(report: TrialReport) -> str:
         known = min(report.champion.students, report.challenger.students)
         where = "" if report.trial.mode == "shadow" else " in the smaller arm"
         return f"Not enough data yet: outcomes of {known} students{where} are known, and {ENOUGH} are the least."
+    low, high = report.gain.low, report.gain.high
+    if report.verdict == "champion better":  # said of the champion, so the other way round
+        low, high = -high, -low
     size = f"{abs(report.gain.value):.3g}{unit}"
-    bounds = f"95 % interval {report.gain.low:.3g} to {report.gain.high:.3g}, {rows}"
+    bounds = f"95 % interval {low:.3g} to {high:.3g}, {rows}"
     if report.verdict == "challenger better":
         return f"The challenger is nearer to what happened, by {size} on average ({bounds})."
     if report.verdict == "champion better":

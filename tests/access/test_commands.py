@@ -68,6 +68,28 @@ def test_a_password_is_read_from_standard_input_and_stands_in_no_option(run: Run
     assert "--password" not in run("users", "add", "--help").stdout
 
 
+def test_changing_a_part_of_what_a_user_may_leaves_the_rest_and_says_all_of_it(run: Run) -> None:
+    def call(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        return run("users", *arguments, typed=typed)
+
+    confined = ("--role", "teacher", "--domain", "university", "--group", "3 / Biology")
+    assert "teacher; university; 3 / Biology" in call("add", "tom", *confined, typed="correct horse battery\n").stdout
+    refused = call("change", "tom", "--role", "analyst")
+    assert (refused.returncode, "--all-groups" in refused.stderr) == (1, True)
+    assert "analyst; university" in call("change", "tom", "--role", "analyst", "--all-groups").stdout
+    assert "viewer; university" in call("change", "tom", "--role", "viewer").stdout
+    assert "viewer; all domains" in call("change", "tom", "--all-domains").stdout
+    assert "make a key" in call("change", "tom", "--role", "metrics").stderr
+
+
+@pytest.mark.parametrize(("domain", "group"), [("school", "3 / Biology"), ("university", "Biology")])
+def test_a_group_that_no_row_can_be_of_is_refused(run: Run, domain: str, group: str) -> None:
+    refused = run("keys", "create", "nobody", "--role", "teacher", "--domain", domain, "--group", group)
+    assert refused.returncode == 1
+    assert "group" in refused.stderr
+    assert "nobody" not in run("keys", "list").stdout
+
+
 def test_serving_where_others_could_reach_it_without_sign_in_is_refused_in_words(run: Run) -> None:
     refused = run("serve", "--host", "0.0.0.0")
     assert refused.returncode == 1
