@@ -63,6 +63,7 @@ TABLE: dict[str, Refusal] = {
     "model.shared:SharedMemoryGone": Refusal(503, 5),
     "database.store:StoreUnavailable": Refusal(503, 2),
     "database.store:Conflict": Refusal(409),
+    "database.store:Unkeepable": Refusal(422),
     "drift.report:SameSample": Refusal(422),
     "drift.report:NotComparable": Refusal(422),
     "drift.column:ProfileError": Refusal(422),

@@ -37,6 +37,7 @@ JSON, LINES = b"application/json", b"application/x-ndjson"
 ONE_ROW = "one row is taken as application/json; many, and files, at …/predict/batch"
 SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
 EXPLAINED = 1_000  # rows of one request that are explained: half a second of scoring
+ROW_BYTES = MEGABYTE  # of a body that holds one row
 FEW = 500  # rows; empty ones are small, and all that is wrong with each is said
 MANY = 100  # predictions; encoding an answer with more is moved off it too
 
@@ -137,7 +138,8 @@ class HotRoad:
         if road.many and wants_lines(head):
             question = question._replace(lines=True)
         begun = time.perf_counter()
-        body = await read_body(receive, self._running.settings.max_upload_mb * MEGABYTE, form.declared)
+        most = self._running.settings.max_upload_mb * MEGABYTE
+        body = await read_body(receive, most if road.many else min(most, ROW_BYTES), form.declared)
         read = time.perf_counter()
         if road.many or question.explain or len(body) > SMALL or self._running.cache.waits:
             answer, done = await self._many(road, form, body, question, principal)

@@ -54,7 +54,7 @@ from database.records import (
     digest,
     new_id,
 )
-from database.store import Conflict, RecordStore, StoreUnavailable, check_document, check_successions
+from database.store import Conflict, RecordStore, StoreUnavailable, Unkeepable, check_document, check_successions
 
 Bson = dict[str, Any]
 T = TypeVar("T")
@@ -140,7 +140,7 @@ def _driver_errors() -> Iterator[None]:
     try:
         yield
     except BSONError as error:
-        raise ValueError(f"MongoDB cannot hold a value: {error}") from error
+        raise Unkeepable("the database cannot hold a value, such as a whole number of more than 64 bits") from error
     except BulkWriteError as error:  # its text would list the documents, which hold student data
         reasons = [*error.details.get("writeErrors", []), *error.details.get("writeConcernErrors", [])]
         codes = sorted({reason.get("code", 0) for reason in reasons})

@@ -48,7 +48,15 @@ from database.records import (
     Prediction,
     Succession,
 )
-from database.store import Conflict, Durability, RecordStore, StoreUnavailable, check_document, check_successions
+from database.store import (
+    Conflict,
+    Durability,
+    RecordStore,
+    StoreUnavailable,
+    Unkeepable,
+    check_document,
+    check_successions,
+)
 from database.tables import (
     ACCESSES,
     BATCH_ROWS,
@@ -213,7 +221,7 @@ def _driver_errors() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise ValueError(f"the database cannot hold a value: {error.orig}") from error
+        raise Unkeepable("the database cannot hold a value, such as a text with the character U+0000") from error
     except IntegrityError:
         raise
     except DBAPIError as error:

@@ -30,6 +30,10 @@ class StoreUnavailable(RuntimeError):
     """The database cannot be reached or refused the work; nothing of the call was kept. Worth trying again."""
 
 
+class Unkeepable(ValueError):
+    """A value that this database cannot hold, such as a text with the character U+0000 in PostgreSQL."""
+
+
 class Conflict(RuntimeError):
     """Someone else changed the champion or document first: its generation or revision is not the expected one."""
 

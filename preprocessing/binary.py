@@ -13,6 +13,7 @@ import polars as pl
 
 SPACE = 4 << 30  # bytes of address space, and as many times the file's size as below: a guard against inflation
 INFLATION = 64
+UNFOLDED = 1 << 29  # bytes that a small file may hold when decoded, and INFLATION times the file's size more
 
 
 def read_excel(data: bytes) -> pl.DataFrame:
@@ -87,6 +88,19 @@ def limit_space(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most if hard < 0 else min(most, hard), hard))
 
 
+def check_height(kind: str, data: bytes) -> None:
+    """Raises ValueError where a Parquet file says of itself that it holds far more than its size lets expect."""
+    if kind == "parquet":
+        table = pl.scan_parquet(io.BytesIO(data))
+        check_unfolded(int(table.select(pl.len()).collect().item()) * len(table.collect_schema()), len(data))
+
+
+def check_unfolded(size: int, given: int) -> None:
+    """size: bytes when decoded, at least; given: bytes of the file. Raises ValueError."""
+    if size > UNFOLDED + INFLATION * given:
+        raise ValueError(f"{given:,} bytes unfold to {size:,}; save it with less compression, or in parts")
+
+
 def main(kind: str, path: str = "", rows: str = "") -> int:
     """Decodes stdin, or the file at `path` piece by piece; 0, or 1 with the reason as the last line of stderr."""
     try:
@@ -96,7 +110,10 @@ def main(kind: str, path: str = "", rows: str = "") -> int:
         else:
             data = sys.stdin.buffer.read()
             limit_space(len(data))
-            DECODERS[kind](data).write_ipc(sys.stdout.buffer)
+            check_height(kind, data)
+            frame = DECODERS[kind](data)
+            check_unfolded(int(frame.estimated_size()), len(data))
+            frame.write_ipc(sys.stdout.buffer)
     except (Exception, pl.exceptions.PanicException) as error:  # native readers raise many kinds
         said = (str(error).splitlines() or [type(error).__name__])[0]
         sys.stderr.write(f"\n{said[:200]}")

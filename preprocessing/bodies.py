@@ -25,6 +25,9 @@ NO_GROUP: list[Any] = [None]
 TOO_DEEP = "the body is nested too deeply"
 LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 NO_NUMBER = re.compile(rb"-?(NaN|nan|Infinity|inf)")
+TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+DEEP = 1_000  # records or lists within one another
+SPARE = 20  # fields of a row that nobody asked for
 BYTE = re.compile(r"\(byte (\d+)\)")
 Values = tuple[Any, ...]
 
@@ -51,7 +54,7 @@ class RowReader:
         names = [feature.name for feature in schema.features]
         columns = [*names, *schema.context_names]
         self._open = [(place, feature) for place, feature in enumerate(schema.features) if feature.open]
-        self._features = len(names)
+        self._features, self._width = len(names), len(columns)
         self._unplaced = (None,) * (len(columns) - len(names))
         self._student = columns.index(schema.student.name) if schema.student else None
         self._group = [columns.index(name) for name in schema.group]
@@ -72,6 +75,7 @@ class RowReader:
         try:
             decoded = self._many.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            self._check_size(body, limit)
             return self._by_rules([body], _records(_json(body), limit), moment)
         listed = isinstance(decoded, list)
         structs = decoded if listed else decoded.students
@@ -81,12 +85,24 @@ class RowReader:
 
     def lines(self, body: bytes, *, limit: int, moment: str | None = None) -> list[ValidRow]:
         """The rows in JSON lines: an object on each, empty lines aside. Raises as `many` does."""
+        self._check_size(body, limit, lines=True)
         try:
             structs = [self._one.decode(line) for line in _filled_lines(body)]
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return self._lines_by_rules(body, limit, moment)
         _check_count(len(structs), limit)
         return self._all_quick(body, structs, moment, lines=True) or self._lines_by_rules(body, limit, moment)
+
+    def _check_size(self, body: bytes, limit: int, *, lines: bool = False) -> None:
+        """Raises TooManyRows for a body that holds more than `limit` rows can, before it is decoded: an empty row takes
+        two bytes as text and seventy in memory."""
+        most = {b"{": limit + 1, b"[": limit + 1, b",": (limit + 1) * (self._width + SPARE)}
+        most |= {b"\n": 2 * limit + 1} if lines else {}  # some are empty
+        if any(body.count(mark) > number for mark, number in most.items()):
+            bare = TEXT.sub(b"", body).translate(None, b" \t\r")
+            if any(bare.count(mark) > number for mark, number in most.items()):
+                deep = b"[" * DEEP in bare or b"{:" * DEEP in bare  # which decoding would find
+                raise MalformedBody(TOO_DEEP) if deep else TooManyRows(too_many_rows("far more", limit))
 
     def _lines_by_rules(self, body: bytes, limit: int, moment: str | None) -> list[ValidRow]:
         found = list(_json_lines(body, limit))
@@ -332,6 +348,7 @@ def _check_count(rows: int, limit: int) -> None:
         raise TooManyRows(too_many_rows(rows, limit))
 
 
-def too_many_rows(rows: int, limit: int) -> str:
+def too_many_rows(rows: int | str, limit: int) -> str:
     """What is said of a request with more rows than are allowed."""
-    return f"{rows:,} rows in one request; at most {limit:,} are allowed: send them in parts"
+    came = f"{rows:,}" if isinstance(rows, int) else rows
+    return f"{came} rows in one request; at most {limit:,} are allowed: send them in parts"

@@ -168,10 +168,10 @@ def identifying_columns(
 
     declared = {given: canonical for canonical, given in (found or {}).items()}
     reasons: dict[str, str] = {}
-    for column in frame.columns:
+    for column, kind in frame.schema.items():
         if column not in declared and (reason := identifying_name(column)):
             reasons[column] = reason
-        elif frame.schema[column] == pl.String and not (schema and _is_closed(declared.get(column), schema)):
+        elif kind == pl.String and not (schema and _is_closed(declared.get(column), schema)):
             is_key = bool(schema and schema.student and declared.get(column) == schema.student.name)
             if reason := _identifying_content(frame.get_column(column), key=is_key, declared=column in declared):
                 reasons[column] = reason

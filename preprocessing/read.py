@@ -19,6 +19,7 @@ import polars as pl
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST_FIELD = 131_072  # characters; as the csv module's own limit
 LONGEST_LINE = 1_048_576  # bytes; a longer one is no table of one row per line
+MOST_COLUMNS = 5_000  # each is looked at by itself, for a millisecond
 DECODING_SECONDS = 600
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "parquet"),
@@ -375,6 +376,8 @@ def _finish(
     first_row: int,
     notes: tuple[str, ...] = (),
 ) -> RawTable:
+    if len(header) > MOST_COLUMNS:
+        raise UnreadableFile(f"it has {len(header):,} columns; at most {MOST_COLUMNS:,} are read")
     named = [cell.strip() or f"column {number}" for number, cell in enumerate(header, 1)]
     first_seen: dict[str, int] = {}
     for number, column in enumerate(named, 1):

@@ -132,8 +132,7 @@ def _read_row(row: Mapping[str, object], plan: _Plan) -> _Reading:
             folded = folded if folded is not None else plan.schema.aliases()
             canonical = folded.get(fold(given))
         if canonical is None:
-            near = len(reading.faults) < NEAR
-            reading.faults.append((given[: rules.SHOWN], None, _stranger(given, plan.schema, near=near)))
+            reading.faults.append((given[: rules.SHOWN], None, _stranger(given, plan.schema, len(reading.faults))))
         elif canonical in reading.given:
             fault = rules.twice_fault(reading.given[canonical], given, canonical)
             reading.faults.append((given, None, fault))
@@ -145,10 +144,13 @@ def _read_row(row: Mapping[str, object], plan: _Plan) -> _Reading:
     return reading
 
 
-def _stranger(given: str, schema: DomainSchema, *, near: bool) -> str:
+def _stranger(given: str, schema: DomainSchema, before: int) -> str:
+    """What is wrong with a field that nobody knows. before: faults of the row so far; the more, the fewer words."""
+    if before >= rules.KEPT:
+        return ""
     if reason := identifying_name(given[: rules.SHOWN]):
         return f"{reason}, which identifies people: leave it out"
-    return rules.unknown_fault(given[: rules.SHOWN], schema, near=near)
+    return rules.unknown_fault(given[: rules.SHOWN], schema, near=before < NEAR)
 
 
 def _read_value(canonical: str, value: object, plan: _Plan, reading: _Reading) -> None:
