@@ -5,7 +5,7 @@ the predictor itself, so what such answers are is said in one place. It logs not
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from database.records import Answer, Factor, Prediction
 from model.bundle import Manifest
 from model.registry import Serving
-from preprocessing.encode import encode_frame
+from preprocessing.encode import MISSING, CategoricalPart, Cell, NumberedColumns, encode_columns, number_columns
 from preprocessing.schema import Target
 
 Mask = NDArray[np.bool_]
@@ -119,7 +119,8 @@ def answer_frame(frame: pl.DataFrame, champions: Mapping[str, Serving], targets:
 def _answer(serving: Serving, frame: pl.DataFrame) -> dict[str, pl.Series]:
     predictor, manifest = serving.predictor, serving.predictor.manifest
     target, name = manifest.target, manifest.target.name
-    X = encode_frame(manifest.encoding, frame)
+    numbered = number_columns(manifest.encoding, frame)
+    X = encode_columns(manifest.encoding, frame.height, *numbered)
     outputs = np.concatenate([predictor.outputs(X[start : start + AT_ONCE]) for start in range(0, len(X), AT_ONCE)])
     kinds = _columns_of(target)
     columns = _numbers(manifest, outputs) if target.kind == "value" else _levels(manifest, outputs)
@@ -127,7 +128,7 @@ def _answer(serving: Serving, frame: pl.DataFrame) -> dict[str, pl.Series]:
     columns[f"{name}_model"] = pl.Series([predictor.version]).new_from_index(0, frame.height)
     for part in ("out_of_range", "insufficient"):
         columns[f"{name}_{part}"] = pl.Series([""]).new_from_index(0, frame.height)
-    special = np.flatnonzero(_special(manifest, frame))
+    special = np.flatnonzero(_special(manifest, frame, numbered))
     if len(special):
         inputs = frame[special].select(manifest.inputs).to_dicts()
         said = _values_of(target, predictor.answer(inputs, generation=serving.generation))
@@ -169,24 +170,33 @@ def _naive(manifest: Manifest, frame: pl.DataFrame, kind: pl.DataType) -> pl.Ser
     return known.zip_with(known.is_not_null(), constant)
 
 
-def _special(manifest: Manifest, frame: pl.DataFrame) -> Mask:
+def _special(manifest: Manifest, frame: pl.DataFrame, numbered: NumberedColumns) -> Mask:
     """Rows of which the predictor may have more to say: a value unlike any in training, or a missing one that counts.
 
     More rows than needed cost time and change nothing.
     """
     special = np.zeros(frame.height, dtype=bool)
     for name, (low, high) in manifest.ranges.items():
-        special |= (~frame[name].is_between(low, high)).fill_null(value=False).to_numpy()
+        values = numbered.numeric[name]
+        special |= (values < low) | (values > high)  # NaN, a missing value, is neither
     for part in manifest.encoding.categorical:
-        seen = [level for level, _ in manifest.reference.get(part.name, ())]
+        seen = {level for level, _ in manifest.reference.get(part.name, ())}
         if seen:
-            special |= (~frame[part.name].is_in(seen)).fill_null(value=False).to_numpy()
+            special |= _unseen(part, seen, numbered.codes[part.name], frame[part.name])
     total = math.fsum(manifest.importance.values())
     lost = np.zeros(frame.height)
     for name, importance in manifest.importance.items():
-        if importance > 0:
+        if importance > 0 and frame[name].null_count():
             lost += frame[name].is_null().to_numpy() * (importance / total)
     return np.asarray(special | (lost > MOST_LOST))
+
+
+def _unseen(part: CategoricalPart, seen: Collection[Cell], codes: NDArray[np.int32], column: pl.Series) -> Mask:
+    """Where a level stands that no training row had."""
+    new = [code for code, level in enumerate(part.levels) if level not in seen]
+    if not new and codes.min(initial=0) >= 0:
+        return np.zeros(len(codes), dtype=bool)
+    return np.asarray(np.isin(codes, [MISSING, *new]) & column.is_not_null().to_numpy())
 
 
 MOST_LOST = 0.4

@@ -1,4 +1,4 @@
-"""Scores files of any length in bounded memory: checked to the end first, logged before an answer is written.
+"""Scores files of any length in bounded memory: nothing is logged or written before the whole file is checked.
 
 The answers come from `model.service` and, unlogged, by whole columns from `model.columns`. It reads no format itself.
 """
@@ -6,11 +6,13 @@ The answers come from `model.service` and, unlogged, by whole columns from `mode
 import glob
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -19,8 +21,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from database.records import Prediction, digest
-from model.columns import answer_frame, frame_of_predictions
+from model.columns import answer_frame, answer_schema, frame_of_predictions
 from model.home import Home
+from model.registry import NoChampion
 from preprocessing.check import CheckedFile, check_file
 from preprocessing.read import UnreadableFile
 from preprocessing.rules import Problem
@@ -85,45 +88,113 @@ def score_file(
     """
     schema = home.service.schema(domain)
     write = _writer(path, output)
+    check = partial(check_file, path, schema, secret=home.secret, moment=moment)
+    answer = _check_then_log if log else _answer_while_checking
     with _workplace(output) as folder:
-        spool = _Spool(folder)
-        checked = check_file(
-            path, schema, secret=home.secret, moment=moment, keep=spool.keep, progress=lambda s: progress("checking", s)
-        )
-        if not skip_bad_rows:
-            checked.require_clean()
-        job = _job(home, schema, checked)
-        rows, before = 0, log and _known(home, job, spool, checked.repeated)
-        for number, frame in enumerate(spool.rows(without=checked.repeated), start=1):
-            spool.keep_answers(_logged(job, frame) if log else _unlogged(job, frame))
-            rows += frame.height
-            progress("scoring", number / spool.pieces)
-        if not rows:
-            checked.require_clean()
+        answered = answer(home, schema, check, _Spool(folder), skip_bad_rows, progress)
+        if not answered.rows:
+            answered.checked.require_clean()
             raise UnreadableFile(f"{path.name}: no row to answer")
-        _publish(write, spool, folder / output.name, output)
-    return Scored(
-        rows=rows,
-        skipped=checked.rows - rows,
-        problems=checked.problems,
-        problem_count=checked.problem_count,
-        ignored_columns=checked.ignored_columns,
-        notes=checked.notes,
-        known=before,
-    )
+        _publish(write, answered.answers, folder / output.name, output)
+    return _scored(answered)
 
 
 # Answering ----------------------------------------------------------------------------------------------------------
 
 
+class _Check(Protocol):
+    """`check_file` of the file at hand."""
+
+    def __call__(self, *, keep: Callable[[pl.DataFrame], object], progress: Callable[[float], None]) -> CheckedFile: ...
+
+
+class _Answered(NamedTuple):
+    """The answers to `rows` rows of a checked file. known: `Scored.known`."""
+
+    checked: CheckedFile
+    answers: pl.LazyFrame
+    rows: int
+    known: bool = False
+
+
+def _scored(answered: _Answered) -> Scored:
+    checked = answered.checked
+    return Scored(
+        rows=answered.rows,
+        skipped=checked.rows - answered.rows,
+        problems=checked.problems,
+        problem_count=checked.problem_count,
+        ignored_columns=checked.ignored_columns,
+        notes=checked.notes,
+        known=answered.known,
+    )
+
+
+def _check_then_log(
+    home: Home, schema: DomainSchema, check: _Check, spool: "_Spool", skip_bad_rows: bool, progress: Progress
+) -> _Answered:
+    """Every row is checked before the first is logged."""
+    checked = check(keep=spool.keep, progress=lambda share: progress("checking", share))
+    if not skip_bad_rows:
+        checked.require_clean()
+    job = _Job(home, schema, _answered_at(home, schema, checked.moments), checked.digest)
+    rows, known = 0, _known(home, job, spool, checked.repeated)
+    for number, frame in enumerate(spool.rows(without=checked.repeated), start=1):
+        spool.keep_answers(_logged(job, frame))
+        rows += frame.height
+        progress("scoring", number / spool.pieces)
+    return _Answered(checked, spool.answers(), rows, known)
+
+
+def _answer_while_checking(
+    home: Home, schema: DomainSchema, check: _Check, spool: "_Spool", skip_bad_rows: bool, progress: Progress
+) -> _Answered:
+    """Nothing is logged, so rows can be answered as they are found good: the answers are thrown away if a later row
+    refuses the file."""
+    job = _Job(home, schema, _answered_at(home, schema, schema.moments, all_of_them=False))
+    without_champion: list[NoChampion] = []
+
+    def answer(frame: pl.DataFrame) -> None:
+        try:
+            if not without_champion:
+                spool.keep_answers(_unlogged(job, frame))
+        except NoChampion as error:
+            without_champion.append(error)  # what is wrong with the rows is said first
+
+    checked = check(keep=answer, progress=lambda share: progress("scoring", share))
+    if not skip_bad_rows:
+        checked.require_clean()
+    if without_champion:
+        raise without_champion[0]
+    wanted = answer_schema(_answered_at(home, schema, checked.moments), logged=False)
+    if not checked.good:
+        return _Answered(checked, pl.LazyFrame(schema=wanted), 0)
+    answers = spool.answers().select(*wanted)
+    if not len(checked.repeated):
+        return _Answered(checked, answers, checked.good)
+    kept = answers.filter(~pl.col("row").is_in(pl.Series(checked.repeated).implode()))
+    return _Answered(checked, kept, int(kept.select(pl.len()).collect().item()))
+
+
+def _answered_at(
+    home: Home, schema: DomainSchema, moments: Sequence[str], *, all_of_them: bool = True
+) -> tuple[Target, ...]:
+    """The targets that any of the moments answers. Raises NoChampion where one has none, if `all_of_them` must."""
+    found = set[str]()
+    for moment in moments:
+        with nullcontext() if all_of_them else suppress(NoChampion):
+            found |= home.champions.at(schema.name, moment).keys()
+    return tuple(target for target in schema.targets if target.name in found)
+
+
 @dataclass(frozen=True)
 class _Job:
-    """What a file's rows are answered with. file: its digest. targets: those that any of its moments answers."""
+    """What a file's rows are answered with. targets: those that the answers have columns for. file: its digest."""
 
     home: Home
     schema: DomainSchema
-    file: str
     targets: tuple[Target, ...]
+    file: str = ""
     ids: dict[object, str] = field(default_factory=dict)
 
     def id(self, row: int, prediction: Prediction) -> str:
@@ -134,13 +205,6 @@ class _Job:
         if by not in self.ids:
             self.ids[by] = digest([self.schema.name, self.schema.fingerprint, self.file, by])[:22]
         return f"{self.ids[by]}{row:010x}"
-
-
-def _job(home: Home, schema: DomainSchema, checked: CheckedFile) -> _Job:
-    """Raises NoChampion where one of the file's moments has none."""
-    answered = {target for moment in checked.moments for target in home.champions.at(schema.name, moment)}
-    targets = tuple(target for target in schema.targets if target.name in answered)
-    return _Job(home, schema, checked.digest, targets)
 
 
 def _predictions(job: _Job, frame: pl.DataFrame) -> tuple[list[int], list[Prediction]]:
@@ -173,8 +237,10 @@ def _logged(job: _Job, frame: pl.DataFrame) -> pl.DataFrame:
 def _unlogged(job: _Job, frame: pl.DataFrame) -> pl.DataFrame:
     """The answers to a piece. By column, but where a split decides row by row who answers."""
     parts = []
-    for (moment,), part in frame.partition_by("_moment", as_dict=True).items():
-        champions = job.home.champions.at(job.schema.name, str(moment))
+    moments = frame["_moment"].unique(maintain_order=True)
+    for moment in moments:
+        part = frame if len(moments) == 1 else frame.filter(pl.col("_moment") == moment)
+        champions = job.home.champions.at(job.schema.name, moment)
         if any(one.challenger and one.challenger.trial.mode == "split" for one in champions.values()):
             rows, predictions = _predictions(job, part)
             parts.append(frame_of_predictions(rows, predictions, job.targets, logged=False))
@@ -259,9 +325,9 @@ def _lives(process: str) -> bool:
     return True
 
 
-def _publish(write: Callable[[pl.LazyFrame, Path], object], spool: _Spool, aside: Path, output: Path) -> None:
+def _publish(write: Callable[[pl.LazyFrame, Path], object], answers: pl.LazyFrame, aside: Path, output: Path) -> None:
     """Writes the answers aside, makes them durable, and gives them their name."""
-    write(spool.answers(), aside)
+    write(answers, aside)
     with aside.open("rb+") as file:
         os.fsync(file.fileno())
     aside.replace(output)

@@ -4,7 +4,7 @@ An encoding is plain data. It never looks at a target, and it needs no polars or
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Cell = float | str | None
 MISSING = -1
+LEAST_SPREAD = 1e-9  # of a column that is scaled; a smaller one is rounding, and would scale other rows past float32
 
 
 class NumericPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +69,7 @@ def _numeric_part(feature: Feature, frame: "pl.DataFrame", standardise: bool) ->
     values = frame[feature.name].drop_nulls().to_numpy().astype(np.float64)
     fill = float(np.median(values)) if values.size else 0.0
     spread = float(values.std()) if values.size else 0.0
-    center, scale = (float(values.mean()), spread) if standardise and spread > 0 else (0.0, 1.0)
+    center, scale = (float(values.mean()), spread) if standardise and spread > LEAST_SPREAD else (0.0, 1.0)
     return NumericPart(name=feature.name, fill=fill, center=center, scale=scale, flag_missing=feature.optional)
 
 
@@ -79,29 +80,47 @@ def _categorical_part(feature: Feature, frame: "pl.DataFrame") -> CategoricalPar
 
 def encode_frame(encoding: Encoding, frame: "pl.DataFrame") -> NDArray[np.float32]:
     """The rows of a typed `frame` as (n, width) float32."""
-    numeric = {part.name: frame[part.name].to_numpy().astype(np.float64) for part in encoding.numeric}
-    numbered = frame.select(_level_numbers(part) for part in encoding.categorical)
-    return encode_columns(encoding, frame.height, numeric, {column.name: column.to_numpy() for column in numbered})
+    return encode_columns(encoding, frame.height, *number_columns(encoding, frame))
 
 
-def _level_numbers(part: CategoricalPart) -> "pl.Expr":
+class NumberedColumns(NamedTuple):
+    """The columns of an encoding as numbers. numeric: NaN where missing. codes: level numbers, -1 missing or
+    unknown."""
+
+    numeric: Mapping[str, NDArray[np.float64]]
+    codes: Mapping[str, NDArray[np.int32]]
+
+
+def number_columns(encoding: Encoding, frame: "pl.DataFrame") -> NumberedColumns:
+    """What `encode_columns` takes, of a typed `frame`."""
+    numeric = {part.name: frame[part.name].to_numpy().astype(np.float64, copy=False) for part in encoding.numeric}
+    return NumberedColumns(numeric, {part.name: _level_numbers(part, frame) for part in encoding.categorical})
+
+
+def _level_numbers(part: CategoricalPart, frame: "pl.DataFrame") -> NDArray[np.int32]:
     import polars as pl  # only where frames are
 
-    numbers = {level: code for code, level in enumerate(part.levels)}
-    return pl.col(part.name).replace_strict(numbers, default=MISSING, return_dtype=pl.Int32).fill_null(MISSING)
+    known = frame[part.name].cast(pl.String).cast(pl.Enum(part.levels), strict=False)
+    return known.to_physical().cast(pl.Int32).fill_null(MISSING).to_numpy()
 
 
 def encode_rows(encoding: Encoding, rows: Sequence[Mapping[str, Cell]]) -> NDArray[np.float32]:
     """The `rows` (column name to value) as (n, width) float32; needs numpy alone."""
-    numeric = {
-        part.name: np.array([row.get(part.name) for row in rows], dtype=np.float64)  # None becomes NaN
-        for part in encoding.numeric
-    }
+    cells = {part.name: [row.get(part.name) for row in rows] for part in (*encoding.numeric, *encoding.categorical)}
+    return encode_columns(encoding, len(rows), *number_cells(encoding, cells))
+
+
+def number_cells(encoding: Encoding, cells: Mapping[str, Sequence[Cell]]) -> NumberedColumns:
+    """What `encode_columns` takes, of columns of valid cells; needs numpy alone."""
+    numeric = {part.name: np.array(cells[part.name], dtype=np.float64) for part in encoding.numeric}  # None: NaN
     codes = {}
     for part in encoding.categorical:
-        numbers: dict[Cell, int] = {level: code for code, level in enumerate(part.levels)}
-        codes[part.name] = np.array([numbers.get(row.get(part.name), MISSING) for row in rows], dtype=np.int32)
-    return encode_columns(encoding, len(rows), numeric, codes)
+        column, numbers = cells[part.name], {level: code for code, level in enumerate(part.levels)}
+        try:
+            codes[part.name] = np.fromiter(map(numbers.__getitem__, column), np.int32, len(column))  # type: ignore[arg-type]
+        except KeyError:  # a level that is missing or unknown; to ask for that everywhere takes twice as long
+            codes[part.name] = np.array([numbers.get(cell, MISSING) for cell in column], dtype=np.int32)  # type: ignore[call-overload]
+    return NumberedColumns(numeric, codes)
 
 
 def encode_columns(
@@ -120,7 +139,9 @@ def encode_columns(
     for part in encoding.numeric:
         values = numeric[part.name]
         missing = np.isnan(values)
-        encoded[:, position] = (np.where(missing, part.fill, values) - part.center) / part.scale
+        filled = np.where(missing, part.fill, values) if missing.any() else values
+        as_it_is = part.center == 0.0 and part.scale == 1.0
+        encoded[:, position] = filled if as_it_is else (filled - part.center) / part.scale
         position += 1
         if part.flag_missing:
             encoded[:, position] = missing

@@ -180,18 +180,26 @@ def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Val
 
 def _start(raw: RawTable) -> tuple[pl.DataFrame, Ledger]:
     """The rows that are not blank, and a ledger that knows their numbers."""
-    candidates = np.arange(raw.frame.height)
-    for column in raw.frame:
+    blank = _blank_rows(raw.frame)
+    numbers = np.arange(raw.frame.height, dtype=np.int64) + raw.first_row
+    if not len(blank):
+        return raw.frame, Ledger(raw.name, numbers)
+    filled = np.delete(np.arange(raw.frame.height), blank)
+    return raw.frame[filled], Ledger(raw.name, numbers[filled])
+
+
+def _blank_rows(frame: pl.DataFrame) -> NDArray[np.int64]:
+    """The places of rows in which nothing stands."""
+    if any(column.dtype != pl.String and not column.null_count() for column in frame):
+        return np.arange(0)
+    candidates = np.arange(frame.height)
+    for column in frame:
         cells = column.gather(candidates)
         blank = cells.str.strip_chars().fill_null("") == "" if cells.dtype == pl.String else cells.is_null()
         candidates = candidates[blank.to_numpy()]
         if not len(candidates):
             break
-    numbers = np.arange(raw.frame.height, dtype=np.int64) + raw.first_row
-    if not len(candidates):
-        return raw.frame, Ledger(raw.name, numbers)
-    filled = np.delete(np.arange(raw.frame.height), candidates)
-    return raw.frame[filled], Ledger(raw.name, numbers[filled])
+    return candidates
 
 
 def _match(frame: pl.DataFrame, schema: DomainSchema, ledger: Ledger) -> rules.Columns:
@@ -224,13 +232,27 @@ def parse(source: pl.Series, column: Feature | Target, commas: str | None = None
         return _parse_levels(source, column)
     if source.dtype == pl.String:
         return _parse_text_numbers(source, column, commas)
-    given = source.is_not_null().to_numpy()
+    given = _given(source)
     if not source.dtype.is_numeric():
         return _refuse_all(source, given, f"{rules.expected(column)}, not {source.dtype}")
+    if _is_fine(source, column):
+        return Parsed(source.cast(pl.Float64), given, np.zeros(len(source), dtype=bool), _no_words)
     numbers = _floats(source)
     bad = given & _out_of_rule(numbers, column)
     words = _number_words(source, numbers, column)
     return Parsed(_column(numbers, given & ~bad), given, bad, words)
+
+
+def _is_fine(source: pl.Series, column: Feature | Target) -> bool:
+    """Whether a column is whole numbers, none of which breaks its rule: the lowest and the highest say so for all."""
+    lowest, highest = (source.min(), source.max()) if source.dtype.is_integer() else (None, None)
+    if not isinstance(lowest, int) or not isinstance(highest, int):
+        return False
+    return not _out_of_rule(np.array([lowest, highest], dtype=np.float64), column).any()
+
+
+def _no_words(_: int) -> tuple[str | None, str]:
+    raise LookupError("nothing is wrong with this column")
 
 
 def _refuse_all(source: pl.Series, given: Mask, rule: str) -> Parsed:
@@ -366,15 +388,20 @@ def _parse_distinct(
             missing.append(text)
     changed = {text: value for text, value in values.items() if value != text}
     result = texts.replace(list(changed), list(changed.values())) if changed else texts
-    given = (texts.is_not_null() & ~_is_in(texts, missing)).to_numpy()
-    bad = _is_in(texts, list(faults)).to_numpy()
+    given = _given(texts) & ~_is_in(texts, missing)
+    bad = _is_in(texts, list(faults))
     return Parsed(result, given, bad, lambda i: (None if hidden else rules.shown(texts[i]), faults[texts[i]]))
 
 
-def _is_in(texts: pl.Series, some: Sequence[str]) -> pl.Series:
+def _given(source: pl.Series) -> Mask:
+    """Where something stands."""
+    return source.is_not_null().to_numpy() if source.null_count() else np.ones(len(source), dtype=bool)
+
+
+def _is_in(texts: pl.Series, some: Sequence[str]) -> Mask:
     if not some:
-        return pl.Series(np.zeros(len(texts), dtype=bool))
-    return texts.is_in(pl.Series(some, dtype=pl.String).implode()).fill_null(value=False)
+        return np.zeros(len(texts), dtype=bool)
+    return texts.is_in(pl.Series(some, dtype=pl.String).implode()).fill_null(value=False).to_numpy()
 
 
 def as_texts(source: pl.Series) -> pl.Series:
