@@ -28,6 +28,7 @@ from database.records import new_id
 
 REFUSED = frozenset({401, 403, 429})  # for who asks, not for what was asked: recorded
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})  # the rest are callers' inventions
 QUIET = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds by machines: counted, not logged
 
 
@@ -122,7 +123,7 @@ class Door:
     def _note(self, scope: Scope, id: str, status: int, begun: float) -> None:
         seconds = time.perf_counter() - begun
         route = str(scope.get(ROUTE) or getattr(scope.get("route"), "path", "unmatched"))
-        method = scope["method"] if route != "unmatched" else "ANY"
+        method = scope["method"] if route != "unmatched" and scope["method"] in METHODS else "ANY"
         self._metrics.request(route, method, status, seconds)
         if error := scope.get(ERROR):
             self._metrics.refusal(error, status)

@@ -113,11 +113,14 @@ class HotRoad:
 
     def find(self, scope: Scope, head: Head) -> Road | None:
         """Where a request leads, if this answers it. Raises UnsupportedBody, HTTPException for another method."""
-        road = self._roads.get(scope["path"])
+        path: str = scope["path"]
+        if root := scope.get("root_path"):  # a server that was told of a proxy's prefix puts it before the path
+            path = path.removeprefix(root)
+        road = self._roads.get(path)
         if road is None:
             return None
         if scope["method"] != "POST":
-            if scope["path"] in SEED_ROUTES:
+            if path in SEED_ROUTES:
                 raise HTTPException(405, headers={"allow": "POST"})
             return None
         if head.given.get(b"content-type", JSON) != JSON and form_of(head).kind == "file":
