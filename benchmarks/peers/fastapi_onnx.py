@@ -3,30 +3,19 @@
 import os
 import sqlite3
 import uuid
-from pathlib import Path
-from typing import Annotated
 
-import numpy as np
 import onnxruntime
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
+
+from benchmarks.peers.tabular import FOLDER, Row, Vectors
 
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
-session = onnxruntime.InferenceSession(
-    Path(os.environ["BENCH_MODEL"], "graph.onnx"), options, providers=["CPUExecutionProvider"]
-)
+session = onnxruntime.InferenceSession(FOLDER / "graph.onnx", options, providers=["CPUExecutionProvider"])
 output = session.get_outputs()[-1].name
+vectors = Vectors()
 app = FastAPI()
-Score = Annotated[float, Field(ge=0, le=100)]
-
-
-class Row(BaseModel):
-    comprehension: Score
-    attention: Score
-    focus: Score
-    retention: Score
-    engagement_time: Annotated[float, Field(ge=0, le=300)]
 
 
 class Answer(BaseModel):
@@ -41,8 +30,7 @@ if "BENCH_LOG" in os.environ:
 
 
 def score(rows: list[Row]) -> list[Answer]:
-    fields = [(r.comprehension, r.attention, r.focus, r.retention, r.engagement_time) for r in rows]
-    values = session.run([output], {"X": np.array(fields, dtype=np.float32)})[0].ravel().tolist()
+    values = session.run([output], {"X": vectors(rows)})[0].ravel().tolist()
     return [Answer(value=value) for value in values]
 
 

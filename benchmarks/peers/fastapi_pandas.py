@@ -1,25 +1,15 @@
 """What most tutorials show: FastAPI, a pydantic type, a DataFrame of one row, pipeline.predict. Logs nothing."""
 
-import os
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import joblib
 import pandas as pd
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
 
-pipeline: Any = joblib.load(Path(os.environ["BENCH_MODEL"], "pipeline.joblib"))
+from benchmarks.peers.tabular import FOLDER, Row
+
+pipeline: Any = joblib.load(FOLDER / "pipeline.joblib")
 app = FastAPI()
-Score = Annotated[float, Field(ge=0, le=100)]
-
-
-class Row(BaseModel):
-    comprehension: Score
-    attention: Score
-    focus: Score
-    retention: Score
-    engagement_time: Annotated[float, Field(ge=0, le=300)]
 
 
 @app.get("/ready")
