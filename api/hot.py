@@ -19,15 +19,17 @@ from access.roles import Principal, require, require_groups
 from api.admission import PRINCIPAL
 from api.bodies import MEGABYTE, Form, UnsupportedBody, form_of, read_body
 from api.head import Head
-from api.lookup import BadQuestion, moment_of
 from api.metrics import Metrics
+from api.question import BadQuestion, moment_of
 from api.running import Running
 from api.telemetry import MARKS
 from api.together import SOURCE
-from api.wire import FACTORS_NOTE, SaidMany, encoder, say
+from api.wire import FACTORS_NOTE, SaidMany, encoder, say, say_all
+from database.layout import moments_of
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from preprocessing.bodies import RowReader
+from preprocessing.rows import ValidRow
 from preprocessing.schema import DomainSchema
 
 ROUTE = "gradewatch.route"
@@ -167,8 +169,8 @@ class HotRoad:
         scored = time.perf_counter()
         await running.log.append(predictions)
         logged = time.perf_counter()
-        for (domain, moment), count in Counter([(one.domain, one.moment) for one in predictions]).items():
-            self._metrics.predicted(domain, moment, count)
+        for moment, count in Counter(moments_of(predictions)).items():
+            self._metrics.predicted(road.reader.schema.name, moment, count)
         if len(predictions) > MANY:
             answer = await asyncio.to_thread(_say, running, road, question, predictions)
         else:
@@ -184,7 +186,7 @@ def _say(running: Running, road: Road, question: Question, predictions: Sequence
 
 async def _score(
     running: Running, road: Road, form: Form, body: bytes, question: Question, principal: Principal
-) -> list[Prediction]:
+) -> Sequence[Prediction]:
     """The predictions of a body's rows; in a thread where they could hold up the event loop."""
     few = len(body) <= SMALL and body.count(b"{") <= FEW
     if few and not running.cache.waits and not question.explain:
@@ -194,8 +196,9 @@ async def _score(
 
 def _score_here(
     running: Running, road: Road, form: Form, body: bytes, question: Question, principal: Principal
-) -> list[Prediction]:
+) -> Sequence[Prediction]:
     reader, explain = road.reader, question.explain
+    rows: Sequence[ValidRow]
     if road.many:
         read = reader.lines if form.kind == "lines" else reader.many
         rows = read(body, moment=question.moment, limit=row_limit(running, question))
@@ -209,8 +212,8 @@ def say_many(running: Running, question: Question, predictions: Sequence[Predict
     """The answer to many rows, as the caller asked for it; as JSON lines each prediction says all by itself."""
     warning, note = running.warning(predictions[0]), question.note
     if question.lines:
-        return encoder.encode_lines([say(one, warning, note) for one in predictions])
-    said = [say(one) for one in predictions]
+        return encoder.encode_lines(say_all(predictions, warning, note))
+    said = say_all(predictions)
     return encoder.encode(SaidMany(count=len(said), predictions=said, warning=warning, note=note))
 
 

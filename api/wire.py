@@ -5,11 +5,13 @@ Records of the store are given as they are where nothing has to be left out or a
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from itertools import repeat
+from typing import Any, Literal, cast
 
 import msgspec
 from starlette.responses import Response
 
+from database.layout import PackedPredictions
 from database.records import (
     Access,
     Answer,
@@ -67,6 +69,31 @@ class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
     predictions: Sequence[Said]
     warning: str | None = None
     note: str | None = None
+
+
+class SaidPacked(msgspec.Struct, frozen=True, gc=False):
+    """`Said` of a packed prediction: the same JSON, with the answers as they were written for the log."""
+
+    id: str
+    domain: str
+    moment: str
+    at: datetime
+    answers: msgspec.Raw
+    student: str | None
+    warning: str | None
+    note: str | None
+
+
+def say_all(predictions: Sequence[Prediction], warning: str | None = None, note: str | None = None) -> Sequence[Said]:
+    """Predictions as their asker sees them; of packed ones, records that are the same JSON."""
+    if not isinstance(predictions, PackedPredictions):
+        return [say(one, warning, note) for one in predictions]
+    columns = predictions.columns
+    at = predictions[0].at  # packed ones were made together
+    told = (columns[name] for name in ("id", "domain", "moment"))
+    answers = map(msgspec.Raw, columns["answers"])  # type: ignore[arg-type]  # texts
+    parts = (*told, repeat(at), answers, columns["student"], repeat(warning), repeat(note))
+    return cast(Sequence[Said], list(map(SaidPacked, *parts)))
 
 
 def say(prediction: Prediction, warning: str | None = None, note: str | None = None) -> Said:

@@ -176,7 +176,7 @@ class _Answers(PredictionService):
 
     def answer(
         self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
-    ) -> list[Prediction]:
+    ) -> Sequence[Prediction]:
         """One logged prediction per validated row, in order. Raises Forbidden, NoChampion, StoreUnavailable."""
         present = require(self._opened, "predict", schema.name)
         require_groups(present, (row.group for row in rows))

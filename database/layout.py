@@ -3,15 +3,17 @@
 Both stores use the same layouts, so that they keep the same things. Nothing here knows a database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
 from database.records import (
     Access,
+    Answer,
     Batch,
     BatchRow,
     DecisionRecord,
@@ -77,14 +79,16 @@ class Layout:
 
     def pack_columns(self, records: Sequence[Any]) -> list[Sequence[Flat]]:
         """The flat values of `records` by column, a third of the work of `pack` for each; at least one record."""
+        if isinstance(records, PackedPredictions):
+            return list(records.columns.values())
         columns: list[Sequence[Any]] = list(zip(*map(self._values, records), strict=True))
         for place in self._times:
             known = {at: micros(at) for at in set(columns[place])}  # rows of one batch have one time
             columns[place] = [known[at] for at in columns[place]]
         for place, _ in self._json:
-            columns[place] = _texts(columns[place])
+            columns[place] = json_texts(columns[place])
         for place, _ in self._mostly_empty:
-            texts = _texts(columns[place]) if any(columns[place]) else [EMPTY] * len(records)
+            texts = json_texts(columns[place]) if any(columns[place]) else [EMPTY] * len(records)
             columns[place] = ["" if text == EMPTY else text for text in texts]
         return columns
 
@@ -100,9 +104,51 @@ class Layout:
         return self.record(**dict(zip(self.names, full, strict=True)))
 
 
-def _texts(values: Sequence[Any]) -> list[str]:
+def json_texts(values: Sequence[Any]) -> list[str]:
     """Each value as JSON: a text without a line break, since JSON writes those as an escape."""
     return encode_lines(values).decode().split("\n")[:-1]
+
+
+def object_texts(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The JSON objects whose values stand in `columns`, by key: what `json_texts` gives for as many mappings, without
+    making them."""
+    return json_texts(list(map(_object_type(tuple(columns)), *columns.values())))
+
+
+@lru_cache(maxsize=64)
+def _object_type(keys: tuple[str, ...]) -> Any:
+    fields = [f"field_{place}" for place in range(len(keys))]  # a key need not be a Python name
+    return msgspec.defstruct("Object", fields, rename=dict(zip(fields, keys, strict=True)), gc=False)
+
+
+class PackedPredictions(Sequence[Prediction]):
+    """Predictions in the flat form of their layout, by column: whoever wants one by itself gets it unpacked.
+
+    columns: by name, in the layout's order. Whoever packs them has looked that every answer is finite.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Flat]]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns["id"])
+
+    @overload
+    def __getitem__(self, place: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, place: slice) -> "PackedPredictions": ...
+    def __getitem__(self, place: int | slice) -> "Prediction | PackedPredictions":
+        if isinstance(place, slice):
+            return PackedPredictions({name: column[place] for name, column in self.columns.items()})
+        unpacked: Prediction = LAYOUTS["predictions"].unpack([column[place] for column in self.columns.values()])
+        return unpacked
+
+
+def moments_of(predictions: Sequence[Prediction]) -> Sequence[Any]:
+    """The moment of each prediction."""
+    if isinstance(predictions, PackedPredictions):
+        return predictions.columns["moment"]
+    return [prediction.moment for prediction in predictions]
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -190,8 +236,14 @@ def key_of(kind: str, record: Any) -> str:
 
 def check_finite(predictions: Sequence[Prediction]) -> None:
     """Raises ValueError when an answer is NaN or infinite: JSON has no word for it, and no reader would get it back."""
-    for prediction in predictions:
-        for answer in prediction.answers + prediction.shadow:
+    if not isinstance(predictions, PackedPredictions):
+        check_answers((prediction.id, prediction.answers + prediction.shadow) for prediction in predictions)
+
+
+def check_answers(rows: Iterable[tuple[str, Sequence[Answer]]]) -> None:
+    """As `check_finite`, of ids and what is answered under them."""
+    for name, answers in rows:
+        for answer in answers:
             for value in (answer.value, answer.naive):
                 if isinstance(value, float) and value - value != 0:
-                    raise ValueError(f"prediction {prediction.id}: {answer.target!r} is answered with {value}")
+                    raise ValueError(f"prediction {name}: {answer.target!r} is answered with {value}")

@@ -141,11 +141,11 @@ class GroupCommitLog:
 
     def _commit_at_once(self, arrived: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> bool:
         """Whether those who wait were told what became of their predictions; else nothing was kept."""
-        predictions = [prediction for one in arrived for prediction in one.predictions]
-        if self._instant is None or len(predictions) > FEW or not self._at_once.acquire(blocking=False):
+        few = sum(len(one.predictions) for one in arrived) <= FEW
+        if self._instant is None or not few or not self._at_once.acquire(blocking=False):
             return False
         try:
-            if not self._instant.add_at_once(predictions):
+            if not self._instant.add_at_once(_together(arrived)):
                 return False
             due = self._instant.wants_write_back
         except StoreUnavailable as error:
@@ -212,7 +212,7 @@ class GroupCommitLog:
     def _commit(self, drained: list[_Waiting]) -> None:
         """One commit for all; where it fails for another reason than the database, each by itself, so that one
         caller's bad prediction is nobody else's trouble."""
-        error = self._try([prediction for one in drained for prediction in one.predictions])
+        error = self._try(_together(drained))
         if error is None or isinstance(error, StoreUnavailable) or len(drained) == 1:
             self._finish(drained, error)
             return
@@ -250,6 +250,13 @@ class GroupCommitLog:
         for loop, waiting in loops.items():
             with suppress(RuntimeError):  # the loop is gone, and with it those who waited
                 loop.call_soon_threadsafe(_settle, waiting, error)
+
+
+def _together(waiting: Sequence[_Waiting]) -> Sequence[Prediction]:
+    """All that several calls gave; of one call as they came, since those of a large one may be packed by column."""
+    if len(waiting) == 1:
+        return waiting[0].predictions
+    return [prediction for one in waiting for prediction in one.predictions]
 
 
 def _settle(waiting: Sequence[_Waiting], error: Exception | None) -> None:

@@ -12,11 +12,13 @@ from model.bundle import EXAMPLES, Bundle, Manifest
 from model.explain import Explainer
 from model.graph import open_graph, run_graph
 from model.vector import RowEncoder
-from preprocessing.encode import Cell, encode_rows
+from preprocessing.encode import Cell, NumberedColumns, encode_columns, encode_rows, number_cells
 
 FEW = 50  # rows up to which encoding each by itself is sooner than an array operation per column
 
 Row = Mapping[str, Cell]
+Columns = Mapping[str, Sequence[Cell]]
+Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 ENOUGH_KNOWN = 0.5
@@ -39,6 +41,8 @@ class Predictor:
         self._levels = _levels(bundle.manifest)
         self._level_columns = _level_columns(bundle.manifest, self._levels)
         self._shares = _shares(bundle.manifest.importance)
+        naive = bundle.manifest.naive.column
+        self._read = tuple(dict.fromkeys((*bundle.manifest.inputs, *((naive,) if naive else ()))))
 
     @property
     def from_examples(self) -> bool:
@@ -68,11 +72,11 @@ class Predictor:
         """One complete answer per row, in order; explain: with at most so many factors each."""
         if len(rows) == 1 and not explain:
             return [self._alone(rows[0], generation)]
-        if len(rows) <= FEW:
-            X, outside = self._encode_few(rows), [self._out_of_range(row) for row in rows]
-        else:
-            X = encode_rows(self.manifest.encoding, rows)
-            outside = self._outside(rows, X)
+        if len(rows) > FEW and not explain:
+            columns = {name: [row.get(name) for row in rows] for name in self._read}
+            return self.answer_columns(columns, generation=generation)
+        X = self._encode_few(rows) if len(rows) <= FEW else encode_rows(self.manifest.encoding, rows)
+        outside = [self._out_of_range(row) for row in rows]
         outputs = self.outputs(X)
         factors = self._explainer.explain(rows, X, most=explain) if explain else [()] * len(rows)
         if self.manifest.target.kind == "value":
@@ -80,6 +84,77 @@ class Predictor:
             return [self._value(*one, generation) for one in values]
         shares = zip(rows, outputs.tolist(), outside, factors, strict=True)
         return [self._level(*one, generation) for one in shares]
+
+    def answer_columns(self, columns: Columns, *, generation: int) -> list[Answer]:
+        """What `answer` says of rows that stand in columns, to the last bit: looked through and computed by column, and
+        by row only where there is more to say than a number or a level."""
+        n = len(next(iter(columns.values())))
+        columns = {name: columns[name] if name in columns else [None] * n for name in self._read}
+        numbered = number_cells(self.manifest.encoding, columns)
+        X = encode_columns(self.manifest.encoding, n, *numbered)
+        outputs = self.outputs(X)
+        value = self.manifest.target.kind == "value"
+        said = (
+            self._values(columns, outputs[:, 0], generation)
+            if value
+            else self._levels_said(columns, outputs, generation)
+        )
+        for place in np.flatnonzero(self._special(numbered, X)).tolist():
+            row = {name: columns[name][place] for name in self._read}
+            outside = self._out_of_range(row)
+            said[place] = (
+                self._value(row, float(outputs[place, 0]), outside, (), generation)
+                if value
+                else self._level(row, outputs[place].tolist(), outside, (), generation)
+            )
+        return said
+
+    def _values(self, columns: Columns, values: Floats, generation: int) -> list[Answer]:
+        """`_value` of rows in which nothing is missing that counts, and nothing unlike training."""
+        target, coverage, width = self.manifest.target.name, self.manifest.coverage, self.manifest.half_width
+        if width is None:
+            intervals: Sequence[tuple[float, float] | None] = [None] * len(values)
+            coverage = None
+        else:
+            low, high = (np.minimum(np.maximum(values + by, self._minimum), self._maximum) for by in (-width, width))
+            intervals = list(zip(low.tolist(), high.tolist(), strict=True))
+        return [
+            Answer(
+                target=target,
+                value=value,
+                naive=naive,
+                model=self.version,
+                generation=generation,
+                interval=interval,
+                coverage=coverage,
+            )
+            for value, naive, interval in zip(
+                values.tolist(), self._naive(columns, len(values)), intervals, strict=True
+            )
+        ]
+
+    def _levels_said(self, columns: Columns, outputs: Floats, generation: int) -> list[Answer]:
+        """`_level` of rows in which nothing is missing that counts, and nothing unlike training."""
+        target, levels = self.manifest.target.name, self.manifest.target.levels
+        best = outputs.argmax(axis=1).tolist()
+        return [
+            Answer(
+                target=target,
+                value=levels[place],
+                naive=naive,
+                model=self.version,
+                generation=generation,
+                probabilities=dict(zip(levels, shares, strict=True)),
+            )
+            for place, naive, shares in zip(best, self._naive(columns, len(best)), outputs.tolist(), strict=True)
+        ]
+
+    def _naive(self, columns: Columns, n: int) -> list[float | str]:
+        """What the naive rule says of each row."""
+        rule = self.manifest.naive
+        if rule.column is None:
+            return [rule.constant] * n
+        return [rule.constant if cell is None else cell for cell in columns[rule.column]]
 
     def _alone(self, row: Row, generation: int) -> Answer:
         """The very answer that a row has among others; an operation on a whole array costs as much as the graph."""
@@ -163,15 +238,17 @@ class Predictor:
         """`value` within the target's range; `clip` for one number."""
         return min(max(value, self._minimum), self._maximum)
 
-    def _outside(self, rows: Sequence[Row], X: NDArray[np.float32]) -> list[tuple[str, ...]]:
-        """`_out_of_range` of each row: columns are looked through at once, rows only where something was found."""
-        found = np.zeros(len(rows), dtype=bool)
+    def _special(self, numbered: NumberedColumns, X: NDArray[np.float32]) -> Mask:
+        """Rows about which there may be more to say: a value unlike any in training, or a missing one that counts."""
+        found = np.zeros(len(X), dtype=bool)
         for name, low, high in self._ranges:
-            values = np.array([row.get(name) for row in rows], dtype=np.float64)  # None becomes NaN, inside every range
-            found |= (values < low) | (values > high)
-        for columns in self._level_columns:
-            found |= ~X[:, columns].any(axis=1)  # a level that no training row had, or none at all
-        return [self._out_of_range(row) if beyond else () for row, beyond in zip(rows, found.tolist(), strict=True)]
+            values = numbered.numeric[name]
+            found |= (values < low) | (values > high)  # NaN, a missing value, is neither
+        for places in self._level_columns:
+            found |= ~X[:, places].any(axis=1)  # a level that no training row had, or none at all
+        for name, _ in self._shares:
+            found |= np.isnan(numbered.numeric[name]) if name in numbered.numeric else numbered.codes[name] < 0
+        return found
 
     def _out_of_range(self, row: Row) -> tuple[str, ...]:
         """The inputs whose number lies outside those that the model was trained on, or whose level is none of them."""

@@ -6,13 +6,14 @@ The API, the dashboard and the command line all call it, and nothing else scores
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from typing import NamedTuple
 
 import msgspec
 
+from database.layout import PackedPredictions, check_answers, json_texts, micros, object_texts
 from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
@@ -20,6 +21,7 @@ from model.log import Log
 from model.predictor import Predictor
 from model.registry import Champions, Serving
 from model.trial import Trial
+from preprocessing.columns import ColumnRows
 from preprocessing.rows import ValidRow, validate_rows
 from preprocessing.schema import DomainSchema
 
@@ -29,6 +31,8 @@ scoring them together costs less than looking."""
 
 ENCODER = msgspec.msgpack.Encoder()
 Rows = Sequence[Mapping[str, Cell]]
+Ask = Callable[[Predictor, int, int], list[Answer]]
+"""What a predictor says of certain rows, with this generation and at most so many factors."""
 
 log = logging.getLogger("gradewatch.model")
 
@@ -101,7 +105,7 @@ class PredictionService:
         moment: str | None = None,
         actor: str | None = None,
         explain: int = 0,
-    ) -> list[Prediction]:
+    ) -> Sequence[Prediction]:
         """One logged prediction per row, in order.
 
         moment: answered by the champion of that moment; by default each row's own, from the columns it gives. explain:
@@ -114,7 +118,7 @@ class PredictionService:
 
     def answer(
         self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
-    ) -> list[Prediction]:
+    ) -> Sequence[Prediction]:
         """One logged prediction per validated row, in order. Raises NoChampion, StoreUnavailable."""
         predictions = self.score(schema, rows, source=source, actor=actor, explain=explain)
         self._log.add_predictions(predictions)
@@ -122,8 +126,9 @@ class PredictionService:
 
     def score(
         self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
-    ) -> list[Prediction]:
-        """One prediction per validated row, in order, not logged: whoever calls this must log before answering.
+    ) -> Sequence[Prediction]:
+        """One prediction per validated row, in order, not logged: whoever calls this must log before answering. Rows
+        that come by column are answered by column, where one lane answers all and nothing is to be explained.
 
         Raises NoChampion; ValueError for more than `MOST_FACTORS` factors.
         """
@@ -133,6 +138,10 @@ class PredictionService:
             lane = self._panel(schema, rows[0].moment).lane(rows[0].student)
             [only] = self._said(lane, rows, explain)
             return [_prediction(schema, rows[0], lane, only, source, actor, new_id(), now())]
+        if isinstance(rows, ColumnRows) and not explain:
+            panel = self._panel(schema, rows.moment)
+            if rows.students is None or not panel.splits:
+                return _score_columns(schema, rows, panel.lane(None), source, actor)
         found: list[Prediction | None] = [None] * len(rows)
         ids, at = new_ids(len(rows)), now()
         for positions, lane in self._by_lane(schema, rows):
@@ -157,7 +166,7 @@ class PredictionService:
     def _said(self, lane: _Lane, rows: Sequence[ValidRow], explain: int) -> list[tuple[Answer, ...]]:
         """What a lane's models say about each row: its answers, then what was only heard."""
         if self._cache is None or len(rows) > CACHED:
-            return _ask(lane, [row.inputs for row in rows], explain)
+            return _ask(lane, _about([row.inputs for row in rows]), explain)
         prefix = lane.prefix + bytes([explain])
         if len(rows) == 1:
             return [_said_alone(self._cache, lane, rows[0], prefix, explain)]
@@ -165,7 +174,7 @@ class PredictionService:
         known = self._cache.get(keys)
         missing = [place for place, found in enumerate(known) if found is None]
         if missing:
-            fresh = _ask(lane, [rows[place].inputs for place in missing], explain)
+            fresh = _ask(lane, _about([rows[place].inputs for place in missing]), explain)
             self._cache.put([(keys[place], said) for place, said in zip(missing, fresh, strict=True)])
             for place, said in zip(missing, fresh, strict=True):
                 known[place] = said
@@ -209,15 +218,19 @@ def _answering(champion: Serving, tried: set[str]) -> _Seat:
     return _Seat(champion.predictor, champion.generation)
 
 
-def _ask(lane: _Lane, rows: Rows, explain: int) -> list[tuple[Answer, ...]]:
+def _about(rows: Rows) -> Ask:
+    return lambda predictor, generation, explain: predictor.answer(rows, generation=generation, explain=explain)
+
+
+def _ask(lane: _Lane, ask: Ask, explain: int) -> list[tuple[Answer, ...]]:
     said = []
     for seat in lane.answering:
-        given = None if seat.instead is None else _try(seat, rows, explain)
+        given = None if seat.instead is None else _try(seat, ask, explain)
         if given is None:
             champion = seat.instead or seat.predictor
-            given = champion.answer(rows, generation=seat.generation, explain=explain)
+            given = ask(champion, seat.generation, explain)
         said.append(given)
-    said += [heard for seat in lane.heard if (heard := _try(seat, rows, 0)) is not None]
+    said += [heard for seat in lane.heard if (heard := _try(seat, ask, 0)) is not None]
     return list(zip(*said, strict=True))
 
 
@@ -225,15 +238,15 @@ def _said_alone(cache: AnswerCache, lane: _Lane, row: ValidRow, prefix: bytes, e
     key = prefix + ENCODER.encode(row.inputs)
     [found] = cache.get([key])
     if found is None:
-        [found] = _ask(lane, [row.inputs], explain)
+        [found] = _ask(lane, _about([row.inputs]), explain)
         cache.put([(key, found)])
     return found
 
 
-def _try(seat: _Seat, rows: Rows, explain: int) -> list[Answer] | None:
+def _try(seat: _Seat, ask: Ask, explain: int) -> list[Answer] | None:
     """What a challenger says; None where it fails, whatever went wrong: nobody's answer may suffer from a trial."""
     try:
-        given = seat.predictor.answer(rows, generation=seat.generation, explain=explain)
+        given = ask(seat.predictor, seat.generation, explain)
     except Exception as error:  # its text may hold a student's values
         why = type(error).__name__
     else:
@@ -242,6 +255,35 @@ def _try(seat: _Seat, rows: Rows, explain: int) -> list[Answer] | None:
         why = "it answered with no number"
     log.warning("a challenger failed", extra={"fields": {"version": seat.predictor.version, "why": why}})
     return None
+
+
+def _score_columns(
+    schema: DomainSchema, rows: ColumnRows, lane: _Lane, source: str, actor: str | None
+) -> PackedPredictions:
+    """Predictions of rows that one lane answers, in the form in which they are kept: no record is made for a row, and
+    its answers are written once, for the log and for whoever asked."""
+    n, places = len(rows), len(lane.answering)
+    said = _ask(lane, lambda predictor, generation, _: predictor.answer_columns(rows.inputs, generation=generation), 0)
+    ids = new_ids(n)
+    check_answers(zip(ids, said, strict=True))
+    nobody: Sequence[str | None] = [None] * n
+    shadow = json_texts([one[places:] for one in said]) if len(said[0]) > places else [""] * n
+    return PackedPredictions(
+        {
+            "id": ids,
+            "domain": [schema.name] * n,
+            "moment": [rows.moment] * n,
+            "inputs": object_texts(rows.inputs),
+            "answers": json_texts([one[:places] for one in said] if len(said[0]) > places else said),
+            "source": [source] * n,
+            "at": [micros(now())] * n,
+            "student": rows.students or nobody,
+            "group": rows.groups or nobody,
+            "period": rows.periods or nobody,
+            "actor": [actor] * n,
+            "shadow": shadow,
+        }
+    )
 
 
 def _prediction(

@@ -14,9 +14,10 @@ import msgspec
 from msgspec import UNSET
 
 from preprocessing import rules
+from preprocessing.columns import ColumnRows
 from preprocessing.pii import pseudonym
 from preprocessing.request import row_type
-from preprocessing.rows import ValidRow, read_placing, validate_rows
+from preprocessing.rows import Cell, ValidRow, read_placing, validate_rows
 from preprocessing.rules import BadData, Problem
 from preprocessing.schema import DomainSchema
 
@@ -29,7 +30,9 @@ TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 DEEP = 1_000  # records or lists within one another
 SPARE = 20  # fields of a row that nobody asked for
 BYTE = re.compile(r"\(byte (\d+)\)")
+FEW = 50  # rows of a body up to which each by itself is sooner than a look at every column
 Values = tuple[Any, ...]
+Column = Sequence[Any]
 
 
 class MalformedBody(ValueError):
@@ -59,6 +62,7 @@ class RowReader:
         self._student = columns.index(schema.student.name) if schema.student else None
         self._group = [columns.index(name) for name in schema.group]
         self._period = columns.index(schema.period) if schema.period else None
+        self._may_be_absent = [place for place, field in enumerate(msgspec.structs.fields(row)) if not field.required]
         self._grouped_by_inputs = any(place < len(names) for place in (*self._group, self._period) if place is not None)
 
     def one(self, body: bytes, *, moment: str | None = None) -> ValidRow:
@@ -70,7 +74,7 @@ class RowReader:
         quick = self._all_quick(body, [struct], moment)
         return (quick or self._by_rules([body], [_record(_json(body))], moment))[0]
 
-    def many(self, body: bytes, *, limit: int, moment: str | None = None) -> list[ValidRow]:
+    def many(self, body: bytes, *, limit: int, moment: str | None = None) -> Sequence[ValidRow]:
         """The rows in a body: a list, or {"students": list}. Raises as `one` does, and TooManyRows above `limit`."""
         try:
             decoded = self._many.decode(body)
@@ -83,7 +87,7 @@ class RowReader:
         quick = self._all_quick(body, structs, moment, around=0 if listed else 1)
         return quick or self._by_rules([body], _records(_json(body), limit), moment)
 
-    def lines(self, body: bytes, *, limit: int, moment: str | None = None) -> list[ValidRow]:
+    def lines(self, body: bytes, *, limit: int, moment: str | None = None) -> Sequence[ValidRow]:
         """The rows in JSON lines: an object on each, empty lines aside. Raises as `many` does."""
         self._check_size(body, limit, lines=True)
         try:
@@ -116,13 +120,19 @@ class RowReader:
         *,
         around: int = 0,
         lines: bool = False,
-    ) -> list[ValidRow]:
-        """The rows, or none where it takes the rules to say what is wrong, or that nothing is.
+    ) -> Sequence[ValidRow]:
+        """The rows, or none where it takes the rules to say what is wrong, or that nothing is. Many are read by column
+        where all are of one moment.
 
         around: keys outside the rows. lines: one row on each. Where a body has as many colons as there are keys, none
         of them stands in a text and no key is given twice (a decoder keeps the last and says nothing).
         """
         number = self._number(moment)
+        if len(structs) > FEW:
+            table = _Table(structs, self._may_be_absent)
+            found = self._by_column(table, number)
+            if found and (body.count(b":") == around + table.keys or not given_twice(_texts(body, lines))):
+                return found
         rows, keys = [], around
         for place, struct in enumerate(structs, 1):
             values = msgspec.structs.astuple(struct)
@@ -134,7 +144,49 @@ class RowReader:
             rows.append(row)
         if body.count(b":") == keys:
             return rows
-        return [] if given_twice(_filled_lines(body) if lines else [body]) else rows
+        return [] if given_twice(_texts(body, lines)) else rows
+
+    def _by_column(self, table: "_Table", moment: int | None) -> ColumnRows | None:
+        """The rows of a table; None where they are of several moments, or where it takes the rules to judge them."""
+        number = self._latest_of_all(table) if moment is None else moment
+        if number is None or not self._read_levels(table):
+            return None
+        at = self._moments[number]
+        if not at.names or (at.number and any(table.missing.get(place) for place in at.needed)):
+            return None
+        inputs = dict(zip(at.names, at.inputs(tuple(table.columns)), strict=True))
+        if not self._grouped_by_inputs and all(
+            table.missing.get(place) == table.rows for place in range(self._features, len(table.columns))
+        ):
+            return ColumnRows(at.name, inputs)
+        places = [self._place(values) for values in zip(*table.columns, strict=True)]
+        if None in places:
+            return None
+        students, groups, periods = zip(*places, strict=True)
+        return ColumnRows(at.name, inputs, students=students, groups=groups, periods=periods)
+
+    def _read_levels(self, table: "_Table") -> bool:
+        """Whether the open columns of a table hold levels, spelled as the domain spells them afterwards."""
+        for place, feature in self._open:
+            column = table.columns[place]
+            spelled: dict[Cell, Cell] = {}
+            for value in set(column) - {None, *feature.levels}:
+                spelled[value], _ = rules.read_level(feature, value, exact=True)
+                if spelled[value] is None:
+                    return False
+            if spelled:
+                table.columns[place] = [spelled.get(value, value) for value in column]
+        return True
+
+    def _latest_of_all(self, table: "_Table") -> int | None:
+        """The latest moment, in time, of which every row has a value; None where rows are of several."""
+        for number in range(len(self._moments) - 1, 0, -1):
+            new = self._moments[number].new
+            if any(not table.missing.get(place) for place in new):
+                return number
+            if any(table.missing[place] < table.rows for place in new):
+                return None
+        return 0
 
     def _number(self, moment: str | None) -> int | None:
         if moment is None:
@@ -198,8 +250,25 @@ class RowReader:
         return 0
 
 
+class _Table:
+    """Decoded rows by column. missing: how many cells a column lacks, where it may lack any. keys: given in all."""
+
+    def __init__(self, structs: Sequence[msgspec.Struct], may_be_absent: Sequence[int]) -> None:
+        self.rows = len(structs)
+        self.columns: list[Column] = list(zip(*map(msgspec.structs.astuple, structs), strict=True))
+        self.keys = self.rows * len(self.columns)
+        self.missing: dict[int, int] = {}
+        for place in may_be_absent:
+            column = self.columns[place]
+            absent = column.count(UNSET)
+            if absent:
+                self.keys -= absent
+                self.columns[place] = [None] * absent if absent == self.rows else _without_unset(column)
+            self.missing[place] = self.columns[place].count(None)
+
+
 class _Moment:
-    """One moment of a schema, as places in a row's values. new: known from it on."""
+    """One moment of a schema, as places in a row's values. new: known from it on. needed: by every row."""
 
     def __init__(self, schema: DomainSchema, number: int) -> None:
         known = [(p, f) for p, f in enumerate(schema.features) if rules.moment_index(schema, f) <= number]
@@ -207,7 +276,8 @@ class _Moment:
         self.name = schema.moments[number]
         self.names = tuple(feature.name for _, feature in known)
         self.inputs = _getter([place for place, _ in known])
-        self.required = _getter([place for place, feature in known if not feature.optional])
+        self.needed = [place for place, feature in known if not feature.optional]
+        self.required = _getter(self.needed)
         self.new = tuple(p for p, feature in known if rules.moment_index(schema, feature) == number)
 
 
@@ -221,7 +291,7 @@ def _getter(places: list[int]) -> Callable[[Values], Values]:
     return itemgetter(*places)
 
 
-def _without_unset(values: Values) -> Values:
+def _without_unset(values: Column) -> Values:
     return tuple([None if value is UNSET else value for value in values])
 
 
@@ -268,6 +338,10 @@ def _twice(value: object, row: int | None) -> list[Problem]:
     keys = value.twice if isinstance(value, _Object) else ()
     rule = "is given more than once; which one counts?"
     return [Problem(file=REQUEST, row=row, column=key[: rules.SHOWN], value=None, rule=rule) for key in keys]
+
+
+def _texts(body: bytes, lines: bool) -> list[bytes]:
+    return _filled_lines(body) if lines else [body]
 
 
 def _filled_lines(body: bytes) -> list[bytes]:

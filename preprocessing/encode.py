@@ -106,7 +106,8 @@ def _level_numbers(part: CategoricalPart, frame: "pl.DataFrame") -> NDArray[np.i
 
 def encode_rows(encoding: Encoding, rows: Sequence[Mapping[str, Cell]]) -> NDArray[np.float32]:
     """The `rows` (column name to value) as (n, width) float32; needs numpy alone."""
-    cells = {part.name: [row.get(part.name) for row in rows] for part in (*encoding.numeric, *encoding.categorical)}
+    parts: tuple[NumericPart | CategoricalPart, ...] = (*encoding.numeric, *encoding.categorical)
+    cells = {part.name: [row.get(part.name) for row in rows] for part in parts}
     return encode_columns(encoding, len(rows), *number_cells(encoding, cells))
 
 
@@ -115,11 +116,12 @@ def number_cells(encoding: Encoding, cells: Mapping[str, Sequence[Cell]]) -> Num
     numeric = {part.name: np.array(cells[part.name], dtype=np.float64) for part in encoding.numeric}  # None: NaN
     codes = {}
     for part in encoding.categorical:
-        column, numbers = cells[part.name], {level: code for code, level in enumerate(part.levels)}
+        column = cells[part.name]
+        numbers: dict[Cell, int] = {level: code for code, level in enumerate(part.levels)}
         try:
-            codes[part.name] = np.fromiter(map(numbers.__getitem__, column), np.int32, len(column))  # type: ignore[arg-type]
+            codes[part.name] = np.fromiter(map(numbers.__getitem__, column), np.int32, len(column))
         except KeyError:  # a level that is missing or unknown; to ask for that everywhere takes twice as long
-            codes[part.name] = np.array([numbers.get(cell, MISSING) for cell in column], dtype=np.int32)  # type: ignore[call-overload]
+            codes[part.name] = np.array([numbers.get(cell, MISSING) for cell in column], dtype=np.int32)
     return NumberedColumns(numeric, codes)
 
 

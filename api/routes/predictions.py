@@ -7,14 +7,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.roles import Principal, require_groups
-from api.admission import needs, principal_of
-from api.bodies import MEGABYTE, read_command, read_uploads
+from api.bodies import MEGABYTE
 from api.head import HEAD
 from api.hot import EXPLAINED, Question, row_limit, say_many, wants_lines
-from api.lookup import PSEUDONYM_LENGTH, Instant, NotFound, at_utc, moment_of, noted, pseudonym_of, running, schema_of
+from api.lookup import PSEUDONYM_LENGTH, Instant, NotFound, at_utc, noted, pseudonym_of, running, schema_of
+from api.needs import needs, principal_of
 from api.openapi import answers, takes, takes_file
+from api.question import moment_of
 from api.running import Running
 from api.together import SOURCE
+from api.uploads import read_command, read_uploads
 from api.wire import Find, FoundPredictions, Said, SaidMany, respond
 from database.records import Prediction
 from model.explain import MOST_FACTORS
@@ -70,7 +72,7 @@ async def predict_batch(
 
 def _predict_file(
     service: Running, domain: str, content: bytes, name: str, question: Question, principal: Principal
-) -> list[Prediction]:
+) -> Sequence[Prediction]:
     from preprocessing.read import read_table
     from preprocessing.validate import rows_of, validate_table
 
