@@ -27,9 +27,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from settings import Settings, UnsafeStart
+from settings import Settings, UnsafeStart, variable
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+SAYS = (
+    "Predict how students will do, watch whether that still holds, and replace a model only with proof.\n\n"
+    "Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage, 75 busy, try later."
+)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=SAYS)
 domain_app = typer.Typer(no_args_is_help=True, help="The domains: what is predicted from which columns.")
 models_app = typer.Typer(no_args_is_help=True, help="Model versions and who is champion.")
 app.add_typer(domain_app, name="domain")
@@ -278,8 +282,10 @@ def predict(
         options: Any = {"secret": home.secret, "moment": moment, "explain": explain, "progress": progress}
         answered = predict_file(home.service, domain, file, **options)
         text = answers_csv(*answered, home.schemas[domain].targets)
+        learned = _learned_from_examples(home, domain)
     _write(text, output)
-    err.print(f"{len(answered.predictions)} predictions logged")
+    err.print(f"{len(answered.predictions):,} predictions logged")
+    err.print(learned, style="yellow", end="")
 
 
 @app.command()
@@ -305,6 +311,7 @@ def score(
             scored = score_file(
                 home, domain, file, output, moment=moment, log=log, skip_bad_rows=skip_bad_rows, progress=progress
             )
+            learned = _learned_from_examples(home, domain)
     except BadData as error:
         if problems:
             problems.write_text(problems_csv(error.problems), encoding="utf-8")
@@ -316,6 +323,21 @@ def score(
     for line in scored.remarks:
         err.print(line)
     err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
+    err.print(learned, style="yellow", end="")
+
+
+def _learned_from_examples(home: Any, domain: str) -> str:
+    """A line to print where a champion of the domain learned from generated examples; else nothing."""
+    from model.bundle import EXAMPLES
+
+    serving = {one.version for one in home.store.champions() if one.domain == domain}
+    sources = {model.lineage.get("source") for model in home.store.models() if model.version in serving}
+    if EXAMPLES not in sources:
+        return ""
+    return (
+        f"not for real students: {domain} is answered by a model of generated examples; "
+        f"train it on your own records: gradewatch train --domain {domain} --data FILE\n"
+    )
 
 
 @drift_app.callback()
@@ -917,6 +939,8 @@ def serve(
     from deployment.server import serve_api
 
     Settings().require_safe(host)
+    shown = f"[{host}]" if ":" in host else host
+    err.print(f"starting the API on http://{shown}:{port}; GET /ready says when it answers. Ctrl-C stops it")
     serve_api(host=host, port=port, workers=workers)
 
 
@@ -949,6 +973,7 @@ def loadtest(
 def security_check(
     url: Annotated[str, typer.Argument(help="Address of the service, such as http://127.0.0.1:8000.")],
     yes: Annotated[bool, typer.Option("--yes", help="It is mine to test, although it is another machine.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Print what is well, too.")] = False,
 ) -> None:
     """Look at a running service as a stranger would, and print what to mend. It changes nothing.
 
@@ -960,7 +985,10 @@ def security_check(
 
     require_consent(url, consent=yes)
     findings = check_service(url, key=key_of_environment())
-    out.print(findings_table(findings))
+    wrong = [finding for finding in findings if not finding.safe]
+    if every or wrong:
+        out.print(findings_table(findings if every else wrong))
+    out.print(f"{len(wrong)} finding{'' if len(wrong) == 1 else 's'} in {len(findings)} checks of {url}")
     raise typer.Exit(0 if all(finding.safe for finding in findings) else 1)
 
 
@@ -1002,8 +1030,9 @@ def _explain(error: Exception) -> int:
         return 1
     if isinstance(error, ValidationError):
         for fault in error.errors():
-            name = ".".join(map(str, fault["loc"]))
-            err.print(f"setting {name}: {fault['msg']}" if name else fault["msg"], style="red")
+            words = fault["msg"].removeprefix("Value error, ")
+            names = [variable(str(field)) for field in fault["loc"]]
+            err.print(": ".join([*names, words]), style="red", highlight=False)
         return 2
     if not isinstance(error, _refusals()):
         raise error

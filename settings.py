@@ -6,13 +6,12 @@ Only entry points import this; the packages below take plain values.
 import ipaddress
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 if TYPE_CHECKING:
     from model.home import Home
@@ -51,7 +50,24 @@ def _without_port(bind: str) -> str:
     return host.strip("[]") if colon and port.isdigit() and (":" not in host or host.startswith("[")) else bind
 
 
-class Settings(BaseSettings):
+def variable(setting: str) -> str:
+    """The environment variable that a setting is read from."""
+    return setting.upper() if setting.startswith("mongo_") else f"GRADEWATCH_{setting.upper()}"
+
+
+def _told(settings: Iterable[str]) -> dict[str, str]:
+    """Those of `settings` that the environment or the .env file sets; capitals do not matter."""
+    found: dict[str, str | None] = {}
+    if Path(".env").is_file():
+        from dotenv import dotenv_values
+
+        found |= dotenv_values(".env")
+    told = {name.upper(): value for name, value in [*found.items(), *os.environ.items()]}
+    values = ((setting, told.get(variable(setting))) for setting in settings)
+    return {setting: value for setting, value in values if value is not None}
+
+
+class Settings(BaseModel):
     """The settings, each from GRADEWATCH_<NAME>; MONGO_URI and MONGO_POOL_SIZE are read under those names.
 
     data_dir: where the embedded database, the models and the generated secret lie. database_url: sqlite:///FILE,
@@ -71,21 +87,15 @@ class Settings(BaseSettings):
     alerts, with commas; smtp_url: smtp://name:password@host:587 or smtps://…, with ?from=ADDRESS where it must be said.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="GRADEWATCH_",
-        env_file=".env",
-        extra="ignore",
-        populate_by_name=True,
-        hide_input_in_errors=True,  # an error message must not show the secret
-    )
+    model_config = ConfigDict(hide_input_in_errors=True)  # an error message must not show the secret
 
     environment: Literal["development", "production"] = "development"
     data_dir: Path = Path(".gradewatch")
     database_url: str = ""
     domains_dir: Path | None = None
     pseudonym_secret: SecretStr | None = None
-    mongo_uri: str | None = Field(default=None, validation_alias="MONGO_URI")
-    mongo_pool_size: int = Field(default=10, ge=1, validation_alias="MONGO_POOL_SIZE")
+    mongo_uri: str | None = None
+    mongo_pool_size: int = Field(default=10, ge=1)
     window: int = Field(default=20_000, ge=100)
     poll_seconds: float = Field(default=1.0, gt=0)
     allowed_hosts: str = "127.0.0.1,localhost,::1"
@@ -107,6 +117,10 @@ class Settings(BaseSettings):
     alert_secret: SecretStr = SecretStr("")
     alert_email: str = ""
     smtp_url: SecretStr = SecretStr("")
+
+    def __init__(self, **given: Any) -> None:
+        """What is `given`, else what the environment says, else a .env file in the working folder."""
+        super().__init__(**{**_told(type(self).model_fields), **given})
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -153,6 +167,13 @@ class Settings(BaseSettings):
             ):
                 raise ValueError(f"{origin!r} is no origin; write https://name or https://name:port, without a path")
         return text
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("write redis://host:6379/0, or rediss:// for TLS")
+        return url
 
     @field_validator("rate_limit")
     @classmethod

@@ -1,17 +1,13 @@
-"""Who is let in: sets the principal of every request, counts its requests, and lets routes state what they need.
+"""Who is let in: sets the principal of every request and counts its requests.
 
 The door asks it before every route, the hot road's and the framework's. It knows no route.
 """
 
 import ipaddress
-from typing import Any
 
-from fastapi import Depends, Request, Security
-from fastapi.openapi.models import HTTPBearer
-from fastapi.security.base import SecurityBase
 from starlette.types import Scope
 
-from access.roles import ANONYMOUS, LOCAL, MEANING, Permission, Principal, Unauthenticated, require
+from access.roles import ANONYMOUS, LOCAL, Principal, Unauthenticated
 from api.credentials import Credentials
 from api.head import Head, TooManyHeaders
 from api.limits import Limit, Spent, parse_limit
@@ -121,39 +117,3 @@ def address(scope: Scope) -> str:
     """Where a request comes from, as the server says; "unknown" behind a socket file."""
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
-
-
-def principal_of(request: Request) -> Principal:
-    """Whoever asks, as a FastAPI dependency."""
-    found: Principal = request.scope[PRINCIPAL]
-    return found
-
-
-SCHEME = "permission"
-"""Under which FastAPI's page has a route's permission; `api.openapi` writes the ways to show one in its place."""
-
-
-class Needs(SecurityBase):
-    """What a route needs, as its dependency: the permission, in the domain that the address names, if it names one."""
-
-    def __init__(self, permission: Permission) -> None:
-        self.permission = permission
-        self.model = HTTPBearer(description=MEANING[permission])
-        self.scheme_name = SCHEME
-
-    async def __call__(self, request: Request) -> None:
-        domain = request.path_params.get("domain") or request.query_params.get("domain")
-        require(principal_of(request), self.permission, domain)
-
-
-async def anyone() -> None:
-    """States of a route that it needs no permission."""
-
-
-OPEN = Depends(anyone)
-"""For the `dependencies` of a route that needs no permission: every route has this or `needs`."""
-
-
-def needs(permission: Permission) -> Any:
-    """For a route's `dependencies`: whoever asks must have `permission`."""
-    return Security(Needs(permission), scopes=[permission])

@@ -1,4 +1,4 @@
-"""The HTTP service: `uvicorn api.app:app`. Puts routes, refusals and the hot road together; computes nothing.
+"""The HTTP service: `uvicorn api.app:app`. Puts the door, the hot road, the probes and the framework together.
 
 Importing this opens nothing and reads no setting; the lifespan of the application does, and closes what it opened.
 """
@@ -7,31 +7,26 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Collection, Iterator
+import traceback
+from asyncio import Future
+from collections.abc import AsyncIterator, Collection
 from functools import partial
-from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.door import Door
-from api.errors import Refusals, handle
+from api.hot import ROUTE
 from api.logs import configure_logs
 from api.metrics import Metrics
-from api.openapi import describe
-from api.pages import router as pages
-from api.routes import access, batches, domains, drift, health, models, outcomes, predictions, retraining, trials
-from api.running import open_running
+from api.probes import PROBES
+from api.running import Running, open_running
 from api.telemetry import open_telemetry
 from api.watch import told_to_stop
 from settings import Settings, told_host
 
-ROUTERS = (health, access, domains, models, trials, predictions, batches, outcomes, drift, retraining)
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST", "PUT", "DELETE"],
@@ -43,46 +38,77 @@ CORS: dict[str, Any] = {
 """What an admitted page may send and read. No cookies: who asks is said in a header, by key or token."""
 
 
-class Service(FastAPI):
-    """FastAPI with the door and the hot road before it: even its own entrance is dearer than a prediction."""
+class Service:
+    """The application: the door, and behind it what is neither on the hot road nor a probe.
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    running: the open parts, for as long as it lives.
+    """
+
+    running: Running
+
+    def __init__(self, settings: Settings | None) -> None:
         self.metrics = Metrics()
-        self.door = Door(super().__call__, self.metrics)
+        self.door = Door(self._answer, self.metrics)
+        self._settings = settings
         self._entrance: ASGIApp = self.door
+        self._framework: FastAPI | None = None
+        self._making: Future[FastAPI] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._entrance(scope, receive, send)
 
-    def methods_at(self, path: str) -> list[str]:
-        """What the framework's routes take at an address: those of the first path that fits it."""
-        first = next((one.path for one in _routes() if one.path_regex.match(path)), None)
-        return [method for one in _routes() if one.path == first for method in sorted(one.methods or ())]
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the door lets through and does not answer itself."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if scope["type"] == "http" and scope["method"] == "GET" and path in PROBES:
+            scope[ROUTE] = path
+            answer = await PROBES[path](self, scope)
+            await answer(scope, receive, send)
+            return
+        framework = self._framework or await self._make_framework()
+        await framework(scope, receive, send)
 
-    def admit_pages(self, origins: Collection[str]) -> None:
-        """Let browsers show answers to pages of these other sites (CORS), and nobody else's."""
-        self._entrance = self.door if not origins else CORSMiddleware(self.door, allow_origins=list(origins), **CORS)
+    def framework(self) -> "FastAPI":
+        """All other routes, made anew; takes a third of a second the first time."""
+        from api.framework import create_framework
 
+        return create_framework(self)
 
-def _routes() -> Iterator[APIRoute]:
-    for module in ROUTERS:
-        yield from (route for route in module.router.routes if isinstance(route, APIRoute))
+    async def _make_framework(self) -> "FastAPI":
+        """Makes the framework once, in a thread: predictions go on meanwhile, and a caller who goes away stops
+        nothing."""
+        if self._making is None:
+            self._making = asyncio.ensure_future(asyncio.to_thread(self.framework))
+        self._framework = await asyncio.shield(self._making)
+        return self._framework
 
-
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; `settings` are read from the environment when it starts, where none are given."""
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The application's life, as ASGI has it: open, serve until told to stop, close."""
+        await receive()
+        begun = False
+        try:
+            async with self._open():
+                await send({"type": "lifespan.startup.complete"})
+                begun = True
+                await receive()
+        except BaseException:
+            what = "lifespan.shutdown.failed" if begun else "lifespan.startup.failed"
+            await send({"type": what, "message": traceback.format_exc()})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Service) -> AsyncIterator[None]:
+    async def _open(self) -> AsyncIterator[None]:
         configure_logs()
-        chosen = settings or Settings()
+        chosen = self._settings or Settings()
         chosen.require_safe(told_host(sys.argv, os.environ))
-        async with open_running(chosen) as running:
-            app.state.running = running
-            app.admit_pages(running.origins)
+        async with open_running(chosen) as self.running:
+            self._admit_pages(self.running.origins)
             telemetry = open_telemetry()
-            stop = partial(app.door.open(running, telemetry).stop, chosen.stop_seconds)
+            stop = partial(self.door.open(self.running, telemetry).stop, chosen.stop_seconds)
             try:
                 with told_to_stop(stop, notice_seconds=chosen.notice_seconds):
                     yield
@@ -90,16 +116,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 if telemetry:
                     await asyncio.to_thread(telemetry.close)
 
-    app = Service(title="Gradewatch", version=version("gradewatch"), lifespan=lifespan, docs_url=None, redoc_url=None)
+    def _admit_pages(self, origins: Collection[str]) -> None:
+        """Let browsers show answers to pages of these other sites (CORS), and nobody else's."""
+        if origins:
+            from starlette.middleware.cors import CORSMiddleware
 
-    for module in ROUTERS:
-        app.include_router(module.router)
-    app.include_router(pages)
-    app.add_middleware(Refusals)  # within the framework too, which else answers in words of its own
-    app.add_exception_handler(HTTPException, handle)
-    app.add_exception_handler(RequestValidationError, handle)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # as FastAPI's manual says
-    return app
+            self._entrance = CORSMiddleware(self.door, allow_origins=list(origins), **CORS)
+
+
+def create_app(settings: Settings | None = None) -> Service:
+    """The application; `settings` are read from the environment when it starts, where none are given."""
+    return Service(settings)
 
 
 def __getattr__(name: str) -> Any:

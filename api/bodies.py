@@ -1,18 +1,14 @@
-"""Takes a request's body within its limits: raw bytes, one JSON record, or an uploaded file.
+"""Takes a request's body within its limits, as raw bytes.
 
 What a body means is read elsewhere.
 """
 
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
-import msgspec
-from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.types import Message, Receive
+from starlette.types import Receive
 
-from api.head import HEAD, Head
-from preprocessing.bodies import MalformedBody
+from api.head import Head
 
 MEGABYTE = 1_000_000
 COMMAND_BYTES = 64_000  # of a body that only says what to do
@@ -28,8 +24,6 @@ KINDS: "dict[str, Kind]" = {
     "application/x-jsonlines": "lines",
 }
 """By content type; every other one is a file."""
-
-T = TypeVar("T")
 
 
 class BodyTooLarge(ValueError):
@@ -50,13 +44,6 @@ class UnsupportedBody(ValueError):
 
 class NoFile(ValueError):
     """An upload without a file in it."""
-
-
-class Upload(NamedTuple):
-    """A file as it came. name: what the sender calls it, for messages and listings."""
-
-    name: str
-    content: bytes
 
 
 Kind = Literal["json", "lines", "file"]
@@ -115,49 +102,3 @@ async def read_body(receive: Receive, limit: int, declared: int = 0) -> bytes:
 
 def _size(count: int) -> str:
     return f"{count / MEGABYTE:.4g} MB" if count >= MEGABYTE else f"{count:,} bytes"
-
-
-async def read_command(request: Request, kind: type[T]) -> T:
-    """The record of `kind` in a small JSON body; an empty one is an empty record. Raises MalformedBody."""
-    body = await read_body(request.receive, COMMAND_BYTES, form_of(request.scope[HEAD]).declared)
-    try:
-        return msgspec.json.decode(body if body.strip() else b"{}", type=kind)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise MalformedBody(str(error)) from None
-
-
-async def read_uploads(request: Request, limit: int) -> dict[str, Upload]:
-    """The files of a multipart form by field name, or a raw body as the file "file". Raises BodyTooLarge, NoFile."""
-    declared, kind = form_of(request.scope[HEAD]).declared, request.headers.get("content-type", "")
-    if declared > limit:
-        raise BodyTooLarge(limit, declared)
-    if not kind.startswith("multipart/form-data"):
-        body = await read_body(request.receive, limit)
-        if not body:
-            raise NoFile("send a file: as field 'file' of a multipart form, or as the body itself")
-        return {"file": Upload(request.headers.get("x-file-name", "upload")[:100], body)}
-    limited = Request(request.scope, _limited(request.receive, limit))
-    async with limited.form() as form:
-        uploads = {
-            name: Upload((value.filename or name)[:100], await value.read())
-            for name, value in form.items()
-            if isinstance(value, UploadFile)
-        }
-    if "file" not in uploads:
-        raise NoFile(f"the form has no file in its field 'file'; it has {', '.join(form) or 'no field at all'}")
-    return uploads
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    """`receive`, raising BodyTooLarge when the bytes of all messages together are more than `limit`."""
-    size = 0
-
-    async def limited() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise BodyTooLarge(limit)
-        return message
-
-    return limited

@@ -5,15 +5,13 @@ student data: values that may identify a person are left out where the problems 
 """
 
 import logging
-from collections.abc import Iterator
+from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from preprocessing.rules import BadData, Problem
 
@@ -68,14 +66,14 @@ TABLE: dict[str, Refusal] = {
     "drift.report:NotComparable": Refusal(422),
     "drift.column:ProfileError": Refusal(422),
     "retraining.champions:UnknownChampion": Refusal(404),
-    "api.lookup:BadQuestion": Refusal(422),
+    "api.question:BadQuestion": Refusal(422),
 }
 """By name, since some live in modules that a process serving JSON never imports."""
 
 ERROR = "gradewatch.error"
 """Key of a scope under which the name of the exception stands that its request ended in."""
 
-NOT_ALLOWED = 405
+NOT_FOUND, NOT_ALLOWED = 404, 405
 UNAVAILABLE = "the database does not answer; nothing of this request was kept; try again"
 
 
@@ -100,11 +98,8 @@ def refusal_of(error: BaseException) -> Refusal | None:
 def answer_error(error: Exception) -> Response:
     """The answer to a request that ended in `error`; a fault of ours is logged and not described."""
     if isinstance(error, HTTPException):
-        document = ProblemDocument(title="HTTPException", status=error.status_code, detail=str(error.detail))
+        document = ProblemDocument(title=name_of(error), status=error.status_code, detail=_framework_words(error))
         return _respond(document, dict(error.headers or {}))
-    if isinstance(error, RequestValidationError):
-        problems = tuple(_parameter_problems(error))
-        return _respond(_bad_data("BadParameter", BadData(problems)))
     refusal = refusal_of(error)
     if refusal is None:
         log.error("request failed", exc_info=error)
@@ -121,16 +116,24 @@ def answer_error(error: Exception) -> Response:
     return _respond(ProblemDocument(title=title, status=refusal.status, detail=detail), headers)
 
 
+def name_of(error: BaseException) -> str:
+    """What kind of refusal `error` is, in one word: an answer's `title` and the metrics' `reason`."""
+    if isinstance(error, HTTPException):  # the framework's own, which has one name for all of them
+        return HTTPStatus(error.status_code).phrase.title().replace(" ", "").replace("-", "")
+    return type(error).__name__
+
+
+def _framework_words(error: HTTPException) -> str:
+    if error.status_code == NOT_FOUND:
+        return "there is no such address; /docs lists those there are"
+    if error.status_code == NOT_ALLOWED:
+        return "this address does not take that method; the header Allow names those that it does"
+    return str(error.detail)
+
+
 def _bad_data(title: str, error: BadData) -> ProblemDocument:
     detail = f"{error.total:,} problem{'s' if error.total != 1 else ''}; nothing of this request was kept"
     return ProblemDocument(title=title, status=422, detail=detail, problems=error.problems, problem_count=error.total)
-
-
-def _parameter_problems(error: RequestValidationError) -> Iterator[Problem]:
-    """What is wrong with an address or its question mark's part. Values are not repeated."""
-    for fault in error.errors():
-        place, *names = (str(part) for part in fault["loc"])
-        yield Problem(file=place, row=None, column=".".join(names) or None, value=None, rule=str(fault["msg"]))
 
 
 def _respond(document: ProblemDocument, headers: dict[str, str] | None = None) -> Response:
@@ -138,40 +141,9 @@ def _respond(document: ProblemDocument, headers: dict[str, str] | None = None) -
     return Response(body, document.status, headers, media_type="application/problem+json")
 
 
-async def handle(request: Request, error: Exception) -> Response:
-    """`answer_error`, as FastAPI calls its exception handlers."""
-    request.scope[ERROR] = type(error).__name__
-    answer = answer_error(error)
-    if answer.status_code == NOT_ALLOWED:  # the framework names the methods of one route of that address, not of all
-        answer.headers["allow"] = ", ".join(request.app.methods_at(request.url.path))
-    return answer
-
-
-class Refusals:
-    """Answers every exception of the application inside it that has not begun to answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        except Exception as error:  # whatever it is, the caller gets an answer
-            if begun or scope["type"] != "http":
-                raise
-            await refuse(error, scope, receive, send)
-
-
 async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request that ended in `error`, and note under ERROR which it was."""
-    scope[ERROR] = type(error).__name__
+    scope[ERROR] = name_of(error)
     await (_problems_file(scope, error) or answer_error(error))(scope, receive, send)
 
 

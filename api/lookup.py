@@ -8,7 +8,8 @@ from fastapi import Request
 from pydantic import BeforeValidator
 
 from access.journal import Action, note
-from api.admission import principal_of
+from api.needs import principal_of
+from api.question import BadQuestion, moment_of
 from api.running import Running
 from database.records import ChampionKey
 from preprocessing.schema import DomainSchema
@@ -23,13 +24,9 @@ class NotFound(LookupError):
     """No record of that id."""
 
 
-class BadQuestion(ValueError):
-    """A question whose parts do not go together, or a value that is none of those there are."""
-
-
 def running(request: Request) -> Running:
     """The open parts of the service, as a FastAPI dependency."""
-    found: Running = request.app.state.running
+    found: Running = request.app.state.service.running
     return found
 
 
@@ -42,13 +39,6 @@ def noted(request: Request, action: Action, domain: str | None = None, **details
 def schema_of(service: Running, domain: str) -> DomainSchema:
     """The schema of `domain`. Raises UnknownDomain."""
     return service.predictions.schema(domain)
-
-
-def moment_of(schema: DomainSchema, moment: str | None) -> str | None:
-    """`moment`, if the domain has it. Raises BadQuestion."""
-    if moment is not None and moment not in schema.moments:
-        raise BadQuestion(f"moment {moment!r:.80} is none of {', '.join(schema.moments)}")
-    return moment
 
 
 def keys_of(schema: DomainSchema, target: str | None, moment: str | None) -> list[ChampionKey]:

@@ -10,9 +10,9 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.admission import SCHEME
 from api.errors import ProblemDocument
 from api.hot import SEED_ROUTES
+from api.needs import SCHEME
 from api.running import Running
 from api.wire import SHOWN
 from preprocessing.request import example_row, row_type, type_name
@@ -58,7 +58,7 @@ def describe(app: FastAPI) -> Document:
     """The OpenAPI document, made once per process."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        running: Running | None = getattr(app.state, "running", None)
+        running: Running | None = getattr(app.state.service, "running", None)
         schemas = list(running.home.schemas.values()) if running else []
         app.openapi_schema = _complete(document, schemas, signing_in=running is None or running.credentials is not None)
     return app.openapi_schema

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import FileResponse, HTMLResponse
 
-from api.admission import OPEN
 from api.lookup import NotFound
+from api.needs import OPEN
 
 router = APIRouter(include_in_schema=False)
 

@@ -100,6 +100,7 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
     """Everything open and kept fresh; on leaving, what was queued is logged before the store closes."""
     running = await asyncio.to_thread(_open, settings)
     gc.freeze()  # what is open now stays: no later collection needs to look through it
+    gc.enable()
     kept = [_keep_fresh(running), _keep_known(running), running.limiter.share(), running.attempts.keep_writing()]
     tasks = [asyncio.create_task(one) for one in kept]
     try:

@@ -3,6 +3,7 @@
 It reads no setting: what the service itself limits, it limits under every server.
 """
 
+import gc
 from typing import Any
 
 OPTIONS: dict[str, Any] = {
@@ -18,6 +19,7 @@ OPTIONS: dict[str, Any] = {
 
 def serve_api(*, host: str, port: int, workers: int = 1) -> None:
     """Serve until told to stop. workers: processes that share the address; each has its own memory and metrics."""
+    gc.disable()  # nothing that is loaded at start is garbage; `api.running` turns it on when all is open
     import uvicorn
 
     from deployment.protocol import OneWriteProtocol

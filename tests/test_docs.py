@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 from cli import app
-from settings import Settings
+from settings import Settings, variable
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -22,7 +22,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 def test_every_setting_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     names = [
-        str(field.validation_alias or f"GRADEWATCH_{name.upper()}") for name, field in Settings.model_fields.items()
+        variable(name) for name in Settings.model_fields
     ]
     assert [name for name in names if f"`{name}`" not in page] == []
 

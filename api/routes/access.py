@@ -9,12 +9,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from access.journal import note
 from access.roles import ANONYMOUS, Unauthenticated
 from access.users import is_password
-from api.admission import OPEN, PRINCIPAL, TooManyRequests, address, needs
+from api.admission import PRINCIPAL, TooManyRequests, address
 from api.bodies import COMMAND_BYTES, read_body
 from api.credentials import Credentials
 from api.limits import Limit
-from api.lookup import BadQuestion, Instant, NotFound, at_utc, running
+from api.lookup import Instant, NotFound, at_utc, running
+from api.needs import OPEN, needs
 from api.openapi import answers
+from api.question import BadQuestion
 from api.running import Running
 from api.wire import Accesses, Token, respond
 from database.records import now

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.admission import needs
-from api.bodies import MEGABYTE, Upload, read_uploads
+from api.bodies import MEGABYTE
 from api.lookup import noted, running, schema_of
+from api.needs import needs
 from api.openapi import answers, takes_file
 from api.running import Running
+from api.uploads import Upload, read_uploads
 from api.wire import Batches, StoredBatch, respond
 from database.records import BatchKind
 from preprocessing.bodies import TooManyRows

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.admission import needs, principal_of
 from api.lookup import running, schema_of
+from api.needs import needs, principal_of
 from api.openapi import answers
 from api.running import Running
 from api.wire import Domains, DomainSummary, respond

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.roles import require
-from api.admission import needs, principal_of
-from api.bodies import read_command
 from api.lookup import keys_of, noted, running, schema_of
+from api.needs import needs, principal_of
 from api.openapi import answers, takes
 from api.running import Running
+from api.uploads import read_command
 from api.wire import Activate, Models, Rollback, Successions, respond
 from database.records import ChampionKey, Succession
 from model.registry import activate, rollback

@@ -5,11 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.admission import needs
-from api.bodies import MEGABYTE, Upload, read_uploads
+from api.bodies import MEGABYTE
 from api.lookup import Instant, at_utc, keys_of, noted, running, schema_of
+from api.needs import needs
 from api.openapi import answers, takes_file
 from api.running import Running
+from api.uploads import Upload, read_uploads
 from api.wire import StoredOutcomes, respond
 from model.performance import DomainPerformance, measure
 

@@ -6,12 +6,12 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.admission import needs
-from api.bodies import read_command
 from api.jobs import runs
 from api.lookup import NotFound, keys_of, noted, running, schema_of
+from api.needs import needs
 from api.openapi import answers, takes
 from api.running import Running
+from api.uploads import read_command
 from api.wire import Retrain, RetrainingRun, Retrainings, respond
 
 router = APIRouter(prefix="/api/v1/{domain}/retrain", tags=["retraining"])

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.admission import needs, principal_of
-from api.bodies import read_command
 from api.lookup import noted, running, schema_of
+from api.needs import needs, principal_of
 from api.openapi import answers, takes
 from api.running import Running
+from api.uploads import read_command
 from api.wire import StartTrial, Trials, respond
 from model.home import Home
 from model.registry import find_model, rows_of_models

@@ -22,12 +22,12 @@ from access.keys import create_key, revoke_key
 from access.records import Grant
 from access.roles import PERMISSIONS, Role
 from access.users import add_user, disable_user, set_grant
-from api.admission import OPEN, Needs
 from api.app import create_app
 from api.attempts import MOST, Attempt, Attempts
 from api.credentials import credential
 from api.head import Head
 from api.hot import SEED_ROUTES
+from api.needs import OPEN, Needs
 from database.records import Access
 from database.store import StoreUnavailable
 from tests.api.conftest import start
@@ -50,7 +50,7 @@ def needed(route: Any) -> str | None:
 
 def every_route() -> Iterator[Any]:
     """The application's routes, also those that newer versions of the framework keep within their routers."""
-    for one in create_app().routes:
+    for one in create_app().framework().routes:
         yield from one.original_router.routes if hasattr(one, "original_router") else [one]
 
 

@@ -155,7 +155,7 @@ def test_neither_pydantic_nor_the_framework_runs_on_the_hot_road(serve: Callable
 
 
 def test_importing_the_service_opens_nothing_and_reads_no_setting(tmp_path: Path) -> None:
-    script = "import api.app; api.app.app; api.app.app.openapi()"
+    script = "import api.app; api.app.app; api.app.app.framework().openapi()"
     environment = {"PYTHONPATH": str(ROOT), "GRADEWATCH_WINDOW": "no number"}
     done = subprocess.run(
         [sys.executable, "-c", script],
