@@ -93,7 +93,7 @@ def require(principal: Principal, permission: Permission, domain: str | None = N
         raise Unauthenticated("say who you are: send an API key or a token as Authorization: Bearer …, or X-API-Key")
     if permission not in principal.permissions:
         raise Forbidden(f"your role does not allow you to {MEANING[permission]}")
-    raise Forbidden("your access is confined to other domains")
+    raise Forbidden(f"you have no access to domain {domain}" if domain else "you have access to some domains only")
 
 
 def require_groups(principal: Principal, groups: Iterable[str | None]) -> None:
@@ -105,4 +105,5 @@ def require_groups(principal: Principal, groups: Iterable[str | None]) -> None:
         return
     outside = sum(group not in principal.groups for group in groups)
     if outside:
-        raise Forbidden(f"{outside:,} of these rows belong to groups that your access is not confined to")
+        rows = "1 row is" if outside == 1 else f"{outside:,} rows are"
+        raise Forbidden(f"{rows} of groups that you have no access to; nothing of this request was kept")

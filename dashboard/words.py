@@ -212,6 +212,8 @@ EVENTS: Mapping[str, str] = {
     "challenger_not_loaded": (
         "The challenger {version}, on trial against {champion}, could not be loaded: {why}. The champion answers alone"
     ),
+    "retraining_started": "A retraining run has begun",
+    "retraining_finished": "A retraining run has ended: {words}",
     "champion_not_loaded": "The champion {champion} (version {version}) could not be loaded: {why}",
 }
 

@@ -23,7 +23,9 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
     """Start both, print their addresses when they answer, stop both on Ctrl-C or when one ends. The exit code."""
     if taken := [port for port in (api_port, dashboard_port) if _taken(port)]:
         print(
-            f"port {' and '.join(map(str, taken))} is in use; stop what uses it, or give other ports", file=sys.stderr
+            f"in use: port {' and '.join(map(str, taken))}. Stop what uses it, or choose others: "
+            "gradewatch run --api-port 8010 --dashboard-port 8511",
+            file=sys.stderr,
         )
         return 1
     stop = _Stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.table import Table
 
 from deployment.loadtest import LoadResult
@@ -23,10 +24,10 @@ def load_table(result: LoadResult) -> Table:
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """Every check with what was found, the findings first."""
-    wrong = sum(not finding.safe for finding in findings)
-    title = f"{wrong} finding{'' if wrong == 1 else 's'} in {len(findings)} checks"
-    table = Table("check", "", "found", "what to do", title=title)
+    """What was found, and what to do about it; findings first."""
+    table = Table(box=box.SIMPLE)
+    for name in ("check", "", "found", "what to do"):
+        table.add_column(name, overflow="fold")
     for finding in sorted(findings, key=lambda finding: finding.safe):
         verdict, style = ("ok", "") if finding.safe else ("FINDING", "red")
         table.add_row(finding.check, verdict, finding.found, "" if finding.safe else finding.advice, style=style)

@@ -4,8 +4,8 @@ r"""A client of the Gradewatch service: one prediction, a whole file in batches,
         '{"comprehension": 75.5, "attention": 82, "focus": 78.3, "retention": 80.1, "engagement_time": 120}'
     python examples/client.py http://127.0.0.1:8000 engagement many students.csv
 
-The API key is read from GRADEWATCH_API_KEY, where the service asks for one. It needs httpx and nothing of Gradewatch:
-copy it and change it.
+The API key is read from GRADEWATCH_API_KEY, where the service asks for one. It needs httpx (pip install httpx) and
+nothing of Gradewatch: copy it and change it.
 """
 
 import csv

@@ -37,8 +37,8 @@ class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
     """One target's answers against its outcomes, n of them, of `students` students.
 
     Errors are mean absolute errors in `unit` (levels for classes), with 95 % intervals that resample whole students;
-    None where n is 0. unanswered: predictions with an outcome that were given no answer, for want of inputs; they count
-    nowhere else. bias: mean of answer - outcome. gain: naive_mae - mae. accuracy: share of right classes.
+    None below two students. unanswered: predictions with an outcome that were given no answer, for want of inputs; they
+    count nowhere else. bias: mean of answer - outcome. gain: naive_mae - mae. accuracy: share of right classes.
     covered: share of outcomes within the stated interval, which should be `coverage`. models: the most answers first.
     """
 
@@ -95,12 +95,13 @@ def measure_target(target: Target, matched: Sequence[tuple[Prediction, Outcome]]
     unit = target.unit if target.kind == "value" else "levels"
     given, matched = len(matched), [pair for pair in matched if _answer(pair[0], target).value is not None]
     unanswered = given - len(matched)
-    if not matched:
+    clusters = _clusters([prediction for prediction, _ in matched])
+    n, students = len(matched), len(np.unique(clusters))
+    if students < 2:  # an interval is made of how students differ
         return TargetPerformance(
-            target=target.name, unit=unit, n=0, students=0, verdict="not enough data", unanswered=unanswered
+            target=target.name, unit=unit, n=n, students=students, verdict="not enough data", unanswered=unanswered
         )
     answers = [_answer(prediction, target) for prediction, _ in matched]
-    clusters = _clusters([prediction for prediction, _ in matched])
     truth = as_numbers([outcome.value for _, outcome in matched], target.levels)
     said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
     naive = absolute_errors(truth, as_numbers([answer.naive for answer in answers], target.levels))
@@ -109,9 +110,9 @@ def measure_target(target: Target, matched: Sequence[tuple[Prediction, Outcome]]
     return TargetPerformance(
         target=target.name,
         unit=unit,
-        n=len(matched),
-        students=len(np.unique(clusters)),
-        verdict=_verdict(gain, len(np.unique(clusters))),
+        n=n,
+        students=students,
+        verdict=_verdict(gain, students),
         unanswered=unanswered,
         mae=mean_with_interval(errors, clusters),
         naive_mae=mean_with_interval(naive, clusters),

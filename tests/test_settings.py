@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from settings import Settings, UnsafeStart, told_host
 
@@ -179,6 +179,12 @@ def test_where_a_server_was_told_to_listen_is_read_from_its_command_line(
     arguments: list[str], environment: dict[str, str], host: str | None
 ) -> None:
     assert told_host(arguments, environment) == host
+
+
+def test_an_address_of_redis_without_its_scheme_is_refused_in_words() -> None:
+    with pytest.raises(ValidationError, match=r"write redis://host:6379/0") as refused:
+        Settings(redis_url=SecretStr("secret-host:6379"))
+    assert "secret-host" not in str(refused.value)
 
 
 def test_a_short_token_secret_is_refused_and_none_is_ever_shown() -> None:

@@ -21,7 +21,7 @@ from dashboard.parts import (
 from database.records import ChampionKey, DecisionRecord, DriftRecord, Succession, now
 from database.store import PredictionLog
 from model.bundle import Manifest
-from model.home import Home
+from model.home import SECRET_EVENT, Home
 from model.registry import Serving
 from preprocessing.schema import DomainSchema
 
@@ -138,7 +138,7 @@ def _last_drift(report: DriftRecord | None) -> None:
         st.markdown(":material/stacked_line_chart: No drift report yet: run one on the page Drift.")
         return
     summary = str(report.document.get("summary", ""))
-    verdict = ":orange[**Drift**]" if report.alarm else ":green[**No alarm**]"
+    verdict = ":orange[**Drift**]" if report.alarm else "**No alarm**"
     st.markdown(
         f":material/stacked_line_chart: {verdict}, {words.when(report.at)}. {first_sentence(words.plain(summary))}"
     )
@@ -162,7 +162,11 @@ def _last_decision(schema: DomainSchema, decision: DecisionRecord | None) -> Non
 
 def _events(home: Home) -> None:
     st.subheader("Newest events", anchor=False, divider="gray")
-    events = [one for one in home.store.events(limit=EVENTS_READ) if one.domain is None or one.domain in home.schemas]
+    events = [
+        one
+        for one in home.store.events(limit=EVENTS_READ)
+        if one.kind != SECRET_EVENT and (one.domain is None or one.domain in home.schemas)
+    ]
     if not events:
         st.caption("Nothing has happened that needs a person.")
     for event in events[:EVENTS_SHOWN]:

@@ -49,9 +49,11 @@ def performance(opened: Installation) -> None:
     schema = choose_domain(home)
     target, days = _choose(schema)
     since = None if days is None else now() - timedelta(days=days)
-    pairs = _at_moment(schema, home.store.matched(schema.name, target.name, since=since, limit=MOST_PAIRS))
+    with st.spinner("Matching predictions and outcomes …"):
+        matched = home.store.matched(schema.name, target.name, since=since, limit=MOST_PAIRS)
+        courses = follow_domain(home, schema.name, [target.name], since=since, limit=MOST_PAIRS)
+    pairs = _at_moment(schema, matched)
     found = measure_target(target, pairs)
-    courses = follow_domain(home, schema.name, [target.name], since=since, limit=MOST_PAIRS)
     _expectations(schema, courses)
     if found.verdict == "not enough data" or found.mae is None or found.naive_mae is None:
         _say_too_few(schema, target, found)

@@ -138,7 +138,7 @@ def test_a_teacher_of_one_group_predicts_for_no_other(page: Page, home: Home) ->
     app = sign_in(page("predict", "workshop"), "tom")
     press(app, "Fill in a typical student")
     app = press(app, "Predict")
-    assert "groups that your access is not confined to" in texts(app)
+    assert "groups that you have no access to" in texts(app)
     assert predictions(home) == []
 
 

@@ -64,6 +64,14 @@ def test_the_summary_says_what_changed_then_what_it_likely_costs(samples):
     assert ASSUMPTION in told
 
 
+def test_a_handful_of_rows_is_told_as_too_few_not_as_unchanged(samples):
+    schema, before, _ = samples
+    report = compare(build_profile(before, schema), build_profile(before.head(2), schema), schema=schema)
+    assert {column.verdict for column in report.columns} == {"undecided"}
+    assert report.summary.startswith("Too few rows to tell whether anything changed (2 rows against")
+    assert "No drift" not in report.summary
+
+
 def test_an_estimate_that_may_be_nothing_is_said_to_be_open(samples):
     schema, before, after = samples
     report = compare(build_profile(before, schema), build_profile(after, schema), schema=schema)
