@@ -66,7 +66,7 @@ def test_the_metrics_count_what_was_answered(serve: Callable[..., Server]) -> No
     assert metric(server, "request_seconds_count", route="/api/v1/{domain}/predict") == 4
     assert metric(server, "request_seconds_bucket", route="/api/v1/{domain}/predict", le="+Inf") == 4
     assert metric(server, "refused_total", reason="BadData", status="422") == 1
-    assert metric(server, "refused_total", reason="HTTPException", status="404") == 1
+    assert metric(server, "refused_total", reason="NotFound", status="404") == 1
     assert metric(server, "predictions_total", domain="engagement", moment="now") == 7
     for stage in ("read", "score", "log", "encode"):
         assert metric(server, "stage_seconds_count", stage=stage) == 4
