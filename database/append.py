@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from database.file import DatabaseFile
 from database.layout import LAYOUTS, Flat, check_finite
 from database.records import Prediction
 from database.store import RecordStore, StoreUnavailable
@@ -35,7 +36,9 @@ class SqliteAppender:
         self._instant = instant
         self._synced = synced
         self._commits = 0
-        self._wal = Path(f"{patient.execute('PRAGMA database_list').fetchone()[2]}-wal")
+        file = patient.execute("PRAGMA database_list").fetchone()[2]
+        self._wal = Path(f"{file}-wal")
+        self._file = DatabaseFile(Path(file))
         instant.execute("PRAGMA busy_timeout=0")
         instant.execute("PRAGMA wal_autocheckpoint=0")  # the disk would be waited for: `write_back` does it
 
@@ -46,6 +49,7 @@ class SqliteAppender:
         statements = _statements(predictions)
         with _driver_errors():
             _insert(self._patient, statements)
+        self._file.check()
 
     def add_at_once(self, predictions: Sequence[Prediction]) -> bool:
         """As `add_predictions`, or False, and nothing kept, where that would have to wait."""
@@ -59,6 +63,7 @@ class SqliteAppender:
             if _is_busy(error.__cause__):
                 return False
             raise
+        self._file.check()
         self._commits += 1
         return True
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from database import matching
+from database.file import DatabaseFile
 from database.layout import (
     LAYOUTS,
     Flat,
@@ -101,7 +102,7 @@ def open_sql(url: str, *, pool_size: int = 10, durability: Durability = "normal"
     except BaseException:
         engine.dispose()
         raise
-    return SqlStore(engine)
+    return SqlStore(engine, DatabaseFile(Path(str(engine.url.database))) if engine.dialect.name == "sqlite" else None)
 
 
 def _sqlite_engine(url: str, pool_size: int, durability: Durability) -> sa.Engine:
@@ -301,11 +302,13 @@ def _newest(kind: str) -> sa.Select[Any]:
 class SqlStore:
     """A `RecordStore` over one engine. Made by `open_sql`; safe between threads."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, file: DatabaseFile | None = None) -> None:
         self._engine = engine
+        self._file = file
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
+        self._check_file()  # else a new connection would make a new file there
         with _driver_errors(), self._engine.connect() as connection:
             yield connection
 
@@ -319,8 +322,14 @@ class SqlStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
+        self._check_file()
         with _driver_errors(), _begin_write(self._engine) as connection:
             yield connection
+        self._check_file()
+
+    def _check_file(self) -> None:
+        if self._file:
+            self._file.check()
 
     def _keep(self, kind: str, records: Iterable[Any]) -> None:
         rows = [_row(kind, record) for record in records]

@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import database.migrations
+from database.append import open_appender
 from database.store import Durability, RecordStore, StoreUnavailable, open_store
 from database.tables import HEAD, METADATA
 from tests.database.making import NOON, make_access, make_answer, make_document, make_outcome, make_prediction
@@ -210,3 +211,25 @@ def test_opening_an_up_to_date_database_does_not_load_the_migration_tool(
     )
     done = subprocess.run([sys.executable, "-c", code, sqlite_url], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("becomes", ["nothing", "another"])
+def test_a_file_that_was_deleted_or_replaced_takes_no_prediction(
+    sqlite_url: str, opened: Callable[[str], RecordStore], becomes: str
+) -> None:
+    store = opened(sqlite_url)
+    appender = open_appender(store)
+    assert appender is not None
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    kept = file.rename(file.with_name("moved.db"))
+    if becomes == "another":
+        file.touch()
+    for add in (appender.add_predictions, appender.add_at_once, store.add_predictions):
+        with pytest.raises(StoreUnavailable, match="deleted, moved or replaced"):
+            add([make_prediction()])
+    with pytest.raises(StoreUnavailable):
+        store.ping()
+    kept.replace(file)
+    appender.add_predictions([make_prediction()])
+    store.ping()
+    appender.close()

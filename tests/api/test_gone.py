@@ -1,0 +1,77 @@
+"""What the service answers when its file, its disk or its models go away beneath it: as docs/how-to/operate.md says."""
+
+import resource
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from model.home import Home
+from tests.api.serving import ENGAGEMENT, Server
+
+MANY = "/api/v1/engagement/predict/batch"
+
+
+def kept(server: Server) -> int:
+    with server.store() as store:
+        return store.count_predictions("engagement")
+
+
+def said(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json().get("title", "")
+
+
+def test_nothing_is_acknowledged_that_goes_into_a_deleted_file(
+    serve: Callable[..., Server], installation: Path
+) -> None:
+    server = serve()
+    server.predict("engagement", ENGAGEMENT)
+    file = installation / "gradewatch.db"
+    away = file.rename(installation / "away.db")
+    for answer in (server.post("/api/v1/engagement/predict", ENGAGEMENT), server.post(MANY, [ENGAGEMENT] * 200)):
+        assert said(answer) == (503, "StoreUnavailable")
+        assert answer.headers["retry-after"]
+    assert server.client.get("/ready").status_code == 503
+    assert server.client.get("/health").status_code == 200
+    away.rename(file)
+    server.until(lambda: server.client.get("/ready").status_code == 200)
+    acknowledged = server.predict("engagement", ENGAGEMENT)["id"]
+    with server.store() as store:
+        assert store.prediction(acknowledged) is not None
+
+
+def test_a_full_disk_refuses_what_cannot_be_kept_and_nothing_else(
+    serve: Callable[..., Server], installation: Path
+) -> None:
+    server = serve()
+    before, rows = kept(server), [ENGAGEMENT] * 100
+    longest = max(file.stat().st_size for file in installation.glob("gradewatch.db*"))
+    forever = resource.RLIM_INFINITY
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (longest + 200_000, forever))
+    answers = [server.post(MANY, rows) for _ in range(100)]
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert {said(answer) for answer in refused} == {(503, "StoreUnavailable")}
+    assert all(answer.headers["retry-after"] for answer in refused)
+    assert server.get("/ready")["ready"]
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (forever, forever))
+    server.until(lambda: server.post(MANY, rows).status_code == 200)
+    assert kept(server) == before + 100 * (len(answers) - len(refused) + 1)
+
+
+def test_without_its_files_a_version_is_not_made_champion_and_the_champion_serves_on(
+    serve: Callable[..., Server], installation: Path, home: Home
+) -> None:
+    server = serve()
+    version = next(one.version for one in home.store.champions() if one.domain == "engagement")
+    shutil.rmtree(installation / "models")
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        ("/api/v1/models/activate", {"domain": "engagement", "version": version}),
+        ("/api/v1/engagement/trials", {"version": version, "mode": "shadow"}),
+    ]
+    for path, body in wanted:
+        assert server.post(path, body).status_code in (404, 409), path
+    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == version
+    assert server.get("/ready")["broken"] == []
+    assert "request failed" not in server.words()
