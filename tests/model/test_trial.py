@@ -19,6 +19,7 @@ from model.registry import collect_garbage, install, rollback
 from model.service import PredictionService
 from model.trial import NoSuchTrial, Trial, TrialRefused, find_trial, start_trial, stop_trial, trials
 from model.trial_report import report_trial
+from preprocessing.columns import ColumnRows
 from preprocessing.rows import ValidRow
 from tests.model.registry_making import KEYS, keep, make_bundle, put
 from tests.training.making import MARK, SCHEMA
@@ -171,6 +172,21 @@ def test_a_split_answers_each_student_with_one_model_and_those_without_a_key_wit
     anonymous = [row(number) for number in range(200)]
     assert set(values(asked.answer(SCHEMA, anonymous, source="test"))) == {5.0}
     assert 60 < values(said).count(8.0) < 140
+
+
+@pytest.mark.parametrize("mode", ["shadow", "split"])
+def test_rows_that_come_by_column_are_tried_on_as_those_that_come_one_by_one(home: Home, mode: Any) -> None:
+    begin(home, mode)
+    rows = students(80)
+    columns = {name: [one.inputs[name] for one in rows] for name in rows[0].inputs}
+    table = ColumnRows("start", columns, students=[one.student for one in rows])
+    asked = service(home)
+    found, expected = asked.answer(SCHEMA, table, source="test"), asked.answer(SCHEMA, rows, source="test")
+    assert what_was_said(found) == what_was_said(expected)
+    assert [one.shadow for one in found] == [one.shadow for one in expected]
+    assert {one.id: one for one in home.store.predictions("invented", limit=160)} == {
+        one.id: one for one in (*found, *expected)
+    }
 
 
 def test_splits_of_two_targets_are_drawn_apart(home: Home) -> None:

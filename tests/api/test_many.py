@@ -1,0 +1,149 @@
+"""Rows that are read, scored, kept and said by column get what they get one by one, to the last bit."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from api.wire import say_all
+from database.append import open_appender
+from database.layout import PackedPredictions, object_texts
+from database.records import Prediction
+from model.home import Home
+from preprocessing.bodies import FEW
+from preprocessing.columns import ColumnRows
+from preprocessing.request import example_row
+from preprocessing.rules import BadData
+from preprocessing.synthetic import generate
+from tests.api.serving import Server
+from tests.api.test_hot_road import READERS, SCHEMAS, by_rules, rows
+
+NAMES = st.text(st.characters(codec="utf-8", min_codepoint=32, exclude_characters='\\"'))  # that a domain may give
+DOMAINS = ["engagement", "school", "university"]
+
+
+@pytest.mark.parametrize("name", ["engagement", "school", "university", "course", "odd"])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_many_rows_are_accepted_and_refused_as_the_rules_do(name: str, data: st.DataObject) -> None:
+    schema, reader = SCHEMAS[name], READERS[name]
+    given_rows = data.draw(st.lists(rows(schema), min_size=1, max_size=3))
+    good = data.draw(st.booleans())
+    body = msgspec.json.encode((given_rows + [example_row(schema)] * good) * (FEW + 1))
+    expected, problems = by_rules(schema, body, many=True)
+    if problems:
+        with pytest.raises(BadData) as refused:
+            reader.many(body, limit=1_000)
+        assert refused.value.problems == problems
+    else:
+        assert list(reader.many(body, limit=1_000)) == expected
+
+
+@pytest.mark.parametrize("name", ["engagement", "school", "university"])
+def test_rows_of_one_moment_are_read_by_column_and_those_of_several_one_by_one(name: str) -> None:
+    schema, reader = SCHEMAS[name], READERS[name]
+    whole = example_row(schema)
+    assert isinstance(reader.many(msgspec.json.encode([whole] * 60), limit=100), ColumnRows)
+    known = {feature.name for feature in schema.features_at(schema.moments[0])}
+    late = [feature.name for feature in schema.features if feature.name not in known]
+    early = {key: value for key, value in whole.items() if key not in late}
+    assert isinstance(reader.many(msgspec.json.encode([early] * 60), limit=100), ColumnRows)
+    mixed = reader.many(msgspec.json.encode([whole, early] * 30), limit=100)
+    assert isinstance(mixed, ColumnRows) == (not late)
+    assert [row.moment for row in mixed[:2]] == [schema.moments[-1], schema.moments[-1 if not late else 0]]
+
+
+def test_a_key_given_twice_among_many_rows_is_refused() -> None:
+    row = msgspec.json.encode(example_row(SCHEMAS["engagement"]))
+    twice = row.replace(b"{", b'{"focus": 3, ')
+    with pytest.raises(BadData) as refused:
+        READERS["engagement"].many(b"[" + b",".join([row] * 60 + [twice]) + b"]", limit=100)
+    assert [(problem.row, problem.column) for problem in refused.value.problems] == [(61, "focus")]
+
+
+@given(
+    st.dictionaries(
+        NAMES,
+        st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), min_size=3, max_size=3),
+        min_size=1,
+    )
+)
+def test_objects_written_by_column_are_those_written_one_by_one(columns: dict[str, list[Any]]) -> None:
+    objects = [{name: column[place] for name, column in columns.items()} for place in range(3)]
+    assert [msgspec.json.decode(text) for text in object_texts(columns)] == objects
+
+
+def table(schema: Any, moment: str, n: int = 150, seed: int = 5) -> ColumnRows:
+    """Rows with gaps where they may be, and values that no training row had."""
+    features = schema.features_at(moment)
+    frame = generate(schema, rows=n, seed=seed)
+    numbers = {feature.name for feature in features if feature.kind == "numeric"}
+    inputs: dict[str, list[Any]] = {
+        feature.name: [float(cell) if feature.name in numbers else cell for cell in frame[feature.name]]
+        for feature in features
+    }
+    for place, feature in enumerate(features):
+        if feature.optional:
+            inputs[feature.name][place::7] = [None] * len(inputs[feature.name][place::7])
+        if feature.open:
+            inputs[feature.name][1] = "Botany"
+        if feature.kind == "numeric" and feature.maximum is not None:
+            inputs[feature.name][2 + place] = float(feature.maximum)
+    students = [None if place % 3 else f"{place:032x}" for place in range(n)]
+    return ColumnRows(moment, inputs, students=students)
+
+
+def same(found: Sequence[Prediction], expected: Sequence[Prediction]) -> bool:
+    """Whether they say the same but for their ids and times."""
+    first = expected[0]
+    return [replace(one, id="", at=first.at) for one in found] == [replace(one, id="", at=first.at) for one in expected]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_answers_to_columns_are_those_to_rows_to_the_last_bit(home: Home, domain: str) -> None:
+    schema = home.schemas[domain]
+    for moment in {key.moment for key in home.champions.all() if key.domain == domain}:
+        asked = table(schema, moment)
+        found = home.service.score(schema, asked, source="test", actor="key:x")
+        assert isinstance(found, PackedPredictions)
+        alone = [home.service.score(schema, [row], source="test", actor="key:x")[0] for row in asked]
+        assert same(found, alone)
+        assert same(found, home.service.score(schema, list(asked), source="test", actor="key:x"))
+        assert any(answer.out_of_range for one in found for answer in one.answers)
+
+
+def test_what_is_packed_is_said_and_kept_as_what_is_not(home: Home) -> None:
+    schema = home.schemas["school"]
+    found = home.service.score(schema, table(schema, "G2", n=230), source="test")
+    assert msgspec.json.encode(say_all(found)) == msgspec.json.encode(say_all(list(found)))
+    appender = open_appender(home.store)
+    assert appender is not None
+    appender.add_predictions(found)
+    appender.add_predictions(found[:120])  # what is there stays as it is
+    assert [home.store.prediction(one.id) for one in found] == list(found)
+    assert home.store.count_predictions("school") == 230
+    home.store.add_predictions(again := home.service.score(schema, table(schema, "G2"), source="test"))
+    assert [home.store.prediction(one.id) for one in again] == list(again)
+
+
+def test_a_batch_of_a_thousand_is_answered_and_kept_as_its_rows_are(serve: Callable[..., Server]) -> None:
+    server = serve()
+    given_rows = generate(SCHEMAS["school"], rows=1_000, seed=3).select(
+        [feature.name for feature in SCHEMAS["school"].features]
+    )
+    asked = [row | {"student_id": f"s-{place}"} for place, row in enumerate(given_rows.to_dicts())]
+    answer = server.client.post("/api/v1/school/predict/batch", json=asked)
+    said = answer.json()["predictions"]
+    assert [len(said), len({one["id"] for one in said}), len({one["student"] for one in said})] == [1_000] * 3
+    for place in (0, 500, 999):
+        alone = server.predict("school", asked[place])
+        assert [said[place][name] for name in ("answers", "student", "moment")] == [
+            alone[name] for name in ("answers", "student", "moment")
+        ]
+        kept = server.client.get(f"/api/v1/school/predictions/{said[place]['id']}").json()
+        assert kept["answers"] == said[place]["answers"]
+        assert kept["inputs"] == given_rows.to_dicts()[place]
