@@ -70,11 +70,13 @@ def deliver(store: Documents, channels: Mapping[str, Channel], *, at: datetime |
 
     What a channel has not taken holds back what came after it, so that nobody reads the end before the beginning.
     """
-    at, tried, blocked = at or now(), [], set[str]()
-    for document, delivery in _outbox(store, at - 10 * GIVE_UP):
+    tried, blocked = [], set[str]()
+    for document, delivery in _outbox(store, (at or now()) - 10 * GIVE_UP):
+        moment = at or now()  # trying takes long: a claim counts from when it is made
         if delivery.state != "waiting" or delivery.channel not in channels or delivery.channel in blocked:
             continue
-        done = _try(store, document, delivery, channels[delivery.channel], at) if delivery.next <= at else None
+        due = delivery.next <= moment
+        done = _try(store, document, delivery, channels[delivery.channel], moment) if due else None
         if done is None or done.state == "waiting":
             blocked.add(delivery.channel)
         tried += [done] if done else []

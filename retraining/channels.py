@@ -89,6 +89,8 @@ class Webhook:
             status = self._post(body, headers)
         except (OSError, http.client.HTTPException) as error:
             raise NotDelivered(f"{self.to}: {_said(error)}") from error
+        except ValueError as error:
+            raise NotDelivered(f"{self.to}: {_said(error)}", final=True) from error
         if not 200 <= status < 300:
             final = 300 <= status < 500 and status not in AGAIN_LATER
             raise NotDelivered(f"{self.to} answered {status}", final=final)
@@ -145,6 +147,8 @@ class Mail:
             raise NotDelivered(f"{self.server.hostname} refuses the receivers {codes}", final=final) from error
         except (OSError, smtplib.SMTPException) as error:
             raise NotDelivered(f"{self.server.hostname}: {_said(error)}") from error
+        except ValueError as error:  # a name or password that SMTP cannot say
+            raise NotDelivered(f"{self.server.hostname}: {type(error).__name__}", final=True) from error
 
     def _hand_over(self, mail: EmailMessage) -> None:
         host, context = self.server.hostname or "", ssl.create_default_context()
@@ -184,6 +188,8 @@ def _webhook(url: str, secret: str) -> Channel:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise BadChannel("the alert webhook is no address: write https://host/path, without name and password")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise BadChannel("the alert webhook holds a space or a letter beyond ASCII: write it as %20, %C3%BC and so on")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise BadChannel("the alert webhook leads to another machine in the clear: use https")
     if len(secret) < SHORTEST_SECRET:

@@ -36,21 +36,26 @@ def add_rows(
 ) -> DriftReport:
     """The report with how well the rows of two typed frames are told apart; as it was where they are too few.
 
-    columns: those looked at, every feature by default. Whole groups count where the schema has groups.
+    columns: those looked at, every feature by default. Rows of one group, or else of one student, count as one unit.
     """
-    groups = (_groups(reference), _groups(current)) if schema.group else None
+    groups = (_groups(reference), _groups(current))
     separation = separate(reference, current, schema, columns=columns, groups=groups)
     return add_findings(report, separation=separation) if separation else report
 
 
 def add_model(
-    home: Home, report: DriftReport, predictor: Predictor, current: pl.DataFrame, schema: DomainSchema
+    home: Home,
+    report: DriftReport,
+    predictor: Predictor,
+    current: pl.DataFrame,
+    schema: DomainSchema,
+    reference: pl.DataFrame | None = None,
 ) -> DriftReport:
-    """The report with what the champion's own training rows, where they are still stored, and its held-out errors
-    say about the current rows."""
+    """The report with what the `reference` rows (the champion's own training rows, where they are still stored, if
+    None) and its held-out errors say about the current rows."""
     expected = expect_of(predictor, current, schema)
     report = add_findings(report, expected=expected) if expected else report
-    taught = training_rows(home, predictor, schema)
+    taught = training_rows(home, predictor, schema) if reference is None else reference
     if taught is None:
         return report
     known = [feature.name for feature in schema.features_at(predictor.manifest.moment)]
@@ -85,7 +90,11 @@ def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -
 
 
 def _groups(frame: pl.DataFrame) -> NDArray[np.str_]:
-    """(n,) the group and period of each row; a row without a group stands alone."""
+    """(n,) the group and period of each row, else its student; a row without either stands alone.
+
+    A student who was asked about every day is many equal rows: a model would know some of them by the others.
+    """
+    group = pl.format("{}\x1f{}", pl.col("_group"), pl.col("_period").fill_null(""))
+    student = pl.format("student {}", pl.col("_student"))
     own = pl.format("row {}", pl.int_range(pl.len()))
-    named = pl.format("{}\x1f{}", pl.col("_group"), pl.col("_period").fill_null(""))
-    return frame.select(pl.coalesce(named, own)).to_series().to_numpy().astype(str)
+    return frame.select(pl.coalesce(group, student, own)).to_series().to_numpy().astype(str)

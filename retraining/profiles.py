@@ -21,6 +21,7 @@ from drift.column import Column
 from drift.profile import PREDICTION, Profile, build_profile
 from drift.stored import Grids, compacted, pack, unpack
 from model.home import Home
+from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from preprocessing.schema import DomainSchema
 
@@ -44,11 +45,18 @@ class Part:
 
 
 class Standard(NamedTuple):
-    """What the champions of one moment were trained on: each column as the first champion that has it saw it."""
+    """What the champions of one moment were trained on: each column as the first champion that has it saw it.
+
+    predictor: that first champion.
+    """
 
     moment: str
     profile: Profile
-    importance: Mapping[str, float]
+    predictor: Predictor
+
+    @property
+    def importance(self) -> Mapping[str, float]:
+        return self.predictor.manifest.importance
 
 
 def standard_at(home: Home, schema: DomainSchema, moment: str) -> Standard | None:
@@ -66,8 +74,8 @@ def standard_at(home: Home, schema: DomainSchema, moment: str) -> Standard | Non
 
 def _standard(schema: DomainSchema, moment: str, serving: Mapping[str, Serving]) -> Standard | None:
     predictors = [serving[target.name].predictor for target in schema.targets if target.name in serving]
-    known = [(Profile.from_bytes(one.profile), one.manifest.importance) for one in predictors]
-    known = [(profile, importance) for profile, importance in known if profile.fingerprint == schema.fingerprint]
+    known = [(Profile.from_bytes(one.profile), one) for one in predictors]
+    known = [(profile, one) for profile, one in known if profile.fingerprint == schema.fingerprint]
     if not known:
         return None
     columns: dict[str, Column] = {}

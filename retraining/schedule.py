@@ -14,6 +14,7 @@ import msgspec
 
 from database.records import Document, Event, new_id, now
 from database.store import Conflict, StoreUnavailable
+from drift.column import ProfileError
 from drift.report import DriftReport, NotComparable, SameSample
 from model.home import Home
 from model.registry import NoChampion
@@ -22,6 +23,7 @@ from retraining.champions import keys_of
 from retraining.channels import Channel
 from retraining.pipeline import Busy, Result, Run, retrain
 from retraining.policies import Policies
+from retraining.profiles import midnight
 from retraining.trigger import Proposal, WindowVerdict, propose, verdict_of
 from retraining.watch import watch_window
 from retraining.window import Against, Window
@@ -31,6 +33,7 @@ LEASE_SECONDS = 60.0
 POLL_SECONDS = 2.0  # until the schedule, the stop sign and the outbox are looked at again
 KEPT_WINDOWS = 400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 Level = Literal["ok", "warn", "drift"]
 Say = Callable[[str], None]
@@ -69,7 +72,9 @@ def plan_schedule(every: timedelta | None, at: str | None, *, once: bool = False
     """
     if every and at:
         raise BadSchedule("say either how often (--every 1d) or at what time each day, UTC (--at 06:00)")
-    days = max(1, -(-(every or timedelta(days=1)) // timedelta(days=1)))
+    if every and every > DAY and every % DAY:
+        raise BadSchedule("whole days are judged: look every so many days, or several times a day")
+    days = max(1, (every or DAY) // DAY)
     if once:
         return Schedule(at=time(0)), days
     try:
@@ -96,7 +101,8 @@ class Plan:
 
 class Watching(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered between looks. slot: the scheduled time that was looked at last. level: of the last window
-    that was decided. last: when a retraining was last proposed. open: a proposed retraining is to be carried out."""
+    that was decided. windows: by the end of their days. last: the window that last proposed a retraining. open: a
+    proposed retraining is to be carried out."""
 
     slot: datetime | None = None
     level: Level = "ok"
@@ -139,7 +145,9 @@ def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]
     report, kept, sentence = _report(home, plan, slot)
     level = level_of(report) if report else None
     verdict = verdict_of(report) if report else "undecided"
-    windows = (*state.windows, WindowVerdict(at=slot, verdict=verdict))[-KEPT_WINDOWS:]
+    ends = midnight(slot.astimezone(UTC).date())  # the same days may be looked at several times a day, and count once
+    before = [window for window in state.windows if window.at < ends]
+    windows = (*before, WindowVerdict(at=ends, verdict=verdict))[-KEPT_WINDOWS:]
     proposal = propose(windows, plan.policies.trigger, last=state.last)
     found = Look(slot=slot, level=level, before=state.level, sentence=sentence, proposal=proposal, report=kept)
     post(home.store, alerts_of(plan, found), channels)
@@ -147,7 +155,7 @@ def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]
         slot=slot,
         level=level or state.level,
         windows=windows,
-        last=slot if proposal.retrain else state.last,
+        last=ends if proposal.retrain else state.last,
         open=state.open or (proposal.retrain and plan.retrain),
     )
     _remember(home, plan.domain, follows, revision)
@@ -163,8 +171,8 @@ def _report(home: Home, plan: Plan, slot: datetime) -> tuple[DriftReport | None,
     until: date = slot.astimezone(UTC).date()
     window = Window(since=until - timedelta(days=plan.days), until=until, against=plan.against)
     try:
-        watched = watch_window(home, plan.domain, window, policy=plan.policies.drift)
-    except (NotComparable, NoChampion, SameSample) as error:
+        watched = watch_window(home, plan.domain, window, policy=plan.policies.drift, rows=True)
+    except (NotComparable, NoChampion, SameSample, ProfileError) as error:
         return None, None, str(error)
     return watched.report, watched.record.id, sentence_of(watched.report)
 
@@ -293,6 +301,8 @@ def _look_and_act(home: Home, plan: Plan, channels: Mapping[str, Channel], stop:
     try:
         for result in carry_out(home, plan, stop):
             say(f"{result.key}: {result.decision.verdict}: {'; '.join(result.decision.reasons)}")
+    except Conflict:
+        say("another watcher was quicker")
     except Busy as error:
         say(str(error))  # it stays open, and is tried again at the next turn
     except Stopped:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from drift.report import DriftReport
+from drift.report import ALARMING, DriftReport
 
 Verdict = Literal["alarm", "quiet", "undecided"]
 
@@ -54,18 +54,27 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verdict_of(report: DriftReport) -> Verdict:
-    """A report's verdict on its window: undecided when it raises no alarm only because rows are too few."""
+    """A report's verdict on its window: undecided where rows are too few to say anything of any column that varies, and
+    where the alarm rests on undecided columns alone (`DriftPolicy.together`): that is told, and never retrains."""
     if report.alarm:
-        return "alarm"
-    told = [column.verdict for column in report.columns]
-    return "quiet" if any(verdict in ("ok", "constant") for verdict in told) else "undecided"
+        return "alarm" if is_decided(report) else "undecided"
+    told = {column.verdict for column in report.columns}
+    return "quiet" if "ok" in told or "undecided" not in told else "undecided"
+
+
+def is_decided(report: DriftReport) -> bool:
+    """Whether some verdict alone raises the report's alarm: of a column, of a segment's, or of all columns jointly."""
+    columns = [*report.columns, *(column for segment in report.segments for column in segment.columns)]
+    joint = report.joint is not None and report.joint.verdict in ALARMING
+    return joint or any(column.alarming for column in columns)
 
 
 def propose(windows: Sequence[WindowVerdict], policy: TriggerPolicy, *, last: datetime | None = None) -> Proposal:
     """Whether the newest of `windows` (any order) should start a retraining.
 
-    last: when one was last proposed or done. Undecided windows hold their place among the last w and count for
-    nothing, so that a string of them never retrains; the newest window must itself be an alarm.
+    last: when one was last proposed or done; for the same window there is no second one. Undecided windows hold their
+    place among the last w and count for nothing, so that a string of them never retrains; the newest window must
+    itself be an alarm.
     """
     ordered = sorted(windows, key=lambda window: window.at)[-policy.windows :]
     if not ordered:
@@ -78,6 +87,8 @@ def propose(windows: Sequence[WindowVerdict], policy: TriggerPolicy, *, last: da
     retrain, reason = alarms >= policy.alarms, told
     if newest.verdict != "alarm":
         retrain, reason = False, f"the newest window is {newest.verdict}; {told}"
+    elif retrain and last is not None and newest.at <= last:
+        retrain, reason = False, f"{told}, and a retraining was proposed for this window before"
     elif retrain and last is not None and newest.at - last < timedelta(days=policy.cool_down_days):
         rest = f"the last retraining was proposed on {last:%Y-%m-%d}, less than {policy.cool_down_days:g} days before"
         retrain, reason = False, f"{told}, but {rest}"

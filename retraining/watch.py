@@ -3,16 +3,18 @@
 What drift is, is decided in `drift.report`; here the two samples are found.
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from database.records import DriftRecord, LabeledRecord, Prediction, new_id, now, record_id
+from database.records import BatchRow, DriftRecord, LabeledRecord, Prediction, new_id, now, record_id
+from drift.column import same
 from drift.profile import Profile, build_profile
-from drift.report import DriftPolicy, DriftReport, NotComparable, compare
+from drift.report import DriftPolicy, DriftReport, NotComparable, compare, refuse_same
 from drift.segments import add_segments
 from model.home import Home
 from model.predictor import Predictor
@@ -21,8 +23,10 @@ from preprocessing.read import read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.validate import frame_of, rows_of, validate_table
 from retraining.impact import add_model, add_rows
-from retraining.profiles import midnight
-from retraining.window import Window, report_window
+from retraining.profiles import Part, midnight
+from retraining.window import Weighed, Window, report_window
+
+ROWS_AT_MOST = 100_000  # of a window and its past, that are read where profiles would do but for what only rows tell
 
 
 class Watched(NamedTuple):
@@ -67,6 +71,7 @@ def watch_frame(
     """The stored report of a typed frame against the data of the champion that sees most of its columns."""
     predictor = widest_champion(home, schema, frame).predictor
     before = Profile.from_bytes(predictor.profile)
+    _refuse_its_own(before, predictor, schema, frame)
     after = profile_for(predictor, schema, frame)
     report = compare(before, after, policy=policy, schema=schema, importance=predictor.manifest.importance)
     report = add_model(home, report, predictor, frame, schema)
@@ -77,18 +82,51 @@ def watch_frame(
 
 
 def watch_window(
-    home: Home, domain: str, window: Window, *, policy: DriftPolicy | None = None, by: str | None = None
+    home: Home,
+    domain: str,
+    window: Window,
+    *,
+    policy: DriftPolicy | None = None,
+    by: str | None = None,
+    rows: bool = False,
 ) -> Watched:
-    """The stored report of a window of days, from stored profiles; with `by` also by segment, which reads the rows.
+    """The stored report of a window of days, from stored profiles.
 
-    Raises NoChampion, SameSample, NotComparable, ProfileError.
+    rows: up to 100,000 rows are read too, for what profiles cannot tell: whether rows are told apart, and the error to
+    expect. by: report on segments as well. `by` and an exact window read all rows. Raises NoChampion, SameSample,
+    NotComparable, ProfileError.
     """
     schema = home.service.schema(domain)
-    report, before, after, moment = report_window(home, schema, window, policy=policy)
-    if by:
-        frame = _window_frame(home, schema, window).filter(pl.col("_moment") == moment)
-        report = add_segments(report, _labeled_frame(home, schema, frame, window), frame, schema, by)
-    return keep_report(home, report, before, after)
+    weighed = report_window(home, schema, window, policy=policy)
+    report = weighed.report
+    few = sum(part.rows for part in (*weighed.parts, *(weighed.past or ()))) <= ROWS_AT_MOST
+    if by or window.exact or (rows and few):
+        frame = _rows_of(home, schema, window, weighed.parts)
+        report = _add_rows_of_window(home, schema, window, weighed, frame)
+        if by:
+            importance = weighed.standard.importance if weighed.standard else None
+            earlier = _labeled_frame(home, schema, frame, window)
+            report = add_segments(report, earlier, frame, schema, by, importance=importance)
+    return keep_report(home, report, weighed.reference, weighed.current)
+
+
+def _add_rows_of_window(
+    home: Home, schema: DomainSchema, window: Window, weighed: Weighed, frame: pl.DataFrame
+) -> DriftReport:
+    """The report with what the rows of the window, and of the past that it was compared with, tell."""
+    past = _rows_of(home, schema, window, weighed.past) if weighed.past else None
+    if weighed.standard:
+        return add_model(home, weighed.report, weighed.standard.predictor, frame, schema, past)
+    return weighed.report if past is None else add_rows(weighed.report, past, frame, schema)
+
+
+def _refuse_its_own(reference: Profile, predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> None:
+    """SameSample where the complete rows are those that the model learned from, whatever incomplete ones are beside."""
+    complete = complete_inputs(predictor, schema, frame)
+    if reference.rows == complete.height < frame.height:
+        own = build_profile(complete, schema).columns
+        shared = {name: column for name, column in own.items() if name in reference.columns}
+        refuse_same(reference, complete.height, shared, lambda name: same(reference.columns[name], shared[name]))
 
 
 def keep_report(home: Home, report: DriftReport, reference: Profile, current: Profile) -> Watched:
@@ -98,14 +136,26 @@ def keep_report(home: Home, report: DriftReport, reference: Profile, current: Pr
     return Watched(report, reference, current, record)
 
 
-def _window_frame(home: Home, schema: DomainSchema, window: Window) -> pl.DataFrame:
-    """The rows of a window, typed."""
-    start, end = midnight(window.since), midnight(window.until)
+def _rows_of(home: Home, schema: DomainSchema, window: Window, parts: Sequence[Part]) -> pl.DataFrame:
+    """The rows behind `parts`, which are of one moment, typed; with the columns that are known then."""
+    moment, wanted = parts[0].moment, {(part.day, part.period) for part in parts}
+    days = sorted({day for day, _ in wanted})
+    found: list[LabeledRecord | BatchRow] = []
     if window.source == "predictions":
-        asked = home.store.predictions(schema.name, since=start, until=end)
-        return frame_of([as_record(one) for one in asked], schema)
-    batches = [one for one in home.store.batches(schema.name, window.source) if start <= one.at < end]
-    return frame_of([row for batch in batches for row in home.store.batch_rows(batch.id)], schema)
+        for day in days:
+            asked = home.store.predictions(schema.name, since=midnight(day), until=midnight(day + timedelta(days=1)))
+            found += [as_record(one) for one in asked if one.moment == moment and (day, one.period) in wanted]
+    else:
+        for batch in home.store.batches(schema.name, window.source):
+            day = batch.at.astimezone(UTC).date()
+            rows = home.store.batch_rows(batch.id) if day in days else []
+            found += [row for row in rows if (day, row.period) in wanted and _moment(schema, row) == moment]
+    frame, known = frame_of(found, schema), {feature.name for feature in schema.features_at(moment)}
+    return frame.drop([f.name for f in schema.features if f.name in frame.columns and f.name not in known])
+
+
+def _moment(schema: DomainSchema, row: BatchRow) -> str:
+    return schema.moment_of(name for name, value in row.inputs.items() if value is not None)
 
 
 def _labeled_frame(
@@ -161,18 +211,28 @@ def widest_champion(home: Home, schema: DomainSchema, frame: pl.DataFrame) -> Se
 
 
 def profile_for(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> Profile:
-    """The profile of a typed frame as the predictor's own reference has it: columns, outcomes, predictions."""
+    """The profile of a typed frame as the predictor's own reference has it: columns, outcomes, predictions.
+
+    Rows that lack an input count, and count as missing it; they have no prediction. An outcome that is not known yet
+    does not count as missing, nor does a prediction that nobody made.
+    """
     manifest = predictor.manifest
-    needed = [f.name for f in schema.inputs_at(manifest.moment) if not f.optional]
-    complete = frame.drop_nulls(needed)
+    complete = complete_inputs(predictor, schema, frame)
     name = f"_prediction:{manifest.target.name}"
     levels, rows = manifest.target.levels, [row.inputs for row in rows_of(complete, schema)]
-    said = [levels[int(number)] if levels else float(number) for number in predictor.numbers(rows)]
-    kind = pl.String if levels else pl.Float64
+    said = [levels[int(number)] if levels else float(number) for number in predictor.numbers(rows)] if rows else []
+    answers = pl.DataFrame({name: pl.Series(said, dtype=pl.String if levels else pl.Float64)})
     columns = [f.name for f in schema.features_at(manifest.moment) if f.name in frame.columns]
     outcome = [manifest.target.name] if manifest.target.name in frame.columns else []
-    answered = complete.with_columns(pl.Series(name, said, dtype=kind))
-    return build_profile(answered, schema, columns=[*columns, *outcome, name])
+    profile = build_profile(frame, schema, columns=[*columns, *outcome])
+    known = {**profile.columns, **build_profile(answers, schema).columns}
+    known |= {one: replace(known[one], missing=0) for one in outcome}
+    return replace(profile, columns=dict(sorted(known.items())))
+
+
+def complete_inputs(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a typed frame that the predictor answers: those with every input that is not optional."""
+    return frame.drop_nulls([f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional])
 
 
 def drift_record(report: DriftReport) -> DriftRecord:

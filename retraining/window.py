@@ -18,7 +18,7 @@ from drift.report import DriftPolicy, DriftReport, NotComparable, compare, summa
 from model.home import Home
 from model.registry import NoChampion
 from preprocessing.schema import DomainSchema
-from retraining.profiles import Part, ProfileArchive, Source, standard_at, total
+from retraining.profiles import Part, ProfileArchive, Source, Standard, standard_at, total
 
 Against = Literal["auto", "champion", "past"]
 LONGEST = 1_100  # days of a window
@@ -60,12 +60,19 @@ class Past(NamedTuple):
 
 
 class Weighed(NamedTuple):
-    """A report on a window of one moment with both of its profiles."""
+    """A report on a window of one moment with both of its profiles.
+
+    parts: what the window holds at that moment; past: what it was compared with, None for the champion's data.
+    standard: the champion's data, where there is a champion.
+    """
 
     report: DriftReport
     reference: Profile
     current: Profile
     moment: str
+    parts: Sequence[Part]
+    past: Sequence[Part] | None
+    standard: Standard | None
 
 
 def window_of(since: date, until: date | None, **choices: object) -> Window:
@@ -101,7 +108,8 @@ def report_window(home: Home, schema: DomainSchema, window: Window, *, policy: D
     importance = standard.importance if standard else None
     report = compare(reference, current, policy=policy, schema=schema, importance=importance)
     named = msgspec.structs.replace(report, basis=basis)
-    return Weighed(msgspec.structs.replace(named, summary=summarise_report(named)), reference, current, moment)
+    told = msgspec.structs.replace(named, summary=summarise_report(named))
+    return Weighed(told, reference, current, moment, parts, past.parts if past else None, standard)
 
 
 def _at_moment(schema: DomainSchema, window: Window, parts: Sequence[Part]) -> list[Part]:

@@ -4,7 +4,7 @@ Saving, registering and promoting are others' work; a refusal here is an answer,
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as library_version
 
@@ -249,12 +249,17 @@ def _ranges(task: Task) -> dict[str, tuple[float, float]]:
 
 
 def _profile(experiment: _Experiment, outputs: Floats) -> bytes:
-    """The drift reference: every column known at the moment, the target, and the unseen predictions."""
+    """The drift reference: every column known at the moment, the target, and the unseen predictions.
+
+    Rows that no fold tested have no prediction, which is no missing value: asked rows all have one.
+    """
     task, schema = experiment.task, experiment.schema
     columns = [f.name for f in schema.features_at(experiment.moment) if f.name in task.frame.columns]
     name = f"_prediction:{task.target.name}"
     frame = task.frame.with_columns(pl.Series(name, _said(task, outputs), strict=False))
-    return build_profile(frame, schema, columns=[*columns, task.target.name, name]).to_bytes()
+    profile = build_profile(frame, schema, columns=[*columns, task.target.name, name])
+    said = replace(profile.columns[name], missing=0)
+    return replace(profile, columns=dict(profile.columns) | {name: said}).to_bytes()
 
 
 def _said(task: Task, outputs: Floats) -> list[float | str | None]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from database.ingest import add_batch
 from database.records import Document, now
 from database.store import Conflict, open_store
-from drift.report import DriftPolicy
+from drift.report import DriftPolicy, DriftReport
 from model.home import Home
 from retraining.alerts import deliveries
 from retraining.channels import Channel, open_channels
@@ -96,6 +96,25 @@ def test_after_a_proposal_there_is_none_for_a_while_and_undecided_never_proposes
     assert [one.proposal.retrain for one in found] == [False, True, False, False, False]
     assert "the newest window is undecided" in found[3].proposal.reason
     assert "less than 30 days before" in found[4].proposal.reason
+
+
+def test_days_that_are_looked_at_several_times_count_once(home: Home) -> None:
+    home.store.add_predictions(asked(MONDAY, 300, seed=50, hours=40.0))
+    end, plan = midnight(MONDAY + timedelta(days=1)), Plan(SCHEMA.name, Schedule(every=timedelta(hours=6)), 1, RULES)
+    found = [look(home, plan, end + timedelta(hours=6 * number), NOBODY) for number in range(3)]
+    assert [(one.level, one.proposal.alarms) for one in found if one] == [("drift", 1)] * 3
+    at_once = Policies(drift=RULES.drift, trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0))
+    plan = Plan(SCHEMA.name, plan.schedule, 1, at_once)
+    found = [look(home, plan, end + timedelta(hours=18 + number), NOBODY) for number in range(2)]
+    assert [one.proposal.retrain for one in found if one] == [True, False]
+
+
+def test_a_look_reads_what_only_rows_tell(home: Home) -> None:
+    ask(home, "o")
+    look(home, PLAN, slot(0), NOBODY)
+    report = DriftReport.from_document(home.store.drift_reports()[0].document)
+    assert report.joint is not None
+    assert report.expected is not None
 
 
 def test_no_row_at_all_is_said_and_changes_nothing(home: Home, channels: dict[str, Channel]) -> None:
@@ -219,14 +238,18 @@ def test_the_due_time_of_a_day_is_the_last_one(moment: datetime, at: clock) -> N
     assert due.time() == at
 
 
-@pytest.mark.parametrize(("every", "at"), [(timedelta(days=1), "06:00"), (None, "noon"), (timedelta(seconds=1), None)])
+@pytest.mark.parametrize(
+    ("every", "at"),
+    [(timedelta(days=1), "06:00"), (None, "noon"), (timedelta(seconds=1), None), (timedelta(hours=36), None)],
+)
 def test_what_is_no_schedule_is_refused(every: timedelta | None, at: str | None) -> None:
     with pytest.raises(BadSchedule):
         plan_schedule(every, at)
 
 
 def test_a_schedule_judges_the_days_between_two_looks() -> None:
-    assert plan_schedule(timedelta(hours=36), None) == (Schedule(every=timedelta(hours=36)), 2)
+    assert plan_schedule(timedelta(hours=12), None) == (Schedule(every=timedelta(hours=12)), 1)
+    assert plan_schedule(timedelta(days=3), None) == (Schedule(every=timedelta(days=3)), 3)
     assert plan_schedule(None, "06:30") == (Schedule(at=clock(6, 30)), 1)
     assert plan_schedule(WEEK, None, once=True) == (Schedule(at=clock(0)), 7)
 

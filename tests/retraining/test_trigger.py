@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from drift.profile import build_profile
+from drift.profile import Profile, build_profile
 from drift.report import DriftPolicy, compare
 from preprocessing.schema import DomainSchema, Feature, Target
 from retraining.policies import BadPolicy, Policies, read_policies
@@ -122,3 +122,32 @@ def test_the_file_of_rules_is_read_and_every_mistake_named(tmp_path: Path) -> No
     path.write_text("not toml")
     with pytest.raises(BadPolicy, match="TOML"):
         read_policies(path)
+
+
+def of_normals(rows: int, *, seed: int, shift: float = 0.0) -> Profile:
+    generator = np.random.default_rng(seed)
+    columns = {name: generator.normal(shift, 1, rows) for name in "abc"} | {"always": np.ones(rows)}
+    return build_profile(pl.DataFrame(columns), NORMALS)
+
+
+NORMALS = DomainSchema(
+    name="d",
+    title="",
+    features=tuple(Feature(name=n, kind="numeric") for n in ("a", "b", "c", "always")),
+    targets=(Target(name="y"),),
+)
+
+
+def test_a_column_that_never_varies_does_not_make_a_window_of_three_rows_quiet() -> None:
+    report = compare(of_normals(1000, seed=1), of_normals(3, seed=2), schema=NORMALS)
+    assert report.column("always").verdict == "constant"
+    assert verdict_of(report) == "undecided"
+
+
+def test_undecided_columns_that_alarm_together_are_told_and_do_not_count_towards_a_retraining() -> None:
+    pairs = ((of_normals(1000, seed=n), of_normals(1000, seed=n + 100, shift=0.19)) for n in range(40))
+    reports = [compare(before, after, schema=NORMALS) for before, after in pairs]
+    together = [one for one in reports if one.alarm and not any(column.alarming for column in one.columns)]
+    assert together
+    assert {verdict_of(one) for one in together} == {"undecided"}
+    assert {verdict_of(one) for one in reports if any(column.alarming for column in one.columns)} == {"alarm"}

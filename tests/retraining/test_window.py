@@ -2,21 +2,23 @@
 
 from datetime import date, timedelta
 
+import msgspec
 import numpy as np
+import polars as pl
 import pytest
 
-from database.records import Cell, Prediction
+from database.records import Cell, Prediction, new_id
 from drift import stored
 from drift.column import BinnedColumn
 from drift.report import DriftReport, NotComparable, SameSample
 from model.home import Home
 from model.registry import NoChampion
 from retraining.profiles import midnight
-from retraining.watch import watch_window
+from retraining.watch import watch_frame, watch_window
 from retraining.window import window_of
 from tests.retraining.asking import asked, prediction
 from tests.retraining.conftest import open_at
-from tests.training.making import SCHEMA
+from tests.training.making import SCHEMA, make_rows, typed
 
 MONDAY = date(2026, 3, 2)
 WEEK = timedelta(days=7)
@@ -105,6 +107,50 @@ def test_segments_of_a_window_are_compared_with_the_labelled_rows(home: Home) ->
         segment.segment: [column.column for column in segment.flagged] for segment in found.segments if segment.alarm
     }
     assert loud == {"low": ["hours"]}
+
+
+def test_segments_know_only_what_was_known_at_the_moment(home: Home) -> None:
+    day = home.store.batches(SCHEMA.name)[0].at.date() + timedelta(days=1)
+    home.store.add_predictions(asked(day, 300, seed=8) + asked(day, 100, seed=9, moment="half"))
+    found = watch_window(home, SCHEMA.name, window_of(day, day + WEEK), by="support").report
+    assert sum(segment.n_current for segment in found.segments) == 300
+    assert "midterm" not in {column.column for segment in found.segments for column in segment.columns}
+
+
+def test_what_only_rows_tell_is_reported_when_rows_are_read(home: Home) -> None:
+    home.store.add_predictions(asked(MONDAY, 300, seed=1, hours=25.0))
+    profiles, rows = (
+        watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK), rows=told).report for told in (False, True)
+    )
+    assert (profiles.joint, profiles.expected) == (None, None)
+    assert rows.joint is not None
+    assert rows.joint.verdict == "drift"
+    assert rows.expected is not None
+    assert rows.expected.n_current == 300
+    assert rows.columns == profiles.columns
+
+
+def test_a_student_asked_every_day_is_not_told_apart_from_himself(home: Home) -> None:
+    once = asked(MONDAY, 120, seed=3)
+    daily = [
+        msgspec.structs.replace(one, id=new_id(), at=one.at + timedelta(days=day)) for day in range(6) for one in once
+    ]
+    home.store.add_predictions(daily)
+    found = watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK), rows=True).report
+    assert found.joint is not None
+    assert (found.joint.separation.n_current, found.joint.separation.clusters) == (720, 240)
+    assert found.joint.separation.auc_low < 0.5
+
+
+def test_a_required_input_that_rows_lack_is_reported_and_its_rows_count(home: Home) -> None:
+    frame = typed(make_rows(300, seed=4, shift=3.0))
+    lost = frame.with_columns(before=pl.when(pl.int_range(pl.len()) % 2 == 0).then(None).otherwise(pl.col("before")))
+    found = watch_frame(home, SCHEMA, lost).report
+    assert found.n_current == 300
+    assert found.column("before").missing.rate_current == 0.5
+    assert found.column("before").missing.verdict == "drift"
+    assert found.column("_prediction:mark").n_current == 150
+    assert found.column("_prediction:mark").missing.verdict == "constant"
 
 
 # The calendar

@@ -13,6 +13,7 @@ from rich.console import Console
 from sklearn.metrics import brier_score_loss, classification_report, f1_score, log_loss
 
 from database.records import BatchRow, ChampionKey, record_id
+from drift.profile import Profile
 from model.bundle import EXAMPLES, content_digest, read_bundle
 from model.predictor import Predictor
 from model.scores import ClassScores, ValueScores
@@ -266,6 +267,8 @@ def test_rows_are_split_by_group_or_period_where_the_schema_has_them(period, spl
     assert training.bundle.manifest.lineage.split == split
     assert (scores.n, scores.clusters) == (tested, tested // 10)
     assert int(np.isfinite(training.outputs[:, 0]).sum()) == tested
+    said = Profile.from_bytes(training.bundle.profile).columns[f"_prediction:{FINAL.target}"]
+    assert (said.present, said.missing) == (tested, 0)  # rows that no fold tested are no missing answers
     ordered = frame.sort("_record")
     numbers = clusters(ordered, COURSE)
     for train_rows, test_rows in folds(ordered, COURSE, k=5, seed=0):
