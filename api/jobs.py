@@ -35,14 +35,23 @@ class Jobs:
     def __init__(self, settings: Settings, store: RecordStore) -> None:
         self._settings = settings
         self._store = store
-        self._processes: dict[str, Process] = {}
+        self._busy: set[str] = set()  # domains that are being retrained, or will be in a moment
+        self._processes: set[Process] = set()
         self._waiting: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     async def start(self, domain: str, wanted: Retrain) -> RetrainingRun:
         """Start a run. Raises Busy while this process has one of the domain, StoreUnavailable."""
-        if domain in self._processes:
+        if domain in self._busy:
             raise Busy(f"{domain} is being retrained; wait for that run to finish")
+        self._busy.add(domain)
+        try:
+            return await self._start(domain, wanted)
+        except BaseException:
+            self._busy.discard(domain)
+            raise
+
+    async def _start(self, domain: str, wanted: Retrain) -> RetrainingRun:
         job, at = new_id(), now()
         event = Event(id=new_id(), kind=STARTED, at=at, domain=domain, details={"run": job})
         await asyncio.to_thread(self._store.add_event, event)
@@ -54,7 +63,7 @@ class Jobs:
             stderr=STDOUT,
             start_new_session=True,  # Ctrl-C at the service's terminal is not meant for it
         )
-        self._processes[domain] = process
+        self._processes.add(process)
         task = asyncio.create_task(self._wait(domain, job, process))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
@@ -64,7 +73,8 @@ class Jobs:
         try:
             output, _ = await process.communicate()
         finally:
-            self._processes.pop(domain, None)
+            self._processes.discard(process)
+            self._busy.discard(domain)
         code = process.returncode
         details = {
             "run": job,
@@ -79,13 +89,13 @@ class Jobs:
     async def stop(self) -> None:
         """Ask every run to stop, as Ctrl-C does, so that it gives back its lease; wait, then insist."""
         self._stopping = True
-        for process in self._processes.values():
+        for process in self._processes:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGINT)
         if not self._waiting:
             return
         _, late = await asyncio.wait(self._waiting, timeout=PATIENCE)
-        for process in list(self._processes.values()) if late else ():
+        for process in list(self._processes) if late else ():
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
         if late:

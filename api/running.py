@@ -80,14 +80,12 @@ class Running:
         return EXAMPLES_WARNING if any(learned) else None
 
     def _from_examples(self, version: str) -> bool:
-        found = self._taught.get(version)
-        if found is None:
+        if version not in self._taught:
             serving = self.home.champions.all().values()
             seated = [one.predictor for one in serving]
             seated += [one.challenger.predictor for one in serving if one.challenger]
-            found = any(predictor.from_examples for predictor in seated if predictor.version == version)
-            self._taught[version] = found
-        return found
+            self._taught.update((predictor.version, predictor.from_examples) for predictor in seated)
+        return self._taught.get(version, False)  # one that was replaced this very moment is looked for again
 
     @cached_property
     def _taught(self) -> dict[str, bool]:

@@ -40,21 +40,22 @@ async def add_batch(
     """Store a file as a batch: 201 when it is new, 200 when the same content was there already."""
     schema_of(service, domain)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
-    stored = await asyncio.to_thread(_store, service, domain, kind, uploads["file"], skip_bad_rows)
-    await asyncio.to_thread(noted, request, "batch uploaded", domain, batch=stored.batch.id, rows=stored.batch.rows)
+    stored = await asyncio.to_thread(_store, request, domain, kind, uploads["file"], skip_bad_rows)
     return respond(stored, 201 if stored.new else 200)
 
 
-def _store(service: Running, domain: str, kind: Any, upload: Upload, skip_bad_rows: bool) -> StoredBatch:
+def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_rows: bool) -> StoredBatch:
     from database.ingest import read_batch
     from retraining.profiles import store_batch
 
+    service = running(request)
     schema, home = service.predictions.schema(domain), service.home
     intake = read_batch(upload.content, schema, kind, secret=home.secret, name=upload.name, skip_bad_rows=skip_bad_rows)
     if len(intake.rows) > service.settings.max_rows:
         limit = service.settings.max_rows
         raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {limit:,} are allowed")
     batch, new = store_batch(home, schema, intake.rows, kind, name=upload.name, skipped=intake.skipped)
+    noted(request, "batch uploaded", domain, batch=batch.id, rows=batch.rows)
     return StoredBatch(
         batch=batch,
         new=new,

@@ -30,16 +30,16 @@ async def judge(domain: str, request: Request, service: Service, by: By = None) 
     schema_of(service, domain)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     current, reference = uploads["file"], uploads.get("reference")
-    report = await asyncio.to_thread(_judge, service, domain, current, reference, by)
-    await asyncio.to_thread(noted, request, "drift judged", domain, report=report.id)
-    return respond(report)
+    return respond(await asyncio.to_thread(_judge, request, domain, current, reference, by))
 
 
-def _judge(service: Running, domain: str, current: Upload, reference: Upload | None, by: str | None) -> DriftRecord:
+def _judge(request: Request, domain: str, current: Upload, reference: Upload | None, by: str | None) -> DriftRecord:
     from retraining.watch import watch_file
 
     before = reference.content if reference else None
-    return watch_file(service.home, domain, current.content, before, name=current.name, by=by).record
+    report = watch_file(running(request).home, domain, current.content, before, name=current.name, by=by).record
+    noted(request, "drift judged", domain, report=report.id)
+    return report
 
 
 @router.post(
@@ -51,18 +51,19 @@ def _judge(service: Running, domain: str, current: Upload, reference: Upload | N
 async def judge_window(domain: str, request: Request, service: Service) -> Response:
     """Report on a window of days from the profiles that are kept of them, and store the report."""
     schema_of(service, domain)
-    report = await asyncio.to_thread(_judge_window, service, domain, await read_command(request, JudgeWindow))
-    await asyncio.to_thread(noted, request, "drift judged", domain, report=report.id)
-    return respond(report)
+    asked = await read_command(request, JudgeWindow)
+    return respond(await asyncio.to_thread(_judge_window, request, domain, asked))
 
 
-def _judge_window(service: Running, domain: str, asked: JudgeWindow) -> DriftRecord:
+def _judge_window(request: Request, domain: str, asked: JudgeWindow) -> DriftRecord:
     from retraining.watch import watch_window
     from retraining.window import window_of
 
     choices = {name: getattr(asked, name) for name in ("source", "moment", "against", "exact")}
     window = window_of(asked.since, asked.until, **choices)
-    return watch_window(service.home, domain, window, by=asked.by).record
+    report = watch_window(running(request).home, domain, window, by=asked.by).record
+    noted(request, "drift judged", domain, report=report.id)
+    return report
 
 
 @router.get("", responses=answers(DriftReports), dependencies=[needs("see")])

@@ -48,21 +48,21 @@ async def activate_version(request: Request, service: Service) -> Response:
     wanted = await read_command(request, Activate)
     require(principal_of(request), "change", wanted.domain)
     schema_of(service, wanted.domain)
-    done = await asyncio.to_thread(_activate, service, wanted, principal_of(request).name)
-    await asyncio.to_thread(noted, request, "champion activated", wanted.domain, version=wanted.version)
-    return respond(done)
+    return respond(await asyncio.to_thread(_activate, request, wanted))
 
 
-def _activate(service: Running, wanted: Activate, actor: str) -> Successions:
+def _activate(request: Request, wanted: Activate) -> Successions:
+    service = running(request)
     done = activate(
         service.home.store,
         wanted.domain,
         wanted.version,
         all_targets=wanted.all_targets,
-        actor=actor,
+        actor=principal_of(request).name,
         reason=wanted.reason,
         artifacts=service.home.artifacts,
     )
+    noted(request, "champion activated", wanted.domain, version=wanted.version)
     return _refreshed(service, done)
 
 
@@ -72,14 +72,15 @@ async def roll_back(request: Request, service: Service) -> Response:
     wanted = await read_command(request, Rollback)
     require(principal_of(request), "change", wanted.domain)
     keys = keys_of(schema_of(service, wanted.domain), wanted.target, wanted.moment)
-    done = await asyncio.to_thread(_roll_back, service, wanted, keys, principal_of(request).name)
-    await asyncio.to_thread(noted, request, "champion rolled back", wanted.domain, keys=[str(key) for key in keys])
-    return respond(done)
+    return respond(await asyncio.to_thread(_roll_back, request, wanted, keys))
 
 
-def _roll_back(service: Running, wanted: Rollback, keys: list[ChampionKey], actor: str) -> Successions:
+def _roll_back(request: Request, wanted: Rollback, keys: list[ChampionKey]) -> Successions:
+    service, actor = running(request), principal_of(request).name
     home = service.home
-    return _refreshed(service, rollback(home.store, keys, actor=actor, reason=wanted.reason, artifacts=home.artifacts))
+    done = rollback(home.store, keys, actor=actor, reason=wanted.reason, artifacts=home.artifacts)
+    noted(request, "champion rolled back", wanted.domain, keys=[str(key) for key in keys])
+    return _refreshed(service, done)
 
 
 def _refreshed(service: Running, done: list[Succession]) -> Successions:

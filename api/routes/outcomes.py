@@ -29,17 +29,17 @@ async def add_outcomes(domain: str, request: Request, service: Service) -> Respo
     value of one target or more. A later outcome about the same corrects the earlier."""
     schema_of(service, domain)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
-    stored = await asyncio.to_thread(_store, service, domain, uploads["file"])
-    await asyncio.to_thread(noted, request, "outcomes uploaded", domain, outcomes=stored.outcomes, new=stored.new)
-    return respond(stored)
+    return respond(await asyncio.to_thread(_store, request, domain, uploads["file"]))
 
 
-def _store(service: Running, domain: str, upload: Upload) -> StoredOutcomes:
+def _store(request: Request, domain: str, upload: Upload) -> StoredOutcomes:
     from database.ingest import read_outcomes
 
+    service = running(request)
     schema, home = service.predictions.schema(domain), service.home
     found = read_outcomes(upload.content, schema, secret=home.secret, name=upload.name)
     new, corrected = home.store.add_outcomes(found)
+    noted(request, "outcomes uploaded", domain, outcomes=len(found), new=new)
     return StoredOutcomes(outcomes=len(found), new=new, corrected=corrected, known=len(found) - new - corrected)
 
 

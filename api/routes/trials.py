@@ -11,7 +11,6 @@ from api.openapi import answers, takes
 from api.running import Running
 from api.uploads import read_command
 from api.wire import StartTrial, Trials, respond
-from model.home import Home
 from model.registry import find_model, rows_of_models
 from model.trial import Trial, find_trial, start_trial, stop_trial, trials
 from model.trial_report import TrialReport, report_trial
@@ -41,16 +40,17 @@ async def start(domain: str, request: Request, service: Service) -> Response:
     students, always the same ones."""
     wanted = await read_command(request, StartTrial)
     schema_of(service, domain)
-    trial = await asyncio.to_thread(_start, service.home, domain, wanted, principal_of(request).name)
-    await asyncio.to_thread(noted, request, "trial started", domain, version=trial.challenger, mode=trial.mode)
+    trial = await asyncio.to_thread(_start, request, domain, wanted)
     return respond(trial, 201, {"location": f"/api/v1/{domain}/trials/{trial.id}"})
 
 
-def _start(home: Home, domain: str, wanted: StartTrial, actor: str) -> Trial:
+def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
+    home = running(request).home
     model = find_model(home.store, wanted.version, domain)
     home.artifacts.require(model.version)
-    options = {"actor": actor, "reason": wanted.reason}
+    options = {"actor": principal_of(request).name, "reason": wanted.reason}
     trial = start_trial(home.store, model, mode=wanted.mode, share=wanted.share, **options)
+    noted(request, "trial started", domain, version=trial.challenger, mode=trial.mode)
     home.champions.refresh()
     return trial
 
@@ -68,12 +68,12 @@ def report(domain: str, trial: str, service: Service) -> Response:
 async def stop(domain: str, trial: str, request: Request, service: Service, reason: str = "") -> Response:
     """End a running trial; the champion answers alone again."""
     schema_of(service, domain)
-    ended = await asyncio.to_thread(_stop, service.home, domain, trial, principal_of(request).name, reason)
-    await asyncio.to_thread(noted, request, "trial stopped", domain, version=ended.challenger, mode=ended.mode)
-    return respond(ended)
+    return respond(await asyncio.to_thread(_stop, request, domain, trial, reason))
 
 
-def _stop(home: Home, domain: str, trial: str, actor: str, why: str) -> Trial:
-    ended = stop_trial(home.store, trial, actor=actor, why=why, domain=domain)
+def _stop(request: Request, domain: str, trial: str, why: str) -> Trial:
+    home = running(request).home
+    ended = stop_trial(home.store, trial, actor=principal_of(request).name, why=why, domain=domain)
+    noted(request, "trial stopped", domain, version=ended.challenger, mode=ended.mode)
     home.champions.refresh()
     return ended

@@ -147,3 +147,20 @@ def test_a_request_that_outlasts_the_stop_is_ended_in_words(serve: Callable[...,
     assert status == 503
     assert json.loads(body)["title"] == "Stopping"
     server.process.wait(30)
+
+
+def test_a_change_that_outlasts_its_request_is_recorded_all_the_same(serve: Callable[..., Server]) -> None:
+    server = serve(GRADEWATCH_REQUEST_SECONDS="0.4")
+    server.until(lambda: server.client.get("/api/v1/models").status_code == 200)  # the first answer takes longest
+    [champion] = server.get("/api/v1/models", params={"domain": "engagement"})["champions"]
+    wanted = {"domain": "engagement", "version": champion["version"]}
+    with server.locked_database():
+        answer = server.post("/api/v1/models/activate", wanted)
+        assert answer.status_code == 503, answer.text
+        assert "may still be done" in answer.json()["detail"]
+
+    def recorded() -> bool:
+        with server.store() as store:
+            return bool(store.accesses(action="champion activated"))
+
+    server.until(recorded)

@@ -42,7 +42,7 @@ async def alive(app: Any) -> AsyncIterator[None]:
 
 def asked(folder: Path, prefix: str, questions: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
     """What comes of asking an application without champions that is served under `prefix`."""
-    app: Any = create_app(Settings(data_dir=folder, pseudonym_secret=SECRET, _env_file=None))  # type: ignore[call-arg,arg-type]
+    app: Any = create_app(Settings(data_dir=folder, pseudonym_secret=SECRET, _env_file=None))
 
     async def ask() -> T:
         transport = httpx.ASGITransport(app=app, root_path=prefix, client=("127.0.0.1", 40_000))
