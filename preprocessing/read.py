@@ -321,7 +321,7 @@ def _read_json(text: str, name: str, notes: tuple[str, ...]) -> RawTable:
 def _json_records(text: str) -> Iterator[Mapping[str, Any]]:
     """Records of a JSON list, of one JSON object, or of one object per line."""
     stripped = text.strip()
-    lines = stripped.splitlines() if stripped.startswith("{") else [stripped]
+    lines = stripped.split("\n") if stripped.startswith("{") else [stripped]  # U+2028 may stand within a text
     if len(lines) > 1 and not _is_json(lines[0]):
         lines = [stripped]  # one object, printed over several lines
     for number, line in enumerate(lines, 1):
