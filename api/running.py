@@ -5,6 +5,7 @@ Opened by the application's lifespan and closed by it; routes get it passed. It 
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -30,6 +31,9 @@ from model.service import PredictionService
 from model.shared import SharedMemory
 from preprocessing.bodies import RowReader
 from settings import OFF, Settings
+
+ARENAS = -8
+"""The number of heaps among the parameters of glibc's mallopt (M_ARENA_MAX)."""
 
 log = logging.getLogger("gradewatch.api")
 
@@ -96,6 +100,7 @@ class Running:
 @contextlib.asynccontextmanager
 async def open_running(settings: Settings) -> AsyncIterator[Running]:
     """Everything open and kept fresh; on leaving, what was queued is logged before the store closes."""
+    _share_one_heap()
     running = await asyncio.to_thread(_open, settings)
     gc.freeze()  # what is open now stays: no later collection needs to look through it
     gc.enable()
@@ -110,6 +115,12 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
         await running.jobs.stop()
         await running.attempts.write()
         await asyncio.to_thread(_close, running)
+
+
+def _share_one_heap() -> None:
+    """Where the C library is glibc: a heap per thread keeps what a batch once needed in that thread."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(ARENAS, 1)
 
 
 def _open(settings: Settings) -> Running:
