@@ -23,7 +23,10 @@ from api.probes import PROBES
 from api.running import Running, open_running
 from api.telemetry import open_telemetry
 from api.watch import told_to_stop
-from settings import Settings, told_host
+from database.store import StoreUnavailable
+from model.home import UnusableHome
+from preprocessing.schema import SchemaError
+from settings import Settings, UnsafeStart, told_host
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -36,6 +39,9 @@ CORS: dict[str, Any] = {
     ],
 }  # fmt: skip
 """What an admitted page may send and read. No cookies: who asks is said in a header, by key or token."""
+
+REFUSALS = (UnsafeStart, UnusableHome, StoreUnavailable, SchemaError)
+"""Why the service does not start, where the words are for whoever started it."""
 
 
 class Service:
@@ -94,9 +100,10 @@ class Service:
                 await send({"type": "lifespan.startup.complete"})
                 begun = True
                 await receive()
-        except BaseException:
+        except BaseException as error:
             what = "lifespan.shutdown.failed" if begun else "lifespan.startup.failed"
-            await send({"type": what, "message": traceback.format_exc()})
+            told = str(error) if isinstance(error, REFUSALS) else traceback.format_exc()
+            await send({"type": what, "message": told})
             raise
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -397,7 +397,7 @@ def _encoding_fault(body: bytes) -> str | None:
 
 def _record(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise MalformedBody("expected one JSON object with the fields of a row")
+        raise MalformedBody("expected one JSON object with the fields of a row; many rows go to …/predict/batch")
     return value
 
 
@@ -405,7 +405,7 @@ def _records(value: object, limit: int) -> list[dict[str, object]]:
     """The rows of a decoded body. Raises BadData naming every element that is no object."""
     rows = value.get("students") if isinstance(value, dict) and value.keys() == {"students"} else value
     if not isinstance(rows, list):
-        raise MalformedBody('expected a JSON list of rows, or {"students": [...]}')
+        raise MalformedBody('expected a JSON list of rows, or {"students": [...]}; one row goes to …/predict')
     _check_count(len(rows), limit)
     wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]
     if wrong:

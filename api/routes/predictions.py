@@ -46,7 +46,7 @@ async def predict(
 ) -> Response:
     """Predict one row: its fields as a JSON object."""
     schema_of(service, domain)
-    raise MalformedBody("expected one JSON object with the fields of a row")
+    raise MalformedBody("expected one JSON object with the fields of a row; many rows go to …/predict/batch")
 
 
 @router.post(

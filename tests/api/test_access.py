@@ -673,6 +673,7 @@ def test_the_service_does_not_start_where_it_would_let_anyone_in(
     ended = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode != 0
     assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert not (tmp_path / "gradewatch.db").exists()
 
 
