@@ -685,10 +685,10 @@ def sentences_of(report: DriftReport) -> list[str]:
     parts = [
         f"Drift in {count} of {total} columns ({rows})."
         if count
-        else f"Too few rows to tell whether anything changed ({rows})."
-        if undecided == total
         else f"No drift found in single columns of {rows}."
         if told
+        else f"Too few rows to tell whether anything changed ({rows})."
+        if undecided == total
         else f"No drift found in {rows}.",
         *(describe(column) for column in report.flagged[:3]),
         describe_joint(report.joint) if report.joint and told else "",

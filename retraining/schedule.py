@@ -181,8 +181,11 @@ def sentence_of(report: DriftReport) -> str:
     """The report in a sentence that holds names of columns and counts, and no value of anybody."""
     rows = f"{report.n_current:,} rows against {report.n_reference:,}"
     if not report.alarm:
-        return f"No drift found in {rows}."
+        quiet = level_of(report) == "ok"
+        return f"No drift found in {rows}." if quiet else f"Too few rows to tell whether anything changed ({rows})."
     names = [column.label for column in report.flagged]
+    if not names:
+        return f"No drift in single columns, but rows can be told from earlier ones ({rows})."
     told = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return f"Drift in {len(names)} of {len(report.columns)} columns ({rows}){': ' + told if told else ''}."
 

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,9 +33,11 @@ from retraining.schedule import (
     Plan,
     Schedule,
     carry_out,
+    level_of,
     look,
     plan_schedule,
     recall,
+    sentence_of,
     watch,
     watch_once,
 )
@@ -115,6 +118,17 @@ def test_a_look_reads_what_only_rows_tell(home: Home) -> None:
     report = DriftReport.from_document(home.store.drift_reports()[0].document)
     assert report.joint is not None
     assert report.expected is not None
+
+
+def test_an_alarm_by_no_single_column_is_told_as_what_it_is(home: Home) -> None:
+    ask(home, "D")
+    look(home, PLAN, slot(0), NOBODY)
+    report = DriftReport.from_document(home.store.drift_reports()[0].document)
+    assert report.joint is not None
+    joint = msgspec.structs.replace(report, columns=(), joint=msgspec.structs.replace(report.joint, verdict="warn"))
+    assert "Drift in 0" not in sentence_of(joint)
+    assert sentence_of(joint).startswith("No drift in single columns, but rows can be told from earlier ones")
+    assert level_of(joint) == "warn"
 
 
 def test_no_row_at_all_is_said_and_changes_nothing(home: Home, channels: dict[str, Channel]) -> None:
