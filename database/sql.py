@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -71,6 +71,9 @@ from database.tables import (
     SUCCESSIONS,
     TABLES,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 BUSY_MS = 10_000
 """How long a SQLite writer waits for another one before it gives up."""
@@ -235,16 +238,25 @@ def _driver_errors() -> Iterator[None]:
 def _insert(kind: str, dialect: str, replace: bool) -> sa.Insert:
     """INSERT of rows whose key may be there: left as they are, or replaced."""
     table = TABLES[kind]
-    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    insert = _upsert(table, dialect)
     if dialect == "postgresql":
         columns = [sa.column(c.name, _plain(c)) for c in table.columns]
-        document = sa.cast(sa.bindparam("rows", type_=sa.Text), postgresql.JSON)
+        document = sa.cast(sa.bindparam("rows", type_=sa.Text), sa.JSON)
         rows = sa.func.json_to_recordset(document).table_valued(*columns).render_derived(with_types=True)
         insert = insert.from_select([c.name for c in table.columns], sa.select(*rows.columns))
     if not replace:
         return insert.on_conflict_do_nothing()
     rest = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=rest)
+
+
+def _upsert(table: sa.Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
+    """INSERT of a dialect that can say what to do with rows that are there."""
+    if dialect != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # 40 ms of the start of those who have no PostgreSQL
+
+    return postgresql.insert(table)
 
 
 def _plain(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
@@ -476,8 +488,9 @@ class SqlStore:
     def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
         with self._writing() as connection:
             at = _database_time(connection)
-            insert = postgresql.insert(LEASES) if connection.dialect.name == "postgresql" else sqlite.insert(LEASES)
-            insert = insert.values(name=name, holder=holder, expires=at + round(seconds * 1_000_000))
+            insert = _upsert(LEASES, connection.dialect.name).values(
+                name=name, holder=holder, expires=at + round(seconds * 1_000_000)
+            )
             free = sa.or_(LEASES.c.holder == holder, LEASES.c.expires <= at)
             taken = {"holder": insert.excluded.holder, "expires": insert.excluded.expires}
             connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=taken, where=free))
