@@ -296,8 +296,8 @@ def _writer(path: Path, output: Path) -> Callable[[pl.LazyFrame, Path], object]:
 
 WRITERS: Mapping[str, Callable[[pl.LazyFrame, Path], object]] = {
     ".csv": lambda answers, path: answers.sink_csv(path),
-    ".parquet": lambda answers, path: answers.sink_parquet(path),
-    ".pq": lambda answers, path: answers.sink_parquet(path),
+    ".parquet": lambda answers, path: answers.sink_parquet(path, compression_level=1),
+    ".pq": lambda answers, path: answers.sink_parquet(path, compression_level=1),
 }
 
 
