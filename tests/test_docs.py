@@ -21,9 +21,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 def test_every_setting_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
-    names = [
-        variable(name) for name in Settings.model_fields
-    ]
+    names = [variable(name) for name in Settings.model_fields]
     assert [name for name in names if f"`{name}`" not in page] == []
 
 
