@@ -16,7 +16,7 @@ MEANING: Mapping[Permission, str] = {
     "predict": "predict",
     "read": "read logged predictions",
     "upload": "upload batches and outcomes, list batches",
-    "judge": "run drift reports",
+    "judge": "run drift reports, see what challengers said in shadow",
     "retrain": "start retraining and read its runs",
     "change": "change champions",
     "operate": "read and empty caches",

@@ -63,14 +63,16 @@ class Admission:
                 scope[PRINCIPAL] = ANONYMOUS.named(error.actor)
             self._hit(scope, f"address:{address(scope)}", self._running.rate_limit)
             raise
-        name = principal.name if principal is not ANONYMOUS else f"address:{address(scope)}"
-        self._hit(scope, name, self._limit(principal.rate) if principal.rate else self._running.rate_limit)
+        known = principal is not ANONYMOUS
+        name = principal.name if known else f"address:{address(scope)}"
+        limit = self._limit(principal.rate) if principal.rate else self._running.rate_limit
+        self._hit(scope, name, limit, known=known)
         return principal
 
-    def _hit(self, scope: Scope, name: str, limit: Limit | None) -> None:
+    def _hit(self, scope: Scope, name: str, limit: Limit | None, *, known: bool = False) -> None:
         if limit is None:
             return
-        spent = self._running.limiter.hit(name, limit)
+        spent = self._running.limiter.hit(name, limit, known=known)
         scope[TOLD] = rate_headers(spent)
         if not spent.allowed:
             raise TooManyRequests(spent)

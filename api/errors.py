@@ -5,6 +5,7 @@ student data: values that may identify a person are left out where the problems 
 """
 
 import logging
+import traceback
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -102,7 +103,7 @@ def answer_error(error: Exception) -> Response:
         return _respond(document, dict(error.headers or {}))
     refusal = refusal_of(error)
     if refusal is None:
-        log.error("request failed", exc_info=error)
+        log.error("request failed", extra={"fields": {"error": _places(error)}})
         detail = "something went wrong here; the log says what"
         return _respond(ProblemDocument(title="InternalError", status=500, detail=detail))
     headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
@@ -129,6 +130,13 @@ def _framework_words(error: HTTPException) -> str:
     if error.status_code == NOT_ALLOWED:
         return "this address does not take that method; the header Allow names those that it does"
     return str(error.detail)
+
+
+def _places(error: BaseException) -> str:
+    """Where `error` came from and what led to it, without its words: they may hold a student's values."""
+    before = error.__cause__ or error.__context__
+    led = f"{_places(before)}\n" if before is not None else ""
+    return f"{led}{''.join(traceback.format_tb(error.__traceback__))}{type(error).__name__}"
 
 
 def _bad_data(title: str, error: BadData) -> ProblemDocument:

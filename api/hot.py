@@ -25,7 +25,7 @@ from api.running import Running
 from api.telemetry import MARKS
 from api.together import SOURCE
 from api.wire import FACTORS_NOTE, SaidMany, encoder, say, say_all
-from database.layout import moments_of
+from database.layout import PackedPredictions, moments_of
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from preprocessing.bodies import RowReader
@@ -210,7 +210,8 @@ def _score_here(
 
 def say_many(running: Running, question: Question, predictions: Sequence[Prediction]) -> bytes:
     """The answer to many rows, as the caller asked for it; as JSON lines each prediction says all by itself."""
-    warning, note = running.warning(predictions[0]), question.note
+    alike = isinstance(predictions, PackedPredictions)  # answered by the same models, row for row
+    warning, note = running.warning(*(predictions[:1] if alike else predictions)), question.note
     if question.lines:
         return encoder.encode_lines(say_all(predictions, warning, note))
     said = say_all(predictions)

@@ -87,8 +87,11 @@ class Limiter:
         self._worker = secrets.token_hex(6)
         self._windows: dict[int, _Window] = {}
 
-    def hit(self, name: str, limit: Limit) -> Spent:
-        """Count one request of `name`. Windows of one length share their counts, so a name has one limit per length."""
+    def hit(self, name: str, limit: Limit, *, known: bool = False) -> Spent:
+        """Count one request of `name`. Windows of one length share their counts, so a name has one limit per length.
+
+        known: whether it is one of few; it is counted apart however many others crowd the window.
+        """
         seconds = limit.seconds
         at = self._clock()
         number = int(at // seconds)
@@ -98,7 +101,7 @@ class Limiter:
         counts = window.counts
         count = counts.get(name)
         if count is None:
-            if len(counts) >= self._most_names:
+            if len(counts) >= self._most_names and not known:
                 name = REST
             count = counts.get(name, 0)
         count = counts[name] = count + 1

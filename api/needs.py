@@ -32,7 +32,7 @@ class Needs(SecurityBase):
         self.scheme_name = SCHEME
 
     async def __call__(self, request: Request) -> None:
-        domain = request.path_params.get("domain") or request.query_params.get("domain")
+        domain = request.path_params.get("domain", request.query_params.get("domain"))
         require(principal_of(request), self.permission, domain)
 
 

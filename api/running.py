@@ -9,6 +9,7 @@ import ctypes
 import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -78,10 +79,10 @@ class Running:
         """Scores and logs single rows of requests that arrive together."""
         return Together(self.predictions, self.log)
 
-    def warning(self, prediction: Prediction) -> str | None:
-        """What must be said with an answer: that its model learned from examples."""
-        learned = [self._from_examples(answer.model) for answer in prediction.answers]
-        return EXAMPLES_WARNING if any(learned) else None
+    def warning(self, *predictions: Prediction) -> str | None:
+        """What must be said with answers: that a model behind one of them learned from examples."""
+        models = {answer.model for prediction in predictions for answer in prediction.answers}
+        return EXAMPLES_WARNING if any(map(self._from_examples, models)) else None
 
     def _from_examples(self, version: str) -> bool:
         if version not in self._taught:
@@ -104,7 +105,9 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
     running = await asyncio.to_thread(_open, settings)
     gc.freeze()  # what is open now stays: no later collection needs to look through it
     gc.enable()
-    kept = [_keep_fresh(running), _keep_known(running), running.limiter.share(), running.attempts.keep_writing()]
+    keeper = ThreadPoolExecutor(2, "keeper")  # uploads at work in all other threads must keep no revoked key alive
+    kept = [_keep_fresh(running, keeper), _keep_known(running, keeper)]
+    kept += [running.limiter.share(), running.attempts.keep_writing()]
     tasks = [asyncio.create_task(one) for one in kept]
     try:
         yield running
@@ -112,6 +115,7 @@ async def open_running(settings: Settings) -> AsyncIterator[Running]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(keeper.shutdown)
         await running.jobs.stop()
         await running.attempts.write()
         await asyncio.to_thread(_close, running)
@@ -174,25 +178,25 @@ def _close(running: Running) -> None:
     running.home.close()
 
 
-async def _keep_known(running: Running) -> None:
+async def _keep_known(running: Running, keeper: Executor) -> None:
     """Learns of changed keys and users for as long as the process lives."""
     while running.credentials is not None:
         await asyncio.sleep(running.settings.poll_seconds)
         try:
-            await asyncio.to_thread(running.credentials.directory.refresh)
+            await asyncio.get_running_loop().run_in_executor(keeper, running.credentials.directory.refresh)
         except StoreUnavailable:
             pass  # the look for champions says so; the state before serves until it is stale
         except Exception:  # as there: a dead poller would keep a revoked key alive
             log.exception("looking for changed keys and users failed; trying again")
 
 
-async def _keep_fresh(running: Running) -> None:
+async def _keep_fresh(running: Running, keeper: Executor) -> None:
     """Swaps in new champions for as long as the process lives; nothing that goes wrong on the way ends it."""
     reachable = True
     while True:
         await asyncio.sleep(running.settings.poll_seconds)
         try:
-            for key in await asyncio.to_thread(running.home.champions.refresh):
+            for key in await asyncio.get_running_loop().run_in_executor(keeper, running.home.champions.refresh):
                 log.info("champion changed", extra={"fields": {"champion": str(key)}})
             reachable = True
         except StoreUnavailable as error:

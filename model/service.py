@@ -188,8 +188,10 @@ class PredictionService:
             within, found = self._found = (present, {})
         panel = found.get((schema.name, moment))
         if panel is None:
-            self.champions.at(schema.name, moment)  # says what is missing
             keys = sorted(key for key in present if key.domain == schema.name and key.moment == moment)
+            if not keys:
+                self.champions.at(schema.name, moment)  # says what is missing, unless it has come this moment
+                return self._panel(schema, moment)
             panel = found[schema.name, moment] = _seat(schema, moment, [present[key] for key in keys])
         return panel
 

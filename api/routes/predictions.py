@@ -1,9 +1,11 @@
 """Predictions: many from a file, and those that were logged. One row and JSON batches are answered by `api.hot`."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.roles import Principal, require_groups
@@ -18,6 +20,7 @@ from api.running import Running
 from api.together import SOURCE
 from api.uploads import read_command, read_uploads
 from api.wire import Find, FoundPredictions, Said, SaidMany, respond
+from database.layout import moments_of
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from preprocessing.bodies import MalformedBody, TooManyRows, too_many_rows
@@ -66,6 +69,8 @@ async def predict_batch(
     predictions = await asyncio.to_thread(
         _predict_file, service, domain, content, name, question, principal_of(request)
     )
+    for at, count in Counter(moments_of(predictions)).items():
+        request.app.state.service.metrics.predicted(domain, at, count)
     answer = await asyncio.to_thread(say_many, service, question, predictions)
     return Response(answer, media_type=question.answered_as.decode())
 
@@ -110,7 +115,15 @@ def predictions(
         limit=limit,
     )
     noted(request, "predictions listed", domain, student=student, found=len(found))
-    return respond(FoundPredictions(predictions=found))
+    return respond(FoundPredictions(predictions=_shown(request, found)))
+
+
+def _shown(request: Request, found: Sequence[Prediction]) -> Sequence[Prediction]:
+    """Logged predictions as whoever asks may see them: what a challenger said in shadow is for those who judge models,
+    and nobody acts on it."""
+    if principal_of(request).may("judge"):
+        return found
+    return [msgspec.structs.replace(one, shadow=()) for one in found]
 
 
 def _groups(request: Request) -> Sequence[str] | None:
@@ -129,7 +142,7 @@ async def find_predictions(domain: str, request: Request, service: Service) -> R
         service.home.store.predictions, domain, student=student, groups=_groups(request), limit=limit
     )
     await asyncio.to_thread(noted, request, "student looked up", domain, student=student, found=len(found))
-    return respond(FoundPredictions(predictions=found))
+    return respond(FoundPredictions(predictions=_shown(request, found)))
 
 
 @router.get("/predictions/{id}", responses=answers(Prediction), dependencies=READ)
@@ -141,4 +154,5 @@ def prediction(domain: str, id: str, request: Request, service: Service) -> Resp
         raise NotFound(f"no prediction of that id in {domain}")
     require_groups(principal_of(request), [found.group])
     noted(request, "prediction read", domain, prediction=found.id, student=found.student)
-    return respond(found)
+    [shown] = _shown(request, [found])
+    return respond(shown)

@@ -73,6 +73,14 @@ def test_very_many_names_share_one_count_so_that_memory_is_bounded() -> None:
     assert limiter.hit("a", MINUTE).allowed
 
 
+def test_a_crowd_of_strangers_takes_nothing_from_whoever_is_known() -> None:
+    limiter = Limiter(clock=Clock(), most_names=2)
+    for number in range(100):
+        limiter.hit(f"address:{number}", MINUTE)
+    assert [limiter.hit("key:lms", MINUTE, known=True).remaining for _ in range(4)] == [2, 1, 0, 0]
+    assert not limiter.hit("key:lms", MINUTE, known=True).allowed
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 30)), max_size=60), st.integers(1, 5))
 def test_no_window_lets_more_through_than_its_amount(hits: list[tuple[str, float]], amount: int) -> None:
     clock = Clock()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -58,6 +59,10 @@ def test_the_metrics_count_what_was_answered(serve: Callable[..., Server]) -> No
     for _ in range(3):
         server.predict("engagement", ENGAGEMENT)
     server.post("/api/v1/engagement/predict/batch", [ENGAGEMENT] * 4)
+    in_a_file = 2
+    lines_of_csv = [",".join(ENGAGEMENT), *[",".join(map(str, ENGAGEMENT.values()))] * in_a_file]
+    file: Any = {"content": "\n".join(lines_of_csv), "headers": {"content-type": "text/csv"}}
+    assert server.client.post("/api/v1/engagement/predict/batch", **file).status_code == 200
     server.post("/api/v1/engagement/predict", {})
     server.client.get("/nowhere")
     predict = {"route": "/api/v1/{domain}/predict", "method": "POST"}
@@ -67,14 +72,14 @@ def test_the_metrics_count_what_was_answered(serve: Callable[..., Server]) -> No
     assert metric(server, "request_seconds_bucket", route="/api/v1/{domain}/predict", le="+Inf") == 4
     assert metric(server, "refused_total", reason="BadData", status="422") == 1
     assert metric(server, "refused_total", reason="NotFound", status="404") == 1
-    assert metric(server, "predictions_total", domain="engagement", moment="now") == 7
+    assert metric(server, "predictions_total", domain="engagement", moment="now") == 7 + in_a_file
     for stage in ("read", "score", "log", "encode"):
         assert metric(server, "stage_seconds_count", stage=stage) == 4
-    assert metric(server, "log_logged_total") == 7
+    assert metric(server, "log_logged_total") == 7 + in_a_file
     assert metric(server, "log_waiting") == 0
     assert metric(server, "champion_generation", domain="engagement") == 1
     assert metric(server, "requests_at_work") == 1
-    assert metric(server, "cache_hits_total", backend="memory") == 6
+    assert metric(server, "cache_hits_total", backend="memory") == 6 + in_a_file
     assert metric(server, "cache_misses_total", backend="memory") == 1
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from access.keys import create_key
+from access.records import Grant
 from model.home import Home
+from model.trial import start_trial
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 from tests.api.test_champions import another_version
 
@@ -122,3 +125,29 @@ def test_a_trial_that_cannot_be_is_refused_in_words(serve: Callable[..., Server]
         answer = server.post(TRIALS, body)
         assert (answer.status_code, words in answer.text) == (status, True), answer.text
     assert server.client.get(f"{TRIALS}/none").status_code == 404
+
+
+def test_what_a_shadow_said_is_shown_to_analysts_and_to_no_teacher(serve: Callable[..., Server], home: Home) -> None:
+    champion, challenger = another_version(home)
+    start_trial(home.store, challenger, mode="shadow", actor="test")
+    keys = {}
+    for role in ("teacher", "analyst"):
+        grant = Grant(role=role)
+        keys[role] = create_key(home.store, role, grant, domains=[], actor="test")[1]
+    server = serve(GRADEWATCH_AUTH="on", GRADEWATCH_TOKEN_SECRET="a secret for tokens that is long enough")
+
+    def ask(role: str, method: str, path: str, body: Any = None) -> Any:
+        answer = server.client.request(method, path, json=body, headers={"x-api-key": keys[role]})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    row = ENGAGEMENT | {"student_id": "s1"}
+    asked = ask("teacher", "POST", PREDICT, row)["id"]
+    base = "/api/v1/engagement/predictions"
+    for role, heard in (("teacher", []), ("analyst", [challenger.version])):
+        one = ask(role, "GET", f"{base}/{asked}")
+        [listed] = ask(role, "GET", base)["predictions"]
+        [found] = ask(role, "POST", f"{base}/find", {"student": "s1"})["predictions"]
+        assert one == listed == found
+        assert [answer["model"] for answer in one["answers"]] == [champion.version]
+        assert [answer["model"] for answer in one["shadow"]] == heard
