@@ -157,12 +157,16 @@ def with_bad_rows(home: Home, path: Path) -> Path:
     return path
 
 
+either_way = pytest.mark.parametrize("log", [True, False], ids=["logged", "not logged"])
+
+
+@either_way
 def test_bad_rows_refuse_the_file_with_all_problems_and_nothing_is_logged_or_written(
-    home: Home, tmp_path: Path
+    home: Home, tmp_path: Path, log: bool
 ) -> None:
     path = with_bad_rows(home, tmp_path / "in.csv")
     with pytest.raises(BadData) as refused:
-        score_file(home, "engagement", path, tmp_path / "out" / "answers.csv")
+        score_file(home, "engagement", path, tmp_path / "out" / "answers.csv", log=log)
     assert refused.value.total == 3
     assert [problem.row for problem in refused.value.problems] == [3, 12, 149]
     assert "rows 3 and 149 are the same student" in refused.value.problems[0].rule
@@ -170,17 +174,19 @@ def test_bad_rows_refuse_the_file_with_all_problems_and_nothing_is_logged_or_wri
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_bad_rows_can_be_left_out(home: Home, tmp_path: Path) -> None:
+@either_way
+def test_bad_rows_can_be_left_out(home: Home, tmp_path: Path, log: bool) -> None:
     path = with_bad_rows(home, tmp_path / "in.csv")
-    scored = score_file(home, "engagement", path, tmp_path / "out.csv", skip_bad_rows=True)
-    assert (scored.rows, scored.skipped, scored.problem_count, count(home)) == (147, 3, 3, 147)
+    scored = score_file(home, "engagement", path, tmp_path / "out.csv", skip_bad_rows=True, log=log)
+    assert (scored.rows, scored.skipped, scored.problem_count, count(home)) == (147, 3, 3, 147 if log else 0)
     assert {3, 12, 149}.isdisjoint(read(tmp_path / "out.csv")["row"])
 
 
-def test_a_file_of_bad_rows_only_is_refused_even_so(home: Home, tmp_path: Path) -> None:
+@either_way
+def test_a_file_of_bad_rows_only_is_refused_even_so(home: Home, tmp_path: Path, log: bool) -> None:
     (tmp_path / "in.csv").write_text("comprehension,attention,focus,retention,engagement_time\n1,2,3,4,999\n")
     with pytest.raises(BadData):
-        score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv", skip_bad_rows=True)
+        score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv", skip_bad_rows=True, log=log)
 
 
 def test_a_store_that_fails_halfway_leaves_no_output(
@@ -213,11 +219,13 @@ def test_an_output_that_cannot_be_written_is_refused_first(home: Home, tmp_path:
         score_file(home, "engagement", tmp_path / "in.csv", tmp_path / output)
 
 
-def test_a_moment_without_a_champion_refuses_before_anything_is_logged(home: Home, tmp_path: Path) -> None:
+@either_way
+def test_a_moment_without_a_champion_refuses_before_anything_is_logged(home: Home, tmp_path: Path, log: bool) -> None:
     students(home.schemas["course"]).write_csv(tmp_path / "in.csv")
     with pytest.raises(NoChampion):
-        score_file(home, "course", tmp_path / "in.csv", tmp_path / "out.csv")
+        score_file(home, "course", tmp_path / "in.csv", tmp_path / "out.csv", log=log)
     assert home.store.count_predictions("course") == 0
+    assert not (tmp_path / "out.csv").exists()
 
 
 def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
