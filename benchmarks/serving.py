@@ -233,7 +233,6 @@ def settings_of(folder: Path, database: str | None = None) -> dict[str, str]:
         "GRADEWATCH_DATA_DIR": str(folder),
         "GRADEWATCH_DATABASE_URL": database or f"sqlite:///{folder / 'gradewatch.db'}",
         "GRADEWATCH_PSEUDONYM_SECRET": SECRET,
-        "GRADEWATCH_POLL_SECONDS": "0.1",
     }
 
 
@@ -500,7 +499,8 @@ def promotions(folder: Path, effort: Effort, versions: Sequence[str]) -> list[Fi
     """Requests that fail while champions change."""
     home, seen = open_installation(folder), set[int]()
     bodies = [msgspec.json.encode(row) for row in rows_of(load_domains()["engagement"], 5_000, 10)]
-    with started(OURS, port=free_port(), settings=settings_of(folder), ready=READY) as process:
+    settings = settings_of(folder) | {"GRADEWATCH_POLL_SECONDS": "0.1"}  # every generation serves for a while
+    with started(OURS, port=free_port(), settings=settings, ready=READY) as process:
         done = Event()
 
         def promote() -> None:
