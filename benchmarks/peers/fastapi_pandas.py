@@ -1,7 +1,7 @@
 """What most tutorials show: FastAPI, a pydantic type, a DataFrame of one row, pipeline.predict. Logs nothing.
 
 `/predict` is a plain `def`, as FastAPI's documentation advises for work that blocks, and runs in its threads;
-`/predict/in-loop` is an `async def`: it holds all other requests up, and saves the threads' quarrel for the interpreter.
+`/predict/in-loop` is an `async def`: it holds all other requests up and saves the threads' quarrel for the interpreter.
 """
 
 from typing import Any
