@@ -32,8 +32,9 @@ KIND = "watch"
 LEASE_SECONDS = 60.0
 POLL_SECONDS = 2.0  # until the schedule, the stop sign and the outbox are looked at again
 KEPT_WINDOWS = 400
+CATCH_UP = 31  # windows that were missed and are judged after the fact, the newest
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
+DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 
 Level = Literal["ok", "warn", "drift"]
 Say = Callable[[str], None]
@@ -62,7 +63,21 @@ class Schedule:
             return EPOCH + (moment - EPOCH) // self.every * self.every
         assert self.at is not None  # noqa: S101 (either is given)
         today = datetime.combine(moment.astimezone(UTC).date(), self.at, tzinfo=UTC)
-        return today if today <= moment else today - timedelta(days=1)
+        return today if today <= moment else today - DAY
+
+    def missed(self, last: datetime, moment: datetime) -> list[datetime]:
+        """The due times after `last` and before the newest at `moment`, oldest first.
+
+        One a day, the latest: whole days are judged, and those before `last` have been.
+        """
+        found, slot = [], self.due(moment)
+        while (slot := self.due(_day_of(slot) - TICK)) >= _day_of(last) + DAY:
+            found.append(slot)
+        return found[::-1]
+
+
+def _day_of(moment: datetime) -> datetime:
+    return midnight(moment.astimezone(UTC).date())
 
 
 def plan_schedule(every: timedelta | None, at: str | None, *, once: bool = False) -> tuple[Schedule, int]:
@@ -145,7 +160,7 @@ def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]
     report, kept, sentence = _report(home, plan, slot)
     level = level_of(report) if report else None
     verdict = verdict_of(report) if report else "undecided"
-    ends = midnight(slot.astimezone(UTC).date())  # the same days may be looked at several times a day, and count once
+    ends = _day_of(slot)  # the same days may be looked at several times a day, and count once
     before = [window for window in state.windows if window.at < ends]
     windows = (*before, WindowVerdict(at=ends, verdict=verdict))[-KEPT_WINDOWS:]
     proposal = propose(windows, plan.policies.trigger, last=state.last)
@@ -207,9 +222,15 @@ def alerts_of(plan: Plan, found: Look) -> list[Alert]:
 def _alert(plan: Plan, found: Look, subject: str, text: str, body: dict[str, str | None]) -> Alert:
     whole = {"domain": plan.domain, "at": found.slot.isoformat(), "summary": text, **body}
     about = f"{found.slot.isoformat()} {body['kind']}"
-    days = f"{found.slot.date() - timedelta(days=plan.days)} to before {found.slot.date()}, UTC"
-    told = f"{subject}\n\n{text}\n\nDays judged: {days}.\n"
+    told = f"{subject}\n\n{text}\n\nDays judged (UTC): {days_of(plan, found.slot)}.\n"
     return Alert(about=about, domain=plan.domain, subject=f"[gradewatch] {subject}", text=told, body=whole, at=now())
+
+
+def days_of(plan: Plan, slot: datetime) -> str:
+    """The whole days that are judged at a due time: "2026-03-02", or "2026-03-02 to 2026-03-08"."""
+    end = slot.astimezone(UTC).date()
+    first, last = end - timedelta(days=plan.days), end - DAY
+    return str(last) if first == last else f"{first} to {last}"
 
 
 def recall(home: Home, domain: str) -> tuple[Watching, int]:
@@ -261,7 +282,7 @@ def watch_once(home: Home, plan: Plan, channels: Mapping[str, Channel], say: Say
     with _alone(home, plan.domain) as holder:
         if holder is None:
             raise Busy(f"another process is watching {plan.domain}")
-        _look_and_act(home, plan, channels, threading.Event(), say)
+        _look_and_act(home, plan, channels, threading.Event(), say, step=plan.days)
     deliver_patiently(home, channels, say, patience)
 
 
@@ -274,7 +295,7 @@ def watch(
     *,
     poll: float = POLL_SECONDS,
 ) -> None:
-    """Look whenever it is due until `stop` is set. What was missed while nobody looked is looked at once.
+    """Look whenever it is due until `stop` is set. What was missed while nobody looked is judged first, oldest first.
 
     Of several processes one looks and the others stand by. A database that is away is waited for.
     """
@@ -292,15 +313,42 @@ def watch(
         courier.join()
 
 
-def _look_and_act(home: Home, plan: Plan, channels: Mapping[str, Channel], stop: threading.Event, say: Say) -> None:
+def _look_and_act(
+    home: Home, plan: Plan, channels: Mapping[str, Channel], stop: threading.Event, say: Say, *, step: int = 1
+) -> None:
     try:
-        found = look(home, plan, plan.schedule.due(now()), channels)
+        for slot in _slots(home, plan, say, step):
+            if stop.is_set():
+                return
+            if found := look(home, plan, slot, channels):
+                say(describe_look(plan, found))
+                sweep(home.store)
     except Conflict:
         say("another watcher was quicker")
         return
-    if found:
-        say(describe_look(plan, found))
-        sweep(home.store)
+    _carry_out_aloud(home, plan, stop, say)
+
+
+def _slots(home: Home, plan: Plan, say: Say, step: int) -> list[datetime]:
+    """What to look at: the newest due time, and before it those that were missed since the last look, 31 at most.
+
+    step: of the missed ones only every so many are due, counted back from the newest, whose days no look has judged.
+    """
+    moment, last = now(), recall(home, plan.domain)[0].slot
+    newest = plan.schedule.due(moment)
+    if last is None or last >= newest:
+        return [newest]
+    found = plan.schedule.missed(last, moment)[-step::-step][::-1]
+    missed = [slot for slot in found if slot - step * DAY >= _day_of(last)]
+    if missed:
+        judged, one = min(len(missed), CATCH_UP), len(missed) == 1
+        told = f"{len(missed)} {'window was' if one else 'windows were'} missed while nobody looked; judging"
+        which = "it now" if one else "them now, oldest first" if judged == len(missed) else f"the newest {judged} now"
+        say(f"{plan.domain}: {told} {which}")
+    return [*missed[-CATCH_UP:], newest]
+
+
+def _carry_out_aloud(home: Home, plan: Plan, stop: threading.Event, say: Say) -> None:
     try:
         for result in carry_out(home, plan, stop):
             say(f"{result.key}: {result.decision.verdict}: {'; '.join(result.decision.reasons)}")
@@ -317,7 +365,8 @@ def describe_look(plan: Plan, found: Look) -> str:
     level = found.level or "undecided"
     change = f" (was {found.before})" if found.level and found.level != found.before else ""
     proposed = f" {found.proposal.reason}: retraining {'starts' if plan.retrain else 'is proposed'}."
-    return f"{plan.domain}: {level}{change}. {found.sentence}{proposed if found.proposal.retrain else ''}"
+    days = days_of(plan, found.slot)
+    return f"{plan.domain}, {days}: {level}{change}. {found.sentence}{proposed if found.proposal.retrain else ''}"
 
 
 @contextmanager

@@ -208,24 +208,91 @@ def test_a_proposal_is_carried_out_once_by_the_policy_also_after_a_stop(home: Ho
     assert carry_out(home, plan, threading.Event()) == []
 
 
-def test_two_watchers_share_the_work_catch_up_once_and_end_when_told(home: Home, channels: dict[str, Channel]) -> None:
+def watched(home: Home, plan: Plan, channels: Mapping[str, Channel], many: int = 1) -> list[str]:
+    """What `many` watchers said until every due time was looked at and half a second had passed."""
     said: list[str] = []
-    stop, plan = threading.Event(), Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES)
-    look(home, plan, midnight(now().date()) - timedelta(days=9), channels)  # the last look of a process long gone
-    both = [
+    stop, newest = threading.Event(), plan.schedule.due(now())
+    threads = [
         threading.Thread(target=watch, args=(home, plan, channels, stop, said.append), kwargs={"poll": 0.05})
-        for _ in range(2)
+        for _ in range(many)
     ]
-    for one in both:
+    for one in threads:
         one.start()
-    wait_for(lambda: bool(said))
+    wait_for(lambda: recall(home, plan.domain)[0].slot == newest)
     stop.wait(0.5)
     stop.set()
-    for one in both:
+    for one in threads:
         one.join()
-    assert [line for line in said if "no rows" in line] == [said[0]]  # nine missed days, one look
-    assert len(recall(home, "invented")[0].windows) == 2
+    return said
+
+
+def test_two_watchers_share_the_work_judge_what_was_missed_once_and_end_when_told(
+    home: Home, channels: dict[str, Channel]
+) -> None:
+    plan = Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES)
+    today = now().astimezone(UTC).date()
+    look(home, plan, midnight(today) - timedelta(days=9), channels)  # the last look of a process long gone
+    said = watched(home, plan, channels, many=2)
+    assert said[0] == "invented: 8 windows were missed while nobody looked; judging them now, oldest first"
+    judged = [line.split(":")[0] for line in said if "no rows" in line]
+    assert judged == [f"invented, {today - timedelta(days=back)}" for back in range(9, 0, -1)]
+    assert len(recall(home, "invented")[0].windows) == 10
     assert home.store.try_lease("watch:invented", "someone else", 1) is None
+
+
+def test_what_was_missed_is_told_in_order_and_only_where_it_changed(home: Home, channels: dict[str, Channel]) -> None:
+    plan = Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES, against="champion")
+    today = now().astimezone(UTC).date()
+    for back, hours in zip(range(6, 0, -1), (0.0, 0.0, 40.0, 40.0, 0.0, 0.0), strict=True):
+        home.store.add_predictions(asked(today - timedelta(days=back), 300, seed=back, hours=hours))
+    look(home, plan, midnight(today - timedelta(days=5)), channels)
+    assert len(watched(home, plan, channels)) > 5
+    assert told(home) == ["ok → drift", "retraining is proposed", "drift → ok"]
+    assert len(home.store.drift_reports()) == 6
+    watched(home, plan, channels)
+    assert len(home.store.drift_reports()) == 6
+
+
+def test_after_a_very_long_pause_the_newest_windows_are_judged_and_that_is_said(home: Home) -> None:
+    plan = Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES)
+    look(home, plan, midnight(now().astimezone(UTC).date()) - timedelta(days=100), NOBODY)
+    said = watched(home, plan, NOBODY)
+    assert said[0] == "invented: 99 windows were missed while nobody looked; judging the newest 31 now"
+    assert len(recall(home, "invented")[0].windows) == 1 + 31 + 1
+
+
+@pytest.mark.parametrize(("ago", "judged"), [(21, [14, 7, 0]), (20, [7, 0]), (7, [0]), (1, [0])])
+def test_a_missed_run_of_cron_is_made_up_for_by_windows_that_do_not_overlap(
+    home: Home, ago: int, judged: list[int]
+) -> None:
+    schedule, days = plan_schedule(WEEK, None, once=True)
+    plan, today = Plan(SCHEMA.name, schedule, days, RULES), midnight(now().astimezone(UTC).date())
+    look(home, plan, today - timedelta(days=ago), NOBODY)
+    watch_once(home, plan, NOBODY, lambda _: None)
+    windows = recall(home, "invented")[0].windows
+    assert [(today - window.at).days for window in windows] == [ago, *judged]
+
+
+@given(
+    st.datetimes(datetime(2020, 1, 1), datetime(2020, 3, 1), timezones=st.just(UTC)),  # noqa: DTZ001 (as above)
+    st.timedeltas(timedelta(0), timedelta(days=60)),
+    st.one_of(
+        st.builds(Schedule, every=st.timedeltas(timedelta(minutes=30), timedelta(days=9))),
+        st.builds(Schedule, at=st.times()),
+    ),
+)
+def test_missed_due_times_are_in_order_and_each_ends_another_day(
+    last: datetime, pause: timedelta, schedule: Schedule
+) -> None:
+    last = schedule.due(last)
+    missed, newest = schedule.missed(last, last + pause), schedule.due(last + pause)
+    assert missed == sorted(missed)
+    days = [slot.date() for slot in (last, *missed, newest)]
+    assert len(set(days[:-1])) == len(days) - 1
+    assert newest.date() not in days[1:-1]
+    assert all(schedule.due(slot) == slot for slot in missed)
+    every_day = {schedule.due(last + timedelta(days=n)).date() for n in range(pause.days + 1)}
+    assert every_day <= set(days)  # no day at whose end a look was due is left out
 
 
 def test_once_leaves_when_another_process_watches(home: Home) -> None:
@@ -293,7 +360,7 @@ def test_the_process_ends_cleanly_on_sigterm_and_does_not_look_again_after_a_res
         lines.append([line[20:].strip() for line in heard])
     assert lines[0] == [
         "watching engagement, 1 days at a time; alerts by nothing: none is set",
-        next(line for line in lines[0] if line.startswith("engagement: undecided. no rows of engagement")),
+        next(line for line in lines[0] if ": undecided. no rows of engagement" in line),
         "stopped",
     ]
     assert lines[1] == [lines[0][0], "stopped"]
