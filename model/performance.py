@@ -3,6 +3,7 @@
 It reads matched predictions and counts; it judges no challenger and changes nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
@@ -13,39 +14,45 @@ from numpy.typing import NDArray
 
 from database.records import Answer, Outcome, Prediction
 from database.store import PredictionLog
-from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
+from model.scores import Estimate, Integers, absolute_errors, as_numbers, mean_with_interval
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
+Pair = tuple[Prediction, Outcome]
 
-ENOUGH = 30  # matched predictions from which an interval by resampling means something
+ENOUGH = 30  # students, or outcomes of a window, from which there is a verdict
+FEWEST = 10  # students of whom a mean is told: of fewer, it and what was told before would give one of them away
+FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
 Verdict = Literal["better than the naive rule", "no better than the naive rule", "worse than the naive rule",
                   "not enough data"]  # fmt: skip
 
 
 class ModelPerformance(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers of one model at one moment. mae, naive_mae: as in TargetPerformance."""
+    """The answers of one model at one moment. students, mae, naive_mae: as in TargetPerformance."""
 
     model: str
     moment: str
     n: int
-    mae: Estimate
-    naive_mae: Estimate
+    students: int
+    mae: Estimate | None = None
+    naive_mae: Estimate | None = None
 
 
 class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
     """One target's answers against its outcomes, n of them, of `students` students.
 
-    Errors are mean absolute errors in `unit` (levels for classes), with 95 % intervals that resample whole students;
-    None below two students. unanswered: predictions with an outcome that were given no answer, for want of inputs; they
-    count nowhere else. bias: mean of answer - outcome. gain: naive_mae - mae. accuracy: share of right classes.
-    covered: share of outcomes within the stated interval, which should be `coverage`. models: the most answers first.
+    Errors are mean absolute errors in `unit` (levels for classes), with 95 % intervals that resample whole `clusters`
+    (`clusters_of`); None below FEWEST students. unanswered: predictions with an outcome that were given no answer, for
+    want of inputs; they count nowhere else. bias: mean of answer - outcome. gain: naive_mae - mae. accuracy: share of
+    right classes. covered: share of outcomes within the stated interval, which should be `coverage`. models: the most
+    answers first.
     """
 
     target: str
     unit: str
     n: int
     students: int
+    clusters: int
     verdict: Verdict
     unanswered: int = 0
     mae: Estimate | None = None
@@ -86,80 +93,107 @@ def measure(
     return DomainPerformance(domain=schema.name, since=since, targets=tuple(found))
 
 
-def measure_target(target: Target, matched: Sequence[tuple[Prediction, Outcome]]) -> TargetPerformance:
+def measure_target(target: Target, matched: Sequence[Pair]) -> TargetPerformance:
     """The performance of the answers about `target` in `matched`.
 
     >>> measure_target(Target(name="mark"), []).verdict
     'not enough data'
     """
-    unit = target.unit if target.kind == "value" else "levels"
     given, matched = len(matched), [pair for pair in matched if _answer(pair[0], target).value is not None]
-    unanswered = given - len(matched)
-    clusters = _clusters([prediction for prediction, _ in matched])
-    n, students = len(matched), len(np.unique(clusters))
-    if students < 2:  # an interval is made of how students differ
-        return TargetPerformance(
-            target=target.name, unit=unit, n=n, students=students, verdict="not enough data", unanswered=unanswered
-        )
-    answers = [_answer(prediction, target) for prediction, _ in matched]
-    truth = as_numbers([outcome.value for _, outcome in matched], target.levels)
-    said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
-    naive = absolute_errors(truth, as_numbers([answer.naive for answer in answers], target.levels))
-    errors = absolute_errors(truth, said)
-    gain = mean_with_interval(naive - errors, clusters)
-    return TargetPerformance(
+    predictions = [prediction for prediction, _ in matched]
+    clusters, students = clusters_of(predictions), count_students(predictions)
+    found = TargetPerformance(
         target=target.name,
-        unit=unit,
-        n=n,
+        unit=target.unit if target.kind == "value" else "levels",
+        n=len(matched),
         students=students,
+        clusters=len(np.unique(clusters)),
+        verdict="not enough data",
+        unanswered=given - len(matched),
+        models=_by_model(target, matched),
+    )
+    if students < FEWEST:
+        return found
+    answers = [_answer(prediction, target) for prediction in predictions]
+    truth, said, naive = _numbers(target, matched)
+    errors, naive_errors = absolute_errors(truth, said), absolute_errors(truth, naive)
+    gain = mean_with_interval(naive_errors - errors, clusters)
+    right = mean_with_interval((errors == 0).astype(np.float64), clusters) if target.kind == "ordered_class" else None
+    return msgspec.structs.replace(
+        found,
         verdict=_verdict(gain, students),
-        unanswered=unanswered,
         mae=mean_with_interval(errors, clusters),
-        naive_mae=mean_with_interval(naive, clusters),
+        naive_mae=mean_with_interval(naive_errors, clusters),
         gain=gain,
         bias=mean_with_interval(said - truth, clusters),
-        accuracy=mean_with_interval((errors == 0).astype(np.float64), clusters)
-        if target.kind == "ordered_class"
-        else None,
-        covered=_covered(answers, truth, clusters),
+        accuracy=right,
+        covered=_covered(answers, truth, predictions),
         coverage=next((answer.coverage for answer in answers if answer.coverage is not None), None),
-        models=_by_model([p.moment for p, _ in matched], answers, errors, naive, clusters),
     )
+
+
+def clusters_of(predictions: Sequence[Prediction]) -> Integers:
+    """(n,) what errors may have in common, and intervals resample whole: a number per group and period where there are
+    ten groups or more, else per student, else per prediction."""
+    students = [_student(one) for one in predictions]
+    groups = [
+        f"{one.group}\x1f{one.period}" if one.group else f"\x1f{own}"
+        for one, own in zip(predictions, students, strict=True)
+    ]
+    names = groups if any(one.group for one in predictions) and len(set(groups)) >= FEW_GROUPS else students
+    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64) if names else np.empty(0, np.int64)
+
+
+def count_students(predictions: Sequence[Prediction]) -> int:
+    """How many students `predictions` are of; one without a student is of one of its own."""
+    return len({_student(one) for one in predictions})
+
+
+def _student(prediction: Prediction) -> str:
+    return prediction.student or prediction.id
 
 
 def _answer(prediction: Prediction, target: Target) -> Answer:
     return next(answer for answer in prediction.answers if answer.target == target.name)
 
 
-def _clusters(predictions: Sequence[Prediction]) -> NDArray[np.int64]:
-    """A number per student; a prediction without a student is one of its own."""
-    names = [prediction.student or prediction.id for prediction in predictions]
-    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
+def _numbers(target: Target, matched: Sequence[Pair]) -> tuple[Floats, Floats, Floats]:
+    """(n,) outcomes, answers and naive answers of answered predictions, as numbers."""
+    answers = [_answer(prediction, target) for prediction, _ in matched]
+    return (
+        as_numbers([outcome.value for _, outcome in matched], target.levels),
+        as_numbers([answer.value for answer in answers if answer.value is not None], target.levels),
+        as_numbers([answer.naive for answer in answers], target.levels),
+    )
 
 
-def _covered(answers: Sequence[Answer], truth: Floats, clusters: NDArray[np.int64]) -> Estimate | None:
+def _covered(answers: Sequence[Answer], truth: Floats, predictions: Sequence[Prediction]) -> Estimate | None:
     """The share of outcomes within the interval that was stated with the answer, where one was."""
     stated = [place for place, answer in enumerate(answers) if answer.interval is not None]
-    if not stated:
+    told = [predictions[place] for place in stated]
+    if count_students(told) < FEWEST:
         return None
     ends = np.array([answers[place].interval for place in stated], dtype=np.float64)
     inside = (ends[:, 0] <= truth[stated]) & (truth[stated] <= ends[:, 1])
-    return mean_with_interval(inside.astype(np.float64), clusters[stated])
+    return mean_with_interval(inside.astype(np.float64), clusters_of(told))
 
 
-def _by_model(
-    moments: Sequence[str], answers: Sequence[Answer], errors: Floats, naive: Floats, clusters: NDArray[np.int64]
-) -> tuple[ModelPerformance, ...]:
-    keys = [(answer.model, moment) for answer, moment in zip(answers, moments, strict=True)]
-    found = []
-    for key in dict.fromkeys(keys):
-        mine = np.array([other == key for other in keys])
-        mae, naive_mae = (
-            mean_with_interval(errors[mine], clusters[mine]),
-            mean_with_interval(naive[mine], clusters[mine]),
-        )
-        found.append(ModelPerformance(model=key[0], moment=key[1], n=int(mine.sum()), mae=mae, naive_mae=naive_mae))
+def _by_model(target: Target, matched: Sequence[Pair]) -> tuple[ModelPerformance, ...]:
+    parts: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    for pair in matched:
+        parts[_answer(pair[0], target).model, pair[0].moment].append(pair)
+    found = [_of_model(target, model, moment, part) for (model, moment), part in parts.items()]
     return tuple(sorted(found, key=lambda one: -one.n))
+
+
+def _of_model(target: Target, model: str, moment: str, part: Sequence[Pair]) -> ModelPerformance:
+    predictions = [prediction for prediction, _ in part]
+    found = ModelPerformance(model=model, moment=moment, n=len(part), students=count_students(predictions))
+    if found.students < FEWEST:
+        return found
+    (truth, said, naive), clusters = _numbers(target, part), clusters_of(predictions)
+    errors = [mean_with_interval(absolute_errors(truth, answers), clusters) for answers in (said, naive)]
+    return msgspec.structs.replace(found, mae=errors[0], naive_mae=errors[1])
 
 
 def _verdict(gain: Estimate, students: int) -> Verdict:

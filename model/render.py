@@ -141,9 +141,9 @@ def course_tables(course: Course) -> list[RenderableType]:
         table.add_row(
             window.label,
             str(window.n),
-            _interval(window.mae),
-            _interval(window.excess) if window.excess else "unknown",
-            _interval(window.bias),
+            _interval(window.mae) if window.mae else "",
+            _interval(window.excess) if window.excess else "unknown" if window.mae else "",
+            _interval(window.bias) if window.bias else "",
             promise(window),
             window.verdict,
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from database.records import Answer, Outcome, Prediction, record_id
 from database.store import PredictionLog
-from model.performance import ENOUGH
+from model.performance import ENOUGH, FEWEST
 from model.scores import (
     Estimate,
     absolute_errors,
@@ -48,7 +48,8 @@ class Differences(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's answers that have outcomes: rows, students, and mean absolute errors with 95 % intervals."""
+    """One model's answers that have outcomes: rows, students, and mean absolute errors with 95 % intervals, which are
+    told of at least FEWEST students."""
 
     model: str
     n: int
@@ -88,8 +89,8 @@ class _Side:
 
     def arm(self) -> Arm:
         n, students = len(self.errors), len(np.unique(self.students))
-        if not n:
-            return Arm(model=self.model, n=0, students=0)
+        if students < FEWEST:
+            return Arm(model=self.model, n=n, students=students)
         mae, naive = (mean_with_interval(errors, self.students) for errors in (self.errors, self.naive))
         return Arm(model=self.model, n=n, students=students, mae=mae, naive_mae=naive)
 

@@ -25,6 +25,7 @@ from model.bundle import BrokenBundle, Manifest
 from model.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
 from model.expectation import expect_error
 from model.home import Home
+from model.performance import ENOUGH, FEW_GROUPS, FEWEST, clusters_of, count_students
 from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from preprocessing.schema import DomainSchema, Target
@@ -35,8 +36,6 @@ Pair = tuple[Prediction, Outcome]
 By = Literal["day", "week", "month", "period"]
 Verdict = Literal["worse than in training", "better than in training", "no change shown", "not enough data"]
 
-ENOUGH = 30  # outcomes in a window, below which it gets no verdict
-FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
 LEVEL = 0.05  # share of false findings among the windows called worse or better (Benjamini–Hochberg)
 HALF = 1.959964
 
@@ -48,20 +47,22 @@ class NothingToFollow(LookupError):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions of one stretch of time whose outcomes are known. first, last: moments of predictions in it (UTC).
 
-    n outcomes in `clusters` clusters (groups where there are ten or more, else students), which intervals resample
-    whole. mae: mean absolute error in target units, or levels. bias: mean of answer - outcome. held_out: the error of
-    the same models in training. excess: mae - held_out, with an interval that knows the chance in both. p_adjusted: of
-    no excess, corrected over all windows. calibration: of classes. covered: of stated intervals.
+    n outcomes of `students` students in `clusters` clusters (`model.performance.clusters_of`), which intervals resample
+    whole; of fewer than FEWEST students no figure is told. mae: mean absolute error in target units, or levels. bias:
+    mean of answer - outcome. held_out: the error of the same models in training. excess: mae - held_out, with an
+    interval that knows the chance in both. p_adjusted: of no excess, corrected over all windows. calibration: of
+    classes. covered: of stated intervals.
     """
 
     label: str
     first: datetime
     last: datetime
     n: int
+    students: int
     clusters: int
     verdict: Verdict
-    mae: Estimate
-    bias: Estimate
+    mae: Estimate | None = None
+    bias: Estimate | None = None
     held_out: Estimate | None = None
     excess: Estimate | None = None
     p_adjusted: float | None = None
@@ -147,10 +148,8 @@ class _Answers(NamedTuple):
 
     def part(self, rows: Sequence[int]) -> _Answers:
         chosen = np.array(rows)
-        pairs = [self.pairs[row] for row in rows]
-        return _Answers(
-            pairs, [self.answers[row] for row in rows], self.truth[chosen], self.said[chosen], _clusters(pairs)
-        )
+        pairs, answers = [self.pairs[row] for row in rows], [self.answers[row] for row in rows]
+        return _Answers(pairs, answers, self.truth[chosen], self.said[chosen], clusters_of(_predictions(pairs)))
 
 
 def follow(
@@ -201,7 +200,11 @@ def _known(target: Target, pairs: Sequence[Pair]) -> _Answers:
     answers = [_answer_of(prediction, target.name) for prediction, _ in ordered]
     truth = as_numbers([outcome.value for _, outcome in ordered], target.levels)
     said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
-    return _Answers(ordered, answers, truth, said, _clusters(ordered))
+    return _Answers(ordered, answers, truth, said, clusters_of(_predictions(ordered)))
+
+
+def _predictions(pairs: Sequence[Pair]) -> list[Prediction]:
+    return [prediction for prediction, _ in pairs]
 
 
 def _answer(prediction: Prediction, target: str) -> Answer | None:
@@ -210,16 +213,6 @@ def _answer(prediction: Prediction, target: str) -> Answer | None:
 
 def _answer_of(prediction: Prediction, target: str) -> Answer:
     return next(answer for answer in prediction.answers if answer.target == target)
-
-
-def _clusters(pairs: Sequence[Pair]) -> Integers:
-    """A number per group and period where there are ten or more groups, else per student, else per prediction."""
-    students = [prediction.student or prediction.id for prediction, _ in pairs]
-    groups = [
-        f"{p.group}\x1f{p.period}" if p.group else f"\x1f{own}" for (p, _), own in zip(pairs, students, strict=True)
-    ]
-    names = groups if any(p.group for p, _ in pairs) and len(set(groups)) >= FEW_GROUPS else students
-    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64) if names else np.empty(0, np.int64)
 
 
 def _held_out(manifest: Manifest) -> Estimate:
@@ -256,17 +249,23 @@ def _verdict(window: Window, p_value: float) -> Window:
 def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Estimate]) -> Window:
     errors, clusters = absolute_errors(known.truth, known.said), known.clusters
     reference = _reference(known.answers, held)
-    excess, p_value = (None, None) if reference is None else _excess(errors, clusters, reference)
     window = Window(
         label=label,
         first=known.pairs[0][0].at,
         last=known.pairs[-1][0].at,
         n=len(errors),
+        students=count_students(_predictions(known.pairs)),
         clusters=len(np.unique(clusters)),
         verdict="not enough data",
+        held_out=reference,
+    )
+    if window.students < FEWEST:
+        return window
+    excess, p_value = (None, None) if reference is None else _excess(errors, clusters, reference)
+    window = msgspec.structs.replace(
+        window,
         mae=mean_with_interval(errors, clusters),
         bias=mean_with_interval(known.said - known.truth, clusters),
-        held_out=reference,
         excess=excess,
         p_adjusted=p_value,
         calibration=_calibration(target, known),
@@ -344,6 +343,7 @@ def changes_of(known: _Answers, whole: Window | None) -> tuple[ErrorChange, ...]
             change=Estimate(one.after - one.before, one.low, one.high),
         )
         for one in found
+        if min(one.n_before, one.n_after) >= FEWEST
     )
 
 

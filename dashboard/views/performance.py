@@ -15,7 +15,7 @@ from dashboard.installation import Installation
 from dashboard.parts import capital, choose_domain, draw, moment_name
 from database.records import Outcome, Prediction, now
 from drift.impact import describe_expected
-from model.performance import ENOUGH, ModelPerformance, TargetPerformance, measure_target
+from model.performance import ENOUGH, FEWEST, ModelPerformance, TargetPerformance, measure_target
 from model.render import change_sentences, promise
 from model.scores import Estimate
 from model.windows import Course, Window, follow_domain
@@ -23,7 +23,6 @@ from preprocessing.schema import DomainSchema, Target
 
 MOST_PAIRS = 50_000
 STRETCHES = 12  # of time that one look can compare
-STRETCH_ENOUGH = 10  # outcomes in one of them
 TIMES = {"last 30 days": 30, "last 90 days": 90, "last 365 days": 365, "whole time": None}
 RIGHT = "Share of answers that named the right class. Higher is better."
 Pair = tuple[Prediction, Outcome]
@@ -182,9 +181,9 @@ def _against(window: Window, unit: str) -> dict[str, object]:
     return {
         "week": window.label,
         "outcomes": window.n,
-        "mean error": words.with_interval(window.mae, unit),
+        "mean error": _told(window.mae, unit),
         "above training": words.with_interval(window.excess, unit) if window.excess else "unknown",
-        "answer minus outcome": words.with_interval(window.bias, unit),
+        "answer minus outcome": _told(window.bias, unit),
         "promise kept": promise(window),
         "verdict": window.verdict,
     }
@@ -193,24 +192,25 @@ def _against(window: Window, unit: str) -> dict[str, object]:
 def _over_time(found: Sequence[Stretch], unit: str) -> None:
     help_text = f"{words.MAE} By day of prediction; bars are 95 % intervals."
     st.subheader("Mean error over time", anchor=False, help=help_text)
-    enough = [stretch for stretch in found if stretch.found.n >= STRETCH_ENOUGH]
+    enough = [stretch for stretch in found if stretch.found.mae]
     if enough:
         model = [stretch.found.mae for stretch in enough if stretch.found.mae]
         naive = [stretch.found.naive_mae for stretch in enough if stretch.found.naive_mae]
         figure = charts.errors([str(stretch) for stretch in enough], model, naive, unit=unit)
         draw(figure, "Mean absolute error over time, model and naive rule", key="errors")
     if len(enough) < len(found):
-        st.caption(f"Not drawn, for not enough data: days with fewer than {STRETCH_ENOUGH} outcomes together.")
+        st.caption(f"Not drawn, for not enough data: days with outcomes of fewer than {FEWEST} students together.")
     st.dataframe([_row(stretch, unit) for stretch in found], hide_index=True, width="stretch")
 
 
 def _row(stretch: Stretch, unit: str) -> dict[str, object]:
-    found, few = stretch.found, "not enough data"
-    told = {
-        name: words.with_interval(error, unit) if error and found.n >= STRETCH_ENOUGH else few
-        for name, error in (("model", found.mae), ("naive rule", found.naive_mae))
-    }
+    found = stretch.found
+    told = {name: _told(error, unit) for name, error in (("model", found.mae), ("naive rule", found.naive_mae))}
     return {"predicted": str(stretch), "outcomes": found.n, **told}
+
+
+def _told(score: Estimate | None, unit: str) -> str:
+    return words.with_interval(score, unit) if score else "not enough data"
 
 
 def _by_model(schema: DomainSchema, found: Sequence[ModelPerformance], unit: str) -> None:
@@ -220,8 +220,8 @@ def _by_model(schema: DomainSchema, found: Sequence[ModelPerformance], unit: str
             "version": words.version(one.model),
             "answered": moment_name(schema, one.moment),
             "outcomes": one.n,
-            "mean error": words.with_interval(one.mae, unit),
-            "naive rule": words.with_interval(one.naive_mae, unit),
+            "mean error": _told(one.mae, unit),
+            "naive rule": _told(one.naive_mae, unit),
         }
         for one in found
     ]

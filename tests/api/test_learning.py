@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.api.serving import ENGAGEMENT, Server
 
 CSV = {"content-type": "text/csv", "x-file-name": "term.csv"}
@@ -76,10 +78,17 @@ def test_outcomes_find_their_predictions_by_id_and_by_student(shared: Server) ->
     corrected = shared.post(path, [{"prediction_id": said["id"], "final_marks": 78}]).json()
     assert corrected == {"outcomes": 1, "new": 0, "corrected": 1, "known": 0}
     marks, grade = shared.get("/api/v1/university/performance")["targets"]
-    value = said["answers"][1]["value"]
     assert (marks["n"], marks["students"], grade["n"]) == (2, 2, 2)
-    assert abs(marks["mae"]["value"] - (abs(value - 78) + abs(value - 50)) / 2) < 1e-9
-    assert marks["verdict"] == "not enough data"
+    assert (marks["verdict"], marks["mae"]) == ("not enough data", None)
+    more = [{"student_id": f"m{place}"} | row for place in range(8)]
+    values = [said["answers"][1]["value"]] * 2
+    values += [one["answers"][1]["value"] for one in (shared.predict("university", one) for one in more)]
+    keys = [{name: one[name] for name in ("student_id", "semester", "subject")} for one in more]
+    shared.post(path, [key | {"final_marks": 60} for key in keys])
+    marks, _ = shared.get("/api/v1/university/performance")["targets"]
+    truth = [78, 50] + [60] * 8
+    expected = sum(abs(value - true) for value, true in zip(values, truth, strict=True)) / 10
+    assert marks["mae"]["value"] == pytest.approx(expected)
     assert marks["naive_mae"] is not None
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from database.records import Cell, ChampionKey, Outcome, Prediction
 from model.home import Home
-from model.performance import measure_target
+from model.performance import TargetPerformance, measure_target
 from model.predictor import ENOUGH_KNOWN, Predictor
 from model.registry import install
 from model.service import PredictionService
@@ -140,6 +140,32 @@ def test_what_was_not_answered_is_counted_apart_and_is_no_error(taught: Taught) 
     assert found.mae.value == pytest.approx(np.mean(errors))
     silent = measure_target(SCHEMA.target_by_name["mark"], matched[::3])
     assert (silent.n, silent.unanswered, silent.verdict) == (0, 20, "not enough data")
+
+
+def test_no_mean_is_told_of_fewer_than_ten_students_nor_of_a_model_that_answered_fewer(taught: Taught) -> None:
+    (answer,) = predictor_of(taught).answer([full()], generation=1)
+    elsewhere = msgspec.structs.replace(answer, model="another")
+
+    def performance(students: int, of_another: int) -> TargetPerformance:
+        matched = []
+        for place in range(2 * students):
+            said = elsewhere if place % students < of_another else answer
+            asked = Prediction(
+                id=str(place), domain="d", moment="start", inputs=full(), answers=(said,), source="test", at=NOON,
+                student=f"s{place % students}",
+            )  # fmt: skip
+            matched.append((asked, Outcome(domain="d", target="mark", value=float(place), at=NOON)))
+        return measure_target(SCHEMA.target_by_name["mark"], matched)
+
+    few = performance(9, 0)
+    assert (few.n, few.students, few.verdict) == (18, 9, "not enough data")
+    assert {few.mae, few.naive_mae, few.gain, few.bias, few.covered, few.models[0].mae} == {None}
+    enough = performance(11, 1)
+    assert enough.mae is not None
+    assert [(one.students, one.mae is None, one.naive_mae is None) for one in enough.models] == [
+        (10, False, False),
+        (1, True, True),
+    ]
 
 
 def test_an_answer_of_any_kind_comes_back_from_the_log_as_it_was_said(home: Home, taught: Taught) -> None:

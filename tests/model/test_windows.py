@@ -10,6 +10,7 @@ import pytest
 from database.records import Answer, Outcome, Prediction
 from database.store import RecordStore
 from model.expectation import tabulate
+from model.performance import measure_target
 from model.render import course_tables
 from model.scores import Estimate
 from model.windows import Course, follow
@@ -100,6 +101,23 @@ def test_few_outcomes_get_figures_but_no_verdict(log: RecordStore) -> None:
     fill(log, [5.0], rows=20)
     (window,) = course(log).windows
     assert (window.verdict, window.n, window.p_adjusted) == ("not enough data", 20, None)
+
+
+def test_fewer_than_ten_students_get_no_figure_at_all(log: RecordStore) -> None:
+    fill(log, [1.0, 1.0], rows=9)
+    found = course(log)
+    for window in found.windows:
+        assert (window.students, window.verdict) == (9, "not enough data")
+        assert (window.mae, window.bias, window.excess, window.covered) == (None, None, None, None)
+    assert (found.whole.students, found.whole.mae is None) == (18, False)
+
+
+@pytest.mark.parametrize("groups", [0, 4, 12])
+def test_a_window_and_a_target_have_the_same_intervals_for_the_same_rows(log: RecordStore, groups: int) -> None:
+    fill(log, [1.0, 1.0], rows=60, groups=groups)
+    whole, other = course(log).whole, measure_target(MARKS.target_by_name["mark"], log.matched("marks", "mark"))
+    assert (whole.mae, whole.bias, whole.clusters) == (other.mae, other.bias, other.clusters)
+    assert whole.clusters == (12 if groups == 12 else 120)  # of four classes, students count
 
 
 def test_classes_that_go_wrong_together_count_as_classes(log: RecordStore) -> None:
