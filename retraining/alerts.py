@@ -40,7 +40,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert on its way through one channel. next: when it may be tried (again); error: of the last try."""
+    """An alert on its way through one channel. next: when it may be tried (again); error: of the last try; final: it
+    was given up at once, because trying again would not have helped."""
 
     alert: Alert
     channel: str
@@ -50,6 +51,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     next: datetime
     sent: datetime | None = None
     error: str = ""
+    final: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What sort of channel it is: webhook or email."""
+        return self.channel.split()[0]
 
 
 def post(store: Documents, alerts: Sequence[Alert], channels: Mapping[str, Channel]) -> int:
@@ -68,12 +75,16 @@ def post(store: Documents, alerts: Sequence[Alert], channels: Mapping[str, Chann
 def deliver(store: Documents, channels: Mapping[str, Channel], *, at: datetime | None = None) -> list[Delivery]:
     """Try everything that is due, oldest first; the deliveries that were tried, as they stand now.
 
-    What a channel has not taken holds back what came after it, so that nobody reads the end before the beginning.
+    What a channel has not taken holds back what came after it, so that nobody reads the end before the beginning. What
+    waits for a channel that is no longer set is given up after three days as well.
     """
     tried, blocked = [], set[str]()
     for document, delivery in _outbox(store, (at or now()) - 10 * GIVE_UP):
         moment = at or now()  # trying takes long: a claim counts from when it is made
-        if delivery.state != "waiting" or delivery.channel not in channels or delivery.channel in blocked:
+        if delivery.state != "waiting" or delivery.channel in blocked:
+            continue
+        if delivery.channel not in channels:
+            tried += _abandon(store, document, delivery, moment)
             continue
         due = delivery.next <= moment
         done = _try(store, document, delivery, channels[delivery.channel], moment) if due else None
@@ -122,10 +133,20 @@ def _try(store: Documents, document: Document, delivery: Delivery, channel: Chan
         over = failure.final or at - alert.at > GIVE_UP
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(20, delivery.attempts))
         state: State = "given up" if over else "waiting"
-        done = msgspec.structs.replace(claimed, state=state, next=at + pause, error=str(failure))
+        done = msgspec.structs.replace(claimed, state=state, next=at + pause, error=str(failure), final=failure.final)
     with suppress(Conflict):  # someone else took the claim for lapsed: it is sent twice then, under one id
         store.put_document(_document(document.name, document.revision + 2, done))
     return done
+
+
+def _abandon(store: Documents, document: Document, delivery: Delivery, at: datetime) -> list[Delivery]:
+    """The delivery given up, if it has waited for too long for someone who is no receiver any more."""
+    if at - delivery.alert.at <= GIVE_UP:
+        return []
+    given_up = msgspec.structs.replace(delivery, state="given up", error="no longer among the channels that are set")
+    with suppress(Conflict):
+        store.put_document(_document(document.name, document.revision + 1, given_up))
+    return [given_up]
 
 
 def _document(name: str, revision: int, delivery: Delivery) -> Document:

@@ -49,7 +49,10 @@ class Message:
 
 
 class Channel(Protocol):
-    """A way to someone. `to` names it without any secret."""
+    """A way to one receiver. name: tells it from the others, its first word is the kind; to: names the receiver.
+
+    Neither holds a secret.
+    """
 
     @property
     def name(self) -> str: ...
@@ -118,19 +121,19 @@ def sign(key: bytes, id: str, stamp: str, body: bytes) -> str:
 
 @dataclass(frozen=True)
 class Mail:
-    """An e-mail to `receivers`. smtps:// speaks TLS from the start, smtp:// by STARTTLS; without only on this machine.
+    """E-mail to one receiver. smtps:// speaks TLS from the start, smtp:// by STARTTLS; without only on this machine.
 
-    A message's id is its Message-ID, so that most programs show a repetition once.
+    Receivers get messages of their own, so that one who is refused keeps nobody waiting and is tried again alone. A
+    message's id is its Message-ID, so that most programs show a repetition once.
     """
 
     server: SplitResult
     sender: str
-    receivers: tuple[str, ...]
-    name: str = "email"
+    to: str
 
     @property
-    def to(self) -> str:
-        return ", ".join(self.receivers)
+    def name(self) -> str:
+        return f"email {self.to}"
 
     def send(self, message: Message, at: datetime) -> None:
         mail = EmailMessage()
@@ -142,9 +145,8 @@ class Mail:
         except smtplib.SMTPAuthenticationError as error:
             raise NotDelivered(f"{self.server.hostname} refuses the name or password ({error.smtp_code})") from error
         except smtplib.SMTPRecipientsRefused as error:
-            codes = [code for code, _ in error.recipients.values()]
-            final = all(code >= 500 for code in codes)
-            raise NotDelivered(f"{self.server.hostname} refuses the receivers {codes}", final=final) from error
+            code = max(code for code, _ in error.recipients.values())
+            raise NotDelivered(f"{self.server.hostname} refuses the receiver ({code})", final=code >= 500) from error
         except (OSError, smtplib.SMTPException) as error:
             raise NotDelivered(f"{self.server.hostname}: {_said(error)}") from error
         except ValueError as error:  # a name or password that SMTP cannot say
@@ -170,11 +172,12 @@ class Mail:
 
 def open_channels(*, webhook: str = "", secret: str = "", email: str = "", smtp_url: str = "") -> dict[str, Channel]:
     """The channels that the settings describe, by name; none where nothing is set. Raises BadChannel: all faults."""
-    problems, channels = [], []
-    for make, given in ((_webhook, (webhook, secret)), (_mail, (email, smtp_url))):
+    problems: list[str] = []
+    channels: list[Channel] = []
+    for make, given in ((_webhook, (webhook, secret)), (_mails, (email, smtp_url))):
         if any(given):
             try:
-                channels.append(make(*given))
+                channels += make(*given)
             except ValueError as error:
                 problems.append(str(error))
     if problems:
@@ -182,7 +185,7 @@ def open_channels(*, webhook: str = "", secret: str = "", email: str = "", smtp_
     return {channel.name: channel for channel in channels}
 
 
-def _webhook(url: str, secret: str) -> Channel:
+def _webhook(url: str, secret: str) -> list[Channel]:
     if not url:
         raise BadChannel("an alert secret without an alert webhook signs nothing: set GRADEWATCH_ALERT_WEBHOOK")
     parts = urlsplit(url)
@@ -194,7 +197,7 @@ def _webhook(url: str, secret: str) -> Channel:
         raise BadChannel("the alert webhook leads to another machine in the clear: use https")
     if len(secret) < SHORTEST_SECRET:
         raise BadChannel(f"set GRADEWATCH_ALERT_SECRET to {SHORTEST_SECRET} characters or more: it signs every alert")
-    return Webhook(parts, _key(secret))
+    return [Webhook(parts, _key(secret))]
 
 
 def _key(secret: str) -> bytes:
@@ -206,8 +209,8 @@ def _key(secret: str) -> bytes:
         raise BadChannel("the alert secret begins with whsec_ and goes on with something that is no base64") from error
 
 
-def _mail(email: str, smtp_url: str) -> Channel:
-    receivers = tuple(filter(None, (one.strip() for one in email.split(","))))
+def _mails(email: str, smtp_url: str) -> list[Channel]:
+    receivers = list(dict.fromkeys(filter(None, (one.strip() for one in email.split(",")))))
     if not receivers or not smtp_url:
         raise BadChannel("alerts by e-mail need both GRADEWATCH_ALERT_EMAIL and GRADEWATCH_SMTP_URL")
     wrong = [one for one in receivers if one.count("@") != 1 or not one.isprintable() or " " in one]
@@ -218,7 +221,7 @@ def _mail(email: str, smtp_url: str) -> Channel:
         raise BadChannel("the SMTP address must be smtp://name:password@host:587 or smtps://name:password@host:465")
     told = parse_qs(parts.query).get("from", [])
     sender = told[0] if told else f"gradewatch@{socket.gethostname()}"
-    return Mail(parts, sender, receivers)
+    return [Mail(parts, sender, receiver) for receiver in receivers]
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from retraining.alerts import Delivery
+from retraining.alerts import GIVE_UP, Delivery
 from retraining.pipeline import Result
 from retraining.policy import PromotionDecision
 
@@ -47,8 +47,17 @@ def evidence_table(decision: PromotionDecision) -> Table:
 
 def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
     """What was told to whom, and whether it arrived."""
-    table = Table("when (UTC)", "what", "channel", "to", "state", "tries", "last error")
+    table = Table("when (UTC)", "what", "by", "to", "state", "tries", "last error")
     for one in deliveries:
         when, subject = f"{one.alert.at:%Y-%m-%d %H:%M:%S}", one.alert.subject.removeprefix("[gradewatch] ")
-        table.add_row(when, subject, one.channel, one.to, one.state, str(one.attempts), one.error)
+        table.add_row(when, subject, one.kind, one.to, describe_state(one), str(one.attempts), one.error)
     return table
+
+
+def describe_state(delivery: Delivery) -> str:
+    """Whether a delivery arrived, when it is tried again, or why it is not."""
+    if delivery.state == "waiting":
+        return f"waiting, next try {delivery.next:%Y-%m-%d %H:%M} UTC" if delivery.attempts else "waiting"
+    if delivery.state == "given up":
+        return "given up at once: refused for good" if delivery.final else f"given up after {GIVE_UP.days} days"
+    return "sent"

@@ -424,7 +424,7 @@ def _carry(home: Home, channels: Mapping[str, Channel], stop: threading.Event, s
 def _tell_deliveries(home: Home, channels: Mapping[str, Channel], say: Say) -> None:
     for one in deliver(home.store, channels):
         error = f": {one.error}" if one.error else ""
-        say(f"alert {one.alert.id[:8]} by {one.channel}: {one.state}{error}")
+        say(f"alert {one.alert.id[:8]} by {one.kind} to {one.to}: {one.state}{error}")
 
 
 def deliver_patiently(home: Home, channels: Mapping[str, Channel], say: Say, seconds: float) -> None:

@@ -59,11 +59,13 @@ class Hook:
 
 
 class Inbox:
-    """An SMTP server. replies: what it answers to a message, in turn; "250 OK" when they are used up."""
+    """An SMTP server. replies: what it answers to a message, in turn; "250 OK" when they are used up. refused: what it
+    answers to a receiver."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.got: list[EmailMessage] = []
         self.replies: list[str] = []
+        self.refused: dict[str, str] = {}
         self.encrypted: list[bool] = []
         self.port = free_port()
         self._tls = tls
@@ -72,6 +74,14 @@ class Inbox:
     @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}?from=watch@school.example"
+
+    async def handle_RCPT(  # noqa: N802 (the library's name)
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 (the library's name)
         reply = self.replies.pop(0) if self.replies else "250 OK"

@@ -11,14 +11,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cli import main
 from database.store import RecordStore, open_store
 from retraining.alerts import Alert, deliver, deliveries, is_waiting, post, sweep
 from retraining.channels import BadChannel, Channel, Message, NotDelivered, open_channels
+from retraining.render import deliveries_table, describe_state
 from tests.retraining.receivers import Hook, Inbox
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+IT, HEAD = "it@school.example", "head@school.example"
 SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of a real secret").decode()
 
 
@@ -49,7 +52,7 @@ def inbox() -> Iterator[Inbox]:
 
 
 def channels_to(hook: Hook | None = None, inbox: Inbox | None = None) -> dict[str, Channel]:
-    mail = {"email": "it@school.example, head@school.example", "smtp_url": inbox.url} if inbox else {}
+    mail = {"email": f"{IT}, {HEAD}", "smtp_url": inbox.url} if inbox else {}
     return open_channels(**({"webhook": hook.url, "secret": SECRET} if hook else {}), **mail)
 
 
@@ -57,9 +60,9 @@ def test_an_alert_arrives_once_by_each_channel_signed_and_with_the_same_id(
     store: RecordStore, hook: Hook, inbox: Inbox
 ) -> None:
     channels = channels_to(hook.start(), inbox.start())
-    assert post(store, [alert()], channels) == 2
+    assert post(store, [alert()], channels) == 3
     assert post(store, [alert()], channels) == 0  # found again after a restart
-    assert [one.state for one in deliver(store, channels, at=NOW)] == ["sent", "sent"]
+    assert [one.state for one in deliver(store, channels, at=NOW)] == ["sent"] * 3
     assert deliver(store, channels, at=NOW + timedelta(hours=1)) == []
     ((headers, body),) = hook.got
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
@@ -67,9 +70,9 @@ def test_an_alert_arrives_once_by_each_channel_signed_and_with_the_same_id(
     assert headers["webhook-signature"] == "v1," + base64.b64encode(told).decode()
     assert headers["path"] == "/hooks?from=gradewatch"
     assert json.loads(body) == {"id": alert().id, "text": "It ä.\n", "kind": "transition", "from": "ok", "to": "drift"}
-    (mail,) = inbox.got
+    mail, other = inbox.got
     assert mail["Message-ID"] == f"<{alert().id}@gradewatch>"
-    assert (mail["From"], mail["To"]) == ("watch@school.example", "it@school.example, head@school.example")
+    assert (mail["From"], {mail["To"], other["To"]}) == ("watch@school.example", {IT, HEAD})
     assert mail["Subject"] == "school 1"
     assert mail.get_content().strip() == "It ä."
 
@@ -80,15 +83,15 @@ def test_receivers_that_are_down_at_first_get_everything_later_in_order(
     channels = channels_to(hook, inbox)
     post(store, [alert(1), alert(2, NOW + timedelta(microseconds=1))], channels)
     first = deliver(store, channels, at=NOW + timedelta(seconds=1))
-    assert [(one.alert.subject, one.state) for one in first] == [("school 1", "waiting")] * 2  # the second held back
+    assert [(one.alert.subject, one.state) for one in first] == [("school 1", "waiting")] * 3  # the second held back
     assert all(one.error for one in first)
     hook.start()
     inbox.start()
     assert deliver(store, channels, at=NOW + timedelta(seconds=2)) == []  # not before the pause is over
     again = deliver(store, channels, at=NOW + timedelta(seconds=10))
-    assert [one.state for one in again] == ["sent"] * 4
+    assert [one.state for one in again] == ["sent"] * 6
     assert [json.loads(body)["id"] for _, body in hook.got] == [alert(1).id, alert(2).id]
-    assert [mail["Subject"] for mail in inbox.got] == ["school 1", "school 2"]
+    assert [mail["Subject"] for mail in inbox.got if mail["To"] == HEAD] == ["school 1", "school 2"]
     assert not is_waiting(store, channels)
 
 
@@ -124,9 +127,55 @@ def test_a_mail_server_that_is_busy_gets_the_message_again(store: RecordStore, i
     inbox.replies = ["451 try later"]
     channels = channels_to(inbox=inbox.start())
     post(store, [alert()], channels)
-    assert [one.state for one in deliver(store, channels, at=NOW)] == ["waiting"]
+    assert sorted(one.state for one in deliver(store, channels, at=NOW)) == ["sent", "waiting"]
     assert [one.state for one in deliver(store, channels, at=NOW + timedelta(minutes=1))] == ["sent"]
-    assert len(inbox.got) == 1
+    assert sorted(mail["To"] for mail in inbox.got) == [HEAD, IT]  # each once
+
+
+def test_a_receiver_who_is_refused_for_now_is_tried_again_alone_until_that_is_given_up(
+    store: RecordStore, inbox: Inbox
+) -> None:
+    inbox.refused = {HEAD: "450 mailbox busy"}
+    channels = channels_to(inbox=inbox.start())
+    post(store, [alert()], channels)
+    first = {one.to: one for one in deliver(store, channels, at=NOW)}
+    assert {to: one.state for to, one in first.items()} == {IT: "sent", HEAD: "waiting"}
+    assert describe_state(first[HEAD]) == f"waiting, next try {NOW + timedelta(seconds=5):%Y-%m-%d %H:%M} UTC"
+    (again,) = deliver(store, channels, at=NOW + timedelta(minutes=1))
+    assert (again.to, again.state, again.attempts) == (HEAD, "waiting", 2)
+    (over,) = deliver(store, channels, at=NOW + timedelta(days=3, minutes=1))
+    assert (over.to, describe_state(over)) == (HEAD, "given up after 3 days")
+    assert [mail["To"] for mail in inbox.got] == [IT]
+    inbox.refused = {}
+    post(store, [alert(2)], channels)  # a new alert reaches whoever is taken again
+    assert {one.to: one.state for one in deliver(store, channels, at=NOW)} == {IT: "sent", HEAD: "sent"}
+
+
+def test_a_receiver_who_is_refused_for_good_is_told_of_in_the_list_and_keeps_nobody_waiting(
+    store: RecordStore, inbox: Inbox
+) -> None:
+    inbox.refused = {IT: "550 no such user"}
+    channels = channels_to(inbox=inbox.start())
+    post(store, [alert(1), alert(2, NOW + timedelta(microseconds=1))], channels)
+    deliver(store, channels, at=NOW + timedelta(seconds=1))
+    assert [mail["Subject"] for mail in inbox.got if mail["To"] == HEAD] == ["school 1", "school 2"]
+    refused = [one for one in deliveries(store) if one.to == IT]
+    assert {describe_state(one) for one in refused} == {"given up at once: refused for good"}
+    assert {one.error for one in refused} == {"127.0.0.1 refuses the receiver (550)"}
+    console = Console(width=200)
+    with console.capture() as listed:
+        console.print(deliveries_table(refused))
+    assert "given up at once: refused for good" in listed.get()
+
+
+def test_what_waits_for_somebody_who_is_no_receiver_any_more_ends_too(store: RecordStore, inbox: Inbox) -> None:
+    channels = channels_to(inbox=inbox)
+    post(store, [alert()], channels)
+    left = {name: channel for name, channel in channels.items() if channel.to == IT}
+    assert [one.to for one in deliver(store, left, at=NOW)] == [IT]
+    ended = {one.to: one for one in deliver(store, left, at=NOW + timedelta(days=4))}
+    assert (ended[HEAD].state, ended[HEAD].attempts) == ("given up", 0)
+    assert ended[HEAD].error == "no longer among the channels that are set"
 
 
 def test_a_sender_that_died_after_sending_is_followed_by_one_that_sends_under_the_same_id(
@@ -174,7 +223,7 @@ def test_certificates_are_checked(store: RecordStore, tmp_path: Path, monkeypatc
     context.load_cert_chain(certificate, key)
     inbox = Inbox(tls=context).start()
     try:
-        channels = channels_to(inbox=inbox)
+        channels = open_channels(email=IT, smtp_url=inbox.url)
         post(store, [alert()], channels)
         (one,) = deliver(store, channels, at=NOW)
         assert (one.state, "CERTIFICATE_VERIFY_FAILED" in one.error) == ("waiting", True)
@@ -224,7 +273,7 @@ def test_both_channels_tell_their_faults_at_once() -> None:
 
 def test_nothing_goes_in_the_clear_to_another_machine(inbox: Inbox) -> None:
     address = inbox.start().url.replace("127.0.0.1", "0.0.0.0")  # this machine, by a name that does not say so
-    mail = open_channels(email="it@school.example", smtp_url=address)["email"]
+    (mail,) = open_channels(email=IT, smtp_url=address).values()
     with pytest.raises(NotDelivered, match="offers no TLS"):
         mail.send(Message("1", "subject", "text", {}), NOW)
     assert inbox.got == []
