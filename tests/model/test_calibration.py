@@ -25,8 +25,32 @@ def test_honest_probabilities_are_called_so_and_boasting_ones_are_not():
         found = calibrate_classes(*said_and_true(400, seed, sharpen=2.5), np.arange(400))
         boasting += not found.kept
         assert found.overconfidence.value > 0
-    assert honest >= 24  # two looks at 95 %
+    assert honest >= 25  # at a level of .05 fewer would be a chance of 1 in 300
     assert boasting == 30
+
+
+@pytest.mark.parametrize(("rows", "levels", "sharp"), [(30, 2, 3.0), (60, 5, 0.3)])
+def test_perfect_answers_fail_in_at_most_one_sample_of_twenty(rows, levels, sharp):
+    failed = 0
+    for seed in range(100):
+        generator = np.random.default_rng(seed)
+        said = generator.dirichlet([sharp] * levels, rows)
+        truth = (generator.random((rows, 1)) > said.cumsum(axis=1)).sum(axis=1).clip(0, levels - 1)
+        failed += not calibrate_classes(truth, said, np.arange(rows)).kept
+    assert failed <= 11  # of 100: a twentieth and three standard errors
+
+
+def test_perfect_answers_that_go_wrong_together_fail_no_more_often():
+    failed = {"together": 0, "alone": 0}
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        course = np.arange(200) // 10
+        said = np.repeat(generator.dirichlet([2, 2], 20), 10, axis=0)
+        truth = (generator.random(20)[course] > said[:, 0]).astype(np.int64)
+        failed["together"] += not calibrate_classes(truth, said, course).kept
+        failed["alone"] += not calibrate_classes(truth, said, np.arange(200)).kept
+    assert failed["together"] <= 8  # of 60: a twentieth and three standard errors
+    assert failed["alone"] > 20
 
 
 def test_the_bins_hold_every_answer_and_their_gaps_make_the_error():
