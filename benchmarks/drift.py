@@ -1,7 +1,7 @@
-"""The drift engine beside a SciPy loop, beside bare decoding and, when asked for, beside its peers.
+"""The drift engine beside a SciPy loop, beside bare decoding and beside its peers.
 
-`python -m benchmarks.drift` from the project's root. A peer runs in an environment of its own, given by its Python:
-`--peer evidently=/path/to/python`. CPU seconds, because other work on the machine changes wall time.
+`python -m benchmarks.drift [--quick] [--without-peers]` from the project's root. Each peer runs in an environment of
+its own, made once. CPU seconds, because other work on the machine changes wall time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.result import Figure, cpu_seconds, write_results
+from benchmarks.servers import environment
 from drift.column import Column, count_levels, summarise_numbers
 from drift.files import compare_file, profile_file
 from drift.profile import Profile, assemble, build_profile
@@ -295,12 +296,18 @@ def peer_seconds(peer: str, python: str, folder: Path, rows: int) -> float:
     return float(done.stdout.split("CPU")[-1])
 
 
-def peers(given: dict[str, str], folder: Path, ours: dict[int, float]) -> list[Figure]:
+def peers(folder: Path, ours: dict[int, float]) -> list[Figure]:
+    """Every peer that installs; the others are left out, with the reason."""
     goals = {("evidently", 10_000): 100.0, ("evidently", 1_000_000): 150.0}
     figures = []
-    for peer, python in given.items():
+    for peer in PEERS:
+        try:
+            python = environment(peer)
+        except RuntimeError as error:
+            print(f"  left out: {error}")
+            continue
         for rows, spent in ours.items():
-            seconds = peer_seconds(peer, python, folder, rows)
+            seconds = peer_seconds(peer, str(python), folder, rows)
             goal = goals.get((peer, rows), 10.0 if rows == 1_000_000 else 1.0)
             ratio = seconds / spent
             how = f"{SETUP}; {rows:,} rows in memory, start excluded; engine {spent:.3f}, {peer} {seconds:.2f} CPU s"
@@ -312,7 +319,7 @@ def peers(given: dict[str, str], folder: Path, ours: dict[int, float]) -> list[F
 def main(given: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer runs where a figure takes minutes")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help=f"one of {list(PEERS)}")
+    parser.add_argument("--without-peers", action="store_true", help="install and run nobody else's engine")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args(given)
     if arguments.child:
@@ -323,7 +330,8 @@ def main(given: Sequence[str] = ()) -> None:
         more, ours[rows] = speed(rows, goal)
         figures += more
     with tempfile.TemporaryDirectory() as folder:
-        figures += peers(dict(pair.split("=", 1) for pair in arguments.peer), Path(folder), ours)
+        if not arguments.without_peers:
+            figures += peers(Path(folder), ours)
         figures += first_report(Path(folder)) + from_parquet(Path(folder))
         figures += ten_million(Path(folder))
     write_results("drift", figures + alarms(arguments.quick) + accuracy())

@@ -25,6 +25,9 @@ PINS: Mapping[str, tuple[str, ...]] = {
     "litserve": ("litserve==0.2.19", "onnxruntime==1.31.1"),
     "mlflow": ("mlflow==3.17.2", "scikit-learn==1.9.1", "pandas==3.1.1"),
     "bentoml": ("bentoml==1.4.39", "scikit-learn==1.9.1", "pandas==3.1.1"),
+    "evidently": ("evidently==0.7.23", "pandas==2.3.3", "pyarrow==26.0.1"),
+    "alibi-detect": ("alibi-detect==0.13.0", "pandas==2.3.3", "pyarrow==19.0.1"),
+    "frouros": ("frouros==0.9.0", "pandas==3.1.1", "pyarrow==26.0.1"),
 }
 
 
