@@ -1,4 +1,4 @@
-"""A trained model as files: an ONNX graph, a manifest, the drift profile, the ids of its training rows.
+"""A trained model as files: an ONNX graph, a manifest, drift profiles, the ids of its training rows.
 
 The same data and seed give the same bytes; no file holds code, a pickle, a clock time or a student row.
 """
@@ -16,6 +16,7 @@ from preprocessing.encode import Cell, Encoding
 from preprocessing.schema import Target
 
 GRAPH, MANIFEST, PROFILE, ROWS = "graph.onnx", "manifest.json", "profile.bin", "rows.bin"
+ASIDE = "aside.bin"
 FORMAT = 1
 RECORDS, EXAMPLES = "records", "generated examples"
 
@@ -81,21 +82,28 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """A manifest with its graph, drift profile and training row ids."""
+    """A manifest with its graph, drift profiles and training row ids.
+
+    profile: of the rows offered to training that the model would answer, with or without an outcome. aside: of those
+    that lack an input; both together are the population that it was trained from. Empty where there were none, or so
+    few that it would say nearly as much as the rows, and in older bundles.
+    """
 
     manifest: Manifest
     graph: bytes
     profile: bytes
     rows: frozenset[str]
+    aside: bytes = b""
 
     def files(self) -> dict[str, bytes]:
         """File name to content."""
-        return {
+        files = {
             GRAPH: self.graph,
             MANIFEST: msgspec.json.format(msgspec.json.encode(self.manifest, order="sorted"), indent=1),
             PROFILE: self.profile,
             ROWS: b"".join(bytes.fromhex(row) for row in sorted(self.rows)),
         }
+        return files | ({ASIDE: self.aside} if self.aside else {})
 
 
 def read_bundle(files: Mapping[str, bytes]) -> Bundle:
@@ -111,7 +119,8 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         raise BrokenBundle(f"the bundle's manifest cannot be read: {error}") from None
     rows = files[ROWS].hex()
     ids = frozenset(rows[i : i + 32] for i in range(0, len(rows), 32))
-    return Bundle(manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids)
+    aside = files.get(ASIDE, b"")
+    return Bundle(manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids, aside=aside)
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:

@@ -160,12 +160,14 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
         bundle = load_bundle(run.home.artifacts, champion.version)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
         return _store(run, Result(key=key, champion=champion.version, decision=refusal(str(error))))
-    frame = complete_rows(ordered_frame(records, run.schema), run.schema, key)
+    known = ordered_frame(records, run.schema)
+    frame = complete_rows(known, run.schema, key)
     holdout = hold_out(frame, run.schema, bundle.rows, share=run.policy.holdout_share)
     if judged := _judge_trial(run, champion, bundle, frame, records):
         return _store(run, msgspec.structs.replace(judged, basis=basis))
     report = drift_since(run.schema, bundle, holdout.unseen, run.drift_policy)
-    result = _challenge(run, champion, bundle, holdout, report)
+    others = known.filter(~pl.col("_record").is_in(frame["_record"].to_list()))
+    result = _challenge(run, champion, bundle, holdout, others, report)
     return _store(run, msgspec.structs.replace(result, basis=basis))
 
 
@@ -197,13 +199,24 @@ def _settled(run: Run, champion: Succession, basis: str) -> Result | None:
     return Result(key=key, champion=champion.version, decision=refusal(reason))
 
 
-def _challenge(run: Run, champion: Succession, bundle: Bundle, holdout: Holdout, drift: DriftReport | None) -> Result:
-    """A challenger trained on the teaching rows, judged on the others, promoted if the policy says so."""
+def _challenge(
+    run: Run,
+    champion: Succession,
+    bundle: Bundle,
+    holdout: Holdout,
+    others: pl.DataFrame,
+    drift: DriftReport | None,
+) -> Result:
+    """A challenger trained on the teaching rows, judged on the others, promoted if the policy says so.
+
+    others: incomplete rows. They teach nothing, and belong to the population that the challenger comes from.
+    """
     key, known = champion.key, champion.version
 
     def fit(teaching: pl.DataFrame) -> Bundle:
         run.progress(f"{key}: challenger")
-        return _of_run(run.id, train(run.schema, key, teaching, seed=run.seed, progress=run.progress).bundle)
+        offered = pl.concat([teaching, others])
+        return _of_run(run.id, train(run.schema, key, offered, seed=run.seed, progress=run.progress).bundle)
 
     held = contest(run.schema, key, bundle, holdout, run.policy, fit)
     result = Result(key=key, champion=known, drift=drift, decision=held.decision)

@@ -16,9 +16,11 @@ from drift.column import same
 from drift.profile import Profile, build_profile
 from drift.report import DriftPolicy, DriftReport, NotComparable, compare, refuse_same
 from drift.segments import add_segments
+from model.artifacts import CorruptArtifact, MissingArtifact
+from model.bundle import BrokenBundle
 from model.home import Home
 from model.predictor import Predictor
-from model.registry import NoChampion, Serving
+from model.registry import NoChampion, Serving, load_bundle
 from preprocessing.read import read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.validate import frame_of, rows_of, validate_table
@@ -70,11 +72,11 @@ def watch_frame(
 ) -> Watched:
     """The stored report of a typed frame against the data of the champion that sees most of its columns."""
     predictor = widest_champion(home, schema, frame).predictor
-    before = Profile.from_bytes(predictor.profile)
-    _refuse_its_own(before, predictor, schema, frame)
+    _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
+    before = population_of(home, predictor)
     after = profile_for(predictor, schema, frame)
     report = compare(before, after, policy=policy, schema=schema, importance=predictor.manifest.importance)
-    report = add_model(home, report, predictor, frame, schema)
+    report = add_model(home, report, predictor, complete_inputs(predictor, schema, frame), schema)
     if by:
         earlier = _labeled_frame(home, schema, frame)
         report = add_segments(report, earlier, frame, schema, by, importance=predictor.manifest.importance)
@@ -118,6 +120,17 @@ def _add_rows_of_window(
     if weighed.standard:
         return add_model(home, weighed.report, weighed.standard.predictor, frame, schema, past)
     return weighed.report if past is None else add_rows(weighed.report, past, frame, schema)
+
+
+def population_of(home: Home, predictor: Predictor) -> Profile:
+    """All rows that were offered to the predictor's training, those that lack an input included: what a file is
+    compared with, whose rows may lack some too. (Logged predictions lack none: they were asked for at their moment.)"""
+    answered = Profile.from_bytes(predictor.profile)
+    try:
+        aside = load_bundle(home.artifacts, predictor.version).aside
+    except (MissingArtifact, CorruptArtifact, BrokenBundle):  # it still serves from memory
+        return answered
+    return answered + Profile.from_bytes(aside) if aside else answered
 
 
 def _refuse_its_own(reference: Profile, predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> None:

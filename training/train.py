@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from database.records import ChampionKey, digest
-from drift.profile import build_profile
+from drift.profile import PREDICTION, Profile, build_profile
 from model.bundle import RECORDS, Bundle, Lineage, Manifest
 from model.expectation import ErrorTable, hardness, tabulate
 from model.export import check_parity, export_graph, nasty_rows
@@ -28,6 +28,8 @@ from training.candidates import Candidate, candidates_for
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
 
 MINIMUM_ROWS = 50
+FEWEST_ASIDE = 20
+"""Rows without an input, of which a profile is kept: one of fewer says nearly as much about each as the row does."""
 FOLDS = 5
 FEW_CLUSTERS = 10
 """Among fewer groups nothing can be told from luck. Signal is then judged by rows: their answers came from models that
@@ -54,10 +56,14 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class _Experiment:
-    """A task with its split: rows `tested` were each answered by a model fitted without their fold."""
+    """A task with its split: rows `tested` were each answered by a model fitted without their fold.
+
+    offered: the typed frame that the task's complete rows are from.
+    """
 
     schema: DomainSchema
     moment: str
+    offered: pl.DataFrame
     task: Task
     pairs: list[tuple[Rows, Rows]]
     groups: NDArray[np.int64]
@@ -96,7 +102,7 @@ def train(
     """
     task = _task(schema, key, frame, seed, with_protected)
     suspects = _suspects(str(key), task)
-    experiment = _experiment(schema, key.moment, task, _run_of(schema, frame, seed), source)
+    experiment = _experiment(schema, key.moment, frame, task, _run_of(schema, frame, seed), source)
     candidates = candidates_for(experiment.task.target.kind)
     jobs = jobs or os.cpu_count() or 1
     with threadpool_limits(1):
@@ -115,10 +121,12 @@ def _run_of(schema: DomainSchema, frame: pl.DataFrame, seed: int) -> str:
     return digest([schema.fingerprint, outcomes.sort(pl.all()).rows(), seed, library_version("gradewatch")])
 
 
-def _experiment(schema: DomainSchema, moment: str, task: Task, run: str, source: str) -> _Experiment:
+def _experiment(
+    schema: DomainSchema, moment: str, offered: pl.DataFrame, task: Task, run: str, source: str
+) -> _Experiment:
     classes = None if task.target.kind == "value" else task.truth.astype(np.int64)
     pairs = folds(task.frame, schema, k=FOLDS, seed=task.seed, classes=classes)
-    return _Experiment(schema, moment, task, pairs, clusters(task.frame, schema), run, source)
+    return _Experiment(schema, moment, offered, task, pairs, clusters(task.frame, schema), run, source)
 
 
 def _task(schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, seed: int, with_protected: bool) -> Task:
@@ -204,8 +212,9 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         parity=parity,
         lineage=_lineage(experiment),
     )
-    profile = _profile(experiment, outputs)
-    bundle = Bundle(manifest=manifest, graph=graph, profile=profile, rows=frozenset(task.frame["_record"]))
+    profile, aside = _profiles(experiment, outputs)
+    rows = frozenset(task.frame["_record"])
+    bundle = Bundle(manifest=manifest, graph=graph, profile=profile, rows=rows, aside=aside)
     return Training(bundle=bundle, truth=task.truth, outputs=outputs)
 
 
@@ -248,18 +257,33 @@ def _ranges(task: Task) -> dict[str, tuple[float, float]]:
     return {name: (float(values.min()), float(values.max())) for name, values in known}
 
 
-def _profile(experiment: _Experiment, outputs: Floats) -> bytes:
-    """The drift reference: every column known at the moment, the target, and the unseen predictions.
+def _profiles(experiment: _Experiment, outputs: Floats) -> tuple[bytes, bytes]:
+    """The drift references: of the offered rows that the model would answer, and of those that lack an input.
 
-    Rows that no fold tested have no prediction, which is no missing value: asked rows all have one.
+    Rows without an outcome are among them: those that will be asked about have none either.
     """
-    task, schema = experiment.task, experiment.schema
-    columns = [f.name for f in schema.features_at(experiment.moment) if f.name in task.frame.columns]
-    name = f"_prediction:{task.target.name}"
-    frame = task.frame.with_columns(pl.Series(name, _said(task, outputs), strict=False))
-    profile = build_profile(frame, schema, columns=[*columns, task.target.name, name])
-    said = replace(profile.columns[name], missing=0)
-    return replace(profile, columns=dict(profile.columns) | {name: said}).to_bytes()
+    schema, offered = experiment.schema, experiment.offered
+    needed = [f.name for f in schema.inputs_at(experiment.moment) if not f.optional]
+    said = _said(experiment.task, outputs)
+    answered = _profile(experiment, offered.drop_nulls(needed), [one for one in said if one is not None])
+    lacking = offered.filter(pl.any_horizontal(pl.col(needed).is_null())) if needed else offered.clear()
+    aside = _profile(experiment, lacking, []).to_bytes() if lacking.height >= FEWEST_ASIDE else b""
+    return answered.to_bytes(), aside
+
+
+def _profile(experiment: _Experiment, rows: pl.DataFrame, said: list[float | str]) -> Profile:
+    """Every column known at the moment, the target, and unseen predictions.
+
+    An outcome or a prediction that a row does not have is no missing value: asked rows all have one in the end.
+    """
+    schema, target = experiment.schema, experiment.task.target
+    columns = [f.name for f in schema.features_at(experiment.moment) if f.name in rows.columns]
+    profile = build_profile(rows, schema, columns=[*columns, target.name])
+    kind = pl.Float64 if target.kind == "value" else pl.String
+    answers = build_profile(pl.DataFrame({PREDICTION + target.name: pl.Series(said, dtype=kind)}), schema)
+    known = {**profile.columns, **answers.columns}
+    known[target.name] = replace(known[target.name], missing=0)
+    return replace(profile, columns=dict(sorted(known.items())))
 
 
 def _said(task: Task, outputs: Floats) -> list[float | str | None]:
