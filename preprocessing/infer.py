@@ -217,7 +217,8 @@ def _stem(column: str) -> tuple[str, int | None]:
 
 
 def _without_leaks(draft: Draft, features: Sequence[str], target: str) -> list[str]:
-    """The features without those that surely hold the future, which are left out; strong ones get a remark."""
+    """The features without those that surely hold the future, which are left out; strong ones, with which training is
+    refused until somebody says when they are known, get a remark."""
     outcomes = (draft.numbers.get(target) or draft.texts[target]).values
     levels = () if target in draft.numbers else tuple(outcomes.drop_nulls().unique().sort())
     if len(levels) == 1:
@@ -229,7 +230,7 @@ def _without_leaks(draft: Draft, features: Sequence[str], target: str) -> list[s
         if suspect.sure:
             draft.leave_out(suspect.column, f"it holds the future: {suspect}")
         else:
-            draft.remarks[suspect.column] = f"make sure that this is known by then: {suspect}"
+            draft.remarks[suspect.column] = f"say since when this is known (known_at), or trusted = true: {suspect}"
     out = {column for column, _ in draft.left_out}
     return [column for column in features if column not in out]
 

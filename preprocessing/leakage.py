@@ -5,7 +5,9 @@ It measures single columns and names them; what is done about them is decided wh
 A column is surely leaking where it alone orders or explains unseen outcomes nearly perfectly, or where being filled, or
 missing, gives the outcome away, in every period alike. Both limits are .99: of the columns that are known in time, the
 strongest measured has R² .83 (G2 for G3) and AUC .95 (G2 for passing), and "no mark yet" on day 220 of a course means
-failure in 95.6 % of a period's rows; those that are not known in time have AUC 1, or 99.3 % and more (docs: backtest).
+failure in 95.6 % of a period's rows; those that are not known in time have AUC 1, or 99.3 % and more. Between .9 and
+.99 numbers alone tell no leak (a final score with zeros for the missing: AUC .92) from an earlier mark: there the
+domain file must say from which moment on the column is known (docs: backtest).
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +25,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 
 SURE = 0.99  # R², AUC, or share of one outcome, in every part
-STRONG_R2, STRONG_AUC = 0.9, 0.9  # worth a look: the best honest columns reach .83 and .95, a final score .92
+STRONG_R2, STRONG_AUC = 0.9, 0.9  # somebody must say when it is known: honest ones reach .83, .95, a final score .92
 FEWEST = 100  # rows in all; fewer prove nothing
 FEWEST_OF_PART = 30  # rows that are filled, or missing; one slip among fewer is 3 %
 OTHERS = 0.9  # share of that outcome among the other rows, at most, for the gap to tell anything
@@ -35,6 +37,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
 
     sure: beyond doubt. kind: it tells the outcome "alone"; or one outcome has the share `value` of the rows where it is
     "filled", "missing", or holds its most frequent value ("value"), which is never sure. detail: that outcome or value.
+    dated: the domain file says from which moment on the column is known.
     """
 
     column: str
@@ -45,7 +48,13 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     parts: int
     sure: bool
+    dated: bool = False
     detail: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing may be trained with the column: it surely leaks, or nobody said when it is known."""
+        return self.sure or not self.dated
 
     def __str__(self) -> str:
         where = f"in each of {self.parts} parts that it was not learned from, {self.n:,} rows in all"
@@ -59,14 +68,17 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leaking(ValueError):
-    """Columns hold the future; the message names each and what to do."""
+    """Columns hold the future, or may and nobody says that they do not; the message names each and what to do."""
 
     def __init__(self, suspects: Iterable[Suspect]) -> None:
         self.suspects = tuple(suspects)
-        told = "; ".join(map(str, self.suspects))
+        sure = "; ".join(str(one) for one in self.suspects if one.sure)
+        strong = "; ".join(str(one) for one in self.suspects if not one.sure)
+        told = [f"columns that hold the future: {sure}"] if sure else []
+        told += [f"columns that may hold the future, and nothing says when they are known: {strong}"] if strong else []
         super().__init__(
-            f"columns that hold the future: {told}. Leave them out, give them the moment at which they are really "
-            "known (known_at), or, where they are truly known by then, say trusted = true in the domain file"
+            f"{'. And '.join(told)}. Leave them out, give them the moment at which they are really known (known_at), "
+            "or, where they are truly known by then, say trusted = true in the domain file"
         )
 
 
@@ -99,9 +111,9 @@ def find_suspects(frame: pl.DataFrame, target: Target, features: Sequence[Featur
 
 
 def require_no_leak(suspects: Iterable[Suspect]) -> None:
-    """Raises Leaking where one is sure."""
-    if sure := [one for one in suspects if one.sure]:
-        raise Leaking(sure)
+    """Raises Leaking where one is sure, or strong and of a moment that nobody stated."""
+    if refused := [one for one in suspects if one.refused]:
+        raise Leaking(refused)
 
 
 def _weight(sign: Suspect) -> tuple[bool, bool, float]:
@@ -165,6 +177,7 @@ def _suspect(
         n=n,
         parts=question.many,
         sure=sure,
+        dated=bool(feature.known_at),
         detail=detail,
     )
 

@@ -105,8 +105,12 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that changes what a row means; titles, descriptions and aliases do not."""
+        """SHA-256 (hex) of all that changes what a row means; titles, descriptions and aliases do not, nor whether it
+        is said of a column that it is known from the first moment on."""
         document = msgspec.to_builtins(self)
+        for feature in document["features"]:
+            if feature["known_at"] == self.moments[0]:
+                feature["known_at"] = ""
         for part in (document, *document["features"], *document["targets"], *document["context"]):
             for words in ("title", "description", "aliases", "drift_threshold", "min_gain", "cut_points", "trusted"):
                 part.pop(words, None)

@@ -13,12 +13,22 @@ from hypothesis import strategies as st
 from preprocessing.infer import infer_schema
 from preprocessing.leakage import Leaking, find_suspects, require_no_leak
 from preprocessing.read import read_table
-from preprocessing.schema import Feature, Target, load_domains
+from preprocessing.schema import Feature, Target, load_domains, read_schema
 from preprocessing.validate import validate_table
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 MARK = Target(name="mark")
+TERMS = """
+name = "terms"
+title = "Marks"
+moments = ["start", "end"]
+[[targets]]
+name = "mark"
+[[features]]
+name = "hours"
+kind = "numeric"
+"""
 RISK = Target(name="outcome", kind="ordered_class", levels=("at risk", "on course"))
 
 
@@ -49,6 +59,10 @@ def make_frame(rows: int = 600, seed: int = 0) -> pl.DataFrame:
 
 def sure(frame: pl.DataFrame, target: Target, features: list[Feature]) -> set[str]:
     return {one.column for one in find_suspects(frame, target, features) if one.sure}
+
+
+def refused(frame: pl.DataFrame, target: Target, features: list[Feature]) -> set[str]:
+    return {one.column for one in find_suspects(frame, target, features) if one.refused}
 
 
 def test_a_copy_of_the_outcome_is_refused_by_name_and_a_strong_column_is_not() -> None:
@@ -108,11 +122,14 @@ def test_earlier_marks_are_strong_and_honest(subject: str) -> None:
     frame = validate_table(read_table(path), schema, secret=b"a secret for tests, long enough").frame
     passed = pl.when(pl.col("G3") >= 10).then(pl.lit("on course")).otherwise(pl.lit("at risk")).alias("outcome")
     assert sure(frame, schema.targets[0], list(schema.features)) == set()
-    assert sure(frame.with_columns(passed), RISK, list(schema.features)) == set()
+    assert refused(frame.with_columns(passed), RISK, list(schema.features)) == set()  # G1 and G2 have their moments
 
 
-@pytest.mark.parametrize("day", [60, 220])
-def test_the_future_in_oulad_is_named_and_nothing_else(day: int, monkeypatch: pytest.MonkeyPatch) -> None:
+LEAKY = {"date_unregistration", "final_score", "last_handed_in"}
+
+
+def oulad(day: int, monkeypatch: pytest.MonkeyPatch) -> tuple[pl.DataFrame, list[Feature]]:
+    """The table of a day with three columns from after the outcome; of whose moments nothing is said."""
     folder = DATA / "oulad"
     if not folder.is_dir():
         pytest.skip(f"the OULAD files are not at {folder}")
@@ -122,11 +139,41 @@ def test_the_future_in_oulad_is_named_and_nothing_else(day: int, monkeypatch: py
     monkeypatch.delitem(sys.modules, "prepare")
     frame = prepare(folder, day=day, with_leaky=True).collect().rename({"code_presentation": "_period"})
     names = [n for n in frame.columns if n not in ("id_student", "_period", "outcome")]
-    features = [
-        Feature(name=n, kind="numeric" if frame[n].dtype.is_numeric() else "categorical", open=True) for n in names
-    ]
-    assert sure(frame, RISK, features) == {"date_unregistration", "final_score", "last_handed_in"}
-    if day == 60:  # filled with zeros it is named, not refused; later it tells no more than honest marks of then
-        zeros = frame.with_columns(pl.col("final_score").fill_null(0))
-        marks = [one for one in find_suspects(zeros, RISK, features) if one.column == "final_score"]
-        assert [(one.kind, one.sure) for one in marks] == [("alone", False)]
+    kinds = {n: "numeric" if frame[n].dtype.is_numeric() else "categorical" for n in names}
+    return frame, [Feature(name=n, kind=kind, open=True) for n, kind in kinds.items()]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("day", [60, 220])
+def test_the_future_in_oulad_is_refused_and_nothing_else(day: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, features = oulad(day, monkeypatch)
+    assert sure(frame, RISK, features) == LEAKY
+    assert refused(frame, RISK, features) == LEAKY  # honest columns need no word about their moment
+
+
+@pytest.mark.parametrize("day", [30, 60, 120])
+def test_oulad_s_future_is_refused_with_its_gaps_filled_too(day: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, features = oulad(day, monkeypatch)
+    filled = frame.with_columns(pl.col("final_score", "last_handed_in").fill_null(0))
+    assert sure(filled, RISK, features) == {"date_unregistration"}
+    assert refused(filled, RISK, features) == LEAKY
+    honest = frame.with_columns(pl.col("mean_mark", "lowest_mark").fill_null(0))
+    assert refused(honest, RISK, features) == LEAKY
+
+
+def test_a_strong_column_is_refused_until_somebody_says_when_it_is_known() -> None:
+    strong = numeric("strong", "noise")
+    frame = make_frame().with_columns((pl.col("mark") + 0.6 * pl.col("noise")).alias("strong"))
+    (found,) = find_suspects(frame, MARK, strong)
+    assert (found.column, found.sure, found.refused) == ("strong", False, True)
+    with pytest.raises(Leaking, match=r"may hold the future.*nothing says when.*'strong' alone.*known_at"):
+        require_no_leak([found])
+    (named,) = find_suspects(frame, MARK, numeric("strong", "noise", known_at="now"))
+    assert (named.column, named.refused) == ("strong", False)
+    require_no_leak([named])
+    assert find_suspects(frame, MARK, numeric("strong", "noise", trusted=True)) == []
+
+
+def test_saying_that_a_column_is_known_from_the_first_moment_on_changes_no_fingerprint() -> None:
+    said = read_schema(TERMS + 'known_at = "start"\n')
+    assert said.fingerprint == read_schema(TERMS).fingerprint
+    assert said.fingerprint != read_schema(TERMS + 'known_at = "end"\n').fingerprint
