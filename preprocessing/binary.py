@@ -40,10 +40,16 @@ def read_arrow(data: bytes) -> pl.DataFrame:
     return pl.read_ipc(io.BytesIO(data))
 
 
+def read_arrow_stream(data: bytes) -> pl.DataFrame:
+    """The whole table of an Arrow IPC stream, as programs send tables to each other."""
+    return pl.read_ipc_stream(io.BytesIO(data))
+
+
 DECODERS: Mapping[str, Callable[[bytes], pl.DataFrame]] = {
     "excel": read_excel,
     "parquet": read_parquet,
     "arrow": read_arrow,
+    "arrow stream": read_arrow_stream,
 }
 
 

@@ -24,6 +24,7 @@ DECODING_SECONDS = 600
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow stream"),
     (b"PK\x03\x04", "excel"),
     (b"\xd0\xcf\x11\xe0", "excel"),
     (b"%PDF", "a PDF document"),
@@ -32,7 +33,12 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ", "an xz archive"),
     (b"\x28\xb5\x2f\xfd", "a zstandard archive"),
 )
-CALLED = {"excel": "an Excel workbook", "parquet": "a Parquet file", "arrow": "an Arrow file"}
+CALLED = {
+    "excel": "an Excel workbook",
+    "parquet": "a Parquet file",
+    "arrow": "an Arrow file",
+    "arrow stream": "an Arrow stream",
+}
 STRAY_QUOTE = 'a quote (") stands where none can: quote whole fields, and double a quote inside one'
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
@@ -262,6 +268,10 @@ def _read_arrow(data: bytes, name: str) -> RawTable:
     return typed_table(_decoded("arrow", data), name)
 
 
+def _read_arrow_stream(data: bytes, name: str) -> RawTable:
+    return typed_table(_decoded("arrow stream", data), name)
+
+
 def _decoded(kind: str, data: bytes) -> pl.DataFrame:
     """The table in bytes of a binary format, decoded by a child process that a damaged file may end."""
     try:
@@ -396,5 +406,6 @@ def _listed(columns: Sequence[str]) -> str:
 READERS: Mapping[str, Callable[[bytes, str], RawTable]] = {
     "parquet": _read_parquet,
     "arrow": _read_arrow,
+    "arrow stream": _read_arrow_stream,
     "excel": _read_excel,
 }

@@ -36,6 +36,10 @@ FORMS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], bytes]]] = {
     "csv": ("text/csv", lambda rows: written(lambda f: f.write_csv, rows)),
     "parquet": ("application/vnd.apache.parquet", lambda rows: written(lambda f: f.write_parquet, rows)),
     "arrow": ("application/vnd.apache.arrow.file", lambda rows: written(lambda f: f.write_ipc, rows)),
+    "arrow stream": (
+        "application/vnd.apache.arrow.stream",
+        lambda rows: written(lambda f: f.write_ipc_stream, rows),
+    ),
     "excel": ("application/octet-stream", lambda rows: written(lambda f: f.write_excel, rows)),
 }
 

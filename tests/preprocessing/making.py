@@ -138,6 +138,12 @@ def as_arrow(frame: pl.DataFrame) -> bytes:
     return target.getvalue()
 
 
+def as_arrow_stream(frame: pl.DataFrame) -> bytes:
+    target = io.BytesIO()
+    frame.write_ipc_stream(target)
+    return target.getvalue()
+
+
 def as_json(frame: pl.DataFrame) -> bytes:
     return msgspec.json.encode(frame.to_dicts())
 
@@ -153,9 +159,10 @@ FORMATS: Mapping[str, Callable[[pl.DataFrame], bytes]] = {
     "excel": as_excel,
     "parquet": as_parquet,
     "arrow": as_arrow,
+    "arrow stream": as_arrow_stream,
     "json": as_json,
     "json lines": as_json_lines,
 }
 
-BINARY = ("excel", "parquet", "arrow")
+BINARY = ("excel", "parquet", "arrow", "arrow stream")
 """Formats that a child process decodes, so that a test of one costs a third of a second."""
