@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.dummy import DummyClassifier
+from sklearn.utils import parallel
 from threadpoolctl import threadpool_limits
 
 from model.predictor import clip
@@ -21,6 +23,20 @@ from training.candidates import Candidate, Estimator
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
+
+
+def _run_piece(piece: Any, *args: Any, **kwargs: Any) -> Any:
+    """A piece of one of scikit-learn's own loops (one tree of a forest), run under the configuration it came with.
+
+    scikit-learn 1.9 also sets the warning filters of the process anew around each piece. Threads that fit at once mix
+    them up: the process loses its filters, and each further tree warns about that. Here a piece runs in the thread
+    that asked for it, whose filters are the right ones as they are.
+    """
+    with config_context(**getattr(piece, "config", {})):
+        return piece.function(*args, **kwargs)
+
+
+parallel._FuncWrapper.__call__ = _run_piece
 
 
 @dataclass(frozen=True)
