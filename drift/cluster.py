@@ -6,9 +6,11 @@ whatever order they finish. On one machine this costs more than `drift.files`; i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from drift.column import ProfileError
 from drift.files import profile_file
@@ -19,6 +21,8 @@ Partition = Path | str | Callable[[], Any]
 """A Parquet or CSV file that every worker can read, or what gives a polars, pandas or Arrow table when called there."""
 
 RETRIES = 3
+"""How often a partition that could not be read is tried again: files over a network fail for a moment."""
+
 UNLIMITED = 2**62
 
 
@@ -35,29 +39,50 @@ def profile_partitions(
     """The exact profile of all partitions together, or, with a `reference`, counted on its grid (`on_grid_of`).
 
     A partition whose worker dies is counted again by another one, and is never counted twice. Only profiles travel.
-    Raises ProfileError for no partitions, for partitions of different columns, and whatever reading one raises.
+    Raises ProfileError for no partitions, for partitions of different columns, and for a worker with other versions
+    than here; whatever reading one raises, with a note that says which; KilledWorker, whose task is called "partition
+    N", for one that ended every worker that read it. The client stays open, whatever happens.
     """
     if not partitions:
         raise ProfileError("no partitions: there is nothing to profile")
+    run, here = uuid4().hex, versions()
     grid = reference.on_grid_of(reference).to_bytes() if reference else None
-    found = client.submit(_itself, grid, pure=False, retries=RETRIES) if grid else None
-    level = [client.submit(_count, one, schema, found, pure=False, retries=RETRIES) for one in partitions]
+    shared = client.submit(_itself, grid, pure=False, retries=RETRIES) if grid else None
+    level = [
+        client.submit(_count, one, number, schema, shared, here, key=f"partition {number} {run}", retries=RETRIES)
+        for number, one in enumerate(partitions)
+    ]
     while len(level) > 1:
         pairs = [level[start : start + 2] for start in range(0, len(level), 2)]
         level = [client.submit(_add, *pair, pure=False, retries=RETRIES) if pair[1:] else pair[0] for pair in pairs]
     return Profile.from_bytes(level[0].result())
 
 
+def versions() -> dict[str, str]:
+    """What must be the same on all machines for the same bits to come out."""
+    return {name: version(name) for name in ("gradewatch", "numpy", "polars")}
+
+
 def _itself(content: bytes) -> bytes:
     return content
 
 
-def _count(partition: Partition, schema: DomainSchema, grid: bytes | None) -> bytes:
-    if callable(partition):
-        profile = profile_frame(partition(), schema)
-    else:
-        profile = profile_file(partition, schema, exact_up_to=UNLIMITED)
-    return (profile.on_grid_of(Profile.from_bytes(grid)) if grid else profile).to_bytes()
+def _count(
+    partition: Partition, number: int, schema: DomainSchema, grid: bytes | None, wanted: Mapping[str, str]
+) -> bytes:
+    """On a worker: the profile of one partition, the `number`th from 0."""
+    if (here := versions()) != wanted:
+        raise ProfileError(f"a worker has {here}, the client {dict(wanted)}: install the same everywhere")
+    reference = Profile.from_bytes(grid) if grid else None
+    try:
+        if callable(partition):
+            profile = profile_frame(partition(), schema)
+        else:
+            profile = profile_file(partition, schema, reference=reference, exact_up_to=UNLIMITED)
+        return (profile.on_grid_of(reference) if reference else profile).to_bytes()
+    except Exception as error:
+        error.add_note(f"in partition {number} (the first is 0): {partition}")
+        raise
 
 
 def _add(first: bytes, second: bytes) -> bytes:

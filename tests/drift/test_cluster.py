@@ -5,15 +5,18 @@ import signal
 import warnings
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
 
-from drift.cluster import profile_partitions  # noqa: E402
+from drift.cluster import profile_partitions, versions  # noqa: E402
 from drift.column import BinnedColumn, ProfileError  # noqa: E402
 from drift.profile import build_profile  # noqa: E402
 from preprocessing.schema import DomainSchema, Feature, Target  # noqa: E402
@@ -44,6 +47,26 @@ def fatal(marker: Path, seed: int) -> pl.DataFrame:
         return sample(seed)
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("still alive")
+
+
+def hesitant(marker: Path, seed: int) -> pl.DataFrame:
+    """Partition `seed`, which cannot be had the first time."""
+    try:
+        marker.touch(exist_ok=False)
+    except FileExistsError:
+        return sample(seed)
+    raise OSError("the network is away")
+
+
+def deadly() -> pl.DataFrame:
+    """What kills whoever asks for it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+def part(order: list[int], start: int, stop: int) -> pl.DataFrame:
+    """Rows `start` to `stop` of all samples in an order."""
+    return pl.concat([sample(seed) for seed in order])[start:stop]
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +117,42 @@ def test_partitions_that_do_not_go_together_are_refused(client, files) -> None:
     other = partial(pl.DataFrame, {"mark": [1]})
     with pytest.raises(ProfileError, match=r"\['level', 'time'\] are in only one"):
         profile_partitions([files[0], other], SCHEMA, client)
+
+
+def test_a_partition_that_cannot_be_read_is_named_and_the_cluster_goes_on(client, files, tmp_path) -> None:
+    damaged = tmp_path / "damaged.parquet"
+    damaged.write_bytes(files[0].read_bytes()[:300])
+    with pytest.raises(ProfileError, match="not a Parquet file") as failed:
+        profile_partitions([*files[:2], damaged], SCHEMA, client)
+    assert failed.value.__notes__ == [f"in partition 2 (the first is 0): {damaged}"]
+    with pytest.raises(FileNotFoundError) as failed_too:
+        profile_partitions([tmp_path / "gone.parquet", files[0]], SCHEMA, client)
+    assert "in partition 0" in failed_too.value.__notes__[0]
+    assert profile_partitions(files, SCHEMA, client).to_bytes() == build_profile(one_machine(), SCHEMA).to_bytes()
+
+
+def test_a_partition_that_fails_for_a_moment_is_read_again(client, files, tmp_path) -> None:
+    partitions = [*files[:4], partial(hesitant, tmp_path / "tried", 4)]
+    assert profile_partitions(partitions, SCHEMA, client).to_bytes() == build_profile(one_machine(), SCHEMA).to_bytes()
+
+
+def test_a_partition_that_ends_every_worker_is_named(client, files, tmp_path) -> None:
+    with pytest.raises(distributed.KilledWorker, match="partition 1 "):
+        profile_partitions([files[0], deadly], SCHEMA, client)
+    assert profile_partitions(files, SCHEMA, client).to_bytes() == build_profile(one_machine(), SCHEMA).to_bytes()
+
+
+def test_workers_of_other_versions_are_refused(client, files, monkeypatch) -> None:
+    monkeypatch.setattr("drift.cluster.versions", lambda: versions() | {"gradewatch": "0.0.0"})
+    with pytest.raises(ProfileError, match=r"'gradewatch': '0\.0\.0'.*install the same everywhere"):
+        profile_partitions(files[:1], SCHEMA, client)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.permutations(range(5)), st.lists(st.integers(1, 4), unique=True, max_size=3))
+def test_neither_order_nor_cuts_change_a_bit(client, order, cuts) -> None:
+    """Any division of the rows into partitions, counted in any order."""
+    rows = pl.concat([sample(seed) for seed in order])
+    edges = [0, *(cut * 5_000 + 17 for cut in sorted(cuts)), rows.height]
+    parts = [partial(part, order, start, stop) for start, stop in pairwise(edges)]
+    assert profile_partitions(parts, SCHEMA, client).to_bytes() == build_profile(one_machine(), SCHEMA).to_bytes()
