@@ -221,7 +221,7 @@ def _read(home: Any, domain: str, file: Path, kind: Any, skip_bad_rows: bool, pr
             error.add_note("or leave out bad rows with --skip-bad-rows")
         raise
     if intake.ignored_columns:
-        err.print(f"columns the domain does not know, ignored: {', '.join(intake.ignored_columns)}")
+        err.print(f"columns that are not needed, not read: {', '.join(intake.ignored_columns)}")
     if intake.skipped:
         err.print(f"{intake.skipped} bad rows left out")
     return intake

@@ -4,6 +4,7 @@ The door asks it before every route, the hot road's and the framework's. It know
 """
 
 import ipaddress
+from functools import lru_cache
 
 from starlette.types import Scope
 
@@ -61,10 +62,10 @@ class Admission:
         except Unauthenticated as error:
             if error.actor is not None:
                 scope[PRINCIPAL] = ANONYMOUS.named(error.actor)
-            self._hit(scope, f"address:{address(scope)}", self._running.rate_limit)
+            self._hit(scope, f"address:{network(address(scope))}", self._running.rate_limit)
             raise
         known = principal is not ANONYMOUS
-        name = principal.name if known else f"address:{address(scope)}"
+        name = principal.name if known else f"address:{network(address(scope))}"
         limit = self._limit(principal.rate) if principal.rate else self._running.rate_limit
         self._hit(scope, name, limit, known=known)
         return principal
@@ -113,6 +114,22 @@ def _is_loopback(peer: str) -> bool:
         return False
     mapped = getattr(found, "ipv4_mapped", None)
     return (mapped or found).is_loopback
+
+
+@lru_cache(maxsize=10_000)
+def network(peer: str) -> str:
+    """Whom an address is counted as: itself, or of IPv6 the network of 64 bits that one caller has all of (RFC 6177).
+
+    >>> network("2001:db8:1:2:3:4:5:6"), network("::ffff:10.0.0.7"), network("10.0.0.7")
+    ('2001:db8:1:2::/64', '10.0.0.7', '10.0.0.7')
+    """
+    if ":" not in peer:
+        return peer
+    try:
+        found = ipaddress.IPv6Address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
 
 
 def address(scope: Scope) -> str:

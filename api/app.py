@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.door import Door
-from api.hot import ROUTE
+from api.hot import PREFLIGHT, ROUTE
 from api.logs import configure_logs
 from api.metrics import Metrics
 from api.probes import PROBES
@@ -30,6 +30,8 @@ from settings import Settings, UnsafeStart, told_host
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from api.cors import AdmittedPages
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST", "PUT", "DELETE"],
@@ -57,6 +59,7 @@ class Service:
         self.door = Door(self._answer, self.metrics)
         self._settings = settings
         self._entrance: ASGIApp = self.door
+        self._pages: AdmittedPages | None = None
         self._framework: FastAPI | None = None
         self._making: Future[FastAPI] | None = None
 
@@ -69,6 +72,10 @@ class Service:
             await self._live(receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if self._pages is not None and PREFLIGHT in scope:
+            scope[ROUTE] = "preflight"
+            await self._pages.answer(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["method"] == "GET" and path in PROBES:
             scope[ROUTE] = path
             answer = await PROBES[path](self, scope)
@@ -126,9 +133,9 @@ class Service:
     def _admit_pages(self, origins: Collection[str]) -> None:
         """Let browsers show answers to pages of these other sites (CORS), and nobody else's."""
         if origins:
-            from starlette.middleware.cors import CORSMiddleware
+            from api.cors import AdmittedPages
 
-            self._entrance = CORSMiddleware(self.door, allow_origins=list(origins), **CORS)
+            self._entrance = self._pages = AdmittedPages(self.door, allow_origins=list(origins), **CORS)
 
 
 def create_app(settings: Settings | None = None) -> Service:

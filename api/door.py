@@ -12,13 +12,14 @@ from itertools import count
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.roles import ANONYMOUS
+from api.addresses import UNMATCHED
 from api.admission import PRINCIPAL, TOLD, Admission, address
 from api.attempts import Attempt
 from api.callers import check
 from api.errors import ERROR, refuse
 from api.head import HEAD, Head
 from api.headers import Headers, with_standard
-from api.hot import ROUTE, HotRoad
+from api.hot import ROUTE, HotRoad, asked_for
 from api.logs import RequestLines, request_id
 from api.metrics import Metrics
 from api.running import Running
@@ -122,8 +123,8 @@ class Door:
 
     def _note(self, scope: Scope, id: str, status: int, begun: float) -> None:
         seconds = time.perf_counter() - begun
-        route = str(scope.get(ROUTE) or getattr(scope.get("route"), "path", "unmatched"))
-        method = scope["method"] if route != "unmatched" and scope["method"] in METHODS else "ANY"
+        route = str(scope.get(ROUTE) or getattr(scope.get("route"), "path", None) or asked_for(scope))
+        method = scope["method"] if route != UNMATCHED and scope["method"] in METHODS else "ANY"
         self._metrics.request(route, method, status, seconds)
         if error := scope.get(ERROR):
             self._metrics.refusal(error, status)

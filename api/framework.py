@@ -65,6 +65,25 @@ class Refusals:
             await refuse(error, scope, receive, send)
 
 
+TIME = "must be a date and time: 2026-02-01T08:00:00Z"
+WORDS = {
+    "missing": "is needed: add it to the address",
+    "value_error": "{error}",  # a rule of ours, in its own words
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "int_from_float": "must be a whole number",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "bool_parsing": "must be true or false",
+    "literal_error": "must be {expected}",
+    "datetime_parsing": TIME,
+    "datetime_from_date_parsing": TIME,
+    "timezone_aware": TIME,
+}
+"""What is asked of a parameter, by the kind of fault that the framework finds."""
+NOT_UNDERSTOOD = "is not understood here; /docs says what it may be"
+
+
 class BadParameter(BadData):
     """What is wrong with an address or its question mark's part."""
 
@@ -87,7 +106,8 @@ def _parameter_problems(error: Exception) -> Iterator[Problem]:
     """Values are not repeated."""
     for fault in error.errors() if isinstance(error, RequestValidationError) else ():
         place, *names = (str(part) for part in fault["loc"])
-        yield Problem(file=place, row=None, column=".".join(names) or None, value=None, rule=str(fault["msg"]))
+        rule = WORDS.get(fault["type"], NOT_UNDERSTOOD).format_map(fault.get("ctx", {}))
+        yield Problem(file=place, row=None, column=".".join(names) or None, value=None, rule=rule)
 
 
 def _methods_at(path: str) -> list[str]:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope
 
 from access.roles import Principal, require, require_groups
+from api.addresses import template_of
 from api.admission import PRINCIPAL
 from api.bodies import MEGABYTE, Form, UnsupportedBody, form_of, read_body
 from api.head import Head
@@ -35,12 +36,16 @@ from preprocessing.schema import DomainSchema
 ROUTE = "gradewatch.route"
 """Key of a scope under which the hot road says which route it is; the framework says it in its own way."""
 
+PREFLIGHT = "gradewatch.preflight"
+"""Key of a scope in which a browser asks whether a page of another site may ask; it leads past all routes."""
+
 JSON, LINES = b"application/json", b"application/x-ndjson"
 ONE_ROW = "one row is taken as application/json; many, and files, at …/predict/batch"
 SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
 EXPLAINED = 1_000  # rows of one request that are explained: half a second of scoring
 ROW_BYTES = MEGABYTE  # of a body that holds one row
 FEW = 500  # rows; empty ones are small, and all that is wrong with each is said
+TOLD = 1_000  # characters of the names of columns that were not read
 MANY = 100  # predictions; encoding an answer with more is moved off it too
 
 SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api/v1/engagement/predict/batch",
@@ -61,11 +66,13 @@ class Road:
 
 
 class Question(NamedTuple):
-    """What is asked beside the body. explain: at most so many factors per answer. lines: answers as JSON lines."""
+    """What is asked beside the body. explain: at most so many factors per answer. lines: answers as JSON lines. unread:
+    columns of a file that are no input."""
 
     moment: str | None = None
     explain: int = 0
     lines: bool = False
+    unread: tuple[str, ...] = ()
 
     @property
     def answered_as(self) -> bytes:
@@ -74,8 +81,10 @@ class Question(NamedTuple):
 
     @property
     def note(self) -> str | None:
-        """What must be said with factors."""
-        return FACTORS_NOTE if self.explain else None
+        """What must be said with factors, and of columns that were not read."""
+        said = [FACTORS_NOTE] if self.explain else []
+        said += [f"columns that are no input, not read: {', '.join(self.unread)[:TOLD]}"] if self.unread else []
+        return "; ".join(said) or None
 
 
 ONLY_ANSWER = Question()
@@ -122,7 +131,7 @@ class HotRoad:
         if road is None:
             return None
         if scope["method"] != "POST":
-            if path in SEED_ROUTES:
+            if path in SEED_ROUTES and PREFLIGHT not in scope:
                 raise HTTPException(405, headers={"allow": "POST"})
             return None
         if head.given.get(b"content-type", JSON) != JSON and form_of(head).kind == "file":
@@ -160,7 +169,7 @@ class HotRoad:
         require_groups(principal, (row.group,))
         prediction, scored, logged = await running.together.answer(road.reader.schema, row, principal.name)
         self._metrics.predicted(prediction.domain, prediction.moment)
-        answer = encoder.encode(say(prediction, running.warning(prediction), question.note))
+        answer = encoder.encode(say(prediction, running.remarks(prediction), question.note))
         return Answered(answer, (scored, logged, time.perf_counter()))
 
     async def _many(self, road: Road, form: Form, body: bytes, question: Question, principal: Principal) -> Answered:
@@ -181,7 +190,7 @@ class HotRoad:
 def _say(running: Running, road: Road, question: Question, predictions: Sequence[Prediction]) -> bytes:
     if road.many:
         return say_many(running, question, predictions)
-    return encoder.encode(say(predictions[0], running.warning(predictions[0]), question.note))
+    return encoder.encode(say(predictions[0], running.remarks(predictions[0]), question.note))
 
 
 async def _score(
@@ -211,11 +220,12 @@ def _score_here(
 def say_many(running: Running, question: Question, predictions: Sequence[Prediction]) -> bytes:
     """The answer to many rows, as the caller asked for it; as JSON lines each prediction says all by itself."""
     alike = isinstance(predictions, PackedPredictions)  # answered by the same models, row for row
-    warning, note = running.warning(*(predictions[:1] if alike else predictions)), question.note
+    remarks, note = running.remarks(*(predictions[:1] if alike else predictions)), question.note
     if question.lines:
-        return encoder.encode_lines(say_all(predictions, warning, note))
+        return encoder.encode_lines(say_all(predictions, remarks, note))
     said = say_all(predictions)
-    return encoder.encode(SaidMany(count=len(said), predictions=said, warning=warning, note=note))
+    warning, rules = remarks
+    return encoder.encode(SaidMany(count=len(said), predictions=said, warning=warning, naive_rules=rules, note=note))
 
 
 def read_question(scope: Scope, schema: DomainSchema) -> Question:
@@ -234,6 +244,12 @@ def row_limit(running: Running, question: Question) -> int:
     """How many rows one request may hold; fewer where each is to be explained."""
     most = running.settings.max_rows
     return min(most, EXPLAINED) if question.explain else most
+
+
+def asked_for(scope: Scope) -> str:
+    """The route that a request was meant for, which it did not reach."""
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return template_of(SEED_ROUTES.get(path, path))
 
 
 def wants_lines(head: Head) -> bool:

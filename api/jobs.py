@@ -6,10 +6,12 @@ How a run decides is not known here.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
+from datetime import datetime
 from typing import Any, Literal
 
 from api.wire import Retrain, RetrainingRun
@@ -20,7 +22,10 @@ from settings import Settings
 STARTED, FINISHED = "retraining_started", "retraining_finished"
 BUSY = 75  # exit code of the command line: another run has the domain (sysexits.h, EX_TEMPFAIL)
 LAST_WORDS = 4_000  # characters of a run's output that are kept
+MOST_DECISIONS = 100  # of one run that are told
 PATIENCE = 10.0  # seconds that a run gets to stop when the service does
+
+log = logging.getLogger("gradewatch.api")
 
 State = Literal["running", "finished", "failed", "busy", "stopped"]
 
@@ -63,28 +68,36 @@ class Jobs:
             stderr=STDOUT,
             start_new_session=True,  # Ctrl-C at the service's terminal is not meant for it
         )
+        log.info("retraining started", extra={"fields": {"domain": domain, "run": job}})
         self._processes.add(process)
-        task = asyncio.create_task(self._wait(domain, job, process))
+        task = asyncio.create_task(self._wait(domain, job, at, process))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
         return RetrainingRun(id=job, domain=domain, state="running", started=at)
 
-    async def _wait(self, domain: str, job: str, process: Process) -> None:
+    async def _wait(self, domain: str, job: str, began: datetime, process: Process) -> None:
         try:
             output, _ = await process.communicate()
         finally:
             self._processes.discard(process)
             self._busy.discard(domain)
         code = process.returncode
-        details = {
-            "run": job,
-            "state": "stopped" if self._stopping else _state(code),
-            "exit_code": code,
-            "words": output.decode(errors="replace")[-LAST_WORDS:],
-        }
-        event = Event(id=new_id(), kind=FINISHED, at=now(), domain=domain, details=details)
-        with contextlib.suppress(StoreUnavailable):  # the decision itself is stored by the run
+        words = output.decode(errors="replace")[-LAST_WORDS:]
+        details: dict[str, Any] = {"run": job, "state": _state(code), "exit_code": code}
+        if self._stopping:
+            details["state"] = "stopped"
+        try:
+            details["decisions"] = await asyncio.to_thread(self._decided, domain, began)
+            event = Event(id=new_id(), kind=FINISHED, at=now(), domain=domain, details=details | {"words": words})
             await asyncio.to_thread(self._store.add_event, event)
+        except StoreUnavailable:  # the decision itself is stored by the run
+            log.warning("the end of a retraining run could not be recorded", extra={"fields": {"run": job}})
+        log.info("retraining ended", extra={"fields": {"domain": domain, **details}})
+
+    def _decided(self, domain: str, since: datetime) -> list[str]:
+        """What was decided in a domain since then, oldest first, in a few words each."""
+        decisions = self._store.decisions(domain, limit=MOST_DECISIONS)
+        return [f"{one.target}@{one.moment}: {one.verdict}" for one in reversed(decisions) if one.at >= since]
 
     async def stop(self) -> None:
         """Ask every run to stop, as Ctrl-C does, so that it gives back its lease; wait, then insist."""

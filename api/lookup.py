@@ -52,7 +52,7 @@ def keys_of(schema: DomainSchema, target: str | None, moment: str | None) -> lis
 
 def _written_out(value: str) -> str:
     if not WRITTEN_OUT.match(value):
-        raise ValueError("write a date and time, as 2026-02-01T08:00:00Z")  # a number would be taken as seconds
+        raise ValueError("must be a date and time: 2026-02-01T08:00:00Z")  # a number would be taken as seconds
     return value
 
 

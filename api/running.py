@@ -21,7 +21,7 @@ from api.jobs import Jobs
 from api.limits import Limit, Limiter, parse_limit
 from api.together import Together
 from api.tokens import Tokens
-from api.wire import EXAMPLES_WARNING
+from api.wire import EXAMPLES_WARNING, Remarks
 from database.append import SqliteAppender, open_appender
 from database.records import Prediction
 from database.store import RecordStore, StoreUnavailable
@@ -79,22 +79,26 @@ class Running:
         """Scores and logs single rows of requests that arrive together."""
         return Together(self.predictions, self.log)
 
-    def warning(self, *predictions: Prediction) -> str | None:
-        """What must be said with answers: that a model behind one of them learned from examples."""
-        models = {answer.model for prediction in predictions for answer in prediction.answers}
-        return EXAMPLES_WARNING if any(map(self._from_examples, models)) else None
+    def remarks(self, *predictions: Prediction) -> Remarks:
+        """What must be said with answers: that a model behind one of them learned from examples, and the rules that the
+        naive answers beside them come from."""
+        models = frozenset(answer.model for prediction in predictions for answer in prediction.answers)
+        return self._remarks.get(models) or self._remark(models)
 
-    def _from_examples(self, version: str) -> bool:
-        if version not in self._taught:
-            serving = self.home.champions.all().values()
-            seated = [one.predictor for one in serving]
-            seated += [one.challenger.predictor for one in serving if one.challenger]
-            self._taught.update((predictor.version, predictor.from_examples) for predictor in seated)
-        return self._taught.get(version, False)  # one that was replaced this very moment is looked for again
+    def _remark(self, models: frozenset[str]) -> Remarks:
+        serving = self.home.champions.all().values()
+        seated = [one.predictor for one in serving]
+        seated += [one.challenger.predictor for one in serving if one.challenger]
+        known = {one.version: one for one in seated if one.version in models}
+        warning = EXAMPLES_WARNING if any(one.from_examples for one in known.values()) else None
+        remarks = Remarks(warning, {version: str(one.manifest.naive) for version, one in sorted(known.items())})
+        if len(known) == len(models):  # one that was replaced this very moment is looked for again
+            self._remarks[models] = remarks
+        return remarks
 
     @cached_property
-    def _taught(self) -> dict[str, bool]:
-        """Whether a version, which is its content's digest, learned from examples."""
+    def _remarks(self) -> dict[frozenset[str], Remarks]:
+        """By the versions that answered, which are their contents' digests."""
         return {}
 
 

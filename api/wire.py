@@ -3,10 +3,10 @@
 Records of the store are given as they are where nothing has to be left out or added.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import repeat
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 from starlette.responses import Response
@@ -45,11 +45,23 @@ def respond(record: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(encoder.encode(record), status, headers, media_type="application/json")
 
 
+class Remarks(NamedTuple):
+    """What goes with answers. naive_rules: by the version of the model that answered, which rule's answer stands under
+    `naive`; for all of many rows it is said once."""
+
+    warning: str | None = None
+    naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+NOTHING_MORE = Remarks()
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One logged prediction as its asker sees it.
 
     id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given.
-    note: how factors are to be read, where they were asked for.
+    naive_rules: of each model that answered, which rule's answer stands under `naive`. note: how factors are to be
+    read, where they were asked for, and which columns of a file were not.
     """
 
     id: str
@@ -59,6 +71,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answers: tuple[Answer, ...]
     student: str | None = None
     warning: str | None = None
+    naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     note: str | None = None
 
 
@@ -68,6 +81,7 @@ class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     predictions: Sequence[Said]
     warning: str | None = None
+    naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     note: str | None = None
 
 
@@ -81,22 +95,25 @@ class SaidPacked(msgspec.Struct, frozen=True, gc=False):
     answers: msgspec.Raw
     student: str | None
     warning: str | None
+    naive_rules: Mapping[str, str] | msgspec.UnsetType
     note: str | None
 
 
-def say_all(predictions: Sequence[Prediction], warning: str | None = None, note: str | None = None) -> Sequence[Said]:
+def say_all(
+    predictions: Sequence[Prediction], remarks: Remarks = NOTHING_MORE, note: str | None = None
+) -> Sequence[Said]:
     """Predictions as their asker sees them; of packed ones, records that are the same JSON."""
     if not isinstance(predictions, PackedPredictions):
-        return [say(one, warning, note) for one in predictions]
+        return [say(one, remarks, note) for one in predictions]
     columns = predictions.columns
     at = predictions[0].at  # packed ones were made together
     told = (columns[name] for name in ("id", "domain", "moment"))
     answers = map(msgspec.Raw, columns["answers"])  # type: ignore[arg-type]  # texts
-    parts = (*told, repeat(at), answers, columns["student"], repeat(warning), repeat(note))
+    parts = (*told, repeat(at), answers, columns["student"], *map(repeat, remarks), repeat(note))
     return cast(Sequence[Said], list(map(SaidPacked, *parts)))
 
 
-def say(prediction: Prediction, warning: str | None = None, note: str | None = None) -> Said:
+def say(prediction: Prediction, remarks: Remarks = NOTHING_MORE, note: str | None = None) -> Said:
     """A prediction as its asker sees it."""
     return Said(
         id=prediction.id,
@@ -105,7 +122,8 @@ def say(prediction: Prediction, warning: str | None = None, note: str | None = N
         at=prediction.at,
         answers=prediction.answers,
         student=prediction.student,
-        warning=warning,
+        warning=remarks.warning,
+        naive_rules=remarks.naive_rules,
         note=note,
     )
 
@@ -200,7 +218,7 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an uploaded file. new: False when the same content was there already; nothing changed then.
 
     skipped: bad rows that were left out on request, with the first of their problems. ignored_columns: columns of the
-    file that the domain does not know.
+    file that were not read: those that the domain does not know, and outcomes in an unlabelled file.
     """
 
     batch: Batch

@@ -213,7 +213,7 @@ EVENTS: Mapping[str, str] = {
         "The challenger {version}, on trial against {champion}, could not be loaded: {why}. The champion answers alone"
     ),
     "retraining_started": "A retraining run has begun",
-    "retraining_finished": "A retraining run has ended: {words}",
+    "retraining_finished": "A retraining run has ended ({state}): {decisions}",
     "champion_not_loaded": "The champion {champion} (version {version}) could not be loaded: {why}",
 }
 
@@ -223,6 +223,8 @@ def event(happened: Event) -> str:
     details: dict[str, Any] = dict(happened.details)
     if "version" in details:
         details["version"] = version(str(details["version"]))
+    if "decisions" in details:
+        details["decisions"] = "; ".join(details["decisions"]) or "nothing was decided"
     try:
         sentence = EVENTS[happened.kind].format_map(details)
     except KeyError:

@@ -26,7 +26,7 @@ class NaiveRule(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         constant = self.constant if isinstance(self.constant, str) else f"{self.constant:.4g}"
-        return f"answer = {self.column}" if self.column else f"always {constant}"
+        return f"{self.column}, or {constant} where it is missing" if self.column else f"always {constant}"
 
 
 def fit_naive(target: Target, column: str | None, truth: Sequence[float | str]) -> NaiveRule:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+import msgspec
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
@@ -20,13 +22,14 @@ from model.windows import Course, Window
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
     """One line per version; the champion's generation where it serves."""
     serving = {(champion.key, champion.version): champion.generation for champion in champions}
-    table = _table("version", "model of", "score", "trained on", "serves")
+    table = _table("version", "model of", "score", "naive rule", "trained on", "serves")
     for model in models:
         generation = serving.get((model.key, model.version))
         table.add_row(
             model.version[:12],
             f"{model.key}\n{model.candidate}",
             headline(model).replace(" [", "\n[").replace("], ", "]\n"),
+            _naive(model),
             f"{model.lineage['rows']} {model.lineage['source']}\n{_minute(model.at)[:16]}",
             "" if generation is None else f"generation {generation}",
         )
@@ -35,10 +38,22 @@ def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]
 
 def headline(model: ModelVersion) -> str:
     """The score that chose the model, with its n and 95 % interval."""
-    name, words = ("rmse", "RMSE") if "rmse" in model.scores else ("weighted_f1", "weighted F1")
-    score = model.scores[name]
-    value, low, high = score if isinstance(score, (list, tuple)) else (score["value"], score["low"], score["high"])
-    return f"{words} {value:.3f} [{low:.3f}, {high:.3f}], n = {model.scores['n']}"
+    words, score = _deciding(model.scores)
+    return f"{words} {score}, n = {model.scores['n']}"
+
+
+def _naive(model: ModelVersion) -> str:
+    """The same score of the naive rule on the same rows, with the rule."""
+    naive = model.scores.get("naive")
+    if naive is None:
+        return "not kept"  # of a model from before it was
+    _, score = _deciding(naive)
+    return f"{score.value:.3f}\n[{score.low:.3f}, {score.high:.3f}]\n{naive['rule']}"
+
+
+def _deciding(scores: Mapping[str, Any]) -> tuple[str, Estimate]:
+    name, words = ("rmse", "RMSE") if "rmse" in scores else ("weighted_f1", "weighted F1")
+    return words, msgspec.convert(scores[name], Estimate)
 
 
 def lineage_table(model: ModelVersion) -> Table:

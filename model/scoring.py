@@ -55,7 +55,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
         """What a user should know about it, a sentence each."""
         said = list(self.notes)
         if self.ignored_columns:
-            said.append(f"columns the domain does not know, ignored: {', '.join(self.ignored_columns)}")
+            said.append(f"columns that are no input, not read: {', '.join(self.ignored_columns)}")
         if self.skipped:
             said.append(f"{self.skipped:,} bad rows left out, with {self.problem_count:,} problems")
         if self.known:

@@ -113,7 +113,8 @@ class PredictionService:
         problem of every row (nothing is logged then), NoChampion, StoreUnavailable.
         """
         schema = self.schema(domain)
-        valid = validate_rows(rows, schema, moment=moment, secret=self._secret).require_clean().rows
+        checked = validate_rows(rows, schema, moment=moment, secret=self._secret, with_targets="refused")
+        valid = checked.require_clean().rows
         return self.answer(schema, valid, source=source, actor=actor, explain=explain)
 
     def answer(

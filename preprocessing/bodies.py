@@ -199,7 +199,7 @@ class RowReader:
         self, texts: Sequence[bytes], rows: Sequence[dict[str, object]], moment: str | None
     ) -> list[ValidRow]:
         self._number(moment)
-        validated = validate_rows(rows, self.schema, moment=moment, secret=self._secret)
+        validated = validate_rows(rows, self.schema, moment=moment, secret=self._secret, with_targets="refused")
         if twice := given_twice(texts):
             problems = sorted([*twice, *validated.problems], key=lambda problem: problem.row or 0)
             raise BadData(problems[: rules.KEPT], len(twice) + validated.problem_count)

@@ -126,7 +126,8 @@ def _examine(
     with_targets: Known,
     commas: Mapping[str, str] | None = None,
 ) -> tuple[pl.DataFrame, Ledger, tuple[str, ...]]:
-    """The table typed, what is wrong with each row by itself, and the columns that the schema does not know."""
+    """The table typed, what is wrong with each row by itself, and the columns that were not read: those that the schema
+    does not know, and targets where they are ignored."""
     if moment is not None and moment not in schema.moments:
         raise ValueError(rules.unknown_moment(schema, moment))
     frame, ledger = _start(raw)
@@ -146,7 +147,8 @@ def _examine(
     known = {f.name for f in (schema.features_at(moment) if moment else schema.features)} | set(schema.target_by_name)
     typed = [column.values.alias(name) for name, column in parsed.items() if name in known]
     named = pl.Series("_moment", np.array(schema.moments, dtype=object)[moments], dtype=pl.String)
-    return pl.DataFrame([*typed, *context, named]), ledger, columns.extra
+    unread = [columns.found[name] for name in schema.target_by_name if name in columns.found and name not in parsed]
+    return pl.DataFrame([*typed, *context, named]), ledger, (*columns.extra, *unread)
 
 
 def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Validated:

@@ -160,8 +160,9 @@ def _read_value(canonical: str, value: object, plan: _Plan, reading: _Reading) -
         del reading.given[canonical]
     elif column is None:
         _read_context(canonical, value, plan, reading)
-    elif canonical in plan.schema.target_by_name and plan.with_targets == "ignored":
-        return
+    elif canonical in plan.schema.target_by_name and plan.with_targets in ("ignored", "refused"):
+        if plan.with_targets == "refused":
+            reading.faults.append((canonical, None, rules.OUTCOME_FAULT))
     elif rules.is_numeric(column):
         fault = _number_fault(column, value)
         if fault is None:

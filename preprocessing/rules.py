@@ -27,8 +27,10 @@ KEPT = 10_000  # problems kept with their words; all are counted
 NOT_FINITE = "; NaN and infinity are no values: leave it empty (null) where it is not known"
 DUPLICATE = "rows {} and {} are the same student, group and period; a file says each thing once"
 
-Known = Literal["required", "optional", "ignored"]
+Known = Literal["required", "optional", "ignored", "refused"]
 """What is asked of target columns."""
+
+OUTCOME_FAULT = "an outcome, which is predicted here and no input: leave it out"
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+")

@@ -40,7 +40,8 @@ class Validated:
     missing), one per target present (value Float64, ordered_class String), and always `_student` (pseudonym or null),
     `_group`, `_period` (String or null), `_moment` (String), `_row` (Int64, as the user counts). Empty when the file
     as a whole is refused. problems: at most 10,000 of them in file order; problem_count counts all. rows: rows in the
-    file that are not blank. ignored_columns: columns of the file that the schema does not know.
+    file that are not blank. ignored_columns: columns of the file that were not read: those that
+    the schema does not know, and targets where they are ignored.
     """
 
     frame: "pl.DataFrame"

@@ -4,6 +4,7 @@ Replacing a champion that serves is not done here: that takes a decision (`retra
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -12,7 +13,7 @@ from database.ingest import Intake, labeled
 from database.records import ChampionKey, ModelVersion, now
 from database.store import Conflict, ModelRegistry
 from model.artifacts import ArtifactFolder
-from model.bundle import EXAMPLES, RECORDS, Bundle
+from model.bundle import EXAMPLES, RECORDS, Bundle, Manifest
 from model.export import ParityError
 from model.home import Home
 from model.registry import find_model, install
@@ -130,9 +131,15 @@ def register(store: ModelRegistry, artifacts: ArtifactFolder, bundle: Bundle) ->
         target=manifest.target.name,
         moment=manifest.moment,
         candidate=manifest.candidate,
-        scores=msgspec.to_builtins(manifest.scores[manifest.candidate]),
+        scores=_listed(manifest),
         lineage=msgspec.to_builtins(manifest.lineage),
         at=now(),
     )
     store.add_model(model)
     return model
+
+
+def _listed(manifest: Manifest) -> dict[str, Any]:
+    """The scores of a model and, beside them, of the naive rule."""
+    own, naive = (dict(msgspec.to_builtins(manifest.scores[name])) for name in (manifest.candidate, "naive"))
+    return own | {"naive": naive | {"rule": str(manifest.naive)}}

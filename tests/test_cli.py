@@ -76,6 +76,12 @@ def test_training_shows_every_candidate_beside_the_naive_rule_and_serves_the_fir
         assert word in trained
 
 
+def test_the_naive_rule_stands_beside_every_model_in_the_list(run: Run, trained: str) -> None:
+    listed = run("models", "list", "-d", "engagement").stdout
+    assert "naive rule" in listed
+    assert "always " in listed
+
+
 def test_the_same_file_twice_changes_nothing(run: Run, folder: Path, trained: str) -> None:
     again = run("train", "-d", "engagement", "--data", str(folder / "first.csv"))
     assert "serves already" in again.stdout

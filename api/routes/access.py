@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from access.journal import note
 from access.roles import ANONYMOUS, Unauthenticated
 from access.users import is_password
-from api.admission import PRINCIPAL, TooManyRequests, address
+from api.admission import PRINCIPAL, TooManyRequests, address, network
 from api.bodies import COMMAND_BYTES, read_body
 from api.credentials import Credentials
 from api.limits import Limit
@@ -59,7 +59,10 @@ async def token(request: Request, service: Service) -> Response:
 
 async def _sign_in(request: Request, service: Running, credentials: Credentials, name: str, password: str) -> str:
     peer = address(request.scope)
-    for counted, limit in ((f"sign in from {peer}", BY_ADDRESS), (f"sign in as {name[:LONGEST_NAME]}", BY_NAME)):
+    for counted, limit in (
+        (f"sign in from {network(peer)}", BY_ADDRESS),
+        (f"sign in as {name[:LONGEST_NAME]}", BY_NAME),
+    ):
         spent = service.limiter.hit(counted, limit)
         if not spent.allowed:
             raise TooManyRequests(spent)

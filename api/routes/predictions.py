@@ -66,18 +66,19 @@ async def predict_batch(
     question = Question(moment_of(schema, moment), explain, wants_lines(request.scope[HEAD]))
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     name, content = uploads["file"]
-    predictions = await asyncio.to_thread(
+    predictions, unread = await asyncio.to_thread(
         _predict_file, service, domain, content, name, question, principal_of(request)
     )
     for at, count in Counter(moments_of(predictions)).items():
         request.app.state.service.metrics.predicted(domain, at, count)
-    answer = await asyncio.to_thread(say_many, service, question, predictions)
+    answer = await asyncio.to_thread(say_many, service, question._replace(unread=unread), predictions)
     return Response(answer, media_type=question.answered_as.decode())
 
 
 def _predict_file(
     service: Running, domain: str, content: bytes, name: str, question: Question, principal: Principal
-) -> Sequence[Prediction]:
+) -> tuple[Sequence[Prediction], tuple[str, ...]]:
+    """The predictions of a file's rows, and its columns that were not read."""
     from preprocessing.read import read_table
     from preprocessing.validate import rows_of, validate_table
 
@@ -91,7 +92,9 @@ def _predict_file(
     ).require_clean()
     rows = rows_of(validated.frame, schema)
     require_groups(principal, (row.group for row in rows))
-    return service.predictions.answer(schema, rows, source=SOURCE, actor=principal.name, explain=question.explain)
+    answer = service.predictions.answer
+    predictions = answer(schema, rows, source=SOURCE, actor=principal.name, explain=question.explain)
+    return predictions, validated.ignored_columns
 
 
 @router.get("/predictions", responses=answers(FoundPredictions), dependencies=READ)

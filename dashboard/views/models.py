@@ -77,7 +77,7 @@ def _headline(serving: Serving) -> None:
     verdict = words.STANDINGS[words.headline(manifest).standing]
     st.markdown(
         f"Champion: **{words.candidate(manifest.candidate)}**, version `{words.version(serving.predictor.version)}`, "
-        f"generation {serving.generation}: **{verdict}** ({manifest.naive})."
+        f"generation {serving.generation}: **{verdict}** (naive rule: {manifest.naive})."
     )
 
 

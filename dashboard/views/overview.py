@@ -116,7 +116,7 @@ def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: S
     )
     low, high = words.number(score.model.low), words.number(score.model.high)
     st.caption(f"95 % interval {low} to {high}  \nnaive rule {words.with_interval(score.naive)}", help=words.NAIVE)
-    st.caption(_mean_errors(manifest), help=words.MAE)
+    st.caption(mean_errors(manifest), help=words.MAE)
     icon, colour = BADGES[score.standing]
     st.badge(words.STANDINGS[score.standing], icon=icon, color=colour, help=words.STANDING)
     began = f"since {words.when(since.at)}" if since else ""
@@ -127,10 +127,12 @@ def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: S
     )
 
 
-def _mean_errors(manifest: Manifest) -> str:
-    unit = words.space("levels" if manifest.target.levels else manifest.target.unit)
-    model, naive = (words.number(manifest.scores[name].mae.value) for name in (manifest.candidate, "naive"))
-    return f"off by {model}{unit} on average, the naive rule by {naive}"
+def mean_errors(manifest: Manifest) -> str:
+    """How far a model and the naive rule are off on average, with n and intervals."""
+    unit = "levels" if manifest.target.levels else manifest.target.unit
+    found, naive = (manifest.scores[name] for name in (manifest.candidate, "naive"))
+    model, rule = words.with_interval(found.mae, unit), words.with_interval(naive.mae)
+    return f"off by {model} on average, the naive rule by {rule}; {words.rows(found.n, 'unseen row')}"
 
 
 def _last_drift(report: DriftRecord | None) -> None:

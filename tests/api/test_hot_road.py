@@ -174,7 +174,7 @@ def test_importing_the_service_opens_nothing_and_reads_no_setting(tmp_path: Path
 
 def by_rules(schema: DomainSchema, body: bytes, many: bool) -> tuple[list[ValidRow], tuple[Problem, ...]]:
     decoded = msgspec.json.decode(body)
-    found = validate_rows(decoded if many else [decoded], schema, secret=SECRET.encode())
+    found = validate_rows(decoded if many else [decoded], schema, secret=SECRET.encode(), with_targets="refused")
     return ([] if found.problems else list(found.rows)), found.problems
 
 

@@ -10,6 +10,7 @@ from preprocessing.request import example_row
 from preprocessing.schema import load_domains
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 
+AS_LINES = {"accept": "application/x-ndjson"}
 SCHOOL = {k: v for k, v in example_row(load_domains()["school"]).items() if k not in ("G1", "G2")}
 
 
@@ -24,6 +25,46 @@ def test_one_row_is_answered_with_an_interval_a_naive_answer_and_the_model_that_
     assert answer["coverage"] == 0.9
     champions = {one["target"]: one["version"] for one in shared.get("/ready")["champions"]}
     assert answer["model"] == champions["assignment_score"]
+    assert said["naive_rules"] == {answer["model"]: f"always {answer['naive']:.4g}"}
+
+
+def test_an_outcome_is_no_input_refused_in_json_and_named_as_unread_of_a_file(shared: Server) -> None:
+    with shared.store() as store:
+        before = store.count_predictions("engagement")
+    row = ENGAGEMENT | {"assignment_score": 70}
+    for path, body in (("predict", row), ("predict/batch", [row]), ("predict/batch", {"students": [row]})):
+        refused = shared.post(f"/api/v1/engagement/{path}", body)
+        [problem] = refused.json()["problems"]
+        assert (refused.status_code, problem["column"]) == (422, "assignment_score")
+        assert "leave it out" in problem["rule"]
+    with shared.store() as store:
+        assert store.count_predictions("engagement") == before
+    file = ",".join([*row, "shoe size"]) + "\n" + ",".join(map(str, [*row.values(), 44]))
+    answer = shared.client.post(
+        "/api/v1/engagement/predict/batch", content=file, headers={"content-type": "text/csv"}
+    ).json()
+    assert answer["note"] == "columns that are no input, not read: shoe size, assignment_score"
+    assert (
+        answer["predictions"][0]["answers"][0]["value"]
+        == shared.predict("engagement", ENGAGEMENT)["answers"][0]["value"]
+    )
+    assert shared.predict("engagement", ENGAGEMENT | {"assignment_score": None})["note"] is None
+
+
+def test_the_rule_behind_the_naive_answer_is_named_and_stands_beside_every_model(shared: Server) -> None:
+    for rows in ([SCHOOL], [SCHOOL | {"G1": 9}, SCHOOL | {"G1": 9, "G2": 11}]):
+        for one in shared.post("/api/v1/school/predict/batch", rows, headers=AS_LINES).text.splitlines():
+            said = json.loads(one)
+            assert said["naive_rules"].keys() >= {answer["model"] for answer in said["answers"]}
+        many = shared.post("/api/v1/school/predict/batch", rows).json()
+        assert many["naive_rules"].keys() == {a["model"] for one in many["predictions"] for a in one["answers"]}
+        assert "naive_rules" not in many["predictions"][0]
+    assert any(rule.startswith("G2, or ") for rule in many["naive_rules"].values())
+    for model in shared.get("/api/v1/models")["models"]:
+        naive = model["scores"]["naive"]
+        assert naive["n"] == model["scores"]["n"]
+        assert naive["mae"]["low"] <= naive["mae"]["value"] <= naive["mae"]["high"]
+        assert naive["rule"]
 
 
 def test_a_class_comes_with_its_probabilities_beside_the_value_of_the_other_target(shared: Server) -> None:

@@ -1,5 +1,6 @@
 """Every page on a real installation, through Streamlit's own test runner."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,8 @@ def test_the_dashboard_opens_on_the_overview(page: Page) -> None:
 
 def test_the_overview_shows_each_champion_beside_the_naive_rule(page: Page, home: Home) -> None:
     said = texts(page("overview"))
+    off = r"off by [\d.]+ points \[[\d.]+ to [\d.]+\] on average, the naive rule by [\d.]+ \[.*\]; \d+ unseen rows"
+    assert re.search(off, said)
     for key, serving in home.champions.all().items():
         manifest = serving.predictor.manifest
         assert serving.predictor.version[:12] in said

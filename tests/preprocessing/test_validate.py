@@ -200,8 +200,10 @@ def test_labelled_rows_need_one_target_at_least() -> None:
 
 
 def test_targets_can_be_left_out_unread() -> None:
-    frame = checked("hours,support,final\n1,some,999\n", with_targets="ignored").require_clean().frame
-    assert "final" not in frame.columns
+    validated = checked("hours,support,final\n1,some,999\n", with_targets="ignored")
+    assert "final" not in validated.require_clean().frame.columns
+    assert validated.ignored_columns == ("final",)
+    assert checked("hours,support,final\n1,some,9\n", with_targets="optional").ignored_columns == ()
 
 
 def test_the_same_student_group_and_period_twice_is_told_of_both_rows() -> None:

@@ -1,0 +1,61 @@
+"""Every address of the service as a template, for what is said of requests that were refused before they reached it.
+
+The routes themselves stand in the framework, which a worker that only predicts never loads; this knows nothing else.
+"""
+
+import re
+from functools import cache
+
+TEMPLATES = (
+    "/openapi.json",
+    "/health",
+    "/ready",
+    "/admin/cache/stats",
+    "/admin/cache",
+    "/metrics",
+    "/api/v1/token",
+    "/api/v1/accesses",
+    "/api/v1/domains",
+    "/api/v1/domains/{domain}",
+    "/api/v1/domains/{domain}/template",
+    "/api/v1/models",
+    "/api/v1/models/history",
+    "/api/v1/models/activate",
+    "/api/v1/models/rollback",
+    "/api/v1/{domain}/trials",
+    "/api/v1/{domain}/trials/{trial}",
+    "/api/v1/{domain}/predict",
+    "/api/v1/{domain}/predict/batch",
+    "/api/v1/{domain}/predictions",
+    "/api/v1/{domain}/predictions/find",
+    "/api/v1/{domain}/predictions/{id}",
+    "/api/v1/{domain}/batches",
+    "/api/v1/{domain}/outcomes",
+    "/api/v1/{domain}/performance",
+    "/api/v1/{domain}/drift",
+    "/api/v1/{domain}/drift/window",
+    "/api/v1/{domain}/drift/{id}",
+    "/api/v1/{domain}/retrain",
+    "/api/v1/{domain}/retrain/{run}",
+    "/docs",
+    "/docs/{name}",
+)
+"""In the order in which the routes are asked."""
+
+UNMATCHED = "unmatched"
+
+
+def template_of(path: str) -> str:
+    """The template that an address as it was typed fits; UNMATCHED where it fits none.
+
+    >>> template_of("/api/v1/school/predictions/17")
+    '/api/v1/{domain}/predictions/{id}'
+    """
+    found = _pattern().fullmatch(path)
+    return TEMPLATES[int(found.lastgroup[1:])] if found and found.lastgroup else UNMATCHED
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    kinds = [re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)) for template in TEMPLATES]
+    return re.compile("|".join(f"(?P<t{place}>{kind})" for place, kind in enumerate(kinds)))
