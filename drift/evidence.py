@@ -12,10 +12,14 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from drift.answers import class_changes
 from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn, just_below
+from drift.dependence import WHOLE, Worth
 from drift.moments import mean_change
-from drift.profile import Kind
+from drift.profile import PREDICTION, Kind
 from drift.univariate import Divergence, ks_distance, ks_p_value, level_divergence, level_test, number_divergence
+
+Pair = tuple[Worth, Worth]
 
 NAMED_LEVELS = 50  # new, vanished or pooled levels that a report names; all are counted
 
@@ -28,7 +32,10 @@ class LevelCount(msgspec.Struct, frozen=True):
 
 
 class Evidence(NamedTuple):
-    """What the tests say about one column before correction. p_high, p_low: for the smallest and largest D possible."""
+    """What the tests say about one column before correction. p_high, p_low: for the smallest and largest D possible.
+
+    worth: what a row of each sample is worth in independent rows; all tests count those.
+    """
 
     name: str
     kind: Kind
@@ -44,29 +51,41 @@ class Evidence(NamedTuple):
     constant: bool = False
     divergence: Divergence | None = None
     facts: Mapping[str, Any] = {}
+    worth: Pair = (WHOLE, WHOLE)
+
+    @property
+    def independent(self) -> tuple[float, float]:
+        """Independent rows that the rows with a value are worth, at least 1."""
+        before, after = (max(1.0, rows * worth.values) for rows, worth in zip(self.rows, self.worth, strict=True))
+        return before, after
 
 
-def gather(name: str, reference: Column, current: Column, sharper: NumericColumn | None = None) -> Evidence:
+def gather(
+    name: str, reference: Column, current: Column, sharper: NumericColumn | None = None, worth: Pair = (WHOLE, WHOLE)
+) -> Evidence:
     """All that the tests say about one column; both summaries are of one kind.
 
-    sharper: gives the distance where `current` is known only on a grid (`drift.univariate.narrowed`).
+    sharper: gives the distance where `current` is known only on a grid (`drift.univariate.narrowed`). worth: what a row
+    of each sample is worth in independent rows.
     """
     if isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
-        return _gather_levels(name, reference, current)
+        return _gather_levels(name, reference, current, worth)
     assert not isinstance(reference, CategoricalColumn)  # noqa: S101 (callers check the kinds)
     assert not isinstance(current, CategoricalColumn)  # noqa: S101
-    return _gather_numbers(name, reference, current, sharper)
+    return _gather_numbers(name, reference, current, sharper, worth)
 
 
-def _gather_levels(name: str, reference: CategoricalColumn, current: CategoricalColumn) -> Evidence:
+def _gather_levels(name: str, reference: CategoricalColumn, current: CategoricalColumn, worth: Pair) -> Evidence:
     rows, missing = (reference.present, current.present), (reference.missing, current.missing)
     levels = _level_changes(reference, current)
     if not all(rows):
-        return Evidence(name, "categorical", "none", rows, missing, facts=levels)
-    result = level_test(reference, current)
+        return Evidence(name, "categorical", "none", rows, missing, facts=levels, worth=worth)
+    result = level_test(reference, current, (worth[0].values, worth[1].values))
     constant = len({*reference.levels, *current.levels}) == 1
     facts = levels | {"where": result.where, "share_reference": result.reference, "share_current": result.current}
     facts |= {"pooled_levels": result.pooled[:NAMED_LEVELS], "pooled_level_count": len(result.pooled)}
+    if name.startswith(PREDICTION):
+        facts["classes"] = class_changes(reference, current, worth)
     facts |= {"middle_reference": _commonest(reference), "middle_current": _commonest(current)}
     return Evidence(
         name,
@@ -83,6 +102,7 @@ def _gather_levels(name: str, reference: CategoricalColumn, current: Categorical
         constant=constant,
         divergence=level_divergence(reference, current),
         facts=facts,
+        worth=worth,
     )
 
 
@@ -108,10 +128,12 @@ def _gather_numbers(
     reference: NumericColumn | BinnedColumn,
     current: NumericColumn | BinnedColumn,
     sharper: NumericColumn | None,
+    worth: Pair,
 ) -> Evidence:
     rows, missing = (reference.present, current.present), (reference.missing, current.missing)
+    nothing = Evidence(name, "numeric", "none", rows, missing, worth=worth)
     if not all(rows):
-        return Evidence(name, "numeric", "none", rows, missing)
+        return nothing
     distance = ks_distance(reference, sharper or current)
     facts = {
         "where": _finite(distance.where),
@@ -121,18 +143,14 @@ def _gather_numbers(
         "middle_current": _median(current),
         "outside_range": _outside(reference, current),
         **_ranges(reference, current),
-        **_means(reference, current),
+        **_means(reference, current, worth),
     }
-    return Evidence(
-        name,
-        "numeric",
-        "ks",
-        rows,
-        missing,
+    return nothing._replace(
+        test="ks",
         statistic=distance.low,
         statistic_high=distance.high,
-        p_high=ks_p_value(distance.low, *rows),
-        p_low=ks_p_value(distance.high, *rows),
+        p_high=ks_p_value(distance.low, *nothing.independent),
+        p_low=ks_p_value(distance.high, *nothing.independent),
         effect=distance.low,
         constant=_range(reference) == _range(current) and _range(current)[0] == _range(current)[1],
         divergence=number_divergence(reference, current),
@@ -148,8 +166,10 @@ def _ranges(reference: NumericColumn | BinnedColumn, current: NumericColumn | Bi
     return found
 
 
-def _means(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> dict[str, float]:
-    change = mean_change(reference, current)
+def _means(
+    reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn, worth: Pair
+) -> dict[str, float]:
+    change = mean_change(reference, current, (worth[0].values, worth[1].values))
     if change is None:
         return {}
     return {

@@ -23,7 +23,7 @@ class Moments(NamedTuple):
 
 
 class MeanChange(NamedTuple):
-    """How far the mean moved, in the column's unit, with the 95 % interval (Welch 1947; rows count as independent).
+    """How far the mean moved, in the column's unit, with the 95 % interval (Welch 1947).
 
     deviation: the reference's standard deviation.
     """
@@ -58,18 +58,28 @@ def _weighed(values: Floats, rows: Floats | None) -> float:
     return float(values.sum() if rows is None else np.einsum("i,i->", values, rows))
 
 
-def mean_change(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> MeanChange | None:
-    """How far the mean moved; None where either sample has no moments."""
+def mean_change(
+    reference: NumericColumn | BinnedColumn,
+    current: NumericColumn | BinnedColumn,
+    worth: tuple[float, float] = (1.0, 1.0),
+) -> MeanChange | None:
+    """How far the mean moved; None where either sample has no moments, or is worth less than two independent rows.
+
+    worth: what a row of each is worth in independent rows.
+    """
     from scipy.special import stdtrit
 
     before, after = moments(reference), moments(current)
     if before is None or after is None:
         return None
-    parts = np.array([before.variance / before.n, after.variance / after.n])
+    rows = np.array([before.n * worth[0], after.n * worth[1]])
+    if rows.min() < 2:
+        return None
+    parts = np.array([before.variance, after.variance]) / rows
     error, half = math.sqrt(float(parts.sum())), 0.0
     if error:
         shares = parts / parts.sum()
-        freedom = 1 / float((shares**2 / np.array([before.n - 1, after.n - 1])).sum())
+        freedom = 1 / float((shares**2 / (rows - 1)).sum())
         half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
     change = after.mean - before.mean
     return MeanChange(before.mean, after.mean, change - half, change + half, math.sqrt(before.variance))

@@ -10,21 +10,21 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from drift.answers import ClassChange, Said, describe_classes, with_probabilities
 from drift.column import same
 from drift.correct import adjust
+from drift.dependence import WHOLE, Worths
 from drift.evidence import Evidence, LevelCount, gather
 from drift.impact import ExpectedError, describe_expected
-from drift.profile import Kind, Profile
+from drift.profile import PREDICTION, Kind, Profile
 from drift.separation import Separation
 from drift.univariate import chi_square, cramers_v_interval, ks_band, share_interval
 from preprocessing.schema import DomainSchema
 
 SCHEMA_VERSION = 2
 READABLE = (1, 2)  # a report of version 1 is one of version 2 without means, ranges and costs
-PREDICTION = "_prediction:"
-"""How the column of a target's predictions is named in a profile."""
-
 Verdict = Literal["drift", "warn", "ok", "undecided", "constant"]
 ALARMING: frozenset[Verdict] = frozenset({"drift", "warn"})
 
@@ -92,14 +92,15 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
 
     statistic: D, or chi-square; for profiles counted on a grid, the smallest D possible, statistic_high the largest.
     effect: D, or bias-corrected Cramér's V; effect_low to effect_high contains the truth behind the samples, for all
-    tests of the report together, at the policy's level. where: the value (numeric: at or below) or level whose share
-    changed most; share_reference, share_current: those shares. new_levels, vanished_levels: the most frequent 50, of
-    new_level_count and vanished_level_count. pooled_levels: rare ones tested together. outside_range: rows beyond the
-    reference's smallest and largest value; known only up to a grid's edge for a grid. severity, with its interval:
-    effect × importance, in target units: what the change can cost at most if the model is as wrong about the rows that
-    moved as it is with the column shuffled. lowest_…, highest_…, mean_…: of numbers; mean_change_low to
-    mean_change_high: 95 % interval of mean_current - mean_reference. wasserstein_deviations: wasserstein over the
-    reference's standard deviation.
+    tests of the report together, at the policy's level. independent_…: rows that the rows are worth in tests and
+    intervals, where one student or group has several; None where each counts. classes: of class answers. where: the
+    value (numeric: at or below) or level whose share changed most. share_reference, share_current: those shares.
+    new_levels, vanished_levels: the most frequent 50, of new_level_count and vanished_level_count. pooled_levels: rare
+    ones tested together. outside_range: rows beyond the reference's smallest and largest value; known only up to a
+    grid's edge for a grid. severity, with its interval: effect × importance, in target units: what the change can cost
+    at most if the model is as wrong about the rows that moved as it is with the column shuffled. lowest_…, highest_…,
+    mean_…: of numbers; mean_change_low to mean_change_high: 95 % interval of mean_current - mean_reference.
+    wasserstein_deviations: wasserstein over the reference's standard deviation.
     significant: changed beyond chance, the correction considered, by however little.
     read_rows_again: a grid leaves the verdict open that the rows themselves would settle.
     """
@@ -149,6 +150,9 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     mean_change_low: float | None = None
     mean_change_high: float | None = None
     deviation_reference: float | None = None
+    independent_reference: float | None = None
+    independent_current: float | None = None
+    classes: tuple[ClassChange, ...] = ()
     read_rows_again: bool = False
 
     @property
@@ -193,7 +197,7 @@ class JointDrift(msgspec.Struct, frozen=True, kw_only=True):
 class SegmentDrift(msgspec.Struct, frozen=True, kw_only=True):
     """One segment's columns, the most telling first. reason: why nothing was compared, where nothing was.
 
-    The columns of all segments are corrected together and share the level of their intervals.
+    They are corrected together with the whole report's (`conclude`).
     """
 
     segment: str
@@ -216,8 +220,8 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     columns: the most telling first. alarm: some column drifted or warns, by its values or its missing rate, or as many
     as the policy's `together` are suspect, or rows are told apart. tests: how many were corrected for. joint: where
     rows were at hand. expected: where a model was. basis: what the reference is, where that is a choice. by: the column
-    whose values are the `segments`; their alarm is one too. per_group: columns with one value per group, counted once
-    for each group. summary: the same in plain sentences.
+    whose values are the `segments`; their alarm is one too. sampled: how many rows what only rows tell was read from,
+    where that is not all. summary: the same in plain sentences.
     """
 
     schema_version: int
@@ -239,7 +243,7 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     basis: str = ""
     by: str | None = None
     segments: tuple[SegmentDrift, ...] = ()
-    per_group: tuple[str, ...] = ()
+    sampled: str = ""
 
     def to_document(self) -> dict[str, Any]:
         """The report as plain dictionaries, lists, texts and finite numbers, ready for JSON or a database."""
@@ -274,7 +278,7 @@ METHOD = {
     "numeric": "two-sample Kolmogorov-Smirnov; p from the one-sample distribution at round(nm/(n+m)) rows",
     "categorical": "chi-square homogeneity on the 2 x k table, levels with fewer than 5 expected rows pooled",
     "missing": "chi-square on present and missing rows, where any are missing",
-    "correction": "Benjamini-Hochberg over all tests of the report",
+    "correction": "Benjamini-Hochberg over all tests of the report; with segments, half the weight is theirs",
     "intervals": "D: Dvoretzky-Kiefer-Wolfowitz-Massart; V: non-central chi-square; rates: Newcombe; Bonferroni",
 }
 
@@ -286,24 +290,28 @@ def compare(
     policy: DriftPolicy | None = None,
     schema: DomainSchema | None = None,
     importance: Mapping[str, float] | None = None,
+    worth: tuple[Worths, Worths] = ({}, {}),
+    findings: Findings | None = None,
 ) -> DriftReport:
     """The drift report of `current` against `reference`, both of one schema.
 
     schema: gives thresholds per column that the policy does not set. importance: of columns to the champion, at least
-    0, any scale. Raises SameSample when both hold the same rows' values, NotComparable for another schema or no
-    column in common. An empty sample is not an error: every verdict is then "undecided".
+    0, any scale. worth: of rows of each, by column, in independent rows (`drift.dependence`). findings: what rows, a
+    model or segments tell besides. Raises SameSample when both hold the same rows' values, NotComparable for another
+    schema or no column in common. An empty sample is not an error: every verdict is then "undecided".
     """
     require_schema(reference, current.fingerprint, schema)
-    pair = gather_all(reference, current)
-    return conclude(pair, policy=policy, schema=schema, importance=importance)
+    pair = gather_all(reference, current, worth)
+    return conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
 
 
-def gather_all(reference: Profile, current: Profile) -> Compared:
+def gather_all(reference: Profile, current: Profile, worth: tuple[Worths, Worths] = ({}, {})) -> Compared:
     """What the tests say about each column of both. Raises SameSample."""
     before, after = reference.columns, current.columns
     refuse_same(reference, current.rows, after, lambda name: same(before[name], after[name]))
     common = [name for name in before if name in after and before[name].categorical == after[name].categorical]
-    evidence = [gather(name, before[name], after[name]) for name in common]
+    worths = {name: (worth[0].get(name, WHOLE), worth[1].get(name, WHOLE)) for name in common}
+    evidence = [gather(name, before[name], after[name], worth=worths[name]) for name in common]
     skipped = left_out(before, after, set(common))
     return Compared(reference, (current.rows, current.digest), evidence, skipped)
 
@@ -353,47 +361,138 @@ class Compared(NamedTuple):
     skipped: tuple[NotCompared, ...]
 
 
+class Segments(NamedTuple):
+    """The segments that the column `by` cuts both samples into, tested. rows: of each, before and now. reasons: why a
+    segment is not among the `pairs`."""
+
+    by: str
+    rows: Mapping[str, tuple[int, int]]
+    pairs: Mapping[str, Compared]
+    reasons: Mapping[str, str]
+
+
+class Findings(NamedTuple):
+    """What a report holds beside the tests of its columns.
+
+    separation: where rows were at hand. expected: where a model was. said: by target, what the reference's answers and
+    the current ones gave each class. basis, sampled: as in a DriftReport.
+    """
+
+    separation: Separation | None = None
+    expected: ExpectedError | None = None
+    said: Mapping[str, tuple[Said, Said]] = {}
+    segments: Segments | None = None
+    basis: str = ""
+    sampled: str = ""
+
+
 def conclude(
     compared: Compared,
     *,
     policy: DriftPolicy | None,
     schema: DomainSchema | None,
     importance: Mapping[str, float] | None,
+    findings: Findings | None = None,
 ) -> DriftReport:
-    """The report that the evidence supports."""
-    (report,) = conclude_together([compared], policy=policy, schema=schema, importance=importance)
-    return report
+    """The report that the evidence supports. Raises NotComparable for samples without a column in common.
+
+    All its tests are one family: columns, missing rates, rows told apart, and those of segments. Where there are
+    segments, half of the weight (and of the intervals' level) is theirs, so that many of them do not blind the report
+    for what concerns all rows, and the whole still alarms falsely no more often than one without segments.
+    """
+    if not compared.evidence:
+        names = sorted(compared.reference.columns)
+        raise NotComparable(f"the samples have no column in common; the reference has {names}")
+    policy, findings = policy or DriftPolicy(), findings or Findings()
+    pairs = findings.segments.pairs if findings.segments else {}
+    told = findings.separation.p_value if findings.separation else None
+    families = [_family(compared, told), *map(_family, pairs.values())]
+    sizes = [len(family.p_values) for family in families]
+    weights = _weights(sizes)
+    adjusted, sharper = (
+        np.split(adjust(np.concatenate(p), np.repeat(weights, sizes)), np.cumsum(sizes)[:-1])
+        for p in ([family.p_values for family in families], [family.sharpest for family in families])
+    )
+    alphas = [(1 - policy.level) * weight / sum(sizes) for weight in weights]
+    judges = [_Judge(policy, schema, importance or {}, alpha) for alpha in alphas]
+    judged = [
+        judge.columns(f, p, least) for judge, f, p, least in zip(judges, families, adjusted, sharper, strict=True)
+    ]
+    joint = _judge_joint(findings.separation, float(adjusted[0][-1]), judges[0], judged[0])
+    segments = _segments(findings.segments, dict(zip(pairs, judged[1:], strict=True)), policy)
+    return _report(compared, policy, judged[0], sum(sizes), joint, segments, findings)
 
 
-def conclude_together(
-    pairs: Sequence[Compared],
-    *,
-    policy: DriftPolicy | None,
-    schema: DomainSchema | None,
-    importance: Mapping[str, float] | None,
-) -> list[DriftReport]:
-    """One report for each pair, corrected for the tests of all pairs together, so that many segments raise no more
-    false alarms than one sample. Raises NotComparable for a pair without a column in common."""
-    for pair in pairs:
-        if not pair.evidence:
-            names = sorted(pair.reference.columns)
-            raise NotComparable(f"the samples have no column in common; the reference has {names}")
-    policy = policy or DriftPolicy()
-    evidence = [item for pair in pairs for item in pair.evidence]
-    rates = [_missing_test(item) for item in evidence]
-    tests = [item.p_high for item in evidence] + [rate[1] for rate in rates if rate]
-    adjusted = iter(adjust(tests).tolist())
-    column_p = [next(adjusted) for _ in evidence]
-    missing_p = [next(adjusted) if rate else None for rate in rates]
-    sharper = adjust([item.p_low for item in evidence] + tests[len(evidence) :])
-    judge = _Judge(policy, schema, importance or {}, 1 - policy.level, len(tests))
-    rows = zip(evidence, column_p, sharper.tolist(), rates, missing_p, strict=False)
-    judged = iter([judge.column(*row) for row in rows])
-    return [_report(pair, policy, [next(judged) for _ in pair.evidence], len(tests)) for pair in pairs]
+class _Family(NamedTuple):
+    """The tests of one pair of samples: columns first, then missing rates where any are missing, then `told`: the p of
+    rows told apart, where they were."""
+
+    evidence: list[Evidence]
+    rates: list[tuple[float, float] | None]
+    told: float | None
+
+    @property
+    def p_values(self) -> list[float]:
+        return [item.p_high for item in self.evidence] + self._further
+
+    @property
+    def sharpest(self) -> list[float]:
+        """The same for the largest distances possible."""
+        return [item.p_low for item in self.evidence] + self._further
+
+    @property
+    def _further(self) -> list[float]:
+        return [rate[1] for rate in self.rates if rate] + ([] if self.told is None else [self.told])
 
 
-def _report(pair: Compared, policy: DriftPolicy, judged: list[ColumnDrift], tests: int) -> DriftReport:
-    columns = tuple(sorted(judged, key=_most_telling))
+def _family(pair: Compared, told: float | None = None) -> _Family:
+    return _Family(pair.evidence, [_missing_test(item) for item in pair.evidence], told)
+
+
+def _weights(sizes: Sequence[int]) -> list[float]:
+    """What a test of each family may spend, 1 on average over tests: the first family half of all, the others, which
+    are segments, the other half together."""
+    whole, inside = sizes[0], sum(sizes[1:])
+    if not inside:
+        return [1.0] * len(sizes)
+    half = (whole + inside) / 2
+    return [half / whole] + [half / inside] * (len(sizes) - 1)
+
+
+def _alarms(columns: Sequence[ColumnDrift], policy: DriftPolicy) -> bool:
+    return any(column.alarming for column in columns) or sum(c.suspect for c in columns) >= policy.together
+
+
+def _segments(
+    segments: Segments | None, judged: Mapping[str, list[ColumnDrift]], policy: DriftPolicy
+) -> tuple[SegmentDrift, ...]:
+    """Alarms first, what was not compared last."""
+    found = [
+        SegmentDrift(
+            segment=name,
+            n_reference=rows[0],
+            n_current=rows[1],
+            alarm=_alarms(judged.get(name, ()), policy),
+            columns=tuple(sorted(judged.get(name, ()), key=_most_telling)),
+            reason=segments.reasons.get(name, ""),
+        )
+        for name, rows in (segments.rows.items() if segments else ())
+        if segments
+    ]
+    return tuple(sorted(found, key=lambda one: (not one.alarm, bool(one.reason), one.segment)))
+
+
+def _report(
+    pair: Compared,
+    policy: DriftPolicy,
+    judged: list[ColumnDrift],
+    tests: int,
+    joint: JointDrift | None,
+    segments: tuple[SegmentDrift, ...],
+    findings: Findings,
+) -> DriftReport:
+    columns = tuple(sorted((_with_said(column, findings.said) for column in judged), key=_most_telling))
+    loud = _alarms(columns, policy) or (joint is not None and joint.verdict in ALARMING)
     report = DriftReport(
         schema_version=SCHEMA_VERSION,
         domain=pair.reference.domain,
@@ -404,13 +503,26 @@ def _report(pair: Compared, policy: DriftPolicy, judged: list[ColumnDrift], test
         current_digest=pair.current[1],
         policy=policy,
         tests=tests,
-        alarm=any(column.alarming for column in columns) or sum(c.suspect for c in columns) >= policy.together,
+        alarm=loud or any(segment.alarm for segment in segments),
         summary="",
         columns=columns,
         not_compared=pair.skipped,
-        method=METHOD,
+        joint=joint,
+        expected=findings.expected,
+        method=METHOD | ({"joint": METHOD_JOINT} if joint else {}),
+        basis=findings.basis,
+        by=findings.segments.by if findings.segments else None,
+        segments=segments,
+        sampled=findings.sampled,
     )
     return msgspec.structs.replace(report, summary=summarise_report(report))
+
+
+def _with_said(column: ColumnDrift, said: Mapping[str, tuple[Said, Said]]) -> ColumnDrift:
+    target = column.column.removeprefix(PREDICTION)
+    if not column.classes or target not in said:
+        return column
+    return msgspec.structs.replace(column, classes=with_probabilities(column.classes, *said[target]))
 
 
 def _missing_test(item: Evidence) -> tuple[float, float] | None:
@@ -418,6 +530,8 @@ def _missing_test(item: Evidence) -> tuple[float, float] | None:
     table = np.array([item.rows, item.missing]).T
     if not any(item.missing) or not table.sum(axis=1).all():
         return None
+    if any(worth.missing != 1 for worth in item.worth):
+        table = table * np.array([worth.missing for worth in item.worth])[:, None]
     statistic, p_value, _ = chi_square(table[:, table.sum(axis=0) > 0])
     return statistic, p_value
 
@@ -441,51 +555,40 @@ def _in_deviations(item: Evidence) -> float | None:
     return item.divergence.wasserstein / float(deviation)
 
 
-def add_findings(
-    report: DriftReport, *, separation: Separation | None = None, expected: ExpectedError | None = None
-) -> DriftReport:
-    """The report with what only rows, or only a model, can tell; the alarm and the summary follow.
-
-    The separation's p-value is adjusted with those of all the report's tests, so that it adds no family of its own.
-    """
-    joint = report.joint if separation is None else _judge_separation(report, separation)
-    found = msgspec.structs.replace(
-        report,
-        joint=joint,
-        expected=expected or report.expected,
-        tests=report.tests + (separation is not None),
-        alarm=report.alarm or (joint is not None and joint.verdict in ALARMING),
-        method=report.method | ({"joint": METHOD_JOINT} if joint else {}),
-    )
-    return msgspec.structs.replace(found, summary=summarise_report(found))
-
-
 METHOD_JOINT = (
     "classifier two-sample test: boosted trees, each half of the rows judged by the other; AUC, its error over rows or "
     "groups from influence curves"
 )
 
 
-def _judge_separation(report: DriftReport, separation: Separation) -> JointDrift:
-    tests = [column.p_value for column in report.columns]
-    tests += [c.missing.p_value for c in report.columns if c.missing.p_value is not None]
-    adjusted = float(adjust([*tests, separation.p_value])[-1])
-    judge = _Judge(report.policy, None, {}, 1 - report.policy.level, 1)
-    threshold = report.policy.auc_threshold
+def _judge_joint(
+    separation: Separation | None, adjusted: float, judge: _Judge, columns: Sequence[ColumnDrift]
+) -> JointDrift | None:
+    """The verdict on rows told apart, whose p-value was `adjusted` with all others."""
+    if separation is None:
+        return None
+    threshold = judge.policy.auc_threshold
     verdict = judge.verdict(adjusted, separation.auc, separation.auc_low, separation.auc_high, threshold)
-    seen = {column.column for column in report.columns if column.alarming or column.significant}
+    seen = {column.column for column in columns if column.alarming or column.significant}
     hidden = tuple(one.column for one in separation.columns if one.column not in seen)
     return JointDrift(separation=separation, p_adjusted=adjusted, threshold=threshold, verdict=verdict, hidden=hidden)
 
 
 class _Judge(NamedTuple):
-    """Turns evidence into verdicts. alpha: chance that any of the `intervals`, which share it, misses."""
+    """Turns evidence into verdicts. alpha: chance that an interval misses; all of a report together keep its level."""
 
     policy: DriftPolicy
     schema: DomainSchema | None
     importance: Mapping[str, float]
     alpha: float
-    intervals: int
+
+    def columns(
+        self, family: _Family, adjusted: npt.NDArray[np.float64], sharper: npt.NDArray[np.float64]
+    ) -> list[ColumnDrift]:
+        further = iter(adjusted[len(family.evidence) :].tolist())
+        missing = [next(further) if rate else None for rate in family.rates]
+        rows = zip(family.evidence, adjusted.tolist(), sharper.tolist(), family.rates, missing, strict=False)
+        return [self.column(*row) for row in rows]
 
     def column(
         self,
@@ -525,6 +628,8 @@ class _Judge(NamedTuple):
             severity_low=None if importance is None else low * importance,
             severity_high=None if importance is None else high * importance,
             wasserstein_deviations=_in_deviations(item),
+            independent_reference=_less_than(item.rows[0], item.independent[0]),
+            independent_current=_less_than(item.rows[1], item.independent[1]),
             read_rows_again=best != verdict or self.open(item, low, high, threshold),
             **item.facts,
             **further,
@@ -538,15 +643,14 @@ class _Judge(NamedTuple):
         return self.policy.thresholds.get(item.name, general if declared is None else declared)
 
     def interval(self, item: Evidence) -> tuple[float, float]:
-        alpha = self.alpha / self.intervals
         if item.constant:
             return 0.0, 0.0
         if item.test == "none":
             return 0.0, 1.0
         if item.test == "chi-square":
-            low, high = cramers_v_interval(item.statistic, sum(item.rows), item.freedom, alpha)
+            low, high = cramers_v_interval(item.statistic, sum(item.independent), item.freedom, self.alpha)
             return min(low, item.effect), max(high, item.effect)
-        band = ks_band(*item.rows, alpha)
+        band = ks_band(*item.independent, self.alpha)
         return max(0.0, item.statistic - band), min(1.0, item.statistic_high + band)
 
     def verdict(self, adjusted: float, effect: float, low: float, high: float, threshold: float) -> Verdict:
@@ -565,7 +669,7 @@ class _Judge(NamedTuple):
         rows = (item.rows[0] + item.missing[0], item.rows[1] + item.missing[1])
         rates = [lost / total if total else 0.0 for lost, total in zip(item.missing, rows, strict=True)]
         effect, threshold = abs(rates[1] - rates[0]), self.policy.missing_threshold
-        low, high = share_interval(item.missing, rows, self.alpha / self.intervals) if rate else (0.0, 1.0)
+        low, high = self.missing_interval(item, rows) if rate else (0.0, 1.0)
         low, high = min(low, effect), max(high, effect)
         verdict = self.verdict(1.0 if adjusted is None else adjusted, effect, low, high, threshold)
         if all(rows) and not any(item.missing):
@@ -582,6 +686,15 @@ class _Judge(NamedTuple):
             threshold=threshold,
             verdict=verdict,
         )
+
+    def missing_interval(self, item: Evidence, rows: tuple[int, int]) -> tuple[float, float]:
+        worth = [one.missing for one in item.worth]
+        lost, all_rows = ([n * one for n, one in zip(counts, worth, strict=True)] for counts in (item.missing, rows))
+        return share_interval(lost, all_rows, self.alpha)
+
+
+def _less_than(rows: int, independent: float) -> float | None:
+    return independent if independent < rows else None
 
 
 def describe(column: ColumnDrift) -> str:
@@ -628,8 +741,10 @@ def _percent(share: float) -> str:
 
 
 def describe_answers(column: ColumnDrift) -> str:
-    """How the mean answer about a target moved, in a plain sentence; empty where that is unknown."""
+    """How the mean answer about a target moved, or its classes, in a plain sentence; empty where that is unknown."""
     low, high = column.mean_change_low, column.mean_change_high
+    if column.classes:
+        return describe_classes(column.column.removeprefix(PREDICTION), column.classes)
     if column.mean_reference is None or column.mean_current is None or low is None or high is None:
         return ""
     change = column.mean_current - column.mean_reference
@@ -696,6 +811,8 @@ def sentences_of(report: DriftReport) -> list[str]:
         f"{undecided} of {total} columns are undecided: too few rows to tell." if 0 < undecided < total else "",
         describe_open(report),
         describe_segments(report),
+        describe_repeats(report),
+        f"Told apart and estimated by {report.sampled}." if report.sampled else "",
         f"Compared with {report.basis}." if report.basis else "",
     ]
     return [part for part in parts if part]
@@ -708,6 +825,19 @@ def describe_open(report: DriftReport) -> str:
         return ""
     named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return f"Counts alone leave the verdict on {named} open; reading the rows again (exact) settles it."
+
+
+def describe_repeats(report: DriftReport) -> str:
+    """How much rows are worth where students or groups have several; empty where each row counts."""
+    repeated = [column for column in report.columns if column.independent_current or column.independent_reference]
+    if not repeated:
+        return ""
+    column = min(repeated, key=lambda one: (one.independent_current or one.n_current) / max(1, one.n_current))
+    now, before = column.independent_current or column.n_current, column.independent_reference or column.n_reference
+    return (
+        f"Some students or groups stand in several rows, which count by what they tell in {len(repeated)} columns: of "
+        f"{column.label}, {column.n_current:,} rows as {now:,.0f} against {column.n_reference:,} as {before:,.0f}."
+    )
 
 
 def describe_segments(report: DriftReport) -> str:

@@ -6,6 +6,7 @@ Everything is computed from column summaries, by counting; nothing here decides 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -157,7 +158,7 @@ def _counted_on(column: NumericColumn | BinnedColumn, edges: Floats) -> Integers
     return column.counts
 
 
-def ks_p_value(distance: float, reference_rows: int, current_rows: int) -> float:
+def ks_p_value(distance: float, reference_rows: float, current_rows: float) -> float:
     """The asymptotic two-sided p of D, as SciPy's `ks_2samp(method="asymp")` gives it: the exact one-sample
     distribution at the effective number of rows n·m/(n + m), rounded. 1.0 where that number is 0.
     """
@@ -168,7 +169,7 @@ def ks_p_value(distance: float, reference_rows: int, current_rows: int) -> float
     return survival(effective, distance)
 
 
-def ks_band(reference_rows: int, current_rows: int, alpha: float) -> float:
+def ks_band(reference_rows: float, current_rows: float, alpha: float) -> float:
     """How far D of the samples can be from D of what they were drawn from, but for a chance of `alpha`.
 
     Dvoretzky–Kiefer–Wolfowitz with Massart's constant, for two samples (Wei and Dudley 2012).
@@ -193,14 +194,20 @@ class LevelTest(NamedTuple):
     current: float
 
 
-def level_test(reference: CategoricalColumn, current: CategoricalColumn) -> LevelTest:
-    """Whether two columns, which must both hold values, were drawn from the same shares of levels."""
+def level_test(
+    reference: CategoricalColumn, current: CategoricalColumn, worth: tuple[float, float] = (1.0, 1.0)
+) -> LevelTest:
+    """Whether two columns, which must both hold values, were drawn from the same shares of levels.
+
+    worth: what a row of each is worth in independent rows (Rao and Scott 1981, their first order).
+    """
     levels, table = aligned(reference, current)
-    pooled, table_tested = _pool(levels, table)
+    counted = table if worth == (1.0, 1.0) else table * np.array(worth)[:, None]
+    pooled, table_tested = _pool(levels, counted)
     statistic, p_value, freedom = chi_square(table_tested)
     shares = table / table.sum(axis=1, keepdims=True)
     most = int(np.abs(shares[1] - shares[0]).argmax())
-    effect = cramers_v(statistic, int(table.sum()), table_tested.shape[1])
+    effect = cramers_v(statistic, float(counted.sum()), table_tested.shape[1])
     return LevelTest(
         statistic, p_value, freedom, effect, pooled, levels[most], float(shares[0, most]), float(shares[1, most])
     )
@@ -216,7 +223,7 @@ def aligned(reference: CategoricalColumn, current: CategoricalColumn) -> tuple[l
     return levels, table
 
 
-def _pool(levels: list[str], table: Integers) -> tuple[tuple[str, ...], Integers]:
+def _pool(levels: list[str], table: Integers | Floats) -> tuple[tuple[str, ...], Integers | Floats]:
     """Count rare levels together, judged by both samples' total alone, so that pooling cannot hide or make a change."""
     totals = table.sum(axis=0)
     needed = SMALLEST_EXPECTED * totals.sum() / table.sum(axis=1).min()
@@ -230,7 +237,7 @@ def _pool(levels: list[str], table: Integers) -> tuple[tuple[str, ...], Integers
     return tuple(levels[i] for i in np.sort(small)), np.column_stack([table[:, kept], table[:, small].sum(axis=1)])
 
 
-def chi_square(table: Integers) -> tuple[float, float, int]:
+def chi_square(table: Integers | Floats) -> tuple[float, float, int]:
     """Statistic, p and degrees of freedom of homogeneity of a (2, levels) table without empty rows or columns, as
     SciPy's `chi2_contingency(correction=False)` gives them. One level only: 0, 1, 0."""
     from scipy.special import chdtrc
@@ -244,7 +251,7 @@ def chi_square(table: Integers) -> tuple[float, float, int]:
     return statistic, float(chdtrc(freedom, statistic)), freedom
 
 
-def cramers_v(statistic: float, rows: int, levels: int) -> float:
+def cramers_v(statistic: float, rows: float, levels: int) -> float:
     """Bias-corrected Cramér's V of a chi-square `statistic` on a 2 × `levels` table of `rows` rows in all."""
     if levels < 2 or rows < 3:
         return 0.0
@@ -252,7 +259,7 @@ def cramers_v(statistic: float, rows: int, levels: int) -> float:
     return min(1.0, math.sqrt(phi / (1 - 1 / (rows - 1))))
 
 
-def cramers_v_interval(statistic: float, rows: int, freedom: int, alpha: float) -> tuple[float, float]:
+def cramers_v_interval(statistic: float, rows: float, freedom: int, alpha: float) -> tuple[float, float]:
     """Where V of what the samples were drawn from lies, but for a chance of about `alpha`: the non-central chi-square
     distribution inverted (Smithson 2003); without the rows to say anything, (0, 1).
 
@@ -268,21 +275,25 @@ def cramers_v_interval(statistic: float, rows: int, freedom: int, alpha: float) 
     return math.sqrt(min(1.0, low / rows)), math.sqrt(min(1.0, high / rows))
 
 
-def share_interval(changed: tuple[int, int], rows: tuple[int, int], alpha: float) -> tuple[float, float]:
-    """Where the absolute difference of two shares lies, but for a chance of about `alpha` (Newcombe 1998, method 10).
+def share_interval(changed: Sequence[float], rows: Sequence[float], alpha: float) -> tuple[float, float]:
+    """Where the absolute difference of two shares lies, but for a chance of about `alpha`; as `signed_interval`."""
+    low, high = signed_interval(changed, rows, alpha)
+    return (0.0 if low <= 0 <= high else min(abs(low), abs(high))), min(1.0, max(abs(low), abs(high)))
 
-    changed: rows that have the property, in the reference and the current sample, of `rows` each (at least 1).
+
+def signed_interval(changed: Sequence[float], rows: Sequence[float], alpha: float) -> tuple[float, float]:
+    """Where the second of two shares minus the first lies, but for a chance of `alpha` (Newcombe 1998, method 10).
+
+    changed: (independent) rows that have the property, in the reference and the current sample, of `rows` each.
     """
     from scipy.special import ndtri
 
     z = -float(ndtri(alpha / 2))
     (p, p_low, p_high), (q, q_low, q_high) = (_wilson(k, n, z) for k, n in zip(changed, rows, strict=True))
-    low = (q - p) - math.hypot(q - q_low, p_high - p)
-    high = (q - p) + math.hypot(q_high - q, p - p_low)
-    return (0.0 if low <= 0 <= high else min(abs(low), abs(high))), min(1.0, max(abs(low), abs(high)))
+    return (q - p) - math.hypot(q - q_low, p_high - p), (q - p) + math.hypot(q_high - q, p - p_low)
 
 
-def _wilson(successes: int, rows: int, z: float) -> tuple[float, float, float]:
+def _wilson(successes: float, rows: float, z: float) -> tuple[float, float, float]:
     share = successes / rows
     middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))

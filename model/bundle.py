@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from drift.answers import Said
 from model.expectation import ErrorTable
 from model.naive import NaiveRule
 from model.scores import Scores
@@ -53,7 +54,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     importance: input to the rise of the mean absolute error (target units) when its values are shuffled. errors: of
     held-out rows, by how hard the answer was, for estimates before outcomes are known (None in older bundles).
     scores: candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its criterion.
-    parity: largest difference from scikit-learn over 20,000 nasty rows.
+    parity: largest difference from scikit-learn over 20,000 nasty rows. worth: of columns of the drift profile, what a
+    row is worth in independent rows, for its values and its missing rate, where less than 1 (`drift.dependence`). said:
+    the probabilities of held-out class answers (None for values and in older bundles).
     """
 
     format: int = FORMAT
@@ -79,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     beats_naive: bool
     parity: float
     lineage: Lineage
+    worth: Mapping[str, tuple[float, float]] = {}
+    said: Said | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from database.ingest import add_batch
 from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction, now
 from database.store import Conflict, RecordStore
 from drift.column import Column
+from drift.dependence import WHOLE, Worth, Worths
 from drift.profile import PREDICTION, Profile, build_profile
 from drift.stored import Grids, compacted, pack, unpack
 from model.home import Home
@@ -47,12 +48,13 @@ class Part:
 class Standard(NamedTuple):
     """What the champions of one moment were trained on: each column as the first champion that has it saw it.
 
-    predictor: that first champion.
+    predictor: that first champion. worth: what rows are worth in independent ones, by column.
     """
 
     moment: str
     profile: Profile
     predictor: Predictor
+    worth: Worths
 
     @property
     def importance(self) -> Mapping[str, float]:
@@ -79,9 +81,11 @@ def _standard(schema: DomainSchema, moment: str, serving: Mapping[str, Serving])
     if not known:
         return None
     columns: dict[str, Column] = {}
-    for profile, _ in reversed(known):
+    worth: dict[str, Worth] = {}
+    for profile, predictor in reversed(known):
         columns |= profile.columns
-    return Standard(moment, replace(known[0][0], columns=dict(sorted(columns.items()))), known[0][1])
+        worth |= {name: Worth(*predictor.manifest.worth.get(name, WHOLE)) for name in profile.columns}
+    return Standard(moment, replace(known[0][0], columns=dict(sorted(columns.items()))), known[0][1], worth)
 
 
 class ProfileArchive:

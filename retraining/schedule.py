@@ -186,7 +186,7 @@ def _report(home: Home, plan: Plan, slot: datetime) -> tuple[DriftReport | None,
     until: date = slot.astimezone(UTC).date()
     window = Window(since=until - timedelta(days=plan.days), until=until, against=plan.against)
     try:
-        watched = watch_window(home, plan.domain, window, policy=plan.policies.drift, rows=True)
+        watched = watch_window(home, plan.domain, window, policy=plan.policies.drift)
     except (NotComparable, NoChampion, SameSample, ProfileError) as error:
         return None, None, str(error)
     return watched.report, watched.record.id, sentence_of(watched.report)

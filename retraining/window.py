@@ -14,7 +14,7 @@ import msgspec
 
 from database.records import now
 from drift.profile import Profile
-from drift.report import DriftPolicy, DriftReport, NotComparable, compare, summarise_report
+from drift.report import NotComparable
 from model.home import Home
 from model.registry import NoChampion
 from preprocessing.schema import DomainSchema
@@ -60,15 +60,15 @@ class Past(NamedTuple):
 
 
 class Weighed(NamedTuple):
-    """A report on a window of one moment with both of its profiles.
+    """A window of one moment and what it is compared with, by their profiles.
 
-    parts: what the window holds at that moment; past: what it was compared with, None for the champion's data.
-    standard: the champion's data, where there is a champion.
+    basis: what the reference is, in words. parts: what the window holds at that moment; past: what it is compared with,
+    None for the champion's data. standard: the champion's data, where there is a champion.
     """
 
-    report: DriftReport
     reference: Profile
     current: Profile
+    basis: str
     moment: str
     parts: Sequence[Part]
     past: Sequence[Part] | None
@@ -84,8 +84,8 @@ def window_of(since: date, until: date | None, **choices: object) -> Window:
         raise NotComparable(str(error)) from error
 
 
-def report_window(home: Home, schema: DomainSchema, window: Window, *, policy: DriftPolicy | None = None) -> Weighed:
-    """The report on a window; it is not stored here. Raises NotComparable, NoChampion, SameSample."""
+def weigh_window(home: Home, schema: DomainSchema, window: Window) -> Weighed:
+    """A window beside the past, or beside what the champion was trained on. Raises NotComparable, NoChampion."""
     home.champions.refresh()
     archive = ProfileArchive(home, schema)
     found = archive.parts(window.source, window.since, window.until, exact=window.exact)
@@ -105,11 +105,7 @@ def report_window(home: Home, schema: DomainSchema, window: Window, *, policy: D
         raise NoChampion(
             f"no champion of {schema.name} at moment {moment!r} to compare with" + (f"; {why}" if why else "")
         )
-    importance = standard.importance if standard else None
-    report = compare(reference, current, policy=policy, schema=schema, importance=importance)
-    named = msgspec.structs.replace(report, basis=basis)
-    told = msgspec.structs.replace(named, summary=summarise_report(named))
-    return Weighed(told, reference, current, moment, parts, past.parts if past else None, standard)
+    return Weighed(reference, current, basis, moment, parts, past.parts if past else None, standard)
 
 
 def _at_moment(schema: DomainSchema, window: Window, parts: Sequence[Part]) -> list[Part]:

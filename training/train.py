@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from database.records import ChampionKey, digest
+from drift.answers import Said, summarise_said
+from drift.dependence import worth_of
 from drift.profile import PREDICTION, Profile, build_profile
 from model.bundle import RECORDS, Bundle, Lineage, Manifest
 from model.expectation import ErrorTable, hardness, tabulate
@@ -78,6 +80,16 @@ class _Experiment:
     def seen(self) -> Task:
         """The tested rows."""
         return self.task.subset(self.tested)
+
+    @property
+    def needed(self) -> list[str]:
+        """The inputs without which there is no answer."""
+        return [f.name for f in self.schema.inputs_at(self.moment) if not f.optional]
+
+    @property
+    def prediction(self) -> str:
+        """The column of the target's predictions."""
+        return PREDICTION + self.task.target.name
 
     def score(self, outputs: Floats) -> Scores:
         return evaluate.score(self.seen, outputs[self.tested], self.groups[self.tested])
@@ -211,6 +223,8 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         beats_naive=evaluate.better(scores[chosen.name], naive),
         parity=parity,
         lineage=_lineage(experiment),
+        worth=_worths(experiment, outputs),
+        said=_probabilities(experiment, outputs),
     )
     profile, aside = _profiles(experiment, outputs)
     rows = frozenset(task.frame["_record"])
@@ -262,8 +276,7 @@ def _profiles(experiment: _Experiment, outputs: Floats) -> tuple[bytes, bytes]:
 
     Rows without an outcome are among them: those that will be asked about have none either.
     """
-    schema, offered = experiment.schema, experiment.offered
-    needed = [f.name for f in schema.inputs_at(experiment.moment) if not f.optional]
+    offered, needed = experiment.offered, experiment.needed
     said = _said(experiment.task, outputs)
     answered = _profile(experiment, offered.drop_nulls(needed), [one for one in said if one is not None])
     lacking = offered.filter(pl.any_horizontal(pl.col(needed).is_null())) if needed else offered.clear()
@@ -280,10 +293,30 @@ def _profile(experiment: _Experiment, rows: pl.DataFrame, said: list[float | str
     columns = [f.name for f in schema.features_at(experiment.moment) if f.name in rows.columns]
     profile = build_profile(rows, schema, columns=[*columns, target.name])
     kind = pl.Float64 if target.kind == "value" else pl.String
-    answers = build_profile(pl.DataFrame({PREDICTION + target.name: pl.Series(said, dtype=kind)}), schema)
+    answers = build_profile(pl.DataFrame({experiment.prediction: pl.Series(said, dtype=kind)}), schema)
     known = {**profile.columns, **answers.columns}
     known[target.name] = replace(known[target.name], missing=0)
     return replace(profile, columns=dict(sorted(known.items())))
+
+
+def _worths(experiment: _Experiment, outputs: Floats) -> dict[str, tuple[float, float]]:
+    """What rows of the drift reference are worth in independent rows, where one student or group has several."""
+    schema, task = experiment.schema, experiment.task
+    rows = experiment.offered.drop_nulls(experiment.needed)
+    columns = [f.name for f in schema.features_at(experiment.moment) if f.name in rows.columns]
+    answers = task.frame.with_columns(pl.Series(experiment.prediction, _said(task, outputs), strict=False))
+    found = worth_of(rows, columns) | worth_of(answers.drop_nulls(experiment.prediction), [experiment.prediction])
+    found |= worth_of(rows.drop_nulls(task.target.name), [task.target.name])
+    return {name: (round(worth.values, 6), round(worth.missing, 6)) for name, worth in sorted(found.items())}
+
+
+def _probabilities(experiment: _Experiment, outputs: Floats) -> Said | None:
+    """The held-out probabilities of classes; whole groups, or else students, count as independent."""
+    if experiment.task.target.kind == "value":
+        return None
+    tested = experiment.tested
+    worth = len(np.unique(experiment.groups[tested])) / len(tested)
+    return summarise_said(experiment.task.target.levels, outputs[tested], worth)
 
 
 def _said(task: Task, outputs: Floats) -> list[float | str | None]:

@@ -126,7 +126,7 @@ def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
         require(opened, "judge", schema.name)
         record(opened, "drift judged", schema.name, predictions=counted[chosen])
         asked = window_of(since, None, moment=chosen, against=AGAINST[compared])
-        _compare(schema, lambda: watch_window(home, schema.name, asked, rows=True).report)
+        _compare(schema, lambda: watch_window(home, schema.name, asked).report)
 
 
 def _compare(schema: DomainSchema, work: Callable[[], DriftReport]) -> None:

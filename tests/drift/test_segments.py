@@ -6,9 +6,11 @@ import pytest
 
 from drift.column import ProfileError
 from drift.correct import adjust
+from drift.dependence import columns_per_group, worth_of
 from drift.profile import build_profile
-from drift.report import DriftReport, compare
-from drift.segments import add_segments, columns_per_group, compare_segments, segmented
+from drift.report import DriftReport, Findings, compare
+from drift.segments import gather_segments
+from drift.univariate import ks_band
 from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
 
 SCHEMA = DomainSchema(
@@ -45,8 +47,10 @@ def sample(seed: int, schools: dict[str, int], shifts: dict[str, float] | None =
 
 
 def report_by(before: pl.DataFrame, after: pl.DataFrame, by: str = "school") -> DriftReport:
-    whole = compare(build_profile(before, SCHEMA), build_profile(after, SCHEMA))
-    return add_segments(whole, before, after, SCHEMA, by)
+    findings = Findings(segments=gather_segments(before, after, SCHEMA, by))
+    names = [name for name in before.columns if name in SCHEMA.feature_by_name]
+    worth = worth_of(before, names), worth_of(after, names)
+    return compare(build_profile(before, SCHEMA), build_profile(after, SCHEMA), worth=worth, findings=findings)
 
 
 def test_a_change_in_one_school_is_found_there_and_nowhere_else():
@@ -71,44 +75,51 @@ def test_small_new_and_vanished_segments_are_named_and_not_compared():
     assert {one.segment: (one.n_reference, one.n_current) for one in report.segments}["new"] == (0, 50)
 
 
-def test_segments_are_corrected_together():
+def test_columns_and_segments_are_one_family_of_which_segments_have_half_the_weight():
     schools = {f"school {i}": 60 for i in range(8)}
     before, after = sample(1, schools), sample(2, schools)
-    profiles = [segmented(f, SCHEMA, "school", per_group=(), columns=["x"]).profiles for f in (before, after)]
-    together = {one.segment: one.columns[0] for one in compare_segments(*profiles, SCHEMA)}
-    alone = {name: compare(profiles[0][name], profiles[1][name]).column("x") for name in profiles[0]}
-    adjusted = adjust([alone[name].p_value for name in alone])
-    assert [together[name].p_adjusted for name in alone] == pytest.approx(adjusted.tolist())
-    assert all(together[name].effect_high > alone[name].effect_high for name in alone)
+    report = report_by(before, after)
+    inside = [column for segment in report.segments for column in segment.columns]
+    m = len(report.columns) + len(inside)
+    assert report.tests == m == 3 + 16
+    p_values = [column.p_value for column in (*report.columns, *inside)]
+    weights = [m / 2 / 3] * 3 + [m / 2 / 16] * 16
+    found = [column.p_adjusted for column in (*report.columns, *inside)]
+    assert found == pytest.approx(adjust(p_values, weights).tolist())
+    x = report.column("x")  # the whole pays a factor of two, not of six
+    assert x.effect_high - x.effect == pytest.approx(ks_band(480, 480, 0.05 / 2 / 3))
 
 
-def test_without_drift_at_most_one_report_in_twenty_alarms_in_any_of_forty_segments():
-    schools = {f"school {i}": 60 for i in range(40)}
-    alarms = 0
-    for seed in range(40):
-        frames = sample(2 * seed, schools), sample(2 * seed + 1, schools)
-        profiles = [segmented(f, SCHEMA, "school", per_group=(), columns=["x"]).profiles for f in frames]
-        alarms += any(one.alarm for one in compare_segments(*profiles, SCHEMA))
-    assert alarms <= 2
+def test_weights_of_one_change_nothing():
+    assert adjust([0.01, 0.04, 0.03], [1, 1, 1]).tolist() == adjust([0.01, 0.04, 0.03]).tolist()
 
 
-def test_a_value_that_belongs_to_the_course_counts_once_for_each_course():
+def test_without_drift_at_most_one_report_in_twenty_alarms_in_the_whole_or_in_any_of_twenty_segments():
+    schools = {f"school {i}": 60 for i in range(20)}
+    alarms = sum(report_by(sample(2 * seed, schools), sample(2 * seed + 1, schools)).alarm for seed in range(40))
+    assert alarms <= 6  # of 40: a twentieth and three standard errors
+
+
+def test_a_value_that_belongs_to_the_course_counts_as_many_rows_as_there_are_courses():
     schools = {"north": 400}
-    report = report_by(sample(1, schools), sample(2, schools))
-    assert report.per_group == ("size",)
-    (north,) = report.segments
+    (north,) = report_by(sample(1, schools), sample(2, schools)).segments
     found = {column.column: column for column in north.columns}
-    assert (found["size"].n_reference, found["x"].n_reference) == (40, 400)
+    assert (found["size"].n_reference, found["size"].independent_reference) == (400, pytest.approx(40))
+    assert (found["x"].n_reference, found["x"].independent_reference) == (400, None)
 
 
-@pytest.mark.parametrize(("per_group", "false_alarms"), [((), range(20, 61)), (("size",), range(9))])
-def test_counting_courses_keeps_false_alarms_rare_where_counting_rows_does_not(per_group, false_alarms):
+@pytest.mark.parametrize(("groups", "false_alarms"), [(False, range(20, 61)), (True, range(9))])
+def test_counting_courses_keeps_false_alarms_rare_where_counting_rows_does_not(groups, false_alarms):
     found = 0
     for seed in range(60):
-        samples = sample(1_000 + seed, {"north": 400}), sample(2_000 + seed, {"north": 400})
-        profiles = [segmented(f, SCHEMA, "school", per_group=per_group, columns=["size"]).profiles for f in samples]
-        found += compare_segments(*profiles, SCHEMA)[0].alarm
+        frames = [sample(first + seed, {"north": 400}).select("size", "school", "_group") for first in (1_000, 2_000)]
+        frames = frames if groups else [frame.drop("_group") for frame in frames]
+        found += gather_alone(*frames)
     assert found in false_alarms  # of 60: a twentieth and three standard errors are 8
+
+
+def gather_alone(before: pl.DataFrame, after: pl.DataFrame) -> bool:
+    return report_by(before, after).segments[0].alarm
 
 
 def test_a_column_that_varies_within_groups_or_has_no_groups_is_counted_by_rows():

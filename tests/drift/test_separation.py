@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from drift.profile import build_profile
-from drift.report import DriftPolicy, DriftReport, add_findings, compare
+from drift.report import DriftPolicy, DriftReport, Findings, compare
 from drift.separation import FEWEST, separate
 
 
@@ -23,12 +23,12 @@ def four(make_schema):
 
 def test_a_flipped_correlation_is_found_named_and_alarms_though_no_column_changed(four):
     before, after = correlated(0.6, 500, 1), correlated(-0.6, 400, 2)
-    alone = compare(build_profile(before, four), build_profile(after, four), schema=four)
-    assert not alone.alarm
+    profiles = build_profile(before, four), build_profile(after, four)
+    assert not compare(*profiles, schema=four).alarm
     found = separate(before, after, four)
     assert found.auc_low > 0.6
     assert {one.column for one in found.columns} == {"x0", "x1"}
-    report = add_findings(alone, separation=found)
+    report = compare(*profiles, schema=four, findings=Findings(separation=found))
     assert report.alarm
     assert report.joint.verdict == "drift"
     assert set(report.joint.hidden) == {"x0", "x1"}
@@ -110,9 +110,11 @@ def test_constant_columns_cannot_be_told_apart(make_schema):
 
 def test_a_policy_may_ask_for_a_clearer_separation(four):
     before, after = correlated(0.3, 300, 1), correlated(-0.3, 300, 2)
-    report = compare(
-        build_profile(before, four), build_profile(after, four), policy=DriftPolicy(auc_threshold=0.9), schema=four
+    profiles, findings = (
+        (build_profile(before, four), build_profile(after, four)),
+        Findings(separation=separate(before, after, four)),
     )
-    assert add_findings(report, separation=separate(before, after, four)).joint.verdict == "ok"
+    report = compare(*profiles, policy=DriftPolicy(auc_threshold=0.9), schema=four, findings=findings)
+    assert report.joint.verdict == "ok"
     with pytest.raises(ValueError, match="auc_threshold"):
         DriftPolicy(auc_threshold=0.4)

@@ -7,7 +7,7 @@ from scipy import stats
 
 from drift.impact import ASSUMPTION, ExpectedError
 from drift.profile import build_profile
-from drift.report import add_findings, compare
+from drift.report import Findings, compare
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,10 @@ def test_the_mean_moves_as_welch_says(samples):
 
 def test_the_summary_says_what_changed_then_what_it_likely_costs(samples):
     schema, before, after = samples
-    report = compare(build_profile(before, schema), build_profile(after, schema), schema=schema)
-    told = add_findings(report, expected=expected(0.4, 0.1)).summary
+    findings = Findings(expected=expected(0.4, 0.1))
+    told = compare(
+        build_profile(before, schema), build_profile(after, schema), schema=schema, findings=findings
+    ).summary
     places = [told.index(part) for part in ("Drift in 3 of 4", "The mean answer for y fell from 12 to 11", "to rise")]
     assert places == sorted(places)
     assert ASSUMPTION in told
@@ -74,8 +76,10 @@ def test_a_handful_of_rows_is_told_as_too_few_not_as_unchanged(samples):
 
 def test_an_estimate_that_may_be_nothing_is_said_to_be_open(samples):
     schema, before, after = samples
-    report = compare(build_profile(before, schema), build_profile(after, schema), schema=schema)
-    told = add_findings(report, expected=expected(0.05, 0.1)).summary
+    findings = Findings(expected=expected(0.05, 0.1))
+    told = compare(
+        build_profile(before, schema), build_profile(after, schema), schema=schema, findings=findings
+    ).summary
     assert "Whether the mean error for y changes is open" in told
     assert "expected to" not in told
 

@@ -117,17 +117,26 @@ def test_segments_know_only_what_was_known_at_the_moment(home: Home) -> None:
     assert "midterm" not in {column.column for segment in found.segments for column in segment.columns}
 
 
-def test_what_only_rows_tell_is_reported_when_rows_are_read(home: Home) -> None:
+def test_what_only_rows_tell_is_in_every_report_on_a_window(home: Home) -> None:
     home.store.add_predictions(asked(MONDAY, 300, seed=1, hours=25.0))
-    profiles, rows = (
-        watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK), rows=told).report for told in (False, True)
-    )
-    assert (profiles.joint, profiles.expected) == (None, None)
-    assert rows.joint is not None
-    assert rows.joint.verdict == "drift"
-    assert rows.expected is not None
-    assert rows.expected.n_current == 300
-    assert rows.columns == profiles.columns
+    found = report(home, MONDAY, MONDAY + WEEK)
+    assert found.joint is not None
+    assert found.joint.verdict == "drift"
+    assert found.expected is not None
+    assert found.expected.n_current == 300
+    assert found.sampled == ""
+
+
+def test_of_many_rows_some_are_read_and_the_report_says_how_many(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retraining.watch.ROWS_A_SIDE", 100)
+    home.store.add_predictions(asked(MONDAY, 600, seed=1, hours=25.0))
+    found = report(home, MONDAY, MONDAY + WEEK)
+    assert found.n_current == 600  # the columns' own tests count them all
+    assert found.joint is not None
+    assert found.joint.verdict == "drift"
+    assert 100 <= found.joint.separation.n_current < 130  # whole hours of 25 rows
+    assert f"Told apart and estimated by {found.joint.separation.n_current} of 600 rows of now." in found.summary
+    assert report(home, MONDAY, MONDAY + WEEK, exact=True).sampled == ""
 
 
 def test_a_student_asked_every_day_is_not_told_apart_from_himself(home: Home) -> None:
@@ -136,7 +145,7 @@ def test_a_student_asked_every_day_is_not_told_apart_from_himself(home: Home) ->
         msgspec.structs.replace(one, id=new_id(), at=one.at + timedelta(days=day)) for day in range(6) for one in once
     ]
     home.store.add_predictions(daily)
-    found = watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK), rows=True).report
+    found = watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK)).report
     assert found.joint is not None
     assert (found.joint.separation.n_current, found.joint.separation.clusters) == (720, 240)
     assert found.joint.separation.auc_low < 0.5
