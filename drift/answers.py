@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from drift.column import CategoricalColumn
-from drift.dependence import Worth
-from drift.univariate import aligned, signed_interval
+if TYPE_CHECKING:
+    from drift.column import CategoricalColumn
+    from drift.dependence import Worth
 
 LEVEL = 0.95
 
@@ -61,6 +62,8 @@ def class_changes(
     reference: CategoricalColumn, current: CategoricalColumn, worth: tuple[Worth, Worth]
 ) -> tuple[ClassChange, ...]:
     """How the share of each class moved, in the order of their names; empty where a sample has no answers."""
+    from drift.univariate import aligned, signed_interval  # not needed to serve, which reads `Said` in a manifest
+
     if not reference.present or not current.present:
         return ()
     levels, table = aligned(reference, current)
