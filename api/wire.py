@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 import msgspec
 from starlette.responses import Response
 
-from database.layout import PackedPredictions
+from database.packed import PackedPredictions
 from database.records import (
     Access,
     Answer,
@@ -86,13 +86,13 @@ class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SaidPacked(msgspec.Struct, frozen=True, gc=False):
-    """`Said` of a packed prediction: the same JSON, with the answers as they were written for the log."""
+    """`Said` of a packed prediction, made in one call: the same JSON."""
 
     id: str
     domain: str
     moment: str
     at: datetime
-    answers: msgspec.Raw
+    answers: tuple[Answer, ...]
     student: str | None
     warning: str | None
     naive_rules: Mapping[str, str] | msgspec.UnsetType
@@ -105,11 +105,9 @@ def say_all(
     """Predictions as their asker sees them; of packed ones, records that are the same JSON."""
     if not isinstance(predictions, PackedPredictions):
         return [say(one, remarks, note) for one in predictions]
-    columns = predictions.columns
-    at = predictions[0].at  # packed ones were made together
-    told = (columns[name] for name in ("id", "domain", "moment"))
-    answers = map(msgspec.Raw, columns["answers"])  # type: ignore[arg-type]  # texts
-    parts = (*told, repeat(at), answers, columns["student"], *map(repeat, remarks), repeat(note))
+    common, students = predictions.common, predictions.students or repeat(None)
+    alike = (repeat(common.domain), repeat(common.moment), repeat(common.at))
+    parts = (predictions.ids, *alike, predictions.said(), students, *map(repeat, remarks), repeat(note))
     return cast(Sequence[Said], list(map(SaidPacked, *parts)))
 
 

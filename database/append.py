@@ -5,14 +5,15 @@ leaves them out. Other databases get the store itself: there the way to the serv
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from database.file import DatabaseFile
-from database.layout import LAYOUTS, Flat, check_finite
+from database.layout import LAYOUTS, Flat, check_finite, pack_blocks
+from database.packed import PackedPredictions
 from database.records import Prediction
 from database.store import RecordStore, StoreUnavailable
 
@@ -103,10 +104,10 @@ class _Statement(NamedTuple):
     """An INSERT and what it is run with, once for each."""
 
     text: str
-    runs: list[tuple[Flat, ...]]
+    runs: list[tuple[Flat | bytes, ...]]
 
 
-ID = LAYOUTS["predictions"].names.index("id")
+BLOCK_TEXT = "INSERT INTO prediction_blocks (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 TOGETHER = 100
 """Rows of one run of an INSERT of many: each run takes and gives the interpreter's lock, for which others wait. A third
@@ -114,33 +115,46 @@ less CPU than a row at a time while another thread computes, a fifth less withou
 
 
 def _statements(predictions: Sequence[Prediction]) -> list[_Statement]:
-    """INSERTs of `predictions`. They name no column which is empty in all of them: the driver looks for an adapter of
-    every None, which costs a row of four as much as the rest of its binding. Of many, what is the same in all is bound
-    once a run."""
+    """INSERTs of `predictions`; of packed ones blocks, and a row of each that says who, when and where in a block."""
     check_finite(predictions)
-    columns = LAYOUTS["predictions"].pack_columns(predictions)
-    n = len(predictions)
-    given = [place for place, column in enumerate(columns) if column.count(None) < n]
-    whole = n - n % TOGETHER
+    if not isinstance(predictions, PackedPredictions):
+        packed = LAYOUTS["predictions"].pack_columns(predictions)
+        return _inserts({}, dict(zip(LAYOUTS["predictions"].names, packed, strict=True)))
     found = []
+    for part in pack_blocks(predictions):
+        found.append(_Statement(BLOCK_TEXT, [(part.id, part.body)]))
+        found += _inserts(part.alike, part.columns)
+    return found
+
+
+def _inserts(alike: Mapping[str, Flat], columns: Mapping[str, Sequence[Flat]]) -> list[_Statement]:
+    """INSERTs of rows. alike: what is the same in all. They name no column which is empty in all of them: the driver
+    looks for an adapter of every None, which costs a row of four as much as the rest of its binding. Of many, what is
+    the same in all is bound once a run."""
+    n = len(columns["id"])
+    whole = n - n % TOGETHER
     if whole:
-        shared = [place for place in given if place != ID and columns[place].count(columns[place][0]) == n]
-        each = [place for place in given if place not in shared]
-        head, size = tuple(columns[place][0] for place in shared), TOGETHER * len(each)
-        cells = [cell for row in zip(*[columns[place][:whole] for place in each], strict=True) for cell in row]
-        runs = [head + tuple(cells[start : start + size]) for start in range(0, len(cells), size)]
-        found.append(_Statement(_insert_text(tuple(shared), tuple(each), TOGETHER), runs))
-    if whole < n:
-        rest = list(zip(*[columns[place][whole:] for place in given], strict=True))
-        found.append(_Statement(_insert_text((), tuple(given), 1), rest))
+        same = [name for name, column in columns.items() if name != "id" and column.count(column[0]) == n]
+        alike = {**alike, **{name: columns[name][0] for name in same}}
+        columns = {name: column for name, column in columns.items() if name not in same}
+    alike = {name: value for name, value in alike.items() if value is not None}
+    columns = {name: column for name, column in columns.items() if column.count(None) < n}
+    found = []
+    for rows, start, stop in ((TOGETHER, 0, whole), (1, whole, n)):
+        if start < stop:
+            head, size = tuple(alike.values()), rows * len(columns)
+            cells = [
+                cell for row in zip(*[column[start:stop] for column in columns.values()], strict=True) for cell in row
+            ]
+            runs = [head + tuple(cells[at : at + size]) for at in range(0, len(cells), size)]
+            found.append(_Statement(_insert_text(tuple(alike), tuple(columns), rows), runs))
     return found
 
 
 @cache
-def _insert_text(shared: tuple[int, ...], each: tuple[int, ...], rows: int) -> str:
-    """An INSERT of `rows` rows. shared, each: places of columns that are given once, and for each row."""
-    names = [LAYOUTS["predictions"].names[place] for place in (*shared, *each)]
-    columns = ", ".join(f'"{name}"' for name in names)
+def _insert_text(shared: tuple[str, ...], each: tuple[str, ...], rows: int) -> str:
+    """An INSERT of `rows` rows. shared, each: columns that are given once, and for each row."""
+    columns = ", ".join(f'"{name}"' for name in (*shared, *each))
     values = []
     for row in range(rows):
         first = len(shared) + row * len(each)

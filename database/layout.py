@@ -3,17 +3,16 @@
 Both stores use the same layouts, so that they keep the same things. Nothing here knows a database.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from operator import attrgetter
-from typing import Any, overload
+from typing import Any, NamedTuple
 
 import msgspec
 
+from database.packed import PackedPredictions
 from database.records import (
     Access,
-    Answer,
     Batch,
     BatchRow,
     DecisionRecord,
@@ -79,8 +78,6 @@ class Layout:
 
     def pack_columns(self, records: Sequence[Any]) -> list[Sequence[Flat]]:
         """The flat values of `records` by column, a third of the work of `pack` for each; at least one record."""
-        if isinstance(records, PackedPredictions):
-            return list(records.columns.values())
         columns: list[Sequence[Any]] = list(zip(*map(self._values, records), strict=True))
         for place in self._times:
             known = {at: micros(at) for at in set(columns[place])}  # rows of one batch have one time
@@ -109,45 +106,10 @@ def json_texts(values: Sequence[Any]) -> list[str]:
     return encode_lines(values).decode().split("\n")[:-1]
 
 
-def object_texts(columns: Mapping[str, Sequence[Any]]) -> list[str]:
-    """The JSON objects whose values stand in `columns`, by key: what `json_texts` gives for as many mappings, without
-    making them."""
-    return json_texts(list(map(_object_type(tuple(columns)), *columns.values())))
-
-
-@lru_cache(maxsize=64)
-def _object_type(keys: tuple[str, ...]) -> Any:
-    fields = [f"field_{place}" for place in range(len(keys))]  # a key need not be a Python name
-    return msgspec.defstruct("Object", fields, rename=dict(zip(fields, keys, strict=True)), gc=False)
-
-
-class PackedPredictions(Sequence[Prediction]):
-    """Predictions in the flat form of their layout, by column: whoever wants one by itself gets it unpacked.
-
-    columns: by name, in the layout's order. Whoever packs them has looked that every answer is finite.
-    """
-
-    def __init__(self, columns: Mapping[str, Sequence[Flat]]) -> None:
-        self.columns = columns
-
-    def __len__(self) -> int:
-        return len(self.columns["id"])
-
-    @overload
-    def __getitem__(self, place: int) -> Prediction: ...
-    @overload
-    def __getitem__(self, place: slice) -> "PackedPredictions": ...
-    def __getitem__(self, place: int | slice) -> "Prediction | PackedPredictions":
-        if isinstance(place, slice):
-            return PackedPredictions({name: column[place] for name, column in self.columns.items()})
-        unpacked: Prediction = LAYOUTS["predictions"].unpack([column[place] for column in self.columns.values()])
-        return unpacked
-
-
-def moments_of(predictions: Sequence[Prediction]) -> Sequence[Any]:
+def moments_of(predictions: Sequence[Prediction]) -> Sequence[str]:
     """The moment of each prediction."""
     if isinstance(predictions, PackedPredictions):
-        return predictions.columns["moment"]
+        return [predictions.common.moment] * len(predictions)
     return [prediction.moment for prediction in predictions]
 
 
@@ -164,6 +126,51 @@ LAYOUTS: dict[str, Layout] = {
     "documents": Layout(Document),
     "accesses": Layout(Access),
 }
+
+
+class PackedBlock(NamedTuple):
+    """A block of predictions. id: of its first prediction. body: what they were asked and answered. alike, columns: the
+    flat values of their rows, those that are the same in all once; `block` and `place` say where the rest is found."""
+
+    id: str
+    body: bytes
+    alike: Mapping[str, Flat]
+    columns: Mapping[str, Sequence[Flat]]
+
+
+ELSEWHERE = ""
+"""Stands in a row for what its block holds."""
+
+
+def pack_blocks(predictions: PackedPredictions) -> Iterator[PackedBlock]:
+    """Predictions in blocks, with their rows."""
+    from database.blocks import write_blocks  # with numpy, which opening a store does without
+
+    common = predictions.common
+    given = {"student": predictions.students, "group": predictions.groups, "period": predictions.periods}
+    placing = {name: column for name, column in given.items() if column is not None}
+    alike: dict[str, Flat] = dict.fromkeys(("inputs", "answers", "shadow"), ELSEWHERE)
+    alike |= {"domain": common.domain, "moment": common.moment, "source": common.source, "at": micros(common.at)}
+    alike |= {} if common.actor is None else {"actor": common.actor}
+    for places, body in write_blocks(predictions):
+        block, part = predictions.ids[places.start], slice(places.start, places.stop)
+        columns: dict[str, Sequence[Flat]] = {"id": predictions.ids[part], "place": range(len(places))}
+        columns |= {name: column[part] for name, column in placing.items()}
+        yield PackedBlock(block, body, alike | {"block": block}, columns)
+
+
+def unpack_block(body: bytes, rows: Sequence[Sequence[Any]]) -> list[Prediction]:
+    """The predictions of `rows` of one block: flat values in the layout's order, then the place in the block."""
+    from database.blocks import read_block
+
+    names = LAYOUTS["predictions"].names
+    found = []
+    for values, (inputs, answers, shadow) in zip(rows, read_block(body, [row[-1] for row in rows]), strict=True):
+        fields = dict(zip(names, values, strict=False))
+        fields |= {"inputs": inputs, "answers": answers, "shadow": shadow, "at": moment(fields["at"])}
+        found.append(Prediction(**fields))
+    return found
+
 
 SEPARATOR = "\t"
 """Between the parts of a composed key: below every letter, so that composed keys sort as their parts do."""
@@ -236,14 +243,10 @@ def key_of(kind: str, record: Any) -> str:
 
 def check_finite(predictions: Sequence[Prediction]) -> None:
     """Raises ValueError when an answer is NaN or infinite: JSON has no word for it, and no reader would get it back."""
-    if not isinstance(predictions, PackedPredictions):
-        check_answers((prediction.id, prediction.answers + prediction.shadow) for prediction in predictions)
-
-
-def check_answers(rows: Iterable[tuple[str, Sequence[Answer]]]) -> None:
-    """As `check_finite`, of ids and what is answered under them."""
-    for name, answers in rows:
-        for answer in answers:
+    if isinstance(predictions, PackedPredictions):
+        return  # was looked at when it was made
+    for prediction in predictions:
+        for answer in prediction.answers + prediction.shadow:
             for value in (answer.value, answer.naive):
                 if isinstance(value, float) and value - value != 0:
-                    raise ValueError(f"prediction {name}: {answer.target!r} is answered with {value}")
+                    raise ValueError(f"prediction {prediction.id}: {answer.target!r} is answered with {value}")

@@ -217,7 +217,7 @@ class MongoStore:
 
     def _keep_all(self, kind: str, records: Sequence[Prediction] | Sequence[Access]) -> None:
         """All or none, where the server has transactions; those that are there stay as they are."""
-        documents = {key_of(kind, record): _document(kind, record) for record in reversed(records)}
+        documents = {key_of(kind, record): _document(kind, record) for record in reversed(list(records))}
         if not documents:
             return
         with _driver_errors():

@@ -6,6 +6,7 @@ here knows a database.
 
 import hashlib
 import os
+import struct
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -267,9 +268,15 @@ def new_id() -> str:
 
 
 def new_ids(count: int) -> list[str]:
-    """`count` ids as `new_id` makes them, in their order: rows of one batch are neighbours in every index."""
-    begun, chance = f"{time.time_ns() // 1_000_000:012x}", os.urandom(10 * count).hex()
-    return sorted(begun + chance[place : place + 20] for place in range(0, 20 * count, 20))
+    """`count` ids as `new_id` makes them, in their order: rows of one batch are neighbours in every index. The first
+    32 of their bits of chance count them (RFC 9562, 6.2)."""
+    ids = bytearray(os.urandom(16 * count))
+    for place, byte in enumerate((time.time_ns() // 1_000_000).to_bytes(6, "big")):
+        ids[place::16] = bytes([byte]) * count
+    numbers = struct.pack(f">{count}I", *range(count))
+    for place in range(4):
+        ids[6 + place :: 16] = numbers[place::4]
+    return ids.hex("\n", 16).split("\n")[:count]
 
 
 def digest(parts: Any) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,16 @@ from database.layout import (
     check_finite,
     key_of,
     micros,
+    pack_blocks,
     read_json,
     row_key,
     split_document_key,
     split_row_key,
     split_succession_key,
+    unpack_block,
     write_json,
 )
+from database.packed import PackedPredictions
 from database.records import (
     Access,
     Batch,
@@ -67,6 +71,7 @@ from database.tables import (
     LEASES,
     MODELS,
     OUTCOMES,
+    PREDICTION_BLOCKS,
     PREDICTIONS,
     SUCCESSIONS,
     TABLES,
@@ -86,6 +91,9 @@ OUTCOMES_LOCK = MIGRATION_LOCK + 1
 
 ROWS_AT_ONCE = 5_000
 """Rows that go to PostgreSQL in one statement: some megabytes."""
+
+BLOCKS_AT_ONCE = 50
+"""Blocks of predictions that are read together: two megabytes."""
 
 Row = tuple[Flat, ...]
 
@@ -292,18 +300,40 @@ def _row(kind: str, record: Any, batch: str = "") -> Row:
     values = LAYOUTS[kind].pack(record)
     if kind == "outcomes":
         return (record.id, *values)
+    if kind == "predictions":
+        return (*values, None, None)  # in no block
     return (batch, *values) if kind == "batch_rows" else tuple(values)
 
 
 @cache
 def _columns(kind: str) -> tuple[sa.Column[Any], ...]:
-    """The columns of a record, in its layout's order."""
-    return tuple(TABLES[kind].c[name] for name in LAYOUTS[kind].names)
+    """The columns of a record, in its layout's order; of a prediction then its block, and its place in there."""
+    names = (*LAYOUTS[kind].names, *(("block", "place") if kind == "predictions" else ()))
+    return tuple(TABLES[kind].c[name] for name in names)
 
 
 def _read(connection: sa.Connection, kind: str, statement: sa.Select[Any]) -> list[Any]:
+    return _unpack(connection, kind, connection.execute(statement))
+
+
+def _unpack(connection: sa.Connection, kind: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """The records of rows of `_columns`."""
     unpack = LAYOUTS[kind].unpack
-    return [unpack(row) for row in connection.execute(statement)]
+    if kind != "predictions":
+        return [unpack(row) for row in rows]
+    found: list[Any] = []
+    held: dict[str, list[int]] = {}
+    for place, (*values, block, within) in enumerate(rows):
+        found.append(unpack(values) if block is None else (*values, within))
+        if block is not None:
+            held.setdefault(block, []).append(place)
+    for ids in matching.parts(held, BLOCKS_AT_ONCE):
+        bodies = connection.execute(sa.select(PREDICTION_BLOCKS).where(PREDICTION_BLOCKS.c.id.in_(ids)))
+        for block, body in bodies:
+            places = held[block]
+            for place, prediction in zip(places, unpack_block(body, [found[one] for one in places]), strict=True):
+                found[place] = prediction
+    return found
 
 
 def _newest(kind: str) -> sa.Select[Any]:
@@ -356,7 +386,15 @@ class SqlStore:
 
     def add_predictions(self, predictions: Sequence[Prediction]) -> None:
         check_finite(predictions)
-        self._keep("predictions", predictions)
+        if not isinstance(predictions, PackedPredictions):
+            self._keep("predictions", predictions)
+            return
+        with self._writing() as connection:
+            insert = _upsert(PREDICTION_BLOCKS, connection.dialect.name).on_conflict_do_nothing()
+            for block in pack_blocks(predictions):
+                connection.execute(insert.values(id=block.id, body=block.body))
+                columns = (block.columns.get(c.name, repeat(block.alike.get(c.name))) for c in PREDICTIONS.columns)
+                _write(connection, "predictions", list(zip(*columns, strict=False)))
 
     def prediction(self, id: str) -> Prediction | None:
         found = self._list("predictions", sa.select(*_columns("predictions")).where(PREDICTIONS.c.id == id))
@@ -563,12 +601,12 @@ class SqlStore:
         statement = sa.select(table.c[key[0].name], *_columns(kind)).order_by(*key).limit(limit)
         if after is not None:
             statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
-        unpack = LAYOUTS[kind].unpack
         with self._reading() as connection:
-            records = [(first, unpack(values)) for first, *values in connection.execute(statement)]
+            rows = connection.execute(statement).all()
+            records = _unpack(connection, kind, [row[1:] for row in rows])
         return [
-            (row_key(first, record.number) if kind == "batch_rows" else key_of(kind, record), write_json(record))
-            for first, record in records
+            (row_key(row[0], record.number) if kind == "batch_rows" else key_of(kind, record), write_json(record))
+            for row, record in zip(rows, records, strict=True)
         ]
 
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:

@@ -4,10 +4,10 @@
 everywhere, times are whole microseconds since 1970 UTC, nested values are JSON text.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -48,9 +48,14 @@ PREDICTIONS = Table(
     _text("period", missing=True),
     _text("actor", missing=True),
     _text("shadow", missing=True),
+    _text("block", missing=True),
+    Column("place", Integer),
     Index("predictions_by_time", "domain", "at", "id"),
     _where_known("student", "predictions", "domain", "student"),
 )
+
+PREDICTION_BLOCKS = Table("prediction_blocks", METADATA, _key("id"), Column("body", LargeBinary, nullable=False))
+"""What many predictions of one batch were asked and answered; a row of each says which block holds it, and where."""
 
 OUTCOMES = Table(
     "outcomes",
@@ -192,5 +197,7 @@ ACCESSES = Table(
 
 LEASES = Table("leases", METADATA, _key("name"), _text("holder"), Column("expires", BigInteger, nullable=False))
 
-TABLES: dict[str, Table] = {table.name: table for table in METADATA.sorted_tables if table is not LEASES}
+TABLES: dict[str, Table] = {
+    table.name: table for table in METADATA.sorted_tables if table not in (LEASES, PREDICTION_BLOCKS)
+}
 """By kind, as `KINDS` names them."""

@@ -7,17 +7,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from database.blocks import AnswerColumn
 from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bundle, Manifest
 from model.explain import Explainer
 from model.graph import open_graph, run_graph
 from model.vector import RowEncoder
+from preprocessing.columns import Column, Levels, Numbers
 from preprocessing.encode import Cell, NumberedColumns, encode_columns, encode_rows, number_cells
 
 FEW = 50  # rows up to which encoding each by itself is sooner than an array operation per column
 
 Row = Mapping[str, Cell]
-Columns = Mapping[str, Sequence[Cell]]
+Columns = Mapping[str, Column]
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
@@ -42,6 +44,8 @@ class Predictor:
         self._level_columns = _level_columns(bundle.manifest, self._levels)
         self._shares = _shares(bundle.manifest.importance)
         naive = bundle.manifest.naive.column
+        self._numeric = {part.name for part in bundle.manifest.encoding.numeric}
+        self._categorical = {part.name for part in bundle.manifest.encoding.categorical}
         self._read = tuple(dict.fromkeys((*bundle.manifest.inputs, *((naive,) if naive else ()))))
 
     @property
@@ -73,8 +77,8 @@ class Predictor:
         if len(rows) == 1 and not explain:
             return [self._alone(rows[0], generation)]
         if len(rows) > FEW and not explain:
-            columns = {name: [row.get(name) for row in rows] for name in self._read}
-            return self.answer_columns(columns, generation=generation)
+            columns = {name: self._column(name, [row.get(name) for row in rows]) for name in self._read}
+            return self.answer_columns(columns, generation=generation).answers()
         X = self._encode_few(rows) if len(rows) <= FEW else encode_rows(self.manifest.encoding, rows)
         outside = [self._out_of_range(row) for row in rows]
         outputs = self.outputs(X)
@@ -85,76 +89,61 @@ class Predictor:
         shares = zip(rows, outputs.tolist(), outside, factors, strict=True)
         return [self._level(*one, generation) for one in shares]
 
-    def answer_columns(self, columns: Columns, *, generation: int) -> list[Answer]:
+    def answer_columns(self, columns: Columns, *, generation: int) -> AnswerColumn:
         """What `answer` says of rows that stand in columns, to the last bit: looked through and computed by column, and
         by row only where there is more to say than a number or a level."""
-        n = len(next(iter(columns.values())))
-        columns = {name: columns[name] if name in columns else [None] * n for name in self._read}
+        n = len(next(iter(columns.values()))[-1])
+        columns = {name: columns[name] if name in columns else self._column(name, [None] * n) for name in self._read}
         numbered = number_cells(self.manifest.encoding, columns)
         X = encode_columns(self.manifest.encoding, n, *numbered)
         outputs = self.outputs(X)
         value = self.manifest.target.kind == "value"
-        said = (
-            self._values(columns, outputs[:, 0], generation)
-            if value
-            else self._levels_said(columns, outputs, generation)
-        )
+        others: dict[int, Answer] = {}
         for place in np.flatnonzero(self._special(numbered, X)).tolist():
-            row = {name: columns[name][place] for name in self._read}
+            row = {name: column.take([place]).cells()[0] for name, column in columns.items()}
             outside = self._out_of_range(row)
-            said[place] = (
+            others[place] = (
                 self._value(row, float(outputs[place, 0]), outside, (), generation)
                 if value
                 else self._level(row, outputs[place].tolist(), outside, (), generation)
             )
-        return said
+        naive = self._naive(columns, n)
+        said = (
+            self._values(outputs[:, 0], naive, generation) if value else self._levels_said(outputs, naive, generation)
+        )
+        return said._replace(others=others)
 
-    def _values(self, columns: Columns, values: Floats, generation: int) -> list[Answer]:
+    def _values(self, values: Floats, naive: Column, generation: int) -> AnswerColumn:
         """`_value` of rows in which nothing is missing that counts, and nothing unlike training."""
-        target, coverage, width = self.manifest.target.name, self.manifest.coverage, self.manifest.half_width
+        width = self.manifest.half_width
+        said = AnswerColumn(self.manifest.target.name, self.version, generation, Numbers(values), naive)
         if width is None:
-            intervals: Sequence[tuple[float, float] | None] = [None] * len(values)
-            coverage = None
-        else:
-            low, high = (np.minimum(np.maximum(values + by, self._minimum), self._maximum) for by in (-width, width))
-            intervals = list(zip(low.tolist(), high.tolist(), strict=True))
-        return [
-            Answer(
-                target=target,
-                value=value,
-                naive=naive,
-                model=self.version,
-                generation=generation,
-                interval=interval,
-                coverage=coverage,
-            )
-            for value, naive, interval in zip(
-                values.tolist(), self._naive(columns, len(values)), intervals, strict=True
-            )
-        ]
+            return said
+        low, high = (np.minimum(np.maximum(values + by, self._minimum), self._maximum) for by in (-width, width))
+        return said._replace(low=Numbers(low), high=Numbers(high), coverage=self.manifest.coverage)
 
-    def _levels_said(self, columns: Columns, outputs: Floats, generation: int) -> list[Answer]:
+    def _levels_said(self, outputs: Floats, naive: Column, generation: int) -> AnswerColumn:
         """`_level` of rows in which nothing is missing that counts, and nothing unlike training."""
-        target, levels = self.manifest.target.name, self.manifest.target.levels
-        best = outputs.argmax(axis=1).tolist()
-        return [
-            Answer(
-                target=target,
-                value=levels[place],
-                naive=naive,
-                model=self.version,
-                generation=generation,
-                probabilities=dict(zip(levels, shares, strict=True)),
-            )
-            for place, naive, shares in zip(best, self._naive(columns, len(best)), outputs.tolist(), strict=True)
-        ]
+        levels = self.manifest.target.levels
+        said = Levels(levels, outputs.argmax(axis=1).astype(np.uint32))
+        shares = {level: Numbers(outputs[:, place]) for place, level in enumerate(levels)}
+        return AnswerColumn(self.manifest.target.name, self.version, generation, said, naive, shares=shares)
 
-    def _naive(self, columns: Columns, n: int) -> list[float | str]:
+    def _column(self, name: str, cells: Sequence[Cell]) -> Column:
+        numeric = name in self._numeric or not any(isinstance(cell, str) for cell in cells)
+        return Numbers.of(cells) if numeric and name not in self._categorical else Levels.of(cells)
+
+    def _naive(self, columns: Columns, n: int) -> Column:
         """What the naive rule says of each row."""
         rule = self.manifest.naive
         if rule.column is None:
-            return [rule.constant] * n
-        return [rule.constant if cell is None else cell for cell in columns[rule.column]]
+            return Levels((rule.constant,), np.zeros(n, dtype=np.uint8))
+        column = columns[rule.column]
+        if isinstance(column, Levels):
+            return Levels(tuple([rule.constant if name is None else name for name in column.names]), column.codes)
+        if isinstance(rule.constant, str):
+            return Levels.of([rule.constant if cell is None else cell for cell in column.cells()])
+        return Numbers(np.where(np.isnan(column.values), rule.constant, column.values))
 
     def _alone(self, row: Row, generation: int) -> Answer:
         """The very answer that a row has among others; an operation on a whole array costs as much as the graph."""

@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from database.layout import PackedPredictions, check_answers, json_texts, micros, object_texts
+from database.packed import Common, PackedPredictions
 from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
@@ -30,6 +30,7 @@ CACHED = 1_000
 scoring them together costs less than looking."""
 
 ENCODER = msgspec.msgpack.Encoder()
+T = TypeVar("T")
 Rows = Sequence[Mapping[str, Cell]]
 Ask = Callable[[Predictor, int, int], list[Answer]]
 """What a predictor says of certain rows, with this generation and at most so many factors."""
@@ -226,15 +227,27 @@ def _about(rows: Rows) -> Ask:
 
 
 def _ask(lane: _Lane, ask: Ask, explain: int) -> list[tuple[Answer, ...]]:
+    return list(
+        zip(*_hear(lane, lambda seat, heard: ask(*seat[:2], 0 if heard else explain), _all_finite), strict=True)
+    )
+
+
+def _all_finite(answers: Sequence[Answer]) -> bool:
+    return all(isinstance(one.value, str) or one.value is None or math.isfinite(one.value) for one in answers)
+
+
+def _hear(lane: _Lane, ask: Callable[[_Seat, bool], T], trusted: Callable[[T], bool]) -> list[T]:
+    """What those say who answer, then what those say who are only heard. ask: a seat, and whether it is only heard.
+    trusted: whether a challenger may say this."""
     said = []
     for seat in lane.answering:
-        given = None if seat.instead is None else _try(seat, ask, explain)
+        given = None if seat.instead is None else _try(seat, lambda one: ask(one, False), trusted)
         if given is None:
-            champion = seat.instead or seat.predictor
-            given = ask(champion, seat.generation, explain)
+            champion = seat if seat.instead is None else _Seat(seat.instead, seat.generation)
+            given = ask(champion, False)
         said.append(given)
-    said += [heard for seat in lane.heard if (heard := _try(seat, ask, 0)) is not None]
-    return list(zip(*said, strict=True))
+    heard = (_try(seat, lambda one: ask(one, True), trusted) for seat in lane.heard)
+    return [*said, *(one for one in heard if one is not None)]
 
 
 def _said_alone(cache: AnswerCache, lane: _Lane, row: ValidRow, prefix: bytes, explain: int) -> tuple[Answer, ...]:
@@ -246,14 +259,14 @@ def _said_alone(cache: AnswerCache, lane: _Lane, row: ValidRow, prefix: bytes, e
     return found
 
 
-def _try(seat: _Seat, ask: Ask, explain: int) -> list[Answer] | None:
+def _try(seat: _Seat, ask: Callable[[_Seat], T], trusted: Callable[[T], bool]) -> T | None:
     """What a challenger says; None where it fails, whatever went wrong: nobody's answer may suffer from a trial."""
     try:
-        given = ask(seat.predictor, seat.generation, explain)
+        given = ask(seat)
     except Exception as error:  # its text may hold a student's values
         why = type(error).__name__
     else:
-        if all(isinstance(one.value, str) or one.value is None or math.isfinite(one.value) for one in given):
+        if trusted(given):
             return given
         why = "it answered with no number"
     log.warning("a challenger failed", extra={"fields": {"version": seat.predictor.version, "why": why}})
@@ -263,29 +276,22 @@ def _try(seat: _Seat, ask: Ask, explain: int) -> list[Answer] | None:
 def _score_columns(
     schema: DomainSchema, rows: ColumnRows, lane: _Lane, source: str, actor: str | None
 ) -> PackedPredictions:
-    """Predictions of rows that one lane answers, in the form in which they are kept: no record is made for a row, and
-    its answers are written once, for the log and for whoever asked."""
-    n, places = len(rows), len(lane.answering)
-    said = _ask(lane, lambda predictor, generation, _: predictor.answer_columns(rows.inputs, generation=generation), 0)
-    ids = new_ids(n)
-    check_answers(zip(ids, said, strict=True))
-    nobody: Sequence[str | None] = [None] * n
-    shadow = json_texts([one[places:] for one in said]) if len(said[0]) > places else [""] * n
+    """Predictions of rows that one lane answers, by column: no record is made for a row."""
+    said = _hear(
+        lane,
+        lambda seat, _: seat.predictor.answer_columns(rows.inputs, generation=seat.generation),
+        lambda column: column.faulty() is None,
+    )
+    answering = len(lane.answering)
     return PackedPredictions(
-        {
-            "id": ids,
-            "domain": [schema.name] * n,
-            "moment": [rows.moment] * n,
-            "inputs": object_texts(rows.inputs),
-            "answers": json_texts([one[:places] for one in said] if len(said[0]) > places else said),
-            "source": [source] * n,
-            "at": [micros(now())] * n,
-            "student": rows.students or nobody,
-            "group": rows.groups or nobody,
-            "period": rows.periods or nobody,
-            "actor": [actor] * n,
-            "shadow": shadow,
-        }
+        Common(schema.name, rows.moment, source, now(), actor),
+        new_ids(len(rows)),
+        rows.inputs,
+        said[:answering],
+        said[answering:],
+        students=rows.students,
+        groups=rows.groups,
+        periods=rows.periods,
     )
 
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from preprocessing import rules
-from preprocessing.columns import ColumnRows
+from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.pii import pseudonym
 from preprocessing.request import row_type
 from preprocessing.rows import Cell, ValidRow, read_placing, validate_rows
@@ -32,7 +33,7 @@ SPARE = 20  # fields of a row that nobody asked for
 BYTE = re.compile(r"\(byte (\d+)\)")
 FEW = 50  # rows of a body up to which each by itself is sooner than a look at every column
 Values = tuple[Any, ...]
-Column = Sequence[Any]
+Cells = list[Any]
 
 
 class MalformedBody(ValueError):
@@ -58,6 +59,7 @@ class RowReader:
         columns = [*names, *schema.context_names]
         self._open = [(place, feature) for place, feature in enumerate(schema.features) if feature.open]
         self._features, self._width = len(names), len(columns)
+        self._numeric = [feature.kind == "numeric" for feature in schema.features]
         self._unplaced = (None,) * (len(columns) - len(names))
         self._student = columns.index(schema.student.name) if schema.student else None
         self._group = [columns.index(name) for name in schema.group]
@@ -129,7 +131,7 @@ class RowReader:
         """
         number = self._number(moment)
         if len(structs) > FEW:
-            table = _Table(structs, self._may_be_absent)
+            table = _Table(structs, self._numeric, self._may_be_absent)
             found = self._by_column(table, number)
             if found and (body.count(b":") == around + table.keys or not given_twice(_texts(body, lines))):
                 return found
@@ -154,12 +156,13 @@ class RowReader:
         at = self._moments[number]
         if not at.names or (at.number and any(table.missing.get(place) for place in at.needed)):
             return None
-        inputs = dict(zip(at.names, at.inputs(tuple(table.columns)), strict=True))
-        if not self._grouped_by_inputs and all(
-            table.missing.get(place) == table.rows for place in range(self._features, len(table.columns))
-        ):
+        inputs = dict(zip(at.names, at.inputs(tuple(table.inputs)), strict=True))
+        placing = range(self._features, self._width)
+        if not self._grouped_by_inputs and all(table.missing.get(place) == table.rows for place in placing):
             return ColumnRows(at.name, inputs)
-        places = [self._place(values) for values in zip(*table.columns, strict=True)]
+        asked = {*placing, *self._group, self._period}
+        cells = [table.cells(place) if place in asked else repeat(None, table.rows) for place in range(self._width)]
+        places = [self._place(values) for values in zip(*cells, strict=True)]
         if None in places:
             return None
         students, groups, periods = zip(*places, strict=True)
@@ -168,14 +171,14 @@ class RowReader:
     def _read_levels(self, table: "_Table") -> bool:
         """Whether the open columns of a table hold levels, spelled as the domain spells them afterwards."""
         for place, feature in self._open:
-            column = table.columns[place]
-            spelled: dict[Cell, Cell] = {}
-            for value in set(column) - {None, *feature.levels}:
-                spelled[value], _ = rules.read_level(feature, value, exact=True)
-                if spelled[value] is None:
-                    return False
-            if spelled:
-                table.columns[place] = [spelled.get(value, value) for value in column]
+            column = table.inputs[place]
+            spelled: dict[Cell, Cell] = {level: level for level in (None, *feature.levels)}
+            for name in column.names:
+                if name not in spelled:
+                    spelled[name], _ = rules.read_level(feature, name, exact=True)
+                    if spelled[name] is None:
+                        return False
+            table.inputs[place] = Levels(tuple([spelled[name] for name in column.names]), column.codes)
         return True
 
     def _latest_of_all(self, table: "_Table") -> int | None:
@@ -251,20 +254,33 @@ class RowReader:
 
 
 class _Table:
-    """Decoded rows by column. missing: how many cells a column lacks, where it may lack any. keys: given in all."""
+    """Decoded rows by column. inputs: of every feature. missing: how many cells a column lacks, where it may lack any.
+    keys: given in all."""
 
-    def __init__(self, structs: Sequence[msgspec.Struct], may_be_absent: Sequence[int]) -> None:
+    def __init__(
+        self, structs: Sequence[msgspec.Struct], numeric: Sequence[bool], may_be_absent: Sequence[int]
+    ) -> None:
+        cells = list(chain.from_iterable(map(msgspec.structs.astuple, structs)))
         self.rows = len(structs)
-        self.columns: list[Column] = list(zip(*map(msgspec.structs.astuple, structs), strict=True))
-        self.keys = self.rows * len(self.columns)
+        self.keys = len(cells)
         self.missing: dict[int, int] = {}
+        columns = [cells[place :: len(cells) // self.rows] for place in range(len(cells) // self.rows)]
         for place in may_be_absent:
-            column = self.columns[place]
-            absent = column.count(UNSET)
+            absent = columns[place].count(UNSET)
             if absent:
                 self.keys -= absent
-                self.columns[place] = [None] * absent if absent == self.rows else _without_unset(column)
-            self.missing[place] = self.columns[place].count(None)
+                columns[place] = [None if cell is UNSET else cell for cell in columns[place]]
+            self.missing[place] = columns[place].count(None)
+        self.inputs: list[Any] = [
+            Numbers.of(column) if number else Levels.of(column)
+            for column, number in zip(columns, numeric, strict=False)  # behind the features stands what places a row
+        ]
+        self._placing = columns[len(numeric) :]
+
+    def cells(self, place: int) -> Cells:
+        """The cells of a column."""
+        behind = place - len(self.inputs)
+        return self._placing[behind] if behind >= 0 else self.inputs[place].cells()
 
 
 class _Moment:
@@ -291,7 +307,7 @@ def _getter(places: list[int]) -> Callable[[Values], Values]:
     return itemgetter(*places)
 
 
-def _without_unset(values: Column) -> Values:
+def _without_unset(values: Values) -> Values:
     return tuple([None if value is UNSET else value for value in values])
 
 

@@ -3,20 +3,83 @@
 Whoever wants a row by itself gets it made. It reads no body and checks nothing.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from preprocessing.rows import Cell, ValidRow
 
+CODES = 256  # levels that a byte tells apart
+
+
+class Numbers(NamedTuple):
+    """A column of numbers. values: (n,) float64, NaN where one is missing."""
+
+    values: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell]) -> "Numbers":
+        """The column of cells that are numbers or None.
+
+        >>> Numbers.of([1.0, None]).cells()
+        [1.0, None]
+        """
+        return cls(np.array(cells, dtype=np.float64))
+
+    def take(self, places: "slice | Sequence[int]") -> "Numbers":
+        """The rows at `places`."""
+        return Numbers(self.values[places])
+
+    def cells(self) -> list[Any]:
+        """Every number, None where it is missing."""
+        cells: list[Any] = self.values.tolist()
+        for place in np.flatnonzero(np.isnan(self.values)).tolist():
+            cells[place] = None
+        return cells
+
+
+class Levels(NamedTuple):
+    """A column of texts. names: those there are, None among them where one is missing. codes: (n,) places in `names`,
+    a byte each where that is enough."""
+
+    names: tuple[Any, ...]
+    codes: NDArray[np.uint8] | NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, cells: Sequence[Any]) -> "Levels":
+        """The column of these cells.
+
+        >>> Levels.of(["a", None, "a"]).cells()
+        ['a', None, 'a']
+        """
+        names = tuple(set(cells))
+        place_of = {name: place for place, name in enumerate(names)}.__getitem__
+        if len(names) <= CODES:
+            return cls(names, np.frombuffer(bytes(map(place_of, cells)), np.uint8))
+        return cls(names, np.fromiter(map(place_of, cells), np.uint32, len(cells)))
+
+    def take(self, places: "slice | Sequence[int]") -> "Levels":
+        """The rows at `places`."""
+        return Levels(self.names, self.codes[places])
+
+    def cells(self) -> list[Any]:
+        """Every text, None where it is missing."""
+        return [self.names[code] for code in self.codes.tolist()]
+
+
+Column = Numbers | Levels
+
 
 class ColumnRows(Sequence[ValidRow]):
-    """Rows, numbered from 1. inputs: feature name to its values, of every feature known at `moment`, in schema order.
-    students, groups, periods: of each row; None where no row has one."""
+    """Rows, numbered from 1. inputs: the column of every feature known at `moment`, in schema order. students, groups,
+    periods: of each row; None where no row has one."""
 
     def __init__(
         self,
         moment: str,
-        inputs: Mapping[str, Sequence[Cell]],
+        inputs: Mapping[str, Column],
         *,
         students: Sequence[str | None] | None = None,
         groups: Sequence[str | None] | None = None,
@@ -27,24 +90,31 @@ class ColumnRows(Sequence[ValidRow]):
         self.students = students
         self.groups = groups
         self.periods = periods
-        self._size = len(next(iter(inputs.values())))
+        self._size = len(next(iter(inputs.values()))[-1])
 
     def __len__(self) -> int:
         return self._size
+
+    def __iter__(self) -> Iterator[ValidRow]:
+        yield from self[:]
 
     @overload
     def __getitem__(self, place: int) -> ValidRow: ...
     @overload
     def __getitem__(self, place: slice) -> list[ValidRow]: ...
     def __getitem__(self, place: int | slice) -> ValidRow | list[ValidRow]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(self._size)[place]]
-        number = range(self._size)[place]
-        return ValidRow(
-            row=number + 1,
-            inputs={name: column[number] for name, column in self.inputs.items()},
-            moment=self.moment,
-            student=self.students[number] if self.students else None,
-            group=self.groups[number] if self.groups else None,
-            period=self.periods[number] if self.periods else None,
-        )
+        if not isinstance(place, slice):
+            number = range(self._size)[place]
+            return self[number : number + 1][0]
+        rows = zip(*[column.take(place).cells() for column in self.inputs.values()], strict=True)
+        return [
+            ValidRow(
+                row=number + 1,
+                inputs=dict(zip(self.inputs, cells, strict=True)),
+                moment=self.moment,
+                student=self.students[number] if self.students else None,
+                group=self.groups[number] if self.groups else None,
+                period=self.periods[number] if self.periods else None,
+            )
+            for number, cells in zip(range(self._size)[place], rows, strict=True)
+        ]

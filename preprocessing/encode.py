@@ -4,12 +4,13 @@ An encoding is plain data. It never looks at a target, and it needs no polars or
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from preprocessing.columns import Column, Levels, Numbers
 from preprocessing.schema import Feature
 
 if TYPE_CHECKING:
@@ -106,23 +107,23 @@ def _level_numbers(part: CategoricalPart, frame: "pl.DataFrame") -> NDArray[np.i
 
 def encode_rows(encoding: Encoding, rows: Sequence[Mapping[str, Cell]]) -> NDArray[np.float32]:
     """The `rows` (column name to value) as (n, width) float32; needs numpy alone."""
-    parts: tuple[NumericPart | CategoricalPart, ...] = (*encoding.numeric, *encoding.categorical)
-    cells = {part.name: [row.get(part.name) for row in rows] for part in parts}
-    return encode_columns(encoding, len(rows), *number_cells(encoding, cells))
+    columns: dict[str, Column] = {}
+    for part in encoding.numeric:
+        columns[part.name] = Numbers.of([row.get(part.name) for row in rows])
+    for level_part in encoding.categorical:
+        columns[level_part.name] = Levels.of([row.get(level_part.name) for row in rows])
+    return encode_columns(encoding, len(rows), *number_cells(encoding, columns))
 
 
-def number_cells(encoding: Encoding, cells: Mapping[str, Sequence[Cell]]) -> NumberedColumns:
+def number_cells(encoding: Encoding, columns: Mapping[str, Column]) -> NumberedColumns:
     """What `encode_columns` takes, of columns of valid cells; needs numpy alone."""
-    numeric = {part.name: np.array(cells[part.name], dtype=np.float64) for part in encoding.numeric}  # None: NaN
-    codes = {}
-    for part in encoding.categorical:
-        column = cells[part.name]
-        numbers: dict[Cell, int] = {level: code for code, level in enumerate(part.levels)}
-        try:
-            codes[part.name] = np.fromiter(map(numbers.__getitem__, column), np.int32, len(column))
-        except KeyError:  # a level that is missing or unknown; to ask for that everywhere takes twice as long
-            codes[part.name] = np.array([numbers.get(cell, MISSING) for cell in column], dtype=np.int32)
-    return NumberedColumns(numeric, codes)
+    numeric = {part.name: columns[part.name].values for part in encoding.numeric}  # type: ignore[union-attr]
+    return NumberedColumns(numeric, {part.name: _codes(part, columns[part.name]) for part in encoding.categorical})
+
+
+def _codes(part: CategoricalPart, column: Column) -> NDArray[np.int32]:
+    numbers: dict[Any, int] = {level: code for code, level in enumerate(part.levels)}
+    return np.array([numbers.get(name, MISSING) for name in column.names], dtype=np.int32)[column.codes]  # type: ignore[union-attr]
 
 
 def encode_columns(

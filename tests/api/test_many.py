@@ -11,18 +11,17 @@ from msgspec.structs import replace
 
 from api.wire import say_all
 from database.append import open_appender
-from database.layout import PackedPredictions, object_texts
+from database.packed import PackedPredictions
 from database.records import Prediction
 from model.home import Home
 from preprocessing.bodies import FEW
-from preprocessing.columns import ColumnRows
+from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.request import example_row
 from preprocessing.rules import BadData
 from preprocessing.synthetic import generate
 from tests.api.serving import Server
 from tests.api.test_hot_road import READERS, SCHEMAS, by_rules, rows
 
-NAMES = st.text(st.characters(codec="utf-8", min_codepoint=32, exclude_characters='\\"'))  # that a domain may give
 DOMAINS = ["engagement", "school", "university"]
 
 
@@ -65,18 +64,6 @@ def test_a_key_given_twice_among_many_rows_is_refused() -> None:
     assert [(problem.row, problem.column) for problem in refused.value.problems] == [(61, "focus")]
 
 
-@given(
-    st.dictionaries(
-        NAMES,
-        st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), min_size=3, max_size=3),
-        min_size=1,
-    )
-)
-def test_objects_written_by_column_are_those_written_one_by_one(columns: dict[str, list[Any]]) -> None:
-    objects = [{name: column[place] for name, column in columns.items()} for place in range(3)]
-    assert [msgspec.json.decode(text) for text in object_texts(columns)] == objects
-
-
 def table(schema: Any, moment: str, n: int = 150, seed: int = 5) -> ColumnRows:
     """Rows with gaps where they may be, and values that no training row had."""
     features = schema.features_at(moment)
@@ -94,7 +81,8 @@ def table(schema: Any, moment: str, n: int = 150, seed: int = 5) -> ColumnRows:
         if feature.kind == "numeric" and feature.maximum is not None:
             inputs[feature.name][2 + place] = float(feature.maximum)
     students = [None if place % 3 else f"{place:032x}" for place in range(n)]
-    return ColumnRows(moment, inputs, students=students)
+    columns = {name: Numbers.of(cells) if name in numbers else Levels.of(cells) for name, cells in inputs.items()}
+    return ColumnRows(moment, columns, students=students)
 
 
 def same(found: Sequence[Prediction], expected: Sequence[Prediction]) -> bool:

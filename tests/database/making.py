@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
+from database.blocks import AnswerColumn
+from database.packed import Common, PackedPredictions
 from database.records import (
     Access,
     Answer,
@@ -19,7 +23,9 @@ from database.records import (
     Prediction,
     Succession,
     new_id,
+    new_ids,
 )
+from preprocessing.columns import Levels, Numbers
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -101,3 +107,32 @@ def make_document(name: str, revision: int = 1, at: datetime = NOON, **fields: A
 def make_access(at: datetime = NOON, **fields: Any) -> Access:
     plain: dict[str, Any] = {"id": new_id(), "actor": "ann", "action": "looked", "details": {"a.b": {"$c": None}}}
     return Access(at=at, **(plain | fields))
+
+
+def make_packed(n: int = 60, at: datetime = NOON, **fields: Any) -> PackedPredictions:
+    """Predictions by column: numbers of every size, gaps, texts, an answer unlike the others, a challenger's level."""
+    numbers = Numbers.of([None if place % 7 == 3 else float(place) for place in range(n)])
+    value, naive = Numbers(np.linspace(0.1, 19.9, n)), Levels(("none",), np.zeros(n, dtype=np.uint8))
+    interval = {"low": Numbers(value.values - 2.5), "high": Numbers(value.values + 2.5), "coverage": 0.9}
+    marks = AnswerColumn("G3", "a" * 64, 3, value, numbers_without_gaps(n), **interval, others={1: make_answer()})
+    shares = {"pass": Numbers(np.linspace(0, 1, n)), "fail": Numbers(1 - np.linspace(0, 1, n))}
+    grades = AnswerColumn(
+        "grade", "b" * 64, 1, Levels.of([("pass", "fail")[place % 2] for place in range(n)]), naive, shares=shares
+    )
+    plain: dict[str, Any] = {
+        "common": Common("school", "G2", "api", at, "key:x"),
+        "ids": new_ids(n),
+        "inputs": {
+            "G1": numbers,
+            "zero": Numbers.of([-0.0] * n),
+            "wide": Numbers.of([float(place * 300) for place in range(n)]),
+            "school": Levels.of([None if place % 5 == 4 else f"s{place % 3}" for place in range(n)]),
+            "town": Levels.of([f"town {place}" for place in range(n)]),
+        },
+        "answers": (marks, grades),
+    }
+    return PackedPredictions(**(plain | fields))
+
+
+def numbers_without_gaps(n: int) -> Numbers:
+    return Numbers.of([place / 3 for place in range(n)])

@@ -1,5 +1,6 @@
 """What every record store does, shown on SQLite, PostgreSQL and MongoDB's wire protocol alike."""
 
+import math
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -7,9 +8,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from database.layout import write_json
 from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, new_id, record_id
 from database.store import KINDS, Conflict, RecordStore
+from preprocessing.columns import Numbers
 from tests.database import strategies
 from tests.database.making import (
     NOON,
@@ -23,6 +27,7 @@ from tests.database.making import (
     make_event,
     make_model,
     make_outcome,
+    make_packed,
     make_prediction,
     make_row,
     make_succession,
@@ -125,6 +130,54 @@ class TestPredictions:
         given_ones = [[make_prediction() for _ in range(5)] for _ in range(8)]
         run_together([lambda part=part: store.add_predictions(part) for part in given_ones])
         assert store.count_predictions("school") == 40
+
+
+class TestPredictionsByColumn:
+    def test_come_back_as_those_one_by_one(self, store: RecordStore) -> None:
+        students = [f"s{place // 2}" if place % 3 else None for place in range(1_100)]
+        packed = make_packed(1_100, students=students, groups=["A", None] * 550)
+        store.add_predictions(packed)
+        store.add_predictions([single := make_prediction(after(1), student="s5")])
+        assert store.prediction(packed.ids[1_099]) == packed[1_099]
+        assert store.predictions("school") == [single, *packed[::-1]]
+        assert store.predictions("school", limit=3) == [single, packed[1_099], packed[1_098]]
+        assert store.predictions("school", student="s5") == [single, packed[11], packed[10]]
+        assert store.predictions("school", groups=["A"], limit=2) == [packed[1_098], packed[1_096]]
+        assert store.count_predictions("school") == 1_101
+
+    def test_given_twice_are_left_as_they_are(self, store: RecordStore) -> None:
+        store.add_predictions(packed := make_packed())
+        store.add_predictions(packed)
+        store.add_predictions([replace(packed[3], actor="eve")])
+        assert store.predictions("school") == packed[::-1]
+
+    def test_keep_what_challengers_said(self, store: RecordStore) -> None:
+        shadow = make_packed().answers
+        store.add_predictions(packed := make_packed(shadow=shadow))
+        assert store.prediction(packed.ids[1]) == packed[1]
+        assert [answer.target for answer in packed[1].shadow] == ["G3", "grade"]
+
+    def test_are_matched_by_id_and_by_student(self, store: RecordStore) -> None:
+        store.add_predictions(packed := make_packed(students=["a", "b"] * 30))
+        outcomes = [make_outcome(prediction=packed.ids[4]), make_outcome(14.0, student="b")]
+        store.add_outcomes(outcomes)
+        found = {(one.id, outcome.value) for one, outcome in store.matched("school", "G3")}
+        assert (packed.ids[4], 13.0) in found
+        assert all((one.id, 14.0) in found for one in packed if one.student == "b") or (packed.ids[59], 14.0) in found
+
+    def test_are_exported_and_loaded_as_those_one_by_one(self, store: RecordStore) -> None:
+        store.add_predictions(packed := make_packed(students=["a", "b"] * 30))
+        exported = store.export("predictions")
+        assert [document for _, document in exported] == [write_json(one) for one in packed]
+        assert store.export("predictions", after=packed.ids[1], limit=2) == exported[2:4]
+        changed = replace(packed[7], actor="ann", inputs={"G1": 1.0})
+        store.load("predictions", [(changed.id, write_json(changed))])
+        assert store.predictions("school") == [*packed[:7:-1], changed, *packed[6::-1]]
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_with_an_answer_that_is_no_number_are_refused(self, value: float) -> None:
+        with pytest.raises(ValueError, match="G3"):
+            make_packed(answers=[make_packed().answers[0]._replace(value=Numbers.of([1.0] * 59 + [value]))])
 
 
 class TestOutcomes:

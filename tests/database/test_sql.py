@@ -14,12 +14,21 @@ from alembic.command import downgrade, upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from msgspec.structs import replace
 
 import database.migrations
 from database.append import open_appender
 from database.store import Durability, RecordStore, StoreUnavailable, open_store
 from database.tables import HEAD, METADATA
-from tests.database.making import NOON, make_access, make_answer, make_document, make_outcome, make_prediction
+from tests.database.making import (
+    NOON,
+    make_access,
+    make_answer,
+    make_document,
+    make_outcome,
+    make_packed,
+    make_prediction,
+)
 
 MIGRATIONS = Path(database.migrations.__file__).parent
 
@@ -179,9 +188,13 @@ def test_the_tables_go_back_to_the_first_and_forth_again_without_losing_a_predic
     url = str(request.getfixturevalue(f"{kind}_url"))
     store = opened(url)
     store.add_predictions([make_prediction(id="one", actor="ann", shadow=(make_answer(value=9.0),))])
+    store.add_predictions(packed := make_packed(600))
     store.close()
+    migrate_to(url, "0002")
+    assert opened(url).predictions("school", actor="key:x") == packed[::-1]
     migrate_to(url, "0001")
     assert opened(url).prediction("one") == make_prediction(id="one")
+    assert opened(url).prediction(packed.ids[599]) == replace(packed[599], actor=None)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

@@ -19,7 +19,7 @@ from model.registry import collect_garbage, install, rollback
 from model.service import PredictionService
 from model.trial import NoSuchTrial, Trial, TrialRefused, find_trial, start_trial, stop_trial, trials
 from model.trial_report import report_trial
-from preprocessing.columns import ColumnRows
+from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.rows import ValidRow
 from tests.model.registry_making import KEYS, keep, make_bundle, put
 from tests.training.making import MARK, SCHEMA
@@ -178,7 +178,8 @@ def test_a_split_answers_each_student_with_one_model_and_those_without_a_key_wit
 def test_rows_that_come_by_column_are_tried_on_as_those_that_come_one_by_one(home: Home, mode: Any) -> None:
     begin(home, mode)
     rows = students(80)
-    columns = {name: [one.inputs[name] for one in rows] for name in rows[0].inputs}
+    kinds = {feature.name: Numbers if feature.kind == "numeric" else Levels for feature in SCHEMA.features}
+    columns = {name: kinds[name].of([one.inputs[name] for one in rows]) for name in rows[0].inputs}
     table = ColumnRows("start", columns, students=[one.student for one in rows])
     asked = service(home)
     found, expected = asked.answer(SCHEMA, table, source="test"), asked.answer(SCHEMA, rows, source="test")

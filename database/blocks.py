@@ -1,0 +1,245 @@
+"""What many predictions of one batch were asked and answered, by column, and as blocks of bytes that a store keeps.
+
+It knows no database, and nothing of who asked or when: a row of each prediction says so.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from database.packed import PackedPredictions
+from database.records import Answer, Cell
+from preprocessing.columns import CODES, Column, Levels, Numbers
+
+BLOCK = 500
+"""Predictions of one block: one is read by reading its block, which of the widest domain takes 40 KB."""
+
+KINDS = ("<i1", "<i2", "<f4")
+"""In what numbers may be kept: the first that gives each of a column back to the last bit, or else eight bytes."""
+
+NOTHING: Mapping[int, Answer] = MappingProxyType({})
+Said = tuple[Answer, ...]
+
+
+class AnswerColumn(NamedTuple):
+    """What one model said of many rows: an `Answer` of each, by column where rows differ.
+
+    low, high: the interval. shares: probabilities, by level. others: answers about which there is more to say, by row.
+    """
+
+    target: str
+    model: str
+    generation: int
+    value: Column
+    naive: Column
+    low: Numbers | None = None
+    high: Numbers | None = None
+    coverage: float | None = None
+    shares: Mapping[str, Numbers] | None = None
+    others: Mapping[int, Answer] = NOTHING
+
+    def take(self, places: Sequence[int]) -> "AnswerColumn":
+        """The rows at `places`."""
+        return self._replace(
+            value=self.value.take(places),
+            naive=self.naive.take(places),
+            low=None if self.low is None else self.low.take(places),
+            high=None if self.high is None else self.high.take(places),
+            shares=None if self.shares is None else {name: one.take(places) for name, one in self.shares.items()},
+            others={new: self.others[old] for new, old in enumerate(places) if old in self.others},
+        )
+
+    def answers(self) -> list[Answer]:
+        """A record for each row."""
+        said = [
+            Answer(
+                target=self.target,
+                value=value,
+                naive=naive,
+                model=self.model,
+                generation=self.generation,
+                interval=interval,
+                coverage=self.coverage,
+                probabilities=shares,
+            )
+            for value, naive, interval, shares in zip(
+                self.value.cells(), self.naive.cells(), self._intervals(), self._shares(), strict=False
+            )
+        ]
+        for place, answer in self.others.items():
+            said[place] = answer
+        return said
+
+    def _intervals(self) -> Iterator[tuple[float, float] | None]:
+        if self.low is None or self.high is None:
+            return repeat(None)
+        return zip(self.low.values.tolist(), self.high.values.tolist(), strict=True)
+
+    def _shares(self) -> Iterator[dict[str, float] | None]:
+        if self.shares is None:
+            return repeat(None)
+        rows = zip(*[share.values.tolist() for share in self.shares.values()], strict=True)
+        return (dict(zip(self.shares, row, strict=True)) for row in rows)
+
+    def faulty(self) -> int | None:
+        """The first row whose answer is no number where it should be one."""
+        columns = [column.values for column in (self.value, self.naive) if isinstance(column, Numbers)]
+        wrong = {place for values in columns for place in np.flatnonzero(~np.isfinite(values)).tolist()}
+        wrong -= self.others.keys()
+        wrong |= {place for place, answer in self.others.items() if not _is_finite(answer)}
+        return min(wrong, default=None)
+
+
+def _is_finite(answer: Answer) -> bool:
+    return not any(isinstance(value, float) and value - value != 0 for value in (answer.value, answer.naive))
+
+
+def rows_at(
+    inputs: Mapping[str, Column],
+    answers: Sequence[AnswerColumn],
+    shadow: Sequence[AnswerColumn],
+    places: Sequence[int],
+) -> list[tuple[dict[str, Cell], Said, Said]]:
+    """The inputs, the answers and what was only heard of the rows at `places`."""
+    cells = zip(*[column.take(places).cells() for column in inputs.values()], strict=True)
+    said = [list(zip(*[one.take(places).answers() for one in columns], strict=True)) for columns in (answers, shadow)]
+    heard = said[1] or [()] * len(places)
+    return [
+        (dict(zip(inputs, row, strict=True)), given, only)
+        for row, given, only in zip(cells, said[0], heard, strict=True)
+    ]
+
+
+# Blocks -------------------------------------------------------------------------------------------------------------
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    """A column as bytes. kind: of its numbers. names: of the levels that they stand for."""
+
+    kind: str
+    data: bytes
+    names: tuple[Cell, ...] | None = None
+
+
+class _KeptAnswers(msgspec.Struct, frozen=True, array_like=True):
+    """An `AnswerColumn` as bytes."""
+
+    target: str
+    model: str
+    generation: int
+    value: _Kept
+    naive: _Kept
+    low: _Kept | None
+    high: _Kept | None
+    coverage: float | None
+    shares: dict[str, _Kept] | None
+    others: dict[int, Answer]
+
+
+class _Block(msgspec.Struct, frozen=True, array_like=True):
+    inputs: dict[str, _Kept]
+    answers: tuple[_KeptAnswers, ...]
+    shadow: tuple[_KeptAnswers, ...]
+
+
+ENCODER = msgspec.msgpack.Encoder()
+DECODER = msgspec.msgpack.Decoder(_Block)
+
+
+class _Packing:
+    """A column in its smallest form, to be cut into blocks."""
+
+    def __init__(self, column: Column) -> None:
+        self._names = column.names if isinstance(column, Levels) else None
+        self._numbers: NDArray[Any] = column.codes if isinstance(column, Levels) else _smallest(column.values)
+
+    def cut(self, places: range) -> _Kept:
+        names, numbers = self._names, self._numbers[places.start : places.stop]
+        if names is not None and len(names) > CODES:  # a block is not to hold the names of all others
+            names, numbers = Levels.of([names[code] for code in numbers.tolist()])
+        return _Kept(numbers.dtype.str, numbers.tobytes(), names)
+
+
+class _PackingAnswers:
+    """An `AnswerColumn` in its smallest form, to be cut into blocks."""
+
+    def __init__(self, column: AnswerColumn) -> None:
+        self._column = column
+        self._value, self._naive = _Packing(column.value), _Packing(column.naive)
+        self._low, self._high = (None if one is None else _Packing(one) for one in (column.low, column.high))
+        self._shares = None if column.shares is None else {name: _Packing(one) for name, one in column.shares.items()}
+
+    def cut(self, places: range) -> _KeptAnswers:
+        column = self._column
+        return _KeptAnswers(
+            target=column.target,
+            model=column.model,
+            generation=column.generation,
+            value=self._value.cut(places),
+            naive=self._naive.cut(places),
+            low=None if self._low is None else self._low.cut(places),
+            high=None if self._high is None else self._high.cut(places),
+            coverage=column.coverage,
+            shares=None if self._shares is None else {name: one.cut(places) for name, one in self._shares.items()},
+            others={place - places.start: one for place, one in column.others.items() if place in places},
+        )
+
+
+def _smallest(values: NDArray[np.float64]) -> NDArray[Any]:
+    exact = values.tobytes()
+    with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is kept in another kind
+        for kind in KINDS:
+            small = values.astype(kind)
+            if small.astype("<f8").tobytes() == exact:
+                return small
+    return values.astype("<f8", copy=False)
+
+
+def write_blocks(predictions: PackedPredictions) -> Iterator[tuple[range, bytes]]:
+    """The inputs and answers of predictions as blocks, each with the places of its rows."""
+    inputs = {name: _Packing(column) for name, column in predictions.inputs.items()}
+    answers = [_PackingAnswers(column) for column in predictions.answers]
+    shadow = [_PackingAnswers(column) for column in predictions.shadow]
+    for start in range(0, len(predictions), BLOCK):
+        places = range(start, min(start + BLOCK, len(predictions)))
+        block = _Block(
+            {name: column.cut(places) for name, column in inputs.items()},
+            tuple([column.cut(places) for column in answers]),
+            tuple([column.cut(places) for column in shadow]),
+        )
+        yield places, ENCODER.encode(block)
+
+
+def read_block(block: bytes, places: Sequence[int]) -> list[tuple[dict[str, Cell], Said, Said]]:
+    """The inputs, the answers and what was only heard of the rows at `places` of a block."""
+    kept = DECODER.decode(block)
+    inputs = {name: _open(column) for name, column in kept.inputs.items()}
+    return rows_at(inputs, [_opened(one) for one in kept.answers], [_opened(one) for one in kept.shadow], places)
+
+
+def _opened(kept: _KeptAnswers) -> AnswerColumn:
+    return AnswerColumn(
+        target=kept.target,
+        model=kept.model,
+        generation=kept.generation,
+        value=_open(kept.value),
+        naive=_open(kept.naive),
+        low=None if kept.low is None else _numbers(kept.low),
+        high=None if kept.high is None else _numbers(kept.high),
+        coverage=kept.coverage,
+        shares=None if kept.shares is None else {name: _numbers(one) for name, one in kept.shares.items()},
+        others=kept.others,
+    )
+
+
+def _open(kept: _Kept) -> Column:
+    return _numbers(kept) if kept.names is None else Levels(kept.names, np.frombuffer(kept.data, kept.kind))
+
+
+def _numbers(kept: _Kept) -> Numbers:
+    return Numbers(np.frombuffer(kept.data, kept.kind).astype(np.float64))

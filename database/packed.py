@@ -1,0 +1,98 @@
+"""Predictions of one batch by column: as they are made, answered and kept, without a record for each.
+
+Whoever wants one by itself gets it made. How columns lie in a database is `database.blocks`' word; this loads no numpy,
+so that whoever only opens a store needs none.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, overload
+
+from database.records import Answer, Prediction
+
+if TYPE_CHECKING:
+    from database.blocks import AnswerColumn
+    from preprocessing.columns import Column
+
+Nobody = Sequence[str | None] | None
+
+
+class Common(NamedTuple):
+    """What all predictions of a batch have in common, as `Prediction` has it. at: aware, UTC."""
+
+    domain: str
+    moment: str
+    source: str
+    at: datetime
+    actor: str | None
+
+
+class PackedPredictions(Sequence[Prediction]):
+    """Predictions of one batch, by column. ids: ascending. answers, shadow: a column for each model.
+
+    Raises ValueError when an answer is NaN or infinite, as `database.layout.check_finite` does.
+    """
+
+    def __init__(
+        self,
+        common: Common,
+        ids: Sequence[str],
+        inputs: "Mapping[str, Column]",
+        answers: "Sequence[AnswerColumn]",
+        shadow: "Sequence[AnswerColumn]" = (),
+        *,
+        students: Nobody = None,
+        groups: Nobody = None,
+        periods: Nobody = None,
+    ) -> None:
+        self.common = common
+        self.ids = ids
+        self.inputs = inputs
+        self.answers = answers
+        self.shadow = shadow
+        self.students = students
+        self.groups = groups
+        self.periods = periods
+        for column in (*answers, *shadow):
+            if (place := column.faulty()) is not None:
+                raise ValueError(f"prediction {ids[place]}: {column.target!r} is answered with no finite number")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        yield from self[:]
+
+    @overload
+    def __getitem__(self, place: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Prediction]: ...
+    def __getitem__(self, place: int | slice) -> Prediction | list[Prediction]:
+        if not isinstance(place, slice):
+            number = range(len(self))[place]
+            return self[number : number + 1][0]
+        from database.blocks import rows_at  # whoever made these has loaded it
+
+        numbers = range(len(self))[place]
+        said = rows_at(self.inputs, self.answers, self.shadow, numbers)
+        return [
+            Prediction(
+                id=self.ids[number],
+                domain=self.common.domain,
+                moment=self.common.moment,
+                inputs=inputs,
+                answers=answers,
+                source=self.common.source,
+                at=self.common.at,
+                student=self.students[number] if self.students else None,
+                group=self.groups[number] if self.groups else None,
+                period=self.periods[number] if self.periods else None,
+                actor=self.common.actor,
+                shadow=shadow,
+            )
+            for number, (inputs, answers, shadow) in zip(numbers, said, strict=True)
+        ]
+
+    def said(self) -> list[tuple[Answer, ...]]:
+        """The answers to each row."""
+        return list(zip(*[column.answers() for column in self.answers], strict=True))

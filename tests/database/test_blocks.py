@@ -1,0 +1,41 @@
+"""Blocks give every row back to the last bit, and one row as it is among others."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from database.blocks import BLOCK, read_block, write_blocks
+from preprocessing.columns import Levels, Numbers
+from tests.database.making import make_packed
+
+NUMBERS = st.none() | st.integers(-200, 200).map(float) | st.floats(allow_nan=False, allow_infinity=False)
+LEVELS = st.none() | st.text(max_size=5)
+
+
+@given(
+    numbers=st.lists(NUMBERS, min_size=4, max_size=4),
+    levels=st.lists(LEVELS, min_size=4, max_size=4),
+    places=st.lists(st.integers(0, 3), min_size=1, max_size=5),
+)
+def test_rows_come_out_of_a_block_as_they_went_in(
+    numbers: list[float | None], levels: list[str | None], places: list[int]
+) -> None:
+    packed = make_packed(4, inputs={"a": Numbers.of(numbers), "b": Levels.of(levels)})
+    [(_, body)] = write_blocks(packed)
+    expected = [(packed[place].inputs, packed[place].answers, packed[place].shadow) for place in places]
+    assert msgspec.json.encode(read_block(body, places)) == msgspec.json.encode(expected)
+    assert [packed[place].inputs for place in range(4)] == [
+        {"a": number, "b": level} for number, level in zip(numbers, levels, strict=True)
+    ]
+
+
+def test_small_whole_numbers_take_a_byte_each_and_a_block_only_its_own_names() -> None:
+    few, many = make_packed(2 * BLOCK, inputs={"a": Numbers.of([3.0] * 2 * BLOCK)}), make_packed(2 * BLOCK)
+    sizes = [[len(body) for _, body in write_blocks(packed)] for packed in (few, many)]
+    assert all(size < BLOCK * (1 + 4 * 8 + 3 * 8) for size in sizes[0])
+    names = [{read_block(body, [0])[0][0]["town"] for _, body in write_blocks(many)}]
+    assert names == [{"town 0", f"town {BLOCK}"}]
+
+
+def test_a_batch_is_cut_into_blocks_of_one_size_and_a_rest() -> None:
+    assert [len(places) for places, _ in write_blocks(make_packed(2 * BLOCK + 1))] == [BLOCK, BLOCK, 1]
