@@ -4,6 +4,7 @@ They start when the first test asks for them. Where one cannot start, its tests 
 (environment variable CI) they fail instead, so that no run there passes by leaving them out.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -135,6 +136,28 @@ def running_mongo(replica_set: str = "tests") -> Iterator[Mongo]:
     finally:
         mongo.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folders that are made once for all processes of a run; tests copy them and never write to them.
+
+    `prepared(name, make)`: the first that asks has `make` fill it, the others wait for that.
+    """
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if hasattr(request.config, "workerinput") else base
+
+    def prepare(name: str, make: Callable[[Path], object]) -> Path:
+        folder = common / f"prepared-{name}"
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # given back with the file, however this process ends
+            if not folder.exists():
+                begun = Path(tempfile.mkdtemp(dir=common))
+                make(begun)
+                begun.rename(folder)
+        return folder
+
+    return prepare
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,22 +14,16 @@ import pytest
 
 from preprocessing.schema import load_domains
 from preprocessing.template import template
-from retraining.examples import train_examples
-from tests.api.serving import ENGAGEMENT, ROOT, SECRET, Server
+from tests.api.conftest import train_all
+from tests.api.serving import ENGAGEMENT, ROOT, Server
 
 CLIENT = [sys.executable, str(ROOT / "examples" / "client.py")]
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+def service(prepared: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A service with a champion of engagement, and an admin's key."""
-    from model.home import open_home
-
-    folder = tmp_path_factory.mktemp("examples")
-    url = f"sqlite:///{folder / 'gradewatch.db'}"
-    home = open_home(database_url=url, artifacts_dir=folder / "models", domains_dir=None, secret=SECRET.encode())
-    assert all(one.installed for one in train_examples(home, home.schemas["engagement"], folder, rows=200))
-    home.close()
+    folder = Path(shutil.copytree(prepared("service", train_all), tmp_path_factory.mktemp("examples") / "installation"))
     server = Server(folder, {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": "x7" * 20})
     try:
         server.until(lambda: server.client.get("/ready").status_code == 200)

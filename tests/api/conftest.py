@@ -21,10 +21,8 @@ def open_at(folder: Path) -> Home:
     )
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An installation with champions of three domains, trained once; copy it before changing it."""
-    folder = tmp_path_factory.mktemp("trained")
+def train_all(folder: Path) -> None:
+    """Champions of three domains, in an installation of their own."""
     home = open_at(folder)
     try:
         for domain, rows in ROWS.items():
@@ -32,7 +30,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert all(one.installed for one in done), [one.reason for one in done]
     finally:
         home.close()
-    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(prepared: Callable[..., Path]) -> Path:
+    """An installation with champions of three domains, trained once a run; copy it before changing it."""
+    return prepared("service", train_all)
 
 
 @pytest.fixture

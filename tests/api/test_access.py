@@ -118,7 +118,7 @@ class Guarded:
         return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def guarded(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("guarded") / "installation"))
     with ExitStack() as stack:
@@ -305,7 +305,7 @@ def test_a_key_with_a_limit_is_told_what_is_left_and_when_to_come_back(guarded: 
 # Tokens -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def anna(guarded: Guarded) -> str:
     """A token of a teacher."""
     guarded.user("anna", "teacher")
@@ -443,7 +443,7 @@ def test_passwords_cannot_be_tried_without_end(guarded: Guarded) -> None:
 # Another's students ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def confined(guarded: Guarded) -> str:
     """The key of a teacher of one class."""
     key = guarded.key("one-class", "teacher", domains=("university",), groups=(GROUP,))

@@ -56,10 +56,8 @@ def train_on(home: Home, name: str, folder: Path, source: str, seed: int = 3) ->
     assert all(one.model for one in trained), [one.reason for one in trained]
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a database, bundles and domain files; copied, never written to, by tests."""
-    folder = tmp_path_factory.mktemp("trained")
+def train_both(folder: Path) -> None:
+    """A database, bundles and domain files."""
     domains = folder / "domains"
     domains.mkdir()
     (domains / "workshop.toml").write_text(WORKSHOP)
@@ -68,7 +66,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_on(home, "workshop", folder, RECORDS)
     train_on(home, "medal", folder, EXAMPLES)
     home.close()
-    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(prepared: Callable[..., Path]) -> Path:
+    """An installation with champions of both domains; copied, never written to, by tests."""
+    return prepared("dashboard", train_both)
 
 
 @pytest.fixture

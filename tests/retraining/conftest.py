@@ -1,5 +1,5 @@
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,16 +24,19 @@ def open_at(folder: Path) -> Home:
     return replace(home, schemas={SCHEMA.name: SCHEMA})
 
 
-@pytest.fixture(scope="session")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a champion that learned from 120 students of a school where marks hung together otherwise."""
-    folder = tmp_path_factory.mktemp("begun")
+def begin(folder: Path) -> None:
+    """A champion that learned from 120 students of a school where marks hung together otherwise."""
     home, rows = open_at(folder), make_rows(120, seed=1, shift=3.0)
     add_batch(home.store, SCHEMA.name, rows, "labeled", name="old.csv")
     (trained,) = train_domain(home, SCHEMA, typed(rows), [MARK], actor="test")
     assert trained.installed
     home.close()
-    return folder
+
+
+@pytest.fixture(scope="session")
+def begun(prepared: Callable[..., Path]) -> Path:
+    """A folder with such a champion, trained once a run."""
+    return prepared("retraining", begin)
 
 
 @pytest.fixture

@@ -46,14 +46,16 @@ def state(home: Home) -> tuple[object, ...]:
 
 
 @pytest.fixture(scope="session")
-def promoted_folder(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def promoted_folder(begun: Path, prepared: Callable[..., Path]) -> Path:
     """The champion of before, replaced by a challenger that learned what has changed."""
-    folder = Path(shutil.copytree(begun, tmp_path_factory.mktemp("promoted") / "home"))
-    home = open_at(folder)
-    (result,) = retrain(run_of(home), [MARK], data=new_rows(), name="new.csv")
-    assert result.promoted, result.decision.reasons
-    home.close()
-    return folder
+
+    def replace_champion(folder: Path) -> None:
+        home = open_at(Path(shutil.copytree(begun, folder, dirs_exist_ok=True)))
+        (result,) = retrain(run_of(home), [MARK], data=new_rows(), name="new.csv")
+        assert result.promoted, result.decision.reasons
+        home.close()
+
+    return prepared("promoted", replace_champion)
 
 
 @pytest.fixture
