@@ -573,10 +573,11 @@ def backtest(
     """Replay past periods: what each policy would have done, beside never and always retraining. Stores nothing."""
     import msgspec
 
-    from retraining.backtest import Replay, read_history, read_strategies
     from retraining.backtest import backtest as replay_history
+    from retraining.backtest import read_history, read_strategies
     from retraining.backtest_render import render_backtest, render_page
     from retraining.champions import keys_of
+    from retraining.replay import Replay
 
     schema, strategies = _schema(domain), read_strategies(policy)
     key = keys_of(schema, [target] if target else None, [moment or schema.moments[-1]])[0]

@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from model.scores import Estimate
-from retraining.backtest import ALWAYS, NEVER, Backtest, Course, Step
+from retraining.backtest import ALWAYS, NEVER, Backtest
+from retraining.course import Course, Step
 
 WIDTH, HEIGHT, LEFT, FOOT = 640, 260, 48, 40  # of the chart, in its own units
 COLOURS = ("#6b7a8f", "#1d4ed8", "#9333ea", "#c2410c", "#047857", "#be185d", "#0e7490", "#a16207")
@@ -56,9 +57,11 @@ def _sentence(found: Backtest, course: Course) -> str:
 
 
 def _counted(course: Course) -> str:
-    done = [(course.alarms, "alarm")] if course.kind == "policy" else []
-    done += [(course.retrainings, "retraining"), (course.promotions, "new champion")]
-    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in done)
+    done = [(course.alarms, "alarm", "")] if course.kind == "policy" else []
+    done += [(course.retrainings, "retraining", "")]
+    done += [(course.trials, "challenger", " tried in shadow")] if course.trials else []
+    done += [(course.promotions, "new champion", "")]
+    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}{how}" for count, what, how in done)
 
 
 def remarks(found: Backtest) -> list[str]:
@@ -73,7 +76,7 @@ def courses_table(found: Backtest) -> Table:
     """One line a strategy, over all rows: what it did, the deciding score, and what it gained on never retraining."""
     title = f"{found.domain}, {found.target} at {found.moment}: begun with {', '.join(found.begun_with)}"
     table = Table(box=box.SIMPLE, title=Text(title))
-    for head in ("strategy", "alarms, retrained, promoted", "rows", found.main, "gained on never"):
+    for head in ("strategy", "alarms, retrained, in shadow, promoted", "rows", found.main, "gained on never"):
         table.add_column(head, justify="left" if head == "strategy" else "right", no_wrap=head == "gained on never")
     for course in found.courses:
         gain = course.gain.get(NEVER, {}).get(found.main)
@@ -93,7 +96,7 @@ def scores_table(found: Backtest) -> Table:
     return table
 
 
-COUNTS = ("alarms", "retrained", "promoted")
+COUNTS = ("alarms", "retrained", "in shadow", "promoted")
 
 
 def _course_row(found: Backtest, course: Course, names: Sequence[str]) -> list[str]:
@@ -106,7 +109,8 @@ def _counts(course: Course) -> list[str]:
     if course.kind in ("naive", "never"):
         return [""] * len(COUNTS)
     alarms = str(course.alarms) if course.kind == "policy" else ""
-    return [alarms, str(course.retrainings), str(course.promotions)]
+    trials = str(course.trials) if course.kind == "policy" else ""
+    return [alarms, str(course.retrainings), trials, str(course.promotions)]
 
 
 def signed(gain: Estimate) -> str:
@@ -119,8 +123,9 @@ def _score_names(found: Backtest) -> list[str]:
 
 
 def periods_table(found: Backtest) -> Table:
-    """The deciding score of every strategy by period; what happened after it: ! alarm, r retrained, P promoted."""
-    table = Table(box=box.SIMPLE, title=Text(f"{found.main} by period (! alarm, r retrained after it, P promoted)"))
+    """The deciding score of every strategy by period, and what happened in it and after it, as `marks` has it."""
+    what = "! alarm; after it: r retrained, s a challenger put in shadow, P promoted"
+    table = Table(box=box.SIMPLE, title=Text(f"{found.main} by period ({what})"))
     table.add_column("strategy")
     for step in found.courses[0].steps:
         table.add_column(f"{step.period}, n {step.n:,}", justify="right")
@@ -131,8 +136,9 @@ def periods_table(found: Backtest) -> Table:
 
 
 def marks(step: Step) -> str:
-    """What happened in and after a period, in three letters at most."""
-    return ("!" if step.verdict == "alarm" else "") + ("r" if step.retrained else "") + ("P" if step.promoted else "")
+    """What happened in and after a period, in a few letters."""
+    happened = {"!": step.verdict == "alarm", "r": step.retrained, "s": step.tried, "P": step.promoted}
+    return "".join(letter for letter, true in happened.items() if true)
 
 
 def reasons_table(course: Course) -> Table:
@@ -141,9 +147,17 @@ def reasons_table(course: Course) -> Table:
     for head in ("period", "drift", "what was done, and why"):
         table.add_column(head, overflow="fold")
     for step in course.steps:
-        done = "promoted" if step.promoted else "champion stayed" if step.retrained else "no retraining"
+        done = _done(step)
         table.add_row(step.period, f"{step.verdict}: {_first(step.drift)}", f"{done}: {'; '.join(step.reasons)}")
     return table
+
+
+def _done(step: Step) -> str:
+    if step.promoted:
+        return "promoted"
+    if step.tried:
+        return "champion stayed, a challenger is tried in shadow"
+    return "champion stayed" if step.retrained else "no retraining"
 
 
 def _first(text: str) -> str:

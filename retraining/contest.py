@@ -3,7 +3,7 @@
 It trains and judges; it knows no store, promotes nobody and writes nothing down.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from model.predictor import Predictor
 from model.scores import absolute_errors
 from preprocessing.schema import DomainSchema
 from preprocessing.validate import rows_of
-from retraining.holdout import Holdout
+from retraining.holdout import Holdout, among, hold_out
 from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide, refusal
 from retraining.watch import profile_for
 from training.train import NotTrainable
@@ -61,6 +61,23 @@ def judge(
     min_gain = target.min_gain if policy.min_gain is None else policy.min_gain
     evidence = collect_evidence(schema, champion, challenger, holdout)
     return decide(evidence, policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
+
+
+def judge_shadow(
+    schema: DomainSchema,
+    key: ChampionKey,
+    champion: Bundle,
+    challenger: Bundle,
+    frame: pl.DataFrame,
+    fresh: Collection[str],
+    policy: PromotionPolicy,
+) -> PromotionDecision | None:
+    """What a shadow trial came to, on those rows of an ordered typed `frame` whose ids are `fresh`, from after its
+    beginning; None while there are fewer than the policy's `trial_rows`, or all are of one cluster."""
+    holdout = among(hold_out(frame, schema, champion.rows | challenger.rows, share=1.0), fresh)
+    if holdout.judging.height < max(1, policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
+        return None
+    return judge(schema, key, champion, challenger, holdout, policy)
 
 
 def complete_rows(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey) -> pl.DataFrame:

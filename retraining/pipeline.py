@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version as library_version
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from database.ingest import labeled
@@ -35,8 +34,8 @@ from model.registry import find_model, install, load_bundle
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from preprocessing.schema import DomainSchema
 from retraining.champions import register
-from retraining.contest import complete_rows, contest, drift_since, judge
-from retraining.holdout import Holdout, among, hold_out, ordered_frame
+from retraining.contest import complete_rows, contest, drift_since, judge_shadow
+from retraining.holdout import Holdout, hold_out, ordered_frame
 from retraining.policy import PromotionDecision, PromotionPolicy, refusal
 from retraining.profiles import store_batch
 from retraining.watch import drift_record
@@ -280,10 +279,9 @@ def _judge_trial(
         _end_trial(run, trial, str(error))
         return None
     fresh = {record.id for record in records if record.at > trial.started}
-    holdout = among(hold_out(frame, run.schema, bundle.rows | challenger.rows, share=1.0), fresh)
-    if holdout.judging.height < max(1, run.policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
+    decision = judge_shadow(run.schema, champion.key, bundle, challenger, frame, fresh, run.policy)
+    if decision is None:
         return None
-    decision = judge(run.schema, champion.key, bundle, challenger, holdout, run.policy)
     if decision.verdict != "promote":
         _end_trial(run, trial, f"on {decision.n} new rows " + "; ".join(decision.reasons))
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,6 +16,15 @@ from retraining.policy import PromotionPolicy
 from retraining.trigger import TriggerPolicy
 
 FEWEST_RECORDS = 100  # as for the setting of the installation
+
+
+KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    int | None: "a whole number",
+    float | None: "a number",
+    dict[str, float]: "a table of numbers by column",
+}
 
 
 class BadPolicy(ValueError):
@@ -51,15 +61,16 @@ def read_policies(path: Path) -> Policies:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadPolicy(f"{path}: cannot be read as TOML: {error}") from error
     known = {field.name: field.type for field in msgspec.structs.fields(Policies)}
-    problems = [f"[{name}] is no table of a policy; there are {sorted(known)}" for name in document.keys() - known]
+    there = ", ".join(f"[{name}]" for name in known)
+    problems = [f"[{name}] is no table of a policy; there are {there}" for name in sorted(document.keys() - known)]
     parts: dict[str, object] = {}
     for name, kind in known.items():
         if name in document:
             part, wrong = _read_part(kind, document[name])
             parts |= {name: part}
-            problems += [f"[{name}] {problem}" for problem in wrong]
+            problems += [f"[{name}] {problem.removeprefix(f'{name} policy: ')}" for problem in wrong]
     if problems:
-        raise BadPolicy(f"{path}: " + "; ".join(problems))
+        raise BadPolicy(f"{path} is no policy:" + "".join(f"\n  {problem}" for problem in problems))
     return Policies(**parts)  # type: ignore[arg-type]
 
 
@@ -68,13 +79,14 @@ def _read_part(kind: type, given: object) -> tuple[object, list[str]]:
     if not isinstance(given, dict):
         return None, ["is a value; write its settings below it, one a line"]
     fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    problems = [f"has no {name!r}; it may have {sorted(fields)}" for name in sorted(given.keys() - fields)]
+    there = ", ".join(sorted(fields))
+    problems = [f"has no {name!r}; it may have {there}" for name in sorted(given.keys() - fields)]
     values = {}
     for name in sorted(given.keys() & fields):
         try:
             values[name] = msgspec.convert(given[name], fields[name])
         except msgspec.ValidationError as error:
-            problems.append(f"{name}: {error}")
+            problems.append(f"{name} is {given[name]!r}, not {KINDS.get(fields[name], f'right: {error}')}")
     try:
         return kind(**values), problems
     except ValueError as error:

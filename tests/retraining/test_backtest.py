@@ -3,6 +3,8 @@
 import json
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,22 +14,28 @@ import pytest
 from rich.console import Console
 
 from cli import main
-from database.records import ChampionKey
+from database.ingest import add_batch, batch_rows, labeled
+from database.records import BatchRow, ChampionKey
+from model.home import open_home
 from preprocessing.leakage import Leaking
 from preprocessing.schema import read_schema
 from retraining.backtest import (
+    PSEUDONYMS,
     Backtest,
     BadBacktest,
-    Course,
-    Replay,
     backtest,
     read_history,
     read_strategies,
     require_replayable,
 )
 from retraining.backtest_render import render_backtest, render_page, summarise
+from retraining.champions import train_domain
+from retraining.course import Course
+from retraining.holdout import ordered_frame
+from retraining.pipeline import Run, retrain
 from retraining.policies import BadPolicy, Policies
 from retraining.policy import PromotionPolicy
+from retraining.replay import Replay
 from retraining.trigger import TriggerPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,11 +70,13 @@ KEY = ChampionKey("terms", "mark", "now")
 QUICK = {"quick": Policies(trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0))}
 
 
-def make_history(terms: int = 4, rows: int = 140) -> pl.DataFrame:
-    """Terms 2, 9, 10, 11: from the third on, hours count twice as much and students work longer."""
-    draw, parts = np.random.default_rng(1), []
-    for number, term in enumerate([2, 9, 10, 11][:terms]):
-        changed = number >= 2
+def make_history(
+    terms: int = 4, rows: int = 140, changed_in: Sequence[int] = (10, 11, 12), seed: int = 1
+) -> pl.DataFrame:
+    """Terms 2, 9, 10, 11, 12: in `changed_in` hours count twice as much and students work longer."""
+    draw, parts = np.random.default_rng(seed), []
+    for term in [2, 9, 10, 11, 12][:terms]:
+        changed = term in changed_in
         hours, before = draw.uniform(0, 60, rows) + 30 * changed, draw.uniform(4, 16, rows)
         mark = 0.5 * before + (0.05 + 0.05 * changed) * hours + draw.normal(0, 0.8, rows)
         students = [f"student-{term}-{n}" for n in range(rows)]
@@ -113,6 +123,78 @@ def test_a_policy_alarms_retrains_and_promotes_when_the_truth_changes(found: Bac
     assert quick.gain["never"]["MAE"].value == pytest.approx(gain.value / 2)  # in the term before they were the same
 
 
+TRYING = {
+    "trying": Policies(
+        trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0),
+        promotion=PromotionPolicy(min_rows=100, trial_rows=140),
+    )
+}
+"""Half of a term's 140 rows cannot promote anybody, the whole of the next one can."""
+PATIENT = msgspec.structs.replace(TRYING["trying"], promotion=PromotionPolicy(min_rows=100, trial_rows=200))
+
+
+@pytest.fixture(scope="module")
+def tried() -> Backtest:
+    return replayed(make_history(5), {"patient": PATIENT, **TRYING})
+
+
+def test_a_challenger_in_shadow_is_judged_on_the_next_period_s_outcomes_and_answers_after_it(tried: Backtest) -> None:
+    trying = course(tried, "trying")
+    assert [(step.retrained, step.tried, step.promoted) for step in trying.steps] == [
+        (True, True, False),
+        (True, False, True),
+        (False, False, False),
+    ]
+    assert (trying.trials, trying.promotions) == (1, 1)
+    first, second, third = trying.steps
+    assert first.reasons[-1] == "it is tried in shadow from now on"
+    assert "the challenger of term 10, tried in shadow, is judged: the challenger's error is" in second.reasons[1]
+    assert [step.learned_from for step in trying.steps] == ["term 9", "term 9", "term 10"]
+    assert third.gain["never"]["MAE"].low > 0
+    assert "3 alarms, 2 retrainings, 1 challenger tried in shadow, 1 new champion" in summarise(tried)[-1]
+
+
+def test_a_challenger_in_shadow_is_judged_by_a_run_only() -> None:
+    stays = replayed(make_history(5, changed_in=(10, 12)), TRYING)  # term 11 is as the champion learned it
+    quiet, judged = course(stays, "trying").steps[1:]
+    assert not quiet.retrained  # no alarm, so no run that would judge
+    assert "in shadow, is judged" not in " ".join(quiet.reasons)
+    assert judged.reasons[-1] == "not carried out: no period comes after it"
+
+
+def test_a_trial_goes_on_until_it_has_enough_outcomes(tried: Backtest) -> None:
+    waits = course(tried, "patient").steps[1]
+    assert waits.reasons[1] == "the challenger of term 10, tried in shadow, waits for 200 new outcomes"
+    assert waits.retrained
+
+
+def test_the_service_decides_as_the_replay_did(tried: Backtest, tmp_path: Path) -> None:
+    home = open_home(
+        database_url=f"sqlite:///{tmp_path / 'gradewatch.db'}",
+        artifacts_dir=tmp_path / "models",
+        domains_dir=None,
+        secret=PSEUDONYMS,
+    )
+    home = replace(home, schemas={SCHEMA.name: SCHEMA})
+    frame = read_history(make_history(5).write_csv().encode(), SCHEMA)
+
+    def upload(*terms: str) -> list[BatchRow]:
+        return batch_rows(frame.filter(pl.col("_period").is_in(terms)), SCHEMA, "labeled")  # it arrives now
+
+    begun = upload("term 2", "term 9")
+    add_batch(home.store, SCHEMA.name, begun, "labeled", name="begun.csv")
+    first = ordered_frame(labeled(SCHEMA.name, begun), SCHEMA)
+    (trained,) = train_domain(home, SCHEMA, first, [KEY], actor="test")
+    assert trained.installed
+    run = Run(home, SCHEMA, 20_000, policy=TRYING["trying"].promotion)
+    for term, step in zip(("term 10", "term 11"), course(tried, "trying").steps, strict=False):
+        (result,) = retrain(run, [KEY], data=upload(term))
+        assert (result.promoted, result.decision.verdict) == (step.promoted, "promote" if step.promoted else "shadow")
+        shown = f"champion {result.decision.champion_mae}, challenger {result.decision.challenger_mae}"
+        assert (shown in " ".join(step.reasons)) == step.promoted  # to the last digit shown
+    home.close()
+
+
 def test_outcomes_change_nothing_before_they_are_known(found: Backtest) -> None:
     last = pl.col("term") == "term 11"
     turned = pl.when(last).then(20 - pl.col("mark")).otherwise(pl.col("mark")).alias("mark")
@@ -139,9 +221,17 @@ def test_the_page_says_first_in_words_what_each_policy_changed_and_needs_nothing
     assert "<script" not in page
     assert not re.search(r"(src|href)=", page)
     assert page.count("<svg") == 3  # MAE, RMSE, R²
-    console = Console(width=160, record=True, quiet=True)
-    console.print(render_backtest(found))
     assert "student-" not in page
+
+
+def test_the_terminal_says_the_same_in_words_and_tables(found: Backtest) -> None:
+    console = Console(width=200)
+    with console.capture() as told:
+        console.print(render_backtest(found))
+    lines = told.get().splitlines()
+    assert lines[1].startswith("Policy quick: 2 alarms, 1 retraining, 1 new champion; its errors are")
+    assert any(line.split()[:1] == ["quick"] and "!rP" in line for line in lines)
+    assert "student-" not in told.get()
 
 
 def test_a_column_that_holds_the_future_is_named_before_anything_is_trained() -> None:
@@ -174,9 +264,10 @@ def test_every_problem_of_every_policy_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(BadPolicy) as refused:
         read_strategies([first, second])
     for words in (
-        "level is 2",
-        "min_rows: Expected",
-        "no 'margin'",
+        "a.toml is no policy:\n",
+        "\n  [promotion] level is 2",
+        "[promotion] min_rows is 'many', not a whole number\n",
+        "[promotion] has no 'margin'; it may have holdout_share, level",
         "window is 5",
         "q is 7",
         "fewer than the 3 alarms",
