@@ -50,9 +50,14 @@ def add_batch(
     store: BatchArchive, domain: str, rows: Sequence[BatchRow], kind: BatchKind, *, name: str, skipped: int = 0
 ) -> tuple[Batch, bool]:
     """Store `rows` as one batch; the batch, and whether it is new. name: the file's, for listing."""
-    content = digest([domain, kind, [[row.record, row.inputs, row.targets] for row in rows]])
-    batch = Batch(id=content, domain=domain, kind=kind, name=name, rows=len(rows), at=now(), skipped=skipped)
+    batch = batch_of(domain, rows, kind, name=name, skipped=skipped)
     return batch, store.add_batch(batch, rows)
+
+
+def batch_of(domain: str, rows: Sequence[BatchRow], kind: BatchKind, *, name: str, skipped: int = 0) -> Batch:
+    """The batch that `rows` are, of this moment; its id is their content's digest."""
+    content = digest([domain, kind, [[row.record, row.inputs, row.targets] for row in rows]])
+    return Batch(id=content, domain=domain, kind=kind, name=name, rows=len(rows), at=now(), skipped=skipped)
 
 
 def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:

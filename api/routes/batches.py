@@ -45,7 +45,7 @@ async def add_batch(
 
 
 def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_rows: bool) -> StoredBatch:
-    from database.ingest import read_batch
+    from database.ingest import batch_of, read_batch
     from retraining.profiles import store_batch
 
     service = running(request)
@@ -54,8 +54,10 @@ def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_ro
     if len(intake.rows) > service.settings.max_rows:
         limit = service.settings.max_rows
         raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {limit:,} are allowed")
+    noted(
+        request, "batch uploaded", domain, batch=batch_of(domain, intake.rows, kind, name="").id, rows=len(intake.rows)
+    )
     batch, new = store_batch(home, schema, intake.rows, kind, name=upload.name, skipped=intake.skipped)
-    noted(request, "batch uploaded", domain, batch=batch.id, rows=batch.rows)
     return StoredBatch(
         batch=batch,
         new=new,

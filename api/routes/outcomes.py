@@ -40,8 +40,8 @@ def _store(request: Request, domain: str, upload: Upload) -> StoredOutcomes:
     service = running(request)
     schema, home = service.predictions.schema(domain), service.home
     found = read_outcomes(upload.content, schema, secret=home.secret, name=upload.name)
+    noted(request, "outcomes uploaded", domain, outcomes=len(found))
     new, corrected = home.store.add_outcomes(found)
-    noted(request, "outcomes uploaded", domain, outcomes=len(found), new=new)
     return StoredOutcomes(outcomes=len(found), new=new, corrected=corrected, known=len(found) - new - corrected)
 
 

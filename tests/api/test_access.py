@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from access.keys import create_key, revoke_key
 from access.records import Grant
 from access.roles import PERMISSIONS, Role
 from access.users import add_user, disable_user, set_grant
+from api.addresses import TEMPLATES, UNMATCHED, template_of
 from api.app import create_app
 from api.attempts import MOST, Attempt, Attempts
 from api.credentials import credential
@@ -37,6 +39,7 @@ TOKEN_SECRET = "a secret for tokens that is long enough"
 PASSWORD = "correct horse battery"
 ON = {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": TOKEN_SECRET, "GRADEWATCH_RATE_LIMIT": "100000/minute"}
 PREDICT = "/api/v1/university/predict"
+READ_ONE = "/api/v1/{domain}/predictions/{id}"
 GROUP, OTHER = "3 / Data Structures", "3 / Biology"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 TRAINED = ("engagement", "university", "school")
@@ -134,6 +137,33 @@ def test_every_route_states_what_it_needs_once() -> None:
         stated = [d for d in getattr(route, "dependencies", []) if isinstance(d.dependency, Needs) or d is OPEN]
         if route.path not in DESCRIPTION:
             assert len(stated) == 1, f"{route.path} says {len(stated)} times who may use it"
+
+
+def test_every_route_is_known_by_its_template_before_the_framework_is_asked() -> None:
+    paths = list(dict.fromkeys(route.path for route in every_route()))
+    assert list(TEMPLATES) == paths
+    for path in paths:
+        assert template_of(re.sub(r"{\w+}", "anything", path)) == path
+    for stranger in ("/", "/api/v1", "/api/v1/school/predict/", "/health/x", "/api/v1//predict", "/docs/a/b"):
+        assert template_of(stranger) == UNMATCHED
+
+
+def test_a_refusal_is_recorded_by_method_and_route_also_where_no_route_was_reached(guarded: Guarded) -> None:
+    unknown = "gw_" + "x" * 43
+    for method, address, route in (
+        ("GET", "/api/v1/university/predictions", "GET /api/v1/{domain}/predictions"),
+        ("GET", "/api/v1/university/predictions/pupil-0815", "GET /api/v1/{domain}/predictions/{id}"),
+        ("POST", "/predict", "POST /api/v1/{domain}/predict"),
+        ("DELETE", "/admin/cache", "DELETE /admin/cache"),
+        ("GET", "/students/pupil-0815", "ANY unmatched"),
+    ):
+        assert guarded.ask(method, address, unknown).status_code == 401
+        found = guarded.recorded(lambda e, route=route: e.details.get("route") == route and e.details["status"] == 401)
+        assert "0815" not in msgspec.json.encode(found).decode()
+    assert guarded.ask("GET", "/api/v1/university/predictions", guarded.keys["viewer"]).status_code == 403
+    guarded.recorded(
+        lambda e: (e.actor, e.details.get("route")) == ("key:a-viewer", "GET /api/v1/{domain}/predictions")
+    )
 
 
 def test_what_needs_no_permission_is_a_short_list() -> None:
@@ -494,6 +524,7 @@ def test_a_teacher_reads_the_own_class_only(guarded: Guarded, confined: str) -> 
     base = "/api/v1/university/predictions"
     assert guarded.ask("GET", f"{base}/{own}", confined).status_code == 200
     assert guarded.ask("GET", f"{base}/{other}", confined).status_code == 403
+    guarded.recorded(lambda e: (e.actor, e.details.get("route")) == ("key:one-class", f"GET {READ_ONE}"))
     assert guarded.ask("GET", f"/api/v1/engagement/predictions/{own}", confined).status_code == 403
     listed = guarded.ask("GET", base, confined).json()["predictions"]
     assert {one["group"] for one in listed} == {GROUP}
@@ -550,6 +581,39 @@ def test_a_look_that_cannot_be_recorded_is_not_answered(guarded: Guarded) -> Non
         answer = guarded.ask("GET", f"/api/v1/university/predictions/{logged_id}", guarded.keys["teacher"])
     assert answer.status_code == 503, answer.text
     assert logged_id not in answer.text
+
+
+def test_what_cannot_be_recorded_does_not_happen(guarded: Guarded) -> None:
+    """The database goes away between an entry and what it is about, as far as a table that is gone can tell."""
+    analyst = guarded.keys["analyst"]
+    logged_id = theirs(guarded, UNIVERSITY | {"student_id": "unrecorded"})
+    outcomes = [{"prediction_id": logged_id, "final_marks": 61}]
+    header = ",".join([*UNIVERSITY, "student_id", "final_marks", "final_grade"])
+    batch = f"{header}\n{','.join(map(str, UNIVERSITY.values()))},unrecorded,61,C\n"
+    with guarded.server.store() as store:
+        before = len(store.batches("university"))
+        with sqlite3.connect(guarded.server.folder / "gradewatch.db") as connection:
+            connection.execute("ALTER TABLE accesses RENAME TO accesses_away")
+        try:
+            answers = [
+                guarded.ask("POST", "/api/v1/university/outcomes", analyst, json=outcomes),
+                guarded.ask("POST", "/api/v1/university/batches?kind=labeled", analyst, content=batch),
+            ]
+            with pytest.raises(StoreUnavailable):
+                create_key(store, "unrecorded", Grant(role="viewer"), domains=[], actor="test")
+            with pytest.raises(StoreUnavailable):
+                add_user(store, "unrecorded", Grant(role="viewer"), PASSWORD, domains=[], actor="test")
+        finally:
+            with sqlite3.connect(guarded.server.folder / "gradewatch.db") as connection:
+                connection.execute("ALTER TABLE accesses_away RENAME TO accesses")
+        assert [answer.status_code for answer in answers] == [503, 503]
+        assert not [outcome for found, outcome in store.matched("university", "final_marks") if found.id == logged_id]
+        assert len(store.batches("university")) == before
+        assert store.document("key", "unrecorded") is None
+        assert store.document("user", "unrecorded") is None
+    kept = [guarded.ask("POST", "/api/v1/university/outcomes", analyst, json=outcomes)]
+    kept += [guarded.ask("POST", "/api/v1/university/batches?kind=labeled", analyst, content=batch)]
+    assert [answer.status_code for answer in kept] == [200, 201]
 
 
 def test_what_is_uploaded_and_changed_is_recorded(guarded: Guarded) -> None:

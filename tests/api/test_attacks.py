@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 
@@ -18,7 +19,7 @@ from preprocessing.bodies import RowReader, TooManyRows
 from preprocessing.rules import BadData
 from preprocessing.schema import load_domains
 from tests.api.conftest import start
-from tests.api.serving import SECRET, Server
+from tests.api.serving import ENGAGEMENT, SECRET, Server
 
 ONE, MANY = "/api/v1/engagement/predict", "/api/v1/engagement/predict/batch"
 READER = RowReader(load_domains()["school"], SECRET.encode())
@@ -202,3 +203,17 @@ def test_a_file_with_very_many_columns_is_refused(shared: Server) -> None:
     )
     assert answer.status_code == 422, answer.text
     assert "at most 5,000" in answer.json()["detail"]
+
+
+def test_five_hundred_callers_who_never_finish_hold_nobody_else_up(shared: Server) -> None:
+    port = int(shared.url.rpartition(":")[2])
+    begun = f"POST {ONE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
+    parts = (b"", b"POST /api", begun, begun + b'Content-Length: 100\r\n\r\n{"attention": 5')
+    with ExitStack() as slow:
+        for number in range(500):
+            caller = slow.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            caller.sendall(parts[number % len(parts)])
+        with httpx.Client(base_url=shared.url, timeout=20) as newcomer:
+            for _ in range(20):
+                assert newcomer.post(ONE, json=ENGAGEMENT).status_code == 200
+        assert shared.get("/ready")["ready"]

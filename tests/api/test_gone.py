@@ -74,4 +74,9 @@ def test_without_its_files_a_version_is_not_made_champion_and_the_champion_serve
         assert server.post(path, body).status_code in (404, 409), path
     assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == version
     assert server.get("/ready")["broken"] == []
-    assert "request failed" not in server.words()
+    server.stop()
+    again = serve()  # which has nothing to load
+    assert said(again.post("/api/v1/engagement/predict", ENGAGEMENT)) == (409, "NoChampion")
+    assert again.client.get("/ready").status_code == 503
+    assert "engagement" in {one["domain"] for one in again.client.get("/ready").json()["broken"]}
+    assert "request failed" not in again.words()

@@ -1,5 +1,6 @@
 """What is uploaded, what really happened, how good the answers were, and runs that learn from it."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -147,6 +148,13 @@ def test_a_retraining_run_starts_at_once_and_its_decision_is_read_later(serve: C
     run = server.until(lambda: (run := server.get(address))["state"] != "running" and run)
     assert (run["state"], run["exit_code"]) == ("finished", 0), run["words"]
     assert [one["verdict"] for one in run["decisions"]] == ["keep"]
+    ended = server.until(lambda: [line for line in server.words().splitlines() if '"retraining ended"' in line])
+    [line] = map(json.loads, ended)
+    told = {name: line[name] for name in ("run", "domain", "state", "exit_code", "decisions")}
+    [decision] = run["decisions"]
+    assert told == {"run": run["id"], "domain": "engagement", "state": "finished", "exit_code": 0,
+                    "decisions": [f"{decision['target']}@{decision['moment']}: keep"]}  # fmt: skip
+    assert not [line for line in server.words().splitlines() if not line.startswith("{")]
     listed = server.get("/api/v1/engagement/retrain")
     assert listed["decisions"] == run["decisions"]
     assert [one["id"] for one in listed["runs"]] == [run["id"]]

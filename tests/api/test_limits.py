@@ -1,14 +1,16 @@
 """How many requests a caller may make: within a window, by name."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.admission import network
 from api.limits import Limit, Limiter, parse_limit
 from model.shared import SharedMemory
+from tests.api.serving import Server
 from tests.redis_server import RedisServer
 
 MINUTE = Limit(3, 60)
@@ -151,3 +153,40 @@ class TestAmongWorkers:
         asyncio.run(two.exchange(memory))
         assert not two.hit("a", MINUTE).allowed
         memory.close()
+
+
+def test_an_address_of_ipv6_is_counted_with_all_that_its_caller_has() -> None:
+    assert network("10.1.2.3") == "10.1.2.3"
+    assert network("::ffff:10.1.2.3") == "10.1.2.3"
+    assert network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::9") == "2001:db8:1:2::/64"
+    assert network("2001:db8:1:3::1") != network("2001:db8:1:2::1")
+    assert network("fe80::1%eth0") == "fe80::/64"
+    assert network("unknown:socket") == "unknown:socket"
+
+
+def test_who_has_many_addresses_has_one_limit(serve: Callable[..., Server]) -> None:
+    server = serve(GRADEWATCH_AUTH="on", GRADEWATCH_TOKEN_SECRET="x" * 40, GRADEWATCH_RATE_LIMIT="4/day")
+
+    def ask(peer: str) -> int:
+        return server.client.get("/api/v1/domains", headers={"x-forwarded-for": peer}).status_code
+
+    assert [ask(f"2001:db8:1:2::{place}") for place in range(1, 6)] == [401] * 4 + [429]
+    assert [ask("2001:db8:1:3::1"), ask("192.0.2.1")] == [401, 401]
+
+
+def test_what_a_browser_asks_beforehand_is_counted_limited_and_told_like_every_request(
+    serve: Callable[..., Server],
+) -> None:
+    page = "https://portal.school.example"
+    server = serve(GRADEWATCH_AUTH="on", GRADEWATCH_TOKEN_SECRET="x" * 40, GRADEWATCH_RATE_LIMIT="4/day",
+                   GRADEWATCH_CORS_ORIGINS=page)  # fmt: skip
+    asked = {"origin": page, "access-control-request-method": "POST", "x-forwarded-for": "192.0.2.9"}
+    addresses = ("/predict", "/api/v1/engagement/predict", "/api/v1/domains", "/nowhere")
+    answers = [server.client.options(address, headers=asked) for address in addresses]
+    for answer in answers:
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, page)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-request-id"]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["3", "2", "1", "0"]
+    assert server.client.options("/api/v1/domains", headers=asked).status_code == 429
+    server.until(lambda: server.words().count('"route":"preflight","status":200') == 4)

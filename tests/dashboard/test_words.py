@@ -67,6 +67,12 @@ def test_an_event_nobody_wrote_words_for_is_still_no_raw_record() -> None:
     assert said == "Batch refused: bad rows 3"
 
 
+def test_a_retraining_run_is_told_by_what_it_decided_not_by_what_it_printed() -> None:
+    said = {"state": "finished", "exit_code": 0, "decisions": ["mark@start: promote"], "words": "┏━┓ a table"}
+    ended = Event(id="1", kind="retraining_finished", at=now(), details=said)
+    assert words.event(ended) == "A retraining run has ended (finished): mark@start: promote"
+
+
 def test_the_first_sentence_keeps_decimal_points() -> None:
     assert first_sentence("Drift in 1.5 % of rows. More.") == "Drift in 1.5 % of rows."
     assert first_sentence("") == ""

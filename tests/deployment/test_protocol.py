@@ -37,6 +37,12 @@ async def application(scope, receive, send):
 
 @contextmanager
 def served(protocol: type[HttpToolsProtocol], loop: str) -> Iterator[int]:
+    with running(protocol, loop) as (port, _):
+        yield port
+
+
+@contextmanager
+def running(protocol: type[HttpToolsProtocol], loop: str) -> Iterator[tuple[int, uvicorn.Server]]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(application, http=protocol, loop=loop, lifespan="off", log_level="critical")
@@ -46,7 +52,7 @@ def served(protocol: type[HttpToolsProtocol], loop: str) -> Iterator[int]:
         try:
             while not server.started:
                 time.sleep(0.01)
-            yield listening.getsockname()[1]
+            yield listening.getsockname()[1], server
         finally:
             server.should_exit = True
             thread.join()
@@ -91,3 +97,53 @@ def test_a_caller_that_leaves_is_nobody_elses_trouble() -> None:
             with socket.create_connection(("127.0.0.1", port)) as caller:
                 caller.sendall(GET % b"/long")
         assert said(port, [LAST % b"/short"]).endswith(b"ab")
+
+
+def is_let_in(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+    except OSError:
+        return False
+    return True
+
+
+class Patient(OneWriteProtocol):
+    """As the service's, on a machine however busy."""
+
+    linger_seconds = 5.0
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_who_was_let_in_before_the_server_was_told_to_stop_is_answered(loop: str) -> None:
+    with running(Patient, loop) as (port, server):
+        known, new = (socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(2))
+        with known, new:
+            known.sendall(GET % b"/short")
+            assert known.recv(1 << 16).endswith(b"ab")
+            server.should_exit = True
+            while is_let_in(port):
+                time.sleep(0.01)
+            for caller in (known, new):
+                caller.sendall(LAST % b"/short")
+                assert b"".join(iter(lambda caller=caller: caller.recv(1 << 16), b"")).endswith(b"ab")
+
+
+class Impatient(OneWriteProtocol):
+    """As the service's, in a hurry."""
+
+    head_seconds = 0.2
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /short HT", b"GET /short HTTP/1.1\r\nhost: a\r\n"])
+def test_who_sends_no_whole_head_is_not_waited_for_and_who_rests_between_requests_is(sent: bytes) -> None:
+    with served(Impatient, "uvloop") as port:
+        slow, later, known = (socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3))
+        with slow, later, known:
+            for caller in (later, known):
+                caller.sendall(GET % b"/short")
+                assert caller.recv(1 << 16).endswith(b"ab")
+            slow.sendall(sent)
+            later.sendall(sent or b"G")
+            assert [slow.recv(1), later.recv(1)] == [b"", b""]
+            known.sendall(LAST % b"/short")
+            assert b"".join(iter(lambda: known.recv(1 << 16), b"")).endswith(b"ab")
