@@ -23,6 +23,7 @@ KINDS = ("<i1", "<i2", "<f4")
 """In what numbers may be kept: the first that gives each of a column back to the last bit, or else eight bytes."""
 
 NOTHING: Mapping[int, Answer] = MappingProxyType({})
+Places = NDArray[np.intp]
 Said = tuple[Answer, ...]
 
 
@@ -99,20 +100,14 @@ def _is_finite(answer: Answer) -> bool:
     return not any(isinstance(value, float) and value - value != 0 for value in (answer.value, answer.naive))
 
 
-def rows_at(
-    inputs: Mapping[str, Column],
-    answers: Sequence[AnswerColumn],
-    shadow: Sequence[AnswerColumn],
-    places: Sequence[int],
+def rows_of(
+    inputs: Mapping[str, Column], answers: Sequence[AnswerColumn], shadow: Sequence[AnswerColumn]
 ) -> list[tuple[dict[str, Cell], Said, Said]]:
-    """The inputs, the answers and what was only heard of the rows at `places`."""
-    cells = zip(*[column.take(places).cells() for column in inputs.values()], strict=True)
-    said = [list(zip(*[one.take(places).answers() for one in columns], strict=True)) for columns in (answers, shadow)]
-    heard = said[1] or [()] * len(places)
-    return [
-        (dict(zip(inputs, row, strict=True)), given, only)
-        for row, given, only in zip(cells, said[0], heard, strict=True)
-    ]
+    """The inputs, the answers and what was only heard, of each row."""
+    cells = zip(*[column.cells() for column in inputs.values()], strict=True)
+    given = zip(*[column.answers() for column in answers], strict=True)
+    heard = zip(*[column.answers() for column in shadow], strict=True) if shadow else repeat(())
+    return [(dict(zip(inputs, row, strict=True)), *said) for row, *said in zip(cells, given, heard, strict=False)]  # type: ignore[misc]
 
 
 # Blocks -------------------------------------------------------------------------------------------------------------
@@ -217,29 +212,30 @@ def write_blocks(predictions: PackedPredictions) -> Iterator[tuple[range, bytes]
 
 def read_block(block: bytes, places: Sequence[int]) -> list[tuple[dict[str, Cell], Said, Said]]:
     """The inputs, the answers and what was only heard of the rows at `places` of a block."""
-    kept = DECODER.decode(block)
-    inputs = {name: _open(column) for name, column in kept.inputs.items()}
-    return rows_at(inputs, [_opened(one) for one in kept.answers], [_opened(one) for one in kept.shadow], places)
+    kept, at = DECODER.decode(block), np.asarray(places, dtype=np.intp)
+    inputs = {name: _open(column, at) for name, column in kept.inputs.items()}
+    answers, shadow = ([_opened(one, places, at) for one in columns] for columns in (kept.answers, kept.shadow))
+    return rows_of(inputs, answers, shadow)
 
 
-def _opened(kept: _KeptAnswers) -> AnswerColumn:
+def _opened(kept: _KeptAnswers, places: Sequence[int], at: Places) -> AnswerColumn:
     return AnswerColumn(
         target=kept.target,
         model=kept.model,
         generation=kept.generation,
-        value=_open(kept.value),
-        naive=_open(kept.naive),
-        low=None if kept.low is None else _numbers(kept.low),
-        high=None if kept.high is None else _numbers(kept.high),
+        value=_open(kept.value, at),
+        naive=_open(kept.naive, at),
+        low=None if kept.low is None else _numbers(kept.low, at),
+        high=None if kept.high is None else _numbers(kept.high, at),
         coverage=kept.coverage,
-        shares=None if kept.shares is None else {name: _numbers(one) for name, one in kept.shares.items()},
-        others=kept.others,
+        shares=None if kept.shares is None else {name: _numbers(one, at) for name, one in kept.shares.items()},
+        others={new: kept.others[old] for new, old in enumerate(places) if old in kept.others},
     )
 
 
-def _open(kept: _Kept) -> Column:
-    return _numbers(kept) if kept.names is None else Levels(kept.names, np.frombuffer(kept.data, kept.kind))
+def _open(kept: _Kept, at: Places) -> Column:
+    return _numbers(kept, at) if kept.names is None else Levels(kept.names, np.frombuffer(kept.data, kept.kind)[at])
 
 
-def _numbers(kept: _Kept) -> Numbers:
-    return Numbers(np.frombuffer(kept.data, kept.kind).astype(np.float64))
+def _numbers(kept: _Kept, at: Places) -> Numbers:
+    return Numbers(np.frombuffer(kept.data, kept.kind)[at].astype(np.float64))

@@ -71,10 +71,11 @@ class PackedPredictions(Sequence[Prediction]):
         if not isinstance(place, slice):
             number = range(len(self))[place]
             return self[number : number + 1][0]
-        from database.blocks import rows_at  # whoever made these has loaded it
+        from database.blocks import rows_of  # whoever made these has loaded it
 
         numbers = range(len(self))[place]
-        said = rows_at(self.inputs, self.answers, self.shadow, numbers)
+        answers, shadow = ([column.take(numbers) for column in said] for said in (self.answers, self.shadow))
+        said = rows_of({name: column.take(numbers) for name, column in self.inputs.items()}, answers, shadow)
         return [
             Prediction(
                 id=self.ids[number],
