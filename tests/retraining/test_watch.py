@@ -1,5 +1,6 @@
 """What a file is compared with: the champion's population, another file, with all that the champion can say of both."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -180,3 +181,12 @@ def test_class_answers_are_told_by_share_and_probability_with_rows_and_interval(
     assert f"Among the answers for grade, {top.level!r} moved most: {top.share_current:.0%} after" in report.summary
     assert "its mean probability went from" in report.summary
     home.close()
+
+
+def test_a_champion_of_another_schema_is_no_reference_and_prices_nothing(home: Home, tmp_path: Path) -> None:
+    target = msgspec.structs.replace(SCHEMA.targets[0], maximum=100.0)
+    other = msgspec.structs.replace(SCHEMA, targets=(target, *SCHEMA.targets[1:]))
+    assert other.fingerprint != SCHEMA.fingerprint
+    moved = replace(home, schemas={SCHEMA.name: other})
+    with pytest.raises(NotComparable, match="the reference was read with schema 'invented'"):
+        watch_frame(moved, other, typed(make_rows(100, seed=4), other))
