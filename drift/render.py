@@ -15,6 +15,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from drift.answers import ClassChange
 from drift.column import BinnedColumn, CategoricalColumn, Column, Floats, NumericColumn
 from drift.profile import Profile
 from drift.report import ColumnDrift, DriftReport, SegmentDrift, costs_of, describe, sentences_of
@@ -90,6 +91,20 @@ def _mean(column: ColumnDrift) -> str:
         return ""
     moved = f"{column.mean_change_low:+.2g} to {column.mean_change_high:+.2g}"
     return f"{column.mean_reference:.3g} → {column.mean_current:.3g} ({moved})"
+
+
+def _rows(rows: int, independent: float | None) -> str:
+    """How many rows, and as how many independent ones they count where they are not."""
+    return f"{rows:,}" if independent is None else f"{rows:,} (as {independent:,.0f})"
+
+
+def _class(change: ClassChange) -> str:
+    told = f"{_short(change.level, LEVEL_LENGTH)} {change.share_reference:.0%} → {change.share_current:.0%} "
+    told += f"({change.low:+.0%} to {change.high:+.0%})"
+    if change.probability_reference is None or change.probability_current is None:
+        return told
+    moved = f"{change.probability_low:+.2f} to {change.probability_high:+.2f}"
+    return f"{told}, mean probability {change.probability_reference:.2f} → {change.probability_current:.2f} ({moved})"
 
 
 def _values(column: ColumnDrift) -> str:
@@ -178,7 +193,9 @@ def _card(column: ColumnDrift, reference: Profile, current: Profile, draw: bool)
     numbers += f", missing {_missing(column)}" if column.missing.statistic is not None else ""
     numbers += f", mean {_mean(column)}" if _mean(column) else ""
     numbers += f", severity {_severity(column)}" if _severity(column) else ""
-    numbers += f", {column.n_current:,} rows against {column.n_reference:,}"
+    numbers += f", {_rows(column.n_current, column.independent_current)} rows against "
+    numbers += _rows(column.n_reference, column.independent_reference)
+    numbers += "".join(f"; {_class(one)}" for one in column.classes)
     return _Card(_short(column.label), _verdict(column), _short(describe(column), 400), plot, numbers)
 
 
@@ -194,8 +211,8 @@ def _row(column: ColumnDrift) -> tuple[str, ...]:
         f"{column.statistic:.4g}",
         f"{column.p_value:.2g}",
         f"{column.p_adjusted:.2g}",
-        f"{column.n_current:,}",
-        f"{column.n_reference:,}",
+        _rows(column.n_current, column.independent_current),
+        _rows(column.n_reference, column.independent_reference),
         f"{column.missing.rate_current:.1%}",
         f"{column.missing.rate_reference:.1%}",
         _mean(column),

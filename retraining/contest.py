@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from database.records import ChampionKey
+from drift.dependence import worth_of
 from drift.profile import Profile
 from drift.report import DriftPolicy, DriftReport, NotComparable, SameSample, compare
 from model.bundle import Bundle
@@ -19,6 +20,7 @@ from model.scores import absolute_errors
 from preprocessing.schema import DomainSchema
 from preprocessing.validate import rows_of
 from retraining.holdout import Holdout, among, hold_out
+from retraining.impact import with_answers, worths_of
 from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide, refusal
 from retraining.watch import profile_for
 from training.train import NotTrainable
@@ -94,10 +96,13 @@ def drift_since(
     """Typed rows against what the champion was trained on; None where there is nothing to compare, or nothing new."""
     if rows.is_empty():
         return None
-    reference = Profile.from_bytes(champion.profile)
-    current = profile_for(Predictor(champion, ""), schema, rows)
+    predictor, reference = Predictor(champion, ""), Profile.from_bytes(champion.profile)
+    answered = with_answers(predictor, schema, rows)
+    current = profile_for(predictor, schema, answered)
+    worth = worths_of(champion.manifest), worth_of(answered, current.columns)
+    importance = champion.manifest.importance
     try:
-        return compare(reference, current, policy=policy, schema=schema, importance=champion.manifest.importance)
+        return compare(reference, current, policy=policy, schema=schema, importance=importance, worth=worth)
     except (SameSample, NotComparable):  # nothing new, or the schema has changed since: labels decide all the same
         return None
 

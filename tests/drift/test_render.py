@@ -6,9 +6,12 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 
+from drift.answers import Said
+from drift.dependence import worth_of
 from drift.profile import Profile, build_profile
 from drift.render import render_html, render_table
-from drift.report import compare
+from drift.report import Findings, compare
+from preprocessing.schema import DomainSchema, Feature, Target
 
 
 def text_of(table) -> str:
@@ -95,3 +98,32 @@ def test_profiles_on_a_grid_are_drawn_too(make_schema):
     report = compare(reference, binned)
     page = render_html(report, reference, binned)
     assert page.count("<svg") == 1
+
+
+def test_the_page_tells_of_each_class_of_answers_and_of_rows_that_count_as_fewer(make_schema):
+    schema = DomainSchema(
+        name="invented",
+        title="",
+        features=(Feature(name="x", kind="numeric"),),
+        targets=(Target(name="grade", kind="ordered_class", levels=("fail", "pass")),),
+    )
+
+    def sample(failed: int, first: int) -> pl.DataFrame:
+        said = ["fail"] * failed + ["pass"] * (100 - failed)
+        who = [f"student {first + row // 4}" for row in range(100)]
+        return pl.DataFrame({"x": np.repeat(np.arange(25.0), 4) + first, "_prediction:grade": said, "_student": who})
+
+    before, after = sample(20, 0), sample(60, 500)
+    names = ["x", "_prediction:grade"]
+    profiles = [build_profile(frame, schema, columns=names) for frame in (before, after)]
+    said = [Said(100, {"fail": (share, 0.2), "pass": (1 - share, 0.2)}) for share in (0.25, 0.55)]
+    report = compare(
+        *profiles,
+        worth=(worth_of(before, names), worth_of(after, names)),
+        findings=Findings(said={"grade": (said[0], said[1])}),
+    )
+    page = render_html(report, *profiles)
+    assert "fail 20% → 60%" in page
+    assert "mean probability 0.25 → 0.55 (+0.24 to +0.36)" in page
+    assert "100 (as 25)" in page
+    assert "'pass' moved most: 40% after 80% (-40%" in report.summary
