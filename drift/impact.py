@@ -1,9 +1,11 @@
-"""What a change likely costs: how much larger the error is expected to be, estimated without outcomes.
+"""What a change costs: how much larger the error is expected to be without outcomes, and when it changed with them.
 
-The estimate is handed in by whoever knows the model; here is its record, and its words. It decides nothing.
+Both are handed in by whoever knows the model and the outcomes; here are their records and words. It decides nothing.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import msgspec
 
@@ -38,6 +40,43 @@ class ExpectedError(msgspec.Struct, frozen=True, kw_only=True):
     def sure(self) -> bool:
         """Whether the interval of the change leaves out 0."""
         return not self.change_low <= 0 <= self.change_high
+
+
+class ErrorChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean absolute error of the answers about a target at a moment changed, in `unit` (levels for classes).
+
+    at: the first prediction after the change, most likely; noticed: the one at which it was beyond chance (both UTC).
+    before, after: the means up to the change before and the one after, over n_before and n_after predictions; low,
+    high: 95 % interval of after - before, given that there is a change.
+    """
+
+    target: str
+    moment: str
+    unit: str
+    at: datetime
+    noticed: datetime
+    n_before: int
+    n_after: int
+    before: float
+    after: float
+    low: float
+    high: float
+
+    @property
+    def rose(self) -> bool:
+        """Whether the answers became worse."""
+        return self.after > self.before
+
+
+def describe_change(change: ErrorChange) -> str:
+    """When the error changed, and from what to what, in a plain sentence."""
+    unit, way = f" {change.unit}" if change.unit else "", "rose" if change.rose else "fell"
+    return (
+        f"The mean error for {change.target} {way} at about {change.at:%Y-%m-%d}, from {change.before:.3g} to "
+        f"{change.after:.3g}{unit} ({change.after - change.before:+.2g}, 95% interval {change.low:+.2g} to "
+        f"{change.high:+.2g}; {change.n_before:,} predictions before, {change.n_after:,} after; noticed "
+        f"{change.noticed:%Y-%m-%d})."
+    )
 
 
 def describe_expected(expected: ExpectedError) -> str:

@@ -17,7 +17,7 @@ from drift.column import same
 from drift.correct import adjust
 from drift.dependence import WHOLE, Worths
 from drift.evidence import Evidence, LevelCount, gather
-from drift.impact import ExpectedError, describe_expected
+from drift.impact import ErrorChange, ExpectedError, describe_change, describe_expected
 from drift.profile import PREDICTION, Kind, Profile
 from drift.separation import Separation
 from drift.univariate import chi_square, cramers_v_interval, ks_band, share_interval
@@ -219,9 +219,10 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
 
     columns: the most telling first. alarm: some column drifted or warns, by its values or its missing rate, or as many
     as the policy's `together` are suspect, or rows are told apart. tests: how many were corrected for. joint: where
-    rows were at hand. expected: where a model was. basis: what the reference is, where that is a choice. by: the column
-    whose values are the `segments`; their alarm is one too. sampled: how many rows what only rows tell was read from,
-    where that is not all. summary: the same in plain sentences.
+    rows were at hand. expected: where a model was. changes: of the error, where outcomes are known; they raise no alarm
+    here. basis: what the reference is, where that is a choice. by: the column whose values are the `segments`; their
+    alarm is one too. sampled: how many rows what only rows tell was read from, where that is not all. summary: the same
+    in plain sentences.
     """
 
     schema_version: int
@@ -239,6 +240,7 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     not_compared: tuple[NotCompared, ...] = ()
     joint: JointDrift | None = None
     expected: ExpectedError | None = None
+    changes: tuple[ErrorChange, ...] = ()
     method: dict[str, str] = {}
     basis: str = ""
     by: str | None = None
@@ -374,12 +376,14 @@ class Segments(NamedTuple):
 class Findings(NamedTuple):
     """What a report holds beside the tests of its columns.
 
-    separation: where rows were at hand. expected: where a model was. said: by target, what the reference's answers and
-    the current ones gave each class. basis, sampled: as in a DriftReport.
+    separation: where rows were at hand. expected: where a model was. changes: of the error, where outcomes are known.
+    said: by target, what the reference's answers and the current ones gave each class. basis, sampled: as in a
+    DriftReport.
     """
 
     separation: Separation | None = None
     expected: ExpectedError | None = None
+    changes: tuple[ErrorChange, ...] = ()
     said: Mapping[str, tuple[Said, Said]] = {}
     segments: Segments | None = None
     basis: str = ""
@@ -509,6 +513,7 @@ def _report(
         not_compared=pair.skipped,
         joint=joint,
         expected=findings.expected,
+        changes=findings.changes,
         method=METHOD | ({"joint": METHOD_JOINT} if joint else {}),
         basis=findings.basis,
         by=findings.segments.by if findings.segments else None,
@@ -777,9 +782,10 @@ def describe_joint(joint: JointDrift) -> str:
 
 
 def costs_of(report: DriftReport) -> list[str]:
-    """What the change likely costs, in sentences: how the mean answers moved, and the error to be expected."""
+    """What the change costs, in sentences: when errors changed, how the mean answers moved, the error to be expected."""
     predictions = [column for column in report.columns if column.column.startswith(PREDICTION)]
-    sentences = [describe_answers(column) for column in sorted(predictions, key=lambda one: one.column)]
+    sentences = [describe_change(change) for change in report.changes]
+    sentences += [describe_answers(column) for column in sorted(predictions, key=lambda one: one.column)]
     sentences += [describe_expected(report.expected)] if report.expected else []
     return [sentence for sentence in sentences if sentence]
 

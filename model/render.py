@@ -12,7 +12,7 @@ from rich.text import Text
 
 from database.records import ModelVersion, Succession
 from database.store import RecordStore
-from drift.impact import describe_expected
+from drift.impact import describe_change, describe_expected
 from model.scores import Estimate
 from model.trial import Trial
 from model.trial_report import TrialReport
@@ -188,17 +188,9 @@ def course_sentences(course: Course) -> list[str]:
 
 def change_sentences(course: Course) -> list[str]:
     """When the error changed, from what to what."""
-    unit, told = f" {course.unit}" if course.unit else "", []
     if course.changes is None:
-        told.append('Changes in time were not looked for: pip install "gradewatch[stream]".')
-    for one in course.changes or ():
-        way = "rose" if one.after > one.before else "fell"
-        told.append(
-            f"The mean error {way} at about {one.at:%Y-%m-%d} from {one.before:.3g} to {one.after:.3g}{unit} "
-            f"({_interval(one.change)}; {one.n_before} predictions before, {one.n_after} after; "
-            f"noticed {one.noticed:%Y-%m-%d})."
-        )
-    return told
+        return ['Changes in time were not looked for: pip install "gradewatch[stream]".']
+    return [describe_change(one) for one in course.changes]
 
 
 def _interval(found: Estimate) -> str:

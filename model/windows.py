@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from database.records import Answer, Outcome, Prediction
 from database.store import PredictionLog
 from drift.correct import adjust
-from drift.impact import ExpectedError
+from drift.impact import ErrorChange, ExpectedError
 from drift.stream import StreamUnavailable, find_changes
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Manifest
@@ -70,19 +70,6 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     covered: Coverage | None = None
 
 
-class ErrorChange(msgspec.Struct, frozen=True, kw_only=True):
-    """The mean absolute error changed: at which prediction, noticed at which (both UTC), from what to what, over how
-    many predictions. change: after - before with its 95 % interval, given that there is a change."""
-
-    at: datetime
-    noticed: datetime
-    n_before: int
-    n_after: int
-    before: float
-    after: float
-    change: Estimate
-
-
 class Course(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the answers about one target at one moment, oldest window first.
 
@@ -125,6 +112,15 @@ def follow_domain(
     there = {prediction.moment for prediction in home.store.predictions(domain, since=since, limit=limit)}
     chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
 
+    options: Any = {"by": by, "since": since, "limit": limit}
+    manifests = _manifests(home)
+    found = [follow(home.store, schema, name, moment, manifests, **options) for name in names for moment in chosen]
+    return [course for course in found if course.whole or course.waiting]
+
+
+def _manifests(home: Home) -> Callable[[str], Manifest | None]:
+    """Manifests by model version, each read once; None of those whose bundle is lost or broken."""
+
     @cache
     def manifest(version: str) -> Manifest | None:
         try:
@@ -132,9 +128,7 @@ def follow_domain(
         except (MissingArtifact, CorruptArtifact, BrokenBundle):
             return None
 
-    options: Any = {"by": by, "since": since, "limit": limit}
-    found = [follow(home.store, schema, name, moment, manifest, **options) for name in names for moment in chosen]
-    return [course for course in found if course.whole or course.waiting]
+    return manifest
 
 
 class _Answers(NamedTuple):
@@ -183,11 +177,11 @@ def follow(
         domain=schema.name,
         target=target,
         moment=moment,
-        unit=chosen.unit if chosen.kind == "value" else "levels",
+        unit=_unit(chosen),
         by=by,
         windows=windows,
         whole=whole,
-        changes=changes_of(known, whole),
+        changes=changes_of(chosen, moment, known, whole.held_out) if whole else (),
         waiting=len(waiting),
         expected=_expected(chosen, waiting, found),
     )
@@ -322,29 +316,63 @@ def _covered(known: _Answers) -> Coverage | None:
     return measure_coverage(inside, stated, known.clusters[told])
 
 
-def changes_of(known: _Answers, whole: Window | None) -> tuple[ErrorChange, ...] | None:
+def find_error_changes(
+    home: Home, schema: DomainSchema, moment: str, *, since: datetime, until: datetime
+) -> tuple[ErrorChange, ...] | None:
+    """When the errors of the answers at a moment changed, of predictions from `since` to before `until`, by target.
+
+    None without the library that finds it.
+    """
+    manifests, found = _manifests(home), list[ErrorChange]()
+    for target in schema.targets:
+        pairs = [
+            pair
+            for pair in home.store.matched(schema.name, target.name, since=since)
+            if pair[0].moment == moment and pair[0].at < until
+        ]
+        known = _known(target, pairs)
+        if not known.pairs:
+            continue
+        held = {answer.model: manifests(answer.model) for answer in known.answers}
+        reference = _reference(known.answers, {model: _held_out(one) for model, one in held.items() if one})
+        changes = changes_of(target, moment, known, reference)
+        if changes is None:
+            return None
+        found += changes
+    return tuple(found)
+
+
+def changes_of(
+    target: Target, moment: str, known: _Answers, held_out: Estimate | None
+) -> tuple[ErrorChange, ...] | None:
     """When the error changed, in the order of predictions; None without the library that finds it."""
-    if whole is None:
-        return ()
     errors = absolute_errors(known.truth, known.said)
-    usual = whole.held_out.value if whole.held_out and whole.held_out.value > 0 else float(errors.mean())
+    usual = held_out.value if held_out and held_out.value > 0 else float(errors.mean())
     try:
         found = find_changes(errors, usual=usual) if usual > 0 else ()
     except StreamUnavailable:
         return None
     return tuple(
         ErrorChange(
+            target=target.name,
+            moment=moment,
+            unit=_unit(target),
             at=known.pairs[one.start][0].at,
             noticed=known.pairs[one.noticed][0].at,
             n_before=one.n_before,
             n_after=one.n_after,
             before=one.before,
             after=one.after,
-            change=Estimate(one.after - one.before, one.low, one.high),
+            low=one.low,
+            high=one.high,
         )
         for one in found
         if min(one.n_before, one.n_after) >= FEWEST
     )
+
+
+def _unit(target: Target) -> str:
+    return target.unit if target.kind == "value" else "levels"
 
 
 def _expected(target: Target, waiting: Sequence[Prediction], found: Mapping[str, Manifest]) -> ExpectedError | None:

@@ -4,7 +4,7 @@ It runs in a process of its own, never in a worker that answers requests. All th
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,6 +15,7 @@ import msgspec
 from database.records import Document, Event, new_id, now
 from database.store import Conflict, StoreUnavailable
 from drift.column import ProfileError
+from drift.impact import ErrorChange, describe_change
 from drift.report import DriftReport, NotComparable, SameSample
 from model.home import Home
 from model.registry import NoChampion
@@ -117,17 +118,22 @@ class Plan:
 class Watching(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered between looks. slot: the scheduled time that was looked at last. level: of the last window
     that was decided. windows: by the end of their days. last: the window that last proposed a retraining. open: a
-    proposed retraining is to be carried out."""
+    proposed retraining is to be carried out. told: by target and moment, when the change of the error that was told
+    last had been noticed."""
 
     slot: datetime | None = None
     level: Level = "ok"
     windows: tuple[WindowVerdict, ...] = ()
     last: datetime | None = None
     open: bool = False
+    told: dict[str, datetime] = {}
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look found. report: its id in the store, None where nothing could be compared, as `sentence` says."""
+    """What one look found. report: its id in the store, None where nothing could be compared, as `sentence` says.
+
+    changes: of the error, that no look had found before; the newest of each target.
+    """
 
     slot: datetime
     level: Level | None
@@ -135,6 +141,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     proposal: Proposal
     report: str | None = None
+    changes: tuple[ErrorChange, ...] = ()
 
 
 def level_of(report: DriftReport) -> Level | None:
@@ -164,7 +171,16 @@ def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]
     before = [window for window in state.windows if window.at < ends]
     windows = (*before, WindowVerdict(at=ends, verdict=verdict))[-KEPT_WINDOWS:]
     proposal = propose(windows, plan.policies.trigger, last=state.last)
-    found = Look(slot=slot, level=level, before=state.level, sentence=sentence, proposal=proposal, report=kept)
+    changes = new_changes(report.changes if report else (), state.told)
+    found = Look(
+        slot=slot,
+        level=level,
+        before=state.level,
+        sentence=sentence,
+        proposal=proposal,
+        report=kept,
+        changes=tuple(changes.values()),
+    )
     post(home.store, alerts_of(plan, found), channels)
     follows = Watching(
         slot=slot,
@@ -172,6 +188,7 @@ def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]
         windows=windows,
         last=ends if proposal.retrain else state.last,
         open=state.open or (proposal.retrain and plan.retrain),
+        told=state.told | {key: change.noticed for key, change in changes.items()},
     )
     _remember(home, plan.domain, follows, revision)
     if proposal.retrain:
@@ -205,13 +222,23 @@ def sentence_of(report: DriftReport) -> str:
     return f"Drift in {len(names)} of {len(report.columns)} columns ({rows}){': ' + told if told else ''}."
 
 
+def new_changes(changes: Sequence[ErrorChange], told: Mapping[str, datetime]) -> dict[str, ErrorChange]:
+    """The newest change of the error of each target, where it began after the one that was told last was noticed."""
+    newest = {f"{change.target}@{change.moment}": change for change in sorted(changes, key=lambda one: one.at)}
+    return {key: change for key, change in newest.items() if key not in told or change.at > told[key]}
+
+
 def alerts_of(plan: Plan, found: Look) -> list[Alert]:
-    """What there is to tell: a change of level, and a proposal. Undecided windows change nothing."""
+    """What there is to tell: a change of level or of the error, and a proposal. Undecided windows change nothing."""
     alerts = []
     if found.level is not None and found.level != found.before:
         subject = f"{plan.domain}: {found.before} → {found.level}"
         body = {"kind": "transition", "from": found.before, "to": found.level, "report": found.report}
         alerts.append(_alert(plan, found, subject, found.sentence, body))
+    for change in found.changes:
+        subject = f"{plan.domain}: the error for {change.target} at {change.moment} {'rose' if change.rose else 'fell'}"
+        body = {"kind": "errors", "target": change.target, "moment": change.moment, "report": found.report}
+        alerts.append(_alert(plan, found, subject, describe_change(change), body))
     if found.proposal.retrain:
         what = "retraining starts" if plan.retrain else "retraining is proposed"
         body = {"kind": "proposal", "reason": found.proposal.reason, "report": found.report}
@@ -221,7 +248,7 @@ def alerts_of(plan: Plan, found: Look) -> list[Alert]:
 
 def _alert(plan: Plan, found: Look, subject: str, text: str, body: dict[str, str | None]) -> Alert:
     whole = {"domain": plan.domain, "at": found.slot.isoformat(), "summary": text, **body}
-    about = f"{found.slot.isoformat()} {body['kind']}"
+    about = " ".join([found.slot.isoformat(), *(str(body[n]) for n in ("kind", "target", "moment") if n in body)])
     told = f"{subject}\n\n{text}\n\nDays judged (UTC): {days_of(plan, found.slot)}.\n"
     return Alert(about=about, domain=plan.domain, subject=f"[gradewatch] {subject}", text=told, body=whole, at=now())
 
@@ -364,9 +391,12 @@ def describe_look(plan: Plan, found: Look) -> str:
     """What a look found, on one line."""
     level = found.level or "undecided"
     change = f" (was {found.before})" if found.level and found.level != found.before else ""
+    changed = "".join(f" {describe_change(change)}" for change in found.changes)
     proposed = f" {found.proposal.reason}: retraining {'starts' if plan.retrain else 'is proposed'}."
     days = days_of(plan, found.slot)
-    return f"{plan.domain}, {days}: {level}{change}. {found.sentence}{proposed if found.proposal.retrain else ''}"
+    return (
+        f"{plan.domain}, {days}: {level}{change}. {found.sentence}{changed}{proposed if found.proposal.retrain else ''}"
+    )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import polars as pl
 from database.records import BatchKind, BatchRow, DriftRecord, LabeledRecord, Prediction, new_id, now, record_id
 from drift.column import ProfileError, same
 from drift.dependence import Worths, worth_of
+from drift.impact import ErrorChange
 from drift.profile import PREDICTION, Profile, build_profile
 from drift.report import (
     DriftPolicy,
@@ -34,6 +35,7 @@ from model.bundle import BrokenBundle
 from model.home import Home
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving, load_bundle
+from model.windows import find_error_changes
 from preprocessing.read import read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.validate import frame_of, rows_of, validate_table
@@ -50,6 +52,7 @@ from retraining.profiles import Part, midnight
 from retraining.window import Weighed, Window, weigh_window
 
 ROWS_A_SIDE = 20_000  # of a window and its past, read for what only rows tell; more would only cost time
+MEMORY = timedelta(days=400)  # before a window's end, in which changes of the error are looked for
 HOUR = timedelta(hours=1)
 
 
@@ -166,6 +169,8 @@ def watch_window(
     past = _rows_of(home, schema, window, weighed.past, limit) if weighed.past else None
     findings = _findings_of_window(home, schema, weighed, now_rows.frame, past.frame if past else None)
     findings = findings._replace(basis=weighed.basis, sampled=_sampled(now_rows, past))
+    if window.source == "predictions":
+        findings = findings._replace(changes=_error_changes(home, schema, window, weighed.moment))
     if by:
         before = midnight(window.since)
         earlier = past.frame if past else _earlier(home, schema, now_rows.frame, by, weighed.moment, before)
@@ -182,6 +187,12 @@ def _findings_of_window(
     if weighed.standard:
         return findings_of(home, weighed.standard.predictor, schema, frame, past)
     return Findings() if past is None else Findings(separation=tell_apart(past, frame, schema))
+
+
+def _error_changes(home: Home, schema: DomainSchema, window: Window, moment: str) -> tuple[ErrorChange, ...]:
+    """When errors changed, in the 400 days up to the window's end; nothing where the library for it is absent."""
+    since, until = midnight(window.until - MEMORY), midnight(window.until)
+    return find_error_changes(home, schema, moment, since=since, until=until) or ()
 
 
 def _worths(weighed: Weighed, rows: _Rows, past: _Rows | None) -> tuple[Worths, Worths]:

@@ -7,18 +7,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from database.ingest import add_batch
-from database.records import Document, now
+from database.records import Document, Outcome, now
 from database.store import Conflict, open_store
 from drift.report import DriftPolicy, DriftReport
 from model.home import Home
@@ -33,6 +34,7 @@ from retraining.schedule import (
     Plan,
     Schedule,
     carry_out,
+    describe_look,
     level_of,
     look,
     plan_schedule,
@@ -129,6 +131,54 @@ def test_an_alarm_by_no_single_column_is_told_as_what_it_is(home: Home) -> None:
     assert "Drift in 0" not in sentence_of(joint)
     assert sentence_of(joint).startswith("No drift in single columns, but rows can be told from earlier ones")
     assert level_of(joint) == "warn"
+
+
+def answer_weeks(home: Home, errors: Sequence[float], rows: int = 150) -> None:
+    """Weeks of predictions that look as in training, whose outcomes miss the answers by these errors on the mean."""
+    draw = np.random.default_rng(5)
+    for number, error in enumerate(errors):
+        predictions = asked(MONDAY + number * WEEK, rows, seed=number + 50)
+        home.store.add_predictions(predictions)
+        outcomes = [
+            Outcome(
+                domain=SCHEMA.name,
+                target="mark",
+                value=float(one.answers[0].value or 0) + float(draw.normal(0, error)),
+                at=one.at,
+                prediction=one.id,
+            )
+            for one in predictions
+        ]
+        home.store.add_outcomes(outcomes)
+
+
+def test_a_real_change_of_the_error_is_in_the_report_and_told_once(home: Home, channels: dict[str, Channel]) -> None:
+    answer_weeks(home, [0.8, 0.8, 0.8, 2.4, 2.4, 2.4])
+    found = look_at(home, 6, channels)
+    assert [one.level for one in found] == ["ok"] * 6  # the inputs look as ever: only the outcomes tell
+    (change,) = [change for one in found for change in one.changes]
+    assert (change.target, change.moment, change.rose) == ("mark", "start", True)
+    assert abs(change.at - slot(2)) < timedelta(days=2)
+    assert change.low > 0
+    assert told(home) == ["the error for mark at start rose"]
+    kept = [DriftReport.from_document(one.document) for one in home.store.drift_reports()]
+    report = next(one for one in kept if one.changes)
+    assert "The mean error for mark rose at about 2026-03-2" in report.summary
+    assert not report.alarm
+    seen = next(one for one in found if one.changes)
+    assert "The mean error for mark rose" in describe_look(PLAN, seen)
+
+
+def test_without_a_change_of_the_error_nothing_is_told(home: Home, channels: dict[str, Channel]) -> None:
+    answer_weeks(home, [0.8] * 6)
+    assert [one.changes for one in look_at(home, 6, channels)] == [()] * 6
+    assert told(home) == []
+    assert "mean error for mark rose" not in str(home.store.drift_reports()[0].document["summary"])
+
+
+def test_what_came_after_a_window_does_not_tell_in_its_report(home: Home) -> None:
+    answer_weeks(home, [0.8, 0.8, 0.8, 2.4, 2.4, 2.4])
+    assert [bool(one.changes) for one in look_at(home, 3, NOBODY)] == [False] * 3
 
 
 def test_no_row_at_all_is_said_and_changes_nothing(home: Home, channels: dict[str, Channel]) -> None:
