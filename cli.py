@@ -27,6 +27,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from deployment.server import HOST, PORT
 from settings import Settings, UnsafeStart, variable
 
 SAYS = (
@@ -930,18 +931,15 @@ def setup() -> None:
 
 @app.command()
 def serve(
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")] = HOST,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = PORT,
     workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
 ) -> None:
     """Serve the API; refuses to where it would be open to others without asking who they are."""
-    from deployment.server import serve_api
+    from deployment.server import announcement, serve_api
 
     Settings().require_safe(host)
-    shown = f"[{host}]" if ":" in host else host
-    err.print(f"starting the API on http://{shown}:{port}; GET /ready says when it answers. Ctrl-C stops it")
+    err.print(announcement(host, port))
     serve_api(host=host, port=port, workers=workers)
 
 

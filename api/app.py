@@ -58,6 +58,8 @@ class Service:
         self.metrics = Metrics()
         self.door = Door(self._answer, self.metrics)
         self._settings = settings
+        self.quick = self.door
+        """Answers what has come whole without a coroutine, under a server that asks for it (`deployment.protocol`)."""
         self._entrance: ASGIApp = self.door
         self._pages: AdmittedPages | None = None
         self._framework: FastAPI | None = None

@@ -7,6 +7,8 @@ module of its own. They are calls one after the other, not layers one in the oth
 import asyncio
 import re
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,10 +18,10 @@ from api.addresses import UNMATCHED
 from api.admission import PRINCIPAL, TOLD, Admission, address
 from api.attempts import Attempt
 from api.callers import check
-from api.errors import ERROR, refuse
+from api.errors import ERROR, refuse, refused
 from api.head import HEAD, Head
 from api.headers import Headers, with_standard
-from api.hot import ROUTE, HotRoad, asked_for
+from api.hot import ROUTE, HotRoad, Reply, asked_for
 from api.logs import RequestLines, request_id
 from api.metrics import Metrics
 from api.running import Running
@@ -33,10 +35,25 @@ METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 QUIET = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds by machines: counted, not logged
 
 
+class Visit:
+    """A request that is answered without a coroutine. reply: to be called once, with its status, headers and body."""
+
+    __slots__ = ("answered", "begun", "id", "reply", "scope", "work")
+    work: Work
+
+    def __init__(self, scope: Scope, id: str, reply: Callable[[int, Headers, bytes], None]) -> None:
+        self.begun = time.perf_counter()
+        self.scope = scope
+        self.id = id
+        self.reply = reply
+        self.answered = False
+
+
 class Door:
     """The way into an application, step by step; nothing reaches the server but broken connections.
 
-    Before the first request it must be told which service is running (`open`).
+    Before the first request it must be told which service is running (`open`). Requests come as ASGI has them; or, from
+    a server that knows of it (`deployment.protocol`), one row that has come whole is given to `take`.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -52,8 +69,51 @@ class Door:
         self._telemetry = telemetry
         self._admission = Admission(running)
         self._hot = HotRoad(running, self._metrics)
+        self._loop = asyncio.get_running_loop()
         self.watch = Watch(running.settings)
         return self.watch
+
+    @property
+    def addresses(self) -> frozenset[bytes]:
+        """What `take` may be asked for."""
+        return self._hot.addresses
+
+    def take(self, scope: Scope, body: bytes, reply: Callable[[int, Headers, bytes], None]) -> bool:
+        """Take a request that has come whole, to one of `addresses`, by the steps that every request takes, and answer
+        it once by `reply`, in a later turn of the loop. False, and nothing done, where it is one to be called for."""
+        head = Head(scope["headers"])
+        if b"origin" in head.given or not self._hot.takes(body):  # what a page may see is said around this
+            return False
+        scope[HEAD] = head
+        visit = Visit(scope, self._id(head), reply)
+        request_id.set(visit.id)
+        visit.work = self.watch.begin_whole(partial(self._end, visit))
+        try:
+            self._admit(scope, head)
+            self._hot.ask(scope, head, body, partial(self._answer, visit))
+        except Exception as error:  # as for every request
+            self._loop.call_soon(self._answer, visit, error)
+        finally:
+            request_id.set(None)  # the context is the connection's
+        return True
+
+    def _end(self, visit: Visit) -> None:
+        if visit.work.late is not None:
+            self._answer(visit, visit.work.late)
+
+    def _answer(self, visit: Visit, told: Reply | Exception) -> None:
+        if visit.answered:  # it was late
+            return
+        visit.answered = True
+        self.watch.end(visit.work)
+        if isinstance(told, Exception):
+            request_id.set(visit.id)
+            response = refused(told, visit.scope)
+            status, own, body = response.status_code, response.raw_headers, bytes(response.body)
+        else:
+            status, own, body = 200, told.headers, told.body
+        visit.reply(status, self._headers(own, visit.scope, visit.id), body)
+        self._note(visit.scope, visit.id, status, visit.begun)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,21 +152,24 @@ class Door:
     async def _pass(self, scope: Scope, head: Head, work: Work, send: Send) -> None:
         """Where from, who, and then the answer."""
         try:
-            check(scope["method"], head, self._running.hosts, self._running.origins)
-            self._admission.admit(scope, head)
+            self._admit(scope, head)
             road = self._hot.find(scope, head)
             if road is None:
                 await self._app(scope, work.receive, send)
                 return
-            body, kind = await self._hot.answer(road, scope, head, work.receive)
-            headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            reply = await self._hot.answer(road, scope, head, work.receive)
+            await send({"type": "http.response.start", "status": 200, "headers": reply.headers})
+            await send({"type": "http.response.body", "body": reply.body})
         except asyncio.CancelledError:
             late = self.watch.reason(work)
             if late is None:
                 raise
             raise late from None
+
+    def _admit(self, scope: Scope, head: Head) -> None:
+        """Raises where nobody may ask from there, or whoever asks may not, or not now."""
+        check(scope["method"], head, self._running.hosts, self._running.origins)
+        self._admission.admit(scope, head)
 
     def _headers(self, own: Headers, scope: Scope, id: str) -> Headers:
         headers = [*with_standard(own, scope), *scope.get(TOLD, ()), (b"x-request-id", id.encode())]

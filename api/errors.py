@@ -151,8 +151,13 @@ def _respond(document: ProblemDocument, headers: dict[str, str] | None = None) -
 
 async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request that ended in `error`, and note under ERROR which it was."""
+    await refused(error, scope)(scope, receive, send)
+
+
+def refused(error: Exception, scope: Scope) -> Response:
+    """What `refuse` answers, noted as it does."""
     scope[ERROR] = name_of(error)
-    await (_problems_file(scope, error) or answer_error(error))(scope, receive, send)
+    return _problems_file(scope, error) or answer_error(error)
 
 
 def _problems_file(scope: Scope, error: Exception) -> Response | None:

@@ -7,8 +7,9 @@ API's page describes it from the same types (`api.openapi`).
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
@@ -20,13 +21,15 @@ from api.addresses import template_of
 from api.admission import PRINCIPAL
 from api.bodies import MEGABYTE, Form, UnsupportedBody, form_of, read_body
 from api.head import Head
+from api.headers import Headers
 from api.metrics import Metrics
 from api.question import BadQuestion, moment_of
 from api.running import Running
 from api.telemetry import MARKS
-from api.together import SOURCE
+from api.together import SOURCE, Answered
 from api.wire import FACTORS_NOTE, SaidMany, encoder, say, say_all
-from database.layout import PackedPredictions, moments_of
+from database.layout import moments_of
+from database.packed import PackedPredictions
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from preprocessing.bodies import RowReader
@@ -91,14 +94,27 @@ ONLY_ANSWER = Question()
 """Nothing but the answer is asked for."""
 
 
+class Asked(NamedTuple):
+    """What a request asks, apart from its body, and who asks it."""
+
+    principal: Principal
+    form: Form
+    question: Question
+
+
 class Reply(NamedTuple):
     """The body of an answer, and its content type."""
 
     body: bytes
     kind: bytes
 
+    @property
+    def headers(self) -> Headers:
+        """Those of its own."""
+        return [(b"content-type", self.kind), (b"content-length", b"%d" % len(self.body))]
 
-class Answered(NamedTuple):
+
+class Encoded(NamedTuple):
     """The body of an answer; marks: when (perf_counter) its rows were scored, logged and encoded."""
 
     body: bytes
@@ -121,6 +137,8 @@ class HotRoad:
         self._running = running
         self._metrics = metrics
         self._roads = roads(running)
+        self.addresses = frozenset(path.encode() for path, road in self._roads.items() if not road.many)
+        """Those of one row, as they stand in a request without a question."""
 
     def find(self, scope: Scope, head: Head) -> Road | None:
         """Where a request leads, if this answers it. Raises UnsupportedBody, HTTPException for another method."""
@@ -140,8 +158,55 @@ class HotRoad:
             raise UnsupportedBody(ONE_ROW)
         return road
 
+    def takes(self, body: bytes) -> bool:
+        """Whether `ask` may be asked about a body of one row: reading it holds nobody up."""
+        return len(body) <= SMALL and not self._running.cache.waits
+
+    def ask(self, scope: Scope, head: Head, body: bytes, tell: Callable[[Reply | Exception], None]) -> None:
+        """What `find` and `answer` do, for one row that has come whole, told in a later turn of the loop. Raises what
+        they raise before that."""
+        road = self.find(scope, head)
+        if road is None or road.many:
+            raise LookupError(f"one row is not answered at {scope['path']}")
+        asked = self._enter(road, scope, head)
+        begun = time.perf_counter()
+        row = _row(road, body, asked)
+        tell_here = partial(self._tell, scope, asked.question, begun, tell)
+        self._running.together.ask(road.reader.schema, row, asked.principal.name, tell_here)
+
+    def _tell(
+        self,
+        scope: Scope,
+        question: Question,
+        begun: float,
+        tell: Callable[[Reply | Exception], None],
+        told: Answered | Exception,
+    ) -> None:
+        if isinstance(told, Exception):
+            tell(told)
+            return
+        try:
+            reply = self._reply(scope, question, (begun, begun), self._encode(told, question))
+        except Exception as error:  # the caller gets an answer
+            tell(error)
+            return
+        tell(reply)
+
     async def answer(self, road: Road, scope: Scope, head: Head, receive: Receive) -> Reply:
         """The answer to a request that leads to `road`: what it asks for is logged when this returns."""
+        asked = self._enter(road, scope, head)
+        begun = time.perf_counter()
+        most = self._running.settings.max_upload_mb * MEGABYTE
+        body = await read_body(receive, most if road.many else min(most, ROW_BYTES), asked.form.declared)
+        read = time.perf_counter()
+        if road.many or asked.question.explain or not self.takes(body):
+            encoded = await self._many(road, asked.form, body, asked.question, asked.principal)
+        else:
+            encoded = await self._one(road, body, asked)
+        return self._reply(scope, asked.question, (begun, read), encoded)
+
+    def _enter(self, road: Road, scope: Scope, head: Head) -> Asked:
+        """What is asked, of whoever may ask it. Raises Unauthenticated, Forbidden, UnsupportedBody, BadQuestion."""
         scope[ROUTE] = road.route
         principal: Principal = scope[PRINCIPAL]
         require(principal, "predict", road.reader.schema.name)
@@ -151,28 +216,26 @@ class HotRoad:
         question = ONLY_ANSWER if not scope["query_string"] else read_question(scope, road.reader.schema)
         if road.many and wants_lines(head):
             question = question._replace(lines=True)
-        begun = time.perf_counter()
-        most = self._running.settings.max_upload_mb * MEGABYTE
-        body = await read_body(receive, most if road.many else min(most, ROW_BYTES), form.declared)
-        read = time.perf_counter()
-        if road.many or question.explain or len(body) > SMALL or self._running.cache.waits:
-            answer, done = await self._many(road, form, body, question, principal)
-        else:
-            answer, done = await self._one(road, body, question, principal)
-        scope[MARKS] = marks = (begun, read, *done)
+        return Asked(principal, form, question)
+
+    def _reply(self, scope: Scope, question: Question, came: tuple[float, float], encoded: Encoded) -> Reply:
+        """came: when a request's body was waited for, and when it was here."""
+        scope[MARKS] = marks = came + encoded.marks
         self._metrics.staged(marks)
-        return Reply(answer, question.answered_as)
+        return Reply(encoded.body, question.answered_as)
 
-    async def _one(self, road: Road, body: bytes, question: Question, principal: Principal) -> Answered:
-        running = self._running
-        row = road.reader.one(body, moment=question.moment)
-        require_groups(principal, (row.group,))
-        prediction, scored, logged = await running.together.answer(road.reader.schema, row, principal.name)
+    async def _one(self, road: Road, body: bytes, asked: Asked) -> Encoded:
+        row = _row(road, body, asked)
+        answered = await self._running.together.answer(road.reader.schema, row, asked.principal.name)
+        return self._encode(answered, asked.question)
+
+    def _encode(self, answered: Answered, question: Question) -> Encoded:
+        prediction, scored, logged = answered
         self._metrics.predicted(prediction.domain, prediction.moment)
-        answer = encoder.encode(say(prediction, running.remarks(prediction), question.note))
-        return Answered(answer, (scored, logged, time.perf_counter()))
+        body = encoder.encode(say(prediction, self._running.remarks(prediction), question.note))
+        return Encoded(body, (scored, logged, time.perf_counter()))
 
-    async def _many(self, road: Road, form: Form, body: bytes, question: Question, principal: Principal) -> Answered:
+    async def _many(self, road: Road, form: Form, body: bytes, question: Question, principal: Principal) -> Encoded:
         running = self._running
         predictions = await _score(running, road, form, body, question, principal)
         scored = time.perf_counter()
@@ -184,7 +247,14 @@ class HotRoad:
             answer = await asyncio.to_thread(_say, running, road, question, predictions)
         else:
             answer = _say(running, road, question, predictions)
-        return Answered(answer, (scored, logged, time.perf_counter()))
+        return Encoded(answer, (scored, logged, time.perf_counter()))
+
+
+def _row(road: Road, body: bytes, asked: Asked) -> ValidRow:
+    """The row in a body, which whoever asks may ask about. Raises as `RowReader.one`, and Forbidden."""
+    row = road.reader.one(body, moment=asked.question.moment)
+    require_groups(asked.principal, (row.group,))
+    return row
 
 
 def _say(running: Running, road: Road, question: Question, predictions: Sequence[Prediction]) -> bytes:

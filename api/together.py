@@ -6,8 +6,11 @@ nobody.
 """
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from database.records import Prediction
@@ -21,6 +24,8 @@ SOURCE = "api"
 PATIENCE = 2  # turns of the loop without a new row before the rows are scored
 MOST = 50  # rows that are scored at once: at 10 µs each the loop is held up for half a millisecond
 
+log = logging.getLogger("gradewatch.api")
+
 
 class Answered(NamedTuple):
     """A logged prediction, and when (perf_counter) it was scored and logged."""
@@ -30,11 +35,15 @@ class Answered(NamedTuple):
     logged: float
 
 
+Tell = Callable[[Answered | Exception], None]
+"""Takes what became of a row."""
+
+
 class _Asked(NamedTuple):
     """A row that waits."""
 
     row: ValidRow
-    answer: "asyncio.Future[Answered]"
+    tell: Tell
 
 
 class Together:
@@ -50,15 +59,19 @@ class Together:
 
     async def answer(self, schema: DomainSchema, row: ValidRow, actor: str | None) -> Answered:
         """The row's logged prediction. Raises as `PredictionService.score` and `GroupCommitLog.append` do."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()  # asked for once: the question is a system call
-        loop = self._loop
-        answer: asyncio.Future[Answered] = loop.create_future()
-        self._asked[schema.name, actor].append(_Asked(row, answer))
+        answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        self.ask(schema, row, actor, partial(_settle, answer))
+        return await answer
+
+    def ask(self, schema: DomainSchema, row: ValidRow, actor: str | None, tell: Tell) -> None:
+        """As `answer`, told in a later turn of the loop."""
+        self._asked[schema.name, actor].append(_Asked(row, tell))
         self._rows += 1
         if self._rows == 1:
+            loop = self._loop
+            if loop is None:
+                loop = self._loop = asyncio.get_running_loop()  # asked for once: the question is a system call
             loop.call_soon(self._end_turn, loop, 1, 0)
-        return await answer
 
     def _end_turn(self, loop: asyncio.AbstractEventLoop, known: int, idle: int) -> None:
         """Score what has come, unless more is coming. known: rows a turn ago; idle: turns in which none came."""
@@ -85,10 +98,24 @@ class Together:
                     await self._answer(domain, actor, [one])
                 return
             for one in group:
-                if not one.answer.done():
-                    one.answer.set_exception(error)
+                _tell(one, error)
             return
         logged = time.perf_counter()
         for one, prediction in zip(group, predictions, strict=True):
-            if not one.answer.done():  # whoever asked has left
-                one.answer.set_result(Answered(prediction, scored, logged))
+            _tell(one, Answered(prediction, scored, logged))
+
+
+def _tell(asked: _Asked, told: Answered | Exception) -> None:
+    try:
+        asked.tell(told)
+    except Exception as error:  # one caller's trouble; its text may hold a student's values
+        log.error("an answer could not be given", extra={"fields": {"error": type(error).__name__}})
+
+
+def _settle(answer: "asyncio.Future[Answered]", told: Answered | Exception) -> None:
+    if answer.done():  # whoever asked has left
+        return
+    if isinstance(told, Exception):
+        answer.set_exception(told)
+    else:
+        answer.set_result(told)

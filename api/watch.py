@@ -38,12 +38,22 @@ class Stopping(Exception):
 
 
 class Work:
-    """One request at work. waited: seconds for its caller so far; since: when it began to wait for more, if it does."""
+    """One request at work. waited: seconds for its caller so far; since: when it began to wait for more, if it does.
 
-    __slots__ = ("_clock", "_receive", "begun", "got", "late", "received", "since", "task", "waited")
+    end: ends it, once `late` says why. task: in which it is answered, if in one of its own.
+    """
 
-    def __init__(self, task: "asyncio.Task[Any] | None", receive: Receive, clock: Callable[[], float]) -> None:
+    __slots__ = ("_clock", "_receive", "begun", "end", "got", "late", "received", "since", "task", "waited")
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        receive: Receive,
+        end: Callable[[], object] | None,
+        task: "asyncio.Task[Any] | None" = None,
+    ) -> None:
         self.task = task
+        self.end = end
         self._receive = receive
         self._clock = clock
         self.begun = clock()
@@ -98,7 +108,14 @@ class Watch:
 
     def begin(self, receive: Receive) -> Work:
         """A request has come; it is to receive its messages through what this gives back."""
-        work = Work(asyncio.current_task(self._loop), receive, self._clock)
+        task = asyncio.current_task(self._loop)
+        return self._add(Work(self._clock, receive, task.cancel if task else None, task))
+
+    def begin_whole(self, end: Callable[[], object]) -> Work:
+        """A request has come with all of its body. end: called in its loop when it must end now."""
+        return self._add(Work(self._clock, _received, end))
+
+    def _add(self, work: Work) -> Work:
         self._working.add(work)
         if not self._sweep_planned:
             self._plan_sweep()
@@ -121,11 +138,11 @@ class Watch:
 
     def _sweep(self) -> None:
         limits, at = self._settings, self._clock()
-        for work in self._working:
-            if work.late is None and work.task is not None:
+        for work in list(self._working):  # those that end leave it
+            if work.late is None and work.end is not None:
                 work.late = self._late(work, at, limits.body_seconds, limits.request_seconds)
                 if work.late is not None:
-                    work.task.cancel()
+                    work.end()
         self._sweep_planned = False
         if self._working:
             self._plan_sweep()
@@ -141,6 +158,11 @@ class Watch:
         if self._ends is not None and at > self._ends:
             return Stopping("this worker is being stopped; ask again")
         return None
+
+
+async def _received() -> Message:
+    """What a request without a body to come receives."""
+    return {"type": "http.disconnect"}
 
 
 @contextlib.contextmanager

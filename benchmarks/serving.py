@@ -37,7 +37,7 @@ from preprocessing.synthetic import generate
 SECRET = "the secret of a benchmark's invented students"
 CONNECTIONS = 16
 READY = "/ready"
-OURS = [sys.executable, "-m", "cli", "serve", "--port", "{port}"]
+OURS = [sys.executable, "-m", "deployment.command", "serve", "--port", "{port}"]
 ENGAGEMENT, SCHOOL = ChampionKey("engagement", "assignment_score", "now"), ChampionKey("school", "G3", "G2")
 BATCH = 10_000
 PANDAS_SERVER = "FastAPI + pandas + pipeline.predict"

@@ -6,6 +6,8 @@ It reads no setting: what the service itself limits, it limits under every serve
 import gc
 from typing import Any
 
+HOST, PORT = "127.0.0.1", 8000
+
 OPTIONS: dict[str, Any] = {
     "limit_concurrency": 1000,  # connections and requests of one worker; one more is told 503 at once
     "backlog": 2048,
@@ -17,7 +19,13 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def serve_api(*, host: str, port: int, workers: int = 1) -> None:
+def announcement(host: str, port: int) -> str:
+    """What is said before the service starts."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"starting the API on http://{shown}:{port}; GET /ready says when it answers. Ctrl-C stops it"
+
+
+def serve_api(*, host: str = HOST, port: int = PORT, workers: int = 1) -> None:
     """Serve until told to stop. workers: processes that share the address; each has its own memory and metrics."""
     gc.disable()  # nothing that is loaded at start is garbage; `api.running` turns it on when all is open
     import uvicorn

@@ -1,5 +1,5 @@
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from model.home import Home, open_home
 from retraining.examples import train_examples
-from tests.api.serving import SECRET, Server
+from tests.api.serving import PLAIN, SECRET, SERVE, Server
 
 ROWS = {"engagement": 200, "university": 400, "school": 200}  # enough for a signal in every target
 
@@ -52,8 +52,8 @@ def home(installation: Path) -> Iterator[Home]:
     home.close()
 
 
-def start(stack: ExitStack, folder: Path, settings: dict[str, str]) -> Server:
-    server = Server(folder, settings)
+def start(stack: ExitStack, folder: Path, settings: dict[str, str], command: Sequence[str] = SERVE) -> Server:
+    server = Server(folder, settings, command)
     stack.callback(server.stop)
     server.until(lambda: server.client.get("/health").status_code == 200)
     return server
@@ -72,3 +72,10 @@ def serve(installation: Path) -> Iterator[Callable[..., Server]]:
     """Starts services over the test's own installation."""
     with ExitStack() as stack:
         yield lambda **settings: start(stack, installation, settings)
+
+
+@pytest.fixture
+def serve_plain(installation: Path) -> Iterator[Callable[..., Server]]:
+    """As `serve`, under uvicorn as it is."""
+    with ExitStack() as stack:
+        yield lambda **settings: start(stack, installation, settings, PLAIN)

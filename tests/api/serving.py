@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+SERVE = ("deployment.command", "serve")
+PLAIN = ("uvicorn", "api.app:app")
+"""The two ways to start the service: as users do, or as any ASGI application."""
+
+
 class Server:
     """A started service, and a client that talks to it."""
 
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str], command: Sequence[str] = SERVE) -> None:
         self.folder = folder
         self.database_url = settings.get("GRADEWATCH_DATABASE_URL", f"sqlite:///{folder / 'gradewatch.db'}")
         port = free_port()
@@ -49,7 +54,7 @@ class Server:
         self.output = folder / "server.log"
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(port)],
+                [sys.executable, "-m", *command, "--port", str(port)],
                 cwd=folder,
                 env=self.environment,
                 stdout=log,

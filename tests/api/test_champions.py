@@ -130,8 +130,8 @@ def test_a_killed_service_has_kept_every_prediction_that_it_acknowledged(serve: 
         assert [lost for lost in acknowledged if store.prediction(lost) is None] == []
 
 
-def test_a_terminated_service_answers_what_it_has_begun(serve: Callable[..., Server]) -> None:
-    server = serve()
+def test_a_terminated_service_answers_what_it_has_begun(serve_plain: Callable[..., Server]) -> None:
+    server = serve_plain()
     with ThreadPoolExecutor(1) as pool:
         rows = [ENGAGEMENT] * 20_000
         pending = pool.submit(server.post, "/api/v1/engagement/predict/batch", rows)
@@ -147,9 +147,9 @@ def test_a_terminated_service_answers_what_it_has_begun(serve: Callable[..., Ser
 
 
 def test_all_workers_of_one_address_serve_a_new_champion_within_a_poll(
-    serve: Callable[..., Server], home: Home
+    serve_plain: Callable[..., Server], home: Home
 ) -> None:
-    server, (_, other) = serve(WEB_CONCURRENCY="2"), another_version(home)
+    server, (_, other) = serve_plain(WEB_CONCURRENCY="2"), another_version(home)
 
     def serving() -> dict[str, int]:
         """The generation that each worker serves, by process; every question goes over a connection of its own."""

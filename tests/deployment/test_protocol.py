@@ -1,11 +1,13 @@
 """The protocol that writes an answer at once says, byte for byte, what uvicorn's own says."""
 
+import asyncio
 import re
 import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import uvicorn
@@ -35,6 +37,27 @@ async def application(scope, receive, send):
     await send({"type": "http.response.body", "body": parts[-1]})
 
 
+class Answering:
+    """An application that answers some requests without a coroutine, and one of its bodies the common way."""
+
+    addresses = frozenset({b"/quick"})
+
+    def __init__(self) -> None:
+        self.quick = self
+
+    def take(self, scope, body, reply):
+        if body == b"slow":
+            return False
+        asyncio.get_running_loop().call_soon(reply, 200, [(b"content-length", b"%d" % len(body))], body)
+        return True
+
+    async def __call__(self, scope, receive, send):
+        message = await receive()
+        headers = [(b"content-length", b"%d" % len(message["body"]))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": message["body"]})
+
+
 @contextmanager
 def served(protocol: type[HttpToolsProtocol], loop: str) -> Iterator[int]:
     with running(protocol, loop) as (port, _):
@@ -42,10 +65,13 @@ def served(protocol: type[HttpToolsProtocol], loop: str) -> Iterator[int]:
 
 
 @contextmanager
-def running(protocol: type[HttpToolsProtocol], loop: str) -> Iterator[tuple[int, uvicorn.Server]]:
+def running(
+    protocol: type[HttpToolsProtocol], loop: str, app: Any = application, **options: Any
+) -> Iterator[tuple[int, uvicorn.Server]]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application, http=protocol, loop=loop, lifespan="off", log_level="critical")
+        options |= {"loop": loop, "lifespan": "off", "log_level": "critical"}
+        config = uvicorn.Config(app, http=protocol, **options)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
@@ -147,3 +173,29 @@ def test_who_sends_no_whole_head_is_not_waited_for_and_who_rests_between_request
             assert [slow.recv(1), later.recv(1)] == [b"", b""]
             known.sendall(LAST % b"/short")
             assert b"".join(iter(lambda: known.recv(1 << 16), b"")).endswith(b"ab")
+
+
+ASK = b"POST /quick HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n%s"
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("asked", [[b"fast"], [b"slow", b"fast"], [b"fast", b"slow"], [b"fast"] * 3])
+def test_a_caller_that_rests_after_a_quick_answer_is_let_go_in_the_end(loop: str, asked: list[bytes]) -> None:
+    with (
+        running(Impatient, loop, Answering(), timeout_keep_alive=1) as (port, _),
+        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+    ):
+        for one in asked:
+            caller.sendall(ASK % one)
+            assert caller.recv(1 << 16).endswith(one)
+        assert caller.recv(1) == b""
+
+
+def test_quick_and_common_answers_keep_the_order_of_what_came_at_once() -> None:
+    with (
+        running(OneWriteProtocol, "uvloop", Answering()) as (port, _),
+        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+    ):
+        caller.sendall(b"".join(ASK % one for one in (b"fast", b"slow", b"last", b"slow", b"done")))
+        received = b"".join(iter(lambda: caller.recv(1 << 16), b""))
+        assert re.findall(rb"\r\n\r\n(....)", received) == [b"fast", b"slow", b"last", b"slow", b"done"]

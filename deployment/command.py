@@ -1,0 +1,64 @@
+"""The way in of the `gradewatch` command: `serve` with plain options starts at once, the rest is the command line's.
+
+The libraries that read and explain commands are a sixth of what a start costs, and a server keeps them in memory. This
+explains nothing: options that are not plain, and starts that are refused, go the command line's way, which has words.
+"""
+
+import gc
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def main() -> None:
+    """The `gradewatch` command."""
+    options = plain_options(sys.argv[2:]) if sys.argv[1:2] == ["serve"] else None
+    if options is None or not _serve(options):
+        from cli import main as read_command
+
+        read_command()
+
+
+def plain_options(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The options of `serve`, each with a value of its own; None where there is anything else.
+
+    >>> plain_options(["--port", "8001"]), plain_options(["--help"])
+    ({'port': 8001}, None)
+    """
+    names, values = arguments[::2], arguments[1::2]
+    if len(names) != len(values) or len(set(names)) < len(names) or not PLAIN.keys() >= set(names):
+        return None
+    found = {name.removeprefix("--"): PLAIN[name](value) for name, value in zip(names, values, strict=True)}
+    return None if None in found.values() else found
+
+
+def _text(value: str) -> str | None:
+    return value if value and not value.startswith("-") else None
+
+
+def _number(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+PLAIN: Mapping[str, Callable[[str], Any]] = {"--host": _text, "--port": _number, "--workers": _number}
+
+
+def _serve(options: Mapping[str, Any]) -> bool:
+    """Serve until told to stop. False, and nothing done, where that is refused."""
+    gc.disable()  # as `serve_api` does, which loads more
+    from deployment.server import HOST, PORT, announcement, serve_api
+    from settings import Settings
+
+    host, port = options.get("host", HOST), options.get("port", PORT)
+    try:
+        Settings().require_safe(host)
+    except Exception:  # whatever it is, the command line comes to it again, and says it
+        gc.enable()
+        return False
+    print(announcement(host, port), file=sys.stderr, flush=True)
+    serve_api(host=host, port=port, workers=options.get("workers", 1))
+    return True
+
+
+if __name__ == "__main__":
+    main()

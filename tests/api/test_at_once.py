@@ -1,0 +1,149 @@
+"""A row that came whole is answered without a coroutine: with the very bytes, counts and lines of every other way."""
+
+import json
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from access.keys import create_key
+from access.records import Grant
+from model.home import Home
+from tests.api.serving import ENGAGEMENT, PLAIN, SERVE, Server
+
+ADDRESS = b"/api/v1/engagement/predict"
+ROW = json.dumps(ENGAGEMENT).encode()
+WRONG = json.dumps(ENGAGEMENT | {"attention": 101, "focus": None}).encode()
+KEYLESS = {"GRADEWATCH_RATE_LIMIT": "off"}
+LIMITED = {
+    "GRADEWATCH_AUTH": "on",
+    "GRADEWATCH_TOKEN_SECRET": "a secret for tokens, long enough for tests",
+    "GRADEWATCH_RATE_LIMIT": "3/day",
+}
+
+
+def request(body: bytes = ROW, *headers: bytes, address: bytes = ADDRESS, version: bytes = b"1.1") -> bytes:
+    sized = any(header.startswith(b"transfer-encoding") for header in headers)
+    length = [] if sized else [b"content-length: %d" % len(body)]
+    host = [] if any(header.startswith(b"host") for header in headers) else [b"host: 127.0.0.1"]
+    lines = [b"POST %s HTTP/%s" % (address, version), *host, b"content-type: application/json", *length, *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+CHUNKS = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (10, ROW[:10], len(ROW) - 10, ROW[10:])
+CLOSE = b"connection: close"
+LAST = request(ROW, CLOSE)
+CONVERSATIONS: dict[str, list[bytes]] = {
+    "one row": [LAST],
+    "an id of the caller's": [request(ROW, b"x-request-id: caller-0001", CLOSE)],
+    "a row and another": [request(), LAST],
+    "rows one after the other, without waiting": [request() * 5 + LAST],
+    "a row among other things": [request() + b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" + request() + LAST],
+    "a body in parts": [request()[:-20], request()[-20:] + LAST],
+    "a head in parts": [request()[:40], request()[40:] + LAST],
+    "a body in chunks": [request(CHUNKS, b"transfer-encoding: chunked") + LAST],
+    "a body that may come": [request(ROW, b"expect: 100-continue", CLOSE)],
+    "an old caller": [request(version=b"1.0")],
+    "a row with problems": [request(WRONG) + LAST],
+    "problems as a file": [request(WRONG, b"accept: text/csv", CLOSE)],
+    "no JSON": [request(b"{") + LAST],
+    "no body": [request(b"") + LAST],
+    "a file": [request(b"a,b\n", b"content-type: text/csv", CLOSE)],
+    "something compressed": [request(ROW, b"content-encoding: gzip") + LAST],
+    "a question": [request(address=ADDRESS + b"?moment=now") + LAST],
+    "a question that nobody knows": [request(address=ADDRESS + b"?moment=never") + LAST],
+    "an address before": [request(address=b"/predict") + LAST],
+    "another method": [request().replace(b"POST", b"PUT") + LAST],
+    "another name of ours": [request(ROW, b"host: elsewhere.example", CLOSE)],
+    "a page of another site": [request(ROW, b"origin: https://elsewhere.example") + LAST],
+    "a page of ours": [request(ROW, b"origin: http://127.0.0.1") + LAST],
+    "a proxy": [request(ROW, b"x-forwarded-for: 203.0.113.9") + LAST],
+    "a proxy that came by https": [request(ROW, b"x-forwarded-proto: https") + LAST],
+    "too many headers": [request(ROW, *[b"x-%d: 1" % number for number in range(100)]) + LAST],
+    "a broken chunk": [request(b"zz\r\n", b"transfer-encoding: chunked")],
+}
+CHANCE = rb'(?:"id":"[0-9a-f]{32}"|"at":"[^"]+"|date: [^\r]*|x-request-id: [0-9a-f]{20}-[0-9a-f]+|ratelimit-reset: \d+)'
+
+
+def said(server: Server, parts: list[bytes]) -> bytes:
+    """Everything that a service says to what is sent, without what differs each time."""
+    host, _, port = server.url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as caller:
+        for number, part in enumerate(parts):
+            if number:
+                server.get("/health")  # by then the parts before are read
+            caller.sendall(part)
+        received = b"".join(iter(lambda: caller.recv(1 << 16), b""))
+    return re.sub(CHANCE, b"-", received)
+
+
+@pytest.fixture(scope="module")
+def both(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+    """The service as users start it, and as any ASGI application."""
+    with ExitStack() as stack:
+        yield (
+            started(stack, trained, tmp_path_factory, SERVE),
+            started(stack, trained, tmp_path_factory, (*PLAIN, "--no-server-header")),
+        )
+
+
+def started(
+    stack: ExitStack, trained: Path, tmp_path_factory: pytest.TempPathFactory, command: tuple[str, ...]
+) -> Server:
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("both") / "installation"))
+    server = Server(folder, KEYLESS, command)
+    stack.callback(server.stop)
+    server.until(lambda: server.client.get("/health").status_code == 200)
+    return server
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_every_conversation_is_the_same_either_way(both: tuple[Server, Server], name: str) -> None:
+    quick, plain = (said(server, CONVERSATIONS[name]) for server in both)
+    assert quick == plain
+    assert quick.startswith(b"HTTP/1.1 ")
+
+
+def counts(server: Server) -> list[str]:
+    """What the service counted of requests and predictions."""
+    counted = ("gradewatch_requests_total", "gradewatch_predictions_total", "gradewatch_refusals_total")
+    found = [line for line in server.client.get("/metrics").text.splitlines() if line.startswith(counted)]
+    return sorted(line for line in found if "/health" not in line and "/metrics" not in line)
+
+
+def lines(server: Server) -> list[dict[str, object]]:
+    """The service's log of predictions asked for, without what differs each time."""
+    found = [json.loads(line) for line in server.words().splitlines() if line.startswith("{")]
+    return [{k: v for k, v in one.items() if k not in {"at", "ms", "request"}} for one in found if "route" in one]
+
+
+def written(server: Server, word: str) -> list[str]:
+    """Every line of `lines`, in some order, once the last that was asked for stands there."""
+    server.client.get("/api/v1/domains", headers={"x-request-id": word})
+    server.until(lambda: word in server.words())
+    return sorted(json.dumps(line) for line in lines(server))
+
+
+def test_counts_and_log_lines_are_the_same_either_way(both: tuple[Server, Server]) -> None:
+    quick, plain = both
+    for server in both:
+        for parts in CONVERSATIONS.values():
+            said(server, parts)
+    assert written(quick, "the-last-one") == written(plain, "the-last-one")
+    assert counts(quick) == counts(plain) != []
+
+
+def test_a_key_is_counted_and_told_so(installation: Path, home: Home) -> None:
+    _, key = create_key(home.store, "teacher", Grant(role="teacher"), domains=home.schemas, actor="test")
+    with ExitStack() as stack:
+        server = Server(installation, LIMITED)
+        stack.callback(server.stop)
+        server.until(lambda: server.client.get("/health").status_code < 500)
+        headers = {"x-api-key": key}
+        answers = [server.post(ADDRESS.decode(), ENGAGEMENT, headers=headers) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]

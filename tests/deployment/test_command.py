@@ -1,0 +1,61 @@
+"""`serve` with plain options starts without the command line's libraries; everything else is the command line's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployment.command import plain_options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ([], {}),
+        (["--port", "8001"], {"port": 8001}),
+        (["--workers", "2", "--host", "::1"], {"workers": 2, "host": "::1"}),
+        (["--help"], None),
+        (["--port"], None),
+        (["--port", "many"], None),
+        (["--port", "-1"], None),
+        (["--port", "1", "--port", "2"], None),
+        (["--port=8001"], None),
+        (["--host", "--port"], None),
+        (["--reload", "yes"], None),
+    ],
+)
+def test_only_options_with_values_of_their_kind_are_plain(
+    arguments: list[str], options: dict[str, object] | None
+) -> None:
+    assert plain_options(arguments) == options
+
+
+def command(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GRADEWATCH_")}
+    told = [sys.executable, "-m", "deployment.command", *arguments]
+    return subprocess.run(told, env={**clean, **settings}, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_refused_start_says_why_as_the_command_line_does(tmp_path: Path) -> None:
+    found = command("serve", "--host", "0.0.0.0", GRADEWATCH_DATA_DIR=str(tmp_path))
+    assert found.returncode == 1
+    assert "GRADEWATCH_AUTH" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_wrong_option_is_wrong_usage() -> None:
+    found = command("serve", "--ports", "1")
+    assert found.returncode == 2
+    assert "No such option" in found.stderr
+
+
+def test_every_other_verb_is_the_command_lines() -> None:
+    assert "school" in command("domain", "list").stdout
+
+
+def test_serving_loads_no_command_line() -> None:
+    words = "import sys, deployment.command, deployment.server, settings; print({'typer', 'rich'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
