@@ -1016,6 +1016,32 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
+REFUSALS = {
+    "access.records": "BadGrant",
+    "database.store": "Conflict StoreUnavailable",
+    "deployment.loadtest": "BadAddress",
+    "drift.report": "NotComparable SameSample",
+    "model.artifacts": "CorruptArtifact MissingArtifact",
+    "model.bundle": "BrokenBundle",
+    "model.home": "UnusableHome",
+    "model.registry": "NoChampion NoSuchModel",
+    "model.scoring": "UnusableOutput",
+    "model.service": "UnknownDomain",
+    "model.trial": "NoSuchTrial TrialRefused",
+    "model.windows": "NothingToFollow",
+    "preprocessing.leakage": "Leaking",
+    "preprocessing.read": "UnreadableFile",
+    "preprocessing.schema": "SchemaError",
+    "retraining.backtest": "BadBacktest",
+    "retraining.champions": "UnknownChampion",
+    "retraining.channels": "BadChannel",
+    "retraining.pipeline": "Busy",
+    "retraining.policies": "BadPolicy",
+    "retraining.schedule": "BadSchedule",
+}
+"""Module to its refusals by name: importing them all, scikit-learn among them, took seconds before a word was said."""
+
+
 def _explain(error: Exception) -> int:
     """Print a refusal in words and give its exit code. Raises the error when it is none: then it is our mistake."""
     from pydantic import ValidationError
@@ -1040,62 +1066,9 @@ def _explain(error: Exception) -> int:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """The errors that are answers: their message is for the user."""
-    from access.records import BadGrant
-    from database.store import Conflict, StoreUnavailable
-    from deployment.loadtest import BadAddress
-    from drift.report import NotComparable, SameSample
-    from model.artifacts import CorruptArtifact, MissingArtifact
-    from model.bundle import BrokenBundle
-    from model.home import UnusableHome
-    from model.registry import NoChampion, NoSuchModel
-    from model.scoring import UnusableOutput
-    from model.service import UnknownDomain
-    from model.trial import NoSuchTrial, TrialRefused
-    from model.windows import NothingToFollow
-    from preprocessing.leakage import Leaking
-    from preprocessing.read import UnreadableFile
-    from preprocessing.schema import SchemaError
-    from retraining.backtest import BadBacktest
-    from retraining.champions import UnknownChampion
-    from retraining.channels import BadChannel
-    from retraining.pipeline import Busy
-    from retraining.policies import BadPolicy
-    from retraining.schedule import BadSchedule
-
-    registry = (
-        NoChampion,
-        NoSuchModel,
-        NoSuchTrial,
-        TrialRefused,
-        Conflict,
-        MissingArtifact,
-        CorruptArtifact,
-        BrokenBundle,
-    )
-    return (
-        *registry,
-        NotComparable,
-        BadPolicy,
-        NothingToFollow,
-        SchemaError,
-        UnreadableFile,
-        UnknownDomain,
-        SameSample,
-        StoreUnavailable,
-        Busy,
-        UnknownChampion,
-        UnusableHome,
-        UnusableOutput,
-        BadAddress,
-        BadGrant,
-        BadBacktest,
-        BadChannel,
-        BadSchedule,
-        Leaking,
-        UnsafeStart,
-        OSError,
-    )
+    """The errors that are answers: their message is for the user. What is not loaded has raised none."""
+    loaded = [(sys.modules[module], names) for module, names in REFUSALS.items() if module in sys.modules]
+    return (OSError, UnsafeStart, *(getattr(module, name) for module, names in loaded for name in names.split()))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import cli
 from database.store import open_store
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -281,6 +283,20 @@ def test_a_refusal_is_one_plain_sentence(run: Run, trained: str, arguments: tupl
     assert result.returncode == 1
     assert words in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
+
+
+def test_every_refusal_that_is_named_is_an_error_of_its_module() -> None:
+    for module, names in cli.REFUSALS.items():
+        for name in names.split():
+            assert issubclass(getattr(import_module(module), name), Exception)
+
+
+def test_a_refusal_loads_no_library_of_training(run: Run) -> None:
+    program = [sys.executable, "-c", "import sys, cli; cli._run(sys.argv[1:]); print(sorted(sys.modules))"]
+    result = run("keys", "revoke", "nobody", program=program)
+    assert "nobody" in result.stderr
+    assert "'database.store'" in result.stdout
+    assert "'sklearn'" not in result.stdout
 
 
 def test_brackets_in_a_bad_cell_are_shown_as_they_are(run: Run, folder: Path) -> None:
