@@ -33,6 +33,7 @@ from database.packed import PackedPredictions
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from preprocessing.bodies import RowReader
+from preprocessing.columns import groups_of
 from preprocessing.rows import ValidRow
 from preprocessing.schema import DomainSchema
 
@@ -283,7 +284,7 @@ def _score_here(
         rows = read(body, moment=question.moment, limit=row_limit(running, question))
     else:
         rows = [reader.one(body, moment=question.moment)]
-    require_groups(principal, (row.group for row in rows))
+    require_groups(principal, groups_of(rows))
     return running.predictions.score(reader.schema, rows, source=SOURCE, actor=principal.name, explain=explain)
 
 

@@ -38,16 +38,16 @@ def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
     """
     title = f"Drift of {report.domain}: {report.n_current:,} rows against {report.n_reference:,}"
     table = Table(box=box.SIMPLE, title=Text(title), caption=Text(report.summary), caption_justify="left")
-    table.add_column("column", overflow="fold")
+    table.add_column("column", overflow="fold", min_width=8)
     priced = any(column.severity is not None for column in report.columns)
-    for head in ("verdict", "effect", *(("severity",) if priced else ()), "p adjusted"):
+    for head in ("verdict", "effect", *(("severity",) if priced else ()), "p adj."):
         table.add_column(head, no_wrap=True)
-    table.add_column("what changed")
+    table.add_column("what changed", min_width=14)
     for column in report.columns[:limit]:
         verdict = Text(_verdict(column), style=STYLES[_verdict(column)])
-        effect = f"{column.effect:.3f} ({_range(column)})"
+        effect = f"{column.effect:.2f} ({column.effect_low:.2f}–{column.effect_high:.2f})"
         change = _short(describe(column).partition(": ")[2], 160) if column.alarming else ""
-        severity = [_severity(column)] if priced else []
+        severity = [_severity(column).partition(" ")[0]] if priced else []  # intervals: in the page
         table.add_row(Text(_short(column.label)), verdict, effect, *severity, f"{column.p_adjusted:.2g}", Text(change))
     return table
 

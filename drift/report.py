@@ -782,7 +782,7 @@ def describe_joint(joint: JointDrift) -> str:
 
 
 def costs_of(report: DriftReport) -> list[str]:
-    """What the change costs, in sentences: when errors changed, how the mean answers moved, the error to be expected."""
+    """What the change costs, in sentences: when errors changed, how far the answers moved, the expected error."""
     predictions = [column for column in report.columns if column.column.startswith(PREDICTION)]
     sentences = [describe_change(change) for change in report.changes]
     sentences += [describe_answers(column) for column in sorted(predictions, key=lambda one: one.column)]

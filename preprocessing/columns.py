@@ -4,7 +4,8 @@ Whoever wants a row by itself gets it made. It reads no body and checks nothing.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -117,3 +118,10 @@ class ColumnRows(Sequence[ValidRow]):
             )
             for number, cells in zip(range(self._size)[place], rows, strict=True)
         ]
+
+
+def groups_of(rows: Sequence[ValidRow]) -> Iterable[str | None]:
+    """The group of each row; of rows by column without making them."""
+    if isinstance(rows, ColumnRows):
+        return repeat(None, len(rows)) if rows.groups is None else rows.groups
+    return (row.group for row in rows)

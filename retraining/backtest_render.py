@@ -19,7 +19,7 @@ from model.scores import Estimate
 from retraining.backtest import ALWAYS, NEVER, Backtest
 from retraining.course import Course, Step
 
-WIDTH, HEIGHT, LEFT, FOOT = 640, 260, 48, 40  # of the chart, in its own units
+WIDTH, HEIGHT, LEFT, FOOT = 640, 270, 62, 50  # of the chart, in its own units
 COLOURS = ("#6b7a8f", "#1d4ed8", "#9333ea", "#c2410c", "#047857", "#be185d", "#0e7490", "#a16207")
 
 
@@ -102,7 +102,7 @@ COUNTS = ("alarms", "retrained", "in shadow", "promoted")
 def _course_row(found: Backtest, course: Course, names: Sequence[str]) -> list[str]:
     scores = [str(course.scores[name]) if name in course.scores else "" for name in names]
     gain = course.gain.get(NEVER, {}).get(found.main)
-    return [course.name, *_counts(course), f"{course.n:,}", *scores, signed(gain) if gain else ""]
+    return [course.name, signed(gain) if gain else "", *_counts(course), f"{course.n:,}", *scores]
 
 
 def _counts(course: Course) -> list[str]:
@@ -168,20 +168,33 @@ def _first(text: str) -> str:
 # Page ---------------------------------------------------------------------------------------------------------------
 
 
+BETTER = {
+    "MAE": "mean absolute error: smaller is better",
+    "RMSE": "root of the mean squared error: smaller is better",
+    "R²": "share of the variation that is told: larger is better",
+    "accuracy": "share of right answers: larger is better",
+    "log loss": "penalty for sure and wrong answers: smaller is better",
+    "Brier": "squared error of the probabilities: smaller is better",
+    "AUC": "how well who is at one end is told from the rest, .5 is guessing: larger is better",
+}
+
+
 def render_page(found: Backtest) -> str:
     """The backtest as one HTML page that needs nothing else: sentences first, then a chart, then all numbers."""
     names = _score_names(found)
-    charts = [(name, _chart(found, name)) for name in names if _everywhere(found, name)]
+    drawn = [(name, _chart(found, name)) for name in names if _everywhere(found, name)]
+    charts = [(name, BETTER.get(name, ""), chart) for name, chart in drawn]
     page: str = _template().render(
         found=found,
         lead=summarise(found),
         remarks=remarks(found),
         charts=charts,
         legend=list(zip([course.name for course in found.courses], _colours(found), strict=True)),
-        heads=["strategy", *COUNTS, "rows", *names, f"{found.main} gained on never"],
+        heads=["strategy", f"{found.main} gained on never", *COUNTS, "rows", *names],
         rows=[_course_row(found, course, names) for course in found.courses],
+        stories=[(c.name, [_story(step) for step in c.steps]) for c in found.courses if c.kind == "policy"],
         steps=[_step_row(course, step, names) for course in found.courses for step in course.steps],
-        step_heads=["strategy", "period", "rows", "clusters", "learned up to", "drift", *names, "why"],
+        step_heads=["strategy", "period", "rows", "clusters", "learned up to", "drift", *names],
     )
     return page
 
@@ -197,8 +210,12 @@ def _colours(found: Backtest) -> list[str]:
 def _step_row(course: Course, step: Step, names: Sequence[str]) -> list[str]:
     scores = [str(step.scores[name]) if name in step.scores else "" for name in names]
     told = f"{step.verdict or ''} {marks(step)}".strip()
-    why = "; ".join(step.reasons)
-    return [course.name, step.period, f"{step.n:,}", f"{step.clusters:,}", step.learned_from, told, *scores, why]
+    return [course.name, step.period, f"{step.n:,}", f"{step.clusters:,}", step.learned_from, told, *scores]
+
+
+def _story(step: Step) -> tuple[str, str, str, tuple[str, ...]]:
+    """A period of a policy: its name, drift in it, what was done after it, and why."""
+    return step.period, f"{step.verdict}. {_first(step.drift).rstrip('.')}.", _done(step), step.reasons
 
 
 @cache
@@ -230,8 +247,8 @@ def _chart(found: Backtest, name: str) -> Any:
         for i, (course, colour) in enumerate(drawn)
     )
     labels = "".join(
-        f'<text x="{scale.x(i, 0, 1):.0f}" y="{HEIGHT - 16}" text-anchor="middle">{escape(step.period)}</text>'
-        f'<text x="{scale.x(i, 0, 1):.0f}" y="{HEIGHT - 4}" text-anchor="middle">n {step.n:,}</text>'
+        f'<text x="{scale.x(i, 0, 1):.0f}" y="{HEIGHT - 24}" text-anchor="middle">{escape(step.period)}</text>'
+        f'<text x="{scale.x(i, 0, 1):.0f}" y="{HEIGHT - 5}" text-anchor="middle">n {step.n:,}</text>'
         for i, step in enumerate(steps)
     )
     ticks = "".join(

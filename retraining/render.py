@@ -47,7 +47,9 @@ def evidence_table(decision: PromotionDecision) -> Table:
 
 def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
     """What was told to whom, and whether it arrived."""
-    table = Table("when (UTC)", "what", "by", "to", "state", "tries", "last error")
+    table = Table()
+    for head in ("when (UTC)", "what", "by", "to", "state", "tries", "last error"):
+        table.add_column(head, overflow="fold")
     for one in deliveries:
         when, subject = f"{one.alert.at:%Y-%m-%d %H:%M:%S}", one.alert.subject.removeprefix("[gradewatch] ")
         table.add_row(when, subject, one.kind, one.to, describe_state(one), str(one.attempts), one.error)

@@ -14,7 +14,7 @@ from dashboard import charts, words
 from dashboard.installation import Installation
 from dashboard.parts import capital, choose_domain, draw, moment_name
 from database.records import Outcome, Prediction, now
-from drift.impact import describe_expected
+from drift.impact import describe_change, describe_expected
 from model.performance import ENOUGH, FEWEST, ModelPerformance, TargetPerformance, measure_target
 from model.render import change_sentences, promise
 from model.scores import Estimate
@@ -53,11 +53,13 @@ def performance(opened: Installation) -> None:
         courses = follow_domain(home, schema.name, [target.name], since=since, limit=MOST_PAIRS)
     pairs = _at_moment(schema, matched)
     found = measure_target(target, pairs)
-    _expectations(schema, courses)
+    _say_changes(schema, courses)
     if found.verdict == "not enough data" or found.mae is None or found.naive_mae is None:
         _say_too_few(schema, target, found)
+        _expectations(schema, courses)
         return
     _say_verdict(found)
+    _expectations(schema, courses)
     _figures(found, found.mae, found.naive_mae)
     _over_time(stretches(target, pairs), found.unit)
     for course in courses:
@@ -162,6 +164,15 @@ def _expectations(schema: DomainSchema, courses: Sequence[Course]) -> None:
         if course.expected:
             said = f"**Estimate, {moment_name(schema, course.moment)}.** {describe_expected(course.expected)}"
             st.info(said, icon=":material/query_stats:")
+
+
+def _say_changes(schema: DomainSchema, courses: Sequence[Course]) -> None:
+    """The newest change of the errors at each moment; all of them stand below the weeks."""
+    for course in courses:
+        for change in (course.changes or ())[-1:]:
+            said = f"**{capital(moment_name(schema, course.moment))}.** {describe_change(change)}"
+            box, icon = (st.warning, "trending_up") if change.rose else (st.info, "trending_down")
+            box(said, icon=f":material/{icon}:")
 
 
 def _promises(schema: DomainSchema, course: Course) -> None:

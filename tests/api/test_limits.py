@@ -136,7 +136,7 @@ class TestAmongWorkers:
         limiter.hit("teacher-0815", MINUTE)
         asyncio.run(limiter.exchange(memory))
         assert redis_server.client.dbsize() == 1
-        assert b"0815" not in redis_server.contents()
+        assert b"teacher" not in redis_server.contents()
 
     def test_without_the_server_each_worker_counts_alone_and_tells_the_others_later(
         self, redis_server: RedisServer

