@@ -306,7 +306,7 @@ def test_oulad_is_replayed_from_2013_to_2014(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.delitem(sys.modules, "prepare")
     schema = read_schema((ROOT / "examples" / "oulad" / "oulad_risk.toml").read_text())
-    table = prepare(OULAD, with_leaky=True).collect().gather_every(40)
+    table = prepare(OULAD, with_leaky=True).collect().gather_every(20)
     frame = read_history(table.write_csv().encode(), schema, name="oulad.csv")
     assert not {"date_unregistration", "final_score", "last_handed_in"} & set(frame.columns)
     key = ChampionKey("oulad_risk", "outcome", "now")
