@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from database.packed import PackedPredictions
 from database.records import Prediction
 from database.store import StoreUnavailable
 
@@ -200,13 +201,20 @@ class GroupCommitLog:
             return bool(self._queue or self._waiting or not self._closed)
 
     def _drain(self) -> list[_Waiting]:
-        """What is queued, up to DRAIN predictions (one whole call at least)."""
+        """What is queued, up to DRAIN predictions (one whole call at least). Those by column come alone: among others
+        they would be taken apart, which costs more than a commit."""
         with self._changed:
             drained: list[_Waiting] = []
             rows = 0
-            while self._queue and (not drained or rows + len(self._queue[0].predictions) <= DRAIN):
+            while self._queue:
+                following = self._queue[0].predictions
+                by_column = isinstance(following, PackedPredictions)
+                if drained and (by_column or rows + len(following) > DRAIN):
+                    break
                 drained.append(self._queue.popleft())
-                rows += len(drained[-1].predictions)
+                rows += len(following)
+                if by_column:
+                    break
             return drained
 
     def _commit(self, drained: list[_Waiting]) -> None:

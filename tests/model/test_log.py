@@ -13,9 +13,11 @@ import pytest
 
 from database import append
 from database.append import SqliteAppender, open_appender
+from database.packed import PackedPredictions
 from database.records import Answer, Prediction, new_id, now
 from database.store import RecordStore, StoreUnavailable, open_store
 from model.log import GroupCommitLog, LogFull
+from tests.database.making import make_packed
 
 
 def prediction(value: float = 1.0) -> Prediction:
@@ -24,13 +26,13 @@ def prediction(value: float = 1.0) -> Prediction:
 
 
 class Gate:
-    """A log that keeps nothing until it is opened, and remembers how large its commits were; before a store or none."""
+    """A log that keeps nothing until it is opened, and remembers what it was given; before a store or none."""
 
     def __init__(self, store: RecordStore | None = None, *, refusing: bool = False) -> None:
         self.open, self.entered = Event(), Event()
         self.store = store
         self.refusing = refusing
-        self.commits: list[int] = []
+        self.given: list[Sequence[Prediction]] = []
 
     def add_predictions(self, predictions: Sequence[Prediction]) -> None:
         self.entered.set()
@@ -39,7 +41,11 @@ class Gate:
             raise StoreUnavailable("gone")
         if self.store:
             self.store.add_predictions(predictions)
-        self.commits.append(len(predictions))
+        self.given.append(predictions)
+
+    @property
+    def commits(self) -> list[int]:
+        return [len(predictions) for predictions in self.given]
 
 
 @contextmanager
@@ -77,6 +83,23 @@ def test_those_who_wait_together_share_one_commit() -> None:
         for done in (first, *others):
             done.result(10)
         assert gate.commits == [1, 20]
+
+
+def test_predictions_by_column_are_handed_on_as_they_came_and_in_their_turn() -> None:
+    gate = Gate()
+    with behind(gate) as log, ThreadPoolExecutor(6) as pool:
+        calls = [pool.submit(log.add_predictions, [prediction()])]
+        gate.entered.wait(10)
+        for given in ([prediction()], make_packed(3), make_packed(4), [prediction()], [prediction()]):
+            before = log.state.waiting
+            calls.append(pool.submit(log.add_predictions, given))
+            while log.state.waiting == before:
+                pass
+        gate.open.set()
+        for done in calls:
+            done.result(10)
+        assert gate.commits == [1, 1, 3, 4, 2]
+        assert [isinstance(given, PackedPredictions) for given in gate.given] == [False, False, True, True, False]
 
 
 def test_a_full_log_takes_no_more_until_it_has_room() -> None:
