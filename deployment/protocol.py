@@ -1,9 +1,12 @@
-"""uvicorn's HTTP protocol with two short cuts for what takes nearly all requests; everything else is uvicorn's.
+"""uvicorn's HTTP protocol with two short cuts for what takes nearly all requests, and bounds for what is no honest one.
 
 uvicorn writes an answer's head and body one after the other, and the event loop sends each by itself: two system calls
 and two packets for every answer. Here they leave together. And a request that has come whole, to an address that the
 application can answer without a coroutine, is handed to it as it is (`Quick`): a task, an event and a timer for each
 request cost half as much as its prediction. It decides nothing about a request but which of the two ways it goes.
+
+uvicorn with httptools also reads heads of any length, takes what stands behind a body for the head's, and loses the
+body of a request that asks for another protocol (or reads it as the next request). Here none of this is so.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ from collections.abc import Callable, Container, Sequence
 from copy import copy
 from typing import Any, Protocol
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -20,6 +24,9 @@ Headers = Sequence[tuple[bytes, bytes]]
 Reply = Callable[[int, Headers, bytes], None]
 """Takes an answer: status, headers with the body's length among them, body."""
 
+LONGEST_HEAD = 65_536  # bytes
+TOO_LONG = f"The head of a request may have {LONGEST_HEAD:,} bytes."
+NOT_HTTP = "Invalid HTTP request received."
 CLOSE = (b"connection", b"close")
 PROXY = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """What a proxy adds, which uvicorn reads before the application is asked."""
@@ -40,13 +47,14 @@ class Quick(Protocol):
 class OneWrite:
     """A transport that sends what is written within one turn of the event loop together, in order; else the one in it.
 
-    What is written is held until the turn ends, or the transport is asked to close.
+    What is written is held until the turn ends, or the transport is asked to close; to a caller that has gone, nothing.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._held: list[bytes] = []
+        self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
         if not self._held:
@@ -66,7 +74,7 @@ class OneWrite:
 
     def _send(self) -> None:
         held, self._held = self._held, []
-        if held:
+        if held and not self.is_closing():
             self._transport.writelines(held)
 
     def __getattr__(self, name: str) -> Any:
@@ -94,9 +102,9 @@ class _Answer:
 
     def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """Send the answer, unless the caller has gone."""
-        if self.disconnected:
-            return
         protocol = self._protocol
+        if self.disconnected or protocol.one_write.is_closing():
+            return
         parts = [STATUS_LINE[status]]
         for name, value in (*protocol.server_state.default_headers, *headers):
             parts += (name, b": ", value, b"\r\n")
@@ -130,6 +138,7 @@ class OneWriteProtocol(HttpToolsProtocol):
         inner = self.app.app if isinstance(self.app, ProxyHeadersMiddleware) else self.app
         self._quick: Quick | None = None if self.root_path else getattr(inner, "quick", None)
         self._held: list[bytes] | None = None
+        self._head_bytes = 0  # that came since a request ended, or a piece of its body
         self._resting = 0.0  # when the last quick answer was given, until more comes
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -173,23 +182,60 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._resting = 0.0
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._head_bytes += len(data)
+        self._feed(data)
         if self._held is not None:
             self._go_on()  # the rest of the body is still on its way
+        if self._head_bytes > LONGEST_HEAD:
+            self._refuse(TOO_LONG)
+
+    def _feed(self, data: bytes) -> None:
+        left: list[bytes | memoryview] = [data]
+        while left:
+            part = left.pop()
+            try:
+                self.parser.feed_data(part)
+            except HttpParserError:
+                self._refuse(NOT_HTTP)
+                return
+            except HttpParserUpgrade as asked:  # the parser leaves what comes behind that head to the other protocol
+                left += [memoryview(part)[asked.args[0] :], self._begin_again()]
+
+    def _begin_again(self) -> bytes:
+        """The head that has just come, without asking for another protocol (RFC 9110, 7.8); to be read once more."""
+        parser, self.parser = self.parser, HttpRequestParser(self)
+        head = [b"%s %s HTTP/%s" % (parser.get_method(), self.url, parser.get_http_version().encode())]
+        head += [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([*head, b"", b""])
+
+    def _refuse(self, words: str) -> None:
+        self._head_bytes = 0
+        self.logger.warning(words)
+        self.send_400_response(words)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():  # it is read again, without asking for that
+            if self.parser.get_method() == b"CONNECT":
+                raise HttpParserError("this is no proxy")
+            return
         if self._quick is not None and self.url in self._quick.addresses and self._may_be_quick():
             self._held = []
         else:
             super().on_headers_complete()
+        self.headers = []  # what stands behind a body is no head
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if self._held is None:
             super().on_body(body)
         else:
             self._held.append(body)
 
     def on_message_complete(self) -> None:
+        self._head_bytes = 0
+        if self.parser.should_upgrade():
+            return
         if self._held is not None:
             if self._take(b"".join(self._held)):
                 self._held = None
@@ -207,7 +253,6 @@ class OneWriteProtocol(HttpToolsProtocol):
             and not self.expect_100_continue
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and not parser.should_upgrade()
             and (limit is None or (len(self.connections) < limit and len(self.tasks) < limit))
         )
 
@@ -221,7 +266,8 @@ class OneWriteProtocol(HttpToolsProtocol):
             "raw_path": self.url,
             "query_string": b"",
         }
-        if isinstance(self.app, ProxyHeadersMiddleware) and not PROXY.isdisjoint([name for name, _ in self.headers]):
+        named = [name for name, _ in scope["headers"]]
+        if isinstance(self.app, ProxyHeadersMiddleware) and not PROXY.isdisjoint(named):
             _believe_proxy(self.app, scope)
         before, answer = self.cycle, _Answer(self)
         self.cycle = answer  # type: ignore[assignment]

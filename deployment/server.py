@@ -12,7 +12,6 @@ OPTIONS: dict[str, Any] = {
     "limit_concurrency": 1000,  # connections and requests of one worker; one more is told 503 at once
     "backlog": 2048,
     "timeout_keep_alive": 75,  # seconds; longer than the 60 of common load balancers, which must be first to hang up
-    "h11_max_incomplete_event_size": 65_536,  # bytes of a request's head
     "ws": "none",  # there is no WebSocket here
     "server_header": False,
     "log_level": "warning",

@@ -110,7 +110,7 @@ def test_every_conversation_is_the_same_either_way(both: tuple[Server, Server], 
 
 def counts(server: Server) -> list[str]:
     """What the service counted of requests and predictions."""
-    counted = ("gradewatch_requests_total", "gradewatch_predictions_total", "gradewatch_refusals_total")
+    counted = ("gradewatch_requests_total", "gradewatch_predictions_total", "gradewatch_refused_total")
     found = [line for line in server.client.get("/metrics").text.splitlines() if line.startswith(counted)]
     return sorted(line for line in found if "/health" not in line and "/metrics" not in line)
 

@@ -1,8 +1,10 @@
-"""The protocol that writes an answer at once says, byte for byte, what uvicorn's own says."""
+"""The protocol that writes an answer at once says, byte for byte, what uvicorn's own says to honest callers."""
 
 import asyncio
+import json
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,7 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from deployment.protocol import OneWriteProtocol
+from deployment.protocol import LONGEST_HEAD, OneWriteProtocol
 
 GET = b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n"
 LAST = b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
@@ -199,3 +201,155 @@ def test_quick_and_common_answers_keep_the_order_of_what_came_at_once() -> None:
         caller.sendall(b"".join(ASK % one for one in (b"fast", b"slow", b"last", b"slow", b"done")))
         received = b"".join(iter(lambda: caller.recv(1 << 16), b""))
         assert re.findall(rb"\r\n\r\n(....)", received) == [b"fast", b"slow", b"last", b"slow", b"done"]
+
+
+BOTH = pytest.mark.parametrize("address", [b"/quick", b"/common"])
+POST = b"POST %s HTTP/1.1\r\nhost: a\r\n%s\r\n\r\n%s"
+
+
+class Telling:
+    """An application that says which headers and which body came to it, without a coroutine or with one."""
+
+    addresses = frozenset({b"/quick"})
+
+    def __init__(self) -> None:
+        self.quick = self
+
+    def take(self, scope, body, reply):
+        told = self.told(scope, body)
+        asyncio.get_running_loop().call_soon(reply, 200, [(b"content-length", b"%d" % len(told))], told)
+        return True
+
+    async def __call__(self, scope, receive, send):
+        message = {"more_body": True}
+        body = b""
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+        told = self.told(scope, body)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(told))]})
+        await send({"type": "http.response.body", "body": told})
+
+    def told(self, scope, body):
+        return json.dumps([*sorted(name.decode() for name, _ in scope["headers"]), body.decode()]).encode()
+
+
+@pytest.fixture(scope="module")
+def telling() -> Iterator[int]:
+    with running(OneWriteProtocol, "uvloop", Telling()) as (port, _):
+        yield port
+
+
+def answers(port: int, *sent: bytes) -> list[bytes]:
+    """The bodies, or else the first lines, of what is said to it."""
+    found = re.findall(rb"HTTP/1.1 (.*?)\r\n(?:.+\r\n)*\r\n(.*?)(?=HTTP/1.1 |$)", said(port, sent))
+    return [body if status == b"200 OK" else status for status, body in found]
+
+
+def is_cut_off(port: int, begun: bytes, more: bytes) -> bool:
+    """Whether a caller that sends `more` over and over again, far beyond what sockets hold, is hung up on."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+        try:
+            caller.sendall(begun)
+            for _ in range(64_000_000 // len(more)):
+                caller.sendall(more)
+        except ConnectionError:
+            return True
+    return False
+
+
+LINES = b"x-a: %s\r\n" % (b"a" * 900) * 100
+
+
+@BOTH
+@pytest.mark.parametrize("behind", [b"", b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n"])
+@pytest.mark.parametrize("head", [LINES, LINES.replace(b"\r\n", b"")])
+def test_a_head_without_end_is_not_read_to_it_nor_is_what_stands_behind_a_body(
+    telling: int, address: bytes, behind: bytes, head: bytes
+) -> None:
+    assert is_cut_off(telling, b"POST %s HTTP/1.1\r\nhost: a\r\n%sx: y" % (address, behind), head)
+
+
+def test_an_address_without_end_is_not_read_to_it(telling: int) -> None:
+    assert is_cut_off(telling, b"GET /", b"a" * 90_000)
+
+
+def test_who_sends_too_long_a_head_is_told(telling: int) -> None:
+    assert answers(telling, b"GET /", b"a" * LONGEST_HEAD) == [b"400 Bad Request"]
+
+
+@BOTH
+def test_a_body_may_be_longer_than_any_head_however_it_comes(telling: int, address: bytes) -> None:
+    body = b"a" * 3 * LONGEST_HEAD
+    whole = POST % (address, b"connection: close\r\ncontent-length: %d" % len(body), body)
+    (told,) = answers(telling, whole)
+    assert json.loads(told)[-1] == body.decode()
+    pieces = b"".join(b"%x;%s\r\n%s\r\n" % (1000, b"e" * 100, b"a" * 1000) for _ in range(200)) + b"0\r\n\r\n"
+    (told,) = answers(telling, POST % (address, b"connection: close\r\ntransfer-encoding: chunked", b""), pieces)
+    assert json.loads(told)[-1] == "a" * 200_000
+
+
+@BOTH
+@pytest.mark.parametrize("close", [b"", b"connection: close\r\n"])
+def test_what_stands_behind_a_body_is_no_head(telling: int, address: bytes, close: bytes) -> None:
+    body = b"2\r\nab\r\n0\r\nhost: evil\r\nx-api-key: stolen\r\n\r\n"
+    first = POST % (address, close + b"transfer-encoding: chunked", body)
+    sent = [first] if close else [first, POST % (address, b"connection: close\r\ncontent-length: 0", b"")]
+    told = json.loads(answers(telling, *sent)[0])
+    assert set(told) == {"host", "transfer-encoding", "ab"} | ({"connection"} if close else set())
+
+
+ASKS = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\ncontent-length: 2"
+
+
+@BOTH
+@pytest.mark.parametrize("cut", [0, 30, -1])
+def test_a_request_that_asks_for_another_protocol_keeps_its_body(telling: int, address: bytes, cut: int) -> None:
+    asking = POST % (address, ASKS, b"ab")
+    last = POST % (address, b"connection: close\r\ncontent-length: 2", b"cd")
+    kept = ["connection", "content-length", "host", "http2-settings", "ab"]
+    told = answers(telling, asking[:cut], asking[cut:] + asking, last)
+    assert [json.loads(one) for one in told] == [kept, kept, ["connection", "content-length", "host", "cd"]]
+
+
+def test_a_body_of_a_request_that_asks_for_another_protocol_is_no_request(telling: int) -> None:
+    hidden = GET % b"/hidden"
+    sized = ASKS.replace(b": 2", b": %d" % len(hidden)) + b"\r\nx: y"
+    told = answers(telling, POST % (b"/common", sized, b""), hidden, LAST % b"/common")
+    assert [json.loads(one)[-1] for one in told] == [hidden.decode(), ""]
+
+
+def test_very_many_that_ask_for_another_protocol_are_answered_one_by_one(telling: int) -> None:
+    asking = POST % (b"/common", ASKS, b"ab")
+    told = answers(telling, asking * 1_500, LAST % b"/common")
+    assert len(told) == 1_501
+
+
+def test_this_is_no_proxy(telling: int) -> None:
+    assert answers(telling, b"CONNECT b:443 HTTP/1.1\r\nhost: b\r\n\r\n") == [b"400 Bad Request"]
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("address", [b"/quick", b"/common"])
+def test_whoever_asks_much_and_leaves_makes_no_noise(
+    loop: str, address: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Late(Telling):
+        """Answers when its callers have left."""
+
+        def take(self, scope, body, reply):
+            asyncio.get_running_loop().call_later(0.2, super().take, scope, body, reply)
+            return True
+
+        async def __call__(self, scope, receive, send):
+            await asyncio.sleep(0.2)
+            await super().__call__(scope, receive, send)
+
+    with running(OneWriteProtocol, loop, Late()) as (port, _):
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+                caller.sendall(POST % (address, b"content-length: 2", b"ab") * 3)
+                time.sleep(0.05)  # it has come: else nothing of it is read
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert len(answers(port, LAST % b"/common")) == 1
+    assert caplog.records == []
