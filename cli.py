@@ -1018,7 +1018,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 REFUSALS = {
     "access.records": "BadGrant",
-    "database.store": "Conflict StoreUnavailable",
+    "database.store": "Conflict Damaged StoreUnavailable",
     "deployment.loadtest": "BadAddress",
     "drift.report": "NotComparable SameSample",
     "model.artifacts": "CorruptArtifact MissingArtifact",

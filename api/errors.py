@@ -62,6 +62,7 @@ TABLE: dict[str, Refusal] = {
     "model.shared:SharedMemoryGone": Refusal(503, 5),
     "database.store:StoreUnavailable": Refusal(503, 2),
     "database.store:Conflict": Refusal(409),
+    "database.store:Damaged": Refusal(500),
     "database.store:Unkeepable": Refusal(422),
     "drift.report:SameSample": Refusal(422),
     "drift.report:NotComparable": Refusal(422),
@@ -113,6 +114,8 @@ def answer_error(error: Exception) -> Response:
         return _respond(_bad_data(title, error), headers)
     if title == "StoreUnavailable":
         log.warning("the database does not answer: %s", error)
+    if title == "Damaged":
+        log.error("what the database keeps is damaged: %s", error)
     detail = UNAVAILABLE if title == "StoreUnavailable" else str(error.args[0] if error.args else title)
     return _respond(ProblemDocument(title=title, status=refusal.status, detail=detail), headers)
 

@@ -17,7 +17,7 @@ from dashboard.views.models import models
 from dashboard.views.overview import overview
 from dashboard.views.performance import performance
 from dashboard.views.predict import predict
-from database.store import StoreUnavailable
+from database.store import Damaged, StoreUnavailable
 from preprocessing.schema import SchemaError
 from settings import UnsafeStart
 
@@ -73,6 +73,8 @@ def show(view: View) -> None:
     except StoreUnavailable as error:
         st.error(f"**The database cannot be reached.** {error}", icon=":material/cloud_off:")
         st.write("Nothing was lost. Start the database (or check `GRADEWATCH_DATABASE_URL`) and reload this page.")
+    except Damaged as error:
+        st.error(f"**Part of the database cannot be read.** {error}.", icon=":material/heart_broken:")
     except SchemaError as error:
         st.error("**A domain file cannot be used.** Correct it and reload this page.", icon=":material/description:")
         st.code(str(error), language=None, wrap_lines=True)

@@ -6,7 +6,7 @@ It knows no database, and nothing of who asked or when: a row of each prediction
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -21,6 +21,9 @@ BLOCK = 500
 
 KINDS = ("<i1", "<i2", "<f4")
 """In what numbers may be kept: the first that gives each of a column back to the last bit, or else eight bytes."""
+
+Kind = Literal["|i1", "<i2", "<f4", "<f8", "|u1", "<u4"]
+"""What a block says of the numbers in it; those of levels are without a sign."""
 
 NOTHING: Mapping[int, Answer] = MappingProxyType({})
 Places = NDArray[np.intp]
@@ -116,7 +119,7 @@ def rows_of(
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
     """A column as bytes. kind: of its numbers. names: of the levels that they stand for."""
 
-    kind: str
+    kind: Kind
     data: bytes
     names: tuple[Cell, ...] | None = None
 
@@ -157,7 +160,7 @@ class _Packing:
         names, numbers = self._names, self._numbers[places.start : places.stop]
         if names is not None and len(names) > CODES:  # a block is not to hold the names of all others
             names, numbers = Levels.of([names[code] for code in numbers.tolist()])
-        return _Kept(numbers.dtype.str, numbers.tobytes(), names)
+        return _Kept(cast(Kind, numbers.dtype.str), numbers.tobytes(), names)
 
 
 class _PackingAnswers:
@@ -211,11 +214,20 @@ def write_blocks(predictions: PackedPredictions) -> Iterator[tuple[range, bytes]
 
 
 def read_block(block: bytes, places: Sequence[int]) -> list[tuple[dict[str, Cell], Said, Said]]:
-    """The inputs, the answers and what was only heard of the rows at `places` of a block."""
-    kept, at = DECODER.decode(block), np.asarray(places, dtype=np.intp)
-    inputs = {name: _open(column, at) for name, column in kept.inputs.items()}
-    answers, shadow = ([_opened(one, places, at) for one in columns] for columns in (kept.answers, kept.shadow))
-    return rows_of(inputs, answers, shadow)
+    """The inputs, the answers and what was only heard of the rows at `places` of a block.
+
+    Raises ValueError where it is no block, or has no such row.
+    """
+    try:
+        kept, at = DECODER.decode(block), np.asarray(places, dtype=np.intp)
+        inputs = {name: _open(column, at) for name, column in kept.inputs.items()}
+        answers, shadow = ([_opened(one, places, at) for one in columns] for columns in (kept.answers, kept.shadow))
+        found = rows_of(inputs, answers, shadow)
+    except (IndexError, TypeError) as error:  # a place that is none, a name that a column has not
+        raise ValueError(f"a block has no rows {places}") from error
+    if len(found) != len(places):
+        raise ValueError(f"a block holds {len(found)} of {len(places)} rows")
+    return found
 
 
 def _opened(kept: _KeptAnswers, places: Sequence[int], at: Places) -> AnswerColumn:

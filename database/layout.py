@@ -26,6 +26,7 @@ from database.records import (
     Record,
     Succession,
 )
+from database.store import Damaged
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -90,15 +91,22 @@ class Layout:
         return columns
 
     def unpack(self, values: Sequence[Any]) -> Any:
-        """The record that `values` came from."""
+        """The record that `values` came from. Raises Damaged when they came from none."""
         full = list(values)
-        for place in self._times:
-            full[place] = moment(full[place])
-        for place, decoder in self._json:
-            full[place] = decoder.decode(full[place])
-        for place, decoder in self._mostly_empty:
-            full[place] = decoder.decode(full[place]) if full[place] else ()
+        try:
+            for place in self._times:
+                full[place] = moment(full[place])
+            for place, decoder in self._json:
+                full[place] = decoder.decode(full[place])
+            for place, decoder in self._mostly_empty:
+                full[place] = decoder.decode(full[place]) if full[place] else ()
+        except (ValueError, TypeError, OverflowError) as error:
+            raise _damaged(f"{self.record.__name__} ({self.names[0]} {values[0]})") from error
         return self.record(**dict(zip(self.names, full, strict=True)))
+
+
+def _damaged(what: str) -> Damaged:
+    return Damaged(f"{what} cannot be read: the database was damaged or changed by hand; put a backup in its place")
 
 
 def json_texts(values: Sequence[Any]) -> list[str]:
@@ -159,13 +167,20 @@ def pack_blocks(predictions: PackedPredictions) -> Iterator[PackedBlock]:
         yield PackedBlock(block, body, alike | {"block": block}, columns)
 
 
-def unpack_block(body: bytes, rows: Sequence[Sequence[Any]]) -> list[Prediction]:
-    """The predictions of `rows` of one block: flat values in the layout's order, then the place in the block."""
+def unpack_block(block: str, body: bytes | None, rows: Sequence[Sequence[Any]]) -> list[Prediction]:
+    """The predictions of `rows` of one block: flat values in the layout's order, then the place in the block. body:
+    None where there is no such block. Raises Damaged."""
     from database.blocks import read_block
 
+    if body is None:
+        raise _damaged(f"block {block} of predictions is missing, and what it held")
+    try:
+        said = read_block(body, [row[-1] for row in rows])
+    except ValueError as error:
+        raise _damaged(f"block {block} of predictions") from error
     names = LAYOUTS["predictions"].names
     found = []
-    for values, (inputs, answers, shadow) in zip(rows, read_block(body, [row[-1] for row in rows]), strict=True):
+    for values, (inputs, answers, shadow) in zip(rows, said, strict=True):
         fields = dict(zip(names, values, strict=False))
         fields |= {"inputs": inputs, "answers": answers, "shadow": shadow, "at": moment(fields["at"])}
         found.append(Prediction(**fields))

@@ -328,10 +328,12 @@ def _unpack(connection: sa.Connection, kind: str, rows: Iterable[Sequence[Any]])
         if block is not None:
             held.setdefault(block, []).append(place)
     for ids in matching.parts(held, BLOCKS_AT_ONCE):
-        bodies = connection.execute(sa.select(PREDICTION_BLOCKS).where(PREDICTION_BLOCKS.c.id.in_(ids)))
-        for block, body in bodies:
+        kept = connection.execute(sa.select(PREDICTION_BLOCKS).where(PREDICTION_BLOCKS.c.id.in_(ids)))
+        bodies = {row.id: row.body for row in kept}
+        for block in ids:
             places = held[block]
-            for place, prediction in zip(places, unpack_block(body, [found[one] for one in places]), strict=True):
+            opened = unpack_block(block, bodies.get(block), [found[place] for place in places])
+            for place, prediction in zip(places, opened, strict=True):
                 found[place] = prediction
     return found
 

@@ -38,6 +38,11 @@ class Conflict(RuntimeError):
     """Someone else changed the champion or document first: its generation or revision is not the expected one."""
 
 
+class Damaged(RuntimeError):
+    """What the database keeps cannot be read: it was damaged, or changed by hand. The message names the record, and no
+    student."""
+
+
 def check_successions(successions: Sequence[Succession]) -> None:
     """Raises ValueError for more than one domain, Conflict for a key that occurs twice."""
     if len({succession.domain for succession in successions}) > 1:
@@ -210,7 +215,8 @@ class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents
     """Everything that Gradewatch remembers.
 
     Safe to share between threads; several processes may have the same database open. Every method either does all of
-    its work or raises StoreUnavailable and has done none of it. Times come back aware, UTC, to the microsecond.
+    its work or raises StoreUnavailable and has done none of it; whatever reads raises Damaged for a record that cannot
+    be read. Times come back aware, UTC, to the microsecond.
     """
 
     def ping(self) -> None:

@@ -2,7 +2,9 @@
 
 import resource
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,20 @@ def test_nothing_is_acknowledged_that_goes_into_a_deleted_file(
     acknowledged = server.predict("engagement", ENGAGEMENT)["id"]
     with server.store() as store:
         assert store.prediction(acknowledged) is not None
+
+
+def test_a_damaged_block_of_predictions_is_named_and_hurts_nothing_else(
+    serve: Callable[..., Server], installation: Path
+) -> None:
+    server = serve()
+    many = server.post(MANY, [ENGAGEMENT] * 60).json()["predictions"]
+    with closing(sqlite3.connect(installation / "gradewatch.db")) as connection, connection:
+        connection.execute("UPDATE prediction_blocks SET body = substr(body, 1, 100)")
+    found = server.client.get(f"/api/v1/engagement/predictions/{many[7]['id']}")
+    assert said(found) == (500, "Damaged")
+    assert f"block {many[0]['id']}" in found.json()["detail"]
+    later = server.predict("engagement", ENGAGEMENT)["id"]
+    assert server.client.get(f"/api/v1/engagement/predictions/{later}").json()["id"] == later
 
 
 def test_a_full_disk_refuses_what_cannot_be_kept_and_nothing_else(

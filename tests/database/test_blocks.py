@@ -1,6 +1,9 @@
 """Blocks give every row back to the last bit, and one row as it is among others."""
 
+from contextlib import suppress
+
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +30,24 @@ def test_rows_come_out_of_a_block_as_they_went_in(
     assert [packed[place].inputs for place in range(4)] == [
         {"a": number, "b": level} for number, level in zip(numbers, levels, strict=True)
     ]
+
+
+@given(data=st.data())
+def test_a_damaged_block_is_refused_or_read_but_breaks_nothing_else(data: st.DataObject) -> None:
+    [(_, body)] = write_blocks(make_packed(9, shadow=make_packed(9).answers))
+    place = data.draw(st.integers(0, len(body) - 1))
+    damaged = body[:place] + data.draw(st.binary(max_size=2)) + body[place + data.draw(st.integers(0, 3)) :]
+    with suppress(ValueError):
+        assert len(read_block(damaged, [0, 8])) == 2
+
+
+@pytest.mark.parametrize(("body", "why"), [(b"", "truncated"), (b"\xc1", "malformed"), (b"\x93\x80\x90\x90", "0 of 1")])
+def test_what_is_no_block_or_has_no_such_row_is_refused(body: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        read_block(body, [0])
+    [(_, good)] = write_blocks(make_packed(3))
+    with pytest.raises(ValueError, match="no rows"):
+        read_block(good, [3])
 
 
 def test_small_whole_numbers_take_a_byte_each_and_a_block_only_its_own_names() -> None:

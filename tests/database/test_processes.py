@@ -22,6 +22,7 @@ from tests.database.making import (
     make_event,
     make_model,
     make_outcome,
+    make_packed,
     make_prediction,
     make_row,
     make_succession,
@@ -79,14 +80,15 @@ def empty_database(kind: str, request: pytest.FixtureRequest) -> str:
     return str(server.url("first_open"))
 
 
+@pytest.mark.parametrize(("verb", "rows", "calls"), [("predict", 20, 5), ("predict_by_column", 1_020, 2)])
 def test_a_killed_writer_loses_no_acknowledged_prediction_and_leaves_no_half_call(
-    store_url: str, store: RecordStore
+    store_url: str, store: RecordStore, verb: str, rows: int, calls: int
 ) -> None:
     for _ in range(2):
-        acknowledged = kill_after(5, start("predict", store_url))
+        acknowledged = kill_after(calls, start(verb, store_url))
         kept = Counter(prediction.group for prediction in store.predictions("school"))
-        assert {kept[call] for call in acknowledged} == {20}
-        assert set(kept.values()) == {20}
+        assert {kept[call] for call in acknowledged} == {rows}
+        assert set(kept.values()) == {rows}
 
 
 def test_a_killed_upload_leaves_whole_batches_only(store_url: str, store: RecordStore) -> None:
@@ -104,6 +106,7 @@ def every_question(store: RecordStore) -> list[Callable[[], Any]]:
         store.ping,
         lambda: store.add_predictions([make_prediction()]),
         lambda: store.add_predictions([make_prediction(), make_prediction()]),
+        lambda: store.add_predictions(make_packed(3)),
         lambda: store.prediction("a"),
         lambda: store.predictions("school"),
         store.count_predictions,
@@ -162,7 +165,9 @@ def test_while_the_server_is_gone_every_question_says_so_and_afterwards_none_doe
         server.start()
         assert [n for n, question in enumerate(every_question(store)) if is_unavailable(question)] == []
         assert store.prediction(before.id) == before
-        assert store.count_predictions() == 5  # the one before, then 1 + 2 + 1 by the questions, none while it was gone
+        assert (
+            store.count_predictions() == 8
+        )  # the one before, then 1 + 2 + 3 + 1 by the questions, none while it was gone
         store.close()
 
 

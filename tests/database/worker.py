@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Callable
 
+from database.append import open_appender
+from database.blocks import BLOCK
 from database.records import Batch, BatchRow, Succession, new_id, now
 from database.store import Conflict, open_store
-from tests.database.making import make_prediction
+from tests.database.making import make_packed, make_prediction
 
 
 def promote(url: str, actor: str, until: str) -> None:
@@ -51,6 +53,16 @@ def predict(url: str) -> None:
         print(call, flush=True)
 
 
+def predict_by_column(url: str) -> None:
+    """As `predict`, in batches of three blocks, the way the service keeps them: beside the store where there is one."""
+    store = open_store(url)
+    log = open_appender(store) or store
+    while True:
+        call = new_id()
+        log.add_predictions(make_packed(2 * BLOCK + 20, groups=[call] * (2 * BLOCK + 20)))
+        print(call, flush=True)
+
+
 def upload(url: str) -> None:
     """Store batches of two hundred rows for ever; print the id after each was acknowledged."""
     store = open_store(url)
@@ -67,6 +79,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "promote": promote,
     "first_open": first_open,
     "predict": predict,
+    "predict_by_column": predict_by_column,
     "upload": upload,
 }
 

@@ -1,0 +1,237 @@
+"""Predictions that came by column answer every question as if they had come one by one: the same bits, one order."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import database.append
+import database.blocks
+import database.matching
+import database.sql
+from database.append import open_appender
+from database.blocks import AnswerColumn
+from database.ingest import count_strays
+from database.packed import Common, PackedPredictions
+from database.records import Prediction, new_id, new_ids
+from database.store import Damaged, RecordStore
+from preprocessing.columns import Column, Levels, Numbers
+from tests.database import strategies
+from tests.database.making import after, make_outcome, make_packed, make_prediction
+
+LEVELS = st.sampled_from(["A", "B", "", "ä\t"])
+TARGETS = ("G3", "grade", "x")
+WHO = st.sampled_from([None, "s1", "s2", "s3"])
+WHERE = st.sampled_from([None, "A", "B"])
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of four, written by threes and read by twos, so that a few rows have every border that many have."""
+    monkeypatch.setattr(database.blocks, "BLOCK", 4)
+    monkeypatch.setattr(database.append, "TOGETHER", 3)
+    monkeypatch.setattr(database.sql, "BLOCKS_AT_ONCE", 2)
+    monkeypatch.setattr(database.matching, "PAGE", 5)
+
+
+# Any batch ----------------------------------------------------------------------------------------------------------
+
+
+def lists(n: int, cells: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(cells, min_size=n, max_size=n)
+
+
+def numbers(n: int) -> st.SearchStrategy[Numbers]:
+    return lists(n, strategies.numbers).map(Numbers.of)
+
+
+def columns(n: int) -> st.SearchStrategy[Column]:
+    small = st.none() | st.integers(-130, 130).map(float)
+    with_gaps = lists(n, small) | lists(n, st.none() | strategies.numbers)
+    return with_gaps.map(Numbers.of) | lists(n, st.none() | LEVELS | st.text(max_size=3)).map(Levels.of)
+
+
+def answer_columns(n: int) -> st.SearchStrategy[AnswerColumn]:
+    said = numbers(n) | lists(n, LEVELS).map(Levels.of)
+    plain: dict[str, Any] = {
+        "target": st.sampled_from(TARGETS),
+        "model": strategies.words,
+        "generation": st.integers(0, 9),
+        "value": said,
+        "naive": said,
+        "others": st.dictionaries(st.integers(0, n - 1), strategies.answers, max_size=2),
+    } | dict.fromkeys(("low", "high", "coverage", "shares"), st.none())
+    interval = {"low": numbers(n), "high": numbers(n), "coverage": st.floats(0, 1)}
+    shares = {"shares": st.fixed_dictionaries({"A": numbers(n), "B": numbers(n)})}
+    return st.one_of(*[st.builds(AnswerColumn, **plain | beside) for beside in ({}, interval, shares)])
+
+
+@st.composite
+def batches(draw: st.DrawFn, domain: str) -> PackedPredictions:
+    n = draw(st.integers(1, 11))
+    places = {name: draw(st.none() | lists(n, cells)) for name, cells in (("students", WHO), ("groups", WHERE))}
+    at = after(draw(st.integers(0, 2)))
+    return PackedPredictions(
+        Common(domain, draw(strategies.words), draw(strategies.words), at, draw(strategies.maybe)),
+        new_ids(n),
+        draw(st.dictionaries(strategies.names, columns(n), min_size=1, max_size=3)),
+        draw(st.lists(answer_columns(n), min_size=1, max_size=2)),
+        draw(st.lists(answer_columns(n), max_size=1)),
+        periods=draw(st.none() | lists(n, strategies.maybe)),
+        **places,
+    )
+
+
+# Every question -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What can be asked about the predictions of one domain. before: the last key in the store before the first."""
+
+    domain: str
+    ids: Sequence[str]
+    outcomes: Sequence[Any]
+    before: str | None
+
+    def answers(self, store: RecordStore) -> bytes:
+        return msgspec.json.encode(list(self._asked(store)))
+
+    def _asked(self, store: RecordStore) -> Iterator[Any]:
+        yield [store.prediction(key) for key in self.ids]
+        yield from self._listings(store)
+        yield count_strays(store, self.outcomes)
+        for limit in (None, 1, 6):
+            yield store.labeled_records(self.domain, limit=limit)
+            for target in TARGETS:
+                yield store.matched(self.domain, target, limit=limit)
+                yield store.matched(self.domain, target, since=after(1), limit=limit)
+        for limit in (3, 1_000):
+            yield list(self._pages(store, limit))
+
+    def _listings(self, store: RecordStore) -> Iterator[Any]:
+        for since, until in self._spans():
+            yield store.count_predictions(self.domain, since=since, until=until)
+            for limit in (None, 0, 1, 5):
+                yield store.predictions(self.domain, since=since, until=until, limit=limit)
+            yield store.predictions(self.domain, since=since, until=until, student="s1")
+        yield store.predictions(self.domain, groups=["A", "C"], limit=3)
+        yield store.predictions(self.domain, groups=[])
+        for actor in {one.actor for one in store.predictions(self.domain) if one.actor is not None}:
+            yield store.predictions(self.domain, actor=actor, student="s2")
+
+    def _spans(self) -> list[tuple[datetime | None, datetime | None]]:
+        return [(None, None), (after(1), None), (None, after(1)), (after(1), after(2)), (after(3), None)]
+
+    def _pages(self, store: RecordStore, limit: int) -> Iterator[list[tuple[str, bytes]]]:
+        start = self.before
+        while page := store.export("predictions", after=start, limit=limit):
+            yield page
+            start = page[-1][0]
+
+
+@pytest.fixture
+def writers(store: RecordStore) -> Iterator[list[Callable[[Sequence[Prediction]], object]]]:
+    """Every way in which predictions are kept."""
+    appender = open_appender(store)
+    yield [store.add_predictions, *((appender.add_predictions, appender.add_at_once) if appender else ())]
+    if appender:
+        appender.close()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+@pytest.mark.usefixtures("small_parts")
+def test_every_question_is_answered_as_if_the_rows_had_come_one_by_one(
+    store: RecordStore,
+    writers: list[Callable[[Sequence[Prediction]], object]],
+    sqlite_url: str,
+    opened: Callable[[str], RecordStore],
+    data: st.DataObject,
+) -> None:
+    reference = opened(sqlite_url + "-one-by-one")
+    domain, last = new_id(), [key for key, _ in reference.export("predictions", limit=100_000)][-1:]
+    given_ones, write = (
+        data.draw(st.lists(batches(domain), min_size=1, max_size=3)),
+        data.draw(st.sampled_from(writers)),
+    )
+    single = make_prediction(after(1), domain=domain, student="s1")
+    for batch in given_ones:
+        write(batch)
+        reference.add_predictions(list(batch))
+        write(batch)  # the same once more changes nothing
+    for log in (store, reference):
+        log.add_predictions([single])
+    ids = [*chain.from_iterable(batch.ids for batch in given_ones), single.id]
+    about = [{"prediction": key} for key in ids[::3]] + [{"student": "s1"}, {"student": "s2", "group": "A"}]
+    outcomes = [
+        make_outcome(float(n), after(n % 4), domain=domain, target=TARGETS[n % 2], **who)
+        for n, who in enumerate([*about, {"prediction": "unknown"}])
+    ]
+    assert store.add_outcomes(outcomes) == reference.add_outcomes(outcomes)
+    questions = Questions(domain, [*ids, "unknown"], outcomes, *(last or [None]))
+    assert questions.answers(store) == questions.answers(reference)
+
+
+# Damage -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM prediction_blocks WHERE id = '{id}'",
+        "UPDATE prediction_blocks SET body = substr(body, 1, 200) WHERE id = '{id}'",
+        "UPDATE prediction_blocks SET body = {nothing} WHERE id = '{id}'",
+        "UPDATE predictions SET place = 4 WHERE id = '{id}'",
+    ],
+)
+@pytest.mark.usefixtures("small_parts")
+def test_a_damaged_block_is_named_by_whatever_reads_it_and_hurts_nothing_else(
+    kind: str, damage: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+) -> None:
+    url = str(request.getfixturevalue(f"{kind}_url"))
+    store = opened(url)
+    store.add_predictions(packed := make_packed(5))  # a block of four, and one
+    hurt, whole = packed[0], packed[4]
+    execute(url, damage.format(id=hurt.id, nothing={"sqlite": "x''", "postgres": "''::bytea"}[kind]))
+    for read in (
+        lambda: store.prediction(hurt.id),
+        lambda: store.predictions("school"),
+        lambda: store.export("predictions"),
+    ):
+        with pytest.raises(Damaged, match=f"block {hurt.id} of predictions"):
+            read()
+    assert store.prediction(whole.id) == whole
+    assert store.predictions("school", limit=1) == [whole]
+    assert store.count_predictions("school") == 5
+    store.add_predictions(later := make_packed(5, after(1)))
+    assert store.predictions("school", since=after(1)) == later[::-1]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_damaged_prediction_is_named_by_whatever_reads_it(
+    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+) -> None:
+    url = str(request.getfixturevalue(f"{kind}_url"))
+    store = opened(url)
+    store.add_predictions([hurt := make_prediction(student="pseudonym"), whole := make_prediction(after(1))])
+    execute(url, f"UPDATE predictions SET answers = '[{{' WHERE id = '{hurt.id}'")
+    with pytest.raises(Damaged, match=f"Prediction.*{hurt.id}") as raised:
+        store.predictions("school")
+    assert "pseudonym" not in str(raised.value)
+    assert store.predictions("school", since=after(1)) == [whole]
+
+
+def execute(url: str, statement: str) -> None:
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
