@@ -413,8 +413,11 @@ class SqlStore:
         groups: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
-        statement = _newest("predictions").where(*_between(PREDICTIONS, since, until)).limit(limit)
+        # Of a student there are few: the index by time, which SQLite would choose, leads through all of a domain.
+        at = PREDICTIONS.c.at if student is None else PREDICTIONS.c.at + 0
+        statement = sa.select(*_columns("predictions")).order_by(at.desc(), PREDICTIONS.c.id.desc()).limit(limit)
         statement = statement.where(*_given(PREDICTIONS, domain=domain, student=student, actor=actor))
+        statement = statement.where(*_between(at, since, until))
         if groups is not None:
             statement = statement.where(PREDICTIONS.c.group.in_(groups))
         return self._list("predictions", statement)
@@ -422,7 +425,7 @@ class SqlStore:
     def count_predictions(
         self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> int:
-        wanted = [*_given(PREDICTIONS, domain=domain), *_between(PREDICTIONS, since, until)]
+        wanted = [*_given(PREDICTIONS, domain=domain), *_between(PREDICTIONS.c.at, since, until)]
         statement = sa.select(sa.func.count()).select_from(PREDICTIONS).where(*wanted)
         with self._reading() as connection:
             return int(connection.execute(statement).scalar_one())
@@ -551,7 +554,7 @@ class SqlStore:
     def documents(
         self, kind: str, *, domain: str | None = None, since: datetime | None = None, until: datetime | None = None
     ) -> list[Document]:
-        wanted = [*_given(DOCUMENTS, kind=kind, domain=domain), *_between(DOCUMENTS, since, until)]
+        wanted = [*_given(DOCUMENTS, kind=kind, domain=domain), *_between(DOCUMENTS.c.at, since, until)]
         return self._list("documents", sa.select(*_columns("documents")).where(*wanted).order_by(DOCUMENTS.c.name))
 
     def put_document(self, document: Document) -> None:
@@ -588,7 +591,7 @@ class SqlStore:
         since: datetime | None = None,
         limit: int = 100,
     ) -> list[Access]:
-        wanted = [*_given(ACCESSES, actor=actor, domain=domain, action=action), *_between(ACCESSES, since, None)]
+        wanted = [*_given(ACCESSES, actor=actor, domain=domain, action=action), *_between(ACCESSES.c.at, since, None)]
         return self._list("accesses", _newest("accesses").where(*wanted).limit(limit))
 
     # The store itself
@@ -640,9 +643,9 @@ def _given(table: sa.Table, **values: str | None) -> list[sa.ColumnElement[bool]
     return [table.c[name] == value for name, value in values.items() if value is not None]
 
 
-def _between(table: sa.Table, since: datetime | None, until: datetime | None) -> list[sa.ColumnElement[bool]]:
-    after = [] if since is None else [table.c.at >= micros(since)]
-    return after if until is None else [*after, table.c.at < micros(until)]
+def _between(at: sa.ColumnElement[int], since: datetime | None, until: datetime | None) -> list[sa.ColumnElement[bool]]:
+    after = [] if since is None else [at >= micros(since)]
+    return after if until is None else [*after, at < micros(until)]
 
 
 def _same_key(table: sa.Table, key: ChampionKey) -> list[sa.ColumnElement[bool]]:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -212,6 +213,29 @@ def test_a_database_of_a_newer_version_is_refused_untouched(
         connection.execute(sa.text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
     engine.dispose()
     assert opened(url).prediction(prediction.id) == prediction
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({"student": "s"}, "predictions_by_student"),
+        ({"student": "s", "since": NOON, "limit": 100, "groups": ["A"]}, "predictions_by_student"),
+        ({"since": NOON, "limit": 100}, "predictions_by_time"),
+    ],
+)
+def test_sqlite_finds_predictions_by_the_index_that_leads_to_the_fewest(
+    sqlite_url: str, opened: Callable[[str], RecordStore], asked: dict[str, Any], index: str
+) -> None:
+    store, plans = opened(sqlite_url), []
+    engine: sa.Engine = store._engine  # type: ignore[attr-defined]
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def explain(_connection: Any, cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            plans.extend(cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+
+    assert store.predictions("school", **asked) == []
+    assert index in plans[0][-1]
 
 
 def test_opening_an_up_to_date_database_does_not_load_the_migration_tool(
