@@ -42,9 +42,11 @@ def downgrade() -> None:
     for block, rows in held.items():
         body = connection.execute(sa.select(BLOCKS.c.body).where(BLOCKS.c.id == block)).scalar_one()
         said = read_block(body, [place for place, _ in rows])
-        for (_, row), (inputs, answers, shadow) in zip(rows, said, strict=True):
-            texts = {"inputs": _json(inputs), "answers": _json(answers), "shadow": _json(shadow)}
-            connection.execute(filled, {"row": row, **texts})
+        texts = [
+            {"row": row, "inputs": _json(inputs), "answers": _json(answers), "shadow": _json(shadow)}
+            for (_, row), (inputs, answers, shadow) in zip(rows, said, strict=True)
+        ]
+        connection.execute(filled, texts)
     for name in ("place", "block"):
         op.drop_column("predictions", name)
     op.drop_table("prediction_blocks")
