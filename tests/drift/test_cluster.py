@@ -2,7 +2,8 @@
 
 import os
 import signal
-import warnings
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
@@ -21,6 +22,7 @@ from drift.column import BinnedColumn, ProfileError  # noqa: E402
 from drift.profile import build_profile  # noqa: E402
 from preprocessing.schema import DomainSchema, Feature, Target  # noqa: E402
 
+ROOT = Path(__file__).parents[2]
 SCHEMA = DomainSchema(
     name="invented",
     title="",
@@ -69,15 +71,29 @@ def part(order: list[int], start: int, stop: int) -> pl.DataFrame:
     return pl.concat([sample(seed) for seed in order])[start:stop]
 
 
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+
+with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[object]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the cluster's own making: ports in use, sockets left open by the dead
-        cluster = distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        )
-        with cluster, distributed.Client(cluster) as client:
+    """A cluster in processes of its own, where killed workers are replaced whatever a test makes of warnings."""
+    waiting = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": "120s"}
+    command = [sys.executable, "-W", "ignore", "-c", CLUSTER]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | waiting
+    ) as cluster:
+        assert cluster.stdin
+        assert cluster.stdout
+        with distributed.Client(cluster.stdout.readline().strip()) as client:
             yield client
+        cluster.stdin.close()
 
 
 @pytest.fixture(scope="module")
