@@ -141,11 +141,21 @@ def read_batch(
 
 def count_strays(log: PredictionLog, found: Sequence[Outcome]) -> int:
     """How many outcomes belong to no logged prediction: a mistyped key, or a student who was never asked about."""
-    index, strays = {outcome.id: outcome for outcome in found}, 0
-    for outcome in index.values():
-        if outcome.prediction is not None:
-            strays += log.prediction(outcome.prediction) is None
-        else:
-            asked = log.predictions(outcome.domain, student=outcome.student)
-            strays += not any(one.group == outcome.group and outcome.period in (None, one.period) for one in asked)
+    index, strays = {outcome.id: outcome for outcome in found}.values(), 0
+    for domain in {outcome.domain for outcome in index}:
+        outcomes = [outcome for outcome in index if outcome.domain == domain]
+        ids = [one.prediction for one in outcomes if one.prediction is not None]
+        students = {one.student for one in outcomes if one.prediction is None and one.student is not None}
+        asked = log.placings(domain, ids=ids, students=sorted(students))
+        about: set[object] = {one.id for one in asked} | {one[1:] for one in asked} | {one[1:3] for one in asked}
+        strays += sum(_subject(outcome) not in about for outcome in outcomes)
     return strays
+
+
+def _subject(outcome: Outcome) -> object:
+    """What an outcome is about: a prediction, or a student in a group, in one period or in any."""
+    if outcome.prediction is not None:
+        return outcome.prediction
+    if outcome.period is None:
+        return outcome.student, outcome.group
+    return outcome.student, outcome.group, outcome.period

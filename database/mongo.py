@@ -54,7 +54,15 @@ from database.records import (
     digest,
     new_id,
 )
-from database.store import Conflict, RecordStore, StoreUnavailable, Unkeepable, check_document, check_successions
+from database.store import (
+    Conflict,
+    Placing,
+    RecordStore,
+    StoreUnavailable,
+    Unkeepable,
+    check_document,
+    check_successions,
+)
 
 Bson = dict[str, Any]
 T = TypeVar("T")
@@ -278,6 +286,16 @@ class MongoStore:
     ) -> int:
         with _driver_errors():
             return self._database.predictions.count_documents({**_given(domain=domain), **_between(since, until)})
+
+    def placings(self, domain: str, *, ids: Sequence[str] = (), students: Sequence[str] = ()) -> set[Placing]:
+        fields = ("_id", *Placing._fields[1:])
+        found: set[Placing] = set()
+        with _driver_errors():
+            for field, wanted in (("_id", ids), ("student", students)):
+                for part in matching.parts(wanted):
+                    rows = self._database.predictions.find({"domain": domain, field: {"$in": part}}, list(fields))
+                    found.update(Placing(*(row[name] for name in fields)) for row in rows)
+        return found
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         matching.check_outcomes(outcomes)

@@ -56,6 +56,7 @@ from database.records import (
 from database.store import (
     Conflict,
     Durability,
+    Placing,
     RecordStore,
     StoreUnavailable,
     Unkeepable,
@@ -429,6 +430,15 @@ class SqlStore:
         statement = sa.select(sa.func.count()).select_from(PREDICTIONS).where(*wanted)
         with self._reading() as connection:
             return int(connection.execute(statement).scalar_one())
+
+    def placings(self, domain: str, *, ids: Sequence[str] = (), students: Sequence[str] = ()) -> set[Placing]:
+        statement = sa.select(*(PREDICTIONS.c[name] for name in Placing._fields)).where(PREDICTIONS.c.domain == domain)
+        found: set[Placing] = set()
+        with self._reading() as connection:
+            for column, wanted in ((PREDICTIONS.c.id, ids), (PREDICTIONS.c.student, students)):
+                for part in matching.parts(wanted):
+                    found.update(Placing(*row) for row in connection.execute(statement.where(column.in_(part))))
+        return found
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         matching.check_outcomes(outcomes)

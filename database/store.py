@@ -6,7 +6,7 @@ over all of them. No question here is a query language.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from database.records import (
     Access,
@@ -66,6 +66,15 @@ def check_document(document: Document) -> None:
         raise ValueError(f"kind and name of a document have {length:,} bytes: at most {LONGEST_KEY:,} fit")
 
 
+class Placing(NamedTuple):
+    """Whom one prediction is about."""
+
+    id: str
+    student: str | None
+    group: str | None
+    period: str | None
+
+
 class PredictionLog(Protocol):
     """Predictions and what came of them."""
 
@@ -95,6 +104,10 @@ class PredictionLog(Protocol):
         self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> int:
         """since is inclusive, until exclusive."""
+
+    def placings(self, domain: str, *, ids: Sequence[str] = (), students: Sequence[str] = ()) -> set[Placing]:
+        """Of every prediction with one of the ids or of one of the students; what was asked and answered is not
+        read."""
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         """Keep all or none. Returns (new, corrected); an outcome equal in value to the kept one counts as neither, and

@@ -107,6 +107,7 @@ class Questions:
     def _asked(self, store: RecordStore) -> Iterator[Any]:
         yield [store.prediction(key) for key in self.ids]
         yield from self._listings(store)
+        yield sorted(store.placings(self.domain, ids=self.ids[::2], students=["s1", "s3"]))
         yield count_strays(store, self.outcomes)
         for limit in (None, 1, 6):
             yield store.labeled_records(self.domain, limit=limit)

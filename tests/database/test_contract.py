@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from database.ingest import count_strays
 from database.layout import write_json
 from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, new_id, record_id
 from database.store import KINDS, Conflict, RecordStore
@@ -86,6 +87,17 @@ class TestPredictions:
         assert store.count_predictions("school", since=after(3)) == 1
         assert store.count_predictions(since=after(1)) == 3
         assert store.count_predictions("school", since=after(1), until=after(3)) == 2
+
+    def test_say_whom_they_are_about_by_id_and_by_student(self, store: RecordStore) -> None:
+        a, b = make_prediction(student="s", group="A", period="1"), make_prediction(student="s")
+        c, d = make_prediction(), make_prediction(student="s", domain="k12")
+        store.add_predictions([a, b, c, d])
+        placed = {one.id: (one.id, one.student, one.group, one.period) for one in (a, b, c, d)}
+        assert store.placings("school", students=["s", "t"]) == {placed[a.id], placed[b.id]}
+        assert store.placings("school", ids=[c.id, d.id, "unknown"]) == {placed[c.id]}
+        many = [*(f"no {n}" for n in range(1_200)), a.id, b.id]
+        assert store.placings("school", ids=many, students=["s"]) == {placed[a.id], placed[b.id]}
+        assert store.placings("school") == set()
 
     def test_an_id_that_is_there_is_left_as_it_is(self, store: RecordStore) -> None:
         first, other = make_prediction(source="api"), make_prediction()
@@ -188,6 +200,27 @@ class TestOutcomes:
         assert store.add_outcomes([make_outcome(9.0, student="s", at=after(1))]) == (0, 0)
         store.add_predictions([prediction := make_prediction(student="s")])
         assert store.matched("school", "G3") == [(prediction, make_outcome(14.0, student="s", at=after(2)))]
+
+    def test_that_belong_to_no_prediction_are_counted(self, store: RecordStore) -> None:
+        store.add_predictions(
+            [asked := make_prediction(student="s", group="A", period="1"), other := make_prediction()]
+        )
+        known = [
+            {"prediction": asked.id},
+            {"student": "s", "group": "A"},
+            {"student": "s", "group": "A", "period": "1"},
+        ]
+        strays: list[dict[str, str]] = [
+            {"prediction": "unknown"},
+            {"prediction": asked.id, "domain": "k12"},
+            {"student": "s"},
+            {"student": "s", "group": "B"},
+            {"student": "s", "group": "A", "period": "2"},
+            {"student": other.id, "group": "A"},
+        ]
+        found = [make_outcome(1.0, **fields) for fields in (*known, *strays)]  # type: ignore[arg-type]
+        assert count_strays(store, found) == count_strays(store, found * 2) == len(strays)
+        assert count_strays(store, found[:3]) == count_strays(store, []) == 0
 
     def test_within_one_call_count_as_if_one_came_after_the_other(self, store: RecordStore) -> None:
         given_ones = [make_outcome(1.0, student="s"), make_outcome(2.0, student="s"), make_outcome(1.0, student="t")]
