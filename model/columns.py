@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from database.records import Answer, Factor, Prediction
 from model.bundle import Manifest
 from model.registry import Serving
-from preprocessing.encode import MISSING, CategoricalPart, Cell, NumberedColumns, encode_columns, number_columns
+from preprocessing.encode import MISSING, CategoricalPart, Cell, NumberedColumns, number_columns
 from preprocessing.schema import Target
 
 Mask = NDArray[np.bool_]
 
-AT_ONCE = 8_192  # rows of one run of a graph: what it computes stays within the processor's cache
 DECIMALS = 4  # more than any mark has, and fewer than a float shows
 
 
@@ -120,8 +119,7 @@ def _answer(serving: Serving, frame: pl.DataFrame) -> dict[str, pl.Series]:
     predictor, manifest = serving.predictor, serving.predictor.manifest
     target, name = manifest.target, manifest.target.name
     numbered = number_columns(manifest.encoding, frame)
-    X = encode_columns(manifest.encoding, frame.height, *numbered)
-    outputs = np.concatenate([predictor.outputs(X[start : start + AT_ONCE]) for start in range(0, len(X), AT_ONCE)])
+    outputs = predictor.outputs_of(numbered)
     kinds = _columns_of(target)
     columns = _numbers(manifest, outputs) if target.kind == "value" else _levels(manifest, outputs)
     columns[f"{name}_naive"] = _naive(manifest, frame, kinds[f"{name}_naive"])
@@ -166,7 +164,7 @@ def _naive(manifest: Manifest, frame: pl.DataFrame, kind: pl.DataType) -> pl.Ser
     constant = pl.Series([rule.constant], dtype=kind).new_from_index(0, frame.height)
     if rule.column is None:
         return constant
-    known = frame[rule.column]
+    known = frame[rule.column].cast(kind)  # levels may be codes
     return known.zip_with(known.is_not_null(), constant)
 
 
@@ -178,7 +176,8 @@ def _special(manifest: Manifest, frame: pl.DataFrame, numbered: NumberedColumns)
     special = np.zeros(frame.height, dtype=bool)
     for name, (low, high) in manifest.ranges.items():
         values = numbered.numeric[name]
-        special |= (values < low) | (values > high)  # NaN, a missing value, is neither
+        if not (values.min(initial=low) >= low and values.max(initial=high) <= high):
+            special |= (values < low) | (values > high)  # NaN, a missing value, is neither
     for part in manifest.encoding.categorical:
         seen = {level for level, _ in manifest.reference.get(part.name, ())}
         if seen:

@@ -12,10 +12,15 @@ from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bundle, Manifest
 from model.explain import Explainer
 from model.graph import open_graph, run_graph
+from model.tables import Tables, prove_tables
+from model.trees import MOST_BYTES
 from model.vector import RowEncoder
 from preprocessing.columns import Column, Levels, Numbers
-from preprocessing.encode import Cell, NumberedColumns, encode_columns, encode_rows, number_cells
+from preprocessing.encode import MISSING, Cell, NumberedColumns, encode_columns, encode_rows, number_cells
 
+MANY = 500  # rows from which tables are clearly sooner than the graph
+WORTH = 40_000  # rows asked for until tables are made: to make them takes what they then save on as many
+AT_ONCE = 8_192  # rows of one run of a graph: what it computes stays within the processor's cache
 FEW = 50  # rows up to which encoding each by itself is sooner than an array operation per column
 
 Row = Mapping[str, Cell]
@@ -35,13 +40,15 @@ class Predictor:
         self.profile = bundle.profile
         self.version = version
         self._session = open_graph(bundle.graph)
+        self._graph = bundle.graph if len(bundle.graph) <= MOST_BYTES else b""  # a larger one gets no tables
+        self._asked = 0
         self._encode_few = RowEncoder(bundle.manifest.encoding)
         target = bundle.manifest.target
         self._minimum = -math.inf if target.minimum is None else target.minimum
         self._maximum = math.inf if target.maximum is None else target.maximum
         self._ranges = tuple((name, low, high) for name, (low, high) in bundle.manifest.ranges.items())
         self._levels = _levels(bundle.manifest)
-        self._level_columns = _level_columns(bundle.manifest, self._levels)
+        self._unseen = _unseen(bundle.manifest, self._levels)
         self._shares = _shares(bundle.manifest.importance)
         naive = bundle.manifest.naive.column
         self._numeric = {part.name for part in bundle.manifest.encoding.numeric}
@@ -55,8 +62,21 @@ class Predictor:
 
     def outputs(self, X: NDArray[np.float32]) -> Floats:
         """(n, 1) values in target units, or (n, levels) calibrated probabilities, for encoded rows."""
-        raw = run_graph(self._session, X).astype(np.float64)
-        target = self.manifest.target
+        return self._in_target_units(run_graph(self._session, X))
+
+    def outputs_of(self, numbered: NumberedColumns) -> Floats:
+        """`outputs` of rows that stand in columns, to the last bit, and many of them sooner."""
+        n = numbered.height
+        if n >= MANY:
+            self._asked += n
+            if self._asked >= WORTH and self._tables:
+                return self._in_target_units(self._tables.outputs(numbered))
+        X = encode_columns(self.manifest.encoding, n, *numbered)
+        return np.concatenate([self.outputs(X[start : start + AT_ONCE]) for start in range(0, n, AT_ONCE)])
+
+    def _in_target_units(self, said: NDArray[np.float32]) -> Floats:
+        """What the graph says of each row as what it means."""
+        raw, target = said.astype(np.float64), self.manifest.target
         if target.kind == "value":
             return clip(raw * self.manifest.scale + self.manifest.center, target.minimum, target.maximum)
         return calibrate(raw, self.manifest.temperature)
@@ -95,11 +115,10 @@ class Predictor:
         n = len(next(iter(columns.values()))[-1])
         columns = {name: columns[name] if name in columns else self._column(name, [None] * n) for name in self._read}
         numbered = number_cells(self.manifest.encoding, columns)
-        X = encode_columns(self.manifest.encoding, n, *numbered)
-        outputs = self.outputs(X)
+        outputs = self.outputs_of(numbered)
         value = self.manifest.target.kind == "value"
         others: dict[int, Answer] = {}
-        for place in np.flatnonzero(self._special(numbered, X)).tolist():
+        for place in np.flatnonzero(self._special(numbered, n)).tolist():
             row = {name: column.take([place]).cells()[0] for name, column in columns.items()}
             outside = self._out_of_range(row)
             others[place] = (
@@ -209,6 +228,11 @@ class Predictor:
         )
 
     @cached_property
+    def _tables(self) -> Tables | None:
+        """None where the graph alone can answer."""
+        return prove_tables(self._graph, self._session, self.manifest.encoding)
+
+    @cached_property
     def _explainer(self) -> Explainer:
         """Made at the first question: most processes are never asked one."""
         return Explainer(self.manifest, self.outputs)
@@ -227,14 +251,14 @@ class Predictor:
         """`value` within the target's range; `clip` for one number."""
         return min(max(value, self._minimum), self._maximum)
 
-    def _special(self, numbered: NumberedColumns, X: NDArray[np.float32]) -> Mask:
+    def _special(self, numbered: NumberedColumns, n: int) -> Mask:
         """Rows about which there may be more to say: a value unlike any in training, or a missing one that counts."""
-        found = np.zeros(len(X), dtype=bool)
+        found = np.zeros(n, dtype=bool)
         for name, low, high in self._ranges:
             values = numbered.numeric[name]
             found |= (values < low) | (values > high)  # NaN, a missing value, is neither
-        for places in self._level_columns:
-            found |= ~X[:, places].any(axis=1)  # a level that no training row had, or none at all
+        for name, unseen in self._unseen.items():
+            found |= unseen.take(numbered.codes[name] - MISSING)
         for name, _ in self._shares:
             found |= np.isnan(numbered.numeric[name]) if name in numbered.numeric else numbered.codes[name] < 0
         return found
@@ -258,16 +282,11 @@ def _levels(manifest: Manifest) -> tuple[tuple[str, frozenset[Cell]], ...]:
     return tuple((name, frozenset(level for level, _ in manifest.reference[name])) for name in names)
 
 
-def _level_columns(manifest: Manifest, levels: Sequence[tuple[str, frozenset[Cell]]]) -> list[list[int]]:
-    """Per input of `levels` the encoded columns of the levels that training rows had."""
-    encoding, seen = manifest.encoding, dict(levels)
-    first = encoding.width - sum(len(part.levels) for part in encoding.categorical)
-    found = []
-    for part in encoding.categorical:
-        if part.name in seen:
-            found.append([first + code for code, level in enumerate(part.levels) if level in seen[part.name]])
-        first += len(part.levels)
-    return found
+def _unseen(manifest: Manifest, levels: Sequence[tuple[str, frozenset[Cell]]]) -> dict[str, Mask]:
+    """Per input of `levels`, from `MISSING` on, whether its level of that number is one that no training row had."""
+    seen = dict(levels)
+    parts = [part for part in manifest.encoding.categorical if part.name in seen]
+    return {part.name: np.array([True, *(level not in seen[part.name] for level in part.levels)]) for part in parts}
 
 
 def _shares(importance: Mapping[str, float]) -> tuple[tuple[str, float], ...]:

@@ -91,6 +91,11 @@ class NumberedColumns(NamedTuple):
     numeric: Mapping[str, NDArray[np.float64]]
     codes: Mapping[str, NDArray[np.int32]]
 
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return next((len(column) for columns in self for column in columns.values()), 0)
+
 
 def number_columns(encoding: Encoding, frame: "pl.DataFrame") -> NumberedColumns:
     """What `encode_columns` takes, of a typed `frame`."""
@@ -101,8 +106,12 @@ def number_columns(encoding: Encoding, frame: "pl.DataFrame") -> NumberedColumns
 def _level_numbers(part: CategoricalPart, frame: "pl.DataFrame") -> NDArray[np.int32]:
     import polars as pl  # only where frames are
 
-    known = frame[part.name].cast(pl.String).cast(pl.Enum(part.levels), strict=False)
-    return known.to_physical().cast(pl.Int32).fill_null(MISSING).to_numpy()
+    column = frame[part.name]
+    texts = column.dtype if isinstance(column.dtype, pl.Enum) else pl.Enum(part.levels)
+    known = column.cast(texts, strict=False).to_physical().cast(pl.UInt32)
+    levels = {level: code for code, level in enumerate(part.levels)}
+    places = np.array([*(levels.get(text, MISSING) for text in texts.categories), MISSING], dtype=np.int32)
+    return places.take(known.fill_null(len(places) - 1).to_numpy())
 
 
 def encode_rows(encoding: Encoding, rows: Sequence[Mapping[str, Cell]]) -> NDArray[np.float32]:
