@@ -146,7 +146,7 @@ def _examine(
     context = _context(frame, columns, parsed, schema, secret, ledger)
     known = {f.name for f in (schema.features_at(moment) if moment else schema.features)} | set(schema.target_by_name)
     typed = [column.values.alias(name) for name, column in parsed.items() if name in known]
-    named = pl.Series("_moment", np.array(schema.moments, dtype=object)[moments], dtype=pl.String)
+    named = pl.Series("_moment", schema.moments, dtype=pl.String).gather(moments)
     unread = [columns.found[name] for name in schema.target_by_name if name in columns.found and name not in parsed]
     return pl.DataFrame([*typed, *context, named]), ledger, (*columns.extra, *unread)
 
@@ -231,7 +231,8 @@ def parse(source: pl.Series, column: Feature | Target, commas: str | None = None
     """One raw column read by the rules of a declared one. commas: how its numbers are written (`rules.comma_rule`),
     where that is known from elsewhere."""
     if not rules.is_numeric(column):
-        return _parse_levels(source, column)
+        return _parse_codes(source, column) if source.dtype == pl.Enum else _parse_levels(source, column)
+    source = source.cast(pl.String) if source.dtype == pl.Enum else source
     if source.dtype == pl.String:
         return _parse_text_numbers(source, column, commas)
     given = _given(source)
@@ -362,6 +363,15 @@ def _parse_levels(source: pl.Series, column: Feature | Target) -> Parsed:
     )
 
 
+def _parse_codes(source: pl.Series, column: Feature | Target) -> Parsed:
+    """Levels that came as codes. Where all texts are written as the schema has them, no row need be looked at."""
+    texts = source.dtype.categories  # type: ignore[attr-defined]  # an Enum has them
+    read = _parse_levels(texts, column)
+    if not read.given.all() or read.bad.any() or not read.values.equals(texts):
+        return _parse_levels(source, column)
+    return Parsed(source, _given(source), np.zeros(len(source), dtype=bool), _no_words)
+
+
 def _parse_texts(source: pl.Series, *, key: bool = False) -> Parsed:
     """A student key, a group, a period: any short text."""
 
@@ -489,7 +499,7 @@ def _context(
             is_key = schema.student is not None and name == schema.student.name
             read[name] = _parse_texts(frame[columns.found[name]], key=is_key)
             ledger.note(name, read[name].bad, read[name].words)
-    nothing = pl.Series([None] * frame.height, dtype=pl.String)
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
     texts = {name: as_texts(column.values) for name, column in read.items() if name in schema.placing}
     student = nothing
     if schema.student is not None and schema.student.name in texts:

@@ -32,7 +32,7 @@ from preprocessing.read import (
     typed_table,
 )
 
-ROWS = 20_000  # of a piece of a binary file
+ROWS = 50_000  # of a piece of a binary file
 STEP = 1 << 21  # bytes of a piece of text; some 20,000 to 50,000 rows of marks
 LONGEST_PIECE = 1 << 26  # bytes; a quote that is still open after so many will not be closed
 BINARY = ("parquet", "arrow")
@@ -242,6 +242,7 @@ def _received(source: Source, pipe: IO[bytes]) -> Iterator[Piece]:
         data = pipe.read(int.from_bytes(length, "little"))
         if len(data) < int.from_bytes(length, "little"):
             return  # the child has ended; its exit code says how
-        table = replace(typed_table(pl.read_ipc(io.BytesIO(data)), source.path.name), first_row=done + 1)
+        frame = pl.read_ipc(io.BytesIO(data))
+        table = replace(typed_table(frame, source.path.name, coded=True), first_row=done + 1)
         done += table.frame.height
         yield Piece(table, done / max(1, height))

@@ -171,9 +171,10 @@ def identifying_columns(
     for column, kind in frame.schema.items():
         if column not in declared and (reason := identifying_name(column)):
             reasons[column] = reason
-        elif kind == pl.String and not (schema and _is_closed(declared.get(column), schema)):
+        elif kind in (pl.String, pl.Enum) and not (schema and _is_closed(declared.get(column), schema)):
             is_key = bool(schema and schema.student and declared.get(column) == schema.student.name)
-            if reason := _identifying_content(frame.get_column(column), key=is_key, declared=column in declared):
+            texts = frame.get_column(column).cast(pl.String)
+            if reason := _identifying_content(texts, key=is_key, declared=column in declared):
                 reasons[column] = reason
     return reasons
 

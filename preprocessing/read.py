@@ -297,12 +297,13 @@ def check_decoded(kind: str, code: int, said: bytes) -> None:
         raise UnreadableFile(f"it looks like {CALLED[kind]} but is damaged")
 
 
-def typed_table(frame: pl.DataFrame, name: str) -> RawTable:
-    """A decoded table whose columns have types of their own. Raises UnreadableFile for nested ones, or no rows."""
+def typed_table(frame: pl.DataFrame, name: str, *, coded: bool = False) -> RawTable:
+    """A decoded table whose columns have types of their own. coded: its texts may stay codes (Enum). Raises
+    UnreadableFile for nested columns, or no rows."""
     nested = [column for column, kind in frame.schema.items() if kind.is_nested() or kind in (pl.Binary, pl.Object)]
     if nested:
         raise UnreadableFile(f"column {nested[0]!r} holds lists or records; a table has one value per cell")
-    kinds = (pl.Categorical, pl.Enum)
+    kinds = (pl.Categorical,) if coded else (pl.Categorical, pl.Enum)
     frame = frame.with_columns(pl.col(column).cast(pl.String) for column, k in frame.schema.items() if k in kinds)
     if frame.is_empty():
         raise UnreadableFile(f"there are columns ({_listed(frame.columns)}) and no row")
