@@ -6,17 +6,20 @@ application can answer without a coroutine, is handed to it as it is (`Quick`): 
 request cost half as much as its prediction. It decides nothing about a request but which of the two ways it goes.
 
 uvicorn with httptools also reads heads of any length, takes what stands behind a body for the head's, and loses the
-body of a request that asks for another protocol (or reads it as the next request). Here none of this is so.
+body of a request that asks for another protocol (or reads it as the next request); it reads on from callers who do not
+wait for answers, and waits for ever for those who do not read them. Here none of this is so.
 """
 
 import asyncio
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Sequence, Sized
 from copy import copy
+from functools import partial
 from typing import Any, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -27,6 +30,9 @@ Reply = Callable[[int, Headers, bytes], None]
 LONGEST_HEAD = 65_536  # bytes
 TOO_LONG = f"The head of a request may have {LONGEST_HEAD:,} bytes."
 NOT_HTTP = "Invalid HTTP request received."
+AT_ONCE = (
+    8_192  # bytes that are parsed before a look whether requests in them must wait: each takes 5 kB of memory then
+)
 CLOSE = (b"connection", b"close")
 PROXY = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """What a proxy adds, which uvicorn reads before the application is asked."""
@@ -48,7 +54,10 @@ class OneWrite:
     """A transport that sends what is written within one turn of the event loop together, in order; else the one in it.
 
     What is written is held until the turn ends, or the transport is asked to close; to a caller that has gone, nothing.
+    unread_seconds: after which a closing one that its caller reads nothing from is cut off.
     """
+
+    unread_seconds = 20.0
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -71,6 +80,14 @@ class OneWrite:
     def close(self) -> None:
         self._send()
         self._transport.close()
+        self._wait_for_reader(None)
+
+    def _wait_for_reader(self, before: int | None) -> None:
+        left = self._transport.get_write_buffer_size()
+        if left and left == before:
+            self._transport.abort()
+        elif left:
+            self._loop.call_later(self.unread_seconds, self._wait_for_reader, left)
 
     def _send(self) -> None:
         held, self._held = self._held, []
@@ -119,6 +136,23 @@ class _Answer:
         protocol.rest()
 
 
+class _Flow(FlowControl):
+    """Reads on when nothing that was read waits for its turn. waiting: requests that do; unread: what came after them;
+    read: reads that."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized, unread: Sized, read: Callable[[], object]) -> None:
+        super().__init__(transport)
+        self._waiting, self._unread, self._read = waiting, unread, read
+
+    def resume_reading(self) -> None:
+        if not self.read_paused or self._waiting:
+            return
+        if self._unread:
+            self._read()
+        else:
+            super().resume_reading()
+
+
 class OneWriteProtocol(HttpToolsProtocol):
     """Give this to uvicorn as its `http`.
 
@@ -126,10 +160,12 @@ class OneWriteProtocol(HttpToolsProtocol):
     caller that has just connected would be reset, whom another worker of the address could have answered.
     head_seconds: after once to twice which a connection is closed that has sent no whole head of a request; uvicorn
     waits for ever, and connections are numbered.
+    last_seconds: for which a caller may read nothing of its answer when the worker stops.
     """
 
     linger_seconds = 0.5
     head_seconds = 15.0
+    last_seconds = 3.0
 
     def __init__(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any | None = None
@@ -138,12 +174,14 @@ class OneWriteProtocol(HttpToolsProtocol):
         inner = self.app.app if isinstance(self.app, ProxyHeadersMiddleware) else self.app
         self._quick: Quick | None = None if self.root_path else getattr(inner, "quick", None)
         self._held: list[bytes] | None = None
+        self._unread: list[bytes | memoryview] = []  # of what came, the last first
         self._head_bytes = 0  # that came since a request ended, or a piece of its body
         self._resting = 0.0  # when the last quick answer was given, until more comes
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self.one_write = OneWrite(transport, self.loop)
+        self.flow = _Flow(transport, self.pipeline, self._unread, partial(self.loop.call_soon, self._read_on))
         self.transport = self.one_write  # type: ignore[assignment]
         self._next_look = self.loop.call_later(self.head_seconds, self._look, self)
 
@@ -165,6 +203,7 @@ class OneWriteProtocol(HttpToolsProtocol):
         self._next_look = self.loop.call_later(pause, self._look, self.cycle if waiting else self)
 
     def shutdown(self) -> None:
+        self.one_write.unread_seconds = self.last_seconds
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(self.linger_seconds, super().shutdown)
         else:
@@ -181,26 +220,38 @@ class OneWriteProtocol(HttpToolsProtocol):
         self._resting = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
+        self._head_bytes += len(data)
+        self._unread.append(data)
+        self._read()
+
+    def _read_on(self) -> None:
+        """Read what came behind requests that had to wait, and now do not."""
+        if self.parser is not None:
+            self._read()
+            if self.cycle is None or self.cycle.response_complete:
+                self.flow.resume_reading()
+
+    def _read(self) -> None:
         self._resting = 0.0
         self._unset_keepalive_if_required()
-        self._head_bytes += len(data)
-        self._feed(data)
+        while self._unread and not self.pipeline:
+            self._parse(self._unread.pop())
         if self._held is not None:
             self._go_on()  # the rest of the body is still on its way
-        if self._head_bytes > LONGEST_HEAD:
+        if self._head_bytes > LONGEST_HEAD and not self._unread:
             self._refuse(TOO_LONG)
 
-    def _feed(self, data: bytes) -> None:
-        left: list[bytes | memoryview] = [data]
-        while left:
-            part = left.pop()
-            try:
-                self.parser.feed_data(part)
-            except HttpParserError:
-                self._refuse(NOT_HTTP)
-                return
-            except HttpParserUpgrade as asked:  # the parser leaves what comes behind that head to the other protocol
-                left += [memoryview(part)[asked.args[0] :], self._begin_again()]
+    def _parse(self, part: bytes | memoryview) -> None:
+        if len(part) > AT_ONCE:
+            whole = memoryview(part)
+            self._unread.append(whole[AT_ONCE:])
+            part = whole[:AT_ONCE]
+        try:
+            self.parser.feed_data(part)
+        except HttpParserError:
+            self._refuse(NOT_HTTP)
+        except HttpParserUpgrade as asked:  # the parser leaves what comes behind that head to the other protocol
+            self._unread += [memoryview(part)[asked.args[0] :], self._begin_again()]
 
     def _begin_again(self) -> bytes:
         """The head that has just come, without asking for another protocol (RFC 9110, 7.8); to be read once more."""
@@ -211,6 +262,7 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def _refuse(self, words: str) -> None:
         self._head_bytes = 0
+        self._unread.clear()
         self.logger.warning(words)
         self.send_400_response(words)
 

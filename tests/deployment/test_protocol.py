@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from deployment.protocol import LONGEST_HEAD, OneWriteProtocol
+from deployment.protocol import AT_ONCE, LONGEST_HEAD, OneWriteProtocol
 
 GET = b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n"
 LAST = b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
@@ -29,6 +29,7 @@ async def application(scope, receive, send):
         "/short": [b"ab"],
         "/empty": [b""],
         "/long": [b"x" * 3_000_000],
+        "/longest": [b"x" * 30_000_000],  # more than sockets hold
         "/chunks": [b"one", b"", b"two" * 50_000],
     }
     parts = chunks[path]
@@ -353,3 +354,68 @@ def test_whoever_asks_much_and_leaves_makes_no_noise(
                 caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert len(answers(port, LAST % b"/common")) == 1
     assert caplog.records == []
+
+
+class Counting(OneWriteProtocol):
+    """As the service's, and knows how many requests had to wait at the most."""
+
+    most = 0
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        Counting.most = max(Counting.most, len(self.pipeline))
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("address", [b"/quick", b"/common"])
+def test_who_waits_for_no_answer_gets_every_one_and_is_read_no_faster_than_answered(loop: str, address: bytes) -> None:
+    Counting.most = 0
+    asked = [b"%04d" % number for number in range(5_000)]
+    sent = b"".join(POST % (address, b"content-length: 4", body) for body in asked)
+    sent += POST % (address, b"connection: close\r\ncontent-length: 4", b"last")
+    with (
+        running(Counting, loop, Telling()) as (port, _),
+        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+    ):
+        sender = threading.Thread(target=caller.sendall, args=(sent,))
+        sender.start()
+        received = b"".join(iter(lambda: caller.recv(1 << 16), b""))
+        sender.join()
+    assert re.findall(rb'"(....)"]', received) == [*asked, b"last"]
+    assert 0 < Counting.most < AT_ONCE / 50  # bytes of a request
+
+
+class Hurried(OneWriteProtocol):
+    """As the service's, in a hurry to stop."""
+
+    linger_seconds = 0.01
+    last_seconds = 0.2
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_server_that_stops_does_not_wait_for_ever_for_who_reads_no_answer(loop: str) -> None:
+    with running(Hurried, loop) as (port, server), socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+        caller.sendall(GET % b"/longest")
+        assert caller.recv(1)
+        server.should_exit = True
+        deadline = time.monotonic() + 20
+        while server.server_state.connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not server.server_state.connections
+
+
+def test_a_server_that_stops_waits_for_who_reads_slowly() -> None:
+    class Slower(Hurried):
+        last_seconds = 1.0
+
+    with (
+        running(Slower, "uvloop") as (port, server),
+        socket.create_connection(("127.0.0.1", port), timeout=20) as caller,
+    ):
+        caller.sendall(LAST % b"/longest")
+        received = [caller.recv(1)]
+        server.should_exit = True
+        while part := caller.recv(1_000_000, socket.MSG_WAITALL):
+            received.append(part)
+            time.sleep(0.1)
+        assert b"".join(received).endswith(b"\r\n\r\n" + b"x" * 30_000_000)
