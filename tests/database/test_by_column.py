@@ -1,15 +1,18 @@
 """Predictions that came by column answer every question as if they had come one by one: the same bits, one order."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import database.append
@@ -147,7 +150,12 @@ def writers(store: RecordStore) -> Iterator[list[Callable[[Sequence[Prediction]]
         appender.close()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to look for the smallest failure takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 @pytest.mark.usefixtures("small_parts")
 def test_every_question_is_answered_as_if_the_rows_had_come_one_by_one(
@@ -179,6 +187,27 @@ def test_every_question_is_answered_as_if_the_rows_had_come_one_by_one(
     assert store.add_outcomes(outcomes) == reference.add_outcomes(outcomes)
     questions = Questions(domain, [*ids, "unknown"], outcomes, *(last or [None]))
     assert questions.answers(store) == questions.answers(reference)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.usefixtures("small_parts")
+def test_one_student_is_taken_out_of_blocks_by_hand_as_the_reference_says(
+    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+) -> None:
+    url = str(request.getfixturevalue(f"{kind}_url"))
+    store = opened(url)
+    store.add_predictions(packed := make_packed(10, students=["leaving", *["staying"] * 9]))
+    others = [one for one in store.export("predictions") if one[0] in packed.ids[1:4]]  # of the block of the first
+    store.load("predictions", others)
+    execute(url, "DELETE FROM predictions WHERE student = 'leaving'")
+    reference = Path(__file__).parents[2].joinpath("docs", "reference", "database.md").read_text("utf-8")
+    [statement] = re.findall(r"^    (DELETE FROM prediction_blocks .*);$", reference, re.MULTILINE)
+    execute(url, statement)
+    assert store.predictions("school") == packed[:0:-1]
+    assert [key for (key,) in ask(url, "SELECT id FROM prediction_blocks ORDER BY id")] == [
+        packed.ids[4],
+        packed.ids[8],
+    ]
 
 
 # Damage -------------------------------------------------------------------------------------------------------------
@@ -232,7 +261,17 @@ def test_a_damaged_prediction_is_named_by_whatever_reads_it(
 
 
 def execute(url: str, statement: str) -> None:
-    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as connection:
+    with engine_of(url) as engine, engine.begin() as connection:
         connection.execute(sa.text(statement))
+
+
+def ask(url: str, statement: str) -> Sequence[Any]:
+    with engine_of(url) as engine, engine.connect() as connection:
+        return connection.execute(sa.text(statement)).all()
+
+
+@contextmanager
+def engine_of(url: str) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    yield engine
     engine.dispose()
