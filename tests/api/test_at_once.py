@@ -4,13 +4,16 @@ import json
 import re
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from access.keys import create_key
+from access.keys import create_key, revoke_key
 from access.records import Grant
 from model.home import Home
 from tests.api.serving import ENGAGEMENT, PLAIN, SERVE, Server
@@ -66,6 +69,32 @@ CONVERSATIONS: dict[str, list[bytes]] = {
     "too many headers": [request(ROW, *[b"x-%d: 1" % number for number in range(100)]) + LAST],
     "a broken chunk": [request(b"zz\r\n", b"transfer-encoding: chunked")],
 }
+ODD_BODIES = {
+    "nothing": b"null", "a list": b"[%s]" % ROW, "many": b"[" * 2_000, "records in records": b'{"a":' * 2_000,
+    "a row and more": ROW + b"x", "a mark before": b"\xef\xbb\xbf" + ROW, "UTF-16": ROW.decode().encode("utf-16"),
+    "no UTF-8": ROW.replace(b"82", b'"\xff"'), "half a character": ROW.replace(b"82", b'"\\ud800"'),
+    "no number": ROW.replace(b"82", b"NaN"), "no end": ROW.replace(b"82", b"-Infinity"),
+    "too large a number": ROW.replace(b"82", b"1e400"), "a number without end": ROW.replace(b"82", b"9" * 5_000),
+    "a key twice": ROW[:-1] + b',"attention":3}', "a key twice, written otherwise": ROW[:-1] + b',"\\u0061ttention":2}',
+    "a key written otherwise": ROW.replace(b'"att', b'"\\u0061tt'), "blanks": ROW + b" " * 65_537,
+    "nearly too many blanks": ROW + b" " * (65_536 - len(ROW)),
+}  # fmt: skip
+ODD_HEADERS = [
+    b"origin: null", b"sec-fetch-site: cross-site", b"x-request-id: short", b"x-request-id: " + b"a" * 65,
+    b"x-forwarded-for: \xff", b"x-forwarded-for: 203.0.113.9, 198.51.100.1", b"x-forwarded-proto: ftp", b"via: x",
+    b"forwarded: for=203.0.113.9", b"content-encoding: identity", b"host: 127.0.0.1:9", b"x-a: " + b"a" * 8_193,
+    b"expect: nothing", b"connection: keep-alive", b"te: trailers", b"accept: application/x-ndjson",
+    b"content-type: application/json; charset=latin-1", b"content-length: 3", b"x-api-key: gw_nobody",
+]  # fmt: skip
+ODD_ADDRESSES = [ADDRESS + b"?", ADDRESS + b"?explain=2", ADDRESS + b"/", b"/" + ADDRESS, b"http://127.0.0.1" + ADDRESS,
+                 ADDRESS.replace(b"gage", b"%67age"), ADDRESS + b"/batch", b"*"]  # fmt: skip
+CONVERSATIONS |= {f"a body: {name}": [request(body) + LAST] for name, body in ODD_BODIES.items()}
+CONVERSATIONS |= {f"a header: {header[:30]!r}": [request(ROW, header) + LAST] for header in ODD_HEADERS}
+CONVERSATIONS |= {f"an address: {address!r}": [request(ROW, CLOSE, address=address)] for address in ODD_ADDRESSES}
+CONVERSATIONS |= {
+    f"a method: {name!r}": [LAST.replace(b"POST", name, 1)]
+    for name in (b"GET", b"HEAD", b"OPTIONS", b"DELETE", b"TRACE", b"BREW", b"post")
+}
 CHANCE = rb'(?:"id":"[0-9a-f]{32}"|"at":"[^"]+"|date: [^\r]*|x-request-id: [0-9a-f]{20}-[0-9a-f]+|ratelimit-reset: \d+)'
 
 
@@ -85,20 +114,18 @@ def said(server: Server, parts: list[bytes]) -> bytes:
 def both(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
     """The service as users start it, and as any ASGI application."""
     with ExitStack() as stack:
-        yield (
-            started(stack, trained, tmp_path_factory, SERVE),
-            started(stack, trained, tmp_path_factory, (*PLAIN, "--no-server-header")),
-        )
+        yield both_started(stack, trained, tmp_path_factory.mktemp("both"), KEYLESS)
 
 
-def started(
-    stack: ExitStack, trained: Path, tmp_path_factory: pytest.TempPathFactory, command: tuple[str, ...]
-) -> Server:
-    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("both") / "installation"))
-    server = Server(folder, KEYLESS, command)
-    stack.callback(server.stop)
-    server.until(lambda: server.client.get("/health").status_code == 200)
-    return server
+def both_started(stack: ExitStack, trained: Path, folder: Path, settings: dict[str, str]) -> tuple[Server, Server]:
+    """Over copies of one installation."""
+    servers = []
+    for name, command in (("quick", SERVE), ("plain", (*PLAIN, "--no-server-header"))):
+        servers.append(Server(Path(shutil.copytree(trained, folder / name)), settings, command))
+        stack.callback(servers[-1].stop)
+    for server in servers:
+        server.until(lambda server=server: server.client.get("/health").status_code < 500)
+    return servers[0], servers[1]
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
@@ -135,6 +162,57 @@ def test_counts_and_log_lines_are_the_same_either_way(both: tuple[Server, Server
             said(server, parts)
     assert written(quick, "the-last-one") == written(plain, "the-last-one")
     assert counts(quick) == counts(plain) != []
+
+
+def keys(home: Home) -> dict[str, bytes]:
+    """A key of every kind."""
+    grants: dict[str, tuple[Grant, dict[str, Any]]] = {
+        "a teacher's": (Grant(role="teacher"), {}),
+        "a viewer's": (Grant(role="viewer"), {}),
+        "of little": (Grant(role="teacher"), {"rate": "2/day"}),
+        "of another domain": (Grant(role="teacher", domains=("school",)), {}),
+        "of a group": (Grant(role="teacher", domains=("engagement",), groups=("7b",)), {}),
+        "of the past": (Grant(role="teacher"), {"lifetime": -timedelta(days=1)}),
+        "revoked": (Grant(role="teacher"), {}),
+    }
+    made = {
+        name: create_key(home.store, f"key{number}", grant, domains=home.schemas, actor="test", **how)[1].encode()
+        for number, (name, (grant, how)) in enumerate(grants.items())
+    }
+    revoke_key(home.store, f"key{list(grants).index('revoked')}", actor="test")
+    return made | {"nobody's": b"gw_nobody", "none": b"", "no ASCII": b"gw_\xff"}
+
+
+def test_whoever_asks_is_told_counted_and_recorded_the_same_either_way(
+    home: Home, installation: Path, tmp_path: Path
+) -> None:
+    shown = keys(home)
+    good = b"x-api-key: " + shown["a teacher's"]
+    carriers = {
+        f"{name}, {word!r}": [word + key]
+        for name, key in shown.items()
+        for word in (b"x-api-key: ", b"authorization: Bearer ")
+    }
+    carriers |= {"twice": [good, good], "in both": [good, b"authorization: Bearer " + shown["a teacher's"]]}
+    with ExitStack() as stack:
+        both = both_started(stack, installation, tmp_path, LIMITED)
+        for name, headers in carriers.items():
+            quick, plain = (
+                said(server, [request(ROW, *headers) * 2 + request(ROW, *headers, CLOSE)]) for server in both
+            )
+            assert quick == plain, name
+            assert quick.startswith(b"HTTP/1.1 "), name
+    kept = []
+    for server in both:
+        with server.store() as store:
+            refused = [(one.actor, one.details) for one in store.accesses(action="refused", limit=1_000)]
+            asked = sorted(str(one.actor) for one in store.predictions("engagement"))
+        told: Counter[tuple[str, ...]] = Counter()
+        for actor, about in refused:
+            told[actor, str(about["status"]), str(about["reason"]), str(about["route"])] += int(str(about["count"]))
+        kept.append((told, asked))
+    assert kept[0] == kept[1]
+    assert all(kept[0])
 
 
 def test_a_key_is_counted_and_told_so(installation: Path, home: Home) -> None:
