@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,10 @@ def both(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         yield both_started(stack, trained, tmp_path_factory.mktemp("both"), KEYLESS)
 
 
+def is_up(server: Server) -> bool:
+    return server.client.get("/health").status_code < 500
+
+
 def both_started(stack: ExitStack, trained: Path, folder: Path, settings: dict[str, str]) -> tuple[Server, Server]:
     """Over copies of one installation."""
     servers = []
@@ -124,7 +129,7 @@ def both_started(stack: ExitStack, trained: Path, folder: Path, settings: dict[s
         servers.append(Server(Path(shutil.copytree(trained, folder / name)), settings, command))
         stack.callback(servers[-1].stop)
     for server in servers:
-        server.until(lambda server=server: server.client.get("/health").status_code < 500)
+        server.until(partial(is_up, server))
     return servers[0], servers[1]
 
 
