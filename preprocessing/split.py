@@ -31,14 +31,14 @@ def split_kind(frame: pl.DataFrame, schema: DomainSchema) -> str:
 def clusters(frame: pl.DataFrame, schema: DomainSchema) -> Rows:
     """(n,) numbers of the cluster of each row: its group, else its student, else the row itself.
 
-    With periods a group of one period is a cluster of its own: the same course next year has new students. Where all
-    rows are of one group there is nothing to keep apart, and students count.
+    With periods a group of one period is a cluster of its own: the same course next year has new students. Where at
+    most one is named, with unnamed rows beside it or not, it could only be judged by what is no group: students count.
     """
     period = pl.col("_period").fill_null("") if schema.period else pl.lit("")
     group = pl.format("group {}\x1f{}", "_group", period)
     own = pl.coalesce(pl.format("student {}", "_student"), pl.format("row {}", pl.int_range(pl.len())))
-    grouped = _numbered(frame, pl.coalesce(group, own) if schema.group else own)
-    return grouped if grouped.any() else _numbered(frame, own)
+    named = frame.select(group.drop_nulls().n_unique()).item() if schema.group else 0
+    return _numbered(frame, pl.coalesce(group, own) if named > 1 else own)
 
 
 def _numbered(frame: pl.DataFrame, key: pl.Expr) -> Rows:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from preprocessing.schema import DomainSchema, load_domains
@@ -38,6 +38,7 @@ def assert_every_row_is_tested_once(pairs: list[tuple[np.ndarray, np.ndarray]], 
 
 
 @given(KEYS, st.integers(0, 5))
+@example(["a", "a", *[None] * 18], 0)  # one group by itself is not kept apart
 def test_a_group_is_never_on_both_sides(groups: list[str | None], seed: int) -> None:
     frame = placed(groups)
     pairs = folds(frame, COURSE, k=5, seed=seed)
@@ -124,7 +125,8 @@ def same(numbers: np.ndarray) -> list[list[bool]]:
     [
         (COURSE, placed(["a", "a", "b"], ["1", "2", "1"]), ["a1", "a2", "b1"]),
         (COURSE, placed(["a", "a", "b"], ["1", "1", "1"]), ["a", "a", "b"]),
-        (COURSE, placed(["a", None, None, None], None, ["s", "t", "t", None]), ["a", "t", "t", "own"]),
+        (COURSE, placed(["a", "b", None, None, None], None, ["s", "s", "t", "t", None]), ["a", "b", "t", "t", "own"]),
+        (COURSE, placed(["a", "a", None, None], None, ["s", "t", "t", None]), ["s", "t", "t", "own"]),
         (COURSE, placed(["a", "a", "a"], ["1", "1", "1"], ["s", "s", None]), ["s", "s", "own"]),
         (SCHOOL, placed(["a", "a", "a"], None, ["s", None, "s"]), ["s", "own", "s"]),
         (COURSE, placed(["1", "11"], ["11", "1"]), ["1 in 11", "11 in 1"]),
