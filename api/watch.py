@@ -124,6 +124,7 @@ class Watch:
     def end(self, work: Work) -> None:
         """A request was answered, or cannot be."""
         self._working.discard(work)
+        work.end = None  # it may know the work: together they would wait for a collection
 
     @staticmethod
     def reason(work: Work) -> Exception | None:
