@@ -121,11 +121,7 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0, *, reuse: boo
 
     reuse: `numbers` may be sorted in place and kept, which saves a copy.
     """
-    if numbers.dtype.kind in "iu" and len(numbers):
-        low, high = int(numbers.min()), int(numbers.max())
-        if high - low < min(COUNTED_SPAN, 4 * len(numbers)):
-            return _counted(_count_integers(numbers, low, high), low, missing)
-    if numbers.dtype.kind == "f" and (found := _count_marks(numbers, missing)):
+    if found := count_numbers(numbers, missing):
         return found
     ordered = numbers.astype(np.float64, copy=not reuse)
     ordered.sort()
@@ -138,6 +134,15 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0, *, reuse: boo
     starts = np.concatenate([[0], np.flatnonzero(~repeated) + 1])
     counts = np.diff(starts, append=present)
     return NumericColumn(_positive_zero(ordered[starts]), smallest(counts), lost)
+
+
+def count_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericColumn | None:
+    """`summarise_numbers` of whole numbers and marks, which takes no copy of them; None for others, that must be sorted."""
+    if numbers.dtype.kind in "iu" and len(numbers):
+        low, high = int(numbers.min()), int(numbers.max())
+        if high - low < min(COUNTED_SPAN, 4 * len(numbers)):
+            return _counted(_count_integers(numbers, low, high), low, missing)
+    return _count_marks(numbers, missing) if numbers.dtype.kind == "f" else None
 
 
 def _count_integers(numbers: npt.NDArray[Any], low: int, high: int) -> Integers:
@@ -176,8 +181,10 @@ def _count_marks(numbers: npt.NDArray[Any], missing: int) -> NumericColumn | Non
     if len(numbers) < MARKS_FROM or not np.isfinite(first).all() or np.abs(first).max() > COUNTED_SPAN:
         return None
     scale = next((scale for scale in SCALES if (np.rint(first * scale) / scale == first).all()), None)
+    if scale is None:
+        return None
     low, high = float(numbers.min()), float(numbers.max())
-    if scale is None or not (high - low) * scale < COUNTED_SPAN or abs(low) > COUNTED_SPAN:
+    if not (high - low) * scale < COUNTED_SPAN or abs(low) > COUNTED_SPAN:
         return None
     start = round(low * scale)
     counts = np.zeros(round(high * scale) - start + 1, np.int64)

@@ -20,6 +20,7 @@ from drift.column import (
     NumericColumn,
     ProfileError,
     bin_numbers,
+    count_numbers,
     grid_of,
     same,
     summarise_numbers,
@@ -44,6 +45,7 @@ from preprocessing.schema import DomainSchema
 WHOLE_UP_TO = 12_000_000  # rows; a column of that many numbers and its sorted copy are 192 MB
 BLOCK = 4_000_000  # rows sorted at once of longer files
 STRINGS = 1_000_000  # rows of levels counted at once
+SHORT = 2_000_000  # rows; a column of that many numbers is 16 MB
 BATCH = 250_000  # rows decoded at once; of a CSV file, with all their columns
 EXACT_UP_TO = 2_000_000  # distinct values that a column's profile keeps; 16 MB
 SEPARATORS = ",;\t|"
@@ -51,11 +53,12 @@ SEPARATORS = ",;\t|"
 
 @dataclass(frozen=True)
 class _Table:
-    """A file opened for reading. named: the schema's columns in it, with their spelling there."""
+    """A file opened for reading. named: the schema's columns in it, with their spelling there; types: what they hold."""
 
     path: Path
     rows: int
     named: Mapping[str, str]
+    types: Mapping[str, pl.DataType]
     kinds: Mapping[str, Kind]
 
 
@@ -155,7 +158,8 @@ def _open_parquet(path: Path, schema: DomainSchema, columns: Sequence[str] | Non
         raise ProfileError(f"{path.name}: not a Parquet file that can be read: {error}") from error
     kinds = kinds_of(schema)
     spelled = {name: given for given, name in rename(list(header), schema).items()}
-    return _Table(path, rows, _chosen(path, spelled, kinds, columns), kinds)
+    named = _chosen(path, spelled, kinds, columns)
+    return _Table(path, rows, named, {name: header[given] for name, given in named.items()}, kinds)
 
 
 def _chosen(
@@ -168,8 +172,12 @@ def _chosen(
 
 
 def _batches(table: _Table, name: str) -> Iterator[pl.Series]:
-    """The column in parts of at most `BATCH` rows, in any order: nothing here depends on it."""
+    """The column in parts of at most `BATCH` rows, in any order: nothing here depends on it. A short file's is read at
+    once, which costs a tenth less."""
     given = table.named[name]
+    if table.rows <= SHORT:
+        yield pl.read_parquet(table.path, columns=[given])[given].alias(name)
+        return
     scan = pl.scan_parquet(table.path).select(given)
     for batch in scan.collect_batches(chunk_size=BATCH, maintain_order=False):
         yield batch[given].alias(name)
@@ -194,7 +202,7 @@ def _step(table: _Table) -> int:
 
 def _summaries(table: _Table, name: str) -> Iterator[Column]:
     """The exact summaries of the column's parts."""
-    kind = pl.read_parquet_schema(table.path)[table.named[name]]
+    kind = table.types[name]
     if table.kinds[name] == "numeric" and (kind.is_float() or kind.is_integer()):
         yield from _filled(table, name)
         return
@@ -205,12 +213,18 @@ def _summaries(table: _Table, name: str) -> Iterator[Column]:
 
 
 def _filled(table: _Table, name: str) -> Iterator[NumericColumn]:
-    """Summaries of numbers, written into one array batch by batch: the file's copy of the column is never held whole
-    beside the one that is sorted."""
+    """Summaries of numbers: batch by batch while they can be counted; then they are written into one array, so that the
+    file's copy of the column is never held whole beside the one that is sorted."""
     room, filled, missing = np.zeros(0), 0, 0
-    left = table.rows
+    left, countable = table.rows, True
     for batch in _batches(table, name):
         values = batch.drop_nulls().to_numpy()
+        counted = count_numbers(values, len(batch) - len(values)) if countable else None
+        if counted:
+            yield counted
+            left -= len(batch)
+            continue
+        countable = False
         if filled + missing + len(batch) > len(room):
             if filled + missing:
                 yield summarise_numbers(room[:filled], missing, reuse=True)

@@ -11,7 +11,7 @@ import numpy as np
 from drift.column import BinnedColumn, Floats, NumericColumn
 
 LEVEL = 0.95
-PIECE = 8_192  # values; what is made of them stays in the cache, and their memory is not fetched anew each time
+PIECE = 32_768  # values; what is made of them stays in the cache, and their memory is not fetched anew each time
 
 
 class Moments(NamedTuple):
@@ -40,8 +40,9 @@ def moments(column: NumericColumn | BinnedColumn) -> Moments | None:
     if isinstance(column, BinnedColumn) or column.present < 2:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = sum(_weighed(values, rows) for values, rows in _pieces(column)) / column.present
-        squares = sum(_weighed(np.square(values - mean), rows) for values, rows in _pieces(column))
+        whole = column.values.sum() if column.repeats is None else sum(_weighed(*piece) for piece in _pieces(column))
+        mean = float(whole) / column.present
+        squares = sum(_squared(values - mean, rows) for values, rows in _pieces(column))
         variance = squares / (column.present - 1)
     return Moments(column.present, mean, variance) if math.isfinite(mean) and math.isfinite(variance) else None
 
@@ -56,6 +57,11 @@ def _pieces(column: NumericColumn) -> Iterator[tuple[Floats, Floats | None]]:
 def _weighed(values: Floats, rows: Floats | None) -> float:
     """Their products' sum. Not by BLAS, whose own threads wait busily beside those of the other columns."""
     return float(values.sum() if rows is None else np.einsum("i,i->", values, rows))
+
+
+def _squared(deviations: Floats, rows: Floats | None) -> float:
+    """Their squares' sum, weighed."""
+    return float(np.einsum("i,i->", deviations, deviations if rows is None else deviations * rows))
 
 
 def mean_change(
