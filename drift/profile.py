@@ -48,7 +48,7 @@ from preprocessing.schema import DomainSchema, fold
 MAGIC = b"GWPROF\x00\x01"  # the last byte is the version of the layout
 PREDICTION = "_prediction:"
 ERROR = "_error:"
-WORTH_A_THREAD = 200_000  # cells; below, starting threads costs more than it saves
+WORTH_A_THREAD = 2_000_000  # cells; below, starting threads costs more than it saves
 
 Kind = Literal["numeric", "categorical"]
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class Profile:
         """The profile as bytes: a short header, then the raw arrays. Equal profiles have equal bytes."""
         arrays: list[bytes] = []
         columns = [_describe(name, column, arrays) for name, column in self.columns.items()]
-        header = msgspec.msgpack.encode((self.domain, self.fingerprint, self.rows, columns))
+        header = msgspec.msgpack.encode(_Header(self.domain, self.fingerprint, self.rows, columns, self.digest))
         start = MAGIC + len(header).to_bytes(8, "little") + header
         return b"".join([start, bytes(-len(start) % 8), *arrays])
 
@@ -333,6 +333,16 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
     levels: tuple[str, ...] = ()
 
 
+class _Header(msgspec.Struct, array_like=True, frozen=True):
+    """What stands before the arrays. digest: empty in profiles of earlier releases."""
+
+    domain: str
+    fingerprint: str
+    rows: int
+    columns: list[_Stored]
+    digest: str = ""
+
+
 def _describe(name: str, column: Column, arrays: list[bytes]) -> _Stored:
     levels = column.levels if isinstance(column, CategoricalColumn) else ()
     stored = [column.counts] if isinstance(column, CategoricalColumn) else list(parts(column))
@@ -349,18 +359,20 @@ STORED_TYPES = {code: code for code in ("<f8", "<i8", "|u1", "<u2", "<u4", "<u8"
 def _read(content: bytes) -> Profile:
     start = len(MAGIC) + 8
     end = start + int.from_bytes(content[len(MAGIC) : start], "little")
-    kind = tuple[str, str, int, list[_Stored]]
-    domain, fingerprint, rows, stored = msgspec.msgpack.decode(content[start:end], type=kind)
+    header = msgspec.msgpack.decode(content[start:end], type=_Header)
     offset = end + -end % 8
     columns: dict[str, Column] = {}
-    for column in stored:
+    for column in header.columns:
         arrays = []
         for code, length in column.arrays:
             dtype = np.dtype(STORED_TYPES[code])
             arrays.append(np.frombuffer(content, dtype, length, offset) if length else np.zeros(0, dtype))
             offset += length * dtype.itemsize + -(length * dtype.itemsize) % 8
         columns[column.name] = _column(column, arrays)
-    return Profile(domain, fingerprint, rows, columns)
+    profile = Profile(header.domain, header.fingerprint, header.rows, columns)
+    if header.digest:
+        vars(profile)["digest"] = header.digest  # known: to hash a million rows again costs as much as to compare them
+    return profile
 
 
 def _column(stored: _Stored, arrays: list[npt.NDArray[Any]]) -> Column:
