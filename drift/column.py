@@ -137,7 +137,7 @@ def summarise_numbers(numbers: npt.NDArray[Any], missing: int = 0, *, reuse: boo
 
 
 def count_numbers(numbers: npt.NDArray[Any], missing: int = 0) -> NumericColumn | None:
-    """`summarise_numbers` of whole numbers and marks, which takes no copy of them; None for others, that must be sorted."""
+    """`summarise_numbers` of whole numbers and marks, without a copy of them; None for others, that must be sorted."""
     if numbers.dtype.kind in "iu" and len(numbers):
         low, high = int(numbers.min()), int(numbers.max())
         if high - low < min(COUNTED_SPAN, 4 * len(numbers)):

@@ -53,7 +53,7 @@ SEPARATORS = ",;\t|"
 
 @dataclass(frozen=True)
 class _Table:
-    """A file opened for reading. named: the schema's columns in it, with their spelling there; types: what they hold."""
+    """A file opened for reading. named: the schema's columns in it, as spelled there; types: what they hold."""
 
     path: Path
     rows: int
