@@ -63,9 +63,10 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=PATIENCE)
 
-    def until(self, holds: Callable[[], Any]) -> Any:
-        """What `holds` returns as soon as it is true. Fails, with the server's last words, when it never is."""
-        deadline = time.monotonic() + PATIENCE
+    def until(self, holds: Callable[[], Any], *, patience: float = PATIENCE) -> Any:
+        """What `holds` returns as soon as it is true. Fails, with the server's last words, when it is not in `patience`
+        seconds."""
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 if found := holds():
