@@ -5,7 +5,7 @@ the predictor itself, so what such answers are is said in one place. It logs not
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from database.records import Answer, Factor, Prediction
 from model.bundle import Manifest
 from model.registry import Serving
-from preprocessing.encode import MISSING, CategoricalPart, Cell, NumberedColumns, number_columns
+from preprocessing.encode import number_columns
 from preprocessing.schema import Target
-
-Mask = NDArray[np.bool_]
 
 DECIMALS = 4  # more than any mark has, and fewer than a float shows
 
@@ -126,7 +124,8 @@ def _answer(serving: Serving, frame: pl.DataFrame) -> dict[str, pl.Series]:
     columns[f"{name}_model"] = pl.Series([predictor.version]).new_from_index(0, frame.height)
     for part in ("out_of_range", "insufficient"):
         columns[f"{name}_{part}"] = pl.Series([""]).new_from_index(0, frame.height)
-    special = np.flatnonzero(_special(manifest, frame, numbered))
+    missing = {one: frame[one].is_null().to_numpy() for one in manifest.inputs if frame[one].null_count()}
+    special = np.flatnonzero(predictor.special(numbered, missing))
     if len(special):
         inputs = frame[special].select(manifest.inputs).to_dicts()
         said = _values_of(target, predictor.answer(inputs, generation=serving.generation))
@@ -166,37 +165,3 @@ def _naive(manifest: Manifest, frame: pl.DataFrame, kind: pl.DataType) -> pl.Ser
         return constant
     known = frame[rule.column].cast(kind)  # levels may be codes
     return known.zip_with(known.is_not_null(), constant)
-
-
-def _special(manifest: Manifest, frame: pl.DataFrame, numbered: NumberedColumns) -> Mask:
-    """Rows of which the predictor may have more to say: a value unlike any in training, or a missing one that counts.
-
-    More rows than needed cost time and change nothing.
-    """
-    special = np.zeros(frame.height, dtype=bool)
-    for name, (low, high) in manifest.ranges.items():
-        values = numbered.numeric[name]
-        if not (values.min(initial=low) >= low and values.max(initial=high) <= high):
-            special |= (values < low) | (values > high)  # NaN, a missing value, is neither
-    for part in manifest.encoding.categorical:
-        seen = {level for level, _ in manifest.reference.get(part.name, ())}
-        if seen:
-            special |= _unseen(part, seen, numbered.codes[part.name], frame[part.name])
-    total = math.fsum(manifest.importance.values())
-    lost = np.zeros(frame.height)
-    for name, importance in manifest.importance.items():
-        if importance > 0 and frame[name].null_count():
-            lost += frame[name].is_null().to_numpy() * (importance / total)
-    return np.asarray(special | (lost > MOST_LOST))
-
-
-def _unseen(part: CategoricalPart, seen: Collection[Cell], codes: NDArray[np.int32], column: pl.Series) -> Mask:
-    """Where a level stands that no training row had."""
-    new = [code for code, level in enumerate(part.levels) if level not in seen]
-    if not new and codes.min(initial=0) >= 0:
-        return np.zeros(len(codes), dtype=bool)
-    return np.asarray(np.isin(codes, [MISSING, *new]) & column.is_not_null().to_numpy())
-
-
-MOST_LOST = 0.4
-"""The share of importance that may be missing before the predictor is asked whether that is too much."""

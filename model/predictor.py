@@ -31,6 +31,9 @@ Floats = NDArray[np.float64]
 ENOUGH_KNOWN = 0.5
 """The least share of the model's importance that a row's known inputs must hold. Measured: docs/decisions.md."""
 
+MOST_LOST = 0.4
+"""The share of importance that may be missing before a row is looked at by itself: whether that is too much."""
+
 
 class Predictor:
     """A model in memory, safe to share between threads."""
@@ -118,7 +121,8 @@ class Predictor:
         outputs = self.outputs_of(numbered)
         value = self.manifest.target.kind == "value"
         others: dict[int, Answer] = {}
-        for place in np.flatnonzero(self._special(numbered, n)).tolist():
+        missing = {name: cells for name, column in columns.items() if (cells := column.missing()) is not None}
+        for place in np.flatnonzero(self.special(numbered, missing)).tolist():
             row = {name: column.take([place]).cells()[0] for name, column in columns.items()}
             outside = self._out_of_range(row)
             others[place] = (
@@ -251,17 +255,23 @@ class Predictor:
         """`value` within the target's range; `clip` for one number."""
         return min(max(value, self._minimum), self._maximum)
 
-    def _special(self, numbered: NumberedColumns, n: int) -> Mask:
-        """Rows about which there may be more to say: a value unlike any in training, or a missing one that counts."""
-        found = np.zeros(n, dtype=bool)
+    def special(self, numbered: NumberedColumns, missing: Mapping[str, Mask]) -> Mask:
+        """Rows about which there may be more to say: a value unlike any in training, or much missing. More rows than
+        needed cost time and change nothing. missing: which cells are, of the inputs that lack any."""
+        found, lost = np.zeros(numbered.height, dtype=bool), np.zeros(numbered.height)
         for name, low, high in self._ranges:
             values = numbered.numeric[name]
-            found |= (values < low) | (values > high)  # NaN, a missing value, is neither
+            if not (values.min(initial=low) >= low and values.max(initial=high) <= high):
+                found |= (values < low) | (values > high)  # NaN, a missing value, is neither
         for name, unseen in self._unseen.items():
-            found |= unseen.take(numbered.codes[name] - MISSING)
-        for name, _ in self._shares:
-            found |= np.isnan(numbered.numeric[name]) if name in numbered.numeric else numbered.codes[name] < 0
-        return found
+            codes = numbered.codes[name]
+            if unseen[1:].any() or codes.min(initial=0) < 0:
+                new = unseen.take(codes - MISSING)
+                found |= new & ~missing[name] if name in missing else new
+        for name, share in self._shares:
+            if name in missing:
+                lost += missing[name] * share
+        return found | (lost > MOST_LOST)
 
     def _out_of_range(self, row: Row) -> tuple[str, ...]:
         """The inputs whose number lies outside those that the model was trained on, or whose level is none of them."""

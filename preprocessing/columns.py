@@ -34,6 +34,11 @@ class Numbers(NamedTuple):
         """The rows at `places`."""
         return Numbers(self.values[places])
 
+    def missing(self) -> NDArray[np.bool_] | None:
+        """(n,) which are missing; None where none is."""
+        missing = np.isnan(self.values)
+        return missing if missing.any() else None
+
     def cells(self) -> list[Any]:
         """Every number, None where it is missing."""
         cells: list[Any] = self.values.tolist()
@@ -63,6 +68,10 @@ class Levels(NamedTuple):
     def take(self, places: "slice | Sequence[int]") -> "Levels":
         """The rows at `places`."""
         return Levels(self.names, self.codes[places])
+
+    def missing(self) -> NDArray[np.bool_] | None:
+        """(n,) which are missing; None where none is."""
+        return self.codes == self.names.index(None) if None in self.names else None
 
     def cells(self) -> list[Any]:
         """Every text, None where it is missing."""
