@@ -40,9 +40,11 @@ def moments(column: NumericColumn | BinnedColumn) -> Moments | None:
     if isinstance(column, BinnedColumn) or column.present < 2:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        whole = column.values.sum() if column.repeats is None else sum(_weighed(*piece) for piece in _pieces(column))
-        mean = float(whole) / column.present
-        squares = sum(_squared(values - mean, rows) for values, rows in _pieces(column))
+        pieces = [(values.sum() if rows is None else _product(values, rows)) for values, rows in _pieces(column)]
+        mean, squares = float(sum(pieces)) / column.present, 0.0
+        for values, rows in _pieces(column):
+            away = values - mean
+            squares += _product(away, away if rows is None else away * rows)
         variance = squares / (column.present - 1)
     return Moments(column.present, mean, variance) if math.isfinite(mean) and math.isfinite(variance) else None
 
@@ -54,14 +56,9 @@ def _pieces(column: NumericColumn) -> Iterator[tuple[Floats, Floats | None]]:
         yield column.values[begin : begin + PIECE], repeats
 
 
-def _weighed(values: Floats, rows: Floats | None) -> float:
+def _product(values: Floats, others: Floats) -> float:
     """Their products' sum. Not by BLAS, whose own threads wait busily beside those of the other columns."""
-    return float(values.sum() if rows is None else np.einsum("i,i->", values, rows))
-
-
-def _squared(deviations: Floats, rows: Floats | None) -> float:
-    """Their squares' sum, weighed."""
-    return float(np.einsum("i,i->", deviations, deviations if rows is None else deviations * rows))
+    return float(np.einsum("i,i->", values, others))
 
 
 def mean_change(

@@ -108,7 +108,8 @@ class Profile:
 
     @staticmethod
     def from_bytes(content: bytes) -> Profile:
-        """The profile that `to_bytes` wrote; its arrays are read-only views into `content`. ProfileError otherwise."""
+        """The profile that `to_bytes` wrote; its arrays are read-only views into `content`, its digest is the one kept
+        with them. ProfileError otherwise."""
         if content[: len(MAGIC)] != MAGIC:
             what = "of another version" if content[:6] == MAGIC[:6] else "no profile"
             raise ProfileError(f"these bytes are {what}; expected {MAGIC!r} first, there is {content[:8]!r}")
