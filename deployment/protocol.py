@@ -30,9 +30,7 @@ Reply = Callable[[int, Headers, bytes], None]
 LONGEST_HEAD = 65_536  # bytes
 TOO_LONG = f"The head of a request may have {LONGEST_HEAD:,} bytes."
 NOT_HTTP = "Invalid HTTP request received."
-AT_ONCE = (
-    8_192  # bytes that are parsed before a look whether requests in them must wait: each takes 5 kB of memory then
-)
+AT_ONCE = 8_192  # bytes parsed before a look whether requests in them must wait: each that does takes 5 kB
 CLOSE = (b"connection", b"close")
 PROXY = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """What a proxy adds, which uvicorn reads before the application is asked."""

@@ -205,6 +205,12 @@ def store_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def sql_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store, on each database with tables in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
 @pytest.fixture
 def opened() -> Iterator[Callable[[str], RecordStore]]:
     """Opens stores that are closed when the test ends."""

@@ -116,7 +116,7 @@ class Guarded:
             return store.accesses(**about)
 
     def recorded(self, holds: Callable[[Access], bool]) -> Access:
-        """The newest entry that `holds`: of those who are refused often there is one a minute."""
+        """The newest entry that `holds`, as soon as there is one; while many are refused, that is in a minute."""
         found: Access = self.server.until(
             lambda: next((e for e in self.entries(limit=1000) if holds(e)), None), patience=100
         )

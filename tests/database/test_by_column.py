@@ -189,22 +189,20 @@ def test_every_question_is_answered_as_if_the_rows_had_come_one_by_one(
     assert questions.answers(store) == questions.answers(reference)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 @pytest.mark.usefixtures("small_parts")
 def test_one_student_is_taken_out_of_blocks_by_hand_as_the_reference_says(
-    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+    sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:
-    url = str(request.getfixturevalue(f"{kind}_url"))
-    store = opened(url)
+    store = opened(sql_url)
     store.add_predictions(packed := make_packed(10, students=["leaving", *["staying"] * 9]))
     others = [one for one in store.export("predictions") if one[0] in packed.ids[1:4]]  # of the block of the first
     store.load("predictions", others)
-    execute(url, "DELETE FROM predictions WHERE student = 'leaving'")
+    execute(sql_url, "DELETE FROM predictions WHERE student = 'leaving'")
     reference = Path(__file__).parents[2].joinpath("docs", "reference", "database.md").read_text("utf-8")
     [statement] = re.findall(r"^    (DELETE FROM prediction_blocks .*);$", reference, re.MULTILINE)
-    execute(url, statement)
+    execute(sql_url, statement)
     assert store.predictions("school") == packed[:0:-1]
-    assert [key for (key,) in ask(url, "SELECT id FROM prediction_blocks ORDER BY id")] == [
+    assert [key for (key,) in ask(sql_url, "SELECT id FROM prediction_blocks ORDER BY id")] == [
         packed.ids[4],
         packed.ids[8],
     ]
@@ -213,7 +211,6 @@ def test_one_student_is_taken_out_of_blocks_by_hand_as_the_reference_says(
 # Damage -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -225,13 +222,12 @@ def test_one_student_is_taken_out_of_blocks_by_hand_as_the_reference_says(
 )
 @pytest.mark.usefixtures("small_parts")
 def test_a_damaged_block_is_named_by_whatever_reads_it_and_hurts_nothing_else(
-    kind: str, damage: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+    damage: str, sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:
-    url = str(request.getfixturevalue(f"{kind}_url"))
-    store = opened(url)
+    store = opened(sql_url)
     store.add_predictions(packed := make_packed(5))  # a block of four, and one
     hurt, whole = packed[0], packed[4]
-    execute(url, damage.format(id=hurt.id, nothing={"sqlite": "x''", "postgres": "''::bytea"}[kind]))
+    execute(sql_url, damage.format(id=hurt.id, nothing="x''" if sql_url.startswith("sqlite") else "''::bytea"))
     for read in (
         lambda: store.prediction(hurt.id),
         lambda: store.predictions("school"),
@@ -246,14 +242,10 @@ def test_a_damaged_block_is_named_by_whatever_reads_it_and_hurts_nothing_else(
     assert store.predictions("school", since=after(1)) == later[::-1]
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_a_damaged_prediction_is_named_by_whatever_reads_it(
-    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
-) -> None:
-    url = str(request.getfixturevalue(f"{kind}_url"))
-    store = opened(url)
+def test_a_damaged_prediction_is_named_by_whatever_reads_it(sql_url: str, opened: Callable[[str], RecordStore]) -> None:
+    store = opened(sql_url)
     store.add_predictions([hurt := make_prediction(student="pseudonym"), whole := make_prediction(after(1))])
-    execute(url, f"UPDATE predictions SET answers = '[{{' WHERE id = '{hurt.id}'")
+    execute(sql_url, f"UPDATE predictions SET answers = '[{{' WHERE id = '{hurt.id}'")
     with pytest.raises(Damaged, match=f"Prediction.*{hurt.id}") as raised:
         store.predictions("school")
     assert "pseudonym" not in str(raised.value)

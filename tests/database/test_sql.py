@@ -114,13 +114,11 @@ def test_postgres_refuses_a_nul_character_as_bad_data(postgres_url: str, opened:
     assert store.count_predictions() == 0
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_the_migrations_make_the_tables_that_the_code_describes(
-    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+    sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:
-    url = str(request.getfixturevalue(f"{kind}_url"))
-    opened(url)
-    engine = engine_of(url)
+    opened(sql_url)
+    engine = engine_of(sql_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, METADATA) == []
@@ -145,15 +143,13 @@ def test_an_old_file_is_migrated_when_it_is_opened(sqlite_url: str, opened: Call
     assert store.prediction(prediction.id) == prediction
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_rows_of_the_first_tables_read_without_an_actor_and_a_shadow(
-    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+    sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:
-    url = str(request.getfixturevalue(f"{kind}_url"))
-    opened(url).close()
-    migrate_to(url, "0001", fresh=True)
+    opened(sql_url).close()
+    migrate_to(sql_url, "0001", fresh=True)
     old = make_prediction(student="s", group="A")
-    engine = engine_of(url)
+    engine = engine_of(sql_url)
     with engine.begin() as connection:
         connection.execute(
             sa.text(
@@ -168,7 +164,7 @@ def test_rows_of_the_first_tables_read_without_an_actor_and_a_shadow(
             },
         )
     engine.dispose()
-    store = opened(url)
+    store = opened(sql_url)
     assert store.prediction(old.id) == old
     assert (old.actor, old.shadow) == (None, ())
     store.add_outcomes([outcome := make_outcome(student="s", group="A")])
@@ -182,37 +178,31 @@ def test_rows_of_the_first_tables_read_without_an_actor_and_a_shadow(
     assert store.accesses() == [access]
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_the_tables_go_back_to_the_first_and_forth_again_without_losing_a_prediction(
-    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
+    sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:
-    url = str(request.getfixturevalue(f"{kind}_url"))
-    store = opened(url)
+    store = opened(sql_url)
     store.add_predictions([make_prediction(id="one", actor="ann", shadow=(make_answer(value=9.0),))])
     store.add_predictions(packed := make_packed(600))
     store.close()
-    migrate_to(url, "0002")
-    assert opened(url).predictions("school", actor="key:x") == packed[::-1]
-    migrate_to(url, "0001")
-    assert opened(url).prediction("one") == make_prediction(id="one")
-    assert opened(url).prediction(packed.ids[599]) == replace(packed[599], actor=None)
+    migrate_to(sql_url, "0002")
+    assert opened(sql_url).predictions("school", actor="key:x") == packed[::-1]
+    migrate_to(sql_url, "0001")
+    assert opened(sql_url).prediction("one") == make_prediction(id="one")
+    assert opened(sql_url).prediction(packed.ids[599]) == replace(packed[599], actor=None)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_a_database_of_a_newer_version_is_refused_untouched(
-    kind: str, request: pytest.FixtureRequest, opened: Callable[[str], RecordStore]
-) -> None:
-    url = str(request.getfixturevalue(f"{kind}_url"))
-    opened(url).add_predictions([prediction := make_prediction()])
-    engine = engine_of(url)
+def test_a_database_of_a_newer_version_is_refused_untouched(sql_url: str, opened: Callable[[str], RecordStore]) -> None:
+    opened(sql_url).add_predictions([prediction := make_prediction()])
+    engine = engine_of(sql_url)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ValueError, match=r"'9999'.*newer"):
-        open_store(url)
+        open_store(sql_url)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
     engine.dispose()
-    assert opened(url).prediction(prediction.id) == prediction
+    assert opened(sql_url).prediction(prediction.id) == prediction
 
 
 @pytest.mark.parametrize(
