@@ -6,7 +6,6 @@ API's page describes it from the same types (`api.openapi`).
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from access.roles import Principal, require, require_groups
 from api.addresses import template_of
 from api.admission import PRINCIPAL
 from api.bodies import MEGABYTE, Form, UnsupportedBody, form_of, read_body
+from api.columns import write_lines, write_many
 from api.head import Head
 from api.headers import Headers
 from api.metrics import Metrics
@@ -27,8 +27,8 @@ from api.question import BadQuestion, moment_of
 from api.running import Running
 from api.telemetry import MARKS
 from api.together import SOURCE, Answered
-from api.wire import FACTORS_NOTE, SaidMany, encoder, say, say_all
-from database.layout import moments_of
+from api.wire import FACTORS_NOTE, SaidMany, encoder, say
+from database.layout import count_moments
 from database.packed import PackedPredictions
 from database.records import Prediction
 from model.explain import MOST_FACTORS
@@ -242,7 +242,7 @@ class HotRoad:
         scored = time.perf_counter()
         await running.log.append(predictions)
         logged = time.perf_counter()
-        for moment, count in Counter(moments_of(predictions)).items():
+        for moment, count in count_moments(predictions).items():
             self._metrics.predicted(road.reader.schema.name, moment, count)
         if len(predictions) > MANY:
             answer = await asyncio.to_thread(_say, running, road, question, predictions)
@@ -290,12 +290,14 @@ def _score_here(
 
 def say_many(running: Running, question: Question, predictions: Sequence[Prediction]) -> bytes:
     """The answer to many rows, as the caller asked for it; as JSON lines each prediction says all by itself."""
-    alike = isinstance(predictions, PackedPredictions)  # answered by the same models, row for row
-    remarks, note = running.remarks(*(predictions[:1] if alike else predictions)), question.note
+    note = question.note
+    if isinstance(predictions, PackedPredictions):
+        write = write_lines if question.lines else write_many
+        return write(predictions, running.remarks(*predictions[:1]), note)  # all are answered by the same models
+    remarks = warning, rules = running.remarks(*predictions)
     if question.lines:
-        return encoder.encode_lines(say_all(predictions, remarks, note))
-    said = say_all(predictions)
-    warning, rules = remarks
+        return encoder.encode_lines([say(one, remarks, note) for one in predictions])
+    said = [say(one) for one in predictions]
     return encoder.encode(SaidMany(count=len(said), predictions=said, warning=warning, naive_rules=rules, note=note))
 
 

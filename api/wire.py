@@ -5,13 +5,11 @@ Records of the store are given as they are where nothing has to be left out or a
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from itertools import repeat
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from starlette.responses import Response
 
-from database.packed import PackedPredictions
 from database.records import (
     Access,
     Answer,
@@ -83,32 +81,6 @@ class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
     warning: str | None = None
     naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     note: str | None = None
-
-
-class SaidPacked(msgspec.Struct, frozen=True, gc=False):
-    """`Said` of a packed prediction, made in one call: the same JSON."""
-
-    id: str
-    domain: str
-    moment: str
-    at: datetime
-    answers: tuple[Answer, ...]
-    student: str | None
-    warning: str | None
-    naive_rules: Mapping[str, str] | msgspec.UnsetType
-    note: str | None
-
-
-def say_all(
-    predictions: Sequence[Prediction], remarks: Remarks = NOTHING_MORE, note: str | None = None
-) -> Sequence[Said]:
-    """Predictions as their asker sees them; of packed ones, records that are the same JSON."""
-    if not isinstance(predictions, PackedPredictions):
-        return [say(one, remarks, note) for one in predictions]
-    common, students = predictions.common, predictions.students or repeat(None)
-    alike = (repeat(common.domain), repeat(common.moment), repeat(common.at))
-    parts = (predictions.ids, *alike, predictions.said(), students, *map(repeat, remarks), repeat(note))
-    return cast(Sequence[Said], list(map(SaidPacked, *parts)))
 
 
 def say(prediction: Prediction, remarks: Remarks = NOTHING_MORE, note: str | None = None) -> Said:

@@ -3,6 +3,7 @@
 Both stores use the same layouts, so that they keep the same things. Nothing here knows a database.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -114,11 +115,11 @@ def json_texts(values: Sequence[Any]) -> list[str]:
     return encode_lines(values).decode().split("\n")[:-1]
 
 
-def moments_of(predictions: Sequence[Prediction]) -> Sequence[str]:
-    """The moment of each prediction."""
+def count_moments(predictions: Sequence[Prediction]) -> Mapping[str, int]:
+    """How many predictions are of each moment."""
     if isinstance(predictions, PackedPredictions):
-        return [predictions.common.moment] * len(predictions)
-    return [prediction.moment for prediction in predictions]
+        return {predictions.common.moment: len(predictions)}
+    return Counter(prediction.moment for prediction in predictions)
 
 
 LAYOUTS: dict[str, Layout] = {

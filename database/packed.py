@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from database.records import Answer, Prediction
+from database.records import Prediction
 
 if TYPE_CHECKING:
     from database.blocks import AnswerColumn
@@ -94,7 +94,3 @@ class PackedPredictions(Sequence[Prediction]):
             )
             for number, (inputs, answers, shadow) in zip(numbers, said, strict=True)
         ]
-
-    def said(self) -> list[tuple[Answer, ...]]:
-        """The answers to each row."""
-        return list(zip(*[column.answers() for column in self.answers], strict=True))

@@ -1,7 +1,6 @@
 """Predictions: many from a file, and those that were logged. One row and JSON batches are answered by `api.hot`."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -20,7 +19,7 @@ from api.running import Running
 from api.together import SOURCE
 from api.uploads import read_command, read_uploads
 from api.wire import Find, FoundPredictions, Said, SaidMany, respond
-from database.layout import moments_of
+from database.layout import count_moments
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from preprocessing.bodies import MalformedBody, TooManyRows, too_many_rows
@@ -69,7 +68,7 @@ async def predict_batch(
     predictions, unread = await asyncio.to_thread(
         _predict_file, service, domain, content, name, question, principal_of(request)
     )
-    for at, count in Counter(moments_of(predictions)).items():
+    for at, count in count_moments(predictions).items():
         request.app.state.service.metrics.predicted(domain, at, count)
     answer = await asyncio.to_thread(say_many, service, question._replace(unread=unread), predictions)
     return Response(answer, media_type=question.answered_as.decode())

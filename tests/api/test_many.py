@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from api.wire import say_all
+from api.columns import write_lines, write_many
+from api.wire import Remarks, SaidMany, encoder, say
 from database.append import open_appender
 from database.packed import PackedPredictions
 from database.records import Prediction
@@ -104,10 +105,36 @@ def test_answers_to_columns_are_those_to_rows_to_the_last_bit(home: Home, domain
         assert any(answer.out_of_range for one in found for answer in one.answers)
 
 
-def test_what_is_packed_is_said_and_kept_as_what_is_not(home: Home) -> None:
+REMARKS = Remarks(warning='of "examples"\n', naive_rules={"0": "the last mark: ä"})
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_answers_are_written_from_columns_as_from_records(home: Home, domain: str) -> None:
+    schema = home.schemas[domain]
+    for moment in {key.moment for key in home.champions.all() if key.domain == domain}:
+        named = table(schema, moment)
+        packed = home.service.score(schema, named, source="test")
+        assert isinstance(packed, PackedPredictions)
+        last = max(packed.answers[0].others)  # a row about which there is more to say
+        ends_with_it = {name: column.take(slice(0, last + 1)) for name, column in named.inputs.items()}
+        for asked in (named, ColumnRows(moment, ends_with_it)):
+            found = home.service.score(schema, asked, source="test")
+            assert isinstance(found, PackedPredictions)
+            said = SaidMany(
+                count=len(found),
+                predictions=[say(one) for one in found],
+                warning=REMARKS.warning,
+                naive_rules=REMARKS.naive_rules,
+                note="a note",
+            )
+            assert write_many(found, REMARKS, "a note") == encoder.encode(said)
+            lines = [say(one, REMARKS, None) for one in found]
+            assert write_lines(found, REMARKS, None) == encoder.encode_lines(lines)
+
+
+def test_what_is_packed_is_kept_as_what_is_not(home: Home) -> None:
     schema = home.schemas["school"]
     found = home.service.score(schema, table(schema, "G2", n=230), source="test")
-    assert msgspec.json.encode(say_all(found)) == msgspec.json.encode(say_all(list(found)))
     appender = open_appender(home.store)
     assert appender is not None
     appender.add_predictions(found)
