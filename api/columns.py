@@ -21,11 +21,14 @@ Cells = Iterable[bytes]
 
 def write_many(predictions: PackedPredictions, remarks: Remarks, note: str | None) -> bytes:
     """`SaidMany` as JSON."""
-    *parts, last = _write(predictions, b",", NOTHING_MORE, None)
-    rows: Any = Raw(b"".join([b"[", *parts, last.removesuffix(b","), b"]"]))
+    rows: Any = Raw(HOLE)
     warning, rules = remarks
     said = SaidMany(count=len(predictions), predictions=rows, warning=warning, naive_rules=rules, note=note)
-    return encoder.encode(said)
+    head, tail = encoder.encode(said).split(HOLE)
+    parts = _write(predictions, b",", NOTHING_MORE, None)
+    parts[0] = head + b"[" + parts[0]
+    parts[-1] = parts[-1].removesuffix(b",") + b"]" + tail
+    return b"".join(parts)
 
 
 def write_lines(predictions: PackedPredictions, remarks: Remarks, note: str | None) -> bytes:
