@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocessing.rows import Cell, ValidRow
+from preprocessing.rows import ValidRow
 
 CODES = 256  # levels that a byte tells apart
 
@@ -22,13 +22,16 @@ class Numbers(NamedTuple):
     values: NDArray[np.float64]
 
     @classmethod
-    def of(cls, cells: Sequence[Cell]) -> "Numbers":
-        """The column of cells that are numbers or None.
+    def of(cls, cells: Sequence[Any]) -> "Numbers":
+        """The column of cells that are numbers or None. Small whole ones, as most marks are, are read as bytes.
 
         >>> Numbers.of([1.0, None]).cells()
         [1.0, None]
         """
-        return cls(np.array(cells, dtype=np.float64))
+        try:
+            return cls(np.frombuffer(bytes(cells), np.uint8).astype(np.float64))
+        except (TypeError, ValueError):  # a float, or None; a number that is no byte
+            return cls(np.array(cells, dtype=np.float64))
 
     def take(self, places: "slice | Sequence[int]") -> "Numbers":
         """The rows at `places`."""
@@ -46,20 +49,20 @@ class Numbers(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """A column of texts. names: those there are, None among them where one is missing. codes: (n,) places in `names`,
-    a byte each where that is enough."""
+    """A column of texts. names: those there may be, None among them where one is missing. codes: (n,) places in
+    `names`, a byte each where that is enough."""
 
     names: tuple[Any, ...]
     codes: NDArray[np.uint8] | NDArray[np.uint32]
 
     @classmethod
-    def of(cls, cells: Sequence[Any]) -> "Levels":
-        """The column of these cells.
+    def of(cls, cells: Sequence[Any], names: tuple[Any, ...] = ()) -> "Levels":
+        """The column of these cells. names: all that are among them, where they are known.
 
         >>> Levels.of(["a", None, "a"]).cells()
         ['a', None, 'a']
         """
-        names = tuple(set(cells))
+        names = names or tuple(set(cells))
         place_of = {name: place for place, name in enumerate(names)}.__getitem__
         if len(names) <= CODES:
             return cls(names, np.frombuffer(bytes(map(place_of, cells)), np.uint8))

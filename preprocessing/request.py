@@ -4,6 +4,7 @@ They accept a part of what `preprocessing.rows` accepts (canonical names, values
 do not accept is read again by the rules, which then say everything that is wrong, or that nothing is.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,17 +13,19 @@ from preprocessing import rules
 from preprocessing.schema import ContextColumn, DomainSchema, Feature
 
 FIRST = 0  # the moment that every row has reached
+EXACT = 2**53  # up to which every whole number is a float
 
 
-def row_type(schema: DomainSchema) -> type[msgspec.Struct]:
+def row_type(schema: DomainSchema, *, ints: bool = False) -> type[msgspec.Struct]:
     """The type of one row: a field per feature in schema order, then the student key and the columns that place it.
 
     Required are the features that every moment knows; the others may be null or absent (UNSET, so that the fields given
-    can be counted).
+    can be counted). ints: whole numbers that are written as such become `int`: Python keeps one of each small one, and
+    makes a `float` anew for every cell.
     """
     columns = ((schema.student,) if schema.student else ()) + schema.context
     names = [feature.name for feature in schema.features] + [column.name for column in columns]
-    kinds = [_feature_type(schema, feature) for feature in schema.features]
+    kinds = [_feature_type(schema, feature, ints=ints) for feature in schema.features]
     kinds += [(_context_type(column), True) for column in columns]
     fields: list[Any] = [
         (f"field_{place}", kind | None | msgspec.UnsetType, msgspec.UNSET) if optional else (f"field_{place}", kind)
@@ -49,9 +52,12 @@ def type_name(domain: str, suffix: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in words) + suffix
 
 
-def _feature_type(schema: DomainSchema, feature: Feature) -> tuple[Any, bool]:
+def _feature_type(schema: DomainSchema, feature: Feature, *, ints: bool) -> tuple[Any, bool]:
     """The type of a feature, and whether it may be absent."""
     kind: Any = _number_type(feature) if feature.kind == "numeric" else _level_type(feature)
+    if ints and feature.integer and max(map(abs, rules.bounds(feature))) <= EXACT:
+        low, high = rules.bounds(feature)
+        kind |= Annotated[int, msgspec.Meta(ge=math.ceil(low), le=math.floor(high))]
     return Annotated[kind, _meta(schema, feature)], not rules.is_required(schema, feature, FIRST)
 
 
