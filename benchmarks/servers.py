@@ -76,7 +76,7 @@ def start(command: Sequence[str], *, port: int, settings: Mapping[str, str]) -> 
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
     process = subprocess.Popen(
         [part.replace("{port}", str(port)) for part in command],
-        env={**clean, "PYTHONPATH": str(ROOT), **settings},
+        env={**clean, "PYTHONPATH": str(ROOT), "ORT_DISABLE_TELEMETRY": "1", **settings},  # for the peers too
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=settings.get("BENCH_MODEL", ROOT),

@@ -1,12 +1,15 @@
 """The ONNX session: opening a graph and running rows through it. The one door to ONNX Runtime."""
 
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from model.bundle import BrokenBundle
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # or, from 1.29 on, it tells its makers over HTTPS what it runs, and where
+import onnxruntime  # reads that once, when it is loaded
 
 TREES = b"TreeEnsemble"  # the operator's name, as it stands in a graph's bytes
 
