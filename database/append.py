@@ -153,14 +153,18 @@ def _inserts(alike: Mapping[str, Flat], columns: Mapping[str, Sequence[Flat]]) -
 
 @cache
 def _insert_text(shared: tuple[str, ...], each: tuple[str, ...], rows: int) -> str:
-    """An INSERT of `rows` rows. shared, each: columns that are given once, and for each row."""
+    """An INSERT of `rows` rows. shared, each: columns that are given once, and for each row.
+
+    OR ROLLBACK: where a row is refused, all is undone. By itself a statement of many rows is undone alone, for which
+    SQLite keeps a copy of every page before it changes it: half of all that it writes.
+    """
     columns = ", ".join(f'"{name}"' for name in (*shared, *each))
     values = []
     for row in range(rows):
         first = len(shared) + row * len(each)
         places = (*range(1, len(shared) + 1), *range(first + 1, first + len(each) + 1))
         values.append(f"({', '.join(f'?{place}' for place in places)})")
-    return f"INSERT INTO predictions ({columns}) VALUES {', '.join(values)} ON CONFLICT DO NOTHING"
+    return f"INSERT OR ROLLBACK INTO predictions ({columns}) VALUES {', '.join(values)} ON CONFLICT DO NOTHING"
 
 
 def _insert(connection: sqlite3.Connection, statements: Sequence[_Statement]) -> None:

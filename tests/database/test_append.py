@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from database.append import SqliteAppender, open_appender
 from database.records import Prediction
-from database.store import RecordStore
+from database.store import RecordStore, StoreUnavailable
 from tests.database import strategies
 from tests.database.making import make_answer, make_prediction
 
@@ -46,6 +46,18 @@ def test_a_prediction_that_is_there_is_left_as_it_is(appending: Appending) -> No
     store.add_predictions([first := make_prediction(actor="ann")])
     appender.add_predictions([make_prediction(id=first.id, actor="eve")])
     assert store.prediction(first.id) == first
+
+
+@pytest.mark.parametrize("at", [0, 149, 249])
+def test_a_call_that_the_database_refuses_in_its_midst_leaves_nothing(appending: Appending, at: int) -> None:
+    appender, store = appending
+    records = [make_prediction(domain=f"domain-{place}") for place in range(250)]
+    records[at] = make_prediction(domain=None)
+    with pytest.raises(StoreUnavailable, match="NOT NULL"):
+        appender.add_predictions(records)
+    assert store.count_predictions() == 0
+    appender.add_predictions(records[:at] + records[at + 1 :])
+    assert store.count_predictions() == 249
 
 
 def test_only_sqlite_has_an_appender(store_url: str, store: RecordStore) -> None:
