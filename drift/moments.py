@@ -40,12 +40,15 @@ def moments(column: NumericColumn | BinnedColumn) -> Moments | None:
     if isinstance(column, BinnedColumn) or column.present < 2:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        pieces = [(values.sum() if rows is None else _product(values, rows)) for values, rows in _pieces(column)]
-        mean, squares = float(sum(pieces)) / column.present, 0.0
+        middle, total, squares = float(column.quantiles(np.array([0.5]))[0]), 0.0, 0.0
         for values, rows in _pieces(column):
-            away = values - mean
-            squares += _product(away, away if rows is None else away * rows)
-        variance = squares / (column.present - 1)
+            away = (
+                values - middle
+            )  # the mean is at most a deviation from it, so that the difference below loses nothing
+            weighed = away if rows is None else away * rows
+            total, squares = total + float(weighed.sum()), squares + _product(away, weighed)
+        mean = middle + total / column.present
+        variance = (squares - total * (total / column.present)) / (column.present - 1)
     return Moments(column.present, mean, variance) if math.isfinite(mean) and math.isfinite(variance) else None
 
 

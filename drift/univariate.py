@@ -25,11 +25,12 @@ from drift.column import (
 )
 from drift.kolmogorov import survival
 
-STRIDE = 128  # distinct values between two at which the distance is looked up first; 64 to 256 cost about the same
+STRIDES = (128, 16)  # distinct values between two at which the distance is looked up, first and then
 DIRECT_UP_TO = 4_096  # distinct values for which looking at all of them is as cheap
 SMALLEST_EXPECTED = 5.0  # rows; below, the chi-square distribution is a poor stand-in (Cochran 1954)
 POOLED = "(other)"
 CELLS = 10  # of the reference's equal shares, for the population stability index
+Index = npt.NDArray[np.intp]
 
 
 class KsDistance(NamedTuple):
@@ -65,20 +66,31 @@ def _exact(reference: NumericColumn, current: NumericColumn) -> KsDistance:
 
 
 def _largest_gap(few: NumericColumn, many: NumericColumn) -> tuple[int, float]:
-    """The largest |rows of few × all of many − rows of many × all of few|, and a value at which it is reached."""
+    """The largest |rows of few × all of many − rows of many × all of few|, and a value at which it is reached.
+
+    It is looked up at the last value of each block, first of long ones, then of the short ones within those that could
+    hold a larger gap, and at last at each value within those.
+    """
     distinct = len(few.values)
     if distinct <= DIRECT_UP_TO:
         return _gap_at(few, many, np.arange(distinct))
-    pivots = np.arange(STRIDE - 1, distinct, STRIDE)
-    after = np.searchsorted(many.values, few.values[pivots], side="right")
-    best = _gap_at(few, many, pivots, after)
-    blocks = np.flatnonzero(_bounds_between(few, many, pivots, after) > best[0])
-    inside = (blocks[:, None] * STRIDE + np.arange(STRIDE - 1)).ravel()
-    candidates = np.concatenate([inside, np.arange(pivots[-1] + 1, distinct)])
-    return max(best, _gap_at(few, many, candidates)) if len(candidates) else best
+    starts, best = np.zeros(1, np.intp), (-1, 0.0)
+    length = distinct
+    for stride in STRIDES:
+        starts, length = _within(starts, length, distinct, step=stride), stride
+        lasts = np.minimum(starts + stride, distinct) - 1
+        after = np.searchsorted(many.values, few.values[lasts], side="right")
+        best = max(best, _gap_at(few, many, lasts, after))
+        starts = starts[_bounds_within(few, many, starts, lasts, after) > best[0]]
+        if not len(starts):
+            return best
+    return max(best, _gap_at(few, many, _within(starts, length, distinct, step=1)))
 
 
-Index = npt.NDArray[np.intp]
+def _within(starts: Index, length: int, end: int, *, step: int) -> Index:
+    """Every `step`th place of blocks of `length` places that begin at `starts`, up to `end`."""
+    places: Index = (starts[:, None] + np.arange(0, length, step)).ravel()
+    return places[places < end]
 
 
 def _gap_at(few: NumericColumn, many: NumericColumn, index: Index, after: Index | None = None) -> tuple[int, float]:
@@ -97,10 +109,14 @@ def _gap_at(few: NumericColumn, many: NumericColumn, index: Index, after: Index 
     return int(below[best_below]), float(max(many.values[last] if last >= 0 else -np.inf, earlier))
 
 
-def _bounds_between(few: NumericColumn, many: NumericColumn, pivots: Index, after: Index) -> Integers:
-    """For each block of values before a pivot: what no gap in it can exceed, whatever the order of the values is."""
-    few_end, many_end = few.rows_before(pivots + 1) * many.present, many.rows_before(after) * few.present
-    few_start, many_start = np.append(0, few_end[:-1]), np.append(0, many_end[:-1])
+def _bounds_within(few: NumericColumn, many: NumericColumn, starts: Index, lasts: Index, after: Index) -> Integers:
+    """For each block of few's values: what no gap in it can exceed, whatever the order of the values is. after: rank of
+    each last value among many's."""
+    earlier = np.append(0, after[:-1])  # the rank of the value before each block, where the block before ends there
+    apart = starts != np.append(0, lasts[:-1] + 1)
+    earlier[apart] = np.searchsorted(many.values, few.values[starts[apart] - 1], side="right")
+    few_end, many_end = few.rows_before(lasts + 1) * many.present, many.rows_before(after) * few.present
+    few_start, many_start = few.rows_before(starts) * many.present, many.rows_before(earlier) * few.present
     bounds: Integers = np.maximum(few_end - many_start, many_end - few_start)
     return bounds
 

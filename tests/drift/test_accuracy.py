@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from drift import univariate
 from drift.column import CategoricalColumn, count_levels, summarise_numbers
 from drift.kolmogorov import survival
 from drift.univariate import (
@@ -51,6 +52,37 @@ def test_ks_equals_scipy_on_nasty_columns():
         expected = stats.ks_2samp(first.astype(float), second.astype(float), method="asymp")
         assert found.low == pytest.approx(expected.statistic, abs=1e-12)
         assert ks_p_value(found.low, len(first), len(second)) == pytest.approx(expected.pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize("strides", [(4, 2), (7,), (64, 16, 3)])
+def test_ks_looked_up_in_blocks_equals_scipy_on_nasty_columns(strides, monkeypatch):
+    monkeypatch.setattr(univariate, "DIRECT_UP_TO", 1)
+    monkeypatch.setattr(univariate, "STRIDES", strides)
+    generator = np.random.default_rng(strides[0])
+    for _ in range(ROUNDS // 3):
+        first, second = nasty(generator), nasty(generator)
+        found = ks_distance(summarise_numbers(first), summarise_numbers(second))
+        expected = stats.ks_2samp(first.astype(float), second.astype(float), method="asymp") if len(first) > 1 else None
+        assert expected is None or found.low == pytest.approx(expected.statistic, abs=1e-12)
+
+
+def test_ks_of_long_columns_equals_scipy():
+    generator = np.random.default_rng(11)
+    for turn in range(120):
+        sizes = generator.integers(4_200, 40_000, 2)
+        first, second = generator.normal(size=sizes[0]), generator.normal(0.05 * (turn % 3), size=sizes[1])
+        if turn % 6 == 3:
+            second += 20  # nothing of one lies among the other
+        if turn % 6 == 4:
+            first, second = first.round(4), np.concatenate([first, second[:50]]).round(4)
+        if turn % 6 == 5:
+            first[:40], second[:9] = np.inf, -np.inf
+        found = ks_distance(summarise_numbers(first.copy()), summarise_numbers(second.copy()))
+        expected = stats.ks_2samp(first, second, method="asymp")
+        assert found.low == found.high == pytest.approx(expected.statistic, abs=1e-12)
+        below = (np.mean(first <= found.where), np.mean(second <= found.where))
+        assert (found.reference, found.current) == pytest.approx(below, abs=1e-12)
+        assert abs(below[0] - below[1]) == pytest.approx(found.low, abs=1e-12)
 
 
 @pytest.mark.parametrize(
