@@ -36,6 +36,7 @@ from drift.profile import (
     in_threads,
     kinds_of,
     merge_named,
+    nothing_of,
     rename,
     summarise,
 )
@@ -47,7 +48,8 @@ WHOLE_UP_TO = 12_000_000  # rows; a column of that many numbers and its sorted c
 BLOCK = 4_000_000  # rows sorted at once of longer files
 STRINGS = 1_000_000  # rows of levels counted at once
 SHORT = 2_000_000  # rows; a column of that many numbers is 16 MB
-TOGETHER = 5  # columns of a short file read at once: by itself one keeps one core busy, and the others wait busily
+TOGETHER = 16  # columns of a short file read at once, at most: each reading costs a millisecond by itself
+CELLS = 4_000_000  # read at once of a short file; as numbers they are 32 MB
 BATCH = 250_000  # rows decoded at once; of a CSV file, with all their columns
 EXACT_UP_TO = 2_000_000  # distinct values that a column's profile keeps; 16 MB
 SEPARATORS = ",;\t|"
@@ -56,7 +58,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Table:
-    """A file opened for reading. named: the schema's columns in it, as spelled there; types: what they hold. held: some
+    """A file opened for reading. named: the schema's columns in it, as spelled there; types: what they hold. held: one
     of them, already read."""
 
     path: Path
@@ -64,7 +66,7 @@ class _Table:
     named: Mapping[str, str]
     types: Mapping[str, pl.DataType]
     kinds: Mapping[str, Kind]
-    held: pl.DataFrame | None = None
+    held: pl.Series | None = None
 
 
 def profile_file(
@@ -182,12 +184,13 @@ def _of_each(table: _Table, work: Callable[[_Table, str], T]) -> list[T]:
     names = [*table.named]
     if table.rows > SHORT:
         return in_threads(lambda name: work(table, name), names)
+    together = max(1, min(TOGETHER, CELLS // max(table.rows, 1)))
 
     def several(part: Sequence[str]) -> list[T]:
         frame = pl.read_parquet(table.path, columns=[table.named[name] for name in part])
-        return [work(replace(table, held=frame), name) for name in part]
+        return [work(replace(table, held=frame.drop_in_place(table.named[name])), name) for name in part]
 
-    parts = in_threads(several, [names[at : at + TOGETHER] for at in range(0, len(names), TOGETHER)])
+    parts = in_threads(several, [names[at : at + together] for at in range(0, len(names), together)])
     return [found for part in parts for found in part]
 
 
@@ -195,7 +198,7 @@ def _batches(table: _Table, name: str) -> Iterator[pl.Series]:
     """The column in parts of at most `BATCH` rows, in any order: nothing here depends on it; or as it is held."""
     given = table.named[name]
     if table.held is not None:
-        yield table.held[given].alias(name)
+        yield table.held.alias(name)
         return
     scan = pl.scan_parquet(table.path).select(given)
     for batch in scan.collect_batches(chunk_size=BATCH, maintain_order=False):
@@ -237,7 +240,7 @@ def _filled(table: _Table, name: str) -> Iterator[NumericColumn]:
     room, filled, missing = np.zeros(0), 0, 0
     left, countable = table.rows, True
     for batch in _batches(table, name):
-        values = batch.drop_nulls().to_numpy()
+        values = (batch.drop_nulls() if batch.null_count() else batch).to_numpy()
         counted = count_numbers(values, len(batch) - len(values)) if countable else None
         if counted:
             yield counted
@@ -256,7 +259,7 @@ def _filled(table: _Table, name: str) -> Iterator[NumericColumn]:
 
 def _read(table: _Table, name: str, reference: Column | None) -> Column:
     """The column's summary: exact when the file is short or the values repeat, else on a grid."""
-    merged = summarise(pl.Series(name, [], dtype=pl.String), table.kinds[name])
+    merged = nothing_of(table.kinds[name])
     for part in _summaries(table, name):
         long = table.rows > WHOLE_UP_TO
         kept = _limited(part, merged if isinstance(merged, BinnedColumn) else reference, BLOCK // 4) if long else part
@@ -315,7 +318,7 @@ def _count_csv(
     kinds, known = kinds_of(schema), reference.columns if reference else {}
     spelled = {name: given for given, name in rename(scan.collect_schema().names(), schema).items()}
     chosen = _chosen(path, spelled, kinds, columns)
-    merged: dict[str, Column] = {n: summarise(pl.Series(n, [], dtype=pl.String), kinds[n]) for n in chosen}
+    merged: dict[str, Column] = {name: nothing_of(kinds[name]) for name in chosen}
     rows = 0
     for batch in scan.select(chosen.values()).collect_batches(chunk_size=BATCH):
         rows += batch.height

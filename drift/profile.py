@@ -211,6 +211,11 @@ def summarise(column: pl.Series, kind: Kind) -> Column:
     return summarise_numbers(values, missing, reuse=values.flags.writeable)  # polars lends its own memory read-only
 
 
+def nothing_of(kind: Kind) -> Column:
+    """The summary of no rows."""
+    return count_levels({}, 0) if kind == "categorical" else summarise_numbers(np.zeros(0))
+
+
 def _numbers(column: pl.Series) -> pl.Series:
     if column.dtype.is_float() or column.dtype.is_integer():
         return column
@@ -250,11 +255,11 @@ def _few_levels(column: pl.Series, missing: int) -> dict[str, int]:
 
     Levels are told apart by 64-bit hashes: two in one column share one with probability below 1e-17.
     """
-    first = column.head(LONG).unique().drop_nulls()
+    first = sorted({level for level in column.head(LONG).to_list() if level is not None})
     if not 0 < len(first) <= FEW:
         return {}
-    wanted = list(zip(first.to_list(), first.hash().to_list(), strict=True))
-    counted = dict.fromkeys(first.to_list(), 0)
+    wanted = list(zip(first, pl.Series(first).hash().to_list(), strict=True))
+    counted = dict.fromkeys(first, 0)
     for part in (column[start : start + MANY] for start in range(0, len(column), MANY)):
         hashes = part.hash().to_numpy()
         for level, value in wanted:
