@@ -135,6 +135,7 @@ def _gather_numbers(
     if not all(rows):
         return nothing
     distance = ks_distance(reference, sharper or current)
+    p_high = ks_p_value(distance.low, *nothing.independent)
     facts = {
         "where": _finite(distance.where),
         "share_reference": distance.reference,
@@ -149,8 +150,8 @@ def _gather_numbers(
         test="ks",
         statistic=distance.low,
         statistic_high=distance.high,
-        p_high=ks_p_value(distance.low, *nothing.independent),
-        p_low=ks_p_value(distance.high, *nothing.independent),
+        p_high=p_high,
+        p_low=p_high if distance.low == distance.high else ks_p_value(distance.high, *nothing.independent),
         effect=distance.low,
         constant=_range(reference) == _range(current) and _range(current)[0] == _range(current)[1],
         divergence=number_divergence(reference, current),

@@ -146,7 +146,7 @@ class RowReader:
             values = msgspec.structs.astuple(struct)
             absent = values.count(UNSET)
             keys += len(values) - absent
-            values = _without_unset(values) if absent else values
+            values = self._without_unset(values) if absent else values
             row = self._quick(place, self._with_floats(values) if ints else values, number)
             if row is None:
                 return []
@@ -154,6 +154,14 @@ class RowReader:
         if body.count(b":") == keys:
             return rows
         return [] if given_twice(_texts(body, lines)) else rows
+
+    def _without_unset(self, values: Values) -> Values:
+        """A row's values with None for what was not given."""
+        found = list(values)
+        for place in self._may_be_absent:
+            if found[place] is UNSET:
+                found[place] = None
+        return tuple(found)
 
     def _with_floats(self, values: Values) -> Values:
         """A row's values with its whole numbers as floats."""
@@ -263,8 +271,9 @@ class RowReader:
     def _latest(self, values: Values) -> int:
         """The place in time of the latest moment of which the row has a value."""
         for number in range(len(self._moments) - 1, 0, -1):
-            if any(values[place] is not None for place in self._moments[number].new):
-                return number
+            for place in self._moments[number].new:
+                if values[place] is not None:
+                    return number
         return 0
 
 
@@ -326,10 +335,6 @@ def _getter(places: list[int]) -> Callable[[Values], Values]:
     if len(places) == 1:
         return lambda values: (values[places[0]],)
     return itemgetter(*places)
-
-
-def _without_unset(values: Values) -> Values:
-    return tuple([None if value is UNSET else value for value in values])
 
 
 class _Object(dict[str, Any]):
