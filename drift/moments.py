@@ -42,9 +42,7 @@ def moments(column: NumericColumn | BinnedColumn) -> Moments | None:
     with np.errstate(over="ignore", invalid="ignore"):
         middle, total, squares = float(column.quantiles(np.array([0.5]))[0]), 0.0, 0.0
         for values, rows in _pieces(column):
-            away = (
-                values - middle
-            )  # the mean is at most a deviation from it, so that the difference below loses nothing
+            away = values - middle  # the mean is a deviation away at most: what is taken off below is half of it all
             weighed = away if rows is None else away * rows
             total, squares = total + float(weighed.sum()), squares + _product(away, weighed)
         mean = middle + total / column.present
