@@ -38,6 +38,7 @@ def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
     """
     title = f"Drift of {report.domain}: {report.n_current:,} rows against {report.n_reference:,}"
     table = Table(box=box.SIMPLE, title=Text(title), caption=Text(report.summary), caption_justify="left")
+    table.collapse_padding, table.pad_edge = True, False  # all of it has to stand in 80 characters
     table.add_column("column", overflow="fold", min_width=8)
     priced = any(column.severity is not None for column in report.columns)
     for head in ("verdict", "effect", *(("severity",) if priced else ()), "p adj."):

@@ -719,7 +719,8 @@ def describe(column: ColumnDrift) -> str:
     if column.new_level_count:
         names = ", ".join(f"{item.level} ({item.rows})" for item in column.new_levels[:3])
         more = " and more" if column.new_level_count > 3 else ""
-        sentences.append(f"{column.new_level_count} levels are new: {names}{more}.")
+        levels = "level is" if column.new_level_count == 1 else "levels are"
+        sentences.append(f"{column.new_level_count} {levels} new: {names}{more}.")
     return " ".join(sentences)
 
 
