@@ -96,7 +96,10 @@ CONVERSATIONS |= {
     f"a method: {name!r}": [LAST.replace(b"POST", name, 1)]
     for name in (b"GET", b"HEAD", b"OPTIONS", b"DELETE", b"TRACE", b"BREW", b"post")
 }
-CHANCE = rb'(?:"id":"[0-9a-f]{32}"|"at":"[^"]+"|date: [^\r]*|x-request-id: [0-9a-f]{20}-[0-9a-f]+|ratelimit-reset: \d+)'
+CHANCE = (
+    rb'"id":"[0-9a-f]{32}"|"at":"[^"]+"|date: [^\r]*|x-request-id: [0-9a-f]{20}-[0-9a-f]+|ratelimit-reset: \d+'
+    rb"|(?<=retry-after: )\d{3,}"  # until a limit's day ends, which may be a second later for the first of two
+)
 
 
 def said(server: Server, parts: list[bytes]) -> bytes:
