@@ -49,7 +49,7 @@ BLOCK = 4_000_000  # rows sorted at once of longer files
 STRINGS = 1_000_000  # rows of levels counted at once
 SHORT = 2_000_000  # rows; a column of that many numbers is 16 MB
 TOGETHER = 16  # columns of a short file read at once, at most: each reading costs a millisecond by itself
-CELLS = 4_000_000  # read at once of a short file; as numbers they are 32 MB
+AT_ONCE = 4_000_000  # cells of a short file read at once; as numbers they are 32 MB
 BATCH = 250_000  # rows decoded at once; of a CSV file, with all their columns
 EXACT_UP_TO = 2_000_000  # distinct values that a column's profile keeps; 16 MB
 SEPARATORS = ",;\t|"
@@ -184,7 +184,7 @@ def _of_each(table: _Table, work: Callable[[_Table, str], T]) -> list[T]:
     names = [*table.named]
     if table.rows > SHORT:
         return in_threads(lambda name: work(table, name), names)
-    together = max(1, min(TOGETHER, CELLS // max(table.rows, 1)))
+    together = max(1, min(TOGETHER, AT_ONCE // max(table.rows, 1)))
 
     def several(part: Sequence[str]) -> list[T]:
         frame = pl.read_parquet(table.path, columns=[table.named[name] for name in part])
