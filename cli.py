@@ -130,7 +130,7 @@ def domain_infer(
 ) -> None:
     """Draft a domain file from a data file; read it over before you use it."""
     from preprocessing.infer import infer_schema
-    from preprocessing.read import read_table
+    from preprocessing.reading.files import read_table
 
     draft = infer_schema(read_table(file), name=name or file.stem, target=target)
     _write(draft, output)
@@ -183,7 +183,7 @@ def ingest(
     problems: Problems = None,
 ) -> None:
     """Store a file as a batch; the same content twice is stored once."""
-    from retraining.profiles import store_batch
+    from monitoring.profile_archive import store_batch
 
     with _home() as home:
         intake = _read(home, domain, file, kind, skip_bad_rows, problems)
@@ -210,7 +210,7 @@ def _read(home: Any, domain: str, file: Path, kind: Any, skip_bad_rows: bool, pr
     """The rows of a file for a batch; its problems written to a CSV where one is asked for."""
     from database.ingest import read_batch
     from preprocessing.render import problems_csv
-    from preprocessing.rules import BadData
+    from preprocessing.validation.rules import BadData
 
     schema = home.service.schema(domain)
     try:
@@ -242,7 +242,7 @@ def train(
     problems: Problems = None,
 ) -> None:
     """Train on a labelled file; what it learns serves where no model of real records serves yet."""
-    from retraining.champions import keys_of, train_file
+    from retraining.first_champions import keys_of, train_file
 
     with _home() as home, _progress() as progress:
         intake = _read(home, domain, data, "labeled", skip_bad_rows, problems)
@@ -276,8 +276,8 @@ def predict(
     explain: Annotated[int, typer.Option(min=0, max=20, help="Name so many factors that moved each answer.")] = 0,
 ) -> None:
     """Predict every row of a file, log each prediction, and print or write the answers."""
-    from model.columns import answers_csv
-    from model.files import predict_file
+    from model.answer_frame import answers_csv
+    from model.predict_file import predict_file
 
     with _home() as home, _progress() as progress:
         options: Any = {"secret": home.secret, "moment": moment, "explain": explain, "progress": progress}
@@ -302,9 +302,9 @@ def score(
     problems: Problems = None,
 ) -> None:
     """Predict millions of rows in little memory: the whole file is checked first, then answered, logged and written."""
-    from model.scoring import score_file
+    from model.score_file import score_file
     from preprocessing.render import problems_csv
-    from preprocessing.rules import BadData
+    from preprocessing.validation.rules import BadData
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half done is swept away
     try:
@@ -372,8 +372,8 @@ def drift(
     html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
 ) -> None:
     """Compare a file (--current), or the days from --since on, with what came before, and store the report."""
-    from retraining.watch import watch_file, watch_window
-    from retraining.window import window_of
+    from monitoring.drift_monitor import watch_file, watch_window
+    from monitoring.drift_window import window_of
 
     if context.invoked_subcommand:
         return
@@ -439,8 +439,8 @@ NO_CHANNEL = "no channel is set: GRADEWATCH_ALERT_WEBHOOK and _ALERT_SECRET, or 
 @alerts_app.command("test")
 def alerts_test() -> None:
     """Send a test message by every channel that is set."""
-    from retraining.alerts import deliveries
-    from retraining.channels import BadChannel
+    from monitoring.alerts import deliveries
+    from monitoring.channels import BadChannel
     from retraining.schedule import deliver_patiently, post_test
 
     channels = Settings().channels()
@@ -460,8 +460,8 @@ def alerts_list(
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
 ) -> None:
     """List alerts, newest first: to whom, whether they arrived, and why not."""
-    from retraining.alerts import deliveries
-    from retraining.render import deliveries_table
+    from monitoring.alerts import deliveries
+    from monitoring.render import deliveries_table
 
     with _home() as home:
         out.print(deliveries_table(deliveries(home.store, domain=domain, limit=limit)))
@@ -502,8 +502,8 @@ def performance(
     """Errors and promises by window, against training; and the errors to expect where outcomes are not in yet."""
     import msgspec
 
-    from model.render import course_tables
-    from model.windows import follow_domain
+    from monitoring.error_timeline import follow_domain
+    from monitoring.render import course_tables
 
     with _home() as home:
         start = since.replace(tzinfo=UTC) if since else None
@@ -531,9 +531,9 @@ def retrain(
     problems: Problems = None,
 ) -> None:
     """Train a challenger on the newest labelled records and promote it if it is better, and not by luck."""
-    from retraining.champions import keys_of
-    from retraining.pipeline import Run, retrain_patiently
+    from retraining.first_champions import keys_of
     from retraining.render import render_result
+    from retraining.run import Run, retrain_patiently
 
     settings = Settings()
     with _home() as home, _progress() as progress:
@@ -574,11 +574,11 @@ def backtest(
     """Replay past periods: what each policy would have done, beside never and always retraining. Stores nothing."""
     import msgspec
 
-    from retraining.backtest import backtest as replay_history
-    from retraining.backtest import read_history, read_strategies
-    from retraining.backtest_render import render_backtest, render_page
-    from retraining.champions import keys_of
-    from retraining.replay import Replay
+    from retraining.backtest.render import render_backtest, render_page
+    from retraining.backtest.replay import Replay
+    from retraining.backtest.run import backtest as replay_history
+    from retraining.backtest.run import read_history, read_strategies
+    from retraining.first_champions import keys_of
 
     schema, strategies = _schema(domain), read_strategies(policy)
     key = keys_of(schema, [target] if target else None, [moment or schema.moments[-1]])[0]
@@ -649,7 +649,7 @@ def models_rollback(
 ) -> None:
     """Bring back the champions before the present ones."""
     from model.registry import rollback
-    from retraining.champions import keys_of
+    from retraining.first_champions import keys_of
 
     with _home() as home:
         keys = keys_of(home.service.schema(domain), target, moment)
@@ -715,9 +715,9 @@ def trials_list(domain: Annotated[str | None, typer.Option("--domain", "-d")] = 
 def trials_report(trial: str) -> None:
     """Show what a trial has shown so far, both models beside the naive rule."""
     from model.registry import rows_of_models
-    from model.render import trial_table
     from model.trial import find_trial
-    from model.trial_report import report_trial
+    from monitoring.render import trial_table
+    from monitoring.trial_report import report_trial
 
     with _home() as home:
         found = find_trial(home.store, trial)
@@ -890,7 +890,7 @@ def _require_groups(home: Any, grant: Any) -> None:
 
 def _rate(rate: str | None) -> str | None:
     from access.records import BadGrant
-    from api.limits import parse_limit
+    from api.request.rate_limits import parse_limit
 
     try:
         return rate if rate is None or parse_limit(rate) else None
@@ -1023,19 +1023,19 @@ REFUSALS = {
     "drift.report": "NotComparable SameSample",
     "model.artifacts": "CorruptArtifact MissingArtifact",
     "model.bundle": "BrokenBundle",
-    "model.home": "UnusableHome",
+    "model.workspace": "UnusableHome",
     "model.registry": "NoChampion NoSuchModel",
-    "model.scoring": "UnusableOutput",
+    "model.score_file": "UnusableOutput",
     "model.service": "UnknownDomain",
     "model.trial": "NoSuchTrial TrialRefused",
-    "model.windows": "NothingToFollow",
-    "preprocessing.leakage": "Leaking",
-    "preprocessing.read": "UnreadableFile",
+    "monitoring.error_timeline": "NothingToFollow",
+    "preprocessing.validation.leakage": "Leaking",
+    "preprocessing.reading.files": "UnreadableFile",
     "preprocessing.schema": "SchemaError",
-    "retraining.backtest": "BadBacktest",
-    "retraining.champions": "UnknownChampion",
-    "retraining.channels": "BadChannel",
-    "retraining.pipeline": "Busy",
+    "retraining.backtest.run": "BadBacktest",
+    "retraining.first_champions": "UnknownChampion",
+    "monitoring.channels": "BadChannel",
+    "retraining.run": "Busy",
     "retraining.policies": "BadPolicy",
     "retraining.schedule": "BadSchedule",
 }
@@ -1047,7 +1047,7 @@ def _explain(error: Exception) -> int:
     from pydantic import ValidationError
 
     from preprocessing.render import render_problems
-    from preprocessing.rules import BadData
+    from preprocessing.validation.rules import BadData
 
     if isinstance(error, BadData):
         err.print(render_problems(error))

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 if TYPE_CHECKING:
-    from model.home import Home
-    from retraining.channels import Channel
+    from model.workspace import Home
+    from monitoring.channels import Channel
 
 OFF = "off"
 SHORTEST_TOKEN_SECRET = 32  # bytes: as long as the hash that signs (RFC 7518, 3.2)
@@ -178,7 +178,7 @@ class Settings(BaseModel):
     @field_validator("rate_limit")
     @classmethod
     def _is_limit(cls, text: str) -> str:
-        from api.limits import parse_limit
+        from api.request.rate_limits import parse_limit
 
         if text != OFF:
             parse_limit(text)
@@ -186,7 +186,7 @@ class Settings(BaseModel):
 
     def channels(self) -> "dict[str, Channel]":
         """Where alerts go, by name; none where nothing is set. Raises BadChannel with everything that is wrong."""
-        from retraining.channels import open_channels
+        from monitoring.channels import open_channels
 
         return open_channels(
             webhook=self.alert_webhook.get_secret_value(),
@@ -197,7 +197,7 @@ class Settings(BaseModel):
 
     def open_home(self) -> "Home":
         """The installation that these settings describe. Raises SchemaError or StoreUnavailable."""
-        from model.home import open_home
+        from model.workspace import open_home
 
         self._make_data_dir()
         return open_home(

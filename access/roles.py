@@ -99,7 +99,7 @@ def require(principal: Principal, permission: Permission, domain: str | None = N
 def require_groups(principal: Principal, groups: Iterable[str | None]) -> None:
     """Raises Forbidden where a row belongs to a group that `principal` is not confined to, or to no group at all.
 
-    groups: of each row, as `preprocessing.rules.group_of` writes them.
+    groups: of each row, as `preprocessing.validation.rules.group_of` writes them.
     """
     if principal.groups is None:
         return

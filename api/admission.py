@@ -9,10 +9,10 @@ from functools import lru_cache
 from starlette.types import Scope
 
 from access.roles import ANONYMOUS, LOCAL, Principal, Unauthenticated
-from api.credentials import Credentials
-from api.head import Head, TooManyHeaders
-from api.limits import Limit, Spent, parse_limit
-from api.running import Running
+from api.request.credentials import Credentials
+from api.request.head import Head, TooManyHeaders
+from api.request.rate_limits import Limit, Spent, parse_limit
+from api.state import Running
 
 PRINCIPAL = "gradewatch.principal"
 """Key of a scope under which whoever asks is found; there is always one."""

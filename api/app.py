@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.door import Door
-from api.hot import PREFLIGHT, ROUTE
-from api.logs import configure_logs
-from api.metrics import Metrics
+from api.fast.predict import PREFLIGHT, ROUTE
+from api.observe.logs import configure_logs
+from api.observe.metrics import Metrics
+from api.observe.tracing import open_telemetry
+from api.pipeline import Door
 from api.probes import PROBES
-from api.running import Running, open_running
-from api.telemetry import open_telemetry
-from api.watch import told_to_stop
+from api.request.deadlines import told_to_stop
+from api.state import Running, open_running
 from database.store import StoreUnavailable
-from model.home import UnusableHome
+from model.workspace import UnusableHome
 from preprocessing.schema import SchemaError
 from settings import Settings, UnsafeStart, told_host
 
@@ -88,7 +88,7 @@ class Service:
 
     def framework(self) -> "FastAPI":
         """All other routes, made anew; takes a third of a second the first time."""
-        from api.framework import create_framework
+        from api.routes.framework import create_framework
 
         return create_framework(self)
 

@@ -1,14 +1,14 @@
 """Lets browsers show answers to pages of other sites that were admitted (CORS), through the door like every request.
 
 Starlette's own answers a browser's question beforehand without asking anyone; here it passes the limits, is counted and
-carries the headers that every answer carries. Who may change something is said elsewhere (`api.callers`).
+carries the headers that every answer carries. Who may change something is said elsewhere (`api.request.origin`).
 """
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
-from api.hot import PREFLIGHT
+from api.fast.predict import PREFLIGHT
 
 
 class AdmittedPages(CORSMiddleware):

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from preprocessing.rules import BadData, Problem
+from preprocessing.validation.rules import BadData, Problem
 
 log = logging.getLogger("gradewatch.api")
 
@@ -27,29 +27,29 @@ class Refusal(NamedTuple):
 
 
 TABLE: dict[str, Refusal] = {
-    "preprocessing.rules:BadData": Refusal(422),
-    "preprocessing.read:UnreadableFile": Refusal(422),
-    "preprocessing.bodies:MalformedBody": Refusal(400),
-    "preprocessing.bodies:TooManyRows": Refusal(413),
+    "preprocessing.validation.rules:BadData": Refusal(422),
+    "preprocessing.reading.files:UnreadableFile": Refusal(422),
+    "preprocessing.validation.json_bodies:MalformedBody": Refusal(400),
+    "preprocessing.validation.json_bodies:TooManyRows": Refusal(413),
     "preprocessing.schema:SchemaError": Refusal(500),
-    "api.bodies:BodyTooLarge": Refusal(413),
-    "api.bodies:NoFile": Refusal(400),
-    "api.bodies:CutOff": Refusal(400),
+    "api.request.body:BodyTooLarge": Refusal(413),
+    "api.request.body:NoFile": Refusal(400),
+    "api.request.body:CutOff": Refusal(400),
     "starlette.requests:ClientDisconnect": Refusal(400),
-    "api.bodies:UnsupportedBody": Refusal(415),
-    "api.callers:UnknownHost": Refusal(403),
-    "api.callers:ForeignPage": Refusal(403),
+    "api.request.body:UnsupportedBody": Refusal(415),
+    "api.request.origin:UnknownHost": Refusal(403),
+    "api.request.origin:ForeignPage": Refusal(403),
     "api.admission:NotLocal": Refusal(403),
-    "api.head:TooManyHeaders": Refusal(431),
+    "api.request.head:TooManyHeaders": Refusal(431),
     "api.admission:TooManyRequests": Refusal(429),
     "access.roles:Unauthenticated": Refusal(401),
     "access.roles:Forbidden": Refusal(403),
     "access.directory:Stale": Refusal(503, 5),
-    "api.watch:SlowBody": Refusal(408),
-    "api.watch:TookTooLong": Refusal(503, 30),
-    "api.watch:Stopping": Refusal(503, 2),
+    "api.request.deadlines:SlowBody": Refusal(408),
+    "api.request.deadlines:TookTooLong": Refusal(503, 30),
+    "api.request.deadlines:Stopping": Refusal(503, 2),
     "api.jobs:Busy": Refusal(409, 30),
-    "api.lookup:NotFound": Refusal(404),
+    "api.routes.dependencies:NotFound": Refusal(404),
     "model.service:UnknownDomain": Refusal(404),
     "model.registry:NoSuchModel": Refusal(404),
     "model.registry:NoChampion": Refusal(409),
@@ -58,8 +58,8 @@ TABLE: dict[str, Refusal] = {
     "model.artifacts:MissingArtifact": Refusal(409),
     "model.artifacts:CorruptArtifact": Refusal(409),
     "model.bundle:BrokenBundle": Refusal(409),
-    "model.log:LogFull": Refusal(503, 1),
-    "model.shared:SharedMemoryGone": Refusal(503, 5),
+    "database.group_commit:LogFull": Refusal(503, 1),
+    "database.redis:SharedMemoryGone": Refusal(503, 5),
     "database.store:StoreUnavailable": Refusal(503, 2),
     "database.store:Conflict": Refusal(409),
     "database.store:Damaged": Refusal(500),
@@ -67,8 +67,8 @@ TABLE: dict[str, Refusal] = {
     "drift.report:SameSample": Refusal(422),
     "drift.report:NotComparable": Refusal(422),
     "drift.column:ProfileError": Refusal(422),
-    "retraining.champions:UnknownChampion": Refusal(404),
-    "api.question:BadQuestion": Refusal(422),
+    "retraining.first_champions:UnknownChampion": Refusal(404),
+    "api.fast.parameters:BadQuestion": Refusal(422),
 }
 """By name, since some live in modules that a process serving JSON never imports."""
 

@@ -14,7 +14,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from datetime import datetime
 from typing import Any, Literal
 
-from api.wire import Retrain, RetrainingRun
+from api.schemas import Retrain, RetrainingRun
 from database.records import Event, new_id, now
 from database.store import RecordStore, StoreUnavailable
 from settings import Settings

@@ -20,7 +20,8 @@ def principal_of(request: Request) -> Principal:
 
 
 SCHEME = "permission"
-"""Under which FastAPI's page has a route's permission; `api.openapi` writes the ways to show one in its place."""
+"""Under which FastAPI's page has a route's permission; `api.routes.openapi` writes the ways to show one in its
+place."""
 
 
 class Needs(SecurityBase):

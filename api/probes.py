@@ -12,8 +12,8 @@ from starlette.types import Scope
 
 from access.roles import Principal
 from api.admission import PRINCIPAL
-from api.running import Running
-from api.wire import BrokenChampion, ChampionState, Health, Readiness, respond
+from api.schemas import BrokenChampion, ChampionState, Health, Readiness, respond
+from api.state import Running
 from database.store import StoreUnavailable
 
 if TYPE_CHECKING:

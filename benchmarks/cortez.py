@@ -17,7 +17,7 @@ from benchmarks.result import Figure, write_results
 from database.ingest import labeled, read_batch
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.split import Rows
-from preprocessing.validate import frame_of
+from preprocessing.validation.validate import frame_of
 from training.candidates import VALUE_CANDIDATES
 from training.fit import Task, answer_unseen
 

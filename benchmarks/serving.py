@@ -29,8 +29,8 @@ from database.records import ChampionKey
 from database.store import open_store
 from deployment.loadtest import Load, run_load, target_of
 from model.bundle import read_bundle
-from model.home import Home, open_home
 from model.registry import activate
+from model.workspace import Home, open_home
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 
@@ -103,8 +103,8 @@ def open_installation(folder: Path) -> Home:
 
 
 def _train(home: Home, folder: Path, key: ChampionKey, seed: int) -> str:
-    from retraining.champions import train_domain
     from retraining.examples import example_frame
+    from retraining.first_champions import train_domain
 
     schema, path = home.schemas[key.domain], folder / f"{key.domain}.csv"
     generate(schema, rows=1_000, seed=seed).write_csv(path)

@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 from dashboard.words import VERDICTS, candidate, column_name, number
 from database.records import Answer
 from drift.report import ColumnDrift
-from model.calibration import Reliability
 from model.scores import ClassScores, Estimate
+from monitoring.calibration import Reliability
 from preprocessing.schema import Target
 
 Figure = Any

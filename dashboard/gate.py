@@ -17,10 +17,10 @@ from access.roles import require as require_of
 from access.users import is_password
 from dashboard.installation import Installation
 from database.records import Prediction
-from model.home import Home
 from model.service import PredictionService
-from preprocessing.rows import ValidRow
+from model.workspace import Home
 from preprocessing.schema import DomainSchema
+from preprocessing.validation.json_rows import ValidRow
 from settings import is_loopback
 
 SESSION = "signed in"

@@ -10,7 +10,7 @@ import streamlit as st
 
 from access.directory import Directory
 from access.roles import LOCAL, Principal
-from model.home import Home
+from model.workspace import Home
 from settings import OFF, Settings
 
 

@@ -11,8 +11,8 @@ from dashboard import words
 from dashboard.charts import CONFIG, Figure
 from database.records import ChampionKey
 from model.bundle import EXAMPLES
-from model.home import Home
 from model.registry import Serving
+from model.workspace import Home
 from preprocessing.schema import DomainSchema
 
 

@@ -20,10 +20,10 @@ from database.records import (
     record_id,
 )
 from database.store import BatchArchive, PredictionLog
-from preprocessing.read import read_table
-from preprocessing.rules import Known, Problem
+from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
-from preprocessing.validate import ValidRow, rows_of, validate_outcomes, validate_table
+from preprocessing.validation.rules import Known, Problem
+from preprocessing.validation.validate import ValidRow, rows_of, validate_outcomes, validate_table
 
 
 def batch_rows(frame: pl.DataFrame, schema: DomainSchema, kind: BatchKind) -> list[BatchRow]:

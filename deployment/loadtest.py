@@ -277,8 +277,8 @@ def _invented(schema: DomainSchema, rows: int) -> list[dict[str, object]]:
 
 def _of_file(schema: DomainSchema, file: Path) -> list[dict[str, object]]:
     """The rows of a file without student keys. Raises UnreadableFile and BadData."""
-    from preprocessing.read import read_table
-    from preprocessing.validate import rows_of, validate_table
+    from preprocessing.reading.files import read_table
+    from preprocessing.validation.validate import rows_of, validate_table
 
     no_keys = b"student keys are not sent"
     valid = validate_table(read_table(file), schema, secret=no_keys, with_targets="ignored").require_clean()

@@ -26,7 +26,7 @@ def announcement(host: str, port: int) -> str:
 
 def serve_api(*, host: str = HOST, port: int = PORT, workers: int = 1) -> None:
     """Serve until told to stop. workers: processes that share the address; each has its own memory and metrics."""
-    gc.disable()  # nothing that is loaded at start is garbage; `api.running` turns it on when all is open
+    gc.disable()  # nothing that is loaded at start is garbage; `api.state` turns it on when all is open
     import uvicorn
 
     from deployment.protocol import OneWriteProtocol

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from drift.column import CategoricalColumn
-    from drift.dependence import Worth
+    from drift.effective_size import Worth
 
 LEVEL = 0.95
 

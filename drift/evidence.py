@@ -14,7 +14,7 @@ import numpy as np
 
 from drift.answers import class_changes
 from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn, just_below
-from drift.dependence import WHOLE, Worth
+from drift.effective_size import WHOLE, Worth
 from drift.moments import mean_change
 from drift.profile import PREDICTION, Kind
 from drift.univariate import Divergence, ks_distance, ks_p_value, level_divergence, level_test, number_divergence

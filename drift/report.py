@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from drift.answers import ClassChange, Said, describe_classes, with_probabilities
+from drift.classifier_test import Separation
 from drift.column import same
 from drift.correct import adjust
-from drift.dependence import WHOLE, Worths
+from drift.effective_size import WHOLE, Worths
 from drift.evidence import Evidence, LevelCount, gather
 from drift.impact import ErrorChange, ExpectedError, describe_change, describe_expected
 from drift.profile import PREDICTION, Kind, Profile
-from drift.separation import Separation
 from drift.univariate import chi_square, cramers_v_interval, ks_band, share_interval
 from preprocessing.schema import DomainSchema
 
@@ -298,8 +298,8 @@ def compare(
     """The drift report of `current` against `reference`, both of one schema.
 
     schema: gives thresholds per column that the policy does not set. importance: of columns to the champion, at least
-    0, any scale. worth: of rows of each, by column, in independent rows (`drift.dependence`). findings: what rows, a
-    model or segments tell besides. Raises SameSample when both hold the same rows' values, NotComparable for another
+    0, any scale. worth: of rows of each, by column, in independent rows (`drift.effective_size`). findings: what rows,
+    a model or segments tell besides. Raises SameSample when both hold the same rows' values, NotComparable for another
     schema or no column in common. An empty sample is not an error: every verdict is then "undecided".
     """
     require_schema(reference, current.fingerprint, schema)

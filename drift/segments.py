@@ -11,7 +11,7 @@ from typing import NamedTuple
 import polars as pl
 
 from drift.column import ProfileError
-from drift.dependence import Worths, columns_per_group, worth_of
+from drift.effective_size import Worths, columns_per_group, worth_of
 from drift.profile import Profile, build_profile, kinds_of
 from drift.report import Compared, SameSample, Segments, gather_all
 from preprocessing.schema import DomainSchema
@@ -46,7 +46,7 @@ def gather_segments(
 ) -> Segments:
     """Each segment of `by` tested against the same segment of `reference`; both frames are typed.
 
-    Rows of one student or group count by what they tell (`drift.dependence`). A segment with fewer than 30 rows on
+    Rows of one student or group count by what they tell (`drift.effective_size`). A segment with fewer than 30 rows on
     either side is named and not compared. Raises ProfileError where `by` makes no segments, or more than 1,000.
     """
     kinds = kinds_of(schema)

@@ -55,8 +55,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     held-out rows, by how hard the answer was, for estimates before outcomes are known (None in older bundles).
     scores: candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its criterion.
     parity: largest difference from scikit-learn over 20,000 nasty rows. worth: of columns of the drift profile, what a
-    row is worth in independent rows, for its values and its missing rate, where less than 1 (`drift.dependence`). said:
-    the probabilities of held-out class answers (None for values and in older bundles).
+    row is worth in independent rows, for its values and its missing rate, where less than 1 (`drift.effective_size`).
+    said: the probabilities of held-out class answers (None for values and in older bundles).
     """
 
     format: int = FORMAT

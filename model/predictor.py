@@ -11,12 +11,11 @@ from database.blocks import AnswerColumn
 from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bundle, Manifest
 from model.explain import Explainer
+from model.fast_trees.lookup import Tables, prove_tables
+from model.fast_trees.onnx_trees import MOST_BYTES
 from model.graph import open_graph, run_graph
-from model.tables import Tables, prove_tables
-from model.trees import MOST_BYTES
-from model.vector import RowEncoder
 from preprocessing.columns import Column, Levels, Numbers
-from preprocessing.encode import MISSING, Cell, NumberedColumns, encode_columns, encode_rows, number_cells
+from preprocessing.encode import MISSING, Cell, NumberedColumns, RowEncoder, encode_columns, encode_rows, number_cells
 
 MANY = 500  # rows from which tables are clearly sooner than the graph
 WORTH = 40_000  # rows asked for until tables are made: to make them takes what they then save on as many

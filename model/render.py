@@ -6,17 +6,12 @@ from typing import Any
 
 import msgspec
 from rich import box
-from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from database.records import ModelVersion, Succession
 from database.store import RecordStore
-from drift.impact import describe_change, describe_expected
 from model.scores import Estimate
 from model.trial import Trial
-from model.trial_report import TrialReport
-from model.windows import Course, Window
 
 
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
@@ -83,25 +78,6 @@ def trials_table(found: Sequence[Trial]) -> Table:
     return table
 
 
-def trial_table(report: TrialReport) -> Table:
-    """Both models of a trial beside the naive rule, with what else is known."""
-    unit = f" ({report.unit})" if report.unit else ""
-    caption = [f"{report.asked} predictions; {report.excluded} with outcomes left out: a model was trained on them"]
-    if (apart := report.differences) is not None:
-        caption.append(
-            f"answers differ in {apart.share:.0%} of {apart.n} rows, by {apart.mean:.3g} on average and "
-            f"{apart.largest:.3g} at most; {apart.unanswered} without an answer"
-        )
-    if report.gain:
-        caption.append(f"challenger's gain: {report.gain}")
-    columns = ("", "version", "outcomes", "students", f"mean error{unit}", "naive rule")
-    table = Table(*columns, box=box.SIMPLE, caption="\n".join(caption), caption_justify="left")
-    for name, arm in (("champion", report.champion), ("challenger", report.challenger)):
-        scores = ["" if score is None else str(score) for score in (arm.mae, arm.naive_mae)]
-        table.add_row(name, arm.model[:12], str(arm.n), str(arm.students), *scores)
-    return table
-
-
 def history_of_domain(store: RecordStore, domain: str, *, limit: int) -> Table:
     """The newest `limit` things that happened in a domain, oldest first."""
     table = _table("at (UTC)", "what", "which", "details")
@@ -145,53 +121,3 @@ def _table(*names: str) -> Table:
 
 def _minute(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def course_tables(course: Course) -> list[RenderableType]:
-    """The windows of one target at one moment as a table, then plain sentences: calibration, changes, an estimate."""
-    table = Table(box=box.SIMPLE, title=f"{course.domain}/{course.target}@{course.moment} by {course.by}")
-    for name in ("window", "n", "mean error", "above training", "bias", "promise kept", "verdict"):
-        table.add_column(name, overflow="fold")
-    for window in (*course.windows, *((course.whole,) if course.whole and len(course.windows) > 1 else ())):
-        table.add_row(
-            window.label,
-            str(window.n),
-            _interval(window.mae) if window.mae else "",
-            _interval(window.excess) if window.excess else "unknown" if window.mae else "",
-            _interval(window.bias) if window.bias else "",
-            promise(window),
-            window.verdict,
-        )
-    return [table, *(Text(sentence) for sentence in course_sentences(course))]
-
-
-def promise(window: Window) -> str:
-    """Whether intervals, or probabilities, kept what they promised, with the figures."""
-    if covered := window.covered:
-        words = "yes" if covered.kept else "no"
-        return f"{words}: {covered.share:.0%} [{covered.low:.0%}, {covered.high:.0%}] of {covered.stated:.0%}"
-    if told := window.calibration:
-        words = "yes" if told.kept else "no"
-        return f"{words}: ECE {told.ece.value:.3f} [{told.ece.low:.3f}, {told.ece.high:.3f}], Brier {told.brier}"
-    return ""
-
-
-def course_sentences(course: Course) -> list[str]:
-    """What the course says, in plain sentences."""
-    told = change_sentences(course)
-    if course.waiting:
-        told.append(f"{course.waiting} predictions still wait for their outcome.")
-    if course.expected:
-        told.append(describe_expected(course.expected))
-    return told
-
-
-def change_sentences(course: Course) -> list[str]:
-    """When the error changed, from what to what."""
-    if course.changes is None:
-        return ['Changes in time were not looked for: pip install "gradewatch[stream]".']
-    return [describe_change(one) for one in course.changes]
-
-
-def _interval(found: Estimate) -> str:
-    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"

@@ -13,17 +13,17 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from database.group_commit import Log
 from database.packed import Common, PackedPredictions
 from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
-from model.log import Log
 from model.predictor import Predictor
 from model.registry import Champions, Serving
 from model.trial import Trial
 from preprocessing.columns import ColumnRows
-from preprocessing.rows import ValidRow, validate_rows
 from preprocessing.schema import DomainSchema
+from preprocessing.validation.json_rows import ValidRow, validate_rows
 
 CACHED = 1_000
 """Rows of one call up to which answers are looked up and kept: more would push out what is asked again and again, and

@@ -1,7 +1,7 @@
 """A challenger next to the champion: trying it, and who is asked. One trial at a time per champion.
 
-Here is what a trial is and how it begins and ends; scoring is `model.service`'s, judging `model.trial_report`'s, and
-replacing the champion is decided elsewhere.
+Here is what a trial is and how it begins and ends; scoring is `model.service`'s, judging `monitoring.trial_report`'s,
+and replacing the champion is decided elsewhere.
 """
 
 import hashlib

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocessing.rows import ValidRow
+from preprocessing.validation.json_rows import ValidRow
 
 CODES = 256  # levels that a byte tells apart
 

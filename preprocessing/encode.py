@@ -163,3 +163,41 @@ def encode_columns(
         encoded[known, position + codes[level_part.name][known]] = 1.0
         position += len(level_part.levels)
     return encoded
+
+
+class RowEncoder:
+    """An encoding made ready for a few rows: the very bytes that `encode_rows` gives, many times sooner. Calling it
+    gives (n, width) float32; safe to share between threads."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._numeric: list[tuple[str, int, float, float, float, bool]] = []
+        self._levels: list[tuple[str, Mapping[Cell, int]]] = []
+        position = 0
+        for part in encoding.numeric:
+            self._numeric.append((part.name, position, part.fill, part.center, part.scale, part.flag_missing))
+            position += 2 if part.flag_missing else 1
+        for level_part in encoding.categorical:
+            places: dict[Cell, int] = {level: position + code for code, level in enumerate(level_part.levels)}
+            self._levels.append((level_part.name, places))
+            position += len(level_part.levels)
+        self._zeros = [0.0] * position
+
+    def __call__(self, rows: Sequence[Mapping[str, Cell]]) -> NDArray[np.float32]:
+        """The vectors of valid rows: numbers are finite, None is missing, an unknown level is no level."""
+        return np.array([self._vector(row) for row in rows], dtype=np.float32)
+
+    def _vector(self, row: Mapping[str, Cell]) -> list[float]:
+        vector = self._zeros.copy()
+        for name, position, fill, center, scale, flagged in self._numeric:
+            value = row.get(name)
+            if value is None:
+                vector[position] = (fill - center) / scale
+                if flagged:
+                    vector[position + 1] = 1.0
+            else:
+                vector[position] = (value - center) / scale  # type: ignore[operator]  # valid rows hold numbers here
+        for name, places in self._levels:
+            place = places.get(row.get(name))
+            if place is not None:
+                vector[place] = 1.0
+        return vector

@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.frames import Parsed, as_texts, parse
-from preprocessing.leakage import find_suspects
-from preprocessing.pii import identifying_columns
-from preprocessing.read import RawTable
-from preprocessing.rules import MISSING, is_missing, nearest, text_fault
+from preprocessing.reading.files import RawTable
 from preprocessing.schema import Feature, SchemaError, Target, fold, read_schema
+from preprocessing.validation.leakage import find_suspects
+from preprocessing.validation.pii import identifying_columns
+from preprocessing.validation.rules import MISSING, is_missing, nearest, text_fault
+from preprocessing.validation.tables import Parsed, as_texts, parse
 
 MOST_LEVELS = 30  # a column with more distinct texts is open, or free text
 MOST_CLASSES = 10  # levels of a target

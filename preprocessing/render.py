@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from preprocessing.rules import BadData, Problem, expected
 from preprocessing.schema import DomainSchema
+from preprocessing.validation.rules import BadData, Problem, expected
 
 SHOWN = 50
 

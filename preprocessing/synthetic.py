@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.rules import is_numeric, moment_index
 from preprocessing.schema import DomainSchema, Feature, Target
+from preprocessing.validation.rules import is_numeric, moment_index
 
 Floats = NDArray[np.float64]
 

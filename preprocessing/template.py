@@ -1,6 +1,6 @@
 """The file to fill in: a domain's columns with two example rows, as CSV or as an Excel workbook that explains itself.
 
-It describes what `preprocessing.validate` accepts and adds nothing of its own.
+It describes what `preprocessing.validation.validate` accepts and adds nothing of its own.
 """
 
 import io
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from preprocessing.rules import expected, is_required
 from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
 from preprocessing.synthetic import generate
+from preprocessing.validation.rules import expected, is_required
 
 EXAMPLES = 2
 HEADINGS = ("column", "what it is", "what it holds", "needed", "known at", "also accepted as")

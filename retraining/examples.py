@@ -10,12 +10,12 @@ import polars as pl
 
 from database.ingest import batch_rows, labeled
 from model.bundle import EXAMPLES
-from model.home import Home
-from preprocessing.read import read_table
+from model.workspace import Home
+from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.synthetic import generate
-from preprocessing.validate import frame_of, validate_table
-from retraining.champions import Trained, keys_of, train_domain
+from preprocessing.validation.validate import frame_of, validate_table
+from retraining.first_champions import Trained, keys_of, train_domain
 from training.fit import Progress
 
 ROWS, SEED = 800, 7

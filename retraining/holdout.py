@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from database.records import LabeledRecord
 from preprocessing.schema import DomainSchema
 from preprocessing.split import clusters, period_order
-from preprocessing.validate import frame_of
+from preprocessing.validation.validate import frame_of
 
 
 @dataclass(frozen=True)

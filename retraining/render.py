@@ -1,14 +1,11 @@
 """Retraining results as text for a terminal. Computes nothing."""
 
-from collections.abc import Sequence
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from retraining.alerts import GIVE_UP, Delivery
-from retraining.pipeline import Result
 from retraining.policy import PromotionDecision
+from retraining.run import Result
 
 WORDS = {
     "promote": "promoted",
@@ -43,23 +40,3 @@ def evidence_table(decision: PromotionDecision) -> Table:
         bound = f"{decision.gain.mean:+.4f}, {decision.gain.level:.0%} lower bound {decision.gain.lower:+.4f}"
         table.add_row("gain (champion - challenger)", bound)
     return table
-
-
-def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
-    """What was told to whom, and whether it arrived."""
-    table = Table()
-    for head in ("when (UTC)", "what", "by", "to", "state", "tries", "last error"):
-        table.add_column(head, overflow="fold")
-    for one in deliveries:
-        when, subject = f"{one.alert.at:%Y-%m-%d %H:%M:%S}", one.alert.subject.removeprefix("[gradewatch] ")
-        table.add_row(when, subject, one.kind, one.to, describe_state(one), str(one.attempts), one.error)
-    return table
-
-
-def describe_state(delivery: Delivery) -> str:
-    """Whether a delivery arrived, when it is tried again, or why it is not."""
-    if delivery.state == "waiting":
-        return f"waiting, next try {delivery.next:%Y-%m-%d %H:%M} UTC" if delivery.attempts else "waiting"
-    if delivery.state == "given up":
-        return "given up at once: refused for good" if delivery.final else f"given up after {GIVE_UP.days} days"
-    return "sent"

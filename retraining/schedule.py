@@ -17,17 +17,17 @@ from database.store import Conflict, StoreUnavailable
 from drift.column import ProfileError
 from drift.impact import ErrorChange, describe_change
 from drift.report import DriftReport, NotComparable, SameSample
-from model.home import Home
 from model.registry import NoChampion
-from retraining.alerts import Alert, deliver, is_waiting, post, sweep
-from retraining.champions import keys_of
-from retraining.channels import Channel
-from retraining.pipeline import Busy, Result, Run, retrain
+from model.workspace import Home
+from monitoring.alerts import Alert, deliver, is_waiting, post, sweep
+from monitoring.channels import Channel
+from monitoring.drift_monitor import watch_window
+from monitoring.drift_window import Against, Window
+from monitoring.profile_archive import midnight
+from retraining.first_champions import keys_of
 from retraining.policies import Policies
-from retraining.profiles import midnight
+from retraining.run import Busy, Result, Run, retrain
 from retraining.trigger import Proposal, WindowVerdict, propose, verdict_of
-from retraining.watch import watch_window
-from retraining.window import Against, Window
 
 KIND = "watch"
 LEASE_SECONDS = 60.0

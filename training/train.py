@@ -16,15 +16,15 @@ from threadpoolctl import threadpool_limits
 
 from database.records import ChampionKey, digest
 from drift.answers import Said, summarise_said
-from drift.dependence import worth_of
+from drift.effective_size import worth_of
 from drift.profile import PREDICTION, Profile, build_profile
 from model.bundle import RECORDS, Bundle, Lineage, Manifest
 from model.expectation import ErrorTable, hardness, tabulate
 from model.export import check_parity, export_graph, nasty_rows
 from model.scores import ClassScores, Scores, absolute_errors
-from preprocessing.leakage import Leaking, Suspect, find_suspects, require_no_leak
 from preprocessing.schema import DomainSchema
 from preprocessing.split import Rows, clusters, folds, split_kind
+from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, require_no_leak
 from training import evaluate
 from training.candidates import Candidate, candidates_for
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit

@@ -10,15 +10,15 @@ from access.journal import note
 from access.roles import ANONYMOUS, Unauthenticated
 from access.users import is_password
 from api.admission import PRINCIPAL, TooManyRequests, address, network
-from api.bodies import COMMAND_BYTES, read_body
-from api.credentials import Credentials
-from api.limits import Limit
-from api.lookup import Instant, NotFound, at_utc, running
+from api.fast.parameters import BadQuestion
 from api.needs import OPEN, needs
-from api.openapi import answers
-from api.question import BadQuestion
-from api.running import Running
-from api.wire import Accesses, Token, respond
+from api.request.body import COMMAND_BYTES, read_body
+from api.request.credentials import Credentials
+from api.request.rate_limits import Limit
+from api.routes.dependencies import Instant, NotFound, at_utc, running
+from api.routes.openapi import answers
+from api.schemas import Accesses, Token, respond
+from api.state import Running
 from database.records import now
 
 router = APIRouter(prefix="/api/v1", tags=["access"])

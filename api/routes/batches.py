@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.bodies import MEGABYTE
-from api.lookup import noted, running, schema_of
 from api.needs import needs
-from api.openapi import answers, takes_file
-from api.running import Running
-from api.uploads import Upload, read_uploads
-from api.wire import Batches, StoredBatch, respond
+from api.request.body import MEGABYTE
+from api.routes.dependencies import noted, running, schema_of
+from api.routes.openapi import answers, takes_file
+from api.routes.uploads import Upload, read_uploads
+from api.schemas import Batches, StoredBatch, respond
+from api.state import Running
 from database.records import BatchKind
-from preprocessing.bodies import TooManyRows
+from preprocessing.validation.json_bodies import TooManyRows
 
 router = APIRouter(prefix="/api/v1/{domain}/batches", tags=["batches"])
 Service = Annotated[Running, Depends(running)]
@@ -46,7 +46,7 @@ async def add_batch(
 
 def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_rows: bool) -> StoredBatch:
     from database.ingest import batch_of, read_batch
-    from retraining.profiles import store_batch
+    from monitoring.profile_archive import store_batch
 
     service = running(request)
     schema, home = service.predictions.schema(domain), service.home

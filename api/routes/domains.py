@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.lookup import running, schema_of
 from api.needs import needs, principal_of
-from api.openapi import answers
-from api.running import Running
-from api.wire import Domains, DomainSummary, respond
+from api.routes.dependencies import running, schema_of
+from api.routes.openapi import answers
+from api.schemas import Domains, DomainSummary, respond
+from api.state import Running
 from preprocessing.schema import DomainSchema
 
 router = APIRouter(prefix="/api/v1/domains", tags=["domains"])

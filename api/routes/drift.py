@@ -5,13 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.bodies import MEGABYTE
-from api.lookup import NotFound, noted, running, schema_of
 from api.needs import needs
-from api.openapi import answers, takes, takes_file
-from api.running import Running
-from api.uploads import Upload, read_command, read_uploads
-from api.wire import DriftReports, JudgeWindow, respond
+from api.request.body import MEGABYTE
+from api.routes.dependencies import NotFound, noted, running, schema_of
+from api.routes.openapi import answers, takes, takes_file
+from api.routes.uploads import Upload, read_command, read_uploads
+from api.schemas import DriftReports, JudgeWindow, respond
+from api.state import Running
 from database.records import DriftRecord
 
 router = APIRouter(prefix="/api/v1/{domain}/drift", tags=["drift"])
@@ -34,7 +34,7 @@ async def judge(domain: str, request: Request, service: Service, by: By = None) 
 
 
 def _judge(request: Request, domain: str, current: Upload, reference: Upload | None, by: str | None) -> DriftRecord:
-    from retraining.watch import watch_file
+    from monitoring.drift_monitor import watch_file
 
     before = reference.content if reference else None
     report = watch_file(running(request).home, domain, current.content, before, name=current.name, by=by).record
@@ -56,8 +56,8 @@ async def judge_window(domain: str, request: Request, service: Service) -> Respo
 
 
 def _judge_window(request: Request, domain: str, asked: JudgeWindow) -> DriftRecord:
-    from retraining.watch import watch_window
-    from retraining.window import window_of
+    from monitoring.drift_monitor import watch_window
+    from monitoring.drift_window import window_of
 
     choices = {name: getattr(asked, name) for name in ("source", "moment", "against", "exact")}
     window = window_of(asked.since, asked.until, **choices)

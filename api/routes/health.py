@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import PlainTextResponse
 
 from api import probes
-from api.exposition import expose
-from api.lookup import noted, running
 from api.needs import OPEN, needs
-from api.openapi import answers
-from api.running import Running
-from api.wire import Cleared, Health, Readiness, respond
+from api.routes.dependencies import noted, running
+from api.routes.openapi import answers
+from api.routes.prometheus import expose
+from api.schemas import Cleared, Health, Readiness, respond
+from api.state import Running
 from model.cache import CacheState
 
 router = APIRouter(tags=["operation"])

@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.roles import require
-from api.lookup import keys_of, noted, running, schema_of
 from api.needs import needs, principal_of
-from api.openapi import answers, takes
-from api.running import Running
-from api.uploads import read_command
-from api.wire import Activate, Models, Rollback, Successions, respond
+from api.routes.dependencies import keys_of, noted, running, schema_of
+from api.routes.openapi import answers, takes
+from api.routes.uploads import read_command
+from api.schemas import Activate, Models, Rollback, Successions, respond
+from api.state import Running
 from database.records import ChampionKey, Succession
 from model.registry import activate, rollback
 

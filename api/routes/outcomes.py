@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.roles import require
-from api.bodies import MEGABYTE
-from api.lookup import Instant, at_utc, keys_of, noted, running, schema_of
 from api.needs import needs, principal_of
-from api.openapi import answers, takes_file
-from api.running import Running
-from api.uploads import Upload, read_uploads
-from api.wire import StoredOutcomes, respond
-from model.performance import DomainPerformance, measure
+from api.request.body import MEGABYTE
+from api.routes.dependencies import Instant, at_utc, keys_of, noted, running, schema_of
+from api.routes.openapi import answers, takes_file
+from api.routes.uploads import Upload, read_uploads
+from api.schemas import StoredOutcomes, respond
+from api.state import Running
+from monitoring.performance import DomainPerformance, measure
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["outcomes"])
 Service = Annotated[Running, Depends(running)]

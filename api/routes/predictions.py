@@ -1,4 +1,5 @@
-"""Predictions: many from a file, and those that were logged. One row and JSON batches are answered by `api.hot`."""
+"""Predictions: many from a file, and those that were logged. One row and JSON batches are answered by
+`api.fast.predict`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,22 +9,22 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.roles import Principal, require_groups
-from api.bodies import MEGABYTE
-from api.head import HEAD
-from api.hot import EXPLAINED, Question, row_limit, say_many, wants_lines
-from api.lookup import PSEUDONYM_LENGTH, Instant, NotFound, at_utc, noted, pseudonym_of, running, schema_of
+from api.fast.parameters import moment_of
+from api.fast.predict import EXPLAINED, Question, row_limit, say_many, wants_lines
 from api.needs import needs, principal_of
-from api.openapi import answers, takes, takes_file
-from api.question import moment_of
-from api.running import Running
-from api.together import SOURCE
-from api.uploads import read_command, read_uploads
-from api.wire import Find, FoundPredictions, Said, SaidMany, respond
+from api.request.body import MEGABYTE
+from api.request.head import HEAD
+from api.routes.dependencies import PSEUDONYM_LENGTH, Instant, NotFound, at_utc, noted, pseudonym_of, running, schema_of
+from api.routes.openapi import answers, takes, takes_file
+from api.routes.uploads import read_command, read_uploads
+from api.schemas import Find, FoundPredictions, Said, SaidMany, respond
+from api.state import Running
 from database.layout import count_moments
 from database.records import Prediction
 from model.explain import MOST_FACTORS
-from preprocessing.bodies import MalformedBody, TooManyRows, too_many_rows
-from preprocessing.pii import pseudonym
+from model.microbatch import SOURCE
+from preprocessing.validation.json_bodies import MalformedBody, TooManyRows, too_many_rows
+from preprocessing.validation.pii import pseudonym
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["predictions"])
 Service = Annotated[Running, Depends(running)]
@@ -78,8 +79,8 @@ def _predict_file(
     service: Running, domain: str, content: bytes, name: str, question: Question, principal: Principal
 ) -> tuple[Sequence[Prediction], tuple[str, ...]]:
     """The predictions of a file's rows, and its columns that were not read."""
-    from preprocessing.read import read_table
-    from preprocessing.validate import rows_of, validate_table
+    from preprocessing.reading.files import read_table
+    from preprocessing.validation.validate import rows_of, validate_table
 
     schema = service.predictions.schema(domain)
     raw, limit = read_table(content, name=name), row_limit(service, question)

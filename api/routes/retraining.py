@@ -7,12 +7,12 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.jobs import runs
-from api.lookup import NotFound, keys_of, noted, running, schema_of
 from api.needs import needs
-from api.openapi import answers, takes
-from api.running import Running
-from api.uploads import read_command
-from api.wire import Retrain, RetrainingRun, Retrainings, respond
+from api.routes.dependencies import NotFound, keys_of, noted, running, schema_of
+from api.routes.openapi import answers, takes
+from api.routes.uploads import read_command
+from api.schemas import Retrain, RetrainingRun, Retrainings, respond
+from api.state import Running
 
 router = APIRouter(prefix="/api/v1/{domain}/retrain", tags=["retraining"])
 Service = Annotated[Running, Depends(running)]

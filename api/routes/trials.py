@@ -5,15 +5,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.lookup import noted, running, schema_of
 from api.needs import needs, principal_of
-from api.openapi import answers, takes
-from api.running import Running
-from api.uploads import read_command
-from api.wire import StartTrial, Trials, respond
+from api.routes.dependencies import noted, running, schema_of
+from api.routes.openapi import answers, takes
+from api.routes.uploads import read_command
+from api.schemas import StartTrial, Trials, respond
+from api.state import Running
 from model.registry import find_model, rows_of_models
 from model.trial import Trial, find_trial, start_trial, stop_trial, trials
-from model.trial_report import TrialReport, report_trial
+from monitoring.trial_report import TrialReport, report_trial
 
 router = APIRouter(prefix="/api/v1/{domain}/trials", tags=["models"])
 Service = Annotated[Running, Depends(running)]

@@ -24,14 +24,14 @@ from dashboard.parts import (
 from database.records import DriftRecord, now
 from drift.column import ProfileError
 from drift.report import ColumnDrift, DriftReport, NotComparable, SameSample, describe, sentences_of
-from model.home import Home
 from model.registry import NoChampion
-from preprocessing.read import UnreadableFile
-from preprocessing.rules import BadData
+from model.workspace import Home
+from monitoring.drift_monitor import watch_file, watch_window
+from monitoring.drift_window import window_of
+from monitoring.profile_archive import ProfileArchive
+from preprocessing.reading.files import UnreadableFile
 from preprocessing.schema import DomainSchema
-from retraining.profiles import ProfileArchive
-from retraining.watch import watch_file, watch_window
-from retraining.window import window_of
+from preprocessing.validation.rules import BadData
 
 REPORTS = 50
 WINDOWS = {"today and yesterday": 1, "the last 7 days": 7, "the last 30 days": 30, "the last 365 days": 365}

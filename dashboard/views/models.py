@@ -24,11 +24,11 @@ from dashboard.parts import (
 from database.records import ChampionKey, DecisionRecord, ModelVersion, Succession
 from database.store import Conflict, StoreUnavailable
 from model.bundle import EXAMPLES, Manifest
-from model.home import Home
 from model.registry import NoSuchModel, Serving, activate, rollback, rows_of_models
 from model.scores import ClassScores, Scores, ValueScores
 from model.trial import Trial
-from model.trial_report import TrialReport, report_trial
+from model.workspace import Home
+from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.schema import DomainSchema
 
 ACTIONS = {"promote": "promoted", "rollback": "rolled back to", "activate": "activated"}

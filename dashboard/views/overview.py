@@ -21,8 +21,8 @@ from dashboard.parts import (
 from database.records import ChampionKey, DecisionRecord, DriftRecord, Succession, now
 from database.store import PredictionLog
 from model.bundle import Manifest
-from model.home import SECRET_EVENT, Home
 from model.registry import Serving
+from model.workspace import SECRET_EVENT, Home
 from preprocessing.schema import DomainSchema
 
 DAYS = 14

@@ -1,6 +1,6 @@
 """How predictions turned out, once outcomes are known: errors over time, the model beside the naive rule.
 
-The figures are `model.performance`'s over pairs that the store has matched; this page only cuts them into days.
+The figures are `monitoring.performance`'s over pairs that the store has matched; this page only cuts them into days.
 """
 
 from collections import defaultdict
@@ -15,10 +15,10 @@ from dashboard.installation import Installation
 from dashboard.parts import capital, choose_domain, draw, moment_name
 from database.records import Outcome, Prediction, now
 from drift.impact import describe_change, describe_expected
-from model.performance import ENOUGH, FEWEST, ModelPerformance, TargetPerformance, measure_target
-from model.render import change_sentences, promise
 from model.scores import Estimate
-from model.windows import Course, Window, follow_domain
+from monitoring.error_timeline import Course, Window, follow_domain
+from monitoring.performance import ENOUGH, FEWEST, ModelPerformance, TargetPerformance, measure_target
+from monitoring.render import change_sentences, promise
 from preprocessing.schema import DomainSchema, Target
 
 MOST_PAIRS = 50_000

@@ -27,14 +27,14 @@ from dashboard.parts import (
 from database.records import Answer, Prediction
 from database.store import StoreUnavailable
 from drift.profile import Profile
-from model.columns import answers_csv
-from model.files import AnsweredFile, predict_file
-from model.home import Home
+from model.answer_frame import answers_csv
+from model.predict_file import AnsweredFile, predict_file
 from model.registry import NoChampion, Serving
-from preprocessing.read import UnreadableFile, read_table
+from model.workspace import Home
+from preprocessing.reading.files import UnreadableFile, read_table
 from preprocessing.render import problems_csv
-from preprocessing.rules import BadData
 from preprocessing.schema import DomainSchema, Feature, Target
+from preprocessing.validation.rules import BadData
 
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
 SHOWN = 1000

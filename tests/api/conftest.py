@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.home import Home, open_home
+from model.workspace import Home, open_home
 from retraining.examples import train_examples
 from tests.api.serving import PLAIN, SECRET, SERVE, Server
 

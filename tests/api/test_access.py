@@ -23,13 +23,13 @@ from access.keys import create_key, revoke_key
 from access.records import Grant
 from access.roles import PERMISSIONS, Role
 from access.users import add_user, disable_user, set_grant
-from api.addresses import TEMPLATES, UNMATCHED, template_of
 from api.app import create_app
-from api.attempts import MOST, Attempt, Attempts
-from api.credentials import credential
-from api.head import Head
-from api.hot import SEED_ROUTES
+from api.fast.predict import SEED_ROUTES
 from api.needs import OPEN, Needs
+from api.observe.route_templates import TEMPLATES, UNMATCHED, template_of
+from api.request.credentials import credential
+from api.request.denied import MOST, Attempt, Attempts
+from api.request.head import Head
 from database.records import Access, now
 from database.store import StoreUnavailable
 from tests.api.conftest import start

@@ -16,7 +16,7 @@ import pytest
 
 from access.keys import create_key, revoke_key
 from access.records import Grant
-from model.home import Home
+from model.workspace import Home
 from tests.api.serving import ENGAGEMENT, PLAIN, SERVE, Server
 
 ADDRESS = b"/api/v1/engagement/predict"

@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 
 from access.roles import PERMISSIONS, WHOLE, Permission, Principal
-from preprocessing.bodies import RowReader, TooManyRows
-from preprocessing.rules import BadData
 from preprocessing.schema import load_domains
+from preprocessing.validation.json_bodies import RowReader, TooManyRows
+from preprocessing.validation.rules import BadData
 from tests.api.conftest import start
 from tests.api.serving import ENGAGEMENT, SECRET, Server
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from preprocessing.request import example_row
 from preprocessing.schema import load_domains
+from preprocessing.validation.row_type import example_row
 from tests.api.serving import ENGAGEMENT, Server
 
 PREDICT = "/api/v1/engagement/predict"

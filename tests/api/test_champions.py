@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from database.records import ModelVersion
 from model.bundle import GRAPH
-from model.home import Home
 from model.registry import install, load_bundle
-from retraining.champions import register
+from model.workspace import Home
+from retraining.first_champions import register
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 
 PREDICT = "/api/v1/engagement/predict"

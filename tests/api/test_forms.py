@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocessing.bodies import MalformedBody, RowReader
-from preprocessing.read import read_table
-from preprocessing.rows import ValidRow
-from preprocessing.rules import BadData, Problem
-from preprocessing.validate import rows_of, validate_table
+from preprocessing.reading.files import read_table
+from preprocessing.validation.json_bodies import MalformedBody, RowReader
+from preprocessing.validation.json_rows import ValidRow
+from preprocessing.validation.rules import BadData, Problem
+from preprocessing.validation.validate import rows_of, validate_table
 from tests.api.serving import SECRET
 from tests.api.test_hot_road import READERS, SCHEMAS, rows
 

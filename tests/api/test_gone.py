@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from model.home import Home
+from model.workspace import Home
 from tests.api.serving import ENGAGEMENT, Server
 
 MANY = "/api/v1/engagement/predict/batch"

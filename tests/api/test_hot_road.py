@@ -13,17 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database.records import Answer
-from model.home import Home
 from model.predictor import Predictor
 from model.registry import load_bundle
-from model.vector import RowEncoder
+from model.workspace import Home
 from preprocessing import rules
-from preprocessing.bodies import MalformedBody, RowReader
-from preprocessing.encode import CategoricalPart, Encoding, NumericPart, encode_rows
-from preprocessing.request import example_row
-from preprocessing.rows import ValidRow, validate_rows
-from preprocessing.rules import BadData, Problem
+from preprocessing.encode import CategoricalPart, Encoding, NumericPart, RowEncoder, encode_rows
 from preprocessing.schema import DomainSchema, Feature, load_domains, read_schema
+from preprocessing.validation.json_bodies import MalformedBody, RowReader
+from preprocessing.validation.json_rows import ValidRow, validate_rows
+from preprocessing.validation.row_type import example_row
+from preprocessing.validation.rules import BadData, Problem
 from tests.api.serving import ENGAGEMENT, ROOT, SECRET, Server
 
 ODD = """

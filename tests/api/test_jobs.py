@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from api.jobs import Busy, Jobs
-from api.wire import Retrain, RetrainingRun
+from api.schemas import Retrain, RetrainingRun
 from settings import Settings
 from tests.api.serving import SECRET
 

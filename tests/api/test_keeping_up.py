@@ -11,8 +11,8 @@ import pytest
 from access.keys import create_key, digest_of
 from access.records import Grant
 from api.errors import answer_error
-from api.logs import JsonLines
-from api.running import open_running
+from api.observe.logs import JsonLines
+from api.state import open_running
 from settings import Settings
 from tests.api.serving import SECRET
 

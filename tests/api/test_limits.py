@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.admission import network
-from api.limits import Limit, Limiter, parse_limit
-from model.shared import SharedMemory
+from api.request.rate_limits import Limit, Limiter, parse_limit
+from database.redis import SharedMemory
 from tests.api.serving import Server
 from tests.redis_server import RedisServer
 

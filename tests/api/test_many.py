@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from api.columns import write_lines, write_many
-from api.wire import Remarks, SaidMany, encoder, say
-from database.append import open_appender
+from api.fast.json_columns import write_lines, write_many
+from api.schemas import Remarks, SaidMany, encoder, say
 from database.packed import PackedPredictions
 from database.records import Prediction
-from model.home import Home
-from preprocessing.bodies import FEW
+from database.sqlite_log import open_appender
+from model.workspace import Home
 from preprocessing.columns import ColumnRows, Levels, Numbers
-from preprocessing.request import example_row
-from preprocessing.rules import BadData
 from preprocessing.synthetic import generate
+from preprocessing.validation.json_bodies import FEW
+from preprocessing.validation.row_type import example_row
+from preprocessing.validation.rules import BadData
 from tests.api.serving import Server
 from tests.api.test_hot_road import READERS, SCHEMAS, by_rules, rows
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from preprocessing.request import example_row
 from preprocessing.schema import load_domains
+from preprocessing.validation.row_type import example_row
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 
 AS_LINES = {"accept": "application/x-ndjson"}

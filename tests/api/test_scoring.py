@@ -16,16 +16,16 @@ from msgspec.structs import replace
 
 from database.store import StoreUnavailable
 from model import scoring
-from model.columns import answer_frame, frame_of_predictions
-from model.home import Home
+from model.answer_frame import answer_frame, frame_of_predictions
 from model.registry import NoChampion
-from model.scoring import Scored, UnusableOutput, score_file
+from model.score_file import Scored, UnusableOutput, score_file
+from model.workspace import Home
 from preprocessing import pieces, rules
-from preprocessing.frames import frame_of_records
-from preprocessing.rows import ValidRow
-from preprocessing.rules import BadData
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
+from preprocessing.validation.json_rows import ValidRow
+from preprocessing.validation.rules import BadData
+from preprocessing.validation.tables import frame_of_records
 from tests.api.serving import ROOT, SECRET, Server
 
 DOMAINS = ("engagement", "university", "school")

@@ -7,8 +7,8 @@ import pytest
 
 from access.keys import create_key
 from access.records import Grant
-from model.home import Home
 from model.trial import start_trial
+from model.workspace import Home
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 from tests.api.test_champions import another_version
 

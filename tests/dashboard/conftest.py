@@ -12,10 +12,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from model.bundle import EXAMPLES, RECORDS
-from model.home import Home
+from model.workspace import Home
 from preprocessing.synthetic import generate
-from retraining.champions import keys_of, train_domain
 from retraining.examples import example_frame
+from retraining.first_champions import keys_of, train_domain
 from settings import Settings
 
 ROWS = 160

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import httpx
 import pytest
 
-from model.home import Home
+from model.workspace import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60

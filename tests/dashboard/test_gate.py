@@ -12,7 +12,7 @@ from access.records import Grant
 from access.users import add_user, disable_user, set_grant
 from dashboard.gate import TRIES, Tries
 from database.records import Prediction
-from model.home import Home
+from model.workspace import Home
 from tests.dashboard.test_pages import fill, press, texts
 
 PASSWORD = "correct horse battery"

@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 from dashboard.form import field
 from database.records import ChampionKey, Outcome, Prediction, now
 from drift.report import DriftReport, sentences_of
-from model.home import Home
 from model.registry import install, load_bundle
 from model.trial import start_trial
+from model.workspace import Home
 from preprocessing.synthetic import generate
-from retraining.champions import register
+from retraining.first_champions import register
 
 Page = Callable[..., AppTest]
 PAGES = ("overview", "predict", "drift", "models", "performance")

@@ -15,15 +15,15 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import database.append
 import database.blocks
 import database.matching
 import database.sql
-from database.append import open_appender
+import database.sqlite_log
 from database.blocks import AnswerColumn
 from database.ingest import count_strays
 from database.packed import Common, PackedPredictions
 from database.records import Prediction, new_id, new_ids
+from database.sqlite_log import open_appender
 from database.store import Damaged, RecordStore
 from preprocessing.columns import Column, Levels, Numbers
 from tests.database import strategies

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from msgspec.structs import replace
 
 import database.migrations
-from database.append import open_appender
+from database.sqlite_log import open_appender
 from database.store import Durability, RecordStore, StoreUnavailable, open_store
 from database.tables import HEAD, METADATA
 from tests.database.making import (

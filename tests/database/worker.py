@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Callable
 
-from database.append import open_appender
 from database.blocks import BLOCK
 from database.records import Batch, BatchRow, Succession, new_id, now
+from database.sqlite_log import open_appender
 from database.store import Conflict, open_store
 from tests.database.making import make_packed, make_prediction
 

@@ -7,7 +7,7 @@ import polars as pl
 from rich.console import Console
 
 from drift.answers import Said
-from drift.dependence import worth_of
+from drift.effective_size import worth_of
 from drift.profile import Profile, build_profile
 from drift.render import render_html, render_table
 from drift.report import Findings, compare, describe

@@ -6,7 +6,7 @@ import pytest
 
 from drift.column import ProfileError
 from drift.correct import adjust
-from drift.dependence import columns_per_group, worth_of
+from drift.effective_size import columns_per_group, worth_of
 from drift.profile import build_profile
 from drift.report import DriftReport, Findings, compare
 from drift.segments import gather_segments

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model.home import Home, open_home
+from model.workspace import Home, open_home
 
 UCI = Path(__file__).resolve().parents[3] / "shared" / "data" / "uci_student"
 SECRET = b"a secret for tests, long enough"

@@ -11,15 +11,15 @@ import pytest
 from database.ingest import read_batch, read_outcomes
 from database.records import ChampionKey
 from drift.report import DriftReport
-from model.files import predict_file
-from model.home import Home
+from model.predict_file import predict_file
 from model.registry import activate, load_bundle, rollback
-from retraining.champions import keys_of, train_file
-from retraining.contest import collect_evidence
+from model.workspace import Home
+from monitoring.drift_monitor import watch_file
+from retraining.evaluation import collect_evidence
+from retraining.first_champions import keys_of, train_file
 from retraining.holdout import Holdout
-from retraining.pipeline import Run, retrain
 from retraining.policy import PromotionPolicy, decide
-from retraining.watch import watch_file
+from retraining.run import Run, retrain
 
 KEY = ChampionKey("school", "G3", "G2")
 Part = Callable[..., Path]
@@ -120,7 +120,7 @@ def test_rows_that_the_champion_has_seen_would_have_hidden_the_better_challenger
 def naive_verdict(home: Home, old, champion, challenger, seed: int) -> str:  # type: ignore[no-untyped-def]
     """What a random split of the old rows would have said: the champion has seen every one of them."""
     from database.ingest import labeled
-    from preprocessing.validate import frame_of
+    from preprocessing.validation.validate import frame_of
 
     frame = frame_of(labeled("school", old), home.schemas["school"])
     judging = frame.sample(fraction=0.3, seed=seed)
@@ -144,7 +144,7 @@ def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did
 def test_random_halves_of_one_school_year_rarely_alarm(home: Home, uci: Path) -> None:
     from drift.profile import build_profile
     from drift.report import compare
-    from retraining.watch import read_frame
+    from monitoring.drift_monitor import read_frame
 
     schema = home.schemas["school"]
     frame = read_frame(home, schema, uci / "student-por.csv", "")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from database.records import ChampionKey
-from model.home import Home, open_home
+from model.workspace import Home, open_home
 from tests.training.making import MARK, SCHEMA, make_frame
 from training.train import Training, train
 

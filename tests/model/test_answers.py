@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database.records import Cell, ChampionKey, Outcome, Prediction
-from model.home import Home
-from model.performance import TargetPerformance, measure_target
 from model.predictor import ENOUGH_KNOWN, Predictor
 from model.registry import install
 from model.service import PredictionService
-from preprocessing.rows import ValidRow
-from preprocessing.validate import rows_of
-from retraining.champions import register
+from model.workspace import Home
+from monitoring.performance import TargetPerformance, measure_target
+from preprocessing.validation.json_rows import ValidRow
+from preprocessing.validation.validate import rows_of
+from retraining.first_champions import register
 from tests.training.making import GRADE, MARK, SCHEMA, make_frame
 from training.train import Training
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from database.records import Answer
+from database.redis import SharedMemory
 from model.cache import AnswerCache, MemoryCache
-from model.shared import SharedMemory
-from model.shared_cache import SharedCache
+from model.redis_cache import SharedCache
 from tests.redis_server import RedisServer
 
 ANSWERS = (Answer(target="t", value=1.0, naive=1.0, model="m", generation=1),)

@@ -14,7 +14,7 @@ from model.explain import MOST_FACTORS
 from model.predictor import Predictor
 from model.scores import paired_gain
 from preprocessing.schema import DomainSchema, load_domains
-from preprocessing.validate import frame_of, rows_of
+from preprocessing.validation.validate import frame_of, rows_of
 from tests.training.making import GRADE, MARK, SCHEMA, make_frame
 from training.train import Training, train
 

@@ -12,10 +12,10 @@ from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegr
 from sklearn.linear_model import Ridge
 
 from model.export import export_graph
+from model.fast_trees.lookup import Tables, make_tables, prove_tables
+from model.fast_trees.onnx_trees import read_trees
 from model.graph import open_graph, run_graph
 from model.predictor import MANY, WORTH, Predictor
-from model.tables import Tables, make_tables, prove_tables
-from model.trees import read_trees
 from preprocessing.encode import Encoding, NumberedColumns, encode_columns, encode_frame, fit_encoding
 from tests.training.making import MARK, SCHEMA, make_frame
 from training.train import Training

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from database.records import Outcome, Prediction, now
 from database.store import Conflict
 from model.cache import MemoryCache
-from model.home import Home
 from model.registry import collect_garbage, install, rollback
 from model.service import PredictionService
 from model.trial import NoSuchTrial, Trial, TrialRefused, find_trial, start_trial, stop_trial, trials
-from model.trial_report import report_trial
+from model.workspace import Home
+from monitoring.trial_report import report_trial
 from preprocessing.columns import ColumnRows, Levels, Numbers
-from preprocessing.rows import ValidRow
+from preprocessing.validation.json_rows import ValidRow
 from tests.model.registry_making import KEYS, keep, make_bundle, put
 from tests.training.making import MARK, SCHEMA
 

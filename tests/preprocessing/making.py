@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 import xlsxwriter
 
-from preprocessing.read import RawTable, read_table
+from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import DomainSchema, read_schema
-from preprocessing.validate import Known, Validated, validate_table
+from preprocessing.validation.validate import Known, Validated, validate_table
 
 SECRET = b"a secret of the tests"
 UCI = Path(__file__).parents[2] / ".." / "shared" / "data" / "uci_student"

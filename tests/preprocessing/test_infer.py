@@ -6,10 +6,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from preprocessing.infer import infer_schema, rounded_range
-from preprocessing.read import RawTable, read_table
+from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import DomainSchema, load_domains, read_schema
 from preprocessing.synthetic import generate
-from preprocessing.validate import validate_table
+from preprocessing.validation.validate import validate_table
 from tests.preprocessing.making import SECRET, as_csv, table, uci
 
 

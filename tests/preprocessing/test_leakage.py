@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocessing.infer import infer_schema
-from preprocessing.leakage import Leaking, find_suspects, require_no_leak
-from preprocessing.read import read_table
+from preprocessing.reading.files import read_table
 from preprocessing.schema import Feature, Target, load_domains, read_schema
-from preprocessing.validate import validate_table
+from preprocessing.validation.leakage import Leaking, find_suspects, require_no_leak
+from preprocessing.validation.validate import validate_table
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"

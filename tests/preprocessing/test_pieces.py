@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from preprocessing import pieces
-from preprocessing.binary import Kinds, compact
-from preprocessing.check import check_file
-from preprocessing.pieces import open_source, read_pieces
-from preprocessing.read import UnreadableFile, read_table, typed_table
-from preprocessing.rules import BadData
+from preprocessing.reading.chunks import open_source, read_pieces
+from preprocessing.reading.decoder_process import Kinds, compact
+from preprocessing.reading.files import UnreadableFile, read_table, typed_table
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
-from preprocessing.validate import validate_table
+from preprocessing.validation.files import check_file
+from preprocessing.validation.rules import BadData
+from preprocessing.validation.validate import validate_table
 
 SCHOOL = load_domains()["engagement"]
 SECRET = b"a secret for tests, long enough"

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing.pii import identifying_columns, identifying_name, looks_identifying, pseudonym
 from preprocessing.schema import load_domains
+from preprocessing.validation.pii import identifying_columns, identifying_name, looks_identifying, pseudonym
 from tests.preprocessing.making import uci
 
 

@@ -9,7 +9,7 @@ import xlsxwriter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from preprocessing.read import UnreadableFile, read_table
+from preprocessing.reading.files import UnreadableFile, read_table
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
 from tests.preprocessing.making import BINARY, FORMATS, as_arrow, as_excel, as_parquet, table, uci

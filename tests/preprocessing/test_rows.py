@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from preprocessing.pii import pseudonym
-from preprocessing.validate import BadData, ValidatedRows, ValidRow, validate_rows
+from preprocessing.validation.pii import pseudonym
+from preprocessing.validation.validate import BadData, ValidatedRows, ValidRow, validate_rows
 from tests.preprocessing.making import SECRET, SUBJECT, checked
 
 GOOD = {"pupil_id": "7", "class": "7b", "term": "2026-1", "hours": 12.5, "support": "some", "P1": 6}
@@ -138,7 +138,7 @@ def test_reading_json_rows_imports_no_data_frame_library() -> None:
     program = """
 import sys
 from preprocessing.schema import load_domains
-from preprocessing.validate import validate_rows
+from preprocessing.validation.validate import validate_rows
 rows = [{"comprehension": 1, "attention": 1, "focus": 1, "retention": 1, "engagement_time": 1, "student_id": "7"}]
 validate_rows(rows, load_domains()["engagement"], secret=b"s").require_clean()
 print([name for name in ("polars", "pandas", "numpy", "sklearn") if name in sys.modules])

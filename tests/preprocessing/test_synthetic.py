@@ -8,11 +8,11 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import cross_val_predict
 
-from preprocessing.read import RawTable, read_table
+from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 from preprocessing.template import template
-from preprocessing.validate import Validated, validate_table
+from preprocessing.validation.validate import Validated, validate_table
 from tests.preprocessing.making import SECRET, SUBJECT
 
 DOMAINS = {**load_domains(), "subject": SUBJECT}

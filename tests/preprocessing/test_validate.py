@@ -6,10 +6,18 @@ import msgspec
 import polars as pl
 import pytest
 
-from preprocessing.pii import pseudonym
-from preprocessing.read import RawTable, read_table
+from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import DomainSchema, Feature, load_domains
-from preprocessing.validate import BadData, Problem, Validated, frame_of, rows_of, validate_outcomes, validate_table
+from preprocessing.validation.pii import pseudonym
+from preprocessing.validation.validate import (
+    BadData,
+    Problem,
+    Validated,
+    frame_of,
+    rows_of,
+    validate_outcomes,
+    validate_table,
+)
 from tests.preprocessing.making import SECRET, SUBJECT, as_json, as_parquet, checked, table, uci
 
 HEADER = "pupil_id,class,term,hours,age,support,topic,P1,P2,final,grade\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from database.ingest import add_batch
-from model.home import Home, open_home
-from retraining.champions import train_domain
+from model.workspace import Home, open_home
+from retraining.first_champions import train_domain
 from tests.training.making import MARK, SCHEMA, make_rows, typed
 
 SECRET = b"a secret for tests, long enough"

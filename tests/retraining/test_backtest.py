@@ -16,10 +16,12 @@ from rich.console import Console
 from cli import main
 from database.ingest import add_batch, batch_rows, labeled
 from database.records import BatchRow, ChampionKey
-from model.home import open_home
-from preprocessing.leakage import Leaking
+from model.workspace import open_home
 from preprocessing.schema import read_schema
-from retraining.backtest import (
+from preprocessing.validation.leakage import Leaking
+from retraining.backtest.render import render_backtest, render_page, summarise
+from retraining.backtest.replay import Replay
+from retraining.backtest.run import (
     PSEUDONYMS,
     Backtest,
     BadBacktest,
@@ -28,14 +30,12 @@ from retraining.backtest import (
     read_strategies,
     require_replayable,
 )
-from retraining.backtest_render import render_backtest, render_page, summarise
-from retraining.champions import train_domain
-from retraining.course import Course
+from retraining.backtest.trajectory import Course
+from retraining.first_champions import train_domain
 from retraining.holdout import ordered_frame
-from retraining.pipeline import Run, retrain
 from retraining.policies import BadPolicy, Policies
 from retraining.policy import PromotionPolicy
-from retraining.replay import Replay
+from retraining.run import Run, retrain
 from retraining.trigger import TriggerPolicy
 
 ROOT = Path(__file__).resolve().parents[2]

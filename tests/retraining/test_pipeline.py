@@ -12,10 +12,10 @@ import pytest
 
 from database.ingest import add_batch
 from database.records import BatchRow
-from model.home import Home
 from model.registry import activate, collect_garbage, load_bundle, rollback
-from retraining.pipeline import Busy, Result, Run, retrain, retrain_patiently
+from model.workspace import Home
 from retraining.policy import PromotionPolicy
+from retraining.run import Busy, Result, Run, retrain, retrain_patiently
 from tests.model.registry_making import keep, make_bundle
 from tests.retraining.conftest import open_at
 from tests.training.making import MARK, SCHEMA, make_rows

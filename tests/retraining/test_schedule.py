@@ -22,12 +22,12 @@ from database.ingest import add_batch
 from database.records import Document, Outcome, now
 from database.store import Conflict, open_store
 from drift.report import DriftPolicy, DriftReport
-from model.home import Home
-from retraining.alerts import deliveries
-from retraining.channels import Channel, open_channels
-from retraining.pipeline import Busy
+from model.workspace import Home
+from monitoring.alerts import deliveries
+from monitoring.channels import Channel, open_channels
+from monitoring.profile_archive import midnight
 from retraining.policies import Policies
-from retraining.profiles import midnight
+from retraining.run import Busy
 from retraining.schedule import (
     BadSchedule,
     Look,
@@ -44,8 +44,8 @@ from retraining.schedule import (
     watch_once,
 )
 from retraining.trigger import TriggerPolicy
-from tests.retraining.asking import asked
-from tests.retraining.receivers import free_port
+from tests.monitoring.asking import asked
+from tests.monitoring.receivers import free_port
 from tests.training.making import MARK, SCHEMA, make_rows
 
 MONDAY = date(2026, 3, 2)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from database.ingest import add_batch
 from database.records import BatchRow
-from model.home import Home
 from model.trial import Trial, running_trial, start_trial, trials
-from retraining.pipeline import Result, Run, retrain
+from model.workspace import Home
 from retraining.policy import PromotionPolicy
+from retraining.run import Result, Run, retrain
 from tests.model.registry_making import keep, make_bundle
 from tests.training.making import MARK, SCHEMA, make_rows
 

@@ -8,7 +8,7 @@ import polars as pl
 from database.ingest import labeled
 from database.records import BatchRow, ChampionKey, record_id
 from preprocessing.schema import DomainSchema, read_schema
-from preprocessing.validate import frame_of
+from preprocessing.validation.validate import frame_of
 
 LEVELS = ("F", "D", "C", "B", "A")
 SCHEMA = read_schema(

@@ -11,9 +11,9 @@ from database.records import ChampionKey, digest
 from model.expectation import expect_error, hardness, tabulate
 from model.predictor import Predictor
 from preprocessing.encode import encode_rows
-from preprocessing.read import read_table
+from preprocessing.reading.files import read_table
 from preprocessing.schema import load_domains
-from preprocessing.validate import rows_of, validate_table
+from preprocessing.validation.validate import rows_of, validate_table
 from training.train import train
 
 PORTUGUESE = Path(__file__).resolve().parents[3] / "shared" / "data" / "uci_student" / "student-por.csv"

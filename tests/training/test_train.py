@@ -20,7 +20,7 @@ from model.scores import ClassScores, ValueScores
 from preprocessing.encode import encode_frame
 from preprocessing.schema import load_domains
 from preprocessing.split import clusters, folds
-from preprocessing.validate import rows_of
+from preprocessing.validation.validate import rows_of
 from tests.training.making import GRADE, LEVELS, MARK, SCHEMA, make_frame, typed
 from training.render import render_training, summary
 from training.train import NotTrainable, Training, train

@@ -1,0 +1,1 @@
+"""Predicting with no framework in between: the routes that most requests take."""

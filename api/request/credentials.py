@@ -1,0 +1,98 @@
+"""Recognises whoever asks by the key or token in a request's headers, in memory.
+
+What a principal may do is `access.roles`'; how often it may ask, `api.request.rate_limits`'.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+
+from access.directory import Directory, KnownUser
+from access.keys import PREFIX, digest_of
+from access.roles import ANONYMOUS, Principal, Unauthenticated
+from api.request.head import Head
+from api.request.tokens import Claims, Tokens
+
+REMEMBERED = 10_000  # tokens that were verified, each about 200 bytes
+HASHED_AT_ONCE = 2  # passwords of people who sign in: each takes a core and 19 MiB
+KEY_PREFIX = PREFIX.encode()
+CARRIERS = frozenset({b"authorization", b"x-api-key"})
+
+
+class Credentials:
+    """Recognises keys by the directory, and tokens by their signature and the directory.
+
+    hashing: to be held while a password is checked.
+    """
+
+    def __init__(self, directory: Directory, tokens: Tokens, *, clock: Callable[[], float] = time.time) -> None:
+        self.directory = directory
+        self.tokens = tokens
+        self.hashing = asyncio.Semaphore(HASHED_AT_ONCE)
+        self._clock = clock
+        self._verified: dict[bytes, Claims] = {}  # by the token's SHA-256: a token in memory is a token to steal
+
+    def principal(self, head: Head) -> Principal:
+        """Whoever sent these headers; ANONYMOUS where they name nobody. Raises Unauthenticated, Stale."""
+        given = credential(head)
+        if given is None:
+            return ANONYMOUS
+        return self._of_key(given) if given.startswith(KEY_PREFIX) else self._of_token(given)
+
+    def _of_key(self, text: bytes) -> Principal:
+        known = self.directory.key(digest_of(text))
+        if known is None:
+            raise Unauthenticated("there is no such key")
+        if known.revoked:
+            raise Unauthenticated("this key was revoked", known.principal.name)
+        if known.until <= self._clock():
+            raise Unauthenticated("this key has expired", known.principal.name)
+        return known.principal
+
+    def _of_token(self, text: bytes) -> Principal:
+        digest = hashlib.sha256(text).digest()
+        claims = self._verified.get(digest)
+        if claims is None:
+            claims = self.tokens.read(text)
+            self._remember(digest, claims)
+        elif claims.until <= self._clock():
+            self._verified.pop(digest, None)
+            raise Unauthenticated("this token has expired: sign in again")
+        return self._present(claims).principal
+
+    def _present(self, claims: Claims) -> KnownUser:
+        """The user of a token, as of now: a record that changed since has another revision."""
+        known = self.directory.user(claims.user)
+        if known is None:
+            raise Unauthenticated("this token is of no user that there is")
+        if known.user.disabled is not None:
+            raise Unauthenticated("this user is disabled", known.principal.name)
+        if known.user.revision != claims.revision:
+            raise Unauthenticated("this user has changed since the token was made: sign in again", known.principal.name)
+        return known
+
+    def _remember(self, digest: bytes, claims: Claims) -> None:
+        if len(self._verified) >= REMEMBERED:
+            self._verified.pop(next(iter(self._verified)), None)
+        self._verified[digest] = claims
+
+
+def credential(head: Head) -> bytes | None:
+    """The key or token in a request's headers; None where there is none. Raises Unauthenticated where it is unclear
+    which one is meant. It is taken from nowhere else: an address is kept by every log on its way."""
+    authorization, key = head.given.get(b"authorization"), head.given.get(b"x-api-key")
+    if authorization is None and key is None:
+        return None
+    if not head.again.isdisjoint(CARRIERS) or (authorization is not None and key is not None):
+        raise Unauthenticated("send one key or token, once")
+    if key is not None:
+        key = key.strip()
+        if not key.startswith(KEY_PREFIX):
+            raise Unauthenticated("the header X-API-Key holds no key of ours")
+        return key
+    scheme, _, given = (authorization or b"").partition(b" ")
+    given = given.strip()
+    if scheme.lower() != b"bearer" or not given:
+        raise Unauthenticated("the header Authorization must be: Bearer, a blank, a key or token")
+    return given

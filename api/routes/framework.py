@@ -1,0 +1,121 @@
+"""The framework behind the door: every route but the hot ones, their refusals, and the API's page.
+
+A worker makes it when it is first asked for something that needs it: loading it takes longer than all else at start,
+and most workers of a busy service do nothing but predict. It computes nothing.
+"""
+
+import gc
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import ERROR, NOT_ALLOWED, answer_error, name_of, refuse
+from api.routes import access, batches, domains, drift, health, models, outcomes, predictions, retraining, trials
+from api.routes.docs_page import router as pages
+from api.routes.openapi import describe
+from preprocessing.validation.rules import BadData, Problem
+
+if TYPE_CHECKING:
+    from api.app import Service
+
+ROUTERS = (health, access, domains, models, trials, predictions, batches, outcomes, drift, retraining)
+
+
+def create_framework(service: "Service") -> FastAPI:
+    """The routes of a service; `service` is found by them in the application's state."""
+    app = FastAPI(title="Gradewatch", version=version("gradewatch"), docs_url=None, redoc_url=None)
+    app.state.service = service
+    for module in ROUTERS:
+        app.include_router(module.router)
+    app.include_router(pages)
+    app.add_middleware(Refusals)  # within the framework too, which else answers in words of its own
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_parameters)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # as FastAPI's manual says
+    gc.freeze()  # it stays: no later collection needs to look through it
+    return app
+
+
+class Refusals:
+    """Answers every exception of the application inside it that has not begun to answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:  # whatever it is, the caller gets an answer
+            if begun or scope["type"] != "http":
+                raise
+            await refuse(error, scope, receive, send)
+
+
+TIME = "must be a date and time: 2026-02-01T08:00:00Z"
+WORDS = {
+    "missing": "is needed: add it to the address",
+    "value_error": "{error}",  # a rule of ours, in its own words
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "int_from_float": "must be a whole number",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "bool_parsing": "must be true or false",
+    "literal_error": "must be {expected}",
+    "datetime_parsing": TIME,
+    "datetime_from_date_parsing": TIME,
+    "timezone_aware": TIME,
+}
+"""What is asked of a parameter, by the kind of fault that the framework finds."""
+NOT_UNDERSTOOD = "is not understood here; /docs says what it may be"
+
+
+class BadParameter(BadData):
+    """What is wrong with an address or its question mark's part."""
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    request.scope[ERROR] = name_of(error)
+    answer = answer_error(error)
+    if answer.status_code == NOT_ALLOWED:  # the framework names the methods of one route of that address, not of all
+        answer.headers["allow"] = ", ".join(_methods_at(request.url.path))
+    return answer
+
+
+async def _refuse_parameters(request: Request, error: Exception) -> Response:
+    bad = BadParameter(tuple(_parameter_problems(error)))
+    request.scope[ERROR] = name_of(bad)
+    return answer_error(bad)
+
+
+def _parameter_problems(error: Exception) -> Iterator[Problem]:
+    """Values are not repeated."""
+    for fault in error.errors() if isinstance(error, RequestValidationError) else ():
+        place, *names = (str(part) for part in fault["loc"])
+        rule = WORDS.get(fault["type"], NOT_UNDERSTOOD).format_map(fault.get("ctx", {}))
+        yield Problem(file=place, row=None, column=".".join(names) or None, value=None, rule=rule)
+
+
+def _methods_at(path: str) -> list[str]:
+    """What the routes take at an address: those of the first path that fits it."""
+    first = next((one.path for one in _routes() if one.path_regex.match(path)), None)
+    return [method for one in _routes() if one.path == first for method in sorted(one.methods or ())]
+
+
+def _routes() -> Iterator[APIRoute]:
+    for module in ROUTERS:
+        yield from (route for route in module.router.routes if isinstance(route, APIRoute))

@@ -1,0 +1,193 @@
+"""The API's page: what FastAPI says of its routes, with every domain's own addresses, fields, ranges and examples.
+
+It is made from the same types that read requests, so that it cannot say something else.
+"""
+
+import copy
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.errors import ProblemDocument
+from api.fast.predict import SEED_ROUTES
+from api.needs import SCHEME
+from api.schemas import SHOWN
+from api.state import Running
+from preprocessing.schema import DomainSchema, Target
+from preprocessing.validation.row_type import example_row, row_type, type_name
+
+REF = "#/components/schemas/"
+WAYS_IN: dict[str, Any] = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "gradewatch keys create"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an API key, or a token of POST /api/v1/token"},
+    "login": {"type": "oauth2", "flows": {"password": {"tokenUrl": "/api/v1/token", "scopes": {}}}},
+}
+Document = dict[str, Any]
+
+
+def answers(kind: type, status: int = 200, words: str = "done") -> dict[int | str, Document]:
+    """A route's `responses`: a record of `kind` on success."""
+    return {status: {"description": words, "content": json_of(kind.__name__)}}
+
+
+def takes(kind: type) -> Document:
+    """A route's `openapi_extra` for a body read as a record of `kind`."""
+    required = any(field.required for field in msgspec.structs.fields(kind))
+    return {"requestBody": {"required": required, "content": json_of(kind.__name__)}}
+
+
+def takes_file(*, reference: bool = False, json: bool = False) -> Document:
+    """A route's `openapi_extra` for an uploaded file, as a form or as the body itself."""
+    file = {"type": "string", "format": "binary", "description": "CSV, Excel, Parquet or JSON"}
+    properties = {"file": file} | ({"reference": file} if reference else {})
+    form = {"type": "object", "properties": properties, "required": ["file"]}
+    content: Document = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": file}}
+    if json:
+        content["application/json"] = {"schema": {"type": "array", "items": {"type": "object"}, "minItems": 1}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def json_of(name: str) -> Document:
+    """The content of a body: the component `name` as JSON."""
+    return {"application/json": {"schema": {"$ref": REF + name}}}
+
+
+def describe(app: FastAPI) -> Document:
+    """The OpenAPI document, made once per process."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        running: Running | None = getattr(app.state.service, "running", None)
+        schemas = list(running.home.schemas.values()) if running else []
+        app.openapi_schema = _complete(document, schemas, signing_in=running is None or running.credentials is not None)
+    return app.openapi_schema
+
+
+def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bool) -> Document:
+    rows = [row_type(schema) for schema in schemas]
+    _, components = msgspec.json.schema_components([*SHOWN, ProblemDocument, *rows], ref_template=REF + "{name}")
+    components = {name: _json_ready(component) for name, component in components.items()}
+    for schema in schemas:
+        components |= _domain_components(schema)
+        components[type_name(schema.name, "Row")]["examples"] = [example_row(schema)]
+    document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    document["components"]["securitySchemes"] = WAYS_IN if signing_in else {}
+    paths: Document = {}
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            _secures(operation, signing_in)
+            _refuses(operation)
+        if "{domain}" in path and schemas:
+            paths |= {path.replace("{domain}", s.name): _of_domain(path, item, s) for s in schemas}
+        else:
+            paths[path] = item
+    paths |= {seed: _seed_item(paths[to], seed, to) for seed, to in SEED_ROUTES.items() if to in paths}
+    document["paths"] = paths
+    return document
+
+
+def _json_ready(component: Any) -> Any:
+    """Tuples as lists, so that the document is what its JSON is."""
+    return msgspec.json.decode(msgspec.json.encode(component))
+
+
+def _secures(operation: Document, signing_in: bool) -> None:
+    """How to show who asks, in place of the permission that the route needs, which `x-permission` names."""
+    needed = [permission for entry in operation.pop("security", []) for permission in entry.get(SCHEME, [])]
+    if not signing_in:
+        return
+    words = {"401": "who asks is not known", "429": "too many requests; try again after Retry-After"}
+    operation["responses"] |= {code: _refusal(text) for code, text in words.items()}
+    if needed:
+        operation["security"] = [{"key": []}, {"bearer": []}, {"login": []}]
+        operation["x-permission"] = needed[0]
+
+
+def _refuses(operation: Document) -> None:
+    """Every operation's refusals: one form for all."""
+    words = {"400": "the request cannot be read",
+             "403": "not from here, or not with this role, domain or group",
+             "404": "there is no such thing", "408": "the body did not come in time", "409": "not in this state",
+             "413": "larger than allowed; the answer names the limit",
+             "415": "a body in a form that is not read here", "422": "bad data: every problem at once",
+             "431": "too many headers, or one that is too long",
+             "503": "not logged, so not answered, or not in time; try again after Retry-After"}  # fmt: skip
+    operation["responses"] |= {code: _refusal(text) for code, text in words.items()}
+
+
+def _refusal(words: str) -> Document:
+    content = {"application/problem+json": {"schema": {"$ref": REF + "ProblemDocument"}}}
+    return {"description": words, "content": content}
+
+
+def _of_domain(path: str, item: Document, schema: DomainSchema) -> Document:
+    """A path's item as it is for one domain: its name in the address, its own types in body and answer."""
+    own = copy.deepcopy(item)
+    for operation in own.values():
+        operation["parameters"] = [p for p in operation.get("parameters", []) if p["name"] != "domain"]
+        operation["operationId"] = f"{operation['operationId']}_{schema.name}"
+        operation["tags"] = [schema.name]
+        for parameter in operation["parameters"]:
+            _narrow(parameter, schema)
+    if path.endswith("/predict"):
+        _describe_predict(own["post"], schema, "Row", "Prediction")
+    elif path.endswith("/predict/batch"):
+        _describe_predict(own["post"], schema, "Rows", "Predictions")
+    return own
+
+
+def _narrow(parameter: Document, schema: DomainSchema) -> None:
+    """A parameter that names a moment or a target can only be one of the domain's."""
+    choices = {"moment": list(schema.moments), "target": list(schema.target_by_name)}.get(parameter["name"])
+    if choices and parameter.get("in") == "query":
+        parameter["schema"] = {"type": "string", "enum": choices}
+
+
+def _describe_predict(operation: Document, schema: DomainSchema, body: str, answer: str) -> None:
+    content = json_of(type_name(schema.name, body))
+    known = operation.get("requestBody", {}).get("content", {})
+    operation["requestBody"] = {"required": True, "content": content | known}
+    operation["responses"]["200"]["content"] = json_of(type_name(schema.name, answer))
+    operation["description"] = schema.description
+
+
+def _seed_item(item: Document, seed: str, canonical: str) -> Document:
+    own = copy.deepcopy(item)
+    for operation in own.values():
+        operation["operationId"] += seed.replace("/", "_")
+        operation["description"] = f"The same as {canonical}, under the address that earlier callers know."
+    return own
+
+
+def _domain_components(schema: DomainSchema) -> Document:
+    """The types of one domain's answers, and of its batch requests."""
+    row, one = type_name(schema.name, "Row"), type_name(schema.name, "Prediction")
+    rows: Document = {"type": "array", "items": {"$ref": REF + row}, "minItems": 1}
+    students = {"type": "object", "properties": {"students": rows}, "required": ["students"]}
+    said = {"type": "array", "items": {"$ref": REF + one}}
+    return {
+        type_name(schema.name, "Rows"): {"anyOf": [rows, students | {"additionalProperties": False}]},
+        one: {"allOf": [{"$ref": REF + "Said"}, {"properties": {"answers": _answers(schema)}}]},
+        type_name(schema.name, "Predictions"): {
+            "allOf": [{"$ref": REF + "SaidMany"}, {"properties": {"predictions": said}}]
+        },
+    }
+
+
+def _answers(schema: DomainSchema) -> Document:
+    kinds = [
+        {"allOf": [{"$ref": REF + "Answer"}, {"properties": {"target": {"const": t.name}, "value": _value(t)}}]}
+        for t in schema.targets
+    ]
+    return {"type": "array", "items": kinds[0] if len(kinds) == 1 else {"anyOf": kinds}}
+
+
+def _value(target: Target) -> Document:
+    """What an answer about a target may be; null where the row lacks too much."""
+    if target.kind == "ordered_class":
+        return {"type": ["string", "null"], "enum": [*target.levels, None], "description": target.description}
+    ends = {"minimum": target.minimum, "maximum": target.maximum}
+    known = {name: end for name, end in ends.items() if end is not None}
+    unit = {"unit": target.unit} if target.unit else {}
+    return {"type": ["number", "null"], "description": target.description} | known | unit

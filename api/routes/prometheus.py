@@ -1,0 +1,132 @@
+"""What a worker counted and what state it is in, in the formats that Prometheus and OpenMetrics scrapers read.
+
+Counting is done elsewhere (`api.observe.metrics`); the library for the formats is loaded when somebody asks for the
+first time.
+"""
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from api.observe.metrics import BOUNDS, Histogram, Metrics
+from api.state import Running
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+Row = tuple[tuple[str, ...], float]
+"""(labels' values, value)."""
+
+
+def expose(metrics: Metrics, running: Running, *, at_work: int, accept: str) -> tuple[bytes, str]:
+    """All metrics as bytes, and their media type. accept: what the scraper says it can read."""
+    from prometheus_client.exposition import choose_encoder
+    from prometheus_client.registry import Collector, CollectorRegistry
+
+    class Everything(Collector):
+        def collect(self) -> Iterator["Metric"]:
+            yield from _requests(metrics, at_work)
+            yield from _predicting(metrics, running)
+            yield from _cache(running)
+            yield from _champions(running)
+            yield from _process()
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Everything())
+    encode, media_type = choose_encoder(accept)
+    return encode(registry), media_type
+
+
+def _requests(metrics: Metrics, at_work: int) -> Iterator["Metric"]:
+    answered = [((route, method, str(status)), float(n)) for (route, method, status), n in metrics.requests.items()]
+    yield counter("requests", "Answered requests.", ("route", "method", "status"), answered)
+    yield histogram("request_seconds", "From request to answer.", "route", metrics.seconds)
+    refused = [((reason, str(status)), float(n)) for (reason, status), n in metrics.refused.items()]
+    yield counter("refused", "Requests refused or failed, by the answer's title.", ("reason", "status"), refused)
+    yield gauge("requests_at_work", "Requests that are being answered right now.", (), [((), at_work)])
+
+
+def _predicting(metrics: Metrics, running: Running) -> Iterator["Metric"]:
+    yield histogram("stage_seconds", "Parts of predicting.", "stage", metrics.stages)
+    predictions = [(names, float(n)) for names, n in metrics.predictions.items()]
+    yield counter("predictions", "Predictions that were logged and answered.", ("domain", "moment"), predictions)
+    log = running.log.state
+    yield gauge("log_waiting", "Predictions that wait for the database.", (), [((), log.waiting)])
+    yield gauge("log_capacity", "Predictions that may wait for the database.", (), [((), log.capacity)])
+    yield counter("log_commits", "Commits of the prediction log.", (), [((), log.commits)])
+    yield counter("log_logged", "Predictions that the database has kept.", (), [((), log.logged)])
+    yield counter(
+        "log_failed", "Predictions that the database did not keep; none was answered.", (), [((), log.failed)]
+    )
+
+
+def _cache(running: Running) -> Iterator["Metric"]:
+    state = running.cache.state
+    backend = ("backend",)
+    for name, words, count in (
+        ("hits", "Rows whose answer was known.", state.hits),
+        ("misses", "Rows that were scored.", state.misses),
+        ("evicted", "Answers that made room for others.", state.evicted),
+    ):
+        yield counter(f"cache_{name}", words, backend, [((state.backend,), count)])
+    if state.entries is not None:
+        yield gauge("cache_entries", "Answers that are kept.", backend, [((state.backend,), state.entries)])
+    if running.shared is not None:
+        shared = running.shared.state
+        yield counter("shared_errors", "Questions that the shared memory failed to answer.", (), [((), shared.errors)])
+        yield gauge(
+            "shared_paused", "1 while the shared memory is not asked, after a failure.", (), [((), shared.paused)]
+        )
+
+
+def _champions(running: Running) -> Iterator["Metric"]:
+    champions = running.home.champions
+    names = ("domain", "target", "moment")
+    serving = [((k.domain, k.target, k.moment), one.generation) for k, one in sorted(champions.all().items())]
+    yield gauge("champion_generation", "The registry's number of the champion that serves.", names, serving)
+    broken = [((k.domain, k.target, k.moment), number) for k, number in sorted(champions.broken.items())]
+    yield gauge("champion_broken", "Champions that could not be loaded; the one before serves.", names, broken)
+
+
+def _process() -> Iterator["Metric"]:
+    from prometheus_client.process_collector import ProcessCollector
+
+    known = ("version", "python", "process")
+    values = (version("gradewatch"), platform.python_version(), str(os.getpid()))
+    yield gauge("build_info", "Which program answers, in which process.", known, [(values, 1)])
+    yield from ProcessCollector(registry=None).collect()
+
+
+def counter(name: str, words: str, labels: tuple[str, ...], rows: Iterable[Row]) -> "Metric":
+    """A metric that only grows."""
+    from prometheus_client.metrics_core import CounterMetricFamily
+
+    family = CounterMetricFamily(f"gradewatch_{name}", words, labels=labels)
+    for values, value in rows:
+        family.add_metric(values, value)
+    return family
+
+
+def gauge(name: str, words: str, labels: tuple[str, ...], rows: Iterable[Row]) -> "Metric":
+    """A metric that goes up and down."""
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(f"gradewatch_{name}", words, labels=labels)
+    for values, value in rows:
+        family.add_metric(values, value)
+    return family
+
+
+def histogram(name: str, words: str, label: str, rows: Mapping[str, Histogram]) -> "Metric":
+    """Durations in seconds."""
+    from prometheus_client.metrics_core import HistogramMetricFamily
+    from prometheus_client.utils import floatToGoString
+
+    family = HistogramMetricFamily(f"gradewatch_{name}", words, labels=(label,))
+    bounds = [*map(floatToGoString, BOUNDS), "+Inf"]
+    for value, times in rows.items():
+        family.add_metric((value,), list(zip(bounds, accumulate(times.counts), strict=True)), times.sum)
+    return family

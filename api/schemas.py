@@ -1,0 +1,319 @@
+"""What the service says: the records of its answers, encoded by msgspec and shown on the API's page as they are.
+
+Records of the store are given as they are where nothing has to be left out or added.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from starlette.responses import Response
+
+from database.records import (
+    Access,
+    Answer,
+    Batch,
+    DecisionRecord,
+    DriftRecord,
+    Event,
+    ModelVersion,
+    Outcome,
+    Prediction,
+    Succession,
+)
+from model.cache import CacheState
+from model.trial import Mode, Trial
+from monitoring.performance import DomainPerformance
+from monitoring.trial_report import TrialReport
+from preprocessing.validation.rules import Problem
+
+EXAMPLES_WARNING = (
+    "this model learned from generated examples, which stand for no student; train it on your own records before "
+    "you act on its answers"
+)
+
+FACTORS_NOTE = "factors say what moved this model's answer, not what causes a result"
+
+encoder = msgspec.json.Encoder()
+
+
+def respond(record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """`record` as a JSON answer."""
+    return Response(encoder.encode(record), status, headers, media_type="application/json")
+
+
+class Remarks(NamedTuple):
+    """What goes with answers. naive_rules: by the version of the model that answered, which rule's answer stands under
+    `naive`; for all of many rows it is said once."""
+
+    warning: str | None = None
+    naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+NOTHING_MORE = Remarks()
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One logged prediction as its asker sees it.
+
+    id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given.
+    naive_rules: of each model that answered, which rule's answer stands under `naive`. note: how factors are to be
+    read, where they were asked for, and which columns of a file were not.
+    """
+
+    id: str
+    domain: str
+    moment: str
+    at: datetime
+    answers: tuple[Answer, ...]
+    student: str | None = None
+    warning: str | None = None
+    naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+    note: str | None = None
+
+
+class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
+    """Logged predictions, in the order of the rows."""
+
+    count: int
+    predictions: Sequence[Said]
+    warning: str | None = None
+    naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+    note: str | None = None
+
+
+def say(prediction: Prediction, remarks: Remarks = NOTHING_MORE, note: str | None = None) -> Said:
+    """A prediction as its asker sees it."""
+    return Said(
+        id=prediction.id,
+        domain=prediction.domain,
+        moment=prediction.moment,
+        at=prediction.at,
+        answers=prediction.answers,
+        student=prediction.student,
+        warning=remarks.warning,
+        naive_rules=remarks.naive_rules,
+        note=note,
+    )
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """That the process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed-in user's access token, to be sent as Authorization: Bearer. expires_in: seconds."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (a kind, no secret)
+    expires_in: int
+
+
+class Accesses(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries of the record of access, newest first."""
+
+    accesses: Sequence[Access]
+
+
+class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+    """How many entries the cache had before it was emptied."""
+
+    cleared: int
+
+
+class ChampionState(msgspec.Struct, frozen=True, kw_only=True):
+    """A champion that this worker has in memory. from_examples: it learned from generated examples."""
+
+    domain: str
+    target: str
+    moment: str
+    version: str
+    generation: int
+    from_examples: bool
+
+
+class BrokenChampion(msgspec.Struct, frozen=True, kw_only=True):
+    """A champion that could not be loaded; the one before it serves on, where there was one."""
+
+    domain: str
+    target: str
+    moment: str
+    generation: int
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this worker can answer. store: "ok", or what is wrong. reasons: why it is not ready."""
+
+    ready: bool
+    store: str
+    reasons: tuple[str, ...]
+    champions: tuple[ChampionState, ...]
+    broken: tuple[BrokenChampion, ...]
+
+
+class DomainSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain in a list. champions: "target@moment" of those that are loaded."""
+
+    name: str
+    title: str
+    description: str
+    moments: tuple[str, ...]
+    targets: tuple[str, ...]
+    champions: tuple[str, ...]
+
+
+class Domains(msgspec.Struct, frozen=True, kw_only=True):
+    """The domains that are served."""
+
+    domains: Sequence[DomainSummary]
+
+
+class FoundPredictions(msgspec.Struct, frozen=True, kw_only=True):
+    """Logged predictions, newest first."""
+
+    predictions: Sequence[Prediction]
+
+
+class Find(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A search by a raw student key, which belongs in a body and never in an address."""
+
+    student: str | int
+    limit: int = 100
+
+
+class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an uploaded file. new: False when the same content was there already; nothing changed then.
+
+    skipped: bad rows that were left out on request, with the first of their problems. ignored_columns: columns of the
+    file that were not read: those that the domain does not know, and outcomes in an unlabelled file.
+    """
+
+    batch: Batch
+    new: bool
+    skipped: int = 0
+    problems: Sequence[Problem] = ()
+    ignored_columns: tuple[str, ...] = ()
+
+
+class Batches(msgspec.Struct, frozen=True, kw_only=True):
+    """Uploaded batches, newest first."""
+
+    batches: Sequence[Batch]
+
+
+class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of uploaded outcomes, one per row and target. known: said the same before."""
+
+    outcomes: int
+    new: int
+    corrected: int
+    known: int
+
+
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """The registry: versions newest first, and who is champion."""
+
+    models: Sequence[ModelVersion]
+    champions: Sequence[Succession]
+
+
+class Trials(msgspec.Struct, frozen=True, kw_only=True):
+    """Challengers tried next to champions, newest first."""
+
+    trials: Sequence[Trial]
+
+
+class StartTrial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Try `version` (or its beginning) next to its champion. share: of the students that it answers in a split."""
+
+    version: str
+    mode: Mode
+    share: float = 0.5
+    reason: str = "started over the API"
+
+
+class Successions(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes of champion, oldest first."""
+
+    successions: Sequence[Succession]
+
+
+class Activate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make `version` (or its beginning) champion; all_targets: with every model of the same training run."""
+
+    domain: str
+    version: str
+    all_targets: bool = False
+    reason: str = "activated over the API"
+
+
+class Rollback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bring back the champions before the present ones, of one target and moment or of all."""
+
+    domain: str
+    target: str | None = None
+    moment: str | None = None
+    reason: str = "rolled back over the API"
+
+
+class DriftReports(msgspec.Struct, frozen=True, kw_only=True):
+    """Stored drift reports, newest first."""
+
+    reports: Sequence[DriftRecord]
+
+
+class JudgeWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A report on stored rows: of whole days, UTC, from `since` to before `until` (tomorrow if not given).
+
+    source: predictions, or batches of a kind. moment: by default the one with the most rows. against: the champion's
+    data, the same weeks of earlier periods ("past"), or these where there are enough ("auto"). exact: read the rows
+    again instead of stored profiles. by: also by this column, each of its values against the same value before.
+    """
+
+    since: date
+    until: date | None = None
+    source: Literal["predictions", "labeled", "unlabeled"] = "predictions"
+    moment: str | None = None
+    against: Literal["auto", "champion", "past"] = "auto"
+    exact: bool = False
+    by: str | None = None
+
+
+class Retrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to retrain: one target or moment, or all. dry_run: decide and say so in the run's words, change nothing."""
+
+    target: str | None = None
+    moment: str | None = None
+    dry_run: bool = False
+
+
+class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of `gradewatch retrain` that this service started. words: the end of what it printed."""
+
+    id: str
+    domain: str
+    state: Literal["running", "finished", "failed", "busy", "stopped"]
+    started: datetime
+    finished: datetime | None = None
+    exit_code: int | None = None
+    words: str = ""
+    decisions: Sequence[DecisionRecord] = ()
+
+
+class Retrainings(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest retraining runs and decisions of a domain."""
+
+    runs: Sequence[RetrainingRun]
+    decisions: Sequence[DecisionRecord]
+
+
+SHOWN: tuple[type, ...] = (
+    Said, SaidMany, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions, Prediction, Find,
+    StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
+    Trials, Trial, TrialReport, StartTrial,
+    DriftRecord, JudgeWindow, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem, Token, Accesses, Access,
+)  # fmt: skip
+"""The records that the API's page describes."""

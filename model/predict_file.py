@@ -1,0 +1,52 @@
+"""Logged predictions for the rows of a file that fits in memory. Longer ones are `model.score_file`'s, answers
+`model.service`'s.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from database.records import Prediction
+from model.service import PredictionService
+from preprocessing.reading.files import read_table
+from preprocessing.validation.validate import rows_of
+
+CHUNK = 10_000
+
+
+class AnsweredFile(NamedTuple):
+    """Predictions in file order, each with its row's number as the user counts (a file's header is row 1)."""
+
+    rows: list[int]
+    predictions: list[Prediction]
+
+
+def predict_file(  # noqa: PLR0913 - each is an option of a command or a field of a page
+    service: PredictionService,
+    domain: str,
+    source: Path | bytes,
+    *,
+    secret: bytes,
+    name: str = "",
+    moment: str | None = None,
+    origin: str = "cli",
+    actor: str | None = None,
+    explain: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> AnsweredFile:
+    """One logged prediction per row of a file; explain: with at most so many factors per answer.
+
+    Raises UnreadableFile, BadData, NoChampion.
+    """
+    from preprocessing.validation.validate import validate_table
+
+    schema = service.schema(domain)
+    raw = read_table(source, name=name)
+    validated = validate_table(raw, schema, secret=secret, moment=moment, with_targets="ignored").require_clean()
+    rows = rows_of(validated.frame, schema)
+    predictions: list[Prediction] = []
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        predictions += service.answer(schema, part, source=origin, actor=actor, explain=explain)
+        progress(f"{len(predictions)} of {len(rows)} rows")
+    return AnsweredFile([row.row for row in rows], predictions)

@@ -1,0 +1,87 @@
+"""The open parts of one installation: domains, store, bundles, champions and the road to an answer.
+
+Entry points open it once and pass it down. It reads no environment and decides nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from database.records import Event, new_id, now
+from database.store import Durability, Journal, RecordStore, open_store
+from model.artifacts import ArtifactFolder
+from model.registry import Champions
+from model.service import PredictionService
+from preprocessing.schema import DomainSchema, load_domains
+from preprocessing.validation.pii import pseudonym
+
+SECRET_EVENT = "pseudonym_secret"  # noqa: S105 - the name of an event
+
+
+class UnusableHome(ValueError):
+    """The settings describe no installation that could be opened; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """What an installation consists of. secret: key of the student pseudonyms."""
+
+    schemas: Mapping[str, DomainSchema]
+    store: RecordStore
+    artifacts: ArtifactFolder
+    secret: bytes
+
+    @cached_property
+    def champions(self) -> Champions:
+        """Loaded champions, fresh as of the first use; `refresh` brings them up to date."""
+        champions = Champions(self.store, self.artifacts)
+        champions.refresh()
+        return champions
+
+    @cached_property
+    def service(self) -> PredictionService:
+        return PredictionService(self.schemas, self.champions, self.store, secret=self.secret)
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def open_home(
+    *,
+    database_url: str,
+    artifacts_dir: Path,
+    domains_dir: Path | None,
+    secret: bytes,
+    pool_size: int = 10,
+    durability: Durability = "normal",
+) -> Home:
+    """Open everything.
+
+    Raises SchemaError for a domain file, StoreUnavailable for the database, UnusableHome for an address that leads to
+    none, a driver that is not installed, or a secret that is not the one this database was begun with.
+    """
+    schemas = load_domains(domains_dir)
+    try:
+        store = open_store(database_url, pool_size=pool_size, durability=durability)
+    except (ValueError, ImportError) as error:
+        raise UnusableHome(f"the database cannot be opened: {error}") from error
+    try:
+        require_secret(store, secret)
+    except BaseException:
+        store.close()
+        raise
+    return Home(schemas=schemas, store=store, artifacts=ArtifactFolder(artifacts_dir), secret=secret)
+
+
+def require_secret(store: Journal, secret: bytes) -> None:
+    """Raises UnusableHome where `store` holds pseudonyms made with another secret: one student would become two."""
+    check = pseudonym("is this the secret?", secret)
+    begun = store.events(kind=SECRET_EVENT, limit=1)
+    if not begun:
+        store.add_event(Event(id=new_id(), kind=SECRET_EVENT, at=now(), details={"check": check}))
+    elif begun[0].details["check"] != check:
+        raise UnusableHome(
+            "this database was begun with another pseudonym secret: its students would not be recognised. Set "
+            "GRADEWATCH_PSEUDONYM_SECRET to the first one (it may lie in the first data folder as pseudonym.secret)"
+        )

@@ -1,0 +1,410 @@
+"""Drift of a file, a frame or a window of days against what came before it; reports are stored.
+
+What drift is, is decided in `drift.report`; here the two samples are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import polars as pl
+
+from database.records import BatchKind, BatchRow, DriftRecord, LabeledRecord, Prediction, new_id, now, record_id
+from drift.column import ProfileError, same
+from drift.effective_size import Worths, worth_of
+from drift.impact import ErrorChange
+from drift.profile import PREDICTION, Profile, build_profile
+from drift.report import (
+    DriftPolicy,
+    DriftReport,
+    Findings,
+    NotComparable,
+    conclude,
+    gather_all,
+    refuse_same,
+    require_schema,
+)
+from drift.segments import gather_segments, segment_column
+from model.artifacts import CorruptArtifact, MissingArtifact
+from model.bundle import BrokenBundle
+from model.predictor import Predictor
+from model.registry import NoChampion, Serving, load_bundle
+from model.workspace import Home
+from monitoring.drift_window import Weighed, Window, weigh_window
+from monitoring.error_timeline import find_error_changes
+from monitoring.model_findings import (
+    complete_inputs,
+    expect_of,
+    findings_of,
+    said_of,
+    tell_apart,
+    with_answers,
+    worths_of,
+)
+from monitoring.profile_archive import Part, midnight
+from preprocessing.reading.files import read_table
+from preprocessing.schema import DomainSchema
+from preprocessing.validation.validate import frame_of, rows_of, validate_table
+
+ROWS_A_SIDE = 20_000  # of a window and its past, read for what only rows tell; more would only cost time
+MEMORY = timedelta(days=400)  # before a window's end, in which changes of the error are looked for
+HOUR = timedelta(hours=1)
+
+
+class Watched(NamedTuple):
+    """A report as it was made, the two profiles it compares, and the record that was stored of it."""
+
+    report: DriftReport
+    reference: Profile
+    current: Profile
+    record: DriftRecord
+
+
+def watch_file(
+    home: Home,
+    domain: str,
+    current: Path | bytes,
+    reference: Path | bytes | None = None,
+    *,
+    name: str = "",
+    policy: DriftPolicy | None = None,
+    by: str | None = None,
+) -> Watched:
+    """The stored report of a file against `reference` (the champion's data if None).
+
+    by: a column whose values are reported on as segments, each against its own rows in the reference file, or else in
+    the labelled records or logged predictions. Raises UnreadableFile, BadData, NoChampion, SameSample, NotComparable,
+    ProfileError.
+    """
+    schema = home.service.schema(domain)
+    frame = read_frame(home, schema, current, name)
+    if reference is None:
+        return watch_frame(home, schema, frame, policy=policy, by=by)
+    return _watch_frames(home, schema, read_frame(home, schema, reference, ""), frame, policy, by)
+
+
+def _watch_frames(
+    home: Home,
+    schema: DomainSchema,
+    earlier: pl.DataFrame,
+    frame: pl.DataFrame,
+    policy: DriftPolicy | None,
+    by: str | None,
+) -> Watched:
+    """The stored report of one typed frame against another, priced and answered by the champion where there is one."""
+    predictor = _champion_of(home, schema, frame)
+    if predictor:
+        earlier, frame = (with_answers(predictor, schema, one) for one in (earlier, frame))
+    before, after = (_profile(one, schema) for one in (earlier, frame))
+    worth = worth_of(earlier, before.columns), worth_of(frame, after.columns)
+    pair = gather_all(before, after, worth)
+    findings = Findings(separation=tell_apart(earlier, frame, schema))
+    if predictor:
+        complete, known = (complete_inputs(predictor, schema, one) for one in (frame, earlier))
+        old, new = said_of(predictor, known, schema), said_of(predictor, complete, schema)
+        said = {predictor.manifest.target.name: (old, new)} if old and new else {}
+        findings = findings._replace(expected=expect_of(predictor, complete, schema), said=said)
+    if by:
+        findings = findings._replace(segments=gather_segments(earlier, frame, schema, by))
+    importance = predictor.manifest.importance if predictor else None
+    report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
+    return keep_report(home, report, before, after)
+
+
+def _champion_of(home: Home, schema: DomainSchema, frame: pl.DataFrame) -> Predictor | None:
+    try:
+        predictor = widest_champion(home, schema, frame).predictor
+    except NoChampion:
+        return None
+    return predictor if predictor.manifest.schema == schema.fingerprint else None
+
+
+def _profile(frame: pl.DataFrame, schema: DomainSchema) -> Profile:
+    """The profile of a typed frame; an outcome or an answer that a row does not have is no missing value."""
+    profile = build_profile(frame, schema)
+    unknown = {*schema.target_by_name, *(PREDICTION + name for name in schema.target_by_name)}
+    columns = {n: replace(c, missing=0) if n in unknown else c for n, c in profile.columns.items()}
+    return replace(profile, columns=columns)
+
+
+def watch_frame(
+    home: Home, schema: DomainSchema, frame: pl.DataFrame, *, policy: DriftPolicy | None = None, by: str | None = None
+) -> Watched:
+    """The stored report of a typed frame against the data of the champion that sees most of its columns."""
+    predictor = widest_champion(home, schema, frame).predictor
+    _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
+    answered = with_answers(predictor, schema, frame)
+    before, after = population_of(home, predictor), profile_for(predictor, schema, answered)
+    require_schema(before, after.fingerprint, schema)
+    pair = gather_all(before, after, (worths_of(predictor.manifest), worth_of(answered, after.columns)))
+    findings = findings_of(home, predictor, schema, complete_inputs(predictor, schema, frame))
+    if by:
+        earlier = _earlier(home, schema, frame, by, predictor.manifest.moment)
+        findings = findings._replace(segments=gather_segments(earlier, frame, schema, by))
+    importance = predictor.manifest.importance
+    report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
+    return keep_report(home, report, before, after)
+
+
+def watch_window(
+    home: Home, domain: str, window: Window, *, policy: DriftPolicy | None = None, by: str | None = None
+) -> Watched:
+    """The stored report of a window of days: its columns from stored profiles, the rest from rows.
+
+    Rows tell whether samples are told apart, what error to expect, and how much rows of one student are worth. Of more
+    than 20,000 on a side, hours drawn by lot are read, and the report says so; with `by`, which reports on segments as
+    well, and for an exact window, all are. Raises NoChampion, SameSample, NotComparable, ProfileError.
+    """
+    schema = home.service.schema(domain)
+    weighed = weigh_window(home, schema, window)
+    require_schema(weighed.reference, weighed.current.fingerprint, schema)
+    gather_all(weighed.reference, weighed.current)  # refuses the reference itself before any row is read
+    limit = None if by or window.exact else ROWS_A_SIDE
+    now_rows = _rows_of(home, schema, window, weighed.parts, limit)
+    past = _rows_of(home, schema, window, weighed.past, limit) if weighed.past else None
+    findings = _findings_of_window(home, schema, weighed, now_rows.frame, past.frame if past else None)
+    findings = findings._replace(basis=weighed.basis, sampled=_sampled(now_rows, past))
+    if window.source == "predictions":
+        findings = findings._replace(changes=_error_changes(home, schema, window, weighed.moment))
+    if by:
+        before = midnight(window.since)
+        earlier = past.frame if past else _earlier(home, schema, now_rows.frame, by, weighed.moment, before)
+        findings = findings._replace(segments=gather_segments(earlier, now_rows.frame, schema, by))
+    pair = gather_all(weighed.reference, weighed.current, _worths(weighed, now_rows, past))
+    importance = weighed.standard.importance if weighed.standard else None
+    report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
+    return keep_report(home, report, weighed.reference, weighed.current)
+
+
+def _findings_of_window(
+    home: Home, schema: DomainSchema, weighed: Weighed, frame: pl.DataFrame, past: pl.DataFrame | None
+) -> Findings:
+    if weighed.standard:
+        return findings_of(home, weighed.standard.predictor, schema, frame, past)
+    return Findings() if past is None else Findings(separation=tell_apart(past, frame, schema))
+
+
+def _error_changes(home: Home, schema: DomainSchema, window: Window, moment: str) -> tuple[ErrorChange, ...]:
+    """When errors changed, in the 400 days up to the window's end; nothing where the library for it is absent."""
+    since, until = midnight(window.until - MEMORY), midnight(window.until)
+    return find_error_changes(home, schema, moment, since=since, until=until) or ()
+
+
+def _worths(weighed: Weighed, rows: _Rows, past: _Rows | None) -> tuple[Worths, Worths]:
+    """What rows of the reference and of the window are worth in independent rows."""
+    after = worth_of(rows.frame, [n for n in weighed.current.columns if n in rows.frame.columns], share=rows.share)
+    if past:
+        names = [name for name in weighed.reference.columns if name in past.frame.columns]
+        return worth_of(past.frame, names, share=past.share), after
+    return weighed.standard.worth if weighed.standard else {}, after
+
+
+def _sampled(rows: _Rows, past: _Rows | None) -> str:
+    """How many rows were read, where that is not all."""
+    told = [(one, words) for one, words in ((rows, "of now"), (past, "of the past")) if one and one.share < 1]
+    return " and ".join(f"{one.frame.height:,} of {one.total:,} rows {words}" for one, words in told)
+
+
+def population_of(home: Home, predictor: Predictor) -> Profile:
+    """All rows that were offered to the predictor's training, those that lack an input included: what a file is
+    compared with, whose rows may lack some too. (Logged predictions lack none: they were asked for at their moment.)"""
+    answered = Profile.from_bytes(predictor.profile)
+    try:
+        aside = load_bundle(home.artifacts, predictor.version).aside
+    except (MissingArtifact, CorruptArtifact, BrokenBundle):  # it still serves from memory
+        return answered
+    return answered + Profile.from_bytes(aside) if aside else answered
+
+
+def _refuse_its_own(reference: Profile, predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> None:
+    """SameSample where the complete rows are those that the model learned from, whatever incomplete ones are beside."""
+    complete = complete_inputs(predictor, schema, frame)
+    if reference.rows == complete.height < frame.height:
+        own = build_profile(complete, schema).columns
+        shared = {name: column for name, column in own.items() if name in reference.columns}
+        refuse_same(reference, complete.height, shared, lambda name: same(reference.columns[name], shared[name]))
+
+
+def keep_report(home: Home, report: DriftReport, reference: Profile, current: Profile) -> Watched:
+    """Store a report."""
+    record = drift_record(report)
+    home.store.add_drift_report(record)
+    return Watched(report, reference, current, record)
+
+
+class _Rows(NamedTuple):
+    """Typed rows of a window, with what was answered; `frame` holds about the share `share` of `total` rows."""
+
+    frame: pl.DataFrame
+    total: int
+    share: float
+
+
+def _rows_of(home: Home, schema: DomainSchema, window: Window, parts: Sequence[Part], limit: int | None) -> _Rows:
+    """The rows behind `parts`, which are of one moment, typed; with the columns that are known then, and the answers.
+
+    limit: rows after which no further hour (of predictions) or batch is read; they are taken in an order drawn by lot,
+    the same each time.
+    """
+    moment, wanted = parts[0].moment, {(part.day, part.period) for part in parts}
+    total, days = sum(part.rows for part in parts), sorted({part.day for part in parts})
+    sampled = limit is not None and total > limit
+    source = _predictions(home, schema, days, sampled) if window.source == "predictions" else _batches(
+        home, schema, window.source, days
+    )  # fmt: skip
+    found: list[Prediction | BatchRow] = []
+    for day, rows in source:
+        found += [row for row in rows if (day, row.period) in wanted and _moment(schema, row) == moment]
+        if sampled and limit is not None and len(found) >= limit:
+            break
+    frame = frame_of([as_record(row) if isinstance(row, Prediction) else row for row in found], schema)
+    known = {feature.name for feature in schema.features_at(moment)}
+    frame = frame.drop([f.name for f in schema.features if f.name in frame.columns and f.name not in known])
+    return _Rows(_with_said(frame, schema, found), total, min(1.0, len(found) / max(1, total)))
+
+
+def _predictions(
+    home: Home, schema: DomainSchema, days: Sequence[date], by_hour: bool
+) -> Iterator[tuple[date, Sequence[Prediction]]]:
+    """What was asked, day by day, or by hours drawn by lot."""
+    spans = [(day, midnight(day), timedelta(days=1)) for day in days]
+    if by_hour:
+        spans = [(day, start + HOUR * hour, HOUR) for day, start, _ in spans for hour in range(24)]
+        Random(0).shuffle(spans)  # noqa: S311 (a sample, no secret)
+    for day, start, length in spans:
+        yield day, home.store.predictions(schema.name, since=start, until=start + length)
+
+
+def _batches(
+    home: Home, schema: DomainSchema, source: BatchKind, days: Sequence[date]
+) -> Iterator[tuple[date, Sequence[BatchRow]]]:
+    batches = [one for one in home.store.batches(schema.name, source) if one.at.astimezone(UTC).date() in days]
+    Random(0).shuffle(batches)  # noqa: S311 (a sample, no secret)
+    for batch in batches:
+        yield batch.at.astimezone(UTC).date(), home.store.batch_rows(batch.id)
+
+
+def _with_said(frame: pl.DataFrame, schema: DomainSchema, rows: Sequence[Prediction | BatchRow]) -> pl.DataFrame:
+    """The frame with what was answered about each target, where rows are predictions."""
+    if not any(isinstance(row, Prediction) for row in rows):
+        return frame
+    said = [{a.target: a.value for a in row.answers} if isinstance(row, Prediction) else {} for row in rows]
+    columns = [
+        pl.Series(PREDICTION + t.name, [one.get(t.name) for one in said], dtype=pl.String if t.levels else pl.Float64)
+        for t in schema.targets
+    ]
+    return frame.with_columns(columns)
+
+
+def _moment(schema: DomainSchema, row: Prediction | BatchRow) -> str:
+    if isinstance(row, Prediction):
+        return row.moment
+    return schema.moment_of(name for name, value in row.inputs.items() if value is not None)
+
+
+def _earlier(
+    home: Home, schema: DomainSchema, current: pl.DataFrame, by: str, moment: str, before: datetime | None = None
+) -> pl.DataFrame:
+    """Rows that segments by `by` are compared with: labelled records from before the time `before` that are not among
+    the current rows, or else, where they do not know the segments, the newest 20,000 logged predictions of the moment.
+
+    Raises ProfileError where `by` makes no segments of the current rows, NotComparable where no earlier rows do.
+    """
+    segment_column(current, schema, by)
+    end = before or now() + timedelta(days=1)
+    labeled = [record for record in home.store.labeled_records(schema.name) if record.at < end]
+    found = _segmented(schema, current, by, labeled)
+    if found is None:
+        asked = home.store.predictions(schema.name, until=end, limit=ROWS_A_SIDE)
+        found = _segmented(schema, current, by, [as_record(one) for one in asked if one.moment == moment])
+    if found is None:
+        raise NotComparable(
+            f"segments by {by!r} are compared with labelled records of {schema.name} from before, or with predictions "
+            f"logged before at moment {moment!r}, and none of them has {by!r}; ingest labelled files, or name a "
+            "reference file"
+        )
+    return found
+
+
+def _segmented(
+    schema: DomainSchema, current: pl.DataFrame, by: str, records: Sequence[LabeledRecord]
+) -> pl.DataFrame | None:
+    """Those of the records that are not among the current rows, typed; None where they have no segments."""
+    here = {record_id(schema.name, r.student, r.group, r.period, r.inputs) for r in rows_of(current, schema)}
+    others = [r for r in records if record_id(schema.name, r.student, r.group, r.period, r.inputs) not in here]
+    if not others:
+        return None
+    frame = frame_of(others, schema)
+    try:
+        return frame if frame[segment_column(frame, schema, by)].count() else None
+    except ProfileError:
+        return None
+
+
+def as_record(asked: Prediction) -> LabeledRecord:
+    """What was asked, as a record whose outcome nobody knows."""
+    return LabeledRecord(
+        id=asked.id,
+        domain=asked.domain,
+        inputs=asked.inputs,
+        targets={},
+        at=asked.at,
+        student=asked.student,
+        group=asked.group,
+        period=asked.period,
+    )
+
+
+def read_frame(home: Home, schema: DomainSchema, source: Path | bytes, name: str) -> pl.DataFrame:
+    """The typed frame of a file, outcomes included where it has them. Raises UnreadableFile, BadData."""
+    return validate_table(read_table(source, name=name), schema, secret=home.secret).require_clean().frame
+
+
+def widest_champion(home: Home, schema: DomainSchema, frame: pl.DataFrame) -> Serving:
+    """The champion of the latest moment whose inputs the frame has, for the schema's first target that has one."""
+    home.champions.refresh()
+    for moment in reversed(schema.moments):
+        known = all(f.optional or f.name in frame.columns for f in schema.inputs_at(moment))
+        serving: Mapping[str, Serving] = {}
+        if known:
+            try:
+                serving = home.champions.at(schema.name, moment)
+            except NoChampion:
+                continue
+        for target in schema.targets:
+            if target.name in serving:
+                return serving[target.name]
+    raise NoChampion(f"no champion for {schema.name} sees these columns; train one, or name a reference file")
+
+
+def profile_for(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> Profile:
+    """The profile of a typed frame as the predictor's own reference has it: columns, outcome, answers (its own, unless
+    the frame has them).
+
+    Rows that lack an input count, and count as missing it; they have no answer. An outcome that is not known yet does
+    not count as missing, nor does an answer that nobody gave.
+    """
+    manifest = predictor.manifest
+    given = PREDICTION + manifest.target.name in frame.columns
+    answered = frame if given else with_answers(predictor, schema, frame)
+    known = {f.name for f in schema.features_at(manifest.moment)}
+    known |= {manifest.target.name, PREDICTION + manifest.target.name}
+    return _profile(answered.select(name for name in answered.columns if name in known), schema)
+
+
+def drift_record(report: DriftReport) -> DriftRecord:
+    """A drift report as the store keeps it."""
+    return DriftRecord(
+        id=new_id(),
+        domain=report.domain,
+        at=now(),
+        alarm=report.alarm,
+        reference=report.reference_digest,
+        current=report.current_digest,
+        document=report.to_document(),
+    )

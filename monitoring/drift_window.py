@@ -1,0 +1,191 @@
+"""Drift over any window of days, from stored profiles: against the champion's data or the same weeks of earlier years.
+
+Rows are read only where no profile is kept, or on request. Which change matters is `drift.report`'s to decide.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, timedelta
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from database.records import now
+from drift.profile import Profile
+from drift.report import NotComparable
+from model.registry import NoChampion
+from model.workspace import Home
+from monitoring.profile_archive import Part, ProfileArchive, Source, Standard, standard_at, total
+from preprocessing.schema import DomainSchema
+
+Against = Literal["auto", "champion", "past"]
+LONGEST = 1_100  # days of a window
+YEARS = 3  # that the past reaches back from the window's start
+PERIODS = 3  # past periods that are compared with, the newest
+YEAR = timedelta(days=364)  # 52 weeks, so that days of the week stay together
+ENOUGH = 200  # rows of the past; the interval of D is about .2 wide there, and a halved sample says little
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to report on: rows of `source` from `since` to before `until`, whole days, UTC.
+
+    moment: None takes the one with the most rows. against: "champion" (its training data), "past" (the same weeks of
+    earlier periods), or "auto": the past where there is enough of it. exact: read the rows again.
+    """
+
+    since: date
+    until: date
+    source: Source = "predictions"
+    moment: str | None = None
+    against: Against = "auto"
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        days = (self.until - self.since).days
+        if not 1 <= days <= LONGEST:
+            raise ValueError(f"from {self.since} to before {self.until} is {days} days: give 1 to {LONGEST:,}")
+
+
+class Past(NamedTuple):
+    """The rows of the past that a window is compared with, and which they are, in words."""
+
+    parts: Sequence[Part]
+    words: str
+
+    @property
+    def rows(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+
+class Weighed(NamedTuple):
+    """A window of one moment and what it is compared with, by their profiles.
+
+    basis: what the reference is, in words. parts: what the window holds at that moment; past: what it is compared with,
+    None for the champion's data. standard: the champion's data, where there is a champion.
+    """
+
+    reference: Profile
+    current: Profile
+    basis: str
+    moment: str
+    parts: Sequence[Part]
+    past: Sequence[Part] | None
+    standard: Standard | None
+
+
+def window_of(since: date, until: date | None, **choices: object) -> Window:
+    """The window; until: after today (UTC) if None. Raises NotComparable in words for one that is none."""
+    end = until or now().astimezone(UTC).date() + timedelta(days=1)
+    try:
+        return msgspec.convert({"since": since, "until": end, **choices}, Window)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise NotComparable(str(error)) from error
+
+
+def weigh_window(home: Home, schema: DomainSchema, window: Window) -> Weighed:
+    """A window beside the past, or beside what the champion was trained on. Raises NotComparable, NoChampion."""
+    home.champions.refresh()
+    archive = ProfileArchive(home, schema)
+    found = archive.parts(window.source, window.since, window.until, exact=window.exact)
+    parts = _at_moment(schema, window, found)
+    current = total(part.load() for part in parts)
+    moment = parts[0].moment
+    past, why = (None, "") if window.against == "champion" else find_past(archive, window, parts)
+    standard = standard_at(home, schema, moment)
+    if past:
+        reference, basis = total(part.load() for part in past.parts), past.words
+    elif window.against == "past":
+        raise NotComparable(f"no past to compare with: {why or 'no rows in the same weeks of earlier periods'}")
+    elif standard:
+        at = "" if standard.moment == moment else f" at moment {standard.moment!r}"
+        reference, basis = standard.profile, f"what the champion{at} was trained on" + (f" ({why})" if why else "")
+    else:
+        raise NoChampion(
+            f"no champion of {schema.name} at moment {moment!r} to compare with" + (f"; {why}" if why else "")
+        )
+    return Weighed(reference, current, basis, moment, parts, past.parts if past else None, standard)
+
+
+def _at_moment(schema: DomainSchema, window: Window, parts: Sequence[Part]) -> list[Part]:
+    """Those of one moment. Raises NotComparable where there are none, naming what there is."""
+    rows: Counter[str] = Counter()
+    for part in parts:
+        rows[part.moment] += part.rows
+    moment = window.moment or (rows.most_common(1)[0][0] if rows else None)
+    chosen = [part for part in parts if part.moment == moment]
+    if not chosen:
+        there = ", ".join(f"{count:,} at {name!r}" for name, count in rows.most_common()) or "none at any moment"
+        what = "predictions" if window.source == "predictions" else f"{window.source} batches"
+        raise NotComparable(
+            f"no rows of {schema.name} in {what} from {window.since} to before {window.until}"
+            + (f" at moment {window.moment!r}; there are {there}" if window.moment else "")
+        )
+    return chosen
+
+
+# The same weeks of the past
+
+
+def find_past(archive: ProfileArchive, window: Window, parts: Sequence[Part]) -> tuple[Past | None, str]:
+    """The past to compare the window's `parts` with, or None and why there is not enough of it.
+
+    With a period: rows of the newest three earlier periods, in the weeks (from each period's first day with rows) in
+    which the window's own rows stand in theirs. Without: the same days, 52, 104 and 156 weeks before.
+    """
+    earliest = window.since - YEAR * YEARS
+    earlier = archive.parts(window.source, earliest, window.since, exact=window.exact)
+    earlier = [part for part in earlier if part.moment == parts[0].moment]
+    dated = any(part.period is not None for part in parts)
+    past = _past_periods(earlier, parts) if dated else _past_years(earlier, window)
+    if not past.rows:
+        return None, ""
+    if past.rows < ENOUGH:
+        return None, f"{past.words} hold {past.rows:,} rows, of {ENOUGH} that are needed"
+    if dated and (open_weeks := _weeks(parts, earlier).keys() - _weeks(past.parts, earlier).keys()):
+        weeks = ", ".join(str(week + 1) for week in sorted(open_weeks)[:5])
+        return None, f"{past.words} have no rows in week {weeks}"
+    return past, ""
+
+
+def _past_years(earlier: Sequence[Part], window: Window) -> Past:
+    shifts = [YEAR * years for years in range(1, YEARS + 1)]
+    parts = [p for p in earlier if any(window.since <= p.day + shift < window.until for shift in shifts)]
+    years = sum(any(window.since <= p.day + shift < window.until for p in parts) for shift in shifts)
+    return Past(parts, f"the same weeks of the last {years} years" if years != 1 else "the same weeks of last year")
+
+
+def _past_periods(earlier: Sequence[Part], parts: Sequence[Part]) -> Past:
+    starts = _starts([*earlier, *parts])
+    current = {part.period for part in parts}
+    first = min(starts[period] for period in current if period is not None)
+    before = [period for period, start in starts.items() if period not in current and start < first]
+    chosen = sorted(before, key=lambda period: starts[period], reverse=True)[:PERIODS]
+    weeks = _weeks(parts, earlier)
+    kept = [p for p in earlier if p.period in chosen and _week(p, starts) in weeks]
+    names = ", ".join(sorted(chosen))
+    return Past(kept, f"the same weeks of {names}" if names else "earlier periods")
+
+
+def _starts(parts: Sequence[Part]) -> dict[str, date]:
+    """The first day on which each period has rows."""
+    days: dict[str, list[date]] = defaultdict(list)
+    for part in parts:
+        if part.period is not None:
+            days[part.period].append(part.day)
+    return {period: min(found) for period, found in days.items()}
+
+
+def _week(part: Part, starts: Mapping[str, date]) -> int:
+    return -1 if part.period is None else (part.day - starts[part.period]).days // 7
+
+
+def _weeks(parts: Sequence[Part], earlier: Sequence[Part]) -> dict[int, int]:
+    """Rows by week of their own period."""
+    starts = _starts([*earlier, *parts])
+    rows: dict[int, int] = defaultdict(int)
+    for part in parts:
+        if part.period is not None:
+            rows[_week(part, starts)] += part.rows
+    return rows

@@ -1,0 +1,390 @@
+"""How a champion's answers turned out, window by window: errors, calibration, when they changed, and what to expect.
+
+It compares with what the models showed on held-out rows in training. It judges no challenger and decides no retraining.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from database.records import Answer, Outcome, Prediction
+from database.store import PredictionLog
+from drift.correct import adjust
+from drift.impact import ErrorChange, ExpectedError
+from drift.stream import StreamUnavailable, find_changes
+from model.artifacts import CorruptArtifact, MissingArtifact
+from model.bundle import BrokenBundle, Manifest
+from model.expectation import expect_error
+from model.registry import load_bundle
+from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
+from model.workspace import Home
+from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
+from monitoring.performance import ENOUGH, FEW_GROUPS, FEWEST, clusters_of, count_students
+from preprocessing.schema import DomainSchema, Target
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Pair = tuple[Prediction, Outcome]
+By = Literal["day", "week", "month", "period"]
+Verdict = Literal["worse than in training", "better than in training", "no change shown", "not enough data"]
+
+LEVEL = 0.05  # share of false findings among the windows called worse or better (Benjamini–Hochberg)
+HALF = 1.959964
+
+
+class NothingToFollow(LookupError):
+    """A target or moment that the domain does not have; the message names those it has."""
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """Predictions of one stretch of time whose outcomes are known. first, last: moments of predictions in it (UTC).
+
+    n outcomes of `students` students in `clusters` clusters (`monitoring.performance.clusters_of`), which intervals
+    resample whole; of fewer than FEWEST students no figure is told. mae: mean absolute error in target units, or
+    levels. bias: mean of answer - outcome. held_out: the error of the same models in training. excess: mae - held_out,
+    with an interval that knows the chance in both. p_adjusted: of no excess, corrected over all windows. calibration:
+    of classes. covered: of stated intervals.
+    """
+
+    label: str
+    first: datetime
+    last: datetime
+    n: int
+    students: int
+    clusters: int
+    verdict: Verdict
+    mae: Estimate | None = None
+    bias: Estimate | None = None
+    held_out: Estimate | None = None
+    excess: Estimate | None = None
+    p_adjusted: float | None = None
+    calibration: ClassCalibration | None = None
+    covered: Coverage | None = None
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the answers about one target at one moment, oldest window first.
+
+    whole: all windows as one; None without outcomes. changes: None where the library for them is not installed.
+    expected: an estimate for the rows still without outcome; None where there are none, or no model to judge by.
+    """
+
+    domain: str
+    target: str
+    moment: str
+    unit: str
+    by: By
+    windows: tuple[Window, ...]
+    whole: Window | None
+    changes: tuple[ErrorChange, ...] | None
+    waiting: int
+    expected: ExpectedError | None
+
+
+def follow_domain(
+    home: Home,
+    domain: str,
+    targets: Sequence[str] | None = None,
+    moments: Sequence[str] | None = None,
+    *,
+    by: By = "week",
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> list[Course]:
+    """The courses of all targets (or these) at all moments (or these) at which there are predictions.
+
+    limit: look at the newest so many predictions, and outcomes, only.
+    Raises UnknownDomain, NothingToFollow.
+    """
+    schema = home.service.schema(domain)
+    names = targets or list(schema.target_by_name)
+    for word, asked, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
+        if unknown := sorted({*asked} - {*known}):
+            raise NothingToFollow(f"{domain} has no {word} {', '.join(unknown)}; there are: {', '.join(known)}")
+    there = {prediction.moment for prediction in home.store.predictions(domain, since=since, limit=limit)}
+    chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
+
+    options: Any = {"by": by, "since": since, "limit": limit}
+    manifests = _manifests(home)
+    found = [follow(home.store, schema, name, moment, manifests, **options) for name in names for moment in chosen]
+    return [course for course in found if course.whole or course.waiting]
+
+
+def _manifests(home: Home) -> Callable[[str], Manifest | None]:
+    """Manifests by model version, each read once; None of those whose bundle is lost or broken."""
+
+    @cache
+    def manifest(version: str) -> Manifest | None:
+        try:
+            return load_bundle(home.artifacts, version).manifest
+        except (MissingArtifact, CorruptArtifact, BrokenBundle):
+            return None
+
+    return manifest
+
+
+class _Answers(NamedTuple):
+    """Pairs in the order of their predictions, as arrays of n; errors are absolute."""
+
+    pairs: list[Pair]
+    answers: list[Answer]
+    truth: Floats
+    said: Floats
+    clusters: Integers
+
+    def part(self, rows: Sequence[int]) -> _Answers:
+        chosen = np.array(rows)
+        pairs, answers = [self.pairs[row] for row in rows], [self.answers[row] for row in rows]
+        return _Answers(pairs, answers, self.truth[chosen], self.said[chosen], clusters_of(_predictions(pairs)))
+
+
+def follow(
+    log: PredictionLog,
+    schema: DomainSchema,
+    target: str,
+    moment: str,
+    manifests: Callable[[str], Manifest | None],
+    *,
+    by: By = "week",
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> Course:
+    """The course of the answers about `target` at `moment`.
+
+    manifests: of a model version, None where it is lost. since: of predictions from then on. limit: the newest so many.
+    Raises KeyError for a target that the schema does not have.
+    """
+    chosen = schema.target_by_name[target]
+    pairs = [p for p in log.matched(schema.name, target, since=since, limit=limit) if p[0].moment == moment]
+    known = _known(chosen, pairs)
+    asked = [p for p in log.predictions(schema.name, since=since, limit=limit) if p.moment == moment]
+    matched = {prediction.id for prediction, _ in pairs}
+    waiting = [p for p in asked if p.id not in matched and _answer(p, target) is not None]
+    models = {answer.model for answer in known.answers} | {_answer_of(p, target).model for p in waiting[:1]}
+    found = {model: manifest for model in models if (manifest := manifests(model)) is not None}
+    held = {model: _held_out(manifest) for model, manifest in found.items()}
+    windows = judge_windows(chosen, known, by, held)
+    whole = _measure(chosen, known, "all", held) if known.pairs else None
+    return Course(
+        domain=schema.name,
+        target=target,
+        moment=moment,
+        unit=_unit(chosen),
+        by=by,
+        windows=windows,
+        whole=whole,
+        changes=changes_of(chosen, moment, known, whole.held_out) if whole else (),
+        waiting=len(waiting),
+        expected=_expected(chosen, waiting, found),
+    )
+
+
+def _known(target: Target, pairs: Sequence[Pair]) -> _Answers:
+    """Answered pairs, oldest prediction first."""
+    answered = [pair for pair in pairs if (one := _answer(pair[0], target.name)) and one.value is not None]
+    ordered = sorted(answered, key=lambda pair: (pair[0].at, pair[0].id))
+    answers = [_answer_of(prediction, target.name) for prediction, _ in ordered]
+    truth = as_numbers([outcome.value for _, outcome in ordered], target.levels)
+    said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
+    return _Answers(ordered, answers, truth, said, clusters_of(_predictions(ordered)))
+
+
+def _predictions(pairs: Sequence[Pair]) -> list[Prediction]:
+    return [prediction for prediction, _ in pairs]
+
+
+def _answer(prediction: Prediction, target: str) -> Answer | None:
+    return next((answer for answer in prediction.answers if answer.target == target), None)
+
+
+def _answer_of(prediction: Prediction, target: str) -> Answer:
+    return next(answer for answer in prediction.answers if answer.target == target)
+
+
+def _held_out(manifest: Manifest) -> Estimate:
+    return manifest.scores[manifest.candidate].mae
+
+
+def label_of(prediction: Prediction, by: By) -> str:
+    """The window that a prediction belongs to: its day, ISO week or month in UTC, or its period."""
+    if by == "period":
+        return prediction.period or "(no period)"
+    return prediction.at.strftime({"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[by])
+
+
+def judge_windows(target: Target, known: _Answers, by: By, held: Mapping[str, Estimate]) -> tuple[Window, ...]:
+    """The windows of `known`, oldest first, corrected for how many there are. held: model to its held-out error."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, (prediction, _) in enumerate(known.pairs):
+        rows[label_of(prediction, by)].append(row)
+    windows = [_measure(target, known.part(part), label, held) for label, part in rows.items()]
+    tested = [place for place, window in enumerate(windows) if window.p_adjusted is not None]
+    adjusted = adjust([windows[place].p_adjusted or 0.0 for place in tested]) if tested else ()
+    for place, p_value in zip(tested, adjusted, strict=True):
+        windows[place] = _verdict(windows[place], float(p_value))
+    return tuple(windows)
+
+
+def _verdict(window: Window, p_value: float) -> Window:
+    verdict: Verdict = "no change shown"
+    if p_value <= LEVEL and window.excess is not None:
+        verdict = "worse than in training" if window.excess.value > 0 else "better than in training"
+    return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict)
+
+
+def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Estimate]) -> Window:
+    errors, clusters = absolute_errors(known.truth, known.said), known.clusters
+    reference = _reference(known.answers, held)
+    window = Window(
+        label=label,
+        first=known.pairs[0][0].at,
+        last=known.pairs[-1][0].at,
+        n=len(errors),
+        students=count_students(_predictions(known.pairs)),
+        clusters=len(np.unique(clusters)),
+        verdict="not enough data",
+        held_out=reference,
+    )
+    if window.students < FEWEST:
+        return window
+    excess, p_value = (None, None) if reference is None else _excess(errors, clusters, reference)
+    window = msgspec.structs.replace(
+        window,
+        mae=mean_with_interval(errors, clusters),
+        bias=mean_with_interval(known.said - known.truth, clusters),
+        excess=excess,
+        p_adjusted=p_value,
+        calibration=_calibration(target, known),
+        covered=_covered(known),
+    )
+    return window if p_value is None else _verdict(window, p_value)
+
+
+def _reference(answers: Sequence[Answer], held: Mapping[str, Estimate]) -> Estimate | None:
+    """The held-out error of the models that answered, by how often they did; None when one of them is lost."""
+    models, counts = np.unique([answer.model for answer in answers], return_counts=True)
+    if any(model not in held for model in models):
+        return None
+    parts = [held[model] for model in models]
+    value, low, high = (
+        float(np.average([getattr(part, end) for part in parts], weights=counts)) for end in ("value", "low", "high")
+    )
+    return Estimate(value, low, high)
+
+
+def _excess(errors: Floats, clusters: Integers, held: Estimate) -> tuple[Estimate, float | None]:
+    """errors' mean above `held`, and the two-sided p of none (cluster-robust, Student's t); None with too few."""
+    from scipy.special import stdtr, stdtrit  # not needed to serve
+
+    n, number = len(errors), np.unique(clusters, return_inverse=True)[1]
+    count, mean = int(number.max()) + 1, float(errors.mean())
+    if n < ENOUGH or count < FEW_GROUPS:
+        whole = mean_with_interval(errors, clusters)
+        return Estimate(mean - held.value, whole.low - held.high, whole.high - held.low), None
+    sums = np.bincount(number, weights=errors - mean)
+    own = count / (count - 1) * float((sums**2).sum()) / n**2
+    error = float(np.sqrt(own + ((held.high - held.low) / (2 * HALF)) ** 2))
+    gap, half = mean - held.value, float(stdtrit(count - 1, 0.975)) * error
+    p_value = 2 * float(stdtr(count - 1, -abs(gap) / error)) if error else float(gap == 0)
+    return Estimate(gap, gap - half, gap + half), p_value
+
+
+def _calibration(target: Target, known: _Answers) -> ClassCalibration | None:
+    told = [row for row, answer in enumerate(known.answers) if answer.probabilities]
+    if target.kind == "value" or not told:
+        return None
+    shares = [known.answers[row].probabilities or {} for row in told]
+    probabilities = np.array([[share.get(level, 0.0) for level in target.levels] for share in shares])
+    return calibrate_classes(known.truth[told].astype(np.int64), probabilities, known.clusters[told])
+
+
+def _covered(known: _Answers) -> Coverage | None:
+    told = [row for row, answer in enumerate(known.answers) if answer.interval and answer.coverage]
+    if not told:
+        return None
+    ends = np.array([known.answers[row].interval for row in told], dtype=np.float64)
+    inside = (ends[:, 0] <= known.truth[told]) & (known.truth[told] <= ends[:, 1])
+    stated = float(np.mean([known.answers[row].coverage or 0.0 for row in told]))
+    return measure_coverage(inside, stated, known.clusters[told])
+
+
+def find_error_changes(
+    home: Home, schema: DomainSchema, moment: str, *, since: datetime, until: datetime
+) -> tuple[ErrorChange, ...] | None:
+    """When the errors of the answers at a moment changed, of predictions from `since` to before `until`, by target.
+
+    None without the library that finds it.
+    """
+    manifests, found = _manifests(home), list[ErrorChange]()
+    for target in schema.targets:
+        pairs = [
+            pair
+            for pair in home.store.matched(schema.name, target.name, since=since)
+            if pair[0].moment == moment and pair[0].at < until
+        ]
+        known = _known(target, pairs)
+        if not known.pairs:
+            continue
+        held = {answer.model: manifests(answer.model) for answer in known.answers}
+        reference = _reference(known.answers, {model: _held_out(one) for model, one in held.items() if one})
+        changes = changes_of(target, moment, known, reference)
+        if changes is None:
+            return None
+        found += changes
+    return tuple(found)
+
+
+def changes_of(
+    target: Target, moment: str, known: _Answers, held_out: Estimate | None
+) -> tuple[ErrorChange, ...] | None:
+    """When the error changed, in the order of predictions; None without the library that finds it."""
+    errors = absolute_errors(known.truth, known.said)
+    usual = held_out.value if held_out and held_out.value > 0 else float(errors.mean())
+    try:
+        found = find_changes(errors, usual=usual) if usual > 0 else ()
+    except StreamUnavailable:
+        return None
+    return tuple(
+        ErrorChange(
+            target=target.name,
+            moment=moment,
+            unit=_unit(target),
+            at=known.pairs[one.start][0].at,
+            noticed=known.pairs[one.noticed][0].at,
+            n_before=one.n_before,
+            n_after=one.n_after,
+            before=one.before,
+            after=one.after,
+            low=one.low,
+            high=one.high,
+        )
+        for one in found
+        if min(one.n_before, one.n_after) >= FEWEST
+    )
+
+
+def _unit(target: Target) -> str:
+    return target.unit if target.kind == "value" else "levels"
+
+
+def _expected(target: Target, waiting: Sequence[Prediction], found: Mapping[str, Manifest]) -> ExpectedError | None:
+    """The error to expect of the newest model's answers that still wait for their outcome."""
+    answers = [_answer_of(prediction, target.name) for prediction in waiting]
+    manifest = found.get(answers[0].model) if answers else None
+    if manifest is None or manifest.errors is None:
+        return None
+    told = [answer for answer in answers if answer.model == answers[0].model and answer.value is not None]
+    if target.kind == "value":
+        outputs = as_numbers([answer.value for answer in told if answer.value is not None], ())[:, np.newaxis]
+    else:
+        outputs = np.array([[(one.probabilities or {}).get(level, 0.0) for level in target.levels] for one in told])
+    outside = float(np.mean([bool(answer.out_of_range) for answer in told])) if told else 0.0
+    return expect_error(target, manifest.errors, outputs, outside=outside)

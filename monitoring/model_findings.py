@@ -1,0 +1,142 @@
+"""What a drift report cannot learn from profiles: whether rows can be told apart, and what a model expects of them.
+
+It finds the rows and asks the model; what follows for the report is decided in `drift.report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from drift.answers import Said, summarise_said
+from drift.classifier_test import Separation, separate
+from drift.effective_size import Worth
+from drift.impact import ExpectedError
+from drift.profile import PREDICTION
+from drift.report import Findings
+from model.artifacts import CorruptArtifact, MissingArtifact
+from model.bundle import BrokenBundle, Manifest
+from model.expectation import expect_error
+from model.predictor import Predictor
+from model.registry import load_bundle
+from model.workspace import Home
+from preprocessing.encode import encode_rows
+from preprocessing.schema import DomainSchema
+from preprocessing.validation.validate import frame_of, rows_of
+
+Floats = NDArray[np.float64]
+
+
+def tell_apart(
+    reference: pl.DataFrame, current: pl.DataFrame, schema: DomainSchema, columns: Sequence[str] | None = None
+) -> Separation | None:
+    """How well the rows of two typed frames are told apart; None where they are too few.
+
+    columns: those looked at, every feature by default. Rows of one group, or else of one student, count as one unit.
+    """
+    groups = (_groups(reference), _groups(current))
+    return separate(reference, current, schema, columns=columns, groups=groups)
+
+
+def findings_of(
+    home: Home,
+    predictor: Predictor,
+    schema: DomainSchema,
+    current: pl.DataFrame,
+    reference: pl.DataFrame | None = None,
+) -> Findings:
+    """What a model and the rows say of typed `current` rows, all of which it answers.
+
+    reference: the rows compared with; the predictor's own training rows, where they are still stored, if None.
+    """
+    taught = training_rows(home, predictor, schema) if reference is None else reference
+    known = [feature.name for feature in schema.features_at(predictor.manifest.moment)]
+    before = predictor.manifest.said if reference is None else said_of(predictor, reference, schema)
+    after, target = said_of(predictor, current, schema), predictor.manifest.target.name
+    return Findings(
+        separation=None if taught is None else tell_apart(taught, current, schema, known),
+        expected=expect_of(predictor, current, schema),
+        said={target: (before, after)} if before and after else {},
+    )
+
+
+def training_rows(home: Home, predictor: Predictor, schema: DomainSchema) -> pl.DataFrame | None:
+    """The stored rows that a model learned from; None where its bundle or all of them are gone."""
+    try:
+        known = load_bundle(home.artifacts, predictor.version).rows
+    except (MissingArtifact, CorruptArtifact, BrokenBundle):
+        return None
+    records = [record for record in home.store.labeled_records(schema.name) if record.id in known]
+    return frame_of(records, schema) if records else None
+
+
+def complete_inputs(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a typed frame that the predictor answers: those with every input that is not optional."""
+    return frame.drop_nulls([f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional])
+
+
+def with_answers(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """A typed frame with what the predictor says of each row, None where a row lacks an input."""
+    needed = [f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional]
+    answered = frame.select(pl.all_horizontal(pl.lit(value=True), *(pl.col(n).is_not_null() for n in needed)))
+    places, levels = answered.to_series().arg_true().to_list(), predictor.manifest.target.levels
+    rows = [row.inputs for row in rows_of(frame[places], schema)] if places else []
+    said: list[float | str | None] = [None] * frame.height
+    for place, number in zip(places, predictor.numbers(rows) if rows else (), strict=True):
+        said[place] = levels[int(number)] if levels else float(number)
+    name = PREDICTION + predictor.manifest.target.name
+    return frame.with_columns(pl.Series(name, said, dtype=pl.String if levels else pl.Float64))
+
+
+def worths_of(manifest: Manifest) -> dict[str, Worth]:
+    """What rows of the champion's stored reference are worth, by column."""
+    return {name: Worth(*worth) for name, worth in manifest.worth.items()}
+
+
+def said_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> Said | None:
+    """The probabilities that the predictor gives to each class in a typed frame; None for values, and of few rows."""
+    complete = complete_inputs(predictor, schema, frame)
+    if predictor.manifest.target.kind == "value" or complete.is_empty():
+        return None
+    units = len(np.unique(_groups(complete)))
+    return summarise_said(
+        predictor.manifest.target.levels, _outputs(predictor, complete, schema), units / complete.height
+    )
+
+
+def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> ExpectedError | None:
+    """The error to be expected of a model's answers to a typed frame; None without complete rows, or without a table of
+    held-out errors in the bundle."""
+    manifest = predictor.manifest
+    complete = complete_inputs(predictor, schema, frame)
+    if manifest.errors is None or complete.is_empty():
+        return None
+    beyond = [
+        (pl.col(name) < low) | (pl.col(name) > high)
+        for name, (low, high) in manifest.ranges.items()
+        if name in complete.columns
+    ]
+    outside = complete.select(reduce(or_, beyond).fill_null(value=False).mean()).item() if beyond else 0.0
+    outputs = _outputs(predictor, complete, schema)
+    return expect_error(manifest.target, manifest.errors, outputs, outside=float(outside or 0.0))
+
+
+def _outputs(predictor: Predictor, complete: pl.DataFrame, schema: DomainSchema) -> Floats:
+    rows = [row.inputs for row in rows_of(complete, schema)]
+    return predictor.outputs(encode_rows(predictor.manifest.encoding, rows))
+
+
+def _groups(frame: pl.DataFrame) -> NDArray[np.str_]:
+    """(n,) the group and period of each row, else its student; a row without either stands alone.
+
+    A student who was asked about every day is many equal rows: a model would know some of them by the others.
+    """
+    group = pl.format("{}\x1f{}", pl.col("_group"), pl.col("_period").fill_null(""))
+    student = pl.format("student {}", pl.col("_student"))
+    own = pl.format("row {}", pl.int_range(pl.len()))
+    return frame.select(pl.coalesce(group, student, own)).to_series().to_numpy().astype(str)

@@ -1,0 +1,248 @@
+"""What a trial has shown so far: how far apart two models are, and which of them was nearer to what happened.
+
+It reads the log and judges in words; it starts, ends and promotes nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from database.records import Answer, Outcome, Prediction, record_id
+from database.store import PredictionLog
+from model.scores import (
+    Estimate,
+    absolute_errors,
+    as_numbers,
+    interval_of_paired,
+    interval_of_unpaired,
+    mean_with_interval,
+)
+from model.trial import Trial
+from monitoring.performance import ENOUGH, FEWEST
+from preprocessing.schema import DomainSchema, Target
+
+Floats = NDArray[np.float64]
+Verdict = Literal["challenger better", "champion better", "no difference seen", "not enough data"]
+Pair = tuple[Answer, Answer]
+
+NEWEST = 100_000
+"""Predictions of a trial that a report reads at most, the newest."""
+
+
+class Differences(msgspec.Struct, frozen=True, kw_only=True):
+    """How two models' answers to the same n rows differ, whatever happened then.
+
+    Distances in target units, or levels. share: of rows that differ by more than the smallest gain that counts in the
+    domain (any other level, for classes). unanswered: rows that one of them gave no answer for.
+    """
+
+    n: int
+    unanswered: int
+    share: float
+    mean: float
+    largest: float
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """One model's answers that have outcomes: rows, students, and mean absolute errors with 95 % intervals, which are
+    told of at least FEWEST students."""
+
+    model: str
+    n: int
+    students: int
+    mae: Estimate | None = None
+    naive_mae: Estimate | None = None
+
+
+class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a trial.
+
+    sentence: the finding in words. gain: how much smaller the challenger's mean absolute error is, in `unit`, with its
+    95 % interval; of the same rows in a shadow trial, of different students in a split. asked: its predictions.
+    excluded: rows with an outcome that one of the models was trained on. differences: in a shadow trial.
+    """
+
+    trial: Trial
+    sentence: str
+    verdict: Verdict
+    unit: str
+    asked: int
+    excluded: int
+    champion: Arm
+    challenger: Arm
+    gain: Estimate | None = None
+    differences: Differences | None = None
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Rows that one model answered and that have outcomes: (n,) errors, naive errors and student numbers."""
+
+    model: str
+    errors: Floats
+    naive: Floats
+    students: NDArray[np.int64]
+
+    def arm(self) -> Arm:
+        n, students = len(self.errors), len(np.unique(self.students))
+        if students < FEWEST:
+            return Arm(model=self.model, n=n, students=students)
+        mae, naive = (mean_with_interval(errors, self.students) for errors in (self.errors, self.naive))
+        return Arm(model=self.model, n=n, students=students, mae=mae, naive_mae=naive)
+
+
+def report_trial(
+    log: PredictionLog, schema: DomainSchema, trial: Trial, *, trained_on: Collection[str] = ()
+) -> TrialReport:
+    """The report of a running or ended trial over its newest predictions.
+
+    trained_on: ids of rows that one of the two models was trained on; they prove nothing and are left out.
+    """
+    target = schema.target_by_name[trial.target]
+    logged = log.predictions(schema.name, since=trial.started, until=trial.ended, limit=NEWEST)
+    of_trial = [prediction for prediction in logged if _pair(trial, prediction) or _arm(trial, prediction)]
+    happened = log.matched(schema.name, target.name, since=trial.started, limit=NEWEST)
+    during = [pair for pair in happened if trial.ended is None or pair[0].at < trial.ended]
+    fresh = [pair for pair in during if _record(pair[0]) not in trained_on]
+    judge = _judge_shadow if trial.mode == "shadow" else _judge_split
+    report = judge(target, trial, fresh)
+    pairs = [pair for prediction in of_trial if (pair := _pair(trial, prediction))]
+    report = msgspec.structs.replace(
+        report,
+        asked=len(of_trial),
+        excluded=len(during) - len(fresh),
+        differences=_differences(target, pairs) if pairs else None,
+    )
+    return msgspec.structs.replace(report, sentence=_sentence(report))
+
+
+def _record(prediction: Prediction) -> str:
+    return record_id(prediction.domain, prediction.student, prediction.group, prediction.period, prediction.inputs)
+
+
+def _pair(trial: Trial, prediction: Prediction) -> Pair | None:
+    """What champion and challenger said about the same row in a shadow trial."""
+    said = _by(prediction.answers, trial.target, trial.champion)
+    heard = _by(prediction.shadow, trial.target, trial.challenger)
+    if said is None or heard is None or prediction.moment != trial.moment or said.generation != trial.generation:
+        return None
+    return said, heard
+
+
+def _arm(trial: Trial, prediction: Prediction) -> Answer | None:
+    """What the student's own arm of a split said; None for rows without student, or answered otherwise (by a worker
+    that had not heard of the trial yet, or by the champion where the challenger failed)."""
+    if trial.mode != "split" or prediction.student is None or prediction.moment != trial.moment:
+        return None
+    own = trial.challenger if trial.tries(prediction.student) else trial.champion
+    said = _by(prediction.answers, trial.target, own)
+    return said if said and said.generation == trial.generation else None
+
+
+def _by(answers: Sequence[Answer], target: str, model: str) -> Answer | None:
+    return next((answer for answer in answers if answer.target == target and answer.model == model), None)
+
+
+def _judge_shadow(target: Target, trial: Trial, happened: Sequence[tuple[Prediction, Outcome]]) -> TrialReport:
+    found = [
+        (pair, prediction, outcome)
+        for prediction, outcome in happened
+        if (pair := _pair(trial, prediction)) and pair[0].value is not None and pair[1].value is not None
+    ]
+    rows = [(prediction, outcome) for _, prediction, outcome in found]
+    champion = _side(target, trial.champion, [pair[0] for pair, _, _ in found], rows)
+    challenger = _side(target, trial.challenger, [pair[1] for pair, _, _ in found], rows)
+    gain = interval_of_paired(champion.errors, challenger.errors, champion.students) if found else None
+    return _report(target, trial, champion, challenger, gain)
+
+
+def _judge_split(target: Target, trial: Trial, happened: Sequence[tuple[Prediction, Outcome]]) -> TrialReport:
+    found = [
+        (answer, prediction, outcome)
+        for prediction, outcome in happened
+        if (answer := _arm(trial, prediction)) and answer.value is not None
+    ]
+    sides = []
+    for model in (trial.champion, trial.challenger):
+        mine = [(prediction, outcome) for answer, prediction, outcome in found if answer.model == model]
+        sides.append(_side(target, model, [answer for answer, _, _ in found if answer.model == model], mine))
+    champion, challenger = sides
+    gain = None
+    if len(champion.errors) and len(challenger.errors):
+        gain = interval_of_unpaired(champion.errors, challenger.errors, champion.students, challenger.students)
+    return _report(target, trial, champion, challenger, gain)
+
+
+def _side(target: Target, model: str, answers: Sequence[Answer], rows: Sequence[tuple[Prediction, Outcome]]) -> _Side:
+    truth = as_numbers([outcome.value for _, outcome in rows], target.levels)
+    said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
+    naive = as_numbers([answer.naive for answer in answers], target.levels)
+    names = [prediction.student or prediction.id for prediction, _ in rows]
+    students = np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
+    return _Side(model, absolute_errors(truth, said), absolute_errors(truth, naive), students)
+
+
+def _report(target: Target, trial: Trial, champion: _Side, challenger: _Side, gain: Estimate | None) -> TrialReport:
+    arms = champion.arm(), challenger.arm()
+    enough = gain is not None and min(arm.students for arm in arms) >= ENOUGH
+    return TrialReport(
+        trial=trial,
+        sentence="",
+        verdict=_verdict(gain) if gain and enough else "not enough data",
+        unit="levels" if target.levels else target.unit,
+        asked=0,
+        excluded=0,
+        champion=arms[0],
+        challenger=arms[1],
+        gain=gain if enough else None,
+    )
+
+
+def _verdict(gain: Estimate) -> Verdict:
+    if gain.low > 0:
+        return "challenger better"
+    return "champion better" if gain.high < 0 else "no difference seen"
+
+
+def _differences(target: Target, pairs: Sequence[Pair]) -> Differences:
+    said = [(one.value, other.value) for one, other in pairs]
+    both = [(one, other) for one, other in said if one is not None and other is not None]
+    apart = np.abs(
+        as_numbers([one for one, _ in both], target.levels) - as_numbers([other for _, other in both], target.levels)
+    )
+    least = 0.0 if target.levels else target.min_gain
+    return Differences(
+        n=len(both),
+        unanswered=len(pairs) - len(both),
+        share=float((apart > least).mean()) if both else 0.0,
+        mean=float(apart.mean()) if both else 0.0,
+        largest=float(apart.max()) if both else 0.0,
+    )
+
+
+def _sentence(report: TrialReport) -> str:
+    """The finding in words, for a reader who knows no statistics."""
+    unit = f" {report.unit}" if report.unit else ""
+    rows = f"{report.champion.n} rows" if report.trial.mode == "shadow" else f"{_both(report)} students' rows"
+    if report.gain is None:
+        known = min(report.champion.students, report.challenger.students)
+        where = "" if report.trial.mode == "shadow" else " in the smaller arm"
+        return f"Not enough data yet: outcomes of {known} students{where} are known, and {ENOUGH} are the least."
+    low, high = report.gain.low, report.gain.high
+    if report.verdict == "champion better":  # said of the champion, so the other way round
+        low, high = -high, -low
+    size = f"{abs(report.gain.value):.3g}{unit}"
+    bounds = f"95 % interval {low:.3g} to {high:.3g}, {rows}"
+    if report.verdict == "challenger better":
+        return f"The challenger is nearer to what happened, by {size} on average ({bounds})."
+    if report.verdict == "champion better":
+        return f"The champion is nearer to what happened, by {size} on average ({bounds})."
+    return f"No difference is seen: the challenger's gain is {report.gain.value:.3g}{unit} ({bounds})."
+
+
+def _both(report: TrialReport) -> str:
+    return f"{report.champion.n} and {report.challenger.n}"

@@ -1,0 +1,114 @@
+"""Checks a whole file of any length against a domain's rules before anything is done with it, in bounded memory.
+
+The good rows go to the caller piece by piece, as they are found. It keeps no row and stores nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocessing.reading.chunks import Source, open_source, read_pieces
+from preprocessing.reading.files import UnreadableFile
+from preprocessing.schema import DomainSchema
+from preprocessing.validation import rules
+from preprocessing.validation.rules import BadData, Problem
+from preprocessing.validation.tables import Identities, check_piece, comma_rules
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """What a file holds. rows: not blank. good: of them without any problem of their own. repeated: numbers of the rows
+    that are about a student, group and period that another row is about too. problems: in file order, at most
+    `rules.KEPT`; problem_count counts all."""
+
+    digest: str
+    rows: int
+    good: int
+    repeated: NDArray[np.int64]
+    moments: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    problem_count: int
+    ignored_columns: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def require_clean(self) -> None:
+        """Raises BadData when anything is wrong."""
+        if self.problems:
+            raise BadData(self.problems, self.problem_count)
+
+
+def check_file(
+    path: Path,
+    schema: DomainSchema,
+    *,
+    secret: bytes,
+    moment: str | None = None,
+    keep: Callable[["pl.DataFrame"], object],
+    progress: Callable[[float], None] = lambda _: None,
+) -> CheckedFile:
+    """Reads `path` to its end. keep: gets the good rows of each piece, typed as `validate.Validated` says; rows that
+    turn out to be repeated are among them. progress: hears which share is read.
+
+    Raises UnreadableFile; BadData where the file as a whole is refused (a missing column, one that names people);
+    ValueError for an unknown moment.
+    """
+    source = open_source(path)
+    commas = _comma_rules(source, schema)
+    problems: list[Problem] = []
+    seen: list[Identities] = []
+    moments: set[str] = set()
+    rows = good = count = 0
+    ignored: tuple[str, ...] = ()
+    notes: dict[str, None] = {}
+    for table, done in read_pieces(source):
+        checked, identities = check_piece(table, schema, secret=secret, moment=moment, commas=commas)
+        if any(problem.row is None for problem in checked.problems):
+            raise BadData([*problems, *checked.problems][: rules.KEPT], count + checked.problem_count)
+        problems += checked.problems[: rules.KEPT - len(problems)]
+        seen.append(identities)
+        moments |= set(checked.frame["_moment"].unique())
+        rows, good, count = rows + checked.rows, good + checked.frame.height, count + checked.problem_count
+        ignored, notes = checked.ignored_columns, notes | dict.fromkeys(table.notes)
+        if checked.frame.height:
+            keep(checked.frame)
+        progress(done)
+    if not rows:
+        raise UnreadableFile(f"{path.name}: there is a header and no row under it")
+    repeated = _repeated(seen)
+    problems = _with_repeated(path.name, problems, repeated)
+    known = tuple(name for name in schema.moments if name in moments)
+    total, numbers = count + repeated.height, repeated["row"].to_numpy()
+    return CheckedFile(source.digest, rows, good, numbers, known, tuple(problems), total, ignored, tuple(notes))
+
+
+def _comma_rules(source: Source, schema: DomainSchema) -> dict[str, str] | None:
+    if not source.commas:
+        return None
+    return comma_rules((piece.table for piece in read_pieces(source)), schema)
+
+
+def _repeated(seen: list[Identities]) -> "pl.DataFrame":
+    """`row` and `other`: the rows whose identity occurs more than once, in file order, each with another such row."""
+    import polars as pl
+
+    hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *(part.hashes for part in seen)])
+    numbers = np.concatenate([np.zeros(0, dtype=np.int64), *(part.numbers for part in seen)])
+    alike = pl.DataFrame({"hash": hashes, "row": numbers}).filter(pl.col("hash").is_duplicated())
+    first, second = pl.col("row").first().over("hash"), pl.col("row").slice(1, 1).first().over("hash")
+    other = pl.when(pl.col("row") == first).then(second).otherwise(first)
+    return alike.select("row", other.alias("other")).sort("row")
+
+
+def _with_repeated(name: str, problems: list[Problem], repeated: "pl.DataFrame") -> list[Problem]:
+    found = [
+        Problem(file=name, row=row, column=None, value=None, rule=rules.DUPLICATE.format(*sorted((row, other))))
+        for row, other in repeated.head(rules.KEPT).iter_rows()
+    ]
+    return sorted([*problems, *found], key=lambda problem: problem.row or 0)[: rules.KEPT]

@@ -1,0 +1,582 @@
+"""Applies a domain's rules to whole columns, a million rows at once, and turns typed frames into rows and back.
+
+It says what a rule is nowhere: limits and words come from `preprocessing.validation.rules`. The door that callers use
+is `preprocessing.validation.validate`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from preprocessing.reading.files import RawTable
+from preprocessing.schema import DomainSchema, Feature, Target, fold
+from preprocessing.validation import rules
+from preprocessing.validation.pii import identifying_columns, pseudonym
+from preprocessing.validation.rules import Known, Problem
+from preprocessing.validation.validate import HasRow, Validated, ValidRow
+
+Mask = NDArray[np.bool_]
+Words = Callable[[int], tuple[str | None, str]]
+"""From a row's place to (what may be shown of its value, the rule it breaks)."""
+
+IDENTITY = ("_student", "_group", "_period")
+PREDICTION = frozenset({"prediction", "predictionid"})
+"""Folded names of the column of an outcomes table that says which prediction is meant."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One column after reading. values: null where missing or bad. given: something stands there. words: of the bad."""
+
+    values: pl.Series
+    given: Mask
+    bad: Mask
+    words: Words
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Who some rows of a file are about: a 64-bit hash of student, group and period, and the row's number, of every
+    row that names its student. Two that are alike by chance come once in 37 million files of a million rows."""
+
+    hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+
+@dataclass
+class Ledger:
+    """What is wrong with a table so far: whole-file problems, and per finding the rows it concerns."""
+
+    file: str
+    numbers: NDArray[np.int64]
+    whole: list[Problem] = field(default_factory=list)
+    findings: list[tuple[str | None, Mask, Words]] = field(default_factory=list)
+
+    def refuse(self, column: str | None, rule: str) -> None:
+        """Notes a problem of the whole file."""
+        self.whole.append(Problem(file=self.file, row=None, column=column, value=None, rule=rule))
+
+    def note(self, column: str | None, rows: Mask, words: Words) -> None:
+        """Notes a problem of single rows."""
+        if rows.any():
+            self.findings.append((column, rows, words))
+
+    def bad_rows(self) -> Mask:
+        """Rows with any problem; all of them when the file is refused."""
+        bad = np.full(len(self.numbers), bool(self.whole))
+        for _, rows, _ in self.findings:
+            bad |= rows
+        return bad
+
+    def count(self) -> int:
+        """The number of problems."""
+        return len(self.whole) + sum(int(rows.sum()) for _, rows, _ in self.findings)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """The whole-file problems, then the first of the others by row and column, `rules.KEPT` in all."""
+        places = [np.flatnonzero(rows)[: rules.KEPT] for _, rows, _ in self.findings]
+        if not places:
+            return tuple(self.whole[: rules.KEPT])
+        which = np.repeat(np.arange(len(places)), [len(place) for place in places])
+        at = np.concatenate(places)
+        kept = np.lexsort((which, at))[: max(0, rules.KEPT - len(self.whole))]
+        return (*self.whole, *(self._problem(int(which[i]), int(at[i])) for i in kept))
+
+    def _problem(self, finding: int, place: int) -> Problem:
+        column, _, words = self.findings[finding]
+        value, rule = words(place)
+        return Problem(file=self.file, row=int(self.numbers[place]), column=column, value=value, rule=rule)
+
+
+# Tables -------------------------------------------------------------------------------------------------------------
+
+
+def check_table(
+    raw: RawTable, schema: DomainSchema, *, secret: bytes, moment: str | None, with_targets: Known
+) -> Validated:
+    """`preprocessing.validation.validate.validate_table`."""
+    typed, ledger, extra = _examine(raw, schema, secret, moment, with_targets)
+    if not ledger.whole:
+        _check_duplicates(typed.select(IDENTITY), ledger)
+    return _result(typed, ledger, extra)
+
+
+def check_piece(
+    raw: RawTable, schema: DomainSchema, *, secret: bytes, moment: str | None, commas: Mapping[str, str] | None
+) -> tuple[Validated, Identities]:
+    """As `check_table` for one piece of a longer file, its targets ignored, and who its rows are about, bad ones too:
+    whether two rows say the same thing is for the whole file to tell. commas: `comma_rules` of the whole file."""
+    typed, ledger, extra = _examine(raw, schema, secret, moment, "ignored", commas)
+    if ledger.whole:
+        return _result(typed, ledger, extra), Identities()
+    known = typed.select(IDENTITY).with_row_index("_place").filter(pl.col("_student").is_not_null())
+    hashes = known.select(IDENTITY).hash_rows(seed=0).to_numpy()
+    return _result(typed, ledger, extra), Identities(hashes, ledger.numbers[known["_place"].to_numpy()])
+
+
+def _examine(
+    raw: RawTable,
+    schema: DomainSchema,
+    secret: bytes,
+    moment: str | None,
+    with_targets: Known,
+    commas: Mapping[str, str] | None = None,
+) -> tuple[pl.DataFrame, Ledger, tuple[str, ...]]:
+    """The table typed, what is wrong with each row by itself, and the columns that were not read: those that the schema
+    does not know, and targets where they are ignored."""
+    if moment is not None and moment not in schema.moments:
+        raise ValueError(rules.unknown_moment(schema, moment))
+    frame, ledger = _start(raw)
+    columns = _match(frame, schema, ledger)
+    if ledger.whole:
+        return frame.clear(), ledger, columns.extra
+    wanted: list[Feature | Target] = list(schema.features)
+    wanted += schema.targets if with_targets != "ignored" else ()
+    present = [column for column in wanted if column.name in columns.found]
+    parsed = {c.name: parse(frame[columns.found[c.name]], c, (commas or {}).get(c.name)) for c in present}
+    for name, column in parsed.items():
+        ledger.note(name, column.bad, column.words)
+    moments = _check_moments(parsed, schema, moment, columns.extra, ledger)
+    if with_targets == "required":
+        _require_targets(parsed, schema, columns.extra, ledger)
+    context = _context(frame, columns, parsed, schema, secret, ledger)
+    known = {f.name for f in (schema.features_at(moment) if moment else schema.features)} | set(schema.target_by_name)
+    typed = [column.values.alias(name) for name, column in parsed.items() if name in known]
+    named = pl.Series("_moment", schema.moments, dtype=pl.String).gather(moments)
+    unread = [columns.found[name] for name in schema.target_by_name if name in columns.found and name not in parsed]
+    return pl.DataFrame([*typed, *context, named]), ledger, (*columns.extra, *unread)
+
+
+def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Validated:
+    """`preprocessing.validation.validate.validate_outcomes`."""
+    frame, ledger = _start(raw)
+    columns = _match(frame, schema, ledger)
+    by_prediction = next((name for name in columns.extra if fold(name) in PREDICTION), None)
+    student = schema.student.name if schema.student else None
+    if by_prediction is None and student not in columns.found:
+        ledger.refuse(student, rules.absent_fault(student or "prediction", columns.extra))
+    if ledger.whole:
+        return _result(frame.clear(), ledger, columns.extra)
+    wanted: list[Feature | Target] = [*schema.targets, *(f for f in schema.features if f.name in schema.placing)]
+    parsed = {c.name: parse(frame[columns.found[c.name]], c) for c in wanted if c.name in columns.found}
+    for name, column in parsed.items():
+        ledger.note(name, column.bad, column.words)
+    _require_targets(parsed, schema, columns.extra, ledger)
+    context = _context(frame, columns, parsed, schema, secret, ledger)
+    prediction = pl.Series("_prediction", [None] * frame.height, dtype=pl.String)
+    if by_prediction is not None:
+        read = _parse_texts(frame[by_prediction])
+        ledger.note(by_prediction, read.bad, read.words)
+        prediction = read.values.alias("_prediction")
+    nobody = (context[0].is_null() & prediction.is_null()).to_numpy()
+    ledger.note(student, nobody, lambda _: (None, "missing; an outcome needs the student or the prediction it is of"))
+    typed = [column.values.alias(name) for name, column in parsed.items()]
+    extra = tuple(name for name in columns.extra if name != by_prediction)
+    named = pl.Series("_moment", [schema.moments[-1]] * frame.height, dtype=pl.String)
+    return _result(pl.DataFrame([*typed, *context, named, prediction]), ledger, extra)
+
+
+def _start(raw: RawTable) -> tuple[pl.DataFrame, Ledger]:
+    """The rows that are not blank, and a ledger that knows their numbers."""
+    blank = _blank_rows(raw.frame)
+    numbers = np.arange(raw.frame.height, dtype=np.int64) + raw.first_row
+    if not len(blank):
+        return raw.frame, Ledger(raw.name, numbers)
+    filled = np.delete(np.arange(raw.frame.height), blank)
+    return raw.frame[filled], Ledger(raw.name, numbers[filled])
+
+
+def _blank_rows(frame: pl.DataFrame) -> NDArray[np.int64]:
+    """The places of rows in which nothing stands."""
+    if any(column.dtype != pl.String and not column.null_count() for column in frame):
+        return np.arange(0)
+    candidates = np.arange(frame.height)
+    for column in frame:
+        cells = column.gather(candidates)
+        blank = cells.str.strip_chars().fill_null("") == "" if cells.dtype == pl.String else cells.is_null()
+        candidates = candidates[blank.to_numpy()]
+        if not len(candidates):
+            break
+    return candidates
+
+
+def _match(frame: pl.DataFrame, schema: DomainSchema, ledger: Ledger) -> rules.Columns:
+    columns = rules.match_columns(frame.columns, schema)
+    for first, second, canonical in columns.twice:
+        ledger.refuse(second, rules.twice_fault(first, second, canonical))
+    for column, reason in identifying_columns(frame, schema, columns.found).items():
+        advice = "keep an opaque student key instead" if column in columns.found.values() else "remove the column"
+        ledger.refuse(column, f"{reason}: columns that identify people are refused; {advice}")
+    return columns
+
+
+def _result(typed: pl.DataFrame, ledger: Ledger, extra: tuple[str, ...]) -> Validated:
+    rows = len(ledger.numbers)
+    if typed.height == rows:
+        good = typed.with_columns(pl.Series("_row", ledger.numbers, dtype=pl.Int64)).filter(~ledger.bad_rows())
+    else:
+        none = [pl.Series(name, [], dtype=pl.String) for name in ("_student", "_group", "_period", "_moment")]
+        good = pl.DataFrame([*none, pl.Series("_row", [], dtype=pl.Int64)])
+    return Validated(good, ledger.problems(), ledger.count(), rows, extra)
+
+
+# Columns ------------------------------------------------------------------------------------------------------------
+
+
+def parse(source: pl.Series, column: Feature | Target, commas: str | None = None) -> Parsed:
+    """One raw column read by the rules of a declared one. commas: how its numbers are written (`rules.comma_rule`),
+    where that is known from elsewhere."""
+    if not rules.is_numeric(column):
+        return _parse_codes(source, column) if source.dtype == pl.Enum else _parse_levels(source, column)
+    source = source.cast(pl.String) if source.dtype == pl.Enum else source
+    if source.dtype == pl.String:
+        return _parse_text_numbers(source, column, commas)
+    given = _given(source)
+    if not source.dtype.is_numeric():
+        return _refuse_all(source, given, f"{rules.expected(column)}, not {source.dtype}")
+    if _is_fine(source, column):
+        return Parsed(source.cast(pl.Float64), given, np.zeros(len(source), dtype=bool), _no_words)
+    numbers = _floats(source)
+    bad = given & _out_of_rule(numbers, column)
+    words = _number_words(source, numbers, column)
+    return Parsed(_column(numbers, given & ~bad), given, bad, words)
+
+
+def _is_fine(source: pl.Series, column: Feature | Target) -> bool:
+    """Whether a column is whole numbers, none of which breaks its rule: the lowest and the highest say so for all."""
+    lowest, highest = (source.min(), source.max()) if source.dtype.is_integer() else (None, None)
+    if not isinstance(lowest, int) or not isinstance(highest, int):
+        return False
+    return not _out_of_rule(np.array([lowest, highest], dtype=np.float64), column).any()
+
+
+def _no_words(_: int) -> tuple[str | None, str]:
+    raise LookupError("nothing is wrong with this column")
+
+
+def _refuse_all(source: pl.Series, given: Mask, rule: str) -> Parsed:
+    nothing = pl.Series([None] * len(source), dtype=pl.Float64)
+    return Parsed(nothing, given, given, lambda i: (rules.shown(str(source[i])), rule))
+
+
+def _floats(source: pl.Series) -> NDArray[np.float64]:
+    """The numbers of a column, NaN where null."""
+    return source.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy(writable=True)
+
+
+def _out_of_rule(numbers: NDArray[np.float64], column: Feature | Target) -> Mask:
+    """Where `rules.number_fault` finds fault."""
+    low, high = rules.bounds(column)
+    fine = (numbers >= low) & (numbers <= high)
+    return ~(fine & (numbers == np.floor(numbers)) if column.integer else fine)
+
+
+def _column(numbers: NDArray[np.float64], good: Mask) -> pl.Series:
+    return pl.Series(np.where(good, numbers, np.nan), dtype=pl.Float64).fill_nan(None)
+
+
+def _number_words(source: pl.Series, numbers: NDArray[np.float64], column: Feature | Target) -> Words:
+    def words(i: int) -> tuple[str | None, str]:
+        rule = rules.number_fault(column, float(numbers[i])) or rules.expected(column)
+        return rules.shown(str(source[i])), rule
+
+    return words
+
+
+def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: str | None) -> Parsed:
+    """Numbers written as text: first as they stand, then what is left without spaces and with decimal commas."""
+    numbers = _floats(source)
+    given = source.is_not_null().to_numpy(writable=True)
+    rest = np.flatnonzero(given & ~np.isfinite(numbers))
+    commas, slips = decided or "accepted", np.zeros(len(source), dtype=bool)
+    points = _points(source, numbers)
+    if len(rest):
+        text = source.gather(rest).str.strip_chars()
+        given[rest] = ~text.str.to_lowercase().is_in(list(rules.MISSING)).to_numpy()
+        with_comma = text.str.contains(f"^(?:{rules.COMMA_NUMBER.pattern})$")
+        commas = decided or _count_commas(text, with_comma, points, column).rule
+        if commas in ("accepted", "points refused"):
+            text = text.str.replace(",", ".", literal=True).zip_with(with_comma, text)
+        numbers[rest] = _floats(text)
+        slips[rest] = with_comma.to_numpy() & (commas not in ("accepted", "points refused"))
+    slips |= points & given & (commas == "points refused")
+    bad = given & (_out_of_rule(numbers, column) | slips)
+
+    def words(i: int) -> tuple[str | None, str]:
+        return rules.shown(source[i]), rules.text_number_fault(column, source[i], commas=commas)
+
+    return Parsed(_column(numbers, given & ~bad), given, bad, words)
+
+
+class Commas(NamedTuple):
+    """How the numbers of a column are written, counted; counts of pieces add. ambiguous: commas that may as well
+    group thousands."""
+
+    points: int = 0
+    commas: int = 0
+    ambiguous: int = 0
+
+    @property
+    def rule(self) -> str:
+        """`rules.comma_rule`."""
+        return rules.comma_rule(self.points, self.commas, all_ambiguous=self.ambiguous == self.commas)
+
+
+def comma_rules(tables: Iterable[RawTable], schema: DomainSchema) -> dict[str, str]:
+    """How the numbers of each column are written, for a file that comes as several tables."""
+    counted: dict[str, Commas] = {}
+    for raw in tables:
+        found = rules.match_columns(raw.frame.columns, schema).found
+        for feature in schema.features:
+            if feature.name in found and rules.is_numeric(feature):
+                source = raw.frame[found[feature.name]]
+                text = source.str.strip_chars()
+                with_comma = text.str.contains(f"^(?:{rules.COMMA_NUMBER.pattern})$").fill_null(value=False)
+                here = _count_commas(text, with_comma, _points(source, _floats(source)), feature)
+                before = counted.get(feature.name, Commas())
+                counted[feature.name] = Commas(*(a + b for a, b in zip(before, here, strict=True)))
+    return {name: count.rule for name, count in counted.items()}
+
+
+def _points(source: pl.Series, numbers: NDArray[np.float64]) -> Mask:
+    """Which texts are numbers with a decimal point."""
+    points = source.str.contains(".", literal=True).fill_null(value=False).to_numpy()
+    return np.asarray(points & np.isfinite(numbers))
+
+
+def _count_commas(text: pl.Series, with_comma: pl.Series, points: Mask, column: Feature | Target) -> Commas:
+    """A comma before three digits may group thousands, unless the number would then break the column's rule."""
+    texts = text.filter(with_comma)
+    groups = texts.str.contains(f"^(?:{rules.AMBIGUOUS_COMMA.pattern})$").to_numpy()
+    as_thousands = _floats(texts.str.replace(",", "", literal=True))
+    return Commas(int(points.sum()), len(texts), int((groups & ~_out_of_rule(as_thousands, column)).sum()))
+
+
+def _parse_levels(source: pl.Series, column: Feature | Target) -> Parsed:
+    return _parse_distinct(
+        as_texts(source),
+        lambda text: (None, None) if rules.is_missing(text, column.levels) else rules.read_level(column, text),
+    )
+
+
+def _parse_codes(source: pl.Series, column: Feature | Target) -> Parsed:
+    """Levels that came as codes. Where all texts are written as the schema has them, no row need be looked at."""
+    texts = source.dtype.categories  # type: ignore[attr-defined]  # an Enum has them
+    read = _parse_levels(texts, column)
+    if not read.given.all() or read.bad.any() or not read.values.equals(texts):
+        return _parse_levels(source, column)
+    return Parsed(source, _given(source), np.zeros(len(source), dtype=bool), _no_words)
+
+
+def _parse_texts(source: pl.Series, *, key: bool = False) -> Parsed:
+    """A student key, a group, a period: any short text."""
+
+    def read(text: str) -> tuple[str | None, str | None]:
+        stripped = rules.tidy(text)
+        if rules.is_missing(stripped):
+            return None, None
+        fault = rules.text_fault(stripped, key=key)
+        return (None, f"must be a short text; {fault}") if fault else (stripped, None)
+
+    return _parse_distinct(as_texts(source), read, hidden=key)
+
+
+def _parse_distinct(
+    texts: pl.Series, read: Callable[[str], tuple[str | None, str | None]], *, hidden: bool = False
+) -> Parsed:
+    """Reads each distinct text once. read: text to (value, None), (None, what is wrong) or (None, None): missing."""
+    faults: dict[str, str] = {}
+    values: dict[str, str | None] = {}
+    missing: list[str] = []
+    for text in texts.unique(maintain_order=True).drop_nulls():
+        values[text], fault = read(text)
+        if fault is not None:
+            faults[text] = fault
+        elif values[text] is None:
+            missing.append(text)
+    changed = {text: value for text, value in values.items() if value != text}
+    result = texts.replace(list(changed), list(changed.values())) if changed else texts
+    given = _given(texts) & ~_is_in(texts, missing)
+    bad = _is_in(texts, list(faults))
+    return Parsed(result, given, bad, lambda i: (None if hidden else rules.shown(texts[i]), faults[texts[i]]))
+
+
+def _given(source: pl.Series) -> Mask:
+    """Where something stands."""
+    return source.is_not_null().to_numpy() if source.null_count() else np.ones(len(source), dtype=bool)
+
+
+def _is_in(texts: pl.Series, some: Sequence[str]) -> Mask:
+    if not some:
+        return np.zeros(len(texts), dtype=bool)
+    return texts.is_in(pl.Series(some, dtype=pl.String).implode()).fill_null(value=False).to_numpy()
+
+
+def as_texts(source: pl.Series) -> pl.Series:
+    """Any column as text: 3.0 as '3', truth values as 'true' and 'false', dates as ISO 8601 has them."""
+    if source.dtype.is_float() or source.dtype.is_decimal():
+        return source.cast(pl.Float64).map_elements(rules.context_text, return_dtype=pl.String)
+    return source if source.dtype == pl.String else source.cast(pl.String)
+
+
+# Rows ---------------------------------------------------------------------------------------------------------------
+
+
+def _check_moments(
+    parsed: dict[str, Parsed], schema: DomainSchema, moment: str | None, extra: tuple[str, ...], ledger: Ledger
+) -> NDArray[np.int64]:
+    """The place in time of every row's moment. Notes what is missing at it."""
+    height = len(ledger.numbers)
+    moments = np.zeros(height, dtype=np.int64)
+    latest = np.full(height, -1)
+    for place, feature in enumerate(schema.features):
+        known_at = rules.moment_index(schema, feature)
+        if known_at and moment is None and feature.name in parsed:
+            later = parsed[feature.name].given & (known_at > moments)
+            moments[later], latest[later] = known_at, place
+    if moment is not None:
+        moments[:] = schema.moments.index(moment)
+    for feature in schema.features:
+        _check_missing(feature, parsed.get(feature.name), schema, moments, latest, extra, ledger)
+    return moments
+
+
+def _check_missing(
+    feature: Feature,
+    column: Parsed | None,
+    schema: DomainSchema,
+    moments: NDArray[np.int64],
+    latest: NDArray[np.int64],
+    extra: tuple[str, ...],
+    ledger: Ledger,
+) -> None:
+    known_at = rules.moment_index(schema, feature)
+    if feature.optional or (known_at > moments).all():
+        return
+
+    def words(i: int) -> tuple[str | None, str]:
+        hole = 0 < known_at < moments[i] and latest[i] >= 0
+        by = schema.features[latest[i]].name if hole else None
+        return None, rules.missing_fault(schema, feature, schema.moments[moments[i]], by)
+
+    if column is not None:
+        ledger.note(feature.name, ~column.given & (known_at <= moments), words)
+    elif known_at == 0:
+        ledger.refuse(feature.name, rules.absent_fault(feature.name, extra))
+    else:
+        rule = words(int((known_at <= moments).argmax()))[1]
+        ledger.refuse(feature.name, f"{rules.absent_fault(feature.name, extra)}: {rule}")
+
+
+def _require_targets(parsed: dict[str, Parsed], schema: DomainSchema, extra: tuple[str, ...], ledger: Ledger) -> None:
+    """Notes rows without any target; refuses a table without a target column."""
+    present = [parsed[name].given for name in schema.target_by_name if name in parsed]
+    if not present:
+        for name in schema.target_by_name:
+            ledger.refuse(name, rules.absent_fault(name, extra))
+        return
+    none = ~np.logical_or.reduce(present)
+    column = next(iter(schema.target_by_name)) if len(schema.targets) == 1 else None
+    ledger.note(column, none, lambda _: (None, rules.no_target_fault(schema)))
+
+
+def _context(
+    frame: pl.DataFrame,
+    columns: rules.Columns,
+    parsed: dict[str, Parsed],
+    schema: DomainSchema,
+    secret: bytes,
+    ledger: Ledger,
+) -> list[pl.Series]:
+    """`_student`, `_group` and `_period` of every row."""
+    read = dict(parsed)
+    for name in schema.context_names:
+        if name in columns.found:
+            is_key = schema.student is not None and name == schema.student.name
+            read[name] = _parse_texts(frame[columns.found[name]], key=is_key)
+            ledger.note(name, read[name].bad, read[name].words)
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
+    texts = {name: as_texts(column.values) for name, column in read.items() if name in schema.placing}
+    student = nothing
+    if schema.student is not None and schema.student.name in texts:
+        keys = texts[schema.student.name].unique().drop_nulls().to_list()
+        pseudonyms = [pseudonym(key, secret) for key in keys]
+        student = texts[schema.student.name].replace_strict(keys, pseudonyms, default=None, return_dtype=pl.String)
+    group = nothing
+    if schema.group and all(name in texts for name in schema.group):
+        parts = pl.DataFrame([texts[name].alias(name) for name in schema.group])
+        group = parts.select(pl.concat_str(pl.all(), separator=" / ")).to_series()
+    period = texts.get(schema.period or "", nothing)
+    return [student.alias("_student"), group.alias("_group"), period.alias("_period")]
+
+
+def _check_duplicates(identity: pl.DataFrame, ledger: Ledger) -> None:
+    """Notes every row whose student, group and period another row has too, with the first such row."""
+    keys = identity.with_row_index("_place")
+    known = keys.filter(pl.col("_student").is_not_null())
+    repeated = known.filter(known.select(IDENTITY).is_duplicated())
+    if repeated.is_empty():
+        return
+    grouped = repeated.group_by(IDENTITY, maintain_order=True).agg("_place")
+    other: dict[int, int] = {}
+    for places in grouped["_place"]:
+        first, second, *_ = places
+        other |= dict.fromkeys(places, first) | {first: second}
+    rows = np.zeros(keys.height, dtype=bool)
+    rows[list(other)] = True
+
+    def words(i: int) -> tuple[str | None, str]:
+        pair = sorted((int(ledger.numbers[i]), int(ledger.numbers[other[i]])))
+        return None, rules.DUPLICATE.format(*pair)
+
+    ledger.note(None, rows, words)
+
+
+# Typed frames and rows ----------------------------------------------------------------------------------------------
+
+
+def frame_of_records(records: Sequence[HasRow], schema: DomainSchema) -> pl.DataFrame:
+    """`preprocessing.validation.validate.frame_of`."""
+    inputs = [record.inputs for record in records]
+    targets = [record.targets for record in records]
+    known = {name for row in inputs for name in row} | {name for row in targets for name in row}
+    columns = [_series(f, (row.get(f.name) for row in inputs)) for f in schema.features if f.name in known]
+    columns += [_series(t, (row.get(t.name) for row in targets)) for t in schema.targets if t.name in known]
+    moments = [schema.moment_of(name for name, value in row.items() if value is not None) for row in inputs]
+    context: dict[str, list[Any]] = {
+        "_student": [record.student for record in records],
+        "_group": [record.group for record in records],
+        "_period": [record.period for record in records],
+        "_moment": moments,
+    }
+    ids = [getattr(record, "id", None) for record in records]
+    if any(ids) or not ids:
+        context["_record"] = ids
+    columns += [pl.Series(name, values, dtype=pl.String) for name, values in context.items()]
+    return pl.DataFrame([*columns, pl.Series("_row", range(1, len(records) + 1), dtype=pl.Int64)])
+
+
+def _series(column: Feature | Target, values: Iterable[float | str | None]) -> pl.Series:
+    return pl.Series(column.name, list(values), dtype=pl.Float64 if rules.is_numeric(column) else pl.String)
+
+
+def rows_of_frame(frame: pl.DataFrame, schema: DomainSchema) -> list[ValidRow]:
+    """`preprocessing.validation.validate.rows_of`."""
+    known = {moment: [feature.name for feature in schema.features_at(moment)] for moment in schema.moments}
+    targets = [name for name in schema.target_by_name if name in frame.columns]
+    return [
+        ValidRow(
+            row=row["_row"],
+            inputs={name: row.get(name) for name in known[row["_moment"]]},
+            moment=row["_moment"],
+            student=row["_student"],
+            group=row["_group"],
+            period=row["_period"],
+            targets={name: row[name] for name in targets if row[name] is not None},
+        )
+        for row in frame.iter_rows(named=True)
+    ]

@@ -1,0 +1,1 @@
+"""What a retraining policy would have done to the past."""

@@ -1,0 +1,142 @@
+"""One champion against one challenger on the same held-out rows: what a retraining run and a replay of history share.
+
+It trains and judges; it knows no store, promotes nobody and writes nothing down.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from database.records import ChampionKey
+from drift.effective_size import worth_of
+from drift.profile import Profile
+from drift.report import DriftPolicy, DriftReport, NotComparable, SameSample, compare
+from model.bundle import Bundle
+from model.export import ParityError
+from model.predictor import Predictor
+from model.scores import absolute_errors
+from monitoring.drift_monitor import profile_for
+from monitoring.model_findings import with_answers, worths_of
+from preprocessing.schema import DomainSchema
+from preprocessing.validation.validate import rows_of
+from retraining.holdout import Holdout, among, hold_out
+from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide, refusal
+from training.train import NotTrainable
+
+Fit = Callable[[pl.DataFrame], Bundle]
+"""Trains a challenger on the rows that teach. Raises NotTrainable, ParityError."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What was decided, and the challenger that it was decided about; None where there was none to judge."""
+
+    decision: PromotionDecision
+    challenger: Bundle | None = None
+
+
+def contest(
+    schema: DomainSchema, key: ChampionKey, champion: Bundle, holdout: Holdout, policy: PromotionPolicy, fit: Fit
+) -> Contest:
+    """A challenger trained by `fit` on the teaching rows, judged with the champion on the others."""
+    if holdout.judging.is_empty():
+        return Contest(refusal(_nothing_to_judge(holdout, schema), verdict="keep"))
+    try:
+        challenger = fit(holdout.teaching)
+    except (NotTrainable, ParityError) as error:
+        return Contest(refusal(f"no challenger: {error}"))
+    return Contest(judge(schema, key, champion, challenger, holdout, policy), challenger)
+
+
+def judge(
+    schema: DomainSchema,
+    key: ChampionKey,
+    champion: Bundle,
+    challenger: Bundle,
+    holdout: Holdout,
+    policy: PromotionPolicy,
+) -> PromotionDecision:
+    """The decision of `retraining.policy` on the errors of both on the judging rows, in the target's unit."""
+    target = schema.target_by_name[key.target]
+    min_gain = target.min_gain if policy.min_gain is None else policy.min_gain
+    evidence = collect_evidence(schema, champion, challenger, holdout)
+    return decide(evidence, policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
+
+
+def judge_shadow(
+    schema: DomainSchema,
+    key: ChampionKey,
+    champion: Bundle,
+    challenger: Bundle,
+    frame: pl.DataFrame,
+    fresh: Collection[str],
+    policy: PromotionPolicy,
+) -> PromotionDecision | None:
+    """What a shadow trial came to, on those rows of an ordered typed `frame` whose ids are `fresh`, from after its
+    beginning; None while there are fewer than the policy's `trial_rows`, or all are of one cluster."""
+    holdout = among(hold_out(frame, schema, champion.rows | challenger.rows, share=1.0), fresh)
+    if holdout.judging.height < max(1, policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
+        return None
+    return judge(schema, key, champion, challenger, holdout, policy)
+
+
+def complete_rows(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey) -> pl.DataFrame:
+    """The rows that a model of `key` can be trained and judged on."""
+    needed = [key.target] + [f.name for f in schema.inputs_at(key.moment) if not f.optional]
+    if any(name not in frame.columns for name in needed):
+        return frame.clear()
+    return frame.drop_nulls(needed)
+
+
+def drift_since(
+    schema: DomainSchema, champion: Bundle, rows: pl.DataFrame, policy: DriftPolicy | None
+) -> DriftReport | None:
+    """Typed rows against what the champion was trained on; None where there is nothing to compare, or nothing new."""
+    if rows.is_empty():
+        return None
+    predictor, reference = Predictor(champion, ""), Profile.from_bytes(champion.profile)
+    answered = with_answers(predictor, schema, rows)
+    current = profile_for(predictor, schema, answered)
+    worth = worths_of(champion.manifest), worth_of(answered, current.columns)
+    importance = champion.manifest.importance
+    try:
+        return compare(reference, current, policy=policy, schema=schema, importance=importance, worth=worth)
+    except (SameSample, NotComparable):  # nothing new, or the schema has changed since: labels decide all the same
+        return None
+
+
+def _nothing_to_judge(holdout: Holdout, schema: DomainSchema) -> str:
+    """Why no row can judge: there is no new one, or every new one belongs to a group that the champion knows."""
+    if holdout.unseen.is_empty():
+        return "not enough data: no labelled rows that the champion has not seen"
+    kind = " and ".join(schema.group) or "student"
+    return (
+        f"not enough data: all {holdout.unseen.height} new labelled rows belong to a {kind} that the champion was "
+        "trained on; if the same names stand for new students, give the domain a period column"
+    )
+
+
+def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> Evidence:
+    """Both models and the naive rule on the very same held-out rows."""
+    rows = [row.inputs for row in rows_of(holdout.judging, schema)]
+    outcomes = outcomes_of(holdout.judging, schema, challenger.manifest.target.name)
+    old, new = Predictor(champion, "champion"), Predictor(challenger, "challenger")
+    told_apart = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
+    told_apart += ["_group"] if schema.group else []
+    return Evidence(
+        champion=absolute_errors(outcomes, old.numbers(rows)),
+        challenger=absolute_errors(outcomes, new.numbers(rows)),
+        naive=absolute_errors(outcomes, new.naive_numbers(rows)),
+        clusters=holdout.clusters,
+        slices={name: holdout.judging[name].fill_null("(missing)").to_numpy().astype(str) for name in told_apart},
+    )
+
+
+def outcomes_of(frame: pl.DataFrame, schema: DomainSchema, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """(n,) outcomes of a target as numbers: values in its unit, or level numbers."""
+    target, truth = schema.target_by_name[name], frame[name]
+    if target.kind == "ordered_class":
+        truth = truth.replace_strict({level: float(i) for i, level in enumerate(target.levels)})
+    return np.asarray(truth.to_numpy(), dtype=np.float64)

@@ -1,0 +1,145 @@
+"""Training that serves: every target and moment of a domain trained, kept and, where nobody serves yet, installed.
+
+Replacing a champion that serves is not done here: that takes a decision (`retraining.run`).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from database.ingest import Intake, labeled
+from database.records import ChampionKey, ModelVersion, now
+from database.store import Conflict, ModelRegistry
+from model.artifacts import ArtifactFolder
+from model.bundle import EXAMPLES, RECORDS, Bundle, Manifest
+from model.export import ParityError
+from model.registry import find_model, install
+from model.workspace import Home
+from monitoring.profile_archive import store_batch
+from preprocessing.schema import DomainSchema
+from preprocessing.validation.validate import frame_of
+from training.fit import Progress
+from training.train import NotTrainable, train
+
+
+class UnknownChampion(LookupError):
+    """The domain has no such target or moment."""
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one target at one moment: a model and whether it serves now, or the reason for none.
+
+    remarks: inputs that tell the outcome so well that someone should look whether they are known by then.
+    """
+
+    key: ChampionKey
+    model: ModelVersion | None = None
+    bundle: Bundle | None = None
+    installed: bool = False
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+def keys_of(
+    schema: DomainSchema, targets: Sequence[str] | None = None, moments: Sequence[str] | None = None
+) -> list[ChampionKey]:
+    """The champions that a domain has, or those of the named targets and moments. Raises UnknownChampion for others."""
+    for name in targets or ():
+        if name not in schema.target_by_name:
+            raise UnknownChampion(f"{schema.name} has no target {name!r}; it has {', '.join(schema.target_by_name)}")
+    for name in moments or ():
+        if name not in schema.moments:
+            raise UnknownChampion(f"{schema.name} has no moment {name!r}; it has {', '.join(schema.moments)}")
+    chosen = targets or [target.name for target in schema.targets]
+    return [ChampionKey(schema.name, target, moment) for target in chosen for moment in moments or schema.moments]
+
+
+def train_domain(
+    home: Home,
+    schema: DomainSchema,
+    frame: pl.DataFrame,
+    keys: Sequence[ChampionKey],
+    *,
+    actor: str,
+    seed: int = 0,
+    source: str = RECORDS,
+    progress: Progress = lambda _: None,
+) -> Iterator[Trained]:
+    """Train each of `keys` on a typed `frame` with `_record` ids; install it where no model of records serves yet."""
+    for key in keys:
+        try:
+            training = train(schema, key, frame, seed=seed, source=source, progress=progress)
+        except (NotTrainable, ParityError) as error:
+            yield Trained(key=key, reason=str(error))
+            continue
+        model = register(home.store, home.artifacts, training.bundle)
+        installed, reason = _install_first(home.store, model, actor)
+        remarks = tuple(map(str, training.suspects))
+        bundle = training.bundle
+        yield Trained(key=key, model=model, bundle=bundle, installed=installed, reason=reason, remarks=remarks)
+
+
+def train_file(
+    home: Home,
+    domain: str,
+    intake: Intake,
+    keys: Sequence[ChampionKey],
+    *,
+    name: str,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> Iterator[Trained]:
+    """Train each of `keys` on the rows of a labelled file; keep them as a batch called `name` once one succeeded.
+
+    Rows that nothing could be learned from are not stored: as labelled records they would teach the next challenger.
+    """
+    schema, stored = home.schemas[domain], False
+    frame = frame_of(labeled(domain, intake.rows), schema)
+    for one in train_domain(home, schema, frame, keys, actor="train", seed=seed, progress=progress):
+        if one.model and not stored:
+            store_batch(home, schema, intake.rows, "labeled", name=name, skipped=intake.skipped)
+            stored = True
+        yield one
+
+
+def _install_first(store: ModelRegistry, model: ModelVersion, actor: str) -> tuple[bool, str]:
+    serving = next((champion for champion in store.champions() if champion.key == model.key), None)
+    if serving and serving.version == model.version:
+        return False, "it serves already: the same data and seed gave the same model"
+    if serving and find_model(store, serving.version, model.key).lineage["source"] != EXAMPLES:
+        return False, (
+            f"{serving.version[:12]} serves and stays; let `gradewatch retrain` compare them, or use "
+            f"`gradewatch models activate {model.version[:12]}`"
+        )
+    reason = f"replaces a model of {EXAMPLES}" if serving else "first champion"
+    expected = {model.key: serving.generation} if serving else {}
+    try:
+        install(store, [model], action="promote", actor=actor, reason=reason, expected=expected)
+    except Conflict:
+        return False, "another champion was installed meanwhile, and stays"
+    return True, reason
+
+
+def register(store: ModelRegistry, artifacts: ArtifactFolder, bundle: Bundle) -> ModelVersion:
+    """Keep the bundle, then the record of it; in that order, so that no record names files that are not there."""
+    manifest = bundle.manifest
+    model = ModelVersion(
+        version=artifacts.save(bundle.files()),
+        domain=manifest.domain,
+        target=manifest.target.name,
+        moment=manifest.moment,
+        candidate=manifest.candidate,
+        scores=_listed(manifest),
+        lineage=msgspec.to_builtins(manifest.lineage),
+        at=now(),
+    )
+    store.add_model(model)
+    return model
+
+
+def _listed(manifest: Manifest) -> dict[str, Any]:
+    """The scores of a model and, beside them, of the naive rule."""
+    own, naive = (dict(msgspec.to_builtins(manifest.scores[name])) for name in (manifest.candidate, "naive"))
+    return own | {"naive": naive | {"rule": str(manifest.naive)}}

@@ -1,0 +1,321 @@
+"""The retraining run: newest records, drift, challenger, decision, promotion. The one orchestrator.
+
+Everything it decides is printed and stored with its reasons; how it decides is in `retraining.policy`, pure.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version as library_version
+
+import msgspec
+import polars as pl
+
+from database.ingest import labeled
+from database.records import (
+    BatchRow,
+    ChampionKey,
+    DecisionRecord,
+    LabeledRecord,
+    ModelVersion,
+    Succession,
+    digest,
+    new_id,
+    now,
+)
+from database.store import Conflict, Journal
+from drift.report import DriftPolicy, DriftReport
+from model.artifacts import CorruptArtifact, MissingArtifact
+from model.bundle import BrokenBundle, Bundle
+from model.registry import find_model, install, load_bundle
+from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
+from model.workspace import Home
+from monitoring.drift_monitor import drift_record
+from monitoring.profile_archive import store_batch
+from preprocessing.schema import DomainSchema
+from retraining.evaluation import complete_rows, contest, drift_since, judge_shadow
+from retraining.first_champions import register
+from retraining.holdout import Holdout, hold_out, ordered_frame
+from retraining.policy import PromotionDecision, PromotionPolicy, refusal
+from training.fit import Progress
+from training.train import train
+
+LEASE_SECONDS = 300.0
+"""A run renews its lease at every step, the longest of which is one fit; a dead run is out of the way after that."""
+
+DECISIONS = 1000
+"""How far back the last decision about a champion is looked for."""
+
+
+class Busy(RuntimeError):
+    """Another run is retraining this domain, or took over from this one while it stood still."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a retraining run works with.
+
+    window: how many of the newest labelled records. dry: change nothing. lease: seconds for which a run that gives no
+    sign of life keeps others out. id: shared by all models it trains, though each learns from rows of its own; made
+    of the records.
+    """
+
+    home: Home
+    schema: DomainSchema
+    window: int
+    policy: PromotionPolicy = field(default_factory=PromotionPolicy)
+    drift_policy: DriftPolicy = field(default_factory=DriftPolicy)
+    actor: str = "retraining"
+    seed: int = 0
+    dry: bool = False
+    lease: float = LEASE_SECONDS
+    id: str = ""
+    progress: Progress = lambda _: None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run found for one champion. basis: digest of all that a comparison rests on; empty without one."""
+
+    key: ChampionKey
+    decision: PromotionDecision
+    champion: str | None = None
+    challenger: str | None = None
+    drift: DriftReport | None = None
+    promoted: bool = False
+    basis: str = ""
+
+
+def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] = (), name: str = "") -> list[Result]:
+    """Evaluate, and where deserved replace, each of the champions `keys`.
+
+    data: rows of a new labelled batch called `name`, stored first (a dry run only looks at them). The same call again,
+    with no new outcomes since, changes nothing. Raises Busy when another run has the domain.
+    """
+    with _leased(run) as leased:
+        if data and not run.dry:
+            store_batch(run.home, run.schema, data, "labeled", name=name)
+        records = _records(leased, data)
+        identified = replace(leased, id=_id(leased, records))
+        return [_evaluate(identified, key, records) for key in keys]
+
+
+def retrain_patiently(
+    run: Run, keys: Sequence[ChampionKey], *, wait: float, data: Sequence[BatchRow] = (), name: str = ""
+) -> list[Result]:
+    """As `retrain`, trying again for `wait` seconds while another run has the domain. Raises Busy after that."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return retrain(run, keys, data=data, name=name)
+        except Busy:
+            if time.monotonic() >= deadline:
+                raise
+            run.progress("waiting for another run to finish")
+            time.sleep(min(1.0, max(0.05, deadline - time.monotonic())))
+
+
+def _records(run: Run, data: Sequence[BatchRow]) -> list[LabeledRecord]:
+    """The newest labelled records, each once; in a dry run those of `data` count as newest."""
+    stored = run.home.store.labeled_records(run.schema.name, limit=run.window)
+    if not run.dry:
+        return stored
+    new = {record.id: record for record in labeled(run.schema.name, data)}
+    return [*new.values(), *(record for record in stored if record.id not in new)][: run.window]
+
+
+@contextmanager
+def _leased(run: Run) -> Iterator[Run]:
+    """The run with its domain to itself, also across machines. It renews its lease with every word of progress.
+
+    A dead run's lease ends by itself; one that stood still too long finds that out at its next step and stops.
+    """
+    name, holder = f"retrain:{run.schema.name}", new_id()
+    store: Journal = run.home.store
+
+    def hold(step: str) -> None:
+        if other := store.try_lease(name, holder, run.lease):
+            raise Busy(f"another run is retraining {run.schema.name} (run {other}); try again when it has finished")
+        run.progress(step)
+
+    try:
+        hold(f"{run.schema.name}: newest records")
+        yield replace(run, progress=hold)
+    finally:
+        store.release_lease(name, holder)
+
+
+def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> Result:
+    """One champion against one challenger, stored unless dry or settled before."""
+    run.progress(f"{key}: champion")
+    history = run.home.store.successions(key)
+    if not history:
+        return _store(run, Result(key=key, decision=refusal(f"{key} has no champion yet; train one first")))
+    champion, basis = history[-1], _basis(run, key, records)
+    if settled := _settled(run, champion, basis):
+        return settled
+    try:
+        bundle = load_bundle(run.home.artifacts, champion.version)
+    except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+        return _store(run, Result(key=key, champion=champion.version, decision=refusal(str(error))))
+    known = ordered_frame(records, run.schema)
+    frame = complete_rows(known, run.schema, key)
+    holdout = hold_out(frame, run.schema, bundle.rows, share=run.policy.holdout_share)
+    if judged := _judge_trial(run, champion, bundle, frame, records):
+        return _store(run, msgspec.structs.replace(judged, basis=basis))
+    report = drift_since(run.schema, bundle, holdout.unseen, run.drift_policy)
+    others = known.filter(~pl.col("_record").is_in(frame["_record"].to_list()))
+    result = _challenge(run, champion, bundle, holdout, others, report)
+    return _store(run, msgspec.structs.replace(result, basis=basis))
+
+
+def _id(run: Run, records: Sequence[LabeledRecord]) -> str:
+    """The same for the same schema, seed, records and outcomes, so that bundles come out the same."""
+    outcomes = sorted((record.id, sorted(record.targets.items())) for record in records)
+    return digest([run.schema.fingerprint, run.seed, library_version("gradewatch"), outcomes])
+
+
+def _basis(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> str:
+    """Equal for two runs that would compare the same things: schema, policy, seed, records and their outcomes."""
+    outcomes = sorted((record.id, record.targets[key.target]) for record in records if key.target in record.targets)
+    policy = msgspec.to_builtins(run.policy)
+    return digest([run.schema.fingerprint, policy, run.seed, library_version("gradewatch"), outcomes])
+
+
+def _settled(run: Run, champion: Succession, basis: str) -> Result | None:
+    """The answer to a question that was decided before, about the champion of then or the challenger it made champion.
+
+    So a job delivered twice changes nothing twice, and what was rolled back does not come back on the same evidence.
+    """
+    key = champion.key
+    decisions = run.home.store.decisions(key.domain, limit=DECISIONS)
+    last = next((one for one in decisions if (one.target, one.moment) == (key.target, key.moment)), None)
+    if last is None or last.document.get("basis") != basis or champion.version not in (last.champion, last.challenger):
+        return None
+    when = f"{last.at:%Y-%m-%d %H:%M} UTC"
+    reason = f"these outcomes were judged before, at {when} (then: {last.verdict}); new ones may say otherwise"
+    return Result(key=key, champion=champion.version, decision=refusal(reason))
+
+
+def _challenge(
+    run: Run,
+    champion: Succession,
+    bundle: Bundle,
+    holdout: Holdout,
+    others: pl.DataFrame,
+    drift: DriftReport | None,
+) -> Result:
+    """A challenger trained on the teaching rows, judged on the others, promoted if the policy says so.
+
+    others: incomplete rows. They teach nothing, and belong to the population that the challenger comes from.
+    """
+    key, known = champion.key, champion.version
+
+    def fit(teaching: pl.DataFrame) -> Bundle:
+        run.progress(f"{key}: challenger")
+        offered = pl.concat([teaching, others])
+        return _of_run(run.id, train(run.schema, key, offered, seed=run.seed, progress=run.progress).bundle)
+
+    held = contest(run.schema, key, bundle, holdout, run.policy, fit)
+    result = Result(key=key, champion=known, drift=drift, decision=held.decision)
+    if run.dry or held.challenger is None:
+        return result
+    model = register(run.home.store, run.home.artifacts, held.challenger)
+    result = msgspec.structs.replace(result, challenger=model.version)
+    if held.decision.verdict == "promote":
+        return _succeed(run, champion, model, result)
+    return _try_on(run, model, result) if held.decision.verdict == "shadow" else result
+
+
+def _of_run(id: str, bundle: Bundle) -> Bundle:
+    """The bundle with the run's id in its lineage, so that `activate` finds what was trained with it."""
+    lineage = msgspec.structs.replace(bundle.manifest.lineage, training=id)
+    return msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, lineage=lineage))
+
+
+def _succeed(run: Run, champion: Succession, model: ModelVersion, result: Result) -> Result:
+    """`model` installed, if the champion is still the one that it was judged by."""
+    run.progress(f"{champion.key}: promotion")
+    reason, expected = "; ".join(result.decision.reasons), {champion.key: champion.generation}
+    try:
+        install(run.home.store, [model], action="promote", actor=run.actor, reason=reason, expected=expected)
+    except Conflict:
+        lost = "another champion was installed meanwhile: the comparison no longer holds; run again"
+        decision = msgspec.structs.replace(result.decision, verdict="shadow", reasons=(lost, *result.decision.reasons))
+        return msgspec.structs.replace(result, decision=decision)
+    return msgspec.structs.replace(result, promoted=True)
+
+
+def _try_on(run: Run, model: ModelVersion, result: Result) -> Result:
+    """The result with words on the challenger's trial: begun, or not because another one is gathering evidence."""
+    if not run.policy.trial_rows:
+        return result
+    try:
+        started = start_trial(
+            run.home.store, model, mode="shadow", actor=run.actor, reason="; ".join(result.decision.reasons)
+        )
+        said = f"it is tried in shadow from now on (trial {started.id})"
+    except (TrialRefused, Conflict) as error:
+        said = f"it is not tried in shadow: {error}"
+    decision = msgspec.structs.replace(result.decision, reasons=(*result.decision.reasons, said))
+    return msgspec.structs.replace(result, decision=decision)
+
+
+def _judge_trial(
+    run: Run, champion: Succession, bundle: Bundle, frame: pl.DataFrame, records: Sequence[LabeledRecord]
+) -> Result | None:
+    """What came of a shadow trial, where it promotes its challenger; None where it needs more outcomes, or has failed.
+
+    It is judged once, on outcomes that came after its beginning: looking often would make luck likelier. One that fails
+    then ends, and makes room for a challenger that knows more.
+    """
+    trial = running_trial(run.home.store, champion)
+    if trial is None or trial.mode != "shadow":
+        return None
+    try:
+        challenger = load_bundle(run.home.artifacts, trial.challenger)
+    except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+        _end_trial(run, trial, str(error))
+        return None
+    fresh = {record.id for record in records if record.at > trial.started}
+    decision = judge_shadow(run.schema, champion.key, bundle, challenger, frame, fresh, run.policy)
+    if decision is None:
+        return None
+    if decision.verdict != "promote":
+        _end_trial(run, trial, f"on {decision.n} new rows " + "; ".join(decision.reasons))
+        return None
+    decision = msgspec.structs.replace(decision, reasons=(f"shadow trial {trial.id}", *decision.reasons))
+    result = Result(key=champion.key, champion=champion.version, challenger=trial.challenger, decision=decision)
+    if run.dry:
+        return result
+    return _succeed(run, champion, find_model(run.home.store, trial.challenger, champion.key), result)
+
+
+def _end_trial(run: Run, trial: Trial, why: str) -> None:
+    if not run.dry:
+        with suppress(NoSuchTrial, Conflict):  # someone else ended it
+            stop_trial(run.home.store, trial.id, actor=run.actor, why=why)
+
+
+def _store(run: Run, result: Result) -> Result:
+    """The drift report and the decision written down, unless the run is dry."""
+    if run.dry:
+        return result
+    key, at = result.key, now()
+    if result.drift:
+        run.home.store.add_drift_report(drift_record(result.drift))
+    document = msgspec.to_builtins(result.decision)
+    run.home.store.add_decision(
+        DecisionRecord(
+            id=new_id(),
+            domain=key.domain,
+            target=key.target,
+            moment=key.moment,
+            verdict=result.decision.verdict,
+            champion=result.champion,
+            challenger=result.challenger,
+            at=at,
+            document=document | {"promoted": result.promoted, "basis": result.basis},
+        )
+    )
+    return result

@@ -1,0 +1,46 @@
+"""Predictions of invented students on chosen days, as the service logs them."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+
+from database.records import Answer, Cell, Prediction, new_id
+from monitoring.profile_archive import midnight
+from tests.training.making import SCHEMA, make_rows
+
+
+def asked(
+    day: date,
+    n: int,
+    *,
+    seed: int,
+    moment: str = "start",
+    period: str | None = None,
+    change: Callable[[dict[str, Cell]], Mapping[str, Cell]] = dict,
+    hours: float = 0.0,
+) -> list[Prediction]:
+    """`n` predictions spread over a day. hours: added to that column."""
+    at, known = midnight(day), {feature.name for feature in SCHEMA.features_at(moment)}
+    found = []
+    for number, row in enumerate(make_rows(n, seed=seed)):
+        inputs: dict[str, Cell] = {name: value for name, value in row.inputs.items() if name in known}
+        if inputs["hours"] is not None:
+            inputs["hours"] = float(inputs["hours"]) + hours
+        found.append(prediction(at + timedelta(hours=24 * number / n), change(inputs), moment, period))
+    return found
+
+
+def prediction(
+    at: datetime, inputs: Mapping[str, Cell], moment: str = "start", period: str | None = None
+) -> Prediction:
+    answer = Answer(target="mark", value=0.5 * float(inputs["before"] or 0) + 5, naive=10.0, model="m", generation=1)
+    return Prediction(
+        id=new_id(),
+        domain=SCHEMA.name,
+        moment=moment,
+        inputs=inputs,
+        answers=(answer,),
+        source="api",
+        at=at,
+        student=f"pseudonym {new_id()}",
+        period=period,
+    )

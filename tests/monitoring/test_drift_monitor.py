@@ -1,0 +1,192 @@
+"""What a file is compared with: the champion's population, another file, with all that the champion can say of both."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pytest
+
+from database.records import Cell, new_id
+from drift.column import ProfileError
+from drift.profile import Profile
+from drift.report import NotComparable, compare
+from model.registry import load_bundle
+from model.workspace import Home
+from monitoring.drift_monitor import population_of, profile_for, watch_file, watch_frame, watch_window, widest_champion
+from monitoring.drift_window import window_of
+from retraining.first_champions import train_domain
+from tests.monitoring.asking import asked
+from tests.retraining.conftest import open_at
+from tests.training.making import GRADE, MARK, SCHEMA, make_rows, typed
+
+MONDAY = date(2026, 3, 2)
+WEEK = timedelta(days=7)
+
+
+def gappy(n: int, seed: int, *, every: int = 3) -> pl.DataFrame:
+    """Rows of which every third lacks an input that the model needs."""
+    frame = typed(make_rows(n, seed=seed, shift=3.0))
+    lost = pl.int_range(pl.len()) % every == 0
+    return frame.with_columns(before=pl.when(lost).then(None).otherwise(pl.col("before")))
+
+
+@pytest.fixture(scope="module")
+def gappy_home(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    home = open_at(tmp_path_factory.mktemp("gappy"))
+    (trained,) = train_domain(home, SCHEMA, gappy(300, 1), [MARK], actor="test")
+    assert trained.installed
+    yield home
+    home.close()
+
+
+def test_a_population_that_always_had_missing_values_raises_no_alarm_by_them(gappy_home: Home) -> None:
+    fresh = gappy(300, 2)
+    report = watch_frame(gappy_home, SCHEMA, fresh).report
+    rates = report.column("before").missing
+    assert (rates.rate_reference, rates.rate_current) == pytest.approx((1 / 3, 1 / 3))
+    assert not report.alarm
+    predictor = widest_champion(gappy_home, SCHEMA, fresh).predictor
+    complete = Profile.from_bytes(predictor.profile)
+    found = compare(complete, profile_for(predictor, SCHEMA, fresh)).column("before").missing
+    assert (complete.rows, population_of(gappy_home, predictor).rows) == (200, 300)
+    assert (found.rate_reference, found.verdict) == (0.0, "drift")  # what complete rows alone would have said
+
+
+def test_a_change_of_what_is_missing_is_still_found(gappy_home: Home) -> None:
+    report = watch_frame(gappy_home, SCHEMA, gappy(300, 2, every=2)).report
+    assert report.column("before").missing.verdict in ("drift", "warn")
+
+
+def test_rows_without_an_outcome_belong_to_the_reference_and_few_rows_aside_are_not_kept(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    home = open_at(tmp_path)
+    frame = gappy(180, 3, every=10).with_columns(
+        mark=pl.when(pl.int_range(pl.len()) < 40).then(None).otherwise(pl.col("mark"))
+    )
+    (trained,) = train_domain(home, SCHEMA, frame, [MARK], actor="test")
+    assert trained.model is not None
+    bundle = load_bundle(home.artifacts, trained.model.version)
+    profile = Profile.from_bytes(bundle.profile)
+    assert (profile.rows, len(bundle.rows), bundle.aside) == (162, 126, b"")
+    assert (profile.columns["mark"].present, profile.columns["mark"].missing) == (126, 0)
+    assert profile.columns["_prediction:mark"].present == 126
+    home.close()
+
+
+# Against another file
+
+
+def written(path: Path, seed: int, *, n: int = 300, hours: float = 0.0) -> Path:
+    """A labelled file of students who learn so many more hours."""
+    rows = [{"student": f"{seed} {i}", **one.inputs, **one.targets} for i, one in enumerate(make_rows(n, seed=seed))]
+    frame = pl.DataFrame(rows).with_columns(hours=(pl.col("hours") + hours).clip(0, 40))
+    frame.write_csv(path)
+    return path
+
+
+def test_against_another_file_the_champion_prices_answers_and_expects(home: Home, tmp_path: Path) -> None:
+    before, after = written(tmp_path / "before.csv", 1), written(tmp_path / "after.csv", 2, hours=15.0)
+    report = watch_file(home, SCHEMA.name, after, before).report
+    importance = widest_champion(home, SCHEMA, typed(make_rows(5, seed=1))).predictor.manifest.importance
+    hours = report.column("hours")
+    assert hours.importance == importance["hours"]
+    assert hours.severity == pytest.approx(hours.effect * importance["hours"])
+    assert report.column("_prediction:mark").n_current == 300
+    assert report.expected is not None
+    assert report.joint is not None
+    assert report.joint.verdict == "drift"
+
+
+def test_without_a_champion_two_files_are_compared_all_the_same(tmp_path: Path) -> None:
+    home = open_at(tmp_path)
+    before, after = written(tmp_path / "before.csv", 1), written(tmp_path / "after.csv", 2, hours=15.0)
+    report = watch_file(home, SCHEMA.name, after, before).report
+    assert report.column("hours").verdict == "drift"
+    assert (report.column("hours").severity, report.expected) == (None, None)
+    home.close()
+
+
+# Segments without a reference file
+
+
+def more_hours(row: dict[str, Cell]) -> dict[str, Cell]:
+    return row | {"hours": 39.0} if row["support"] == "low" else row
+
+
+def loud(found) -> dict[str, list[str]]:  # type: ignore[no-untyped-def]
+    return {one.segment: [column.column for column in one.flagged] for one in found.segments if one.alarm}
+
+
+def test_segments_are_compared_with_logged_predictions_where_no_labelled_rows_are(home: Home) -> None:
+    early = date(2020, 1, 6)  # before any labelled file came
+    home.store.add_predictions(asked(early, 400, seed=5) + asked(early + WEEK, 400, seed=6, change=more_hours))
+    window = window_of(early + WEEK, early + 2 * WEEK)
+    assert loud(watch_window(home, SCHEMA.name, window, by="support").report) == {"low": ["hours"]}
+
+
+def test_a_file_s_segments_are_compared_with_logged_predictions_too(home: Home, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(type(home.store), "labeled_records", lambda *_, **__: [])
+    home.store.add_predictions(asked(MONDAY, 400, seed=5))
+    changed = [msgspec.structs.replace(one, inputs=more_hours(dict(one.inputs))) for one in make_rows(400, seed=6)]
+    assert "low" in loud(watch_frame(home, SCHEMA, typed(changed), by="support").report)
+
+
+def test_segments_without_any_earlier_rows_or_of_no_kind_are_refused_in_words(home: Home) -> None:
+    early = date(2020, 1, 6)
+    home.store.add_predictions(asked(early, 100, seed=5))
+    window = window_of(early, early + WEEK)
+    with pytest.raises(NotComparable, match=r"segments by 'support' .* none of them has 'support'; ingest labelled"):
+        watch_window(home, SCHEMA.name, window, by="support")
+    with pytest.raises(ProfileError, match="'hours' cuts invented into no segments; these do: support, subject, sex"):
+        watch_window(home, SCHEMA.name, window, by="hours")
+
+
+# Repeated students, and classes
+
+
+def test_a_student_asked_every_day_counts_once(home: Home) -> None:
+    once = asked(MONDAY, 120, seed=3)
+    daily = [
+        msgspec.structs.replace(one, id=new_id(), at=one.at + timedelta(days=day)) for day in range(6) for one in once
+    ]
+    home.store.add_predictions(daily)
+    report = watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK)).report
+    assert report.n_current == 720
+    before = report.column("before")
+    assert (before.n_current, before.independent_current) == (720, pytest.approx(120))
+    assert report.column("_prediction:mark").independent_current == pytest.approx(120)
+    assert {column.column for column in report.flagged} <= {"_prediction:mark"}  # the logged answers are invented
+    assert "720 rows as 120" in report.summary
+
+
+def test_class_answers_are_told_by_share_and_probability_with_rows_and_interval(tmp_path: Path) -> None:
+    home = open_at(tmp_path)
+    (trained,) = train_domain(home, SCHEMA, typed(make_rows(300, seed=1)), [GRADE], actor="test")
+    assert trained.installed
+    better = [msgspec.structs.replace(one, inputs={**one.inputs, "before": 20.0}) for one in make_rows(200, seed=2)]
+    report = watch_frame(home, SCHEMA, typed(better)).report
+    changes = {one.level: one for one in report.column("_prediction:grade").classes}
+    assert sum(one.share_current for one in changes.values()) == pytest.approx(1)
+    assert sum(one.change for one in changes.values()) == pytest.approx(0)
+    for one in changes.values():
+        assert one.low <= one.change <= one.high
+        assert one.n_current == 200
+        assert one.probability_reference is not None
+        assert one.probability_current is not None
+        assert one.probability_low <= one.probability_current - one.probability_reference <= one.probability_high
+    assert sum(one.probability_current or 0 for one in changes.values()) == pytest.approx(1, abs=0.02)
+    top = max(changes.values(), key=lambda one: abs(one.change))
+    assert top.low > 0 or top.high < 0
+    assert f"Among the answers for grade, {top.level!r} moved most: {top.share_current:.0%} after" in report.summary
+    assert "its mean probability went from" in report.summary
+    home.close()
+
+
+def test_a_champion_of_another_schema_is_no_reference_and_prices_nothing(home: Home, tmp_path: Path) -> None:
+    target = msgspec.structs.replace(SCHEMA.targets[0], maximum=100.0)
+    other = msgspec.structs.replace(SCHEMA, targets=(target, *SCHEMA.targets[1:]))
+    assert other.fingerprint != SCHEMA.fingerprint
+    moved = replace(home, schemas={SCHEMA.name: other})
+    with pytest.raises(NotComparable, match="the reference was read with schema 'invented'"):
+        watch_frame(moved, other, typed(make_rows(100, seed=4), other))
