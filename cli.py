@@ -28,11 +28,13 @@ from rich.progress import (
 from rich.table import Table
 
 from deployment.server import HOST, PORT
-from settings import Settings, UnsafeStart, variable
+from errors import Category, GradewatchError
+from settings import Settings, variable
 
 SAYS = (
     "Predict how students will do, watch whether that still holds, and replace a model only with proof.\n\n"
-    "Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage, 75 busy, try later."
+    "Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage; 74 what was kept is damaged, "
+    "75 busy or out of reach, try later, 77 not allowed, 78 the settings cannot be used."
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=SAYS)
 domain_app = typer.Typer(no_args_is_help=True, help="The domains: what is predicted from which columns.")
@@ -1016,30 +1018,15 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-REFUSALS = {
-    "access.records": "BadGrant",
-    "database.store": "Conflict Damaged StoreUnavailable",
-    "deployment.loadtest": "BadAddress",
-    "drift.report": "NotComparable SameSample",
-    "model.artifacts": "CorruptArtifact MissingArtifact",
-    "model.bundle": "BrokenBundle",
-    "model.workspace": "UnusableHome",
-    "model.registry": "NoChampion NoSuchModel",
-    "model.score_file": "UnusableOutput",
-    "model.service": "UnknownDomain",
-    "model.trial": "NoSuchTrial TrialRefused",
-    "monitoring.error_timeline": "NothingToFollow",
-    "preprocessing.validation.leakage": "Leaking",
-    "preprocessing.reading.files": "UnreadableFile",
-    "preprocessing.schema": "SchemaError",
-    "retraining.backtest.run": "BadBacktest",
-    "retraining.first_champions": "UnknownChampion",
-    "monitoring.channels": "BadChannel",
-    "retraining.run": "Busy",
-    "retraining.policies": "BadPolicy",
-    "retraining.schedule": "BadSchedule",
+EXIT_CODES = {
+    Category.MISUSED: 78,  # EX_CONFIG of sysexits.h, as the others
+    Category.UNAUTHENTICATED: 77,  # EX_NOPERM
+    Category.FORBIDDEN: 77,
+    Category.UNAVAILABLE: 75,  # EX_TEMPFAIL
+    Category.TOO_MANY: 75,
+    Category.DAMAGED: 74,  # EX_IOERR
 }
-"""Module to its refusals by name: importing them all, scikit-learn among them, took seconds before a word was said."""
+"""By category; 1 for every other refusal. 3 to 9 are kept for findings."""
 
 
 def _explain(error: Exception) -> int:
@@ -1059,16 +1046,10 @@ def _explain(error: Exception) -> int:
             names = [variable(str(field)) for field in fault["loc"]]
             err.print(": ".join([*names, words]), style="red", highlight=False)
         return 2
-    if not isinstance(error, _refusals()):
+    if not isinstance(error, GradewatchError | OSError):
         raise error
     err.print(str(error), style="red", highlight=False)
-    return 75 if type(error).__name__ in ("Busy", "StoreUnavailable") else 1
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    """The errors that are answers: their message is for the user. What is not loaded has raised none."""
-    loaded = [(sys.modules[module], names) for module, names in REFUSALS.items() if module in sys.modules]
-    return (OSError, UnsafeStart, *(getattr(module, name) for module, names in loaded for name in names.split()))
+    return EXIT_CODES.get(error.category, 1) if isinstance(error, GradewatchError) else 1
 
 
 if __name__ == "__main__":

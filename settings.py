@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from errors import Category, GradewatchError
+
 if TYPE_CHECKING:
     from model.workspace import Home
     from monitoring.channels import Channel
@@ -22,8 +24,10 @@ SHORTEST_TOKEN_SECRET = 32  # bytes: as long as the hash that signs (RFC 7518, 3
 SWITCH_ON = "set GRADEWATCH_AUTH=on and GRADEWATCH_TOKEN_SECRET, and give keys or users out (gradewatch keys, users)"
 
 
-class UnsafeStart(ValueError):
+class UnsafeStart(GradewatchError):
     """The settings would let anyone in; the message says what to set."""
+
+    category = Category.MISUSED
 
 
 def is_loopback(host: str) -> bool:

@@ -13,6 +13,7 @@ from access.records import KEY, USER, Key, User, key_of, user_of
 from access.roles import Principal
 from database.records import Document
 from database.store import Documents
+from errors import Category, GradewatchError
 
 STALE_SECONDS = 900.0  # how long the last state may serve: a key revoked meanwhile lives no longer than this
 WHOLE_SECONDS = 60.0  # between two readings of everything; between them only what has changed is read
@@ -20,8 +21,11 @@ CLOCKS = timedelta(minutes=10)  # by which the clocks of two machines that chang
 FOREVER = float("inf")
 
 
-class Stale(RuntimeError):
+class Stale(GradewatchError):
     """The database has been away for so long that nobody can be recognised any more."""
+
+    category = Category.UNAVAILABLE
+    retry_after = 5
 
 
 class KnownKey(msgspec.Struct, frozen=True, gc=False):

@@ -12,12 +12,13 @@ import msgspec
 
 from access.roles import PERMISSIONS, Principal, Role
 from database.records import Document
+from errors import GradewatchError
 
 KEY, USER = "api_key", "user"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
-class BadGrant(ValueError):
+class BadGrant(GradewatchError):
     """A key or user that must not be made so; the message says what to change."""
 
 

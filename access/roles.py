@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 import msgspec
 
+from errors import Category, GradewatchError
+
 Role = Literal["viewer", "teacher", "analyst", "admin", "metrics"]
 Permission = Literal["see", "predict", "read", "upload", "judge", "retrain", "change", "operate", "audit", "measure"]
 
@@ -41,8 +43,10 @@ WHOLE: frozenset[Permission] = frozenset({"operate", "audit", "measure"})
 """Permissions that are about the installation as a whole: nobody confined to domains has them."""
 
 
-class Unauthenticated(Exception):
+class Unauthenticated(GradewatchError):
     """Who asks is not known, or not any more. actor: whose credential it was, where that is certain."""
+
+    category = Category.UNAUTHENTICATED
 
     headers: Mapping[str, str] = {"www-authenticate": 'Bearer realm="gradewatch"'}
 
@@ -51,8 +55,10 @@ class Unauthenticated(Exception):
         self.actor = actor
 
 
-class Forbidden(Exception):
+class Forbidden(GradewatchError):
     """Who asks is known, and may not."""
+
+    category = Category.FORBIDDEN
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):

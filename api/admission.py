@@ -13,6 +13,7 @@ from api.request.credentials import Credentials
 from api.request.head import Head, TooManyHeaders
 from api.request.rate_limits import Limit, Spent, parse_limit
 from api.state import Running
+from errors import Category, GradewatchError
 
 PRINCIPAL = "gradewatch.principal"
 """Key of a scope under which whoever asks is found; there is always one."""
@@ -24,12 +25,16 @@ LOOPBACK = frozenset({"127.0.0.1", "::1"})
 FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 
 
-class NotLocal(Exception):
+class NotLocal(GradewatchError):
     """A request from elsewhere to a service that asks nobody who they are."""
 
+    category = Category.FORBIDDEN
 
-class TooManyRequests(Exception):
+
+class TooManyRequests(GradewatchError):
     """A caller has made all the requests of this window of time."""
+
+    category = Category.TOO_MANY
 
     def __init__(self, spent: Spent) -> None:
         super().__init__(f"at most {spent.limit.amount:,} requests in {spent.limit.seconds:,} seconds; wait a little")

@@ -23,7 +23,7 @@ from api.pipeline import Door
 from api.probes import PROBES
 from api.request.deadlines import told_to_stop
 from api.state import Running, open_running
-from database.store import StoreUnavailable
+from database.errors import StoreUnavailable
 from model.workspace import UnusableHome
 from preprocessing.schema import SchemaError
 from settings import Settings, UnsafeStart, told_host

@@ -1,4 +1,4 @@
-"""Which error is which answer: one table from exceptions to HTTP statuses, and the form that every refusal has.
+"""Which error is which answer: one table from categories to HTTP statuses, and the form that every refusal has.
 
 The packages below raise what is the case and know no HTTP. Answers follow RFC 9457 (problem details) and never hold
 student data: values that may identify a person are left out where the problems are made.
@@ -7,70 +7,33 @@ student data: values that may identify a person are left out where the problems 
 import logging
 import traceback
 from http import HTTPStatus
-from typing import NamedTuple
 
 import msgspec
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from database.errors import Damaged, StoreUnavailable
+from errors import Category, GradewatchError
 from preprocessing.validation.rules import BadData, Problem
 
 log = logging.getLogger("gradewatch.api")
 
 
-class Refusal(NamedTuple):
-    """How an exception is answered. retry_after: seconds after which trying again makes sense; None: never."""
-
-    status: int
-    retry_after: int | None = None
-
-
-TABLE: dict[str, Refusal] = {
-    "preprocessing.validation.rules:BadData": Refusal(422),
-    "preprocessing.reading.files:UnreadableFile": Refusal(422),
-    "preprocessing.validation.json_bodies:MalformedBody": Refusal(400),
-    "preprocessing.validation.json_bodies:TooManyRows": Refusal(413),
-    "preprocessing.schema:SchemaError": Refusal(500),
-    "api.request.body:BodyTooLarge": Refusal(413),
-    "api.request.body:NoFile": Refusal(400),
-    "api.request.body:CutOff": Refusal(400),
-    "starlette.requests:ClientDisconnect": Refusal(400),
-    "api.request.body:UnsupportedBody": Refusal(415),
-    "api.request.origin:UnknownHost": Refusal(403),
-    "api.request.origin:ForeignPage": Refusal(403),
-    "api.admission:NotLocal": Refusal(403),
-    "api.request.head:TooManyHeaders": Refusal(431),
-    "api.admission:TooManyRequests": Refusal(429),
-    "access.roles:Unauthenticated": Refusal(401),
-    "access.roles:Forbidden": Refusal(403),
-    "access.directory:Stale": Refusal(503, 5),
-    "api.request.deadlines:SlowBody": Refusal(408),
-    "api.request.deadlines:TookTooLong": Refusal(503, 30),
-    "api.request.deadlines:Stopping": Refusal(503, 2),
-    "api.jobs:Busy": Refusal(409, 30),
-    "api.routes.dependencies:NotFound": Refusal(404),
-    "model.service:UnknownDomain": Refusal(404),
-    "model.registry:NoSuchModel": Refusal(404),
-    "model.registry:NoChampion": Refusal(409),
-    "model.trial:NoSuchTrial": Refusal(404),
-    "model.trial:TrialRefused": Refusal(409),
-    "model.artifacts:MissingArtifact": Refusal(409),
-    "model.artifacts:CorruptArtifact": Refusal(409),
-    "model.bundle:BrokenBundle": Refusal(409),
-    "database.group_commit:LogFull": Refusal(503, 1),
-    "database.redis:SharedMemoryGone": Refusal(503, 5),
-    "database.store:StoreUnavailable": Refusal(503, 2),
-    "database.store:Conflict": Refusal(409),
-    "database.store:Damaged": Refusal(500),
-    "database.store:Unkeepable": Refusal(422),
-    "drift.report:SameSample": Refusal(422),
-    "drift.report:NotComparable": Refusal(422),
-    "drift.column:ProfileError": Refusal(422),
-    "retraining.first_champions:UnknownChampion": Refusal(404),
-    "api.fast.parameters:BadQuestion": Refusal(422),
+STATUS: dict[Category, int] = {
+    Category.INVALID: 422,
+    Category.MALFORMED: 400,
+    Category.MISUSED: 500,
+    Category.UNKNOWN: 404,
+    Category.CONFLICT: 409,
+    Category.UNAUTHENTICATED: 401,
+    Category.FORBIDDEN: 403,
+    Category.TOO_LARGE: 413,
+    Category.TOO_MANY: 429,
+    Category.UNAVAILABLE: 503,
+    Category.DAMAGED: 500,
 }
-"""By name, since some live in modules that a process serving JSON never imports."""
 
 ERROR = "gradewatch.error"
 """Key of a scope under which the name of the exception stands that its request ended in."""
@@ -89,12 +52,15 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     problem_count: int = 0
 
 
-def refusal_of(error: BaseException) -> Refusal | None:
-    """The row of the table that fits `error`, or None: then it is a fault of ours."""
-    for kind in type(error).__mro__:
-        if found := TABLE.get(f"{kind.__module__}:{kind.__qualname__}"):
-            return found
-    return None
+def status_of(error: BaseException) -> int | None:
+    """The status that answers `error`, or None: then it is a fault of ours.
+
+    What only HTTP knows (too slow a body, a form that is not read) says its own `status`, which refines the category's.
+    """
+    if isinstance(error, GradewatchError):
+        own: int | None = getattr(error, "status", None)
+        return own or STATUS[error.category]
+    return 400 if isinstance(error, ClientDisconnect) else None
 
 
 def answer_error(error: Exception) -> Response:
@@ -102,22 +68,28 @@ def answer_error(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         document = ProblemDocument(title=name_of(error), status=error.status_code, detail=_framework_words(error))
         return _respond(document, dict(error.headers or {}))
-    refusal = refusal_of(error)
-    if refusal is None:
+    status = status_of(error)
+    if status is None:
         log.error("request failed", extra={"fields": {"error": _places(error)}})
         detail = "something went wrong here; the log says what"
         return _respond(ProblemDocument(title="InternalError", status=500, detail=detail))
-    headers = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
-    headers |= getattr(error, "headers", {})
+    headers = _headers_of(error)
     title = type(error).__name__
     if isinstance(error, BadData):
         return _respond(_bad_data(title, error), headers)
-    if title == "StoreUnavailable":
+    if isinstance(error, StoreUnavailable):
         log.warning("the database does not answer: %s", error)
-    if title == "Damaged":
+    if isinstance(error, Damaged):
         log.error("what the database keeps is damaged: %s", error)
-    detail = UNAVAILABLE if title == "StoreUnavailable" else str(error.args[0] if error.args else title)
-    return _respond(ProblemDocument(title=title, status=refusal.status, detail=detail), headers)
+    detail = UNAVAILABLE if isinstance(error, StoreUnavailable) else str(error.args[0] if error.args else title)
+    return _respond(ProblemDocument(title=title, status=status, detail=detail), headers)
+
+
+def _headers_of(error: Exception) -> dict[str, str]:
+    if not isinstance(error, GradewatchError):
+        return {}
+    again = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    return again | dict(error.headers)
 
 
 def name_of(error: BaseException) -> str:

@@ -15,8 +15,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from api.schemas import Retrain, RetrainingRun
+from database.errors import StoreUnavailable
 from database.records import Event, new_id, now
-from database.store import RecordStore, StoreUnavailable
+from database.store import RecordStore
+from errors import Category, GradewatchError
 from settings import Settings
 
 STARTED, FINISHED = "retraining_started", "retraining_finished"
@@ -30,8 +32,11 @@ log = logging.getLogger("gradewatch.api")
 State = Literal["running", "finished", "failed", "busy", "stopped"]
 
 
-class Busy(RuntimeError):
+class Busy(GradewatchError):
     """This service is retraining the domain already."""
+
+    category = Category.CONFLICT
+    retry_after = 30
 
 
 class Jobs:

@@ -14,7 +14,7 @@ from access.roles import Principal
 from api.admission import PRINCIPAL
 from api.schemas import BrokenChampion, ChampionState, Health, Readiness, respond
 from api.state import Running
-from database.store import StoreUnavailable
+from database.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from api.app import Service

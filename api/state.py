@@ -21,11 +21,12 @@ from api.request.denied import Attempts
 from api.request.rate_limits import Limit, Limiter, parse_limit
 from api.request.tokens import Tokens
 from api.schemas import EXAMPLES_WARNING, Remarks
+from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog
 from database.records import Prediction
 from database.redis import SharedMemory
 from database.sqlite_log import SqliteAppender, open_appender
-from database.store import RecordStore, StoreUnavailable
+from database.store import RecordStore
 from model.cache import AnswerCache, MemoryCache
 from model.microbatch import Together
 from model.service import PredictionService

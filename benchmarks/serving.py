@@ -25,8 +25,8 @@ import msgspec
 
 from benchmarks.result import Figure, write_results
 from benchmarks.servers import Running, environment, free_port, start, started, uvicorn, wait
+from database.open import open_store
 from database.records import ChampionKey
-from database.store import open_store
 from deployment.loadtest import Load, run_load, target_of
 from model.bundle import read_bundle
 from model.registry import activate

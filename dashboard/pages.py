@@ -17,7 +17,7 @@ from dashboard.views.models import models
 from dashboard.views.overview import overview
 from dashboard.views.performance import performance
 from dashboard.views.predict import predict
-from database.store import Damaged, StoreUnavailable
+from database.errors import Damaged, StoreUnavailable
 from preprocessing.schema import SchemaError
 from settings import UnsafeStart
 

@@ -6,7 +6,7 @@ An open file lives on without a name, or under a new one, and takes every commit
 import os
 from pathlib import Path
 
-from database.store import StoreUnavailable
+from database.errors import StoreUnavailable
 
 
 class DatabaseFile:

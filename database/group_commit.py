@@ -14,9 +14,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from database.errors import StoreUnavailable
 from database.packed import PackedPredictions
 from database.records import Prediction
-from database.store import StoreUnavailable
+from errors import Category, GradewatchError
 
 CAPACITY = 100_000  # predictions waiting; at 2 KB each that is 200 MB of memory at worst
 DRAIN = 5_000  # predictions of one commit; keeps a transaction, and the wait of those behind it, short
@@ -24,8 +25,11 @@ FEW = 100  # predictions that an event loop may commit itself: at 30 µs each it
 PATIENCE = 2  # turns of a loop without a new prediction before it commits: a request read in one is scored in the next
 
 
-class LogFull(RuntimeError):
+class LogFull(GradewatchError):
     """More predictions wait for the database than may: nothing of the call was kept. Worth trying again."""
+
+    category = Category.UNAVAILABLE
+    retry_after = 1
 
 
 class Log(Protocol):

@@ -22,8 +22,9 @@ from database.records import (
 from database.store import BatchArchive, PredictionLog
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
+from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.rules import Known, Problem
-from preprocessing.validation.validate import ValidRow, rows_of, validate_outcomes, validate_table
+from preprocessing.validation.validate import rows_of, validate_outcomes, validate_table
 
 
 def batch_rows(frame: pl.DataFrame, schema: DomainSchema, kind: BatchKind) -> list[BatchRow]:

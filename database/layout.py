@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from database.errors import Damaged
 from database.packed import PackedPredictions
 from database.records import (
     Access,
@@ -27,7 +28,6 @@ from database.records import (
     Record,
     Succession,
 )
-from database.store import Damaged
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

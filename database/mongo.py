@@ -23,6 +23,7 @@ except ImportError as error:
     raise ImportError("MongoDB needs its driver: pip install 'gradewatch[mongo]'") from error
 
 from database import matching
+from database.errors import Conflict, StoreUnavailable, Unkeepable
 from database.layout import (
     LAYOUTS,
     SEPARATOR,
@@ -54,15 +55,7 @@ from database.records import (
     digest,
     new_id,
 )
-from database.store import (
-    Conflict,
-    Placing,
-    RecordStore,
-    StoreUnavailable,
-    Unkeepable,
-    check_document,
-    check_successions,
-)
+from database.store import Placing, RecordStore, check_document, check_successions
 
 Bson = dict[str, Any]
 T = TypeVar("T")

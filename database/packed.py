@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 from database.records import Prediction
 
 if TYPE_CHECKING:
-    from database.blocks import AnswerColumn
+    from database.answer_columns import AnswerColumn
     from preprocessing.columns import Column
 
 Nobody = Sequence[str | None] | None
@@ -72,7 +72,7 @@ class PackedPredictions(Sequence[Prediction]):
         if not isinstance(place, slice):
             number = range(len(self))[place]
             return self[number : number + 1][0]
-        from database.blocks import rows_of  # whoever made these has loaded it
+        from database.answer_columns import rows_of
 
         numbers = range(len(self))[place]
         answers, shadow = ([column.take(numbers) for column in said] for said in (self.answers, self.shadow))

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from errors import Category, GradewatchError
+
 PATIENCE = 0.1  # seconds for one answer; predicting again takes less
 CONNECTING = 0.25  # seconds; a TLS handshake needs several round trips
 PAUSE = 5.0  # seconds without a question after a failure
@@ -23,8 +25,11 @@ Command = Sequence[bytes | str | int]
 log = logging.getLogger("gradewatch.shared")
 
 
-class SharedMemoryGone(RuntimeError):
+class SharedMemoryGone(GradewatchError):
     """The shared memory does not answer. Worth trying again."""
+
+    category = Category.UNAVAILABLE
+    retry_after = 5
 
 
 class SharedState(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from database import matching
+from database.errors import Conflict, StoreUnavailable, Unkeepable
 from database.file import DatabaseFile
 from database.layout import (
     LAYOUTS,
@@ -53,16 +54,7 @@ from database.records import (
     Prediction,
     Succession,
 )
-from database.store import (
-    Conflict,
-    Durability,
-    Placing,
-    RecordStore,
-    StoreUnavailable,
-    Unkeepable,
-    check_document,
-    check_successions,
-)
+from database.store import Durability, Placing, RecordStore, check_document, check_successions
 from database.tables import (
     ACCESSES,
     BATCH_ROWS,

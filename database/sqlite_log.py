@@ -11,11 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from database.errors import StoreUnavailable
 from database.file import DatabaseFile
 from database.layout import LAYOUTS, Flat, check_finite, pack_blocks
 from database.packed import PackedPredictions
 from database.records import Prediction
-from database.store import RecordStore, StoreUnavailable
+from database.store import RecordStore
 
 WAL_BYTES = 16_000_000
 """Of the write-ahead log after which it is written back. A page that many commits changed is written back once: 4,000

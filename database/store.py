@@ -1,4 +1,4 @@
-"""What a store answers, and the one place that chooses which store.
+"""What a store answers, whichever database it lies in.
 
 `RecordStore` is the contract that `database.sql` (SQLite, PostgreSQL) and `database.mongo` fulfil; one test class runs
 over all of them. No question here is a query language.
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
+from database.errors import Conflict
 from database.records import (
     Access,
     Batch,
@@ -24,23 +25,6 @@ from database.records import (
     Prediction,
     Succession,
 )
-
-
-class StoreUnavailable(RuntimeError):
-    """The database cannot be reached or refused the work; nothing of the call was kept. Worth trying again."""
-
-
-class Unkeepable(ValueError):
-    """A value that this database cannot hold, such as a text with the character U+0000 in PostgreSQL."""
-
-
-class Conflict(RuntimeError):
-    """Someone else changed the champion or document first: its generation or revision is not the expected one."""
-
-
-class Damaged(RuntimeError):
-    """What the database keeps cannot be read: it was damaged, or changed by hand. The message names the record, and no
-    student."""
 
 
 def check_successions(successions: Sequence[Succession]) -> None:
@@ -263,23 +247,3 @@ KINDS = (
 
 Durability = Literal["normal", "full"]
 """What is kept survives a killed process (normal), or also power loss (full)."""
-
-
-def open_store(url: str, *, pool_size: int = 10, durability: Durability = "normal") -> RecordStore:
-    """The store at `url`: sqlite:///file, postgresql://…, mongodb://… or mongodb+srv://….
-
-    Makes or migrates its tables. durability full: SQLite syncs its file at every commit, PostgreSQL commits
-    synchronously whatever its own setting is; MongoDB always waits for the journals of the majority. Raises
-    StoreUnavailable when it cannot be reached, ValueError when the scheme is unknown, and ImportError naming the extra
-    when the driver is not installed.
-    """
-    scheme = url.split(":", 1)[0].split("+", 1)[0]
-    if scheme == "mongodb":
-        from database.mongo import open_mongo
-
-        return open_mongo(url, pool_size=pool_size)
-    if scheme in ("sqlite", "postgresql", "postgres"):
-        from database.sql import open_sql
-
-        return open_sql(url, pool_size=pool_size, durability=durability)
-    raise ValueError(f"no store for {scheme!r}: use sqlite:///FILE, postgresql://HOST/NAME or mongodb://HOST/NAME")

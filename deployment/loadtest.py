@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 import msgspec
 
+from errors import GradewatchError
 from preprocessing.schema import DomainSchema
 
 SECONDS, REQUESTS, CONNECTIONS = 600.0, 10_000_000, 1_000  # no test may ask for more
@@ -30,7 +31,7 @@ DIFFERENT = 1_000  # invented rows at least
 MOST_ROWS = 100_000  # in one request
 
 
-class BadAddress(ValueError):
+class BadAddress(GradewatchError):
     """An address or a bound that is not tested; the message says which would be."""
 
 

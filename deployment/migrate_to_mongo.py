@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from database.errors import StoreUnavailable
 from database.migrate import Comparison, compare, copy, expected_counts
-from database.store import KINDS, RecordStore, StoreUnavailable, open_store
+from database.open import open_store
+from database.store import KINDS, RecordStore
 
 EQUAL, DIFFERENT, FAILED = 0, 1, 2
 """Exit statuses: the target holds the same as the source; it does not; the copy could not be made."""

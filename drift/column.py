@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from errors import GradewatchError
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.unsignedinteger[Any]]
@@ -25,7 +27,7 @@ BUCKETS = 16_384  # of a grid: 131 KB of 64-bit counts, and 1/16,384 of the rows
 GRID_FROM = 16_384  # distinct values; fewer are kept as they are, since the grid would not be smaller
 
 
-class ProfileError(ValueError):
+class ProfileError(GradewatchError):
     """A sample that cannot be summarised, or summaries that do not go together; the message names the column."""
 
 

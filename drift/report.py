@@ -21,6 +21,7 @@ from drift.evidence import Evidence, LevelCount, gather
 from drift.impact import ErrorChange, ExpectedError, describe_change, describe_expected
 from drift.profile import PREDICTION, Kind, Profile
 from drift.univariate import chi_square, cramers_v_interval, ks_band, share_interval
+from errors import GradewatchError
 from preprocessing.schema import DomainSchema
 
 SCHEMA_VERSION = 2
@@ -29,11 +30,11 @@ Verdict = Literal["drift", "warn", "ok", "undecided", "constant"]
 ALARMING: frozenset[Verdict] = frozenset({"drift", "warn"})
 
 
-class SameSample(ValueError):
+class SameSample(GradewatchError):
     """The current sample is the reference itself: that nothing changed would be true and mean nothing."""
 
 
-class NotComparable(ValueError):
+class NotComparable(GradewatchError):
     """Profiles that no verdict can be given on: of two schemas, or without a column in common."""
 
 

@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from errors import Category, GradewatchError
+
 Floats = npt.NDArray[np.float64]
 
 DELTA = 0.002  # chance that ADWIN cuts a window in which nothing changed (Bifet and Gavaldà 2007, their default)
@@ -19,8 +21,10 @@ FEWEST = 10  # values on either side of a change
 CEILING = 4.0  # times the usual error, above which one error counts no more: ADWIN needs values with a bound
 
 
-class StreamUnavailable(ImportError):
+class StreamUnavailable(GradewatchError):
     """river is not installed; the message names the extra."""
+
+    category = Category.MISUSED
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,18 +14,23 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from database.records import new_id
+from errors import Category, GradewatchError
 from model.bundle import content_digest
 
 _ASIDE = ".writing-"
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
-class MissingArtifact(LookupError):
+class MissingArtifact(GradewatchError):
     """No bundle of that digest is there."""
 
+    category = Category.CONFLICT
 
-class CorruptArtifact(ValueError):
+
+class CorruptArtifact(GradewatchError):
     """The files of a bundle are not the ones that were written."""
+
+    category = Category.CONFLICT
 
 
 class ArtifactFolder:

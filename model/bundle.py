@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from drift.answers import Said
+from errors import Category, GradewatchError
 from model.expectation import ErrorTable
 from model.naive import NaiveRule
 from model.scores import Scores
@@ -22,8 +23,10 @@ FORMAT = 1
 RECORDS, EXAMPLES = "records", "generated examples"
 
 
-class BrokenBundle(ValueError):
+class BrokenBundle(GradewatchError):
     """Files that are not a whole bundle of a format this version reads."""
+
+    category = Category.CONFLICT
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):

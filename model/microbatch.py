@@ -13,9 +13,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog, LogFull
 from database.records import Prediction
-from database.store import StoreUnavailable
 from model.service import PredictionService
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from database.blocks import AnswerColumn
+from database.answer_columns import AnswerColumn
 from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bundle, Manifest
 from model.explain import Explainer

@@ -12,6 +12,7 @@ import msgspec
 
 from database.records import Action, ChampionKey, Event, ModelVersion, Succession, new_id, now
 from database.store import ModelRegistry, RecordStore
+from errors import Category, GradewatchError
 from model.artifacts import ArtifactFolder, CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle, read_bundle
 from model.predictor import Predictor
@@ -20,12 +21,16 @@ from model.trial import Trial, running_trials
 KEPT_VERSIONS = 10
 
 
-class NoSuchModel(LookupError):
+class NoSuchModel(GradewatchError):
     """No registered model fits; the message says what was looked for and what there is."""
 
+    category = Category.UNKNOWN
 
-class NoChampion(LookupError):
+
+class NoChampion(GradewatchError):
     """Nobody serves this domain at this moment."""
+
+    category = Category.CONFLICT
 
 
 class Challenger(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from database.records import Prediction, digest
+from errors import GradewatchError
 from model.answer_frame import answer_frame, answer_schema, frame_of_predictions
 from model.registry import NoChampion
 from model.workspace import Home
@@ -64,7 +65,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
         return said
 
 
-class UnusableOutput(ValueError):
+class UnusableOutput(GradewatchError):
     """An output that cannot be written as asked; the message says what can."""
 
 

@@ -16,6 +16,7 @@ import msgspec
 from database.group_commit import Log
 from database.packed import Common, PackedPredictions
 from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
+from errors import Category, GradewatchError
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
 from model.predictor import Predictor
@@ -38,8 +39,10 @@ Ask = Callable[[Predictor, int, int], list[Answer]]
 log = logging.getLogger("gradewatch.model")
 
 
-class UnknownDomain(LookupError):
+class UnknownDomain(GradewatchError):
     """No schema of that name is loaded."""
+
+    category = Category.UNKNOWN
 
 
 class _Seat(NamedTuple):

@@ -13,6 +13,7 @@ import msgspec
 
 from database.records import ChampionKey, Document, ModelVersion, Succession, new_id, now
 from database.store import RecordStore
+from errors import Category, GradewatchError
 
 KIND = "trial"
 KEPT = 20  # past trials of a champion that stay on record
@@ -20,12 +21,16 @@ KEPT = 20  # past trials of a champion that stay on record
 Mode = Literal["shadow", "split"]
 
 
-class TrialRefused(ValueError):
+class TrialRefused(GradewatchError):
     """This trial cannot begin; the message says why."""
 
+    category = Category.CONFLICT
 
-class NoSuchTrial(LookupError):
+
+class NoSuchTrial(GradewatchError):
     """No trial of that id, or none is running."""
+
+    category = Category.UNKNOWN
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from database.open import open_store
 from database.records import Event, new_id, now
-from database.store import Durability, Journal, RecordStore, open_store
+from database.store import Durability, Journal, RecordStore
+from errors import Category, GradewatchError
 from model.artifacts import ArtifactFolder
 from model.registry import Champions
 from model.service import PredictionService
@@ -19,8 +21,10 @@ from preprocessing.validation.pii import pseudonym
 SECRET_EVENT = "pseudonym_secret"  # noqa: S105 - the name of an event
 
 
-class UnusableHome(ValueError):
+class UnusableHome(GradewatchError):
     """The settings describe no installation that could be opened; the message says what to change."""
+
+    category = Category.MISUSED
 
 
 @dataclass(frozen=True)

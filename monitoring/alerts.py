@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from database.errors import Conflict
 from database.records import Document, digest, now
-from database.store import Conflict, Documents
+from database.store import Documents
 from monitoring.channels import Channel, Message, NotDelivered
 
 KIND = "alert"

@@ -21,17 +21,23 @@ from email.message import EmailMessage
 from typing import Any, Protocol
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from errors import Category, GradewatchError
+
 SECONDS = 10.0
 SHORTEST_SECRET = 16  # characters
 AGAIN_LATER = {408, 425, 429}  # of the answers 4xx: everything else there is for good
 
 
-class BadChannel(ValueError):
+class BadChannel(GradewatchError):
     """Settings that describe no channel; the message says what to change."""
 
+    category = Category.MISUSED
 
-class NotDelivered(RuntimeError):
+
+class NotDelivered(GradewatchError):
     """A message was not taken. final: trying again would not help."""
+
+    category = Category.UNAVAILABLE
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)

@@ -20,6 +20,7 @@ from database.store import PredictionLog
 from drift.correct import adjust
 from drift.impact import ErrorChange, ExpectedError
 from drift.stream import StreamUnavailable, find_changes
+from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Manifest
 from model.expectation import expect_error
@@ -40,8 +41,10 @@ LEVEL = 0.05  # share of false findings among the windows called worse or better
 HALF = 1.959964
 
 
-class NothingToFollow(LookupError):
+class NothingToFollow(GradewatchError):
     """A target or moment that the domain does not have; the message names those it has."""
+
+    category = Category.UNKNOWN
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):

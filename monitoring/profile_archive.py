@@ -14,9 +14,10 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
+from database.errors import Conflict
 from database.ingest import add_batch
 from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction, now
-from database.store import Conflict, RecordStore
+from database.store import RecordStore
 from drift.column import Column
 from drift.effective_size import WHOLE, Worth, Worths
 from drift.profile import PREDICTION, Profile, build_profile

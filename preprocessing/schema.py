@@ -19,11 +19,15 @@ from typing import Literal
 
 import msgspec
 
+from errors import Category, GradewatchError
+
 SHIPPED = Path(__file__).parent / "domains"
 
 
-class SchemaError(ValueError):
+class SchemaError(GradewatchError):
     """A domain file that cannot be used; the message names the file and everything wrong in it."""
+
+    category = Category.MISUSED
 
 
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

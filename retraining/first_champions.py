@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from database.errors import Conflict
 from database.ingest import Intake, labeled
 from database.records import ChampionKey, ModelVersion, now
-from database.store import Conflict, ModelRegistry
+from database.store import ModelRegistry
+from errors import Category, GradewatchError
 from model.artifacts import ArtifactFolder
 from model.bundle import EXAMPLES, RECORDS, Bundle, Manifest
 from model.export import ParityError
@@ -24,8 +26,10 @@ from training.fit import Progress
 from training.train import NotTrainable, train
 
 
-class UnknownChampion(LookupError):
+class UnknownChampion(GradewatchError):
     """The domain has no such target or moment."""
+
+    category = Category.UNKNOWN
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from drift.report import DriftPolicy
+from errors import GradewatchError
 from retraining.policy import PromotionPolicy
 from retraining.trigger import TriggerPolicy
 
@@ -27,7 +28,7 @@ KINDS: dict[Any, str] = {
 }
 
 
-class BadPolicy(ValueError):
+class BadPolicy(GradewatchError):
     """A file that holds no policy; the message names the file, the place and what is allowed there."""
 
 

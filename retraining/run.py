@@ -12,6 +12,7 @@ from importlib.metadata import version as library_version
 import msgspec
 import polars as pl
 
+from database.errors import Conflict
 from database.ingest import labeled
 from database.records import (
     BatchRow,
@@ -24,8 +25,9 @@ from database.records import (
     new_id,
     now,
 )
-from database.store import Conflict, Journal
+from database.store import Journal
 from drift.report import DriftPolicy, DriftReport
+from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle
 from model.registry import find_model, install, load_bundle
@@ -48,8 +50,11 @@ DECISIONS = 1000
 """How far back the last decision about a champion is looked for."""
 
 
-class Busy(RuntimeError):
+class Busy(GradewatchError):
     """Another run is retraining this domain, or took over from this one while it stood still."""
+
+    category = Category.UNAVAILABLE
+    retry_after = 30
 
 
 @dataclass(frozen=True)

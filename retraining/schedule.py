@@ -12,11 +12,12 @@ from typing import Literal
 
 import msgspec
 
+from database.errors import Conflict, StoreUnavailable
 from database.records import Document, Event, new_id, now
-from database.store import Conflict, StoreUnavailable
 from drift.column import ProfileError
 from drift.impact import ErrorChange, describe_change
 from drift.report import DriftReport, NotComparable, SameSample
+from errors import GradewatchError
 from model.registry import NoChampion
 from model.workspace import Home
 from monitoring.alerts import Alert, deliver, is_waiting, post, sweep
@@ -41,7 +42,7 @@ Level = Literal["ok", "warn", "drift"]
 Say = Callable[[str], None]
 
 
-class BadSchedule(ValueError):
+class BadSchedule(GradewatchError):
     """No schedule; the message says what to write."""
 
 

@@ -21,7 +21,8 @@ from uuid import uuid4
 import hypothesis
 import pytest
 
-from database.store import RecordStore, open_store
+from database.open import open_store
+from database.store import RecordStore
 from tests.redis_server import RedisServer
 
 hypothesis.settings.register_profile("gradewatch", deadline=None)  # a busy machine is no failure

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import cli
-from database.store import open_store
+from database.open import open_store
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 GRADEWATCH = [sys.executable, "-m", "cli"]

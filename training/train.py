@@ -18,6 +18,7 @@ from database.records import ChampionKey, digest
 from drift.answers import Said, summarise_said
 from drift.effective_size import worth_of
 from drift.profile import PREDICTION, Profile, build_profile
+from errors import Category, GradewatchError
 from model.bundle import RECORDS, Bundle, Lineage, Manifest
 from model.expectation import ErrorTable, hardness, tabulate
 from model.export import check_parity, export_graph, nasty_rows
@@ -39,8 +40,10 @@ had not seen their group, so what is left of the group's likeness makes the boun
 LIBRARIES = ("numpy", "scikit-learn", "skl2onnx", "onnx", "onnxruntime")
 
 
-class NotTrainable(ValueError):
+class NotTrainable(GradewatchError):
     """There is no model worth serving in these rows; the message says why."""
+
+    category = Category.CONFLICT
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from api.schemas import NOTHING_MORE, Remarks, Said, SaidMany, encoder
-from database.blocks import AnswerColumn
+from database.answer_columns import AnswerColumn
 from database.packed import PackedPredictions
 from database.records import Answer
 from preprocessing.columns import Column, Levels

@@ -3,10 +3,11 @@
 It needs no framework; what an address names is found in `api.routes.dependencies`.
 """
 
+from errors import GradewatchError
 from preprocessing.schema import DomainSchema
 
 
-class BadQuestion(ValueError):
+class BadQuestion(GradewatchError):
     """A question whose parts do not go together, or a value that is none of those there are."""
 
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from starlette.types import Receive
 
 from api.request.head import Head
+from errors import Category, GradewatchError
 
 MEGABYTE = 1_000_000
 COMMAND_BYTES = 64_000  # of a body that only says what to do
@@ -26,24 +27,32 @@ KINDS: "dict[str, Kind]" = {
 """By content type; every other one is a file."""
 
 
-class BodyTooLarge(ValueError):
+class BodyTooLarge(GradewatchError):
     """A body with more bytes than are allowed; the message says how many came, where that is known, and the limit."""
+
+    category = Category.TOO_LARGE
 
     def __init__(self, limit: int, came: int | None = None) -> None:
         has = "is larger" if came is None else f"has {_size(came)}"
         super().__init__(f"the body {has}: at most {_size(limit)} are taken here; send it in parts")
 
 
-class CutOff(ValueError):
+class CutOff(GradewatchError):
     """A body that ended before its end: the caller has gone."""
 
+    category = Category.MALFORMED
 
-class UnsupportedBody(ValueError):
+
+class UnsupportedBody(GradewatchError):
     """A body in a form that is not read here; the message says what is."""
 
+    status = 415
 
-class NoFile(ValueError):
+
+class NoFile(GradewatchError):
     """An upload without a file in it."""
+
+    category = Category.MALFORMED
 
 
 Kind = Literal["json", "lines", "file"]

@@ -14,6 +14,7 @@ from typing import Any
 
 from starlette.types import Message, Receive
 
+from errors import Category, GradewatchError
 from settings import Settings
 
 SWEEPING = 1.0  # seconds between two looks at the requests at work
@@ -21,18 +22,26 @@ EARNS = 50_000  # bytes of a body that earn its sender a second more: a slow sch
 CLOSE = (b"connection", b"close")
 
 
-class SlowBody(Exception):
+class SlowBody(GradewatchError):
     """The caller did not send the request's body in time."""
+
+    status = 408
 
     headers = {"connection": "close"}  # noqa: RUF012 (read by the answer, never changed)
 
 
-class TookTooLong(Exception):
+class TookTooLong(GradewatchError):
     """The request could not be answered in time."""
 
+    category = Category.UNAVAILABLE
+    retry_after = 30
 
-class Stopping(Exception):
+
+class Stopping(GradewatchError):
     """The worker is being stopped and could not wait for this request any longer."""
+
+    category = Category.UNAVAILABLE
+    retry_after = 2
 
     headers = {"connection": "close"}  # noqa: RUF012
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from access.journal import entry
+from database.errors import StoreUnavailable
 from database.records import Access, now
-from database.store import AccessLog, StoreUnavailable
+from database.store import AccessLog
 
 MOST = 50  # entries in one writing; what does not fit is counted under REST
 REST = "(others)"

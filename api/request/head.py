@@ -5,6 +5,8 @@ What follows from it is decided where it matters: who asks, from where, in what 
 
 from collections.abc import Sequence
 
+from errors import Category, GradewatchError
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 MOST_HEADERS, LONGEST_HEADER = 100, 8_192  # bytes of a value
@@ -20,8 +22,11 @@ READ = frozenset({
 """The headers that are looked at."""
 
 
-class TooManyHeaders(ValueError):
+class TooManyHeaders(GradewatchError):
     """A request with more headers, or longer ones, than any honest caller sends."""
+
+    category = Category.TOO_LARGE
+    status = 431
 
     def __init__(self) -> None:
         super().__init__(f"at most {MOST_HEADERS} headers are taken, each of at most {LONGEST_HEADER:,} bytes")

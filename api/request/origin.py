@@ -8,18 +8,23 @@ import re
 from functools import lru_cache
 
 from api.request.head import Head
+from errors import Category, GradewatchError
 
 HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 ANY = "*"
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 
 
-class UnknownHost(Exception):
+class UnknownHost(GradewatchError):
     """The request names a host that this service is not."""
 
+    category = Category.FORBIDDEN
 
-class ForeignPage(Exception):
+
+class ForeignPage(GradewatchError):
     """The request was made by a web page of another site."""
+
+    category = Category.FORBIDDEN
 
 
 def check(method: str, head: Head, hosts: frozenset[str], origins: frozenset[str] = frozenset()) -> None:

@@ -12,6 +12,7 @@ from api.fast.parameters import BadQuestion, moment_of
 from api.needs import principal_of
 from api.state import Running
 from database.records import ChampionKey
+from errors import Category, GradewatchError
 from preprocessing.schema import DomainSchema
 
 PSEUDONYM_LENGTH = 64
@@ -20,8 +21,10 @@ FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 MIDDLE = 5000  # a year between them
 
 
-class NotFound(LookupError):
+class NotFound(GradewatchError):
     """No record of that id."""
+
+    category = Category.UNKNOWN
 
 
 def running(request: Request) -> Running:

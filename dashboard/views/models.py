@@ -21,8 +21,8 @@ from dashboard.parts import (
     say_no_champion,
     warn_of_examples,
 )
+from database.errors import Conflict, StoreUnavailable
 from database.records import ChampionKey, DecisionRecord, ModelVersion, Succession
-from database.store import Conflict, StoreUnavailable
 from model.bundle import EXAMPLES, Manifest
 from model.registry import NoSuchModel, Serving, activate, rollback, rows_of_models
 from model.scores import ClassScores, Scores, ValueScores

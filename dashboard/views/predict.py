@@ -24,8 +24,8 @@ from dashboard.parts import (
     warn_of_changed_schemas,
     warn_of_examples,
 )
+from database.errors import StoreUnavailable
 from database.records import Answer, Prediction
-from database.store import StoreUnavailable
 from drift.profile import Profile
 from model.answer_frame import answers_csv
 from model.predict_file import AnsweredFile, predict_file

@@ -17,6 +17,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from errors import GradewatchError
+
 SEPARATORS = (",", ";", "\t", "|")
 LONGEST_FIELD = 131_072  # characters; as the csv module's own limit
 LONGEST_LINE = 1_048_576  # bytes; a longer one is no table of one row per line
@@ -44,7 +46,7 @@ STRAY_QUOTE = 'a quote (") stands where none can: quote whole fields, and double
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
-class UnreadableFile(ValueError):
+class UnreadableFile(GradewatchError):
     """A file that holds no table we can read; the message says why, where, and what would be readable."""
 
 

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
+from errors import Category, GradewatchError
 from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.schema import DomainSchema, Feature
 from preprocessing.validation import rules
@@ -39,12 +40,16 @@ Values = tuple[Any, ...]
 Cells = list[Any]
 
 
-class MalformedBody(ValueError):
+class MalformedBody(GradewatchError):
     """A body that is no JSON, or JSON of the wrong shape; the message says which and where."""
 
+    category = Category.MALFORMED
 
-class TooManyRows(ValueError):
+
+class TooManyRows(GradewatchError):
     """A request with more rows than are allowed; the message names the limit."""
+
+    category = Category.TOO_LARGE
 
 
 class RowReader:

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from errors import GradewatchError
 from preprocessing.schema import Feature, Target
 from preprocessing.split import FIRST_ROWS
 
@@ -67,7 +68,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Leaking(ValueError):
+class Leaking(GradewatchError):
     """Columns hold the future, or may and nobody says that they do not; the message names each and what to do."""
 
     def __init__(self, suspects: Iterable[Suspect]) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from errors import GradewatchError
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation.pii import looks_identifying
 
@@ -60,7 +61,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return f"{', '.join(where)}: {self.rule}{shown}"
 
 
-class BadData(ValueError):
+class BadData(GradewatchError):
     """Data that breaks rules. `problems` holds the first of them with their words, `total` counts them all."""
 
     def __init__(self, problems: Iterable[Problem], total: int | None = None) -> None:

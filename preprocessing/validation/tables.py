@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from preprocessing.reading.files import RawTable
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation import rules
+from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.pii import identifying_columns, pseudonym
+from preprocessing.validation.results import HasRow, Validated
 from preprocessing.validation.rules import Known, Problem
-from preprocessing.validation.validate import HasRow, Validated, ValidRow
 
 Mask = NDArray[np.bool_]
 Words = Callable[[int], tuple[str | None, str]]

@@ -1,86 +1,21 @@
-"""The door of validation: tables and JSON rows in, typed trusted data and every problem out.
+"""Validates tables: a file's cells in, typed trusted data and every problem out.
 
-It holds the results' types; the rules are in `preprocessing.validation.rules`, their use on columns in
-`preprocessing.validation.tables` (polars, imported when first needed) and on requests in
-`preprocessing.validation.json_rows`.
+The rules are in `preprocessing.validation.rules`, their use on whole columns in `preprocessing.validation.tables`
+(polars, imported when first needed); JSON rows are `preprocessing.validation.json_rows`'s.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from preprocessing.schema import DomainSchema
-from preprocessing.validation.json_rows import ValidatedRows, ValidRow, validate_rows
-from preprocessing.validation.rules import BadData, Known, Problem
+from preprocessing.validation.json_rows import ValidRow
+from preprocessing.validation.results import HasRow, Validated
+from preprocessing.validation.rules import Known
 
 if TYPE_CHECKING:
     import polars as pl
 
     from preprocessing.reading.files import RawTable
-
-__all__ = [
-    "BadData",
-    "HasRow",
-    "Problem",
-    "ValidRow",
-    "Validated",
-    "ValidatedRows",
-    "frame_of",
-    "rows_of",
-    "validate_outcomes",
-    "validate_rows",
-    "validate_table",
-]
-
-
-@dataclass(frozen=True)
-class Validated:
-    """A table after validation.
-
-    frame: the good rows, typed. One column per schema feature present (numeric Float64, categorical String, null where
-    missing), one per target present (value Float64, ordered_class String), and always `_student` (pseudonym or null),
-    `_group`, `_period` (String or null), `_moment` (String), `_row` (Int64, as the user counts). Empty when the file
-    as a whole is refused. problems: at most 10,000 of them in file order; problem_count counts all. rows: rows in the
-    file that are not blank. ignored_columns: columns of the file that were not read: those that
-    the schema does not know, and targets where they are ignored.
-    """
-
-    frame: "pl.DataFrame"
-    problems: tuple[Problem, ...]
-    problem_count: int
-    rows: int
-    ignored_columns: tuple[str, ...]
-
-    @property
-    def refused(self) -> bool:
-        """Whether anything is wrong at all."""
-        return bool(self.problems)
-
-    @property
-    def skipped(self) -> int:
-        """How many rows are left out of `frame`."""
-        return self.rows - self.frame.height
-
-    def require_clean(self) -> "Validated":
-        """Itself. Raises BadData when anything is wrong."""
-        if self.problems:
-            raise BadData(self.problems, self.problem_count)
-        return self
-
-
-class HasRow(Protocol):
-    """What `frame_of` reads of a record, as a stored labelled record has it. `id` may be absent."""
-
-    @property
-    def inputs(self) -> Mapping[str, float | str | None]: ...
-    @property
-    def targets(self) -> Mapping[str, float | str]: ...
-    @property
-    def student(self) -> str | None: ...
-    @property
-    def group(self) -> str | None: ...
-    @property
-    def period(self) -> str | None: ...
 
 
 def validate_table(

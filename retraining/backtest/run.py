@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 
 from database.ingest import batch_rows, labeled
+from errors import GradewatchError
 from model.export import ParityError
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
@@ -29,7 +30,7 @@ PSEUDONYMS = b"a replay keeps no row"
 NEVER, ALWAYS, NAIVE = "never", "always", "naive rule"
 
 
-class BadBacktest(ValueError):
+class BadBacktest(GradewatchError):
     """The history or the policies cannot be replayed; the message says why and what to do."""
 
 

@@ -10,8 +10,9 @@ from access.directory import STALE_SECONDS, WHOLE_SECONDS, Directory, Stale
 from access.keys import PREFIX, create_key, digest_of, keys, lifetime_of, revoke_key, state
 from access.records import BadGrant, Grant
 from access.users import add_user, disable_user, enable_user, is_password, set_grant, set_password, users
+from database.errors import StoreUnavailable
 from database.records import now
-from database.store import RecordStore, StoreUnavailable
+from database.store import RecordStore
 
 DOMAINS = ("school", "university")
 PASSWORD = "correct horse battery"

@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-from database.store import RecordStore, open_store
+from database.open import open_store
+from database.store import RecordStore
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a secret for tests, long enough"

@@ -30,8 +30,8 @@ from api.observe.route_templates import TEMPLATES, UNMATCHED, template_of
 from api.request.credentials import credential
 from api.request.denied import MOST, Attempt, Attempts
 from api.request.head import Head
+from database.errors import StoreUnavailable
 from database.records import Access, now
-from database.store import StoreUnavailable
 from tests.api.conftest import start
 from tests.api.serving import ENGAGEMENT, ROOT, UNIVERSITY, Server, free_port
 

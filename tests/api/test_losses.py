@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from database.migrate import copy
-from database.store import open_store
+from database.open import open_store
 from tests.api.serving import ENGAGEMENT, Server
 from tests.conftest import Mongo, Postgres, running_mongo, running_postgres
 

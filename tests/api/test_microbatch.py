@@ -7,9 +7,9 @@ from contextlib import closing
 import msgspec
 import pytest
 
+from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog
 from database.records import Prediction
-from database.store import StoreUnavailable
 from model.microbatch import Answered, Together
 from model.registry import NoChampion
 from model.service import PredictionService

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from database.store import StoreUnavailable
+from database.errors import StoreUnavailable
 from model import scoring
 from model.answer_frame import answer_frame, frame_of_predictions
 from model.registry import NoChampion

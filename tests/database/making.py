@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from database.blocks import AnswerColumn
+from database.answer_columns import AnswerColumn
 from database.packed import Common, PackedPredictions
 from database.records import (
     Access,

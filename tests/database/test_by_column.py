@@ -19,12 +19,13 @@ import database.blocks
 import database.matching
 import database.sql
 import database.sqlite_log
-from database.blocks import AnswerColumn
+from database.answer_columns import AnswerColumn
+from database.errors import Damaged
 from database.ingest import count_strays
 from database.packed import Common, PackedPredictions
 from database.records import Prediction, new_id, new_ids
 from database.sqlite_log import open_appender
-from database.store import Damaged, RecordStore
+from database.store import RecordStore
 from preprocessing.columns import Column, Levels, Numbers
 from tests.database import strategies
 from tests.database.making import after, make_outcome, make_packed, make_prediction

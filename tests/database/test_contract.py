@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from database.errors import Conflict
 from database.ingest import count_strays
 from database.layout import write_json
 from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, new_id, record_id
-from database.store import KINDS, Conflict, RecordStore
+from database.store import KINDS, RecordStore
 from preprocessing.columns import Numbers
 from tests.database import strategies
 from tests.database.making import (

@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 from database import sqlite_log
+from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog, LogFull
+from database.open import open_store
 from database.packed import PackedPredictions
 from database.records import Answer, Prediction, new_id, now
 from database.sqlite_log import SqliteAppender, open_appender
-from database.store import RecordStore, StoreUnavailable, open_store
+from database.store import RecordStore
 from tests.database.making import make_packed
 
 

@@ -7,8 +7,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.uri_parser import parse_uri
 
+from database.errors import Conflict, StoreUnavailable
+from database.open import open_store
 from database.records import ChampionKey
-from database.store import Conflict, RecordStore, StoreUnavailable, open_store
+from database.store import RecordStore
 from tests.conftest import Mongo, running_mongo
 from tests.database.making import (
     make_access,

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
+from database.errors import StoreUnavailable
+from database.open import open_store
 from database.records import ChampionKey
-from database.store import RecordStore, StoreUnavailable, open_store
+from database.store import RecordStore
 from tests.conftest import running_mongo, running_postgres
 from tests.database.making import (
     make_batch,

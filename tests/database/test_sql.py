@@ -18,8 +18,10 @@ from alembic.script import ScriptDirectory
 from msgspec.structs import replace
 
 import database.migrations
+from database.errors import StoreUnavailable
+from database.open import open_store
 from database.sqlite_log import open_appender
-from database.store import Durability, RecordStore, StoreUnavailable, open_store
+from database.store import Durability, RecordStore
 from database.tables import HEAD, METADATA
 from tests.database.making import (
     NOON,

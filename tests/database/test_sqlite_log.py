@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from database.errors import StoreUnavailable
 from database.records import Prediction
 from database.sqlite_log import SqliteAppender, open_appender
-from database.store import RecordStore, StoreUnavailable
+from database.store import RecordStore
 from tests.database import strategies
 from tests.database.making import make_answer, make_prediction
 

@@ -4,9 +4,10 @@ import sys
 from collections.abc import Callable
 
 from database.blocks import BLOCK
+from database.errors import Conflict
+from database.open import open_store
 from database.records import Batch, BatchRow, Succession, new_id, now
 from database.sqlite_log import open_appender
-from database.store import Conflict, open_store
 from tests.database.making import make_packed, make_prediction
 
 

@@ -14,8 +14,10 @@ import msgspec
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
+from database.errors import Conflict
+from database.open import open_store
 from database.records import ChampionKey, ModelVersion, now
-from database.store import Conflict, RecordStore, open_store
+from database.store import RecordStore
 from drift.profile import build_profile
 from model.artifacts import ArtifactFolder
 from model.bundle import Bundle, Lineage, Manifest

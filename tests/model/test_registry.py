@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from database.errors import Conflict
+from database.open import open_store
 from database.records import ModelVersion
-from database.store import Conflict, RecordStore, open_store
+from database.store import RecordStore
 from model.artifacts import ArtifactFolder
 from model.registry import (
     Champions,

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from database.store import RecordStore, open_store
+from database.open import open_store
+from database.store import RecordStore
 from model.artifacts import ArtifactFolder
 from model.registry import Champions, NoSuchModel, activate, collect_garbage, install, load_bundle
 from tests.model.registry_making import (

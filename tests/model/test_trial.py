@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from database.errors import Conflict
 from database.records import Outcome, Prediction, now
-from database.store import Conflict
 from model.cache import MemoryCache
 from model.registry import collect_garbage, install, rollback
 from model.service import PredictionService

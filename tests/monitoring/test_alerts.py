@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 
 from cli import main
-from database.store import RecordStore, open_store
+from database.open import open_store
+from database.store import RecordStore
 from monitoring.alerts import Alert, deliver, deliveries, is_waiting, post, sweep
 from monitoring.channels import BadChannel, Channel, Message, NotDelivered, open_channels
 from monitoring.render import deliveries_table, describe_state

@@ -11,7 +11,8 @@ import xlsxwriter
 
 from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import DomainSchema, read_schema
-from preprocessing.validation.validate import Known, Validated, validate_table
+from preprocessing.validation.results import Validated
+from preprocessing.validation.validate import Known, validate_table
 
 SECRET = b"a secret of the tests"
 UCI = Path(__file__).parents[2] / ".." / "shared" / "data" / "uci_student"

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from preprocessing.validation.json_rows import ValidatedRows, ValidRow, validate_rows
 from preprocessing.validation.pii import pseudonym
-from preprocessing.validation.validate import BadData, ValidatedRows, ValidRow, validate_rows
+from preprocessing.validation.rules import BadData
 from tests.preprocessing.making import SECRET, SUBJECT, checked
 
 GOOD = {"pupil_id": "7", "class": "7b", "term": "2026-1", "hours": 12.5, "support": "some", "P1": 6}

@@ -12,7 +12,8 @@ from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 from preprocessing.template import template
-from preprocessing.validation.validate import Validated, validate_table
+from preprocessing.validation.results import Validated
+from preprocessing.validation.validate import validate_table
 from tests.preprocessing.making import SECRET, SUBJECT
 
 DOMAINS = {**load_domains(), "subject": SUBJECT}

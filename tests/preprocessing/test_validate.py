@@ -9,15 +9,9 @@ import pytest
 from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import DomainSchema, Feature, load_domains
 from preprocessing.validation.pii import pseudonym
-from preprocessing.validation.validate import (
-    BadData,
-    Problem,
-    Validated,
-    frame_of,
-    rows_of,
-    validate_outcomes,
-    validate_table,
-)
+from preprocessing.validation.results import Validated
+from preprocessing.validation.rules import BadData, Problem
+from preprocessing.validation.validate import frame_of, rows_of, validate_outcomes, validate_table
 from tests.preprocessing.making import SECRET, SUBJECT, as_json, as_parquet, checked, table, uci
 
 HEADER = "pupil_id,class,term,hours,age,support,topic,P1,P2,final,grade\n"

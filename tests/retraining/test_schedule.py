@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from database.errors import Conflict
 from database.ingest import add_batch
+from database.open import open_store
 from database.records import Document, Outcome, now
-from database.store import Conflict, open_store
 from drift.report import DriftPolicy, DriftReport
 from model.workspace import Home
 from monitoring.alerts import deliveries

@@ -1,0 +1,23 @@
+"""The one place that chooses which store, by URL. Below it nobody asks which one it is."""
+
+from database.store import Durability, RecordStore
+
+
+def open_store(url: str, *, pool_size: int = 10, durability: Durability = "normal") -> RecordStore:
+    """The store at `url`: sqlite:///file, postgresql://…, mongodb://… or mongodb+srv://….
+
+    Makes or migrates its tables. durability full: SQLite syncs its file at every commit, PostgreSQL commits
+    synchronously whatever its own setting is; MongoDB always waits for the journals of the majority. Raises
+    StoreUnavailable when it cannot be reached, ValueError when the scheme is unknown, and ImportError naming the extra
+    when the driver is not installed.
+    """
+    scheme = url.split(":", 1)[0].split("+", 1)[0]
+    if scheme == "mongodb":
+        from database.mongo import open_mongo
+
+        return open_mongo(url, pool_size=pool_size)
+    if scheme in ("sqlite", "postgresql", "postgres"):
+        from database.sql import open_sql
+
+        return open_sql(url, pool_size=pool_size, durability=durability)
+    raise ValueError(f"no store for {scheme!r}: use sqlite:///FILE, postgresql://HOST/NAME or mongodb://HOST/NAME")
