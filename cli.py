@@ -67,13 +67,13 @@ DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV
 
 
 @contextmanager
-def _home() -> Iterator[Any]:
+def _workspace() -> Iterator[Any]:
     """The open installation that the settings describe."""
-    home = Settings().open_home()
+    workspace = Settings().open_workspace()
     try:
-        yield home
+        yield workspace
     finally:
-        home.close()
+        workspace.close()
 
 
 @contextmanager
@@ -187,10 +187,10 @@ def ingest(
     """Store a file as a batch; the same content twice is stored once."""
     from monitoring.profile_archive import store_batch
 
-    with _home() as home:
-        intake = _read(home, domain, file, kind, skip_bad_rows, problems)
-        schema = home.service.schema(domain)
-        batch, new = store_batch(home, schema, intake.rows, kind, name=file.name, skipped=intake.skipped)
+    with _workspace() as workspace:
+        intake = _read(workspace, domain, file, kind, skip_bad_rows, problems)
+        schema = workspace.service.schema(domain)
+        batch, new = store_batch(workspace, schema, intake.rows, kind, name=file.name, skipped=intake.skipped)
     out.print(f"batch {batch.id[:12]}: {batch.rows} rows {'stored' if new else 'were there already; nothing changed'}")
 
 
@@ -199,24 +199,24 @@ def outcomes(file: DataFile, domain: Domain) -> None:
     """Store what really happened, matched to predictions by prediction_id or by student (and period)."""
     from database.ingest import count_strays, read_outcomes
 
-    with _home() as home:
-        found = read_outcomes(file, home.service.schema(domain), secret=home.secret)
-        new, corrected = home.store.add_outcomes(found)
-        strays = count_strays(home.store, found)
+    with _workspace() as workspace:
+        found = read_outcomes(file, workspace.service.schema(domain), secret=workspace.secret)
+        new, corrected = workspace.store.add_outcomes(found)
+        strays = count_strays(workspace.store, found)
     out.print(f"{len(found)} outcomes: {new} new, {corrected} corrected, {len(found) - new - corrected} known already")
     if strays:
         err.print(f"{strays} of them belong to no prediction so far: check the keys (and group and period)")
 
 
-def _read(home: Any, domain: str, file: Path, kind: Any, skip_bad_rows: bool, problems: Path | None) -> Any:
+def _read(workspace: Any, domain: str, file: Path, kind: Any, skip_bad_rows: bool, problems: Path | None) -> Any:
     """The rows of a file for a batch; its problems written to a CSV where one is asked for."""
     from database.ingest import read_batch
     from preprocessing.render import problems_csv
     from preprocessing.validation.rules import BadData
 
-    schema = home.service.schema(domain)
+    schema = workspace.service.schema(domain)
     try:
-        intake = read_batch(file, schema, kind, secret=home.secret, name=file.name, skip_bad_rows=skip_bad_rows)
+        intake = read_batch(file, schema, kind, secret=workspace.secret, name=file.name, skip_bad_rows=skip_bad_rows)
     except BadData as error:
         if problems:
             problems.write_text(problems_csv(error.problems), encoding="utf-8")
@@ -246,10 +246,10 @@ def train(
     """Train on a labelled file; what it learns serves where no model of real records serves yet."""
     from retraining.first_champions import keys_of, train_file
 
-    with _home() as home, _progress() as progress:
-        intake = _read(home, domain, data, "labeled", skip_bad_rows, problems)
-        keys = keys_of(home.service.schema(domain), target, moment)
-        trained = list(train_file(home, domain, intake, keys, name=data.name, seed=seed, progress=progress))
+    with _workspace() as workspace, _progress() as progress:
+        intake = _read(workspace, domain, data, "labeled", skip_bad_rows, problems)
+        keys = keys_of(workspace.service.schema(domain), target, moment)
+        trained = list(train_file(workspace, domain, intake, keys, name=data.name, seed=seed, progress=progress))
     _print_trained(trained)
 
 
@@ -281,11 +281,11 @@ def predict(
     from model.answer_frame import answers_csv
     from model.predict_file import predict_file
 
-    with _home() as home, _progress() as progress:
-        options: Any = {"secret": home.secret, "moment": moment, "explain": explain, "progress": progress}
-        answered = predict_file(home.service, domain, file, **options)
-        text = answers_csv(*answered, home.schemas[domain].targets)
-        learned = _learned_from_examples(home, domain)
+    with _workspace() as workspace, _progress() as progress:
+        options: Any = {"secret": workspace.secret, "moment": moment, "explain": explain, "progress": progress}
+        answered = predict_file(workspace.service, domain, file, **options)
+        text = answers_csv(*answered, workspace.schemas[domain].targets)
+        learned = _learned_from_examples(workspace, domain)
     _write(text, output)
     err.print(f"{len(answered.predictions):,} predictions logged")
     err.print(learned, style="yellow", end="")
@@ -310,11 +310,11 @@ def score(
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half done is swept away
     try:
-        with _home() as home, _shares() as progress:
+        with _workspace() as workspace, _shares() as progress:
             scored = score_file(
-                home, domain, file, output, moment=moment, log=log, skip_bad_rows=skip_bad_rows, progress=progress
+                workspace, domain, file, output, moment=moment, log=log, skip_bad_rows=skip_bad_rows, progress=progress
             )
-            learned = _learned_from_examples(home, domain)
+            learned = _learned_from_examples(workspace, domain)
     except BadData as error:
         if problems:
             problems.write_text(problems_csv(error.problems), encoding="utf-8")
@@ -329,12 +329,12 @@ def score(
     err.print(learned, style="yellow", end="")
 
 
-def _learned_from_examples(home: Any, domain: str) -> str:
+def _learned_from_examples(workspace: Any, domain: str) -> str:
     """A line to print where a champion of the domain learned from generated examples; else nothing."""
     from model.bundle import EXAMPLES
 
-    serving = {one.version for one in home.store.champions() if one.domain == domain}
-    sources = {model.lineage.get("source") for model in home.store.models() if model.version in serving}
+    serving = {one.version for one in workspace.store.champions() if one.domain == domain}
+    sources = {model.lineage.get("source") for model in workspace.store.models() if model.version in serving}
     if EXAMPLES not in sources:
         return ""
     return (
@@ -374,8 +374,8 @@ def drift(
     html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
 ) -> None:
     """Compare a file (--current), or the days from --since on, with what came before, and store the report."""
-    from monitoring.drift_monitor import watch_file, watch_window
-    from monitoring.drift_window import window_of
+    from monitoring.drift_days import days_of
+    from monitoring.drift_monitor import report_days, report_file
 
     if context.invoked_subcommand:
         return
@@ -384,13 +384,13 @@ def drift(
     if (current is None) == (since is None) or (reference and since):
         raise typer.BadParameter("give --current FILE (with or without --reference FILE), or --since DAY")
     rules = _policies(policy).drift
-    with _home() as home:
+    with _workspace() as workspace:
         if current:
-            watched = watch_file(home, domain, current, reference, by=by, policy=rules)
+            watched = report_file(workspace, domain, current, reference, by=by, policy=rules)
         elif since:
             choices = {"source": source, "moment": moment, "against": against, "exact": exact}
-            window = window_of(since.date(), until.date() if until else None, **choices)
-            watched = watch_window(home, domain, window, by=by, policy=rules)
+            window = days_of(since.date(), until.date() if until else None, **choices)
+            watched = report_days(workspace, domain, window, by=by, policy=rules)
     _print_drift(watched, as_json, html)
 
 
@@ -415,18 +415,18 @@ def drift_watch(
     settings, stop = Settings(), threading.Event()
     channels = settings.channels()
     schedule, between = plan_schedule(lifetime_of(every) if every else None, at, once=once)
-    with _home() as home:
-        home.service.schema(domain)
+    with _workspace() as workspace:
+        workspace.service.schema(domain)
         plan = Plan(domain, schedule, days or between, _policies(policy), against, retrain, settings.window)
         if once:
-            watch_once(home, plan, channels, _say)
+            watch_once(workspace, plan, channels, _say)
             return
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_: stop.set())
         _say(
             f"watching {domain}, {plan.days} days at a time; alerts by {', '.join(channels) or 'nothing: none is set'}"
         )
-        watch(home, plan, channels, stop, _say)
+        watch(workspace, plan, channels, stop, _say)
         _say("stopped")
 
 
@@ -448,10 +448,10 @@ def alerts_test() -> None:
     channels = Settings().channels()
     if not channels:
         raise BadChannel(NO_CHANNEL)
-    with _home() as home:
-        post_test(home, channels)
-        deliver_patiently(home, channels, _say, 20.0)
-        failed = [one for one in deliveries(home.store, limit=len(channels)) if one.state != "sent"]
+    with _workspace() as workspace:
+        post_test(workspace, channels)
+        deliver_patiently(workspace, channels, _say, 20.0)
+        failed = [one for one in deliveries(workspace.store, limit=len(channels)) if one.state != "sent"]
     if failed:
         raise typer.Exit(1)
 
@@ -465,8 +465,8 @@ def alerts_list(
     from monitoring.alerts import deliveries
     from monitoring.render import deliveries_table
 
-    with _home() as home:
-        out.print(deliveries_table(deliveries(home.store, domain=domain, limit=limit)))
+    with _workspace() as workspace:
+        out.print(deliveries_table(deliveries(workspace.store, domain=domain, limit=limit)))
 
 
 def _print_drift(watched: Any, as_json: bool, html: Path | None) -> None:
@@ -505,17 +505,17 @@ def performance(
     import msgspec
 
     from monitoring.error_timeline import follow_domain
-    from monitoring.render import course_tables
+    from monitoring.render import timeline_tables
 
-    with _home() as home:
+    with _workspace() as workspace:
         start = since.replace(tzinfo=UTC) if since else None
-        courses = follow_domain(home, domain, target, moment, by=by, since=start)
+        timelines = follow_domain(workspace, domain, target, moment, by=by, since=start)
     if as_json:
-        typer.echo(json.dumps(msgspec.to_builtins(courses), indent=2))
+        typer.echo(json.dumps(msgspec.to_builtins(timelines), indent=2))
         return
-    for course in courses:
-        out.print(*course_tables(course))
-    if not courses:
+    for timeline in timelines:
+        out.print(*timeline_tables(timeline))
+    if not timelines:
         err.print(f"no predictions of {domain} so far")
 
 
@@ -538,12 +538,12 @@ def retrain(
     from retraining.run import Run, retrain_patiently
 
     settings = Settings()
-    with _home() as home, _progress() as progress:
-        schema = home.service.schema(domain)
-        rows = _read(home, domain, data, "labeled", skip_bad_rows, problems).rows if data else ()
+    with _workspace() as workspace, _progress() as progress:
+        schema = workspace.service.schema(domain)
+        rows = _read(workspace, domain, data, "labeled", skip_bad_rows, problems).rows if data else ()
         rules = _policies(policy)
         run = Run(
-            home,
+            workspace,
             schema,
             rules.training.window or settings.window,
             policy=rules.promotion,
@@ -599,9 +599,9 @@ def models_list(domain: Annotated[str | None, typer.Option("--domain", "-d")] = 
     """List model versions, newest first; champions are marked."""
     from model.render import models_table
 
-    with _home() as home:
-        models = [model for model in home.store.models() if domain in (None, model.domain)]
-        out.print(models_table(models, home.store.champions()))
+    with _workspace() as workspace:
+        models = [model for model in workspace.store.models() if domain in (None, model.domain)]
+        out.print(models_table(models, workspace.store.champions()))
 
 
 @models_app.command("show")
@@ -611,11 +611,11 @@ def models_show(version: str, domain: Domain) -> None:
     from model.render import history_table, lineage_table
     from training.render import render_training
 
-    with _home() as home:
-        model = find_model(home.store, version, domain)
-        bundle = load_bundle(home.artifacts, model.version)
+    with _workspace() as workspace:
+        model = find_model(workspace.store, version, domain)
+        bundle = load_bundle(workspace.artifacts, model.version)
         out.print(render_training(bundle.manifest), lineage_table(model))
-        out.print(history_table(home.store.successions(model.key)))
+        out.print(history_table(workspace.store.successions(model.key)))
 
 
 @models_app.command("activate")
@@ -628,15 +628,15 @@ def models_activate(
     """Make an earlier version champion; all-or-none with --all-targets."""
     from model.registry import activate
 
-    with _home() as home:
+    with _workspace() as workspace:
         done = activate(
-            home.store,
+            workspace.store,
             domain,
             version,
             all_targets=all_targets,
             actor="cli",
             reason=reason,
-            artifacts=home.artifacts,
+            artifacts=workspace.artifacts,
         )
     for one in done:
         out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
@@ -653,9 +653,9 @@ def models_rollback(
     from model.registry import rollback
     from retraining.first_champions import keys_of
 
-    with _home() as home:
-        keys = keys_of(home.service.schema(domain), target, moment)
-        done = rollback(home.store, keys, actor="cli", reason=reason, artifacts=home.artifacts)
+    with _workspace() as workspace:
+        keys = keys_of(workspace.service.schema(domain), target, moment)
+        done = rollback(workspace.store, keys, actor="cli", reason=reason, artifacts=workspace.artifacts)
     for one in done:
         out.print(f"{one.key}: back to {one.version[:12]}, generation {one.generation}")
 
@@ -667,8 +667,8 @@ def models_gc(
     """Remove files of models that are neither champion nor among the last ten of anything."""
     from model.registry import collect_garbage
 
-    with _home() as home:
-        gone = collect_garbage(home.store, home.artifacts, older_than=older_than)
+    with _workspace() as workspace:
+        gone = collect_garbage(workspace.store, workspace.artifacts, older_than=older_than)
     out.print(f"removed {len(gone)}: {', '.join(name[:12] for name in gone)}" if gone else "nothing to remove")
 
 
@@ -686,10 +686,10 @@ def trials_start(
     from model.registry import find_model
     from model.trial import start_trial
 
-    with _home() as home:
-        model = find_model(home.store, version, domain)
-        home.artifacts.require(model.version)
-        trial = start_trial(home.store, model, mode=mode, share=share, actor=_actor(), reason=reason)
+    with _workspace() as workspace:
+        model = find_model(workspace.store, version, domain)
+        workspace.artifacts.require(model.version)
+        trial = start_trial(workspace.store, model, mode=mode, share=share, actor=_actor(), reason=reason)
     out.print(f"trial {trial.id}: {trial.challenger[:12]} next to {trial.champion[:12]} for {trial.key}, {trial.mode}")
 
 
@@ -698,8 +698,8 @@ def trials_stop(trial: str, reason: Reason = "stopped by hand") -> None:
     """End a trial; the champion answers alone again."""
     from model.trial import stop_trial
 
-    with _home() as home:
-        ended = stop_trial(home.store, trial, actor=_actor(), why=reason)
+    with _workspace() as workspace:
+        ended = stop_trial(workspace.store, trial, actor=_actor(), why=reason)
     out.print(f"trial {ended.id} of {ended.key} has ended")
 
 
@@ -709,8 +709,8 @@ def trials_list(domain: Annotated[str | None, typer.Option("--domain", "-d")] = 
     from model.render import trials_table
     from model.trial import trials
 
-    with _home() as home:
-        out.print(trials_table(trials(home.store, domain)))
+    with _workspace() as workspace:
+        out.print(trials_table(trials(workspace.store, domain)))
 
 
 @trials_app.command("report")
@@ -721,10 +721,10 @@ def trials_report(trial: str) -> None:
     from monitoring.render import trial_table
     from monitoring.trial_report import report_trial
 
-    with _home() as home:
-        found = find_trial(home.store, trial)
-        seen = rows_of_models(home.artifacts, [found.champion, found.challenger])
-        report = report_trial(home.store, home.service.schema(found.domain), found, trained_on=seen)
+    with _workspace() as workspace:
+        found = find_trial(workspace.store, trial)
+        seen = rows_of_models(workspace.artifacts, [found.champion, found.challenger])
+        report = report_trial(workspace.store, workspace.service.schema(found.domain), found, trained_on=seen)
     out.print(report.sentence)
     out.print(trial_table(report))
 
@@ -734,8 +734,8 @@ def history(domain: Domain, limit: Annotated[int, typer.Option(help="At most so 
     """Everything that happened in a domain: batches, drift, decisions, champions, events, oldest first."""
     from model.render import history_of_domain
 
-    with _home() as home:
-        out.print(history_of_domain(home.store, domain, limit=limit))
+    with _workspace() as workspace:
+        out.print(history_of_domain(workspace.store, domain, limit=limit))
 
 
 # Access ----------------------------------------------------------------------------------------------------------
@@ -760,10 +760,10 @@ def keys_create(
 
     lifetime = lifetime_of(expires) if expires else None
     grant, rate = _grant(role, domain, group), _rate(rate)
-    with _home() as home:
-        _require_groups(home, grant)
-        options = {"domains": home.schemas, "actor": _actor(), "lifetime": lifetime, "rate": rate}
-        key, text = create_key(home.store, name, grant, **options)
+    with _workspace() as workspace:
+        _require_groups(workspace, grant)
+        options = {"domains": workspace.schemas, "actor": _actor(), "lifetime": lifetime, "rate": rate}
+        key, text = create_key(workspace.store, name, grant, **options)
     typer.echo(text)
     until = f"until {key.expires:%Y-%m-%d %H:%M} UTC" if key.expires else "until it is revoked"
     err.print(f"key {name} ({grant}) is good {until}. This is the only time that it is shown.")
@@ -774,8 +774,8 @@ def keys_list() -> None:
     """List every key that there is or was; never the keys themselves."""
     from access.render import keys_table
 
-    with _home() as home:
-        out.print(keys_table(home.store))
+    with _workspace() as workspace:
+        out.print(keys_table(workspace.store))
 
 
 @keys_app.command("revoke")
@@ -783,8 +783,8 @@ def keys_revoke(name: str) -> None:
     """End a key: every worker refuses it at its next look, within GRADEWATCH_POLL_SECONDS."""
     from access.keys import revoke_key
 
-    with _home() as home:
-        key = revoke_key(home.store, name, actor=_actor())
+    with _workspace() as workspace:
+        key = revoke_key(workspace.store, name, actor=_actor())
     out.print(f"key {name} revoked at {key.revoked:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -794,9 +794,9 @@ def users_add(name: str, role: RoleOption, domain: Domains = None, group: Groups
     from access.users import add_user
 
     grant = _grant(role, domain, group)
-    with _home() as home:
-        _require_groups(home, grant)
-        add_user(home.store, name, grant, _password(), domains=home.schemas, actor=_actor())
+    with _workspace() as workspace:
+        _require_groups(workspace, grant)
+        add_user(workspace.store, name, grant, _password(), domains=workspace.schemas, actor=_actor())
     out.print(f"user {name} ({grant}) may sign in")
 
 
@@ -805,8 +805,8 @@ def users_list() -> None:
     """List every user."""
     from access.render import users_table
 
-    with _home() as home:
-        out.print(users_table(home.store))
+    with _workspace() as workspace:
+        out.print(users_table(workspace.store))
 
 
 @users_app.command("change")
@@ -825,10 +825,10 @@ def users_change(
     from access.users import find_user, set_grant
 
     domains, groups = [] if all_domains else domain, [] if all_domains or all_groups else group
-    with _home() as home:
-        grant = changed_grant(find_user(home.store, name).grant, role=role, domains=domains, groups=groups)
-        _require_groups(home, grant)
-        set_grant(home.store, name, grant, domains=home.schemas, actor=_actor())
+    with _workspace() as workspace:
+        grant = changed_grant(find_user(workspace.store, name).grant, role=role, domains=domains, groups=groups)
+        _require_groups(workspace, grant)
+        set_grant(workspace.store, name, grant, domains=workspace.schemas, actor=_actor())
     out.print(f"user {name} is now: {grant}")
 
 
@@ -837,8 +837,8 @@ def users_disable(name: str) -> None:
     """Shut a user out; their tokens and sessions end."""
     from access.users import disable_user
 
-    with _home() as home:
-        disable_user(home.store, name, actor=_actor())
+    with _workspace() as workspace:
+        disable_user(workspace.store, name, actor=_actor())
     out.print(f"user {name} is shut out")
 
 
@@ -847,8 +847,8 @@ def users_enable(name: str) -> None:
     """Let a disabled user in again."""
     from access.users import enable_user
 
-    with _home() as home:
-        enable_user(home.store, name, actor=_actor())
+    with _workspace() as workspace:
+        enable_user(workspace.store, name, actor=_actor())
     out.print(f"user {name} may sign in")
 
 
@@ -857,8 +857,8 @@ def users_password(name: str) -> None:
     """Change a user's password, asked for or read from standard input; their tokens and sessions end."""
     from access.users import set_password
 
-    with _home() as home:
-        set_password(home.store, name, _password(), actor=_actor())
+    with _workspace() as workspace:
+        set_password(workspace.store, name, _password(), actor=_actor())
     out.print(f"password of {name} changed")
 
 
@@ -872,8 +872,8 @@ def accesses(
     """Show who looked at or changed what about students, signed in, or was refused, newest first."""
     from access.render import accesses_table
 
-    with _home() as home:
-        out.print(accesses_table(home.store.accesses(actor=actor, domain=domain, action=action, limit=limit)))
+    with _workspace() as workspace:
+        out.print(accesses_table(workspace.store.accesses(actor=actor, domain=domain, action=action, limit=limit)))
 
 
 def _grant(role: str, domains: list[str] | None, groups: list[str] | None) -> Any:
@@ -882,11 +882,11 @@ def _grant(role: str, domains: list[str] | None, groups: list[str] | None) -> An
     return Grant(role=role_of(role), domains=tuple(domains or ()), groups=tuple(groups or ()))
 
 
-def _require_groups(home: Any, grant: Any) -> None:
+def _require_groups(workspace: Any, grant: Any) -> None:
     """Raises BadGrant where the grant's one domain cannot have such groups; other faults are found where it is kept."""
     from access.records import check_groups
 
-    if len(grant.domains) == 1 and (schema := home.schemas.get(grant.domains[0])):
+    if len(grant.domains) == 1 and (schema := workspace.schemas.get(grant.domains[0])):
         check_groups(grant, schema.group)
 
 
@@ -924,9 +924,9 @@ def setup() -> None:
     from retraining.examples import missing_champions, train_examples
 
     settings, started = Settings(), time.monotonic()
-    with _home() as home, _progress() as progress:
-        for schema in missing_champions(home):
-            for one in train_examples(home, schema, settings.data_dir / "examples", progress=progress):
+    with _workspace() as workspace, _progress() as progress:
+        for schema in missing_champions(workspace):
+            for one in train_examples(workspace, schema, settings.data_dir / "examples", progress=progress):
                 out.print(f"trained {one.key}: {one.model.candidate if one.model else one.reason}")
     out.print(f"ready in {time.monotonic() - started:.0f} s")
 

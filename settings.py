@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from errors import Category, GradewatchError
 
 if TYPE_CHECKING:
-    from model.workspace import Home
+    from model.workspace import Workspace
     from monitoring.channels import Channel
 
 OFF = "off"
@@ -199,12 +199,12 @@ class Settings(BaseModel):
             smtp_url=self.smtp_url.get_secret_value(),
         )
 
-    def open_home(self) -> "Home":
+    def open_workspace(self) -> "Workspace":
         """The installation that these settings describe. Raises SchemaError or StoreUnavailable."""
-        from model.workspace import open_home
+        from model.workspace import open_workspace
 
         self._make_data_dir()
-        return open_home(
+        return open_workspace(
             database_url=self.database_url,
             artifacts_dir=self.artifacts_dir,
             domains_dir=self.domains_dir,

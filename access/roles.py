@@ -11,14 +11,14 @@ import msgspec
 from errors import Category, GradewatchError
 
 Role = Literal["viewer", "teacher", "analyst", "admin", "metrics"]
-Permission = Literal["see", "predict", "read", "upload", "judge", "retrain", "change", "operate", "audit", "measure"]
+Permission = Literal["see", "predict", "read", "upload", "compare", "retrain", "change", "operate", "audit", "measure"]
 
 MEANING: Mapping[Permission, str] = {
     "see": "see aggregates: domains, models, drift reports, performance; no row of a student",
     "predict": "predict",
     "read": "read logged predictions",
     "upload": "upload batches and outcomes, list batches",
-    "judge": "run drift reports, see what challengers said in shadow",
+    "compare": "run drift reports, see what challengers said in shadow",
     "retrain": "start retraining and read its runs",
     "change": "change champions",
     "operate": "read and empty caches",
@@ -29,7 +29,7 @@ MEANING: Mapping[Permission, str] = {
 
 _VIEWER: frozenset[Permission] = frozenset({"see"})
 _TEACHER: frozenset[Permission] = _VIEWER | {"predict", "read"}
-_ANALYST: frozenset[Permission] = _TEACHER | {"upload", "judge", "retrain"}
+_ANALYST: frozenset[Permission] = _TEACHER | {"upload", "compare", "retrain"}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "viewer": _VIEWER,

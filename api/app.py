@@ -24,7 +24,7 @@ from api.probes import PROBES
 from api.request.deadlines import told_to_stop
 from api.state import Running, open_running
 from database.errors import StoreUnavailable
-from model.workspace import UnusableHome
+from model.workspace import UnusableWorkspace
 from preprocessing.schema import SchemaError
 from settings import Settings, UnsafeStart, told_host
 
@@ -42,7 +42,7 @@ CORS: dict[str, Any] = {
 }  # fmt: skip
 """What an admitted page may send and read. No cookies: who asks is said in a header, by key or token."""
 
-REFUSALS = (UnsafeStart, UnusableHome, StoreUnavailable, SchemaError)
+REFUSALS = (UnsafeStart, UnusableWorkspace, StoreUnavailable, SchemaError)
 """Why the service does not start, where the words are for whoever started it."""
 
 

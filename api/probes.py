@@ -38,7 +38,7 @@ PROBES: Mapping[str, Callable[["Service", Scope], Awaitable[Response]]] = {"/hea
 
 def readiness(running: Running, principal: Principal, *, stopping: bool) -> Readiness:
     """What `principal` may know of it: whoever may not see a domain is told whether, not what."""
-    store, champions = _store_state(running), running.home.champions
+    store, champions = _store_state(running), running.workspace.champions
     states = tuple(
         ChampionState(
             domain=key.domain,
@@ -68,7 +68,7 @@ def readiness(running: Running, principal: Principal, *, stopping: bool) -> Read
 
 def _store_state(running: Running) -> str:
     try:
-        running.home.store.ping()
+        running.workspace.store.ping()
     except StoreUnavailable:
         return "the database does not answer"
     return "ok"

@@ -265,7 +265,7 @@ class DriftReports(msgspec.Struct, frozen=True, kw_only=True):
     reports: Sequence[DriftRecord]
 
 
-class JudgeWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CompareDays(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A report on stored rows: of whole days, UTC, from `since` to before `until` (tomorrow if not given).
 
     source: predictions, or batches of a kind. moment: by default the one with the most rows. against: the champion's
@@ -314,6 +314,6 @@ SHOWN: tuple[type, ...] = (
     Said, SaidMany, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions, Prediction, Find,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
-    DriftRecord, JudgeWindow, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem, Token, Accesses, Access,
+    DriftRecord, CompareDays, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem, Token, Accesses, Access,
 )  # fmt: skip
 """The records that the API's page describes."""

@@ -30,7 +30,7 @@ from database.store import RecordStore
 from model.cache import AnswerCache, MemoryCache
 from model.microbatch import Together
 from model.service import PredictionService
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.validation.json_bodies import RowReader
 from settings import OFF, Settings
 
@@ -48,7 +48,7 @@ class Running:
     workers, where there is one."""
 
     settings: Settings
-    home: Home
+    workspace: Workspace
     appender: SqliteAppender | None
     log: GroupCommitLog
     cache: AnswerCache
@@ -87,7 +87,7 @@ class Running:
         return self._remarks.get(models) or self._remark(models)
 
     def _remark(self, models: frozenset[str]) -> Remarks:
-        serving = self.home.champions.all().values()
+        serving = self.workspace.champions.all().values()
         seated = [one.predictor for one in serving]
         seated += [one.challenger.predictor for one in serving if one.challenger]
         known = {one.version: one for one in seated if one.version in models}
@@ -133,21 +133,23 @@ def _share_one_heap() -> None:
 
 
 def _open(settings: Settings) -> Running:
-    home = settings.open_home()
-    appender, shared = open_appender(home.store), _open_shared(settings, home.secret)
+    workspace = settings.open_workspace()
+    appender, shared = open_appender(workspace.store), _open_shared(settings, workspace.secret)
     cache = _open_cache(shared)
-    writer = GroupCommitLog(appender or home.store, instant=appender, capacity=settings.log_capacity)
+    writer = GroupCommitLog(appender or workspace.store, instant=appender, capacity=settings.log_capacity)
     return Running(
         settings=settings,
-        home=home,
+        workspace=workspace,
         appender=appender,
         log=writer,
         cache=cache,
-        predictions=PredictionService(home.schemas, home.champions, writer, secret=home.secret, cache=cache),
-        readers={name: RowReader(schema, home.secret) for name, schema in home.schemas.items()},
-        jobs=Jobs(settings, home.store),
-        attempts=Attempts(home.store, pause=settings.poll_seconds),
-        credentials=_open_credentials(settings, home.store),
+        predictions=PredictionService(
+            workspace.schemas, workspace.champions, writer, secret=workspace.secret, cache=cache
+        ),
+        readers={name: RowReader(schema, workspace.secret) for name, schema in workspace.schemas.items()},
+        jobs=Jobs(settings, workspace.store),
+        attempts=Attempts(workspace.store, pause=settings.poll_seconds),
+        credentials=_open_credentials(settings, workspace.store),
         limiter=Limiter(shared),
         shared=shared,
     )
@@ -180,7 +182,7 @@ def _close(running: Running) -> None:
         running.appender.close()
     if running.shared:
         running.shared.close()
-    running.home.close()
+    running.workspace.close()
 
 
 async def _keep_known(running: Running, keeper: Executor) -> None:
@@ -201,7 +203,7 @@ async def _keep_fresh(running: Running, keeper: Executor) -> None:
     while True:
         await asyncio.sleep(running.settings.poll_seconds)
         try:
-            for key in await asyncio.get_running_loop().run_in_executor(keeper, running.home.champions.refresh):
+            for key in await asyncio.get_running_loop().run_in_executor(keeper, running.workspace.champions.refresh):
                 log.info("champion changed", extra={"fields": {"champion": str(key)}})
             reachable = True
         except StoreUnavailable as error:

@@ -30,7 +30,7 @@ from database.records import ChampionKey
 from deployment.loadtest import Load, run_load, target_of
 from model.bundle import read_bundle
 from model.registry import activate
-from model.workspace import Home, open_home
+from model.workspace import Workspace, open_workspace
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 
@@ -84,41 +84,41 @@ def prepare(folder: Path) -> list[str]:
 
     boosting = tuple(candidate for candidate in VALUE_CANDIDATES if candidate.name == "gradient_boosting")
     setattr(training.train, "candidates_for", lambda _kind: boosting)  # noqa: B010 (all serve the same kind of model)
-    home = open_installation(folder)
+    workspace = open_installation(folder)
     try:
-        _train(home, folder, SCHOOL, 1)
-        versions = [_train(home, folder, ENGAGEMENT, seed) for seed in (1, 2)]
-        activate(home.store, "engagement", versions[0], all_targets=False, actor="benchmark", reason="the first")
+        _train(workspace, folder, SCHOOL, 1)
+        versions = [_train(workspace, folder, ENGAGEMENT, seed) for seed in (1, 2)]
+        activate(workspace.store, "engagement", versions[0], all_targets=False, actor="benchmark", reason="the first")
         for key in (ENGAGEMENT, SCHOOL):
-            _save_pipeline(home.schemas[key.domain], key, folder / f"{key.domain}.csv", folder / key.domain)
-            _save_graph(home, key, folder / key.domain)
+            _save_pipeline(workspace.schemas[key.domain], key, folder / f"{key.domain}.csv", folder / key.domain)
+            _save_graph(workspace, key, folder / key.domain)
     finally:
-        home.close()
+        workspace.close()
     return versions
 
 
-def open_installation(folder: Path) -> Home:
+def open_installation(folder: Path) -> Workspace:
     url = f"sqlite:///{folder / 'gradewatch.db'}"
-    return open_home(database_url=url, artifacts_dir=folder / "models", domains_dir=None, secret=SECRET.encode())
+    return open_workspace(database_url=url, artifacts_dir=folder / "models", domains_dir=None, secret=SECRET.encode())
 
 
-def _train(home: Home, folder: Path, key: ChampionKey, seed: int) -> str:
+def _train(workspace: Workspace, folder: Path, key: ChampionKey, seed: int) -> str:
     from retraining.examples import example_frame
     from retraining.first_champions import train_domain
 
-    schema, path = home.schemas[key.domain], folder / f"{key.domain}.csv"
+    schema, path = workspace.schemas[key.domain], folder / f"{key.domain}.csv"
     generate(schema, rows=1_000, seed=seed).write_csv(path)
-    frame = example_frame(path, schema, home.secret)
-    (trained,) = train_domain(home, schema, frame, [key], actor="benchmark", seed=seed)
+    frame = example_frame(path, schema, workspace.secret)
+    (trained,) = train_domain(workspace, schema, frame, [key], actor="benchmark", seed=seed)
     if trained.model is None:
         raise RuntimeError(trained.reason)
     return str(trained.model.version)
 
 
-def _save_graph(home: Home, key: ChampionKey, folder: Path) -> None:
+def _save_graph(workspace: Workspace, key: ChampionKey, folder: Path) -> None:
     """The champion's graph, and how its vectors are made: the peers over ONNX Runtime answer with the same model."""
-    champion = next(one for one in home.store.champions() if one.key == key)
-    files = home.artifacts.load(champion.version)
+    champion = next(one for one in workspace.store.champions() if one.key == key)
+    files = workspace.artifacts.load(champion.version)
     (folder / "graph.onnx").write_bytes(files["graph.onnx"])
     encoding = read_bundle(files).manifest.encoding
     if any(part.flag_missing or part.center or part.scale != 1.0 for part in encoding.numeric):
@@ -502,7 +502,7 @@ def mongo_losses(folder: Path, effort: Effort) -> list[Figure]:
 
 def promotions(folder: Path, effort: Effort, versions: Sequence[str]) -> list[Figure]:
     """Requests that fail while champions change."""
-    home, seen = open_installation(folder), set[int]()
+    workspace, seen = open_installation(folder), set[int]()
     bodies = [msgspec.json.encode(row) for row in rows_of(load_domains()["engagement"], 5_000, 10)]
     settings = settings_of(folder) | {"GRADEWATCH_POLL_SECONDS": "0.1"}  # every generation serves for a while
     with started(OURS, port=free_port(), settings=settings, ready=READY) as process:
@@ -512,7 +512,7 @@ def promotions(folder: Path, effort: Effort, versions: Sequence[str]) -> list[Fi
             for number in range(effort.promotions):
                 time.sleep(0.5)
                 version = versions[(number + 1) % 2]
-                activate(home.store, "engagement", version, all_targets=False, actor="benchmark", reason="in turn")
+                activate(workspace.store, "engagement", version, all_targets=False, actor="benchmark", reason="in turn")
             time.sleep(0.5)
             done.set()
 
@@ -529,7 +529,7 @@ def promotions(folder: Path, effort: Effort, versions: Sequence[str]) -> list[Fi
         )
         result = run_load(load, until=done.is_set, hear=hear)
         thread.join()
-    home.close()
+    workspace.close()
     failed = sum(result.errors.values())
     how = f"{effort.promotions} promotions, {result.requests:,} requests, {len(seen)} generations answered"
     holds = failed == 0 and len(seen) > effort.promotions / 2

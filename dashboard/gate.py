@@ -18,7 +18,7 @@ from access.users import is_password
 from dashboard.installation import Installation
 from database.records import Prediction
 from model.service import PredictionService
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 from settings import is_loopback
@@ -92,7 +92,7 @@ def require(opened: Installation, permission: Permission, domain: str | None = N
 def record(opened: Installation, action: Action, domain: str | None = None, **details: object) -> None:
     """Record that whoever looks does this. Raises StoreUnavailable: then it must not be done."""
     present = visitor(opened)
-    note(opened.home.store, present.name if present else UNKNOWN, action, domain, page="dashboard", **details)
+    note(opened.workspace.store, present.name if present else UNKNOWN, action, domain, page="dashboard", **details)
 
 
 def refuse_strangers(opened: Installation) -> bool:
@@ -147,31 +147,33 @@ def _enter(opened: Installation, name: str, password: str) -> None:
     with _hashing:
         right = is_password(known.user if known else None, password)
     if known is None or not right:
-        note(opened.home.store, actor, "refused", reason="Unauthenticated", status=401, page="dashboard")
+        note(opened.workspace.store, actor, "refused", reason="Unauthenticated", status=401, page="dashboard")
         raise Unauthenticated("No user of that name and password may sign in.")
-    note(opened.home.store, actor, "signed in", page="dashboard")
+    note(opened.workspace.store, actor, "signed in", page="dashboard")
     st.session_state[SESSION] = _Session(known.user.name, known.user.revision)
 
 
 def seen_by(opened: Installation, principal: Principal) -> Installation:
     """The installation as `principal` may see it: its domains, and answers for its groups, logged under its name."""
-    return replace(opened, home=_confined(opened, principal), principal=principal)
+    return replace(opened, workspace=_confined(opened, principal), principal=principal)
 
 
-def _confined(opened: Installation, principal: Principal) -> Home:
-    home = opened.home
-    own = replace(home, schemas={name: one for name, one in home.schemas.items() if principal.may("see", name)})
-    # Where `Home` keeps what it made once: the champions are everybody's, the service is this visitor's.
-    vars(own).update(champions=home.champions, service=_Answers(own, opened))
+def _confined(opened: Installation, principal: Principal) -> Workspace:
+    workspace = opened.workspace
+    own = replace(
+        workspace, schemas={name: one for name, one in workspace.schemas.items() if principal.may("see", name)}
+    )
+    # Where `Workspace` keeps what it made once: the champions are everybody's, the service is this visitor's.
+    vars(own).update(champions=workspace.champions, service=_Answers(own, opened))
     return own
 
 
 class _Answers(PredictionService):
     """Predicts for whoever looks, if they may: within their groups, logged under their name."""
 
-    def __init__(self, home: Home, opened: Installation) -> None:
-        champions = opened.home.champions
-        super().__init__(home.schemas, champions, home.store, secret=home.secret)
+    def __init__(self, workspace: Workspace, opened: Installation) -> None:
+        champions = opened.workspace.champions
+        super().__init__(workspace.schemas, champions, workspace.store, secret=workspace.secret)
         self._opened = opened
 
     def answer(

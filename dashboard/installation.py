@@ -10,7 +10,7 @@ import streamlit as st
 
 from access.directory import Directory
 from access.roles import LOCAL, Principal
-from model.workspace import Home
+from model.workspace import Workspace
 from settings import OFF, Settings
 
 
@@ -29,7 +29,7 @@ class Installation:
     principal: whoever looks.
     """
 
-    home: Home
+    workspace: Workspace
     poll_seconds: float
     max_rows: int
     max_upload_mb: int
@@ -43,7 +43,7 @@ class Installation:
         if monotonic() - self._last.at >= self.poll_seconds:
             if self.directory is not None:
                 self.directory.refresh()
-            self.home.champions.refresh()
+            self.workspace.champions.refresh()
             self._last.at = monotonic()
         return self
 
@@ -52,18 +52,18 @@ class Installation:
         self._last.at = float("-inf")
 
 
-@st.cache_resource(show_spinner="Opening the installation …", on_release=lambda opened: opened.home.close())
+@st.cache_resource(show_spinner="Opening the installation …", on_release=lambda opened: opened.workspace.close())
 def installation() -> Installation:
     """The installation that the settings describe, opened at the first call. Raises SchemaError, StoreUnavailable, and
     UnsafeStart where others could look at it without saying who they are."""
     settings = Settings()
     settings.require_safe(None)
-    home = settings.open_home()
+    workspace = settings.open_workspace()
     return Installation(
-        home,
+        workspace,
         settings.poll_seconds,
         settings.max_rows,
         settings.max_upload_mb,
-        directory=None if settings.auth == OFF else Directory(home.store),
+        directory=None if settings.auth == OFF else Directory(workspace.store),
         idle_seconds=settings.token_minutes * 60.0,
     )

@@ -92,8 +92,8 @@ def _is_finite(answer: Answer) -> bool:
 def rows_of(
     inputs: Mapping[str, Column], answers: Sequence[AnswerColumn], shadow: Sequence[AnswerColumn]
 ) -> list[tuple[dict[str, Cell], Said, Said]]:
-    """The inputs, the answers and what was only heard, of each row."""
+    """The inputs, the answers and what was answered in shadow, of each row."""
     cells = zip(*[column.cells() for column in inputs.values()], strict=True)
     given = zip(*[column.answers() for column in answers], strict=True)
-    heard = zip(*[column.answers() for column in shadow], strict=True) if shadow else repeat(())
-    return [(dict(zip(inputs, row, strict=True)), *said) for row, *said in zip(cells, given, heard, strict=False)]  # type: ignore[misc]
+    beside = zip(*[column.answers() for column in shadow], strict=True) if shadow else repeat(())
+    return [(dict(zip(inputs, row, strict=True)), *said) for row, *said in zip(cells, given, beside, strict=False)]  # type: ignore[misc]

@@ -128,7 +128,7 @@ def write_blocks(predictions: PackedPredictions) -> Iterator[tuple[range, bytes]
 
 
 def read_block(block: bytes, places: Sequence[int]) -> list[tuple[dict[str, Cell], Said, Said]]:
-    """The inputs, the answers and what was only heard of the rows at `places` of a block.
+    """The inputs, the answers and what was answered in shadow of the rows at `places` of a block.
 
     Raises ValueError where it is no block, or has no such row.
     """

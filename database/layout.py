@@ -96,7 +96,7 @@ class Layout:
         full = list(values)
         try:
             for place in self._times:
-                full[place] = moment(full[place])
+                full[place] = instant(full[place])
             for place, decoder in self._json:
                 full[place] = decoder.decode(full[place])
             for place, decoder in self._mostly_empty:
@@ -183,7 +183,7 @@ def unpack_block(block: str, body: bytes | None, rows: Sequence[Sequence[Any]]) 
     found = []
     for values, (inputs, answers, shadow) in zip(rows, said, strict=True):
         fields = dict(zip(names, values, strict=False))
-        fields |= {"inputs": inputs, "answers": answers, "shadow": shadow, "at": moment(fields["at"])}
+        fields |= {"inputs": inputs, "answers": answers, "shadow": shadow, "at": instant(fields["at"])}
         found.append(Prediction(**fields))
     return found
 
@@ -200,7 +200,7 @@ def micros(at: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def moment(at: int) -> datetime:
+def instant(at: int) -> datetime:
     """The aware UTC time of `micros`."""
     return EPOCH + timedelta(microseconds=at)
 

@@ -1,7 +1,7 @@
 """Which outcome belongs to which prediction, and the labelled records that follow: one algorithm for every store.
 
 It reads in pages, so that memory grows with the answer and not with what is stored. It knows no database: a store
-hands it a `Source`.
+hands it a `RecordSource`.
 """
 
 import heapq
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from database.layout import micros, moment
+from database.layout import instant, micros
 from database.records import Batch, BatchRow, Cell, LabeledRecord, Outcome, Prediction, record_id
 
 PAGE = 500
@@ -26,7 +26,7 @@ Rank = tuple[int, str, int, str, int, str]
 T = TypeVar("T")
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """The questions that matching asks of a store. "Backwards" is by (time, id), highest first."""
 
     def predictions_backwards(
@@ -118,7 +118,7 @@ class OutcomeIndex:
 
 
 def matched(
-    source: Source, domain: str, target: str, since: datetime | None, limit: int | None
+    source: RecordSource, domain: str, target: str, since: datetime | None, limit: int | None
 ) -> list[tuple[Prediction, Outcome]]:
     """`PredictionLog.matched` over `source`."""
     found: list[tuple[Prediction, Outcome]] = []
@@ -134,7 +134,7 @@ def matched(
     return found[:limit]
 
 
-def _outcomes_of(source: Source, domain: str, predictions: Sequence[Prediction]) -> OutcomeIndex:
+def _outcomes_of(source: RecordSource, domain: str, predictions: Sequence[Prediction]) -> OutcomeIndex:
     students = sorted({p.student for p in predictions if p.student is not None})
     return OutcomeIndex(source.outcomes_about(domain, [p.id for p in predictions], students))
 
@@ -169,14 +169,14 @@ class _Draft:
             domain=domain,
             inputs=inputs,
             targets={target: value for target, (_, value) in self.targets.items()},
-            at=moment(self.newest.rank[0]),
+            at=instant(self.newest.rank[0]),
             student=row.student,
             group=row.group,
             period=row.period,
         )
 
 
-def labeled_records(source: Source, domain: str, limit: int | None) -> list[LabeledRecord]:
+def labeled_records(source: RecordSource, domain: str, limit: int | None) -> list[LabeledRecord]:
     """`BatchArchive.labeled_records` over `source`."""
     drafts: dict[str, _Draft] = {}
     streams = (_rows(source, domain), _pairs(source, domain))
@@ -190,14 +190,14 @@ def labeled_records(source: Source, domain: str, limit: int | None) -> list[Labe
     return [draft.finish(domain) for draft in drafts.values()]
 
 
-def _add_older(source: Source, domain: str, drafts: Mapping[str, _Draft], at: int) -> None:
+def _add_older(source: RecordSource, domain: str, drafts: Mapping[str, _Draft], at: int) -> None:
     """Give the chosen records the targets of their appearances up to time `at`, beyond the newest that were read."""
     for seen in _older(source, domain, drafts, at):
         if draft := drafts.get(seen.record):
             draft.add(seen)
 
 
-def _older(source: Source, domain: str, drafts: Mapping[str, _Draft], at: int) -> Iterator[_Appearance]:
+def _older(source: RecordSource, domain: str, drafts: Mapping[str, _Draft], at: int) -> Iterator[_Appearance]:
     times = {batch.id: micros(batch.at) for batch in source.labeled_batches(domain)}
     for records in parts(drafts):
         for batch, row in source.rows_of(records):
@@ -211,7 +211,7 @@ def _older(source: Source, domain: str, drafts: Mapping[str, _Draft], at: int) -
         yield from _pairs(source, domain, before=(at + 1, ""), by_prediction=True)
 
 
-def _rows(source: Source, domain: str) -> Iterator[_Appearance]:
+def _rows(source: RecordSource, domain: str) -> Iterator[_Appearance]:
     for batch in source.labeled_batches(domain):
         at = micros(batch.at)
         for row in source.rows_backwards(batch.id):
@@ -224,7 +224,7 @@ def _row_appearance(at: int, batch: str, row: BatchRow) -> _Appearance:
 
 
 def _pairs(
-    source: Source, domain: str, *, before: Place | None = None, by_prediction: bool = False
+    source: RecordSource, domain: str, *, before: Place | None = None, by_prediction: bool = False
 ) -> Iterator[_Appearance]:
     """Every prediction with every outcome that belongs to it, highest rank first."""
     while page := source.outcomes_backwards(domain, before, by_prediction=by_prediction):

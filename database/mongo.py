@@ -627,7 +627,7 @@ def _writes(kind: str, records: Iterable[Any]) -> list[ReplaceOne[Bson] | Update
 
 
 class _MongoSource:
-    """The questions of `matching.Source`."""
+    """The questions of `matching.RecordSource`."""
 
     def __init__(self, database: Database[Bson]) -> None:
         self._database = database

@@ -676,7 +676,7 @@ def _database_time(connection: sa.Connection) -> int:
 
 
 class _SqlSource:
-    """The questions of `matching.Source`, on one connection."""
+    """The questions of `matching.RecordSource`, on one connection."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection

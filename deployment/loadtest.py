@@ -35,7 +35,7 @@ class BadAddress(GradewatchError):
     """An address or a bound that is not tested; the message says which would be."""
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class LoadTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Where requests go. headers: sent with each."""
 
     host: str
@@ -49,7 +49,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent: POSTs of `bodies` in turn, `rows` rows in each, over so many connections at once, until either
     bound is reached."""
 
-    target: Target
+    target: LoadTarget
     bodies: Sequence[bytes]
     rows: int = 1
     connections: int = 16
@@ -74,7 +74,7 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
 
 
-def target_of(url: str, path: str, key: str | None = None) -> Target:
+def target_of(url: str, path: str, key: str | None = None) -> LoadTarget:
     """`path` at the service whose address is `url`. key: an API key. Raises BadAddress."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -83,7 +83,9 @@ def target_of(url: str, path: str, key: str | None = None) -> Target:
     headers = {"host": parts.netloc.rpartition("@")[2], "content-type": "application/json"}
     headers |= {"authorization": f"Bearer {key}"} if key else {}
     port = parts.port or (443 if secure else 80)
-    return Target(host=parts.hostname, port=port, secure=secure, path=parts.path.rstrip("/") + path, headers=headers)
+    return LoadTarget(
+        host=parts.hostname, port=port, secure=secure, path=parts.path.rstrip("/") + path, headers=headers
+    )
 
 
 def check_bounds(load: Load) -> None:
@@ -135,7 +137,7 @@ async def _send_all(load: Load, until: Callable[[], bool], hear: Callable[[bytes
     )
 
 
-async def _connection(target: Target, next_request: Callable[[], bytes | None], tally: _Tally) -> None:
+async def _connection(target: LoadTarget, next_request: Callable[[], bytes | None], tally: _Tally) -> None:
     """One connection's requests, one after another; opened anew where it breaks."""
     stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     try:
@@ -169,7 +171,7 @@ def _kind(error: Exception) -> str:
     return kinds.get(type(error), "connection broken")
 
 
-async def _open(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _open(target: LoadTarget) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     context = ssl.create_default_context() if target.secure else None
     return await asyncio.open_connection(target.host, target.port, ssl=context, limit=LONGEST_HEAD)
 
@@ -179,7 +181,7 @@ def _close(stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None) -> 
         stream[1].close()
 
 
-def _request(target: Target, body: bytes) -> bytes:
+def _request(target: LoadTarget, body: bytes) -> bytes:
     head = [f"POST {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in target.headers.items())]
     return "\r\n".join([*head, f"content-length: {len(body)}", "", ""]).encode("latin-1") + body
 

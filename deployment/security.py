@@ -41,7 +41,7 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """What came back. headers: in lower case."""
 
     status: int
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Service:
+class CheckedService:
     """A service that is asked one question per connection. key: an API key for the questions that may carry one."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
@@ -69,7 +69,7 @@ class Service:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         known: bool = False,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """The answer. known: show the API key. Raises OSError and http.client.HTTPException."""
         kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
         connection = kind(self.host, self.port, timeout=PATIENCE)
@@ -79,7 +79,7 @@ class Service:
             connection.request(method, self.root + path, body=body, headers=sent)
             answer = connection.getresponse()
             fields = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, fields, answer.read(MOST_READ))
+            return HttpAnswer(answer.status, fields, answer.read(MOST_READ))
         finally:
             connection.close()
 
@@ -96,7 +96,7 @@ class Service:
 
 def check_service(url: str, *, key: str | None = None) -> list[Finding]:
     """Every check, in a fixed order. Raises BadAddress where nothing answers."""
-    service = Service(url, key)
+    service = CheckedService(url, key)
     try:
         open_to_all = service.ask("/api/v1/domains").status == 200
     except (OSError, http.client.HTTPException) as error:
@@ -114,7 +114,7 @@ def check_service(url: str, *, key: str | None = None) -> list[Finding]:
 # The checks ---------------------------------------------------------------------------------------------------------
 
 
-def transport(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001 (each check is called alike)
+def transport(service: CheckedService, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001 (each check is called alike)
     """Whether what is said can be read or changed on the way."""
     if service.secure:
         hsts = "strict-transport-security" in service.ask("/health").headers
@@ -124,7 +124,7 @@ def transport(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa
         yield Finding("transport", service.local, "http, on this machine" if service.local else "http", advice)
 
 
-def headers(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
+def headers(service: CheckedService, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
     """What answers tell browsers to do, and whoever asks about the software."""
     for path in ("/health", "/no-such-page"):
         given = service.ask(path).headers
@@ -141,7 +141,7 @@ def headers(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: 
         )
 
 
-def access(service: Service, open_to_all: bool) -> Iterator[Finding]:
+def access(service: CheckedService, open_to_all: bool) -> Iterator[Finding]:
     """What is answered to somebody without a key, or with an invented one."""
     advice = "set GRADEWATCH_AUTH=on and make keys (gradewatch keys create)"
     if open_to_all:
@@ -156,7 +156,7 @@ def access(service: Service, open_to_all: bool) -> Iterator[Finding]:
         yield Finding(f"access with {words}", status in (401, 403, 429), f"status {status}", "check what is shown")
 
 
-def exposure(service: Service, open_to_all: bool) -> Iterator[Finding]:
+def exposure(service: CheckedService, open_to_all: bool) -> Iterator[Finding]:
     """What describes the service, or lies in its folders, and is shown to everyone."""
     for path, fine, advice in (
         ("/metrics", open_to_all, "ask for a key of role metrics, or let only the monitoring network reach it"),
@@ -171,7 +171,7 @@ def exposure(service: Service, open_to_all: bool) -> Iterator[Finding]:
         yield Finding(f"file {path}", status != 200, f"status {status}", "serve no folder")
 
 
-def other_sites(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
+def other_sites(service: CheckedService, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
     """What a page of another site could have a user's browser do."""
     evil = "https://evil.example"
     allowed = service.ask("/api/v1/domains", headers={"Origin": evil}, known=True).headers
@@ -201,7 +201,7 @@ BODIES: Mapping[str, bytes] = {
 }
 
 
-def bodies(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
+def bodies(service: CheckedService, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
     """How bodies that no honest caller sends are refused."""
     sent = {"Content-Type": "application/json"}
     for words, body in BODIES.items():
@@ -210,7 +210,7 @@ def bodies(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: A
             yield _refused(f"a body that is {words}, to {path}", answer)
 
 
-def size(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
+def size(service: CheckedService, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
     """Whether a body of any length would be read."""
     lines = [f"POST {service.root}{PREDICT} HTTP/1.1", f"Host: {service.named}", f"Content-Length: {HUGE}"]
     with service.socket() as connection:
@@ -224,14 +224,14 @@ def size(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG
     yield Finding("a body of a terabyte", safe, f"status {status}", "refuse by Content-Length, before it is read")
 
 
-def errors(service: Service, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
+def errors(service: CheckedService, open_to_all: bool) -> Iterator[Finding]:  # noqa: ARG001
     """Whether refusals show the machinery."""
     for path in ("/no-such-page", "/api/v1/no-such-domain/predict", "/%00%ff", "/api/v1/domains/%3Cscript%3E"):
         yield _refused(f"the error page of {path}", service.ask(path, known=True))
     yield _refused("method TRACE", service.ask("/health", "TRACE"))
 
 
-def _refused(check: str, answer: Answer) -> Finding:
+def _refused(check: str, answer: HttpAnswer) -> Finding:
     """Safe is a 4xx that shows nothing of the machinery and cannot be taken for a page."""
     traces = [trace.decode() for trace in TRACES if trace in answer.body]
     page = answer.headers.get("content-type", "").startswith("text/html") and b"<script" in answer.body.lower()
@@ -240,7 +240,7 @@ def _refused(check: str, answer: Answer) -> Finding:
     return Finding(check, safe, found, "answer a plain 4xx that says what was wrong with the request")
 
 
-CHECKS: tuple[Callable[[Service, bool], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[CheckedService, bool], Iterator[Finding]], ...] = (
     transport,
     headers,
     access,
@@ -252,7 +252,7 @@ CHECKS: tuple[Callable[[Service, bool], Iterator[Finding]], ...] = (
 )
 
 
-def routes(service: Service) -> list[tuple[str, str]]:
+def routes(service: CheckedService) -> list[tuple[str, str]]:
     """Methods and paths that the service describes, filled in with a name that is none; a few known ones if it does
     not say. Those that must be open are left out."""
     page = service.ask("/openapi.json", known=True)

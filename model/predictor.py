@@ -11,7 +11,7 @@ from database.answer_columns import AnswerColumn
 from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bundle, Manifest
 from model.explain import Explainer
-from model.fast_trees.lookup import Tables, prove_tables
+from model.fast_trees.lookup import TreeLookup, prove_tables
 from model.fast_trees.onnx_trees import MOST_BYTES
 from model.graph import open_graph, run_graph
 from preprocessing.columns import Column, Levels, Numbers
@@ -231,7 +231,7 @@ class Predictor:
         )
 
     @cached_property
-    def _tables(self) -> Tables | None:
+    def _tables(self) -> TreeLookup | None:
         """None where the graph alone can answer."""
         return prove_tables(self._graph, self._session, self.manifest.encoding)
 

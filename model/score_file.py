@@ -25,7 +25,7 @@ from database.records import Prediction, digest
 from errors import GradewatchError
 from model.answer_frame import answer_frame, answer_schema, frame_of_predictions
 from model.registry import NoChampion
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.reading.files import UnreadableFile
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.files import CheckedFile, check_file
@@ -70,7 +70,7 @@ class UnusableOutput(GradewatchError):
 
 
 def score_file(
-    home: Home,
+    workspace: Workspace,
     domain: str,
     path: Path,
     output: Path,
@@ -88,12 +88,12 @@ def score_file(
     Raises UnusableOutput, UnreadableFile, BadData, NoChampion and UnknownDomain before anything is logged;
     StoreUnavailable, with what was logged so far kept.
     """
-    schema = home.service.schema(domain)
+    schema = workspace.service.schema(domain)
     write = _writer(path, output)
-    check = partial(check_file, path, schema, secret=home.secret, moment=moment)
+    check = partial(check_file, path, schema, secret=workspace.secret, moment=moment)
     answer = _check_then_log if log else _answer_while_checking
     with _workplace(output) as folder:
-        answered = answer(home, schema, check, _Spool(folder), skip_bad_rows, progress)
+        answered = answer(workspace, schema, check, _Spool(folder), skip_bad_rows, progress)
         if not answered.rows:
             answered.checked.require_clean()
             raise UnreadableFile(f"{path.name}: no row to answer")
@@ -133,27 +133,27 @@ def _scored(answered: _Answered) -> Scored:
 
 
 def _check_then_log(
-    home: Home, schema: DomainSchema, check: _Check, spool: "_Spool", skip_bad_rows: bool, progress: Progress
+    workspace: Workspace, schema: DomainSchema, check: _Check, spool: "_Spool", skip_bad_rows: bool, progress: Progress
 ) -> _Answered:
     """Every row is checked before the first is logged."""
     checked = check(keep=spool.keep, progress=lambda share: progress("checking", share))
     if not skip_bad_rows:
         checked.require_clean()
-    job = _Job(home, schema, _answered_at(home, schema, checked.moments), checked.digest)
-    rows, known = 0, _known(home, job, spool, checked.repeated)
+    job = _Job(workspace, schema, _answered_at(workspace, schema, checked.moments), checked.digest)
+    rows, known = 0, _known(workspace, job, spool, checked.repeated)
     for number, frame in enumerate(spool.rows(without=checked.repeated), start=1):
         spool.keep_answers(_logged(job, frame))
         rows += frame.height
-        progress("scoring", number / spool.pieces)
+        progress("scoring", number / spool.chunks)
     return _Answered(checked, spool.answers(), rows, known)
 
 
 def _answer_while_checking(
-    home: Home, schema: DomainSchema, check: _Check, spool: "_Spool", skip_bad_rows: bool, progress: Progress
+    workspace: Workspace, schema: DomainSchema, check: _Check, spool: "_Spool", skip_bad_rows: bool, progress: Progress
 ) -> _Answered:
     """Nothing is logged, so rows can be answered as they are found good: the answers are thrown away if a later row
     refuses the file."""
-    job = _Job(home, schema, _answered_at(home, schema, schema.moments, all_of_them=False))
+    job = _Job(workspace, schema, _answered_at(workspace, schema, schema.moments, all_of_them=False))
     without_champion: list[NoChampion] = []
 
     def answer(frame: pl.DataFrame) -> None:
@@ -168,7 +168,7 @@ def _answer_while_checking(
         checked.require_clean()
     if without_champion:
         raise without_champion[0]
-    wanted = answer_schema(_answered_at(home, schema, checked.moments), logged=False)
+    wanted = answer_schema(_answered_at(workspace, schema, checked.moments), logged=False)
     if not checked.good:
         return _Answered(checked, pl.LazyFrame(schema=wanted), 0)
     answers = spool.answers().select(*wanted)
@@ -179,13 +179,13 @@ def _answer_while_checking(
 
 
 def _answered_at(
-    home: Home, schema: DomainSchema, moments: Sequence[str], *, all_of_them: bool = True
+    workspace: Workspace, schema: DomainSchema, moments: Sequence[str], *, all_of_them: bool = True
 ) -> tuple[Target, ...]:
     """The targets that any of the moments answers. Raises NoChampion where one has none, if `all_of_them` must."""
     found = set[str]()
     for moment in moments:
         with nullcontext() if all_of_them else suppress(NoChampion):
-            found |= home.champions.at(schema.name, moment).keys()
+            found |= workspace.champions.at(schema.name, moment).keys()
     return tuple(target for target in schema.targets if target.name in found)
 
 
@@ -193,7 +193,7 @@ def _answered_at(
 class _Job:
     """What a file's rows are answered with. targets: those that the answers have columns for. file: its digest."""
 
-    home: Home
+    workspace: Workspace
     schema: DomainSchema
     targets: tuple[Target, ...]
     file: str = ""
@@ -212,18 +212,18 @@ class _Job:
 def _predictions(job: _Job, frame: pl.DataFrame) -> tuple[list[int], list[Prediction]]:
     """Row numbers and predictions of the rows of a typed frame, not logged yet."""
     rows = rows_of(frame, job.schema)
-    found = job.home.service.score(job.schema, rows, source=SOURCE)
+    found = job.workspace.service.score(job.schema, rows, source=SOURCE)
     named = [replace(one, id=job.id(row.row, one)) for row, one in zip(rows, found, strict=True)]
     return [row.row for row in rows], named
 
 
-def _known(home: Home, job: _Job, spool: "_Spool", repeated: NDArray[np.int64]) -> bool:
+def _known(workspace: Workspace, job: _Job, spool: "_Spool", repeated: NDArray[np.int64]) -> bool:
     """Whether the first row of the file is in the store already, answered by the same models."""
     first = next(spool.rows(without=repeated), None)
     if first is None:
         return False
     _, (prediction,) = _predictions(job, first[:1])
-    return home.store.prediction(prediction.id) is not None
+    return workspace.store.prediction(prediction.id) is not None
 
 
 def _logged(job: _Job, frame: pl.DataFrame) -> pl.DataFrame:
@@ -231,7 +231,7 @@ def _logged(job: _Job, frame: pl.DataFrame) -> pl.DataFrame:
     parts = []
     for part in frame.iter_slices(LOGGED_AT_ONCE):
         rows, predictions = _predictions(job, part)
-        job.home.store.add_predictions(predictions)
+        job.workspace.store.add_predictions(predictions)
         parts.append(frame_of_predictions(rows, predictions, job.targets))
     return pl.concat(parts)
 
@@ -242,7 +242,7 @@ def _unlogged(job: _Job, frame: pl.DataFrame) -> pl.DataFrame:
     moments = frame["_moment"].unique(maintain_order=True)
     for moment in moments:
         part = frame if len(moments) == 1 else frame.filter(pl.col("_moment") == moment)
-        champions = job.home.champions.at(job.schema.name, moment)
+        champions = job.workspace.champions.at(job.schema.name, moment)
         if any(one.challenger and one.challenger.trial.mode == "split" for one in champions.values()):
             rows, predictions = _predictions(job, part)
             parts.append(frame_of_predictions(rows, predictions, job.targets, logged=False))
@@ -260,17 +260,17 @@ class _Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.pieces = 0
+        self.chunks = 0
         self._answered = 0
 
     def keep(self, frame: pl.DataFrame) -> None:
-        frame.write_ipc(self._folder / f"rows-{self.pieces:06}.arrow", compression="lz4")
-        self.pieces += 1
+        frame.write_ipc(self._folder / f"rows-{self.chunks:06}.arrow", compression="lz4")
+        self.chunks += 1
 
     def rows(self, *, without: NDArray[np.int64]) -> Iterator[pl.DataFrame]:
         """The kept frames in order. without: numbers of rows to leave out, ascending."""
         dropped = pl.Series(without)
-        for number in range(self.pieces):
+        for number in range(self.chunks):
             frame = pl.read_ipc(self._folder / f"rows-{number:06}.arrow")
             kept = frame.filter(~pl.col("_row").is_in(dropped.implode())) if len(dropped) else frame
             if kept.height:

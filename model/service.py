@@ -45,7 +45,7 @@ class UnknownDomain(GradewatchError):
     category = Category.UNKNOWN
 
 
-class _Seat(NamedTuple):
+class _Slot(NamedTuple):
     """Who says something about one target. instead: who says it where that one, who is on trial, fails."""
 
     predictor: Predictor
@@ -53,22 +53,22 @@ class _Seat(NamedTuple):
     instead: Predictor | None = None
 
 
-class _Lane(NamedTuple):
-    """Who answers rows of one moment and one arm of every split, who is only heard, and the prefix of cache keys."""
+class _ServingPlan(NamedTuple):
+    """Who answers rows of one moment and one arm of every split, who in shadow, and the prefix of cache keys."""
 
-    answering: Sequence[_Seat]
-    heard: Sequence[_Seat]
+    answering: Sequence[_Slot]
+    shadow: Sequence[_Slot]
     prefix: bytes
 
 
-class _Panel(NamedTuple):
-    """The champions that answer at one moment, the splits among them, and a lane for every choice of arms."""
+class _PlansOfMoment(NamedTuple):
+    """The champions that answer at one moment, the splits among them, and a plan for every choice of arms."""
 
     splits: Sequence[Trial]
-    lanes: Mapping[tuple[bool, ...], _Lane]
+    plans: Mapping[tuple[bool, ...], _ServingPlan]
 
-    def lane(self, student: str | None) -> _Lane:
-        return self.lanes[tuple(trial.tries(student) for trial in self.splits) if self.splits else ()]
+    def plan(self, student: str | None) -> _ServingPlan:
+        return self.plans[tuple(trial.tries(student) for trial in self.splits) if self.splits else ()]
 
 
 class PredictionService:
@@ -91,7 +91,7 @@ class PredictionService:
         self._log = log
         self._secret = secret
         self._cache = cache
-        self._found: tuple[Mapping[ChampionKey, Serving], dict[tuple[str, str], _Panel]] = ({}, {})
+        self._found: tuple[Mapping[ChampionKey, Serving], dict[tuple[str, str], _PlansOfMoment]] = ({}, {})
 
     def schema(self, domain: str) -> DomainSchema:
         """The schema of `domain`. Raises UnknownDomain, naming those there are."""
@@ -133,105 +133,107 @@ class PredictionService:
         self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
     ) -> Sequence[Prediction]:
         """One prediction per validated row, in order, not logged: whoever calls this must log before answering. Rows
-        that come by column are answered by column, where one lane answers all and nothing is to be explained.
+        that come by column are answered by column, where one plan answers all and nothing is to be explained.
 
         Raises NoChampion; ValueError for more than `MOST_FACTORS` factors.
         """
         if not 0 <= explain <= MOST_FACTORS:
             raise ValueError(f"explain is {explain}; it may be 0 to {MOST_FACTORS}")
         if len(rows) == 1:
-            lane = self._panel(schema, rows[0].moment).lane(rows[0].student)
-            [only] = self._said(lane, rows, explain)
-            return [_prediction(schema, rows[0], lane, only, source, actor, new_id(), now())]
+            plan = self._plans_at(schema, rows[0].moment).plan(rows[0].student)
+            [only] = self._said(plan, rows, explain)
+            return [_prediction(schema, rows[0], plan, only, source, actor, new_id(), now())]
         if isinstance(rows, ColumnRows) and not explain:
-            panel = self._panel(schema, rows.moment)
-            if rows.students is None or not panel.splits:
-                return _score_columns(schema, rows, panel.lane(None), source, actor)
+            plans_at = self._plans_at(schema, rows.moment)
+            if rows.students is None or not plans_at.splits:
+                return _score_columns(schema, rows, plans_at.plan(None), source, actor)
         found: list[Prediction | None] = [None] * len(rows)
         ids, at = new_ids(len(rows)), now()
-        for positions, lane in self._by_lane(schema, rows):
-            said = self._said(lane, [rows[position] for position in positions], explain)
+        for positions, plan in self._by_plan(schema, rows):
+            said = self._said(plan, [rows[position] for position in positions], explain)
             for position, one in zip(positions, said, strict=True):
                 row, fresh = rows[position], ids[position]
-                found[position] = _prediction(schema, row, lane, one, source, actor, fresh, at)
+                found[position] = _prediction(schema, row, plan, one, source, actor, fresh, at)
         return [prediction for prediction in found if prediction is not None]
 
-    def _by_lane(self, schema: DomainSchema, rows: Sequence[ValidRow]) -> list[tuple[list[int], _Lane]]:
+    def _by_plan(self, schema: DomainSchema, rows: Sequence[ValidRow]) -> list[tuple[list[int], _ServingPlan]]:
         """The positions of rows that the same models answer, with those."""
         positions: dict[tuple[str, bytes], list[int]] = defaultdict(list)
-        lanes: dict[tuple[str, bytes], _Lane] = {}
-        panels = {moment: self._panel(schema, moment) for moment in dict.fromkeys(row.moment for row in rows)}
+        plans: dict[tuple[str, bytes], _ServingPlan] = {}
+        plans_by_moment = {
+            moment: self._plans_at(schema, moment) for moment in dict.fromkeys(row.moment for row in rows)
+        }
         for position, row in enumerate(rows):
-            lane = panels[row.moment].lane(row.student)
-            key = row.moment, lane.prefix
+            plan = plans_by_moment[row.moment].plan(row.student)
+            key = row.moment, plan.prefix
             positions[key].append(position)
-            lanes[key] = lane
-        return [(found, lanes[key]) for key, found in positions.items()]
+            plans[key] = plan
+        return [(found, plans[key]) for key, found in positions.items()]
 
-    def _said(self, lane: _Lane, rows: Sequence[ValidRow], explain: int) -> list[tuple[Answer, ...]]:
-        """What a lane's models say about each row: its answers, then what was only heard."""
+    def _said(self, plan: _ServingPlan, rows: Sequence[ValidRow], explain: int) -> list[tuple[Answer, ...]]:
+        """What the models of a plan say about each row: its answers, then what the shadow said."""
         if self._cache is None or len(rows) > CACHED:
-            return _ask(lane, _about([row.inputs for row in rows]), explain)
-        prefix = lane.prefix + bytes([explain])
+            return _ask(plan, _about([row.inputs for row in rows]), explain)
+        prefix = plan.prefix + bytes([explain])
         if len(rows) == 1:
-            return [_said_alone(self._cache, lane, rows[0], prefix, explain)]
+            return [_said_alone(self._cache, plan, rows[0], prefix, explain)]
         keys = [prefix + ENCODER.encode(row.inputs) for row in rows]
         known = self._cache.get(keys)
         missing = [place for place, found in enumerate(known) if found is None]
         if missing:
-            fresh = _ask(lane, _about([rows[place].inputs for place in missing]), explain)
+            fresh = _ask(plan, _about([rows[place].inputs for place in missing]), explain)
             self._cache.put([(keys[place], said) for place, said in zip(missing, fresh, strict=True)])
             for place, said in zip(missing, fresh, strict=True):
                 known[place] = said
         return [said for said in known if said is not None]
 
-    def _panel(self, schema: DomainSchema, moment: str) -> _Panel:
+    def _plans_at(self, schema: DomainSchema, moment: str) -> _PlansOfMoment:
         """The champions of a moment and their trials, found once per refresh. Raises NoChampion."""
         present = self.champions.all()
         within, found = self._found
         if within is not present:
             within, found = self._found = (present, {})
-        panel = found.get((schema.name, moment))
-        if panel is None:
+        plans_at = found.get((schema.name, moment))
+        if plans_at is None:
             keys = sorted(key for key in present if key.domain == schema.name and key.moment == moment)
             if not keys:
                 self.champions.at(schema.name, moment)  # says what is missing, unless it has come this moment
-                return self._panel(schema, moment)
-            panel = found[schema.name, moment] = _seat(schema, moment, [present[key] for key in keys])
-        return panel
+                return self._plans_at(schema, moment)
+            plans_at = found[schema.name, moment] = _place_slots(schema, moment, [present[key] for key in keys])
+        return plans_at
 
 
-def _seat(schema: DomainSchema, moment: str, champions: Sequence[Serving]) -> _Panel:
+def _place_slots(schema: DomainSchema, moment: str, champions: Sequence[Serving]) -> _PlansOfMoment:
     """Champions, in the order of their targets' names, and their challengers, each in its place."""
     splits = [one.challenger.trial for one in champions if one.challenger and one.challenger.trial.mode == "split"]
-    lanes = {}
+    plans = {}
     for arms in product((False, True), repeat=len(splits)):
         tried = {trial.id for trial, arm in zip(splits, arms, strict=True) if arm}
         answering = [_answering(one, tried) for one in champions]
-        heard = [
-            _Seat(one.challenger.predictor, one.generation)
+        shadow = [
+            _Slot(one.challenger.predictor, one.generation)
             for one in champions
             if one.challenger and one.challenger.trial.mode == "shadow"
         ]
-        who = [[(seat.predictor.version, seat.generation) for seat in seats] for seats in (answering, heard)]
-        lanes[arms] = _Lane(answering, heard, ENCODER.encode([schema.fingerprint, moment, *who]))
-    return _Panel(splits, lanes)
+        who = [[(slot.predictor.version, slot.generation) for slot in slots] for slots in (answering, shadow)]
+        plans[arms] = _ServingPlan(answering, shadow, ENCODER.encode([schema.fingerprint, moment, *who]))
+    return _PlansOfMoment(splits, plans)
 
 
-def _answering(champion: Serving, tried: set[str]) -> _Seat:
+def _answering(champion: Serving, tried: set[str]) -> _Slot:
     challenger = champion.challenger
     if challenger and challenger.trial.id in tried:
-        return _Seat(challenger.predictor, champion.generation, champion.predictor)
-    return _Seat(champion.predictor, champion.generation)
+        return _Slot(challenger.predictor, champion.generation, champion.predictor)
+    return _Slot(champion.predictor, champion.generation)
 
 
 def _about(rows: Rows) -> Ask:
     return lambda predictor, generation, explain: predictor.answer(rows, generation=generation, explain=explain)
 
 
-def _ask(lane: _Lane, ask: Ask, explain: int) -> list[tuple[Answer, ...]]:
+def _ask(plan: _ServingPlan, ask: Ask, explain: int) -> list[tuple[Answer, ...]]:
     return list(
-        zip(*_hear(lane, lambda seat, heard: ask(*seat[:2], 0 if heard else explain), _all_finite), strict=True)
+        zip(*_ask_slots(plan, lambda slot, shadow: ask(*slot[:2], 0 if shadow else explain), _all_finite), strict=True)
     )
 
 
@@ -239,53 +241,55 @@ def _all_finite(answers: Sequence[Answer]) -> bool:
     return all(isinstance(one.value, str) or one.value is None or math.isfinite(one.value) for one in answers)
 
 
-def _hear(lane: _Lane, ask: Callable[[_Seat, bool], T], trusted: Callable[[T], bool]) -> list[T]:
-    """What those say who answer, then what those say who are only heard. ask: a seat, and whether it is only heard.
+def _ask_slots(plan: _ServingPlan, ask: Callable[[_Slot, bool], T], trusted: Callable[[T], bool]) -> list[T]:
+    """What those say who answer, then what those say who answer in shadow. ask: a slot, and whether it is in shadow.
     trusted: whether a challenger may say this."""
     said = []
-    for seat in lane.answering:
-        given = None if seat.instead is None else _try(seat, lambda one: ask(one, False), trusted)
+    for slot in plan.answering:
+        given = None if slot.instead is None else _try(slot, lambda one: ask(one, False), trusted)
         if given is None:
-            champion = seat if seat.instead is None else _Seat(seat.instead, seat.generation)
+            champion = slot if slot.instead is None else _Slot(slot.instead, slot.generation)
             given = ask(champion, False)
         said.append(given)
-    heard = (_try(seat, lambda one: ask(one, True), trusted) for seat in lane.heard)
-    return [*said, *(one for one in heard if one is not None)]
+    shadow = (_try(slot, lambda one: ask(one, True), trusted) for slot in plan.shadow)
+    return [*said, *(one for one in shadow if one is not None)]
 
 
-def _said_alone(cache: AnswerCache, lane: _Lane, row: ValidRow, prefix: bytes, explain: int) -> tuple[Answer, ...]:
+def _said_alone(
+    cache: AnswerCache, plan: _ServingPlan, row: ValidRow, prefix: bytes, explain: int
+) -> tuple[Answer, ...]:
     key = prefix + ENCODER.encode(row.inputs)
     [found] = cache.get([key])
     if found is None:
-        [found] = _ask(lane, _about([row.inputs]), explain)
+        [found] = _ask(plan, _about([row.inputs]), explain)
         cache.put([(key, found)])
     return found
 
 
-def _try(seat: _Seat, ask: Callable[[_Seat], T], trusted: Callable[[T], bool]) -> T | None:
+def _try(slot: _Slot, ask: Callable[[_Slot], T], trusted: Callable[[T], bool]) -> T | None:
     """What a challenger says; None where it fails, whatever went wrong: nobody's answer may suffer from a trial."""
     try:
-        given = ask(seat)
+        given = ask(slot)
     except Exception as error:  # its text may hold a student's values
         why = type(error).__name__
     else:
         if trusted(given):
             return given
         why = "it answered with no number"
-    log.warning("a challenger failed", extra={"fields": {"version": seat.predictor.version, "why": why}})
+    log.warning("a challenger failed", extra={"fields": {"version": slot.predictor.version, "why": why}})
     return None
 
 
 def _score_columns(
-    schema: DomainSchema, rows: ColumnRows, lane: _Lane, source: str, actor: str | None
+    schema: DomainSchema, rows: ColumnRows, plan: _ServingPlan, source: str, actor: str | None
 ) -> PackedPredictions:
-    """Predictions of rows that one lane answers, by column: no record is made for a row."""
-    said = _hear(
-        lane,
-        lambda seat, _: seat.predictor.answer_columns(rows.inputs, generation=seat.generation),
+    """Predictions of rows that one plan answers, by column: no record is made for a row."""
+    said = _ask_slots(
+        plan,
+        lambda slot, _: slot.predictor.answer_columns(rows.inputs, generation=slot.generation),
         lambda column: column.faulty() is None,
     )
-    answering = len(lane.answering)
+    answering = len(plan.answering)
     return PackedPredictions(
         Common(schema.name, rows.moment, source, now(), actor),
         new_ids(len(rows)),
@@ -301,14 +305,14 @@ def _score_columns(
 def _prediction(
     schema: DomainSchema,
     row: ValidRow,
-    lane: _Lane,
+    plan: _ServingPlan,
     said: tuple[Answer, ...],
     source: str,
     actor: str | None,
     id: str,
     at: datetime,
 ) -> Prediction:
-    places = len(lane.answering)
+    places = len(plan.answering)
     return Prediction(
         id=id,
         domain=schema.name,

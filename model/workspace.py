@@ -21,14 +21,14 @@ from preprocessing.validation.pii import pseudonym
 SECRET_EVENT = "pseudonym_secret"  # noqa: S105 - the name of an event
 
 
-class UnusableHome(GradewatchError):
+class UnusableWorkspace(GradewatchError):
     """The settings describe no installation that could be opened; the message says what to change."""
 
     category = Category.MISUSED
 
 
 @dataclass(frozen=True)
-class Home:
+class Workspace:
     """What an installation consists of. secret: key of the student pseudonyms."""
 
     schemas: Mapping[str, DomainSchema]
@@ -51,7 +51,7 @@ class Home:
         self.store.close()
 
 
-def open_home(
+def open_workspace(
     *,
     database_url: str,
     artifacts_dir: Path,
@@ -59,7 +59,7 @@ def open_home(
     secret: bytes,
     pool_size: int = 10,
     durability: Durability = "normal",
-) -> Home:
+) -> Workspace:
     """Open everything.
 
     Raises SchemaError for a domain file, StoreUnavailable for the database, UnusableHome for an address that leads to
@@ -69,13 +69,13 @@ def open_home(
     try:
         store = open_store(database_url, pool_size=pool_size, durability=durability)
     except (ValueError, ImportError) as error:
-        raise UnusableHome(f"the database cannot be opened: {error}") from error
+        raise UnusableWorkspace(f"the database cannot be opened: {error}") from error
     try:
         require_secret(store, secret)
     except BaseException:
         store.close()
         raise
-    return Home(schemas=schemas, store=store, artifacts=ArtifactFolder(artifacts_dir), secret=secret)
+    return Workspace(schemas=schemas, store=store, artifacts=ArtifactFolder(artifacts_dir), secret=secret)
 
 
 def require_secret(store: Journal, secret: bytes) -> None:
@@ -85,7 +85,7 @@ def require_secret(store: Journal, secret: bytes) -> None:
     if not begun:
         store.add_event(Event(id=new_id(), kind=SECRET_EVENT, at=now(), details={"check": check}))
     elif begun[0].details["check"] != check:
-        raise UnusableHome(
+        raise UnusableWorkspace(
             "this database was begun with another pseudonym secret: its students would not be recognised. Set "
             "GRADEWATCH_PSEUDONYM_SECRET to the first one (it may lie in the first data folder as pseudonym.secret)"
         )

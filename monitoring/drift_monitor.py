@@ -34,8 +34,8 @@ from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving, load_bundle
-from model.workspace import Home
-from monitoring.drift_window import Weighed, Window, weigh_window
+from model.workspace import Workspace
+from monitoring.drift_days import ComparedDays, Days, compared_days
 from monitoring.error_timeline import find_error_changes
 from monitoring.model_findings import (
     complete_inputs,
@@ -56,7 +56,7 @@ MEMORY = timedelta(days=400)  # before a window's end, in which changes of the e
 HOUR = timedelta(hours=1)
 
 
-class Watched(NamedTuple):
+class KeptReport(NamedTuple):
     """A report as it was made, the two profiles it compares, and the record that was stored of it."""
 
     report: DriftReport
@@ -65,8 +65,8 @@ class Watched(NamedTuple):
     record: DriftRecord
 
 
-def watch_file(
-    home: Home,
+def report_file(
+    workspace: Workspace,
     domain: str,
     current: Path | bytes,
     reference: Path | bytes | None = None,
@@ -74,30 +74,30 @@ def watch_file(
     name: str = "",
     policy: DriftPolicy | None = None,
     by: str | None = None,
-) -> Watched:
+) -> KeptReport:
     """The stored report of a file against `reference` (the champion's data if None).
 
     by: a column whose values are reported on as segments, each against its own rows in the reference file, or else in
     the labelled records or logged predictions. Raises UnreadableFile, BadData, NoChampion, SameSample, NotComparable,
     ProfileError.
     """
-    schema = home.service.schema(domain)
-    frame = read_frame(home, schema, current, name)
+    schema = workspace.service.schema(domain)
+    frame = read_frame(workspace, schema, current, name)
     if reference is None:
-        return watch_frame(home, schema, frame, policy=policy, by=by)
-    return _watch_frames(home, schema, read_frame(home, schema, reference, ""), frame, policy, by)
+        return report_frame(workspace, schema, frame, policy=policy, by=by)
+    return _watch_frames(workspace, schema, read_frame(workspace, schema, reference, ""), frame, policy, by)
 
 
 def _watch_frames(
-    home: Home,
+    workspace: Workspace,
     schema: DomainSchema,
     earlier: pl.DataFrame,
     frame: pl.DataFrame,
     policy: DriftPolicy | None,
     by: str | None,
-) -> Watched:
+) -> KeptReport:
     """The stored report of one typed frame against another, priced and answered by the champion where there is one."""
-    predictor = _champion_of(home, schema, frame)
+    predictor = _champion_of(workspace, schema, frame)
     if predictor:
         earlier, frame = (with_answers(predictor, schema, one) for one in (earlier, frame))
     before, after = (_profile(one, schema) for one in (earlier, frame))
@@ -113,12 +113,12 @@ def _watch_frames(
         findings = findings._replace(segments=gather_segments(earlier, frame, schema, by))
     importance = predictor.manifest.importance if predictor else None
     report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
-    return keep_report(home, report, before, after)
+    return keep_report(workspace, report, before, after)
 
 
-def _champion_of(home: Home, schema: DomainSchema, frame: pl.DataFrame) -> Predictor | None:
+def _champion_of(workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame) -> Predictor | None:
     try:
-        predictor = widest_champion(home, schema, frame).predictor
+        predictor = widest_champion(workspace, schema, frame).predictor
     except NoChampion:
         return None
     return predictor if predictor.manifest.schema == schema.fingerprint else None
@@ -132,70 +132,75 @@ def _profile(frame: pl.DataFrame, schema: DomainSchema) -> Profile:
     return replace(profile, columns=columns)
 
 
-def watch_frame(
-    home: Home, schema: DomainSchema, frame: pl.DataFrame, *, policy: DriftPolicy | None = None, by: str | None = None
-) -> Watched:
+def report_frame(
+    workspace: Workspace,
+    schema: DomainSchema,
+    frame: pl.DataFrame,
+    *,
+    policy: DriftPolicy | None = None,
+    by: str | None = None,
+) -> KeptReport:
     """The stored report of a typed frame against the data of the champion that sees most of its columns."""
-    predictor = widest_champion(home, schema, frame).predictor
+    predictor = widest_champion(workspace, schema, frame).predictor
     _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
     answered = with_answers(predictor, schema, frame)
-    before, after = population_of(home, predictor), profile_for(predictor, schema, answered)
+    before, after = population_of(workspace, predictor), profile_for(predictor, schema, answered)
     require_schema(before, after.fingerprint, schema)
     pair = gather_all(before, after, (worths_of(predictor.manifest), worth_of(answered, after.columns)))
-    findings = findings_of(home, predictor, schema, complete_inputs(predictor, schema, frame))
+    findings = findings_of(workspace, predictor, schema, complete_inputs(predictor, schema, frame))
     if by:
-        earlier = _earlier(home, schema, frame, by, predictor.manifest.moment)
+        earlier = _earlier(workspace, schema, frame, by, predictor.manifest.moment)
         findings = findings._replace(segments=gather_segments(earlier, frame, schema, by))
     importance = predictor.manifest.importance
     report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
-    return keep_report(home, report, before, after)
+    return keep_report(workspace, report, before, after)
 
 
-def watch_window(
-    home: Home, domain: str, window: Window, *, policy: DriftPolicy | None = None, by: str | None = None
-) -> Watched:
+def report_days(
+    workspace: Workspace, domain: str, window: Days, *, policy: DriftPolicy | None = None, by: str | None = None
+) -> KeptReport:
     """The stored report of a window of days: its columns from stored profiles, the rest from rows.
 
     Rows tell whether samples are told apart, what error to expect, and how much rows of one student are worth. Of more
     than 20,000 on a side, hours drawn by lot are read, and the report says so; with `by`, which reports on segments as
     well, and for an exact window, all are. Raises NoChampion, SameSample, NotComparable, ProfileError.
     """
-    schema = home.service.schema(domain)
-    weighed = weigh_window(home, schema, window)
+    schema = workspace.service.schema(domain)
+    weighed = compared_days(workspace, schema, window)
     require_schema(weighed.reference, weighed.current.fingerprint, schema)
     gather_all(weighed.reference, weighed.current)  # refuses the reference itself before any row is read
     limit = None if by or window.exact else ROWS_A_SIDE
-    now_rows = _rows_of(home, schema, window, weighed.parts, limit)
-    past = _rows_of(home, schema, window, weighed.past, limit) if weighed.past else None
-    findings = _findings_of_window(home, schema, weighed, now_rows.frame, past.frame if past else None)
+    now_rows = _rows_of(workspace, schema, window, weighed.parts, limit)
+    past = _rows_of(workspace, schema, window, weighed.past, limit) if weighed.past else None
+    findings = _findings_of_window(workspace, schema, weighed, now_rows.frame, past.frame if past else None)
     findings = findings._replace(basis=weighed.basis, sampled=_sampled(now_rows, past))
     if window.source == "predictions":
-        findings = findings._replace(changes=_error_changes(home, schema, window, weighed.moment))
+        findings = findings._replace(changes=_error_changes(workspace, schema, window, weighed.moment))
     if by:
         before = midnight(window.since)
-        earlier = past.frame if past else _earlier(home, schema, now_rows.frame, by, weighed.moment, before)
+        earlier = past.frame if past else _earlier(workspace, schema, now_rows.frame, by, weighed.moment, before)
         findings = findings._replace(segments=gather_segments(earlier, now_rows.frame, schema, by))
     pair = gather_all(weighed.reference, weighed.current, _worths(weighed, now_rows, past))
     importance = weighed.standard.importance if weighed.standard else None
     report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
-    return keep_report(home, report, weighed.reference, weighed.current)
+    return keep_report(workspace, report, weighed.reference, weighed.current)
 
 
 def _findings_of_window(
-    home: Home, schema: DomainSchema, weighed: Weighed, frame: pl.DataFrame, past: pl.DataFrame | None
+    workspace: Workspace, schema: DomainSchema, weighed: ComparedDays, frame: pl.DataFrame, past: pl.DataFrame | None
 ) -> Findings:
     if weighed.standard:
-        return findings_of(home, weighed.standard.predictor, schema, frame, past)
+        return findings_of(workspace, weighed.standard.predictor, schema, frame, past)
     return Findings() if past is None else Findings(separation=tell_apart(past, frame, schema))
 
 
-def _error_changes(home: Home, schema: DomainSchema, window: Window, moment: str) -> tuple[ErrorChange, ...]:
+def _error_changes(workspace: Workspace, schema: DomainSchema, window: Days, moment: str) -> tuple[ErrorChange, ...]:
     """When errors changed, in the 400 days up to the window's end; nothing where the library for it is absent."""
     since, until = midnight(window.until - MEMORY), midnight(window.until)
-    return find_error_changes(home, schema, moment, since=since, until=until) or ()
+    return find_error_changes(workspace, schema, moment, since=since, until=until) or ()
 
 
-def _worths(weighed: Weighed, rows: _Rows, past: _Rows | None) -> tuple[Worths, Worths]:
+def _worths(weighed: ComparedDays, rows: _Rows, past: _Rows | None) -> tuple[Worths, Worths]:
     """What rows of the reference and of the window are worth in independent rows."""
     after = worth_of(rows.frame, [n for n in weighed.current.columns if n in rows.frame.columns], share=rows.share)
     if past:
@@ -210,12 +215,12 @@ def _sampled(rows: _Rows, past: _Rows | None) -> str:
     return " and ".join(f"{one.frame.height:,} of {one.total:,} rows {words}" for one, words in told)
 
 
-def population_of(home: Home, predictor: Predictor) -> Profile:
+def population_of(workspace: Workspace, predictor: Predictor) -> Profile:
     """All rows that were offered to the predictor's training, those that lack an input included: what a file is
     compared with, whose rows may lack some too. (Logged predictions lack none: they were asked for at their moment.)"""
     answered = Profile.from_bytes(predictor.profile)
     try:
-        aside = load_bundle(home.artifacts, predictor.version).aside
+        aside = load_bundle(workspace.artifacts, predictor.version).aside
     except (MissingArtifact, CorruptArtifact, BrokenBundle):  # it still serves from memory
         return answered
     return answered + Profile.from_bytes(aside) if aside else answered
@@ -230,11 +235,11 @@ def _refuse_its_own(reference: Profile, predictor: Predictor, schema: DomainSche
         refuse_same(reference, complete.height, shared, lambda name: same(reference.columns[name], shared[name]))
 
 
-def keep_report(home: Home, report: DriftReport, reference: Profile, current: Profile) -> Watched:
+def keep_report(workspace: Workspace, report: DriftReport, reference: Profile, current: Profile) -> KeptReport:
     """Store a report."""
     record = drift_record(report)
-    home.store.add_drift_report(record)
-    return Watched(report, reference, current, record)
+    workspace.store.add_drift_report(record)
+    return KeptReport(report, reference, current, record)
 
 
 class _Rows(NamedTuple):
@@ -245,7 +250,9 @@ class _Rows(NamedTuple):
     share: float
 
 
-def _rows_of(home: Home, schema: DomainSchema, window: Window, parts: Sequence[Part], limit: int | None) -> _Rows:
+def _rows_of(
+    workspace: Workspace, schema: DomainSchema, window: Days, parts: Sequence[Part], limit: int | None
+) -> _Rows:
     """The rows behind `parts`, which are of one moment, typed; with the columns that are known then, and the answers.
 
     limit: rows after which no further hour (of predictions) or batch is read; they are taken in an order drawn by lot,
@@ -254,8 +261,8 @@ def _rows_of(home: Home, schema: DomainSchema, window: Window, parts: Sequence[P
     moment, wanted = parts[0].moment, {(part.day, part.period) for part in parts}
     total, days = sum(part.rows for part in parts), sorted({part.day for part in parts})
     sampled = limit is not None and total > limit
-    source = _predictions(home, schema, days, sampled) if window.source == "predictions" else _batches(
-        home, schema, window.source, days
+    source = _predictions(workspace, schema, days, sampled) if window.source == "predictions" else _batches(
+        workspace, schema, window.source, days
     )  # fmt: skip
     found: list[Prediction | BatchRow] = []
     for day, rows in source:
@@ -269,7 +276,7 @@ def _rows_of(home: Home, schema: DomainSchema, window: Window, parts: Sequence[P
 
 
 def _predictions(
-    home: Home, schema: DomainSchema, days: Sequence[date], by_hour: bool
+    workspace: Workspace, schema: DomainSchema, days: Sequence[date], by_hour: bool
 ) -> Iterator[tuple[date, Sequence[Prediction]]]:
     """What was asked, day by day, or by hours drawn by lot."""
     spans = [(day, midnight(day), timedelta(days=1)) for day in days]
@@ -277,16 +284,16 @@ def _predictions(
         spans = [(day, start + HOUR * hour, HOUR) for day, start, _ in spans for hour in range(24)]
         Random(0).shuffle(spans)  # noqa: S311 (a sample, no secret)
     for day, start, length in spans:
-        yield day, home.store.predictions(schema.name, since=start, until=start + length)
+        yield day, workspace.store.predictions(schema.name, since=start, until=start + length)
 
 
 def _batches(
-    home: Home, schema: DomainSchema, source: BatchKind, days: Sequence[date]
+    workspace: Workspace, schema: DomainSchema, source: BatchKind, days: Sequence[date]
 ) -> Iterator[tuple[date, Sequence[BatchRow]]]:
-    batches = [one for one in home.store.batches(schema.name, source) if one.at.astimezone(UTC).date() in days]
+    batches = [one for one in workspace.store.batches(schema.name, source) if one.at.astimezone(UTC).date() in days]
     Random(0).shuffle(batches)  # noqa: S311 (a sample, no secret)
     for batch in batches:
-        yield batch.at.astimezone(UTC).date(), home.store.batch_rows(batch.id)
+        yield batch.at.astimezone(UTC).date(), workspace.store.batch_rows(batch.id)
 
 
 def _with_said(frame: pl.DataFrame, schema: DomainSchema, rows: Sequence[Prediction | BatchRow]) -> pl.DataFrame:
@@ -308,7 +315,12 @@ def _moment(schema: DomainSchema, row: Prediction | BatchRow) -> str:
 
 
 def _earlier(
-    home: Home, schema: DomainSchema, current: pl.DataFrame, by: str, moment: str, before: datetime | None = None
+    workspace: Workspace,
+    schema: DomainSchema,
+    current: pl.DataFrame,
+    by: str,
+    moment: str,
+    before: datetime | None = None,
 ) -> pl.DataFrame:
     """Rows that segments by `by` are compared with: labelled records from before the time `before` that are not among
     the current rows, or else, where they do not know the segments, the newest 20,000 logged predictions of the moment.
@@ -317,10 +329,10 @@ def _earlier(
     """
     segment_column(current, schema, by)
     end = before or now() + timedelta(days=1)
-    labeled = [record for record in home.store.labeled_records(schema.name) if record.at < end]
+    labeled = [record for record in workspace.store.labeled_records(schema.name) if record.at < end]
     found = _segmented(schema, current, by, labeled)
     if found is None:
-        asked = home.store.predictions(schema.name, until=end, limit=ROWS_A_SIDE)
+        asked = workspace.store.predictions(schema.name, until=end, limit=ROWS_A_SIDE)
         found = _segmented(schema, current, by, [as_record(one) for one in asked if one.moment == moment])
     if found is None:
         raise NotComparable(
@@ -360,20 +372,20 @@ def as_record(asked: Prediction) -> LabeledRecord:
     )
 
 
-def read_frame(home: Home, schema: DomainSchema, source: Path | bytes, name: str) -> pl.DataFrame:
+def read_frame(workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str) -> pl.DataFrame:
     """The typed frame of a file, outcomes included where it has them. Raises UnreadableFile, BadData."""
-    return validate_table(read_table(source, name=name), schema, secret=home.secret).require_clean().frame
+    return validate_table(read_table(source, name=name), schema, secret=workspace.secret).require_clean().frame
 
 
-def widest_champion(home: Home, schema: DomainSchema, frame: pl.DataFrame) -> Serving:
+def widest_champion(workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame) -> Serving:
     """The champion of the latest moment whose inputs the frame has, for the schema's first target that has one."""
-    home.champions.refresh()
+    workspace.champions.refresh()
     for moment in reversed(schema.moments):
         known = all(f.optional or f.name in frame.columns for f in schema.inputs_at(moment))
         serving: Mapping[str, Serving] = {}
         if known:
             try:
-                serving = home.champions.at(schema.name, moment)
+                serving = workspace.champions.at(schema.name, moment)
             except NoChampion:
                 continue
         for target in schema.targets:

@@ -26,7 +26,7 @@ from model.bundle import BrokenBundle, Manifest
 from model.expectation import expect_error
 from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
 from monitoring.performance import ENOUGH, FEW_GROUPS, FEWEST, clusters_of, count_students
 from preprocessing.schema import DomainSchema, Target
@@ -47,7 +47,7 @@ class NothingToFollow(GradewatchError):
     category = Category.UNKNOWN
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
+class TimelineSpan(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions of one stretch of time whose outcomes are known. first, last: moments of predictions in it (UTC).
 
     n outcomes of `students` students in `clusters` clusters (`monitoring.performance.clusters_of`), which intervals
@@ -73,7 +73,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     covered: Coverage | None = None
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the answers about one target at one moment, oldest window first.
 
     whole: all windows as one; None without outcomes. changes: None where the library for them is not installed.
@@ -85,15 +85,15 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     moment: str
     unit: str
     by: By
-    windows: tuple[Window, ...]
-    whole: Window | None
+    windows: tuple[TimelineSpan, ...]
+    whole: TimelineSpan | None
     changes: tuple[ErrorChange, ...] | None
     waiting: int
     expected: ExpectedError | None
 
 
 def follow_domain(
-    home: Home,
+    workspace: Workspace,
     domain: str,
     targets: Sequence[str] | None = None,
     moments: Sequence[str] | None = None,
@@ -101,33 +101,33 @@ def follow_domain(
     by: By = "week",
     since: datetime | None = None,
     limit: int | None = None,
-) -> list[Course]:
+) -> list[ErrorTimeline]:
     """The courses of all targets (or these) at all moments (or these) at which there are predictions.
 
     limit: look at the newest so many predictions, and outcomes, only.
     Raises UnknownDomain, NothingToFollow.
     """
-    schema = home.service.schema(domain)
+    schema = workspace.service.schema(domain)
     names = targets or list(schema.target_by_name)
     for word, asked, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
         if unknown := sorted({*asked} - {*known}):
             raise NothingToFollow(f"{domain} has no {word} {', '.join(unknown)}; there are: {', '.join(known)}")
-    there = {prediction.moment for prediction in home.store.predictions(domain, since=since, limit=limit)}
+    there = {prediction.moment for prediction in workspace.store.predictions(domain, since=since, limit=limit)}
     chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
 
     options: Any = {"by": by, "since": since, "limit": limit}
-    manifests = _manifests(home)
-    found = [follow(home.store, schema, name, moment, manifests, **options) for name in names for moment in chosen]
-    return [course for course in found if course.whole or course.waiting]
+    manifests = _manifests(workspace)
+    found = [follow(workspace.store, schema, name, moment, manifests, **options) for name in names for moment in chosen]
+    return [timeline for timeline in found if timeline.whole or timeline.waiting]
 
 
-def _manifests(home: Home) -> Callable[[str], Manifest | None]:
+def _manifests(workspace: Workspace) -> Callable[[str], Manifest | None]:
     """Manifests by model version, each read once; None of those whose bundle is lost or broken."""
 
     @cache
     def manifest(version: str) -> Manifest | None:
         try:
-            return load_bundle(home.artifacts, version).manifest
+            return load_bundle(workspace.artifacts, version).manifest
         except (MissingArtifact, CorruptArtifact, BrokenBundle):
             return None
 
@@ -159,7 +159,7 @@ def follow(
     by: By = "week",
     since: datetime | None = None,
     limit: int | None = None,
-) -> Course:
+) -> ErrorTimeline:
     """The course of the answers about `target` at `moment`.
 
     manifests: of a model version, None where it is lost. since: of predictions from then on. limit: the newest so many.
@@ -176,7 +176,7 @@ def follow(
     held = {model: _held_out(manifest) for model, manifest in found.items()}
     windows = judge_windows(chosen, known, by, held)
     whole = _measure(chosen, known, "all", held) if known.pairs else None
-    return Course(
+    return ErrorTimeline(
         domain=schema.name,
         target=target,
         moment=moment,
@@ -223,7 +223,7 @@ def label_of(prediction: Prediction, by: By) -> str:
     return prediction.at.strftime({"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[by])
 
 
-def judge_windows(target: Target, known: _Answers, by: By, held: Mapping[str, Estimate]) -> tuple[Window, ...]:
+def judge_windows(target: Target, known: _Answers, by: By, held: Mapping[str, Estimate]) -> tuple[TimelineSpan, ...]:
     """The windows of `known`, oldest first, corrected for how many there are. held: model to its held-out error."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row, (prediction, _) in enumerate(known.pairs):
@@ -236,17 +236,17 @@ def judge_windows(target: Target, known: _Answers, by: By, held: Mapping[str, Es
     return tuple(windows)
 
 
-def _verdict(window: Window, p_value: float) -> Window:
+def _verdict(window: TimelineSpan, p_value: float) -> TimelineSpan:
     verdict: Verdict = "no change shown"
     if p_value <= LEVEL and window.excess is not None:
         verdict = "worse than in training" if window.excess.value > 0 else "better than in training"
     return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict)
 
 
-def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Estimate]) -> Window:
+def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Estimate]) -> TimelineSpan:
     errors, clusters = absolute_errors(known.truth, known.said), known.clusters
     reference = _reference(known.answers, held)
-    window = Window(
+    window = TimelineSpan(
         label=label,
         first=known.pairs[0][0].at,
         last=known.pairs[-1][0].at,
@@ -320,17 +320,17 @@ def _covered(known: _Answers) -> Coverage | None:
 
 
 def find_error_changes(
-    home: Home, schema: DomainSchema, moment: str, *, since: datetime, until: datetime
+    workspace: Workspace, schema: DomainSchema, moment: str, *, since: datetime, until: datetime
 ) -> tuple[ErrorChange, ...] | None:
     """When the errors of the answers at a moment changed, of predictions from `since` to before `until`, by target.
 
     None without the library that finds it.
     """
-    manifests, found = _manifests(home), list[ErrorChange]()
+    manifests, found = _manifests(workspace), list[ErrorChange]()
     for target in schema.targets:
         pairs = [
             pair
-            for pair in home.store.matched(schema.name, target.name, since=since)
+            for pair in workspace.store.matched(schema.name, target.name, since=since)
             if pair[0].moment == moment and pair[0].at < until
         ]
         known = _known(target, pairs)

@@ -24,7 +24,7 @@ from model.bundle import BrokenBundle, Manifest
 from model.expectation import expect_error
 from model.predictor import Predictor
 from model.registry import load_bundle
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.encode import encode_rows
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of, rows_of
@@ -44,7 +44,7 @@ def tell_apart(
 
 
 def findings_of(
-    home: Home,
+    workspace: Workspace,
     predictor: Predictor,
     schema: DomainSchema,
     current: pl.DataFrame,
@@ -54,7 +54,7 @@ def findings_of(
 
     reference: the rows compared with; the predictor's own training rows, where they are still stored, if None.
     """
-    taught = training_rows(home, predictor, schema) if reference is None else reference
+    taught = training_rows(workspace, predictor, schema) if reference is None else reference
     known = [feature.name for feature in schema.features_at(predictor.manifest.moment)]
     before = predictor.manifest.said if reference is None else said_of(predictor, reference, schema)
     after, target = said_of(predictor, current, schema), predictor.manifest.target.name
@@ -65,13 +65,13 @@ def findings_of(
     )
 
 
-def training_rows(home: Home, predictor: Predictor, schema: DomainSchema) -> pl.DataFrame | None:
+def training_rows(workspace: Workspace, predictor: Predictor, schema: DomainSchema) -> pl.DataFrame | None:
     """The stored rows that a model learned from; None where its bundle or all of them are gone."""
     try:
-        known = load_bundle(home.artifacts, predictor.version).rows
+        known = load_bundle(workspace.artifacts, predictor.version).rows
     except (MissingArtifact, CorruptArtifact, BrokenBundle):
         return None
-    records = [record for record in home.store.labeled_records(schema.name) if record.id in known]
+    records = [record for record in workspace.store.labeled_records(schema.name) if record.id in known]
     return frame_of(records, schema) if records else None
 
 

@@ -24,7 +24,7 @@ from drift.profile import PREDICTION, Profile, build_profile
 from drift.stored import Grids, compacted, pack, unpack
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.schema import DomainSchema
 
 Source = Literal["predictions", "labeled", "unlabeled"]
@@ -62,12 +62,12 @@ class Standard(NamedTuple):
         return self.predictor.manifest.importance
 
 
-def standard_at(home: Home, schema: DomainSchema, moment: str) -> Standard | None:
+def standard_at(workspace: Workspace, schema: DomainSchema, moment: str) -> Standard | None:
     """The data of the champions that answer at `moment`, or else at the latest one before: labelled rows know all that
     was known earlier. None where there is no champion, or only of another schema."""
     for earlier in reversed(schema.moments[: schema.moments.index(moment) + 1]):
         try:
-            serving = home.champions.at(schema.name, earlier)
+            serving = workspace.champions.at(schema.name, earlier)
         except NoChampion:
             continue
         if found := _standard(schema, earlier, serving):
@@ -97,9 +97,9 @@ class ProfileArchive:
     it is made again from the rows and replaces the old one by compare-and-swap; of two writers, either's is right.
     """
 
-    def __init__(self, home: Home, schema: DomainSchema) -> None:
-        self._home = home
-        self._store: RecordStore = home.store
+    def __init__(self, workspace: Workspace, schema: DomainSchema) -> None:
+        self._workspace = workspace
+        self._store: RecordStore = workspace.store
         self._schema = schema
         self._grids: dict[str, Grids] = {}
 
@@ -202,7 +202,7 @@ class ProfileArchive:
 
     def _grids_at(self, moment: str) -> Grids:
         if moment not in self._grids:
-            standard = standard_at(self._home, self._schema, moment)
+            standard = standard_at(self._workspace, self._schema, moment)
             self._grids[moment] = Grids(standard.profile if standard else None)
         return self._grids[moment]
 
@@ -253,12 +253,18 @@ class ProfileArchive:
 
 
 def store_batch(
-    home: Home, schema: DomainSchema, rows: Sequence[BatchRow], kind: BatchKind, *, name: str, skipped: int = 0
+    workspace: Workspace,
+    schema: DomainSchema,
+    rows: Sequence[BatchRow],
+    kind: BatchKind,
+    *,
+    name: str,
+    skipped: int = 0,
 ) -> tuple[Batch, bool]:
     """Store rows as a batch, and its profile with it; the batch, and whether it is new."""
-    batch, new = add_batch(home.store, schema.name, rows, kind, name=name, skipped=skipped)
+    batch, new = add_batch(workspace.store, schema.name, rows, kind, name=name, skipped=skipped)
     if new:
-        ProfileArchive(home, schema).keep_batch(batch, rows)
+        ProfileArchive(workspace, schema).keep_batch(batch, rows)
     return batch, new
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from drift.impact import describe_change, describe_expected
 from model.scores import Estimate
 from monitoring.alerts import GIVE_UP, Delivery
-from monitoring.error_timeline import Course, Window
+from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.trial_report import TrialReport
 
 
@@ -53,12 +53,12 @@ def trial_table(report: TrialReport) -> Table:
     return table
 
 
-def course_tables(course: Course) -> list[RenderableType]:
+def timeline_tables(timeline: ErrorTimeline) -> list[RenderableType]:
     """The windows of one target at one moment as a table, then plain sentences: calibration, changes, an estimate."""
-    table = Table(box=box.SIMPLE, title=f"{course.domain}/{course.target}@{course.moment} by {course.by}")
+    table = Table(box=box.SIMPLE, title=f"{timeline.domain}/{timeline.target}@{timeline.moment} by {timeline.by}")
     for name in ("window", "n", "mean error", "above training", "bias", "promise kept", "verdict"):
         table.add_column(name, overflow="fold")
-    for window in (*course.windows, *((course.whole,) if course.whole and len(course.windows) > 1 else ())):
+    for window in (*timeline.windows, *((timeline.whole,) if timeline.whole and len(timeline.windows) > 1 else ())):
         table.add_row(
             window.label,
             str(window.n),
@@ -68,10 +68,10 @@ def course_tables(course: Course) -> list[RenderableType]:
             promise(window),
             window.verdict,
         )
-    return [table, *(Text(sentence) for sentence in course_sentences(course))]
+    return [table, *(Text(sentence) for sentence in timeline_sentences(timeline))]
 
 
-def promise(window: Window) -> str:
+def promise(window: TimelineSpan) -> str:
     """Whether intervals, or probabilities, kept what they promised, with the figures."""
     if covered := window.covered:
         words = "yes" if covered.kept else "no"
@@ -82,21 +82,21 @@ def promise(window: Window) -> str:
     return ""
 
 
-def course_sentences(course: Course) -> list[str]:
+def timeline_sentences(timeline: ErrorTimeline) -> list[str]:
     """What the course says, in plain sentences."""
-    told = change_sentences(course)
-    if course.waiting:
-        told.append(f"{course.waiting} predictions still wait for their outcome.")
-    if course.expected:
-        told.append(describe_expected(course.expected))
+    told = change_sentences(timeline)
+    if timeline.waiting:
+        told.append(f"{timeline.waiting} predictions still wait for their outcome.")
+    if timeline.expected:
+        told.append(describe_expected(timeline.expected))
     return told
 
 
-def change_sentences(course: Course) -> list[str]:
+def change_sentences(timeline: ErrorTimeline) -> list[str]:
     """When the error changed, from what to what."""
-    if course.changes is None:
+    if timeline.changes is None:
         return ['Changes in time were not looked for: pip install "gradewatch[stream]".']
-    return [describe_change(one) for one in course.changes]
+    return [describe_change(one) for one in timeline.changes]
 
 
 def _interval(found: Estimate) -> str:

@@ -127,10 +127,10 @@ def _record(prediction: Prediction) -> str:
 def _pair(trial: Trial, prediction: Prediction) -> Pair | None:
     """What champion and challenger said about the same row in a shadow trial."""
     said = _by(prediction.answers, trial.target, trial.champion)
-    heard = _by(prediction.shadow, trial.target, trial.challenger)
-    if said is None or heard is None or prediction.moment != trial.moment or said.generation != trial.generation:
+    shadowed = _by(prediction.shadow, trial.target, trial.challenger)
+    if said is None or shadowed is None or prediction.moment != trial.moment or said.generation != trial.generation:
         return None
-    return said, heard
+    return said, shadowed
 
 
 def _arm(trial: Trial, prediction: Prediction) -> Answer | None:

@@ -22,7 +22,7 @@ from monitoring.model_findings import with_answers, worths_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import rows_of
 from retraining.holdout import Holdout, among, hold_out
-from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide, refusal
+from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide, refusal
 from training.train import NotTrainable
 
 Fit = Callable[[pl.DataFrame], Bundle]
@@ -118,14 +118,14 @@ def _nothing_to_judge(holdout: Holdout, schema: DomainSchema) -> str:
     )
 
 
-def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> Evidence:
+def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> PromotionEvidence:
     """Both models and the naive rule on the very same held-out rows."""
     rows = [row.inputs for row in rows_of(holdout.judging, schema)]
     outcomes = outcomes_of(holdout.judging, schema, challenger.manifest.target.name)
     old, new = Predictor(champion, "champion"), Predictor(challenger, "challenger")
     told_apart = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
     told_apart += ["_group"] if schema.group else []
-    return Evidence(
+    return PromotionEvidence(
         champion=absolute_errors(outcomes, old.numbers(rows)),
         challenger=absolute_errors(outcomes, new.numbers(rows)),
         naive=absolute_errors(outcomes, new.naive_numbers(rows)),

@@ -10,7 +10,7 @@ import polars as pl
 
 from database.ingest import batch_rows, labeled
 from model.bundle import EXAMPLES
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.synthetic import generate
@@ -21,22 +21,22 @@ from training.fit import Progress
 ROWS, SEED = 800, 7
 
 
-def missing_champions(home: Home) -> list[DomainSchema]:
+def missing_champions(workspace: Workspace) -> list[DomainSchema]:
     """The domains in which nobody serves."""
-    served = {champion.domain for champion in home.store.champions()}
-    return [schema for name, schema in sorted(home.schemas.items()) if name not in served]
+    served = {champion.domain for champion in workspace.store.champions()}
+    return [schema for name, schema in sorted(workspace.schemas.items()) if name not in served]
 
 
 def train_examples(
-    home: Home, schema: DomainSchema, folder: Path, *, rows: int = ROWS, progress: Progress = lambda _: None
+    workspace: Workspace, schema: DomainSchema, folder: Path, *, rows: int = ROWS, progress: Progress = lambda _: None
 ) -> Iterator[Trained]:
     """Generate `rows` rows of a domain into `folder`, and train and install its champions on them."""
     path = folder / f"{schema.name}.csv"
     folder.mkdir(parents=True, exist_ok=True)
     generate(schema, rows=rows, seed=SEED).write_csv(path)
-    frame = example_frame(path, schema, home.secret)
+    frame = example_frame(path, schema, workspace.secret)
     yield from train_domain(
-        home, schema, frame, keys_of(schema), actor="setup", seed=SEED, source=EXAMPLES, progress=progress
+        workspace, schema, frame, keys_of(schema), actor="setup", seed=SEED, source=EXAMPLES, progress=progress
     )
 
 

@@ -18,7 +18,7 @@ from model.artifacts import ArtifactFolder
 from model.bundle import EXAMPLES, RECORDS, Bundle, Manifest
 from model.export import ParityError
 from model.registry import find_model, install
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of
@@ -61,7 +61,7 @@ def keys_of(
 
 
 def train_domain(
-    home: Home,
+    workspace: Workspace,
     schema: DomainSchema,
     frame: pl.DataFrame,
     keys: Sequence[ChampionKey],
@@ -78,15 +78,15 @@ def train_domain(
         except (NotTrainable, ParityError) as error:
             yield Trained(key=key, reason=str(error))
             continue
-        model = register(home.store, home.artifacts, training.bundle)
-        installed, reason = _install_first(home.store, model, actor)
+        model = register(workspace.store, workspace.artifacts, training.bundle)
+        installed, reason = _install_first(workspace.store, model, actor)
         remarks = tuple(map(str, training.suspects))
         bundle = training.bundle
         yield Trained(key=key, model=model, bundle=bundle, installed=installed, reason=reason, remarks=remarks)
 
 
 def train_file(
-    home: Home,
+    workspace: Workspace,
     domain: str,
     intake: Intake,
     keys: Sequence[ChampionKey],
@@ -99,11 +99,11 @@ def train_file(
 
     Rows that nothing could be learned from are not stored: as labelled records they would teach the next challenger.
     """
-    schema, stored = home.schemas[domain], False
+    schema, stored = workspace.schemas[domain], False
     frame = frame_of(labeled(domain, intake.rows), schema)
-    for one in train_domain(home, schema, frame, keys, actor="train", seed=seed, progress=progress):
+    for one in train_domain(workspace, schema, frame, keys, actor="train", seed=seed, progress=progress):
         if one.model and not stored:
-            store_batch(home, schema, intake.rows, "labeled", name=name, skipped=intake.skipped)
+            store_batch(workspace, schema, intake.rows, "labeled", name=name, skipped=intake.skipped)
             stored = True
         yield one
 

@@ -69,7 +69,7 @@ class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[SliceGain, ...] = ()
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """(n,) absolute errors of champion, challenger and naive rule on the same unseen rows, with their clusters.
 
     slices: column name to (n,) values by which students are told apart.
@@ -82,7 +82,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     slices: Mapping[str, NDArray[np.str_]] = {}
 
 
-def decide(evidence: Evidence, policy: PromotionPolicy, *, min_gain: float, unit: str = "") -> PromotionDecision:
+def decide(
+    evidence: PromotionEvidence, policy: PromotionPolicy, *, min_gain: float, unit: str = ""
+) -> PromotionDecision:
     """Promote when the gain is above `min_gain`, its lower bound above 0, and no slice gets worse; else shadow.
 
     With fewer than `policy.min_rows` rows, or all of one cluster, nothing is proved and the challenger stays in shadow.
@@ -139,7 +141,7 @@ def gain_failures(gain: PairedGain, min_gain: float, unit: str) -> list[str]:
     return failures
 
 
-def slice_gains(evidence: Evidence, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
+def slice_gains(evidence: PromotionEvidence, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
     """The gain in every slice that is large enough to be judged.
 
     All slices together are found worse by mere luck with a chance of 1 - level at most (Bonferroni).
@@ -155,7 +157,7 @@ def slice_gains(evidence: Evidence, policy: PromotionPolicy, min_gain: float) ->
 
 
 def _slice_gain(
-    evidence: Evidence, column: str, value: str, rows: NDArray[np.bool_], *, level: float, min_gain: float
+    evidence: PromotionEvidence, column: str, value: str, rows: NDArray[np.bool_], *, level: float, min_gain: float
 ) -> SliceGain:
     """The gain over `rows`; within one cluster its rows are the units, for it is that cluster that is judged."""
     champion, challenger, groups = evidence.champion[rows], evidence.challenger[rows], evidence.clusters[rows]

@@ -32,7 +32,7 @@ from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle
 from model.registry import find_model, install, load_bundle
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.drift_monitor import drift_record
 from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
@@ -66,7 +66,7 @@ class Run:
     of the records.
     """
 
-    home: Home
+    workspace: Workspace
     schema: DomainSchema
     window: int
     policy: PromotionPolicy = field(default_factory=PromotionPolicy)
@@ -99,7 +99,7 @@ def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] =
     """
     with _leased(run) as leased:
         if data and not run.dry:
-            store_batch(run.home, run.schema, data, "labeled", name=name)
+            store_batch(run.workspace, run.schema, data, "labeled", name=name)
         records = _records(leased, data)
         identified = replace(leased, id=_id(leased, records))
         return [_evaluate(identified, key, records) for key in keys]
@@ -122,7 +122,7 @@ def retrain_patiently(
 
 def _records(run: Run, data: Sequence[BatchRow]) -> list[LabeledRecord]:
     """The newest labelled records, each once; in a dry run those of `data` count as newest."""
-    stored = run.home.store.labeled_records(run.schema.name, limit=run.window)
+    stored = run.workspace.store.labeled_records(run.schema.name, limit=run.window)
     if not run.dry:
         return stored
     new = {record.id: record for record in labeled(run.schema.name, data)}
@@ -136,7 +136,7 @@ def _leased(run: Run) -> Iterator[Run]:
     A dead run's lease ends by itself; one that stood still too long finds that out at its next step and stops.
     """
     name, holder = f"retrain:{run.schema.name}", new_id()
-    store: Journal = run.home.store
+    store: Journal = run.workspace.store
 
     def hold(step: str) -> None:
         if other := store.try_lease(name, holder, run.lease):
@@ -153,14 +153,14 @@ def _leased(run: Run) -> Iterator[Run]:
 def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> Result:
     """One champion against one challenger, stored unless dry or settled before."""
     run.progress(f"{key}: champion")
-    history = run.home.store.successions(key)
+    history = run.workspace.store.successions(key)
     if not history:
         return _store(run, Result(key=key, decision=refusal(f"{key} has no champion yet; train one first")))
     champion, basis = history[-1], _basis(run, key, records)
     if settled := _settled(run, champion, basis):
         return settled
     try:
-        bundle = load_bundle(run.home.artifacts, champion.version)
+        bundle = load_bundle(run.workspace.artifacts, champion.version)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
         return _store(run, Result(key=key, champion=champion.version, decision=refusal(str(error))))
     known = ordered_frame(records, run.schema)
@@ -193,7 +193,7 @@ def _settled(run: Run, champion: Succession, basis: str) -> Result | None:
     So a job delivered twice changes nothing twice, and what was rolled back does not come back on the same evidence.
     """
     key = champion.key
-    decisions = run.home.store.decisions(key.domain, limit=DECISIONS)
+    decisions = run.workspace.store.decisions(key.domain, limit=DECISIONS)
     last = next((one for one in decisions if (one.target, one.moment) == (key.target, key.moment)), None)
     if last is None or last.document.get("basis") != basis or champion.version not in (last.champion, last.challenger):
         return None
@@ -225,7 +225,7 @@ def _challenge(
     result = Result(key=key, champion=known, drift=drift, decision=held.decision)
     if run.dry or held.challenger is None:
         return result
-    model = register(run.home.store, run.home.artifacts, held.challenger)
+    model = register(run.workspace.store, run.workspace.artifacts, held.challenger)
     result = msgspec.structs.replace(result, challenger=model.version)
     if held.decision.verdict == "promote":
         return _succeed(run, champion, model, result)
@@ -243,7 +243,7 @@ def _succeed(run: Run, champion: Succession, model: ModelVersion, result: Result
     run.progress(f"{champion.key}: promotion")
     reason, expected = "; ".join(result.decision.reasons), {champion.key: champion.generation}
     try:
-        install(run.home.store, [model], action="promote", actor=run.actor, reason=reason, expected=expected)
+        install(run.workspace.store, [model], action="promote", actor=run.actor, reason=reason, expected=expected)
     except Conflict:
         lost = "another champion was installed meanwhile: the comparison no longer holds; run again"
         decision = msgspec.structs.replace(result.decision, verdict="shadow", reasons=(lost, *result.decision.reasons))
@@ -257,7 +257,7 @@ def _try_on(run: Run, model: ModelVersion, result: Result) -> Result:
         return result
     try:
         started = start_trial(
-            run.home.store, model, mode="shadow", actor=run.actor, reason="; ".join(result.decision.reasons)
+            run.workspace.store, model, mode="shadow", actor=run.actor, reason="; ".join(result.decision.reasons)
         )
         said = f"it is tried in shadow from now on (trial {started.id})"
     except (TrialRefused, Conflict) as error:
@@ -274,11 +274,11 @@ def _judge_trial(
     It is judged once, on outcomes that came after its beginning: looking often would make luck likelier. One that fails
     then ends, and makes room for a challenger that knows more.
     """
-    trial = running_trial(run.home.store, champion)
+    trial = running_trial(run.workspace.store, champion)
     if trial is None or trial.mode != "shadow":
         return None
     try:
-        challenger = load_bundle(run.home.artifacts, trial.challenger)
+        challenger = load_bundle(run.workspace.artifacts, trial.challenger)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
         _end_trial(run, trial, str(error))
         return None
@@ -293,13 +293,13 @@ def _judge_trial(
     result = Result(key=champion.key, champion=champion.version, challenger=trial.challenger, decision=decision)
     if run.dry:
         return result
-    return _succeed(run, champion, find_model(run.home.store, trial.challenger, champion.key), result)
+    return _succeed(run, champion, find_model(run.workspace.store, trial.challenger, champion.key), result)
 
 
 def _end_trial(run: Run, trial: Trial, why: str) -> None:
     if not run.dry:
         with suppress(NoSuchTrial, Conflict):  # someone else ended it
-            stop_trial(run.home.store, trial.id, actor=run.actor, why=why)
+            stop_trial(run.workspace.store, trial.id, actor=run.actor, why=why)
 
 
 def _store(run: Run, result: Result) -> Result:
@@ -308,9 +308,9 @@ def _store(run: Run, result: Result) -> Result:
         return result
     key, at = result.key, now()
     if result.drift:
-        run.home.store.add_drift_report(drift_record(result.drift))
+        run.workspace.store.add_drift_report(drift_record(result.drift))
     document = msgspec.to_builtins(result.decision)
-    run.home.store.add_decision(
+    run.workspace.store.add_decision(
         DecisionRecord(
             id=new_id(),
             domain=key.domain,

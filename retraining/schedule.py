@@ -19,11 +19,11 @@ from drift.impact import ErrorChange, describe_change
 from drift.report import DriftReport, NotComparable, SameSample
 from errors import GradewatchError
 from model.registry import NoChampion
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.alerts import Alert, deliver, is_waiting, post, sweep
 from monitoring.channels import Channel
-from monitoring.drift_monitor import watch_window
-from monitoring.drift_window import Against, Window
+from monitoring.drift_days import Against, Days
+from monitoring.drift_monitor import report_days
 from monitoring.profile_archive import midnight
 from retraining.first_champions import keys_of
 from retraining.policies import Policies
@@ -59,27 +59,27 @@ class Schedule:
         if self.every is not None and self.every < timedelta(minutes=1):
             raise BadSchedule("look once a minute at most")
 
-    def due(self, moment: datetime) -> datetime:
-        """The latest scheduled time that is not after `moment`."""
+    def due(self, instant: datetime) -> datetime:
+        """The latest scheduled time that is not after `instant`."""
         if self.every is not None:
-            return EPOCH + (moment - EPOCH) // self.every * self.every
+            return EPOCH + (instant - EPOCH) // self.every * self.every
         assert self.at is not None  # noqa: S101 (either is given)
-        today = datetime.combine(moment.astimezone(UTC).date(), self.at, tzinfo=UTC)
-        return today if today <= moment else today - DAY
+        today = datetime.combine(instant.astimezone(UTC).date(), self.at, tzinfo=UTC)
+        return today if today <= instant else today - DAY
 
-    def missed(self, last: datetime, moment: datetime) -> list[datetime]:
-        """The due times after `last` and before the newest at `moment`, oldest first.
+    def missed(self, last: datetime, instant: datetime) -> list[datetime]:
+        """The due times after `last` and before the newest at `instant`, oldest first.
 
         One a day, the latest: whole days are judged, and those before `last` have been.
         """
-        found, slot = [], self.due(moment)
+        found, slot = [], self.due(instant)
         while (slot := self.due(_day_of(slot) - TICK)) >= _day_of(last) + DAY:
             found.append(slot)
         return found[::-1]
 
 
-def _day_of(moment: datetime) -> datetime:
-    return midnight(moment.astimezone(UTC).date())
+def _day_of(instant: datetime) -> datetime:
+    return midnight(instant.astimezone(UTC).date())
 
 
 def plan_schedule(every: timedelta | None, at: str | None, *, once: bool = False) -> tuple[Schedule, int]:
@@ -156,16 +156,16 @@ def level_of(report: DriftReport) -> Level | None:
 # One look -----------------------------------------------------------------------------------------------------------
 
 
-def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]) -> Look | None:
+def look(workspace: Workspace, plan: Plan, slot: datetime, channels: Mapping[str, Channel]) -> Look | None:
     """Judge the days before `slot`, store the report, write the alerts into the outbox, remember the look.
 
     None where this or a later slot has been looked at. Killed anywhere, the next call does it again and announces
     nothing twice. Raises Conflict when another watcher was quicker.
     """
-    state, revision = recall(home, plan.domain)
+    state, revision = recall(workspace, plan.domain)
     if state.slot is not None and state.slot >= slot:
         return None
-    report, kept, sentence = _report(home, plan, slot)
+    report, kept, sentence = _report(workspace, plan, slot)
     level = level_of(report) if report else None
     verdict = verdict_of(report) if report else "undecided"
     ends = _day_of(slot)  # the same days may be looked at several times a day, and count once
@@ -182,7 +182,7 @@ def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]
         report=kept,
         changes=tuple(changes.values()),
     )
-    post(home.store, alerts_of(plan, found), channels)
+    post(workspace.store, alerts_of(plan, found), channels)
     follows = Watching(
         slot=slot,
         level=level or state.level,
@@ -191,20 +191,20 @@ def look(home: Home, plan: Plan, slot: datetime, channels: Mapping[str, Channel]
         open=state.open or (proposal.retrain and plan.retrain),
         told=state.told | {key: change.noticed for key, change in changes.items()},
     )
-    _remember(home, plan.domain, follows, revision)
+    _remember(workspace, plan.domain, follows, revision)
     if proposal.retrain:
         details = {"reason": proposal.reason, "report": kept}
-        home.store.add_event(
+        workspace.store.add_event(
             Event(id=new_id(), kind="retraining_proposed", at=now(), domain=plan.domain, details=details)
         )
     return found
 
 
-def _report(home: Home, plan: Plan, slot: datetime) -> tuple[DriftReport | None, str | None, str]:
+def _report(workspace: Workspace, plan: Plan, slot: datetime) -> tuple[DriftReport | None, str | None, str]:
     until: date = slot.astimezone(UTC).date()
-    window = Window(since=until - timedelta(days=plan.days), until=until, against=plan.against)
+    window = Days(since=until - timedelta(days=plan.days), until=until, against=plan.against)
     try:
-        watched = watch_window(home, plan.domain, window, policy=plan.policies.drift)
+        watched = report_days(workspace, plan.domain, window, policy=plan.policies.drift)
     except (NotComparable, NoChampion, SameSample, ProfileError) as error:
         return None, None, str(error)
     return watched.report, watched.record.id, sentence_of(watched.report)
@@ -250,45 +250,47 @@ def alerts_of(plan: Plan, found: Look) -> list[Alert]:
 def _alert(plan: Plan, found: Look, subject: str, text: str, body: dict[str, str | None]) -> Alert:
     whole = {"domain": plan.domain, "at": found.slot.isoformat(), "summary": text, **body}
     about = " ".join([found.slot.isoformat(), *(str(body[n]) for n in ("kind", "target", "moment") if n in body)])
-    told = f"{subject}\n\n{text}\n\nDays judged (UTC): {days_of(plan, found.slot)}.\n"
+    told = f"{subject}\n\n{text}\n\nDays judged (UTC): {words_of_days(plan, found.slot)}.\n"
     return Alert(about=about, domain=plan.domain, subject=f"[gradewatch] {subject}", text=told, body=whole, at=now())
 
 
-def days_of(plan: Plan, slot: datetime) -> str:
+def words_of_days(plan: Plan, slot: datetime) -> str:
     """The whole days that are judged at a due time: "2026-03-02", or "2026-03-02 to 2026-03-08"."""
     end = slot.astimezone(UTC).date()
     first, last = end - timedelta(days=plan.days), end - DAY
     return str(last) if first == last else f"{first} to {last}"
 
 
-def recall(home: Home, domain: str) -> tuple[Watching, int]:
+def recall(workspace: Workspace, domain: str) -> tuple[Watching, int]:
     """What is remembered of a domain's watch, and the revision of that."""
-    document = home.store.document(KIND, domain)
+    document = workspace.store.document(KIND, domain)
     return (msgspec.convert(document.body, Watching), document.revision) if document else (Watching(), 0)
 
 
-def _remember(home: Home, domain: str, state: Watching, revision: int) -> None:
+def _remember(workspace: Workspace, domain: str, state: Watching, revision: int) -> None:
     body = msgspec.to_builtins(state)
-    home.store.put_document(Document(kind=KIND, name=domain, revision=revision + 1, body=body, at=now(), domain=domain))
+    workspace.store.put_document(
+        Document(kind=KIND, name=domain, revision=revision + 1, body=body, at=now(), domain=domain)
+    )
 
 
 class Stopped(RuntimeError):
     """The process was told to end while it retrained; the retraining stays open for the next one."""
 
 
-def carry_out(home: Home, plan: Plan, stop: threading.Event) -> list[Result]:
+def carry_out(workspace: Workspace, plan: Plan, stop: threading.Event) -> list[Result]:
     """The retraining that was proposed and not done yet. Done twice, it changes nothing twice. Raises Busy, Stopped."""
 
     def step(_: str) -> None:
         if stop.is_set():
             raise Stopped
 
-    state, _ = recall(home, plan.domain)
+    state, _ = recall(workspace, plan.domain)
     if not (state.open and plan.retrain):
         return []
-    schema, rules = home.service.schema(plan.domain), plan.policies
+    schema, rules = workspace.service.schema(plan.domain), plan.policies
     run = Run(
-        home,
+        workspace,
         schema,
         rules.training.window or plan.window,
         policy=rules.promotion,
@@ -297,25 +299,27 @@ def carry_out(home: Home, plan: Plan, stop: threading.Event) -> list[Result]:
         progress=step,
     )
     results = retrain(run, keys_of(schema))
-    state, revision = recall(home, plan.domain)
-    _remember(home, plan.domain, msgspec.structs.replace(state, open=False), revision)
+    state, revision = recall(workspace, plan.domain)
+    _remember(workspace, plan.domain, msgspec.structs.replace(state, open=False), revision)
     return results
 
 
 # The process --------------------------------------------------------------------------------------------------------
 
 
-def watch_once(home: Home, plan: Plan, channels: Mapping[str, Channel], say: Say, *, patience: float = 30.0) -> None:
+def watch_once(
+    workspace: Workspace, plan: Plan, channels: Mapping[str, Channel], say: Say, *, patience: float = 30.0
+) -> None:
     """One look at what is due, its consequences, and `patience` seconds for its alerts. Raises Busy."""
-    with _alone(home, plan.domain) as holder:
+    with _alone(workspace, plan.domain) as holder:
         if holder is None:
             raise Busy(f"another process is watching {plan.domain}")
-        _look_and_act(home, plan, channels, threading.Event(), say, step=plan.days)
-    deliver_patiently(home, channels, say, patience)
+        _look_and_act(workspace, plan, channels, threading.Event(), say, step=plan.days)
+    deliver_patiently(workspace, channels, say, patience)
 
 
 def watch(
-    home: Home,
+    workspace: Workspace,
     plan: Plan,
     channels: Mapping[str, Channel],
     stop: threading.Event,
@@ -327,13 +331,13 @@ def watch(
 
     Of several processes one looks and the others stand by. A database that is away is waited for.
     """
-    courier = threading.Thread(target=_carry, args=(home, channels, stop, say, poll), name="alerts")
+    courier = threading.Thread(target=_carry, args=(workspace, channels, stop, say, poll), name="alerts")
     courier.start()
     try:
         while not stop.is_set():
-            with _survive(say), _alone(home, plan.domain) as holder:
+            with _survive(say), _alone(workspace, plan.domain) as holder:
                 while holder and holder.alive and not stop.is_set():
-                    _look_and_act(home, plan, channels, stop, say)
+                    _look_and_act(workspace, plan, channels, stop, say)
                     stop.wait(poll)
             stop.wait(poll)
     finally:
@@ -342,31 +346,31 @@ def watch(
 
 
 def _look_and_act(
-    home: Home, plan: Plan, channels: Mapping[str, Channel], stop: threading.Event, say: Say, *, step: int = 1
+    workspace: Workspace, plan: Plan, channels: Mapping[str, Channel], stop: threading.Event, say: Say, *, step: int = 1
 ) -> None:
     try:
-        for slot in _slots(home, plan, say, step):
+        for slot in _slots(workspace, plan, say, step):
             if stop.is_set():
                 return
-            if found := look(home, plan, slot, channels):
+            if found := look(workspace, plan, slot, channels):
                 say(describe_look(plan, found))
-                sweep(home.store)
+                sweep(workspace.store)
     except Conflict:
         say("another watcher was quicker")
         return
-    _carry_out_aloud(home, plan, stop, say)
+    _carry_out_aloud(workspace, plan, stop, say)
 
 
-def _slots(home: Home, plan: Plan, say: Say, step: int) -> list[datetime]:
+def _slots(workspace: Workspace, plan: Plan, say: Say, step: int) -> list[datetime]:
     """What to look at: the newest due time, and before it those that were missed since the last look, 31 at most.
 
     step: of the missed ones only every so many are due, counted back from the newest, whose days no look has judged.
     """
-    moment, last = now(), recall(home, plan.domain)[0].slot
-    newest = plan.schedule.due(moment)
+    instant, last = now(), recall(workspace, plan.domain)[0].slot
+    newest = plan.schedule.due(instant)
     if last is None or last >= newest:
         return [newest]
-    found = plan.schedule.missed(last, moment)[-step::-step][::-1]
+    found = plan.schedule.missed(last, instant)[-step::-step][::-1]
     missed = [slot for slot in found if slot - step * DAY >= _day_of(last)]
     if missed:
         judged, one = min(len(missed), CATCH_UP), len(missed) == 1
@@ -376,9 +380,9 @@ def _slots(home: Home, plan: Plan, say: Say, step: int) -> list[datetime]:
     return [*missed[-CATCH_UP:], newest]
 
 
-def _carry_out_aloud(home: Home, plan: Plan, stop: threading.Event, say: Say) -> None:
+def _carry_out_aloud(workspace: Workspace, plan: Plan, stop: threading.Event, say: Say) -> None:
     try:
-        for result in carry_out(home, plan, stop):
+        for result in carry_out(workspace, plan, stop):
             say(f"{result.key}: {result.decision.verdict}: {'; '.join(result.decision.reasons)}")
     except Conflict:
         say("another watcher was quicker")
@@ -394,7 +398,7 @@ def describe_look(plan: Plan, found: Look) -> str:
     change = f" (was {found.before})" if found.level and found.level != found.before else ""
     changed = "".join(f" {describe_change(change)}" for change in found.changes)
     proposed = f" {found.proposal.reason}: retraining {'starts' if plan.retrain else 'is proposed'}."
-    days = days_of(plan, found.slot)
+    days = words_of_days(plan, found.slot)
     return (
         f"{plan.domain}, {days}: {level}{change}. {found.sentence}{changed}{proposed if found.proposal.retrain else ''}"
     )
@@ -411,18 +415,18 @@ def _survive(say: Say) -> Iterator[None]:
 class _Holder:
     """A lease that renews itself in the background until it is lost or given back."""
 
-    def __init__(self, home: Home, name: str) -> None:
-        self._home, self._name, self._id = home, name, new_id()
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self._workspace, self._name, self._id = workspace, name, new_id()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
-        self.alive = home.store.try_lease(name, self._id, LEASE_SECONDS) is None
+        self.alive = workspace.store.try_lease(name, self._id, LEASE_SECONDS) is None
         if self.alive:
             self._thread.start()
 
     def _renew(self) -> None:
         while not self._end.wait(LEASE_SECONDS / 3):
             try:
-                self.alive = self._home.store.try_lease(self._name, self._id, LEASE_SECONDS) is None
+                self.alive = self._workspace.store.try_lease(self._name, self._id, LEASE_SECONDS) is None
             except StoreUnavailable:
                 self.alive = False
             if not self.alive:
@@ -432,48 +436,48 @@ class _Holder:
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._home.store.release_lease(self._name, self._id)
+        self._workspace.store.release_lease(self._name, self._id)
 
 
 @contextmanager
-def _alone(home: Home, domain: str) -> Iterator[_Holder | None]:
+def _alone(workspace: Workspace, domain: str) -> Iterator[_Holder | None]:
     """The watch of a domain to oneself; None where another process has it."""
-    holder = _Holder(home, f"watch:{domain}")
+    holder = _Holder(workspace, f"watch:{domain}")
     try:
         yield holder if holder.alive else None
     finally:
         holder.release()
 
 
-def _carry(home: Home, channels: Mapping[str, Channel], stop: threading.Event, say: Say, poll: float) -> None:
+def _carry(workspace: Workspace, channels: Mapping[str, Channel], stop: threading.Event, say: Say, poll: float) -> None:
     """Deliver what is due, beside the watch, so that a slow receiver holds nothing up."""
     while not stop.wait(poll):
         with _survive(say):
-            _tell_deliveries(home, channels, say)
+            _tell_deliveries(workspace, channels, say)
 
 
-def _tell_deliveries(home: Home, channels: Mapping[str, Channel], say: Say) -> None:
-    for one in deliver(home.store, channels):
+def _tell_deliveries(workspace: Workspace, channels: Mapping[str, Channel], say: Say) -> None:
+    for one in deliver(workspace.store, channels):
         error = f": {one.error}" if one.error else ""
         say(f"alert {one.alert.id[:8]} by {one.kind} to {one.to}: {one.state}{error}")
 
 
-def deliver_patiently(home: Home, channels: Mapping[str, Channel], say: Say, seconds: float) -> None:
+def deliver_patiently(workspace: Workspace, channels: Mapping[str, Channel], say: Say, seconds: float) -> None:
     """Deliver what is due, and try again for `seconds` what was not taken."""
     ends, pause = now() + timedelta(seconds=seconds), threading.Event()
-    _tell_deliveries(home, channels, say)
-    while is_waiting(home.store, channels) and now() < ends:
+    _tell_deliveries(workspace, channels, say)
+    while is_waiting(workspace.store, channels) and now() < ends:
         pause.wait(0.5)
-        _tell_deliveries(home, channels, say)
-    if is_waiting(home.store, channels):
+        _tell_deliveries(workspace, channels, say)
+    if is_waiting(workspace.store, channels):
         say("some alerts wait for the next run")
 
 
-def post_test(home: Home, channels: Mapping[str, Channel]) -> None:
+def post_test(workspace: Workspace, channels: Mapping[str, Channel]) -> None:
     """Put a test message into the outbox of every channel."""
     at = now()
     about = f"test {at.isoformat()}"
     text = "This is a test of the alerts of Gradewatch. Nothing has happened.\n"
     body = {"kind": "test", "at": at.isoformat(), "summary": "a test: nothing has happened"}
     alert = Alert(about=about, domain="", subject="[gradewatch] test", text=text, body=body, at=at)
-    post(home.store, [alert], channels)
+    post(workspace.store, [alert], channels)

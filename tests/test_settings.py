@@ -115,7 +115,7 @@ def test_many_processes_starting_at_once_share_one_secret(tmp_path: Path) -> Non
 
 def test_the_data_folder_that_is_made_is_its_owner_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADEWATCH_PSEUDONYM_SECRET", SECRET)
-    Settings().open_home().close()
+    Settings().open_workspace().close()
     assert stat.S_IMODE(Path(".gradewatch").stat().st_mode) == 0o700
     assert Path(".gradewatch/gradewatch.db").exists()
 

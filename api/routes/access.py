@@ -73,7 +73,7 @@ async def _sign_in(request: Request, service: Running, credentials: Credentials,
         right = await asyncio.to_thread(is_password, known.user if known else None, password)
     if known is None or not right:
         raise Unauthenticated("no user of that name and password may sign in")
-    await asyncio.to_thread(note, service.home.store, known.principal.name, "signed in", address=peer)
+    await asyncio.to_thread(note, service.workspace.store, known.principal.name, "signed in", address=peer)
     return credentials.tokens.issue(known.user, now())
 
 
@@ -99,5 +99,7 @@ def accesses(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Who looked at or changed what about students, signed in, or was refused; newest first."""
-    found = service.home.store.accesses(actor=actor, domain=domain, action=action, since=at_utc(since), limit=limit)
+    found = service.workspace.store.accesses(
+        actor=actor, domain=domain, action=action, since=at_utc(since), limit=limit
+    )
     return respond(Accesses(accesses=found))

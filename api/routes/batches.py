@@ -49,15 +49,17 @@ def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_ro
     from monitoring.profile_archive import store_batch
 
     service = running(request)
-    schema, home = service.predictions.schema(domain), service.home
-    intake = read_batch(upload.content, schema, kind, secret=home.secret, name=upload.name, skip_bad_rows=skip_bad_rows)
+    schema, workspace = service.predictions.schema(domain), service.workspace
+    intake = read_batch(
+        upload.content, schema, kind, secret=workspace.secret, name=upload.name, skip_bad_rows=skip_bad_rows
+    )
     if len(intake.rows) > service.settings.max_rows:
         limit = service.settings.max_rows
         raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {limit:,} are allowed")
     noted(
         request, "batch uploaded", domain, batch=batch_of(domain, intake.rows, kind, name="").id, rows=len(intake.rows)
     )
-    batch, new = store_batch(home, schema, intake.rows, kind, name=upload.name, skipped=intake.skipped)
+    batch, new = store_batch(workspace, schema, intake.rows, kind, name=upload.name, skipped=intake.skipped)
     return StoredBatch(
         batch=batch,
         new=new,
@@ -71,4 +73,4 @@ def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_ro
 def batches(domain: str, service: Service, kind: BatchKind | None = None) -> Response:
     """Stored batches, newest first."""
     schema_of(service, domain)
-    return respond(Batches(batches=service.home.store.batches(domain, kind)))
+    return respond(Batches(batches=service.workspace.store.batches(domain, kind)))

@@ -36,7 +36,7 @@ def running(request: Request) -> Running:
 def noted(request: Request, action: Action, domain: str | None = None, **details: Any) -> None:
     """Record that whoever asks does this, before it is done or answered. Waits for the database; raises
     StoreUnavailable."""
-    note(running(request).home.store, principal_of(request).name, action, domain, **details)
+    note(running(request).workspace.store, principal_of(request).name, action, domain, **details)
 
 
 def schema_of(service: Running, domain: str) -> DomainSchema:

@@ -21,12 +21,12 @@ TEMPLATE: dict[str, Any] = {"description": "the file", "content": {"text/csv": F
 async def domains(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
     """Every domain that you may see, with its moments, targets and loaded champions."""
     may = principal_of(request).may
-    shown = [_summary(service, one) for one in service.home.schemas.values() if may("see", one.name)]
+    shown = [_summary(service, one) for one in service.workspace.schemas.values() if may("see", one.name)]
     return respond(Domains(domains=shown))
 
 
 def _summary(service: Running, schema: DomainSchema) -> DomainSummary:
-    champions = [key for key in service.home.champions.all() if key.domain == schema.name]
+    champions = [key for key in service.workspace.champions.all() if key.domain == schema.name]
     return DomainSummary(
         name=schema.name,
         title=schema.title,

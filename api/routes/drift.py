@@ -10,7 +10,7 @@ from api.request.body import MEGABYTE
 from api.routes.dependencies import NotFound, noted, running, schema_of
 from api.routes.openapi import answers, takes, takes_file
 from api.routes.uploads import Upload, read_command, read_uploads
-from api.schemas import DriftReports, JudgeWindow, respond
+from api.schemas import CompareDays, DriftReports, respond
 from api.state import Running
 from database.records import DriftRecord
 
@@ -23,21 +23,21 @@ By = Annotated[str | None, Query(description="also by this column: each of its v
     "",
     responses=answers(DriftRecord),
     openapi_extra=takes_file(reference=True),
-    dependencies=[needs("judge")],
+    dependencies=[needs("compare")],
 )
-async def judge(domain: str, request: Request, service: Service, by: By = None) -> Response:
+async def compare(domain: str, request: Request, service: Service, by: By = None) -> Response:
     """Compare a file with the champion's training data, or with a second file `reference`, and store the report."""
     schema_of(service, domain)
     uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
     current, reference = uploads["file"], uploads.get("reference")
-    return respond(await asyncio.to_thread(_judge, request, domain, current, reference, by))
+    return respond(await asyncio.to_thread(_compare, request, domain, current, reference, by))
 
 
-def _judge(request: Request, domain: str, current: Upload, reference: Upload | None, by: str | None) -> DriftRecord:
-    from monitoring.drift_monitor import watch_file
+def _compare(request: Request, domain: str, current: Upload, reference: Upload | None, by: str | None) -> DriftRecord:
+    from monitoring.drift_monitor import report_file
 
     before = reference.content if reference else None
-    report = watch_file(running(request).home, domain, current.content, before, name=current.name, by=by).record
+    report = report_file(running(request).workspace, domain, current.content, before, name=current.name, by=by).record
     noted(request, "drift judged", domain, report=report.id)
     return report
 
@@ -45,23 +45,23 @@ def _judge(request: Request, domain: str, current: Upload, reference: Upload | N
 @router.post(
     "/window",
     responses=answers(DriftRecord),
-    openapi_extra=takes(JudgeWindow),
-    dependencies=[needs("judge")],
+    openapi_extra=takes(CompareDays),
+    dependencies=[needs("compare")],
 )
-async def judge_window(domain: str, request: Request, service: Service) -> Response:
+async def compare_days(domain: str, request: Request, service: Service) -> Response:
     """Report on a window of days from the profiles that are kept of them, and store the report."""
     schema_of(service, domain)
-    asked = await read_command(request, JudgeWindow)
-    return respond(await asyncio.to_thread(_judge_window, request, domain, asked))
+    asked = await read_command(request, CompareDays)
+    return respond(await asyncio.to_thread(_compare_days, request, domain, asked))
 
 
-def _judge_window(request: Request, domain: str, asked: JudgeWindow) -> DriftRecord:
-    from monitoring.drift_monitor import watch_window
-    from monitoring.drift_window import window_of
+def _compare_days(request: Request, domain: str, asked: CompareDays) -> DriftRecord:
+    from monitoring.drift_days import days_of
+    from monitoring.drift_monitor import report_days
 
     choices = {name: getattr(asked, name) for name in ("source", "moment", "against", "exact")}
-    window = window_of(asked.since, asked.until, **choices)
-    report = watch_window(running(request).home, domain, window, by=asked.by).record
+    window = days_of(asked.since, asked.until, **choices)
+    report = report_days(running(request).workspace, domain, window, by=asked.by).record
     noted(request, "drift judged", domain, report=report.id)
     return report
 
@@ -70,14 +70,14 @@ def _judge_window(request: Request, domain: str, asked: JudgeWindow) -> DriftRec
 def reports(domain: str, service: Service, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Response:
     """Stored reports, newest first."""
     schema_of(service, domain)
-    return respond(DriftReports(reports=service.home.store.drift_reports(domain, limit=limit)))
+    return respond(DriftReports(reports=service.workspace.store.drift_reports(domain, limit=limit)))
 
 
 @router.get("/{id}", responses=answers(DriftRecord), dependencies=[needs("see")])
 def report(domain: str, id: str, service: Service) -> Response:
     """One of the newest thousand reports."""
     schema_of(service, domain)
-    for found in service.home.store.drift_reports(domain, limit=1000):
+    for found in service.workspace.store.drift_reports(domain, limit=1000):
         if found.id == id:
             return respond(found)
     raise NotFound(f"no drift report of that id in {domain}")

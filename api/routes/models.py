@@ -24,7 +24,7 @@ def models(request: Request, service: Service, domain: Annotated[str | None, Que
     """Every model version, newest first, and the champions, with their generation."""
     if domain is not None:
         schema_of(service, domain)
-    store = service.home.store
+    store = service.workspace.store
     may = principal_of(request).may
     kept = [one for one in store.models() if domain in (None, one.domain) and may("see", one.domain)]
     champions = [one for one in store.champions() if domain in (None, one.domain) and may("see", one.domain)]
@@ -35,7 +35,7 @@ def models(request: Request, service: Service, domain: Annotated[str | None, Que
 def history(service: Service, domain: str, target: str | None = None, moment: str | None = None) -> Response:
     """Every change of champion in a domain, oldest first, with who did it and why."""
     keys = keys_of(schema_of(service, domain), target, moment)
-    found = [succession for key in keys for succession in service.home.store.successions(key)]
+    found = [succession for key in keys for succession in service.workspace.store.successions(key)]
     return respond(Successions(successions=sorted(found, key=lambda one: one.at)))
 
 
@@ -54,13 +54,13 @@ async def activate_version(request: Request, service: Service) -> Response:
 def _activate(request: Request, wanted: Activate) -> Successions:
     service = running(request)
     done = activate(
-        service.home.store,
+        service.workspace.store,
         wanted.domain,
         wanted.version,
         all_targets=wanted.all_targets,
         actor=principal_of(request).name,
         reason=wanted.reason,
-        artifacts=service.home.artifacts,
+        artifacts=service.workspace.artifacts,
     )
     noted(request, "champion activated", wanted.domain, version=wanted.version)
     return _refreshed(service, done)
@@ -77,13 +77,13 @@ async def roll_back(request: Request, service: Service) -> Response:
 
 def _roll_back(request: Request, wanted: Rollback, keys: list[ChampionKey]) -> Successions:
     service, actor = running(request), principal_of(request).name
-    home = service.home
-    done = rollback(home.store, keys, actor=actor, reason=wanted.reason, artifacts=home.artifacts)
+    workspace = service.workspace
+    done = rollback(workspace.store, keys, actor=actor, reason=wanted.reason, artifacts=workspace.artifacts)
     noted(request, "champion rolled back", wanted.domain, keys=[str(key) for key in keys])
     return _refreshed(service, done)
 
 
 def _refreshed(service: Running, done: list[Succession]) -> Successions:
     """This worker serves the change at once; the others find it at their next look."""
-    service.home.champions.refresh()
+    service.workspace.champions.refresh()
     return Successions(successions=done)

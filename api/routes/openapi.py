@@ -59,7 +59,7 @@ def describe(app: FastAPI) -> Document:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         running: Running | None = getattr(app.state.service, "running", None)
-        schemas = list(running.home.schemas.values()) if running else []
+        schemas = list(running.workspace.schemas.values()) if running else []
         app.openapi_schema = _complete(document, schemas, signing_in=running is None or running.credentials is not None)
     return app.openapi_schema
 

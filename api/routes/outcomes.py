@@ -38,10 +38,10 @@ def _store(request: Request, domain: str, upload: Upload) -> StoredOutcomes:
     from database.ingest import read_outcomes
 
     service = running(request)
-    schema, home = service.predictions.schema(domain), service.home
-    found = read_outcomes(upload.content, schema, secret=home.secret, name=upload.name)
+    schema, workspace = service.predictions.schema(domain), service.workspace
+    found = read_outcomes(upload.content, schema, secret=workspace.secret, name=upload.name)
     noted(request, "outcomes uploaded", domain, outcomes=len(found))
-    new, corrected = home.store.add_outcomes(found)
+    new, corrected = workspace.store.add_outcomes(found)
     return StoredOutcomes(outcomes=len(found), new=new, corrected=corrected, known=len(found) - new - corrected)
 
 
@@ -61,4 +61,4 @@ def performance(
     schema = schema_of(service, domain)
     keys_of(schema, target, None)
     targets = [target] if target else list(schema.target_by_name)
-    return respond(measure(service.home.store, schema, targets, since=at_utc(since), limit=limit or NEWEST))
+    return respond(measure(service.workspace.store, schema, targets, since=at_utc(since), limit=limit or NEWEST))

@@ -86,7 +86,7 @@ def _predict_file(
     raw, limit = read_table(content, name=name), row_limit(service, question)
     if raw.frame.height > limit:
         raise TooManyRows(too_many_rows(raw.frame.height, limit))
-    secret = service.home.secret
+    secret = service.workspace.secret
     validated = validate_table(
         raw, schema, secret=secret, moment=question.moment, with_targets="ignored"
     ).require_clean()
@@ -109,7 +109,7 @@ def predictions(
 ) -> Response:
     """Logged predictions, newest first."""
     schema_of(service, domain)
-    found = service.home.store.predictions(
+    found = service.workspace.store.predictions(
         domain,
         since=at_utc(since),
         until=at_utc(until),
@@ -124,7 +124,7 @@ def predictions(
 def _shown(request: Request, found: Sequence[Prediction]) -> Sequence[Prediction]:
     """Logged predictions as whoever asks may see them: what a challenger said in shadow is for those who judge models,
     and nobody acts on it."""
-    if principal_of(request).may("judge"):
+    if principal_of(request).may("compare"):
         return found
     return [msgspec.structs.replace(one, shadow=()) for one in found]
 
@@ -140,9 +140,9 @@ async def find_predictions(domain: str, request: Request, service: Service) -> R
     """Logged predictions of a student, by the institution's own key, newest first."""
     schema_of(service, domain)
     wanted = await read_command(request, Find)
-    student, limit = pseudonym(str(wanted.student), service.home.secret), max(1, min(wanted.limit, MOST))
+    student, limit = pseudonym(str(wanted.student), service.workspace.secret), max(1, min(wanted.limit, MOST))
     found = await asyncio.to_thread(
-        service.home.store.predictions, domain, student=student, groups=_groups(request), limit=limit
+        service.workspace.store.predictions, domain, student=student, groups=_groups(request), limit=limit
     )
     await asyncio.to_thread(noted, request, "student looked up", domain, student=student, found=len(found))
     return respond(FoundPredictions(predictions=_shown(request, found)))
@@ -152,7 +152,7 @@ async def find_predictions(domain: str, request: Request, service: Service) -> R
 def prediction(domain: str, id: str, request: Request, service: Service) -> Response:
     """One logged prediction."""
     schema_of(service, domain)
-    found = service.home.store.prediction(id)
+    found = service.workspace.store.prediction(id)
     if found is None or found.domain != domain:
         raise NotFound(f"no prediction of that id in {domain}")
     require_groups(principal_of(request), [found.group])

@@ -83,7 +83,7 @@ def _cache(running: Running) -> Iterator["Metric"]:
 
 
 def _champions(running: Running) -> Iterator["Metric"]:
-    champions = running.home.champions
+    champions = running.workspace.champions
     names = ("domain", "target", "moment")
     serving = [((k.domain, k.target, k.moment), one.generation) for k, one in sorted(champions.all().items())]
     yield gauge("champion_generation", "The registry's number of the champion that serves.", names, serving)

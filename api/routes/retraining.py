@@ -42,7 +42,7 @@ async def retrain(domain: str, request: Request, service: Service) -> Response:
 def retrainings(domain: str, service: Service, limit: Annotated[int, Query(ge=1, le=NEWEST)] = 20) -> Response:
     """The newest runs that the service started, and the newest decisions, whoever started the run."""
     schema_of(service, domain)
-    store = service.home.store
+    store = service.workspace.store
     answer = Retrainings(runs=runs(store, domain, limit=limit), decisions=store.decisions(domain, limit=limit))
     return respond(answer)
 
@@ -51,7 +51,7 @@ def retrainings(domain: str, service: Service, limit: Annotated[int, Query(ge=1,
 def retraining(domain: str, run: str, service: Service) -> Response:
     """One run: whether it has finished, what it printed last, and what was decided meanwhile."""
     schema_of(service, domain)
-    store = service.home.store
+    store = service.workspace.store
     for found in runs(store, domain, limit=NEWEST):
         if found.id == run:
             decisions = store.decisions(domain, limit=NEWEST)

@@ -25,7 +25,7 @@ SEE, CHANGE = [needs("see")], [needs("change")]
 def list_trials(domain: str, service: Service) -> Response:
     """Every trial on record, newest first, with how it ended."""
     schema_of(service, domain)
-    return respond(Trials(trials=trials(service.home.store, domain)))
+    return respond(Trials(trials=trials(service.workspace.store, domain)))
 
 
 @router.post(
@@ -45,23 +45,23 @@ async def start(domain: str, request: Request, service: Service) -> Response:
 
 
 def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
-    home = running(request).home
-    model = find_model(home.store, wanted.version, domain)
-    home.artifacts.require(model.version)
+    workspace = running(request).workspace
+    model = find_model(workspace.store, wanted.version, domain)
+    workspace.artifacts.require(model.version)
     options = {"actor": principal_of(request).name, "reason": wanted.reason}
-    trial = start_trial(home.store, model, mode=wanted.mode, share=wanted.share, **options)
+    trial = start_trial(workspace.store, model, mode=wanted.mode, share=wanted.share, **options)
     noted(request, "trial started", domain, version=trial.challenger, mode=trial.mode)
-    home.champions.refresh()
+    workspace.champions.refresh()
     return trial
 
 
 @router.get("/{trial}", responses=answers(TrialReport), dependencies=SEE)
 def report(domain: str, trial: str, service: Service) -> Response:
     """What a trial has shown so far: a sentence, then both models beside the naive rule, with n and intervals."""
-    schema, home = schema_of(service, domain), service.home
-    found = find_trial(home.store, trial, domain=domain)
-    seen = rows_of_models(home.artifacts, [found.champion, found.challenger])
-    return respond(report_trial(home.store, schema, found, trained_on=seen))
+    schema, workspace = schema_of(service, domain), service.workspace
+    found = find_trial(workspace.store, trial, domain=domain)
+    seen = rows_of_models(workspace.artifacts, [found.champion, found.challenger])
+    return respond(report_trial(workspace.store, schema, found, trained_on=seen))
 
 
 @router.delete("/{trial}", responses=answers(Trial), dependencies=CHANGE)
@@ -72,8 +72,8 @@ async def stop(domain: str, trial: str, request: Request, service: Service, reas
 
 
 def _stop(request: Request, domain: str, trial: str, why: str) -> Trial:
-    home = running(request).home
-    ended = stop_trial(home.store, trial, actor=principal_of(request).name, why=why, domain=domain)
+    workspace = running(request).workspace
+    ended = stop_trial(workspace.store, trial, actor=principal_of(request).name, why=why, domain=domain)
     noted(request, "trial stopped", domain, version=ended.challenger, mode=ended.mode)
-    home.champions.refresh()
+    workspace.champions.refresh()
     return ended

@@ -25,9 +25,9 @@ from database.records import DriftRecord, now
 from drift.column import ProfileError
 from drift.report import ColumnDrift, DriftReport, NotComparable, SameSample, describe, sentences_of
 from model.registry import NoChampion
-from model.workspace import Home
-from monitoring.drift_monitor import watch_file, watch_window
-from monitoring.drift_window import window_of
+from model.workspace import Workspace
+from monitoring.drift_days import days_of
+from monitoring.drift_monitor import report_days, report_file
 from monitoring.profile_archive import ProfileArchive
 from preprocessing.reading.files import UnreadableFile
 from preprocessing.schema import DomainSchema
@@ -58,23 +58,23 @@ def drift(opened: Installation) -> None:
     """Draw the page."""
     st.title("Drift", anchor=False)
     st.caption("Is the data that comes in still like the data that the champion was trained on?")
-    home = opened.home
-    schema = choose_domain(home)
-    if not champions_of(home, schema):
+    workspace = opened.workspace
+    schema = choose_domain(workspace)
+    if not champions_of(workspace, schema):
         say_no_champion(schema)
     else:
-        warn_of_examples(home, [schema.name])
-        warn_of_changed_schemas(home, [schema.name])
-        if opened.principal.may("judge", schema.name):
+        warn_of_examples(workspace, [schema.name])
+        warn_of_changed_schemas(workspace, [schema.name])
+        if opened.principal.may("compare", schema.name):
             _run(opened, schema)
-    _reports(home, schema)
+    _reports(workspace, schema)
 
 
 # A new report -------------------------------------------------------------------------------------------------------
 
 
 def _run(opened: Installation, schema: DomainSchema) -> None:
-    with st.expander("Run a report now", expanded=not opened.home.store.drift_reports(schema.name, limit=1)):
+    with st.expander("Run a report now", expanded=not opened.workspace.store.drift_reports(schema.name, limit=1)):
         file, logged = st.tabs(["From a file", "From logged predictions"])
         with file:
             _from_file(opened, schema)
@@ -86,17 +86,17 @@ def _from_file(opened: Installation, schema: DomainSchema) -> None:
     st.write("New rows of this domain, with or without outcomes. They are compared and not kept.")
     file = st.file_uploader("File", type=FILE_TYPES, key=f"drift file:{schema.name}")
     if st.button("Compare with the champion's data", disabled=file is None, key="drift from file") and file:
-        require(opened, "judge", schema.name)
+        require(opened, "compare", schema.name)
         record(opened, "drift judged", schema.name)
         content = file.getvalue()
         if len(content) > opened.max_upload_mb * 1_000_000:
             st.error(f"{file.name} is larger than {opened.max_upload_mb} MB; use `gradewatch drift` for it.")
             return
-        _compare(schema, lambda: watch_file(opened.home, schema.name, content, name=file.name).report)
+        _compare(schema, lambda: report_file(opened.workspace, schema.name, content, name=file.name).report)
 
 
 def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
-    home = opened.home
+    workspace = opened.workspace
     st.write("The rows that were asked about lately, from what is kept of each day (days begin at midnight, UTC).")
     window, moment, against = st.columns(3)
     today = now().date()
@@ -104,7 +104,7 @@ def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
         days=WINDOWS[window.selectbox("Predictions of", list(WINDOWS), index=1, key="drift window")]
     )
     counted: Counter[str] = Counter()
-    for part in ProfileArchive(home, schema).parts("predictions", since, today + timedelta(days=1)):
+    for part in ProfileArchive(workspace, schema).parts("predictions", since, today + timedelta(days=1)):
         counted[part.moment] += part.rows
     if not counted:
         st.info("No predictions in that time. Ask for some on the page Predict, or choose a longer time.")
@@ -123,10 +123,10 @@ def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
         help="Some changes come back every year; the past knows them.",
     )
     if st.button("Compare", key="drift from predictions"):
-        require(opened, "judge", schema.name)
+        require(opened, "compare", schema.name)
         record(opened, "drift judged", schema.name, predictions=counted[chosen])
-        asked = window_of(since, None, moment=chosen, against=AGAINST[compared])
-        _compare(schema, lambda: watch_window(home, schema.name, asked).report)
+        asked = days_of(since, None, moment=chosen, against=AGAINST[compared])
+        _compare(schema, lambda: report_days(workspace, schema.name, asked).report)
 
 
 def _compare(schema: DomainSchema, work: Callable[[], DriftReport]) -> None:
@@ -149,8 +149,8 @@ def _compare(schema: DomainSchema, work: Callable[[], DriftReport]) -> None:
 # Stored reports -----------------------------------------------------------------------------------------------------
 
 
-def _reports(home: Home, schema: DomainSchema) -> None:
-    stored = {record.id: record for record in home.store.drift_reports(schema.name, limit=REPORTS)}
+def _reports(workspace: Workspace, schema: DomainSchema) -> None:
+    stored = {record.id: record for record in workspace.store.drift_reports(schema.name, limit=REPORTS)}
     if not stored:
         st.info(
             "**No drift report yet.** Run one above, with `gradewatch drift --domain "

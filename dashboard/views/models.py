@@ -27,7 +27,7 @@ from model.bundle import EXAMPLES, Manifest
 from model.registry import NoSuchModel, Serving, activate, rollback, rows_of_models
 from model.scores import ClassScores, Scores, ValueScores
 from model.trial import Trial
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.schema import DomainSchema
 
@@ -46,27 +46,27 @@ IMPORTANCE = (
 def models(opened: Installation) -> None:
     """Draw the page."""
     st.title("Models", anchor=False)
-    home = opened.home
-    schema = choose_domain(home)
-    found = champions_of(home, schema)
+    workspace = opened.workspace
+    schema = choose_domain(workspace)
+    found = champions_of(workspace, schema)
     if not found:
         say_no_champion(schema)
         return
-    warn_of_examples(home, [schema.name])
+    warn_of_examples(workspace, [schema.name])
     key = choose_champion(schema, list(found))
     _headline(found[key])
     if (challenger := found[key].challenger) is not None:
-        _trial(home, schema, challenger.trial)
+        _trial(workspace, schema, challenger.trial)
     changes = opened.principal.may("change", schema.name)
     tabs = st.tabs(["Scores", "What it looks at", "History", *(["Go back"] if changes else [])])
     scores, inputs, history = tabs[:3]
-    versions = home.store.models(key)
+    versions = workspace.store.models(key)
     with scores:
         _scores(found[key].predictor.manifest)
     with inputs:
         _inputs(found[key].predictor.manifest)
     with history:
-        _history(home, key, versions, found[key])
+        _history(workspace, key, versions, found[key])
     if changes:
         with tabs[3]:
             _change(opened, key, versions, found[key])
@@ -81,12 +81,12 @@ def _headline(serving: Serving) -> None:
     )
 
 
-def _trial(home: Home, schema: DomainSchema, trial: Trial) -> None:
+def _trial(workspace: Workspace, schema: DomainSchema, trial: Trial) -> None:
     """The challenger that is tried next to the champion; its report, which reads the log, on request."""
     st.info(words.trial(trial), icon=":material/science:")
     if st.button("What has it shown so far?", key=f"trial:{trial.id}"):
-        seen = rows_of_models(home.artifacts, [trial.champion, trial.challenger])
-        report = report_trial(home.store, schema, trial, trained_on=seen)
+        seen = rows_of_models(workspace.artifacts, [trial.champion, trial.challenger])
+        report = report_trial(workspace.store, schema, trial, trained_on=seen)
         st.markdown(f"**{report.sentence}**")
         st.dataframe(trial_rows(report), hide_index=True, width="stretch")
         if (apart := report.differences) is not None:
@@ -211,12 +211,12 @@ def _inputs(manifest: Manifest) -> None:
 # History ------------------------------------------------------------------------------------------------------------
 
 
-def _history(home: Home, key: ChampionKey, versions: Sequence[ModelVersion], serving: Serving) -> None:
+def _history(workspace: Workspace, key: ChampionKey, versions: Sequence[ModelVersion], serving: Serving) -> None:
     st.markdown("**Who was champion when**")
-    successions = home.store.successions(key)
+    successions = workspace.store.successions(key)
     st.dataframe([succession_row(one) for one in reversed(successions)], hide_index=True, width="stretch")
     st.markdown("**Decisions on challengers**", help="Each says why a challenger replaced the champion, or did not.")
-    decided = [d for d in home.store.decisions(key.domain) if (d.target, d.moment) == (key.target, key.moment)]
+    decided = [d for d in workspace.store.decisions(key.domain) if (d.target, d.moment) == (key.target, key.moment)]
     if decided:
         st.dataframe([decision_row(d) for d in decided[:DECISIONS_SHOWN]], hide_index=True, width="stretch")
     else:
@@ -304,29 +304,31 @@ def _ask_reason(action: str) -> None:
 
 
 def _roll_back(opened: Installation, key: ChampionKey) -> None:
-    home = opened.home
+    workspace = opened.workspace
     _confirmed(
         f"rollback {key}",
         key,
-        lambda actor, reason: rollback(home.store, [key], actor=actor, reason=reason, artifacts=home.artifacts),
+        lambda actor, reason: rollback(
+            workspace.store, [key], actor=actor, reason=reason, artifacts=workspace.artifacts
+        ),
         opened,
     )
 
 
 def _activate(opened: Installation, key: ChampionKey) -> None:
-    home, action, session = opened.home, f"activate {key}", st.session_state
+    workspace, action, session = opened.workspace, f"activate {key}", st.session_state
     version, together = session[f"{action} version"], session[f"{action} together"]
     _confirmed(
         action,
         key,
         lambda actor, reason: activate(
-            home.store,
+            workspace.store,
             key.domain,
             version,
             all_targets=together,
             actor=actor,
             reason=reason,
-            artifacts=home.artifacts,
+            artifacts=workspace.artifacts,
         ),
         opened,
     )

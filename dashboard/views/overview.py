@@ -22,7 +22,7 @@ from database.records import ChampionKey, DecisionRecord, DriftRecord, Successio
 from database.store import PredictionLog
 from model.bundle import Manifest
 from model.registry import Serving
-from model.workspace import SECRET_EVENT, Home
+from model.workspace import SECRET_EVENT, Workspace
 from preprocessing.schema import DomainSchema
 
 DAYS = 14
@@ -36,22 +36,22 @@ BADGES: Mapping[words.Standing, tuple[str, Literal["green", "blue", "orange"]]] 
 
 def overview(opened: Installation) -> None:
     """Draw the page."""
-    home = opened.home
+    workspace = opened.workspace
     st.title("Gradewatch", anchor=False)
     st.caption("Predicts how students will do, watches whether that still holds, and replaces a model only with proof.")
-    warn_of_examples(home, home.schemas)
-    warn_of_changed_schemas(home, home.schemas)
-    domains = domains_of(home)
-    _say_broken(home)
-    _activity(home, domains)
-    history = {champion.key: champion for champion in home.store.champions()}
+    warn_of_examples(workspace, workspace.schemas)
+    warn_of_changed_schemas(workspace, workspace.schemas)
+    domains = domains_of(workspace)
+    _say_broken(workspace)
+    _activity(workspace, domains)
+    history = {champion.key: champion for champion in workspace.store.champions()}
     for schema in domains:
-        _domain(home, schema, history)
-    _events(home)
+        _domain(workspace, schema, history)
+    _events(workspace)
 
 
-def _say_broken(home: Home) -> None:
-    for key in (key for key in home.champions.broken if key.domain in home.schemas):
+def _say_broken(workspace: Workspace) -> None:
+    for key in (key for key in workspace.champions.broken if key.domain in workspace.schemas):
         st.error(
             f"The newest champion of **{key}** could not be loaded; the events below say why. Repair its files, or "
             "bring the earlier one back on the page Models.",
@@ -59,8 +59,8 @@ def _say_broken(home: Home) -> None:
         )
 
 
-def _activity(home: Home, domains: Sequence[DomainSchema]) -> None:
-    total = sum(home.store.count_predictions(schema.name) for schema in domains)
+def _activity(workspace: Workspace, domains: Sequence[DomainSchema]) -> None:
+    total = sum(workspace.store.count_predictions(schema.name) for schema in domains)
     if not total:
         st.info(
             "**No predictions yet.** Ask for one on the page Predict, or through the API; every one is logged.",
@@ -68,7 +68,7 @@ def _activity(home: Home, domains: Sequence[DomainSchema]) -> None:
         )
         return
     days = [now().date() - timedelta(days=back) for back in reversed(range(DAYS))]
-    counts = {schema.title: _per_day(home.store, schema.name, days) for schema in domains}
+    counts = {schema.title: _per_day(workspace.store, schema.name, days) for schema in domains}
     counts = {title: numbers for title, numbers in counts.items() if any(numbers)}
     figures, chart = st.columns([1, 3], gap="medium", vertical_alignment="center")
     figures.metric(
@@ -90,9 +90,9 @@ def _per_day(store: PredictionLog, domain: str, days: Sequence[date]) -> list[in
     return [first - second for first, second in pairwise(since)]
 
 
-def _domain(home: Home, schema: DomainSchema, history: dict[ChampionKey, Succession]) -> None:
+def _domain(workspace: Workspace, schema: DomainSchema, history: dict[ChampionKey, Succession]) -> None:
     st.subheader(schema.title, anchor=False, divider="gray")
-    found = champions_of(home, schema)
+    found = champions_of(workspace, schema)
     if not found:
         say_no_champion(schema)
         return
@@ -101,8 +101,8 @@ def _domain(home: Home, schema: DomainSchema, history: dict[ChampionKey, Success
         for cell, (key, serving) in zip(st.columns(3), entries[start : start + 3], strict=False):
             with cell.container(border=True, height="stretch"):
                 _champion(schema, key, serving, history.get(key))
-    _last_drift(next(iter(home.store.drift_reports(schema.name, limit=1)), None))
-    _last_decision(schema, next(iter(home.store.decisions(schema.name, limit=1)), None))
+    _last_drift(next(iter(workspace.store.drift_reports(schema.name, limit=1)), None))
+    _last_decision(schema, next(iter(workspace.store.decisions(schema.name, limit=1)), None))
 
 
 def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: Succession | None) -> None:
@@ -162,12 +162,12 @@ def _last_decision(schema: DomainSchema, decision: DecisionRecord | None) -> Non
     st.markdown(f":material/gavel: **{verdict}** ({name}), {words.when(decision.at)}: {reason}")
 
 
-def _events(home: Home) -> None:
+def _events(workspace: Workspace) -> None:
     st.subheader("Newest events", anchor=False, divider="gray")
     events = [
         one
-        for one in home.store.events(limit=EVENTS_READ)
-        if one.kind != SECRET_EVENT and (one.domain is None or one.domain in home.schemas)
+        for one in workspace.store.events(limit=EVENTS_READ)
+        if one.kind != SECRET_EVENT and (one.domain is None or one.domain in workspace.schemas)
     ]
     if not events:
         st.caption("Nothing has happened that needs a person.")

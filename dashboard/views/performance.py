@@ -16,7 +16,7 @@ from dashboard.parts import capital, choose_domain, draw, moment_name
 from database.records import Outcome, Prediction, now
 from drift.impact import describe_change, describe_expected
 from model.scores import Estimate
-from monitoring.error_timeline import Course, Window, follow_domain
+from monitoring.error_timeline import ErrorTimeline, TimelineSpan, follow_domain
 from monitoring.performance import ENOUGH, FEWEST, ModelPerformance, TargetPerformance, measure_target
 from monitoring.render import change_sentences, promise
 from preprocessing.schema import DomainSchema, Target
@@ -44,26 +44,26 @@ def performance(opened: Installation) -> None:
     """Draw the page."""
     st.title("Performance", anchor=False)
     st.caption("How did predictions turn out? Counted are those whose outcome has come in, whoever was champion then.")
-    home = opened.home
-    schema = choose_domain(home)
+    workspace = opened.workspace
+    schema = choose_domain(workspace)
     target, days = _choose(schema)
     since = None if days is None else now() - timedelta(days=days)
     with st.spinner("Matching predictions and outcomes …"):
-        matched = home.store.matched(schema.name, target.name, since=since, limit=MOST_PAIRS)
-        courses = follow_domain(home, schema.name, [target.name], since=since, limit=MOST_PAIRS)
+        matched = workspace.store.matched(schema.name, target.name, since=since, limit=MOST_PAIRS)
+        timelines = follow_domain(workspace, schema.name, [target.name], since=since, limit=MOST_PAIRS)
     pairs = _at_moment(schema, matched)
     found = measure_target(target, pairs)
-    _say_changes(schema, courses)
+    _say_changes(schema, timelines)
     if found.verdict == "not enough data" or found.mae is None or found.naive_mae is None:
         _say_too_few(schema, target, found)
-        _expectations(schema, courses)
+        _expectations(schema, timelines)
         return
     _say_verdict(found)
-    _expectations(schema, courses)
+    _expectations(schema, timelines)
     _figures(found, found.mae, found.naive_mae)
     _over_time(stretches(target, pairs), found.unit)
-    for course in courses:
-        _promises(schema, course)
+    for timeline in timelines:
+        _promises(schema, timeline)
     _by_model(schema, found.models, found.unit)
     if len(pairs) == MOST_PAIRS:
         st.caption(f"The newest {MOST_PAIRS:,} predictions with outcomes are counted.")
@@ -158,37 +158,39 @@ def stretches(target: Target, pairs: Sequence[Pair]) -> list[Stretch]:
     ]
 
 
-def _expectations(schema: DomainSchema, courses: Sequence[Course]) -> None:
+def _expectations(schema: DomainSchema, timelines: Sequence[ErrorTimeline]) -> None:
     """What is to be expected of answers whose outcome is not in yet."""
-    for course in courses:
-        if course.expected:
-            said = f"**Estimate, {moment_name(schema, course.moment)}.** {describe_expected(course.expected)}"
+    for timeline in timelines:
+        if timeline.expected:
+            said = f"**Estimate, {moment_name(schema, timeline.moment)}.** {describe_expected(timeline.expected)}"
             st.info(said, icon=":material/query_stats:")
 
 
-def _say_changes(schema: DomainSchema, courses: Sequence[Course]) -> None:
+def _say_changes(schema: DomainSchema, timelines: Sequence[ErrorTimeline]) -> None:
     """The newest change of the errors at each moment; all of them stand below the weeks."""
-    for course in courses:
-        for change in (course.changes or ())[-1:]:
-            said = f"**{capital(moment_name(schema, course.moment))}.** {describe_change(change)}"
+    for timeline in timelines:
+        for change in (timeline.changes or ())[-1:]:
+            said = f"**{capital(moment_name(schema, timeline.moment))}.** {describe_change(change)}"
             box, icon = (st.warning, "trending_up") if change.rose else (st.info, "trending_down")
             box(said, icon=f":material/{icon}:")
 
 
-def _promises(schema: DomainSchema, course: Course) -> None:
+def _promises(schema: DomainSchema, timeline: ErrorTimeline) -> None:
     """Week by week against training: errors above it, and whether stated intervals and probabilities held."""
-    if course.whole is None:
+    if timeline.whole is None:
         return
     told = "Against what the same model showed on held-out rows in training; corrected for the number of weeks."
-    st.subheader(f"Against training, {moment_name(schema, course.moment)}", anchor=False, help=told)
-    st.dataframe([_against(window, course.unit) for window in course.windows], hide_index=True, width="stretch")
-    for sentence in change_sentences(course):
+    st.subheader(f"Against training, {moment_name(schema, timeline.moment)}", anchor=False, help=told)
+    st.dataframe([_against(window, timeline.unit) for window in timeline.windows], hide_index=True, width="stretch")
+    for sentence in change_sentences(timeline):
         st.markdown(f"- {sentence}")
-    if course.whole.calibration:
-        draw(charts.reliability(course.whole.calibration.bins), "Confidence said and share right", key=course.moment)
+    if timeline.whole.calibration:
+        draw(
+            charts.reliability(timeline.whole.calibration.bins), "Confidence said and share right", key=timeline.moment
+        )
 
 
-def _against(window: Window, unit: str) -> dict[str, object]:
+def _against(window: TimelineSpan, unit: str) -> dict[str, object]:
     return {
         "week": window.label,
         "outcomes": window.n,

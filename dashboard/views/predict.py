@@ -30,7 +30,7 @@ from drift.profile import Profile
 from model.answer_frame import answers_csv
 from model.predict_file import AnsweredFile, predict_file
 from model.registry import NoChampion, Serving
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.reading.files import UnreadableFile, read_table
 from preprocessing.render import problems_csv
 from preprocessing.schema import DomainSchema, Feature, Target
@@ -42,7 +42,7 @@ FACTORS = 5
 Session = MutableMapping[Any, Any]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     """What came of asking: predictions (of a file with its rows' numbers), or the problems of the data, or a sentence
     saying why there is neither."""
 
@@ -55,34 +55,34 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 def predict(opened: Installation) -> None:
     """Draw the page."""
     st.title("Predict", anchor=False)
-    home = opened.home
-    schema = choose_domain(home)
-    moments = [m for m in schema.moments if any(key.moment == m for key in champions_of(home, schema))]
+    workspace = opened.workspace
+    schema = choose_domain(workspace)
+    moments = [m for m in schema.moments if any(key.moment == m for key in champions_of(workspace, schema))]
     if not moments:
         say_no_champion(schema)
         return
-    warn_of_examples(home, [schema.name])
-    warn_of_changed_schemas(home, [schema.name])
+    warn_of_examples(workspace, [schema.name])
+    warn_of_changed_schemas(workspace, [schema.name])
     one, many = st.tabs(["One student", "A file of students"])
     with one:
-        _one(home, schema, moments)
+        _one(workspace, schema, moments)
     with many:
         _many(opened, schema)
 
 
-def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Asked:
+def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Predicted:
     """The outcome of `work`, whatever may go wrong with it in words that a visitor can act on."""
     try:
         found = work()
         if isinstance(found, AnsweredFile):
-            return Asked(predictions=found.predictions, rows=found.rows)
-        return Asked(predictions=found)
+            return Predicted(predictions=found.predictions, rows=found.rows)
+        return Predicted(predictions=found)
     except BadData as error:
-        return Asked(refused=error)
+        return Predicted(refused=error)
     except (NoChampion, UnreadableFile, Forbidden) as error:
-        return Asked(failure=str(error))
+        return Predicted(failure=str(error))
     except StoreUnavailable as error:
-        return Asked(
+        return Predicted(
             failure=f"The database cannot be reached, so nothing was predicted or logged. Try again. ({error})"
         )
 
@@ -90,9 +90,9 @@ def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Asked:
 # One student --------------------------------------------------------------------------------------------------------
 
 
-def _one(home: Home, schema: DomainSchema, moments: Sequence[str]) -> None:
+def _one(workspace: Workspace, schema: DomainSchema, moments: Sequence[str]) -> None:
     moment = _choose_moment(schema, moments)
-    serving = next(iter(home.champions.at(schema.name, moment).values()))
+    serving = next(iter(workspace.champions.at(schema.name, moment).values()))
     fill, clear, _ = st.columns([2, 1, 3])
     session = st.session_state
     fill.button(
@@ -105,7 +105,7 @@ def _one(home: Home, schema: DomainSchema, moments: Sequence[str]) -> None:
     clear.button("Clear", on_click=_clear, args=(session, schema), width="stretch")
     with st.form(f"form:{schema.name}", border=True):
         draw_fields(schema, moment)
-        st.form_submit_button("Predict", type="primary", on_click=_submit, args=(home, schema, moment))
+        st.form_submit_button("Predict", type="primary", on_click=_submit, args=(workspace, schema, moment))
     if asked := session.get(f"answer:{schema.name}"):
         _show_one(schema, asked)
 
@@ -138,18 +138,18 @@ def _clear(session: Session, schema: DomainSchema) -> None:
     session.pop(f"answer:{schema.name}", None)
 
 
-def _submit(home: Home, schema: DomainSchema, moment: str) -> None:
+def _submit(workspace: Workspace, schema: DomainSchema, moment: str) -> None:
     """Ask the service once per press of the button, then forget the student key."""
     session = st.session_state
     row = read_fields(schema, moment, session)
     session[f"answer:{schema.name}"] = ask(
-        lambda: home.service.predict(schema.name, [row], source="dashboard", moment=moment, explain=FACTORS)
+        lambda: workspace.service.predict(schema.name, [row], source="dashboard", moment=moment, explain=FACTORS)
     )
     if schema.student:
         session[field(schema, schema.student.name)] = ""
 
 
-def _show_one(schema: DomainSchema, asked: Asked) -> None:
+def _show_one(schema: DomainSchema, asked: Predicted) -> None:
     if asked.failure:
         st.error(asked.failure, icon=":material/error:")
     if asked.refused:
@@ -259,11 +259,11 @@ def _predict_file(opened: Installation, schema: DomainSchema, name: str, content
         raise UnreadableFile(f"{name}: larger than {opened.max_upload_mb} MB; use `gradewatch` for files of that size")
     if (rows := read_table(content, name=name).frame.height) > opened.max_rows:
         raise UnreadableFile(f"{name}: {rows:,} rows, and this dashboard takes {opened.max_rows:,} at once")
-    home = opened.home
-    return predict_file(home.service, schema.name, content, secret=home.secret, name=name, origin="dashboard")
+    workspace = opened.workspace
+    return predict_file(workspace.service, schema.name, content, secret=workspace.secret, name=name, origin="dashboard")
 
 
-def _show_many(schema: DomainSchema, asked: Asked) -> None:
+def _show_many(schema: DomainSchema, asked: Predicted) -> None:
     if asked.failure:
         st.error(asked.failure, icon=":material/error:")
     if asked.refused:

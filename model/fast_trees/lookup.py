@@ -68,7 +68,7 @@ class _Abreast(NamedTuple):
     values: Sequence[NDArray[np.float32]]
 
 
-class Tables(NamedTuple):
+class TreeLookup(NamedTuple):
     """An ensemble ready for many rows, safe to share between threads. shared: for every shared code its columns."""
 
     shared: Sequence[Mapping[str, _Numbers | _Levels]]
@@ -107,7 +107,7 @@ def _code(columns: Mapping[str, _Numbers | _Levels], cells: Mapping[str, NDArray
     return first
 
 
-def prove_tables(graph: bytes, session: Graph, encoding: Encoding) -> Tables | None:
+def prove_tables(graph: bytes, session: Graph, encoding: Encoding) -> TreeLookup | None:
     """The tables of a graph of small trees; None for other graphs, or where `session`, in which it runs, says anything
     else than they do."""
     ensemble = read_trees(graph)
@@ -127,7 +127,7 @@ class _Column(NamedTuple):
     thresholds: NDArray[np.float32] | None = None
 
 
-def make_tables(ensemble: Ensemble, encoding: Encoding) -> Tables | None:
+def make_tables(ensemble: Ensemble, encoding: Encoding) -> TreeLookup | None:
     """The tables of an ensemble; None where a tree has too many paths, or numbers are scaled (trees need it not)."""
     if any((part.center, part.scale) != (0.0, 1.0) or not np.isfinite(part.fill) for part in encoding.numeric):
         return None
@@ -196,7 +196,7 @@ def _assembled(
     parts: Sequence[NDArray[np.uint8]],
     values: Sequence[NDArray[np.float32]],
     base: np.float32,
-) -> Tables:
+) -> TreeLookup:
     """parts: per column (codes, trees) what each code adds to the path of each tree."""
     alike = [_alike([row.tobytes() for row in part]) for part in parts]
     shared: list[dict[str, _Numbers | _Levels]] = []
@@ -215,7 +215,7 @@ def _assembled(
         blocks.append(
             _Abreast([(place, table) for place, table in cut if table.any()], values[first : first + ABREAST])
         )
-    return Tables(shared, blocks, base)
+    return TreeLookup(shared, blocks, base)
 
 
 def _alike(keys: Sequence[Hashable]) -> tuple[list[int], Steps]:
@@ -256,7 +256,7 @@ def _coded(column: _Column, steps: Steps) -> _Numbers | _Levels:
 # Checking -----------------------------------------------------------------------------------------------------------
 
 
-def _agree(tables: Tables, graph: Graph, ensemble: Ensemble, encoding: Encoding) -> bool:
+def _agree(tables: TreeLookup, graph: Graph, ensemble: Ensemble, encoding: Encoding) -> bool:
     """Whether tables and graph say the same of thousands of rows, to the last bit: numbers on thresholds and next to
     them, whole ones, both zeros, missing values, unknown levels."""
     generator = np.random.default_rng(0)

@@ -40,7 +40,7 @@ UNDEFINED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))  # what Windows-1252 has no ch
 
 
 @dataclass(frozen=True)
-class Source:
+class FileSource:
     """A file that was looked through once.
 
     kind: "parquet", "arrow", "lines" (CSV that can be cut), or "whole". digest: SHA-256 of its bytes. commas: whether
@@ -57,14 +57,14 @@ class Source:
     stamp: tuple[int, int]
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """Some rows of a file; done: which share of it is read by now, 0 to 1."""
 
     table: RawTable
     done: float
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path) -> FileSource:
     """Looks through a file once. Raises UnreadableFile for one that is empty, missing or no table."""
     try:
         stamp = _stamp(path)
@@ -75,19 +75,19 @@ def open_source(path: Path) -> Source:
     except UnreadableFile as error:
         raise UnreadableFile(f"{path.name}: {error}") from None
     notes = (seen.note,) if seen.note else ()
-    return Source(path, seen.kind, seen.digest, seen.encoding, seen.commas, notes, stamp)
+    return FileSource(path, seen.kind, seen.digest, seen.encoding, seen.commas, notes, stamp)
 
 
-def read_pieces(source: Source) -> Iterator[Piece]:
+def read_chunks(source: FileSource) -> Iterator[Chunk]:
     """The file's rows in order. Raises UnreadableFile, also where the file has changed since it was opened."""
     name = source.path.name
     try:
         if source.kind in BINARY:
-            yield from _decoded_pieces(source)
+            yield from _decoded_chunks(source)
         elif source.kind == "lines":
             yield from _text_pieces(source)
         else:
-            yield Piece(read_table(source.path), 1.0)
+            yield Chunk(read_table(source.path), 1.0)
         if _stamp(source.path) != source.stamp:
             raise UnreadableFile("it changed while it was read; try again when nothing writes to it")
     except OSError as error:
@@ -168,7 +168,7 @@ def _foreign_line(strict: codecs.IncrementalDecoder, block: bytes, line: int) ->
 # Text ---------------------------------------------------------------------------------------------------------------
 
 
-def _text_pieces(source: Source) -> Iterator[Piece]:
+def _text_pieces(source: FileSource) -> Iterator[Chunk]:
     with source.path.open("rb") as file:
         blocks = _blocks(file)
         first = next(blocks).removeprefix(codecs.BOM_UTF8) if source.encoding == "utf-8" else next(blocks)
@@ -184,7 +184,7 @@ def _text_pieces(source: Source) -> Iterator[Piece]:
                 text = (start + block).decode(source.encoding)
                 table = read_body(text, header, separator, source.path.name, skipped=above, notes=source.notes)
                 above += table.frame.height
-                yield Piece(table, file.tell() / max(1, source.stamp[0]))
+                yield Chunk(table, file.tell() / max(1, source.stamp[0]))
             try:
                 block = next(blocks)
             except StopIteration:
@@ -219,7 +219,7 @@ def _whole_lines(data: bytes, *, first: bool = False) -> int:
 # Parquet, Arrow -----------------------------------------------------------------------------------------------------
 
 
-def _decoded_pieces(source: Source) -> Iterator[Piece]:
+def _decoded_chunks(source: FileSource) -> Iterator[Chunk]:
     """Pieces that a child process decodes, which a damaged file may end."""
     command = decoder(source.kind, str(source.path.resolve()), str(ROWS))
     environment = os.environ | {"POLARS_MAX_THREADS": "1"}  # a third less memory, and less CPU
@@ -235,7 +235,7 @@ def _decoded_pieces(source: Source) -> Iterator[Piece]:
             child.kill()  # where nobody wants the rest
 
 
-def _received(source: Source, pipe: IO[bytes]) -> Iterator[Piece]:
+def _received(source: FileSource, pipe: IO[bytes]) -> Iterator[Chunk]:
     height = int.from_bytes(pipe.read(8), "little")
     done = 0
     while len(length := pipe.read(8)) == 8:
@@ -245,4 +245,4 @@ def _received(source: Source, pipe: IO[bytes]) -> Iterator[Piece]:
         frame = pl.read_ipc(io.BytesIO(data))
         table = replace(typed_table(frame, source.path.name, coded=True), first_row=done + 1)
         done += table.frame.height
-        yield Piece(table, done / max(1, height))
+        yield Chunk(table, done / max(1, height))

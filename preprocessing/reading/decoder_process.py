@@ -80,10 +80,10 @@ def write_pieces(kind: str, path: str, rows: int) -> None:
     out.write(height.to_bytes(8, "little"))
     kinds: Kinds = {}
     for start in range(0, max(height, 1), rows):
-        piece = io.BytesIO()
-        compact(scan.slice(start, rows).collect(), kinds).write_ipc(piece)
-        out.write(piece.tell().to_bytes(8, "little"))
-        out.write(piece.getbuffer())
+        chunk = io.BytesIO()
+        compact(scan.slice(start, rows).collect(), kinds).write_ipc(chunk)
+        out.write(chunk.tell().to_bytes(8, "little"))
+        out.write(chunk.getbuffer())
 
 
 Kinds = dict[str, list[str]]

@@ -215,8 +215,8 @@ def _check_plain(data: bytes, separator: str, width: int, skipped: int, *, step:
     number, start = skipped + 1, 0
     while start < len(data):
         end = data.find(b"\n", min(start + step, len(data) - 1))
-        piece = data[start : end + 1] if end >= 0 else data[start:] + b"\n"
-        codes = np.frombuffer(piece, dtype=np.uint8)
+        chunk = data[start : end + 1] if end >= 0 else data[start:] + b"\n"
+        codes = np.frombuffer(chunk, dtype=np.uint8)
         ends = np.flatnonzero(codes == ord("\n"))
         lengths = np.diff(ends, prepend=-1) - 1
         cells = np.diff(np.searchsorted(np.flatnonzero(codes == ord(separator)), ends), prepend=0) + 1
@@ -226,7 +226,7 @@ def _check_plain(data: bytes, separator: str, width: int, skipped: int, *, step:
         if lengths.max() > LONGEST_LINE:
             raise UnreadableFile(f"line {number + int(lengths.argmax())} has more than {LONGEST_LINE:,} bytes")
         number += len(ends)
-        start += len(piece)
+        start += len(chunk)
     return number - skipped - 2
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocessing.reading.chunks import Source, open_source, read_pieces
+from preprocessing.reading.chunks import FileSource, open_source, read_chunks
 from preprocessing.reading.files import UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation import rules
@@ -67,7 +67,7 @@ def check_file(
     rows = good = count = 0
     ignored: tuple[str, ...] = ()
     notes: dict[str, None] = {}
-    for table, done in read_pieces(source):
+    for table, done in read_chunks(source):
         checked, identities = check_piece(table, schema, secret=secret, moment=moment, commas=commas)
         if any(problem.row is None for problem in checked.problems):
             raise BadData([*problems, *checked.problems][: rules.KEPT], count + checked.problem_count)
@@ -88,10 +88,10 @@ def check_file(
     return CheckedFile(source.digest, rows, good, numbers, known, tuple(problems), total, ignored, tuple(notes))
 
 
-def _comma_rules(source: Source, schema: DomainSchema) -> dict[str, str] | None:
+def _comma_rules(source: FileSource, schema: DomainSchema) -> dict[str, str] | None:
     if not source.commas:
         return None
-    return comma_rules((piece.table for piece in read_pieces(source)), schema)
+    return comma_rules((chunk.table for chunk in read_chunks(source)), schema)
 
 
 def _repeated(seen: list[Identities]) -> "pl.DataFrame":

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from model.scores import Estimate
 from retraining.backtest.run import ALWAYS, NEVER, Backtest
-from retraining.backtest.trajectory import Course, Step
+from retraining.backtest.trajectory import Step, Trajectory
 
 WIDTH, HEIGHT, LEFT, FOOT = 640, 270, 62, 50  # of the chart, in its own units
 COLOURS = ("#6b7a8f", "#1d4ed8", "#9333ea", "#c2410c", "#047857", "#be185d", "#0e7490", "#a16207")
@@ -26,23 +26,25 @@ COLOURS = ("#6b7a8f", "#1d4ed8", "#9333ea", "#c2410c", "#047857", "#be185d", "#0
 def render_backtest(found: Backtest) -> RenderableType:
     """What each policy changed, in words; the courses side by side; each policy period by period with its reasons."""
     parts: list[RenderableType] = [Text(line) for line in summarise(found)]
-    parts += [courses_table(found), scores_table(found), periods_table(found)]
-    parts += [reasons_table(course) for course in found.courses if course.kind == "policy"]
+    parts += [trajectories_table(found), scores_table(found), periods_table(found)]
+    parts += [reasons_table(trajectory) for trajectory in found.trajectories if trajectory.kind == "policy"]
     parts += [Text(line) for line in remarks(found)]
     return Group(*parts)
 
 
 def summarise(found: Backtest) -> list[str]:
     """What each policy would have changed, a sentence each."""
-    return [_sentence(found, course) for course in found.courses if course.kind in ("always", "policy")]
+    return [
+        _sentence(found, trajectory) for trajectory in found.trajectories if trajectory.kind in ("always", "policy")
+    ]
 
 
-def _sentence(found: Backtest, course: Course) -> str:
-    gain = course.gain[NEVER][found.main]
+def _sentence(found: Backtest, trajectory: Trajectory) -> str:
+    gain = trajectory.gain[NEVER][found.main]
     unit = f" {found.unit}" if found.unit else ""
-    name = "Always retraining" if course.name == ALWAYS else f"Policy {course.name}"
-    counted = _counted(course)
-    if not course.promotions:
+    name = "Always retraining" if trajectory.name == ALWAYS else f"Policy {trajectory.name}"
+    counted = _counted(trajectory)
+    if not trajectory.promotions:
         return f"{name}: {counted}; it answered as without retraining."
     if gain.low > 0:
         effect = f"its errors are {gain.value:.3f}{unit} smaller than without retraining"
@@ -52,15 +54,15 @@ def _sentence(found: Backtest, course: Course) -> str:
         effect = "whether it does better than never retraining is open"
     return (
         f"{name}: {counted}; {effect} "
-        f"({gain.value:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}, {course.n:,} rows)."
+        f"({gain.value:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}, {trajectory.n:,} rows)."
     )
 
 
-def _counted(course: Course) -> str:
-    done = [(course.alarms, "alarm", "")] if course.kind == "policy" else []
-    done += [(course.retrainings, "retraining", "")]
-    done += [(course.trials, "challenger", " tried in shadow")] if course.trials else []
-    done += [(course.promotions, "new champion", "")]
+def _counted(trajectory: Trajectory) -> str:
+    done = [(trajectory.alarms, "alarm", "")] if trajectory.kind == "policy" else []
+    done += [(trajectory.retrainings, "retraining", "")]
+    done += [(trajectory.trials, "challenger", " tried in shadow")] if trajectory.trials else []
+    done += [(trajectory.promotions, "new champion", "")]
     return ", ".join(f"{count} {what}{'' if count == 1 else 's'}{how}" for count, what, how in done)
 
 
@@ -72,17 +74,17 @@ def remarks(found: Backtest) -> list[str]:
     return lines
 
 
-def courses_table(found: Backtest) -> Table:
+def trajectories_table(found: Backtest) -> Table:
     """One line a strategy, over all rows: what it did, the deciding score, and what it gained on never retraining."""
     title = f"{found.domain}, {found.target} at {found.moment}: begun with {', '.join(found.begun_with)}"
     table = Table(box=box.SIMPLE, title=Text(title))
     for head in ("strategy", "alarms, retrained, in shadow, promoted", "rows", found.main, "gained on never"):
         table.add_column(head, justify="left" if head == "strategy" else "right", no_wrap=head == "gained on never")
-    for course in found.courses:
-        gain = course.gain.get(NEVER, {}).get(found.main)
-        counts = ", ".join(count or "-" for count in _counts(course)) if any(_counts(course)) else ""
-        score = str(course.scores[found.main])
-        table.add_row(course.name, counts, f"{course.n:,}", score, signed(gain) if gain else "")
+    for trajectory in found.trajectories:
+        gain = trajectory.gain.get(NEVER, {}).get(found.main)
+        counts = ", ".join(count or "-" for count in _counts(trajectory)) if any(_counts(trajectory)) else ""
+        score = str(trajectory.scores[found.main])
+        table.add_row(trajectory.name, counts, f"{trajectory.n:,}", score, signed(gain) if gain else "")
     return table
 
 
@@ -90,27 +92,27 @@ def scores_table(found: Backtest) -> Table:
     """The other scores over all rows; their intervals are in the page and the JSON."""
     names = [name for name in _score_names(found) if name != found.main]
     table = Table("strategy", *names, box=box.SIMPLE, title=Text("other scores over all rows"))
-    for course in found.courses:
-        told = [f"{course.scores[name].value:.3f}" if name in course.scores else "" for name in names]
-        table.add_row(course.name, *told)
+    for trajectory in found.trajectories:
+        told = [f"{trajectory.scores[name].value:.3f}" if name in trajectory.scores else "" for name in names]
+        table.add_row(trajectory.name, *told)
     return table
 
 
 COUNTS = ("alarms", "retrained", "in shadow", "promoted")
 
 
-def _course_row(found: Backtest, course: Course, names: Sequence[str]) -> list[str]:
-    scores = [str(course.scores[name]) if name in course.scores else "" for name in names]
-    gain = course.gain.get(NEVER, {}).get(found.main)
-    return [course.name, signed(gain) if gain else "", *_counts(course), f"{course.n:,}", *scores]
+def _trajectory_row(found: Backtest, trajectory: Trajectory, names: Sequence[str]) -> list[str]:
+    scores = [str(trajectory.scores[name]) if name in trajectory.scores else "" for name in names]
+    gain = trajectory.gain.get(NEVER, {}).get(found.main)
+    return [trajectory.name, signed(gain) if gain else "", *_counts(trajectory), f"{trajectory.n:,}", *scores]
 
 
-def _counts(course: Course) -> list[str]:
-    if course.kind in ("naive", "never"):
+def _counts(trajectory: Trajectory) -> list[str]:
+    if trajectory.kind in ("naive", "never"):
         return [""] * len(COUNTS)
-    alarms = str(course.alarms) if course.kind == "policy" else ""
-    trials = str(course.trials) if course.kind == "policy" else ""
-    return [alarms, str(course.retrainings), trials, str(course.promotions)]
+    alarms = str(trajectory.alarms) if trajectory.kind == "policy" else ""
+    trials = str(trajectory.trials) if trajectory.kind == "policy" else ""
+    return [alarms, str(trajectory.retrainings), trials, str(trajectory.promotions)]
 
 
 def signed(gain: Estimate) -> str:
@@ -119,7 +121,7 @@ def signed(gain: Estimate) -> str:
 
 
 def _score_names(found: Backtest) -> list[str]:
-    return list(dict.fromkeys(name for course in found.courses for name in course.scores))
+    return list(dict.fromkeys(name for trajectory in found.trajectories for name in trajectory.scores))
 
 
 def periods_table(found: Backtest) -> Table:
@@ -127,11 +129,11 @@ def periods_table(found: Backtest) -> Table:
     what = "! alarm; after it: r retrained, s a challenger put in shadow, P promoted"
     table = Table(box=box.SIMPLE, title=Text(f"{found.main} by period ({what})"))
     table.add_column("strategy")
-    for step in found.courses[0].steps:
+    for step in found.trajectories[0].steps:
         table.add_column(f"{step.period}, n {step.n:,}", justify="right")
-    for course in found.courses:
-        cells = [f"{step.scores[found.main]} {marks(step)}".rstrip() for step in course.steps]
-        table.add_row(course.name, *cells)
+    for trajectory in found.trajectories:
+        cells = [f"{step.scores[found.main]} {marks(step)}".rstrip() for step in trajectory.steps]
+        table.add_row(trajectory.name, *cells)
     return table
 
 
@@ -141,12 +143,12 @@ def marks(step: Step) -> str:
     return "".join(letter for letter, true in happened.items() if true)
 
 
-def reasons_table(course: Course) -> Table:
+def reasons_table(trajectory: Trajectory) -> Table:
     """Why a policy did what it did."""
-    table = Table(box=box.SIMPLE, title=Text(f"policy {course.name}"))
+    table = Table(box=box.SIMPLE, title=Text(f"policy {trajectory.name}"))
     for head in ("period", "drift", "what was done, and why"):
         table.add_column(head, overflow="fold")
-    for step in course.steps:
+    for step in trajectory.steps:
         done = _done(step)
         table.add_row(step.period, f"{step.verdict}: {_first(step.drift)}", f"{done}: {'; '.join(step.reasons)}")
     return table
@@ -189,28 +191,33 @@ def render_page(found: Backtest) -> str:
         lead=summarise(found),
         remarks=remarks(found),
         charts=charts,
-        legend=list(zip([course.name for course in found.courses], _colours(found), strict=True)),
+        legend=list(zip([trajectory.name for trajectory in found.trajectories], _colours(found), strict=True)),
         heads=["strategy", f"{found.main} gained on never", *COUNTS, "rows", *names],
-        rows=[_course_row(found, course, names) for course in found.courses],
-        stories=[(c.name, [_story(step) for step in c.steps]) for c in found.courses if c.kind == "policy"],
-        steps=[_step_row(course, step, names) for course in found.courses for step in course.steps],
+        rows=[_trajectory_row(found, trajectory, names) for trajectory in found.trajectories],
+        stories=[(c.name, [_story(step) for step in c.steps]) for c in found.trajectories if c.kind == "policy"],
+        steps=[_step_row(trajectory, step, names) for trajectory in found.trajectories for step in trajectory.steps],
         step_heads=["strategy", "period", "rows", "clusters", "learned up to", "drift", *names],
     )
     return page
 
 
 def _everywhere(found: Backtest, name: str) -> bool:
-    return all(name in step.scores for course in found.courses if course.kind != "naive" for step in course.steps)
+    return all(
+        name in step.scores
+        for trajectory in found.trajectories
+        if trajectory.kind != "naive"
+        for step in trajectory.steps
+    )
 
 
 def _colours(found: Backtest) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(len(found.courses))]
+    return [COLOURS[i % len(COLOURS)] for i in range(len(found.trajectories))]
 
 
-def _step_row(course: Course, step: Step, names: Sequence[str]) -> list[str]:
+def _step_row(trajectory: Trajectory, step: Step, names: Sequence[str]) -> list[str]:
     scores = [str(step.scores[name]) if name in step.scores else "" for name in names]
     told = f"{step.verdict or ''} {marks(step)}".strip()
-    return [course.name, step.period, f"{step.n:,}", f"{step.clusters:,}", step.learned_from, told, *scores]
+    return [trajectory.name, step.period, f"{step.n:,}", f"{step.clusters:,}", step.learned_from, told, *scores]
 
 
 def _story(step: Step) -> tuple[str, str, str, tuple[str, ...]]:
@@ -232,19 +239,19 @@ def _chart(found: Backtest, name: str) -> Any:
 
     drawn = [
         (c, colour)
-        for c, colour in zip(found.courses, _colours(found), strict=True)
+        for c, colour in zip(found.trajectories, _colours(found), strict=True)
         if all(name in s.scores for s in c.steps)
     ]
-    values = [step.scores[name] for course, _ in drawn for step in course.steps]
+    values = [step.scores[name] for trajectory, _ in drawn for step in trajectory.steps]
     low, high = min(v.low for v in values), max(v.high for v in values)
     pad = (high - low) * 0.05 or 0.1
     low, high = low - pad, high + pad
-    steps = found.courses[0].steps
+    steps = found.trajectories[0].steps
     gap = (WIDTH - LEFT) / len(steps)
     scale = _Scale(low, high, gap)
     lines = "".join(
-        _line(scale, [step.scores[name] for step in course.steps], course, colour, i, len(drawn))
-        for i, (course, colour) in enumerate(drawn)
+        _line(scale, [step.scores[name] for step in trajectory.steps], trajectory, colour, i, len(drawn))
+        for i, (trajectory, colour) in enumerate(drawn)
     )
     labels = "".join(
         f'<text x="{scale.x(i, 0, 1):.0f}" y="{HEIGHT - 24}" text-anchor="middle">{escape(step.period)}</text>'
@@ -276,7 +283,9 @@ class _Scale:
         return (HEIGHT - FOOT) * (1 - (value - self.low) / (self.high - self.low))
 
 
-def _line(scale: _Scale, values: Sequence[Estimate], course: Course, colour: str, place: int, places: int) -> str:
+def _line(
+    scale: _Scale, values: Sequence[Estimate], trajectory: Trajectory, colour: str, place: int, places: int
+) -> str:
     points = [(scale.x(i, place, places), scale.y(v.value)) for i, v in enumerate(values)]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     bars = "".join(
@@ -285,7 +294,7 @@ def _line(scale: _Scale, values: Sequence[Estimate], course: Course, colour: str
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in points)
     rings = "".join(
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-        for (x, y), step in zip(points, course.steps, strict=True)
+        for (x, y), step in zip(points, trajectory.steps, strict=True)
         if step.promoted
     )
     stroke = f'fill="none" stroke="{colour}"'

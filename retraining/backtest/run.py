@@ -19,7 +19,7 @@ from preprocessing.split import period_order
 from preprocessing.validation.leakage import find_suspects, require_no_leak
 from preprocessing.validation.validate import validate_table
 from retraining.backtest.replay import Replay, Strategy, answer_naively, fit, live_through, make_period
-from retraining.backtest.trajectory import Answers, Course, Truth, make_course, make_step
+from retraining.backtest.trajectory import Answers, Trajectory, Truth, make_course, make_step
 from retraining.evaluation import complete_rows
 from retraining.holdout import ordered_frame
 from retraining.policies import BadPolicy, Policies, read_policies
@@ -51,7 +51,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     begun_with: tuple[str, ...]
     period_days: float
     policies: dict[str, Policies]
-    courses: tuple[Course, ...]
+    trajectories: tuple[Trajectory, ...]
     remarks: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -68,7 +68,7 @@ def backtest(replay: Replay, frame: pl.DataFrame, policies: Mapping[str, Policie
         rows, replay.schema.target_by_name[replay.key.target], replay.schema.inputs_at(replay.key.moment)
     )
     require_no_leak(suspects)
-    courses = _courses(replay, rows, periods, policies)
+    trajectories = _courses(replay, rows, periods, policies)
     known = {feature.name for feature in replay.schema.features_at(replay.key.moment)}
     target = replay.schema.target_by_name[replay.key.target]
     return Backtest(
@@ -81,7 +81,7 @@ def backtest(replay: Replay, frame: pl.DataFrame, policies: Mapping[str, Policie
         begun_with=tuple(periods[: replay.first]),
         period_days=replay.period_days,
         policies=dict(policies),
-        courses=courses,
+        trajectories=trajectories,
         remarks=tuple(map(str, suspects)),
         left_out=tuple(f.name for f in replay.schema.features if f.name in rows.columns and f.name not in known),
     )
@@ -160,7 +160,7 @@ def _periods(replay: Replay, rows: pl.DataFrame) -> list[str]:
 
 def _courses(
     replay: Replay, rows: pl.DataFrame, periods: Sequence[str], policies: Mapping[str, Policies]
-) -> tuple[Course, ...]:
+) -> tuple[Trajectory, ...]:
     """All strategies led through all periods, and compared."""
     strategies = _begin(replay, rows, periods[: replay.first], policies)
     first, truths, naive = strategies[0].champion, list[Truth](), list[Answers]()

@@ -48,7 +48,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
+class Trajectory(msgspec.Struct, frozen=True, kw_only=True):
     """One strategy through all periods; scores and gain over all of their rows together."""
 
     name: str
@@ -101,11 +101,11 @@ def make_course(
     truths: Sequence[Truth],
     answers: Sequence[Answers],
     bases: Mapping[str, Sequence[Answers]],
-) -> Course:
+) -> Trajectory:
     """The course, period by period and over all rows. bases: the answers of those it is compared with, by name."""
     compared = {base: theirs for base, theirs in bases.items() if base != name}
     whole, said = _together(truths), _joined(answers)
-    return Course(
+    return Trajectory(
         name=name,
         kind=kind,
         steps=tuple(

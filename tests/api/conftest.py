@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from model.workspace import Home, open_home
+from model.workspace import Workspace, open_workspace
 from retraining.examples import train_examples
 from tests.api.serving import PLAIN, SECRET, SERVE, Server
 
 ROWS = {"engagement": 200, "university": 400, "school": 200}  # enough for a signal in every target
 
 
-def open_at(folder: Path) -> Home:
-    return open_home(
+def open_at(folder: Path) -> Workspace:
+    return open_workspace(
         database_url=f"sqlite:///{folder / 'gradewatch.db'}",
         artifacts_dir=folder / "models",
         domains_dir=None,
@@ -23,13 +23,13 @@ def open_at(folder: Path) -> Home:
 
 def train_all(folder: Path) -> None:
     """Champions of three domains, in an installation of their own."""
-    home = open_at(folder)
+    workspace = open_at(folder)
     try:
         for domain, rows in ROWS.items():
-            done = list(train_examples(home, home.schemas[domain], folder / "examples", rows=rows))
+            done = list(train_examples(workspace, workspace.schemas[domain], folder / "examples", rows=rows))
             assert all(one.installed for one in done), [one.reason for one in done]
     finally:
-        home.close()
+        workspace.close()
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +45,11 @@ def installation(trained: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def home(installation: Path) -> Iterator[Home]:
+def workspace(installation: Path) -> Iterator[Workspace]:
     """The test's installation, opened in the test's own process."""
-    home = open_at(installation)
-    yield home
-    home.close()
+    workspace = open_at(installation)
+    yield workspace
+    workspace.close()
 
 
 def start(stack: ExitStack, folder: Path, settings: dict[str, str], command: Sequence[str] = SERVE) -> Server:

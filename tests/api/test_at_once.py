@@ -16,7 +16,7 @@ import pytest
 
 from access.keys import create_key, revoke_key
 from access.records import Grant
-from model.workspace import Home
+from model.workspace import Workspace
 from tests.api.serving import ENGAGEMENT, PLAIN, SERVE, Server
 
 ADDRESS = b"/api/v1/engagement/predict"
@@ -172,7 +172,7 @@ def test_counts_and_log_lines_are_the_same_either_way(both: tuple[Server, Server
     assert counts(quick) == counts(plain) != []
 
 
-def keys(home: Home) -> dict[str, bytes]:
+def keys(workspace: Workspace) -> dict[str, bytes]:
     """A key of every kind."""
     grants: dict[str, tuple[Grant, dict[str, Any]]] = {
         "a teacher's": (Grant(role="teacher"), {}),
@@ -184,17 +184,19 @@ def keys(home: Home) -> dict[str, bytes]:
         "revoked": (Grant(role="teacher"), {}),
     }
     made = {
-        name: create_key(home.store, f"key{number}", grant, domains=home.schemas, actor="test", **how)[1].encode()
+        name: create_key(workspace.store, f"key{number}", grant, domains=workspace.schemas, actor="test", **how)[
+            1
+        ].encode()
         for number, (name, (grant, how)) in enumerate(grants.items())
     }
-    revoke_key(home.store, f"key{list(grants).index('revoked')}", actor="test")
+    revoke_key(workspace.store, f"key{list(grants).index('revoked')}", actor="test")
     return made | {"nobody's": b"gw_nobody", "none": b"", "no ASCII": b"gw_\xff"}
 
 
 def test_whoever_asks_is_told_counted_and_recorded_the_same_either_way(
-    home: Home, installation: Path, tmp_path: Path
+    workspace: Workspace, installation: Path, tmp_path: Path
 ) -> None:
-    shown = keys(home)
+    shown = keys(workspace)
     good = b"x-api-key: " + shown["a teacher's"]
     carriers = {
         f"{name}, {word!r}": [word + key]
@@ -223,8 +225,8 @@ def test_whoever_asks_is_told_counted_and_recorded_the_same_either_way(
     assert all(kept[0])
 
 
-def test_a_key_is_counted_and_told_so(installation: Path, home: Home) -> None:
-    _, key = create_key(home.store, "teacher", Grant(role="teacher"), domains=home.schemas, actor="test")
+def test_a_key_is_counted_and_told_so(installation: Path, workspace: Workspace) -> None:
+    _, key = create_key(workspace.store, "teacher", Grant(role="teacher"), domains=workspace.schemas, actor="test")
     with ExitStack() as stack:
         server = Server(installation, LIMITED)
         stack.callback(server.stop)

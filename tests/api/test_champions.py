@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from database.records import ModelVersion
 from model.bundle import GRAPH
 from model.registry import install, load_bundle
-from model.workspace import Home
+from model.workspace import Workspace
 from retraining.first_champions import register
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 
@@ -23,13 +23,13 @@ PREDICT = "/api/v1/engagement/predict"
 CONNECTIONS = 4
 
 
-def another_version(home: Home) -> tuple[ModelVersion, ModelVersion]:
+def another_version(workspace: Workspace) -> tuple[ModelVersion, ModelVersion]:
     """(the champion of engagement, a model that answers the same with another stated coverage), both registered."""
-    [champion] = [one for one in home.store.champions() if one.domain == "engagement"]
-    bundle = load_bundle(home.artifacts, champion.version)
+    [champion] = [one for one in workspace.store.champions() if one.domain == "engagement"]
+    bundle = load_bundle(workspace.artifacts, champion.version)
     other = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, coverage=0.8))
-    [present] = home.store.models(champion.key)
-    return present, register(home.store, home.artifacts, other)
+    [present] = workspace.store.models(champion.key)
+    return present, register(workspace.store, workspace.artifacts, other)
 
 
 def hammer(server: Server, ended: Event) -> list[tuple[int, str]]:
@@ -47,12 +47,12 @@ def hammer(server: Server, ended: Event) -> list[tuple[int, str]]:
     return answers
 
 
-def test_twenty_promotions_under_load_fail_no_request(serve: Callable[..., Server], home: Home) -> None:
-    server, models, ended = serve(), another_version(home), Event()
+def test_twenty_promotions_under_load_fail_no_request(serve: Callable[..., Server], workspace: Workspace) -> None:
+    server, models, ended = serve(), another_version(workspace), Event()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         loads = [pool.submit(hammer, server, ended) for _ in range(CONNECTIONS)]
         for promotion in range(20):
-            install(home.store, [models[(promotion + 1) % 2]], action="promote", actor="test", reason="load")
+            install(workspace.store, [models[(promotion + 1) % 2]], action="promote", actor="test", reason="load")
             generation = promotion + 2
             server.until(lambda g=generation: server.predict("engagement", ENGAGEMENT)["answers"][0]["generation"] == g)
         ended.set()
@@ -62,24 +62,24 @@ def test_twenty_promotions_under_load_fail_no_request(serve: Callable[..., Serve
 
 
 def test_a_corrupt_artifact_leaves_the_old_champion_serving_and_is_listed(
-    serve: Callable[..., Server], home: Home
+    serve: Callable[..., Server], workspace: Workspace
 ) -> None:
     server = serve()
-    present, other = another_version(home)
-    (home.artifacts.folder / other.version / GRAPH).write_bytes(b"spoiled")
-    install(home.store, [other], action="promote", actor="test", reason="corrupt")
+    present, other = another_version(workspace)
+    (workspace.artifacts.folder / other.version / GRAPH).write_bytes(b"spoiled")
+    install(workspace.store, [other], action="promote", actor="test", reason="corrupt")
     broken = server.until(lambda: server.get("/ready")["broken"])
     assert [(one["target"], one["generation"]) for one in broken] == [("assignment_score", 2)]
     assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == present.version
-    [event] = home.store.events("engagement", kind="champion_not_loaded")
+    [event] = workspace.store.events("engagement", kind="champion_not_loaded")
     assert event.details["serving_instead"] == present.version
 
 
 def test_activating_and_rolling_back_is_served_at_once_and_kept_in_the_history(
-    serve: Callable[..., Server], home: Home
+    serve: Callable[..., Server], workspace: Workspace
 ) -> None:
     server = serve(GRADEWATCH_POLL_SECONDS="60")
-    present, other = another_version(home)
+    present, other = another_version(workspace)
     wanted = {"domain": "engagement", "version": other.version[:10], "reason": "a test"}
     assert server.post("/api/v1/models/activate", wanted).status_code == 200
     assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == other.version
@@ -147,9 +147,9 @@ def test_a_terminated_service_answers_what_it_has_begun(serve_plain: Callable[..
 
 
 def test_all_workers_of_one_address_serve_a_new_champion_within_a_poll(
-    serve_plain: Callable[..., Server], home: Home
+    serve_plain: Callable[..., Server], workspace: Workspace
 ) -> None:
-    server, (_, other) = serve_plain(WEB_CONCURRENCY="2"), another_version(home)
+    server, (_, other) = serve_plain(WEB_CONCURRENCY="2"), another_version(workspace)
 
     def serving() -> dict[str, int]:
         """The generation that each worker serves, by process; every question goes over a connection of its own."""
@@ -164,7 +164,7 @@ def test_all_workers_of_one_address_serve_a_new_champion_within_a_poll(
         return found
 
     assert server.until(lambda: len(found := serving()) == 2 and found)
-    install(home.store, [other], action="promote", actor="test", reason="converge")
+    install(workspace.store, [other], action="promote", actor="test", reason="converge")
     generations = server.until(lambda: set((found := serving()).values()) == {2} and len(found) == 2 and found)
     assert list(generations.values()) == [2, 2]
     answers = [httpx.post(f"{server.url}{PREDICT}", json=ENGAGEMENT).json()["answers"][0] for _ in range(20)]

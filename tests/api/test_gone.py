@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from model.workspace import Home
+from model.workspace import Workspace
 from tests.api.serving import ENGAGEMENT, Server
 
 MANY = "/api/v1/engagement/predict/batch"
@@ -77,10 +77,10 @@ def test_a_full_disk_refuses_what_cannot_be_kept_and_nothing_else(
 
 
 def test_without_its_files_a_version_is_not_made_champion_and_the_champion_serves_on(
-    serve: Callable[..., Server], installation: Path, home: Home
+    serve: Callable[..., Server], installation: Path, workspace: Workspace
 ) -> None:
     server = serve()
-    version = next(one.version for one in home.store.champions() if one.domain == "engagement")
+    version = next(one.version for one in workspace.store.champions() if one.domain == "engagement")
     shutil.rmtree(installation / "models")
     wanted: list[tuple[str, dict[str, Any]]] = [
         ("/api/v1/models/activate", {"domain": "engagement", "version": version}),

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from database.records import Answer
 from model.predictor import Predictor
 from model.registry import load_bundle
-from model.workspace import Home
-from preprocessing import rules
+from model.workspace import Workspace
 from preprocessing.encode import CategoricalPart, Encoding, NumericPart, RowEncoder, encode_rows
 from preprocessing.schema import DomainSchema, Feature, load_domains, read_schema
+from preprocessing.validation import rules
 from preprocessing.validation.json_bodies import MalformedBody, RowReader
 from preprocessing.validation.json_rows import ValidRow, validate_rows
 from preprocessing.validation.row_type import example_row
@@ -265,10 +265,10 @@ def test_a_few_rows_are_encoded_to_the_very_bytes_that_they_have_among_many(rows
     assert RowEncoder(PARTS)(rows).tobytes() == encode_rows(PARTS, rows).tobytes()
 
 
-def test_every_champion_answers_a_row_alone_as_it_does_among_others(home: Home) -> None:
-    for champion in home.store.champions():
+def test_every_champion_answers_a_row_alone_as_it_does_among_others(workspace: Workspace) -> None:
+    for champion in workspace.store.champions():
         schema = SCHEMAS[champion.domain]
-        predictor = Predictor(load_bundle(home.artifacts, champion.version), champion.version)
+        predictor = Predictor(load_bundle(workspace.artifacts, champion.version), champion.version)
         names = [feature.name for feature in schema.features_at(champion.moment)]
         row = {name: value for name, value in example_row(schema).items() if name in names}
         others = [row | {names[-1]: value} for value in (0.0, 1.0, 2.0)]

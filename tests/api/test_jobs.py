@@ -11,10 +11,10 @@ from tests.api.serving import SECRET
 
 def test_of_two_runs_asked_for_at_once_one_starts(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, pseudonym_secret=SECRET, _env_file=None)
-    home = settings.open_home()
+    workspace = settings.open_workspace()
 
     async def ask_twice() -> list[RetrainingRun | BaseException]:
-        jobs = Jobs(settings, home.store)
+        jobs = Jobs(settings, workspace.store)
         try:
             both = (jobs.start("engagement", Retrain(dry_run=True)) for _ in range(2))
             return await asyncio.gather(*both, return_exceptions=True)
@@ -25,6 +25,6 @@ def test_of_two_runs_asked_for_at_once_one_starts(tmp_path: Path) -> None:
         first, second = asyncio.run(ask_twice())
         assert isinstance(first, RetrainingRun), first
         assert isinstance(second, Busy), second
-        assert len(home.store.events("engagement", kind="retraining_started")) == 1
+        assert len(workspace.store.events("engagement", kind="retraining_started")) == 1
     finally:
-        home.close()
+        workspace.close()

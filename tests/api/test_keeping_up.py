@@ -37,7 +37,7 @@ def test_a_new_key_is_known_while_every_other_thread_is_at_work(tmp_path: Path) 
             try:
                 await asyncio.sleep(0.1)
                 options = {"domains": [], "actor": "test", "lifetime": timedelta(hours=1)}
-                _, text = create_key(running.home.store, "new", Grant(role="viewer"), **options)  # type: ignore[arg-type]
+                _, text = create_key(running.workspace.store, "new", Grant(role="viewer"), **options)  # type: ignore[arg-type]
                 for _ in range(200):
                     if running.credentials.directory.key(digest_of(text.encode())):
                         return True

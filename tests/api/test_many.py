@@ -14,7 +14,7 @@ from api.schemas import Remarks, SaidMany, encoder, say
 from database.packed import PackedPredictions
 from database.records import Prediction
 from database.sqlite_log import open_appender
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.synthetic import generate
 from preprocessing.validation.json_bodies import FEW
@@ -97,15 +97,15 @@ def same(found: Sequence[Prediction], expected: Sequence[Prediction]) -> bool:
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_answers_to_columns_are_those_to_rows_to_the_last_bit(home: Home, domain: str) -> None:
-    schema = home.schemas[domain]
-    for moment in {key.moment for key in home.champions.all() if key.domain == domain}:
+def test_answers_to_columns_are_those_to_rows_to_the_last_bit(workspace: Workspace, domain: str) -> None:
+    schema = workspace.schemas[domain]
+    for moment in {key.moment for key in workspace.champions.all() if key.domain == domain}:
         asked = table(schema, moment)
-        found = home.service.score(schema, asked, source="test", actor="key:x")
+        found = workspace.service.score(schema, asked, source="test", actor="key:x")
         assert isinstance(found, PackedPredictions)
-        alone = [home.service.score(schema, [row], source="test", actor="key:x")[0] for row in asked]
+        alone = [workspace.service.score(schema, [row], source="test", actor="key:x")[0] for row in asked]
         assert same(found, alone)
-        assert same(found, home.service.score(schema, list(asked), source="test", actor="key:x"))
+        assert same(found, workspace.service.score(schema, list(asked), source="test", actor="key:x"))
         assert any(answer.out_of_range for one in found for answer in one.answers)
 
 
@@ -113,16 +113,16 @@ REMARKS = Remarks(warning='of "examples"\n', naive_rules={"0": "the last mark: Ã
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_answers_are_written_from_columns_as_from_records(home: Home, domain: str) -> None:
-    schema = home.schemas[domain]
-    for moment in {key.moment for key in home.champions.all() if key.domain == domain}:
+def test_answers_are_written_from_columns_as_from_records(workspace: Workspace, domain: str) -> None:
+    schema = workspace.schemas[domain]
+    for moment in {key.moment for key in workspace.champions.all() if key.domain == domain}:
         named = table(schema, moment)
-        packed = home.service.score(schema, named, source="test")
+        packed = workspace.service.score(schema, named, source="test")
         assert isinstance(packed, PackedPredictions)
         last = max(packed.answers[0].others)  # a row about which there is more to say
         ends_with_it = {name: column.take(slice(0, last + 1)) for name, column in named.inputs.items()}
         for asked in (named, ColumnRows(moment, ends_with_it)):
-            found = home.service.score(schema, asked, source="test")
+            found = workspace.service.score(schema, asked, source="test")
             assert isinstance(found, PackedPredictions)
             said = SaidMany(
                 count=len(found),
@@ -136,17 +136,17 @@ def test_answers_are_written_from_columns_as_from_records(home: Home, domain: st
             assert write_lines(found, REMARKS, None) == encoder.encode_lines(lines)
 
 
-def test_what_is_packed_is_kept_as_what_is_not(home: Home) -> None:
-    schema = home.schemas["school"]
-    found = home.service.score(schema, table(schema, "G2", n=230), source="test")
-    appender = open_appender(home.store)
+def test_what_is_packed_is_kept_as_what_is_not(workspace: Workspace) -> None:
+    schema = workspace.schemas["school"]
+    found = workspace.service.score(schema, table(schema, "G2", n=230), source="test")
+    appender = open_appender(workspace.store)
     assert appender is not None
     appender.add_predictions(found)
     appender.add_predictions(found[:120])  # what is there stays as it is
-    assert [home.store.prediction(one.id) for one in found] == list(found)
-    assert home.store.count_predictions("school") == 230
-    home.store.add_predictions(again := home.service.score(schema, table(schema, "G2"), source="test"))
-    assert [home.store.prediction(one.id) for one in again] == list(again)
+    assert [workspace.store.prediction(one.id) for one in found] == list(found)
+    assert workspace.store.count_predictions("school") == 230
+    workspace.store.add_predictions(again := workspace.service.score(schema, table(schema, "G2"), source="test"))
+    assert [workspace.store.prediction(one.id) for one in again] == list(again)
 
 
 def test_a_batch_of_a_thousand_is_answered_and_kept_as_its_rows_are(serve: Callable[..., Server]) -> None:

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from database.errors import StoreUnavailable
-from model import scoring
+from model import score_file as scoring
 from model.answer_frame import answer_frame, frame_of_predictions
 from model.registry import NoChampion
 from model.score_file import Scored, UnusableOutput, score_file
-from model.workspace import Home
-from preprocessing import pieces, rules
+from model.workspace import Workspace
+from preprocessing.reading import chunks
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
+from preprocessing.validation import rules
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.rules import BadData
 from preprocessing.validation.tables import frame_of_records
@@ -34,8 +35,8 @@ DOMAINS = ("engagement", "university", "school")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces and commits of a few rows."""
-    monkeypatch.setattr(pieces, "ROWS", 40)
-    monkeypatch.setattr(pieces, "STEP", 3000)
+    monkeypatch.setattr(chunks, "ROWS", 40)
+    monkeypatch.setattr(chunks, "STEP", 3000)
     monkeypatch.setattr(scoring, "LOGGED_AT_ONCE", 30)
 
 
@@ -63,11 +64,11 @@ def said_by_the_service(server: Server, domain: str, frame: pl.DataFrame) -> lis
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("log", [True, False], ids=["logged", "not logged"])
 def test_a_file_is_answered_as_the_service_answers_its_rows(
-    shared: Server, home: Home, tmp_path: Path, domain: str, log: bool
+    shared: Server, workspace: Workspace, tmp_path: Path, domain: str, log: bool
 ) -> None:
-    frame = students(home.schemas[domain])
+    frame = students(workspace.schemas[domain])
     frame.write_parquet(tmp_path / "in.parquet")
-    score_file(home, domain, tmp_path / "in.parquet", tmp_path / "out.parquet", log=log)
+    score_file(workspace, domain, tmp_path / "in.parquet", tmp_path / "out.parquet", log=log)
     found = read(tmp_path / "out.parquet").to_dicts()
     expected = said_by_the_service(shared, domain, frame)
     assert [row["row"] for row in found] == list(range(1, len(frame) + 1))
@@ -107,50 +108,50 @@ def values_of(schema: DomainSchema) -> st.SearchStrategy[ValidRow]:
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_answers_by_column_are_those_by_row_to_the_last_bit(home: Home, domain: str) -> None:
-    schema = home.schemas[domain]
-    champions = home.champions.at(domain, schema.moments[-1])
+def test_answers_by_column_are_those_by_row_to_the_last_bit(workspace: Workspace, domain: str) -> None:
+    schema = workspace.schemas[domain]
+    champions = workspace.champions.at(domain, schema.moments[-1])
 
     @given(st.lists(values_of(schema), min_size=1, max_size=20))
     @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
     def law(rows: list[ValidRow]) -> None:
         numbered = [replace(row, row=number) for number, row in enumerate(rows, 1)]
         frame = frame_of_records(numbered, schema).with_columns(pl.lit(schema.moments[-1]).alias("_moment"))
-        predictions = home.service.score(schema, numbered, source="test")
+        predictions = workspace.service.score(schema, numbered, source="test")
         by_row = frame_of_predictions([row.row for row in numbered], predictions, schema.targets, logged=False)
         assert answer_frame(frame, champions, schema.targets).equals(by_row)
 
     law()
 
 
-def count(home: Home) -> int:
-    return home.store.count_predictions("engagement")
+def count(workspace: Workspace) -> int:
+    return workspace.store.count_predictions("engagement")
 
 
-def test_every_answer_is_in_the_store_under_the_id_that_is_written(home: Home, tmp_path: Path) -> None:
-    students(home.schemas["engagement"]).write_csv(tmp_path / "in.csv")
-    scored = score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
-    assert (scored.rows, scored.known, count(home)) == (150, False, 150)
+def test_every_answer_is_in_the_store_under_the_id_that_is_written(workspace: Workspace, tmp_path: Path) -> None:
+    students(workspace.schemas["engagement"]).write_csv(tmp_path / "in.csv")
+    scored = score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
+    assert (scored.rows, scored.known, count(workspace)) == (150, False, 150)
     for row in read(tmp_path / "out.csv").to_dicts():
-        prediction = home.store.prediction(row["prediction_id"])
+        prediction = workspace.store.prediction(row["prediction_id"])
         assert prediction is not None
         assert (prediction.student, prediction.answers[0].value) == (row["student"], row["assignment_score"])
     assert read(tmp_path / "out.csv")["row"].to_list() == list(range(2, 152)), "a header is row 1"
 
 
-def test_a_file_scored_twice_is_logged_once(home: Home, tmp_path: Path) -> None:
-    students(home.schemas["engagement"]).write_csv(tmp_path / "in.csv")
-    score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
-    again = score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "again.csv")
+def test_a_file_scored_twice_is_logged_once(workspace: Workspace, tmp_path: Path) -> None:
+    students(workspace.schemas["engagement"]).write_csv(tmp_path / "in.csv")
+    score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
+    again = score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / "again.csv")
     assert again.known
     assert "nothing was logged twice" in again.remarks[-1]
-    assert count(home) == 150
+    assert count(workspace) == 150
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
 
 
-def with_bad_rows(home: Home, path: Path) -> Path:
+def with_bad_rows(workspace: Workspace, path: Path) -> Path:
     """Row 12 out of range, row 149 of the student of row 3."""
-    rows = students(home.schemas["engagement"]).to_dicts()
+    rows = students(workspace.schemas["engagement"]).to_dicts()
     rows[10]["focus"] = 500.0
     rows[147]["student_id"], rows[147]["assignment"] = rows[1]["student_id"], rows[1]["assignment"]
     pl.DataFrame(rows).write_csv(path)
@@ -162,69 +163,73 @@ either_way = pytest.mark.parametrize("log", [True, False], ids=["logged", "not l
 
 @either_way
 def test_bad_rows_refuse_the_file_with_all_problems_and_nothing_is_logged_or_written(
-    home: Home, tmp_path: Path, log: bool
+    workspace: Workspace, tmp_path: Path, log: bool
 ) -> None:
-    path = with_bad_rows(home, tmp_path / "in.csv")
+    path = with_bad_rows(workspace, tmp_path / "in.csv")
     with pytest.raises(BadData) as refused:
-        score_file(home, "engagement", path, tmp_path / "out" / "answers.csv", log=log)
+        score_file(workspace, "engagement", path, tmp_path / "out" / "answers.csv", log=log)
     assert refused.value.total == 3
     assert [problem.row for problem in refused.value.problems] == [3, 12, 149]
     assert "rows 3 and 149 are the same student" in refused.value.problems[0].rule
-    assert count(home) == 0
+    assert count(workspace) == 0
     assert list((tmp_path / "out").iterdir()) == []
 
 
 @either_way
-def test_bad_rows_can_be_left_out(home: Home, tmp_path: Path, log: bool) -> None:
-    path = with_bad_rows(home, tmp_path / "in.csv")
-    scored = score_file(home, "engagement", path, tmp_path / "out.csv", skip_bad_rows=True, log=log)
-    assert (scored.rows, scored.skipped, scored.problem_count, count(home)) == (147, 3, 3, 147 if log else 0)
+def test_bad_rows_can_be_left_out(workspace: Workspace, tmp_path: Path, log: bool) -> None:
+    path = with_bad_rows(workspace, tmp_path / "in.csv")
+    scored = score_file(workspace, "engagement", path, tmp_path / "out.csv", skip_bad_rows=True, log=log)
+    assert (scored.rows, scored.skipped, scored.problem_count, count(workspace)) == (147, 3, 3, 147 if log else 0)
     assert {3, 12, 149}.isdisjoint(read(tmp_path / "out.csv")["row"])
 
 
 @either_way
-def test_a_file_of_bad_rows_only_is_refused_even_so(home: Home, tmp_path: Path, log: bool) -> None:
+def test_a_file_of_bad_rows_only_is_refused_even_so(workspace: Workspace, tmp_path: Path, log: bool) -> None:
     (tmp_path / "in.csv").write_text("comprehension,attention,focus,retention,engagement_time\n1,2,3,4,999\n")
     with pytest.raises(BadData):
-        score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv", skip_bad_rows=True, log=log)
+        score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / "out.csv", skip_bad_rows=True, log=log)
 
 
 def test_a_store_that_fails_halfway_leaves_no_output(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    students(home.schemas["engagement"]).write_csv(tmp_path / "in.csv")
-    add, calls = home.store.add_predictions, iter(range(10))
+    students(workspace.schemas["engagement"]).write_csv(tmp_path / "in.csv")
+    add, calls = workspace.store.add_predictions, iter(range(10))
 
     def fail_later(predictions: object) -> None:
         if next(calls) == 3:
             raise StoreUnavailable("gone")
         add(predictions)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(home.store, "add_predictions", fail_later)
+    monkeypatch.setattr(workspace.store, "add_predictions", fail_later)
     with pytest.raises(StoreUnavailable):
-        score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
+        score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
     assert sorted(path.name for path in tmp_path.glob("*out*")) == []
     monkeypatch.undo()
-    assert score_file(home, "engagement", tmp_path / "in.csv", tmp_path / "out.csv").rows == 150
-    assert count(home) == 150, "what the first run had logged is not logged twice"
+    assert score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / "out.csv").rows == 150
+    assert count(workspace) == 150, "what the first run had logged is not logged twice"
 
 
 @pytest.mark.parametrize(
     ("output", "said"), [("in.csv", "the file to score itself"), ("out.xlsx", r"neither"), ("folder", "is a folder")]
 )
-def test_an_output_that_cannot_be_written_is_refused_first(home: Home, tmp_path: Path, output: str, said: str) -> None:
+def test_an_output_that_cannot_be_written_is_refused_first(
+    workspace: Workspace, tmp_path: Path, output: str, said: str
+) -> None:
     (tmp_path / "folder").mkdir()
-    students(home.schemas["engagement"]).write_csv(tmp_path / "in.csv")
+    students(workspace.schemas["engagement"]).write_csv(tmp_path / "in.csv")
     with pytest.raises(UnusableOutput, match=said):
-        score_file(home, "engagement", tmp_path / "in.csv", tmp_path / output)
+        score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / output)
 
 
 @either_way
-def test_a_moment_without_a_champion_refuses_before_anything_is_logged(home: Home, tmp_path: Path, log: bool) -> None:
-    students(home.schemas["course"]).write_csv(tmp_path / "in.csv")
+def test_a_moment_without_a_champion_refuses_before_anything_is_logged(
+    workspace: Workspace, tmp_path: Path, log: bool
+) -> None:
+    students(workspace.schemas["course"]).write_csv(tmp_path / "in.csv")
     with pytest.raises(NoChampion):
-        score_file(home, "course", tmp_path / "in.csv", tmp_path / "out.csv", log=log)
-    assert home.store.count_predictions("course") == 0
+        score_file(workspace, "course", tmp_path / "in.csv", tmp_path / "out.csv", log=log)
+    assert workspace.store.count_predictions("course") == 0
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -266,8 +271,8 @@ def test_a_run_that_is_ended_leaves_nothing_that_looks_complete(installation: Pa
     assert read(installation / "out.csv")["prediction_id"].n_unique() == 30_000
 
 
-def test_the_command_writes_problems_and_says_what_to_do(installation: Path, home: Home) -> None:
-    with_bad_rows(home, installation / "in.csv")
+def test_the_command_writes_problems_and_says_what_to_do(installation: Path, workspace: Workspace) -> None:
+    with_bad_rows(workspace, installation / "in.csv")
     refused = command(installation, "in.csv", "-o", "out.csv", "--problems", "problems.csv")
     said = refused.communicate()[1]
     assert refused.returncode == 1

@@ -8,7 +8,7 @@ import pytest
 from access.keys import create_key
 from access.records import Grant
 from model.trial import start_trial
-from model.workspace import Home
+from model.workspace import Workspace
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 from tests.api.test_champions import another_version
 
@@ -60,16 +60,16 @@ def test_a_number_of_factors_that_cannot_be_is_refused_in_words(shared: Server, 
 
 
 def test_a_shadow_is_begun_reported_and_stopped_over_http_and_changes_no_answer(
-    serve: Callable[..., Server], home: Home
+    serve: Callable[..., Server], workspace: Workspace
 ) -> None:
-    _, challenger = another_version(home)
+    _, challenger = another_version(workspace)
     server = serve()
     before = server.predict("engagement", ENGAGEMENT)
     begun = server.post(TRIALS, {"version": challenger.version[:12], "mode": "shadow", "reason": "curious"})
     assert begun.status_code == 201, begun.text
     trial = begun.json()
     assert begun.headers["location"] == f"{TRIALS}/{trial['id']}"
-    server.until(lambda: logged_shadow(server, home) == [challenger.version])
+    server.until(lambda: logged_shadow(server, workspace) == [challenger.version])
     after = server.predict("engagement", ENGAGEMENT)
     assert without_identity(after) == without_identity(before)
 
@@ -84,23 +84,25 @@ def test_a_shadow_is_begun_reported_and_stopped_over_http_and_changes_no_answer(
     assert "runs for" in again.json()["detail"]
     stopped = server.client.delete(f"{TRIALS}/{trial['id']}", params={"reason": "enough"})
     assert stopped.json()["why"].endswith("enough")
-    assert logged_shadow(server, home) == []
+    assert logged_shadow(server, workspace) == []
     assert [one["id"] for one in server.get(TRIALS)["trials"]] == [trial["id"]]
     assert server.client.delete(f"{TRIALS}/{trial['id']}").status_code == 404
-    assert {one.action for one in home.store.accesses()} >= {"trial started", "trial stopped"}
+    assert {one.action for one in workspace.store.accesses()} >= {"trial started", "trial stopped"}
 
 
-def logged_shadow(server: Server, home: Home) -> list[str]:
+def logged_shadow(server: Server, workspace: Workspace) -> list[str]:
     """Which versions were heard about the row that is asked now."""
     said = server.predict("engagement", ENGAGEMENT)
     assert "shadow" not in said
-    logged = home.store.prediction(said["id"])
+    logged = workspace.store.prediction(said["id"])
     assert logged is not None
     return [answer.model for answer in logged.shadow]
 
 
-def test_a_split_answers_students_with_the_version_of_their_arm(serve: Callable[..., Server], home: Home) -> None:
-    champion, challenger = another_version(home)
+def test_a_split_answers_students_with_the_version_of_their_arm(
+    serve: Callable[..., Server], workspace: Workspace
+) -> None:
+    champion, challenger = another_version(workspace)
     server = serve()
     asked = {"version": challenger.version, "mode": "split", "share": 0.5}
     assert server.post(TRIALS, asked).status_code == 201
@@ -114,8 +116,8 @@ def test_a_split_answers_students_with_the_version_of_their_arm(serve: Callable[
     assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == champion.version
 
 
-def test_a_trial_that_cannot_be_is_refused_in_words(serve: Callable[..., Server], home: Home) -> None:
-    champion, _ = another_version(home)
+def test_a_trial_that_cannot_be_is_refused_in_words(serve: Callable[..., Server], workspace: Workspace) -> None:
+    champion, _ = another_version(workspace)
     server = serve()
     for body, status, words in (
         ({"version": champion.version, "mode": "shadow"}, 409, "is the champion"),
@@ -127,13 +129,15 @@ def test_a_trial_that_cannot_be_is_refused_in_words(serve: Callable[..., Server]
     assert server.client.get(f"{TRIALS}/none").status_code == 404
 
 
-def test_what_a_shadow_said_is_shown_to_analysts_and_to_no_teacher(serve: Callable[..., Server], home: Home) -> None:
-    champion, challenger = another_version(home)
-    start_trial(home.store, challenger, mode="shadow", actor="test")
+def test_what_a_shadow_said_is_shown_to_analysts_and_to_no_teacher(
+    serve: Callable[..., Server], workspace: Workspace
+) -> None:
+    champion, challenger = another_version(workspace)
+    start_trial(workspace.store, challenger, mode="shadow", actor="test")
     keys = {}
     for role in ("teacher", "analyst"):
         grant = Grant(role=role)
-        keys[role] = create_key(home.store, role, grant, domains=[], actor="test")[1]
+        keys[role] = create_key(workspace.store, role, grant, domains=[], actor="test")[1]
     server = serve(GRADEWATCH_AUTH="on", GRADEWATCH_TOKEN_SECRET="a secret for tokens that is long enough")
 
     def ask(role: str, method: str, path: str, body: Any = None) -> Any:

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from model.bundle import EXAMPLES, RECORDS
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.synthetic import generate
 from retraining.examples import example_frame
 from retraining.first_champions import keys_of, train_domain
@@ -47,12 +47,12 @@ targets = [{name = "medal", kind = "ordered_class", levels = ["bronze", "silver"
 """
 
 
-def train_on(home: Home, name: str, folder: Path, source: str, seed: int = 3) -> None:
+def train_on(workspace: Workspace, name: str, folder: Path, source: str, seed: int = 3) -> None:
     """Champions of a domain, trained on generated rows that are said to come from `source`."""
-    schema, path = home.schemas[name], folder / f"{name}.csv"
+    schema, path = workspace.schemas[name], folder / f"{name}.csv"
     generate(schema, rows=ROWS, seed=seed).write_csv(path)
-    frame = example_frame(path, schema, home.secret)
-    trained = list(train_domain(home, schema, frame, keys_of(schema), actor="setup", source=source))
+    frame = example_frame(path, schema, workspace.secret)
+    trained = list(train_domain(workspace, schema, frame, keys_of(schema), actor="setup", source=source))
     assert all(one.model for one in trained), [one.reason for one in trained]
 
 
@@ -62,10 +62,10 @@ def train_both(folder: Path) -> None:
     domains.mkdir()
     (domains / "workshop.toml").write_text(WORKSHOP)
     (domains / "medal.toml").write_text(MEDAL)
-    home = Settings(data_dir=folder, domains_dir=domains).open_home()
-    train_on(home, "workshop", folder, RECORDS)
-    train_on(home, "medal", folder, EXAMPLES)
-    home.close()
+    workspace = Settings(data_dir=folder, domains_dir=domains).open_workspace()
+    train_on(workspace, "workshop", folder, RECORDS)
+    train_on(workspace, "medal", folder, EXAMPLES)
+    workspace.close()
 
 
 @pytest.fixture(scope="session")
@@ -88,11 +88,11 @@ def data_dir(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def home(data_dir: Path) -> Iterator[Home]:
+def workspace(data_dir: Path) -> Iterator[Workspace]:
     """The same installation, opened beside the dashboard's."""
-    home = Settings().open_home()
-    yield home
-    home.close()
+    workspace = Settings().open_workspace()
+    yield workspace
+    workspace.close()
 
 
 @pytest.fixture

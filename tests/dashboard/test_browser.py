@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import httpx
 import pytest
 
-from model.workspace import Home
+from model.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
@@ -73,7 +73,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.mark.parametrize("width", [1400, 390])
 def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
-    address: str, browser: Any, home: Home, width: int
+    address: str, browser: Any, workspace: Workspace, width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(60_000)  # ms; other tests may have the machine
@@ -87,7 +87,7 @@ def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
     page.get_by_role("button", name="Predict", exact=True).click()
     shown = page.get_by_text("and logged as prediction")
     shown.wait_for()
-    logged = home.store.predictions("workshop")
+    logged = workspace.store.predictions("workshop")
     assert len(logged) == 1
     assert (logged[0].source, logged[0].inputs["age"]) == ("dashboard", 23.0)
     assert logged[0].id in shown.inner_text()

@@ -12,7 +12,7 @@ from access.records import Grant
 from access.users import add_user, disable_user, set_grant
 from dashboard.gate import TRIES, Tries
 from database.records import Prediction
-from model.workspace import Home
+from model.workspace import Workspace
 from tests.dashboard.test_pages import fill, press, texts
 
 PASSWORD = "correct horse battery"
@@ -28,9 +28,9 @@ def guarded(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.gate._tries", Tries())
 
 
-def add(home: Home, name: str, role: str, **confined: tuple[str, ...]) -> None:
+def add(workspace: Workspace, name: str, role: str, **confined: tuple[str, ...]) -> None:
     grant = Grant(role=role, **confined)  # type: ignore[arg-type]
-    add_user(home.store, name, grant, PASSWORD, domains=home.schemas, actor="test")
+    add_user(workspace.store, name, grant, PASSWORD, domains=workspace.schemas, actor="test")
 
 
 def sign_in(app: AppTest, name: str, password: str = PASSWORD) -> AppTest:
@@ -39,13 +39,13 @@ def sign_in(app: AppTest, name: str, password: str = PASSWORD) -> AppTest:
     return press(app, "Sign in")
 
 
-def predictions(home: Home) -> list[Prediction]:
-    return home.store.predictions("workshop")
+def predictions(workspace: Workspace) -> list[Prediction]:
+    return workspace.store.predictions("workshop")
 
 
 @pytest.mark.usefixtures("guarded")
-def test_nobody_sees_anything_before_signing_in(page: Page, home: Home) -> None:
-    add(home, "anna", "admin")
+def test_nobody_sees_anything_before_signing_in(page: Page, workspace: Workspace) -> None:
+    add(workspace, "anna", "admin")
     for name in ("overview", "predict", "drift", "models", "performance"):
         app = page(name)
         assert [field.label for field in app.text_input] == ["User name", "Password"]
@@ -54,18 +54,18 @@ def test_nobody_sees_anything_before_signing_in(page: Page, home: Home) -> None:
 
 
 @pytest.mark.usefixtures("guarded")
-def test_whoever_signs_in_is_let_in_and_recorded_and_can_sign_out(page: Page, home: Home) -> None:
-    add(home, "anna", "viewer")
+def test_whoever_signs_in_is_let_in_and_recorded_and_can_sign_out(page: Page, workspace: Workspace) -> None:
+    add(workspace, "anna", "viewer")
     app = sign_in(page("overview"), "anna")
     assert "Signed in as anna" in texts(app)
     assert "Workshop" in texts(app)
-    assert [(one.actor, one.action) for one in home.store.accesses()][:1] == [("user:anna", "signed in")]
+    assert [(one.actor, one.action) for one in workspace.store.accesses()][:1] == [("user:anna", "signed in")]
     app = press(app, "Sign out")
     assert [field.label for field in app.text_input] == ["User name", "Password"]
 
 
 @pytest.mark.usefixtures("guarded")
-def test_the_menu_has_the_pages_of_the_role(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_menu_has_the_pages_of_the_role(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     menus: list[list[str]] = []
     real = st.navigation
 
@@ -74,8 +74,8 @@ def test_the_menu_has_the_pages_of_the_role(home: Home, monkeypatch: pytest.Monk
         return real(pages, **options)
 
     monkeypatch.setattr(st, "navigation", seen)
-    add(home, "vera", "viewer")
-    add(home, "tom", "teacher")
+    add(workspace, "vera", "viewer")
+    add(workspace, "tom", "teacher")
     st.cache_resource.clear()
     for name, pages in (
         ("vera", ["Overview", "Drift", "Models", "Performance"]),
@@ -90,13 +90,13 @@ def test_the_menu_has_the_pages_of_the_role(home: Home, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("guarded")
-def test_a_wrong_password_is_refused_recorded_and_limited(page: Page, home: Home) -> None:
-    add(home, "anna", "viewer")
+def test_a_wrong_password_is_refused_recorded_and_limited(page: Page, workspace: Workspace) -> None:
+    add(workspace, "anna", "viewer")
     app = page("overview")
     for name, password in (("anna", "wrong"), ("nobody", PASSWORD), ("", "")):
         app = sign_in(app, name, password)
         assert "No user of that name and password" in texts(app)
-    assert [(one.actor, one.action) for one in home.store.accesses()][:3] == [
+    assert [(one.actor, one.action) for one in workspace.store.accesses()][:3] == [
         ("anonymous", "refused"),
         ("anonymous", "refused"),
         ("user:anna", "refused"),
@@ -105,12 +105,12 @@ def test_a_wrong_password_is_refused_recorded_and_limited(page: Page, home: Home
         app = sign_in(app, "anna", "wrong")
     assert "too many attempts" in texts(app)
     assert "too many attempts" in texts(sign_in(app, "anna"))
-    assert len(home.store.accesses(actor="user:anna", action="refused")) == TRIES
+    assert len(workspace.store.accesses(actor="user:anna", action="refused")) == TRIES
 
 
 @pytest.mark.usefixtures("guarded")
-def test_a_viewer_is_shown_no_page_and_no_button_for_more(page: Page, home: Home) -> None:
-    add(home, "vera", "viewer")
+def test_a_viewer_is_shown_no_page_and_no_button_for_more(page: Page, workspace: Workspace) -> None:
+    add(workspace, "vera", "viewer")
     assert "does not allow you to predict" in texts(sign_in(page("predict"), "vera"))
     st.cache_resource.clear()
     drift = sign_in(page("drift", "workshop"), "vera")
@@ -121,53 +121,55 @@ def test_a_viewer_is_shown_no_page_and_no_button_for_more(page: Page, home: Home
 
 
 @pytest.mark.usefixtures("guarded")
-def test_a_teacher_predicts_under_the_own_name_in_the_own_domain(page: Page, home: Home) -> None:
-    add(home, "tom", "teacher", domains=("workshop",))
+def test_a_teacher_predicts_under_the_own_name_in_the_own_domain(page: Page, workspace: Workspace) -> None:
+    add(workspace, "tom", "teacher", domains=("workshop",))
     app = sign_in(page("predict", "medal"), "tom")
     assert list(app.selectbox(key="domain").options) == ["Workshop, final mark"]
     press(app, "Fill in a typical student")
     fill(app, "quiz", 12)
     app = press(app, "Predict")
-    assert [one.actor for one in predictions(home)] == ["user:tom"]
+    assert [one.actor for one in predictions(workspace)] == ["user:tom"]
     assert "logged as prediction" in texts(app)
 
 
 @pytest.mark.usefixtures("guarded")
-def test_a_teacher_of_one_group_predicts_for_no_other(page: Page, home: Home) -> None:
-    add(home, "tom", "teacher", domains=("workshop",), groups=("A",))
+def test_a_teacher_of_one_group_predicts_for_no_other(page: Page, workspace: Workspace) -> None:
+    add(workspace, "tom", "teacher", domains=("workshop",), groups=("A",))
     app = sign_in(page("predict", "workshop"), "tom")
     press(app, "Fill in a typical student")
     app = press(app, "Predict")
     assert "groups that you have no access to" in texts(app)
-    assert predictions(home) == []
+    assert predictions(workspace) == []
 
 
 @pytest.mark.usefixtures("guarded")
-def test_a_session_ends_when_its_user_changes_also_between_drawing_and_pressing(page: Page, home: Home) -> None:
-    add(home, "tom", "teacher")
+def test_a_session_ends_when_its_user_changes_also_between_drawing_and_pressing(
+    page: Page, workspace: Workspace
+) -> None:
+    add(workspace, "tom", "teacher")
     app = sign_in(page("predict", "workshop"), "tom")
     press(app, "Fill in a typical student")
-    disable_user(home.store, "tom", actor="test")
+    disable_user(workspace.store, "tom", actor="test")
     app = press(app, "Predict")
-    assert predictions(home) == []
+    assert predictions(workspace) == []
     assert [field.label for field in app.text_input] == ["User name", "Password"]
     assert "No user of that name" in texts(sign_in(app, "tom"))
 
 
 @pytest.mark.usefixtures("guarded")
-def test_a_role_that_was_taken_away_is_gone(page: Page, home: Home) -> None:
-    add(home, "tom", "teacher")
+def test_a_role_that_was_taken_away_is_gone(page: Page, workspace: Workspace) -> None:
+    add(workspace, "tom", "teacher")
     app = sign_in(page("predict", "workshop"), "tom")
-    set_grant(home.store, "tom", Grant(role="viewer"), domains=[], actor="test")
+    set_grant(workspace.store, "tom", Grant(role="viewer"), domains=[], actor="test")
     app = sign_in(app.run(), "tom")
     assert "does not allow you to predict" in texts(app)
 
 
 @pytest.mark.usefixtures("guarded")
-def test_a_session_that_nobody_uses_ends(page: Page, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_nobody_uses_ends(page: Page, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from dashboard.installation import Installation
 
-    add(home, "anna", "viewer")
+    add(workspace, "anna", "viewer")
     app = sign_in(page("overview"), "anna")
     monkeypatch.setattr(Installation, "idle_seconds", property(lambda _: -1.0, lambda *_: None), raising=False)
     st.cache_resource.clear()

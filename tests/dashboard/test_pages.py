@@ -13,7 +13,7 @@ from database.records import ChampionKey, Outcome, Prediction, now
 from drift.report import DriftReport, sentences_of
 from model.registry import install, load_bundle
 from model.trial import start_trial
-from model.workspace import Home
+from model.workspace import Workspace
 from preprocessing.synthetic import generate
 from retraining.first_champions import register
 
@@ -61,13 +61,13 @@ def predict_one(app: AppTest, **values: float | str) -> AppTest:
     return press(app, "Predict")
 
 
-def predict_rows(home: Home, domain: str, rows: int = 60, seed: int = 11) -> list[Prediction]:
+def predict_rows(workspace: Workspace, domain: str, rows: int = 60, seed: int = 11) -> list[Prediction]:
     """Logged predictions for generated rows, as if the API had been asked."""
-    schema = home.schemas[domain]
+    schema = workspace.schemas[domain]
     known = [feature.name for feature in schema.features]
     table = generate(schema, rows=rows, seed=seed).select(known)
     given = [{name: value for name, value in row.items() if value is not None} for row in table.to_dicts()]
-    return home.service.predict(domain, given, source="api")
+    return workspace.service.predict(domain, given, source="api")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -88,16 +88,16 @@ def test_the_dashboard_opens_on_the_overview(page: Page) -> None:
 # Overview -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_overview_shows_each_champion_beside_the_naive_rule(page: Page, home: Home) -> None:
+def test_the_overview_shows_each_champion_beside_the_naive_rule(page: Page, workspace: Workspace) -> None:
     said = texts(page("overview"))
     off = r"off by [\d.]+ points \[[\d.]+ to [\d.]+\] on average, the naive rule by [\d.]+ \[.*\]; \d+ unseen rows"
     assert re.search(off, said)
-    for key, serving in home.champions.all().items():
+    for key, serving in workspace.champions.all().items():
         manifest = serving.predictor.manifest
         assert serving.predictor.version[:12] in said
         assert f"{manifest.scores[manifest.candidate].n:,} unseen rows" in said
         assert key.target in said
-    assert said.count("the naive rule by") == len(home.champions.all())
+    assert said.count("the naive rule by") == len(workspace.champions.all())
 
 
 def test_champions_of_generated_examples_are_said_to_be_not_for_real_students(page: Page) -> None:
@@ -118,8 +118,10 @@ def test_every_page_of_a_domain_without_a_champion_says_what_to_do_next(page: Pa
     assert any(code.value.startswith("gradewatch ") for code in app.code)
 
 
-def test_a_champion_that_cannot_be_loaded_is_told_with_its_reason(page: Page, data_dir: Path, home: Home) -> None:
-    version = home.champions.all()[QUIZ].predictor.version
+def test_a_champion_that_cannot_be_loaded_is_told_with_its_reason(
+    page: Page, data_dir: Path, workspace: Workspace
+) -> None:
+    version = workspace.champions.all()[QUIZ].predictor.version
     (data_dir / "models" / version / "graph.onnx").write_bytes(b"spoiled")
     app = page("overview")
     assert "workshop/mark@quiz" in app.error[0].value
@@ -149,9 +151,9 @@ def test_a_broken_domain_file_is_named(page: Page, data_dir: Path) -> None:
 # Predict ------------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_of_the_form_is_the_logged_one(page: Page, home: Home) -> None:
+def test_an_answer_of_the_form_is_the_logged_one(page: Page, workspace: Workspace) -> None:
     app = predict_one(page("predict", "workshop"), quiz=12.0)
-    logged = home.store.predictions("workshop")
+    logged = workspace.store.predictions("workshop")
     assert len(logged) == 1
     assert (logged[0].source, logged[0].moment, logged[0].inputs["quiz"]) == ("dashboard", "quiz", 12.0)
     assert logged[0].id in texts(app)
@@ -160,23 +162,23 @@ def test_an_answer_of_the_form_is_the_logged_one(page: Page, home: Home) -> None
     assert "The naive rule says 12 points" in texts(app)
 
 
-def test_looking_at_an_answer_again_asks_nothing_again(page: Page, home: Home) -> None:
+def test_looking_at_an_answer_again_asks_nothing_again(page: Page, workspace: Workspace) -> None:
     app = predict_one(page("predict", "workshop"))
     app.run()
     app.run()
-    assert home.store.count_predictions("workshop") == 1
+    assert workspace.store.count_predictions("workshop") == 1
 
 
-def test_a_student_key_becomes_a_pseudonym_and_is_not_shown_again(page: Page, home: Home) -> None:
+def test_a_student_key_becomes_a_pseudonym_and_is_not_shown_again(page: Page, workspace: Workspace) -> None:
     app = predict_one(page("predict", "workshop"), student_id="KEY-4711")
-    logged = home.store.predictions("workshop")[0]
+    logged = workspace.store.predictions("workshop")[0]
     assert logged.student
     assert "key-4711" not in str(logged).casefold()
     assert "key-4711" not in texts(app).casefold()
     assert "key-4711" not in repr(app.session_state).casefold()
 
 
-def test_a_student_key_in_a_refused_form_is_forgotten_too(page: Page, home: Home) -> None:
+def test_a_student_key_in_a_refused_form_is_forgotten_too(page: Page, workspace: Workspace) -> None:
     app = page("predict", "workshop")
     fill(app, "student_id", "KEY-4711")
     press(app, "Predict")
@@ -184,107 +186,113 @@ def test_a_student_key_in_a_refused_form_is_forgotten_too(page: Page, home: Home
     assert "key-4711" not in (texts(app) + repr(app.session_state)).casefold()
 
 
-def test_at_an_earlier_moment_later_columns_are_not_asked_for(page: Page, home: Home) -> None:
+def test_at_an_earlier_moment_later_columns_are_not_asked_for(page: Page, workspace: Workspace) -> None:
     app = page("predict", "workshop")
-    assert field(home.schemas["workshop"], "quiz") in {number.key for number in app.number_input}
+    assert field(workspace.schemas["workshop"], "quiz") in {number.key for number in app.number_input}
     app.segmented_control[0].set_value("start").run()
-    assert field(home.schemas["workshop"], "quiz") not in {number.key for number in app.number_input}
+    assert field(workspace.schemas["workshop"], "quiz") not in {number.key for number in app.number_input}
     predict_one(app)
-    logged = home.store.predictions("workshop")[0]
+    logged = workspace.store.predictions("workshop")[0]
     assert (logged.moment, "quiz" in logged.inputs) == ("start", False)
 
 
-def test_a_protected_column_is_stored_and_said_to_be_unused(page: Page, home: Home) -> None:
+def test_a_protected_column_is_stored_and_said_to_be_unused(page: Page, workspace: Workspace) -> None:
     app = predict_one(page("predict", "workshop"), sex="M")
     assert "Stored for audits, not used" in texts(app)
-    assert home.store.predictions("workshop")[0].inputs["sex"] == "M"
+    assert workspace.store.predictions("workshop")[0].inputs["sex"] == "M"
 
 
-def test_an_optional_column_may_be_left_empty(page: Page, home: Home) -> None:
+def test_an_optional_column_may_be_left_empty(page: Page, workspace: Workspace) -> None:
     app = page("predict", "workshop")
     for name, value in {"age": 20, "mode": "day", "sex": "F", "quiz": 11.0}.items():
         fill(app, name, value)
     press(app, "Predict")
-    assert home.store.predictions("workshop")[0].inputs["hours"] is None
+    assert workspace.store.predictions("workshop")[0].inputs["hours"] is None
 
 
-def test_what_is_missing_in_the_form_is_named_by_its_label_and_nothing_is_logged(page: Page, home: Home) -> None:
+def test_what_is_missing_in_the_form_is_named_by_its_label_and_nothing_is_logged(
+    page: Page, workspace: Workspace
+) -> None:
     app = press(page("predict", "workshop"), "Predict")
     said = texts(app)
     for label in ("Age", "Mode of study", "The student's sex", "Quiz mark"):
         assert f"**{label}**" in said
     assert "**Study time**" not in said
-    assert home.store.count_predictions() == 0
+    assert workspace.store.count_predictions() == 0
 
 
-def test_a_value_outside_the_training_data_is_warned_about(page: Page, home: Home) -> None:
-    low, high = home.champions.all()[QUIZ].predictor.manifest.ranges["hours"]
+def test_a_value_outside_the_training_data_is_warned_about(page: Page, workspace: Workspace) -> None:
+    low, high = workspace.champions.all()[QUIZ].predictor.manifest.ranges["hours"]
     outside = 0.0 if low > 0 else 40.0
     assert not low <= outside <= high
     app = predict_one(page("predict", "workshop"), hours=outside)
     assert any("Unlike the students that the model was trained on: hours" in warning.value for warning in app.warning)
 
 
-def test_an_answer_says_what_moved_it_and_that_this_is_no_cause(page: Page, home: Home) -> None:
+def test_an_answer_says_what_moved_it_and_that_this_is_no_cause(page: Page, workspace: Workspace) -> None:
     app = predict_one(page("predict", "workshop"), quiz=1.0)
     said = texts(app)
     assert "quiz = 1 lowers it by" in said
     assert "not about causes" in said
-    (answer,) = home.store.predictions("workshop")[0].answers
+    (answer,) = workspace.store.predictions("workshop")[0].answers
     assert answer.factors[0].feature == "quiz"
 
 
-def test_a_class_is_answered_with_its_probabilities(page: Page, home: Home) -> None:
+def test_a_class_is_answered_with_its_probabilities(page: Page, workspace: Workspace) -> None:
     app = press(page("predict", "medal"), "Fill in a typical student")
     press(app, "Predict")
-    answer = home.store.predictions("medal")[0].answers[0]
+    answer = workspace.store.predictions("medal")[0].answers[0]
     assert next(metric.value for metric in app.metric if metric.label == "Medal won") == answer.value
     assert len(app.get("plotly_chart")) == 1
 
 
-def test_a_file_is_answered_row_by_row_and_logged_once(page: Page, home: Home) -> None:
-    schema = home.schemas["workshop"]
+def test_a_file_is_answered_row_by_row_and_logged_once(page: Page, workspace: Workspace) -> None:
+    schema = workspace.schemas["workshop"]
     text = generate(schema, rows=25, seed=5).drop("mark").write_csv().encode()
     app = page("predict", "workshop")
     app.file_uploader[0].set_value(("new.csv", text, "text/csv")).run()
-    assert home.store.count_predictions("workshop") == 0
+    assert workspace.store.count_predictions("workshop") == 0
     press(app, "Predict all rows").run()
-    assert home.store.count_predictions("workshop") == 25
-    assert {prediction.source for prediction in home.store.predictions("workshop")} == {"dashboard"}
+    assert workspace.store.count_predictions("workshop") == 25
+    assert {prediction.source for prediction in workspace.store.predictions("workshop")} == {"dashboard"}
     assert len(next(table.value for table in app.dataframe if "90% interval" in table.value)) == 25
     assert "S000001" not in texts(app)
 
 
-def test_every_problem_of_a_file_is_listed_and_nothing_is_logged(page: Page, home: Home) -> None:
+def test_every_problem_of_a_file_is_listed_and_nothing_is_logged(page: Page, workspace: Workspace) -> None:
     text = b"age,mode,sex,quiz\n99,day,F,10\n20,night,F,10\n20,day,F,ten\n20,day,F,10\n"
     app = page("predict", "workshop")
     app.file_uploader[0].set_value(("bad.csv", text, "text/csv")).run()
     press(app, "Predict all rows")
     table = next(table.value for table in app.dataframe if "what was expected" in table.value)
     assert list(zip(table["row"], table["column"], strict=True)) == [(2, "age"), (3, "mode"), (4, "quiz")]
-    assert home.store.count_predictions() == 0
+    assert workspace.store.count_predictions() == 0
 
 
-def test_a_file_with_more_rows_than_allowed_is_refused(page: Page, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_more_rows_than_allowed_is_refused(
+    page: Page, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GRADEWATCH_MAX_ROWS", "10")
     app = page("predict", "workshop")
-    text = generate(home.schemas["workshop"], rows=11, seed=5).write_csv().encode()
+    text = generate(workspace.schemas["workshop"], rows=11, seed=5).write_csv().encode()
     app.file_uploader[0].set_value(("long.csv", text, "text/csv")).run()
     press(app, "Predict all rows")
     assert "11 rows, and this dashboard takes 10" in app.error[0].value
-    assert home.store.count_predictions() == 0
+    assert workspace.store.count_predictions() == 0
 
 
 # Drift --------------------------------------------------------------------------------------------------------------
 
 
-def test_drift_of_logged_predictions_is_stored_and_shown_with_its_sentence_first(page: Page, home: Home) -> None:
-    predict_rows(home, "workshop")
+def test_drift_of_logged_predictions_is_stored_and_shown_with_its_sentence_first(
+    page: Page, workspace: Workspace
+) -> None:
+    predict_rows(workspace, "workshop")
     app = page("drift", "workshop")
     buttons = [button for button in app.button if button.key == "drift from predictions"]
     buttons[0].click()
     app.run()
-    stored = home.store.drift_reports("workshop")
+    stored = workspace.store.drift_reports("workshop")
     assert len(stored) == 1
     said = texts(app)
     finding, *further = sentences_of(DriftReport.from_document(stored[0].document))
@@ -294,31 +302,31 @@ def test_drift_of_logged_predictions_is_stored_and_shown_with_its_sentence_first
     assert app.get("plotly_chart")
 
 
-def test_drift_of_a_file_that_has_moved_raises_the_alarm(page: Page, home: Home) -> None:
+def test_drift_of_a_file_that_has_moved_raises_the_alarm(page: Page, workspace: Workspace) -> None:
     rows = "".join(f"{15 + i % 2},day,F,{19 + i % 2}\n" for i in range(80))
     app = page("drift", "workshop")
     app.file_uploader[0].set_value(("moved.csv", f"age,mode,sex,quiz\n{rows}".encode(), "text/csv")).run()
     next(button for button in app.button if button.key == "drift from file").click()
     app.run()
-    assert home.store.drift_reports("workshop")[0].alarm
+    assert workspace.store.drift_reports("workshop")[0].alarm
     assert "changed clearly" in texts(app)
 
 
-def test_a_file_with_problems_is_not_compared(page: Page, home: Home) -> None:
+def test_a_file_with_problems_is_not_compared(page: Page, workspace: Workspace) -> None:
     app = page("drift", "workshop")
     app.file_uploader[0].set_value(("bad.csv", b"age,mode,sex,quiz\n99,day,F,10\n", "text/csv")).run()
     next(button for button in app.button if button.key == "drift from file").click()
     app.run()
     assert "1 problem in the file" in app.error[0].value
-    assert home.store.drift_reports() == []
+    assert workspace.store.drift_reports() == []
 
 
 # Models -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_candidates_are_listed_with_the_naive_rule(page: Page, home: Home) -> None:
+def test_the_candidates_are_listed_with_the_naive_rule(page: Page, workspace: Workspace) -> None:
     table = page("models", "workshop").dataframe[0].value
-    manifest = home.champions.all()[QUIZ].predictor.manifest
+    manifest = workspace.champions.all()[QUIZ].predictor.manifest
     assert len(table) == len(manifest.scores)
     assert table["candidate"].iloc[0] == manifest.candidate.replace("_", " ")
     assert table["candidate"].iloc[-1] == "naive rule"
@@ -330,32 +338,32 @@ def test_classes_are_shown_worst_first_with_their_own_scores(page: Page) -> None
 
 
 @pytest.fixture
-def second(home: Home) -> str:
+def second(workspace: Workspace) -> str:
     """The version of a second champion of `QUIZ`, promoted over the first."""
-    bundle = load_bundle(home.artifacts, home.champions.all()[QUIZ].predictor.version)
+    bundle = load_bundle(workspace.artifacts, workspace.champions.all()[QUIZ].predictor.version)
     wider = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, half_width=5.0))
-    model = register(home.store, home.artifacts, wider)
-    install(home.store, [model], action="promote", actor="test", reason="a second one")
+    model = register(workspace.store, workspace.artifacts, wider)
+    install(workspace.store, [model], action="promote", actor="test", reason="a second one")
     return model.version
 
 
-def test_a_running_trial_is_shown_with_what_it_has_found_so_far(page: Page, home: Home, second: str) -> None:
-    first = home.store.successions(QUIZ)[0].version
-    model = next(one for one in home.store.models(QUIZ) if one.version == first)
-    trial = start_trial(home.store, model, mode="shadow", actor="test")
+def test_a_running_trial_is_shown_with_what_it_has_found_so_far(page: Page, workspace: Workspace, second: str) -> None:
+    first = workspace.store.successions(QUIZ)[0].version
+    model = next(one for one in workspace.store.models(QUIZ) if one.version == first)
+    trial = start_trial(workspace.store, model, mode="shadow", actor="test")
     app = page("models", "workshop")
     assert any(f"Challenger `{first[:12]}` is tried next to it" in info.value for info in app.info)
     app.button(key=f"trial:{trial.id}").click().run()
     assert "Not enough data yet" in texts(app)
 
 
-def test_a_confirmed_rollback_brings_the_former_champion_back(page: Page, home: Home, second: str) -> None:
-    first = home.store.successions(QUIZ)[0].version
+def test_a_confirmed_rollback_brings_the_former_champion_back(page: Page, workspace: Workspace, second: str) -> None:
+    first = workspace.store.successions(QUIZ)[0].version
     app = page("models", "workshop")
     app.text_input(key=f"rollback {QUIZ} reason").set_value("marks looked wrong")
     app.checkbox(key=f"rollback {QUIZ} sure").check()
     press(app, "Roll back")
-    newest = home.store.successions(QUIZ)[-1]
+    newest = workspace.store.successions(QUIZ)[-1]
     assert (newest.version, newest.action, newest.actor) == (first, "rollback", "local")
     assert newest.reason == "marks looked wrong"
     assert first[:12] in app.success[0].value
@@ -363,33 +371,33 @@ def test_a_confirmed_rollback_brings_the_former_champion_back(page: Page, home: 
 
 @pytest.mark.parametrize(("reason", "sure"), [("", True), ("because", False)])
 def test_a_rollback_without_reason_or_confirmation_changes_nothing(
-    page: Page, home: Home, second: str, reason: str, sure: bool
+    page: Page, workspace: Workspace, second: str, reason: str, sure: bool
 ) -> None:
     app = page("models", "workshop")
     app.text_input(key=f"rollback {QUIZ} reason").set_value(reason)
     app.checkbox(key=f"rollback {QUIZ} sure").set_value(sure)
     press(app, "Roll back")
-    assert home.store.successions(QUIZ)[-1].version == second
+    assert workspace.store.successions(QUIZ)[-1].version == second
     assert "Nothing was changed" in app.error[0].value
 
 
-def test_a_rollback_with_nothing_before_says_so(page: Page, home: Home) -> None:
+def test_a_rollback_with_nothing_before_says_so(page: Page, workspace: Workspace) -> None:
     app = page("models", "workshop")
     app.text_input(key=f"rollback {QUIZ} reason").set_value("try")
     app.checkbox(key=f"rollback {QUIZ} sure").check()
     press(app, "Roll back")
     assert "no champion before the present one" in app.error[0].value
-    assert len(home.store.successions(QUIZ)) == 1
+    assert len(workspace.store.successions(QUIZ)) == 1
 
 
-def test_an_earlier_version_can_be_activated(page: Page, home: Home, second: str) -> None:
-    first = home.store.successions(QUIZ)[0].version
+def test_an_earlier_version_can_be_activated(page: Page, workspace: Workspace, second: str) -> None:
+    first = workspace.store.successions(QUIZ)[0].version
     app = page("models", "workshop")
     app.selectbox(key=f"activate {QUIZ} version").set_value(first)
     app.text_input(key=f"activate {QUIZ} reason").set_value("the first was better")
     app.checkbox(key=f"activate {QUIZ} sure").check()
     press(app, "Activate")
-    newest = home.store.successions(QUIZ)[-1]
+    newest = workspace.store.successions(QUIZ)[-1]
     assert (newest.version, newest.action) == (first, "activate")
     assert f"version `{first[:12]}`" in texts(app)
 
@@ -411,23 +419,23 @@ def outcomes(predictions: list[Prediction], off: float) -> list[Outcome]:
     ]
 
 
-def test_few_outcomes_are_not_judged(page: Page, home: Home) -> None:
-    home.store.add_outcomes(outcomes(predict_rows(home, "workshop", rows=29), off=1.0))
+def test_few_outcomes_are_not_judged(page: Page, workspace: Workspace) -> None:
+    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=29), off=1.0))
     app = page("performance", "workshop")
     assert "Not enough data" in app.info[0].value
     assert "29 students" in app.info[0].value
     assert not app.metric
 
 
-def test_errors_that_rose_are_what_the_page_says_first(page: Page, home: Home) -> None:
-    home.store.add_outcomes(outcomes(predict_rows(home, "workshop", rows=80), off=0.25))
-    home.store.add_outcomes(outcomes(predict_rows(home, "workshop", rows=80), off=3.0))
+def test_errors_that_rose_are_what_the_page_says_first(page: Page, workspace: Workspace) -> None:
+    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=80), off=0.25))
+    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=80), off=3.0))
     app = page("performance", "workshop")
     assert "The mean error for mark rose" in app.warning[0].value
 
 
-def test_the_mean_error_of_matched_predictions_is_shown_beside_the_naive_rule(page: Page, home: Home) -> None:
-    home.store.add_outcomes(outcomes(predict_rows(home, "workshop", rows=40), off=0.25))
+def test_the_mean_error_of_matched_predictions_is_shown_beside_the_naive_rule(page: Page, workspace: Workspace) -> None:
+    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=40), off=0.25))
     app = page("performance", "workshop")
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Mean error, model"] == "0.250 points"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model.workspace import Home, open_home
+from model.workspace import Workspace, open_workspace
 
 UCI = Path(__file__).resolve().parents[3] / "shared" / "data" / "uci_student"
 SECRET = b"a secret for tests, long enough"
@@ -18,15 +18,15 @@ def uci() -> Path:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = open_home(
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    workspace = open_workspace(
         database_url=f"sqlite:///{tmp_path / 'gradewatch.db'}",
         artifacts_dir=tmp_path / "models",
         domains_dir=None,
         secret=SECRET,
     )
-    yield home
-    home.close()
+    yield workspace
+    workspace.close()
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from database.records import ChampionKey
 from drift.report import DriftReport
 from model.predict_file import predict_file
 from model.registry import activate, load_bundle, rollback
-from model.workspace import Home
-from monitoring.drift_monitor import watch_file
+from model.workspace import Workspace
+from monitoring.drift_monitor import report_file
 from retraining.evaluation import collect_evidence
 from retraining.first_champions import keys_of, train_file
 from retraining.holdout import Holdout
@@ -25,46 +25,46 @@ KEY = ChampionKey("school", "G3", "G2")
 Part = Callable[..., Path]
 
 
-def train_on_gp(home: Home, part_of: Part) -> None:
+def train_on_gp(workspace: Workspace, part_of: Part) -> None:
     path = part_of("gp.csv", school="GP")
-    intake = read_batch(path, home.schemas["school"], "labeled", secret=home.secret)
-    (trained,) = train_file(home, "school", intake, [KEY], name=path.name)
+    intake = read_batch(path, workspace.schemas["school"], "labeled", secret=workspace.secret)
+    (trained,) = train_file(workspace, "school", intake, [KEY], name=path.name)
     assert trained.installed
 
 
-def predict_ms(home: Home, part_of: Part) -> dict[str, float]:
+def predict_ms(workspace: Workspace, part_of: Part) -> dict[str, float]:
     """Predictions for all MS students, and what their grade turned out to be."""
     asked = part_of("ms-without-grade.csv", school="MS", drop=("G3",))
-    predictions = predict_file(home.service, "school", asked, secret=home.secret).predictions
+    predictions = predict_file(workspace.service, "school", asked, secret=workspace.secret).predictions
     with part_of("ms.csv", school="MS").open(newline="") as file:
         grades = [float(row["G3"]) for row in csv.DictReader(file, delimiter=";")]
     return dict(zip((prediction.id for prediction in predictions), grades, strict=True))
 
 
-def upload_outcomes(home: Home, grades: dict[str, float], folder: Path) -> None:
+def upload_outcomes(workspace: Workspace, grades: dict[str, float], folder: Path) -> None:
     path = folder / "outcomes.csv"
     path.write_text("prediction_id,G3\n" + "".join(f"{key},{grade:g}\n" for key, grade in grades.items()))
-    home.store.add_outcomes(read_outcomes(path, home.schemas["school"], secret=home.secret))
+    workspace.store.add_outcomes(read_outcomes(path, workspace.schemas["school"], secret=workspace.secret))
 
 
 @pytest.mark.timeout(600)
 def test_a_challenger_that_knows_the_new_school_replaces_the_champion_and_can_be_rolled_back(
-    home: Home, part_of: Part, tmp_path: Path
+    workspace: Workspace, part_of: Part, tmp_path: Path
 ) -> None:
-    train_on_gp(home, part_of)
-    grades = predict_ms(home, part_of)
-    assert home.store.count_predictions("school") == len(grades) == 226
-    assert all(p.moment == "G2" and p.source == "cli" for p in home.store.predictions("school"))
+    train_on_gp(workspace, part_of)
+    grades = predict_ms(workspace, part_of)
+    assert workspace.store.count_predictions("school") == len(grades) == 226
+    assert all(p.moment == "G2" and p.source == "cli" for p in workspace.store.predictions("school"))
 
-    upload_outcomes(home, grades, tmp_path)
-    matched = home.store.matched("school", "G3")
+    upload_outcomes(workspace, grades, tmp_path)
+    matched = workspace.store.matched("school", "G3")
     assert {prediction.id: outcome.value for prediction, outcome in matched} == grades
 
-    run = Run(home, home.schemas["school"], window=20_000)
-    (dry,) = retrain(Run(home, home.schemas["school"], window=20_000, dry=True), [KEY])
+    run = Run(workspace, workspace.schemas["school"], window=20_000)
+    (dry,) = retrain(Run(workspace, workspace.schemas["school"], window=20_000, dry=True), [KEY])
     assert dry.decision.verdict == "promote"
-    assert not home.store.decisions("school")
-    assert home.store.champions()[0].generation == 1
+    assert not workspace.store.decisions("school")
+    assert workspace.store.champions()[0].generation == 1
 
     (result,) = retrain(run, [KEY])
     decision = result.decision
@@ -79,75 +79,77 @@ def test_a_challenger_that_knows_the_new_school_replaces_the_champion_and_can_be
     assert result.drift is not None
     assert result.drift.alarm
 
-    home.champions.refresh()
-    serving = home.champions.at("school", "G2")["G3"]
+    workspace.champions.refresh()
+    serving = workspace.champions.at("school", "G2")["G3"]
     assert (serving.predictor.version, serving.generation) == (result.challenger, 2)
 
-    rollback(home.store, [KEY], actor="test", reason="trying")
-    home.champions.refresh()
-    assert home.champions.at("school", "G2")["G3"].predictor.version == result.champion
+    rollback(workspace.store, [KEY], actor="test", reason="trying")
+    workspace.champions.refresh()
+    assert workspace.champions.at("school", "G2")["G3"].predictor.version == result.champion
 
-    history = home.store.successions(KEY)
+    history = workspace.store.successions(KEY)
     assert [(s.generation, s.action) for s in history] == [(1, "promote"), (2, "promote"), (3, "rollback")]
     assert [s.version for s in history] == [result.champion, result.challenger, result.champion]
-    (stored,) = home.store.decisions("school")
+    (stored,) = workspace.store.decisions("school")
     assert (stored.verdict, stored.challenger) == ("promote", result.challenger)
     assert stored.document["gain"]["n"] == 113
-    (report,) = home.store.drift_reports("school")
+    (report,) = workspace.store.drift_reports("school")
     assert report.alarm
     assert DriftReport.from_document(report.document).column("G1").alarming
 
 
 @pytest.mark.timeout(600)
 def test_rows_that_the_champion_has_seen_would_have_hidden_the_better_challenger(
-    home: Home, part_of: Part, tmp_path: Path
+    workspace: Workspace, part_of: Part, tmp_path: Path
 ) -> None:
-    train_on_gp(home, part_of)
-    upload_outcomes(home, predict_ms(home, part_of), tmp_path)
-    (result,) = retrain(Run(home, home.schemas["school"], window=20_000), [KEY])
+    train_on_gp(workspace, part_of)
+    upload_outcomes(workspace, predict_ms(workspace, part_of), tmp_path)
+    (result,) = retrain(Run(workspace, workspace.schemas["school"], window=20_000), [KEY])
     assert result.champion is not None
     assert result.challenger is not None
-    champion = load_bundle(home.artifacts, result.champion)
-    challenger = load_bundle(home.artifacts, result.challenger)
+    champion = load_bundle(workspace.artifacts, result.champion)
+    challenger = load_bundle(workspace.artifacts, result.challenger)
 
     path = part_of("gp-again.csv", school="GP")
-    old = read_batch(path, home.schemas["school"], "labeled", secret=home.secret).rows
+    old = read_batch(path, workspace.schemas["school"], "labeled", secret=workspace.secret).rows
     assert {row.record for row in old} == champion.rows
-    verdicts = [naive_verdict(home, old, champion, challenger, seed) for seed in range(10)]
+    verdicts = [naive_verdict(workspace, old, champion, challenger, seed) for seed in range(10)]
     assert verdicts.count("shadow") == 10
 
 
-def naive_verdict(home: Home, old, champion, challenger, seed: int) -> str:  # type: ignore[no-untyped-def]
+def naive_verdict(workspace: Workspace, old, champion, challenger, seed: int) -> str:  # type: ignore[no-untyped-def]
     """What a random split of the old rows would have said: the champion has seen every one of them."""
     from database.ingest import labeled
     from preprocessing.validation.validate import frame_of
 
-    frame = frame_of(labeled("school", old), home.schemas["school"])
+    frame = frame_of(labeled("school", old), workspace.schemas["school"])
     judging = frame.sample(fraction=0.3, seed=seed)
     holdout = Holdout(frame.clear(), judging, judging, np.arange(judging.height))
-    evidence = collect_evidence(home.schemas["school"], champion, challenger, holdout)
+    evidence = collect_evidence(workspace.schemas["school"], champion, challenger, holdout)
     return decide(evidence, PromotionPolicy(), min_gain=0.01).verdict
 
 
-def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did_not(home: Home, part_of: Part) -> None:
-    report = watch_file(home, "school", part_of("ms.csv", school="MS"), part_of("gp.csv", school="GP")).report
+def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did_not(
+    workspace: Workspace, part_of: Part
+) -> None:
+    report = report_file(workspace, "school", part_of("ms.csv", school="MS"), part_of("gp.csv", school="GP")).report
     flagged = {column.column for column in report.flagged}
     assert report.alarm
     assert {"G1", "traveltime", "G3", "G2", "address"} <= flagged
     assert not flagged & {"paid", "nursery", "famsize", "Pstatus"}
     assert report.column("G1").effect == pytest.approx(0.321, abs=5e-4)
     assert report.column("traveltime").effect == pytest.approx(0.302, abs=5e-4)
-    (stored,) = home.store.drift_reports("school")
+    (stored,) = workspace.store.drift_reports("school")
     assert stored.alarm
 
 
-def test_random_halves_of_one_school_year_rarely_alarm(home: Home, uci: Path) -> None:
+def test_random_halves_of_one_school_year_rarely_alarm(workspace: Workspace, uci: Path) -> None:
     from drift.profile import build_profile
     from drift.report import compare
     from monitoring.drift_monitor import read_frame
 
-    schema = home.schemas["school"]
-    frame = read_frame(home, schema, uci / "student-por.csv", "")
+    schema = workspace.schemas["school"]
+    frame = read_frame(workspace, schema, uci / "student-por.csv", "")
     alarms = 0
     for seed in range(40):
         shuffled = frame.sample(fraction=1.0, shuffle=True, seed=seed)
@@ -156,40 +158,42 @@ def test_random_halves_of_one_school_year_rarely_alarm(home: Home, uci: Path) ->
     assert alarms <= 2, f"{alarms} of 40 random halves raise an alarm"
 
 
-def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(home: Home, part_of: Part) -> None:
+def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(
+    workspace: Workspace, part_of: Part
+) -> None:
     path = part_of("gp.csv", school="GP")
-    intake = read_batch(path, home.schemas["school"], "labeled", secret=home.secret)
-    trained = list(train_file(home, "school", intake, keys_of(home.schemas["school"]), name=path.name))
+    intake = read_batch(path, workspace.schemas["school"], "labeled", secret=workspace.secret)
+    trained = list(train_file(workspace, "school", intake, keys_of(workspace.schemas["school"]), name=path.name))
     assert all(one.installed for one in trained)
-    home.champions.refresh()
+    workspace.champions.refresh()
     row = pl.read_csv(path, separator=";", n_rows=1).drop("G3").to_dicts()[0]
     early = {name: value for name, value in row.items() if name not in ("G1", "G2")}
     for given, moment in ((early, "start"), (early | {"G1": row["G1"]}, "G1"), (row, "G2")):
-        (prediction,) = home.service.predict("school", [given], source="test")
+        (prediction,) = workspace.service.predict("school", [given], source="test")
         assert prediction.moment == moment
-        assert prediction.answers[0].model == home.champions.at("school", moment)["G3"].predictor.version
+        assert prediction.answers[0].model == workspace.champions.at("school", moment)["G3"].predictor.version
     with pytest.raises(ValueError, match="G1"):
-        home.service.predict("school", [early | {"G2": row["G2"]}], source="test")
+        workspace.service.predict("school", [early | {"G2": row["G2"]}], source="test")
 
 
 @pytest.mark.timeout(600)
 def test_challengers_of_one_run_are_activated_together_though_each_learned_from_rows_of_its_own(
-    home: Home, part_of: Part
+    workspace: Workspace, part_of: Part
 ) -> None:
-    schema = home.schemas["school"]
+    schema = workspace.schemas["school"]
     keys = keys_of(schema, None, ["start", "G1"])
-    gp = read_batch(part_of("gp.csv", school="GP"), schema, "labeled", secret=home.secret)
-    list(train_file(home, "school", gp, keys, name="gp.csv"))
+    gp = read_batch(part_of("gp.csv", school="GP"), schema, "labeled", secret=workspace.secret)
+    list(train_file(workspace, "school", gp, keys, name="gp.csv"))
     path = part_of("ms.csv", school="MS", drop=("G2",))
     lines = pl.read_csv(path, separator=";", infer_schema=False).with_row_index("n")
     without = lines.with_columns(G1=pl.when(pl.col("n") % 5 > 0).then("G1")).drop("n")
     without.write_csv(path, separator=";")
-    ms = read_batch(path, schema, "labeled", secret=home.secret).rows
-    start, middle = retrain(Run(home, schema, window=20_000), keys, data=ms, name="ms.csv")
+    ms = read_batch(path, schema, "labeled", secret=workspace.secret).rows
+    start, middle = retrain(Run(workspace, schema, window=20_000), keys, data=ms, name="ms.csv")
 
-    found = {model.version: model.lineage["rows"] for model in home.store.models()}
+    found = {model.version: model.lineage["rows"] for model in workspace.store.models()}
     assert start.challenger is not None
     assert middle.challenger is not None
     assert found[start.challenger] > found[middle.challenger], "some rows have no first grade"
-    done = activate(home.store, "school", start.challenger, all_targets=True, actor="test", reason="trying")
+    done = activate(workspace.store, "school", start.challenger, all_targets=True, actor="test", reason="trying")
     assert {one.version for one in done} == {start.challenger, middle.challenger}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from database.records import ChampionKey
-from model.workspace import Home, open_home
+from model.workspace import Workspace, open_workspace
 from tests.training.making import MARK, SCHEMA, make_frame
 from training.train import Training, train
 
@@ -26,13 +26,13 @@ def taught() -> Callable[..., Training]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """An empty installation that knows the invented school."""
-    home = open_home(
+    workspace = open_workspace(
         database_url=f"sqlite:///{tmp_path / 'gradewatch.db'}",
         artifacts_dir=tmp_path / "models",
         domains_dir=None,
         secret=SECRET,
     )
-    yield replace(home, schemas={SCHEMA.name: SCHEMA})
-    home.close()
+    yield replace(workspace, schemas={SCHEMA.name: SCHEMA})
+    workspace.close()

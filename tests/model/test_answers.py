@@ -13,7 +13,7 @@ from database.records import Cell, ChampionKey, Outcome, Prediction
 from model.predictor import ENOUGH_KNOWN, Predictor
 from model.registry import install
 from model.service import PredictionService
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.performance import TargetPerformance, measure_target
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.validate import rows_of
@@ -168,19 +168,19 @@ def test_no_mean_is_told_of_fewer_than_ten_students_nor_of_a_model_that_answered
     ]
 
 
-def test_an_answer_of_any_kind_comes_back_from_the_log_as_it_was_said(home: Home, taught: Taught) -> None:
+def test_an_answer_of_any_kind_comes_back_from_the_log_as_it_was_said(workspace: Workspace, taught: Taught) -> None:
     for key in (MARK, GRADE):
         bundle = taught(key).bundle
         told = msgspec.structs.replace(bundle.manifest, importance={"hours": 3.0, "before": 1.0})
-        model = register(home.store, home.artifacts, msgspec.structs.replace(bundle, manifest=told))
-        install(home.store, [model], action="promote", actor="test", reason="")
-    home.champions.refresh()
-    service = PredictionService(home.schemas, home.champions, home.store, secret=home.secret)
+        model = register(workspace.store, workspace.artifacts, msgspec.structs.replace(bundle, manifest=told))
+        install(workspace.store, [model], action="promote", actor="test", reason="")
+    workspace.champions.refresh()
+    service = PredictionService(workspace.schemas, workspace.champions, workspace.store, secret=workspace.secret)
     asked = [full(), {**full(), "hours": None}, {**full(), "subject": "alchemy"}, {**full(), "hours": 99.0}]
     valid = [ValidRow(row=place, inputs=row, moment="start") for place, row in enumerate(asked)]
     for explain in (0, 4):
         for said in service.answer(SCHEMA, valid, source="test", actor="key:x", explain=explain):
-            assert home.store.prediction(said.id) == said
+            assert workspace.store.prediction(said.id) == said
             assert said.actor == "key:x"
     with pytest.raises(ValueError, match="0 to 20"):
         service.score(SCHEMA, valid, source="test", explain=21)

@@ -17,7 +17,7 @@ from model.cache import MemoryCache
 from model.registry import collect_garbage, install, rollback
 from model.service import PredictionService
 from model.trial import NoSuchTrial, Trial, TrialRefused, find_trial, start_trial, stop_trial, trials
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.trial_report import report_trial
 from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.validation.json_rows import ValidRow
@@ -36,17 +36,21 @@ def students(count: int) -> list[ValidRow]:
     return [row(number, f"{number:064x}") for number in range(count)]
 
 
-def service(home: Home, *, cached: bool = False) -> PredictionService:
-    home.champions.refresh()
+def service(workspace: Workspace, *, cached: bool = False) -> PredictionService:
+    workspace.champions.refresh()
     cache = MemoryCache() if cached else None
-    return PredictionService(home.schemas, home.champions, home.store, secret=home.secret, cache=cache)
+    return PredictionService(
+        workspace.schemas, workspace.champions, workspace.store, secret=workspace.secret, cache=cache
+    )
 
 
-def begin(home: Home, mode: Any, *, champion: float = 5.0, challenger: float = 8.0, share: float = 0.5) -> Trial:
+def begin(
+    workspace: Workspace, mode: Any, *, champion: float = 5.0, challenger: float = 8.0, share: float = 0.5
+) -> Trial:
     """A champion that always says 5, and a challenger that always says 8, on trial."""
-    put(home.store, home.artifacts, champion)
-    model = keep(home.store, home.artifacts, make_bundle(challenger))
-    return start_trial(home.store, model, mode=mode, share=share, actor="test", reason="trying")
+    put(workspace.store, workspace.artifacts, champion)
+    model = keep(workspace.store, workspace.artifacts, make_bundle(challenger))
+    return start_trial(workspace.store, model, mode=mode, share=share, actor="test", reason="trying")
 
 
 def values(predictions: Sequence[Prediction]) -> list[float]:
@@ -61,106 +65,106 @@ def what_was_said(predictions: Sequence[Prediction]) -> list[bytes]:
 # Beginning and ending -----------------------------------------------------------------------------------------------
 
 
-def test_one_trial_runs_per_champion(home: Home) -> None:
-    trial = begin(home, "shadow")
-    other = keep(home.store, home.artifacts, make_bundle(9.0))
+def test_one_trial_runs_per_champion(workspace: Workspace) -> None:
+    trial = begin(workspace, "shadow")
+    other = keep(workspace.store, workspace.artifacts, make_bundle(9.0))
     with pytest.raises(TrialRefused, match="runs for invented/mark@start already"):
-        start_trial(home.store, other, mode="split", actor="test")
-    stop_trial(home.store, trial.id[:20], actor="me", why="seen enough")
-    assert start_trial(home.store, other, mode="split", actor="test").challenger == other.version
-    newest, oldest = trials(home.store)
+        start_trial(workspace.store, other, mode="split", actor="test")
+    stop_trial(workspace.store, trial.id[:20], actor="me", why="seen enough")
+    assert start_trial(workspace.store, other, mode="split", actor="test").challenger == other.version
+    newest, oldest = trials(workspace.store)
     assert (newest.ended, oldest.why) == (None, "stopped by me: seen enough")
 
 
-def test_of_two_who_start_at_once_one_is_refused(home: Home) -> None:
-    put(home.store, home.artifacts, 5.0)
-    models = [keep(home.store, home.artifacts, make_bundle(number)) for number in (8.0, 9.0)]
+def test_of_two_who_start_at_once_one_is_refused(workspace: Workspace) -> None:
+    put(workspace.store, workspace.artifacts, 5.0)
+    models = [keep(workspace.store, workspace.artifacts, make_bundle(number)) for number in (8.0, 9.0)]
 
     def start(model: Any) -> str:
         try:
-            return start_trial(home.store, model, mode="shadow", actor="test").challenger
+            return start_trial(workspace.store, model, mode="shadow", actor="test").challenger
         except (Conflict, TrialRefused):
             return ""
 
     with ThreadPoolExecutor(2) as pool:
         started = [version for version in pool.map(start, models) if version]
-    assert [trial.challenger for trial in trials(home.store)] == started
+    assert [trial.challenger for trial in trials(workspace.store)] == started
     assert len(started) == 1
 
 
-def test_what_is_no_trial_is_refused_in_words(home: Home) -> None:
-    lonely = keep(home.store, home.artifacts, make_bundle(8.0))
+def test_what_is_no_trial_is_refused_in_words(workspace: Workspace) -> None:
+    lonely = keep(workspace.store, workspace.artifacts, make_bundle(8.0))
     with pytest.raises(TrialRefused, match="no champion"):
-        start_trial(home.store, lonely, mode="shadow", actor="test")
-    (champion,) = put(home.store, home.artifacts, 5.0)
+        start_trial(workspace.store, lonely, mode="shadow", actor="test")
+    (champion,) = put(workspace.store, workspace.artifacts, 5.0)
     with pytest.raises(TrialRefused, match="is the champion"):
-        start_trial(home.store, champion, mode="shadow", actor="test")
+        start_trial(workspace.store, champion, mode="shadow", actor="test")
     for share in (0.0, 1.0, -1.0, float("nan")):
         with pytest.raises(TrialRefused, match="share"):
-            start_trial(home.store, lonely, mode="split", share=share, actor="test")
+            start_trial(workspace.store, lonely, mode="split", share=share, actor="test")
     with pytest.raises(NoSuchTrial, match="no trial"):
-        find_trial(home.store, "0")
-    assert trials(home.store) == []
+        find_trial(workspace.store, "0")
+    assert trials(workspace.store) == []
 
 
-def test_a_new_champion_ends_the_trial_in_words_and_so_does_a_rollback(home: Home) -> None:
-    trial = begin(home, "shadow")
-    served = service(home)
-    (model,) = home.store.models(MARK)[:1]
-    install(home.store, [model], action="promote", actor="boss", reason="better")
-    ended = find_trial(home.store, trial.id)
+def test_a_new_champion_ends_the_trial_in_words_and_so_does_a_rollback(workspace: Workspace) -> None:
+    trial = begin(workspace, "shadow")
+    served = service(workspace)
+    (model,) = workspace.store.models(MARK)[:1]
+    install(workspace.store, [model], action="promote", actor="boss", reason="better")
+    ended = find_trial(workspace.store, trial.id)
     assert ended.why == "the champion changed: generation 2 (promote by boss) is the challenger itself"
-    assert ended.ended == home.store.successions(MARK)[-1].at
-    home.champions.refresh()
+    assert ended.ended == workspace.store.successions(MARK)[-1].at
+    workspace.champions.refresh()
     (prediction,) = served.answer(SCHEMA, [row(1)], source="test")
     assert prediction.shadow == ()
     with pytest.raises(NoSuchTrial, match="runs no more"):
-        stop_trial(home.store, trial.id, actor="me", why="")
+        stop_trial(workspace.store, trial.id, actor="me", why="")
 
-    third = keep(home.store, home.artifacts, make_bundle(9.0))
-    again = start_trial(home.store, third, mode="split", actor="test")
-    rollback(home.store, [MARK], actor="boss", reason="worse")
-    assert "generation 3 (rollback by boss)" in find_trial(home.store, again.id).why
+    third = keep(workspace.store, workspace.artifacts, make_bundle(9.0))
+    again = start_trial(workspace.store, third, mode="split", actor="test")
+    rollback(workspace.store, [MARK], actor="boss", reason="worse")
+    assert "generation 3 (rollback by boss)" in find_trial(workspace.store, again.id).why
 
 
-def test_a_challenger_on_trial_is_not_swept_away(home: Home) -> None:
-    trial = begin(home, "shadow")
+def test_a_challenger_on_trial_is_not_swept_away(workspace: Workspace) -> None:
+    trial = begin(workspace, "shadow")
     for number in range(20, 32):
-        keep(home.store, home.artifacts, make_bundle(number))
-    assert trial.challenger not in collect_garbage(home.store, home.artifacts, older_than=0.0)
-    stop_trial(home.store, trial.id, actor="me", why="")
-    assert trial.challenger in collect_garbage(home.store, home.artifacts, older_than=0.0)
+        keep(workspace.store, workspace.artifacts, make_bundle(number))
+    assert trial.challenger not in collect_garbage(workspace.store, workspace.artifacts, older_than=0.0)
+    stop_trial(workspace.store, trial.id, actor="me", why="")
+    assert trial.challenger in collect_garbage(workspace.store, workspace.artifacts, older_than=0.0)
 
 
 # Answering ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_shadow_changes_no_answer_and_is_logged_beside_it(home: Home, cached: bool) -> None:
-    (champion,) = put(home.store, home.artifacts, 5.0)
-    put(home.store, home.artifacts, 3.0, key=KEYS[1])
+def test_a_shadow_changes_no_answer_and_is_logged_beside_it(workspace: Workspace, cached: bool) -> None:
+    (champion,) = put(workspace.store, workspace.artifacts, 5.0)
+    put(workspace.store, workspace.artifacts, 3.0, key=KEYS[1])
     rows = [*students(30), row(7, moment="half"), row(3), row(3)]
-    before = service(home, cached=cached).answer(SCHEMA, rows, source="test")
-    challenger = keep(home.store, home.artifacts, make_bundle(8.0))
-    start_trial(home.store, challenger, mode="shadow", actor="test")
-    asked = service(home, cached=cached)
+    before = service(workspace, cached=cached).answer(SCHEMA, rows, source="test")
+    challenger = keep(workspace.store, workspace.artifacts, make_bundle(8.0))
+    start_trial(workspace.store, challenger, mode="shadow", actor="test")
+    asked = service(workspace, cached=cached)
     for _ in range(2):  # the second time from the cache
         after = asked.answer(SCHEMA, rows, source="test")
         assert what_was_said(after) == what_was_said(before)
         heard = [[(round(float(a.value), 3), a.model) for a in p.shadow] for p in after]  # type: ignore[arg-type]
         own = [(8.0, challenger.version)]
         assert heard == [own if p.moment == "start" else [] for p in after]
-    logged = home.store.predictions("invented", limit=len(rows))
+    logged = workspace.store.predictions("invented", limit=len(rows))
     assert {p.id: p.shadow for p in logged} == {p.id: p.shadow for p in after}
     assert all(p.answers[0].model == champion.version for p in after if p.moment == "start")
 
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_split_answers_each_student_with_one_model_and_those_without_a_key_with_the_champion(
-    home: Home, cached: bool
+    workspace: Workspace, cached: bool
 ) -> None:
-    trial = begin(home, "split")
-    asked = service(home, cached=cached)
+    trial = begin(workspace, "split")
+    asked = service(workspace, cached=cached)
     rows = students(200)
     said = asked.answer(SCHEMA, rows, source="test")
     assert values(said) == [8.0 if trial.tries(r.student) else 5.0 for r in rows]
@@ -175,23 +179,23 @@ def test_a_split_answers_each_student_with_one_model_and_those_without_a_key_wit
 
 
 @pytest.mark.parametrize("mode", ["shadow", "split"])
-def test_rows_that_come_by_column_are_tried_on_as_those_that_come_one_by_one(home: Home, mode: Any) -> None:
-    begin(home, mode)
+def test_rows_that_come_by_column_are_tried_on_as_those_that_come_one_by_one(workspace: Workspace, mode: Any) -> None:
+    begin(workspace, mode)
     rows = students(80)
     kinds = {feature.name: Numbers if feature.kind == "numeric" else Levels for feature in SCHEMA.features}
     columns = {name: kinds[name].of([one.inputs[name] for one in rows]) for name in rows[0].inputs}
     table = ColumnRows("start", columns, students=[one.student for one in rows])
-    asked = service(home)
+    asked = service(workspace)
     found, expected = asked.answer(SCHEMA, table, source="test"), asked.answer(SCHEMA, rows, source="test")
     assert what_was_said(found) == what_was_said(expected)
     assert [one.shadow for one in found] == [one.shadow for one in expected]
-    assert {one.id: one for one in home.store.predictions("invented", limit=160)} == {
+    assert {one.id: one for one in workspace.store.predictions("invented", limit=160)} == {
         one.id: one for one in (*found, *expected)
     }
 
 
-def test_splits_of_two_targets_are_drawn_apart(home: Home) -> None:
-    first = begin(home, "split")
+def test_splits_of_two_targets_are_drawn_apart(workspace: Workspace) -> None:
+    first = begin(workspace, "split")
     second = msgspec.structs.replace(first, id="another")
     both = [(first.tries(r.student), second.tries(r.student)) for r in students(400)]
     counts = [both.count(arms) for arms in ((False, False), (False, True), (True, False), (True, True))]
@@ -224,26 +228,28 @@ def trial_of(id: str, share: float) -> Trial:
 
 
 @pytest.mark.parametrize("mode", ["shadow", "split"])
-def test_a_challenger_without_files_leaves_the_champion_alone_and_that_is_said_once(home: Home, mode: str) -> None:
-    trial = begin(home, mode)
-    home.artifacts.sweep({trial.champion}, older_than=0.0)
-    asked = service(home)
-    home.champions.refresh()
+def test_a_challenger_without_files_leaves_the_champion_alone_and_that_is_said_once(
+    workspace: Workspace, mode: str
+) -> None:
+    trial = begin(workspace, mode)
+    workspace.artifacts.sweep({trial.champion}, older_than=0.0)
+    asked = service(workspace)
+    workspace.champions.refresh()
     said = asked.answer(SCHEMA, students(20), source="test")
     assert set(values(said)) == {5.0}
     assert not any(p.shadow for p in said)
-    (event,) = home.store.events(kind="challenger_not_loaded")
+    (event,) = workspace.store.events(kind="challenger_not_loaded")
     assert (event.details["trial"], event.details["version"]) == (trial.id, trial.challenger)
 
 
 @pytest.mark.parametrize("mode", ["shadow", "split"])
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), None])
 def test_a_challenger_that_fails_harms_no_answer(
-    home: Home, mode: str, number: float | None, caplog: pytest.LogCaptureFixture
+    workspace: Workspace, mode: str, number: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    begin(home, mode)
-    asked = service(home)
-    challenger = home.champions.at("invented", "start")["mark"].challenger
+    begin(workspace, mode)
+    asked = service(workspace)
+    challenger = workspace.champions.at("invented", "start")["mark"].challenger
     assert challenger is not None
 
     def fail(rows: Sequence[Any], **_: Any) -> Any:
@@ -257,7 +263,7 @@ def test_a_challenger_that_fails_harms_no_answer(
     said = asked.answer(SCHEMA, students(20), source="test")
     assert set(values(said)) == {5.0}
     assert not any(p.shadow for p in said)
-    assert home.store.count_predictions("invented") == 20
+    assert workspace.store.count_predictions("invented") == 20
     assert "a challenger failed" in caplog.text
     assert "Anna" not in caplog.text
 
@@ -265,8 +271,8 @@ def test_a_challenger_that_fails_harms_no_answer(
 # Reporting ----------------------------------------------------------------------------------------------------------
 
 
-def happen(home: Home, predictions: Sequence[Prediction], truth: Callable[[int], float]) -> None:
-    home.store.add_outcomes(
+def happen(workspace: Workspace, predictions: Sequence[Prediction], truth: Callable[[int], float]) -> None:
+    workspace.store.add_outcomes(
         [
             Outcome(domain="invented", target="mark", value=truth(place), at=now(), prediction=p.id)
             for place, p in enumerate(predictions)
@@ -279,10 +285,10 @@ def noisy(center: float) -> Callable[[int], float]:
     return lambda place: float(draw[place])
 
 
-def test_a_shadow_report_says_how_far_apart_they_are_before_any_outcome(home: Home) -> None:
-    trial = begin(home, "shadow")
-    service(home).answer(SCHEMA, students(40), source="test")
-    report = report_trial(home.store, SCHEMA, trial)
+def test_a_shadow_report_says_how_far_apart_they_are_before_any_outcome(workspace: Workspace) -> None:
+    trial = begin(workspace, "shadow")
+    service(workspace).answer(SCHEMA, students(40), source="test")
+    report = report_trial(workspace.store, SCHEMA, trial)
     assert report.differences is not None
     assert (report.differences.n, report.differences.share, report.differences.unanswered) == (40, 1.0, 0)
     assert report.differences.mean == pytest.approx(3.0, abs=1e-3)
@@ -301,13 +307,13 @@ def test_a_shadow_report_says_how_far_apart_they_are_before_any_outcome(home: Ho
         ("split", 6.5, "no difference seen"),
     ],
 )
-def test_a_report_names_the_model_that_was_nearer(home: Home, mode: str, truth: float, verdict: str) -> None:
-    trial = begin(home, mode)
+def test_a_report_names_the_model_that_was_nearer(workspace: Workspace, mode: str, truth: float, verdict: str) -> None:
+    trial = begin(workspace, mode)
     arms = [[r for r in students(500) if trial.tries(r.student) is arm][:150] for arm in (False, True)]
     asked = students(300) if mode == "shadow" else [*arms[0], *arms[1]]  # so that chance draws nothing here
-    said = service(home).answer(SCHEMA, asked, source="test")
-    happen(home, said, noisy(truth))
-    report = report_trial(home.store, SCHEMA, trial)
+    said = service(workspace).answer(SCHEMA, asked, source="test")
+    happen(workspace, said, noisy(truth))
+    report = report_trial(workspace.store, SCHEMA, trial)
     assert report.verdict == verdict
     assert report.gain is not None
     expected = {8.0: 2.2, 5.0: -2.2, 6.5: 0.0}[truth]
@@ -321,33 +327,33 @@ def test_a_report_names_the_model_that_was_nearer(home: Home, mode: str, truth: 
     assert report.sentence.startswith(word)
 
 
-def test_one_student_asked_often_is_one_student(home: Home) -> None:
-    trial = begin(home, "shadow")
-    said = service(home).answer(SCHEMA, [row(number, "f" * 64) for number in range(100)], source="test")
-    happen(home, said, noisy(8.0))
-    report = report_trial(home.store, SCHEMA, trial)
+def test_one_student_asked_often_is_one_student(workspace: Workspace) -> None:
+    trial = begin(workspace, "shadow")
+    said = service(workspace).answer(SCHEMA, [row(number, "f" * 64) for number in range(100)], source="test")
+    happen(workspace, said, noisy(8.0))
+    report = report_trial(workspace.store, SCHEMA, trial)
     assert (report.verdict, report.champion.n, report.champion.students) == ("not enough data", 100, 1)
 
 
-def test_rows_that_a_model_was_trained_on_prove_nothing(home: Home) -> None:
+def test_rows_that_a_model_was_trained_on_prove_nothing(workspace: Workspace) -> None:
     from database.records import record_id
 
-    trial = begin(home, "shadow")
-    said = service(home).answer(SCHEMA, students(60), source="test")
-    happen(home, said, noisy(8.0))
+    trial = begin(workspace, "shadow")
+    said = service(workspace).answer(SCHEMA, students(60), source="test")
+    happen(workspace, said, noisy(8.0))
     seen = {record_id("invented", p.student, None, None, p.inputs) for p in said[:50]}
-    report = report_trial(home.store, SCHEMA, trial, trained_on=seen)
+    report = report_trial(workspace.store, SCHEMA, trial, trained_on=seen)
     assert (report.excluded, report.champion.n, report.verdict) == (50, 10, "not enough data")
 
 
-def test_what_was_answered_before_and_after_the_trial_does_not_count(home: Home) -> None:
-    put(home.store, home.artifacts, 5.0)
-    early = service(home).answer(SCHEMA, students(40), source="test")
-    model = keep(home.store, home.artifacts, make_bundle(8.0))
-    trial = start_trial(home.store, model, mode="split", actor="test")
-    during = service(home).answer(SCHEMA, students(80), source="test")
-    ended = stop_trial(home.store, trial.id, actor="me", why="")
-    late = service(home).answer(SCHEMA, students(40), source="test")
-    happen(home, [*early, *during, *late], noisy(8.0))
-    report = report_trial(home.store, SCHEMA, ended)
+def test_what_was_answered_before_and_after_the_trial_does_not_count(workspace: Workspace) -> None:
+    put(workspace.store, workspace.artifacts, 5.0)
+    early = service(workspace).answer(SCHEMA, students(40), source="test")
+    model = keep(workspace.store, workspace.artifacts, make_bundle(8.0))
+    trial = start_trial(workspace.store, model, mode="split", actor="test")
+    during = service(workspace).answer(SCHEMA, students(80), source="test")
+    ended = stop_trial(workspace.store, trial.id, actor="me", why="")
+    late = service(workspace).answer(SCHEMA, students(40), source="test")
+    happen(workspace, [*early, *during, *late], noisy(8.0))
+    report = report_trial(workspace.store, SCHEMA, ended)
     assert report.asked == report.champion.n + report.challenger.n == 80

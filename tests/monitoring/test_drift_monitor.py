@@ -13,9 +13,9 @@ from drift.column import ProfileError
 from drift.profile import Profile
 from drift.report import NotComparable, compare
 from model.registry import load_bundle
-from model.workspace import Home
-from monitoring.drift_monitor import population_of, profile_for, watch_file, watch_frame, watch_window, widest_champion
-from monitoring.drift_window import window_of
+from model.workspace import Workspace
+from monitoring.drift_days import days_of
+from monitoring.drift_monitor import population_of, profile_for, report_days, report_file, report_frame, widest_champion
 from retraining.first_champions import train_domain
 from tests.monitoring.asking import asked
 from tests.retraining.conftest import open_at
@@ -33,45 +33,45 @@ def gappy(n: int, seed: int, *, every: int = 3) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def gappy_home(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    home = open_at(tmp_path_factory.mktemp("gappy"))
-    (trained,) = train_domain(home, SCHEMA, gappy(300, 1), [MARK], actor="test")
+def gappy_workspace(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    workspace = open_at(tmp_path_factory.mktemp("gappy"))
+    (trained,) = train_domain(workspace, SCHEMA, gappy(300, 1), [MARK], actor="test")
     assert trained.installed
-    yield home
-    home.close()
+    yield workspace
+    workspace.close()
 
 
-def test_a_population_that_always_had_missing_values_raises_no_alarm_by_them(gappy_home: Home) -> None:
+def test_a_population_that_always_had_missing_values_raises_no_alarm_by_them(gappy_workspace: Workspace) -> None:
     fresh = gappy(300, 2)
-    report = watch_frame(gappy_home, SCHEMA, fresh).report
+    report = report_frame(gappy_workspace, SCHEMA, fresh).report
     rates = report.column("before").missing
     assert (rates.rate_reference, rates.rate_current) == pytest.approx((1 / 3, 1 / 3))
     assert not report.alarm
-    predictor = widest_champion(gappy_home, SCHEMA, fresh).predictor
+    predictor = widest_champion(gappy_workspace, SCHEMA, fresh).predictor
     complete = Profile.from_bytes(predictor.profile)
     found = compare(complete, profile_for(predictor, SCHEMA, fresh)).column("before").missing
-    assert (complete.rows, population_of(gappy_home, predictor).rows) == (200, 300)
+    assert (complete.rows, population_of(gappy_workspace, predictor).rows) == (200, 300)
     assert (found.rate_reference, found.verdict) == (0.0, "drift")  # what complete rows alone would have said
 
 
-def test_a_change_of_what_is_missing_is_still_found(gappy_home: Home) -> None:
-    report = watch_frame(gappy_home, SCHEMA, gappy(300, 2, every=2)).report
+def test_a_change_of_what_is_missing_is_still_found(gappy_workspace: Workspace) -> None:
+    report = report_frame(gappy_workspace, SCHEMA, gappy(300, 2, every=2)).report
     assert report.column("before").missing.verdict in ("drift", "warn")
 
 
 def test_rows_without_an_outcome_belong_to_the_reference_and_few_rows_aside_are_not_kept(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    home = open_at(tmp_path)
+    workspace = open_at(tmp_path)
     frame = gappy(180, 3, every=10).with_columns(
         mark=pl.when(pl.int_range(pl.len()) < 40).then(None).otherwise(pl.col("mark"))
     )
-    (trained,) = train_domain(home, SCHEMA, frame, [MARK], actor="test")
+    (trained,) = train_domain(workspace, SCHEMA, frame, [MARK], actor="test")
     assert trained.model is not None
-    bundle = load_bundle(home.artifacts, trained.model.version)
+    bundle = load_bundle(workspace.artifacts, trained.model.version)
     profile = Profile.from_bytes(bundle.profile)
     assert (profile.rows, len(bundle.rows), bundle.aside) == (162, 126, b"")
     assert (profile.columns["mark"].present, profile.columns["mark"].missing) == (126, 0)
     assert profile.columns["_prediction:mark"].present == 126
-    home.close()
+    workspace.close()
 
 
 # Against another file
@@ -85,10 +85,10 @@ def written(path: Path, seed: int, *, n: int = 300, hours: float = 0.0) -> Path:
     return path
 
 
-def test_against_another_file_the_champion_prices_answers_and_expects(home: Home, tmp_path: Path) -> None:
+def test_against_another_file_the_champion_prices_answers_and_expects(workspace: Workspace, tmp_path: Path) -> None:
     before, after = written(tmp_path / "before.csv", 1), written(tmp_path / "after.csv", 2, hours=15.0)
-    report = watch_file(home, SCHEMA.name, after, before).report
-    importance = widest_champion(home, SCHEMA, typed(make_rows(5, seed=1))).predictor.manifest.importance
+    report = report_file(workspace, SCHEMA.name, after, before).report
+    importance = widest_champion(workspace, SCHEMA, typed(make_rows(5, seed=1))).predictor.manifest.importance
     hours = report.column("hours")
     assert hours.importance == importance["hours"]
     assert hours.severity == pytest.approx(hours.effect * importance["hours"])
@@ -99,12 +99,12 @@ def test_against_another_file_the_champion_prices_answers_and_expects(home: Home
 
 
 def test_without_a_champion_two_files_are_compared_all_the_same(tmp_path: Path) -> None:
-    home = open_at(tmp_path)
+    workspace = open_at(tmp_path)
     before, after = written(tmp_path / "before.csv", 1), written(tmp_path / "after.csv", 2, hours=15.0)
-    report = watch_file(home, SCHEMA.name, after, before).report
+    report = report_file(workspace, SCHEMA.name, after, before).report
     assert report.column("hours").verdict == "drift"
     assert (report.column("hours").severity, report.expected) == (None, None)
-    home.close()
+    workspace.close()
 
 
 # Segments without a reference file
@@ -118,40 +118,40 @@ def loud(found) -> dict[str, list[str]]:  # type: ignore[no-untyped-def]
     return {one.segment: [column.column for column in one.flagged] for one in found.segments if one.alarm}
 
 
-def test_segments_are_compared_with_logged_predictions_where_no_labelled_rows_are(home: Home) -> None:
+def test_segments_are_compared_with_logged_predictions_where_no_labelled_rows_are(workspace: Workspace) -> None:
     early = date(2020, 1, 6)  # before any labelled file came
-    home.store.add_predictions(asked(early, 400, seed=5) + asked(early + WEEK, 400, seed=6, change=more_hours))
-    window = window_of(early + WEEK, early + 2 * WEEK)
-    assert loud(watch_window(home, SCHEMA.name, window, by="support").report) == {"low": ["hours"]}
+    workspace.store.add_predictions(asked(early, 400, seed=5) + asked(early + WEEK, 400, seed=6, change=more_hours))
+    window = days_of(early + WEEK, early + 2 * WEEK)
+    assert loud(report_days(workspace, SCHEMA.name, window, by="support").report) == {"low": ["hours"]}
 
 
-def test_a_file_s_segments_are_compared_with_logged_predictions_too(home: Home, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(type(home.store), "labeled_records", lambda *_, **__: [])
-    home.store.add_predictions(asked(MONDAY, 400, seed=5))
+def test_a_file_s_segments_are_compared_with_logged_predictions_too(workspace: Workspace, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(type(workspace.store), "labeled_records", lambda *_, **__: [])
+    workspace.store.add_predictions(asked(MONDAY, 400, seed=5))
     changed = [msgspec.structs.replace(one, inputs=more_hours(dict(one.inputs))) for one in make_rows(400, seed=6)]
-    assert "low" in loud(watch_frame(home, SCHEMA, typed(changed), by="support").report)
+    assert "low" in loud(report_frame(workspace, SCHEMA, typed(changed), by="support").report)
 
 
-def test_segments_without_any_earlier_rows_or_of_no_kind_are_refused_in_words(home: Home) -> None:
+def test_segments_without_any_earlier_rows_or_of_no_kind_are_refused_in_words(workspace: Workspace) -> None:
     early = date(2020, 1, 6)
-    home.store.add_predictions(asked(early, 100, seed=5))
-    window = window_of(early, early + WEEK)
+    workspace.store.add_predictions(asked(early, 100, seed=5))
+    window = days_of(early, early + WEEK)
     with pytest.raises(NotComparable, match=r"segments by 'support' .* none of them has 'support'; ingest labelled"):
-        watch_window(home, SCHEMA.name, window, by="support")
+        report_days(workspace, SCHEMA.name, window, by="support")
     with pytest.raises(ProfileError, match="'hours' cuts invented into no segments; these do: support, subject, sex"):
-        watch_window(home, SCHEMA.name, window, by="hours")
+        report_days(workspace, SCHEMA.name, window, by="hours")
 
 
 # Repeated students, and classes
 
 
-def test_a_student_asked_every_day_counts_once(home: Home) -> None:
+def test_a_student_asked_every_day_counts_once(workspace: Workspace) -> None:
     once = asked(MONDAY, 120, seed=3)
     daily = [
         msgspec.structs.replace(one, id=new_id(), at=one.at + timedelta(days=day)) for day in range(6) for one in once
     ]
-    home.store.add_predictions(daily)
-    report = watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK)).report
+    workspace.store.add_predictions(daily)
+    report = report_days(workspace, SCHEMA.name, days_of(MONDAY, MONDAY + WEEK)).report
     assert report.n_current == 720
     before = report.column("before")
     assert (before.n_current, before.independent_current) == (720, pytest.approx(120))
@@ -161,11 +161,11 @@ def test_a_student_asked_every_day_counts_once(home: Home) -> None:
 
 
 def test_class_answers_are_told_by_share_and_probability_with_rows_and_interval(tmp_path: Path) -> None:
-    home = open_at(tmp_path)
-    (trained,) = train_domain(home, SCHEMA, typed(make_rows(300, seed=1)), [GRADE], actor="test")
+    workspace = open_at(tmp_path)
+    (trained,) = train_domain(workspace, SCHEMA, typed(make_rows(300, seed=1)), [GRADE], actor="test")
     assert trained.installed
     better = [msgspec.structs.replace(one, inputs={**one.inputs, "before": 20.0}) for one in make_rows(200, seed=2)]
-    report = watch_frame(home, SCHEMA, typed(better)).report
+    report = report_frame(workspace, SCHEMA, typed(better)).report
     changes = {one.level: one for one in report.column("_prediction:grade").classes}
     assert sum(one.share_current for one in changes.values()) == pytest.approx(1)
     assert sum(one.change for one in changes.values()) == pytest.approx(0)
@@ -180,13 +180,13 @@ def test_class_answers_are_told_by_share_and_probability_with_rows_and_interval(
     assert top.low > 0 or top.high < 0
     assert f"Among the answers for grade, {top.level!r} moved most: {top.share_current:.0%} after" in report.summary
     assert "its mean probability went from" in report.summary
-    home.close()
+    workspace.close()
 
 
-def test_a_champion_of_another_schema_is_no_reference_and_prices_nothing(home: Home, tmp_path: Path) -> None:
+def test_a_champion_of_another_schema_is_no_reference_and_prices_nothing(workspace: Workspace, tmp_path: Path) -> None:
     target = msgspec.structs.replace(SCHEMA.targets[0], maximum=100.0)
     other = msgspec.structs.replace(SCHEMA, targets=(target, *SCHEMA.targets[1:]))
     assert other.fingerprint != SCHEMA.fingerprint
-    moved = replace(home, schemas={SCHEMA.name: other})
+    moved = replace(workspace, schemas={SCHEMA.name: other})
     with pytest.raises(NotComparable, match="the reference was read with schema 'invented'"):
-        watch_frame(moved, other, typed(make_rows(100, seed=4), other))
+        report_frame(moved, other, typed(make_rows(100, seed=4), other))

@@ -11,9 +11,9 @@ from database.records import Answer, Outcome, Prediction
 from database.store import RecordStore
 from model.expectation import tabulate
 from model.scores import Estimate
-from monitoring.error_timeline import Course, follow
+from monitoring.error_timeline import ErrorTimeline, follow
 from monitoring.performance import measure_target
-from monitoring.render import course_tables
+from monitoring.render import timeline_tables
 from preprocessing.schema import DomainSchema, Feature, Target
 
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
@@ -69,13 +69,13 @@ def fill(log: RecordStore, spreads: list[float], *, rows: int = 80, groups: int 
     log.add_outcomes(outcomes)
 
 
-def course(log: RecordStore, target: str = "mark", **options) -> Course:
+def timeline(log: RecordStore, target: str = "mark", **options) -> ErrorTimeline:
     return follow(log, MARKS, target, "now", lambda _: MANIFEST, **options)
 
 
 def test_a_week_of_larger_errors_is_worse_than_in_training_and_dated(log: RecordStore) -> None:
     fill(log, [1.0, 1.0, 1.0, 2.2, 2.2])
-    found = course(log)
+    found = timeline(log)
     assert [w.verdict for w in found.windows] == ["no change shown"] * 3 + ["worse than in training"] * 2
     worst = found.windows[3]
     assert worst.label == "2026-W05"
@@ -89,7 +89,7 @@ def test_a_week_of_larger_errors_is_worse_than_in_training_and_dated(log: Record
 
 def test_without_change_a_year_of_weeks_is_hardly_ever_called_worse(log: RecordStore) -> None:
     fill(log, [1.0] * 26, rows=40)
-    found = course(log)
+    found = timeline(log)
     assert len(found.windows) == 26
     verdicts = [window.verdict for window in found.windows]
     assert "worse than in training" not in verdicts
@@ -99,13 +99,13 @@ def test_without_change_a_year_of_weeks_is_hardly_ever_called_worse(log: RecordS
 
 def test_few_outcomes_get_figures_but_no_verdict(log: RecordStore) -> None:
     fill(log, [5.0], rows=20)
-    (window,) = course(log).windows
+    (window,) = timeline(log).windows
     assert (window.verdict, window.n, window.p_adjusted) == ("not enough data", 20, None)
 
 
 def test_fewer_than_ten_students_get_no_figure_at_all(log: RecordStore) -> None:
     fill(log, [1.0, 1.0], rows=9)
-    found = course(log)
+    found = timeline(log)
     for window in found.windows:
         assert (window.students, window.verdict) == (9, "not enough data")
         assert (window.mae, window.bias, window.excess, window.covered) == (None, None, None, None)
@@ -115,30 +115,30 @@ def test_fewer_than_ten_students_get_no_figure_at_all(log: RecordStore) -> None:
 @pytest.mark.parametrize("groups", [0, 4, 12])
 def test_a_window_and_a_target_have_the_same_intervals_for_the_same_rows(log: RecordStore, groups: int) -> None:
     fill(log, [1.0, 1.0], rows=60, groups=groups)
-    whole, other = course(log).whole, measure_target(MARKS.target_by_name["mark"], log.matched("marks", "mark"))
+    whole, other = timeline(log).whole, measure_target(MARKS.target_by_name["mark"], log.matched("marks", "mark"))
     assert (whole.mae, whole.bias, whole.clusters) == (other.mae, other.bias, other.clusters)
     assert whole.clusters == (12 if groups == 12 else 120)  # of four classes, students count
 
 
 def test_classes_that_go_wrong_together_count_as_classes(log: RecordStore) -> None:
     fill(log, [1.0], rows=240, groups=12)
-    (window,) = course(log).windows
+    (window,) = timeline(log).windows
     assert window.clusters == 12
     assert window.excess.high - window.excess.low > 0.3
 
 
 def test_windows_are_days_weeks_months_or_periods(log: RecordStore) -> None:
     fill(log, [1.0] * 6, rows=5)
-    labels = {by: [w.label for w in course(log, by=by).windows] for by in ("week", "month", "period")}
+    labels = {by: [w.label for w in timeline(log, by=by).windows] for by in ("week", "month", "period")}
     assert labels["week"][0] == "2026-W02"
     assert labels["month"] == ["2026-01", "2026-02"]
     assert labels["period"] == ["term 0", "term 1", "term 2"]
-    assert sum(w.n for w in course(log, by="day").windows) == 30
+    assert sum(w.n for w in timeline(log, by="day").windows) == 30
 
 
 def test_answers_that_wait_for_outcomes_are_given_an_estimate(log: RecordStore) -> None:
     log.add_predictions([asked(number, 0, answer=6.0) for number in range(50)])
-    found = course(log)
+    found = timeline(log)
     assert (found.windows, found.whole, found.waiting) == ((), None, 50)
     assert found.expected.after > found.expected.before
     assert found.expected.n_current == 50
@@ -148,7 +148,7 @@ def test_classes_are_judged_by_their_probabilities(log: RecordStore) -> None:
     predictions = [asked(number, 0) for number in range(100)]
     log.add_predictions(predictions)
     log.add_outcomes([outcome(one, "pass" if n % 2 else "fail", "grade") for n, one in enumerate(predictions)])
-    (window,) = course(log, "grade").windows
+    (window,) = timeline(log, "grade").windows
     assert window.calibration.overconfidence.value == pytest.approx(0.4)
     assert not window.calibration.kept
     assert window.covered is None
@@ -169,7 +169,7 @@ def test_the_tables_show_every_window_with_n_and_interval(log: RecordStore) -> N
     log.add_predictions([asked(9_999, 3)])
     console = Console(width=140)
     with console.capture() as capture:
-        console.print(*course_tables(course(log)))
+        console.print(*timeline_tables(timeline(log)))
     text = capture.get()
     for part in ("2026-W02", "worse than in training", "80", "the mean error for mark", "an estimate without outcomes"):
         assert part in text

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from preprocessing.validation import rules
 from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import Feature
+from preprocessing.validation import rules
 from preprocessing.validation.json_rows import validate_rows
 from preprocessing.validation.validate import validate_table
 from tests.preprocessing.making import BINARY, FORMATS, SECRET, SUBJECT

@@ -6,31 +6,31 @@ from pathlib import Path
 import pytest
 
 from database.ingest import add_batch
-from model.workspace import Home, open_home
+from model.workspace import Workspace, open_workspace
 from retraining.first_champions import train_domain
 from tests.training.making import MARK, SCHEMA, make_rows, typed
 
 SECRET = b"a secret for tests, long enough"
 
 
-def open_at(folder: Path) -> Home:
+def open_at(folder: Path) -> Workspace:
     """An installation that knows the invented school."""
-    home = open_home(
+    workspace = open_workspace(
         database_url=f"sqlite:///{folder / 'gradewatch.db'}",
         artifacts_dir=folder / "models",
         domains_dir=None,
         secret=SECRET,
     )
-    return replace(home, schemas={SCHEMA.name: SCHEMA})
+    return replace(workspace, schemas={SCHEMA.name: SCHEMA})
 
 
 def begin(folder: Path) -> None:
     """A champion that learned from 120 students of a school where marks hung together otherwise."""
-    home, rows = open_at(folder), make_rows(120, seed=1, shift=3.0)
-    add_batch(home.store, SCHEMA.name, rows, "labeled", name="old.csv")
-    (trained,) = train_domain(home, SCHEMA, typed(rows), [MARK], actor="test")
+    workspace, rows = open_at(folder), make_rows(120, seed=1, shift=3.0)
+    add_batch(workspace.store, SCHEMA.name, rows, "labeled", name="old.csv")
+    (trained,) = train_domain(workspace, SCHEMA, typed(rows), [MARK], actor="test")
     assert trained.installed
-    home.close()
+    workspace.close()
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def folder(begun: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def home(folder: Path) -> Iterator[Home]:
-    home = open_at(folder)
-    yield home
-    home.close()
+def workspace(folder: Path) -> Iterator[Workspace]:
+    workspace = open_at(folder)
+    yield workspace
+    workspace.close()

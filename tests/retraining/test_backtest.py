@@ -16,7 +16,7 @@ from rich.console import Console
 from cli import main
 from database.ingest import add_batch, batch_rows, labeled
 from database.records import BatchRow, ChampionKey
-from model.workspace import open_home
+from model.workspace import open_workspace
 from preprocessing.schema import read_schema
 from preprocessing.validation.leakage import Leaking
 from retraining.backtest.render import render_backtest, render_page, summarise
@@ -30,7 +30,7 @@ from retraining.backtest.run import (
     read_strategies,
     require_replayable,
 )
-from retraining.backtest.trajectory import Course
+from retraining.backtest.trajectory import Trajectory
 from retraining.first_champions import train_domain
 from retraining.holdout import ordered_frame
 from retraining.policies import BadPolicy, Policies
@@ -90,8 +90,8 @@ def replayed(history: pl.DataFrame, policies: dict[str, Policies] = QUICK) -> Ba
     return backtest(Replay(SCHEMA, KEY, first=2), frame, policies)
 
 
-def course(found: Backtest, name: str) -> Course:
-    return next(one for one in found.courses if one.name == name)
+def trajectory(found: Backtest, name: str) -> Trajectory:
+    return next(one for one in found.trajectories if one.name == name)
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +102,16 @@ def found() -> Backtest:
 def test_every_champion_learned_only_from_periods_that_were_over(found: Backtest) -> None:
     order = ["term 2", "term 9", "term 10", "term 11"]
     assert found.begun_with == ("term 2", "term 9")
-    for one in found.courses:
+    for one in found.trajectories:
         assert [step.period for step in one.steps] == order[2:]  # 9 before 10
         taught = [order.index(step.learned_from) if step.learned_from else -1 for step in one.steps]
         assert all(place < order.index(step.period) for place, step in zip(taught, one.steps, strict=True))
-    assert {step.learned_from for step in course(found, "never").steps} == {"term 9"}
-    assert [step.learned_from for step in course(found, "always").steps] == ["term 9", "term 10"]
+    assert {step.learned_from for step in trajectory(found, "never").steps} == {"term 9"}
+    assert [step.learned_from for step in trajectory(found, "always").steps] == ["term 9", "term 10"]
 
 
 def test_a_policy_alarms_retrains_and_promotes_when_the_truth_changes(found: Backtest) -> None:
-    quick = course(found, "quick")
+    quick = trajectory(found, "quick")
     assert [step.verdict == "alarm" for step in quick.steps] == [True, True]
     assert [step.retrained for step in quick.steps] == [True, False]
     assert [step.promoted for step in quick.steps] == [True, False]
@@ -139,7 +139,7 @@ def tried() -> Backtest:
 
 
 def test_a_challenger_in_shadow_is_judged_on_the_next_period_s_outcomes_and_answers_after_it(tried: Backtest) -> None:
-    trying = course(tried, "trying")
+    trying = trajectory(tried, "trying")
     assert [(step.retrained, step.tried, step.promoted) for step in trying.steps] == [
         (True, True, False),
         (True, False, True),
@@ -156,51 +156,51 @@ def test_a_challenger_in_shadow_is_judged_on_the_next_period_s_outcomes_and_answ
 
 def test_a_challenger_in_shadow_is_judged_by_a_run_only() -> None:
     stays = replayed(make_history(5, changed_in=(10, 12)), TRYING)  # term 11 is as the champion learned it
-    quiet, judged = course(stays, "trying").steps[1:]
+    quiet, judged = trajectory(stays, "trying").steps[1:]
     assert not quiet.retrained  # no alarm, so no run that would judge
     assert "in shadow, is judged" not in " ".join(quiet.reasons)
     assert judged.reasons[-1] == "not carried out: no period comes after it"
 
 
 def test_a_trial_goes_on_until_it_has_enough_outcomes(tried: Backtest) -> None:
-    waits = course(tried, "patient").steps[1]
+    waits = trajectory(tried, "patient").steps[1]
     assert waits.reasons[1] == "the challenger of term 10, tried in shadow, waits for 200 new outcomes"
     assert waits.retrained
 
 
 def test_the_service_decides_as_the_replay_did(tried: Backtest, tmp_path: Path) -> None:
-    home = open_home(
+    workspace = open_workspace(
         database_url=f"sqlite:///{tmp_path / 'gradewatch.db'}",
         artifacts_dir=tmp_path / "models",
         domains_dir=None,
         secret=PSEUDONYMS,
     )
-    home = replace(home, schemas={SCHEMA.name: SCHEMA})
+    workspace = replace(workspace, schemas={SCHEMA.name: SCHEMA})
     frame = read_history(make_history(5).write_csv().encode(), SCHEMA)
 
     def upload(*terms: str) -> list[BatchRow]:
         return batch_rows(frame.filter(pl.col("_period").is_in(terms)), SCHEMA, "labeled")  # it arrives now
 
     begun = upload("term 2", "term 9")
-    add_batch(home.store, SCHEMA.name, begun, "labeled", name="begun.csv")
+    add_batch(workspace.store, SCHEMA.name, begun, "labeled", name="begun.csv")
     first = ordered_frame(labeled(SCHEMA.name, begun), SCHEMA)
-    (trained,) = train_domain(home, SCHEMA, first, [KEY], actor="test")
+    (trained,) = train_domain(workspace, SCHEMA, first, [KEY], actor="test")
     assert trained.installed
-    run = Run(home, SCHEMA, 20_000, policy=TRYING["trying"].promotion)
-    for term, step in zip(("term 10", "term 11"), course(tried, "trying").steps, strict=False):
+    run = Run(workspace, SCHEMA, 20_000, policy=TRYING["trying"].promotion)
+    for term, step in zip(("term 10", "term 11"), trajectory(tried, "trying").steps, strict=False):
         (result,) = retrain(run, [KEY], data=upload(term))
         assert (result.promoted, result.decision.verdict) == (step.promoted, "promote" if step.promoted else "shadow")
         shown = f"champion {result.decision.champion_mae}, challenger {result.decision.challenger_mae}"
         assert (shown in " ".join(step.reasons)) == step.promoted  # to the last digit shown
-    home.close()
+    workspace.close()
 
 
 def test_outcomes_change_nothing_before_they_are_known(found: Backtest) -> None:
     last = pl.col("term") == "term 11"
     turned = pl.when(last).then(20 - pl.col("mark")).otherwise(pl.col("mark")).alias("mark")
     other = replayed(make_history().with_columns(turned))
-    for one in other.courses:
-        before = course(found, one.name)
+    for one in other.trajectories:
+        before = trajectory(found, one.name)
         assert [(s.verdict, s.drift, s.reasons, s.promoted) for s in one.steps] == [
             (s.verdict, s.drift, s.reasons, s.promoted) for s in before.steps
         ]
@@ -312,9 +312,9 @@ def test_oulad_is_replayed_from_2013_to_2014(monkeypatch: pytest.MonkeyPatch) ->
     key = ChampionKey("oulad_risk", "outcome", "now")
     eager = Policies(trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0), promotion=PromotionPolicy(level=0.8))
     found = backtest(Replay(schema, key, first=2), frame, {"eager": eager})
-    assert [step.period for step in found.courses[0].steps] == ["2014B", "2014J"]
+    assert [step.period for step in found.trajectories[0].steps] == ["2014B", "2014J"]
     assert found.rows == table.height
-    for one in found.courses[1:]:
+    for one in found.trajectories[1:]:
         assert set(one.scores) == {"MAE", "accuracy", "log loss", "Brier", "AUC"}
         assert one.scores["AUC"].value > 0.65  # the whole of it: .76
-    assert course(found, "eager").alarms == 2  # other courses, other ways of handing in
+    assert trajectory(found, "eager").alarms == 2  # other courses, other ways of handing in

@@ -13,7 +13,7 @@ import pytest
 from database.ingest import add_batch
 from database.records import BatchRow
 from model.registry import activate, collect_garbage, load_bundle, rollback
-from model.workspace import Home
+from model.workspace import Workspace
 from retraining.policy import PromotionPolicy
 from retraining.run import Busy, Result, Run, retrain, retrain_patiently
 from tests.model.registry_making import keep, make_bundle
@@ -27,21 +27,21 @@ def new_rows(n: int = 200, *, shift: float = 0.0, seed: int = 2) -> list[BatchRo
     return make_rows(n, seed=seed, shift=shift, first=1000 * seed)
 
 
-def upload(home: Home, rows: list[BatchRow]) -> None:
-    add_batch(home.store, SCHEMA.name, rows, "labeled", name="new.csv")
+def upload(workspace: Workspace, rows: list[BatchRow]) -> None:
+    add_batch(workspace.store, SCHEMA.name, rows, "labeled", name="new.csv")
 
 
-def run_of(home: Home, progress: Callable[[str], None] = lambda _: None, **changed: object) -> Run:
-    return replace(Run(home, SCHEMA, window=20_000, progress=progress), **changed)  # type: ignore[arg-type]
+def run_of(workspace: Workspace, progress: Callable[[str], None] = lambda _: None, **changed: object) -> Run:
+    return replace(Run(workspace, SCHEMA, window=20_000, progress=progress), **changed)  # type: ignore[arg-type]
 
 
-def retrained(home: Home, progress: Callable[[str], None] = lambda _: None, **changed: object) -> Result:
-    (result,) = retrain(run_of(home, progress, **changed), [MARK])
+def retrained(workspace: Workspace, progress: Callable[[str], None] = lambda _: None, **changed: object) -> Result:
+    (result,) = retrain(run_of(workspace, progress, **changed), [MARK])
     return result
 
 
-def state(home: Home) -> tuple[object, ...]:
-    store = home.store
+def state(workspace: Workspace) -> tuple[object, ...]:
+    store = workspace.store
     return store.successions(MARK), store.models(), store.decisions(), store.drift_reports(), store.batches()
 
 
@@ -50,20 +50,20 @@ def promoted_folder(begun: Path, prepared: Callable[..., Path]) -> Path:
     """The champion of before, replaced by a challenger that learned what has changed."""
 
     def replace_champion(folder: Path) -> None:
-        home = open_at(Path(shutil.copytree(begun, folder, dirs_exist_ok=True)))
-        (result,) = retrain(run_of(home), [MARK], data=new_rows(), name="new.csv")
+        workspace = open_at(Path(shutil.copytree(begun, folder, dirs_exist_ok=True)))
+        (result,) = retrain(run_of(workspace), [MARK], data=new_rows(), name="new.csv")
         assert result.promoted, result.decision.reasons
-        home.close()
+        workspace.close()
 
     return prepared("promoted", replace_champion)
 
 
 @pytest.fixture
-def promoted(promoted_folder: Path, tmp_path: Path) -> Home:
+def promoted(promoted_folder: Path, tmp_path: Path) -> Workspace:
     return open_at(Path(shutil.copytree(promoted_folder, tmp_path / "promoted")))
 
 
-def test_a_better_challenger_is_promoted_on_rows_that_neither_has_seen(promoted: Home) -> None:
+def test_a_better_challenger_is_promoted_on_rows_that_neither_has_seen(promoted: Workspace) -> None:
     old, new = promoted.store.successions(MARK)
     (decision,) = promoted.store.decisions("invented")
     assert (decision.verdict, decision.champion, decision.challenger) == ("promote", old.version, new.version)
@@ -77,7 +77,7 @@ def test_a_better_challenger_is_promoted_on_rows_that_neither_has_seen(promoted:
     assert len(second) == 120 + 100  # half of the new rows taught, the other half judged
 
 
-def test_the_job_delivered_twice_changes_nothing_twice(promoted: Home) -> None:
+def test_the_job_delivered_twice_changes_nothing_twice(promoted: Workspace) -> None:
     before = state(promoted)
     (again,) = retrain(run_of(promoted), [MARK], data=new_rows(), name="new.csv")
     assert not again.promoted
@@ -85,7 +85,7 @@ def test_the_job_delivered_twice_changes_nothing_twice(promoted: Home) -> None:
     assert state(promoted) == before
 
 
-def test_what_was_rolled_back_does_not_come_back_on_the_same_evidence(promoted: Home) -> None:
+def test_what_was_rolled_back_does_not_come_back_on_the_same_evidence(promoted: Workspace) -> None:
     rollback(promoted.store, [MARK], actor="test", reason="test", artifacts=promoted.artifacts)
     before = state(promoted)
     assert not retrained(promoted).promoted
@@ -94,20 +94,20 @@ def test_what_was_rolled_back_does_not_come_back_on_the_same_evidence(promoted: 
     assert retrained(promoted).decision.n > 0  # there is something new to decide on
 
 
-def test_too_few_unseen_rows_leave_the_challenger_in_shadow(home: Home) -> None:
-    upload(home, new_rows(60))
-    result = retrained(home)
+def test_too_few_unseen_rows_leave_the_challenger_in_shadow(workspace: Workspace) -> None:
+    upload(workspace, new_rows(60))
+    result = retrained(workspace)
     assert (result.decision.verdict, result.promoted) == ("shadow", False)
     assert "not enough data: 30 rows" in result.decision.reasons[0]
-    assert result.challenger in {model.version for model in home.store.models()}
-    assert [one.generation for one in home.store.successions(MARK)] == [1]
+    assert result.challenger in {model.version for model in workspace.store.models()}
+    assert [one.generation for one in workspace.store.successions(MARK)] == [1]
 
 
-def test_without_unseen_rows_or_a_champion_there_is_nothing_to_decide(home: Home) -> None:
-    result = retrained(home)
+def test_without_unseen_rows_or_a_champion_there_is_nothing_to_decide(workspace: Workspace) -> None:
+    result = retrained(workspace)
     assert (result.decision.verdict, result.challenger) == ("keep", None)
     assert "no labelled rows that the champion has not seen" in result.decision.reasons[0]
-    (other,) = retrain(run_of(home), [replace_moment()])
+    (other,) = retrain(run_of(workspace), [replace_moment()])
     assert "has no champion yet" in other.decision.reasons[0]
 
 
@@ -117,111 +117,117 @@ def replace_moment():  # type: ignore[no-untyped-def]
     return KEYS[1]
 
 
-def test_drift_alone_promotes_nothing(home: Home) -> None:
+def test_drift_alone_promotes_nothing(workspace: Workspace) -> None:
     rows = [row for row in new_rows(400, shift=3.0, seed=5) if (row.inputs["hours"] or 0) > 20]
-    upload(home, rows)
-    result = retrained(home, policy=PromotionPolicy(min_gain=1.0))
+    upload(workspace, rows)
+    result = retrained(workspace, policy=PromotionPolicy(min_gain=1.0))
     assert result.drift is not None
     assert result.drift.alarm
     assert not result.promoted
 
 
-def test_a_dry_run_decides_and_changes_nothing(home: Home) -> None:
-    before = state(home)
-    (result,) = retrain(run_of(home, dry=True), [MARK], data=new_rows(), name="new.csv")
+def test_a_dry_run_decides_and_changes_nothing(workspace: Workspace) -> None:
+    before = state(workspace)
+    (result,) = retrain(run_of(workspace, dry=True), [MARK], data=new_rows(), name="new.csv")
     assert result.decision.verdict == "promote"
     assert not result.promoted
-    assert state(home) == before
+    assert state(workspace) == before
 
 
-def test_a_champion_that_cannot_be_read_is_not_judged(home: Home) -> None:
-    upload(home, new_rows(60))
-    (champion,) = home.store.champions()
-    shutil.rmtree(home.artifacts.folder / champion.version)
-    result = retrained(home)
+def test_a_champion_that_cannot_be_read_is_not_judged(workspace: Workspace) -> None:
+    upload(workspace, new_rows(60))
+    (champion,) = workspace.store.champions()
+    shutil.rmtree(workspace.artifacts.folder / champion.version)
+    result = retrained(workspace)
     assert (result.decision.verdict, result.challenger) == ("keep", None)
     assert "no model" in result.decision.reasons[0]
 
 
-def test_a_second_run_leaves_or_waits(home: Home) -> None:
-    assert home.store.try_lease(LEASE, "another run", 60) is None
+def test_a_second_run_leaves_or_waits(workspace: Workspace) -> None:
+    assert workspace.store.try_lease(LEASE, "another run", 60) is None
     with pytest.raises(Busy, match="another run is retraining invented"):
-        retrained(home)
+        retrained(workspace)
     said: list[str] = []
     with pytest.raises(Busy):
-        retrain_patiently(run_of(home, said.append), [MARK], wait=0.2)
+        retrain_patiently(run_of(workspace, said.append), [MARK], wait=0.2)
     assert "waiting for another run to finish" in said
-    home.store.release_lease(LEASE, "another run")
-    assert retrain_patiently(run_of(home), [MARK], wait=0.0)
-    assert home.store.try_lease(LEASE, "next", 60) is None  # given back
+    workspace.store.release_lease(LEASE, "another run")
+    assert retrain_patiently(run_of(workspace), [MARK], wait=0.0)
+    assert workspace.store.try_lease(LEASE, "next", 60) is None  # given back
 
 
-def test_a_run_that_is_alive_keeps_its_lease_however_long_it_takes(home: Home) -> None:
-    upload(home, new_rows(60))
+def test_a_run_that_is_alive_keeps_its_lease_however_long_it_takes(workspace: Workspace) -> None:
+    upload(workspace, new_rows(60))
     refused = []
 
     def intrude(_: str) -> None:
-        refused.append(home.store.try_lease(LEASE, "intruder", 60) is not None)
+        refused.append(workspace.store.try_lease(LEASE, "intruder", 60) is not None)
 
-    retrained(home, intrude)
+    retrained(workspace, intrude)
     assert len(refused) > 20
     assert all(refused)
 
 
-def test_a_run_that_stood_still_too_long_finds_out_and_changes_nothing(home: Home) -> None:
-    upload(home, new_rows())
+def test_a_run_that_stood_still_too_long_finds_out_and_changes_nothing(workspace: Workspace) -> None:
+    upload(workspace, new_rows())
     taken: list[str | None] = []
 
     def stand_still(step: str) -> None:
         if step == "random_forest" and not taken:
             while taken[-1:] != [None]:
-                taken.append(home.store.try_lease(LEASE, "the next run", 60))
+                taken.append(workspace.store.try_lease(LEASE, "the next run", 60))
 
-    before = state(home)
+    before = state(workspace)
     with pytest.raises(Busy, match="the next run"):
-        retrained(home, stand_still, lease=0.5)
-    assert state(home) == before
-    assert home.store.try_lease(LEASE, "the next run", 60) is None  # still its own: the stale run took nothing back
+        retrained(workspace, stand_still, lease=0.5)
+    assert state(workspace) == before
+    assert (
+        workspace.store.try_lease(LEASE, "the next run", 60) is None
+    )  # still its own: the stale run took nothing back
 
 
-def test_a_champion_installed_meanwhile_is_not_replaced_by_a_comparison_with_its_predecessor(home: Home) -> None:
-    upload(home, new_rows())
-    other = keep(home.store, home.artifacts, make_bundle(5.0))
+def test_a_champion_installed_meanwhile_is_not_replaced_by_a_comparison_with_its_predecessor(
+    workspace: Workspace,
+) -> None:
+    upload(workspace, new_rows())
+    other = keep(workspace.store, workspace.artifacts, make_bundle(5.0))
 
     def interfere(step: str) -> None:
         if step.endswith("promotion"):
-            activate(home.store, "invented", other.version, all_targets=False, actor="someone", reason="test")
+            activate(workspace.store, "invented", other.version, all_targets=False, actor="someone", reason="test")
 
-    result = retrained(home, interfere)
+    result = retrained(workspace, interfere)
     assert (result.decision.verdict, result.promoted) == ("shadow", False)
     assert "another champion was installed meanwhile" in result.decision.reasons[0]
-    assert [one.version for one in home.store.successions(MARK)][1:] == [other.version]
-    (decision,) = home.store.decisions()
+    assert [one.version for one in workspace.store.successions(MARK)][1:] == [other.version]
+    (decision,) = workspace.store.decisions()
     assert not decision.document["promoted"]
 
 
 def die_in_the_middle(folder: str, step: str, lease: float) -> None:
-    home = open_at(Path(folder))
+    workspace = open_at(Path(folder))
 
     def die(said: str) -> None:
         if said.endswith(step):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    retrained(home, die, lease=lease)
+    retrained(workspace, die, lease=lease)
 
 
 @pytest.mark.parametrize("step", ["random_forest", "promotion"])
-def test_a_run_that_is_killed_hinders_the_next_for_a_lease_at_most(home: Home, folder: Path, step: str) -> None:
-    upload(home, new_rows())
+def test_a_run_that_is_killed_hinders_the_next_for_a_lease_at_most(
+    workspace: Workspace, folder: Path, step: str
+) -> None:
+    upload(workspace, new_rows())
     process = multiprocessing.get_context("spawn").Process(target=die_in_the_middle, args=(str(folder), step, 5.0))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    assert [one.generation for one in home.store.successions(MARK)] == [1]
-    assert home.store.decisions() == []
-    (result,) = retrain_patiently(run_of(home), [MARK], wait=60)
+    assert [one.generation for one in workspace.store.successions(MARK)] == [1]
+    assert workspace.store.decisions() == []
+    (result,) = retrain_patiently(run_of(workspace), [MARK], wait=60)
     assert result.promoted
-    assert [one.generation for one in home.store.successions(MARK)] == [1, 2]
-    assert len(home.store.models()) == 2  # the killed run's challenger and this one's are the same
-    collect_garbage(home.store, home.artifacts, older_than=-1)
-    assert set(home.artifacts.digests()) == {model.version for model in home.store.models()}
+    assert [one.generation for one in workspace.store.successions(MARK)] == [1, 2]
+    assert len(workspace.store.models()) == 2  # the killed run's challenger and this one's are the same
+    collect_garbage(workspace.store, workspace.artifacts, older_than=-1)
+    assert set(workspace.artifacts.digests()) == {model.version for model in workspace.store.models()}

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from model.scores import paired_gain
-from retraining.policy import Evidence, PromotionDecision, PromotionPolicy, decide
+from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide
 
 N = 200
 
 
 def evidence(
     gain: float, *, n: int = N, noise: float = 0.3, groups: int | None = None, worse_for: float | None = None
-) -> Evidence:
+) -> PromotionEvidence:
     """Errors of a champion and of a challenger whose errors are smaller by `gain`, and larger for every fifth row."""
     draw = np.random.default_rng(4)
     wobble = draw.normal(0, noise, n)
@@ -24,12 +24,12 @@ def evidence(
     if worse_for is not None:
         challenger[kinds == "m"] += worse_for - (challenger - champion)[kinds == "m"].mean()
     clusters = np.arange(n) if groups is None else np.arange(n) * groups // n
-    return Evidence(
+    return PromotionEvidence(
         champion=champion, challenger=challenger, naive=champion + 1, clusters=clusters, slices={"sex": kinds}
     )
 
 
-def decided(case: Evidence, **policy: float) -> PromotionDecision:
+def decided(case: PromotionEvidence, **policy: float) -> PromotionDecision:
     return decide(case, PromotionPolicy(**policy), min_gain=0.01, unit="points")  # type: ignore[arg-type]
 
 
@@ -50,7 +50,7 @@ def decided(case: Evidence, **policy: float) -> PromotionDecision:
         (evidence(0.5, n=60, worse_for=0.3), "promote", "smaller"),  # 12 rows of m are too few to judge
     ],
 )
-def test_the_policy_as_a_table(case: Evidence, verdict: str, reason: str) -> None:
+def test_the_policy_as_a_table(case: PromotionEvidence, verdict: str, reason: str) -> None:
     decision = decided(case)
     assert decision.verdict == verdict
     assert any(reason in said for said in decision.reasons), decision.reasons
@@ -128,7 +128,7 @@ def test_the_simulated_gate_is_the_policys_own() -> None:
     for _ in range(30):
         champion = np.abs(draw.normal(0, 1, 100))
         challenger = champion - draw.normal(0, 0.25, 100)
-        case = Evidence(champion=champion, challenger=challenger, naive=champion, clusters=np.arange(100))
+        case = PromotionEvidence(champion=champion, challenger=challenger, naive=champion, clusters=np.arange(100))
         gain = paired_gain(champion, challenger, case.clusters, level=0.9)
         assert (decided(case).verdict == "promote") == (gain.mean > 0.01 and gain.lower > 0)
 
@@ -139,7 +139,7 @@ def test_many_slices_do_not_stop_a_good_challenger_by_luck() -> None:
         champion = 3 + draw.normal(0, 0.5, 600)
         challenger = champion - 0.03 - draw.normal(0, 0.2, 600)
         slices = {f"column {c}": draw.choice(["a", "b", "c", "d"], 600) for c in range(5)}
-        case = Evidence(
+        case = PromotionEvidence(
             champion=champion, challenger=challenger, naive=champion, clusters=np.arange(600), slices=slices
         )
         stopped += any(part.worse for part in decided(case).slices)

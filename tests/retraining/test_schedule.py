@@ -23,7 +23,7 @@ from database.ingest import add_batch
 from database.open import open_store
 from database.records import Document, Outcome, now
 from drift.report import DriftPolicy, DriftReport
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.alerts import deliveries
 from monitoring.channels import Channel, open_channels
 from monitoring.profile_archive import midnight
@@ -65,11 +65,11 @@ def channels() -> dict[str, Channel]:
     return open_channels(webhook=f"http://127.0.0.1:{free_port()}/", secret="a secret of some length")
 
 
-def ask(home: Home, weeks: str) -> None:
+def ask(workspace: Workspace, weeks: str) -> None:
     """Predictions week by week: o as in training, D with other hours, u too few to tell."""
     for number, kind in enumerate(weeks):
         day, n = MONDAY + number * WEEK, 5 if kind == "u" else 300
-        home.store.add_predictions(asked(day, n, seed=number + 50, hours=40.0 if kind == "D" else 0.0))
+        workspace.store.add_predictions(asked(day, n, seed=number + 50, hours=40.0 if kind == "D" else 0.0))
 
 
 def slot(number: int) -> datetime:
@@ -77,56 +77,56 @@ def slot(number: int) -> datetime:
     return midnight(MONDAY + (number + 1) * WEEK)
 
 
-def look_at(home: Home, weeks: int, channels: Mapping[str, Channel], plan: Plan = PLAN) -> list[Look]:
-    found = [look(home, plan, slot(number), channels) for number in range(weeks)]
+def look_at(workspace: Workspace, weeks: int, channels: Mapping[str, Channel], plan: Plan = PLAN) -> list[Look]:
+    found = [look(workspace, plan, slot(number), channels) for number in range(weeks)]
     assert None not in found
     return [one for one in found if one]
 
 
-def told(home: Home) -> list[str]:
-    return [one.alert.subject.removeprefix("[gradewatch] invented: ") for one in reversed(deliveries(home.store))]
+def told(workspace: Workspace) -> list[str]:
+    return [one.alert.subject.removeprefix("[gradewatch] invented: ") for one in reversed(deliveries(workspace.store))]
 
 
-def test_changes_are_told_and_states_are_not(home: Home, channels: dict[str, Channel]) -> None:
-    ask(home, "ooDDuo")
-    found = look_at(home, 6, channels)
+def test_changes_are_told_and_states_are_not(workspace: Workspace, channels: dict[str, Channel]) -> None:
+    ask(workspace, "ooDDuo")
+    found = look_at(workspace, 6, channels)
     assert [one.level for one in found] == ["ok", "ok", "drift", "drift", None, "ok"]
-    assert told(home) == ["ok → drift", "retraining is proposed", "drift → ok"]
-    assert len(home.store.drift_reports()) == 6
-    assert home.store.events("invented", kind="retraining_proposed")
+    assert told(workspace) == ["ok → drift", "retraining is proposed", "drift → ok"]
+    assert len(workspace.store.drift_reports()) == 6
+    assert workspace.store.events("invented", kind="retraining_proposed")
 
 
-def test_after_a_proposal_there_is_none_for_a_while_and_undecided_never_proposes(home: Home) -> None:
-    ask(home, "DDDuD")
-    found = look_at(home, 5, NOBODY)
+def test_after_a_proposal_there_is_none_for_a_while_and_undecided_never_proposes(workspace: Workspace) -> None:
+    ask(workspace, "DDDuD")
+    found = look_at(workspace, 5, NOBODY)
     assert [one.proposal.retrain for one in found] == [False, True, False, False, False]
     assert "the newest window is undecided" in found[3].proposal.reason
     assert "less than 30 days before" in found[4].proposal.reason
 
 
-def test_days_that_are_looked_at_several_times_count_once(home: Home) -> None:
-    home.store.add_predictions(asked(MONDAY, 300, seed=50, hours=40.0))
+def test_days_that_are_looked_at_several_times_count_once(workspace: Workspace) -> None:
+    workspace.store.add_predictions(asked(MONDAY, 300, seed=50, hours=40.0))
     end, plan = midnight(MONDAY + timedelta(days=1)), Plan(SCHEMA.name, Schedule(every=timedelta(hours=6)), 1, RULES)
-    found = [look(home, plan, end + timedelta(hours=6 * number), NOBODY) for number in range(3)]
+    found = [look(workspace, plan, end + timedelta(hours=6 * number), NOBODY) for number in range(3)]
     assert [(one.level, one.proposal.alarms) for one in found if one] == [("drift", 1)] * 3
     at_once = Policies(drift=RULES.drift, trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0))
     plan = Plan(SCHEMA.name, plan.schedule, 1, at_once)
-    found = [look(home, plan, end + timedelta(hours=18 + number), NOBODY) for number in range(2)]
+    found = [look(workspace, plan, end + timedelta(hours=18 + number), NOBODY) for number in range(2)]
     assert [one.proposal.retrain for one in found if one] == [True, False]
 
 
-def test_a_look_reads_what_only_rows_tell(home: Home) -> None:
-    ask(home, "o")
-    look(home, PLAN, slot(0), NOBODY)
-    report = DriftReport.from_document(home.store.drift_reports()[0].document)
+def test_a_look_reads_what_only_rows_tell(workspace: Workspace) -> None:
+    ask(workspace, "o")
+    look(workspace, PLAN, slot(0), NOBODY)
+    report = DriftReport.from_document(workspace.store.drift_reports()[0].document)
     assert report.joint is not None
     assert report.expected is not None
 
 
-def test_an_alarm_by_no_single_column_is_told_as_what_it_is(home: Home) -> None:
-    ask(home, "D")
-    look(home, PLAN, slot(0), NOBODY)
-    report = DriftReport.from_document(home.store.drift_reports()[0].document)
+def test_an_alarm_by_no_single_column_is_told_as_what_it_is(workspace: Workspace) -> None:
+    ask(workspace, "D")
+    look(workspace, PLAN, slot(0), NOBODY)
+    report = DriftReport.from_document(workspace.store.drift_reports()[0].document)
     assert report.joint is not None
     joint = msgspec.structs.replace(report, columns=(), joint=msgspec.structs.replace(report.joint, verdict="warn"))
     assert "Drift in 0" not in sentence_of(joint)
@@ -134,12 +134,12 @@ def test_an_alarm_by_no_single_column_is_told_as_what_it_is(home: Home) -> None:
     assert level_of(joint) == "warn"
 
 
-def answer_weeks(home: Home, errors: Sequence[float], rows: int = 150) -> None:
+def answer_weeks(workspace: Workspace, errors: Sequence[float], rows: int = 150) -> None:
     """Weeks of predictions that look as in training, whose outcomes miss the answers by these errors on the mean."""
     draw = np.random.default_rng(5)
     for number, error in enumerate(errors):
         predictions = asked(MONDAY + number * WEEK, rows, seed=number + 50)
-        home.store.add_predictions(predictions)
+        workspace.store.add_predictions(predictions)
         outcomes = [
             Outcome(
                 domain=SCHEMA.name,
@@ -150,19 +150,21 @@ def answer_weeks(home: Home, errors: Sequence[float], rows: int = 150) -> None:
             )
             for one in predictions
         ]
-        home.store.add_outcomes(outcomes)
+        workspace.store.add_outcomes(outcomes)
 
 
-def test_a_real_change_of_the_error_is_in_the_report_and_told_once(home: Home, channels: dict[str, Channel]) -> None:
-    answer_weeks(home, [0.8, 0.8, 0.8, 2.4, 2.4, 2.4])
-    found = look_at(home, 6, channels)
+def test_a_real_change_of_the_error_is_in_the_report_and_told_once(
+    workspace: Workspace, channels: dict[str, Channel]
+) -> None:
+    answer_weeks(workspace, [0.8, 0.8, 0.8, 2.4, 2.4, 2.4])
+    found = look_at(workspace, 6, channels)
     assert [one.level for one in found] == ["ok"] * 6  # the inputs look as ever: only the outcomes tell
     (change,) = [change for one in found for change in one.changes]
     assert (change.target, change.moment, change.rose) == ("mark", "start", True)
     assert abs(change.at - slot(2)) < timedelta(days=2)
     assert change.low > 0
-    assert told(home) == ["the error for mark at start rose"]
-    kept = [DriftReport.from_document(one.document) for one in home.store.drift_reports()]
+    assert told(workspace) == ["the error for mark at start rose"]
+    kept = [DriftReport.from_document(one.document) for one in workspace.store.drift_reports()]
     report = next(one for one in kept if one.changes)
     assert "The mean error for mark rose at about 2026-03-2" in report.summary
     assert not report.alarm
@@ -170,50 +172,50 @@ def test_a_real_change_of_the_error_is_in_the_report_and_told_once(home: Home, c
     assert "The mean error for mark rose" in describe_look(PLAN, seen)
 
 
-def test_without_a_change_of_the_error_nothing_is_told(home: Home, channels: dict[str, Channel]) -> None:
-    answer_weeks(home, [0.8] * 6)
-    assert [one.changes for one in look_at(home, 6, channels)] == [()] * 6
-    assert told(home) == []
-    assert "mean error for mark rose" not in str(home.store.drift_reports()[0].document["summary"])
+def test_without_a_change_of_the_error_nothing_is_told(workspace: Workspace, channels: dict[str, Channel]) -> None:
+    answer_weeks(workspace, [0.8] * 6)
+    assert [one.changes for one in look_at(workspace, 6, channels)] == [()] * 6
+    assert told(workspace) == []
+    assert "mean error for mark rose" not in str(workspace.store.drift_reports()[0].document["summary"])
 
 
-def test_what_came_after_a_window_does_not_tell_in_its_report(home: Home) -> None:
-    answer_weeks(home, [0.8, 0.8, 0.8, 2.4, 2.4, 2.4])
-    assert [bool(one.changes) for one in look_at(home, 3, NOBODY)] == [False] * 3
+def test_what_came_after_a_window_does_not_tell_in_its_report(workspace: Workspace) -> None:
+    answer_weeks(workspace, [0.8, 0.8, 0.8, 2.4, 2.4, 2.4])
+    assert [bool(one.changes) for one in look_at(workspace, 3, NOBODY)] == [False] * 3
 
 
-def test_no_row_at_all_is_said_and_changes_nothing(home: Home, channels: dict[str, Channel]) -> None:
-    found = look(home, PLAN, slot(0), channels)
+def test_no_row_at_all_is_said_and_changes_nothing(workspace: Workspace, channels: dict[str, Channel]) -> None:
+    found = look(workspace, PLAN, slot(0), channels)
     assert found is not None
     assert (found.level, found.report, found.proposal.retrain) == (None, None, False)
     assert "no rows of invented in predictions from 2026-03-02 to before 2026-03-09" in found.sentence
-    assert told(home) == []
+    assert told(workspace) == []
 
 
-def test_an_alert_names_columns_and_no_value_of_anybody(home: Home, channels: dict[str, Channel]) -> None:
+def test_an_alert_names_columns_and_no_value_of_anybody(workspace: Workspace, channels: dict[str, Channel]) -> None:
     club = "club of one person"
-    home.store.add_predictions(asked(MONDAY, 300, seed=1, hours=40.0, change=lambda row: row | {"subject": club}))
-    look(home, PLAN, slot(0), channels)
-    (delivery,) = deliveries(home.store)
+    workspace.store.add_predictions(asked(MONDAY, 300, seed=1, hours=40.0, change=lambda row: row | {"subject": club}))
+    look(workspace, PLAN, slot(0), channels)
+    (delivery,) = deliveries(workspace.store)
     whole = delivery.alert.text + json.dumps(dict(delivery.alert.body))
     assert "hours" in whole
     assert club not in whole
     assert "pseudonym" not in whole
 
 
-def test_a_due_time_is_looked_at_once(home: Home, channels: dict[str, Channel]) -> None:
-    ask(home, "D")
-    assert look(home, PLAN, slot(0), channels) is not None
-    assert look(home, PLAN, slot(0), channels) is None
-    assert look(home, PLAN, slot(0) - WEEK, channels) is None
-    assert len(home.store.drift_reports()) == 1
+def test_a_due_time_is_looked_at_once(workspace: Workspace, channels: dict[str, Channel]) -> None:
+    ask(workspace, "D")
+    assert look(workspace, PLAN, slot(0), channels) is not None
+    assert look(workspace, PLAN, slot(0), channels) is None
+    assert look(workspace, PLAN, slot(0) - WEEK, channels) is None
+    assert len(workspace.store.drift_reports()) == 1
 
 
 def test_a_watch_that_died_before_it_remembered_tells_nothing_twice(
-    home: Home, channels: dict[str, Channel], monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, channels: dict[str, Channel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask(home, "D")
-    put = home.store.put_document
+    ask(workspace, "D")
+    put = workspace.store.put_document
 
     def die(document: Document) -> None:
         if document.kind == "watch":
@@ -221,55 +223,55 @@ def test_a_watch_that_died_before_it_remembered_tells_nothing_twice(
         put(document)
 
     with monkeypatch.context() as patched:
-        patched.setattr(home.store, "put_document", die)
+        patched.setattr(workspace.store, "put_document", die)
         with pytest.raises(KeyboardInterrupt):
-            look(home, PLAN, slot(0), channels)
-    assert recall(home, "invented")[0].slot is None
-    assert look(home, PLAN, slot(0), channels) is not None
-    assert told(home) == ["ok → drift"]
+            look(workspace, PLAN, slot(0), channels)
+    assert recall(workspace, "invented")[0].slot is None
+    assert look(workspace, PLAN, slot(0), channels) is not None
+    assert told(workspace) == ["ok → drift"]
 
 
 def test_of_two_that_look_at_once_one_finds_that_the_other_was_quicker(
-    home: Home, channels: dict[str, Channel], monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, channels: dict[str, Channel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask(home, "D")
-    real = recall(home, "invented")
-    look(home, PLAN, slot(0), channels)
+    ask(workspace, "D")
+    real = recall(workspace, "invented")
+    look(workspace, PLAN, slot(0), channels)
     monkeypatch.setattr("retraining.schedule.recall", lambda *_: real)
     with pytest.raises(Conflict):
-        look(home, PLAN, slot(0), channels)
-    assert told(home) == ["ok → drift"]
+        look(workspace, PLAN, slot(0), channels)
+    assert told(workspace) == ["ok → drift"]
 
 
-def test_a_proposal_is_carried_out_once_by_the_policy_also_after_a_stop(home: Home) -> None:
-    ask(home, "DD")
+def test_a_proposal_is_carried_out_once_by_the_policy_also_after_a_stop(workspace: Workspace) -> None:
+    ask(workspace, "DD")
     plan = Plan(**(vars(PLAN) | {"retrain": True}))
-    add_batch(home.store, SCHEMA.name, make_rows(200, seed=2, first=2000), "labeled", name="new.csv")
-    look_at(home, 2, NOBODY, plan)
-    assert recall(home, "invented")[0].open
+    add_batch(workspace.store, SCHEMA.name, make_rows(200, seed=2, first=2000), "labeled", name="new.csv")
+    look_at(workspace, 2, NOBODY, plan)
+    assert recall(workspace, "invented")[0].open
     stop = threading.Event()
     stop.set()
     with pytest.raises(RuntimeError):
-        carry_out(home, plan, stop)  # told to end at its first step
-    assert home.store.decisions() == []
-    results = carry_out(home, plan, threading.Event())
+        carry_out(workspace, plan, stop)  # told to end at its first step
+    assert workspace.store.decisions() == []
+    results = carry_out(workspace, plan, threading.Event())
     decided = next(one for one in results if one.key == MARK)
     assert decided.promoted
-    assert home.store.successions(MARK)[-1].actor == "watch"
-    assert carry_out(home, plan, threading.Event()) == []
+    assert workspace.store.successions(MARK)[-1].actor == "watch"
+    assert carry_out(workspace, plan, threading.Event()) == []
 
 
-def watched(home: Home, plan: Plan, channels: Mapping[str, Channel], many: int = 1) -> list[str]:
+def watched(workspace: Workspace, plan: Plan, channels: Mapping[str, Channel], many: int = 1) -> list[str]:
     """What `many` watchers said until every due time was looked at and half a second had passed."""
     said: list[str] = []
     stop, newest = threading.Event(), plan.schedule.due(now())
     threads = [
-        threading.Thread(target=watch, args=(home, plan, channels, stop, said.append), kwargs={"poll": 0.05})
+        threading.Thread(target=watch, args=(workspace, plan, channels, stop, said.append), kwargs={"poll": 0.05})
         for _ in range(many)
     ]
     for one in threads:
         one.start()
-    wait_for(lambda: recall(home, plan.domain)[0].slot == newest)
+    wait_for(lambda: recall(workspace, plan.domain)[0].slot == newest)
     stop.wait(0.5)
     stop.set()
     for one in threads:
@@ -278,49 +280,51 @@ def watched(home: Home, plan: Plan, channels: Mapping[str, Channel], many: int =
 
 
 def test_two_watchers_share_the_work_judge_what_was_missed_once_and_end_when_told(
-    home: Home, channels: dict[str, Channel]
+    workspace: Workspace, channels: dict[str, Channel]
 ) -> None:
     plan = Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES)
     today = now().astimezone(UTC).date()
-    look(home, plan, midnight(today) - timedelta(days=9), channels)  # the last look of a process long gone
-    said = watched(home, plan, channels, many=2)
+    look(workspace, plan, midnight(today) - timedelta(days=9), channels)  # the last look of a process long gone
+    said = watched(workspace, plan, channels, many=2)
     assert said[0] == "invented: 8 windows were missed while nobody looked; judging them now, oldest first"
     judged = [line.split(":")[0] for line in said if "no rows" in line]
     assert judged == [f"invented, {today - timedelta(days=back)}" for back in range(9, 0, -1)]
-    assert len(recall(home, "invented")[0].windows) == 10
-    assert home.store.try_lease("watch:invented", "someone else", 1) is None
+    assert len(recall(workspace, "invented")[0].windows) == 10
+    assert workspace.store.try_lease("watch:invented", "someone else", 1) is None
 
 
-def test_what_was_missed_is_told_in_order_and_only_where_it_changed(home: Home, channels: dict[str, Channel]) -> None:
+def test_what_was_missed_is_told_in_order_and_only_where_it_changed(
+    workspace: Workspace, channels: dict[str, Channel]
+) -> None:
     plan = Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES, against="champion")
     today = now().astimezone(UTC).date()
     for back, hours in zip(range(6, 0, -1), (0.0, 0.0, 40.0, 40.0, 0.0, 0.0), strict=True):
-        home.store.add_predictions(asked(today - timedelta(days=back), 300, seed=back, hours=hours))
-    look(home, plan, midnight(today - timedelta(days=5)), channels)
-    assert len(watched(home, plan, channels)) > 5
-    assert told(home) == ["ok → drift", "retraining is proposed", "drift → ok"]
-    assert len(home.store.drift_reports()) == 6
-    watched(home, plan, channels)
-    assert len(home.store.drift_reports()) == 6
+        workspace.store.add_predictions(asked(today - timedelta(days=back), 300, seed=back, hours=hours))
+    look(workspace, plan, midnight(today - timedelta(days=5)), channels)
+    assert len(watched(workspace, plan, channels)) > 5
+    assert told(workspace) == ["ok → drift", "retraining is proposed", "drift → ok"]
+    assert len(workspace.store.drift_reports()) == 6
+    watched(workspace, plan, channels)
+    assert len(workspace.store.drift_reports()) == 6
 
 
-def test_after_a_very_long_pause_the_newest_windows_are_judged_and_that_is_said(home: Home) -> None:
+def test_after_a_very_long_pause_the_newest_windows_are_judged_and_that_is_said(workspace: Workspace) -> None:
     plan = Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES)
-    look(home, plan, midnight(now().astimezone(UTC).date()) - timedelta(days=100), NOBODY)
-    said = watched(home, plan, NOBODY)
+    look(workspace, plan, midnight(now().astimezone(UTC).date()) - timedelta(days=100), NOBODY)
+    said = watched(workspace, plan, NOBODY)
     assert said[0] == "invented: 99 windows were missed while nobody looked; judging the newest 31 now"
-    assert len(recall(home, "invented")[0].windows) == 1 + 31 + 1
+    assert len(recall(workspace, "invented")[0].windows) == 1 + 31 + 1
 
 
 @pytest.mark.parametrize(("ago", "judged"), [(21, [14, 7, 0]), (20, [7, 0]), (7, [0]), (1, [0])])
 def test_a_missed_run_of_cron_is_made_up_for_by_windows_that_do_not_overlap(
-    home: Home, ago: int, judged: list[int]
+    workspace: Workspace, ago: int, judged: list[int]
 ) -> None:
     schedule, days = plan_schedule(WEEK, None, once=True)
     plan, today = Plan(SCHEMA.name, schedule, days, RULES), midnight(now().astimezone(UTC).date())
-    look(home, plan, today - timedelta(days=ago), NOBODY)
-    watch_once(home, plan, NOBODY, lambda _: None)
-    windows = recall(home, "invented")[0].windows
+    look(workspace, plan, today - timedelta(days=ago), NOBODY)
+    watch_once(workspace, plan, NOBODY, lambda _: None)
+    windows = recall(workspace, "invented")[0].windows
     assert [(today - window.at).days for window in windows] == [ago, *judged]
 
 
@@ -346,10 +350,10 @@ def test_missed_due_times_are_in_order_and_each_ends_another_day(
     assert every_day <= set(days)  # no day at whose end a look was due is left out
 
 
-def test_once_leaves_when_another_process_watches(home: Home) -> None:
-    home.store.try_lease("watch:invented", "another", 60)
+def test_once_leaves_when_another_process_watches(workspace: Workspace) -> None:
+    workspace.store.try_lease("watch:invented", "another", 60)
     with pytest.raises(Busy, match="another process is watching invented"):
-        watch_once(home, PLAN, NOBODY, print)
+        watch_once(workspace, PLAN, NOBODY, print)
 
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (hypothesis adds it)

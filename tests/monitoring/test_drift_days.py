@@ -12,9 +12,9 @@ from drift import stored
 from drift.column import BinnedColumn
 from drift.report import DriftReport, NotComparable, SameSample
 from model.registry import NoChampion
-from model.workspace import Home
-from monitoring.drift_monitor import watch_frame, watch_window
-from monitoring.drift_window import window_of
+from model.workspace import Workspace
+from monitoring.drift_days import days_of
+from monitoring.drift_monitor import report_days, report_frame
 from monitoring.profile_archive import midnight
 from tests.monitoring.asking import asked, prediction
 from tests.retraining.conftest import open_at
@@ -24,8 +24,8 @@ MONDAY = date(2026, 3, 2)
 WEEK = timedelta(days=7)
 
 
-def report(home: Home, since: date, until: date, **choices: object) -> DriftReport:
-    return watch_window(home, SCHEMA.name, window_of(since, until, **choices)).report
+def report(workspace: Workspace, since: date, until: date, **choices: object) -> DriftReport:
+    return report_days(workspace, SCHEMA.name, days_of(since, until, **choices)).report
 
 
 # The window itself
@@ -33,15 +33,15 @@ def report(home: Home, since: date, until: date, **choices: object) -> DriftRepo
 
 @pytest.mark.parametrize("hours", [0.0, 2.0, 20.0])
 def test_merged_profiles_certify_what_one_pass_over_the_rows_finds(
-    home: Home, monkeypatch: pytest.MonkeyPatch, hours: float
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, hours: float
 ) -> None:
     monkeypatch.setattr(stored, "GRID_FROM", 25)
     for number in range(4):
-        home.store.add_predictions(asked(MONDAY + timedelta(days=number), 150, seed=number, hours=hours))
-    watched = watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK, against="champion"))
+        workspace.store.add_predictions(asked(MONDAY + timedelta(days=number), 150, seed=number, hours=hours))
+    watched = report_days(workspace, SCHEMA.name, days_of(MONDAY, MONDAY + WEEK, against="champion"))
     merged = watched.report
     assert isinstance(watched.current.columns["hours"], BinnedColumn)
-    exact = report(home, MONDAY, MONDAY + WEEK, against="champion", exact=True)
+    exact = report(workspace, MONDAY, MONDAY + WEEK, against="champion", exact=True)
     assert merged.n_current == exact.n_current == 600
     for column in exact.columns:
         found = merged.column(column.column)
@@ -53,73 +53,73 @@ def test_merged_profiles_certify_what_one_pass_over_the_rows_finds(
         assert found.read_rows_again or found.verdict == column.verdict
 
 
-def test_a_window_reports_drift_of_its_own_days_only_and_is_stored(home: Home) -> None:
-    home.store.add_predictions(asked(MONDAY, 200, seed=1) + asked(MONDAY + WEEK, 200, seed=2, hours=25.0))
-    before = watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK))
-    after = watch_window(home, SCHEMA.name, window_of(MONDAY + WEEK, MONDAY + 2 * WEEK))
+def test_a_window_reports_drift_of_its_own_days_only_and_is_stored(workspace: Workspace) -> None:
+    workspace.store.add_predictions(asked(MONDAY, 200, seed=1) + asked(MONDAY + WEEK, 200, seed=2, hours=25.0))
+    before = report_days(workspace, SCHEMA.name, days_of(MONDAY, MONDAY + WEEK))
+    after = report_days(workspace, SCHEMA.name, days_of(MONDAY + WEEK, MONDAY + 2 * WEEK))
     assert "hours" not in {column.column for column in before.report.flagged}
     assert after.report.column("hours").verdict == "drift"
-    assert home.store.drift_reports(SCHEMA.name)[0].id == after.record.id
+    assert workspace.store.drift_reports(SCHEMA.name)[0].id == after.record.id
     assert DriftReport.from_document(after.record.document) == after.report
 
 
-def test_predictions_are_compared_too_and_a_target_without_champion_is_not_named_missing(home: Home) -> None:
-    home.store.add_predictions(asked(MONDAY, 100, seed=1))
-    found = report(home, MONDAY, MONDAY + WEEK)
+def test_predictions_are_compared_too_and_a_target_without_champion_is_not_named_missing(workspace: Workspace) -> None:
+    workspace.store.add_predictions(asked(MONDAY, 100, seed=1))
+    found = report(workspace, MONDAY, MONDAY + WEEK)
     assert found.column("_prediction:mark").n_current == 100
     assert "_prediction:grade" not in {item.column for item in found.not_compared}
 
 
-def test_the_moment_with_the_most_rows_is_reported_unless_another_is_named(home: Home) -> None:
-    home.store.add_predictions(asked(MONDAY, 90, seed=1) + asked(MONDAY, 30, seed=2, moment="half"))
-    assert report(home, MONDAY, MONDAY + WEEK).n_current == 90
-    later = report(home, MONDAY, MONDAY + WEEK, moment="half")
+def test_the_moment_with_the_most_rows_is_reported_unless_another_is_named(workspace: Workspace) -> None:
+    workspace.store.add_predictions(asked(MONDAY, 90, seed=1) + asked(MONDAY, 30, seed=2, moment="half"))
+    assert report(workspace, MONDAY, MONDAY + WEEK).n_current == 90
+    later = report(workspace, MONDAY, MONDAY + WEEK, moment="half")
     assert (later.n_current, later.basis) == (30, "what the champion at moment 'start' was trained on")
     assert [item.column for item in later.not_compared if item.reason == "only in the current sample"] == ["midterm"]
     with pytest.raises(NotComparable, match=r"at moment 'end'; there are 90 at 'start', 30 at 'half'"):
-        report(home, MONDAY, MONDAY + WEEK, moment="end")
+        report(workspace, MONDAY, MONDAY + WEEK, moment="end")
 
 
-def test_an_empty_or_impossible_window_is_refused_in_words(home: Home) -> None:
+def test_an_empty_or_impossible_window_is_refused_in_words(workspace: Workspace) -> None:
     with pytest.raises(NotComparable, match="no rows of invented in predictions from 2026-03-02"):
-        report(home, MONDAY, MONDAY + WEEK)
+        report(workspace, MONDAY, MONDAY + WEEK)
     with pytest.raises(NotComparable, match="0 days"):
-        window_of(MONDAY, MONDAY)
+        days_of(MONDAY, MONDAY)
     with pytest.raises(NotComparable, match="source"):
-        window_of(MONDAY, MONDAY + WEEK, source="elsewhere")
+        days_of(MONDAY, MONDAY + WEEK, source="elsewhere")
 
 
-def test_batches_make_a_window_as_predictions_do(home: Home) -> None:
-    (batch,) = home.store.batches(SCHEMA.name, "labeled")
+def test_batches_make_a_window_as_predictions_do(workspace: Workspace) -> None:
+    (batch,) = workspace.store.batches(SCHEMA.name, "labeled")
     day = batch.at.date()
     with pytest.raises(SameSample):  # the champion learned from this very batch
-        report(home, day, day + timedelta(days=1), source="labeled")
+        report(workspace, day, day + timedelta(days=1), source="labeled")
 
 
-def test_segments_of_a_window_are_compared_with_the_labelled_rows(home: Home) -> None:
+def test_segments_of_a_window_are_compared_with_the_labelled_rows(workspace: Workspace) -> None:
     def more_hours(row: dict[str, Cell]) -> dict[str, Cell]:
         return row | {"hours": 39.0} if row["support"] == "low" else row
 
-    day = home.store.batches(SCHEMA.name)[0].at.date() + timedelta(days=1)
-    home.store.add_predictions(asked(day, 300, seed=8, change=more_hours))
-    found = watch_window(home, SCHEMA.name, window_of(day, day + WEEK), by="support").report
+    day = workspace.store.batches(SCHEMA.name)[0].at.date() + timedelta(days=1)
+    workspace.store.add_predictions(asked(day, 300, seed=8, change=more_hours))
+    found = report_days(workspace, SCHEMA.name, days_of(day, day + WEEK), by="support").report
     loud = {
         segment.segment: [column.column for column in segment.flagged] for segment in found.segments if segment.alarm
     }
     assert loud == {"low": ["hours"]}
 
 
-def test_segments_know_only_what_was_known_at_the_moment(home: Home) -> None:
-    day = home.store.batches(SCHEMA.name)[0].at.date() + timedelta(days=1)
-    home.store.add_predictions(asked(day, 300, seed=8) + asked(day, 100, seed=9, moment="half"))
-    found = watch_window(home, SCHEMA.name, window_of(day, day + WEEK), by="support").report
+def test_segments_know_only_what_was_known_at_the_moment(workspace: Workspace) -> None:
+    day = workspace.store.batches(SCHEMA.name)[0].at.date() + timedelta(days=1)
+    workspace.store.add_predictions(asked(day, 300, seed=8) + asked(day, 100, seed=9, moment="half"))
+    found = report_days(workspace, SCHEMA.name, days_of(day, day + WEEK), by="support").report
     assert sum(segment.n_current for segment in found.segments) == 300
     assert "midterm" not in {column.column for segment in found.segments for column in segment.columns}
 
 
-def test_what_only_rows_tell_is_in_every_report_on_a_window(home: Home) -> None:
-    home.store.add_predictions(asked(MONDAY, 300, seed=1, hours=25.0))
-    found = report(home, MONDAY, MONDAY + WEEK)
+def test_what_only_rows_tell_is_in_every_report_on_a_window(workspace: Workspace) -> None:
+    workspace.store.add_predictions(asked(MONDAY, 300, seed=1, hours=25.0))
+    found = report(workspace, MONDAY, MONDAY + WEEK)
     assert found.joint is not None
     assert found.joint.verdict == "drift"
     assert found.expected is not None
@@ -127,34 +127,36 @@ def test_what_only_rows_tell_is_in_every_report_on_a_window(home: Home) -> None:
     assert found.sampled == ""
 
 
-def test_of_many_rows_some_are_read_and_the_report_says_how_many(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_rows_some_are_read_and_the_report_says_how_many(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("monitoring.drift_monitor.ROWS_A_SIDE", 100)
-    home.store.add_predictions(asked(MONDAY, 600, seed=1, hours=25.0))
-    found = report(home, MONDAY, MONDAY + WEEK)
+    workspace.store.add_predictions(asked(MONDAY, 600, seed=1, hours=25.0))
+    found = report(workspace, MONDAY, MONDAY + WEEK)
     assert found.n_current == 600  # the columns' own tests count them all
     assert found.joint is not None
     assert found.joint.verdict == "drift"
     assert 100 <= found.joint.separation.n_current < 130  # whole hours of 25 rows
     assert f"Told apart and estimated by {found.joint.separation.n_current} of 600 rows of now." in found.summary
-    assert report(home, MONDAY, MONDAY + WEEK, exact=True).sampled == ""
+    assert report(workspace, MONDAY, MONDAY + WEEK, exact=True).sampled == ""
 
 
-def test_a_student_asked_every_day_is_not_told_apart_from_himself(home: Home) -> None:
+def test_a_student_asked_every_day_is_not_told_apart_from_himself(workspace: Workspace) -> None:
     once = asked(MONDAY, 120, seed=3)
     daily = [
         msgspec.structs.replace(one, id=new_id(), at=one.at + timedelta(days=day)) for day in range(6) for one in once
     ]
-    home.store.add_predictions(daily)
-    found = watch_window(home, SCHEMA.name, window_of(MONDAY, MONDAY + WEEK)).report
+    workspace.store.add_predictions(daily)
+    found = report_days(workspace, SCHEMA.name, days_of(MONDAY, MONDAY + WEEK)).report
     assert found.joint is not None
     assert (found.joint.separation.n_current, found.joint.separation.clusters) == (720, 240)
     assert found.joint.separation.auc_low < 0.5
 
 
-def test_a_required_input_that_rows_lack_is_reported_and_its_rows_count(home: Home) -> None:
+def test_a_required_input_that_rows_lack_is_reported_and_its_rows_count(workspace: Workspace) -> None:
     frame = typed(make_rows(300, seed=4, shift=3.0))
     lost = frame.with_columns(before=pl.when(pl.int_range(pl.len()) % 2 == 0).then(None).otherwise(pl.col("before")))
-    found = watch_frame(home, SCHEMA, lost).report
+    found = report_frame(workspace, SCHEMA, lost).report
     assert found.n_current == 300
     assert found.column("before").missing.rate_current == 0.5
     assert found.column("before").missing.verdict == "drift"
@@ -192,60 +194,62 @@ def hours_alarm(found: DriftReport) -> bool:
     return "hours" in {column.column for column in found.flagged}
 
 
-def test_every_december_alarms_against_the_champion_s_data_and_none_against_earlier_decembers(home: Home) -> None:
+def test_every_december_alarms_against_the_champion_s_data_and_none_against_earlier_decembers(
+    workspace: Workspace,
+) -> None:
     terms = [start - timedelta(weeks=4) for start in DECEMBERS]
     for seed, start in enumerate(terms):
-        home.store.add_predictions(season(seed, start, 6, ends_with=12.0))
+        workspace.store.add_predictions(season(seed, start, 6, ends_with=12.0))
     exams = [start + timedelta(weeks=4) for start in terms]
-    plain = [hours_alarm(report(home, start, start + 2 * WEEK, against="champion")) for start in exams]
+    plain = [hours_alarm(report(workspace, start, start + 2 * WEEK, against="champion")) for start in exams]
     assert plain == [True, True, True]
-    assert [report(home, start, start + 2 * WEEK).alarm for start in exams[1:]] == [False, False]
+    assert [report(workspace, start, start + 2 * WEEK).alarm for start in exams[1:]] == [False, False]
 
 
-def test_a_december_unlike_earlier_ones_alarms_with_the_calendar_too(home: Home) -> None:
+def test_a_december_unlike_earlier_ones_alarms_with_the_calendar_too(workspace: Workspace) -> None:
     for seed, start in enumerate(DECEMBERS):
-        home.store.add_predictions(season(seed, start, 2, ends_with=12.0 if start.year < 2025 else 2.0))
-    found = report(home, DECEMBERS[2], DECEMBERS[2] + 2 * WEEK)
+        workspace.store.add_predictions(season(seed, start, 2, ends_with=12.0 if start.year < 2025 else 2.0))
+    found = report(workspace, DECEMBERS[2], DECEMBERS[2] + 2 * WEEK)
     assert found.column("hours").verdict == "drift"
     assert "the same weeks of the last 2 years" in found.summary
 
 
-def test_with_a_period_weeks_are_counted_from_each_period_s_first_day(home: Home) -> None:
+def test_with_a_period_weeks_are_counted_from_each_period_s_first_day(workspace: Workspace) -> None:
     starts = {"2024-1": date(2024, 2, 5), "2024-2": date(2024, 9, 16), "2025-1": date(2025, 3, 3)}
     for seed, (period, start) in enumerate(starts.items()):
-        home.store.add_predictions(season(seed, start, 6, ends_with=12.0, period=period))
+        workspace.store.add_predictions(season(seed, start, 6, ends_with=12.0, period=period))
     exams = starts["2025-1"] + timedelta(weeks=4)
-    calm = report(home, exams, exams + 2 * WEEK)
+    calm = report(workspace, exams, exams + 2 * WEEK)
     assert not calm.alarm
     assert calm.n_reference == 2 * 280  # the fifth and sixth weeks of both earlier periods
     assert "the same weeks of 2024-1, 2024-2" in calm.basis
-    assert hours_alarm(report(home, exams, exams + 2 * WEEK, against="champion"))
+    assert hours_alarm(report(workspace, exams, exams + 2 * WEEK, against="champion"))
 
 
-def test_too_little_past_falls_back_on_the_champion_and_says_so(home: Home) -> None:
-    home.store.add_predictions(
+def test_too_little_past_falls_back_on_the_champion_and_says_so(workspace: Workspace) -> None:
+    workspace.store.add_predictions(
         season(0, DECEMBERS[1], 1, ends_with=0.0, daily=10) + season(1, DECEMBERS[2], 2, ends_with=0.0)
     )
-    found = report(home, DECEMBERS[2], DECEMBERS[2] + 2 * WEEK)
+    found = report(workspace, DECEMBERS[2], DECEMBERS[2] + 2 * WEEK)
     assert found.basis == (
         "what the champion was trained on (the same weeks of last year hold 60 rows, of 200 that are needed)"
     )
     with pytest.raises(NotComparable, match="no past to compare with: the same weeks of last year hold 60 rows"):
-        report(home, DECEMBERS[2], DECEMBERS[2] + 2 * WEEK, against="past")
+        report(workspace, DECEMBERS[2], DECEMBERS[2] + 2 * WEEK, against="past")
 
 
-def test_a_week_that_no_earlier_period_had_is_not_compared_with_other_weeks(home: Home) -> None:
-    home.store.add_predictions(season(0, date(2024, 2, 5), 4, ends_with=0.0, period="2024-1"))
-    home.store.add_predictions(season(1, date(2025, 2, 3), 6, ends_with=12.0, period="2025-1"))
-    found = report(home, date(2025, 2, 3), date(2025, 2, 3) + 6 * WEEK)
+def test_a_week_that_no_earlier_period_had_is_not_compared_with_other_weeks(workspace: Workspace) -> None:
+    workspace.store.add_predictions(season(0, date(2024, 2, 5), 4, ends_with=0.0, period="2024-1"))
+    workspace.store.add_predictions(season(1, date(2025, 2, 3), 6, ends_with=12.0, period="2025-1"))
+    found = report(workspace, date(2025, 2, 3), date(2025, 2, 3) + 6 * WEEK)
     assert "2024-1 have no rows in week 5, 6" in found.basis
 
 
 def test_the_past_needs_no_champion(tmp_path) -> None:
-    home = open_at(tmp_path)
+    workspace = open_at(tmp_path)
     for seed, start in enumerate(DECEMBERS[1:]):
-        home.store.add_predictions(season(seed, start, 3, ends_with=0.0))
-    assert not report(home, DECEMBERS[2], DECEMBERS[2] + 3 * WEEK).alarm
+        workspace.store.add_predictions(season(seed, start, 3, ends_with=0.0))
+    assert not report(workspace, DECEMBERS[2], DECEMBERS[2] + 3 * WEEK).alarm
     with pytest.raises(NoChampion, match="no champion of invented at moment 'start' to compare with"):
-        report(home, DECEMBERS[2], DECEMBERS[2] + 3 * WEEK, against="champion")
-    home.close()
+        report(workspace, DECEMBERS[2], DECEMBERS[2] + 3 * WEEK, against="champion")
+    workspace.close()

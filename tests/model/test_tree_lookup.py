@@ -12,7 +12,7 @@ from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegr
 from sklearn.linear_model import Ridge
 
 from model.export import export_graph
-from model.fast_trees.lookup import Tables, make_tables, prove_tables
+from model.fast_trees.lookup import TreeLookup, make_tables, prove_tables
 from model.fast_trees.onnx_trees import read_trees
 from model.graph import open_graph, run_graph
 from model.predictor import MANY, WORTH, Predictor
@@ -33,7 +33,7 @@ def learned(estimator: object, *, standardise: bool = False) -> tuple[bytes, Enc
 
 
 @pytest.fixture(scope="module")
-def boosted() -> tuple[bytes, Encoding, Tables]:
+def boosted() -> tuple[bytes, Encoding, TreeLookup]:
     graph, encoding = learned(GradientBoostingRegressor(n_estimators=70, max_depth=3, random_state=1))
     tables = prove_tables(graph, open_graph(graph), encoding)
     assert tables is not None
@@ -73,7 +73,7 @@ def thresholds(graph: bytes, position: int) -> list[float]:
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_nasty_rows_are_answered_as_by_the_graph_to_the_last_bit(
-    boosted: tuple[bytes, Encoding, Tables], data: st.DataObject
+    boosted: tuple[bytes, Encoding, TreeLookup], data: st.DataObject
 ) -> None:
     graph, encoding, tables = boosted
 
@@ -92,7 +92,7 @@ def test_nasty_rows_are_answered_as_by_the_graph_to_the_last_bit(
     assert tables.outputs(columns).tobytes() == expected
 
 
-def test_whole_numbers_of_many_rows_are_answered_as_by_the_graph(boosted: tuple[bytes, Encoding, Tables]) -> None:
+def test_whole_numbers_of_many_rows_are_answered_as_by_the_graph(boosted: tuple[bytes, Encoding, TreeLookup]) -> None:
     graph, encoding, tables = boosted
     columns = drawn(encoding, 20_000)
     assert tables.outputs(columns).tobytes() == said(graph, encoding, columns)
@@ -111,7 +111,7 @@ def test_trees_that_ask_only_whether_a_number_is_missing_are_read_too() -> None:
     assert tables.outputs(columns).tobytes() == said(graph, encoding, columns)
 
 
-def test_a_graph_that_says_something_else_gets_no_tables(boosted: tuple[bytes, Encoding, Tables]) -> None:
+def test_a_graph_that_says_something_else_gets_no_tables(boosted: tuple[bytes, Encoding, TreeLookup]) -> None:
     graph, encoding, _ = boosted
     other, _ = learned(GradientBoostingRegressor(n_estimators=70, max_depth=3, random_state=2))
     assert prove_tables(graph, open_graph(other), encoding) is None
@@ -148,7 +148,7 @@ def test_bytes_that_are_no_graph_hold_no_trees(damage: bytes) -> None:
 
 
 def test_a_predictor_says_the_same_of_few_rows_and_of_many(
-    taught: Callable[..., Training], boosted: tuple[bytes, Encoding, Tables]
+    taught: Callable[..., Training], boosted: tuple[bytes, Encoding, TreeLookup]
 ) -> None:
     graph, encoding, _ = boosted
     bundle = taught(MARK).bundle

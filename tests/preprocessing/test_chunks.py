@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from preprocessing import pieces
-from preprocessing.reading.chunks import open_source, read_pieces
+from preprocessing.reading import chunks
+from preprocessing.reading.chunks import open_source, read_chunks
 from preprocessing.reading.decoder_process import Kinds, compact
 from preprocessing.reading.files import UnreadableFile, read_table, typed_table
 from preprocessing.schema import load_domains
@@ -41,8 +41,8 @@ def csv_of(rows: list[tuple[str, list[str]] | None], separator: str) -> str:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of a few rows."""
-    monkeypatch.setattr(pieces, "STEP", 90)
-    monkeypatch.setattr(pieces, "ROWS", 3)
+    monkeypatch.setattr(chunks, "STEP", 90)
+    monkeypatch.setattr(chunks, "ROWS", 3)
 
 
 @given(lines, st.sampled_from([",", ";", "\t"]), st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16"]))
@@ -112,15 +112,15 @@ def test_a_binary_file_comes_in_pieces_in_order(tmp_path: Path, small: None, kin
     frame = pl.DataFrame({"a": range(rows), "b": [f"x{number}" for number in range(rows)]})
     path = tmp_path / "table"
     _ = frame.write_parquet(path) if kind == "parquet" else frame.write_ipc(path)
-    found = list(read_pieces(open_source(path)))
-    assert pl.concat([piece.table.frame.cast(frame.schema) for piece in found]).equals(frame)
-    assert [piece.table.first_row for piece in found] == list(range(1, rows + 1, 3))
+    found = list(read_chunks(open_source(path)))
+    assert pl.concat([chunk.table.frame.cast(frame.schema) for chunk in found]).equals(frame)
+    assert [chunk.table.first_row for chunk in found] == list(range(1, rows + 1, 3))
     assert found[-1].done == 1.0
 
 
 def test_a_file_that_aborts_its_reader_is_refused_in_words() -> None:
     with pytest.raises(UnreadableFile, match=r"aborts\.parquet: it looks like a Parquet file but"):
-        list(read_pieces(open_source(ABORTS)))
+        list(read_chunks(open_source(ABORTS)))
 
 
 def test_a_parquet_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
@@ -128,13 +128,13 @@ def test_a_parquet_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     pl.DataFrame({"a": range(1000)}).write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UnreadableFile, match="cannot be read"):
-        list(read_pieces(open_source(path)))
+        list(read_chunks(open_source(path)))
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, small: None) -> None:
     path = tmp_path / "marks.csv"
     path.write_text("a,b\n" + "1,2\n" * 100)
-    found = read_pieces(open_source(path))
+    found = read_chunks(open_source(path))
     next(found)
     with path.open("a") as file:
         file.write("3,4\n")
@@ -153,8 +153,8 @@ def test_an_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_quote_that_is_never_closed_is_found_without_reading_on_for_ever(
     tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pieces, "LONGEST_PIECE", 1000)
+    monkeypatch.setattr(chunks, "LONGEST_PIECE", 1000)
     path = tmp_path / "marks.csv"
     path.write_text('a,b\n1,"2\n' + "1,2\n" * 1000)
     with pytest.raises(UnreadableFile, match="never closed"):
-        list(read_pieces(open_source(path)))
+        list(read_chunks(open_source(path)))

@@ -16,7 +16,7 @@ from database.records import now
 from drift.profile import Profile
 from drift.report import NotComparable
 from model.registry import NoChampion
-from model.workspace import Home
+from model.workspace import Workspace
 from monitoring.profile_archive import Part, ProfileArchive, Source, Standard, standard_at, total
 from preprocessing.schema import DomainSchema
 
@@ -28,7 +28,7 @@ YEAR = timedelta(days=364)  # 52 weeks, so that days of the week stay together
 ENOUGH = 200  # rows of the past; the interval of D is about .2 wide there, and a halved sample says little
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Days(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to report on: rows of `source` from `since` to before `until`, whole days, UTC.
 
     moment: None takes the one with the most rows. against: "champion" (its training data), "past" (the same weeks of
@@ -59,7 +59,7 @@ class Past(NamedTuple):
         return sum(part.rows for part in self.parts)
 
 
-class Weighed(NamedTuple):
+class ComparedDays(NamedTuple):
     """A window of one moment and what it is compared with, by their profiles.
 
     basis: what the reference is, in words. parts: what the window holds at that moment; past: what it is compared with,
@@ -75,28 +75,28 @@ class Weighed(NamedTuple):
     standard: Standard | None
 
 
-def window_of(since: date, until: date | None, **choices: object) -> Window:
+def days_of(since: date, until: date | None, **choices: object) -> Days:
     """The window; until: after today (UTC) if None. Raises NotComparable in words for one that is none."""
     end = until or now().astimezone(UTC).date() + timedelta(days=1)
     try:
-        return msgspec.convert({"since": since, "until": end, **choices}, Window)
+        return msgspec.convert({"since": since, "until": end, **choices}, Days)
     except (ValueError, msgspec.ValidationError) as error:
         raise NotComparable(str(error)) from error
 
 
-def weigh_window(home: Home, schema: DomainSchema, window: Window) -> Weighed:
+def compared_days(workspace: Workspace, schema: DomainSchema, days: Days) -> ComparedDays:
     """A window beside the past, or beside what the champion was trained on. Raises NotComparable, NoChampion."""
-    home.champions.refresh()
-    archive = ProfileArchive(home, schema)
-    found = archive.parts(window.source, window.since, window.until, exact=window.exact)
-    parts = _at_moment(schema, window, found)
+    workspace.champions.refresh()
+    archive = ProfileArchive(workspace, schema)
+    found = archive.parts(days.source, days.since, days.until, exact=days.exact)
+    parts = _at_moment(schema, days, found)
     current = total(part.load() for part in parts)
     moment = parts[0].moment
-    past, why = (None, "") if window.against == "champion" else find_past(archive, window, parts)
-    standard = standard_at(home, schema, moment)
+    past, why = (None, "") if days.against == "champion" else find_past(archive, days, parts)
+    standard = standard_at(workspace, schema, moment)
     if past:
         reference, basis = total(part.load() for part in past.parts), past.words
-    elif window.against == "past":
+    elif days.against == "past":
         raise NotComparable(f"no past to compare with: {why or 'no rows in the same weeks of earlier periods'}")
     elif standard:
         at = "" if standard.moment == moment else f" at moment {standard.moment!r}"
@@ -105,22 +105,22 @@ def weigh_window(home: Home, schema: DomainSchema, window: Window) -> Weighed:
         raise NoChampion(
             f"no champion of {schema.name} at moment {moment!r} to compare with" + (f"; {why}" if why else "")
         )
-    return Weighed(reference, current, basis, moment, parts, past.parts if past else None, standard)
+    return ComparedDays(reference, current, basis, moment, parts, past.parts if past else None, standard)
 
 
-def _at_moment(schema: DomainSchema, window: Window, parts: Sequence[Part]) -> list[Part]:
+def _at_moment(schema: DomainSchema, days: Days, parts: Sequence[Part]) -> list[Part]:
     """Those of one moment. Raises NotComparable where there are none, naming what there is."""
     rows: Counter[str] = Counter()
     for part in parts:
         rows[part.moment] += part.rows
-    moment = window.moment or (rows.most_common(1)[0][0] if rows else None)
+    moment = days.moment or (rows.most_common(1)[0][0] if rows else None)
     chosen = [part for part in parts if part.moment == moment]
     if not chosen:
         there = ", ".join(f"{count:,} at {name!r}" for name, count in rows.most_common()) or "none at any moment"
-        what = "predictions" if window.source == "predictions" else f"{window.source} batches"
+        what = "predictions" if days.source == "predictions" else f"{days.source} batches"
         raise NotComparable(
-            f"no rows of {schema.name} in {what} from {window.since} to before {window.until}"
-            + (f" at moment {window.moment!r}; there are {there}" if window.moment else "")
+            f"no rows of {schema.name} in {what} from {days.since} to before {days.until}"
+            + (f" at moment {days.moment!r}; there are {there}" if days.moment else "")
         )
     return chosen
 
@@ -128,17 +128,17 @@ def _at_moment(schema: DomainSchema, window: Window, parts: Sequence[Part]) -> l
 # The same weeks of the past
 
 
-def find_past(archive: ProfileArchive, window: Window, parts: Sequence[Part]) -> tuple[Past | None, str]:
+def find_past(archive: ProfileArchive, days: Days, parts: Sequence[Part]) -> tuple[Past | None, str]:
     """The past to compare the window's `parts` with, or None and why there is not enough of it.
 
     With a period: rows of the newest three earlier periods, in the weeks (from each period's first day with rows) in
     which the window's own rows stand in theirs. Without: the same days, 52, 104 and 156 weeks before.
     """
-    earliest = window.since - YEAR * YEARS
-    earlier = archive.parts(window.source, earliest, window.since, exact=window.exact)
+    earliest = days.since - YEAR * YEARS
+    earlier = archive.parts(days.source, earliest, days.since, exact=days.exact)
     earlier = [part for part in earlier if part.moment == parts[0].moment]
     dated = any(part.period is not None for part in parts)
-    past = _past_periods(earlier, parts) if dated else _past_years(earlier, window)
+    past = _past_periods(earlier, parts) if dated else _past_years(earlier, days)
     if not past.rows:
         return None, ""
     if past.rows < ENOUGH:
@@ -149,10 +149,10 @@ def find_past(archive: ProfileArchive, window: Window, parts: Sequence[Part]) ->
     return past, ""
 
 
-def _past_years(earlier: Sequence[Part], window: Window) -> Past:
+def _past_years(earlier: Sequence[Part], days: Days) -> Past:
     shifts = [YEAR * years for years in range(1, YEARS + 1)]
-    parts = [p for p in earlier if any(window.since <= p.day + shift < window.until for shift in shifts)]
-    years = sum(any(window.since <= p.day + shift < window.until for p in parts) for shift in shifts)
+    parts = [p for p in earlier if any(days.since <= p.day + shift < days.until for shift in shifts)]
+    years = sum(any(days.since <= p.day + shift < days.until for p in parts) for shift in shifts)
     return Past(parts, f"the same weeks of the last {years} years" if years != 1 else "the same weeks of last year")
 
 
