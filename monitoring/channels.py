@@ -184,7 +184,7 @@ def open_channels(*, webhook: str = "", secret: str = "", email: str = "", smtp_
         if any(given):
             try:
                 channels += make(*given)
-            except ValueError as error:
+            except (BadChannel, ValueError) as error:
                 problems.append(str(error))
     if problems:
         raise BadChannel("; ".join(problems))

@@ -288,7 +288,7 @@ def _decoded(kind: str, data: bytes) -> pl.DataFrame:
 
 def decoder(kind: str, *arguments: str) -> list[str]:
     """The command of the process that decodes a binary format (`preprocessing.reading.decoder_process`)."""
-    return [sys.executable, "-P", str(Path(__file__).with_name("binary.py")), kind, *arguments]
+    return [sys.executable, "-P", str(Path(__file__).with_name("decoder_process.py")), kind, *arguments]
 
 
 def check_decoded(kind: str, code: int, said: bytes) -> None:

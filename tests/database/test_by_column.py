@@ -40,7 +40,7 @@ WHERE = st.sampled_from([None, "A", "B"])
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of four, written by threes and read by twos, so that a few rows have every border that many have."""
     monkeypatch.setattr(database.blocks, "BLOCK", 4)
-    monkeypatch.setattr(database.append, "TOGETHER", 3)
+    monkeypatch.setattr(database.sqlite_log, "TOGETHER", 3)
     monkeypatch.setattr(database.sql, "BLOCKS_AT_ONCE", 2)
     monkeypatch.setattr(database.matching, "PAGE", 5)
 

@@ -15,6 +15,7 @@ from model.predict_file import predict_file
 from model.registry import activate, load_bundle, rollback
 from model.workspace import Workspace
 from monitoring.drift_monitor import report_file
+from preprocessing.validation.rules import BadData
 from retraining.evaluation import collect_evidence
 from retraining.first_champions import keys_of, train_file
 from retraining.holdout import Holdout
@@ -172,7 +173,7 @@ def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(
         (prediction,) = workspace.service.predict("school", [given], source="test")
         assert prediction.moment == moment
         assert prediction.answers[0].model == workspace.champions.at("school", moment)["G3"].predictor.version
-    with pytest.raises(ValueError, match="G1"):
+    with pytest.raises(BadData, match="G1"):
         workspace.service.predict("school", [early | {"G2": row["G2"]}], source="test")
 
 
