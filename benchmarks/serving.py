@@ -37,7 +37,7 @@ from preprocessing.synthetic import generate
 SECRET = "the secret of a benchmark's invented students"
 CONNECTIONS = 16
 READY = "/ready"
-OURS = [sys.executable, "-m", "deployment.command", "serve", "--port", "{port}"]
+OURS = [sys.executable, "-m", "cli", "serve", "--port", "{port}"]
 ENGAGEMENT, SCHOOL = ChampionKey("engagement", "assignment_score", "now"), ChampionKey("school", "G3", "G2")
 BATCH = 10_000
 PANDAS_SERVER = "FastAPI + pandas + pipeline.predict"
@@ -412,7 +412,7 @@ def files(folder: Path, effort: Effort) -> list[Figure]:
     data, script = folder / "rows.parquet", folder / "pandas_predict.py"
     generate(schema, rows=effort.rows, seed=9).select(names).write_parquet(data, row_group_size=250_000)
     script.write_text(PANDAS)
-    cli, pipeline = str(Path(__file__).parents[1] / "cli.py"), str(folder / "school" / "pipeline.joblib")
+    cli, pipeline = str(Path(__file__).parents[1] / "cli" / "__main__.py"), str(folder / "school" / "pipeline.joblib")
     ask = [cli, "score", str(data), "-d", "school", "-o", str(folder / "answers.parquet")]
     runs = []
     for _ in range(1 if effort is QUICK else 3):

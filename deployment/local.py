@@ -29,7 +29,7 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
         )
         return 1
     stop = _Stop()
-    api = [sys.executable, "-m", "deployment.command", "serve", "--port", str(api_port)]
+    api = [sys.executable, "-m", "cli", "serve", "--port", str(api_port)]
     page = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "dashboard.py")]
     page += ["--server.port", str(dashboard_port), "--server.headless", "true", "--server.address", "127.0.0.1"]
     page += [*_page_options(), "--logger.level", "warning"]

@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from errors import GradewatchError
 from preprocessing.reading.files import RawTable
-from preprocessing.schema import Feature, SchemaError, Target, fold, read_schema
+from preprocessing.schema import Feature, Target, fold, read_schema
 from preprocessing.validation.leakage import find_suspects
 from preprocessing.validation.pii import identifying_columns
 from preprocessing.validation.rules import MISSING, is_missing, nearest, text_fault
@@ -45,6 +46,10 @@ STEMS = (
 """What periodic grades are called before their number, besides the target's own stem."""
 
 
+class NoDraft(GradewatchError):
+    """A file from which no domain can be drafted as asked; the message says why."""
+
+
 @dataclass
 class Draft:
     """What is guessed so far. left_out: (column, why)."""
@@ -66,7 +71,7 @@ def infer_schema(raw: RawTable, *, name: str, target: str | None = None) -> str:
     """A domain file (TOML text with comments) that reads `raw` without a problem.
 
     target: the column to predict; by default one called like a final grade, else the last column of numbers. Raises
-    SchemaError when there is no such column, or nothing to predict it from.
+    NoDraft when there is no such column, or nothing to predict it from.
     """
     draft = _sort_columns(raw.frame)
     _place_rows(draft, raw.frame)
@@ -76,7 +81,7 @@ def infer_schema(raw: RawTable, *, name: str, target: str | None = None) -> str:
     features = [column for column in _usable(draft, raw.frame.columns) if column not in targets]
     features = _without_leaks(draft, features, chosen)
     if not features:
-        raise SchemaError(f"there is no column to predict {chosen!r} from")
+        raise NoDraft(f"there is no column to predict {chosen!r} from")
     text = "\n".join(_lines(draft, _slug(name), name, targets, features, moments))
     read_schema(text, source=name)
     return text
@@ -183,7 +188,7 @@ def _target(draft: Draft, columns: Sequence[str], wanted: str | None) -> str:
         if found := [column for column in numbers if fold(column).endswith(ending)]:
             return found[-1]
     if not numbers:
-        raise SchemaError("there is no column of numbers to predict; name the target column")
+        raise NoDraft("there is no column of numbers to predict; name the target column")
     return numbers[-1]
 
 
@@ -191,12 +196,12 @@ def _wanted_target(draft: Draft, columns: Sequence[str], wanted: str) -> str:
     found = next((column for column in columns if fold(column) == fold(wanted)), None)
     if found is None:
         near = nearest(wanted, columns) or list(columns[:5])
-        raise SchemaError(f"target {wanted!r} is no column; the file has {' and '.join(map(repr, near))}")
+        raise NoDraft(f"target {wanted!r} is no column; the file has {' and '.join(map(repr, near))}")
     if found in draft.texts and draft.texts[found].values.n_unique() > MOST_CLASSES:
-        raise SchemaError(f"target {found!r} has more than {MOST_CLASSES} different texts; expected numbers or levels")
+        raise NoDraft(f"target {found!r} has more than {MOST_CLASSES} different texts; expected numbers or levels")
     if found not in draft.numbers and found not in draft.texts:
         why = dict(draft.left_out).get(found, "it says whose row it is, in which group or when")
-        raise SchemaError(f"target {found!r} cannot be predicted: {why}")
+        raise NoDraft(f"target {found!r} cannot be predicted: {why}")
     return found
 
 

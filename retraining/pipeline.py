@@ -5,7 +5,7 @@ It lends its name and owns nothing: the options are the command line's, the work
 
 import sys
 
-from cli import main as command_line
+from cli.main import main as command_line
 
 
 def main() -> None:

@@ -4,16 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
-from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import cli
+from cli import output
 from database.open import open_store
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -57,8 +58,8 @@ def engagement_file(path: Path, *, rows: int, seed: int, shift: float = 0.0) -> 
     minutes = generator.integers(0, 301, rows)
     result = 0.6 * scores[:, 0] + 0.1 * minutes + generator.normal(0, 4, rows) + shift
     lines = ["student_id;comprehension;attention;focus;retention;engagement_time;assignment_score"]
-    for number, (row, time, score) in enumerate(zip(scores, minutes, np.clip(result, 0, 100), strict=True)):
-        cells = [f"s{seed}-{number}", *(f"{value:.1f}".replace(".", ",") for value in (*row, time, score))]
+    for number, (row, spent, score) in enumerate(zip(scores, minutes, np.clip(result, 0, 100), strict=True)):
+        cells = [f"s{seed}-{number}", *(f"{value:.1f}".replace(".", ",") for value in (*row, spent, score))]
         lines.append(";".join(cells))
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -285,14 +286,8 @@ def test_a_refusal_is_one_plain_sentence(run: Run, trained: str, arguments: tupl
     assert "Traceback" not in result.stderr
 
 
-def test_every_refusal_that_is_named_is_an_error_of_its_module() -> None:
-    for module, names in cli.REFUSALS.items():
-        for name in names.split():
-            assert issubclass(getattr(import_module(module), name), Exception)
-
-
 def test_a_refusal_loads_no_library_of_training(run: Run) -> None:
-    program = [sys.executable, "-c", "import sys, cli; cli._run(sys.argv[1:]); print(sorted(sys.modules))"]
+    program = [sys.executable, "-c", "import sys, cli.main; cli.main.run(sys.argv[1:]); print(sorted(sys.modules))"]
     result = run("keys", "revoke", "nobody", program=program)
     assert "nobody" in result.stderr
     assert "'database.store'" in result.stdout
@@ -318,3 +313,24 @@ def test_a_target_that_is_no_column_is_refused_in_words(run: Run, folder: Path) 
     assert infer.returncode == 1
     assert "target 'gread' is no column" in infer.stderr
     assert "Traceback" not in infer.stderr
+
+
+def test_a_long_step_is_told_every_few_seconds_where_no_bar_can_be_drawn(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "SILENCE", 0.02)
+    with output.steps() as progress:
+        progress("fitting ridge")
+        time.sleep(0.2)
+    with output.shares() as show:
+        show("checking", 0.25)
+        time.sleep(0.2)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("fitting ridge (0 s)") > 1
+    assert told.err.count("checking: 25% (0 s)") > 1
+
+
+def test_the_version_is_told() -> None:
+    told = subprocess.run([*GRADEWATCH, "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout == f"gradewatch {version('gradewatch')}\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from cli import app
+from cli.main import app
 from settings import Settings, variable
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -92,6 +92,6 @@ def test_a_group_that_no_row_can_be_of_is_refused(run: Run, domain: str, group: 
 
 def test_serving_where_others_could_reach_it_without_sign_in_is_refused_in_words(run: Run) -> None:
     refused = run("serve", "--host", "0.0.0.0")
-    assert refused.returncode == 1
+    assert refused.returncode == 78
     assert "set GRADEWATCH_AUTH=on" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -31,7 +31,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-SERVE = ("deployment.command", "serve")
+SERVE = ("cli", "serve")
 PLAIN = ("uvicorn", "api.app:app")
 """The two ways to start the service: as users do, or as any ASGI application."""
 

@@ -9,8 +9,8 @@ import httpx
 import numpy as np
 import pytest
 
-import cli
 from api.app import create_app
+from cli.main import main
 from settings import Settings
 from tests.api.serving import SECRET
 from tests.api.test_without_a_server import alive, loggers  # noqa: F401 (a fixture that keeps other tests' loggers)
@@ -101,7 +101,7 @@ def test_by_the_command_line(
     (folder / "after.csv").write_bytes(content)
     files = ["--current", str(folder / "after.csv"), "--reference", str(folder / "before.csv")]
     with pytest.raises(SystemExit) as ended:
-        cli.main(["drift", "-d", "odd", *files, "--json"])
+        main(["drift", "-d", "odd", *files, "--json"])
     told = capsys.readouterr()
     if isinstance(expected, str):
         assert (ended.value.code, told.out) == (1, "")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli import main
+from cli.main import main
 from database.open import open_store
 from database.store import RecordStore
 from monitoring.alerts import Alert, deliver, deliveries, is_waiting, post, sweep

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from preprocessing.infer import infer_schema, rounded_range
+from preprocessing.infer import NoDraft, infer_schema, rounded_range
 from preprocessing.reading.files import RawTable, read_table
-from preprocessing.schema import DomainSchema, SchemaError, load_domains, read_schema
+from preprocessing.schema import DomainSchema, load_domains, read_schema
 from preprocessing.synthetic import generate
 from preprocessing.validation.validate import validate_table
 from tests.preprocessing.making import SECRET, as_csv, table, uci
@@ -82,11 +82,11 @@ def test_a_target_of_letters_is_ordered_worst_first() -> None:
 
 def test_decimal_commas_and_a_wrong_target_are_understood() -> None:
     assert draft(table("hours;score\n1,5;2\n2,5;3\n")).features[0].maximum == 3
-    with pytest.raises(SchemaError, match="target 'scor' is no column; the file has 'score'"):
+    with pytest.raises(NoDraft, match="target 'scor' is no column; the file has 'score'"):
         infer_schema(table("hours,score\n1,2\n2,3\n"), name="x", target="scor")
-    with pytest.raises(SchemaError, match="there is no column to predict 'score' from"):
+    with pytest.raises(NoDraft, match="there is no column to predict 'score' from"):
         infer_schema(table("score\n1\n2\n"), name="x")
-    with pytest.raises(SchemaError, match="there is no column of numbers to predict"):
+    with pytest.raises(NoDraft, match="there is no column of numbers to predict"):
         infer_schema(table("a,b\nx,y\nz,x\n"), name="x")
 
 
@@ -137,7 +137,7 @@ def test_whatever_the_file_a_draft_reads_it_or_says_why_there_is_none(header: li
     raw = RawTable(pl.DataFrame(columns), "odd.csv", is_text=True, first_row=2)
     try:
         text = infer_schema(raw, name='odd "name"\n')
-    except SchemaError:
+    except NoDraft:
         return
     schema = read_schema(text)
     declared = {column.name for column in schema.columns}

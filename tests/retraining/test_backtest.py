@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from cli import main
+from cli.main import main
 from database.ingest import add_batch, batch_rows, labeled
 from database.records import BatchRow, ChampionKey
 from model.workspace import open_workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deployment.command import plain_options
+from cli.start import plain_options
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_only_options_with_values_of_their_kind_are_plain(
 
 def command(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GRADEWATCH_")}
-    told = [sys.executable, "-m", "deployment.command", *arguments]
+    told = [sys.executable, "-m", "cli", *arguments]
     return subprocess.run(told, env={**clean, **settings}, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_a_refused_start_says_why_as_the_command_line_does(tmp_path: Path) -> None:
     found = command("serve", "--host", "0.0.0.0", GRADEWATCH_DATA_DIR=str(tmp_path))
-    assert found.returncode == 1
+    assert found.returncode == 78
     assert "GRADEWATCH_AUTH" in found.stderr
     assert "Traceback" not in found.stderr
 
@@ -56,6 +56,6 @@ def test_every_other_verb_is_the_command_lines() -> None:
 
 
 def test_serving_loads_no_command_line() -> None:
-    words = "import sys, deployment.command, deployment.server, settings; print({'typer', 'rich'} & set(sys.modules))"
+    words = "import sys, cli.start, deployment.server, settings; print({'typer', 'rich'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""The way in of the `gradewatch` command: `serve` with plain options starts at once, the rest is the command line's.
+"""The start of the `gradewatch` command: `serve` with plain options starts at once, the rest is the command line's.
 
 The libraries that read and explain commands are a sixth of what a start costs, and a server keeps them in memory. This
 explains nothing: options that are not plain, and starts that are refused, go the command line's way, which has words.
@@ -14,7 +14,7 @@ def main() -> None:
     """The `gradewatch` command."""
     options = plain_options(sys.argv[2:]) if sys.argv[1:2] == ["serve"] else None
     if options is None or not _serve(options):
-        from cli import main as read_command
+        from cli.main import main as read_command
 
         read_command()
 

@@ -1,0 +1,46 @@
+"""The tree of commands: `gradewatch` and the nouns below it, on which each noun's module hangs its verbs.
+
+Nothing is computed in `cli`: each verb calls one function of a package and prints what it returned.
+"""
+
+from typing import Annotated
+
+import typer
+
+SAYS = (
+    "Predict how students will do, watch whether that still holds, and replace a model only with proof.\n\n"
+    "Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage; 74 what was kept is damaged, "
+    "75 busy or out of reach, try later, 77 not allowed, 78 the settings cannot be used."
+)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+domain_app = typer.Typer(no_args_is_help=True, help="The domains: what is predicted from which columns.")
+models_app = typer.Typer(no_args_is_help=True, help="Model versions and who is champion.")
+trials_app = typer.Typer(no_args_is_help=True, help="Challengers tried next to champions.")
+drift_app = typer.Typer(invoke_without_command=True)
+alerts_app = typer.Typer(no_args_is_help=True, help="What was told to whom when drift began or ended.")
+keys_app = typer.Typer(no_args_is_help=True, help="API keys: who may call the service.")
+users_app = typer.Typer(no_args_is_help=True, help="Users: who may sign in, at the service and the dashboard.")
+app.add_typer(domain_app, name="domain")
+app.add_typer(models_app, name="models")
+app.add_typer(trials_app, name="trials")
+app.add_typer(drift_app, name="drift")
+app.add_typer(alerts_app, name="alerts")
+app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
+
+
+def _print_version(asked: bool) -> None:
+    from importlib.metadata import version
+
+    if asked:
+        typer.echo(f"gradewatch {version('gradewatch')}")
+        raise typer.Exit
+
+
+@app.callback(help=SAYS)
+def gradewatch(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """The options before any verb."""

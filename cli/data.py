@@ -1,0 +1,121 @@
+"""Files in, answers out: `gradewatch ingest`, `outcomes`, `predict` and `score`."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli.apps import app
+from cli.inputs import opened_workspace, read_rows, told_problems, write_problems
+from cli.options import AnswerMoment, DataFile, Domain, Problems, SkipBadRows
+from cli.output import err, out, shares, steps, write
+
+if TYPE_CHECKING:
+    from model.workspace import Workspace
+
+
+@app.command()
+def ingest(
+    file: DataFile,
+    domain: Domain,
+    kind: Annotated[
+        Literal["labeled", "unlabeled"], typer.Option(help="labeled: with outcomes, to learn from.")
+    ] = "labeled",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Store a file as a batch; the same content twice is stored once."""
+    from monitoring.profile_archive import store_batch
+
+    with opened_workspace() as workspace:
+        intake = read_rows(workspace, domain, file, kind, skip_bad_rows, problems)
+        schema = workspace.service.schema(domain)
+        batch, new = store_batch(workspace, schema, intake.rows, kind, name=file.name, skipped=intake.skipped)
+    out.print(f"batch {batch.id[:12]}: {batch.rows} rows {'stored' if new else 'were there already; nothing changed'}")
+
+
+@app.command()
+def outcomes(file: DataFile, domain: Domain) -> None:
+    """Store what really happened, matched to predictions by prediction_id or by student (and period)."""
+    from database.ingest import count_strays, read_outcomes
+
+    with opened_workspace() as workspace:
+        found = read_outcomes(file, workspace.service.schema(domain), secret=workspace.secret)
+        new, corrected = workspace.store.add_outcomes(found)
+        strays = count_strays(workspace.store, found)
+    out.print(f"{len(found)} outcomes: {new} new, {corrected} corrected, {len(found) - new - corrected} known already")
+    if strays:
+        err.print(f"{strays} of them belong to no prediction so far: check the keys (and group and period)")
+
+
+@app.command()
+def predict(
+    file: DataFile,
+    domain: Domain,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the answers to this CSV.")] = None,
+    moment: AnswerMoment = None,
+    explain: Annotated[int, typer.Option(min=0, max=20, help="Name so many factors that moved each answer.")] = 0,
+) -> None:
+    """Predict every row of a file, log each prediction, and print or write the answers."""
+    from model.answer_frame import answers_csv
+    from model.predict_file import predict_file
+
+    with opened_workspace() as workspace, steps() as progress:
+        answered = predict_file(
+            workspace.service,
+            domain,
+            file,
+            secret=workspace.secret,
+            moment=moment,
+            explain=explain,
+            progress=progress,
+        )
+        text = answers_csv(*answered, workspace.schemas[domain].targets)
+        learned = _learned_from_examples(workspace, domain)
+    write(text, output)
+    err.print(f"{len(answered.predictions):,} predictions logged")
+    err.print(learned, style="yellow", end="")
+
+
+@app.command()
+def score(
+    file: DataFile,
+    domain: Domain,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .csv or .parquet file for the answers.")],
+    moment: AnswerMoment = None,
+    log: Annotated[
+        bool, typer.Option("--log/--no-log", help="Log every prediction before its answer is written.")
+    ] = True,
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Predict millions of rows in little memory: the whole file is checked first, then answered, logged and written."""
+    from model.score_file import score_file
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half done is swept away
+    with told_problems(problems, skip_bad_rows), opened_workspace() as workspace, shares() as progress:
+        scored = score_file(
+            workspace, domain, file, output, moment=moment, log=log, skip_bad_rows=skip_bad_rows, progress=progress
+        )
+        learned = _learned_from_examples(workspace, domain)
+    write_problems(scored.problems, problems)
+    for line in scored.remarks:
+        err.print(line)
+    err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
+    err.print(learned, style="yellow", end="")
+
+
+def _learned_from_examples(workspace: "Workspace", domain: str) -> str:
+    """A line to print where a champion of the domain learned from generated examples; else nothing."""
+    from model.bundle import EXAMPLES
+
+    serving = {one.version for one in workspace.store.champions() if one.domain == domain}
+    sources = {model.lineage.get("source") for model in workspace.store.models() if model.version in serving}
+    if EXAMPLES not in sources:
+        return ""
+    return (
+        f"not for real students: {domain} is answered by a model of generated examples; "
+        f"train it on your own records: gradewatch train --domain {domain} --data FILE\n"
+    )

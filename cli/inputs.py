@@ -1,0 +1,92 @@
+"""What the verbs work on: the open workspace, a domain, the rows of a file, the rules, and who asks."""
+
+import getpass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.output import err
+from settings import Settings
+
+if TYPE_CHECKING:
+    from database.ingest import Intake
+    from database.records import BatchKind
+    from model.workspace import Workspace
+    from preprocessing.schema import DomainSchema
+    from preprocessing.validation.rules import Problem
+    from retraining.policies import Policies
+
+
+@contextmanager
+def opened_workspace() -> "Iterator[Workspace]":
+    """The workspace that the settings describe, open as long as the block runs."""
+    workspace = Settings().open_workspace()
+    try:
+        yield workspace
+    finally:
+        workspace.close()
+
+
+def schema_of(name: str) -> "DomainSchema":
+    """The domain of that name, without opening the workspace. Raises UnknownDomain."""
+    from model.service import UnknownDomain
+    from preprocessing.schema import load_domains
+
+    schemas = load_domains(Settings().domains_dir)
+    if name not in schemas:
+        raise UnknownDomain(f"no domain {name!r}; there are: {', '.join(sorted(schemas))}")
+    return schemas[name]
+
+
+def read_rows(
+    workspace: "Workspace", domain: str, file: Path, kind: "BatchKind", skip_bad_rows: bool, problems: Path | None
+) -> "Intake":
+    """The rows of a file for a batch; its problems written to a CSV where one is asked for. Raises BadData."""
+    from database.ingest import read_batch
+
+    schema = workspace.service.schema(domain)
+    with told_problems(problems, skip_bad_rows):
+        intake = read_batch(file, schema, kind, secret=workspace.secret, name=file.name, skip_bad_rows=skip_bad_rows)
+    if intake.ignored_columns:
+        err.print(f"columns that are not needed, not read: {', '.join(intake.ignored_columns)}")
+    if intake.skipped:
+        err.print(f"{intake.skipped} bad rows left out")
+    return intake
+
+
+@contextmanager
+def told_problems(problems: Path | None, skip_bad_rows: bool) -> Iterator[None]:
+    """A BadData of the block goes on with its problems in the CSV `problems` and a word on --skip-bad-rows."""
+    from preprocessing.validation.rules import BadData
+
+    try:
+        yield
+    except BadData as error:
+        write_problems(error.problems, problems)
+        if not skip_bad_rows:
+            error.add_note("or leave out bad rows with --skip-bad-rows")
+        raise
+
+
+def write_problems(found: "Sequence[Problem]", problems: Path | None) -> None:
+    """The problems of a file as a CSV, where one is asked for."""
+    from preprocessing.render import problems_csv
+
+    if problems and found:
+        problems.write_text(problems_csv(found), encoding="utf-8")
+
+
+def policies_of(path: Path | None) -> "Policies":
+    """The rules in a file, or the defaults. Raises BadPolicy."""
+    from retraining.policies import Policies, read_policies
+
+    return read_policies(path) if path else Policies()
+
+
+def actor() -> str:
+    """Who asks for a change, for the record."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container without a user list
+        return "cli"

@@ -1,0 +1,195 @@
+"""Models and who serves: `gradewatch train`, `models …`, `trials …` and `history`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli.apps import app, models_app, trials_app
+from cli.inputs import actor, opened_workspace, read_rows
+from cli.options import Domain, Moments, OneDomain, Problems, Reason, SkipBadRows, Targets
+from cli.output import out, steps
+
+if TYPE_CHECKING:
+    from retraining.first_champions import Trained
+
+
+@app.command()
+def train(
+    domain: Domain,
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Labelled file to learn from.")],
+    target: Targets = None,
+    moment: Moments = None,
+    seed: Annotated[int, typer.Option(help="Same data and seed give the same model.")] = 0,
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Train on a labelled file; what it learns serves where no model of real records serves yet."""
+    from retraining.first_champions import keys_of, train_file
+
+    with opened_workspace() as workspace, steps() as progress:
+        intake = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems)
+        keys = keys_of(workspace.service.schema(domain), target, moment)
+        trained = list(train_file(workspace, domain, intake, keys, name=data.name, seed=seed, progress=progress))
+    _print_trained(trained)
+
+
+def _print_trained(trained: "Sequence[Trained]") -> None:
+    from training.render import render_training
+
+    for one in trained:
+        out.rule(str(one.key), align="left")
+        if one.bundle and one.model:
+            out.print(render_training(one.bundle.manifest))
+            out.print(f"version {one.model.version[:12]}: {'now serves: ' if one.installed else ''}{one.reason}")
+            for remark in one.remarks:
+                out.print(f"make sure that this is known by then: {remark}", style="yellow")
+        else:
+            out.print(f"refused: {one.reason}", style="red")
+    if not any(one.bundle for one in trained):
+        raise typer.Exit(1)
+
+
+@models_app.command("list")
+def models_list(domain: OneDomain = None) -> None:
+    """List model versions, newest first; champions are marked."""
+    from model.render import models_table
+
+    with opened_workspace() as workspace:
+        models = [model for model in workspace.store.models() if domain in (None, model.domain)]
+        out.print(models_table(models, workspace.store.champions()))
+
+
+@models_app.command("show")
+def models_show(version: str, domain: Domain) -> None:
+    """Show one version: scores beside the naive rule, lineage, and when it was champion."""
+    from model.registry import find_model, load_bundle
+    from model.render import history_table, lineage_table
+    from training.render import render_training
+
+    with opened_workspace() as workspace:
+        model = find_model(workspace.store, version, domain)
+        bundle = load_bundle(workspace.artifacts, model.version)
+        out.print(render_training(bundle.manifest), lineage_table(model))
+        out.print(history_table(workspace.store.successions(model.key)))
+
+
+@models_app.command("activate")
+def models_activate(
+    version: str,
+    domain: Domain,
+    all_targets: Annotated[bool, typer.Option(help="Every model of the same training run at once.")] = False,
+    reason: Reason = "activated by hand",
+) -> None:
+    """Make an earlier version champion; all-or-none with --all-targets."""
+    from model.registry import activate
+
+    with opened_workspace() as workspace:
+        done = activate(
+            workspace.store,
+            domain,
+            version,
+            all_targets=all_targets,
+            actor="cli",
+            reason=reason,
+            artifacts=workspace.artifacts,
+        )
+    for one in done:
+        out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
+
+
+@models_app.command("rollback")
+def models_rollback(
+    domain: Domain,
+    target: Targets = None,
+    moment: Moments = None,
+    reason: Reason = "rolled back by hand",
+) -> None:
+    """Bring back the champions before the present ones."""
+    from model.registry import rollback
+    from retraining.first_champions import keys_of
+
+    with opened_workspace() as workspace:
+        keys = keys_of(workspace.service.schema(domain), target, moment)
+        done = rollback(workspace.store, keys, actor="cli", reason=reason, artifacts=workspace.artifacts)
+    for one in done:
+        out.print(f"{one.key}: back to {one.version[:12]}, generation {one.generation}")
+
+
+@models_app.command("gc")
+def models_gc(
+    older_than: Annotated[float, typer.Option(help="Spare what is younger than this many seconds.")] = 3600.0,
+) -> None:
+    """Remove files of models that are neither champion nor among the last ten of anything."""
+    from model.registry import collect_garbage
+
+    with opened_workspace() as workspace:
+        gone = collect_garbage(workspace.store, workspace.artifacts, older_than=older_than)
+    out.print(f"removed {len(gone)}: {', '.join(name[:12] for name in gone)}" if gone else "nothing to remove")
+
+
+@trials_app.command("start")
+def trials_start(
+    version: str,
+    domain: Domain,
+    mode: Annotated[
+        Literal["shadow", "split"], typer.Option(help="shadow: only logged. split: answers a share of the students.")
+    ] = "shadow",
+    share: Annotated[float, typer.Option(help="Of the students, in a split.")] = 0.5,
+    reason: Reason = "started by hand",
+) -> None:
+    """Try a version next to its champion; serving processes notice within seconds."""
+    from model.registry import find_model
+    from model.trial import start_trial
+
+    with opened_workspace() as workspace:
+        model = find_model(workspace.store, version, domain)
+        workspace.artifacts.require(model.version)
+        trial = start_trial(workspace.store, model, mode=mode, share=share, actor=actor(), reason=reason)
+    out.print(f"trial {trial.id}: {trial.challenger[:12]} next to {trial.champion[:12]} for {trial.key}, {trial.mode}")
+
+
+@trials_app.command("stop")
+def trials_stop(trial: str, reason: Reason = "stopped by hand") -> None:
+    """End a trial; the champion answers alone again."""
+    from model.trial import stop_trial
+
+    with opened_workspace() as workspace:
+        ended = stop_trial(workspace.store, trial, actor=actor(), why=reason)
+    out.print(f"trial {ended.id} of {ended.key} has ended")
+
+
+@trials_app.command("list")
+def trials_list(domain: OneDomain = None) -> None:
+    """List trials, newest first, with how they ended."""
+    from model.render import trials_table
+    from model.trial import trials
+
+    with opened_workspace() as workspace:
+        out.print(trials_table(trials(workspace.store, domain)))
+
+
+@trials_app.command("report")
+def trials_report(trial: str) -> None:
+    """Show what a trial has shown so far, both models beside the naive rule."""
+    from model.registry import rows_of_models
+    from model.trial import find_trial
+    from monitoring.render import trial_table
+    from monitoring.trial_report import report_trial
+
+    with opened_workspace() as workspace:
+        found = find_trial(workspace.store, trial)
+        seen = rows_of_models(workspace.artifacts, [found.champion, found.challenger])
+        report = report_trial(workspace.store, workspace.service.schema(found.domain), found, trained_on=seen)
+    out.print(report.sentence)
+    out.print(trial_table(report))
+
+
+@app.command()
+def history(domain: Domain, limit: Annotated[int, typer.Option(help="At most so many entries.")] = 50) -> None:
+    """Everything that happened in a domain: batches, drift, decisions, champions, events, oldest first."""
+    from model.render import history_of_domain
+
+    with opened_workspace() as workspace:
+        out.print(history_of_domain(workspace.store, domain, limit=limit))

@@ -1,0 +1,181 @@
+"""Is it still right? `gradewatch drift`, `drift watch`, `alerts …` and `performance`."""
+
+import json
+import signal
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli.apps import alerts_app, app, drift_app
+from cli.inputs import opened_workspace, policies_of
+from cli.options import Domain, Moments, OneDomain, PolicyFile, Targets
+from cli.output import err, out, say, steps
+from settings import Settings
+
+if TYPE_CHECKING:
+    from monitoring.drift_monitor import KeptReport
+
+NO_CHANNEL = "no channel is set: GRADEWATCH_ALERT_WEBHOOK and _ALERT_SECRET, or GRADEWATCH_ALERT_EMAIL and _SMTP_URL"
+
+
+@drift_app.callback()
+def drift(
+    context: typer.Context,
+    domain: Annotated[str | None, typer.Option("--domain", "-d", help="Name of the domain.")] = None,
+    current: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The data to judge.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Compared with this; the champion's data if none.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Judge what is stored from this day on (UTC).")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day after the last; tomorrow if none.")
+    ] = None,
+    source: Annotated[
+        Literal["predictions", "labeled", "unlabeled"], typer.Option(help="Predictions, or batches of a kind.")
+    ] = "predictions",
+    moment: Annotated[str | None, typer.Option(help="The moment with the most rows if none.")] = None,
+    against: Annotated[
+        Literal["auto", "champion", "past"],
+        typer.Option(
+            help="The champion's data, or the same weeks of earlier periods; auto: these if there are enough."
+        ),
+    ] = "auto",
+    exact: Annotated[bool, typer.Option("--exact", help="Read the rows again instead of stored profiles.")] = False,
+    by: Annotated[str | None, typer.Option(help="Also by this column: each of its values on its own.")] = None,
+    policy: PolicyFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
+) -> None:
+    """Compare a file (--current), or the days from --since on, with what came before, and store the report."""
+    from monitoring.drift_days import days_of
+    from monitoring.drift_monitor import report_days, report_file
+
+    if context.invoked_subcommand:
+        return
+    if domain is None:
+        raise typer.BadParameter("name the domain: --domain D (gradewatch domain list)")
+    if (current is None) == (since is None) or (reference and since):
+        raise typer.BadParameter("give --current FILE (with or without --reference FILE), or --since DAY")
+    rules = policies_of(policy).drift
+    with opened_workspace() as workspace, steps() as progress:
+        if current:
+            progress(
+                f"comparing {current.name} with {reference.name if reference else 'what the champion learned from'}"
+            )
+            watched = report_file(workspace, domain, current, reference, by=by, policy=rules)
+        elif since:
+            progress(f"comparing the days from {since:%Y-%m-%d} on with what came before")
+            until_day = until.date() if until else None
+            window = days_of(since.date(), until_day, source=source, moment=moment, against=against, exact=exact)
+            watched = report_days(workspace, domain, window, by=by, policy=rules)
+    _print_drift(watched, as_json, html)
+
+
+@drift_app.command("watch")
+def drift_watch(
+    domain: Domain,
+    every: Annotated[str | None, typer.Option(help="How often to look: 12h, 1d (the default), 1w.")] = None,
+    at: Annotated[str | None, typer.Option(help="Look daily at this time, UTC: 06:00.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Whole days judged together; as many as lie between.")] = None,
+    against: Annotated[Literal["auto", "champion", "past"], typer.Option(help="As for gradewatch drift.")] = "auto",
+    policy: PolicyFile = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Carry proposed retrainings out.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Look once at the days before today, and end.")] = False,
+) -> None:
+    """Look for drift on a schedule, in a process of its own; announce changes; propose or run retrainings."""
+    from access.keys import lifetime_of
+    from retraining.schedule import Plan, plan_schedule, watch, watch_once
+
+    settings, stop = Settings(), threading.Event()
+    channels = settings.channels()
+    schedule, between = plan_schedule(lifetime_of(every) if every else None, at, once=once)
+    with opened_workspace() as workspace:
+        workspace.service.schema(domain)
+        plan = Plan(domain, schedule, days or between, policies_of(policy), against, retrain, settings.window)
+        if once:
+            watch_once(workspace, plan, channels, say)
+            return
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, lambda *_: stop.set())
+        say(f"watching {domain}, {plan.days} days at a time; alerts by {', '.join(channels) or 'nothing: none is set'}")
+        watch(workspace, plan, channels, stop, say)
+        say("stopped")
+
+
+def _print_drift(watched: "KeptReport", as_json: bool, html: Path | None) -> None:
+    from drift.render import render_html, render_segments, render_table
+
+    if html:
+        html.write_text(render_html(*watched[:3]), encoding="utf-8")
+        err.print(f"wrote {html}")
+    if as_json:
+        typer.echo(json.dumps(watched.report.to_document(), indent=2))
+        return
+    if watched.report.by:
+        out.print(render_segments(watched.report))
+    out.print(render_table(watched.report))
+
+
+@alerts_app.command("test")
+def alerts_test() -> None:
+    """Send a test message by every channel that is set."""
+    from monitoring.alerts import deliveries
+    from monitoring.channels import BadChannel
+    from retraining.schedule import deliver_patiently, post_test
+
+    channels = Settings().channels()
+    if not channels:
+        raise BadChannel(NO_CHANNEL)
+    with opened_workspace() as workspace:
+        post_test(workspace, channels)
+        deliver_patiently(workspace, channels, say, 20.0)
+        failed = [one for one in deliveries(workspace.store, limit=len(channels)) if one.state != "sent"]
+    if failed:
+        raise typer.Exit(1)
+
+
+@alerts_app.command("list")
+def alerts_list(
+    domain: OneDomain = None,
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
+) -> None:
+    """List alerts, newest first: to whom, whether they arrived, and why not."""
+    from monitoring.alerts import deliveries
+    from monitoring.render import deliveries_table
+
+    with opened_workspace() as workspace:
+        out.print(deliveries_table(deliveries(workspace.store, domain=domain, limit=limit)))
+
+
+@app.command()
+def performance(
+    domain: Domain,
+    target: Targets = None,
+    moment: Moments = None,
+    by: Annotated[Literal["day", "week", "month", "period"], typer.Option(help="Length of a window.")] = "week",
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only predictions from this day on (UTC).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Errors and promises by window, against training; and the errors to expect where outcomes are not in yet."""
+    import msgspec
+
+    from monitoring.error_timeline import follow_domain
+    from monitoring.render import timeline_tables
+
+    with opened_workspace() as workspace:
+        start = since.replace(tzinfo=UTC) if since else None
+        timelines = follow_domain(workspace, domain, target, moment, by=by, since=start)
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(timelines), indent=2))
+        return
+    for timeline in timelines:
+        out.print(*timeline_tables(timeline))
+    if not timelines:
+        err.print(f"no predictions of {domain} so far")

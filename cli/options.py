@@ -1,0 +1,26 @@
+"""Options and arguments that several verbs take, each said once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Domain = Annotated[str, typer.Option("--domain", "-d", help="Name of the domain (gradewatch domain list).")]
+OneDomain = Annotated[str | None, typer.Option("--domain", "-d", help="Only this domain.")]
+Domains = Annotated[list[str] | None, typer.Option("--domain", "-d", help="Only in this domain (repeatable).")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="Only rows of this group (repeatable).")]
+Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this target (repeatable).")]
+Moments = Annotated[list[str] | None, typer.Option("--moment", help="Only this moment (repeatable).")]
+AnswerMoment = Annotated[
+    str | None, typer.Option("--moment", help="Answer as of this moment; each row's own by default.")
+]
+SkipBadRows = Annotated[bool, typer.Option(help="Keep the good rows of a file and leave out the bad ones.")]
+Problems = Annotated[Path | None, typer.Option(help="Write every problem of a refused file to this CSV.")]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", exists=True, dir_okay=False, help="Rules, a TOML file; the defaults if none."),
+]
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
+DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
+RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")]
+KeyRole = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst, admin or metrics.")]

@@ -1,0 +1,95 @@
+"""Replacing a model with proof: `gradewatch retrain`, and `backtest`, which tries policies on the past."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.apps import app
+from cli.inputs import opened_workspace, policies_of, read_rows, schema_of
+from cli.options import Domain, Moments, PolicyFile, Problems, SkipBadRows, Targets
+from cli.output import err, out, shares, steps
+from settings import Settings
+
+
+@app.command()
+def retrain(
+    domain: Domain,
+    data: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="New labelled file.")] = None,
+    target: Targets = None,
+    moment: Moments = None,
+    seed: Annotated[int, typer.Option(help="Same data and seed give the same decision.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, print, change nothing.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another run to finish.")] = 0.0,
+    policy: PolicyFile = None,
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Train a challenger on the newest labelled records and promote it if it is better, and not by luck."""
+    from retraining.first_champions import keys_of
+    from retraining.render import render_result
+    from retraining.run import Run, retrain_patiently
+
+    settings = Settings()
+    with opened_workspace() as workspace, steps() as progress:
+        schema = workspace.service.schema(domain)
+        rows = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems).rows if data else ()
+        rules = policies_of(policy)
+        run = Run(
+            workspace,
+            schema,
+            rules.training.window or settings.window,
+            policy=rules.promotion,
+            drift_policy=rules.drift,
+            seed=seed,
+            dry=dry_run,
+            progress=progress,
+        )
+        keys, name = keys_of(schema, target, moment), data.name if data else ""
+        results = retrain_patiently(run, keys, data=rows, name=name, wait=wait)
+    for result in results:
+        out.print(render_result(result, dry=dry_run))
+
+
+@app.command()
+def backtest(
+    domain: Domain,
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Labelled history of several periods.")],
+    policy: Annotated[
+        list[Path], typer.Option(exists=True, dir_okay=False, help="Rules to try, a TOML file each (repeatable).")
+    ],
+    target: Annotated[str | None, typer.Option(help="What is predicted; the domain's first if none.")] = None,
+    moment: Annotated[str | None, typer.Option(help="When; the domain's last moment if none.")] = None,
+    first: Annotated[int, typer.Option(min=1, help="Periods that the first model learns from.")] = 1,
+    period_days: Annotated[float, typer.Option(help="Days from one period's start to the next.")] = 182.0,
+    seed: Annotated[int, typer.Option(help="Same data and seed give the same result.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the result as one self-contained page.")] = None,
+) -> None:
+    """Replay past periods: what each policy would have done, beside never and always retraining. Stores nothing."""
+    import msgspec
+
+    from retraining.backtest.render import render_backtest, render_page
+    from retraining.backtest.replay import Replay
+    from retraining.backtest.run import backtest as replay_history
+    from retraining.backtest.run import read_history, read_strategies
+    from retraining.first_champions import keys_of
+
+    schema, strategies = schema_of(domain), read_strategies(policy)
+    key = keys_of(schema, [target] if target else None, [moment or schema.moments[-1]])[0]
+    with shares() as show:
+        replay = Replay(
+            schema,
+            key,
+            window=Settings().window,
+            first=first,
+            period_days=period_days,
+            seed=seed,
+            progress=lambda _, share: show("replaying", share),
+        )
+        found = replay_history(replay, read_history(data, schema, name=data.name), strategies)
+    if html:
+        html.write_text(render_page(found), encoding="utf-8")
+        err.print(f"wrote {html}")
+    typer.echo(json.dumps(msgspec.to_builtins(found), indent=2)) if as_json else out.print(render_backtest(found))

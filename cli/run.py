@@ -1,0 +1,110 @@
+"""The service, and what is asked of it: `gradewatch setup`, `serve`, `run`, `loadtest` and `security-check`."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.apps import app
+from cli.inputs import opened_workspace
+from cli.options import Domain
+from cli.output import err, out, steps
+from deployment.server import HOST, PORT
+from settings import Settings
+
+
+@app.command()
+def setup() -> None:
+    """Make the database, and train a champion on generated data for every domain that has none."""
+    from retraining.examples import missing_champions, train_examples
+
+    settings, started = Settings(), time.monotonic()
+    with opened_workspace() as workspace, steps() as progress:
+        for schema in missing_champions(workspace):
+            for one in train_examples(workspace, schema, settings.data_dir / "examples", progress=progress):
+                out.print(f"trained {one.key}: {one.model.candidate if one.model else one.reason}")
+    out.print(f"ready in {time.monotonic() - started:.0f} s")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")] = HOST,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = PORT,
+    workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
+) -> None:
+    """Serve the API; refuses to where it would be open to others without asking who they are."""
+    from deployment.server import announcement, serve_api
+
+    Settings().require_safe(host)
+    err.print(announcement(host, port))
+    serve_api(host=host, port=port, workers=workers)
+
+
+@app.command()
+def loadtest(
+    url: Annotated[str, typer.Argument(help="Address of the service, such as http://127.0.0.1:8000.")],
+    domain: Domain = "engagement",
+    rows: Annotated[int, typer.Option(help="Rows of one request; more than one go to the batch route.")] = 1,
+    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Send these rows.")] = None,
+    connections: Annotated[int, typer.Option(help="Connections at once.")] = 16,
+    seconds: Annotated[float, typer.Option(help="End after so many seconds, 600 at most.")] = 10.0,
+    requests: Annotated[int | None, typer.Option(help="End after so many requests.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="It is mine to burden, although it is another machine.")] = False,
+) -> None:
+    """Send predictions for a bounded time, and print latencies, throughput and errors. They are logged as others are.
+
+    The API key is read from GRADEWATCH_API_KEY. Exit code 1 when any request failed.
+    """
+    from deployment.loadtest import key_of_environment, plan_load, require_consent, run_load
+    from deployment.render import load_table
+
+    require_consent(url, consent=yes)
+    load = plan_load(
+        url,
+        domain,
+        rows=rows,
+        file=file,
+        key=key_of_environment(),
+        connections=connections,
+        seconds=seconds,
+        requests=requests,
+    )
+    result = run_load(load)
+    out.print(load_table(result))
+    raise typer.Exit(1 if result.errors else 0)
+
+
+@app.command("security-check")
+def security_check(
+    url: Annotated[str, typer.Argument(help="Address of the service, such as http://127.0.0.1:8000.")],
+    yes: Annotated[bool, typer.Option("--yes", help="It is mine to test, although it is another machine.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Print what is well, too.")] = False,
+) -> None:
+    """Look at a running service as a stranger would, and print what to mend. It changes nothing.
+
+    The API key of GRADEWATCH_API_KEY is used where a stranger would be turned away at once. Exit code 1 on a finding.
+    """
+    from deployment.loadtest import key_of_environment, require_consent
+    from deployment.render import findings_table
+    from deployment.security import check_service
+
+    require_consent(url, consent=yes)
+    findings = check_service(url, key=key_of_environment())
+    wrong = [finding for finding in findings if not finding.safe]
+    if every or wrong:
+        out.print(findings_table(findings if every else wrong))
+    out.print(f"{len(wrong)} finding{'' if len(wrong) == 1 else 's'} in {len(findings)} checks of {url}")
+    raise typer.Exit(0 if all(finding.safe for finding in findings) else 1)
+
+
+@app.command()
+def run(
+    api_port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
+    dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
+) -> None:
+    """Set up what is missing, then serve the API and the dashboard until Ctrl-C."""
+    from deployment.local import serve
+
+    setup()
+    raise typer.Exit(serve(api_port=api_port, dashboard_port=dashboard_port))
