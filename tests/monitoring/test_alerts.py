@@ -286,7 +286,7 @@ def test_the_commands_send_a_test_say_what_arrived_and_fail_when_nothing_did(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("GRADEWATCH_DATA_DIR", str(tmp_path / "data"))
-    assert ended(["alerts", "test"]) == 1
+    assert ended(["alerts", "test"]) == 78
     assert "GRADEWATCH_ALERT_WEBHOOK" in capsys.readouterr().err
     monkeypatch.setenv("GRADEWATCH_ALERT_WEBHOOK", hook.start().url)
     monkeypatch.setenv("GRADEWATCH_ALERT_SECRET", SECRET)
