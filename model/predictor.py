@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 ENOUGH_KNOWN = 0.5
-"""The least share of the model's importance that a row's known inputs must hold. Measured: docs/decisions.md."""
+"""The least share of the model's importance that a row's known inputs must hold. Measured: docs/decisions/0033."""
 
 MOST_LOST = 0.4
 """The share of importance that may be missing before a row is looked at by itself: whether that is too much."""

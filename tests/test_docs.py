@@ -10,6 +10,13 @@ from cli.main import app
 from settings import Settings, variable
 
 ROOT = Path(__file__).resolve().parents[1]
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+DECISION = re.compile(
+    r"# (?P<number>\d{4}) (?P<title>[^\n]+)\n\nDate: (?P<date>\d{4}-\d\d-\d\d)\n"
+    r"Status: (?P<status>accepted|(?:amended|superseded|overturned) by (?P<later>\d{4}))\n"
+    r"(?:\n## Context\n\n.+?)?\n## Decision\n\n.+?(?:\n## Figures\n\n.+?)?",
+    re.DOTALL,
+)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -37,3 +44,23 @@ def test_every_command_that_the_docs_show_exists() -> None:
         verb, _, noun = words.partition(" ")
         assert verb in verbs, words
         assert not noun or not hasattr(verbs[verb], "commands") or noun in verbs[verb].commands, words
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    assert [page.name[:4] for page in DECISIONS] == [f"{number:04d}" for number in range(1, len(DECISIONS) + 1)]
+
+
+def test_every_decision_has_its_head_and_the_index_says_the_same() -> None:
+    index = (DECISIONS[0].parent / "README.md").read_text(encoding="utf-8")
+    rows = [line.rpartition(" | ")[0] for line in index.splitlines() if line.startswith("| [")]
+    assert rows == [_index_row(page) for page in DECISIONS]
+
+
+def _index_row(page: Path) -> str:
+    """What the index says of a decision, but for its last cell: the decision in a line."""
+    found = DECISION.fullmatch(page.read_text(encoding="utf-8"))
+    assert found, f"{page.name} lacks the head or the sections that every decision has"
+    number, title, date, status, later = found.groups()
+    assert page.name.startswith(number)
+    assert later is None or (later != number and any(one.name.startswith(later) for one in DECISIONS))
+    return f"| [{number}]({page.name}) | {title} | {date} | {status}"

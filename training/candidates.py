@@ -1,7 +1,7 @@
 """The models that compete, each with the settings it competes with.
 
 Extremely randomised trees and averages of the others were measured on the UCI grades and earned no place
-(docs/decisions.md). None stops early, which would cut rows of one group or a rare class in two. Nothing here looks at
+(docs/decisions/0005). None stops early, which would cut rows of one group or a rare class in two. Nothing here looks at
 data.
 """
 
