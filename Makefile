@@ -1,6 +1,6 @@
 # make run: set up, train, start API and dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench lock format clean
+.PHONY: run test check bench lock format clean torch $(EXTRAS)
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -11,6 +11,14 @@ BENCH ?=
 # Byte code is kept, and made by all cores at once: pip makes it with one, which is half of its time.
 export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	--prerelease if-necessary-or-explicit
+# What only some need, added to the environment by `make mongo` and so on; the dashboard is in requirements.lock.
+EXTRAS := postgres mongo redis telemetry stream dask
+REQUIRED = import sys, tomllib; \
+	print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')
+# Tools whose pins contradict ours: each has an environment and a lock of its own.
+APART := $(wildcard requirements/apart/*.in)
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 run: $(VENV)/.run
@@ -28,18 +36,26 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH)
 
+$(EXTRAS): $(VENV)/.run
+	@$(INSTALL) --require-hashes -r requirements/$@.lock
+
+# PyTorch stands in no lock: its makers publish builds by processor and card, so no one set of hashes is right everywhere.
+torch: $(VENV)/.run
+	@$(INSTALL) torch==2.13.0
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Pins for every supported Python and platform, hashed, without addresses.
+# Pins for every supported Python and platform, hashed, without addresses. All of ours are one resolution, that of
+# development: each other lock is a part of it, so any of them may be installed beside any other.
 lock: $(VENV)/.dev
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--all-extras --group build --prerelease if-necessary-or-explicit pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--all-extras --group build --group dev --prerelease if-necessary-or-explicit pyproject.toml \
-		-c requirements.lock -o requirements-dev.lock
+	$(LOCK) --all-extras --group build --group dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) --extra dashboard --group build pyproject.toml -c requirements-dev.lock -o requirements.lock
+	for extra in $(EXTRAS); do \
+		$(BIN)/python -c "$(REQUIRED)" $$extra | $(LOCK) - -c requirements-dev.lock -o requirements/$$extra.lock || exit; done
+	for tool in $(APART:.in=); do $(LOCK) $$tool.in -o $$tool.lock || exit; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,7 +1,7 @@
 """Servers as processes of their own: started, waited for, measured in CPU seconds and memory, ended.
 
 Peers live in environments of their own under ~/.cache/gradewatch-bench (or GRADEWATCH_BENCH_DIR), made once with the
-versions named here.
+versions of `requirements/apart/`.
 """
 
 import os
@@ -21,14 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("GRADEWATCH_BENCH_DIR", Path.home() / ".cache" / "gradewatch-bench"))
 TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE = 180.0
-PINS: Mapping[str, tuple[str, ...]] = {
-    "litserve": ("litserve==0.2.19", "onnxruntime==1.31.1"),
-    "mlflow": ("mlflow==3.17.2", "scikit-learn==1.9.1", "pandas==3.1.1"),
-    "bentoml": ("bentoml==1.4.39", "scikit-learn==1.9.1", "pandas==3.1.1"),
-    "evidently": ("evidently==0.7.23", "pandas==2.3.3", "pyarrow==26.0.1"),
-    "alibi-detect": ("alibi-detect==0.13.0", "pandas==2.3.3", "pyarrow==19.0.1"),
-    "frouros": ("frouros==0.9.0", "pandas==3.1.1", "pyarrow==26.0.1"),
-}
+LOCKS = ROOT / "requirements" / "apart"
 
 
 @dataclass(frozen=True)
@@ -102,16 +95,16 @@ def wait(server: Running, ready: str) -> None:
 
 def environment(peer: str) -> Path:
     """The Python of a peer's environment, made now if need be. Raises RuntimeError where it cannot be installed."""
-    folder = CACHE / peer
-    python, marker = folder / "bin" / "python", folder / "pins"
-    if not marker.exists() or marker.read_text() != "\n".join(PINS[peer]):
+    folder, lock = CACHE / peer, LOCKS / f"{peer}.lock"
+    python, marker = folder / "bin" / "python", folder / "installed.lock"
+    if not marker.exists() or marker.read_bytes() != lock.read_bytes():
         print(f"  installing {peer} into {folder} (once)", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", *PINS[peer]]
+        command = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{peer} does not install: {done.stderr.strip().splitlines()[-1]}")
-        marker.write_text("\n".join(PINS[peer]))
+        marker.write_bytes(lock.read_bytes())
     return python
 
 
