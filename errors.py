@@ -42,3 +42,15 @@ class GradewatchError(Exception):
     category: ClassVar[Category] = Category.INVALID
     retry_after: ClassVar[int | None] = None
     headers: Mapping[str, str] = {}
+
+
+class MissingExtra(GradewatchError, ImportError):
+    """A library that the plain installation does without. need: what cannot be done; extra: who would bring it."""
+
+    category = Category.MISUSED
+
+    def __init__(self, need: str, extra: str) -> None:
+        super().__init__(
+            f"{need} needs the extra {extra!r}, which is not installed: `make {extra}` in the project's folder adds it "
+            f"(or pip install --require-hashes -r requirements/{extra}.lock)"
+        )

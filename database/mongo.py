@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from errors import MissingExtra
+
 try:
     import bson
     from bson.errors import BSONError
@@ -20,7 +22,7 @@ try:
     from pymongo.database import Database
     from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidURI, PyMongoError
 except ImportError as error:
-    raise ImportError("MongoDB needs its driver: pip install 'gradewatch[mongo]'") from error
+    raise MissingExtra("MongoDB", "mongo") from error
 
 from database import matching
 from database.errors import Conflict, StoreUnavailable, Unkeepable

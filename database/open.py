@@ -8,7 +8,7 @@ def open_store(url: str, *, pool_size: int = 10, durability: Durability = "norma
 
     Makes or migrates its tables. durability full: SQLite syncs its file at every commit, PostgreSQL commits
     synchronously whatever its own setting is; MongoDB always waits for the journals of the majority. Raises
-    StoreUnavailable when it cannot be reached, ValueError when the scheme is unknown, and ImportError naming the extra
+    StoreUnavailable when it cannot be reached, ValueError when the scheme is unknown, and MissingExtra
     when the driver is not installed.
     """
     scheme = url.split(":", 1)[0].split("+", 1)[0]

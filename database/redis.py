@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from errors import Category, GradewatchError
+from errors import Category, GradewatchError, MissingExtra
 
 PATIENCE = 0.1  # seconds for one answer; predicting again takes less
 CONNECTING = 0.25  # seconds; a TLS handshake needs several round trips
@@ -43,7 +43,7 @@ class SharedMemory:
     """A Redis server by URL. Safe to share between threads; asking waits, so ask from a thread, not an event loop.
 
     secret: the installation's. Names are made with it: who reads the server learns nothing from them, and another
-    installation on the same server has other names. Raises ImportError, naming the extra, where redis-py is missing.
+    installation on the same server has other names. Raises MissingExtra without redis-py.
     """
 
     def __init__(
@@ -155,6 +155,6 @@ def _connect(url: str, patience: float) -> Any:
         from redis.backoff import NoBackoff
         from redis.retry import Retry
     except ImportError:
-        raise ImportError("GRADEWATCH_REDIS_URL needs the extra: pip install 'gradewatch[redis]'") from None
+        raise MissingExtra("GRADEWATCH_REDIS_URL", "redis") from None
     once_more = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))  # a server that was restarted
     return redis.Redis.from_url(url, socket_timeout=patience, socket_connect_timeout=CONNECTING, retry=once_more)

@@ -69,6 +69,7 @@ from database.tables import (
     SUCCESSIONS,
     TABLES,
 )
+from errors import MissingExtra
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -96,7 +97,7 @@ def open_sql(url: str, *, pool_size: int = 10, durability: Durability = "normal"
 
     SQLite URLs take ?busy_timeout=MS.
     Raises StoreUnavailable when it cannot be reached, ValueError for a URL that cannot be used or a database made by
-    a newer version, ImportError naming the extra without a PostgreSQL driver.
+    a newer version, MissingExtra without a PostgreSQL driver.
     """
     make = _sqlite_engine if url.startswith("sqlite") else _postgres_engine
     engine = make(url, pool_size, durability)
@@ -158,7 +159,7 @@ def _postgres_engine(url: str, pool_size: int, durability: Durability) -> sa.Eng
     try:
         import psycopg  # noqa: F401  # the driver that SQLAlchemy will load
     except ImportError as error:
-        raise ImportError("PostgreSQL needs its driver: pip install 'gradewatch[postgres]'") from error
+        raise MissingExtra("PostgreSQL", "postgres") from error
     parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
     patience = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
     engine = sa.create_engine(

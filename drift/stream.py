@@ -12,19 +12,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from errors import Category, GradewatchError
+from errors import MissingExtra
 
 Floats = npt.NDArray[np.float64]
 
 DELTA = 0.002  # chance that ADWIN cuts a window in which nothing changed (Bifet and Gavaldà 2007, their default)
 FEWEST = 10  # values on either side of a change
 CEILING = 4.0  # times the usual error, above which one error counts no more: ADWIN needs values with a bound
-
-
-class StreamUnavailable(GradewatchError):
-    """river is not installed; the message names the extra."""
-
-    category = Category.MISUSED
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +43,7 @@ def find_changes(values: npt.ArrayLike, *, usual: float, delta: float = DELTA) -
     """Every change of the mean of (n,) `values`, in the order of time.
 
     usual: the mean to be expected, above 0, in the unit of `values`; single values count up to four times as much.
-    Raises StreamUnavailable without river.
+    Raises MissingExtra without river.
     """
     series = np.asarray(values, dtype=np.float64)
     scaled = np.minimum(series / (CEILING * usual), 1.0)
@@ -72,8 +66,7 @@ def _detector(delta: float) -> Any:
     try:
         from river import drift as river
     except ImportError as error:
-        what = 'changes in a stream are found by river: install it with pip install "gradewatch[stream]"'
-        raise StreamUnavailable(what) from error
+        raise MissingExtra("Finding changes in time", "stream") from error
     detector: Any = river.ADWIN  # river's constructors are not typed
     return detector(delta=delta, clock=8)
 

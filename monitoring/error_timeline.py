@@ -19,8 +19,8 @@ from database.records import Answer, Outcome, Prediction
 from database.store import PredictionLog
 from drift.correct import adjust
 from drift.impact import ErrorChange, ExpectedError
-from drift.stream import StreamUnavailable, find_changes
-from errors import Category, GradewatchError
+from drift.stream import find_changes
+from errors import Category, GradewatchError, MissingExtra
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Manifest
 from model.expectation import expect_error
@@ -353,7 +353,7 @@ def changes_of(
     usual = held_out.value if held_out and held_out.value > 0 else float(errors.mean())
     try:
         found = find_changes(errors, usual=usual) if usual > 0 else ()
-    except StreamUnavailable:
+    except MissingExtra:
         return None
     return tuple(
         ErrorChange(

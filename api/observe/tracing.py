@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import Scope
 
 from api.observe.metrics import STAGES
+from errors import MissingExtra
 
 MARKS = "gradewatch.marks"
 """Key of a scope under which the hot road says when it came to each stage (seconds of the performance counter)."""
@@ -86,9 +87,7 @@ def open_telemetry(environment: Mapping[str, str] = os.environ) -> Telemetry | N
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        log.warning(
-            "no traces are sent: OTEL_EXPORTER_OTLP_ENDPOINT needs the extra: pip install 'gradewatch[telemetry]'"
-        )
+        log.warning("no traces are sent: %s", MissingExtra("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry"))
         return None
     named = environment.get("OTEL_SERVICE_NAME") or SERVICE_NAME in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
     name = {} if named else {SERVICE_NAME: "gradewatch"}
