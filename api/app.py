@@ -23,10 +23,8 @@ from api.pipeline import Door
 from api.probes import PROBES
 from api.request.deadlines import told_to_stop
 from api.state import Running, open_running
-from database.errors import StoreUnavailable
-from model.workspace import UnusableWorkspace
-from preprocessing.schema import SchemaError
-from settings import Settings, UnsafeStart, told_host
+from errors import GradewatchError
+from settings import Settings, told_host
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -41,9 +39,6 @@ CORS: dict[str, Any] = {
     ],
 }  # fmt: skip
 """What an admitted page may send and read. No cookies: who asks is said in a header, by key or token."""
-
-REFUSALS = (UnsafeStart, UnusableWorkspace, StoreUnavailable, SchemaError)
-"""Why the service does not start, where the words are for whoever started it."""
 
 
 class Service:
@@ -111,7 +106,7 @@ class Service:
                 await receive()
         except BaseException as error:
             what = "lifespan.shutdown.failed" if begun else "lifespan.startup.failed"
-            told = str(error) if isinstance(error, REFUSALS) else traceback.format_exc()
+            told = str(error) if isinstance(error, GradewatchError) else traceback.format_exc()
             await send({"type": what, "message": told})
             raise
         await send({"type": "lifespan.shutdown.complete"})
