@@ -87,6 +87,8 @@ class Settings(BaseModel):
     and counted requests between workers and machines. cors_origins: pages of other sites that may ask, with commas.
     body_seconds: how long a body is waited for; request_seconds: how long an answer may take; stop_seconds: how long
     requests at work have when the service is stopped; notice_seconds: how long before that it says it is not ready.
+    whole_requests: whether `gradewatch serve` answers one-row requests that have come whole without a coroutine;
+    tree_lookup: whether many rows go through small trees by tables. Both only save time; off goes the longer way.
     alert_webhook: https://… that gets every alert as signed JSON; alert_secret: what signs it. alert_email: who gets
     alerts, with commas; smtp_url: smtp://name:password@host:587 or smtps://…, with ?from=ADDRESS where it must be said.
     """
@@ -117,6 +119,8 @@ class Settings(BaseModel):
     request_seconds: float = Field(default=120.0, gt=0)
     stop_seconds: float = Field(default=25.0, gt=0)  # Kubernetes kills after 30
     notice_seconds: float = Field(default=0.0, ge=0)
+    whole_requests: Literal["on", "off"] = "on"
+    tree_lookup: Literal["on", "off"] = "on"
     alert_webhook: SecretStr = SecretStr("")  # its path may be all that keeps others out
     alert_secret: SecretStr = SecretStr("")
     alert_email: str = ""
@@ -182,7 +186,7 @@ class Settings(BaseModel):
     @field_validator("rate_limit")
     @classmethod
     def _is_limit(cls, text: str) -> str:
-        from api.request.rate_limits import parse_limit
+        from access.rates import parse_limit
 
         if text != OFF:
             parse_limit(text)
@@ -211,6 +215,7 @@ class Settings(BaseModel):
             secret=self.secret(),
             pool_size=self.mongo_pool_size,
             durability=self.durability,
+            tree_lookup=self.tree_lookup != OFF,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""The HTTP service: `uvicorn api.app:app`. Puts the door, the hot road, the probes and the framework together.
+"""The HTTP service: `uvicorn api.app:app`. Puts the request pipeline, the probes and the framework together.
 
 Importing this opens nothing and reads no setting; the lifespan of the application does, and closes what it opened.
 """
@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.fast.predict import PREFLIGHT, ROUTE
+from api.fast.probes import PROBES
 from api.observe.logs import configure_logs
-from api.observe.metrics import Metrics
 from api.observe.tracing import open_telemetry
-from api.pipeline import Door
-from api.probes import PROBES
+from api.pipeline import RequestPipeline
 from api.request.deadlines import told_to_stop
-from api.state import Running, open_running
+from api.state import ServiceState, open_state
 from errors import GradewatchError
-from settings import Settings, told_host
+from settings import OFF, Settings, told_host
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from api.cors import AdmittedPages
+    from api.request.cors import AdmittedPages
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST", "PUT", "DELETE"],
@@ -42,20 +41,18 @@ CORS: dict[str, Any] = {
 
 
 class Service:
-    """The application: the door, and behind it what is neither on the hot road nor a probe.
+    """The application: the pipeline, and behind it what is neither on the fast path nor a probe.
 
-    running: the open parts, for as long as it lives.
+    state: the open parts, for as long as it lives; None before. whole_requests: answers requests that have come whole,
+    without a coroutine, under a server that asks for it (`deployment.whole_request`); None where that is switched off.
     """
 
-    running: Running
-
     def __init__(self, settings: Settings | None) -> None:
-        self.metrics = Metrics()
-        self.door = Door(self._answer, self.metrics)
+        self.state: ServiceState | None = None
+        self.whole_requests: RequestPipeline | None = None
+        self._pipeline = RequestPipeline(self._answer)
         self._settings = settings
-        self.quick = self.door
-        """Answers what has come whole without a coroutine, under a server that asks for it (`deployment.protocol`)."""
-        self._entrance: ASGIApp = self.door
+        self._entrance: ASGIApp = self._pipeline
         self._pages: AdmittedPages | None = None
         self._framework: FastAPI | None = None
         self._making: Future[FastAPI] | None = None
@@ -64,7 +61,7 @@ class Service:
         await self._entrance(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What the door lets through and does not answer itself."""
+        """What the pipeline lets through and does not answer itself."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
@@ -73,9 +70,9 @@ class Service:
             scope[ROUTE] = "preflight"
             await self._pages.answer(scope, receive, send)
             return
-        if scope["type"] == "http" and scope["method"] == "GET" and path in PROBES:
+        if self.state and scope["type"] == "http" and scope["method"] == "GET" and path in PROBES:
             scope[ROUTE] = path
-            answer = await PROBES[path](self, scope)
+            answer = await PROBES[path](self.state, scope)
             await answer(scope, receive, send)
             return
         framework = self._framework or await self._make_framework()
@@ -85,7 +82,7 @@ class Service:
         """All other routes, made anew; takes a third of a second the first time."""
         from api.routes.framework import create_framework
 
-        return create_framework(self)
+        return create_framework(self.state)
 
     async def _make_framework(self) -> "FastAPI":
         """Makes the framework once, in a thread: predictions go on meanwhile, and a caller who goes away stops
@@ -116,10 +113,13 @@ class Service:
         configure_logs()
         chosen = self._settings or Settings()
         chosen.require_safe(told_host(sys.argv, os.environ))
-        async with open_running(chosen) as self.running:
-            self._admit_pages(self.running.origins)
+        async with open_state(chosen) as state:
+            self.state = state
+            self._admit_pages(state.origins)
             telemetry = open_telemetry()
-            stop = partial(self.door.open(self.running, telemetry).stop, chosen.stop_seconds)
+            self._pipeline.open(state, telemetry)
+            self.whole_requests = None if chosen.whole_requests == OFF else self._pipeline
+            stop = partial(state.deadlines.stop, chosen.stop_seconds)
             try:
                 with told_to_stop(stop, notice_seconds=chosen.notice_seconds):
                     yield
@@ -130,9 +130,9 @@ class Service:
     def _admit_pages(self, origins: Collection[str]) -> None:
         """Let browsers show answers to pages of these other sites (CORS), and nobody else's."""
         if origins:
-            from api.cors import AdmittedPages
+            from api.request.cors import AdmittedPages
 
-            self._entrance = self._pages = AdmittedPages(self.door, allow_origins=list(origins), **CORS)
+            self._entrance = self._pages = AdmittedPages(self._pipeline, allow_origins=list(origins), **CORS)
 
 
 def create_app(settings: Settings | None = None) -> Service:

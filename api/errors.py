@@ -35,7 +35,7 @@ STATUS: dict[Category, int] = {
     Category.DAMAGED: 500,
 }
 
-ERROR = "gradewatch.error"
+REFUSED_AS = "gradewatch.error"
 """Key of a scope under which the name of the exception stands that its request ended in."""
 
 NOT_FOUND, NOT_ALLOWED = 404, 405
@@ -131,7 +131,7 @@ async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -
 
 def refused(error: Exception, scope: Scope) -> Response:
     """What `refuse` answers, noted as it does."""
-    scope[ERROR] = name_of(error)
+    scope[REFUSED_AS] = name_of(error)
     return _problems_file(scope, error) or answer_error(error)
 
 

@@ -1,6 +1,6 @@
-"""The way in: the steps that every request takes, in the order in which they stand here, and what is noted after it.
+"""The request pipeline: the steps of every request, in the order in which they stand here, and what is noted after.
 
-An id and a time limit; where it comes from; who asks; then the hot road, or the framework. Each step is decided in a
+An id and a time limit; where it comes from; who asks; then the fast path, or the framework. Each step is decided in a
 module of its own. They are calls one after the other, not layers one in the other: six layers cost more than scoring.
 """
 
@@ -14,19 +14,16 @@ from itertools import count
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.roles import ANONYMOUS
-from api.admission import PRINCIPAL, TOLD, Admission, address
-from api.errors import ERROR, refuse, refused
-from api.fast.predict import ROUTE, HotRoad, Reply, asked_for
+from api.errors import REFUSED_AS, refuse, refused
+from api.fast.predict import ROUTE, FastPath, Reply, asked_for
 from api.observe.logs import RequestLines, request_id
-from api.observe.metrics import Metrics
 from api.observe.route_templates import UNMATCHED
 from api.observe.tracing import Telemetry
-from api.request.deadlines import CLOSE, Watch, Work
-from api.request.denied import Attempt
-from api.request.head import HEAD, Head
-from api.request.headers import Headers, with_standard
-from api.request.origin import check
-from api.state import Running
+from api.request.admission import LIMIT_HEADERS, PRINCIPAL, Admission, address
+from api.request.deadlines import CLOSE, Work
+from api.request.denied import DeniedRequest
+from api.request.headers import REQUEST_HEADERS, Headers, RequestHeaders, with_standard
+from api.state import ServiceState
 from database.records import new_id
 
 REFUSED = frozenset({401, 403, 429})  # for who asks, not for what was asked: recorded
@@ -35,8 +32,9 @@ METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 QUIET = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds by machines: counted, not logged
 
 
-class Visit:
-    """A request that is answered without a coroutine. reply: to be called once, with its status, headers and body."""
+class WholeRequest:
+    """A request that has come whole and is answered without a coroutine. reply: to be called once, with status,
+    headers and body."""
 
     __slots__ = ("answered", "begun", "id", "reply", "scope", "work")
     work: Work
@@ -49,81 +47,79 @@ class Visit:
         self.answered = False
 
 
-class Door:
-    """The way into an application, step by step; nothing reaches the server but broken connections.
+class RequestPipeline:
+    """What every request passes on its way to an application; nothing reaches the server but broken connections.
 
-    Before the first request it must be told which service is running (`open`). Requests come as ASGI has them; or, from
-    a server that knows of it (`deployment.protocol`), one row that has come whole is given to `take`.
+    Before the first request it must be told the service's state (`open`). Requests come as ASGI has them; or, from a
+    server that knows of it (`deployment.whole_request`), one row that has come whole is given to `take`.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._lines = RequestLines()
-        self._metrics = metrics
         self._process = new_id()[:20]
         self._numbers = count(1)
 
-    def open(self, running: Running, telemetry: Telemetry | None) -> Watch:
-        """Let requests to `running` in; in its event loop."""
-        self._running = running
+    def open(self, state: ServiceState, telemetry: Telemetry | None) -> None:
+        """Let requests in; in the event loop that answers them."""
+        self._state = state
         self._telemetry = telemetry
-        self._admission = Admission(running)
-        self._hot = HotRoad(running, self._metrics)
+        self._admission = Admission(state)
+        self._fast = FastPath(state)
+        self._deadlines, self._metrics = state.deadlines, state.metrics
         self._loop = asyncio.get_running_loop()
-        self.watch = Watch(running.settings)
-        return self.watch
 
     @property
-    def addresses(self) -> frozenset[bytes]:
+    def paths(self) -> frozenset[bytes]:
         """What `take` may be asked for."""
-        return self._hot.addresses
+        return self._fast.paths
 
     def take(self, scope: Scope, body: bytes, reply: Callable[[int, Headers, bytes], None]) -> bool:
-        """Take a request that has come whole, to one of `addresses`, by the steps that every request takes, and answer
+        """Take a request that has come whole, to one of `paths`, by the steps that every request takes, and answer
         it once by `reply`, in a later turn of the loop. False, and nothing done, where it is one to be called for."""
-        head = Head(scope["headers"])
-        if b"origin" in head.given or not self._hot.takes(body):  # what a page may see is said around this
+        headers = RequestHeaders(scope["headers"])
+        if b"origin" in headers.given or not self._fast.takes(body):  # what a page may see is said around this
             return False
-        scope[HEAD] = head
-        visit = Visit(scope, self._id(head), reply)
-        request_id.set(visit.id)
-        visit.work = self.watch.begin_whole(partial(self._end, visit))
+        scope[REQUEST_HEADERS] = headers
+        request = WholeRequest(scope, self._id(headers), reply)
+        request_id.set(request.id)
+        request.work = self._deadlines.begin_whole(partial(self._end_whole, request))
         try:
-            self._admit(scope, head)
-            self._hot.ask(scope, head, body, partial(self._answer, visit))
+            self._admission.admit(scope, headers)
+            self._fast.ask(scope, headers, body, partial(self._answer_whole, request))
         except Exception as error:  # as for every request
-            self._loop.call_soon(self._answer, visit, error)
+            self._loop.call_soon(self._answer_whole, request, error)
         finally:
             request_id.set(None)  # the context is the connection's
         return True
 
-    def _end(self, visit: Visit) -> None:
-        if visit.work.late is not None:
-            self._answer(visit, visit.work.late)
+    def _end_whole(self, request: WholeRequest) -> None:
+        if request.work.late is not None:
+            self._answer_whole(request, request.work.late)
 
-    def _answer(self, visit: Visit, told: Reply | Exception) -> None:
-        if visit.answered:  # it was late
+    def _answer_whole(self, request: WholeRequest, answer: Reply | Exception) -> None:
+        if request.answered:  # it was late
             return
-        visit.answered = True
-        self.watch.end(visit.work)
-        if isinstance(told, Exception):
-            request_id.set(visit.id)
-            response = refused(told, visit.scope)
+        request.answered = True
+        self._deadlines.end(request.work)
+        if isinstance(answer, Exception):
+            request_id.set(request.id)
+            response = refused(answer, request.scope)
             status, own, body = response.status_code, response.raw_headers, bytes(response.body)
         else:
-            status, own, body = 200, told.headers, told.body
-        visit.reply(status, self._headers(own, visit.scope, visit.id), body)
-        self._note(visit.scope, visit.id, status, visit.begun)
+            status, own, body = 200, answer.headers, answer.body
+        request.reply(status, self._headers(own, request.scope, request.id), body)
+        self._note(request.scope, request.id, status, request.begun)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._serve(scope, receive, send)
             return
         begun, status = time.perf_counter(), 0
-        head = scope[HEAD] = Head(scope["headers"])
-        name = self._id(head)
+        headers = scope[REQUEST_HEADERS] = RequestHeaders(scope["headers"])
+        name = self._id(headers)
         request_id.set(name)
-        work = self.watch.begin(receive)
+        work = self._deadlines.begin(receive)
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -133,13 +129,13 @@ class Door:
             await send(message)
 
         try:
-            await self._pass(scope, head, work, answer)
+            await self._pass(scope, headers, work, answer)
         except Exception as error:  # whatever it is, the caller gets an answer
             if status:
                 raise
             await refuse(error, scope, work.receive, answer)
         finally:
-            self.watch.end(work)
+            self._deadlines.end(work)
             self._note(scope, name, status, begun)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,37 +145,32 @@ class Door:
         finally:
             self._lines.write()  # the server has answered everyone
 
-    async def _pass(self, scope: Scope, head: Head, work: Work, send: Send) -> None:
+    async def _pass(self, scope: Scope, headers: RequestHeaders, work: Work, send: Send) -> None:
         """Where from, who, and then the answer."""
         try:
-            self._admit(scope, head)
-            road = self._hot.find(scope, head)
-            if road is None:
+            self._admission.admit(scope, headers)
+            route = self._fast.find(scope, headers)
+            if route is None:
                 await self._app(scope, work.receive, send)
                 return
-            reply = await self._hot.answer(road, scope, head, work.receive)
+            reply = await self._fast.answer(route, scope, headers, work.receive)
             await send({"type": "http.response.start", "status": 200, "headers": reply.headers})
             await send({"type": "http.response.body", "body": reply.body})
         except asyncio.CancelledError:
-            late = self.watch.reason(work)
+            late = self._deadlines.reason(work)
             if late is None:
                 raise
             raise late from None
 
-    def _admit(self, scope: Scope, head: Head) -> None:
-        """Raises where nobody may ask from there, or whoever asks may not, or not now."""
-        check(scope["method"], head, self._running.hosts, self._running.origins)
-        self._admission.admit(scope, head)
-
     def _headers(self, own: Headers, scope: Scope, id: str) -> Headers:
-        headers = [*with_standard(own, scope), *scope.get(TOLD, ()), (b"x-request-id", id.encode())]
-        if self.watch.stopping:
+        headers = [*with_standard(own, scope), *scope.get(LIMIT_HEADERS, ()), (b"x-request-id", id.encode())]
+        if self._deadlines.stopping:
             headers.append(CLOSE)
         return headers
 
-    def _id(self, head: Head) -> str:
+    def _id(self, headers: RequestHeaders) -> str:
         """The id that the caller gave, if it is harmless."""
-        given = head.given.get(b"x-request-id")
+        given = headers.given.get(b"x-request-id")
         if given is not None and GIVEN_ID.fullmatch(given):
             return str(given, "ascii")
         return f"{self._process}-{next(self._numbers):x}"
@@ -189,12 +180,14 @@ class Door:
         route = str(scope.get(ROUTE) or getattr(scope.get("route"), "path", None) or asked_for(scope))
         method = scope["method"] if route != UNMATCHED and scope["method"] in METHODS else "ANY"
         self._metrics.request(route, method, status, seconds)
-        if error := scope.get(ERROR):
+        if error := scope.get(REFUSED_AS):
             self._metrics.refusal(error, status)
         if status in REFUSED:
             actor = scope.get(PRINCIPAL, ANONYMOUS).name
-            attempt = Attempt(actor, status, scope.get(ERROR, "refused"), f"{method} {route}", address(scope))
-            self._running.attempts.note(attempt)
+            attempt = DeniedRequest(
+                actor, status, scope.get(REFUSED_AS, "refused"), f"{method} {route}", address(scope)
+            )
+            self._state.denied.note(attempt)
         if route in QUIET:
             return
         if self._telemetry is not None:

@@ -5,7 +5,7 @@ Records of the store are given as they are where nothing has to be left out or a
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 from starlette.responses import Response
@@ -28,11 +28,6 @@ from monitoring.performance import DomainPerformance
 from monitoring.trial_report import TrialReport
 from preprocessing.validation.rules import Problem
 
-EXAMPLES_WARNING = (
-    "this model learned from generated examples, which stand for no student; train it on your own records before "
-    "you act on its answers"
-)
-
 FACTORS_NOTE = "factors say what moved this model's answer, not what causes a result"
 
 encoder = msgspec.json.Encoder()
@@ -43,18 +38,7 @@ def respond(record: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(encoder.encode(record), status, headers, media_type="application/json")
 
 
-class Remarks(NamedTuple):
-    """What goes with answers. naive_rules: by the version of the model that answered, which rule's answer stands under
-    `naive`; for all of many rows it is said once."""
-
-    warning: str | None = None
-    naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
-
-
-NOTHING_MORE = Remarks()
-
-
-class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class PredictionResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One logged prediction as its asker sees it.
 
     id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given.
@@ -73,29 +57,14 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     note: str | None = None
 
 
-class SaidMany(msgspec.Struct, frozen=True, kw_only=True):
+class PredictionsResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Logged predictions, in the order of the rows."""
 
     count: int
-    predictions: Sequence[Said]
+    predictions: Sequence[PredictionResponse]
     warning: str | None = None
     naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     note: str | None = None
-
-
-def say(prediction: Prediction, remarks: Remarks = NOTHING_MORE, note: str | None = None) -> Said:
-    """A prediction as its asker sees it."""
-    return Said(
-        id=prediction.id,
-        domain=prediction.domain,
-        moment=prediction.moment,
-        at=prediction.at,
-        answers=prediction.answers,
-        student=prediction.student,
-        warning=remarks.warning,
-        naive_rules=remarks.naive_rules,
-        note=note,
-    )
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -310,8 +279,9 @@ class Retrainings(msgspec.Struct, frozen=True, kw_only=True):
     decisions: Sequence[DecisionRecord]
 
 
-SHOWN: tuple[type, ...] = (
-    Said, SaidMany, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions, Prediction, Find,
+DESCRIBED: tuple[type, ...] = (
+    PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
+    Prediction, Find,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem, Token, Accesses, Access,

@@ -1,4 +1,4 @@
-"""The open parts of one serving process: installation, prediction log, readers of requests, retraining runs.
+"""The open parts of one serving process: workspace, prediction log, readers of requests, counts, retraining runs.
 
 Opened by the application's lifespan and closed by it; routes get it passed. It answers no request.
 """
@@ -15,20 +15,22 @@ from datetime import timedelta
 from functools import cached_property
 
 from access.directory import Directory
+from access.rates import Limit, parse_limit
 from api.jobs import Jobs
+from api.observe.metrics import Metrics
 from api.request.credentials import Credentials
-from api.request.denied import Attempts
-from api.request.rate_limits import Limit, Limiter, parse_limit
+from api.request.deadlines import Deadlines
+from api.request.denied import DeniedRequests
+from api.request.rate_limits import Limiter
 from api.request.tokens import Tokens
-from api.schemas import EXAMPLES_WARNING, Remarks
 from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog
-from database.records import Prediction
+from database.open import open_appender
 from database.redis import SharedMemory
-from database.sqlite_log import SqliteAppender, open_appender
+from database.sqlite_log import SqliteAppender
 from database.store import RecordStore
 from model.cache import AnswerCache, MemoryCache
-from model.microbatch import Together
+from model.microbatch import Microbatch
 from model.service import PredictionService
 from model.workspace import Workspace
 from preprocessing.validation.json_bodies import RowReader
@@ -41,11 +43,11 @@ log = logging.getLogger("gradewatch.api")
 
 
 @dataclass(frozen=True)
-class Running:
-    """predictions: the road to an answer, logging by `log`. appender: under the log, where the store has one. readers:
-    of request bodies, by domain. limiter: counts requests by who makes them. attempts: refused ones, to be
-    recorded. credentials: recognise whoever asks; None where nobody has to say. shared: memory between
-    workers, where there is one."""
+class ServiceState:
+    """predictions: answers rows, logging by `log`. appender: under the log, where the store has one. readers: of
+    bodies, by domain. limiter: counts requests by who makes them. denied: refused ones, to be recorded. credentials:
+    recognise whoever asks; None where nobody has to say. shared: memory between workers, where there is one. metrics:
+    what this worker counts. deadlines: of its requests at work."""
 
     settings: Settings
     workspace: Workspace
@@ -56,9 +58,11 @@ class Running:
     readers: Mapping[str, RowReader]
     jobs: Jobs
     limiter: Limiter
-    attempts: Attempts
+    denied: DeniedRequests
     credentials: Credentials | None
     shared: SharedMemory | None
+    metrics: Metrics
+    deadlines: Deadlines
 
     @cached_property
     def rate_limit(self) -> Limit | None:
@@ -76,54 +80,32 @@ class Running:
         return frozenset(name.strip() for name in self.settings.allowed_hosts.split(",") if name.strip())
 
     @cached_property
-    def together(self) -> Together:
+    def microbatch(self) -> Microbatch:
         """Scores and logs single rows of requests that arrive together."""
-        return Together(self.predictions, self.log)
-
-    def remarks(self, *predictions: Prediction) -> Remarks:
-        """What must be said with answers: that a model behind one of them learned from examples, and the rules that the
-        naive answers beside them come from."""
-        models = frozenset(answer.model for prediction in predictions for answer in prediction.answers)
-        return self._remarks.get(models) or self._remark(models)
-
-    def _remark(self, models: frozenset[str]) -> Remarks:
-        serving = self.workspace.champions.all().values()
-        seated = [one.predictor for one in serving]
-        seated += [one.challenger.predictor for one in serving if one.challenger]
-        known = {one.version: one for one in seated if one.version in models}
-        warning = EXAMPLES_WARNING if any(one.from_examples for one in known.values()) else None
-        remarks = Remarks(warning, {version: str(one.manifest.naive) for version, one in sorted(known.items())})
-        if len(known) == len(models):  # one that was replaced this very moment is looked for again
-            self._remarks[models] = remarks
-        return remarks
-
-    @cached_property
-    def _remarks(self) -> dict[frozenset[str], Remarks]:
-        """By the versions that answered, which are their contents' digests."""
-        return {}
+        return Microbatch(self.predictions, self.log)
 
 
 @contextlib.asynccontextmanager
-async def open_running(settings: Settings) -> AsyncIterator[Running]:
+async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
     """Everything open and kept fresh; on leaving, what was queued is logged before the store closes."""
     _share_one_heap()
-    running = await asyncio.to_thread(_open, settings)
+    state = await asyncio.to_thread(_open, settings, Deadlines(settings))
     gc.freeze()  # what is open now stays: no later collection needs to look through it
     gc.enable()
     keeper = ThreadPoolExecutor(2, "keeper")  # uploads at work in all other threads must keep no revoked key alive
-    kept = [_keep_fresh(running, keeper), _keep_known(running, keeper)]
-    kept += [running.limiter.share(), running.attempts.keep_writing()]
+    kept = [_keep_fresh(state, keeper), _keep_known(state, keeper)]
+    kept += [state.limiter.share(), state.denied.keep_writing()]
     tasks = [asyncio.create_task(one) for one in kept]
     try:
-        yield running
+        yield state
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(keeper.shutdown)
-        await running.jobs.stop()
-        await running.attempts.write()
-        await asyncio.to_thread(_close, running)
+        await state.jobs.stop()
+        await state.denied.write()
+        await asyncio.to_thread(_close, state)
 
 
 def _share_one_heap() -> None:
@@ -132,12 +114,12 @@ def _share_one_heap() -> None:
         ctypes.CDLL(None).mallopt(ARENAS, 1)
 
 
-def _open(settings: Settings) -> Running:
+def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
     workspace = settings.open_workspace()
     appender, shared = open_appender(workspace.store), _open_shared(settings, workspace.secret)
     cache = _open_cache(shared)
     writer = GroupCommitLog(appender or workspace.store, instant=appender, capacity=settings.log_capacity)
-    return Running(
+    return ServiceState(
         settings=settings,
         workspace=workspace,
         appender=appender,
@@ -148,10 +130,12 @@ def _open(settings: Settings) -> Running:
         ),
         readers={name: RowReader(schema, workspace.secret) for name, schema in workspace.schemas.items()},
         jobs=Jobs(settings, workspace.store),
-        attempts=Attempts(workspace.store, pause=settings.poll_seconds),
+        denied=DeniedRequests(workspace.store, pause=settings.poll_seconds),
         credentials=_open_credentials(settings, workspace.store),
         limiter=Limiter(shared),
         shared=shared,
+        metrics=Metrics(),
+        deadlines=deadlines,
     )
 
 
@@ -176,34 +160,34 @@ def _open_credentials(settings: Settings, store: RecordStore) -> Credentials | N
     return Credentials(directory, Tokens(settings.token_key(), timedelta(minutes=settings.token_minutes)))
 
 
-def _close(running: Running) -> None:
-    running.log.close()
-    if running.appender:
-        running.appender.close()
-    if running.shared:
-        running.shared.close()
-    running.workspace.close()
+def _close(state: ServiceState) -> None:
+    state.log.close()
+    if state.appender:
+        state.appender.close()
+    if state.shared:
+        state.shared.close()
+    state.workspace.close()
 
 
-async def _keep_known(running: Running, keeper: Executor) -> None:
+async def _keep_known(state: ServiceState, keeper: Executor) -> None:
     """Learns of changed keys and users for as long as the process lives."""
-    while running.credentials is not None:
-        await asyncio.sleep(running.settings.poll_seconds)
+    while state.credentials is not None:
+        await asyncio.sleep(state.settings.poll_seconds)
         try:
-            await asyncio.get_running_loop().run_in_executor(keeper, running.credentials.directory.refresh)
+            await asyncio.get_running_loop().run_in_executor(keeper, state.credentials.directory.refresh)
         except StoreUnavailable:
             pass  # the look for champions says so; the state before serves until it is stale
         except Exception:  # as there: a dead poller would keep a revoked key alive
             log.exception("looking for changed keys and users failed; trying again")
 
 
-async def _keep_fresh(running: Running, keeper: Executor) -> None:
+async def _keep_fresh(state: ServiceState, keeper: Executor) -> None:
     """Swaps in new champions for as long as the process lives; nothing that goes wrong on the way ends it."""
     reachable = True
     while True:
-        await asyncio.sleep(running.settings.poll_seconds)
+        await asyncio.sleep(state.settings.poll_seconds)
         try:
-            for key in await asyncio.get_running_loop().run_in_executor(keeper, running.workspace.champions.refresh):
+            for key in await asyncio.get_running_loop().run_in_executor(keeper, state.workspace.champions.refresh):
                 log.info("champion changed", extra={"fields": {"champion": str(key)}})
             reachable = True
         except StoreUnavailable as error:

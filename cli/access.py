@@ -162,7 +162,7 @@ def _require_groups(workspace: "Workspace", grant: "Grant") -> None:
 
 def _rate(rate: str | None) -> str | None:
     from access.records import BadGrant
-    from api.request.rate_limits import parse_limit
+    from access.rates import parse_limit
 
     try:
         return rate if rate is None or parse_limit(rate) else None

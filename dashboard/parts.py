@@ -18,7 +18,7 @@ from preprocessing.schema import DomainSchema
 
 def choose_domain(workspace: Workspace) -> DomainSchema:
     """The domain that the visitor looks at; part of the page's address, so that it can be shared."""
-    served = {key.domain for key in workspace.champions.all()}
+    served = {key.domain for key in workspace.champions.loaded}
     names = [schema.name for schema in domains_of(workspace)]
     if "domain" not in st.session_state and st.query_params.get("domain") in names:
         st.session_state["domain"] = st.query_params["domain"]
@@ -37,7 +37,7 @@ def choose_domain(workspace: Workspace) -> DomainSchema:
 def domains_of(workspace: Workspace) -> list[DomainSchema]:
     """The domains: those with champions of real records first, those that nobody serves last."""
     source = {
-        key.domain: serving.predictor.manifest.lineage.source for key, serving in workspace.champions.all().items()
+        key.domain: serving.predictor.manifest.lineage.source for key, serving in workspace.champions.loaded.items()
     }
     return sorted(
         workspace.schemas.values(),
@@ -50,7 +50,7 @@ def champions_of(workspace: Workspace, schema: DomainSchema) -> dict[ChampionKey
     targets = list(schema.target_by_name)
     found = {
         key: serving
-        for key, serving in workspace.champions.all().items()
+        for key, serving in workspace.champions.loaded.items()
         if key.domain == schema.name and key.target in targets and key.moment in schema.moments
     }
     order = sorted(found, key=lambda key: (targets.index(key.target), -schema.moments.index(key.moment)))
@@ -104,7 +104,7 @@ def warn_of_examples(workspace: Workspace, domains: Iterable[str]) -> None:
     among = set(domains)
     taught = {
         key.domain
-        for key, serving in workspace.champions.all().items()
+        for key, serving in workspace.champions.loaded.items()
         if key.domain in among and serving.predictor.manifest.lineage.source == EXAMPLES
     }
     if taught:
@@ -124,7 +124,7 @@ def warn_of_changed_schemas(workspace: Workspace, domains: Iterable[str]) -> Non
     among = set(domains) & set(workspace.schemas)
     changed = {
         key.domain
-        for key, serving in workspace.champions.all().items()
+        for key, serving in workspace.champions.loaded.items()
         if key.domain in among and serving.predictor.manifest.schema != workspace.schemas[key.domain].fingerprint
     }
     for name in sorted(changed):

@@ -10,7 +10,7 @@ import numpy as np
 from database.records import Answer, Cell
 from preprocessing.columns import Column, Numbers
 
-NOTHING: Mapping[int, Answer] = MappingProxyType({})
+NO_OTHERS: Mapping[int, Answer] = MappingProxyType({})
 
 
 Said = tuple[Answer, ...]
@@ -31,7 +31,7 @@ class AnswerColumn(NamedTuple):
     high: Numbers | None = None
     coverage: float | None = None
     shares: Mapping[str, Numbers] | None = None
-    others: Mapping[int, Answer] = NOTHING
+    others: Mapping[int, Answer] = NO_OTHERS
 
     def take(self, places: Sequence[int]) -> "AnswerColumn":
         """The rows at `places`."""

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from database.answer_columns import AnswerColumn, Said, rows_of
 from database.packed import PackedPredictions
 from database.records import Answer, Cell
-from preprocessing.columns import CODES, Column, Levels, Numbers
+from preprocessing.columns import BYTE_LEVELS, Column, Levels, Numbers
 
-BLOCK = 500
+BLOCK_ROWS = 500
 """Predictions of one block: one is read by reading its block, which of the widest domain takes 40 KB."""
 
-KINDS = ("<i1", "<i2", "<f4")
+NUMBER_KINDS = ("<i1", "<i2", "<f4")
 """In what numbers may be kept: the first that gives each of a column back to the last bit, or else eight bytes."""
 
-Kind = Literal["|i1", "<i2", "<f4", "<f8", "|u1", "<u4"]
+NumberKind = Literal["|i1", "<i2", "<f4", "<f8", "|u1", "<u4"]
 """What a block says of the numbers in it; those of levels are without a sign."""
 
 Places = NDArray[np.intp]
@@ -33,7 +33,7 @@ Places = NDArray[np.intp]
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
     """A column as bytes. kind: of its numbers. names: of the levels that they stand for."""
 
-    kind: Kind
+    kind: NumberKind
     data: bytes
     names: tuple[Cell, ...] | None = None
 
@@ -59,8 +59,8 @@ class _Block(msgspec.Struct, frozen=True, array_like=True):
     shadow: tuple[_KeptAnswers, ...]
 
 
-ENCODER = msgspec.msgpack.Encoder()
-DECODER = msgspec.msgpack.Decoder(_Block)
+BLOCK_ENCODER = msgspec.msgpack.Encoder()
+BLOCK_DECODER = msgspec.msgpack.Decoder(_Block)
 
 
 class _Packing:
@@ -72,9 +72,9 @@ class _Packing:
 
     def cut(self, places: range) -> _Kept:
         names, numbers = self._names, self._numbers[places.start : places.stop]
-        if names is not None and len(names) > CODES:  # a block is not to hold the names of all others
+        if names is not None and len(names) > BYTE_LEVELS:  # a block is not to hold the names of all others
             names, numbers = Levels.of([names[code] for code in numbers.tolist()])
-        return _Kept(cast(Kind, numbers.dtype.str), numbers.tobytes(), names)
+        return _Kept(cast(NumberKind, numbers.dtype.str), numbers.tobytes(), names)
 
 
 class _PackingAnswers:
@@ -105,7 +105,7 @@ class _PackingAnswers:
 def _smallest(values: NDArray[np.float64]) -> NDArray[Any]:
     exact = values.tobytes()
     with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is kept in another kind
-        for kind in KINDS:
+        for kind in NUMBER_KINDS:
             small = values.astype(kind)
             if small.astype("<f8").tobytes() == exact:
                 return small
@@ -117,14 +117,14 @@ def write_blocks(predictions: PackedPredictions) -> Iterator[tuple[range, bytes]
     inputs = {name: _Packing(column) for name, column in predictions.inputs.items()}
     answers = [_PackingAnswers(column) for column in predictions.answers]
     shadow = [_PackingAnswers(column) for column in predictions.shadow]
-    for start in range(0, len(predictions), BLOCK):
-        places = range(start, min(start + BLOCK, len(predictions)))
+    for start in range(0, len(predictions), BLOCK_ROWS):
+        places = range(start, min(start + BLOCK_ROWS, len(predictions)))
         block = _Block(
             {name: column.cut(places) for name, column in inputs.items()},
             tuple([column.cut(places) for column in answers]),
             tuple([column.cut(places) for column in shadow]),
         )
-        yield places, ENCODER.encode(block)
+        yield places, BLOCK_ENCODER.encode(block)
 
 
 def read_block(block: bytes, places: Sequence[int]) -> list[tuple[dict[str, Cell], Said, Said]]:
@@ -133,7 +133,7 @@ def read_block(block: bytes, places: Sequence[int]) -> list[tuple[dict[str, Cell
     Raises ValueError where it is no block, or has no such row.
     """
     try:
-        kept, at = DECODER.decode(block), np.asarray(places, dtype=np.intp)
+        kept, at = BLOCK_DECODER.decode(block), np.asarray(places, dtype=np.intp)
         inputs = {name: _open(column, at) for name, column in kept.inputs.items()}
         answers, shadow = ([_opened(one, places, at) for one in columns] for columns in (kept.answers, kept.shadow))
         found = rows_of(inputs, answers, shadow)

@@ -19,10 +19,12 @@ from database.packed import PackedPredictions
 from database.records import Prediction
 from errors import Category, GradewatchError
 
-CAPACITY = 100_000  # predictions waiting; at 2 KB each that is 200 MB of memory at worst
-DRAIN = 5_000  # predictions of one commit; keeps a transaction, and the wait of those behind it, short
-FEW = 100  # predictions that an event loop may commit itself: at 30 µs each it is held up for 3 ms
-PATIENCE = 2  # turns of a loop without a new prediction before it commits: a request read in one is scored in the next
+LOG_CAPACITY = 100_000  # predictions waiting; at 2 KB each that is 200 MB of memory at worst
+ROWS_OF_COMMIT = 5_000  # predictions of one commit; keeps a transaction, and the wait of those behind it, short
+ROWS_ON_LOOP_COMMIT = 100  # predictions that an event loop may commit itself: at 30 µs each it is held up for 3 ms
+QUIET_TURNS = (
+    2  # turns of a loop without a new prediction before it commits: a request read in one is scored in the next
+)
 
 
 class LogFull(GradewatchError):
@@ -78,7 +80,7 @@ class GroupCommitLog:
     in one of its turns by itself: handing them to a thread and back costs more than the commit.
     """
 
-    def __init__(self, store: Log, *, instant: InstantLog | None = None, capacity: int = CAPACITY) -> None:
+    def __init__(self, store: Log, *, instant: InstantLog | None = None, capacity: int = LOG_CAPACITY) -> None:
         self._store = store
         self._instant = instant
         self._capacity = capacity
@@ -135,7 +137,7 @@ class GroupCommitLog:
         with self._changed:
             calls = len(self._arrived.get(loop, ()))
             idle = idle + 1 if calls == known else 0
-            if calls and idle < PATIENCE and calls < FEW:
+            if calls and idle < QUIET_TURNS and calls < ROWS_ON_LOOP_COMMIT:
                 loop.call_soon(self._end_turn, loop, calls, idle)
                 return
             arrived = self._arrived.pop(loop, None)
@@ -146,7 +148,7 @@ class GroupCommitLog:
 
     def _commit_at_once(self, arrived: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> bool:
         """Whether those who wait were told what became of their predictions; else nothing was kept."""
-        few = sum(len(one.predictions) for one in arrived) <= FEW
+        few = sum(len(one.predictions) for one in arrived) <= ROWS_ON_LOOP_COMMIT
         if self._instant is None or not few or not self._at_once.acquire(blocking=False):
             return False
         try:
@@ -213,7 +215,7 @@ class GroupCommitLog:
             while self._queue:
                 following = self._queue[0].predictions
                 by_column = isinstance(following, PackedPredictions)
-                if drained and (by_column or rows + len(following) > DRAIN):
+                if drained and (by_column or rows + len(following) > ROWS_OF_COMMIT):
                     break
                 drained.append(self._queue.popleft())
                 rows += len(following)

@@ -21,7 +21,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from database import matching
 from database.errors import Conflict, StoreUnavailable, Unkeepable
-from database.file import DatabaseFile
 from database.layout import (
     LAYOUTS,
     Flat,
@@ -54,6 +53,7 @@ from database.records import (
     Prediction,
     Succession,
 )
+from database.sqlite_log import DatabaseFile
 from database.store import Durability, Placing, RecordStore, check_document, check_successions
 from database.tables import (
     ACCESSES,

@@ -4,6 +4,7 @@ What the pool and the statement machinery add to a commit costs more than the co
 leaves them out. Other databases get the store itself: there the way to the server costs more than both.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from database.errors import StoreUnavailable
-from database.file import DatabaseFile
 from database.layout import LAYOUTS, Flat, check_finite, pack_blocks
 from database.packed import PackedPredictions
 from database.records import Prediction
-from database.store import RecordStore
 
 WAL_BYTES = 16_000_000
 """Of the write-ahead log after which it is written back. A page that many commits changed is written back once: 4,000
@@ -24,6 +23,28 @@ pages cost a fifth less CPU per commit than SQLite's own 1,000."""
 
 LOOK_EVERY = 256
 """Commits between two looks at the size of the write-ahead log."""
+
+
+class DatabaseFile:
+    """An open database file, by its path. It lives on without a name, or under a new one, and takes every commit: what
+    is committed to a deleted file is lost unseen."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path.resolve())
+        self._known = self._lying_there()
+
+    def check(self) -> None:
+        """Raises StoreUnavailable where the file is gone or another lies in its place. To be asked after a commit: then
+        what was committed is where it is looked for. Takes two microseconds."""
+        if self._lying_there() != self._known:
+            raise StoreUnavailable(f"{self._path} was deleted, moved or replaced; put it back or start anew")
+
+    def _lying_there(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 (half the time of Path.stat, after every commit)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 class SqliteAppender:
@@ -110,7 +131,7 @@ class _Statement(NamedTuple):
 
 BLOCK_TEXT = "INSERT INTO prediction_blocks (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
-TOGETHER = 100
+ROWS_OF_INSERT = 100
 """Rows of one run of an INSERT of many: each run takes and gives the interpreter's lock, for which others wait. A third
 less CPU than a row at a time while another thread computes, a fifth less without one."""
 
@@ -133,7 +154,7 @@ def _inserts(alike: Mapping[str, Flat], columns: Mapping[str, Sequence[Flat]]) -
     looks for an adapter of every None, which costs a row of four as much as the rest of its binding. Of many, what is
     the same in all is bound once a run."""
     n = len(columns["id"])
-    whole = n - n % TOGETHER
+    whole = n - n % ROWS_OF_INSERT
     if whole:
         same = [name for name, column in columns.items() if name != "id" and column.count(column[0]) == n]
         alike = {**alike, **{name: columns[name][0] for name in same}}
@@ -141,7 +162,7 @@ def _inserts(alike: Mapping[str, Flat], columns: Mapping[str, Sequence[Flat]]) -
     alike = {name: value for name, value in alike.items() if value is not None}
     columns = {name: column for name, column in columns.items() if column.count(None) < n}
     found = []
-    for rows, start, stop in ((TOGETHER, 0, whole), (1, whole, n)):
+    for rows, start, stop in ((ROWS_OF_INSERT, 0, whole), (1, whole, n)):
         if start < stop:
             head, size = tuple(alike.values()), rows * len(columns)
             cells = [
@@ -191,14 +212,3 @@ def _driver_errors() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
-
-
-def open_appender(store: RecordStore) -> SqliteAppender | None:
-    """An appender for a store on SQLite, else None. Raises StoreUnavailable."""
-    from database.sql import SqlStore
-
-    if not isinstance(store, SqlStore) or not store.is_sqlite:
-        return None
-    patient, instant = store.detached_connection(), store.detached_connection()
-    (synchronous,) = patient.execute("PRAGMA synchronous").fetchone()
-    return SqliteAppender(patient, instant, synced=synchronous > 1)

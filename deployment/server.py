@@ -29,6 +29,6 @@ def serve_api(*, host: str = HOST, port: int = PORT, workers: int = 1) -> None:
     gc.disable()  # nothing that is loaded at start is garbage; `api.state` turns it on when all is open
     import uvicorn
 
-    from deployment.protocol import OneWriteProtocol
+    from deployment.whole_request import OneWriteProtocol
 
     uvicorn.run("api.app:app", host=host, port=port, workers=workers, http=OneWriteProtocol, **OPTIONS)

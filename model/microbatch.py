@@ -20,9 +20,9 @@ from model.service import PredictionService
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 
-SOURCE = "api"
-PATIENCE = 2  # turns of the loop without a new row before the rows are scored
-MOST = 50  # rows that are scored at once: at 10 µs each the loop is held up for half a millisecond
+API_SOURCE = "api"
+QUIET_TURNS = 2  # turns of the loop without a new row before the rows are scored
+MOST_TOGETHER = 50  # rows that are scored at once: at 10 µs each the loop is held up for half a millisecond
 
 log = logging.getLogger("gradewatch.api")
 
@@ -46,7 +46,7 @@ class _Asked(NamedTuple):
     tell: Tell
 
 
-class Together:
+class Microbatch:
     """Scores and logs rows of one event loop."""
 
     def __init__(self, predictions: PredictionService, log: GroupCommitLog) -> None:
@@ -76,7 +76,7 @@ class Together:
     def _end_turn(self, loop: asyncio.AbstractEventLoop, known: int, idle: int) -> None:
         """Score what has come, unless more is coming. known: rows a turn ago; idle: turns in which none came."""
         idle = idle + 1 if self._rows == known else 0
-        if idle < PATIENCE and self._rows < MOST:
+        if idle < QUIET_TURNS and self._rows < MOST_TOGETHER:
             loop.call_soon(self._end_turn, loop, self._rows, idle)
             return
         asked, self._asked, self._rows = self._asked, defaultdict(list), 0
@@ -89,7 +89,7 @@ class Together:
         try:
             schema = self._predictions.schemas[domain]
             rows = [one.row for one in group]
-            predictions = self._predictions.score(schema, rows, source=SOURCE, actor=actor)
+            predictions = self._predictions.score(schema, rows, source=API_SOURCE, actor=actor)
             scored = time.perf_counter()
             await self._log.append(predictions)
         except Exception as error:  # told to whoever waits

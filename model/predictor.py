@@ -37,12 +37,14 @@ MOST_LOST = 0.4
 class Predictor:
     """A model in memory, safe to share between threads."""
 
-    def __init__(self, bundle: Bundle, version: str) -> None:
+    def __init__(self, bundle: Bundle, version: str, *, tree_lookup: bool = True) -> None:
         self.manifest = bundle.manifest
         self.profile = bundle.profile
         self.version = version
         self._session = open_graph(bundle.graph)
-        self._graph = bundle.graph if len(bundle.graph) <= MOST_BYTES else b""  # a larger one gets no tables
+        self._graph = (
+            bundle.graph if tree_lookup and len(bundle.graph) <= MOST_BYTES else b""
+        )  # else there are no tables
         self._asked = 0
         self._encode_few = RowEncoder(bundle.manifest.encoding)
         target = bundle.manifest.target
@@ -167,6 +169,12 @@ class Predictor:
             return Levels.of([rule.constant if cell is None else cell for cell in column.cells()])
         return Numbers(np.where(np.isnan(column.values), rule.constant, column.values))
 
+    def _naive_answer(self, row: Row) -> float | str:
+        """`_naive` of one row."""
+        rule = self.manifest.naive
+        value = row.get(rule.column) if rule.column else None
+        return rule.constant if value is None else value
+
     def _alone(self, row: Row, generation: int) -> Answer:
         """The very answer that a row has among others; an operation on a whole array costs as much as the graph."""
         X, outside = self._encode_few([row]), self._out_of_range(row)
@@ -186,7 +194,7 @@ class Predictor:
         return Answer(
             target=manifest.target.name,
             value=value,
-            naive=manifest.naive.answer(row),
+            naive=self._naive_answer(row),
             model=self.version,
             generation=generation,
             interval=None if width is None else (self._within(value - width), self._within(value + width)),
@@ -210,7 +218,7 @@ class Predictor:
         return Answer(
             target=manifest.target.name,
             value=levels[shares.index(max(shares))],
-            naive=manifest.naive.answer(row),
+            naive=self._naive_answer(row),
             model=self.version,
             generation=generation,
             probabilities=dict(zip(levels, shares, strict=True)),
@@ -223,7 +231,7 @@ class Predictor:
         return Answer(
             target=self.manifest.target.name,
             value=None,
-            naive=self.manifest.naive.answer(row),
+            naive=self._naive_answer(row),
             model=self.version,
             generation=generation,
             out_of_range=outside,

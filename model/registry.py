@@ -202,12 +202,14 @@ def collect_garbage(store: RecordStore, artifacts: ArtifactFolder, *, older_than
 
 
 class Champions:
-    """The champions that this process has in memory. Reading never waits; `refresh` swaps in what changed."""
+    """The champions that this process has in memory. loaded: all of them, another mapping whenever one changes. Reading
+    never waits; `refresh` swaps in what changed."""
 
-    def __init__(self, store: RecordStore, artifacts: ArtifactFolder) -> None:
+    def __init__(self, store: RecordStore, artifacts: ArtifactFolder, *, tree_lookup: bool = True) -> None:
         self._store = store
         self._artifacts = artifacts
-        self._serving: Mapping[ChampionKey, Serving] = {}
+        self._tree_lookup = tree_lookup
+        self.loaded: Mapping[ChampionKey, Serving] = {}
         self._broken: dict[ChampionKey, int] = {}
         self._broken_trials: set[str] = set()
         self._refreshing = Lock()
@@ -219,7 +221,7 @@ class Champions:
         and an event says why, once.
         """
         with self._refreshing:
-            serving = dict(self._serving)
+            serving = dict(self.loaded)
             changed = []
             champions = self._store.champions()
             trials = running_trials(self._store, champions)
@@ -232,7 +234,7 @@ class Champions:
                 if present is not current or challenger is not current.challenger:
                     serving[succession.key] = Serving(current.predictor, current.generation, challenger)
                     changed.append(succession.key)
-            self._serving = serving
+            self.loaded = serving
             return changed
 
     def _current(self, succession: Succession, present: Serving | None) -> Serving | None:
@@ -266,7 +268,7 @@ class Champions:
             return None
 
     def _load(self, version: str) -> Predictor:
-        return Predictor(load_bundle(self._artifacts, version), version)
+        return Predictor(load_bundle(self._artifacts, version), version, tree_lookup=self._tree_lookup)
 
     def _report(self, succession: Succession, why: str, present: Serving | None) -> None:
         if self._broken.get(succession.key) == succession.generation:
@@ -285,21 +287,17 @@ class Champions:
 
     def at(self, domain: str, moment: str) -> dict[str, Serving]:
         """Target to champion, at one moment. Raises NoChampion, naming the moments that have one."""
-        found = {k.target: s for k, s in self._serving.items() if k.domain == domain and k.moment == moment}
+        found = {k.target: s for k, s in self.loaded.items() if k.domain == domain and k.moment == moment}
         if not found and any(key.domain == domain and key.moment == moment for key in self._broken):
             raise NoChampion(
                 f"the champion of {domain} at moment {moment!r} cannot be loaded: its files are missing or damaged; "
                 "roll back, or activate another version (gradewatch history says why)"
             )
         if not found:
-            moments = sorted({key.moment for key in self._serving if key.domain == domain})
+            moments = sorted({key.moment for key in self.loaded if key.domain == domain})
             there = f"there are some at {', '.join(moments)}" if moments else "train one first"
             raise NoChampion(f"no champion for {domain} at moment {moment!r}; {there}")
         return found
-
-    def all(self) -> Mapping[ChampionKey, Serving]:
-        """Every loaded champion."""
-        return self._serving
 
     @property
     def broken(self) -> Mapping[ChampionKey, int]:

@@ -1,4 +1,4 @@
-"""The one road from a request to an answer: validate, encode, score, log, answer.
+"""Rows are answered here: validate, encode, score, log, answer.
 
 The API, the dashboard and the command line all call it, and nothing else scores. It knows no HTTP.
 """
@@ -32,6 +32,11 @@ scoring them together costs less than looking."""
 
 ENCODER = msgspec.msgpack.Encoder()
 T = TypeVar("T")
+
+EXAMPLES_WARNING = (
+    "this model learned from generated examples, which stand for no student; train it on your own records before "
+    "you act on its answers"
+)
 Rows = Sequence[Mapping[str, Cell]]
 Ask = Callable[[Predictor, int, int], list[Answer]]
 """What a predictor says of certain rows, with this generation and at most so many factors."""
@@ -43,6 +48,14 @@ class UnknownDomain(GradewatchError):
     """No schema of that name is loaded."""
 
     category = Category.UNKNOWN
+
+
+class Remarks(NamedTuple):
+    """What goes with answers. naive_rules: by the version of the model that answered, which rule's answer stands under
+    `naive`; of all of many rows it is said once."""
+
+    warning: str | None = None
+    naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Slot(NamedTuple):
@@ -91,6 +104,7 @@ class PredictionService:
         self._log = log
         self._secret = secret
         self._cache = cache
+        self._remarks: dict[frozenset[str], Remarks] = {}
         self._found: tuple[Mapping[ChampionKey, Serving], dict[tuple[str, str], _PlansOfMoment]] = ({}, {})
 
     def schema(self, domain: str) -> DomainSchema:
@@ -156,6 +170,22 @@ class PredictionService:
                 found[position] = _prediction(schema, row, plan, one, source, actor, fresh, at)
         return [prediction for prediction in found if prediction is not None]
 
+    def remarks(self, models: frozenset[str]) -> Remarks:
+        """What must be said with answers of models of these versions, which are digests of what they are: that one of
+        them learned from examples, and the rules that the naive answers beside them come from."""
+        return self._remarks.get(models) or self._remark(models)
+
+    def _remark(self, models: frozenset[str]) -> Remarks:
+        serving = self.champions.loaded.values()
+        answering = [one.predictor for one in serving]
+        answering += [one.challenger.predictor for one in serving if one.challenger]
+        known = {one.version: one for one in answering if one.version in models}
+        warning = EXAMPLES_WARNING if any(one.from_examples for one in known.values()) else None
+        remarks = Remarks(warning, {version: str(one.manifest.naive) for version, one in sorted(known.items())})
+        if len(known) == len(models):  # one that was replaced this very moment is looked for again
+            self._remarks[models] = remarks
+        return remarks
+
     def _by_plan(self, schema: DomainSchema, rows: Sequence[ValidRow]) -> list[tuple[list[int], _ServingPlan]]:
         """The positions of rows that the same models answer, with those."""
         positions: dict[tuple[str, bytes], list[int]] = defaultdict(list)
@@ -189,7 +219,7 @@ class PredictionService:
 
     def _plans_at(self, schema: DomainSchema, moment: str) -> _PlansOfMoment:
         """The champions of a moment and their trials, found once per refresh. Raises NoChampion."""
-        present = self.champions.all()
+        present = self.champions.loaded
         within, found = self._found
         if within is not present:
             within, found = self._found = (present, {})

@@ -29,17 +29,19 @@ class UnusableWorkspace(GradewatchError):
 
 @dataclass(frozen=True)
 class Workspace:
-    """What an installation consists of. secret: key of the student pseudonyms."""
+    """What an installation consists of. secret: key of the student pseudonyms. tree_lookup: whether many rows may go
+    through small trees by tables."""
 
     schemas: Mapping[str, DomainSchema]
     store: RecordStore
     artifacts: ArtifactFolder
     secret: bytes
+    tree_lookup: bool = True
 
     @cached_property
     def champions(self) -> Champions:
         """Loaded champions, fresh as of the first use; `refresh` brings them up to date."""
-        champions = Champions(self.store, self.artifacts)
+        champions = Champions(self.store, self.artifacts, tree_lookup=self.tree_lookup)
         champions.refresh()
         return champions
 
@@ -59,6 +61,7 @@ def open_workspace(
     secret: bytes,
     pool_size: int = 10,
     durability: Durability = "normal",
+    tree_lookup: bool = True,
 ) -> Workspace:
     """Open everything.
 
@@ -75,7 +78,8 @@ def open_workspace(
     except BaseException:
         store.close()
         raise
-    return Workspace(schemas=schemas, store=store, artifacts=ArtifactFolder(artifacts_dir), secret=secret)
+    artifacts = ArtifactFolder(artifacts_dir)
+    return Workspace(schemas=schemas, store=store, artifacts=artifacts, secret=secret, tree_lookup=tree_lookup)
 
 
 def require_secret(store: Journal, secret: bytes) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from preprocessing.validation.json_rows import ValidRow
 
-CODES = 256  # levels that a byte tells apart
+BYTE_LEVELS = 256  # levels that a byte tells apart
 
 
 class Numbers(NamedTuple):
@@ -64,7 +64,7 @@ class Levels(NamedTuple):
         """
         names = names or tuple(set(cells))
         place_of = {name: place for place, name in enumerate(names)}.__getitem__
-        if len(names) <= CODES:
+        if len(names) <= BYTE_LEVELS:
             return cls(names, np.frombuffer(bytes(map(place_of, cells)), np.uint8))
         return cls(names, np.fromiter(map(place_of, cells), np.uint32, len(cells)))
 

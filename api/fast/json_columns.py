@@ -7,32 +7,33 @@ from typing import Any
 from msgspec import Raw
 from msgspec.structs import replace
 
-from api.schemas import NOTHING_MORE, Remarks, Said, SaidMany, encoder
+from api.schemas import PredictionResponse, PredictionsResponse, encoder
 from database.answer_columns import AnswerColumn
 from database.packed import PackedPredictions
 from database.records import Answer
+from model.service import Remarks
 from preprocessing.columns import Column, Levels
 
 HOLE = b"\0"
 """What no JSON holds: in a text it is written in another way."""
 
-Cells = Iterable[bytes]
+JsonCells = Iterable[bytes]
 
 
 def write_many(predictions: PackedPredictions, remarks: Remarks, note: str | None) -> bytes:
-    """`SaidMany` as JSON."""
+    """`PredictionsResponse` as JSON."""
     rows: Any = Raw(HOLE)
     warning, rules = remarks
-    said = SaidMany(count=len(predictions), predictions=rows, warning=warning, naive_rules=rules, note=note)
-    head, tail = encoder.encode(said).split(HOLE)
-    parts = _write(predictions, b",", NOTHING_MORE, None)
-    parts[0] = head + b"[" + parts[0]
+    said = PredictionsResponse(count=len(predictions), predictions=rows, warning=warning, naive_rules=rules, note=note)
+    headers, tail = encoder.encode(said).split(HOLE)
+    parts = _write(predictions, b",", Remarks(), None)
+    parts[0] = headers + b"[" + parts[0]
     parts[-1] = parts[-1].removesuffix(b",") + b"]" + tail
     return b"".join(parts)
 
 
 def write_lines(predictions: PackedPredictions, remarks: Remarks, note: str | None) -> bytes:
-    """`Said` of each prediction as a line of JSON."""
+    """`PredictionResponse` of each prediction as a line of JSON."""
     return b"".join(_write(predictions, b"\n", remarks, note))
 
 
@@ -43,7 +44,7 @@ def _write(predictions: PackedPredictions, end: bytes, remarks: Remarks, note: s
     the holes, and its cells. Rows about which there is more to say are encoded by themselves.
     """
     form, common, students = _Form(), predictions.common, predictions.students
-    record = Said(
+    record = PredictionResponse(
         id=form.hole(map(encoder.encode, predictions.ids)),
         domain=common.domain,
         moment=common.moment,
@@ -68,9 +69,9 @@ class _Form:
     """What all rows have in common, with holes for the rest."""
 
     def __init__(self) -> None:
-        self._columns: list[Cells] = []
+        self._columns: list[JsonCells] = []
 
-    def hole(self, column: Cells) -> Any:
+    def hole(self, column: JsonCells) -> Any:
         """What stands in a record in place of the cells of `column`, each as JSON."""
         self._columns.append(column)
         return Raw(b"%b%d%b" % (HOLE, len(self._columns) - 1, HOLE))
@@ -101,7 +102,7 @@ def _answer(form: _Form, column: AnswerColumn) -> Answer:
     )
 
 
-def _cells(column: Column) -> Cells:
+def _cells(column: Column) -> JsonCells:
     """Every cell as JSON."""
     if isinstance(column, Levels):
         names = [encoder.encode(name) for name in column.names]

@@ -1,7 +1,7 @@
 """The two routes that take nearly all requests: predict one and predict many, past the framework's routing.
 
-Body → type made for the domain → encoder → graph → logged → answer. FastAPI and pydantic are not on this road; the
-API's page describes it from the same types (`api.routes.openapi`).
+Body → type made for the domain → encoder → graph → logged → answer, with neither FastAPI nor pydantic; the API's page
+describes it from the same types (`api.routes.openapi`).
 """
 
 import asyncio
@@ -16,41 +16,41 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope
 
 from access.roles import Principal, require, require_groups
-from api.admission import PRINCIPAL
 from api.fast.json_columns import write_lines, write_many
-from api.fast.parameters import BadQuestion, moment_of
-from api.observe.metrics import Metrics
+from api.fast.parameters import BadQueryParameter, moment_of
 from api.observe.route_templates import template_of
 from api.observe.tracing import MARKS
-from api.request.body import MEGABYTE, Form, UnsupportedBody, form_of, read_body
-from api.request.head import Head
-from api.request.headers import Headers
-from api.schemas import FACTORS_NOTE, SaidMany, encoder, say
-from api.state import Running
+from api.request.admission import PRINCIPAL
+from api.request.body import MEGABYTE, read_body
+from api.request.headers import Form, Headers, RequestHeaders, UnsupportedBody, form_of
+from api.schemas import FACTORS_NOTE, PredictionResponse, PredictionsResponse, encoder
+from api.state import ServiceState
 from database.layout import count_moments
 from database.packed import PackedPredictions
 from database.records import Prediction
 from model.explain import MOST_FACTORS
-from model.microbatch import SOURCE, Answered
+from model.microbatch import API_SOURCE, Answered
+from model.service import Remarks
 from preprocessing.columns import groups_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_bodies import RowReader
 from preprocessing.validation.json_rows import ValidRow
 
 ROUTE = "gradewatch.route"
-"""Key of a scope under which the hot road says which route it is; the framework says it in its own way."""
+"""Key of a scope under which the fast path says which route it is; the framework says it in its own way."""
 
 PREFLIGHT = "gradewatch.preflight"
 """Key of a scope in which a browser asks whether a page of another site may ask; it leads past all routes."""
 
+NOTHING_MORE = Remarks()
 JSON, LINES = b"application/json", b"application/x-ndjson"
 ONE_ROW = "one row is taken as application/json; many, and files, at …/predict/batch"
-SMALL = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
-EXPLAINED = 1_000  # rows of one request that are explained: half a second of scoring
+BYTES_ON_LOOP = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
+EXPLAINED_ROWS = 1_000  # rows of one request that are explained: half a second of scoring
 ROW_BYTES = MEGABYTE  # of a body that holds one row
-FEW = 500  # rows; empty ones are small, and all that is wrong with each is said
-TOLD = 1_000  # characters of the names of columns that were not read
-MANY = 100  # predictions; encoding an answer with more is moved off it too
+ROWS_ON_LOOP = 500  # rows; empty ones are small, and all that is wrong with each is said
+SHOWN_UNREAD = 1_000  # characters of the names of columns that were not read
+ANSWERS_ON_LOOP = 100  # predictions; encoding an answer with more is moved off it too
 
 SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api/v1/engagement/predict/batch",
                "/api/predict/": "/api/v1/university/predict"}  # fmt: skip
@@ -58,19 +58,20 @@ SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api
 
 
 @dataclass(frozen=True)
-class Road:
-    """Where a hot address leads: to one row, or to many. route: its name in metrics."""
+class PredictRoute:
+    """A route that the fast path answers: one row, or many."""
 
     reader: RowReader
     many: bool
 
     @property
-    def route(self) -> str:
+    def template(self) -> str:
+        """Its address in metrics and logs."""
         return "/api/v1/{domain}/predict/batch" if self.many else "/api/v1/{domain}/predict"
 
 
-class Question(NamedTuple):
-    """What is asked beside the body. explain: at most so many factors per answer. lines: answers as JSON lines. unread:
+class QueryParameters(NamedTuple):
+    """What is asked in the address. explain: at most so many factors per answer. lines: answers as JSON lines. unread:
     columns of a file that are no input."""
 
     moment: str | None = None
@@ -87,11 +88,11 @@ class Question(NamedTuple):
     def note(self) -> str | None:
         """What must be said with factors, and of columns that were not read."""
         said = [FACTORS_NOTE] if self.explain else []
-        said += [f"columns that are no input, not read: {', '.join(self.unread)[:TOLD]}"] if self.unread else []
+        said += [f"columns that are no input, not read: {', '.join(self.unread)[:SHOWN_UNREAD]}"] if self.unread else []
         return "; ".join(said) or None
 
 
-ONLY_ANSWER = Question()
+NO_PARAMETERS = QueryParameters()
 """Nothing but the answer is asked for."""
 
 
@@ -100,7 +101,7 @@ class Asked(NamedTuple):
 
     principal: Principal
     form: Form
-    question: Question
+    parameters: QueryParameters
 
 
 class Reply(NamedTuple):
@@ -122,201 +123,232 @@ class Encoded(NamedTuple):
     marks: tuple[float, float, float]
 
 
-def roads(running: Running) -> dict[str, Road]:
-    """Every hot address of the domains that are loaded."""
-    found: dict[str, Road] = {}
-    for name, reader in running.readers.items():
-        found[f"/api/v1/{name}/predict"] = Road(reader, many=False)
-        found[f"/api/v1/{name}/predict/batch"] = Road(reader, many=True)
+Tell = Callable[[Reply | Exception], None]
+
+
+def predict_routes(state: ServiceState) -> dict[str, PredictRoute]:
+    """By path, of the domains that are loaded."""
+    found: dict[str, PredictRoute] = {}
+    for name, reader in state.readers.items():
+        found[f"/api/v1/{name}/predict"] = PredictRoute(reader, many=False)
+        found[f"/api/v1/{name}/predict/batch"] = PredictRoute(reader, many=True)
     return found | {seed: found[canonical] for seed, canonical in SEED_ROUTES.items() if canonical in found}
 
 
-class HotRoad:
-    """Answers the hot addresses of one running service."""
+class FastPath:
+    """Answers predictions of one running service; the one entry of this package."""
 
-    def __init__(self, running: Running, metrics: Metrics) -> None:
-        self._running = running
-        self._metrics = metrics
-        self._roads = roads(running)
-        self.addresses = frozenset(path.encode() for path, road in self._roads.items() if not road.many)
-        """Those of one row, as they stand in a request without a question."""
+    def __init__(self, state: ServiceState) -> None:
+        self._state = state
+        self._metrics = state.metrics
+        self._routes = predict_routes(state)
+        self.paths = frozenset(path.encode() for path, route in self._routes.items() if not route.many)
+        """Those of one row, as they stand in a request without query parameters."""
 
-    def find(self, scope: Scope, head: Head) -> Road | None:
+    def find(self, scope: Scope, headers: RequestHeaders) -> PredictRoute | None:
         """Where a request leads, if this answers it. Raises UnsupportedBody, HTTPException for another method."""
         path: str = scope["path"]
         if root := scope.get("root_path"):  # a server that was told of a proxy's prefix puts it before the path
             path = path.removeprefix(root)
-        road = self._roads.get(path)
-        if road is None:
+        route = self._routes.get(path)
+        if route is None:
             return None
         if scope["method"] != "POST":
             if path in SEED_ROUTES and PREFLIGHT not in scope:
                 raise HTTPException(405, headers={"allow": "POST"})
             return None
-        if head.given.get(b"content-type", JSON) != JSON and form_of(head).kind == "file":
-            if road.many:
+        if headers.given.get(b"content-type", JSON) != JSON and form_of(headers).kind == "file":
+            if route.many:
                 return None
             raise UnsupportedBody(ONE_ROW)
-        return road
+        return route
 
     def takes(self, body: bytes) -> bool:
         """Whether `ask` may be asked about a body of one row: reading it holds nobody up."""
-        return len(body) <= SMALL and not self._running.cache.waits
+        return len(body) <= BYTES_ON_LOOP and not self._state.cache.waits
 
-    def ask(self, scope: Scope, head: Head, body: bytes, tell: Callable[[Reply | Exception], None]) -> None:
+    def ask(self, scope: Scope, headers: RequestHeaders, body: bytes, tell: Tell) -> None:
         """What `find` and `answer` do, for one row that has come whole, told in a later turn of the loop. Raises what
         they raise before that."""
-        road = self.find(scope, head)
-        if road is None or road.many:
+        route = self.find(scope, headers)
+        if route is None or route.many:
             raise LookupError(f"one row is not answered at {scope['path']}")
-        asked = self._enter(road, scope, head)
+        asked = self._enter(route, scope, headers)
         begun = time.perf_counter()
-        row = _row(road, body, asked)
-        tell_here = partial(self._tell, scope, asked.question, begun, tell)
-        self._running.together.ask(road.reader.schema, row, asked.principal.name, tell_here)
+        row = _row(route, body, asked)
+        tell_here = partial(self._tell, scope, asked.parameters, begun, tell)
+        self._state.microbatch.ask(route.reader.schema, row, asked.principal.name, tell_here)
 
     def _tell(
         self,
         scope: Scope,
-        question: Question,
+        parameters: QueryParameters,
         begun: float,
-        tell: Callable[[Reply | Exception], None],
+        tell: Tell,
         told: Answered | Exception,
     ) -> None:
         if isinstance(told, Exception):
             tell(told)
             return
         try:
-            reply = self._reply(scope, question, (begun, begun), self._encode(told, question))
+            reply = self._reply(scope, parameters, (begun, begun), self._encode(told, parameters))
         except Exception as error:  # the caller gets an answer
             tell(error)
             return
         tell(reply)
 
-    async def answer(self, road: Road, scope: Scope, head: Head, receive: Receive) -> Reply:
-        """The answer to a request that leads to `road`: what it asks for is logged when this returns."""
-        asked = self._enter(road, scope, head)
+    async def answer(self, route: PredictRoute, scope: Scope, headers: RequestHeaders, receive: Receive) -> Reply:
+        """The answer to a request that leads to `route`: what it asks for is logged when this returns."""
+        asked = self._enter(route, scope, headers)
         begun = time.perf_counter()
-        most = self._running.settings.max_upload_mb * MEGABYTE
-        body = await read_body(receive, most if road.many else min(most, ROW_BYTES), asked.form.declared)
+        most = self._state.settings.max_upload_mb * MEGABYTE
+        body = await read_body(receive, most if route.many else min(most, ROW_BYTES), asked.form.declared)
         read = time.perf_counter()
-        if road.many or asked.question.explain or not self.takes(body):
-            encoded = await self._many(road, asked.form, body, asked.question, asked.principal)
+        if route.many or asked.parameters.explain or not self.takes(body):
+            encoded = await self._many(route, asked.form, body, asked.parameters, asked.principal)
         else:
-            encoded = await self._one(road, body, asked)
-        return self._reply(scope, asked.question, (begun, read), encoded)
+            encoded = await self._one(route, body, asked)
+        return self._reply(scope, asked.parameters, (begun, read), encoded)
 
-    def _enter(self, road: Road, scope: Scope, head: Head) -> Asked:
-        """What is asked, of whoever may ask it. Raises Unauthenticated, Forbidden, UnsupportedBody, BadQuestion."""
-        scope[ROUTE] = road.route
+    def _enter(self, route: PredictRoute, scope: Scope, headers: RequestHeaders) -> Asked:
+        """What is asked, of whoever may ask it. Raises Unauthenticated, Forbidden, UnsupportedBody,
+        BadQueryParameter."""
+        scope[ROUTE] = route.template
         principal: Principal = scope[PRINCIPAL]
-        require(principal, "predict", road.reader.schema.name)
-        form = form_of(head)
-        if not road.many and form.kind != "json":
+        require(principal, "predict", route.reader.schema.name)
+        form = form_of(headers)
+        if not route.many and form.kind != "json":
             raise UnsupportedBody(ONE_ROW)
-        question = ONLY_ANSWER if not scope["query_string"] else read_question(scope, road.reader.schema)
-        if road.many and wants_lines(head):
-            question = question._replace(lines=True)
-        return Asked(principal, form, question)
+        parameters = NO_PARAMETERS if not scope["query_string"] else read_parameters(scope, route.reader.schema)
+        if route.many and wants_lines(headers):
+            parameters = parameters._replace(lines=True)
+        return Asked(principal, form, parameters)
 
-    def _reply(self, scope: Scope, question: Question, came: tuple[float, float], encoded: Encoded) -> Reply:
+    def _reply(self, scope: Scope, parameters: QueryParameters, came: tuple[float, float], encoded: Encoded) -> Reply:
         """came: when a request's body was waited for, and when it was here."""
         scope[MARKS] = marks = came + encoded.marks
         self._metrics.staged(marks)
-        return Reply(encoded.body, question.answered_as)
+        return Reply(encoded.body, parameters.answered_as)
 
-    async def _one(self, road: Road, body: bytes, asked: Asked) -> Encoded:
-        row = _row(road, body, asked)
-        answered = await self._running.together.answer(road.reader.schema, row, asked.principal.name)
-        return self._encode(answered, asked.question)
+    async def _one(self, route: PredictRoute, body: bytes, asked: Asked) -> Encoded:
+        row = _row(route, body, asked)
+        answered = await self._state.microbatch.answer(route.reader.schema, row, asked.principal.name)
+        return self._encode(answered, asked.parameters)
 
-    def _encode(self, answered: Answered, question: Question) -> Encoded:
+    def _encode(self, answered: Answered, parameters: QueryParameters) -> Encoded:
         prediction, scored, logged = answered
         self._metrics.predicted(prediction.domain, prediction.moment)
-        body = encoder.encode(say(prediction, self._running.remarks(prediction), question.note))
+        body = encoder.encode(prediction_response(prediction, _remarks(self._state, [prediction]), parameters.note))
         return Encoded(body, (scored, logged, time.perf_counter()))
 
-    async def _many(self, road: Road, form: Form, body: bytes, question: Question, principal: Principal) -> Encoded:
-        running = self._running
-        predictions = await _score(running, road, form, body, question, principal)
+    async def _many(
+        self, route: PredictRoute, form: Form, body: bytes, parameters: QueryParameters, principal: Principal
+    ) -> Encoded:
+        state = self._state
+        predictions = await _score(state, route, form, body, parameters, principal)
         scored = time.perf_counter()
-        await running.log.append(predictions)
+        await state.log.append(predictions)
         logged = time.perf_counter()
         for moment, count in count_moments(predictions).items():
-            self._metrics.predicted(road.reader.schema.name, moment, count)
-        if len(predictions) > MANY:
-            answer = await asyncio.to_thread(_say, running, road, question, predictions)
+            self._metrics.predicted(route.reader.schema.name, moment, count)
+        if len(predictions) > ANSWERS_ON_LOOP:
+            answer = await asyncio.to_thread(_response_body, state, route, parameters, predictions)
         else:
-            answer = _say(running, road, question, predictions)
+            answer = _response_body(state, route, parameters, predictions)
         return Encoded(answer, (scored, logged, time.perf_counter()))
 
 
-def _row(road: Road, body: bytes, asked: Asked) -> ValidRow:
+def _row(route: PredictRoute, body: bytes, asked: Asked) -> ValidRow:
     """The row in a body, which whoever asks may ask about. Raises as `RowReader.one`, and Forbidden."""
-    row = road.reader.one(body, moment=asked.question.moment)
+    row = route.reader.one(body, moment=asked.parameters.moment)
     require_groups(asked.principal, (row.group,))
     return row
 
 
-def _say(running: Running, road: Road, question: Question, predictions: Sequence[Prediction]) -> bytes:
-    if road.many:
-        return say_many(running, question, predictions)
-    return encoder.encode(say(predictions[0], running.remarks(predictions[0]), question.note))
+def _response_body(
+    state: ServiceState, route: PredictRoute, parameters: QueryParameters, predictions: Sequence[Prediction]
+) -> bytes:
+    if route.many:
+        return predictions_body(state, parameters, predictions)
+    return encoder.encode(prediction_response(predictions[0], _remarks(state, predictions[:1]), parameters.note))
 
 
 async def _score(
-    running: Running, road: Road, form: Form, body: bytes, question: Question, principal: Principal
+    state: ServiceState, route: PredictRoute, form: Form, body: bytes, parameters: QueryParameters, principal: Principal
 ) -> Sequence[Prediction]:
     """The predictions of a body's rows; in a thread where they could hold up the event loop."""
-    few = len(body) <= SMALL and body.count(b"{") <= FEW
-    if few and not running.cache.waits and not question.explain:
-        return _score_here(running, road, form, body, question, principal)
-    return await asyncio.to_thread(_score_here, running, road, form, body, question, principal)
+    few = len(body) <= BYTES_ON_LOOP and body.count(b"{") <= ROWS_ON_LOOP
+    if few and not state.cache.waits and not parameters.explain:
+        return _score_here(state, route, form, body, parameters, principal)
+    return await asyncio.to_thread(_score_here, state, route, form, body, parameters, principal)
 
 
 def _score_here(
-    running: Running, road: Road, form: Form, body: bytes, question: Question, principal: Principal
+    state: ServiceState, route: PredictRoute, form: Form, body: bytes, parameters: QueryParameters, principal: Principal
 ) -> Sequence[Prediction]:
-    reader, explain = road.reader, question.explain
+    reader, explain = route.reader, parameters.explain
     rows: Sequence[ValidRow]
-    if road.many:
+    if route.many:
         read = reader.lines if form.kind == "lines" else reader.many
-        rows = read(body, moment=question.moment, limit=row_limit(running, question))
+        rows = read(body, moment=parameters.moment, limit=row_limit(state, parameters))
     else:
-        rows = [reader.one(body, moment=question.moment)]
+        rows = [reader.one(body, moment=parameters.moment)]
     require_groups(principal, groups_of(rows))
-    return running.predictions.score(reader.schema, rows, source=SOURCE, actor=principal.name, explain=explain)
+    return state.predictions.score(reader.schema, rows, source=API_SOURCE, actor=principal.name, explain=explain)
 
 
-def say_many(running: Running, question: Question, predictions: Sequence[Prediction]) -> bytes:
+def prediction_response(
+    prediction: Prediction, remarks: Remarks = NOTHING_MORE, note: str | None = None
+) -> PredictionResponse:
+    """A prediction as its asker sees it."""
+    return PredictionResponse(
+        id=prediction.id,
+        domain=prediction.domain,
+        moment=prediction.moment,
+        at=prediction.at,
+        answers=prediction.answers,
+        student=prediction.student,
+        warning=remarks.warning,
+        naive_rules=remarks.naive_rules,
+        note=note,
+    )
+
+
+def _remarks(state: ServiceState, predictions: Sequence[Prediction]) -> Remarks:
+    return state.predictions.remarks(frozenset(answer.model for one in predictions for answer in one.answers))
+
+
+def predictions_body(state: ServiceState, parameters: QueryParameters, predictions: Sequence[Prediction]) -> bytes:
     """The answer to many rows, as the caller asked for it; as JSON lines each prediction says all by itself."""
-    note = question.note
+    note = parameters.note
     if isinstance(predictions, PackedPredictions):
-        write = write_lines if question.lines else write_many
-        return write(predictions, running.remarks(*predictions[:1]), note)  # all are answered by the same models
-    remarks = warning, rules = running.remarks(*predictions)
-    if question.lines:
-        return encoder.encode_lines([say(one, remarks, note) for one in predictions])
-    said = [say(one) for one in predictions]
-    return encoder.encode(SaidMany(count=len(said), predictions=said, warning=warning, naive_rules=rules, note=note))
+        write = write_lines if parameters.lines else write_many
+        return write(predictions, _remarks(state, predictions[:1]), note)  # all are answered by the same models
+    remarks = warning, rules = _remarks(state, predictions)
+    if parameters.lines:
+        return encoder.encode_lines([prediction_response(one, remarks, note) for one in predictions])
+    said = [prediction_response(one) for one in predictions]
+    return encoder.encode(
+        PredictionsResponse(count=len(said), predictions=said, warning=warning, naive_rules=rules, note=note)
+    )
 
 
-def read_question(scope: Scope, schema: DomainSchema) -> Question:
-    """What the address asks for. Raises BadQuestion for another question, an unknown moment or too many factors."""
+def read_parameters(scope: Scope, schema: DomainSchema) -> QueryParameters:
+    """What the address asks for. Raises BadQueryParameter for another one, an unknown moment or too many factors."""
     asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     if asked.keys() - {"moment", "explain"} or any(len(values) > 1 for values in asked.values()):
-        raise BadQuestion("the only questions here are ?moment= and ?explain=, each once")
+        raise BadQueryParameter("the only parameters here are ?moment= and ?explain=, each once")
     (explain,) = asked.get("explain", ["0"])
     if not (explain.isascii() and explain.isdigit() and len(explain) < 4 and int(explain) <= MOST_FACTORS):
-        raise BadQuestion(f"explain is a number of factors, 0 to {MOST_FACTORS}")
+        raise BadQueryParameter(f"explain is a number of factors, 0 to {MOST_FACTORS}")
     (moment,) = asked.get("moment", [None])
-    return Question(moment_of(schema, moment), int(explain))
+    return QueryParameters(moment_of(schema, moment), int(explain))
 
 
-def row_limit(running: Running, question: Question) -> int:
+def row_limit(state: ServiceState, parameters: QueryParameters) -> int:
     """How many rows one request may hold; fewer where each is to be explained."""
-    most = running.settings.max_rows
-    return min(most, EXPLAINED) if question.explain else most
+    most = state.settings.max_rows
+    return min(most, EXPLAINED_ROWS) if parameters.explain else most
 
 
 def asked_for(scope: Scope) -> str:
@@ -325,6 +357,6 @@ def asked_for(scope: Scope) -> str:
     return template_of(SEED_ROUTES.get(path, path))
 
 
-def wants_lines(head: Head) -> bool:
+def wants_lines(headers: RequestHeaders) -> bool:
     """Whether the caller asks for JSON lines."""
-    return LINES in head.given.get(b"accept", b"")
+    return LINES in headers.given.get(b"accept", b"")

@@ -12,7 +12,7 @@ import numpy as np
 
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
 STAGES = ("read", "score", "log", "encode")
-TOGETHER = 1_000  # durations that are put into buckets at once
+DURATIONS_AT_ONCE = 1_000  # durations that are put into buckets at once
 
 
 class Histogram:
@@ -51,7 +51,7 @@ class Metrics:
         """Count one answered request."""
         times = self._times[route, method, status]
         times.append(seconds)
-        if len(times) == TOGETHER:
+        if len(times) == DURATIONS_AT_ONCE:
             self._put_times()
 
     def refusal(self, reason: str, status: int) -> None:
@@ -66,7 +66,7 @@ class Metrics:
         """Count the stages of predicting for one request. marks: when it came, and when it was read, scored, logged and
         encoded (seconds)."""
         self._marks.append(marks)
-        if len(self._marks) == TOGETHER:
+        if len(self._marks) == DURATIONS_AT_ONCE:
             self._put_marks()
 
     @property

@@ -17,9 +17,9 @@ from api.observe.metrics import STAGES
 from errors import MissingExtra
 
 MARKS = "gradewatch.marks"
-"""Key of a scope under which the hot road says when it came to each stage (seconds of the performance counter)."""
+"""Key of a scope under which the fast path says when it came to each stage (seconds of the performance counter)."""
 
-PLACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 log = logging.getLogger("gradewatch.telemetry")
 
@@ -79,7 +79,11 @@ def _trace_headers(scope: Scope) -> list[tuple[str, bytes]]:
 def open_telemetry(environment: Mapping[str, str] = os.environ) -> Telemetry | None:
     """Telemetry as the standard's variables say; None where they name no place for spans, or the extra is missing."""
     off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    if off or environment.get("OTEL_TRACES_EXPORTER") == "none" or not any(environment.get(name) for name in PLACES):
+    if (
+        off
+        or environment.get("OTEL_TRACES_EXPORTER") == "none"
+        or not any(environment.get(name) for name in ENDPOINT_VARIABLES)
+    ):
         return None
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from access.directory import Directory, KnownUser
 from access.keys import PREFIX, digest_of
 from access.roles import ANONYMOUS, Principal, Unauthenticated
-from api.request.head import Head
+from api.request.headers import RequestHeaders
 from api.request.tokens import Claims, Tokens
 
-REMEMBERED = 10_000  # tokens that were verified, each about 200 bytes
+REMEMBERED_TOKENS = 10_000  # tokens that were verified, each about 200 bytes
 HASHED_AT_ONCE = 2  # passwords of people who sign in: each takes a core and 19 MiB
 KEY_PREFIX = PREFIX.encode()
 CARRIERS = frozenset({b"authorization", b"x-api-key"})
@@ -33,9 +33,9 @@ class Credentials:
         self._clock = clock
         self._verified: dict[bytes, Claims] = {}  # by the token's SHA-256: a token in memory is a token to steal
 
-    def principal(self, head: Head) -> Principal:
+    def principal(self, headers: RequestHeaders) -> Principal:
         """Whoever sent these headers; ANONYMOUS where they name nobody. Raises Unauthenticated, Stale."""
-        given = credential(head)
+        given = credential(headers)
         if given is None:
             return ANONYMOUS
         return self._of_key(given) if given.startswith(KEY_PREFIX) else self._of_token(given)
@@ -73,18 +73,18 @@ class Credentials:
         return known
 
     def _remember(self, digest: bytes, claims: Claims) -> None:
-        if len(self._verified) >= REMEMBERED:
+        if len(self._verified) >= REMEMBERED_TOKENS:
             self._verified.pop(next(iter(self._verified)), None)
         self._verified[digest] = claims
 
 
-def credential(head: Head) -> bytes | None:
+def credential(headers: RequestHeaders) -> bytes | None:
     """The key or token in a request's headers; None where there is none. Raises Unauthenticated where it is unclear
     which one is meant. It is taken from nowhere else: an address is kept by every log on its way."""
-    authorization, key = head.given.get(b"authorization"), head.given.get(b"x-api-key")
+    authorization, key = headers.given.get(b"authorization"), headers.given.get(b"x-api-key")
     if authorization is None and key is None:
         return None
-    if not head.again.isdisjoint(CARRIERS) or (authorization is not None and key is not None):
+    if not headers.again.isdisjoint(CARRIERS) or (authorization is not None and key is not None):
         raise Unauthenticated("send one key or token, once")
     if key is not None:
         key = key.strip()

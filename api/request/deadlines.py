@@ -86,7 +86,7 @@ class Work:
         return message
 
 
-class Watch:
+class Deadlines:
     """Ends requests that outstay their limits by an exception within them.
 
     To be used from one event loop. The requests at work are looked through once a second, so that one costs no timer.
@@ -179,8 +179,9 @@ async def _received() -> Message:
 def told_to_stop(stop: Callable[[], None], *, notice_seconds: float) -> Iterator[None]:
     """While this lasts, `stop` is called as soon as the process is asked to end, `notice_seconds` before its server is.
 
-    The server, which handled the signal before, closes its door when it learns of it; with notice, a load balancer
-    sends no more by then. Ctrl-C waits for nobody. Elsewhere than in a main thread there are no signals to take.
+    The server, which handled the signal before, takes no new connection when it learns of it; with notice, a load
+    balancer sends no more by then. Ctrl-C waits for nobody. Elsewhere than in a main thread there are no
+    signals to take.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

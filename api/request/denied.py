@@ -13,12 +13,12 @@ from database.errors import StoreUnavailable
 from database.records import Access, now
 from database.store import AccessLog
 
-MOST = 50  # entries in one writing; what does not fit is counted under REST
-REST = "(others)"
-PATIENCE = 60  # times the first pause: the longest one
+ENTRIES_AT_ONCE = 50  # entries in one writing; what does not fit is counted under REST
+OTHERS = "(others)"
+LONGEST_PAUSE = 60  # times the first pause: the longest one
 
 
-class Attempt(NamedTuple):
+class DeniedRequest(NamedTuple):
     """What was refused. reason: the kind of refusal; route: as the service calls it, never as it was typed."""
 
     actor: str
@@ -38,20 +38,20 @@ class _Tally:
         self.first = first
 
 
-class Attempts:
+class DeniedRequests:
     """Refused attempts that wait to be written. To be used from one event loop. pause: the first, in seconds."""
 
     def __init__(self, journal: AccessLog, *, pause: float = 1.0) -> None:
         self._journal = journal
         self._first_pause = pause
-        self._waiting: dict[Attempt, _Tally] = {}
+        self._waiting: dict[DeniedRequest, _Tally] = {}
 
-    def note(self, attempt: Attempt) -> None:
+    def note(self, attempt: DeniedRequest) -> None:
         """Count one; it is written later."""
         tally = self._waiting.get(attempt)
         if tally is None:
-            if len(self._waiting) >= MOST:
-                attempt = Attempt(REST, attempt.status, REST, REST, REST)
+            if len(self._waiting) >= ENTRIES_AT_ONCE:
+                attempt = DeniedRequest(OTHERS, attempt.status, OTHERS, OTHERS, OTHERS)
             tally = self._waiting.setdefault(attempt, _Tally(now()))
         tally.count += 1
 
@@ -60,7 +60,7 @@ class Attempts:
         pause = self._first_pause
         while True:
             await asyncio.sleep(pause)
-            pause = min(2 * pause, PATIENCE * self._first_pause) if await self.write() else self._first_pause
+            pause = min(2 * pause, LONGEST_PAUSE * self._first_pause) if await self.write() else self._first_pause
 
     async def write(self) -> int:
         """Write what waits; what the database does not take waits on. How many entries there were."""
@@ -74,15 +74,15 @@ class Attempts:
             self._put_back(waiting)
         return len(waiting)
 
-    def _put_back(self, waiting: dict[Attempt, _Tally]) -> None:
+    def _put_back(self, waiting: dict[DeniedRequest, _Tally]) -> None:
         later, self._waiting = self._waiting, waiting
         for attempt, tally in later.items():
             if attempt in waiting:
                 waiting[attempt].count += tally.count
-            elif len(waiting) < MOST:
+            elif len(waiting) < ENTRIES_AT_ONCE:
                 waiting[attempt] = tally
 
 
-def _entry(attempt: Attempt, tally: _Tally) -> Access:
+def _entry(attempt: DeniedRequest, tally: _Tally) -> Access:
     said = {"status": attempt.status, "reason": attempt.reason, "route": attempt.route, "address": attempt.address}
     return entry(attempt.actor, "refused", None, **said, count=tally.count, first=tally.first.isoformat())

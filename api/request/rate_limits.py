@@ -5,32 +5,21 @@ It knows no caller and answers no request: whoever admits a request counts it he
 
 import asyncio
 import itertools
-import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
 
 import msgspec
 
+from access.rates import Limit
 from database.redis import Command, SharedMemory
 
-SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-FORM = re.compile(r"\s*([1-9][0-9]{0,8})\s*(?:/|per\s)\s*(second|minute|hour|day)s?\s*")
-
 MOST_NAMES = 100_000  # counted apart in one window, about 10 MB; callers without a name of their own may be many
-REST = "\0rest"
+OTHER_NAMES = "\0rest"
 
-KIND = "hits"
+HITS = "hits"
 SHARING = 0.2  # seconds between two exchanges with the other workers
-TOGETHER = 1000  # names in one exchange
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """At most `amount` requests in each window of `seconds`. Windows begin at multiples of their length (UTC), so that
-    every worker has the same ones; around such a moment a caller may make up to twice the amount."""
-
-    amount: int
-    seconds: int
+NAMES_AT_ONCE = 1000  # names in one exchange
 
 
 class Spent(msgspec.Struct, frozen=True, gc=False):
@@ -41,14 +30,6 @@ class Spent(msgspec.Struct, frozen=True, gc=False):
     remaining: int
     reset_seconds: float
     allowed: bool
-
-
-def parse_limit(text: str) -> Limit:
-    """The limit in words: "100/minute", "5 per second", "10000/day". Raises ValueError."""
-    found = FORM.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text!r:.40} is no limit; write a number and second, minute, hour or day: 600/minute")
-    return Limit(int(found[1]), SECONDS[found[2]])
 
 
 class _Window:
@@ -102,7 +83,7 @@ class Limiter:
         count = counts.get(name)
         if count is None:
             if len(counts) >= self._most_names and not known:
-                name = REST
+                name = OTHER_NAMES
             count = counts.get(name, 0)
         count = counts[name] = count + 1
         if self._shared is not None:
@@ -120,7 +101,7 @@ class Limiter:
     async def exchange(self, shared: SharedMemory) -> None:
         """Tell the others what was counted here since the last time, and learn their counts of the same names."""
         for seconds, window in list(self._windows.items()):
-            names = list(itertools.islice(window.unsent, TOGETHER))
+            names = list(itertools.islice(window.unsent, NAMES_AT_ONCE))
             if not names:
                 continue
             window.unsent.difference_update(names)
@@ -136,7 +117,7 @@ class Limiter:
         """For each name: this worker's count (set, so that sent twice it stays right), its end, all workers' counts."""
         commands: list[Command] = []
         for name, count in counts.items():
-            key = shared.name(KIND, f"{seconds}:{number}:{name}".encode(errors="backslashreplace"))
+            key = shared.name(HITS, f"{seconds}:{number}:{name}".encode(errors="backslashreplace"))
             commands += [("HSET", key, self._worker, count), ("EXPIRE", key, 2 * seconds), ("HVALS", key)]
         return commands
 

@@ -16,7 +16,7 @@ ALGORITHM = "HS256"  # the only one that is accepted, whatever a token says of i
 ISSUER = AUDIENCE = "gradewatch"
 CLAIMS = ["iss", "aud", "sub", "iat", "exp", "rev"]
 SHORTEST_SECRET = 32  # bytes: as long as the hash (RFC 7518, 3.2)
-LONGEST = 2_000  # characters of a token; ours have about 250
+LONGEST_TOKEN = 2_000  # characters of a token; ours have about 250
 
 
 class Claims(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +52,7 @@ class Tokens:
         """What a token says, if we signed it and it holds now. Raises Unauthenticated, without the token."""
         import jwt
 
-        if len(text) > LONGEST:
+        if len(text) > LONGEST_TOKEN:
             raise Unauthenticated("this token is too long to be one of ours")
         try:
             says: Mapping[str, Any] = jwt.decode(

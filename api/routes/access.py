@@ -4,29 +4,27 @@ import asyncio
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from access.journal import note
+from access.rates import Limit
 from access.roles import ANONYMOUS, Unauthenticated
 from access.users import is_password
-from api.admission import PRINCIPAL, TooManyRequests, address, network
-from api.fast.parameters import BadQuestion
-from api.needs import OPEN, needs
+from api.request.admission import PRINCIPAL, TooManyRequests, address, network
 from api.request.body import COMMAND_BYTES, read_body
 from api.request.credentials import Credentials
-from api.request.rate_limits import Limit
-from api.routes.dependencies import Instant, NotFound, at_utc, running
+from api.routes.dependencies import OPEN, CurrentState, Instant, NotFound, at_utc, needs
 from api.routes.openapi import answers
 from api.schemas import Accesses, Token, respond
-from api.state import Running
+from api.state import ServiceState
 from database.records import now
+from errors import GradewatchError
 
 router = APIRouter(prefix="/api/v1", tags=["access"])
-Service = Annotated[Running, Depends(running)]
 
 LONGEST_NAME = 64  # characters of a user's name; what else is tried is counted by its beginning
 BY_NAME, BY_ADDRESS = Limit(10, 60), Limit(60, 60)  # attempts to sign in a minute
-FORM = {
+SIGN_IN_FORM = {
     "requestBody": {
         "required": True,
         "content": {
@@ -46,24 +44,28 @@ FORM = {
 }
 
 
-@router.post("/token", responses=answers(Token, words="signed in"), openapi_extra=FORM, dependencies=[OPEN])
-async def token(request: Request, service: Service) -> Response:
+class BadForm(GradewatchError):
+    """A form without what it must have; the message says what that is."""
+
+
+@router.post("/token", responses=answers(Token, words="signed in"), openapi_extra=SIGN_IN_FORM, dependencies=[OPEN])
+async def token(request: Request, state: CurrentState) -> Response:
     """Sign in: an access token for a user's name and password (the password flow of OAuth 2)."""
-    if service.credentials is None:
+    if state.credentials is None:
         raise NotFound("nobody has to sign in here: GRADEWATCH_AUTH is off")
     name, password = _form(await read_body(request.receive, COMMAND_BYTES))
-    text = await _sign_in(request, service, service.credentials, name, password)
-    seconds = int(service.credentials.tokens.lifetime.total_seconds())
+    text = await _sign_in(request, state, state.credentials, name, password)
+    seconds = int(state.credentials.tokens.lifetime.total_seconds())
     return respond(Token(access_token=text, expires_in=seconds), headers={"cache-control": "no-store"})
 
 
-async def _sign_in(request: Request, service: Running, credentials: Credentials, name: str, password: str) -> str:
+async def _sign_in(request: Request, state: ServiceState, credentials: Credentials, name: str, password: str) -> str:
     peer = address(request.scope)
     for counted, limit in (
         (f"sign in from {network(peer)}", BY_ADDRESS),
         (f"sign in as {name[:LONGEST_NAME]}", BY_NAME),
     ):
-        spent = service.limiter.hit(counted, limit)
+        spent = state.limiter.hit(counted, limit)
         if not spent.allowed:
             raise TooManyRequests(spent)
     known = credentials.directory.user(name)
@@ -73,25 +75,25 @@ async def _sign_in(request: Request, service: Running, credentials: Credentials,
         right = await asyncio.to_thread(is_password, known.user if known else None, password)
     if known is None or not right:
         raise Unauthenticated("no user of that name and password may sign in")
-    await asyncio.to_thread(note, service.workspace.store, known.principal.name, "signed in", address=peer)
+    await asyncio.to_thread(note, state.workspace.store, known.principal.name, "signed in", address=peer)
     return credentials.tokens.issue(known.user, now())
 
 
 def _form(body: bytes) -> tuple[str, str]:
-    """Name and password in a form. Raises BadQuestion, which repeats neither."""
+    """Name and password in a form. Raises BadForm, which repeats neither."""
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=10)
     except ValueError:
-        raise BadQuestion("send a form: username=…&password=… as application/x-www-form-urlencoded") from None
+        raise BadForm("send a form: username=…&password=… as application/x-www-form-urlencoded") from None
     given = [fields.get(name, []) for name in ("username", "password")]
     if any(len(values) != 1 for values in given) or fields.get("grant_type", ["password"]) != ["password"]:
-        raise BadQuestion("the form must have username and password, each once; a grant_type can only be password")
+        raise BadForm("the form must have username and password, each once; a grant_type can only be password")
     return given[0][0], given[1][0]
 
 
 @router.get("/accesses", responses=answers(Accesses), dependencies=[needs("audit")])
 def accesses(
-    service: Service,
+    state: CurrentState,
     actor: Annotated[str | None, Query(description='as entries name it: "user:anna", "key:lms"')] = None,
     domain: str | None = None,
     action: str | None = None,
@@ -99,7 +101,5 @@ def accesses(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Who looked at or changed what about students, signed in, or was refused; newest first."""
-    found = service.workspace.store.accesses(
-        actor=actor, domain=domain, action=action, since=at_utc(since), limit=limit
-    )
+    found = state.workspace.store.accesses(actor=actor, domain=domain, action=action, since=at_utc(since), limit=limit)
     return respond(Accesses(accesses=found))

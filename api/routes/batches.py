@@ -3,20 +3,17 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from api.needs import needs
 from api.request.body import MEGABYTE
-from api.routes.dependencies import noted, running, schema_of
+from api.routes.dependencies import CurrentState, needs, noted, schema_of, service_state
 from api.routes.openapi import answers, takes_file
 from api.routes.uploads import Upload, read_uploads
 from api.schemas import Batches, StoredBatch, respond
-from api.state import Running
 from database.records import BatchKind
 from preprocessing.validation.json_bodies import TooManyRows
 
 router = APIRouter(prefix="/api/v1/{domain}/batches", tags=["batches"])
-Service = Annotated[Running, Depends(running)]
 SHOWN_PROBLEMS = 1000
 
 
@@ -33,13 +30,13 @@ UPLOAD = [needs("upload")]
 async def add_batch(
     domain: str,
     request: Request,
-    service: Service,
+    state: CurrentState,
     kind: Annotated[BatchKind, Query(description="labeled: with outcomes, to learn from")],
     skip_bad_rows: Annotated[bool, Query(description="keep the good rows of a file with bad ones")] = False,
 ) -> Response:
     """Store a file as a batch: 201 when it is new, 200 when the same content was there already."""
-    schema_of(service, domain)
-    uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
+    schema_of(state, domain)
+    uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     stored = await asyncio.to_thread(_store, request, domain, kind, uploads["file"], skip_bad_rows)
     return respond(stored, 201 if stored.new else 200)
 
@@ -48,13 +45,13 @@ def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_ro
     from database.ingest import batch_of, read_batch
     from monitoring.profile_archive import store_batch
 
-    service = running(request)
-    schema, workspace = service.predictions.schema(domain), service.workspace
+    state = service_state(request)
+    schema, workspace = state.predictions.schema(domain), state.workspace
     intake = read_batch(
         upload.content, schema, kind, secret=workspace.secret, name=upload.name, skip_bad_rows=skip_bad_rows
     )
-    if len(intake.rows) > service.settings.max_rows:
-        limit = service.settings.max_rows
+    if len(intake.rows) > state.settings.max_rows:
+        limit = state.settings.max_rows
         raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {limit:,} are allowed")
     noted(
         request, "batch uploaded", domain, batch=batch_of(domain, intake.rows, kind, name="").id, rows=len(intake.rows)
@@ -70,7 +67,7 @@ def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_ro
 
 
 @router.get("", responses=answers(Batches), dependencies=UPLOAD)
-def batches(domain: str, service: Service, kind: BatchKind | None = None) -> Response:
+def batches(domain: str, state: CurrentState, kind: BatchKind | None = None) -> Response:
     """Stored batches, newest first."""
-    schema_of(service, domain)
-    return respond(Batches(batches=service.workspace.store.batches(domain, kind)))
+    schema_of(state, domain)
+    return respond(Batches(batches=state.workspace.store.batches(domain, kind)))

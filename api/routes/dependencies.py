@@ -1,24 +1,30 @@
-"""Finds what a request names: a domain's schema, its champions, one record. Raises when there is no such thing."""
+"""What the framework's routes depend on: the service's state, what a request names, what it needs of whoever asks.
+
+Who asks is found before (`api.request.admission`); the fast path asks `access.roles` itself.
+"""
 
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from pydantic import BeforeValidator
 
 from access.journal import Action, note
-from api.fast.parameters import BadQuestion, moment_of
-from api.needs import principal_of
-from api.state import Running
+from access.roles import MEANING, Permission, Principal, require
+from api.fast.parameters import BadQueryParameter, moment_of
+from api.request.admission import PRINCIPAL
+from api.state import ServiceState
 from database.records import ChampionKey
 from errors import Category, GradewatchError
 from preprocessing.schema import DomainSchema
 
 PSEUDONYM_LENGTH = 64
 WRITTEN_OUT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-MIDDLE = 5000  # a year between them
+EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+MIDDLE_YEAR = 5000  # a year between them
 
 
 class NotFound(GradewatchError):
@@ -27,28 +33,32 @@ class NotFound(GradewatchError):
     category = Category.UNKNOWN
 
 
-def running(request: Request) -> Running:
+def service_state(request: Request) -> ServiceState:
     """The open parts of the service, as a FastAPI dependency."""
-    found: Running = request.app.state.service.running
+    found: ServiceState = request.app.state.service_state
     return found
+
+
+CurrentState = Annotated[ServiceState, Depends(service_state)]
+"""The open parts of the service, as a route's parameter."""
 
 
 def noted(request: Request, action: Action, domain: str | None = None, **details: Any) -> None:
     """Record that whoever asks does this, before it is done or answered. Waits for the database; raises
     StoreUnavailable."""
-    note(running(request).workspace.store, principal_of(request).name, action, domain, **details)
+    note(service_state(request).workspace.store, principal_of(request).name, action, domain, **details)
 
 
-def schema_of(service: Running, domain: str) -> DomainSchema:
+def schema_of(state: ServiceState, domain: str) -> DomainSchema:
     """The schema of `domain`. Raises UnknownDomain."""
-    return service.predictions.schema(domain)
+    return state.predictions.schema(domain)
 
 
 def keys_of(schema: DomainSchema, target: str | None, moment: str | None) -> list[ChampionKey]:
-    """The champions that a request means: one, those of a target or a moment, or all. Raises BadQuestion."""
+    """The champions that a request means: one, those of a target or a moment, or all. Raises BadQueryParameter."""
     moment_of(schema, moment)
     if target is not None and target not in schema.target_by_name:
-        raise BadQuestion(f"target {target!r:.80} is none of {', '.join(schema.target_by_name)}")
+        raise BadQueryParameter(f"target {target!r:.80} is none of {', '.join(schema.target_by_name)}")
     targets = [target] if target else list(schema.target_by_name)
     return [ChampionKey(schema.name, name, at) for name in targets for at in ([moment] if moment else schema.moments)]
 
@@ -71,14 +81,53 @@ def at_utc(at: datetime | None) -> datetime | None:
     try:
         return at.astimezone(UTC)
     except (OverflowError, ValueError):
-        return FIRST if at.year < MIDDLE else LAST
+        return EARLIEST if at.year < MIDDLE_YEAR else LATEST
 
 
 def pseudonym_of(student: str | None) -> str | None:
-    """`student`, if it is a pseudonym as answers give it. Raises BadQuestion: a raw key must not stand in an address,
-    where every log on the way keeps it."""
+    """`student`, if it is a pseudonym as answers give it. Raises BadQueryParameter: a raw key must not stand in an
+    address, where every log on the way keeps it."""
     if student is None:
         return None
     if len(student) != PSEUDONYM_LENGTH or not all(digit in "0123456789abcdef" for digit in student):
-        raise BadQuestion("student must be the pseudonym of an answer; to search by a student key, POST it to …/find")
+        raise BadQueryParameter(
+            "student must be the pseudonym of an answer; to search by a student key, POST it to …/find"
+        )
     return student
+
+
+def principal_of(request: Request) -> Principal:
+    """Whoever asks, as a FastAPI dependency."""
+    found: Principal = request.scope[PRINCIPAL]
+    return found
+
+
+SCHEME = "permission"
+"""Under which FastAPI's page has a route's permission; `api.routes.openapi` writes the ways to show one in its
+place."""
+
+
+class Needs(SecurityBase):
+    """What a route needs, as its dependency: the permission, in the domain that the address names, if it names one."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+        self.model = HTTPBearer(description=MEANING[permission])
+        self.scheme_name = SCHEME
+
+    async def __call__(self, request: Request) -> None:
+        domain = request.path_params.get("domain", request.query_params.get("domain"))
+        require(principal_of(request), self.permission, domain)
+
+
+async def anyone() -> None:
+    """States of a route that it needs no permission."""
+
+
+OPEN = Depends(anyone)
+"""For the `dependencies` of a route that needs no permission: every route has this or `needs`."""
+
+
+def needs(permission: Permission) -> Any:
+    """For a route's `dependencies`: whoever asks must have `permission`."""
+    return Security(Needs(permission), scopes=[permission])

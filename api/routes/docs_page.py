@@ -13,14 +13,13 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import FileResponse, HTMLResponse
 
-from api.needs import OPEN
-from api.routes.dependencies import NotFound
+from api.routes.dependencies import OPEN, NotFound
 
 router = APIRouter(include_in_schema=False)
 
 SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
-DAY = "public, max-age=86400"
+PAGE_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
+KEPT_A_DAY = "public, max-age=86400"
 
 
 @router.get("/docs", dependencies=[OPEN])
@@ -51,9 +50,9 @@ async def page(request: Request) -> HTMLResponse:
 @router.get("/docs/{name}", dependencies=[OPEN])
 async def asset(name: str) -> FileResponse:
     """A file that the page needs. Raises NotFound."""
-    if name not in FILES:
-        raise NotFound(f"the page has no file of that name; it has {', '.join(FILES)}")
-    return FileResponse(_folder() / name, media_type=FILES[name], headers={"cache-control": DAY})
+    if name not in PAGE_FILES:
+        raise NotFound(f"the page has no file of that name; it has {', '.join(PAGE_FILES)}")
+    return FileResponse(_folder() / name, media_type=PAGE_FILES[name], headers={"cache-control": KEPT_A_DAY})
 
 
 def _folder() -> Path:

@@ -1,14 +1,13 @@
 """The domains: what is predicted from which columns, and upload templates."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from api.needs import needs, principal_of
-from api.routes.dependencies import running, schema_of
+from api.routes.dependencies import CurrentState, needs, principal_of, schema_of
 from api.routes.openapi import answers
 from api.schemas import Domains, DomainSummary, respond
-from api.state import Running
+from api.state import ServiceState
 from preprocessing.schema import DomainSchema
 
 router = APIRouter(prefix="/api/v1/domains", tags=["domains"])
@@ -18,15 +17,15 @@ TEMPLATE: dict[str, Any] = {"description": "the file", "content": {"text/csv": F
 
 
 @router.get("", responses=answers(Domains), dependencies=[needs("see")])
-async def domains(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
+async def domains(request: Request, state: CurrentState) -> Response:
     """Every domain that you may see, with its moments, targets and loaded champions."""
     may = principal_of(request).may
-    shown = [_summary(service, one) for one in service.workspace.schemas.values() if may("see", one.name)]
+    shown = [_summary(state, one) for one in state.workspace.schemas.values() if may("see", one.name)]
     return respond(Domains(domains=shown))
 
 
-def _summary(service: Running, schema: DomainSchema) -> DomainSummary:
-    champions = [key for key in service.workspace.champions.all() if key.domain == schema.name]
+def _summary(state: ServiceState, schema: DomainSchema) -> DomainSummary:
+    champions = [key for key in state.workspace.champions.loaded if key.domain == schema.name]
     return DomainSummary(
         name=schema.name,
         title=schema.title,
@@ -38,19 +37,17 @@ def _summary(service: Running, schema: DomainSchema) -> DomainSummary:
 
 
 @router.get("/{domain}", dependencies=[needs("see")])
-async def domain(domain: str, service: Annotated[Running, Depends(running)]) -> Response:
+async def domain(domain: str, state: CurrentState) -> Response:
     """One domain: every column with its kind, range, unit, levels and the moment from which it is known."""
-    return respond(schema_of(service, domain))
+    return respond(schema_of(state, domain))
 
 
 @router.get("/{domain}/template", response_class=Response, responses={200: TEMPLATE}, dependencies=[needs("see")])
-def domain_template(
-    domain: str, service: Annotated[Running, Depends(running)], format: Literal["csv", "xlsx"] = "csv"
-) -> Response:
+def domain_template(domain: str, state: CurrentState, format: Literal["csv", "xlsx"] = "csv") -> Response:
     """An upload template with example rows."""
     from preprocessing.template import template
 
-    schema = schema_of(service, domain)
+    schema = schema_of(state, domain)
     headers = {"content-disposition": f'attachment; filename="{schema.name}.{format}"'}
     media = SPREADSHEET if format == "xlsx" else "text/csv; charset=utf-8"
     return Response(template(schema, format=format), headers=headers, media_type=media)

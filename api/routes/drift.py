@@ -3,19 +3,16 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from api.needs import needs
 from api.request.body import MEGABYTE
-from api.routes.dependencies import NotFound, noted, running, schema_of
+from api.routes.dependencies import CurrentState, NotFound, needs, noted, schema_of, service_state
 from api.routes.openapi import answers, takes, takes_file
 from api.routes.uploads import Upload, read_command, read_uploads
 from api.schemas import CompareDays, DriftReports, respond
-from api.state import Running
 from database.records import DriftRecord
 
 router = APIRouter(prefix="/api/v1/{domain}/drift", tags=["drift"])
-Service = Annotated[Running, Depends(running)]
 By = Annotated[str | None, Query(description="also by this column: each of its values against the same value before")]
 
 
@@ -25,10 +22,10 @@ By = Annotated[str | None, Query(description="also by this column: each of its v
     openapi_extra=takes_file(reference=True),
     dependencies=[needs("compare")],
 )
-async def compare(domain: str, request: Request, service: Service, by: By = None) -> Response:
+async def compare(domain: str, request: Request, state: CurrentState, by: By = None) -> Response:
     """Compare a file with the champion's training data, or with a second file `reference`, and store the report."""
-    schema_of(service, domain)
-    uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
+    schema_of(state, domain)
+    uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     current, reference = uploads["file"], uploads.get("reference")
     return respond(await asyncio.to_thread(_compare, request, domain, current, reference, by))
 
@@ -37,7 +34,9 @@ def _compare(request: Request, domain: str, current: Upload, reference: Upload |
     from monitoring.drift_monitor import report_file
 
     before = reference.content if reference else None
-    report = report_file(running(request).workspace, domain, current.content, before, name=current.name, by=by).record
+    report = report_file(
+        service_state(request).workspace, domain, current.content, before, name=current.name, by=by
+    ).record
     noted(request, "drift judged", domain, report=report.id)
     return report
 
@@ -48,9 +47,9 @@ def _compare(request: Request, domain: str, current: Upload, reference: Upload |
     openapi_extra=takes(CompareDays),
     dependencies=[needs("compare")],
 )
-async def compare_days(domain: str, request: Request, service: Service) -> Response:
+async def compare_days(domain: str, request: Request, state: CurrentState) -> Response:
     """Report on a window of days from the profiles that are kept of them, and store the report."""
-    schema_of(service, domain)
+    schema_of(state, domain)
     asked = await read_command(request, CompareDays)
     return respond(await asyncio.to_thread(_compare_days, request, domain, asked))
 
@@ -61,23 +60,23 @@ def _compare_days(request: Request, domain: str, asked: CompareDays) -> DriftRec
 
     choices = {name: getattr(asked, name) for name in ("source", "moment", "against", "exact")}
     window = days_of(asked.since, asked.until, **choices)
-    report = report_days(running(request).workspace, domain, window, by=asked.by).record
+    report = report_days(service_state(request).workspace, domain, window, by=asked.by).record
     noted(request, "drift judged", domain, report=report.id)
     return report
 
 
 @router.get("", responses=answers(DriftReports), dependencies=[needs("see")])
-def reports(domain: str, service: Service, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Response:
+def reports(domain: str, state: CurrentState, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Response:
     """Stored reports, newest first."""
-    schema_of(service, domain)
-    return respond(DriftReports(reports=service.workspace.store.drift_reports(domain, limit=limit)))
+    schema_of(state, domain)
+    return respond(DriftReports(reports=state.workspace.store.drift_reports(domain, limit=limit)))
 
 
 @router.get("/{id}", responses=answers(DriftRecord), dependencies=[needs("see")])
-def report(domain: str, id: str, service: Service) -> Response:
+def report(domain: str, id: str, state: CurrentState) -> Response:
     """One of the newest thousand reports."""
-    schema_of(service, domain)
-    for found in service.workspace.store.drift_reports(domain, limit=1000):
+    schema_of(state, domain)
+    for found in state.workspace.store.drift_reports(domain, limit=1000):
         if found.id == id:
             return respond(found)
     raise NotFound(f"no drift report of that id in {domain}")

@@ -1,4 +1,4 @@
-"""The framework behind the door: every route but the hot ones, their refusals, and the API's page.
+"""The framework behind the pipeline: every route but the fast ones, their refusals, and the API's page.
 
 A worker makes it when it is first asked for something that needs it: loading it takes longer than all else at start,
 and most workers of a busy service do nothing but predict. It computes nothing.
@@ -7,7 +7,6 @@ and most workers of a busy service do nothing but predict. It computes nothing.
 import gc
 from collections.abc import Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,22 +15,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ERROR, NOT_ALLOWED, answer_error, name_of, refuse
+from api.errors import NOT_ALLOWED, REFUSED_AS, answer_error, name_of, refuse
 from api.routes import access, batches, domains, drift, health, models, outcomes, predictions, retraining, trials
 from api.routes.docs_page import router as pages
 from api.routes.openapi import describe
+from api.state import ServiceState
 from preprocessing.validation.rules import BadData, Problem
-
-if TYPE_CHECKING:
-    from api.app import Service
 
 ROUTERS = (health, access, domains, models, trials, predictions, batches, outcomes, drift, retraining)
 
 
-def create_framework(service: "Service") -> FastAPI:
-    """The routes of a service; `service` is found by them in the application's state."""
+def create_framework(state: ServiceState | None) -> FastAPI:
+    """The routes of a service, which find its `state` in the framework's. None describes them only."""
     app = FastAPI(title="Gradewatch", version=version("gradewatch"), docs_url=None, redoc_url=None)
-    app.state.service = service
+    app.state.service_state = state
     for module in ROUTERS:
         app.include_router(module.router)
     app.include_router(pages)
@@ -65,8 +62,8 @@ class Refusals:
             await refuse(error, scope, receive, send)
 
 
-TIME = "must be a date and time: 2026-02-01T08:00:00Z"
-WORDS = {
+TIME_WORDS = "must be a date and time: 2026-02-01T08:00:00Z"
+PARAMETER_WORDS = {
     "missing": "is needed: add it to the address",
     "value_error": "{error}",  # a rule of ours, in its own words
     "int_parsing": "must be a whole number",
@@ -76,9 +73,9 @@ WORDS = {
     "less_than_equal": "must be {le} or less",
     "bool_parsing": "must be true or false",
     "literal_error": "must be {expected}",
-    "datetime_parsing": TIME,
-    "datetime_from_date_parsing": TIME,
-    "timezone_aware": TIME,
+    "datetime_parsing": TIME_WORDS,
+    "datetime_from_date_parsing": TIME_WORDS,
+    "timezone_aware": TIME_WORDS,
 }
 """What is asked of a parameter, by the kind of fault that the framework finds."""
 NOT_UNDERSTOOD = "is not understood here; /docs says what it may be"
@@ -89,7 +86,7 @@ class BadParameter(BadData):
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    request.scope[ERROR] = name_of(error)
+    request.scope[REFUSED_AS] = name_of(error)
     answer = answer_error(error)
     if answer.status_code == NOT_ALLOWED:  # the framework names the methods of one route of that address, not of all
         answer.headers["allow"] = ", ".join(_methods_at(request.url.path))
@@ -98,7 +95,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 async def _refuse_parameters(request: Request, error: Exception) -> Response:
     bad = BadParameter(tuple(_parameter_problems(error)))
-    request.scope[ERROR] = name_of(bad)
+    request.scope[REFUSED_AS] = name_of(bad)
     return answer_error(bad)
 
 
@@ -106,7 +103,7 @@ def _parameter_problems(error: Exception) -> Iterator[Problem]:
     """Values are not repeated."""
     for fault in error.errors() if isinstance(error, RequestValidationError) else ():
         place, *names = (str(part) for part in fault["loc"])
-        rule = WORDS.get(fault["type"], NOT_UNDERSTOOD).format_map(fault.get("ctx", {}))
+        rule = PARAMETER_WORDS.get(fault["type"], NOT_UNDERSTOOD).format_map(fault.get("ctx", {}))
         yield Problem(file=place, row=None, column=".".join(names) or None, value=None, rule=rule)
 
 

@@ -1,53 +1,49 @@
 """Whether the process lives, and whether it can answer."""
 
 import asyncio
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
-from api import probes
-from api.needs import OPEN, needs
-from api.routes.dependencies import noted, running
+from api.fast import probes
+from api.routes.dependencies import OPEN, CurrentState, needs, noted
 from api.routes.openapi import answers
 from api.routes.prometheus import expose
 from api.schemas import Cleared, Health, Readiness, respond
-from api.state import Running
 from model.cache import CacheState
 
 router = APIRouter(tags=["operation"])
 
 
 @router.get("/health", responses=answers(Health, words="the process lives"), dependencies=[OPEN])
-async def health(request: Request) -> Response:
+async def health(request: Request, state: CurrentState) -> Response:
     """Answers as long as the process lives; asks nothing of the database."""
-    return await probes.health(request.app.state.service, request.scope)
+    return await probes.health(state, request.scope)
 
 
 @router.get("/ready", responses=answers(Readiness, words="requests can be answered"), dependencies=[OPEN])
-async def ready(request: Request) -> Response:
+async def ready(request: Request, state: CurrentState) -> Response:
     """Ready: the database answers and at least one champion is in memory. Champions that failed to load are listed."""
-    return await probes.ready(request.app.state.service, request.scope)
+    return await probes.ready(state, request.scope)
 
 
 @router.get("/admin/cache/stats", responses=answers(CacheState), dependencies=[needs("operate")])
-async def cache_stats(service: Annotated[Running, Depends(running)]) -> Response:
+async def cache_stats(state: CurrentState) -> Response:
     """The cache of answers, as this worker sees it: where it is, hits, misses, errors."""
-    return respond(service.cache.state)
+    return respond(state.cache.state)
 
 
 @router.delete("/admin/cache", responses=answers(Cleared), dependencies=[needs("operate")])
-async def clear_cache(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
+async def clear_cache(request: Request, state: CurrentState) -> Response:
     """Empty the cache of answers: this worker's, or the shared one. Not needed after a change of champion: its answers
     have other keys."""
     await asyncio.to_thread(noted, request, "cache emptied")
-    return respond(Cleared(cleared=await asyncio.to_thread(service.cache.clear)))
+    return respond(Cleared(cleared=await asyncio.to_thread(state.cache.clear)))
 
 
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[needs("measure")])
-async def metrics(request: Request, service: Annotated[Running, Depends(running)]) -> Response:
+async def metrics(request: Request, state: CurrentState) -> Response:
     """What this worker counted, for Prometheus (text or OpenMetrics, as asked)."""
-    app = request.app.state.service
     accept = request.headers.get("accept", "")
-    body, media_type = expose(app.metrics, service, at_work=app.door.watch.at_work, accept=accept)
+    body, media_type = expose(state, accept=accept)
     return Response(body, media_type=media_type)

@@ -3,28 +3,26 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import require
-from api.needs import needs, principal_of
-from api.routes.dependencies import keys_of, noted, running, schema_of
+from api.routes.dependencies import CurrentState, keys_of, needs, noted, principal_of, schema_of, service_state
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import Activate, Models, Rollback, Successions, respond
-from api.state import Running
+from api.state import ServiceState
 from database.records import ChampionKey, Succession
 from model.registry import activate, rollback
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
-Service = Annotated[Running, Depends(running)]
 
 
 @router.get("", responses=answers(Models), dependencies=[needs("see")])
-def models(request: Request, service: Service, domain: Annotated[str | None, Query()] = None) -> Response:
+def models(request: Request, state: CurrentState, domain: Annotated[str | None, Query()] = None) -> Response:
     """Every model version, newest first, and the champions, with their generation."""
     if domain is not None:
-        schema_of(service, domain)
-    store = service.workspace.store
+        schema_of(state, domain)
+    store = state.workspace.store
     may = principal_of(request).may
     kept = [one for one in store.models() if domain in (None, one.domain) and may("see", one.domain)]
     champions = [one for one in store.champions() if domain in (None, one.domain) and may("see", one.domain)]
@@ -32,10 +30,10 @@ def models(request: Request, service: Service, domain: Annotated[str | None, Que
 
 
 @router.get("/history", responses=answers(Successions), dependencies=[needs("see")])
-def history(service: Service, domain: str, target: str | None = None, moment: str | None = None) -> Response:
+def history(state: CurrentState, domain: str, target: str | None = None, moment: str | None = None) -> Response:
     """Every change of champion in a domain, oldest first, with who did it and why."""
-    keys = keys_of(schema_of(service, domain), target, moment)
-    found = [succession for key in keys for succession in service.workspace.store.successions(key)]
+    keys = keys_of(schema_of(state, domain), target, moment)
+    found = [succession for key in keys for succession in state.workspace.store.successions(key)]
     return respond(Successions(successions=sorted(found, key=lambda one: one.at)))
 
 
@@ -43,47 +41,47 @@ CHANGE = [needs("change")]  # and in the domain that the body names
 
 
 @router.post("/activate", responses=answers(Successions), openapi_extra=takes(Activate), dependencies=CHANGE)
-async def activate_version(request: Request, service: Service) -> Response:
+async def activate_version(request: Request, state: CurrentState) -> Response:
     """Make an earlier version champion: for its own target, or all-or-none with every model of its training run."""
     wanted = await read_command(request, Activate)
     require(principal_of(request), "change", wanted.domain)
-    schema_of(service, wanted.domain)
+    schema_of(state, wanted.domain)
     return respond(await asyncio.to_thread(_activate, request, wanted))
 
 
 def _activate(request: Request, wanted: Activate) -> Successions:
-    service = running(request)
+    state = service_state(request)
     done = activate(
-        service.workspace.store,
+        state.workspace.store,
         wanted.domain,
         wanted.version,
         all_targets=wanted.all_targets,
         actor=principal_of(request).name,
         reason=wanted.reason,
-        artifacts=service.workspace.artifacts,
+        artifacts=state.workspace.artifacts,
     )
     noted(request, "champion activated", wanted.domain, version=wanted.version)
-    return _refreshed(service, done)
+    return _refreshed(state, done)
 
 
 @router.post("/rollback", responses=answers(Successions), openapi_extra=takes(Rollback), dependencies=CHANGE)
-async def roll_back(request: Request, service: Service) -> Response:
+async def roll_back(request: Request, state: CurrentState) -> Response:
     """Bring back the champions before the present ones, all or none."""
     wanted = await read_command(request, Rollback)
     require(principal_of(request), "change", wanted.domain)
-    keys = keys_of(schema_of(service, wanted.domain), wanted.target, wanted.moment)
+    keys = keys_of(schema_of(state, wanted.domain), wanted.target, wanted.moment)
     return respond(await asyncio.to_thread(_roll_back, request, wanted, keys))
 
 
 def _roll_back(request: Request, wanted: Rollback, keys: list[ChampionKey]) -> Successions:
-    service, actor = running(request), principal_of(request).name
-    workspace = service.workspace
+    state, actor = service_state(request), principal_of(request).name
+    workspace = state.workspace
     done = rollback(workspace.store, keys, actor=actor, reason=wanted.reason, artifacts=workspace.artifacts)
     noted(request, "champion rolled back", wanted.domain, keys=[str(key) for key in keys])
-    return _refreshed(service, done)
+    return _refreshed(state, done)
 
 
-def _refreshed(service: Running, done: list[Succession]) -> Successions:
+def _refreshed(state: ServiceState, done: list[Succession]) -> Successions:
     """This worker serves the change at once; the others find it at their next look."""
-    service.workspace.champions.refresh()
+    state.workspace.champions.refresh()
     return Successions(successions=done)

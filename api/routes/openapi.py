@@ -12,9 +12,9 @@ from fastapi.openapi.utils import get_openapi
 
 from api.errors import ProblemDocument
 from api.fast.predict import SEED_ROUTES
-from api.needs import SCHEME
-from api.schemas import SHOWN
-from api.state import Running
+from api.routes.dependencies import SCHEME
+from api.schemas import DESCRIBED
+from api.state import ServiceState
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.row_type import example_row, row_type, type_name
 
@@ -58,15 +58,15 @@ def describe(app: FastAPI) -> Document:
     """The OpenAPI document, made once per process."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        running: Running | None = getattr(app.state.service, "running", None)
-        schemas = list(running.workspace.schemas.values()) if running else []
-        app.openapi_schema = _complete(document, schemas, signing_in=running is None or running.credentials is not None)
+        state: ServiceState | None = app.state.service_state
+        schemas = list(state.workspace.schemas.values()) if state else []
+        app.openapi_schema = _complete(document, schemas, signing_in=state is None or state.credentials is not None)
     return app.openapi_schema
 
 
 def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bool) -> Document:
     rows = [row_type(schema) for schema in schemas]
-    _, components = msgspec.json.schema_components([*SHOWN, ProblemDocument, *rows], ref_template=REF + "{name}")
+    _, components = msgspec.json.schema_components([*DESCRIBED, ProblemDocument, *rows], ref_template=REF + "{name}")
     components = {name: _json_ready(component) for name, component in components.items()}
     for schema in schemas:
         components |= _domain_components(schema)
@@ -168,9 +168,9 @@ def _domain_components(schema: DomainSchema) -> Document:
     said = {"type": "array", "items": {"$ref": REF + one}}
     return {
         type_name(schema.name, "Rows"): {"anyOf": [rows, students | {"additionalProperties": False}]},
-        one: {"allOf": [{"$ref": REF + "Said"}, {"properties": {"answers": _answers(schema)}}]},
+        one: {"allOf": [{"$ref": REF + "PredictionResponse"}, {"properties": {"answers": _answers(schema)}}]},
         type_name(schema.name, "Predictions"): {
-            "allOf": [{"$ref": REF + "SaidMany"}, {"properties": {"predictions": said}}]
+            "allOf": [{"$ref": REF + "PredictionsResponse"}, {"properties": {"predictions": said}}]
         },
     }
 

@@ -6,110 +6,119 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import Principal, require_groups
 from api.fast.parameters import moment_of
-from api.fast.predict import EXPLAINED, Question, row_limit, say_many, wants_lines
-from api.needs import needs, principal_of
+from api.fast.predict import EXPLAINED_ROWS, QueryParameters, predictions_body, row_limit, wants_lines
 from api.request.body import MEGABYTE
-from api.request.head import HEAD
-from api.routes.dependencies import PSEUDONYM_LENGTH, Instant, NotFound, at_utc, noted, pseudonym_of, running, schema_of
+from api.request.headers import REQUEST_HEADERS
+from api.routes.dependencies import (
+    PSEUDONYM_LENGTH,
+    CurrentState,
+    Instant,
+    NotFound,
+    at_utc,
+    needs,
+    noted,
+    principal_of,
+    pseudonym_of,
+    schema_of,
+)
 from api.routes.openapi import answers, takes, takes_file
 from api.routes.uploads import read_command, read_uploads
-from api.schemas import Find, FoundPredictions, Said, SaidMany, respond
-from api.state import Running
+from api.schemas import Find, FoundPredictions, PredictionResponse, PredictionsResponse, respond
+from api.state import ServiceState
 from database.layout import count_moments
 from database.records import Prediction
 from model.explain import MOST_FACTORS
-from model.microbatch import SOURCE
+from model.microbatch import API_SOURCE
 from preprocessing.validation.json_bodies import MalformedBody, TooManyRows, too_many_rows
 from preprocessing.validation.pii import pseudonym
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["predictions"])
-Service = Annotated[Running, Depends(running)]
 Moment = Annotated[str | None, Query(description="answer as of this moment; each row's own by default")]
 Explain = Annotated[
     int,
-    Query(ge=0, le=MOST_FACTORS, description=f"name so many factors per answer; then at most {EXPLAINED:,} rows"),
+    Query(ge=0, le=MOST_FACTORS, description=f"name so many factors per answer; then at most {EXPLAINED_ROWS:,} rows"),
 ]
-MOST = 1000
+MOST_LISTED = 1000
 HEX: dict[str, Any] = {"pattern": f"^[0-9a-f]{{{PSEUDONYM_LENGTH}}}$"}
 
 
-PREDICT, READ = [needs("predict")], [needs("read")]
+MAY_PREDICT, MAY_READ = [needs("predict")], [needs("read")]
 
 
-@router.post("/predict", responses=answers(Said, words="logged, then answered"), dependencies=PREDICT)
+@router.post("/predict", responses=answers(PredictionResponse, words="logged, then answered"), dependencies=MAY_PREDICT)
 async def predict(
     domain: str,
-    service: Service,
+    state: CurrentState,
     moment: Moment = None,  # noqa: ARG001 (shown on the page)
     explain: Explain = 0,  # noqa: ARG001
 ) -> Response:
     """Predict one row: its fields as a JSON object."""
-    schema_of(service, domain)
+    schema_of(state, domain)
     raise MalformedBody("expected one JSON object with the fields of a row; many rows go to …/predict/batch")
 
 
 @router.post(
     "/predict/batch",
-    responses=answers(SaidMany, words="logged, then answered"),
+    responses=answers(PredictionsResponse, words="logged, then answered"),
     openapi_extra=takes_file(),
-    dependencies=PREDICT,
+    dependencies=MAY_PREDICT,
 )
 async def predict_batch(
-    domain: str, request: Request, service: Service, moment: Moment = None, explain: Explain = 0
+    domain: str, request: Request, state: CurrentState, moment: Moment = None, explain: Explain = 0
 ) -> Response:
     """Predict many rows: a JSON list, {"students": list}, JSON lines, or a CSV, Excel, Parquet or Arrow file."""
-    schema = schema_of(service, domain)
-    question = Question(moment_of(schema, moment), explain, wants_lines(request.scope[HEAD]))
-    uploads = await read_uploads(request, service.settings.max_upload_mb * MEGABYTE)
+    schema = schema_of(state, domain)
+    parameters = QueryParameters(moment_of(schema, moment), explain, wants_lines(request.scope[REQUEST_HEADERS]))
+    uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     name, content = uploads["file"]
     predictions, unread = await asyncio.to_thread(
-        _predict_file, service, domain, content, name, question, principal_of(request)
+        _predict_file, state, domain, content, name, parameters, principal_of(request)
     )
     for at, count in count_moments(predictions).items():
-        request.app.state.service.metrics.predicted(domain, at, count)
-    answer = await asyncio.to_thread(say_many, service, question._replace(unread=unread), predictions)
-    return Response(answer, media_type=question.answered_as.decode())
+        state.metrics.predicted(domain, at, count)
+    answer = await asyncio.to_thread(predictions_body, state, parameters._replace(unread=unread), predictions)
+    return Response(answer, media_type=parameters.answered_as.decode())
 
 
 def _predict_file(
-    service: Running, domain: str, content: bytes, name: str, question: Question, principal: Principal
+    state: ServiceState, domain: str, content: bytes, name: str, parameters: QueryParameters, principal: Principal
 ) -> tuple[Sequence[Prediction], tuple[str, ...]]:
     """The predictions of a file's rows, and its columns that were not read."""
     from preprocessing.reading.files import read_table
     from preprocessing.validation.validate import rows_of, validate_table
 
-    schema = service.predictions.schema(domain)
-    raw, limit = read_table(content, name=name), row_limit(service, question)
+    schema = state.predictions.schema(domain)
+    raw, limit = read_table(content, name=name), row_limit(state, parameters)
     if raw.frame.height > limit:
         raise TooManyRows(too_many_rows(raw.frame.height, limit))
-    secret = service.workspace.secret
+    secret = state.workspace.secret
     validated = validate_table(
-        raw, schema, secret=secret, moment=question.moment, with_targets="ignored"
+        raw, schema, secret=secret, moment=parameters.moment, with_targets="ignored"
     ).require_clean()
     rows = rows_of(validated.frame, schema)
     require_groups(principal, (row.group for row in rows))
-    answer = service.predictions.answer
-    predictions = answer(schema, rows, source=SOURCE, actor=principal.name, explain=question.explain)
+    answer = state.predictions.answer
+    predictions = answer(schema, rows, source=API_SOURCE, actor=principal.name, explain=parameters.explain)
     return predictions, validated.ignored_columns
 
 
-@router.get("/predictions", responses=answers(FoundPredictions), dependencies=READ)
+@router.get("/predictions", responses=answers(FoundPredictions), dependencies=MAY_READ)
 def predictions(
     domain: str,
     request: Request,
-    service: Service,
+    state: CurrentState,
     student: Annotated[str | None, Query(description="pseudonym, as answers give it", json_schema_extra=HEX)] = None,
     since: Annotated[Instant | None, Query(description="from then on, with its zone")] = None,
     until: Annotated[Instant | None, Query(description="before then, with its zone")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 100,
 ) -> Response:
     """Logged predictions, newest first."""
-    schema_of(service, domain)
-    found = service.workspace.store.predictions(
+    schema_of(state, domain)
+    found = state.workspace.store.predictions(
         domain,
         since=at_utc(since),
         until=at_utc(until),
@@ -135,24 +144,24 @@ def _groups(request: Request) -> Sequence[str] | None:
     return sorted(confined) if confined is not None else None
 
 
-@router.post("/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find), dependencies=READ)
-async def find_predictions(domain: str, request: Request, service: Service) -> Response:
+@router.post("/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find), dependencies=MAY_READ)
+async def find_predictions(domain: str, request: Request, state: CurrentState) -> Response:
     """Logged predictions of a student, by the institution's own key, newest first."""
-    schema_of(service, domain)
+    schema_of(state, domain)
     wanted = await read_command(request, Find)
-    student, limit = pseudonym(str(wanted.student), service.workspace.secret), max(1, min(wanted.limit, MOST))
+    student, limit = pseudonym(str(wanted.student), state.workspace.secret), max(1, min(wanted.limit, MOST_LISTED))
     found = await asyncio.to_thread(
-        service.workspace.store.predictions, domain, student=student, groups=_groups(request), limit=limit
+        state.workspace.store.predictions, domain, student=student, groups=_groups(request), limit=limit
     )
     await asyncio.to_thread(noted, request, "student looked up", domain, student=student, found=len(found))
     return respond(FoundPredictions(predictions=_shown(request, found)))
 
 
-@router.get("/predictions/{id}", responses=answers(Prediction), dependencies=READ)
-def prediction(domain: str, id: str, request: Request, service: Service) -> Response:
+@router.get("/predictions/{id}", responses=answers(Prediction), dependencies=MAY_READ)
+def prediction(domain: str, id: str, request: Request, state: CurrentState) -> Response:
     """One logged prediction."""
-    schema_of(service, domain)
-    found = service.workspace.store.prediction(id)
+    schema_of(state, domain)
+    found = state.workspace.store.prediction(id)
     if found is None or found.domain != domain:
         raise NotFound(f"no prediction of that id in {domain}")
     require_groups(principal_of(request), [found.group])

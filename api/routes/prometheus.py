@@ -12,26 +12,26 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from api.observe.metrics import BOUNDS, Histogram, Metrics
-from api.state import Running
+from api.state import ServiceState
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-Row = tuple[tuple[str, ...], float]
+Sample = tuple[tuple[str, ...], float]
 """(labels' values, value)."""
 
 
-def expose(metrics: Metrics, running: Running, *, at_work: int, accept: str) -> tuple[bytes, str]:
+def expose(state: ServiceState, *, accept: str) -> tuple[bytes, str]:
     """All metrics as bytes, and their media type. accept: what the scraper says it can read."""
     from prometheus_client.exposition import choose_encoder
     from prometheus_client.registry import Collector, CollectorRegistry
 
     class Everything(Collector):
         def collect(self) -> Iterator["Metric"]:
-            yield from _requests(metrics, at_work)
-            yield from _predicting(metrics, running)
-            yield from _cache(running)
-            yield from _champions(running)
+            yield from _requests(state.metrics, state.deadlines.at_work)
+            yield from _predicting(state)
+            yield from _cache(state)
+            yield from _champions(state)
             yield from _process()
 
     registry = CollectorRegistry(auto_describe=False)
@@ -49,11 +49,11 @@ def _requests(metrics: Metrics, at_work: int) -> Iterator["Metric"]:
     yield gauge("requests_at_work", "Requests that are being answered right now.", (), [((), at_work)])
 
 
-def _predicting(metrics: Metrics, running: Running) -> Iterator["Metric"]:
-    yield histogram("stage_seconds", "Parts of predicting.", "stage", metrics.stages)
-    predictions = [(names, float(n)) for names, n in metrics.predictions.items()]
+def _predicting(state: ServiceState) -> Iterator["Metric"]:
+    yield histogram("stage_seconds", "Parts of predicting.", "stage", state.metrics.stages)
+    predictions = [(names, float(n)) for names, n in state.metrics.predictions.items()]
     yield counter("predictions", "Predictions that were logged and answered.", ("domain", "moment"), predictions)
-    log = running.log.state
+    log = state.log.state
     yield gauge("log_waiting", "Predictions that wait for the database.", (), [((), log.waiting)])
     yield gauge("log_capacity", "Predictions that may wait for the database.", (), [((), log.capacity)])
     yield counter("log_commits", "Commits of the prediction log.", (), [((), log.commits)])
@@ -63,29 +63,29 @@ def _predicting(metrics: Metrics, running: Running) -> Iterator["Metric"]:
     )
 
 
-def _cache(running: Running) -> Iterator["Metric"]:
-    state = running.cache.state
+def _cache(state: ServiceState) -> Iterator["Metric"]:
+    cache = state.cache.state
     backend = ("backend",)
     for name, words, count in (
-        ("hits", "Rows whose answer was known.", state.hits),
-        ("misses", "Rows that were scored.", state.misses),
-        ("evicted", "Answers that made room for others.", state.evicted),
+        ("hits", "Rows whose answer was known.", cache.hits),
+        ("misses", "Rows that were scored.", cache.misses),
+        ("evicted", "Answers that made room for others.", cache.evicted),
     ):
-        yield counter(f"cache_{name}", words, backend, [((state.backend,), count)])
-    if state.entries is not None:
-        yield gauge("cache_entries", "Answers that are kept.", backend, [((state.backend,), state.entries)])
-    if running.shared is not None:
-        shared = running.shared.state
+        yield counter(f"cache_{name}", words, backend, [((cache.backend,), count)])
+    if cache.entries is not None:
+        yield gauge("cache_entries", "Answers that are kept.", backend, [((cache.backend,), cache.entries)])
+    if state.shared is not None:
+        shared = state.shared.state
         yield counter("shared_errors", "Questions that the shared memory failed to answer.", (), [((), shared.errors)])
         yield gauge(
             "shared_paused", "1 while the shared memory is not asked, after a failure.", (), [((), shared.paused)]
         )
 
 
-def _champions(running: Running) -> Iterator["Metric"]:
-    champions = running.workspace.champions
+def _champions(state: ServiceState) -> Iterator["Metric"]:
+    champions = state.workspace.champions
     names = ("domain", "target", "moment")
-    serving = [((k.domain, k.target, k.moment), one.generation) for k, one in sorted(champions.all().items())]
+    serving = [((k.domain, k.target, k.moment), one.generation) for k, one in sorted(champions.loaded.items())]
     yield gauge("champion_generation", "The registry's number of the champion that serves.", names, serving)
     broken = [((k.domain, k.target, k.moment), number) for k, number in sorted(champions.broken.items())]
     yield gauge("champion_broken", "Champions that could not be loaded; the one before serves.", names, broken)
@@ -100,7 +100,7 @@ def _process() -> Iterator["Metric"]:
     yield from ProcessCollector(registry=None).collect()
 
 
-def counter(name: str, words: str, labels: tuple[str, ...], rows: Iterable[Row]) -> "Metric":
+def counter(name: str, words: str, labels: tuple[str, ...], rows: Iterable[Sample]) -> "Metric":
     """A metric that only grows."""
     from prometheus_client.metrics_core import CounterMetricFamily
 
@@ -110,7 +110,7 @@ def counter(name: str, words: str, labels: tuple[str, ...], rows: Iterable[Row])
     return family
 
 
-def gauge(name: str, words: str, labels: tuple[str, ...], rows: Iterable[Row]) -> "Metric":
+def gauge(name: str, words: str, labels: tuple[str, ...], rows: Iterable[Sample]) -> "Metric":
     """A metric that goes up and down."""
     from prometheus_client.metrics_core import GaugeMetricFamily
 

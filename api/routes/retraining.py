@@ -4,18 +4,15 @@ import asyncio
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.jobs import runs
-from api.needs import needs
-from api.routes.dependencies import NotFound, keys_of, noted, running, schema_of
+from api.routes.dependencies import CurrentState, NotFound, keys_of, needs, noted, schema_of
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import Retrain, RetrainingRun, Retrainings, respond
-from api.state import Running
 
 router = APIRouter(prefix="/api/v1/{domain}/retrain", tags=["retraining"])
-Service = Annotated[Running, Depends(running)]
 NEWEST = 100
 
 
@@ -29,29 +26,29 @@ RETRAIN = [needs("retrain")]
     openapi_extra=takes(Retrain),
     dependencies=RETRAIN,
 )
-async def retrain(domain: str, request: Request, service: Service) -> Response:
+async def retrain(domain: str, request: Request, state: CurrentState) -> Response:
     """Start a retraining run on the newest labelled records; its address is in the answer's Location."""
     wanted = await read_command(request, Retrain)
-    keys_of(schema_of(service, domain), wanted.target, wanted.moment)
+    keys_of(schema_of(state, domain), wanted.target, wanted.moment)
     await asyncio.to_thread(noted, request, "retraining started", domain, dry_run=wanted.dry_run)
-    run = await service.jobs.start(domain, wanted)
+    run = await state.jobs.start(domain, wanted)
     return respond(run, 202, {"location": f"/api/v1/{domain}/retrain/{run.id}"})
 
 
 @router.get("", responses=answers(Retrainings), dependencies=RETRAIN)
-def retrainings(domain: str, service: Service, limit: Annotated[int, Query(ge=1, le=NEWEST)] = 20) -> Response:
+def retrainings(domain: str, state: CurrentState, limit: Annotated[int, Query(ge=1, le=NEWEST)] = 20) -> Response:
     """The newest runs that the service started, and the newest decisions, whoever started the run."""
-    schema_of(service, domain)
-    store = service.workspace.store
+    schema_of(state, domain)
+    store = state.workspace.store
     answer = Retrainings(runs=runs(store, domain, limit=limit), decisions=store.decisions(domain, limit=limit))
     return respond(answer)
 
 
 @router.get("/{run}", responses=answers(RetrainingRun), dependencies=RETRAIN)
-def retraining(domain: str, run: str, service: Service) -> Response:
+def retraining(domain: str, run: str, state: CurrentState) -> Response:
     """One run: whether it has finished, what it printed last, and what was decided meanwhile."""
-    schema_of(service, domain)
-    store = service.workspace.store
+    schema_of(state, domain)
+    store = state.workspace.store
     for found in runs(store, domain, limit=NEWEST):
         if found.id == run:
             decisions = store.decisions(domain, limit=NEWEST)

@@ -1,31 +1,27 @@
 """Trials: challengers next to champions, heard in shadow or answering a share of the students, and what they showed."""
 
 import asyncio
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from api.needs import needs, principal_of
-from api.routes.dependencies import noted, running, schema_of
+from api.routes.dependencies import CurrentState, needs, noted, principal_of, schema_of, service_state
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import StartTrial, Trials, respond
-from api.state import Running
 from model.registry import find_model, rows_of_models
 from model.trial import Trial, find_trial, start_trial, stop_trial, trials
 from monitoring.trial_report import TrialReport, report_trial
 
 router = APIRouter(prefix="/api/v1/{domain}/trials", tags=["models"])
-Service = Annotated[Running, Depends(running)]
 
 SEE, CHANGE = [needs("see")], [needs("change")]
 
 
 @router.get("", responses=answers(Trials), dependencies=SEE)
-def list_trials(domain: str, service: Service) -> Response:
+def list_trials(domain: str, state: CurrentState) -> Response:
     """Every trial on record, newest first, with how it ended."""
-    schema_of(service, domain)
-    return respond(Trials(trials=trials(service.workspace.store, domain)))
+    schema_of(state, domain)
+    return respond(Trials(trials=trials(state.workspace.store, domain)))
 
 
 @router.post(
@@ -35,17 +31,17 @@ def list_trials(domain: str, service: Service) -> Response:
     openapi_extra=takes(StartTrial),
     dependencies=CHANGE,
 )
-async def start(domain: str, request: Request, service: Service) -> Response:
+async def start(domain: str, request: Request, state: CurrentState) -> Response:
     """Try a version next to its champion: in shadow its answers are only logged, in a split it answers a share of the
     students, always the same ones."""
     wanted = await read_command(request, StartTrial)
-    schema_of(service, domain)
+    schema_of(state, domain)
     trial = await asyncio.to_thread(_start, request, domain, wanted)
     return respond(trial, 201, {"location": f"/api/v1/{domain}/trials/{trial.id}"})
 
 
 def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
-    workspace = running(request).workspace
+    workspace = service_state(request).workspace
     model = find_model(workspace.store, wanted.version, domain)
     workspace.artifacts.require(model.version)
     options = {"actor": principal_of(request).name, "reason": wanted.reason}
@@ -56,23 +52,23 @@ def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
 
 
 @router.get("/{trial}", responses=answers(TrialReport), dependencies=SEE)
-def report(domain: str, trial: str, service: Service) -> Response:
+def report(domain: str, trial: str, state: CurrentState) -> Response:
     """What a trial has shown so far: a sentence, then both models beside the naive rule, with n and intervals."""
-    schema, workspace = schema_of(service, domain), service.workspace
+    schema, workspace = schema_of(state, domain), state.workspace
     found = find_trial(workspace.store, trial, domain=domain)
     seen = rows_of_models(workspace.artifacts, [found.champion, found.challenger])
     return respond(report_trial(workspace.store, schema, found, trained_on=seen))
 
 
 @router.delete("/{trial}", responses=answers(Trial), dependencies=CHANGE)
-async def stop(domain: str, trial: str, request: Request, service: Service, reason: str = "") -> Response:
+async def stop(domain: str, trial: str, request: Request, state: CurrentState, reason: str = "") -> Response:
     """End a running trial; the champion answers alone again."""
-    schema_of(service, domain)
+    schema_of(state, domain)
     return respond(await asyncio.to_thread(_stop, request, domain, trial, reason))
 
 
 def _stop(request: Request, domain: str, trial: str, why: str) -> Trial:
-    workspace = running(request).workspace
+    workspace = service_state(request).workspace
     ended = stop_trial(workspace.store, trial, actor=principal_of(request).name, why=why, domain=domain)
     noted(request, "trial stopped", domain, version=ended.challenger, mode=ended.mode)
     workspace.champions.refresh()

@@ -10,8 +10,8 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.types import Message, Receive
 
-from api.request.body import COMMAND_BYTES, BodyTooLarge, NoFile, form_of, read_body
-from api.request.head import HEAD
+from api.request.body import COMMAND_BYTES, BodyTooLarge, NoFile, read_body
+from api.request.headers import REQUEST_HEADERS, form_of
 from preprocessing.validation.json_bodies import MalformedBody
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Upload(NamedTuple):
 
 async def read_command(request: Request, kind: type[T]) -> T:
     """The record of `kind` in a small JSON body; an empty one is an empty record. Raises MalformedBody."""
-    body = await read_body(request.receive, COMMAND_BYTES, form_of(request.scope[HEAD]).declared)
+    body = await read_body(request.receive, COMMAND_BYTES, form_of(request.scope[REQUEST_HEADERS]).declared)
     try:
         return msgspec.json.decode(body if body.strip() else b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -35,7 +35,7 @@ async def read_command(request: Request, kind: type[T]) -> T:
 
 async def read_uploads(request: Request, limit: int) -> dict[str, Upload]:
     """The files of a multipart form by field name, or a raw body as the file "file". Raises BodyTooLarge, NoFile."""
-    declared, kind = form_of(request.scope[HEAD]).declared, request.headers.get("content-type", "")
+    declared, kind = form_of(request.scope[REQUEST_HEADERS]).declared, request.headers.get("content-type", "")
     if declared > limit:
         raise BodyTooLarge(limit, declared)
     if not kind.startswith("multipart/form-data"):

@@ -31,13 +31,13 @@ NO_GROUP: list[Any] = [None]
 TOO_DEEP = "the body is nested too deeply"
 LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 NO_NUMBER = re.compile(rb"-?(NaN|nan|Infinity|inf)")
-TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-DEEP = 1_000  # records or lists within one another
+QUOTED_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+DEEPEST = 1_000  # records or lists within one another
 SPARE = 20  # fields of a row that nobody asked for
 BYTE = re.compile(r"\(byte (\d+)\)")
-FEW = 50  # rows of a body up to which each by itself is sooner than a look at every column
+ROWS_ONE_BY_ONE = 50  # rows of a body up to which each by itself is sooner than a look at every column
 Values = tuple[Any, ...]
-Cells = list[Any]
+CellList = list[Any]
 
 
 class MalformedBody(GradewatchError):
@@ -115,9 +115,9 @@ class RowReader:
         most = {b"{": limit + 1, b"[": limit + 1, b",": (limit + 1) * (self._width + SPARE)}
         most |= {b"\n": 2 * limit + 1} if lines else {}  # some are empty
         if any(body.count(mark) > number for mark, number in most.items()):
-            bare = TEXT.sub(b"", body).translate(None, b" \t\r")
+            bare = QUOTED_TEXT.sub(b"", body).translate(None, b" \t\r")
             if any(bare.count(mark) > number for mark, number in most.items()):
-                deep = b"[" * DEEP in bare or b"{:" * DEEP in bare  # which decoding would find
+                deep = b"[" * DEEPEST in bare or b"{:" * DEEPEST in bare  # which decoding would find
                 raise MalformedBody(TOO_DEEP) if deep else TooManyRows(too_many_rows("far more", limit))
 
     def _lines_by_rules(self, body: bytes, limit: int, moment: str | None) -> list[ValidRow]:
@@ -142,7 +142,7 @@ class RowReader:
         last and says nothing).
         """
         number = self._number(moment)
-        if len(structs) > FEW:
+        if len(structs) > ROWS_ONE_BY_ONE:
             table = _Table(structs, self.schema.features, self._may_be_absent)
             found = self._by_column(table, number)
             if found and (_colons(body) == around + table.keys or not given_twice(_texts(body, lines))):
@@ -313,7 +313,7 @@ class _Table:
             return ()
         return (*feature.levels, None) if self.missing.get(place) else feature.levels
 
-    def cells(self, place: int) -> Cells:
+    def cells(self, place: int) -> CellList:
         """The cells of a column."""
         behind = place - len(self.inputs)
         return self._placing[behind] if behind >= 0 else self.inputs[place].cells()

@@ -12,8 +12,8 @@ import msgspec
 from preprocessing.schema import ContextColumn, DomainSchema, Feature
 from preprocessing.validation import rules
 
-FIRST = 0  # the moment that every row has reached
-EXACT = 2**53  # up to which every whole number is a float
+FIRST_MOMENT = 0  # the moment that every row has reached
+LARGEST_EXACT = 2**53  # up to which every whole number is a float
 
 
 def row_type(schema: DomainSchema, *, ints: bool = False) -> type[msgspec.Struct]:
@@ -55,10 +55,10 @@ def type_name(domain: str, suffix: str) -> str:
 def _feature_type(schema: DomainSchema, feature: Feature, *, ints: bool) -> tuple[Any, bool]:
     """The type of a feature, and whether it may be absent."""
     kind: Any = _number_type(feature) if feature.kind == "numeric" else _level_type(feature)
-    if ints and feature.integer and max(map(abs, rules.bounds(feature))) <= EXACT:
+    if ints and feature.integer and max(map(abs, rules.bounds(feature))) <= LARGEST_EXACT:
         low, high = rules.bounds(feature)
         kind |= Annotated[int, msgspec.Meta(ge=math.ceil(low), le=math.floor(high))]
-    return Annotated[kind, _meta(schema, feature)], not rules.is_required(schema, feature, FIRST)
+    return Annotated[kind, _meta(schema, feature)], not rules.is_required(schema, feature, FIRST_MOMENT)
 
 
 def _number_type(feature: Feature) -> Any:

@@ -25,11 +25,11 @@ from access.roles import PERMISSIONS, Role
 from access.users import add_user, disable_user, set_grant
 from api.app import create_app
 from api.fast.predict import SEED_ROUTES
-from api.needs import OPEN, Needs
 from api.observe.route_templates import TEMPLATES, UNMATCHED, template_of
 from api.request.credentials import credential
-from api.request.denied import MOST, Attempt, Attempts
-from api.request.head import Head
+from api.request.denied import ENTRIES_AT_ONCE, DeniedRequest, DeniedRequests
+from api.request.headers import RequestHeaders
+from api.routes.dependencies import OPEN, Needs
 from database.errors import StoreUnavailable
 from database.records import Access, now
 from tests.api.conftest import start
@@ -303,10 +303,10 @@ def test_anything_but_one_good_key_in_one_header_is_refused(guarded: Guarded, he
     assert guarded.keys["admin"] not in answer.text
 
 
-@pytest.mark.parametrize("question", ["api_key", "key", "token", "access_token", "X-API-Key", "authorization"])
-def test_a_key_in_an_address_is_no_key(guarded: Guarded, question: str) -> None:
+@pytest.mark.parametrize("name", ["api_key", "key", "token", "access_token", "X-API-Key", "authorization"])
+def test_a_key_in_an_address_is_no_key(guarded: Guarded, name: str) -> None:
     for path in ("/api/v1/domains", "/api/v1/university/predictions"):
-        assert guarded.ask("GET", f"{path}?{question}={guarded.keys['admin']}").status_code == 401
+        assert guarded.ask("GET", f"{path}?{name}={guarded.keys['admin']}").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -685,32 +685,32 @@ class Journal:
         self.entries += entries
 
 
-def refuse(attempts: Attempts, number: int) -> None:
+def refuse(denied: DeniedRequests, number: int) -> None:
     for one in range(number):
-        attempts.note(Attempt(f"key:{one}", 401, "Unauthenticated", "GET /x", f"10.0.{one // 256}.{one % 256}"))
+        denied.note(DeniedRequest(f"key:{one}", 401, "Unauthenticated", "GET /x", f"10.0.{one // 256}.{one % 256}"))
 
 
 def test_attackers_do_not_decide_how_much_is_written() -> None:
     journal = Journal()
-    attempts = Attempts(journal)  # type: ignore[arg-type]
-    refuse(attempts, 10_000)
-    assert asyncio.run(attempts.write()) == MOST + 1
+    denied = DeniedRequests(journal)  # type: ignore[arg-type]
+    refuse(denied, 10_000)
+    assert asyncio.run(denied.write()) == ENTRIES_AT_ONCE + 1
     assert sum(entry.details["count"] for entry in journal.entries) == 10_000
-    assert asyncio.run(attempts.write()) == 0
-    assert journal.calls == [MOST + 1]
+    assert asyncio.run(denied.write()) == 0
+    assert journal.calls == [ENTRIES_AT_ONCE + 1]
 
 
 def test_what_the_database_does_not_take_waits_within_bounds() -> None:
     journal = Journal()
-    attempts = Attempts(journal)  # type: ignore[arg-type]
+    denied = DeniedRequests(journal)  # type: ignore[arg-type]
     journal.gone = True
     for _ in range(20):
-        refuse(attempts, 100)
-        asyncio.run(attempts.write())
+        refuse(denied, 100)
+        asyncio.run(denied.write())
     journal.gone = False
-    asyncio.run(attempts.write())
+    asyncio.run(denied.write())
     assert sum(entry.details["count"] for entry in journal.entries) == 2000
-    assert len(journal.entries) <= MOST + 1
+    assert len(journal.entries) <= ENTRIES_AT_ONCE + 1
 
 
 # Where it listens -----------------------------------------------------------------------------------------------------
@@ -763,6 +763,6 @@ def test_the_service_does_not_start_where_it_would_let_anyone_in(
 
 
 def test_one_key_or_token_is_read_from_headers_and_nothing_else() -> None:
-    assert credential(Head([(b"host", b"a"), (b"authorization", b"Bearer abc")])) == b"abc"
-    assert credential(Head([(b"x-api-key", b"gw_abc")])) == b"gw_abc"
-    assert credential(Head([(b"host", b"a")])) is None
+    assert credential(RequestHeaders([(b"host", b"a"), (b"authorization", b"Bearer abc")])) == b"abc"
+    assert credential(RequestHeaders([(b"x-api-key", b"gw_abc")])) == b"gw_abc"
+    assert credential(RequestHeaders([(b"host", b"a")])) is None

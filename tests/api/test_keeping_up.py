@@ -12,7 +12,7 @@ from access.keys import create_key, digest_of
 from access.records import Grant
 from api.errors import answer_error
 from api.observe.logs import JsonLines
-from api.state import open_running
+from api.state import open_state
 from settings import Settings
 from tests.api.serving import SECRET
 
@@ -31,15 +31,15 @@ def test_a_new_key_is_known_while_every_other_thread_is_at_work(tmp_path: Path) 
     done = threading.Event()
 
     async def learn() -> bool:
-        async with open_running(settings) as running:
-            assert running.credentials is not None
+        async with open_state(settings) as state:
+            assert state.credentials is not None
             work = [asyncio.create_task(asyncio.to_thread(done.wait)) for _ in range(BUSY)]
             try:
                 await asyncio.sleep(0.1)
                 options = {"domains": [], "actor": "test", "lifetime": timedelta(hours=1)}
-                _, text = create_key(running.workspace.store, "new", Grant(role="viewer"), **options)  # type: ignore[arg-type]
+                _, text = create_key(state.workspace.store, "new", Grant(role="viewer"), **options)  # type: ignore[arg-type]
                 for _ in range(200):
-                    if running.credentials.directory.key(digest_of(text.encode())):
+                    if state.credentials.directory.key(digest_of(text.encode())):
                         return True
                     await asyncio.sleep(0.02)
                 return False

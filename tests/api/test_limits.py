@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.admission import network
-from api.request.rate_limits import Limit, Limiter, parse_limit
+from access.rates import Limit, parse_limit
+from api.request.admission import network
+from api.request.rate_limits import Limiter
 from database.redis import SharedMemory
 from tests.api.serving import Server
 from tests.redis_server import RedisServer

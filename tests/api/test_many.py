@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from api.fast.json_columns import write_lines, write_many
-from api.schemas import Remarks, SaidMany, encoder, say
+from api.schemas import PredictionsResponse, Remarks, encoder, prediction_response
+from database.open import open_appender
 from database.packed import PackedPredictions
 from database.records import Prediction
-from database.sqlite_log import open_appender
 from model.workspace import Workspace
 from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.synthetic import generate
-from preprocessing.validation.json_bodies import FEW
+from preprocessing.validation.json_bodies import ROWS_ONE_BY_ONE
 from preprocessing.validation.row_type import example_row
 from preprocessing.validation.rules import BadData
 from tests.api.serving import Server
@@ -33,7 +33,7 @@ def test_many_rows_are_accepted_and_refused_as_the_rules_do(name: str, data: st.
     schema, reader = SCHEMAS[name], READERS[name]
     given_rows = data.draw(st.lists(rows(schema), min_size=1, max_size=3))
     good = data.draw(st.booleans())
-    body = msgspec.json.encode((given_rows + [example_row(schema)] * good) * (FEW + 1))
+    body = msgspec.json.encode((given_rows + [example_row(schema)] * good) * (ROWS_ONE_BY_ONE + 1))
     expected, problems = by_rules(schema, body, many=True)
     if problems:
         with pytest.raises(BadData) as refused:
@@ -99,7 +99,7 @@ def same(found: Sequence[Prediction], expected: Sequence[Prediction]) -> bool:
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_answers_to_columns_are_those_to_rows_to_the_last_bit(workspace: Workspace, domain: str) -> None:
     schema = workspace.schemas[domain]
-    for moment in {key.moment for key in workspace.champions.all() if key.domain == domain}:
+    for moment in {key.moment for key in workspace.champions.loaded if key.domain == domain}:
         asked = table(schema, moment)
         found = workspace.service.score(schema, asked, source="test", actor="key:x")
         assert isinstance(found, PackedPredictions)
@@ -115,7 +115,7 @@ REMARKS = Remarks(warning='of "examples"\n', naive_rules={"0": "the last mark: Ã
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_answers_are_written_from_columns_as_from_records(workspace: Workspace, domain: str) -> None:
     schema = workspace.schemas[domain]
-    for moment in {key.moment for key in workspace.champions.all() if key.domain == domain}:
+    for moment in {key.moment for key in workspace.champions.loaded if key.domain == domain}:
         named = table(schema, moment)
         packed = workspace.service.score(schema, named, source="test")
         assert isinstance(packed, PackedPredictions)
@@ -124,15 +124,15 @@ def test_answers_are_written_from_columns_as_from_records(workspace: Workspace, 
         for asked in (named, ColumnRows(moment, ends_with_it)):
             found = workspace.service.score(schema, asked, source="test")
             assert isinstance(found, PackedPredictions)
-            said = SaidMany(
+            said = PredictionsResponse(
                 count=len(found),
-                predictions=[say(one) for one in found],
+                predictions=[prediction_response(one) for one in found],
                 warning=REMARKS.warning,
                 naive_rules=REMARKS.naive_rules,
                 note="a note",
             )
             assert write_many(found, REMARKS, "a note") == encoder.encode(said)
-            lines = [say(one, REMARKS, None) for one in found]
+            lines = [prediction_response(one, REMARKS, None) for one in found]
             assert write_lines(found, REMARKS, None) == encoder.encode_lines(lines)
 
 

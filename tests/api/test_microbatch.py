@@ -10,7 +10,7 @@ import pytest
 from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog
 from database.records import Prediction
-from model.microbatch import Answered, Together
+from model.microbatch import Answered, Microbatch
 from model.registry import NoChampion
 from model.service import PredictionService
 from model.workspace import Workspace
@@ -52,8 +52,8 @@ def asked(parts: Parts, rows: Sequence[tuple[str, ValidRow, str]]) -> list[Answe
     workspace, service, log, _ = parts
 
     async def ask_all() -> list[Answered | BaseException]:
-        together = Together(service, log)
-        calls = [together.answer(workspace.schemas[domain], row, actor) for domain, row, actor in rows]
+        microbatch = Microbatch(service, log)
+        calls = [microbatch.answer(workspace.schemas[domain], row, actor) for domain, row, actor in rows]
         return await asyncio.gather(*calls, return_exceptions=True)
 
     return asyncio.run(ask_all())

@@ -27,8 +27,8 @@ def read_answer(caller: socket.socket) -> tuple[int, dict[str, str], bytes]:
         if not part:
             raise ConnectionError("closed without an answer")
         got += part
-    head, _, body = got.partition(b"\r\n\r\n")
-    status, *lines = head.decode().split("\r\n")
+    headers, _, body = got.partition(b"\r\n\r\n")
+    status, *lines = headers.decode().split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     while len(body) < int(headers.get("content-length", 0)):
         body += caller.recv(65_536)

@@ -92,12 +92,12 @@ def test_the_overview_shows_each_champion_beside_the_naive_rule(page: Page, work
     said = texts(page("overview"))
     off = r"off by [\d.]+ points \[[\d.]+ to [\d.]+\] on average, the naive rule by [\d.]+ \[.*\]; \d+ unseen rows"
     assert re.search(off, said)
-    for key, serving in workspace.champions.all().items():
+    for key, serving in workspace.champions.loaded.items():
         manifest = serving.predictor.manifest
         assert serving.predictor.version[:12] in said
         assert f"{manifest.scores[manifest.candidate].n:,} unseen rows" in said
         assert key.target in said
-    assert said.count("the naive rule by") == len(workspace.champions.all())
+    assert said.count("the naive rule by") == len(workspace.champions.loaded)
 
 
 def test_champions_of_generated_examples_are_said_to_be_not_for_real_students(page: Page) -> None:
@@ -121,7 +121,7 @@ def test_every_page_of_a_domain_without_a_champion_says_what_to_do_next(page: Pa
 def test_a_champion_that_cannot_be_loaded_is_told_with_its_reason(
     page: Page, data_dir: Path, workspace: Workspace
 ) -> None:
-    version = workspace.champions.all()[QUIZ].predictor.version
+    version = workspace.champions.loaded[QUIZ].predictor.version
     (data_dir / "models" / version / "graph.onnx").write_bytes(b"spoiled")
     app = page("overview")
     assert "workshop/mark@quiz" in app.error[0].value
@@ -222,7 +222,7 @@ def test_what_is_missing_in_the_form_is_named_by_its_label_and_nothing_is_logged
 
 
 def test_a_value_outside_the_training_data_is_warned_about(page: Page, workspace: Workspace) -> None:
-    low, high = workspace.champions.all()[QUIZ].predictor.manifest.ranges["hours"]
+    low, high = workspace.champions.loaded[QUIZ].predictor.manifest.ranges["hours"]
     outside = 0.0 if low > 0 else 40.0
     assert not low <= outside <= high
     app = predict_one(page("predict", "workshop"), hours=outside)
@@ -326,7 +326,7 @@ def test_a_file_with_problems_is_not_compared(page: Page, workspace: Workspace) 
 
 def test_the_candidates_are_listed_with_the_naive_rule(page: Page, workspace: Workspace) -> None:
     table = page("models", "workshop").dataframe[0].value
-    manifest = workspace.champions.all()[QUIZ].predictor.manifest
+    manifest = workspace.champions.loaded[QUIZ].predictor.manifest
     assert len(table) == len(manifest.scores)
     assert table["candidate"].iloc[0] == manifest.candidate.replace("_", " ")
     assert table["candidate"].iloc[-1] == "naive rule"
@@ -340,7 +340,7 @@ def test_classes_are_shown_worst_first_with_their_own_scores(page: Page) -> None
 @pytest.fixture
 def second(workspace: Workspace) -> str:
     """The version of a second champion of `QUIZ`, promoted over the first."""
-    bundle = load_bundle(workspace.artifacts, workspace.champions.all()[QUIZ].predictor.version)
+    bundle = load_bundle(workspace.artifacts, workspace.champions.loaded[QUIZ].predictor.version)
     wider = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, half_width=5.0))
     model = register(workspace.store, workspace.artifacts, wider)
     install(workspace.store, [model], action="promote", actor="test", reason="a second one")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from database.blocks import BLOCK, read_block, write_blocks
+from database.blocks import BLOCK_ROWS, read_block, write_blocks
 from preprocessing.columns import Levels, Numbers
 from tests.database.making import make_packed
 
@@ -51,12 +51,15 @@ def test_what_is_no_block_or_has_no_such_row_is_refused(body: bytes, why: str) -
 
 
 def test_small_whole_numbers_take_a_byte_each_and_a_block_only_its_own_names() -> None:
-    few, many = make_packed(2 * BLOCK, inputs={"a": Numbers.of([3.0] * 2 * BLOCK)}), make_packed(2 * BLOCK)
+    few, many = (
+        make_packed(2 * BLOCK_ROWS, inputs={"a": Numbers.of([3.0] * 2 * BLOCK_ROWS)}),
+        make_packed(2 * BLOCK_ROWS),
+    )
     sizes = [[len(body) for _, body in write_blocks(packed)] for packed in (few, many)]
-    assert all(size < BLOCK * (1 + 4 * 8 + 3 * 8) for size in sizes[0])
+    assert all(size < BLOCK_ROWS * (1 + 4 * 8 + 3 * 8) for size in sizes[0])
     names = [{read_block(body, [0])[0][0]["town"] for _, body in write_blocks(many)}]
-    assert names == [{"town 0", f"town {BLOCK}"}]
+    assert names == [{"town 0", f"town {BLOCK_ROWS}"}]
 
 
 def test_a_batch_is_cut_into_blocks_of_one_size_and_a_rest() -> None:
-    assert [len(places) for places, _ in write_blocks(make_packed(2 * BLOCK + 1))] == [BLOCK, BLOCK, 1]
+    assert [len(places) for places, _ in write_blocks(make_packed(2 * BLOCK_ROWS + 1))] == [BLOCK_ROWS, BLOCK_ROWS, 1]

@@ -22,9 +22,9 @@ import database.sqlite_log
 from database.answer_columns import AnswerColumn
 from database.errors import Damaged
 from database.ingest import count_strays
+from database.open import open_appender
 from database.packed import Common, PackedPredictions
 from database.records import Prediction, new_id, new_ids
-from database.sqlite_log import open_appender
 from database.store import RecordStore
 from preprocessing.columns import Column, Levels, Numbers
 from tests.database import strategies
@@ -39,8 +39,8 @@ WHERE = st.sampled_from([None, "A", "B"])
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of four, written by threes and read by twos, so that a few rows have every border that many have."""
-    monkeypatch.setattr(database.blocks, "BLOCK", 4)
-    monkeypatch.setattr(database.sqlite_log, "TOGETHER", 3)
+    monkeypatch.setattr(database.blocks, "BLOCK_ROWS", 4)
+    monkeypatch.setattr(database.sqlite_log, "ROWS_OF_INSERT", 3)
     monkeypatch.setattr(database.sql, "BLOCKS_AT_ONCE", 2)
     monkeypatch.setattr(database.matching, "PAGE", 5)
 

@@ -19,8 +19,7 @@ from msgspec.structs import replace
 
 import database.migrations
 from database.errors import StoreUnavailable
-from database.open import open_store
-from database.sqlite_log import open_appender
+from database.open import open_appender, open_store
 from database.store import Durability, RecordStore
 from database.tables import HEAD, METADATA
 from tests.database.making import (

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from database.errors import StoreUnavailable
+from database.open import open_appender
 from database.records import Prediction
-from database.sqlite_log import SqliteAppender, open_appender
+from database.sqlite_log import SqliteAppender
 from database.store import RecordStore
 from tests.database import strategies
 from tests.database.making import make_answer, make_prediction

@@ -3,11 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from database.blocks import BLOCK
+from database.blocks import BLOCK_ROWS
 from database.errors import Conflict
-from database.open import open_store
+from database.open import open_appender, open_store
 from database.records import Batch, BatchRow, Succession, new_id, now
-from database.sqlite_log import open_appender
 from tests.database.making import make_packed, make_prediction
 
 
@@ -60,7 +59,7 @@ def predict_by_column(url: str) -> None:
     log = open_appender(store) or store
     while True:
         call = new_id()
-        log.add_predictions(make_packed(2 * BLOCK + 20, groups=[call] * (2 * BLOCK + 20)))
+        log.add_predictions(make_packed(2 * BLOCK_ROWS + 20, groups=[call] * (2 * BLOCK_ROWS + 20)))
         print(call, flush=True)
 
 

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from deployment.protocol import AT_ONCE, LONGEST_HEAD, OneWriteProtocol
+from deployment.whole_request.protocol import LONGEST_REQUEST_HEAD, PARSED_AT_ONCE, OneWriteProtocol
 
 GET = b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n"
 LAST = b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
@@ -43,10 +43,10 @@ async def application(scope, receive, send):
 class Answering:
     """An application that answers some requests without a coroutine, and one of its bodies the common way."""
 
-    addresses = frozenset({b"/quick"})
+    paths = frozenset({b"/quick"})
 
     def __init__(self) -> None:
-        self.quick = self
+        self.whole_requests = self
 
     def take(self, scope, body, reply):
         if body == b"slow":
@@ -211,10 +211,10 @@ POST = b"POST %s HTTP/1.1\r\nhost: a\r\n%s\r\n\r\n%s"
 class Telling:
     """An application that says which headers and which body came to it, without a coroutine or with one."""
 
-    addresses = frozenset({b"/quick"})
+    paths = frozenset({b"/quick"})
 
     def __init__(self) -> None:
-        self.quick = self
+        self.whole_requests = self
 
     def take(self, scope, body, reply):
         told = self.told(scope, body)
@@ -276,12 +276,12 @@ def test_an_address_without_end_is_not_read_to_it(telling: int) -> None:
 
 
 def test_who_sends_too_long_a_head_is_told(telling: int) -> None:
-    assert answers(telling, b"GET /", b"a" * LONGEST_HEAD) == [b"400 Bad Request"]
+    assert answers(telling, b"GET /", b"a" * LONGEST_REQUEST_HEAD) == [b"400 Bad Request"]
 
 
 @BOTH
 def test_a_body_may_be_longer_than_any_head_however_it_comes(telling: int, address: bytes) -> None:
-    body = b"a" * 3 * LONGEST_HEAD
+    body = b"a" * 3 * LONGEST_REQUEST_HEAD
     whole = POST % (address, b"connection: close\r\ncontent-length: %d" % len(body), body)
     (told,) = answers(telling, whole)
     assert json.loads(told)[-1] == body.decode()
@@ -382,7 +382,7 @@ def test_who_waits_for_no_answer_gets_every_one_and_is_read_no_faster_than_answe
         received = b"".join(iter(lambda: caller.recv(1 << 16), b""))
         sender.join()
     assert re.findall(rb'"(....)"]', received) == [*asked, b"last"]
-    assert 0 < Counting.most < AT_ONCE / 50  # bytes of a request
+    assert 0 < Counting.most < PARSED_AT_ONCE / 50  # bytes of a request
 
 
 class Hurried(OneWriteProtocol):

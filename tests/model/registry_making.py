@@ -90,7 +90,7 @@ def answers(champions: Champions) -> dict[str, float]:
     """What each loaded champion answers, by moment."""
     return {
         key.moment: round(serving.predictor.answer([{"before": 1.0}], generation=0)[0].value, 3)  # type: ignore[arg-type]
-        for key, serving in champions.all().items()
+        for key, serving in champions.loaded.items()
     }
 
 

@@ -1,28 +1,48 @@
-"""Who is let in: sets the principal of every request and counts its requests.
+"""Who is let in: where a request comes from, who asks, and how often.
 
-The door asks it before every route, the hot road's and the framework's. It knows no route.
+No web page of a site that was not admitted may ask: without that any page that a user's browser has open could
+predict, roll back or retrain on a service on this machine.
+The pipeline asks it before every route, the fast path's and the framework's. It knows no route.
 """
 
 import ipaddress
+import re
 from functools import lru_cache
 
 from starlette.types import Scope
 
+from access.rates import Limit, parse_limit
 from access.roles import ANONYMOUS, LOCAL, Principal, Unauthenticated
 from api.request.credentials import Credentials
-from api.request.head import Head, TooManyHeaders
-from api.request.rate_limits import Limit, Spent, parse_limit
-from api.state import Running
+from api.request.headers import RequestHeaders, TooManyHeaders
+from api.request.rate_limits import Spent
+from api.state import ServiceState
 from errors import Category, GradewatchError
 
 PRINCIPAL = "gradewatch.principal"
 """Key of a scope under which whoever asks is found; there is always one."""
 
-TOLD = "gradewatch.told"
+LIMIT_HEADERS = "gradewatch.told"
 """Key of a scope under which the headers stand that tell whoever asks what is left of their limit."""
+
+HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+ANY = "*"
+HOST_HEADER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
+
+
+class UnknownHost(GradewatchError):
+    """The request names a host that this service is not."""
+
+    category = Category.FORBIDDEN
+
+
+class ForeignPage(GradewatchError):
+    """The request was made by a web page of another site."""
+
+    category = Category.FORBIDDEN
 
 
 class NotLocal(GradewatchError):
@@ -44,42 +64,43 @@ class TooManyRequests(GradewatchError):
 class Admission:
     """Lets requests to one running service in."""
 
-    def __init__(self, running: Running) -> None:
-        self._running = running
+    def __init__(self, state: ServiceState) -> None:
+        self._state = state
         self._limits: dict[str, Limit] = {}
 
-    def admit(self, scope: Scope, head: Head) -> Principal:
+    def admit(self, scope: Scope, headers: RequestHeaders) -> Principal:
         """Whoever asks, who stands in the scope from now on; the request is counted.
 
-        Raises Unauthenticated, NotLocal, TooManyHeaders, TooManyRequests, Stale.
+        Raises UnknownHost, ForeignPage, Unauthenticated, NotLocal, TooManyHeaders, TooManyRequests, Stale.
         """
+        check_origin(scope["method"], headers, self._state.hosts, self._state.origins)
         scope[PRINCIPAL] = ANONYMOUS
-        if head.too_many:
+        if headers.too_many:
             raise TooManyHeaders
-        if self._running.credentials is None:
-            scope[PRINCIPAL] = principal = local(scope, head)
+        if self._state.credentials is None:
+            scope[PRINCIPAL] = principal = local(scope, headers)
             return principal
-        return self._recognise(self._running.credentials, scope, head)
+        return self._recognise(self._state.credentials, scope, headers)
 
-    def _recognise(self, credentials: Credentials, scope: Scope, head: Head) -> Principal:
+    def _recognise(self, credentials: Credentials, scope: Scope, headers: RequestHeaders) -> Principal:
         try:
-            scope[PRINCIPAL] = principal = credentials.principal(head)
+            scope[PRINCIPAL] = principal = credentials.principal(headers)
         except Unauthenticated as error:
             if error.actor is not None:
                 scope[PRINCIPAL] = ANONYMOUS.named(error.actor)
-            self._hit(scope, f"address:{network(address(scope))}", self._running.rate_limit)
+            self._hit(scope, f"address:{network(address(scope))}", self._state.rate_limit)
             raise
         known = principal is not ANONYMOUS
         name = principal.name if known else f"address:{network(address(scope))}"
-        limit = self._limit(principal.rate) if principal.rate else self._running.rate_limit
+        limit = self._limit(principal.rate) if principal.rate else self._state.rate_limit
         self._hit(scope, name, limit, known=known)
         return principal
 
     def _hit(self, scope: Scope, name: str, limit: Limit | None, *, known: bool = False) -> None:
         if limit is None:
             return
-        spent = self._running.limiter.hit(name, limit, known=known)
-        scope[TOLD] = rate_headers(spent)
+        spent = self._state.limiter.hit(name, limit, known=known)
+        scope[LIMIT_HEADERS] = rate_headers(spent)
         if not spent.allowed:
             raise TooManyRequests(spent)
 
@@ -100,14 +121,14 @@ def rate_headers(spent: Spent) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def local(scope: Scope, head: Head) -> Principal:
+def local(scope: Scope, headers: RequestHeaders) -> Principal:
     """The person at this machine, where nobody has to sign in. Raises NotLocal for a request from elsewhere.
 
     The peer is what the server saw, which no header changes unless the server was told to believe one; and headers that
     a proxy adds mean that the peer is not who asks.
     """
     peer = address(scope)
-    if (peer in LOOPBACK or _is_loopback(peer)) and FORWARDED.isdisjoint(head.given):
+    if (peer in LOOPBACK or _is_loopback(peer)) and FORWARDED.isdisjoint(headers.given):
         return LOCAL
     raise NotLocal("this service asks nobody who they are, so it answers its own machine only; set GRADEWATCH_AUTH=on")
 
@@ -141,3 +162,30 @@ def address(scope: Scope) -> str:
     """Where a request comes from, as the server says; "unknown" behind a socket file."""
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
+
+
+def check_origin(
+    method: str, headers: RequestHeaders, hosts: frozenset[str], origins: frozenset[str] = frozenset()
+) -> None:
+    """Raises UnknownHost or ForeignPage. hosts: names without port; "*" admits all. origins: sites that may ask too.
+
+    The host guards against names of other sites that lead here (DNS rebinding); Origin and Sec-Fetch-Site, which no
+    page can forge, against requests that a browser sends for another site (Fetch Metadata, W3C).
+    """
+    host = headers.once(b"host").decode("latin-1")
+    if host_name(host) not in hosts and ANY not in hosts:
+        raise UnknownHost("this service does not go by that name; add it to GRADEWATCH_ALLOWED_HOSTS")
+    if method in HARMLESS:
+        return
+    origin = headers.given.get(b"origin", b"").decode("latin-1")
+    if origin and origin in origins and b"origin" not in headers.again:
+        return
+    if headers.given.get(b"sec-fetch-site") == b"cross-site" or (origin and origin.partition("://")[2] != host):
+        raise ForeignPage("a web page of another site asked for this; nothing was done")
+
+
+@lru_cache(maxsize=256)
+def host_name(host: str) -> str:
+    """A Host header without its port: "127.0.0.1:8000" is 127.0.0.1, "[::1]:8000" is ::1; "" for what is none."""
+    found = HOST_HEADER.fullmatch(host)
+    return (found[1] or found[2]).lower() if found else ""

@@ -5,40 +5,35 @@ The API's page has them among the framework's routes (`api.routes.health`), whic
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 from starlette.types import Scope
 
 from access.roles import Principal
-from api.admission import PRINCIPAL
+from api.request.admission import PRINCIPAL
 from api.schemas import BrokenChampion, ChampionState, Health, Readiness, respond
-from api.state import Running
+from api.state import ServiceState
 from database.errors import StoreUnavailable
 
-if TYPE_CHECKING:
-    from api.app import Service
 
-
-async def health(_service: "Service", _scope: Scope) -> Response:
+async def health(_state: ServiceState, _scope: Scope) -> Response:
     """Answers as long as the process lives; asks nothing of the database."""
     return respond(Health())
 
 
-async def ready(service: "Service", scope: Scope) -> Response:
+async def ready(state: ServiceState, scope: Scope) -> Response:
     """Ready: the database answers and at least one champion is in memory."""
-    stopping = service.door.watch.stopping
-    answer = await asyncio.to_thread(readiness, service.running, scope[PRINCIPAL], stopping=stopping)
+    answer = await asyncio.to_thread(readiness, state, scope[PRINCIPAL])
     return respond(answer, 200 if answer.ready else 503, None if answer.ready else {"retry-after": "2"})
 
 
-PROBES: Mapping[str, Callable[["Service", Scope], Awaitable[Response]]] = {"/health": health, "/ready": ready}
+PROBES: Mapping[str, Callable[[ServiceState, Scope], Awaitable[Response]]] = {"/health": health, "/ready": ready}
 """By address."""
 
 
-def readiness(running: Running, principal: Principal, *, stopping: bool) -> Readiness:
+def readiness(state: ServiceState, principal: Principal) -> Readiness:
     """What `principal` may know of it: whoever may not see a domain is told whether, not what."""
-    store, champions = _store_state(running), running.workspace.champions
+    store, champions = _store_state(state), state.workspace.champions
     states = tuple(
         ChampionState(
             domain=key.domain,
@@ -48,13 +43,13 @@ def readiness(running: Running, principal: Principal, *, stopping: bool) -> Read
             generation=one.generation,
             from_examples=one.predictor.from_examples,
         )
-        for key, one in sorted(champions.all().items())
+        for key, one in sorted(champions.loaded.items())
     )
     broken = tuple(
         BrokenChampion(domain=key.domain, target=key.target, moment=key.moment, generation=generation)
         for key, generation in sorted(champions.broken.items())
     )
-    reasons = ["this worker is being stopped"] if stopping else []
+    reasons = ["this worker is being stopped"] if state.deadlines.stopping else []
     reasons += [] if store == "ok" else [store]
     reasons += [] if states else ["no champion is loaded: train one"]
     return Readiness(
@@ -66,9 +61,9 @@ def readiness(running: Running, principal: Principal, *, stopping: bool) -> Read
     )
 
 
-def _store_state(running: Running) -> str:
+def _store_state(state: ServiceState) -> str:
     try:
-        running.workspace.store.ping()
+        state.workspace.store.ping()
     except StoreUnavailable:
         return "the database does not answer"
     return "ok"

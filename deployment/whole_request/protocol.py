@@ -2,8 +2,8 @@
 
 uvicorn writes an answer's head and body one after the other, and the event loop sends each by itself: two system calls
 and two packets for every answer. Here they leave together. And a request that has come whole, to an address that the
-application can answer without a coroutine, is handed to it as it is (`Quick`): a task, an event and a timer for each
-request cost half as much as its prediction. It decides nothing about a request but which of the two ways it goes.
+application can answer without a coroutine, is handed to it as it is (`WholeRequests`): a task, an event and a timer for
+each request cost half as much as its prediction. It decides nothing about a request but which of the two ways it goes.
 
 uvicorn with httptools also reads heads of any length, takes what stands behind a body for the head's, and loses the
 body of a request that asks for another protocol (or reads it as the next request); it reads on from callers who do not
@@ -23,24 +23,24 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-Headers = Sequence[tuple[bytes, bytes]]
-Reply = Callable[[int, Headers, bytes], None]
+AnswerHeaders = Sequence[tuple[bytes, bytes]]
+Reply = Callable[[int, AnswerHeaders, bytes], None]
 """Takes an answer: status, headers with the body's length among them, body."""
 
-LONGEST_HEAD = 65_536  # bytes
-TOO_LONG = f"The head of a request may have {LONGEST_HEAD:,} bytes."
+LONGEST_REQUEST_HEAD = 65_536  # bytes
+TOO_LONG = f"The head of a request may have {LONGEST_REQUEST_HEAD:,} bytes."
 NOT_HTTP = "Invalid HTTP request received."
-AT_ONCE = 8_192  # bytes parsed before a look whether requests in them must wait: each that does takes 5 kB
+PARSED_AT_ONCE = 8_192  # bytes parsed before a look whether requests in them must wait: each that does takes 5 kB
 CLOSE = (b"connection", b"close")
 PROXY = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """What a proxy adds, which uvicorn reads before the application is asked."""
 
 
-class Quick(Protocol):
-    """What an application gives as its `quick`, where it can answer some requests without a coroutine."""
+class WholeRequests(Protocol):
+    """What an application gives as its `whole_requests`, where it can answer some requests without a coroutine."""
 
     @property
-    def addresses(self) -> Container[bytes]:
+    def paths(self) -> Container[bytes]:
         """Those that may be answered so, as they stand in a request, where nothing but POST is asked."""
 
     def take(self, scope: dict[str, Any], body: bytes, reply: Reply) -> bool:
@@ -104,7 +104,7 @@ class _Unheard:
 
 
 class _Answer:
-    """A quick answer under way. To uvicorn's protocol it is one of its cycles: that is who reads the attributes."""
+    """The answer to a whole request. To uvicorn's protocol, which reads the attributes, it is one of its cycles."""
 
     __slots__ = ("_protocol", "disconnected", "keep_alive", "response_complete")
     message_event = _Unheard()
@@ -115,7 +115,7 @@ class _Answer:
         self.keep_alive = True
         self.response_complete = False
 
-    def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    def reply(self, status: int, headers: AnswerHeaders, body: bytes) -> None:
         """Send the answer, unless the caller has gone."""
         protocol = self._protocol
         if self.disconnected or protocol.one_write.is_closing():
@@ -170,11 +170,11 @@ class OneWriteProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         inner = self.app.app if isinstance(self.app, ProxyHeadersMiddleware) else self.app
-        self._quick: Quick | None = None if self.root_path else getattr(inner, "quick", None)
+        self._whole: WholeRequests | None = None if self.root_path else getattr(inner, "whole_requests", None)
         self._held: list[bytes] | None = None
         self._unread: list[bytes | memoryview] = []  # of what came, the last first
         self._head_bytes = 0  # that came since a request ended, or a piece of its body
-        self._resting = 0.0  # when the last quick answer was given, until more comes
+        self._resting = 0.0  # when the last such answer was given, until more comes
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -236,14 +236,14 @@ class OneWriteProtocol(HttpToolsProtocol):
             self._parse(self._unread.pop())
         if self._held is not None:
             self._go_on()  # the rest of the body is still on its way
-        if self._head_bytes > LONGEST_HEAD and not self._unread:
+        if self._head_bytes > LONGEST_REQUEST_HEAD and not self._unread:
             self._refuse(TOO_LONG)
 
     def _parse(self, part: bytes | memoryview) -> None:
-        if len(part) > AT_ONCE:
+        if len(part) > PARSED_AT_ONCE:
             whole = memoryview(part)
-            self._unread.append(whole[AT_ONCE:])
-            part = whole[:AT_ONCE]
+            self._unread.append(whole[PARSED_AT_ONCE:])
+            part = whole[:PARSED_AT_ONCE]
         try:
             self.parser.feed_data(part)
         except HttpParserError:
@@ -269,7 +269,7 @@ class OneWriteProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise HttpParserError("this is no proxy")
             return
-        if self._quick is not None and self.url in self._quick.addresses and self._may_be_quick():
+        if self._whole is not None and self.url in self._whole.paths and self._may_come_whole():
             self._held = []
         else:
             super().on_headers_complete()
@@ -293,7 +293,7 @@ class OneWriteProtocol(HttpToolsProtocol):
             self._go_on()
         super().on_message_complete()
 
-    def _may_be_quick(self) -> bool:
+    def _may_come_whole(self) -> bool:
         """Whether uvicorn would call the application with this request at once, and then wait for the next."""
         parser, limit = self.parser, self.limit_concurrency
         return (
@@ -321,7 +321,7 @@ class OneWriteProtocol(HttpToolsProtocol):
             _believe_proxy(self.app, scope)
         before, answer = self.cycle, _Answer(self)
         self.cycle = answer  # type: ignore[assignment]
-        if self._quick is not None and self._quick.take(scope, body, answer.reply):
+        if self._whole is not None and self._whole.take(scope, body, answer.reply):
             return True
         self.cycle = before
         return False
