@@ -7,7 +7,7 @@ leaves them out. Other databases get the store itself: there the way to the serv
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +21,15 @@ WAL_BYTES = 16_000_000
 """Of the write-ahead log after which it is written back. A page that many commits changed is written back once: 4,000
 pages cost a fifth less CPU per commit than SQLite's own 1,000."""
 
+OVERFULL = 2
+"""Times its limit from which the log is written back before anything more is committed: where the thread that does it
+beside commits comes too late, or not at all, these slow down instead."""
+
+OVERFULL_WAIT_MS = 200
+"""For which others are waited for then: a reader keeps the log from beginning anew."""
+
 LOOK_EVERY = 256
-"""Commits between two looks at the size of the write-ahead log."""
+"""Predictions between two looks at the size of the write-ahead log."""
 
 
 class DatabaseFile:
@@ -58,7 +65,8 @@ class SqliteAppender:
         self._patient = patient
         self._instant = instant
         self._synced = synced
-        self._commits = 0
+        self._unlooked = 0  # predictions since the last look
+        self._due = self._overfull = False
         file = patient.execute("PRAGMA database_list").fetchone()[2]
         self._wal = Path(f"{file}-wal")
         self._file = DatabaseFile(Path(file))
@@ -70,13 +78,16 @@ class SqliteAppender:
         if not predictions:
             return
         statements = _statements(predictions)
+        if self._overfull or self._is_overfull():
+            with suppress(StoreUnavailable):  # the commit itself finds out whether that lasts
+                self.write_back()
         with _driver_errors():
             _insert(self._patient, statements)
         self._file.check()
 
     def add_at_once(self, predictions: Sequence[Prediction]) -> bool:
         """As `add_predictions`, or False, and nothing kept, where that would have to wait."""
-        if self._synced:
+        if self._synced or self._overfull:
             return False
         statements = _statements(predictions)
         try:
@@ -87,34 +98,42 @@ class SqliteAppender:
                 return False
             raise
         self._file.check()
-        self._commits += 1
+        self._unlooked += len(predictions)
+        if self._unlooked >= LOOK_EVERY:
+            self._unlooked, size = 0, self._wal_bytes()
+            self._due, self._overfull = size > WAL_BYTES, size > OVERFULL * WAL_BYTES
         return True
 
     @property
     def wants_write_back(self) -> bool:
         """Whether `write_back` is due; asked after `add_at_once`, in its thread."""
-        if self._commits < LOOK_EVERY:
-            return False
-        self._commits = 0
-        try:
-            return self._wal.stat().st_size > WAL_BYTES
-        except OSError:
-            return False
+        return self._due
 
     def write_back(self) -> None:
         """Bring the write-ahead log into the file, in the thread of `add_predictions`.
 
         First beside other writers, then the small rest while nobody may write (without that the log would only ever
-        grow under a steady load); waits for no reader.
+        grow under a steady load), and it is cut off. Waits for nobody, unless the log is overfull.
         """
+        self._due = False
         with _driver_errors():
             self._patient.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             (patience,) = self._patient.execute("PRAGMA busy_timeout").fetchone()
-            self._patient.execute("PRAGMA busy_timeout=0")
+            self._patient.execute(f"PRAGMA busy_timeout={OVERFULL_WAIT_MS if self._is_overfull() else 0}")
             try:
-                self._patient.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+                self._patient.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
                 self._patient.execute(f"PRAGMA busy_timeout={patience}")
+        self._overfull = self._is_overfull()
+
+    def _is_overfull(self) -> bool:
+        return self._wal_bytes() > OVERFULL * WAL_BYTES
+
+    def _wal_bytes(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Give the connections back."""
