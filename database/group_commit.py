@@ -37,14 +37,16 @@ class LogFull(GradewatchError):
 class Log(Protocol):
     """Where answers are kept before they are given."""
 
-    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
-        """Keep all or none, durably, before returning."""
+    def add_predictions(
+        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
+    ) -> None:
+        """Keep all or none, durably, before returning. batches: those that come by column."""
 
 
 class InstantLog(Log, Protocol):
     """A log that can also keep predictions without waiting for anyone (`database.sqlite_log.SqliteAppender`)."""
 
-    def add_at_once(self, predictions: Sequence[Prediction]) -> bool:
+    def add_at_once(self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()) -> bool:
         """As `add_predictions`, or False, and nothing kept, where that would have to wait."""
 
     @property
@@ -59,8 +61,14 @@ class _Waiting(NamedTuple):
     """One caller's predictions and the future that tells it what became of them; loop: where it waits, if in one."""
 
     predictions: Sequence[Prediction]
+    batches: Sequence[PackedPredictions]
     future: "asyncio.Future[None] | Future[None]"
     loop: asyncio.AbstractEventLoop | None
+
+    @property
+    def rows(self) -> int:
+        """How many predictions wait."""
+        return _count(self.predictions, self.batches)
 
 
 class LogState(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,31 +103,33 @@ class GroupCommitLog:
         self._writer = Thread(target=self._write, name="prediction-log", daemon=True)
         self._writer.start()
 
-    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+    def add_predictions(
+        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
+    ) -> None:
         """Wait until `predictions` are kept. Raises LogFull, StoreUnavailable after `close`, or what the store raised:
         then none are. A call larger than the whole queue is taken when that is empty."""
         future: Future[None] = Future()
         with self._changed:
-            self._admit(len(predictions))
-            self._queue.append(_Waiting(predictions, future, None))
+            self._admit(_count(predictions, batches))
+            self._queue.append(_Waiting(predictions, batches, future, None))
             self._changed.notify()
         future.result()
 
-    async def append(self, predictions: Sequence[Prediction]) -> None:
+    async def append(self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()) -> None:
         """As `add_predictions`, for coroutines.
 
-        They are committed when the loop has nothing else to do, or FEW have come together, so that requests which
-        arrived together are committed together: eight in one commit cost a third of eight commits.
+        They are committed when the loop has nothing else to do, or ROWS_ON_LOOP_COMMIT have come together, so that
+        requests which arrived together are committed together: eight in one commit cost a third of eight commits.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._changed:
-            self._admit(len(predictions))
+            self._admit(_count(predictions, batches))
             arrived = self._arrived.get(loop)
             if arrived is None:
                 arrived = self._arrived[loop] = []
                 loop.call_soon(self._end_turn, loop, 0, 0)
-            arrived.append(_Waiting(predictions, future, loop))
+            arrived.append(_Waiting(predictions, batches, future, loop))
         await future
 
     def _admit(self, rows: int) -> None:
@@ -148,11 +158,11 @@ class GroupCommitLog:
 
     def _commit_at_once(self, arrived: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> bool:
         """Whether those who wait were told what became of their predictions; else nothing was kept."""
-        few = sum(len(one.predictions) for one in arrived) <= ROWS_ON_LOOP_COMMIT
+        few = sum(one.rows for one in arrived) <= ROWS_ON_LOOP_COMMIT
         if self._instant is None or not few or not self._at_once.acquire(blocking=False):
             return False
         try:
-            if not self._instant.add_at_once(_together(arrived)):
+            if not self._instant.add_at_once(*_together(arrived)):
                 return False
             due = self._instant.wants_write_back
         except StoreUnavailable as error:
@@ -207,35 +217,30 @@ class GroupCommitLog:
             return bool(self._queue or self._waiting or not self._closed)
 
     def _drain(self) -> list[_Waiting]:
-        """What is queued, up to DRAIN predictions (one whole call at least). Those by column come alone: among others
-        they would be taken apart, which costs more than a commit."""
+        """What is queued, up to ROWS_OF_COMMIT predictions (one whole call at least)."""
         with self._changed:
             drained: list[_Waiting] = []
             rows = 0
             while self._queue:
-                following = self._queue[0].predictions
-                by_column = isinstance(following, PackedPredictions)
-                if drained and (by_column or rows + len(following) > ROWS_OF_COMMIT):
+                rows += self._queue[0].rows
+                if drained and rows > ROWS_OF_COMMIT:
                     break
                 drained.append(self._queue.popleft())
-                rows += len(following)
-                if by_column:
-                    break
             return drained
 
     def _commit(self, drained: list[_Waiting]) -> None:
         """One commit for all; where it fails for another reason than the database, each by itself, so that one
         caller's bad prediction is nobody else's trouble."""
-        error = self._try(_together(drained))
+        error = self._try(drained)
         if error is None or isinstance(error, StoreUnavailable) or len(drained) == 1:
             self._finish(drained, error)
             return
         for one in drained:
-            self._finish([one], self._try(one.predictions))
+            self._finish([one], self._try([one]))
 
-    def _try(self, predictions: Sequence[Prediction]) -> Exception | None:
+    def _try(self, waiting: Sequence[_Waiting]) -> Exception | None:
         try:
-            self._store.add_predictions(predictions)
+            self._store.add_predictions(*_together(waiting))
         except Exception as error:  # told to those who wait: the writer must outlive any single failure
             return error
         return None
@@ -244,7 +249,7 @@ class GroupCommitLog:
         self, done: Sequence[_Waiting], error: Exception | None, here: asyncio.AbstractEventLoop | None = None
     ) -> None:
         """Count, and tell those who wait. here: the loop that this runs in, if in one."""
-        rows = sum(len(one.predictions) for one in done)
+        rows = sum(one.rows for one in done)
         with self._changed:
             self._waiting -= rows
             self._commits += error is None
@@ -266,11 +271,14 @@ class GroupCommitLog:
                 loop.call_soon_threadsafe(_settle, waiting, error)
 
 
-def _together(waiting: Sequence[_Waiting]) -> Sequence[Prediction]:
-    """All that several calls gave; of one call as they came, since those of a large one may be packed by column."""
-    if len(waiting) == 1:
-        return waiting[0].predictions
-    return [prediction for one in waiting for prediction in one.predictions]
+def _together(waiting: Sequence[_Waiting]) -> tuple[list[Prediction], list[PackedPredictions]]:
+    """All that several calls gave, by record and by column."""
+    records = [prediction for one in waiting for prediction in one.predictions]
+    return records, [batch for one in waiting for batch in one.batches]
+
+
+def _count(predictions: Sequence[Prediction], batches: Sequence[PackedPredictions]) -> int:
+    return len(predictions) + sum(map(len, batches))
 
 
 def _settle(waiting: Sequence[_Waiting], error: Exception | None) -> None:

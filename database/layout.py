@@ -3,7 +3,6 @@
 Both stores use the same layouts, so that they keep the same things. Nothing here knows a database.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -113,13 +112,6 @@ def _damaged(what: str) -> Damaged:
 def json_texts(values: Sequence[Any]) -> list[str]:
     """Each value as JSON: a text without a line break, since JSON writes those as an escape."""
     return encode_lines(values).decode().split("\n")[:-1]
-
-
-def count_moments(predictions: Sequence[Prediction]) -> Mapping[str, int]:
-    """How many predictions are of each moment."""
-    if isinstance(predictions, PackedPredictions):
-        return {predictions.common.moment: len(predictions)}
-    return Counter(prediction.moment for prediction in predictions)
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -259,8 +251,6 @@ def key_of(kind: str, record: Any) -> str:
 
 def check_finite(predictions: Sequence[Prediction]) -> None:
     """Raises ValueError when an answer is NaN or infinite: JSON has no word for it, and no reader would get it back."""
-    if isinstance(predictions, PackedPredictions):
-        return  # was looked at when it was made
     for prediction in predictions:
         for answer in prediction.answers + prediction.shadow:
             for value in (answer.value, answer.naive):

@@ -9,6 +9,7 @@ cluster), they also make calls with many predictions or outcomes all or none.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 from errors import MissingExtra
@@ -39,6 +40,7 @@ from database.layout import (
     split_row_key,
     write_json,
 )
+from database.packed import PackedPredictions
 from database.records import (
     Access,
     Batch,
@@ -252,9 +254,11 @@ class MongoStore:
 
     # Predictions
 
-    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+    def add_predictions(
+        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
+    ) -> None:
         check_finite(predictions)
-        self._keep_all("predictions", predictions)
+        self._keep_all("predictions", [*predictions, *chain.from_iterable(batches)])
 
     def prediction(self, id: str) -> Prediction | None:
         found = self._list("predictions", {"_id": id})

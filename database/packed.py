@@ -31,7 +31,7 @@ class PackedPredictions(Sequence[Prediction]):
     """Predictions of one batch, by column. ids: ascending, and made for these alone: stores know a block by its first.
     answers, shadow: a column for each model.
 
-    Raises ValueError when an answer is NaN or infinite, as `database.layout.check_finite` does.
+    Raises ValueError when an answer is NaN or infinite, as `database.layout.check_finite` does of records.
     """
 
     def __init__(

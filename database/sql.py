@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -380,14 +380,15 @@ class SqlStore:
 
     # Predictions
 
-    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+    def add_predictions(
+        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
+    ) -> None:
         check_finite(predictions)
-        if not isinstance(predictions, PackedPredictions):
-            self._keep("predictions", predictions)
-            return
+        rows = [_row("predictions", record) for record in predictions]
         with self._writing() as connection:
+            _write(connection, "predictions", rows)
             insert = _upsert(PREDICTION_BLOCKS, connection.dialect.name).on_conflict_do_nothing()
-            for block in pack_blocks(predictions):
+            for block in chain.from_iterable(map(pack_blocks, batches)):
                 connection.execute(insert.values(id=block.id, body=block.body))
                 columns = (block.columns.get(c.name, repeat(block.alike.get(c.name))) for c in PREDICTIONS.columns)
                 _write(connection, "predictions", list(zip(*columns, strict=False)))

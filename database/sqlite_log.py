@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,11 +74,11 @@ class SqliteAppender:
         instant.execute("PRAGMA busy_timeout=0")
         instant.execute("PRAGMA wal_autocheckpoint=0")  # the disk would be waited for: `write_back` does it
 
-    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+    def add_predictions(
+        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
+    ) -> None:
         """As `PredictionLog.add_predictions`: all or none, ids that are there stay as they are."""
-        if not predictions:
-            return
-        statements = _statements(predictions)
+        statements = _statements(predictions, batches)
         if self._overfull or self._is_overfull():
             with suppress(StoreUnavailable):  # the commit itself finds out whether that lasts
                 self.write_back()
@@ -85,11 +86,11 @@ class SqliteAppender:
             _insert(self._patient, statements)
         self._file.check()
 
-    def add_at_once(self, predictions: Sequence[Prediction]) -> bool:
+    def add_at_once(self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()) -> bool:
         """As `add_predictions`, or False, and nothing kept, where that would have to wait."""
         if self._synced or self._overfull:
             return False
-        statements = _statements(predictions)
+        statements = _statements(predictions, batches)
         try:
             with _driver_errors():
                 _insert(self._instant, statements)
@@ -98,7 +99,7 @@ class SqliteAppender:
                 return False
             raise
         self._file.check()
-        self._unlooked += len(predictions)
+        self._unlooked += len(predictions) + sum(map(len, batches))
         if self._unlooked >= LOOK_EVERY:
             self._unlooked, size = 0, self._wal_bytes()
             self._due, self._overfull = size > WAL_BYTES, size > OVERFULL * WAL_BYTES
@@ -155,14 +156,14 @@ ROWS_OF_INSERT = 100
 less CPU than a row at a time while another thread computes, a fifth less without one."""
 
 
-def _statements(predictions: Sequence[Prediction]) -> list[_Statement]:
-    """INSERTs of `predictions`; of packed ones blocks, and a row of each that says who, when and where in a block."""
+def _statements(predictions: Sequence[Prediction], batches: Sequence[PackedPredictions]) -> list[_Statement]:
+    """INSERTs of predictions; of those by column blocks, and a row of each that says who, when and where in a block."""
     check_finite(predictions)
-    if not isinstance(predictions, PackedPredictions):
-        packed = LAYOUTS["predictions"].pack_columns(predictions)
-        return _inserts({}, dict(zip(LAYOUTS["predictions"].names, packed, strict=True)))
     found = []
-    for part in pack_blocks(predictions):
+    if predictions:
+        packed = LAYOUTS["predictions"].pack_columns(predictions)
+        found += _inserts({}, dict(zip(LAYOUTS["predictions"].names, packed, strict=True)))
+    for part in chain.from_iterable(map(pack_blocks, batches)):
         found.append(_Statement(BLOCK_TEXT, [(part.id, part.body)]))
         found += _inserts(part.alike, part.columns)
     return found

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 from database.errors import Conflict
+from database.packed import PackedPredictions
 from database.records import (
     Access,
     Batch,
@@ -62,8 +63,11 @@ class Placing(NamedTuple):
 class PredictionLog(Protocol):
     """Predictions and what came of them."""
 
-    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
-        """Keep all or none, durably, before returning. An id that is already there is left as it is. Raises ValueError
+    def add_predictions(
+        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
+    ) -> None:
+        """Keep all or none, durably, before returning; batches: those that come by column, which are kept and read as
+        if they had come one by one. An id that is already there is left as it is. Raises ValueError
         for an answer, given or shadow, that is NaN or infinite. (A MongoDB without transactions, that is one server
         without a replica set, can keep part of a call that it cuts off; giving the same predictions again completes
         it.)"""

@@ -113,10 +113,12 @@ class Predictor:
         shares = zip(rows, outputs.tolist(), outside, factors, strict=True)
         return [self._level(*one, generation) for one in shares]
 
-    def answer_columns(self, columns: Columns, *, generation: int) -> AnswerColumn:
+    def answer_columns(self, columns: Columns, *, generation: int, explain: int = 0) -> AnswerColumn:
         """What `answer` says of rows that stand in columns, to the last bit: looked through and computed by column, and
-        by row only where there is more to say than a number or a level."""
+        by row only where there is more to say than a number or a level, or all is to be explained."""
         n = len(next(iter(columns.values()))[-1])
+        if explain:
+            return self._explained(columns, generation, explain)
         columns = {name: columns[name] if name in columns else self._column(name, [None] * n) for name in self._read}
         numbered = number_cells(self.manifest.encoding, columns)
         outputs = self.outputs_of(numbered)
@@ -136,6 +138,16 @@ class Predictor:
             self._values(outputs[:, 0], naive, generation) if value else self._levels_said(outputs, naive, generation)
         )
         return said._replace(others=others)
+
+    def _explained(self, columns: Columns, generation: int, explain: int) -> AnswerColumn:
+        """Answers that each say more than their column."""
+        cells = zip(*[column.cells() for column in columns.values()], strict=True)
+        rows = [dict(zip(columns, row, strict=True)) for row in cells]
+        said = self.answer(rows, generation=generation, explain=explain)
+        kind = Numbers if self.manifest.target.kind == "value" else Levels
+        value, naive = (kind.of([getattr(one, part) for one in said]) for part in ("value", "naive"))
+        target = self.manifest.target.name
+        return AnswerColumn(target, self.version, generation, value, naive, others=dict(enumerate(said)))
 
     def _values(self, values: Floats, naive: Column, generation: int) -> AnswerColumn:
         """`_value` of rows in which nothing is missing that counts, and nothing unlike training."""

@@ -8,7 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from itertools import product
+from itertools import chain, product
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -22,7 +22,7 @@ from model.explain import MOST_FACTORS
 from model.predictor import Predictor
 from model.registry import Champions, Serving
 from model.trial import Trial
-from preprocessing.columns import ColumnRows
+from preprocessing.columns import ColumnRows, columns_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow, validate_rows
 
@@ -139,6 +139,9 @@ class PredictionService:
         self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
     ) -> Sequence[Prediction]:
         """One logged prediction per validated row, in order. Raises NoChampion, StoreUnavailable."""
+        if len(rows) > 1:
+            batches = self.answer_columns(schema, columns_of(rows, schema), source=source, actor=actor, explain=explain)
+            return sorted(chain.from_iterable(batches), key=lambda one: one.id)
         predictions = self.score(schema, rows, source=source, actor=actor, explain=explain)
         self._log.add_predictions(predictions)
         return predictions
@@ -146,21 +149,16 @@ class PredictionService:
     def score(
         self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
     ) -> Sequence[Prediction]:
-        """One prediction per validated row, in order, not logged: whoever calls this must log before answering. Rows
-        that come by column are answered by column, where one plan answers all and nothing is to be explained.
+        """One prediction per validated row, in order, not logged: whoever calls this must log before answering. For few
+        rows; many are `score_columns`' to answer.
 
         Raises NoChampion; ValueError for more than `MOST_FACTORS` factors.
         """
-        if not 0 <= explain <= MOST_FACTORS:
-            raise ValueError(f"explain is {explain}; it may be 0 to {MOST_FACTORS}")
+        _check_explain(explain)
         if len(rows) == 1:
             plan = self._plans_at(schema, rows[0].moment).plan(rows[0].student)
             [only] = self._said(plan, rows, explain)
             return [_prediction(schema, rows[0], plan, only, source, actor, new_id(), now())]
-        if isinstance(rows, ColumnRows) and not explain:
-            plans_at = self._plans_at(schema, rows.moment)
-            if rows.students is None or not plans_at.splits:
-                return _score_columns(schema, rows, plans_at.plan(None), source, actor)
         found: list[Prediction | None] = [None] * len(rows)
         ids, at = new_ids(len(rows)), now()
         for positions, plan in self._by_plan(schema, rows):
@@ -169,6 +167,54 @@ class PredictionService:
                 row, fresh = rows[position], ids[position]
                 found[position] = _prediction(schema, row, plan, one, source, actor, fresh, at)
         return [prediction for prediction in found if prediction is not None]
+
+    def answer_columns(
+        self,
+        schema: DomainSchema,
+        tables: Sequence[ColumnRows],
+        *,
+        source: str,
+        actor: str | None = None,
+        explain: int = 0,
+    ) -> list[PackedPredictions]:
+        """As `score_columns`, logged. Raises StoreUnavailable too."""
+        batches = self.score_columns(schema, tables, source=source, actor=actor, explain=explain)
+        self._log.add_predictions(batches=batches)
+        return batches
+
+    def score_columns(
+        self,
+        schema: DomainSchema,
+        tables: Sequence[ColumnRows],
+        *,
+        source: str,
+        actor: str | None = None,
+        explain: int = 0,
+    ) -> list[PackedPredictions]:
+        """A prediction for each row of tables, not logged: a batch of those of each moment that the same models answer.
+
+        Ids ascend as the rows' places do. Raises as `score`.
+        """
+        _check_explain(explain)
+        ids, at = new_ids(sum(map(len, tables))), now()
+        return [
+            _answer_table(Common(schema.name, part.moment, source, at, actor), ids, part, plan, explain)
+            for table in tables
+            for part, plan in self._parts(schema, table)
+        ]
+
+    def _parts(self, schema: DomainSchema, table: ColumnRows) -> list[tuple[ColumnRows, _ServingPlan]]:
+        """The rows of a table that the same models answer, with those."""
+        plans_at = self._plans_at(schema, table.moment)
+        if table.students is None or not plans_at.splits:
+            return [(table, plans_at.plan(None))]
+        numbers: dict[bytes, list[int]] = defaultdict(list)
+        plans: dict[bytes, _ServingPlan] = {}
+        for number, student in enumerate(table.students):
+            plan = plans_at.plan(student)
+            numbers[plan.prefix].append(number)
+            plans[plan.prefix] = plan
+        return [(table.take(found), plans[prefix]) for prefix, found in numbers.items()]
 
     def remarks(self, models: frozenset[str]) -> Remarks:
         """What must be said with answers of models of these versions, which are digests of what they are: that one of
@@ -310,25 +356,32 @@ def _try(slot: _Slot, ask: Callable[[_Slot], T], trusted: Callable[[T], bool]) -
     return None
 
 
-def _score_columns(
-    schema: DomainSchema, rows: ColumnRows, plan: _ServingPlan, source: str, actor: str | None
+def _check_explain(explain: int) -> None:
+    if not 0 <= explain <= MOST_FACTORS:
+        raise ValueError(f"explain is {explain}; it may be 0 to {MOST_FACTORS}")
+
+
+def _answer_table(
+    common: Common, ids: Sequence[str], table: ColumnRows, plan: _ServingPlan, explain: int
 ) -> PackedPredictions:
-    """Predictions of rows that one plan answers, by column: no record is made for a row."""
+    """Predictions of rows that one plan answers; no record is made for a row. ids: of all rows of the request."""
     said = _ask_slots(
         plan,
-        lambda slot, _: slot.predictor.answer_columns(rows.inputs, generation=slot.generation),
+        lambda slot, shadow: slot.predictor.answer_columns(
+            table.inputs, generation=slot.generation, explain=0 if shadow else explain
+        ),
         lambda column: column.faulty() is None,
     )
     answering = len(plan.answering)
     return PackedPredictions(
-        Common(schema.name, rows.moment, source, now(), actor),
-        new_ids(len(rows)),
-        rows.inputs,
+        common,
+        [ids[place] for place in table.places],
+        table.inputs,
         said[:answering],
         said[answering:],
-        students=rows.students,
-        groups=rows.groups,
-        periods=rows.periods,
+        students=table.students,
+        groups=table.groups,
+        periods=table.periods,
     )
 
 

@@ -4,13 +4,14 @@ Whoever wants a row by itself gets it made. It reads no body and checks nothing.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 
 BYTE_LEVELS = 256  # levels that a byte tells apart
@@ -85,8 +86,9 @@ Column = Numbers | Levels
 
 
 class ColumnRows(Sequence[ValidRow]):
-    """Rows, numbered from 1. inputs: the column of every feature known at `moment`, in schema order. students, groups,
-    periods: of each row; None where no row has one."""
+    """Rows of one moment. inputs: the column of every feature known at `moment`, in schema order. students, groups,
+    periods: of each row; None where no row has one. places: of each row among all of its request, from 0; by default
+    these are all."""
 
     def __init__(
         self,
@@ -96,16 +98,30 @@ class ColumnRows(Sequence[ValidRow]):
         students: Sequence[str | None] | None = None,
         groups: Sequence[str | None] | None = None,
         periods: Sequence[str | None] | None = None,
+        places: Sequence[int] | None = None,
     ) -> None:
         self.moment = moment
         self.inputs = inputs
         self.students = students
         self.groups = groups
         self.periods = periods
-        self._size = len(next(iter(inputs.values()))[-1])
+        self.places = range(len(next(iter(inputs.values()))[-1])) if places is None else places
 
     def __len__(self) -> int:
-        return self._size
+        return len(self.places)
+
+    def take(self, numbers: Sequence[int]) -> "ColumnRows":
+        """The rows of these numbers."""
+        given = (self.students, self.groups, self.periods)
+        students, groups, periods = (cells and [cells[number] for number in numbers] for cells in given)
+        return ColumnRows(
+            self.moment,
+            {name: column.take(numbers) for name, column in self.inputs.items()},
+            students=students,
+            groups=groups,
+            periods=periods,
+            places=[self.places[number] for number in numbers],
+        )
 
     def __iter__(self) -> Iterator[ValidRow]:
         yield from self[:]
@@ -116,24 +132,42 @@ class ColumnRows(Sequence[ValidRow]):
     def __getitem__(self, place: slice) -> list[ValidRow]: ...
     def __getitem__(self, place: int | slice) -> ValidRow | list[ValidRow]:
         if not isinstance(place, slice):
-            number = range(self._size)[place]
+            number = range(len(self))[place]
             return self[number : number + 1][0]
         rows = zip(*[column.take(place).cells() for column in self.inputs.values()], strict=True)
         return [
             ValidRow(
-                row=number + 1,
+                row=self.places[number] + 1,
                 inputs=dict(zip(self.inputs, cells, strict=True)),
                 moment=self.moment,
                 student=self.students[number] if self.students else None,
                 group=self.groups[number] if self.groups else None,
                 period=self.periods[number] if self.periods else None,
             )
-            for number, cells in zip(range(self._size)[place], rows, strict=True)
+            for number, cells in zip(range(len(self))[place], rows, strict=True)
         ]
 
 
-def groups_of(rows: Sequence[ValidRow]) -> Iterable[str | None]:
-    """The group of each row; of rows by column without making them."""
-    if isinstance(rows, ColumnRows):
-        return repeat(None, len(rows)) if rows.groups is None else rows.groups
-    return (row.group for row in rows)
+def columns_of(rows: Sequence[ValidRow], schema: DomainSchema) -> list[ColumnRows]:
+    """Rows by column, those of each moment apart; their places are those in `rows`."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        places[row.moment].append(place)
+    return [_columns_at(moment, [rows[place] for place in at], at, schema) for moment, at in places.items()]
+
+
+def _columns_at(moment: str, rows: Sequence[ValidRow], places: Sequence[int], schema: DomainSchema) -> ColumnRows:
+    kinds = {name: schema.feature_by_name[name].kind for name in rows[0].inputs}
+    return ColumnRows(
+        moment,
+        {name: (Numbers if kind == "numeric" else Levels).of([row.inputs[name] for row in rows])
+         for name, kind in kinds.items()},
+        students=_any([row.student for row in rows]),
+        groups=_any([row.group for row in rows]),
+        periods=_any([row.period for row in rows]),
+        places=places,
+    )  # fmt: skip
+
+
+def _any(cells: Sequence[str | None]) -> Sequence[str | None] | None:
+    return None if cells.count(None) == len(cells) else cells

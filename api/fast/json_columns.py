@@ -20,25 +20,37 @@ HOLE = b"\0"
 JsonCells = Iterable[bytes]
 
 
-def write_many(predictions: PackedPredictions, remarks: Remarks, note: str | None) -> bytes:
-    """`PredictionsResponse` as JSON."""
+def write_many(batches: Sequence[PackedPredictions], remarks: Remarks, note: str | None) -> bytes:
+    """`PredictionsResponse` as JSON, in the order of the rows of a request."""
     rows: Any = Raw(HOLE)
     warning, rules = remarks
-    said = PredictionsResponse(count=len(predictions), predictions=rows, warning=warning, naive_rules=rules, note=note)
-    headers, tail = encoder.encode(said).split(HOLE)
-    parts = _write(predictions, b",", Remarks(), None)
-    parts[0] = headers + b"[" + parts[0]
+    count = sum(map(len, batches))
+    whole = PredictionsResponse(count=count, predictions=rows, warning=warning, naive_rules=rules, note=note)
+    head, tail = encoder.encode(whole).split(HOLE)
+    parts = _write_all(batches, b",", Remarks(), None)
+    parts[0] = head + b"[" + parts[0]
     parts[-1] = parts[-1].removesuffix(b",") + b"]" + tail
     return b"".join(parts)
 
 
-def write_lines(predictions: PackedPredictions, remarks: Remarks, note: str | None) -> bytes:
-    """`PredictionResponse` of each prediction as a line of JSON."""
-    return b"".join(_write(predictions, b"\n", remarks, note))
+def write_lines(batches: Sequence[PackedPredictions], remarks: Remarks, note: str | None) -> bytes:
+    """`PredictionResponse` of each prediction as a line of JSON, in the order of the rows of a request."""
+    return b"".join(_write_all(batches, b"\n", remarks, note))
 
 
-def _write(predictions: PackedPredictions, end: bytes, remarks: Remarks, note: str | None) -> list[bytes]:
-    """The parts of the JSON of each prediction, with `end` behind it.
+def _write_all(batches: Sequence[PackedPredictions], end: bytes, remarks: Remarks, note: str | None) -> list[bytes]:
+    """The parts of all predictions. Ids ascend in the order of the rows."""
+    if len(batches) == 1:
+        return _write(batches[0], end, remarks, note)[0]
+    rows: list[tuple[str, bytes]] = []
+    for batch in batches:
+        parts, width = _write(batch, end, remarks, note)
+        rows += zip(batch.ids, [b"".join(parts[at : at + width]) for at in range(0, len(parts), width)], strict=True)
+    return [row for _, row in sorted(rows)]
+
+
+def _write(predictions: PackedPredictions, end: bytes, remarks: Remarks, note: str | None) -> tuple[list[bytes], int]:
+    """The parts of the JSON of each prediction, with `end` behind it, and how many each has.
 
     One record is encoded, with a hole in place of what differs from row to row; then each row is what stands between
     the holes, and its cells. Rows about which there is more to say are encoded by themselves.
@@ -62,7 +74,7 @@ def _write(predictions: PackedPredictions, end: bytes, remarks: Remarks, note: s
         student = students[place] if students else None
         alone = replace(record, id=predictions.ids[place], answers=said, student=student)
         parts[place * width : (place + 1) * width] = [*[b""] * (width - 1), encoder.encode(alone) + end]
-    return parts
+    return parts, width
 
 
 class _Form:

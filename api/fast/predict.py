@@ -23,15 +23,13 @@ from api.observe.tracing import MARKS
 from api.request.admission import PRINCIPAL
 from api.request.body import MEGABYTE, read_body
 from api.request.headers import Form, Headers, RequestHeaders, UnsupportedBody, form_of
-from api.schemas import FACTORS_NOTE, PredictionResponse, PredictionsResponse, encoder
+from api.schemas import FACTORS_NOTE, PredictionResponse, encoder
 from api.state import ServiceState
-from database.layout import count_moments
 from database.packed import PackedPredictions
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from model.microbatch import API_SOURCE, Answered
 from model.service import Remarks
-from preprocessing.columns import groups_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_bodies import RowReader
 from preprocessing.validation.json_rows import ValidRow
@@ -42,7 +40,6 @@ ROUTE = "gradewatch.route"
 PREFLIGHT = "gradewatch.preflight"
 """Key of a scope in which a browser asks whether a page of another site may ask; it leads past all routes."""
 
-NOTHING_MORE = Remarks()
 JSON, LINES = b"application/json", b"application/x-ndjson"
 ONE_ROW = "one row is taken as application/json; many, and files, at …/predict/batch"
 BYTES_ON_LOOP = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
@@ -204,8 +201,10 @@ class FastPath:
         most = self._state.settings.max_upload_mb * MEGABYTE
         body = await read_body(receive, most if route.many else min(most, ROW_BYTES), asked.form.declared)
         read = time.perf_counter()
-        if route.many or asked.parameters.explain or not self.takes(body):
-            encoded = await self._many(route, asked.form, body, asked.parameters, asked.principal)
+        if route.many:
+            encoded = await self._many(route, body, asked)
+        elif asked.parameters.explain or not self.takes(body):
+            encoded = await self._one_in_thread(route, body, asked)
         else:
             encoded = await self._one(route, body, asked)
         return self._reply(scope, asked.parameters, (begun, read), encoded)
@@ -238,23 +237,38 @@ class FastPath:
     def _encode(self, answered: Answered, parameters: QueryParameters) -> Encoded:
         prediction, scored, logged = answered
         self._metrics.predicted(prediction.domain, prediction.moment)
-        body = encoder.encode(prediction_response(prediction, _remarks(self._state, [prediction]), parameters.note))
+        remarks = self._state.predictions.remarks(frozenset([answer.model for answer in prediction.answers]))
+        body = encoder.encode(prediction_response(prediction, remarks, parameters.note))
         return Encoded(body, (scored, logged, time.perf_counter()))
 
-    async def _many(
-        self, route: PredictRoute, form: Form, body: bytes, parameters: QueryParameters, principal: Principal
-    ) -> Encoded:
-        state = self._state
-        predictions = await _score(state, route, form, body, parameters, principal)
+    async def _one_in_thread(self, route: PredictRoute, body: bytes, asked: Asked) -> Encoded:
+        """As `_one`, of what could hold up the event loop."""
+
+        def score() -> Sequence[Prediction]:
+            row, schema, explain = _row(route, body, asked), route.reader.schema, asked.parameters.explain
+            actor = asked.principal.name
+            return self._state.predictions.score(schema, [row], source=API_SOURCE, actor=actor, explain=explain)
+
+        [prediction] = await asyncio.to_thread(score)
         scored = time.perf_counter()
-        await state.log.append(predictions)
-        logged = time.perf_counter()
-        for moment, count in count_moments(predictions).items():
-            self._metrics.predicted(route.reader.schema.name, moment, count)
-        if len(predictions) > ANSWERS_ON_LOOP:
-            answer = await asyncio.to_thread(_response_body, state, route, parameters, predictions)
+        await self._state.log.append([prediction])
+        return self._encode(Answered(prediction, scored, time.perf_counter()), asked.parameters)
+
+    async def _many(self, route: PredictRoute, body: bytes, asked: Asked) -> Encoded:
+        state, few = self._state, len(body) <= BYTES_ON_LOOP and body.count(b"{") <= ROWS_ON_LOOP
+        if few and not asked.parameters.explain:
+            batches = _score_many(state, route, body, asked)
         else:
-            answer = _response_body(state, route, parameters, predictions)
+            batches = await asyncio.to_thread(_score_many, state, route, body, asked)
+        scored = time.perf_counter()
+        await state.log.append(batches=batches)
+        logged = time.perf_counter()
+        for batch in batches:
+            self._metrics.predicted(batch.common.domain, batch.common.moment, len(batch))
+        if sum(map(len, batches)) > ANSWERS_ON_LOOP:
+            answer = await asyncio.to_thread(predictions_body, state, asked.parameters, batches)
+        else:
+            answer = predictions_body(state, asked.parameters, batches)
         return Encoded(answer, (scored, logged, time.perf_counter()))
 
 
@@ -265,41 +279,17 @@ def _row(route: PredictRoute, body: bytes, asked: Asked) -> ValidRow:
     return row
 
 
-def _response_body(
-    state: ServiceState, route: PredictRoute, parameters: QueryParameters, predictions: Sequence[Prediction]
-) -> bytes:
-    if route.many:
-        return predictions_body(state, parameters, predictions)
-    return encoder.encode(prediction_response(predictions[0], _remarks(state, predictions[:1]), parameters.note))
+def _score_many(state: ServiceState, route: PredictRoute, body: bytes, asked: Asked) -> list[PackedPredictions]:
+    reader, parameters = route.reader, asked.parameters
+    read = reader.lines if asked.form.kind == "lines" else reader.many
+    tables = read(body, moment=parameters.moment, limit=row_limit(state, parameters))
+    for table in tables:
+        require_groups(asked.principal, (None,) if table.groups is None else table.groups)
+    score, actor = state.predictions.score_columns, asked.principal.name
+    return score(reader.schema, tables, source=API_SOURCE, actor=actor, explain=parameters.explain)
 
 
-async def _score(
-    state: ServiceState, route: PredictRoute, form: Form, body: bytes, parameters: QueryParameters, principal: Principal
-) -> Sequence[Prediction]:
-    """The predictions of a body's rows; in a thread where they could hold up the event loop."""
-    few = len(body) <= BYTES_ON_LOOP and body.count(b"{") <= ROWS_ON_LOOP
-    if few and not state.cache.waits and not parameters.explain:
-        return _score_here(state, route, form, body, parameters, principal)
-    return await asyncio.to_thread(_score_here, state, route, form, body, parameters, principal)
-
-
-def _score_here(
-    state: ServiceState, route: PredictRoute, form: Form, body: bytes, parameters: QueryParameters, principal: Principal
-) -> Sequence[Prediction]:
-    reader, explain = route.reader, parameters.explain
-    rows: Sequence[ValidRow]
-    if route.many:
-        read = reader.lines if form.kind == "lines" else reader.many
-        rows = read(body, moment=parameters.moment, limit=row_limit(state, parameters))
-    else:
-        rows = [reader.one(body, moment=parameters.moment)]
-    require_groups(principal, groups_of(rows))
-    return state.predictions.score(reader.schema, rows, source=API_SOURCE, actor=principal.name, explain=explain)
-
-
-def prediction_response(
-    prediction: Prediction, remarks: Remarks = NOTHING_MORE, note: str | None = None
-) -> PredictionResponse:
+def prediction_response(prediction: Prediction, remarks: Remarks, note: str | None = None) -> PredictionResponse:
     """A prediction as its asker sees it."""
     return PredictionResponse(
         id=prediction.id,
@@ -314,23 +304,11 @@ def prediction_response(
     )
 
 
-def _remarks(state: ServiceState, predictions: Sequence[Prediction]) -> Remarks:
-    return state.predictions.remarks(frozenset(answer.model for one in predictions for answer in one.answers))
-
-
-def predictions_body(state: ServiceState, parameters: QueryParameters, predictions: Sequence[Prediction]) -> bytes:
+def predictions_body(state: ServiceState, parameters: QueryParameters, batches: Sequence[PackedPredictions]) -> bytes:
     """The answer to many rows, as the caller asked for it; as JSON lines each prediction says all by itself."""
-    note = parameters.note
-    if isinstance(predictions, PackedPredictions):
-        write = write_lines if parameters.lines else write_many
-        return write(predictions, _remarks(state, predictions[:1]), note)  # all are answered by the same models
-    remarks = warning, rules = _remarks(state, predictions)
-    if parameters.lines:
-        return encoder.encode_lines([prediction_response(one, remarks, note) for one in predictions])
-    said = [prediction_response(one) for one in predictions]
-    return encoder.encode(
-        PredictionsResponse(count=len(said), predictions=said, warning=warning, naive_rules=rules, note=note)
-    )
+    models = frozenset(column.model for batch in batches for column in batch.answers)
+    write = write_lines if parameters.lines else write_many
+    return write(batches, state.predictions.remarks(models), parameters.note)
 
 
 def read_parameters(scope: Scope, schema: DomainSchema) -> QueryParameters:

@@ -29,10 +29,11 @@ from api.routes.openapi import answers, takes, takes_file
 from api.routes.uploads import read_command, read_uploads
 from api.schemas import Find, FoundPredictions, PredictionResponse, PredictionsResponse, respond
 from api.state import ServiceState
-from database.layout import count_moments
+from database.packed import PackedPredictions
 from database.records import Prediction
 from model.explain import MOST_FACTORS
 from model.microbatch import API_SOURCE
+from preprocessing.columns import columns_of
 from preprocessing.validation.json_bodies import MalformedBody, TooManyRows, too_many_rows
 from preprocessing.validation.pii import pseudonym
 
@@ -75,18 +76,18 @@ async def predict_batch(
     parameters = QueryParameters(moment_of(schema, moment), explain, wants_lines(request.scope[REQUEST_HEADERS]))
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     name, content = uploads["file"]
-    predictions, unread = await asyncio.to_thread(
+    batches, unread = await asyncio.to_thread(
         _predict_file, state, domain, content, name, parameters, principal_of(request)
     )
-    for at, count in count_moments(predictions).items():
-        state.metrics.predicted(domain, at, count)
-    answer = await asyncio.to_thread(predictions_body, state, parameters._replace(unread=unread), predictions)
+    for batch in batches:
+        state.metrics.predicted(domain, batch.common.moment, len(batch))
+    answer = await asyncio.to_thread(predictions_body, state, parameters._replace(unread=unread), batches)
     return Response(answer, media_type=parameters.answered_as.decode())
 
 
 def _predict_file(
     state: ServiceState, domain: str, content: bytes, name: str, parameters: QueryParameters, principal: Principal
-) -> tuple[Sequence[Prediction], tuple[str, ...]]:
+) -> tuple[Sequence[PackedPredictions], tuple[str, ...]]:
     """The predictions of a file's rows, and its columns that were not read."""
     from preprocessing.reading.files import read_table
     from preprocessing.validation.validate import rows_of, validate_table
@@ -101,9 +102,9 @@ def _predict_file(
     ).require_clean()
     rows = rows_of(validated.frame, schema)
     require_groups(principal, (row.group for row in rows))
-    answer = state.predictions.answer
-    predictions = answer(schema, rows, source=API_SOURCE, actor=principal.name, explain=parameters.explain)
-    return predictions, validated.ignored_columns
+    answer, tables = state.predictions.answer_columns, columns_of(rows, schema)
+    batches = answer(schema, tables, source=API_SOURCE, actor=principal.name, explain=parameters.explain)
+    return batches, validated.ignored_columns
 
 
 @router.get("/predictions", responses=answers(FoundPredictions), dependencies=MAY_READ)

@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import UNSET
 
 from errors import Category, GradewatchError
-from preprocessing.columns import ColumnRows, Levels, Numbers
+from preprocessing.columns import ColumnRows, Levels, Numbers, columns_of
 from preprocessing.schema import DomainSchema, Feature
 from preprocessing.validation import rules
 from preprocessing.validation.json_rows import Cell, ValidRow, read_placing, validate_rows
@@ -35,7 +35,6 @@ QUOTED_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 DEEPEST = 1_000  # records or lists within one another
 SPARE = 20  # fields of a row that nobody asked for
 BYTE = re.compile(r"\(byte (\d+)\)")
-ROWS_ONE_BY_ONE = 50  # rows of a body up to which each by itself is sooner than a look at every column
 Values = tuple[Any, ...]
 CellList = list[Any]
 
@@ -83,24 +82,25 @@ class RowReader:
             struct = self._one.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return self._by_rules([body], [_record(_json(body))], moment)[0]
-        quick = self._all_quick(body, [struct], moment, ints=False)
+        quick = self._each_quick(body, [struct], moment, ints=False)
         return (quick or self._by_rules([body], [_record(_json(body))], moment))[0]
 
-    def many(self, body: bytes, *, limit: int, moment: str | None = None) -> Sequence[ValidRow]:
-        """The rows in a body: a list, or {"students": list}. Raises as `one` does, and TooManyRows above `limit`."""
+    def many(self, body: bytes, *, limit: int, moment: str | None = None) -> list[ColumnRows]:
+        """The rows in a body, by column and moment: of a list, or {"students": list}. Raises as `one` does, and
+        TooManyRows above `limit`."""
         try:
             decoded = self._many.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             self._check_size(body, limit)
-            return self._by_rules([body], _records(_json(body), limit), moment)
+            return columns_of(self._by_rules([body], _records(_json(body), limit), moment), self.schema)
         listed = isinstance(decoded, list)
         structs = decoded if listed else decoded.students
         _check_count(len(structs), limit)
         quick = self._all_quick(body, structs, moment, around=0 if listed else 1)
-        return quick or self._by_rules([body], _records(_json(body), limit), moment)
+        return quick or columns_of(self._by_rules([body], _records(_json(body), limit), moment), self.schema)
 
-    def lines(self, body: bytes, *, limit: int, moment: str | None = None) -> Sequence[ValidRow]:
-        """The rows in JSON lines: an object on each, empty lines aside. Raises as `many` does."""
+    def lines(self, body: bytes, *, limit: int, moment: str | None = None) -> list[ColumnRows]:
+        """The rows in JSON lines, as `many`: an object on each, empty lines aside. Raises as it does."""
         self._check_size(body, limit, lines=True)
         try:
             structs = [self._one_of_many.decode(line) for line in _filled_lines(body)]
@@ -120,9 +120,10 @@ class RowReader:
                 deep = b"[" * DEEPEST in bare or b"{:" * DEEPEST in bare  # which decoding would find
                 raise MalformedBody(TOO_DEEP) if deep else TooManyRows(too_many_rows("far more", limit))
 
-    def _lines_by_rules(self, body: bytes, limit: int, moment: str | None) -> list[ValidRow]:
+    def _lines_by_rules(self, body: bytes, limit: int, moment: str | None) -> list[ColumnRows]:
         found = list(_json_lines(body, limit))
-        return self._by_rules([line for line, _ in found], _records([value for _, value in found], limit), moment)
+        rows = self._by_rules([line for line, _ in found], _records([value for _, value in found], limit), moment)
+        return columns_of(rows, self.schema)
 
     def _all_quick(
         self,
@@ -132,21 +133,32 @@ class RowReader:
         *,
         around: int = 0,
         lines: bool = False,
-        ints: bool = True,
-    ) -> Sequence[ValidRow]:
-        """The rows, or none where it takes the rules to say what is wrong, or that nothing is. Many are read by column
-        where all are of one moment.
+    ) -> list[ColumnRows]:
+        """The rows, or none where it takes the rules to say what is wrong, or that nothing is: looked at by column
+        where all are of one moment, else one by one. around: keys outside the rows. lines: one row on each."""
+        if structs:
+            table = _Table(structs, self.schema.features, self._may_be_absent)
+            found = self._by_column(table, self._number(moment))
+            if found and (_colons(body) == around + table.keys or not given_twice(_texts(body, lines))):
+                return [found]
+        return columns_of(self._each_quick(body, structs, moment, around=around, lines=lines), self.schema)
 
-        around: keys outside the rows. lines: one row on each. ints: whether whole numbers may be that. Where a body has
-        as many colons as there are keys, none of them stands in a text and no key is given twice (a decoder keeps the
-        last and says nothing).
+    def _each_quick(
+        self,
+        body: bytes,
+        structs: Sequence[msgspec.Struct],
+        moment: str | None,
+        *,
+        around: int = 0,
+        lines: bool = False,
+        ints: bool = True,
+    ) -> list[ValidRow]:
+        """As `_all_quick`, row by row. ints: whether whole numbers may be that.
+
+        Where a body has as many colons as there are keys, none of them stands in a text and no key is given twice (a
+        decoder keeps the last and says nothing).
         """
         number = self._number(moment)
-        if len(structs) > ROWS_ONE_BY_ONE:
-            table = _Table(structs, self.schema.features, self._may_be_absent)
-            found = self._by_column(table, number)
-            if found and (_colons(body) == around + table.keys or not given_twice(_texts(body, lines))):
-                return found
         rows, keys = [], around
         for place, struct in enumerate(structs, 1):
             values = msgspec.structs.astuple(struct)
