@@ -10,7 +10,7 @@ from benchmarks.result import RESULTS, Figure
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-NOT_BENCHMARKS = {"__init__", "__main__", "result", "servers"}
+NOT_BENCHMARKS = {"__init__", "__main__", "commands", "result", "servers"}
 
 
 def main(names: list[str]) -> int:

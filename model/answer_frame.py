@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from database.records import Answer, Factor, Prediction
 from model.bundle import Manifest
+from model.predictor import Predictor
 from model.registry import Serving
-from preprocessing.encode import number_columns
+from preprocessing.encode import NumberedColumns, number_columns
 from preprocessing.schema import Target
+
+Floats = NDArray[np.float64]
 
 DECIMALS = 4  # more than any mark has, and fewer than a float shows
 
@@ -113,6 +116,34 @@ def answer_frame(frame: pl.DataFrame, champions: Mapping[str, Serving], targets:
     return pl.DataFrame([(columns.get(name, empty[name])).alias(name) for name in wanted])
 
 
+def outputs_of(predictor: Predictor, frame: pl.DataFrame) -> Floats:
+    """(n, 1) values in target units, or (n, levels) probabilities, for the rows of a typed `frame`; an optional input
+    that it does not have is missing everywhere."""
+    return predictor.outputs_of(_numbered(predictor.manifest, frame))
+
+
+def numbers_of(predictor: Predictor, frame: pl.DataFrame) -> Floats:
+    """(n,) answers to the rows of a typed `frame` as numbers: values in target units, or level numbers."""
+    outputs = outputs_of(predictor, frame)
+    return outputs[:, 0] if predictor.manifest.target.kind == "value" else outputs.argmax(axis=1).astype(np.float64)
+
+
+def naive_numbers_of(manifest: Manifest, frame: pl.DataFrame) -> Floats:
+    """(n,) answers of a model's naive rule, as `numbers_of`."""
+    levels = manifest.target.levels
+    said = _naive(manifest, frame, pl.String() if levels else pl.Float64())
+    if levels:
+        said = said.replace_strict({level: float(place) for place, level in enumerate(levels)})
+    return np.asarray(said.to_numpy(), dtype=np.float64)
+
+
+def _numbered(manifest: Manifest, frame: pl.DataFrame) -> NumberedColumns:
+    absent = {part.name: pl.Float64() for part in manifest.encoding.numeric if part.name not in frame.columns}
+    levels = {part.name: pl.String() for part in manifest.encoding.categorical if part.name not in frame.columns}
+    nothing = [pl.lit(None, dtype=kind).alias(name) for name, kind in {**absent, **levels}.items()]
+    return number_columns(manifest.encoding, frame.with_columns(nothing) if nothing else frame)
+
+
 def _answer(serving: Serving, frame: pl.DataFrame) -> dict[str, pl.Series]:
     predictor, manifest = serving.predictor, serving.predictor.manifest
     target, name = manifest.target, manifest.target.name
@@ -136,7 +167,7 @@ def _answer(serving: Serving, frame: pl.DataFrame) -> dict[str, pl.Series]:
     return columns
 
 
-def _numbers(manifest: Manifest, outputs: NDArray[np.float64]) -> dict[str, pl.Series]:
+def _numbers(manifest: Manifest, outputs: Floats) -> dict[str, pl.Series]:
     name, width = manifest.target.name, manifest.half_width
     values = outputs[:, 0]
     columns = {name: pl.Series(values)}
@@ -146,13 +177,13 @@ def _numbers(manifest: Manifest, outputs: NDArray[np.float64]) -> dict[str, pl.S
     return columns
 
 
-def _within(target: Target, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _within(target: Target, values: Floats) -> Floats:
     low = -math.inf if target.minimum is None else target.minimum
     high = math.inf if target.maximum is None else target.maximum
     return np.minimum(np.maximum(values, low), high)
 
 
-def _levels(manifest: Manifest, outputs: NDArray[np.float64]) -> dict[str, pl.Series]:
+def _levels(manifest: Manifest, outputs: Floats) -> dict[str, pl.Series]:
     name, levels = manifest.target.name, manifest.target.levels
     columns = {name: pl.Series(levels, dtype=pl.String).gather(outputs.argmax(axis=1))}
     return columns | {f"{name}_p_{level}": pl.Series(outputs[:, place]) for place, level in enumerate(levels)}
@@ -161,7 +192,7 @@ def _levels(manifest: Manifest, outputs: NDArray[np.float64]) -> dict[str, pl.Se
 def _naive(manifest: Manifest, frame: pl.DataFrame, kind: pl.DataType) -> pl.Series:
     rule = manifest.naive
     constant = pl.Series([rule.constant], dtype=kind).new_from_index(0, frame.height)
-    if rule.column is None:
+    if rule.column is None or rule.column not in frame.columns:
         return constant
     known = frame[rule.column].cast(kind)  # levels may be codes
     return known.zip_with(known.is_not_null(), constant)

@@ -85,17 +85,6 @@ class Predictor:
             return clip(raw * self.manifest.scale + self.manifest.center, target.minimum, target.maximum)
         return calibrate(raw, self.manifest.temperature)
 
-    def numbers(self, rows: Sequence[Row]) -> Floats:
-        """(n,) answers as numbers: values in target units, or level numbers."""
-        outputs = self.outputs(encode_rows(self.manifest.encoding, rows))
-        return outputs[:, 0] if self.manifest.target.kind == "value" else outputs.argmax(axis=1).astype(np.float64)
-
-    def naive_numbers(self, rows: Sequence[Row]) -> Floats:
-        """(n,) answers of the naive rule, as `numbers`."""
-        levels = self.manifest.target.levels
-        answers = [self.manifest.naive.answer(row) for row in rows]
-        return np.array([levels.index(a) if isinstance(a, str) else a for a in answers], dtype=np.float64)
-
     def answer(self, rows: Sequence[Row], *, generation: int, explain: int = 0) -> list[Answer]:
         """One complete answer per row, in order; explain: with at most so many factors each."""
         if len(rows) == 1 and not explain:

@@ -19,17 +19,15 @@ from drift.effective_size import Worth
 from drift.impact import ExpectedError
 from drift.profile import PREDICTION
 from drift.report import Findings
+from model.answer_frame import numbers_of, outputs_of
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Manifest
 from model.expectation import expect_error
 from model.predictor import Predictor
 from model.registry import load_bundle
 from model.workspace import Workspace
-from preprocessing.encode import encode_rows
 from preprocessing.schema import DomainSchema
-from preprocessing.validation.validate import frame_of, rows_of
-
-Floats = NDArray[np.float64]
+from preprocessing.validation.validate import frame_of
 
 
 def tell_apart(
@@ -84,13 +82,11 @@ def with_answers(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame
     """A typed frame with what the predictor says of each row, None where a row lacks an input."""
     needed = [f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional]
     answered = frame.select(pl.all_horizontal(pl.lit(value=True), *(pl.col(n).is_not_null() for n in needed)))
-    places, levels = answered.to_series().arg_true().to_list(), predictor.manifest.target.levels
-    rows = [row.inputs for row in rows_of(frame[places], schema)] if places else []
-    said: list[float | str | None] = [None] * frame.height
-    for place, number in zip(places, predictor.numbers(rows) if rows else (), strict=True):
-        said[place] = levels[int(number)] if levels else float(number)
-    name = PREDICTION + predictor.manifest.target.name
-    return frame.with_columns(pl.Series(name, said, dtype=pl.String if levels else pl.Float64))
+    places, levels = answered.to_series().arg_true(), predictor.manifest.target.levels
+    numbers = numbers_of(predictor, frame[places]) if len(places) else np.empty(0)
+    given = pl.Series(levels, dtype=pl.String).gather(numbers.astype(np.uint32)) if levels else pl.Series(numbers)
+    said = pl.Series([None], dtype=pl.String if levels else pl.Float64).new_from_index(0, frame.height)
+    return frame.with_columns(said.scatter(places, given).alias(PREDICTION + predictor.manifest.target.name))
 
 
 def worths_of(manifest: Manifest) -> dict[str, Worth]:
@@ -104,9 +100,7 @@ def said_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> 
     if predictor.manifest.target.kind == "value" or complete.is_empty():
         return None
     units = len(np.unique(_groups(complete)))
-    return summarise_said(
-        predictor.manifest.target.levels, _outputs(predictor, complete, schema), units / complete.height
-    )
+    return summarise_said(predictor.manifest.target.levels, outputs_of(predictor, complete), units / complete.height)
 
 
 def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> ExpectedError | None:
@@ -122,13 +116,8 @@ def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -
         if name in complete.columns
     ]
     outside = complete.select(reduce(or_, beyond).fill_null(value=False).mean()).item() if beyond else 0.0
-    outputs = _outputs(predictor, complete, schema)
+    outputs = outputs_of(predictor, complete)
     return expect_error(manifest.target, manifest.errors, outputs, outside=float(outside or 0.0))
-
-
-def _outputs(predictor: Predictor, complete: pl.DataFrame, schema: DomainSchema) -> Floats:
-    rows = [row.inputs for row in rows_of(complete, schema)]
-    return predictor.outputs(encode_rows(predictor.manifest.encoding, rows))
 
 
 def _groups(frame: pl.DataFrame) -> NDArray[np.str_]:

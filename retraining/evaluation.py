@@ -13,6 +13,7 @@ from database.records import ChampionKey
 from drift.effective_size import worth_of
 from drift.profile import Profile
 from drift.report import DriftPolicy, DriftReport, NotComparable, SameSample, compare
+from model.answer_frame import naive_numbers_of, numbers_of
 from model.bundle import Bundle
 from model.export import ParityError
 from model.predictor import Predictor
@@ -20,7 +21,6 @@ from model.scores import absolute_errors
 from monitoring.drift_monitor import profile_for
 from monitoring.model_findings import with_answers, worths_of
 from preprocessing.schema import DomainSchema
-from preprocessing.validation.validate import rows_of
 from retraining.holdout import Holdout, among, hold_out
 from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide, refusal
 from training.train import NotTrainable
@@ -120,15 +120,15 @@ def _nothing_to_judge(holdout: Holdout, schema: DomainSchema) -> str:
 
 def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> PromotionEvidence:
     """Both models and the naive rule on the very same held-out rows."""
-    rows = [row.inputs for row in rows_of(holdout.judging, schema)]
+    rows = holdout.judging
     outcomes = outcomes_of(holdout.judging, schema, challenger.manifest.target.name)
     old, new = Predictor(champion, "champion"), Predictor(challenger, "challenger")
     told_apart = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
     told_apart += ["_group"] if schema.group else []
     return PromotionEvidence(
-        champion=absolute_errors(outcomes, old.numbers(rows)),
-        challenger=absolute_errors(outcomes, new.numbers(rows)),
-        naive=absolute_errors(outcomes, new.naive_numbers(rows)),
+        champion=absolute_errors(outcomes, numbers_of(old, rows)),
+        challenger=absolute_errors(outcomes, numbers_of(new, rows)),
+        naive=absolute_errors(outcomes, naive_numbers_of(new.manifest, rows)),
         clusters=holdout.clusters,
         slices={name: holdout.judging[name].fill_null("(missing)").to_numpy().astype(str) for name in told_apart},
     )

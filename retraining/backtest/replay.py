@@ -20,14 +20,13 @@ import numpy as np
 import polars as pl
 
 from database.records import ChampionKey, digest
+from model.answer_frame import naive_numbers_of, outputs_of
 from model.bundle import Bundle
 from model.export import ParityError
 from model.predictor import Predictor
 from model.scores import absolute_errors
-from preprocessing.encode import encode_rows
 from preprocessing.schema import DomainSchema
 from preprocessing.split import clusters
-from preprocessing.validation.validate import rows_of
 from retraining.backtest.trajectory import Answers, Step, Truth, make_step
 from retraining.evaluation import contest, drift_since, judge_shadow, outcomes_of
 from retraining.holdout import hold_out
@@ -124,15 +123,15 @@ def fit(replay: Replay, rows: pl.DataFrame) -> Bundle:
     return train(replay.schema, replay.key, rows, seed=replay.seed, jobs=replay.jobs).bundle
 
 
-def answer_naively(schema: DomainSchema, first: Bundle, period: Period) -> Answers:
+def answer_naively(first: Bundle, period: Period) -> Answers:
     """What the naive rule says, with the mean or most frequent level of the first model's rows where it needs one."""
-    numbers = Predictor(first, "").naive_numbers([row.inputs for row in rows_of(period.rows, schema)])
+    numbers = naive_numbers_of(first.manifest, period.rows)
     return Answers(numbers, absolute_errors(period.truth.outcomes, numbers))
 
 
 def live_through(replay: Replay, period: Period, strategy: Strategy) -> None:
     """The period for one strategy: answers and drift while it lasts, retraining when it is over."""
-    answers = _answer(replay.schema, strategy.champion, period)
+    answers = _answer(strategy.champion, period)
     target = replay.schema.target_by_name[replay.key.target]
     step = make_step(target, period.name, period.truth, answers, learned_from=strategy.learned_from)
     if strategy.kind == "always":
@@ -143,11 +142,10 @@ def live_through(replay: Replay, period: Period, strategy: Strategy) -> None:
     strategy.steps.append(step)
 
 
-def _answer(schema: DomainSchema, champion: Bundle, period: Period) -> Answers:
+def _answer(champion: Bundle, period: Period) -> Answers:
     """What a champion answers to the period's rows; their outcomes only measure it."""
     if id(champion) not in period.answers:
-        rows = [row.inputs for row in rows_of(period.rows, schema)]
-        outputs = Predictor(champion, "").outputs(encode_rows(champion.manifest.encoding, rows))
+        outputs = outputs_of(Predictor(champion, ""), period.rows)
         value = champion.manifest.target.kind == "value"
         numbers = outputs[:, 0] if value else outputs.argmax(axis=1).astype(np.float64)
         errors = absolute_errors(period.truth.outcomes, numbers)

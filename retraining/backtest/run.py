@@ -25,7 +25,7 @@ from retraining.holdout import ordered_frame
 from retraining.policies import BadPolicy, Policies, read_policies
 from training.train import NotTrainable
 
-SCHEMA_VERSION = 2  # since 2: challengers tried in shadow
+SCHEMA_VERSION = 3  # since 2: challengers tried in shadow; since 3: `trajectories`, which were `courses`
 PSEUDONYMS = b"a replay keeps no row"
 NEVER, ALWAYS, NAIVE = "never", "always", "naive rule"
 
@@ -168,7 +168,7 @@ def _courses(
     for number, name in enumerate(names):
         period = make_period(replay, rows, periods[: replay.first + number + 1], last=name == periods[-1])
         truths.append(period.truth)
-        naive.append(answer_naively(replay.schema, first, period))
+        naive.append(answer_naively(first, period))
         for place, strategy in enumerate(strategies):
             share = (number + place / len(strategies)) / len(names)
             replay.progress(f"{name}, {strategy.name}", share)

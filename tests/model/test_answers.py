@@ -5,15 +5,18 @@ from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database.records import Cell, ChampionKey, Outcome, Prediction
+from model.answer_frame import naive_numbers_of, numbers_of, outputs_of
 from model.predictor import ENOUGH_KNOWN, Predictor
 from model.registry import install
 from model.service import PredictionService
 from model.workspace import Workspace
+from monitoring.model_findings import with_answers
 from monitoring.performance import TargetPerformance, measure_target
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.validate import rows_of
@@ -56,6 +59,32 @@ def test_a_row_that_lacks_most_of_what_the_model_rests_on_gets_no_answer_but_the
     assert answer.naive == predictor.manifest.naive.answer(full())
     (known,) = predictor.answer([{**full(), "subject": None}], generation=1)
     assert (known.value is None, known.insufficient) == (False, ())
+
+
+@KEYS
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.booleans())
+def test_answers_by_column_have_the_very_bits_of_answers_by_row(
+    taught: Taught, key: ChampionKey, seed: int, n: int, without_subject: bool
+) -> None:
+    """Of rows that lack inputs, needed and not, of a frame that lacks a whole column, and of none."""
+    predictor, levels = predictor_of(taught, key), key.target == "grade"
+    lost = pl.int_range(pl.len()) % 3 == 0
+    frame = make_frame(40, seed=seed).head(n).with_columns(before=pl.when(lost).then(None).otherwise(pl.col("before")))
+    frame = frame.drop("subject") if without_subject else frame
+    complete = [row.inputs for row in rows_of(frame, SCHEMA) if row.inputs["before"] is not None]
+    answers = predictor.answer(complete * 2, generation=1)[: len(complete)] if complete else []
+    told = frame.drop_nulls("before")
+    number = {level: place for place, level in enumerate(predictor.manifest.target.levels)}
+    values, naive = [one.value for one in answers], [one.naive for one in answers]
+    if complete:
+        assert numbers_of(predictor, told).tolist() == [number[v] if levels else v for v in values]
+        assert naive_numbers_of(predictor.manifest, told).tolist() == [number[v] if levels else v for v in naive]
+        shares = [list((one.probabilities or {}).values()) for one in answers]
+        assert outputs_of(predictor, told).tolist() == (shares if levels else [[value] for value in values])
+    said = with_answers(predictor, SCHEMA, frame)[f"_prediction:{key.target}"]
+    assert said.drop_nulls().to_list() == values
+    assert said.is_null().to_list() == frame["before"].is_null().to_list()
 
 
 def test_exactly_half_of_the_importance_known_is_enough(taught: Taught) -> None:
