@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from database.layout import instant, micros
 from database.records import Batch, BatchRow, Cell, LabeledRecord, Outcome, Prediction, record_id
@@ -26,12 +26,18 @@ Rank = tuple[int, str, int, str, int, str]
 T = TypeVar("T")
 
 
+class Among(NamedTuple):
+    """Which predictions are meant, as `PredictionLog.predictions` has it."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    endings: Iterable[str] | None = None
+
+
 class RecordSource(Protocol):
     """The questions that matching asks of a store. "Backwards" is by (time, id), highest first."""
 
-    def predictions_backwards(
-        self, domain: str, target: str, since: datetime | None, before: Place | None
-    ) -> list[Prediction]:
+    def predictions_backwards(self, domain: str, target: str, among: Among, before: Place | None) -> list[Prediction]:
         """One page; may leave out predictions that no outcome of `target` can belong to."""
 
     def predictions_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Prediction]:
@@ -118,13 +124,13 @@ class OutcomeIndex:
 
 
 def matched(
-    source: RecordSource, domain: str, target: str, since: datetime | None, limit: int | None
+    source: RecordSource, domain: str, target: str, among: Among, limit: int | None
 ) -> list[tuple[Prediction, Outcome]]:
     """`PredictionLog.matched` over `source`."""
     found: list[tuple[Prediction, Outcome]] = []
     before: Place | None = None
     while limit is None or len(found) < limit:
-        page = source.predictions_backwards(domain, target, since, before)
+        page = source.predictions_backwards(domain, target, among, before)
         if not page:
             break
         before = (micros(page[-1].at), page[-1].id)
@@ -209,6 +215,18 @@ def _older(source: RecordSource, domain: str, drafts: Mapping[str, _Draft], at: 
         yield from _join(domain, predictions, outcomes, OutcomeIndex(outcomes))
     if any(draft.newest.of.student is None for draft in drafts.values()):
         yield from _pairs(source, domain, before=(at + 1, ""), by_prediction=True)
+
+
+def labeled_rows(source: RecordSource, domain: str, records: Iterable[str]) -> list[BatchRow]:
+    """`BatchArchive.labeled_rows` over `source`."""
+    times = {batch.id: micros(batch.at) for batch in source.labeled_batches(domain)}
+    newest: dict[str, tuple[tuple[int, str, int], BatchRow]] = {}
+    for part in parts(records):
+        for batch, row in source.rows_of(part):
+            rank = (times.get(batch, -1), batch, row.number)
+            if batch in times and (row.record not in newest or newest[row.record][0] < rank):
+                newest[row.record] = rank, row
+    return [row for _, row in newest.values()]
 
 
 def _rows(source: RecordSource, domain: str) -> Iterator[_Appearance]:

@@ -6,6 +6,7 @@ exists from the moment its own document does. Where the server has transactions 
 cluster), they also make calls with many predictions or outcomes all or none.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -188,6 +189,14 @@ def _row_documents(batch: str, attempt: str, rows: Iterable[BatchRow]) -> Iterat
         yield {"_id": row_key(attempt, row.number), "batch": batch, "attempt": attempt, **_flat("batch_rows", row)}
 
 
+def _ending(endings: Iterable[str] | None) -> Bson:
+    """Only what has an `_id` that ends so."""
+    if endings is None:
+        return {}
+    ends = "|".join(map(re.escape, sorted(endings)))
+    return {"_id": {"$regex": f"(?:{ends})$"} if ends else {"$in": []}}
+
+
 def _rows_between(attempt: str) -> Bson:
     """All rows of one attempt to write a batch: a range of `_id`, which is in order of number."""
     return {"$gt": attempt + SEPARATOR, "$lt": attempt + chr(ord(SEPARATOR) + 1)}
@@ -273,12 +282,13 @@ class MongoStore:
         student: str | None = None,
         actor: str | None = None,
         groups: Sequence[str] | None = None,
+        endings: Iterable[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
         where = {**_given(domain=domain, student=student, actor=actor), **_between(since, until)}
         if groups is not None:
             where["group"] = {"$in": list(groups)}
-        return self._list("predictions", where, limit=limit)
+        return self._list("predictions", {**where, **_ending(endings)}, limit=limit)
 
     def count_predictions(
         self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -313,10 +323,18 @@ class MongoStore:
         return new, corrected
 
     def matched(
-        self, domain: str, target: str, *, since: datetime | None = None, limit: int | None = None
+        self,
+        domain: str,
+        target: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        endings: Iterable[str] | None = None,
+        limit: int | None = None,
     ) -> list[tuple[Prediction, Outcome]]:
+        among = matching.Among(since, until, endings)
         with _driver_errors():
-            return matching.matched(_MongoSource(self._database), domain, target, since, limit)
+            return matching.matched(_MongoSource(self._database), domain, target, among, limit)
 
     # Batches
 
@@ -339,13 +357,21 @@ class MongoStore:
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         return self._list("batches", _given(domain=domain, kind=kind))
 
-    def batch_rows(self, batch: str) -> list[BatchRow]:
+    def batch_rows(self, batch: str, numbers: Iterable[int] | None = None) -> list[BatchRow]:
         with _driver_errors():
             attempt = _attempts(self._database, [batch]).get(batch)
             if attempt is None:
                 return []
-            found = self._database.batch_rows.find({"_id": _rows_between(attempt)}).sort("_id", 1)
-            return [_unflat("batch_rows", document) for document in found]
+            wanted: list[Bson] = [{"_id": _rows_between(attempt)}]
+            if numbers is not None:
+                pages = matching.parts(sorted(numbers))
+                wanted = [{"_id": {"$in": [row_key(attempt, number) for number in page]}} for page in pages]
+            found = (self._database.batch_rows.find(one).sort("_id", 1) for one in wanted)
+            return [_unflat("batch_rows", document) for page in found for document in page]
+
+    def labeled_rows(self, domain: str, records: Iterable[str]) -> list[BatchRow]:
+        with _driver_errors():
+            return matching.labeled_rows(_MongoSource(self._database), domain, records)
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         with _driver_errors():
@@ -656,10 +682,11 @@ class _MongoSource:
         self,
         domain: str,
         target: str,  # noqa: ARG002  # there is no join that would leave out the predictions without an outcome
-        since: datetime | None,
+        among: matching.Among,
         before: matching.Place | None,
     ) -> list[Prediction]:
-        return self._backwards("predictions", {"domain": domain, **_between(since, None)}, before)
+        where = {"domain": domain, **_between(among.since, among.until), **_ending(among.endings)}
+        return self._backwards("predictions", where, before)
 
     def predictions_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Prediction]:
         found = {p.id: p for p in self._about("predictions", domain, "_id", ids)}

@@ -5,7 +5,7 @@ The only module that speaks SQL; nothing outside `database` may import it, `open
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
@@ -406,6 +406,7 @@ class SqlStore:
         student: str | None = None,
         actor: str | None = None,
         groups: Sequence[str] | None = None,
+        endings: Collection[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
         # Of a student there are few: the index by time, which SQLite would choose, leads through all of a domain.
@@ -415,7 +416,7 @@ class SqlStore:
         statement = statement.where(*_between(at, since, until))
         if groups is not None:
             statement = statement.where(PREDICTIONS.c.group.in_(groups))
-        return self._list("predictions", statement)
+        return self._list("predictions", statement.where(*_ending(endings)))
 
     def count_predictions(
         self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -447,10 +448,18 @@ class SqlStore:
         return new, corrected
 
     def matched(
-        self, domain: str, target: str, *, since: datetime | None = None, limit: int | None = None
+        self,
+        domain: str,
+        target: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        endings: Collection[str] | None = None,
+        limit: int | None = None,
     ) -> list[tuple[Prediction, Outcome]]:
+        among = matching.Among(since, until, endings)
         with self._snapshot() as connection:
-            return matching.matched(_SqlSource(connection), domain, target, since, limit)
+            return matching.matched(_SqlSource(connection), domain, target, among, limit)
 
     # Batches
 
@@ -465,10 +474,19 @@ class SqlStore:
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         return self._list("batches", _newest("batches").where(*_given(BATCHES, domain=domain, kind=kind)))
 
-    def batch_rows(self, batch: str) -> list[BatchRow]:
+    def batch_rows(self, batch: str, numbers: Collection[int] | None = None) -> list[BatchRow]:
         columns = _columns("batch_rows")
         statement = sa.select(*columns).where(BATCH_ROWS.c.batch == batch).order_by(BATCH_ROWS.c.number)
-        return self._list("batch_rows", statement)
+        if numbers is None:
+            return self._list("batch_rows", statement)
+        with self._reading() as connection:
+            pages = matching.parts(sorted(numbers))
+            found = (_read(connection, "batch_rows", statement.where(BATCH_ROWS.c.number.in_(page))) for page in pages)
+            return [row for page in found for row in page]
+
+    def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
+        with self._snapshot() as connection:
+            return matching.labeled_rows(_SqlSource(connection), domain, records)
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         with self._snapshot() as connection:
@@ -652,6 +670,16 @@ def _between(at: sa.ColumnElement[int], since: datetime | None, until: datetime 
     return after if until is None else [*after, at < micros(until)]
 
 
+def _ending(endings: Iterable[str] | None) -> list[sa.ColumnElement[bool]]:
+    """Only predictions whose id ends so; the index by time holds ids, so that no row is read for this."""
+    if endings is None:
+        return []
+    ends = sorted(endings)
+    width = len(ends[0]) if ends else 0
+    last = sa.func.substr(PREDICTIONS.c.id, sa.func.length(PREDICTIONS.c.id) - (width - 1), width)
+    return [last.in_(ends)]
+
+
 def _same_key(table: sa.Table, key: ChampionKey) -> list[sa.ColumnElement[bool]]:
     return [table.c.domain == key.domain, table.c.target == key.target, table.c.moment == key.moment]
 
@@ -684,14 +712,13 @@ class _SqlSource:
         self._connection = connection
 
     def predictions_backwards(
-        self, domain: str, target: str, since: datetime | None, before: matching.Place | None
+        self, domain: str, target: str, among: matching.Among, before: matching.Place | None
     ) -> list[Prediction]:
         known = sa.select(OUTCOMES.c.id).where(OUTCOMES.c.domain == domain, OUTCOMES.c.target == target)
         by_id = known.where(OUTCOMES.c.prediction == PREDICTIONS.c.id).exists()
         by_student = known.where(OUTCOMES.c.student == PREDICTIONS.c.student).exists()
         statement = _backwards("predictions", domain, before).where(sa.or_(by_id, by_student))
-        if since is not None:
-            statement = statement.where(PREDICTIONS.c.at >= micros(since))
+        statement = statement.where(*_between(PREDICTIONS.c.at, among.since, among.until), *_ending(among.endings))
         return _read(self._connection, "predictions", statement)
 
     def predictions_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Prediction]:

@@ -4,7 +4,7 @@
 over all of them. No question here is a query language.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -83,10 +83,12 @@ class PredictionLog(Protocol):
         student: str | None = None,
         actor: str | None = None,
         groups: Sequence[str] | None = None,
+        endings: Collection[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
         """Newest first; since is inclusive, until exclusive. groups: only rows whose group is one of these, so that an
-        empty sequence finds nothing."""
+        empty sequence finds nothing. endings: only those whose id ends with one of these texts of equal length; ids end
+        by chance, so that some of all endings give a random sample, found without reading the rest."""
 
     def count_predictions(
         self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -102,11 +104,19 @@ class PredictionLog(Protocol):
         so does one with an earlier time. Raises ValueError for one that is not finite or about nobody."""
 
     def matched(
-        self, domain: str, target: str, *, since: datetime | None = None, limit: int | None = None
+        self,
+        domain: str,
+        target: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        endings: Collection[str] | None = None,
+        limit: int | None = None,
     ) -> list[tuple[Prediction, Outcome]]:
-        """Predictions that answered `target`, newest first, each with its outcome: by prediction id, else by student,
-        group and period. An outcome without a period matches any period; one without a group only predictions without.
-        One that names a prediction belongs to no other. Predictions without an outcome are left out."""
+        """Predictions (of these times and endings, as `predictions`) that answered `target`, newest first, each with
+        its outcome: by prediction id, else by student, group and period. An outcome without a period matches any
+        period; one without a group only predictions without. One that names a prediction belongs to no other.
+        Predictions without an outcome are left out."""
 
 
 class BatchArchive(Protocol):
@@ -118,8 +128,12 @@ class BatchArchive(Protocol):
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         """Newest first."""
 
-    def batch_rows(self, batch: str) -> list[BatchRow]:
-        """In file order; empty for an unknown batch."""
+    def batch_rows(self, batch: str, numbers: Collection[int] | None = None) -> list[BatchRow]:
+        """In file order, all or those of these numbers; empty for an unknown batch."""
+
+    def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
+        """The newest row in a labelled batch of each of these records, in any order; what came as a prediction has
+        none."""
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         """The newest labelled rows, newest first: rows of labelled batches and predictions with an outcome.

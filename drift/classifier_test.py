@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from drift.boosting import Tree, answer, bin_columns, boost
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -27,6 +29,7 @@ MOST_ROWS = 20_000  # a side; more sharpen the answer beyond use and only cost t
 MOST_LEVELS = 60  # of a column; rarer ones count together
 NAMED = 5  # columns that a separation names
 LEVEL = 0.95
+DECIMALS = 12  # of scores; what differs beyond differs by the order of a sum
 
 
 class Separator(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,20 +143,20 @@ def _units(labels: Sequence[npt.NDArray[Any]] | None, rows: int) -> tuple[Intege
 
 
 def _conclude(sample: _Sample, names: Sequence[str], unit: Literal["rows", "groups"], seed: int) -> Separation:
-    from scipy.stats import t
-    from threadpoolctl import threadpool_limits
+    from scipy.special import stdtr, stdtrit
 
-    shuffler = np.random.default_rng(seed + 1)
-    with threadpool_limits(1):  # samples are small: threads that wait for each other cost more than they do
-        parts = [_fold(sample, train, test, shuffler, seed) for train, test in _halves(sample, seed)]
+    generator = np.random.default_rng(seed + 1)
+    codes, half = bin_columns(sample.X, sample.levels), _halves(sample, generator)
+    parts = [_fold(sample, codes, half == 1 - part, half == part, generator) for part in (0, 1)]
     auc, error = _combine(sample, [(test, whole) for test, whole, _ in parts])
     count = len(np.unique(sample.units))
     freedom = max(1, count // 2 - 1)  # of one half
-    quantile = float(t.ppf((1 + LEVEL) / 2, freedom))
-    p_value = float(t.sf((auc - 0.5) / error, freedom)) if error else float(auc <= 0.5)
+    quantile = float(stdtrit(freedom, (1 + LEVEL) / 2))
+    p_value = float(stdtr(freedom, -(auc - 0.5) / error)) if error else float(auc <= 0.5)
     drops = [
-        (name, _combine(sample, [(test, whole - without[place]) for test, whole, without in parts]))
+        (name, _combine(sample, [(test, whole - without.get(place, whole)) for test, whole, without in parts]))
         for place, name in enumerate(names)
+        if any(place in without for _, _, without in parts)
     ]
     named = [
         Separator(column=name, drop=drop, low=drop - quantile * spread, high=drop + quantile * spread)
@@ -173,56 +176,54 @@ def _conclude(sample: _Sample, names: Sequence[str], unit: Literal["rows", "grou
     )
 
 
-def _halves(sample: _Sample, seed: int) -> list[tuple[Integers, Integers]]:
-    """Pairs of positions to learn from and to be told apart: each half once; whole units, both sides in every part."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    if len(np.unique(sample.units)) == len(sample.y):
-        pairs = StratifiedKFold(2, shuffle=True, random_state=seed).split(sample.X, sample.y)
-    else:
-        splitter = StratifiedGroupKFold(2, shuffle=True, random_state=seed)
-        pairs = splitter.split(sample.X, sample.y, sample.units)
-    return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
+def _halves(sample: _Sample, generator: np.random.Generator) -> Integers:
+    """(n,) 0 or 1: whole units, drawn at random, so that both halves have as many rows of either sample, or nearly."""
+    units = np.unique(sample.units, return_inverse=True)[1]
+    new, size = np.bincount(units, sample.y), np.bincount(units)
+    order = np.lexsort((generator.random(len(size)), size, new))  # like beside like
+    turns = np.arange(len(order)) // 2
+    half = np.empty(len(order), dtype=np.int64)
+    half[order] = (
+        generator.integers(0, 2, len(order))[turns] + np.arange(len(order))
+    ) % 2  # of two neighbours, each one
+    return half[units]
 
 
 def _fold(
-    sample: _Sample, train: Integers, test: Integers, shuffler: np.random.Generator, seed: int
-) -> tuple[Integers, Floats, list[Floats]]:
-    """Test positions with each row's share in their AUC, and the same with each column shuffled in turn."""
-    model = _classifier(sample, seed).fit(sample.X[train], sample.y[train])
-    X, y = sample.X[test], sample.y[test]
-    order = shuffler.permutation(len(test))
-    copies = [X]
-    for place in range(X.shape[1]):
-        copy = X.copy()
-        copy[:, place] = X[order, place]
-        copies.append(copy)
-    scores = model.predict_proba(np.concatenate(copies))[:, 1].reshape(len(copies), len(test))
-    whole, *without = (_shares(row, y) for row in scores)
-    return test, whole, without
+    sample: _Sample,
+    codes: npt.NDArray[np.uint8],
+    train: npt.NDArray[np.bool_],
+    test: npt.NDArray[np.bool_],
+    generator: np.random.Generator,
+) -> tuple[Integers, Floats, dict[int, Floats]]:
+    """Test positions with each row's share in their AUC, and the same with each column shuffled of those that count."""
+    trees = boost(codes[:, train], sample.y[train], sample.levels, generator)
+    asked, y = codes[:, test], sample.y[test]
+    order = generator.permutation(len(y))
+    given = [answer(tree, asked) for tree in trees]
+    scores, without = np.sum(given, axis=0), dict[int, Floats]()
+    for place in sorted({int(column) for tree in trees for column in _columns_of(tree)}):
+        own = asked[place].copy()
+        asked[place] = own[order]
+        moved = scores.copy()
+        for tree, before in zip(trees, given, strict=True):
+            if place in _columns_of(tree):
+                moved += answer(tree, asked) - before
+        asked[place] = own
+        without[place] = _shares(moved, y)
+    return np.flatnonzero(test), _shares(scores, y), without
 
 
-def _classifier(sample: _Sample, seed: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(
-        max_iter=60,
-        learning_rate=0.1,
-        max_leaf_nodes=8,
-        min_samples_leaf=20,
-        l2_regularization=1.0,
-        early_stopping=False,
-        categorical_features=sample.levels if any(sample.levels) else None,
-        random_state=seed,
-    )
+def _columns_of(tree: Tree) -> Integers:
+    return tree.columns[~tree.left.all(axis=1)]
 
 
 def _shares(scores: Floats, y: Integers) -> Floats:
     """(n,) chance that a row is on the right side of one of the other sample; their mean over a sample is the AUC."""
-    old, new = np.sort(scores[y == 0]), np.sort(scores[y == 1])
-    beaten = (np.searchsorted(old, scores, "left") + np.searchsorted(old, scores, "right")) / (2 * len(old))
-    beating = 1 - (np.searchsorted(new, scores, "left") + np.searchsorted(new, scores, "right")) / (2 * len(new))
-    return np.where(y == 1, beaten, beating)
+    place = np.unique(np.round(scores, DECIMALS), return_inverse=True)[1]  # what sums to the same is a tie
+    old, new = (np.bincount(place[y == side], minlength=int(place.max()) + 1) for side in (0, 1))
+    beaten, beating = (((side.cumsum() - side / 2) / side.sum())[place] for side in (old, new))
+    return np.asarray(np.where(y == 1, beaten, 1 - beating))
 
 
 def _combine(sample: _Sample, parts: Sequence[tuple[Integers, Floats]]) -> tuple[float, float]:

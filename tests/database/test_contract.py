@@ -69,6 +69,22 @@ class TestPredictions:
         assert store.predictions("school", student="s1", until=after(5), limit=1) == [p[3]]
         assert store.predictions("course") == []
 
+    def test_some_of_all_endings_find_a_part_of_them_and_of_their_outcomes(self, store: RecordStore) -> None:
+        single = [make_prediction(after(n), id=f"{'b' * 29}{n:03x}") for n in range(40)]
+        packed = make_packed(20, after(-1))
+        store.add_predictions(single)
+        store.add_predictions(packed)
+        store.add_outcomes([make_outcome(prediction=one.id) for one in (*packed, *single)])
+        endings = {"001", "01f", "021", "zzz", *(one.id[-3:] for one in packed[::2])}
+        chosen = [one for one in store.predictions("school") if one.id[-3:] in endings]
+        assert len(chosen) >= 13
+        assert store.predictions("school", endings=endings) == chosen
+        early = [one for one in chosen if one.at < after(32)]
+        assert store.predictions("school", endings=endings, until=after(32), limit=2) == early[:2]
+        assert store.predictions("school", endings=set()) == []
+        assert [one for one, _ in store.matched("school", "G3", endings=endings)] == chosen
+        assert [one for one, _ in store.matched("school", "G3", endings=endings, until=after(32))] == early
+
     def test_are_found_by_who_asked_and_by_group(self, store: RecordStore) -> None:
         p = [make_prediction(after(n), actor=a, group=g) for n, (a, g) in enumerate(zip("aab", "AAB", strict=True))]
         other = make_prediction(after(9))
