@@ -161,8 +161,8 @@ def _require_groups(workspace: "Workspace", grant: "Grant") -> None:
 
 
 def _rate(rate: str | None) -> str | None:
-    from access.records import BadGrant
     from access.rates import parse_limit
+    from access.records import BadGrant
 
     try:
         return rate if rate is None or parse_limit(rate) else None
