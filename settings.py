@@ -207,7 +207,7 @@ class Settings(BaseModel):
         """The installation that these settings describe. Raises SchemaError or StoreUnavailable."""
         from model.workspace import open_workspace
 
-        self._make_data_dir()
+        self.make_data_dir()
         return open_workspace(
             database_url=self.database_url,
             artifacts_dir=self.artifacts_dir,
@@ -227,11 +227,11 @@ class Settings(BaseModel):
         if self.pseudonym_secret is not None:
             return self.pseudonym_secret.get_secret_value().encode()
         path = self.data_dir / "pseudonym.secret"
-        self._make_data_dir()
+        self.make_data_dir()
         _create_once(path, secrets.token_hex(32).encode())
         return path.read_bytes()
 
-    def _make_data_dir(self) -> None:
+    def make_data_dir(self) -> None:
         """Records of students lie in it: a folder that is made here is its owner's alone."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 

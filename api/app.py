@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST", "PUT", "DELETE"],
-    "allow_headers": ["authorization", "content-type", "x-api-key", "x-request-id"],
+    "allow_headers": ["authorization", "content-type", "idempotency-key", "prefer", "x-api-key", "x-request-id"],
     "expose_headers": [
-        "location", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after", "x-request-id",
+        "location", "preference-applied", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after",
+        "x-request-id",
     ],
 }  # fmt: skip
 """What an admitted page may send and read. No cookies: who asks is said in a header, by key or token."""

@@ -1,163 +1,232 @@
-"""Retraining runs in processes of their own, so that a serving process never imports what training needs.
+"""How the service has work done in the background: it asks the queue, waits a while, and says where to look later.
 
-A run's start and end are events in the store: every worker, and whoever comes later, can read what became of it.
-How a run decides is not known here.
+It does no job and never imports what one needs. Where the store is a file of this machine and nobody works on it, the
+first job starts a worker, which ends with this service.
 """
 
 import asyncio
 import contextlib
-import logging
 import os
-import signal
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
-from datetime import datetime
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
-from api.schemas import Retrain, RetrainingRun
+import msgspec
+from fastapi import Request, Response
+
+from api.errors import REFUSED_AS, STATUS, UNAVAILABLE, ProblemDocument
+from api.schemas import JobStatus, respond
 from database.errors import StoreUnavailable
-from database.records import Event, new_id, now
+from database.records import Job, JobProblem, new_id
 from database.store import RecordStore
 from errors import Category, GradewatchError
+from jobs.queue import SEEN_SECONDS, UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
 from settings import Settings
 
-STARTED, FINISHED = "retraining_started", "retraining_finished"
-BUSY = 75  # exit code of the command line: another run has the domain (sysexits.h, EX_TEMPFAIL)
-LAST_WORDS = 4_000  # characters of a run's output that are kept
-MOST_DECISIONS = 100  # of one run that are told
-PATIENCE = 10.0  # seconds that a run gets to stop when the service does
+FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.02, 0.25, 1.3
+"""Seconds between two looks at a job that is waited for."""
 
-log = logging.getLogger("gradewatch.api")
-
-State = Literal["running", "finished", "failed", "busy", "stopped"]
+LONGEST_KEY = 200
+PATIENCE = 15.0  # seconds that a worker of our own gets to give back what it does
+WORKER = (sys.executable, "-m", "deployment.work")
 
 
-class Busy(GradewatchError):
-    """This service is retraining the domain already."""
+class BadPreference(GradewatchError):
+    """A header about how to be served that cannot be followed."""
 
-    category = Category.CONFLICT
-    retry_after = 30
+    category = Category.MALFORMED
 
 
-class Jobs:
-    """The retraining runs that this process started. Stop it to end them."""
+class Background:
+    """Asks for jobs and follows them, for one service. Stop it to end the worker that it started, if it did."""
 
     def __init__(self, settings: Settings, store: RecordStore) -> None:
         self._settings = settings
         self._store = store
-        self._busy: set[str] = set()  # domains that are being retrained, or will be in a moment
-        self._processes: set[Process] = set()
-        self._waiting: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._holder = new_id()
+        self._starting = asyncio.Lock()
 
-    async def start(self, domain: str, wanted: Retrain) -> RetrainingRun:
-        """Start a run. Raises Busy while this process has one of the domain, StoreUnavailable."""
-        if domain in self._busy:
-            raise Busy(f"{domain} is being retrained; wait for that run to finish")
-        self._busy.add(domain)
-        try:
-            return await self._start(domain, wanted)
-        except BaseException:
-            self._busy.discard(domain)
-            raise
+    async def resume(self) -> None:
+        """See to it that what was asked of an earlier service is done."""
+        with contextlib.suppress(StoreUnavailable):  # then it is asked for with the next job
+            left = await asyncio.to_thread(lambda: self._store.jobs(states=UNFINISHED, limit=1))
+            if left:
+                await self._see_to_worker(None)
 
-    async def _start(self, domain: str, wanted: Retrain) -> RetrainingRun:
-        job, at = new_id(), now()
-        event = Event(id=new_id(), kind=STARTED, at=at, domain=domain, details={"run": job})
-        await asyncio.to_thread(self._store.add_event, event)
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "retraining.pipeline", *_options(domain, wanted)),
+    async def ask(self, wanted: JobRequest, *, alone: bool = False) -> Job:
+        """The job that does what is wanted. alone: one at a time in a domain. Raises AlreadyAsked, KeyReused."""
+        job = await asyncio.to_thread(ask_alone if alone else ask, self._store, wanted)
+        if not job.ended:
+            await self._see_to_worker(job.kind)
+        return job
+
+    async def follow(self, job: Job, seconds: float) -> Job:
+        """The job when it has ended, or as it is after so long; or as soon as nobody is seen who would do it."""
+        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
+        ends, seen = loop.time() + seconds, loop.time()
+        while not job.ended and loop.time() < ends:
+            await asyncio.sleep(min(pause, max(0.0, ends - loop.time())))
+            pause = min(LONGEST_PAUSE, pause * GROWTH)
+            with contextlib.suppress(StoreUnavailable):  # the job is kept: only its end is not known yet
+                job = await asyncio.to_thread(self._look, job)
+                if loop.time() - seen > 1.0:
+                    seen = loop.time()
+                    if await asyncio.to_thread(self._is_alone, job):
+                        break
+        return job
+
+    def _look(self, job: Job) -> Job:
+        return self._store.job(job.id) or job
+
+    def _is_alone(self, job: Job) -> bool:
+        """Whether nobody is there to do a job, nor will be by our doing."""
+        return not self._store.embedded and absence(self._store, job) is not None
+
+    async def _see_to_worker(self, kind: str | None) -> None:
+        if not self._store.embedded:
+            return
+        async with self._starting:
+            if self._worker is None or self._worker.poll() is not None:
+                await asyncio.to_thread(self._start_worker, kind)
+
+    def _start_worker(self, kind: str | None) -> None:
+        if kind is not None and worker_for(self._store, kind):
+            return
+        if self._store.try_lease("the service's own worker", self._holder, SEEN_SECONDS):
+            return  # another process of this service is starting one
+        self._worker = subprocess.Popen(  # noqa: S603 (our own command)
+            WORKER,
             env=os.environ | _environment(self._settings),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=STDOUT,
+            stdin=subprocess.PIPE,  # held open: it ends when this process does, however that is
+            stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C at the service's terminal is not meant for it
         )
-        log.info("retraining started", extra={"fields": {"domain": domain, "run": job}})
-        self._processes.add(process)
-        task = asyncio.create_task(self._wait(domain, job, at, process))
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
-        return RetrainingRun(id=job, domain=domain, state="running", started=at)
-
-    async def _wait(self, domain: str, job: str, began: datetime, process: Process) -> None:
-        try:
-            output, _ = await process.communicate()
-        finally:
-            self._processes.discard(process)
-            self._busy.discard(domain)
-        code = process.returncode
-        words = output.decode(errors="replace")[-LAST_WORDS:]
-        details: dict[str, Any] = {"run": job, "state": _state(code), "exit_code": code}
-        if self._stopping:
-            details["state"] = "stopped"
-        try:
-            details["decisions"] = await asyncio.to_thread(self._decided, domain, began)
-            event = Event(id=new_id(), kind=FINISHED, at=now(), domain=domain, details=details | {"words": words})
-            await asyncio.to_thread(self._store.add_event, event)
-        except StoreUnavailable:  # the decision itself is stored by the run
-            log.warning("the end of a retraining run could not be recorded", extra={"fields": {"run": job}})
-        log.info("retraining ended", extra={"fields": {"domain": domain, **details}})
-
-    def _decided(self, domain: str, since: datetime) -> list[str]:
-        """What was decided in a domain since then, oldest first, in a few words each."""
-        decisions = self._store.decisions(domain, limit=MOST_DECISIONS)
-        return [f"{one.target}@{one.moment}: {one.verdict}" for one in reversed(decisions) if one.at >= since]
 
     async def stop(self) -> None:
-        """Ask every run to stop, as Ctrl-C does, so that it gives back its lease; wait, then insist."""
-        self._stopping = True
-        for process in self._processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)
-        if not self._waiting:
-            return
-        _, late = await asyncio.wait(self._waiting, timeout=PATIENCE)
-        for process in list(self._processes) if late else ():
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        if late:
-            await asyncio.wait(late)
+        """End the worker of our own, which puts back what it does."""
+        if self._worker is not None:
+            await asyncio.to_thread(self._end_worker, self._worker)
+
+    @staticmethod
+    def _end_worker(worker: subprocess.Popen[bytes]) -> None:
+        worker.terminate()
+        try:
+            worker.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+        if worker.stdin is not None:
+            worker.stdin.close()
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The settings that a run needs, as it reads them: the same installation, wherever these came from."""
+    """The settings that a worker needs, as it reads them: the same installation, wherever these came from."""
     return {
         "GRADEWATCH_DATA_DIR": str(settings.data_dir),
         "GRADEWATCH_DATABASE_URL": settings.database_url,
         "GRADEWATCH_PSEUDONYM_SECRET": settings.secret().decode(),
         "GRADEWATCH_WINDOW": str(settings.window),
+        "GRADEWATCH_DURABILITY": settings.durability,
         "MONGO_POOL_SIZE": str(settings.mongo_pool_size),
         **({"GRADEWATCH_DOMAINS_DIR": str(settings.domains_dir)} if settings.domains_dir else {}),
     }
 
 
-def _options(domain: str, wanted: Retrain) -> list[str]:
-    options = ["--domain", domain]
-    options += ["--target", wanted.target] if wanted.target else []
-    options += ["--moment", wanted.moment] if wanted.moment else []
-    return options + (["--dry-run"] if wanted.dry_run else [])
+# What the caller says about waiting, and what is answered ---------------------------------------------------------
 
 
-def _state(code: int | None) -> State:
-    return "finished" if code == 0 else "busy" if code == BUSY else "failed"
+def idempotency_key(request: Request) -> str | None:
+    """The key under which the caller asks, so that asking again asks for the same. Raises BadPreference."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    key = key.strip().strip('"')
+    if not key or len(key) > LONGEST_KEY or not key.isprintable():
+        raise BadPreference(f"Idempotency-Key is 1 to {LONGEST_KEY} printable characters, made anew for each request")
+    return key
 
 
-def runs(store: RecordStore, domain: str, *, limit: int) -> list[RetrainingRun]:
-    """The newest runs of a domain, newest first, whichever process started them."""
-    ended = {event.details["run"]: event for event in store.events(domain, kind=FINISHED, limit=limit)}
-    started = store.events(domain, kind=STARTED, limit=limit)
-    return [_run(event, ended.get(event.details["run"])) for event in started]
+def patience_of(request: Request, settings: Settings) -> float:
+    """Seconds that the caller waits at most for an answer: none after Prefer: respond-async, fewer after wait=SECONDS
+    (RFC 7240). Less than a request may take, so that it is told where to look and not that it took too long."""
+    most = max(settings.request_seconds / 2, settings.request_seconds - 2.0)
+    for preference in _preferences(request):
+        if preference == "respond-async":
+            return 0.0
+        name, _, value = preference.partition("=")
+        if name.strip() == "wait" and (digits := value.strip().strip('"')).isdigit() and len(digits) < 8:
+            most = min(most, float(digits))
+    return most
 
 
-def _run(started: Event, ended: Event | None) -> RetrainingRun:
-    said: Any = ended.details if ended else {}
-    return RetrainingRun(
-        id=started.details["run"],
-        domain=started.domain or "",
-        state=said.get("state", "running"),
-        started=started.at,
-        finished=ended.at if ended else None,
-        exit_code=said.get("exit_code"),
-        words=said.get("words", ""),
+def wants_job(request: Request) -> bool:
+    """Whether the caller asks for a job in any case: to be answered later, or to be able to ask again."""
+    return "respond-async" in _preferences(request) or "idempotency-key" in request.headers
+
+
+def _preferences(request: Request) -> list[str]:
+    given = ",".join(request.headers.getlist("prefer"))
+    return [part.partition(";")[0].strip().casefold() for part in given.split(",") if part.strip()]
+
+
+async def done(request: Request, background: Background, wanted: JobRequest, settings: Settings) -> Job | Response:
+    """The job that did what is wanted, or what to answer instead: where to look later, or why it failed."""
+    job = await background.ask(wanted)
+    job = await background.follow(job, patience_of(request, settings))
+    if not job.ended:
+        return accepted(job, preferred="respond-async" in _preferences(request))
+    return job if job.state == "done" else refused_job(request, job)
+
+
+def accepted(job: Job, *, preferred: bool = False) -> Response:
+    """202: where the job is found."""
+    headers = {"location": f"/api/v1/jobs/{job.id}"} | ({"preference-applied": "respond-async"} if preferred else {})
+    return respond(status_of_job(job), 202, headers)
+
+
+def refused_job(request: Request, job: Job) -> Response:
+    """The refusal that a failed job ended in, as if it had been refused here."""
+    document = document_of(job.problem or CANCELLED)
+    request.scope[REFUSED_AS] = document.title
+    if document.problems and "text/csv" in request.headers.get("accept", ""):
+        from preprocessing.render import problems_csv
+
+        headers = {"content-disposition": 'attachment; filename="problems.csv"'}
+        return Response(problems_csv(document.problems), 422, headers, media_type="text/csv")
+    answer = respond(document, document.status)
+    answer.headers["content-type"] = "application/problem+json"
+    return answer
+
+
+CANCELLED = JobProblem(title="Cancelled", detail="this job was cancelled before it was done", category="conflict")
+
+
+def document_of(problem: JobProblem) -> ProblemDocument:
+    """Why a job failed, in the form that every refusal has."""
+    told = UNAVAILABLE if problem.title == StoreUnavailable.__name__ else problem.detail
+    plain: Mapping[str, Any] = msgspec.to_builtins(problem)
+    status = STATUS[Category(problem.category)] if problem.category else 500
+    wanted = {**{name: plain[name] for name in ("problems", "problem_count") if name in plain}}
+    return msgspec.convert({"title": problem.title, "status": status, "detail": told, **wanted}, ProblemDocument)
+
+
+def status_of_job(job: Job, note: str | None = None) -> JobStatus:
+    """A job as whoever may see it sees it. note: what keeps it from being done."""
+    return JobStatus(
+        id=job.id,
+        kind=job.kind,
+        domain=job.domain,
+        actor=job.actor,
+        state=job.state,
+        asked=job.at,
+        attempts=job.attempts,
+        started=job.started,
+        finished=job.finished,
+        cancelling=job.cancelling and not job.ended,
+        progress=job.progress,
+        result=job.result,
+        problem=document_of(job.problem) if job.problem else None,
+        note=note,
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
+from api.errors import ProblemDocument
 from database.records import (
     Access,
     Answer,
@@ -17,6 +18,8 @@ from database.records import (
     DecisionRecord,
     DriftRecord,
     Event,
+    JobProgress,
+    JobState,
     ModelVersion,
     Outcome,
     Prediction,
@@ -259,12 +262,15 @@ class Retrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     dry_run: bool = False
 
 
+RetrainingState = Literal["running", "finished", "failed", "busy", "stopped"]
+
+
 class RetrainingRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of `gradewatch retrain` that this service started. words: the end of what it printed."""
+    """A retraining run that the service was asked for, as the job of the same id. words: what it says of its end."""
 
     id: str
     domain: str
-    state: Literal["running", "finished", "failed", "busy", "stopped"]
+    state: RetrainingState
     started: datetime
     finished: datetime | None = None
     exit_code: int | None = None
@@ -279,11 +285,38 @@ class Retrainings(msgspec.Struct, frozen=True, kw_only=True):
     decisions: Sequence[DecisionRecord]
 
 
+class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A job in the background. result: where what it made is found, in `address`, and what else there is to say.
+    problem: of the last attempt that failed; one that waits is tried again. note: what keeps it from being done."""
+
+    id: str
+    kind: str
+    domain: str | None
+    actor: str | None
+    state: JobState
+    asked: datetime
+    attempts: int
+    started: datetime | None = None
+    finished: datetime | None = None
+    cancelling: bool = False
+    progress: JobProgress | None = None
+    result: Mapping[str, Any] | None = None
+    problem: ProblemDocument | None = None
+    note: str | None = None
+
+
+class JobList(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs, newest first; the next page begins behind the last one's id."""
+
+    jobs: Sequence[JobStatus]
+
+
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
     Prediction, Find,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
-    DriftRecord, CompareDays, Retrain, RetrainingRun, Retrainings, Outcome, Event, Problem, Token, Accesses, Access,
+    DriftRecord, CompareDays, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
+    Problem, Token, Accesses, Access,
 )  # fmt: skip
 """The records that the API's page describes."""

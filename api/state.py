@@ -1,4 +1,4 @@
-"""The open parts of one serving process: workspace, prediction log, readers of requests, counts, retraining runs.
+"""The open parts of one serving process: workspace, prediction log, readers of requests, counts, background work.
 
 Opened by the application's lifespan and closed by it; routes get it passed. It answers no request.
 """
@@ -16,7 +16,7 @@ from functools import cached_property
 
 from access.directory import Directory
 from access.rates import Limit, parse_limit
-from api.jobs import Jobs
+from api.jobs import Background
 from api.observe.metrics import Metrics
 from api.request.credentials import Credentials
 from api.request.deadlines import Deadlines
@@ -25,10 +25,8 @@ from api.request.rate_limits import Limiter
 from api.request.tokens import Tokens
 from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog
-from database.open import open_appender
 from database.redis import SharedMemory
-from database.sqlite_log import SqliteAppender
-from database.store import RecordStore
+from database.store import Appender, RecordStore
 from model.cache import AnswerCache, MemoryCache
 from model.microbatch import Microbatch
 from model.service import PredictionService
@@ -51,12 +49,12 @@ class ServiceState:
 
     settings: Settings
     workspace: Workspace
-    appender: SqliteAppender | None
+    appender: Appender | None
     log: GroupCommitLog
     cache: AnswerCache
     predictions: PredictionService
     readers: Mapping[str, RowReader]
-    jobs: Jobs
+    background: Background
     limiter: Limiter
     denied: DeniedRequests
     credentials: Credentials | None
@@ -94,6 +92,7 @@ async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
     gc.enable()
     keeper = ThreadPoolExecutor(2, "keeper")  # uploads at work in all other threads must keep no revoked key alive
     kept = [_keep_fresh(state, keeper), _keep_known(state, keeper)]
+    kept.append(state.background.resume())
     kept += [state.limiter.share(), state.denied.keep_writing()]
     tasks = [asyncio.create_task(one) for one in kept]
     try:
@@ -103,7 +102,7 @@ async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(keeper.shutdown)
-        await state.jobs.stop()
+        await state.background.stop()
         await state.denied.write()
         await asyncio.to_thread(_close, state)
 
@@ -116,7 +115,7 @@ def _share_one_heap() -> None:
 
 def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
     workspace = settings.open_workspace()
-    appender, shared = open_appender(workspace.store), _open_shared(settings, workspace.secret)
+    appender, shared = workspace.store.open_appender(), _open_shared(settings, workspace.secret)
     cache = _open_cache(shared)
     writer = GroupCommitLog(appender or workspace.store, instant=appender, capacity=settings.log_capacity)
     return ServiceState(
@@ -129,7 +128,7 @@ def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
             workspace.schemas, workspace.champions, writer, secret=workspace.secret, cache=cache
         ),
         readers={name: RowReader(schema, workspace.secret) for name, schema in workspace.schemas.items()},
-        jobs=Jobs(settings, workspace.store),
+        background=Background(settings, workspace.store),
         denied=DeniedRequests(workspace.store, pause=settings.poll_seconds),
         credentials=_open_credentials(settings, workspace.store),
         limiter=Limiter(shared),

@@ -89,7 +89,9 @@ def drift_watch(
 ) -> None:
     """Look for drift on a schedule, in a process of its own; announce changes; propose or run retrainings."""
     from access.keys import lifetime_of
-    from retraining.schedule import Plan, plan_schedule, watch, watch_once
+    from jobs.drift_watch import Plan
+    from jobs.schedule import plan_schedule
+    from jobs.watch import watch, watch_once
 
     settings, stop = Settings(), threading.Event()
     channels = settings.channels()
@@ -124,9 +126,9 @@ def _print_drift(watched: "KeptReport", as_json: bool, html: Path | None) -> Non
 @alerts_app.command("test")
 def alerts_test() -> None:
     """Send a test message by every channel that is set."""
+    from jobs.watch import deliver_patiently, post_test
     from monitoring.alerts import deliveries
     from monitoring.channels import BadChannel
-    from retraining.schedule import deliver_patiently, post_test
 
     channels = Settings().channels()
     if not channels:

@@ -42,6 +42,21 @@ def serve(
 
 
 @app.command()
+def worker(
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kinds", help="Only jobs of this kind (repeatable); all if none.")
+    ] = None,
+    places: Annotated[int, typer.Option(min=1, help="Jobs at once; the last place is kept for short ones.")] = 2,
+    poll: Annotated[float, typer.Option(min=0.01, help="Seconds between two looks into the queue.")] = 0.2,
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is left to do.")] = False,
+) -> None:
+    """Do background work: retraining, drift reports, scoring of files; each job in a process of its own."""
+    from deployment.work import work
+
+    work(kinds=kinds or (), places=places, poll=poll, once=once)
+
+
+@app.command()
 def loadtest(
     url: Annotated[str, typer.Argument(help="Address of the service, such as http://127.0.0.1:8000.")],
     domain: Domain = "engagement",

@@ -1,4 +1,4 @@
-"""The start of the `gradewatch` command: `serve` with plain options starts at once, the rest is the command line's.
+"""The start of the `gradewatch` command: `worker` and plain `serve` start at once, the rest is the command line's.
 
 The libraries that read and explain commands are a sixth of what a start costs, and a server keeps them in memory. This
 explains nothing: options that are not plain, and starts that are refused, go the command line's way, which has words.
@@ -13,7 +13,9 @@ from typing import Any
 def main() -> None:
     """The `gradewatch` command."""
     options = plain_options(sys.argv[2:]) if sys.argv[1:2] == ["serve"] else None
-    if options is None or not _serve(options):
+    if sys.argv[1:] == ["worker"]:
+        _work()
+    elif options is None or not _serve(options):
         from cli.main import main as read_command
 
         read_command()
@@ -58,6 +60,19 @@ def _serve(options: Mapping[str, Any]) -> bool:
     print(announcement(host, port), file=sys.stderr, flush=True)
     serve_api(host=host, port=port, workers=options.get("workers", 1))
     return True
+
+
+def _work() -> None:
+    """Do background work until told to stop; a refusal is said by the command line."""
+    from deployment.work import work
+    from errors import GradewatchError
+
+    try:
+        work()
+    except (GradewatchError, OSError, ValueError) as error:
+        from cli.output import explain
+
+        raise SystemExit(explain(error)) from None
 
 
 if __name__ == "__main__":

@@ -25,3 +25,9 @@ class Damaged(GradewatchError):
     student."""
 
     category = Category.DAMAGED
+
+
+class LostJob(GradewatchError):
+    """A job that somebody else holds by now, or whose lease has run out: whoever held it may write nothing more."""
+
+    category = Category.CONFLICT

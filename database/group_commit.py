@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import Condition, Lock, Thread
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
 from database.errors import StoreUnavailable
 from database.packed import PackedPredictions
 from database.records import Prediction
+from database.store import InstantLog, Log
 from errors import Category, GradewatchError
 
 LOG_CAPACITY = 100_000  # predictions waiting; at 2 KB each that is 200 MB of memory at worst
@@ -32,29 +33,6 @@ class LogFull(GradewatchError):
 
     category = Category.UNAVAILABLE
     retry_after = 1
-
-
-class Log(Protocol):
-    """Where answers are kept before they are given."""
-
-    def add_predictions(
-        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
-    ) -> None:
-        """Keep all or none, durably, before returning. batches: those that come by column."""
-
-
-class InstantLog(Log, Protocol):
-    """A log that can also keep predictions without waiting for anyone (`database.sqlite_log.SqliteAppender`)."""
-
-    def add_at_once(self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()) -> bool:
-        """As `add_predictions`, or False, and nothing kept, where that would have to wait."""
-
-    @property
-    def wants_write_back(self) -> bool:
-        """Whether `write_back` is due."""
-
-    def write_back(self) -> None:
-        """Do what `add_at_once` put off."""
 
 
 class _Waiting(NamedTuple):

@@ -5,9 +5,9 @@ Bad rows are refused by validation before anything is stored.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import polars as pl
 
 from database.records import (
     Batch,
@@ -20,14 +20,16 @@ from database.records import (
     record_id,
 )
 from database.store import BatchArchive, PredictionLog
-from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.rules import Known, Problem
 from preprocessing.validation.validate import rows_of, validate_outcomes, validate_table
 
+if TYPE_CHECKING:
+    import polars as pl
 
-def batch_rows(frame: pl.DataFrame, schema: DomainSchema, kind: BatchKind) -> list[BatchRow]:
+
+def batch_rows(frame: "pl.DataFrame", schema: DomainSchema, kind: BatchKind) -> list[BatchRow]:
     """The rows of a typed `frame` as a batch of `kind` keeps them, each under the id of its student or content.
 
     Only rows with an outcome belong in a labelled batch; an unlabelled one keeps no outcomes.
@@ -81,6 +83,8 @@ def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
 
 def read_outcomes(source: Path | bytes, schema: DomainSchema, *, secret: bytes, name: str = "") -> list[Outcome]:
     """The outcomes of a file, one per known target of each row. Raises UnreadableFile, BadData."""
+    from preprocessing.reading.files import read_table
+
     validated = validate_outcomes(read_table(source, name=name), schema, secret=secret).require_clean()
     return outcomes(rows_of(validated.frame, schema), schema.name, validated.frame["_prediction"].to_list())
 
@@ -127,6 +131,8 @@ def read_batch(
     skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people, is refused all the
     same.
     """
+    from preprocessing.reading.files import read_table
+
     raw = read_table(source, name=name)
     targets: Known = "required" if kind == "labeled" else "ignored"
     validated = validate_table(raw, schema, secret=secret, with_targets=targets)

@@ -16,10 +16,12 @@ from database.records import (
     Access,
     Batch,
     BatchRow,
+    BlobChunk,
     DecisionRecord,
     Document,
     DriftRecord,
     Event,
+    Job,
     LabeledRecord,
     ModelVersion,
     Outcome,
@@ -34,8 +36,14 @@ Flat = str | int | bool | None
 Stored = Record | BatchRow
 """What a store keeps under one of the `KINDS`."""
 
-AS_JSON = frozenset({"inputs", "answers", "targets", "scores", "lineage", "document", "details", "value", "body"})
+AS_JSON = frozenset(
+    {"inputs", "answers", "targets", "scores", "lineage", "document", "details", "value", "body"}
+    | {"arguments", "progress", "result", "problem", "content"}
+)
 """Fields kept as JSON text: they nest, or hold a number or a text. Keys with dots, dollars and any letters survive."""
+
+TIMES = frozenset({"at", "due", "expires", "started", "finished"})
+"""Fields kept as whole microseconds; None where there is no such time."""
 
 MOSTLY_EMPTY = frozenset({"shadow"})
 """Tuples kept as JSON text, or as no text where they are empty, so that a prediction without a challenger costs next to
@@ -56,7 +64,7 @@ class Layout:
         self.record = record
         self.names = tuple(field.name for field in fields)
         self._values = attrgetter(*self.names)
-        self._times = [place for place, name in enumerate(self.names) if name == "at"]
+        self._times = [place for place, name in enumerate(self.names) if name in TIMES]
         self._json = [
             (place, msgspec.json.Decoder(field.type)) for place, field in enumerate(fields) if field.name in AS_JSON
         ]
@@ -70,7 +78,7 @@ class Layout:
         """The flat values of `record`."""
         values = list(self._values(record))
         for place in self._times:
-            values[place] = micros(values[place])
+            values[place] = values[place] and micros(values[place])
         for place, _ in self._json:
             values[place] = encode(values[place]).decode()
         for place, _ in self._mostly_empty:
@@ -95,7 +103,7 @@ class Layout:
         full = list(values)
         try:
             for place in self._times:
-                full[place] = instant(full[place])
+                full[place] = None if full[place] is None else instant(full[place])
             for place, decoder in self._json:
                 full[place] = decoder.decode(full[place])
             for place, decoder in self._mostly_empty:
@@ -126,6 +134,8 @@ LAYOUTS: dict[str, Layout] = {
     "events": Layout(Event),
     "documents": Layout(Document),
     "accesses": Layout(Access),
+    "jobs": Layout(Job),
+    "chunks": Layout(BlobChunk),
 }
 
 
@@ -246,6 +256,8 @@ def key_of(kind: str, record: Any) -> str:
         return succession_key(record.domain, record.target, record.moment, record.generation)
     if kind == "documents":
         return document_key(record.kind, record.name)
+    if kind == "chunks":
+        return row_key(record.blob, record.number)
     return str(record.version if kind == "models" else record.id)
 
 

@@ -15,7 +15,9 @@ PAGE = 1_000
 """Documents that are read, compared and written at a time."""
 
 LARGE_PAGE = 20
-"""The same for the kind `documents`, whose bodies may be megabytes each."""
+"""The same for kinds whose contents may be megabytes each."""
+
+LARGE = frozenset({"documents", "chunks"})
 
 Keyed = tuple[str, bytes]
 
@@ -93,7 +95,7 @@ def expected_counts(source: RecordStore) -> dict[str, int]:
 
 def _pages(store: RecordStore, kind: str) -> Iterator[list[Keyed]]:
     after = None
-    limit = min(PAGE, LARGE_PAGE) if kind == "documents" else PAGE
+    limit = min(PAGE, LARGE_PAGE) if kind in LARGE else PAGE
     while page := store.export(kind, after=after, limit=limit):
         yield page
         after = page[-1][0]

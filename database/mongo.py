@@ -9,7 +9,7 @@ cluster), they also make calls with many predictions or outcomes all or none.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -26,8 +26,9 @@ try:
 except ImportError as error:
     raise MissingExtra("MongoDB", "mongo") from error
 
-from database import matching
+from database import matching, mongo_jobs
 from database.errors import Conflict, StoreUnavailable, Unkeepable
+from database.fence import Fence
 from database.layout import (
     LAYOUTS,
     SEPARATOR,
@@ -47,20 +48,26 @@ from database.records import (
     Batch,
     BatchKind,
     BatchRow,
+    BlobChunk,
     ChampionKey,
     DecisionRecord,
     Document,
     DriftRecord,
     Event,
+    Job,
+    JobProblem,
+    JobProgress,
+    JobState,
     LabeledRecord,
     ModelVersion,
     Outcome,
     Prediction,
+    SeenWorker,
     Succession,
     digest,
     new_id,
 )
-from database.store import Placing, RecordStore, check_document, check_successions
+from database.store import Appender, Placing, RecordStore, check_document, check_successions
 
 Bson = dict[str, Any]
 T = TypeVar("T")
@@ -76,7 +83,7 @@ TRIES = 3
 LARGEST = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "predictions": [[("domain", 1), ("at", -1), ("_id", -1)], [("domain", 1), ("student", 1)]],
     "outcomes": [
@@ -92,6 +99,12 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "events": [[("at", -1)], [("kind", 1), ("at", -1)]],
     "documents": [[("kind", 1), ("name", 1)], [("kind", 1), ("at", -1)]],
     "accesses": [[("at", -1)], [("actor", 1), ("at", -1)], [("domain", 1), ("at", -1)]],
+    "jobs": [
+        [("state", 1), ("due", 1), ("_id", 1)],
+        [("at", -1), ("_id", -1)],
+        [("domain", 1), ("kind", 1), ("at", -1)],
+    ],
+    "chunks": [[("blob", 1)], [("at", 1)]],
 }
 
 NEWEST = [("at", DESCENDING), ("_id", DESCENDING)]
@@ -205,10 +218,21 @@ def _rows_between(attempt: str) -> Bson:
 class MongoStore:
     """A `RecordStore` over one client. Made by `open_mongo`; safe between threads."""
 
-    def __init__(self, client: MongoClient[Bson], database: Database[Bson], *, transactions: bool) -> None:
+    def __init__(
+        self, client: MongoClient[Bson], database: Database[Bson], *, transactions: bool, fence: Fence | None = None
+    ) -> None:
         self._client = client
         self._database = database
         self._transactions = transactions
+        self._fence = fence
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A write, under this store's fence where it has one."""
+        with _driver_errors():
+            if self._fence is not None:
+                mongo_jobs.hold(self._database, self._fence)
+            yield
 
     def _together(self, work: Callable[[ClientSession | None], T]) -> T:
         """Do `work` in a transaction where the server has them; else as it comes."""
@@ -226,7 +250,7 @@ class MongoStore:
         raise AssertionError("unreachable")
 
     def _keep(self, kind: str, record: Any) -> None:
-        with _driver_errors():
+        with self._writing():
             _insert_one(self._database[kind], _document(kind, record))
 
     def _keep_all(self, kind: str, records: Sequence[Prediction] | Sequence[Access]) -> None:
@@ -234,7 +258,7 @@ class MongoStore:
         documents = {key_of(kind, record): _document(kind, record) for record in reversed(list(records))}
         if not documents:
             return
-        with _driver_errors():
+        with self._writing():
             if len(documents) == 1 or not self._transactions:
                 _insert_new(self._database[kind], list(documents.values()))
                 return
@@ -273,6 +297,13 @@ class MongoStore:
         found = self._list("predictions", {"_id": id})
         return found[0] if found else None
 
+    def predictions_of(self, ids: Sequence[str]) -> list[Prediction]:
+        found: dict[str, Prediction] = {}
+        for part in matching.parts(ids):
+            known = self._list("predictions", {"_id": {"$in": part}})
+            found |= {prediction.id: prediction for prediction in known}
+        return [found[one] for one in ids if one in found]
+
     def predictions(
         self,
         domain: str,
@@ -308,7 +339,7 @@ class MongoStore:
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         matching.check_outcomes(outcomes)
-        with _driver_errors():
+        with self._writing():
             return self._together(lambda session: self._fold_outcomes(outcomes, session)) if outcomes else (0, 0)
 
     def _fold_outcomes(self, outcomes: Sequence[Outcome], session: ClientSession | None) -> tuple[int, int]:
@@ -341,7 +372,7 @@ class MongoStore:
     def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
         attempt = new_id()
         documents = list(_row_documents(batch.id, attempt, rows))
-        with _driver_errors():
+        with self._writing():
             if self._database.batches.find_one({"_id": batch.id}, {"_id": 1}):
                 return False
             if documents:
@@ -412,7 +443,7 @@ class MongoStore:
             )
             change[champion] = _flat("successions", succession)
         history = {"history": {"$each": list(change.values())}}
-        with _driver_errors():
+        with self._writing():
             _make_registry(self._database, domain)
             update = {"$set": change, "$push": history, "$inc": {"revision": 1}}
             done = self._database.registry.update_one(expected, update)
@@ -425,11 +456,19 @@ class MongoStore:
     def add_drift_report(self, report: DriftRecord) -> None:
         self._keep("drift_reports", report)
 
+    def drift_report(self, id: str) -> DriftRecord | None:
+        found = self._list("drift_reports", {"_id": id})
+        return found[0] if found else None
+
     def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
         return self._list("drift_reports", _given(domain=domain), limit=limit)
 
     def add_decision(self, decision: DecisionRecord) -> None:
         self._keep("decisions", decision)
+
+    def decision(self, id: str) -> DecisionRecord | None:
+        found = self._list("decisions", {"_id": id})
+        return found[0] if found else None
 
     def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
         return self._list("decisions", _given(domain=domain), limit=limit)
@@ -441,9 +480,9 @@ class MongoStore:
         return self._list("events", _given(domain=domain, kind=kind), limit=limit)
 
     def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
-        with _driver_errors():
+        with self._writing():
             while True:
-                at = micros(self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC))
+                at = mongo_jobs.server_time(self._database)
                 free = {"_id": name, "$or": [{"holder": holder}, {"expires": {"$lte": at}}]}
                 taken = {"$set": {"holder": holder, "expires": at + round(seconds * 1_000_000)}}
                 try:
@@ -455,7 +494,7 @@ class MongoStore:
                     return None
 
     def release_lease(self, name: str, holder: str) -> None:
-        with _driver_errors():
+        with self._writing():
             self._database.leases.delete_one({"_id": name, "holder": holder})
 
     # Documents and accesses
@@ -472,7 +511,7 @@ class MongoStore:
 
     def put_document(self, document: Document) -> None:
         check_document(document)
-        with _driver_errors():
+        with self._writing():
             new = _document("documents", document)
             kept = self._database.documents
             if document.revision == 1:
@@ -486,7 +525,7 @@ class MongoStore:
             )
 
     def remove_document(self, kind: str, name: str) -> bool:
-        with _driver_errors():
+        with self._writing():
             return bool(self._database.documents.delete_one({"_id": document_key(kind, name)}).deleted_count)
 
     def add_accesses(self, accesses: Sequence[Access]) -> None:
@@ -504,7 +543,107 @@ class MongoStore:
         where = {**_given(actor=actor, domain=domain, action=action), **_between(since, None)}
         return self._list("accesses", where, limit=limit)
 
+    # Jobs and blobs
+
+    def add_job(self, job: Job, *, pause: float = 0.0) -> Job:
+        with self._writing():
+            begun = mongo_jobs.begun_at(self._database, job, pause)
+            if _insert_one(self._database.jobs, _document("jobs", begun)):
+                return begun
+            return self.job(job.id) or begun
+
+    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float) -> Job | None:
+        with _driver_errors():
+            found = mongo_jobs.claim(self._database, kinds, worker, seconds)
+        return _record("jobs", found) if found else None
+
+    def renew_job(self, id: str, token: int, seconds: float, progress: JobProgress | None = None) -> Job:
+        with _driver_errors():
+            job: Job = _record("jobs", mongo_jobs.renew(self._database, Fence(id, token), seconds, progress))
+        return job
+
+    def end_job(
+        self, id: str, token: int, state: JobState, *, result: Any = None, problem: JobProblem | None = None
+    ) -> Job:
+        with _driver_errors():
+            job: Job = _record("jobs", mongo_jobs.end(self._database, Fence(id, token), state, result, problem))
+        return job
+
+    def put_back_job(
+        self, id: str, token: int, *, pause: float = 0.0, problem: JobProblem | None = None, counts: bool = True
+    ) -> Job:
+        with _driver_errors():
+            fence = Fence(id, token)
+            job: Job = _record("jobs", mongo_jobs.put_back(self._database, fence, pause, problem, counts=counts))
+        return job
+
+    def cancel_job(self, id: str) -> Job | None:
+        with _driver_errors():
+            mongo_jobs.cancel(self._database, id)
+        return self.job(id)
+
+    def job(self, id: str) -> Job | None:
+        found = self._list("jobs", {"_id": id})
+        return found[0] if found else None
+
+    def jobs(
+        self,
+        *,
+        domain: str | None = None,
+        kind: str | None = None,
+        actor: str | None = None,
+        states: Sequence[JobState] = (),
+        before: tuple[datetime, str] | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        given = _given(domain=domain, kind=kind, actor=actor)
+        return self._list("jobs", mongo_jobs.newest(given, states, before), limit=limit)
+
+    def remove_jobs(self, before: datetime) -> int:
+        with self._writing():
+            return self._database.jobs.delete_many(mongo_jobs.ended_before(before)).deleted_count
+
+    def fenced(self, id: str, token: int) -> RecordStore:
+        return MongoStore(self._client, self._database, transactions=self._transactions, fence=Fence(id, token))
+
+    def see_worker(self, id: str, kinds: Sequence[str]) -> None:
+        with _driver_errors():
+            seen = {"kinds": list(kinds), "at": mongo_jobs.server_time(self._database)}
+            self._database.workers.update_one({"_id": id}, {"$set": seen}, upsert=True)
+
+    def workers(self) -> list[SeenWorker]:
+        with _driver_errors():
+            return mongo_jobs.seen(self._database)
+
+    def forget_workers(self, before: datetime) -> None:
+        with _driver_errors():
+            self._database.workers.delete_many({"at": {"$lt": micros(before)}})
+
+    def add_chunk(self, chunk: BlobChunk) -> None:
+        self._keep("chunks", chunk)
+
+    def chunk(self, blob: str, number: int) -> BlobChunk | None:
+        found = self._list("chunks", {"_id": row_key(blob, number)})
+        return found[0] if found else None
+
+    def blobs(self, *, before: datetime | None = None) -> list[str]:
+        with _driver_errors():
+            found = self._database.chunks.find({"number": 0, **_between(None, before)}, {"blob": 1}).sort("blob", 1)
+            return [one["blob"] for one in found]
+
+    def remove_blobs(self, names: Sequence[str]) -> None:
+        with self._writing():
+            for part in matching.parts(names):
+                self._database.chunks.delete_many({"blob": {"$in": part}})
+
     # The store itself
+
+    @property
+    def embedded(self) -> bool:
+        return False
+
+    def open_appender(self) -> Appender | None:
+        return None
 
     def ping(self) -> None:
         with _driver_errors():
@@ -548,7 +687,7 @@ class MongoStore:
         records = {key: read_json(kind, document) for key, document in documents}
         if not records:
             return
-        with _driver_errors():
+        with self._writing():
             if kind == "successions":
                 self._together(lambda session: self._load_successions(list(records.values()), session))
                 return

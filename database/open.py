@@ -1,11 +1,6 @@
-"""The one place that chooses which store, by URL, and which log before it. Below it nobody asks which one it is."""
-
-from typing import TYPE_CHECKING
+"""The one place that chooses which store, by URL. Below it nobody asks which one it is."""
 
 from database.store import Durability, RecordStore
-
-if TYPE_CHECKING:
-    from database.sqlite_log import SqliteAppender
 
 
 def open_store(url: str, *, pool_size: int = 10, durability: Durability = "normal") -> RecordStore:
@@ -26,15 +21,3 @@ def open_store(url: str, *, pool_size: int = 10, durability: Durability = "norma
 
         return open_sql(url, pool_size=pool_size, durability=durability)
     raise ValueError(f"no store for {scheme!r}: use sqlite:///FILE, postgresql://HOST/NAME or mongodb://HOST/NAME")
-
-
-def open_appender(store: RecordStore) -> "SqliteAppender | None":
-    """An appender for a store on SQLite, else None. Raises StoreUnavailable."""
-    from database.sql import SqlStore
-    from database.sqlite_log import SqliteAppender
-
-    if not isinstance(store, SqlStore) or not store.is_sqlite:
-        return None
-    patient, instant = store.detached_connection(), store.detached_connection()
-    (synchronous,) = patient.execute("PRAGMA synchronous").fetchone()
-    return SqliteAppender(patient, instant, synced=synchronous > 1)

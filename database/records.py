@@ -252,8 +252,92 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     details: Mapping[str, Any] = {}
 
 
+JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
+class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a job is. step: what it does, in words. share: of the whole, 0 to 1; None where nobody can say."""
+
+    step: str
+    share: float | None = None
+
+
+class JobProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a job failed. title: the error's name. category: of the error, as `errors.Category` writes it; None for a
+    fault of ours. problems: of a file's cells, as JSON has them; the first of problem_count."""
+
+    title: str
+    detail: str
+    category: str | None = None
+    problems: tuple[Mapping[str, Any], ...] = ()
+    problem_count: int = 0
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of work in the background. Its times are the database's, so that no worker's own clock counts.
+
+    actor: who asked for it. arguments: JSON-ready, what its kind takes. due: it is not begun before. attempts: how
+    often it was begun. token: counts the claims; only who holds the newest one may write. worker: who claimed it last,
+    expires: until when. cancelling: it is to end without a result. started: when it was claimed last. result,
+    problem: of the last attempt that had one; a waiting job with a problem is to be tried again.
+    """
+
+    id: str
+    kind: str
+    at: datetime
+    due: datetime
+    state: JobState = "waiting"
+    domain: str | None = None
+    actor: str | None = None
+    arguments: Mapping[str, Any] = {}
+    attempts: int = 0
+    token: int = 0
+    worker: str | None = None
+    expires: datetime | None = None
+    cancelling: bool = False
+    started: datetime | None = None
+    finished: datetime | None = None
+    progress: JobProgress | None = None
+    result: Mapping[str, Any] | None = None
+    problem: JobProblem | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more becomes of it."""
+        return self.state in ("done", "failed", "cancelled")
+
+
+class BlobChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a blob, which is content that a record names: an uploaded file. number: counts from 0."""
+
+    blob: str
+    number: int
+    at: datetime
+    content: bytes
+
+
+class SeenWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that does jobs. at: when it was seen last, `ago` seconds before now by the database's clock."""
+
+    id: str
+    kinds: tuple[str, ...]
+    at: datetime
+    ago: float
+
+
 Record = (
-    Prediction | Outcome | Batch | ModelVersion | Succession | DriftRecord | DecisionRecord | Event | Document | Access
+    Prediction
+    | Outcome
+    | Batch
+    | ModelVersion
+    | Succession
+    | DriftRecord
+    | DecisionRecord
+    | Event
+    | Document
+    | Access
+    | Job
+    | BlobChunk
 )
 
 

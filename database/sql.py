@@ -19,8 +19,9 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from database import matching
+from database import matching, sql_jobs
 from database.errors import Conflict, StoreUnavailable, Unkeepable
+from database.fence import Fence
 from database.layout import (
     LAYOUTS,
     Flat,
@@ -42,25 +43,34 @@ from database.records import (
     Batch,
     BatchKind,
     BatchRow,
+    BlobChunk,
     ChampionKey,
     DecisionRecord,
     Document,
     DriftRecord,
     Event,
+    Job,
+    JobProblem,
+    JobProgress,
+    JobState,
     LabeledRecord,
     ModelVersion,
     Outcome,
     Prediction,
+    SeenWorker,
     Succession,
 )
+from database.sql_jobs import database_time
 from database.sqlite_log import DatabaseFile
-from database.store import Durability, Placing, RecordStore, check_document, check_successions
+from database.store import Appender, Durability, Placing, RecordStore, check_document, check_successions
 from database.tables import (
     ACCESSES,
     BATCH_ROWS,
     BATCHES,
+    CHUNKS,
     DOCUMENTS,
     HEAD,
+    JOBS,
     LEASES,
     MODELS,
     OUTCOMES,
@@ -68,6 +78,7 @@ from database.tables import (
     PREDICTIONS,
     SUCCESSIONS,
     TABLES,
+    WORKERS,
 )
 from errors import MissingExtra
 
@@ -338,11 +349,12 @@ def _newest(kind: str) -> sa.Select[Any]:
 
 
 class SqlStore:
-    """A `RecordStore` over one engine. Made by `open_sql`; safe between threads."""
+    """A `RecordStore` over one engine. Made by `open_sql`; safe between threads. fence: what every write is under."""
 
-    def __init__(self, engine: sa.Engine, file: DatabaseFile | None = None) -> None:
+    def __init__(self, engine: sa.Engine, file: DatabaseFile | None = None, fence: Fence | None = None) -> None:
         self._engine = engine
         self._file = file
+        self._fence = fence
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -362,6 +374,8 @@ class SqlStore:
     def _writing(self) -> Iterator[sa.Connection]:
         self._check_file()
         with _driver_errors(), _begin_write(self._engine) as connection:
+            if self._fence is not None:
+                sql_jobs.hold(connection, self._fence)
             yield connection
         self._check_file()
 
@@ -377,6 +391,10 @@ class SqlStore:
     def _list(self, kind: str, statement: sa.Select[Any]) -> list[Any]:
         with self._reading() as connection:
             return _read(connection, kind, statement)
+
+    def _by_id(self, kind: str, id: str) -> Any:
+        found = self._list(kind, sa.select(*_columns(kind)).where(TABLES[kind].c.id == id))
+        return found[0] if found else None
 
     # Predictions
 
@@ -394,8 +412,17 @@ class SqlStore:
                 _write(connection, "predictions", list(zip(*columns, strict=False)))
 
     def prediction(self, id: str) -> Prediction | None:
-        found = self._list("predictions", sa.select(*_columns("predictions")).where(PREDICTIONS.c.id == id))
-        return found[0] if found else None
+        found: Prediction | None = self._by_id("predictions", id)
+        return found
+
+    def predictions_of(self, ids: Sequence[str]) -> list[Prediction]:
+        wanted = sa.select(*_columns("predictions"))
+        found: dict[str, Prediction] = {}
+        with self._reading() as connection:
+            for part in matching.parts(ids):
+                known = _read(connection, "predictions", wanted.where(PREDICTIONS.c.id.in_(part)))
+                found |= {prediction.id: prediction for prediction in known}
+        return [found[one] for one in ids if one in found]
 
     def predictions(
         self,
@@ -534,11 +561,19 @@ class SqlStore:
     def add_drift_report(self, report: DriftRecord) -> None:
         self._keep("drift_reports", [report])
 
+    def drift_report(self, id: str) -> DriftRecord | None:
+        found: DriftRecord | None = self._by_id("drift_reports", id)
+        return found
+
     def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
         return self._list("drift_reports", _journal("drift_reports", domain, limit))
 
     def add_decision(self, decision: DecisionRecord) -> None:
         self._keep("decisions", [decision])
+
+    def decision(self, id: str) -> DecisionRecord | None:
+        found: DecisionRecord | None = self._by_id("decisions", id)
+        return found
 
     def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
         return self._list("decisions", _journal("decisions", domain, limit))
@@ -552,7 +587,7 @@ class SqlStore:
 
     def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
         with self._writing() as connection:
-            at = _database_time(connection)
+            at = database_time(connection)
             insert = _upsert(LEASES, connection.dialect.name).values(
                 name=name, holder=holder, expires=at + round(seconds * 1_000_000)
             )
@@ -616,7 +651,112 @@ class SqlStore:
         wanted = [*_given(ACCESSES, actor=actor, domain=domain, action=action), *_between(ACCESSES.c.at, since, None)]
         return self._list("accesses", _newest("accesses").where(*wanted).limit(limit))
 
+    # Jobs and blobs
+
+    def add_job(self, job: Job, *, pause: float = 0.0) -> Job:
+        with self._writing() as connection:
+            begun = sql_jobs.begun_at(connection, job, pause)
+            if _write(connection, "jobs", [_row("jobs", begun)]):
+                return begun
+            return sql_jobs.find(connection, job.id) or begun
+
+    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float) -> Job | None:
+        with self._reading() as connection:  # an idle worker keeps nobody from writing
+            if connection.execute(sql_jobs.claimable(connection, kinds)).scalar() is None:
+                return None
+        with self._writing() as connection:
+            return sql_jobs.claim(connection, kinds, worker, seconds)
+
+    def renew_job(self, id: str, token: int, seconds: float, progress: JobProgress | None = None) -> Job:
+        with self._writing() as connection:
+            return sql_jobs.renew(connection, Fence(id, token), seconds, progress)
+
+    def end_job(
+        self, id: str, token: int, state: JobState, *, result: Any = None, problem: JobProblem | None = None
+    ) -> Job:
+        with self._writing() as connection:
+            return sql_jobs.end(connection, Fence(id, token), state, result, problem)
+
+    def put_back_job(
+        self, id: str, token: int, *, pause: float = 0.0, problem: JobProblem | None = None, counts: bool = True
+    ) -> Job:
+        with self._writing() as connection:
+            return sql_jobs.put_back(connection, Fence(id, token), pause, problem, counts=counts)
+
+    def cancel_job(self, id: str) -> Job | None:
+        with self._writing() as connection:
+            return sql_jobs.cancel(connection, id)
+
+    def job(self, id: str) -> Job | None:
+        with self._reading() as connection:
+            return sql_jobs.find(connection, id)
+
+    def jobs(
+        self,
+        *,
+        domain: str | None = None,
+        kind: str | None = None,
+        actor: str | None = None,
+        states: Sequence[JobState] = (),
+        before: tuple[datetime, str] | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        given = _given(JOBS, domain=domain, kind=kind, actor=actor)
+        return self._list("jobs", sql_jobs.newest(given, states, before, limit))
+
+    def remove_jobs(self, before: datetime) -> int:
+        with self._writing() as connection:
+            return connection.execute(JOBS.delete().where(sql_jobs.ended_before(before))).rowcount
+
+    def fenced(self, id: str, token: int) -> RecordStore:
+        return SqlStore(self._engine, self._file, Fence(id, token))
+
+    def see_worker(self, id: str, kinds: Sequence[str]) -> None:
+        with self._writing() as connection:
+            text = msgspec.json.encode(list(kinds)).decode()
+            insert = _upsert(WORKERS, connection.dialect.name)
+            insert = insert.values(id=id, kinds=text, at=database_time(connection))
+            changed = {"kinds": insert.excluded.kinds, "at": insert.excluded.at}
+            connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changed))
+
+    def workers(self) -> list[SeenWorker]:
+        with self._reading() as connection:
+            return sql_jobs.seen(connection)
+
+    def forget_workers(self, before: datetime) -> None:
+        with self._writing() as connection:
+            connection.execute(WORKERS.delete().where(WORKERS.c.at < micros(before)))
+
+    def add_chunk(self, chunk: BlobChunk) -> None:
+        self._keep("chunks", [chunk])
+
+    def chunk(self, blob: str, number: int) -> BlobChunk | None:
+        wanted = sa.select(*_columns("chunks")).where(CHUNKS.c.blob == blob, CHUNKS.c.number == number)
+        found = self._list("chunks", wanted)
+        return found[0] if found else None
+
+    def blobs(self, *, before: datetime | None = None) -> list[str]:
+        names = sa.select(CHUNKS.c.blob).where(CHUNKS.c.number == 0, *_between(CHUNKS.c.at, None, before))
+        with self._reading() as connection:
+            return list(connection.execute(names.order_by(CHUNKS.c.blob)).scalars())
+
+    def remove_blobs(self, names: Sequence[str]) -> None:
+        with self._writing() as connection:
+            for part in matching.parts(names):
+                connection.execute(CHUNKS.delete().where(CHUNKS.c.blob.in_(part)))
+
     # The store itself
+
+    @property
+    def embedded(self) -> bool:
+        return self._file is not None
+
+    def open_appender(self) -> Appender | None:
+        if self._file is None or self._fence is not None:
+            return None
+        from database.sqlite_log import open_appender
+
+        return open_appender(self._detached_connection(), self._detached_connection())
 
     def ping(self) -> None:
         with self._reading() as connection:
@@ -644,11 +784,7 @@ class SqlStore:
         with self._writing() as connection:
             _write(connection, kind, rows, replace=True)
 
-    @property
-    def is_sqlite(self) -> bool:
-        return self._engine.dialect.name == "sqlite"
-
-    def detached_connection(self) -> Any:
+    def _detached_connection(self) -> Any:
         """A connection of the driver's own kind, set up as all are here. No pool takes it back: its user closes it."""
         with _driver_errors():
             pooled = self._engine.raw_connection()
@@ -693,16 +829,9 @@ def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:
         "batch_rows": split_row_key,
         "successions": split_succession_key,
         "documents": split_document_key,
+        "chunks": split_row_key,
     }
     return parts[kind](key) if kind in parts else (key,)
-
-
-def _database_time(connection: sa.Connection) -> int:
-    """Microseconds since 1970 by the clock that all users of the database share."""
-    if connection.dialect.name == "sqlite":
-        return time.time_ns() // 1000
-    seconds = sa.func.extract("epoch", sa.func.clock_timestamp())
-    return int(connection.execute(sa.select(sa.cast(seconds * 1_000_000, sa.BigInteger))).scalar_one())
 
 
 class _SqlSource:

@@ -232,3 +232,10 @@ def _driver_errors() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def open_appender(patient: sqlite3.Connection, instant: sqlite3.Connection) -> SqliteAppender:
+    """An appender over two connections of its own. Raises StoreUnavailable."""
+    with _driver_errors():
+        (synchronous,) = patient.execute("PRAGMA synchronous").fetchone()
+        return SqliteAppender(patient, instant, synced=synchronous > 1)

@@ -6,7 +6,7 @@ over all of them. No question here is a query language.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from database.errors import Conflict
 from database.packed import PackedPredictions
@@ -15,15 +15,21 @@ from database.records import (
     Batch,
     BatchKind,
     BatchRow,
+    BlobChunk,
     ChampionKey,
     DecisionRecord,
     Document,
     DriftRecord,
     Event,
+    Job,
+    JobProblem,
+    JobProgress,
+    JobState,
     LabeledRecord,
     ModelVersion,
     Outcome,
     Prediction,
+    SeenWorker,
     Succession,
 )
 
@@ -60,6 +66,36 @@ class Placing(NamedTuple):
     period: str | None
 
 
+class Log(Protocol):
+    """Where answers are kept before they are given."""
+
+    def add_predictions(
+        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
+    ) -> None:
+        """Keep all or none, durably, before returning. batches: those that come by column."""
+
+
+class InstantLog(Log, Protocol):
+    """A log that can also keep predictions without waiting for anyone (`database.sqlite_log.SqliteAppender`)."""
+
+    def add_at_once(self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()) -> bool:
+        """As `add_predictions`, or False, and nothing kept, where that would have to wait."""
+
+    @property
+    def wants_write_back(self) -> bool:
+        """Whether `write_back` is due."""
+
+    def write_back(self) -> None:
+        """Do what `add_at_once` put off."""
+
+
+class Appender(InstantLog, Protocol):
+    """A log beside a store, with connections of its own; it is closed before the store."""
+
+    def close(self) -> None:
+        """Give the connections back."""
+
+
 class PredictionLog(Protocol):
     """Predictions and what came of them."""
 
@@ -73,6 +109,9 @@ class PredictionLog(Protocol):
         it.)"""
 
     def prediction(self, id: str) -> Prediction | None: ...
+
+    def predictions_of(self, ids: Sequence[str]) -> list[Prediction]:
+        """In the order of the ids; those that are unknown are left out."""
 
     def predictions(
         self,
@@ -168,10 +207,14 @@ class Journal(Protocol):
 
     def add_drift_report(self, report: DriftRecord) -> None: ...
 
+    def drift_report(self, id: str) -> DriftRecord | None: ...
+
     def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
         """Newest first."""
 
     def add_decision(self, decision: DecisionRecord) -> None: ...
+
+    def decision(self, id: str) -> DecisionRecord | None: ...
 
     def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
         """Newest first."""
@@ -226,13 +269,101 @@ class AccessLog(Protocol):
         """Newest first; since is inclusive."""
 
 
-class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents, AccessLog, Protocol):
+class JobQueue(Protocol):
+    """Work in the background: each job is held by at most one worker, by a lease that it must renew.
+
+    Leases and times are measured by one clock: the server's, or the machine's where a file is the database. Whatever
+    takes a token raises LostJob, and has done nothing, unless the job is running under that token and the lease has not
+    run out.
+    """
+
+    def add_job(self, job: Job, *, pause: float = 0.0) -> Job:
+        """Keep a waiting job, to be begun after `pause` seconds; its times are the database's. The one that is there
+        already where its id is: the same job asked for twice is done once."""
+
+    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float) -> Job | None:
+        """The due job of these kinds that waits longest, or whose lease ran out, held by `worker` for `seconds` under
+        a new token; None where there is none. Of several that ask at once, one gets it."""
+
+    def renew_job(self, id: str, token: int, seconds: float, progress: JobProgress | None = None) -> Job:
+        """Hold it for `seconds` from now on, and tell how far it is. The answer says whether it is to be cancelled."""
+
+    def end_job(
+        self, id: str, token: int, state: JobState, *, result: Any = None, problem: JobProblem | None = None
+    ) -> Job:
+        """It is done, failed or cancelled. result: JSON-ready."""
+
+    def put_back_job(
+        self, id: str, token: int, *, pause: float = 0.0, problem: JobProblem | None = None, counts: bool = True
+    ) -> Job:
+        """It waits again, to be begun after `pause` seconds. counts: whether this was an attempt."""
+
+    def cancel_job(self, id: str) -> Job | None:
+        """End it if it waits, ask for its end if it runs; nothing becomes of one that has ended. None: there is
+        none."""
+
+    def job(self, id: str) -> Job | None: ...
+
+    def jobs(
+        self,
+        *,
+        domain: str | None = None,
+        kind: str | None = None,
+        actor: str | None = None,
+        states: Sequence[JobState] = (),
+        before: tuple[datetime, str] | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Newest first. before: `at` and id of the last one of the page before."""
+
+    def remove_jobs(self, before: datetime) -> int:
+        """Forget those that ended before then. How many."""
+
+    def fenced(self, id: str, token: int) -> "RecordStore":
+        """The same store to whoever holds a job: whatever it writes, it writes under that token, or raises LostJob.
+
+        On SQL in the transaction of the write; on MongoDB just before it, so that a write under way when the lease
+        ends may still come. It shares this store's connections and is not closed by itself."""
+
+    def see_worker(self, id: str, kinds: Sequence[str]) -> None:
+        """Remember that a worker lives now."""
+
+    def workers(self) -> list[SeenWorker]:
+        """The one that was seen last first."""
+
+    def forget_workers(self, before: datetime) -> None:
+        """Those that were last seen before then."""
+
+
+class Blobs(Protocol):
+    """Content of any size that a record names, in chunks (`database.blobs` puts it together)."""
+
+    def add_chunk(self, chunk: BlobChunk) -> None:
+        """One that is already there is left as it is."""
+
+    def chunk(self, blob: str, number: int) -> BlobChunk | None: ...
+
+    def blobs(self, *, before: datetime | None = None) -> list[str]:
+        """The names of those that were begun before then, in order."""
+
+    def remove_blobs(self, names: Sequence[str]) -> None:
+        """Those that are there."""
+
+
+class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents, AccessLog, JobQueue, Blobs, Protocol):
     """Everything that Gradewatch remembers.
 
     Safe to share between threads; several processes may have the same database open. Every method either does all of
     its work or raises StoreUnavailable and has done none of it; whatever reads raises Damaged for a record that cannot
     be read. Times come back aware, UTC, to the microsecond.
     """
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it lies in a file of this machine, which no other can reach."""
+
+    def open_appender(self) -> Appender | None:
+        """A log beside this store that appends predictions at less cost, where there is such a thing."""
 
     def ping(self) -> None:
         """Return when the database answers. Raises StoreUnavailable."""
@@ -259,6 +390,8 @@ KINDS = (
     "events",
     "documents",
     "accesses",
+    "chunks",
+    "jobs",
 )
 """The kinds of document that `export` and `load` know, in an order in which loading them keeps references whole."""
 

@@ -7,7 +7,7 @@ everywhere, times are whole microseconds since 1970 UTC, nested values are JSON 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -195,9 +195,48 @@ ACCESSES = Table(
     Index("accesses_by_domain", "domain", "at"),
 )
 
+JOBS = Table(
+    "jobs",
+    METADATA,
+    _key("id"),
+    _text("kind"),
+    _at(),
+    Column("due", BigInteger, nullable=False),
+    _text("state"),
+    _text("domain", missing=True),
+    _text("actor", missing=True),
+    _text("arguments"),
+    Column("attempts", Integer, nullable=False),
+    Column("token", Integer, nullable=False),
+    _text("worker", missing=True),
+    Column("expires", BigInteger),
+    Column("cancelling", Boolean, nullable=False),
+    Column("started", BigInteger),
+    Column("finished", BigInteger),
+    _text("progress"),
+    _text("result"),
+    _text("problem"),
+    Index("jobs_by_state", "state", "due", "id"),
+    Index("jobs_by_time", "at", "id"),
+    Index("jobs_by_domain", "domain", "kind", "at"),
+)
+
+CHUNKS = Table(
+    "chunks",
+    METADATA,
+    _key("blob"),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _at(),
+    _text("content"),
+    Index("chunks_by_time", "at"),
+)
+"""Pieces of blobs, as JSON has bytes (base64)."""
+
+WORKERS = Table("workers", METADATA, _key("id"), _text("kinds"), _at())
+
 LEASES = Table("leases", METADATA, _key("name"), _text("holder"), Column("expires", BigInteger, nullable=False))
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in METADATA.sorted_tables if table not in (LEASES, PREDICTION_BLOCKS)
+    table.name: table for table in METADATA.sorted_tables if table not in (LEASES, PREDICTION_BLOCKS, WORKERS)
 }
 """By kind, as `KINDS` names them."""

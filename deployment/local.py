@@ -1,4 +1,4 @@
-"""The API and the dashboard on this machine, started together and stopped together.
+"""The API, a worker and the dashboard on this machine, started together and stopped together.
 
 For a first look and for development; a server runs each under its own supervisor.
 """
@@ -17,10 +17,11 @@ from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
+NAMES = ("the API", "the worker", "the dashboard")
 
 
 def serve(*, api_port: int, dashboard_port: int) -> int:
-    """Start both, print their addresses when they answer, stop both on Ctrl-C or when one ends. The exit code."""
+    """Start all, print their addresses when they answer, stop all on Ctrl-C or when one ends. The exit code."""
     if taken := [port for port in (api_port, dashboard_port) if _taken(port)]:
         print(
             f"in use: port {' and '.join(map(str, taken))}. Stop what uses it, or choose others: "
@@ -36,6 +37,7 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
     quiet = subprocess.DEVNULL  # Streamlit's greeting; what goes wrong comes on the error output
     children = [
         subprocess.Popen(api, start_new_session=True),  # noqa: S603
+        subprocess.Popen([sys.executable, "-m", "cli.start", "worker"], start_new_session=True),
         subprocess.Popen(page, start_new_session=True, stdout=quiet),  # noqa: S603
     ]
     try:
@@ -44,7 +46,7 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
         if ready:
             print(f"API        http://127.0.0.1:{api_port}/docs", flush=True)
             print(f"dashboard  http://127.0.0.1:{dashboard_port}", flush=True)
-            print("Ctrl-C stops both", flush=True)
+            print("Ctrl-C stops all of it", flush=True)
         while not stop.asked and all(child.poll() is None for child in children):
             time.sleep(0.2)
     finally:
@@ -112,6 +114,6 @@ def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
 def _failure(children: Sequence[subprocess.Popen[bytes]]) -> int:
     """The exit code for a start that failed: the first one that a child gave."""
     codes = [child.returncode for child in children if child.returncode and child.returncode > 0]
-    names = [name for name, child in zip(("the API", "the dashboard"), children, strict=True) if child.returncode]
-    print(f"{' and '.join(names) or 'one of the two'} stopped by itself, so both are down", file=sys.stderr)
+    names = [name for name, child in zip(NAMES, children, strict=True) if child.returncode]
+    print(f"{' and '.join(names) or 'one of them'} stopped by itself, so all are down", file=sys.stderr)
     return codes[0] if codes else 1

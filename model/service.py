@@ -13,9 +13,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from database.group_commit import Log
 from database.packed import Common, PackedPredictions
 from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
+from database.store import Log
 from errors import Category, GradewatchError
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS

@@ -1,6 +1,8 @@
 """Retraining results as text for a terminal. Computes nothing."""
 
-from rich.console import Group, RenderableType
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +30,13 @@ def render_result(result: Result, *, dry: bool) -> RenderableType:
     if result.champion:
         parts.append(Text(f"champion judged: {result.champion[:12]}; challenger: {(result.challenger or 'none')[:12]}"))
     return Group(*parts)
+
+
+def result_text(result: Result, *, dry: bool) -> str:
+    """As `render_result`, as plain text of 80 columns."""
+    paper = StringIO()
+    Console(file=paper, width=80, markup=False).print(render_result(result, dry=dry))
+    return paper.getvalue()
 
 
 def evidence_table(decision: PromotionDecision) -> Table:

@@ -63,7 +63,7 @@ class Run:
 
     window: how many of the newest labelled records. dry: change nothing. lease: seconds for which a run that gives no
     sign of life keeps others out. id: shared by all models it trains, though each learns from rows of its own; made
-    of the records.
+    of the records. holder: of the lease, where a killed run is to be taken up under the same name.
     """
 
     workspace: Workspace
@@ -76,6 +76,7 @@ class Run:
     dry: bool = False
     lease: float = LEASE_SECONDS
     id: str = ""
+    holder: str = ""
     progress: Progress = lambda _: None
 
 
@@ -135,7 +136,7 @@ def _leased(run: Run) -> Iterator[Run]:
 
     A dead run's lease ends by itself; one that stood still too long finds that out at its next step and stops.
     """
-    name, holder = f"retrain:{run.schema.name}", new_id()
+    name, holder = f"retrain:{run.schema.name}", run.holder or new_id()
     store: Journal = run.workspace.store
 
     def hold(step: str) -> None:

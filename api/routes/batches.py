@@ -1,20 +1,20 @@
 """Uploaded files: labelled ones to learn from, unlabelled ones to keep; the same content is stored once."""
 
-import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
-from api.routes.dependencies import CurrentState, needs, noted, schema_of, service_state
+from api.routes.dependencies import CurrentState, needs, principal_of, schema_of
 from api.routes.openapi import answers, takes_file
-from api.routes.uploads import Upload, read_uploads
+from api.routes.uploads import read_uploads
 from api.schemas import Batches, StoredBatch, respond
 from database.records import BatchKind
-from preprocessing.validation.json_bodies import TooManyRows
+from jobs.queue import BATCH, JobFile, JobRequest
 
 router = APIRouter(prefix="/api/v1/{domain}/batches", tags=["batches"])
-SHOWN_PROBLEMS = 1000
 
 
 UPLOAD = [needs("upload")]
@@ -23,7 +23,7 @@ UPLOAD = [needs("upload")]
 @router.post(
     "",
     status_code=201,
-    responses=answers(StoredBatch, 201, "stored"),
+    responses=answers(StoredBatch, 201, "stored", later=True),
     openapi_extra=takes_file(),
     dependencies=UPLOAD,
 )
@@ -37,33 +37,14 @@ async def add_batch(
     """Store a file as a batch: 201 when it is new, 200 when the same content was there already."""
     schema_of(state, domain)
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
-    stored = await asyncio.to_thread(_store, request, domain, kind, uploads["file"], skip_bad_rows)
+    arguments = {"kind": kind, "skip_bad_rows": skip_bad_rows, "limit": state.settings.max_rows}
+    files, whoever = {"file": JobFile(*uploads["file"])}, principal_of(request).name
+    wanted = JobRequest(BATCH, domain, whoever, arguments, files=files, key=idempotency_key(request))
+    job = await done(request, state.background, wanted, state.settings)
+    if isinstance(job, Response):
+        return job
+    stored = msgspec.convert(job.result, StoredBatch)
     return respond(stored, 201 if stored.new else 200)
-
-
-def _store(request: Request, domain: str, kind: Any, upload: Upload, skip_bad_rows: bool) -> StoredBatch:
-    from database.ingest import batch_of, read_batch
-    from monitoring.profile_archive import store_batch
-
-    state = service_state(request)
-    schema, workspace = state.predictions.schema(domain), state.workspace
-    intake = read_batch(
-        upload.content, schema, kind, secret=workspace.secret, name=upload.name, skip_bad_rows=skip_bad_rows
-    )
-    if len(intake.rows) > state.settings.max_rows:
-        limit = state.settings.max_rows
-        raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {limit:,} are allowed")
-    noted(
-        request, "batch uploaded", domain, batch=batch_of(domain, intake.rows, kind, name="").id, rows=len(intake.rows)
-    )
-    batch, new = store_batch(workspace, schema, intake.rows, kind, name=upload.name, skipped=intake.skipped)
-    return StoredBatch(
-        batch=batch,
-        new=new,
-        skipped=intake.skipped,
-        problems=intake.problems[:SHOWN_PROBLEMS],
-        ignored_columns=intake.ignored_columns,
-    )
 
 
 @router.get("", responses=answers(Batches), dependencies=UPLOAD)

@@ -1,24 +1,31 @@
-"""Drift: an uploaded file, or a window of days, judged against what came before it; and the stored reports."""
+"""Drift: an uploaded file, or a window of days, judged against what came before it; and the stored reports.
+
+Reports are made by a worker: what they need is never loaded here.
+"""
 
 import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
-from api.routes.dependencies import CurrentState, NotFound, needs, noted, schema_of, service_state
+from api.routes.dependencies import CurrentState, NotFound, needs, principal_of, schema_of
 from api.routes.openapi import answers, takes, takes_file
-from api.routes.uploads import Upload, read_command, read_uploads
+from api.routes.uploads import read_command, read_uploads
 from api.schemas import CompareDays, DriftReports, respond
+from api.state import ServiceState
 from database.records import DriftRecord
+from jobs.queue import DRIFT_DAYS, DRIFT_FILE, JobFile, JobRequest
 
 router = APIRouter(prefix="/api/v1/{domain}/drift", tags=["drift"])
+FILES = ("file", "reference")
 By = Annotated[str | None, Query(description="also by this column: each of its values against the same value before")]
 
 
 @router.post(
     "",
-    responses=answers(DriftRecord),
+    responses=answers(DriftRecord, later=True),
     openapi_extra=takes_file(reference=True),
     dependencies=[needs("compare")],
 )
@@ -26,24 +33,16 @@ async def compare(domain: str, request: Request, state: CurrentState, by: By = N
     """Compare a file with the champion's training data, or with a second file `reference`, and store the report."""
     schema_of(state, domain)
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
-    current, reference = uploads["file"], uploads.get("reference")
-    return respond(await asyncio.to_thread(_compare, request, domain, current, reference, by))
-
-
-def _compare(request: Request, domain: str, current: Upload, reference: Upload | None, by: str | None) -> DriftRecord:
-    from monitoring.drift_monitor import report_file
-
-    before = reference.content if reference else None
-    report = report_file(
-        service_state(request).workspace, domain, current.content, before, name=current.name, by=by
-    ).record
-    noted(request, "drift judged", domain, report=report.id)
-    return report
+    files = {name: JobFile(*upload) for name, upload in uploads.items() if name in FILES}
+    wanted = JobRequest(
+        DRIFT_FILE, domain, principal_of(request).name, {"by": by}, files=files, key=idempotency_key(request)
+    )
+    return await _reported(request, state, wanted)
 
 
 @router.post(
     "/window",
-    responses=answers(DriftRecord),
+    responses=answers(DriftRecord, later=True),
     openapi_extra=takes(CompareDays),
     dependencies=[needs("compare")],
 )
@@ -51,18 +50,22 @@ async def compare_days(domain: str, request: Request, state: CurrentState) -> Re
     """Report on a window of days from the profiles that are kept of them, and store the report."""
     schema_of(state, domain)
     asked = await read_command(request, CompareDays)
-    return respond(await asyncio.to_thread(_compare_days, request, domain, asked))
+    until = asked.until.isoformat() if asked.until else None
+    arguments = {"since": asked.since.isoformat(), "until": until, "by": asked.by}
+    arguments |= {name: getattr(asked, name) for name in ("source", "moment", "against", "exact")}
+    wanted = JobRequest(DRIFT_DAYS, domain, principal_of(request).name, arguments, key=idempotency_key(request))
+    return await _reported(request, state, wanted)
 
 
-def _compare_days(request: Request, domain: str, asked: CompareDays) -> DriftRecord:
-    from monitoring.drift_days import days_of
-    from monitoring.drift_monitor import report_days
-
-    choices = {name: getattr(asked, name) for name in ("source", "moment", "against", "exact")}
-    window = days_of(asked.since, asked.until, **choices)
-    report = report_days(service_state(request).workspace, domain, window, by=asked.by).record
-    noted(request, "drift judged", domain, report=report.id)
-    return report
+async def _reported(request: Request, state: ServiceState, wanted: JobRequest) -> Response:
+    job = await done(request, state.background, wanted, state.settings)
+    if isinstance(job, Response):
+        return job
+    made = (job.result or {})["report"]
+    report = await asyncio.to_thread(state.workspace.store.drift_report, made)
+    if report is None:
+        raise NotFound(f"the report of job {job.id} is not there any more")
+    return respond(report)
 
 
 @router.get("", responses=answers(DriftReports), dependencies=[needs("see")])
@@ -74,9 +77,9 @@ def reports(domain: str, state: CurrentState, limit: Annotated[int, Query(ge=1, 
 
 @router.get("/{id}", responses=answers(DriftRecord), dependencies=[needs("see")])
 def report(domain: str, id: str, state: CurrentState) -> Response:
-    """One of the newest thousand reports."""
+    """One report."""
     schema_of(state, domain)
-    for found in state.workspace.store.drift_reports(domain, limit=1000):
-        if found.id == id:
-            return respond(found)
-    raise NotFound(f"no drift report of that id in {domain}")
+    found = state.workspace.store.drift_report(id)
+    if found is None or found.domain != domain:
+        raise NotFound(f"no drift report of that id in {domain}")
+    return respond(found)

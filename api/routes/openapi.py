@@ -27,9 +27,11 @@ WAYS_IN: dict[str, Any] = {
 Document = dict[str, Any]
 
 
-def answers(kind: type, status: int = 200, words: str = "done") -> dict[int | str, Document]:
-    """A route's `responses`: a record of `kind` on success."""
-    return {status: {"description": words, "content": json_of(kind.__name__)}}
+def answers(kind: type, status: int = 200, words: str = "done", *, later: bool = False) -> dict[int | str, Document]:
+    """A route's `responses`: a record of `kind` on success. later: or, where that takes long, the job that does it."""
+    waits = {"description": "a worker does it; Location says where to look", "content": json_of("JobStatus")}
+    done: dict[int | str, Document] = {status: {"description": words, "content": json_of(kind.__name__)}}
+    return done | ({202: waits} if later else {})
 
 
 def takes(kind: type) -> Document:

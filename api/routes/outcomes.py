@@ -3,9 +3,11 @@
 import asyncio
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import require
+from api.jobs import done, idempotency_key, wants_job
 from api.request.body import MEGABYTE
 from api.routes.dependencies import (
     CurrentState,
@@ -19,17 +21,21 @@ from api.routes.dependencies import (
     service_state,
 )
 from api.routes.openapi import answers, takes_file
-from api.routes.uploads import Upload, read_uploads
+from api.routes.uploads import read_uploads
 from api.schemas import StoredOutcomes, respond
+from database.ingest import outcomes
+from jobs.queue import OUTCOMES, JobFile, JobRequest
 from monitoring.performance import DomainPerformance, measure
+from preprocessing.validation.json_rows import plain_outcomes
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["outcomes"])
+PLAIN_BYTES = 1_000_000  # of a body that is read here
 NEWEST_MATCHED = 20_000  # matched predictions of a target, where the request does not say how many
 
 
 @router.post(
     "/outcomes",
-    responses=answers(StoredOutcomes),
+    responses=answers(StoredOutcomes, later=True),
     openapi_extra=takes_file(json=True),
     dependencies=[needs("upload")],
 )
@@ -38,17 +44,32 @@ async def add_outcomes(domain: str, request: Request, state: CurrentState) -> Re
     value of one target or more. A later outcome about the same corrects the earlier."""
     schema_of(state, domain)
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
-    return respond(await asyncio.to_thread(_store, request, domain, uploads["file"]))
+    file = JobFile(*uploads["file"])
+    if not wants_job(request) and (stored := await asyncio.to_thread(_store_plain, request, domain, file.content)):
+        return respond(stored)
+    whoever, key = principal_of(request).name, idempotency_key(request)
+    wanted = JobRequest(OUTCOMES, domain, whoever, files={"file": file}, key=key)
+    job = await done(request, state.background, wanted, state.settings)
+    return job if isinstance(job, Response) else respond(msgspec.convert(job.result, StoredOutcomes))
 
 
-def _store(request: Request, domain: str, upload: Upload) -> StoredOutcomes:
-    from database.ingest import read_outcomes
-
+def _store_plain(request: Request, domain: str, body: bytes) -> StoredOutcomes | None:
+    """What became of outcomes that came as JSON in which nothing is unusual; None for all else, which a worker reads:
+    the library for files would stay in this process's memory."""
+    if len(body) > PLAIN_BYTES or not body.lstrip().startswith(b"["):
+        return None
     state = service_state(request)
-    schema, workspace = state.predictions.schema(domain), state.workspace
-    found = read_outcomes(upload.content, schema, secret=workspace.secret, name=upload.name)
+    try:
+        rows = msgspec.json.decode(body, type=list[dict[str, str | int | float | None]])
+        schema = state.predictions.schema(domain)
+        plain = plain_outcomes(rows, schema, secret=state.workspace.secret)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    if plain is None:
+        return None
+    found = outcomes([one.row for one in plain], domain, [one.prediction for one in plain])
     noted(request, "outcomes uploaded", domain, outcomes=len(found))
-    new, corrected = workspace.store.add_outcomes(found)
+    new, corrected = state.workspace.store.add_outcomes(found)
     return StoredOutcomes(outcomes=len(found), new=new, corrected=corrected, known=len(found) - new - corrected)
 
 

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from access.roles import Principal, require_groups
+from access.roles import require_groups
 from api.fast.parameters import moment_of
-from api.fast.predict import EXPLAINED_ROWS, QueryParameters, predictions_body, row_limit, wants_lines
+from api.fast.predict import EXPLAINED_ROWS, QueryParameters, row_limit, wants_lines
+from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
 from api.request.headers import REQUEST_HEADERS
+from api.routes.answers import written_answers
 from api.routes.dependencies import (
     PSEUDONYM_LENGTH,
     CurrentState,
@@ -28,13 +30,10 @@ from api.routes.dependencies import (
 from api.routes.openapi import answers, takes, takes_file
 from api.routes.uploads import read_command, read_uploads
 from api.schemas import Find, FoundPredictions, PredictionResponse, PredictionsResponse, respond
-from api.state import ServiceState
-from database.packed import PackedPredictions
 from database.records import Prediction
+from jobs.queue import SCORING, JobFile, JobRequest
 from model.explain import MOST_FACTORS
-from model.microbatch import API_SOURCE
-from preprocessing.columns import columns_of
-from preprocessing.validation.json_bodies import MalformedBody, TooManyRows, too_many_rows
+from preprocessing.validation.json_bodies import MalformedBody
 from preprocessing.validation.pii import pseudonym
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["predictions"])
@@ -64,7 +63,7 @@ async def predict(
 
 @router.post(
     "/predict/batch",
-    responses=answers(PredictionsResponse, words="logged, then answered"),
+    responses=answers(PredictionsResponse, words="logged, then answered", later=True),
     openapi_extra=takes_file(),
     dependencies=MAY_PREDICT,
 )
@@ -75,36 +74,18 @@ async def predict_batch(
     schema = schema_of(state, domain)
     parameters = QueryParameters(moment_of(schema, moment), explain, wants_lines(request.scope[REQUEST_HEADERS]))
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
-    name, content = uploads["file"]
-    batches, unread = await asyncio.to_thread(
-        _predict_file, state, domain, content, name, parameters, principal_of(request)
-    )
-    for batch in batches:
-        state.metrics.predicted(domain, batch.common.moment, len(batch))
-    answer = await asyncio.to_thread(predictions_body, state, parameters._replace(unread=unread), batches)
-    return Response(answer, media_type=parameters.answered_as.decode())
-
-
-def _predict_file(
-    state: ServiceState, domain: str, content: bytes, name: str, parameters: QueryParameters, principal: Principal
-) -> tuple[Sequence[PackedPredictions], tuple[str, ...]]:
-    """The predictions of a file's rows, and its columns that were not read."""
-    from preprocessing.reading.files import read_table
-    from preprocessing.validation.validate import rows_of, validate_table
-
-    schema = state.predictions.schema(domain)
-    raw, limit = read_table(content, name=name), row_limit(state, parameters)
-    if raw.frame.height > limit:
-        raise TooManyRows(too_many_rows(raw.frame.height, limit))
-    secret = state.workspace.secret
-    validated = validate_table(
-        raw, schema, secret=secret, moment=parameters.moment, with_targets="ignored"
-    ).require_clean()
-    rows = rows_of(validated.frame, schema)
-    require_groups(principal, (row.group for row in rows))
-    answer, tables = state.predictions.answer_columns, columns_of(rows, schema)
-    batches = answer(schema, tables, source=API_SOURCE, actor=principal.name, explain=parameters.explain)
-    return batches, validated.ignored_columns
+    whoever, groups = principal_of(request), _groups(request)
+    arguments: dict[str, Any] = {"moment": parameters.moment, "explain": explain, "limit": row_limit(state, parameters)}
+    arguments["groups"] = None if groups is None else list(groups)
+    files = {"file": JobFile(*uploads["file"])}
+    wanted = JobRequest(SCORING, domain, whoever.name, arguments, files=files, key=idempotency_key(request))
+    job = await done(request, state.background, wanted, state.settings)
+    if isinstance(job, Response):
+        return job
+    for at, count in (job.result or {})["moments"].items():
+        state.metrics.predicted(domain, at, count)
+    body = await asyncio.to_thread(lambda: b"".join(written_answers(state, job, lines=parameters.lines)))
+    return Response(body, media_type=parameters.answered_as.decode())
 
 
 @router.get("/predictions", responses=answers(FoundPredictions), dependencies=MAY_READ)

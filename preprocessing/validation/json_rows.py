@@ -4,8 +4,10 @@ Strict where files are lenient: a number is a number, a level is spelled exactly
 no polars: it lives in serving processes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +17,7 @@ from preprocessing.validation.pii import identifying_name, pseudonym
 from preprocessing.validation.rules import BadData, Known, Problem
 
 Cell = float | str | None
+ID = re.compile("[0-9a-f]{32}")
 NEAR = 20  # faults of a row up to which a field like it is looked for: 0.1 ms each, and a body may hold 10 million
 
 
@@ -85,6 +88,43 @@ def validate_rows(
         else:
             good.append(_valid(number, reading, plan))
     return ValidatedRows(rows=tuple(good), problems=tuple(problems), problem_count=count)
+
+
+class PlainOutcome(NamedTuple):
+    """A row of outcomes in which nothing is wrong, and the prediction that it names."""
+
+    row: ValidRow
+    prediction: str | None
+
+
+def plain_outcomes(
+    rows: Sequence[Mapping[str, object]], schema: DomainSchema, *, secret: bytes
+) -> list[PlainOutcome] | None:
+    """Rows of outcomes as `preprocessing.validation.validate.validate_outcomes` reads them; None where anything is
+    unusual, which only that can judge or say: a spelling of its own, another column, a fault."""
+    plan = _plan(schema, secret, None, "required")
+    found = [_plain_outcome(number, row, plan) for number, row in enumerate(rows, 1)]
+    plain = [one for one in found if one is not None]
+    return plain if plain and len(plain) == len(found) else None
+
+
+PREDICTION = "prediction_id"
+
+
+def _plain_outcome(number: int, row: Mapping[str, object], plan: "_Plan") -> PlainOutcome | None:
+    schema, reading, prediction = plan.schema, _Reading(), row.get(PREDICTION)
+    placing = {*schema.target_by_name, *schema.placing, *schema.context_names}
+    for name, value in row.items():
+        if name != PREDICTION and value is not None:
+            if name not in placing:
+                return None
+            reading.given[name] = name
+            _read_value(name, value, plan, reading)
+    _check_targets(plan, reading)
+    if prediction is not None and not (isinstance(prediction, str) and ID.fullmatch(prediction)):
+        return None
+    about = prediction is not None or (schema.student is not None and schema.student.name in reading.values)
+    return None if reading.faults or not about else PlainOutcome(_valid(number, reading, plan), prediction)
 
 
 @dataclass(frozen=True)

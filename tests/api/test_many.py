@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from api.fast.json_columns import write_lines, write_many
 from api.schemas import PredictionsResponse, Remarks, encoder, prediction_response
-from database.open import open_appender
 from database.packed import PackedPredictions
 from database.records import Prediction
 from model.workspace import Workspace
@@ -139,7 +138,7 @@ def test_answers_are_written_from_columns_as_from_records(workspace: Workspace, 
 def test_what_is_packed_is_kept_as_what_is_not(workspace: Workspace) -> None:
     schema = workspace.schemas["school"]
     found = workspace.service.score(schema, table(schema, "G2", n=230), source="test")
-    appender = open_appender(workspace.store)
+    appender = workspace.store.open_appender()
     assert appender is not None
     appender.add_predictions(found)
     appender.add_predictions(found[:120])  # what is there stays as it is

@@ -14,10 +14,12 @@ from database.records import (
     Batch,
     BatchKind,
     BatchRow,
+    BlobChunk,
     DecisionRecord,
     Document,
     DriftRecord,
     Event,
+    Job,
     ModelVersion,
     Outcome,
     Prediction,
@@ -107,6 +109,15 @@ def make_document(name: str, revision: int = 1, at: datetime = NOON, **fields: A
 def make_access(at: datetime = NOON, **fields: Any) -> Access:
     plain: dict[str, Any] = {"id": new_id(), "actor": "ann", "action": "looked", "details": {"a.b": {"$c": None}}}
     return Access(at=at, **(plain | fields))
+
+
+def make_job(at: datetime = NOON, **fields: Any) -> Job:
+    plain: dict[str, Any] = {"id": new_id(), "kind": "drift", "domain": "school", "arguments": {"a.b": {"$c": None}}}
+    return Job(at=at, due=at, **(plain | fields))
+
+
+def make_chunk(blob: str = "file", number: int = 0, content: bytes = b"\x00\xff\n") -> BlobChunk:
+    return BlobChunk(blob=blob, number=number, at=NOON, content=content)
 
 
 def make_packed(n: int = 60, at: datetime = NOON, **fields: Any) -> PackedPredictions:

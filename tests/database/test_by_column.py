@@ -22,7 +22,6 @@ import database.sqlite_log
 from database.answer_columns import AnswerColumn
 from database.errors import Damaged
 from database.ingest import count_strays
-from database.open import open_appender
 from database.packed import Common, PackedPredictions
 from database.records import Prediction, new_id, new_ids
 from database.store import RecordStore
@@ -145,7 +144,7 @@ class Questions:
 @pytest.fixture
 def writers(store: RecordStore) -> Iterator[list[Callable[[Sequence[Prediction]], object]]]:
     """Every way in which predictions are kept."""
-    appender = open_appender(store)
+    appender = store.open_appender()
     yield [store.add_predictions, *((appender.add_predictions, appender.add_at_once) if appender else ())]
     if appender:
         appender.close()

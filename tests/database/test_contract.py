@@ -10,10 +10,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from database.errors import Conflict
+from database import blobs
+from database.errors import Conflict, LostJob
 from database.ingest import count_strays
 from database.layout import write_json
-from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, new_id, record_id
+from database.records import (
+    BatchRow,
+    ChampionKey,
+    Job,
+    JobProblem,
+    JobProgress,
+    LabeledRecord,
+    Prediction,
+    new_id,
+    now,
+    record_id,
+)
 from database.store import KINDS, RecordStore
 from preprocessing.columns import Numbers
 from tests.database import strategies
@@ -23,10 +35,12 @@ from tests.database.making import (
     make_access,
     make_answer,
     make_batch,
+    make_chunk,
     make_decision,
     make_document,
     make_drift_report,
     make_event,
+    make_job,
     make_model,
     make_outcome,
     make_packed,
@@ -660,6 +674,186 @@ class TestLeases:
         assert len(set(answers)) == 2
 
 
+def ended(store: RecordStore, job: Job) -> Job:
+    found = store.job(job.id)
+    assert found is not None
+    return found
+
+
+class TestJobs:
+    def test_come_back_as_they_were_asked_for_at_the_databases_time(self, store: RecordStore) -> None:
+        kept = store.add_job(asked := make_job(actor="ann"))
+        assert kept == replace(asked, at=kept.at, due=kept.at)
+        assert abs(kept.at - now()) < timedelta(minutes=1)
+        assert store.job(kept.id) == kept
+        assert store.job("unknown") is None
+
+    def test_the_same_one_asked_for_twice_is_one(self, store: RecordStore) -> None:
+        first = store.add_job(make_job(id="key"))
+        assert store.add_job(make_job(id="key", arguments={"other": 1})) == first
+        assert store.jobs() == [first]
+
+    def test_are_claimed_by_kind_the_longest_waiting_first_and_once(self, store: RecordStore) -> None:
+        first, second = (store.add_job(make_job()) for _ in range(2))
+        assert store.claim_job(["other"], "w", 60) is None
+        claimed = store.claim_job(["other", "drift"], "w", 60)
+        assert claimed is not None
+        assert claimed.expires is not None
+        assert claimed.started is not None
+        assert claimed == replace(
+            first, state="running", worker="w", attempts=1, token=1, started=claimed.started, expires=claimed.expires
+        )
+        assert claimed.expires - claimed.started == timedelta(seconds=60)
+        assert [one and one.id for one in (store.claim_job(["drift"], "w", 60) for _ in range(2))] == [second.id, None]
+
+    def test_a_pause_is_kept(self, store: RecordStore) -> None:
+        store.add_job(make_job(), pause=60)
+        assert store.claim_job(["drift"], "w", 60) is None
+
+    def test_of_threads_that_claim_at_once_each_job_goes_to_one(self, store: RecordStore) -> None:
+        asked = {store.add_job(make_job()).id for _ in range(6)}
+        got: list[str] = []
+
+        def claim(worker: str) -> None:
+            while job := store.claim_job(["drift"], worker, 60):
+                got.append(job.id)
+
+        run_together([lambda who=who: claim(who) for who in "abcd"])
+        while job := store.claim_job(["drift"], "left", 60):  # a claimer may pass by what another one is about to take
+            got.append(job.id)
+        assert sorted(got) == sorted(asked)
+
+    def test_one_whose_worker_gives_no_sign_of_life_goes_to_the_next_and_the_old_one_can_write_nothing(
+        self, store: RecordStore
+    ) -> None:
+        job = store.add_job(make_job())
+        stale = store.claim_job(["drift"], "stale", 0)
+        assert stale is not None
+        old = (job.id, stale.token)
+        writes: list[Callable[[RecordStore], object]] = [
+            lambda s: s.renew_job(*old, 60),
+            lambda s: s.end_job(*old, "done", result={"of": "stale"}),
+            lambda s: s.put_back_job(*old),
+            lambda s: s.fenced(*old).add_drift_report(make_drift_report(id="late")),
+            lambda s: s.fenced(*old).add_predictions([make_prediction(), make_prediction()]),
+            lambda s: s.fenced(*old).add_outcomes([make_outcome(student="s")]),
+            lambda s: s.fenced(*old).put_document(make_document("late")),
+            lambda s: s.fenced(*old).succeed([make_succession(1)]),
+            lambda s: s.fenced(*old).add_batch(make_batch("late"), [make_row(1)]),
+        ]
+        for present in (stale, store.claim_job(["drift"], "next", 60)):  # before and after another one has claimed it
+            assert present is not None
+            for write in writes:
+                with pytest.raises(LostJob):
+                    write(store)
+        store.fenced(job.id, 2).add_drift_report(make_drift_report(id="in time"))
+        assert store.end_job(job.id, 2, "done", result={"of": "next"}).result == {"of": "next"}
+        for write in writes:
+            with pytest.raises(LostJob):
+                write(store)
+        with pytest.raises(LostJob):
+            store.fenced(job.id, 2).add_drift_report(make_drift_report(id="after its end"))
+        assert [one.id for one in store.drift_reports()] == ["in time"]
+        assert store.count_predictions() == len(store.batches()) == len(store.champions()) == 0
+        assert ended(store, job).attempts == 2
+
+    def test_a_sign_of_life_holds_it_tells_how_far_it_is_and_learns_whether_to_stop(self, store: RecordStore) -> None:
+        job = store.add_job(make_job())
+        claimed = store.claim_job(["drift"], "w", 30)
+        assert claimed is not None
+        told = store.renew_job(job.id, 1, 90, JobProgress(step="reading", share=0.5))
+        assert (told.progress, told.cancelling) == (JobProgress(step="reading", share=0.5), False)
+        assert claimed.expires
+        assert told.expires
+        assert told.expires > claimed.expires
+        assert (cancelled := store.cancel_job(job.id))
+        assert (cancelled.state, cancelled.cancelling) == ("running", True)
+        assert store.renew_job(job.id, 1, 90) == replace(told, cancelling=True, expires=ended(store, job).expires)
+        assert store.end_job(job.id, 1, "cancelled").ended
+
+    def test_a_waiting_one_is_cancelled_at_once_and_an_ended_one_stays_as_it_is(self, store: RecordStore) -> None:
+        job = store.add_job(make_job())
+        assert (cancelled := store.cancel_job(job.id))
+        assert (cancelled.state, cancelled.ended) == ("cancelled", True)
+        assert cancelled.finished is not None
+        assert store.claim_job(["drift"], "w", 60) is None
+        assert store.cancel_job(job.id) == cancelled
+        assert store.cancel_job("unknown") is None
+
+    def test_put_back_it_waits_again_with_what_went_wrong_and_may_not_count(self, store: RecordStore) -> None:
+        job, problem = store.add_job(make_job()), JobProblem(title="Busy", detail="later", category="unavailable")
+        store.claim_job(["drift"], "w", 60)
+        back = store.put_back_job(job.id, 1, pause=60, problem=problem)
+        assert (back.state, back.attempts, back.problem, back.expires) == ("waiting", 1, problem, None)
+        assert store.claim_job(["drift"], "w", 60) is None
+        assert back.due - back.at > timedelta(seconds=59)
+        other = store.add_job(make_job())
+        store.claim_job(["drift"], "w", 60)
+        store.put_back_job(other.id, 1, counts=False)
+        again = store.claim_job(["drift"], "w", 60)
+        assert again is not None
+        assert (again.id, again.attempts, again.token) == (other.id, 1, 2)
+
+    def test_are_listed_newest_first_page_by_page(self, store: RecordStore) -> None:
+        asked = [store.add_job(make_job(domain=d, actor=a)) for d in ("school", "k12") for a in ("ann", "bo")]
+        store.cancel_job(asked[3].id)
+        newest = sorted(asked, key=lambda one: (one.at, one.id), reverse=True)
+        first = store.jobs(limit=3)
+        assert [one.id for one in first] == [one.id for one in newest[:3]]
+        rest = store.jobs(before=(first[-1].at, first[-1].id), limit=3)
+        assert [one.id for one in rest] == [newest[3].id]
+        assert {one.id for one in store.jobs(domain="school", actor="bo", kind="drift")} == {asked[1].id}
+        assert {one.id for one in store.jobs(states=["cancelled", "done"])} == {asked[3].id}
+        assert store.jobs(kind="other") == []
+
+    def test_ended_ones_are_forgotten_after_a_while(self, store: RecordStore) -> None:
+        waiting, gone = (store.add_job(make_job()) for _ in range(2))
+        store.cancel_job(gone.id)
+        assert store.remove_jobs(now() - timedelta(hours=1)) == 0
+        assert store.remove_jobs(now() + timedelta(hours=1)) == 1
+        assert [one.id for one in store.jobs()] == [waiting.id]
+
+    def test_workers_are_seen(self, store: RecordStore) -> None:
+        assert store.workers() == []
+        for name in ("a", "b", "a"):
+            store.see_worker(name, ["drift", "scoring"])
+        assert [(one.id, one.kinds) for one in store.workers()] == [(n, ("drift", "scoring")) for n in "ab"]
+        assert all(0 <= one.ago < 60 for one in store.workers())
+        store.forget_workers(now() + timedelta(hours=1))
+        assert store.workers() == []
+
+
+class TestBlobs:
+    @pytest.mark.parametrize("size", [0, 1, 10, 11, 29])
+    def test_come_back_as_they_were_given(self, store: RecordStore, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(blobs, "CHUNK_BYTES", 10)
+        content = bytes(range(256))[-size:] if size else b""
+        blobs.put_blob(store, "file", content)
+        blobs.put_blob(store, "other", b"other")
+        assert b"".join(blobs.read_blob(store, "file")) == content
+        assert list(blobs.read_blob(store, "unknown")) == []
+        assert store.blobs() == ["file", "other"]
+        assert store.blobs(before=now() - timedelta(hours=1)) == []
+        store.remove_blobs(["file", "unknown"])
+        assert (store.blobs(), list(blobs.read_blob(store, "file"))) == (["other"], [])
+
+
+class TestById:
+    def test_a_report_a_decision_and_predictions_are_found_among_many(self, store: RecordStore) -> None:
+        report, decision = make_drift_report(), make_decision()
+        for at in range(3):
+            store.add_drift_report(make_drift_report(after(at)))
+            store.add_decision(make_decision(after(at)))
+        store.add_drift_report(report)
+        store.add_decision(decision)
+        store.add_predictions(predictions := [make_prediction(after(at)) for at in range(4)])
+        assert (store.drift_report(report.id), store.decision(decision.id)) == (report, decision)
+        assert (store.drift_report("unknown"), store.decision("unknown")) == (None, None)
+        wanted = [predictions[2], predictions[0], predictions[3]]
+        assert store.predictions_of([wanted[0].id, "unknown", *(one.id for one in wanted[1:])]) == wanted
+        assert store.predictions_of([]) == []
+
+
 class TestExport:
     def test_everything_comes_out_in_key_order_page_by_page(self, store: RecordStore) -> None:
         fill(store)
@@ -750,6 +944,8 @@ def fill(store: RecordStore) -> None:
         store.put_document(make_document(f"{n}", kind="key", domain="school"))
         store.put_document(make_document("day", n))
         store.add_accesses([make_access()])
+    store.add_job(make_job())
+    store.add_chunk(make_chunk())
     store.succeed([make_succession(1, domain="k12")])
 
 

@@ -14,7 +14,7 @@ import pytest
 from database import sqlite_log
 from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog, LogFull
-from database.open import open_appender, open_store
+from database.open import open_store
 from database.packed import PackedPredictions
 from database.records import Answer, Prediction, new_id, now
 from database.sqlite_log import SqliteAppender
@@ -161,7 +161,7 @@ def test_closing_keeps_what_was_queued_and_takes_nothing_more() -> None:
 
 def test_an_appender_keeps_predictions_as_the_store_does(sqlite_url: str, opened: Callable[[str], RecordStore]) -> None:
     store = opened(sqlite_url + "?busy_timeout=50")
-    appender = open_appender(store)
+    appender = store.open_appender()
     assert appender is not None
     with closing(appender):
         first, second = prediction(), prediction(2.0)
@@ -181,7 +181,7 @@ def test_an_appender_keeps_predictions_as_the_store_does(sqlite_url: str, opened
 
 @contextmanager
 def at_once(store: RecordStore) -> Iterator[tuple[GroupCommitLog, SqliteAppender]]:
-    appender = open_appender(store)
+    appender = store.open_appender()
     assert appender is not None
     with closing(appender), closing(GroupCommitLog(appender, instant=appender)) as log:
         yield log, appender
@@ -278,4 +278,4 @@ def test_the_write_ahead_log_stays_within_four_times_its_limit_while_commits_go_
 
 
 def test_other_databases_need_no_appender(postgres_url: str, opened: Callable[[str], RecordStore]) -> None:
-    assert open_appender(opened(postgres_url)) is None
+    assert opened(postgres_url).open_appender() is None

@@ -17,10 +17,12 @@ from tests.database.making import (
     make_access,
     make_answer,
     make_batch,
+    make_chunk,
     make_decision,
     make_document,
     make_drift_report,
     make_event,
+    make_job,
     make_model,
     make_outcome,
     make_prediction,
@@ -49,6 +51,8 @@ def fill(store: RecordStore, predictions: int = 7) -> None:
     store.add_event(make_event())
     store.put_document(make_document("monday"))
     store.add_accesses([make_access()])
+    store.add_job(make_job())
+    store.add_chunk(make_chunk())
 
 
 def command(source: str | None, target: str | None, **environment: str) -> subprocess.Popen[str]:

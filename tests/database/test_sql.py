@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 import database.migrations
 from database.errors import StoreUnavailable
-from database.open import open_appender, open_store
+from database.open import open_store
 from database.store import Durability, RecordStore
 from database.tables import HEAD, METADATA
 from tests.database.making import (
@@ -246,7 +246,7 @@ def test_a_file_that_was_deleted_or_replaced_takes_no_prediction(
     sqlite_url: str, opened: Callable[[str], RecordStore], becomes: str
 ) -> None:
     store = opened(sqlite_url)
-    appender = open_appender(store)
+    appender = store.open_appender()
     assert appender is not None
     file = Path(sqlite_url.removeprefix("sqlite:///"))
     kept = file.rename(file.with_name("moved.db"))

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from database.errors import StoreUnavailable
-from database.open import open_appender
 from database.records import Prediction
 from database.sqlite_log import SqliteAppender
 from database.store import RecordStore
@@ -20,7 +19,7 @@ Appending = tuple[SqliteAppender, RecordStore]
 @pytest.fixture
 def appending(sqlite_url: str, opened: Callable[[str], RecordStore]) -> Iterator[Appending]:
     store = opened(sqlite_url)
-    appender = open_appender(store)
+    appender = store.open_appender()
     assert appender is not None
     yield appender, store
     appender.close()
@@ -63,7 +62,7 @@ def test_a_call_that_the_database_refuses_in_its_midst_leaves_nothing(appending:
 
 
 def test_only_sqlite_has_an_appender(store_url: str, store: RecordStore) -> None:
-    appender = open_appender(store)
+    appender = store.open_appender()
     assert (appender is not None) == store_url.startswith("sqlite")
     if appender is not None:
         appender.close()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from database.blocks import BLOCK_ROWS
 from database.errors import Conflict
-from database.open import open_appender, open_store
+from database.open import open_store
 from database.records import Batch, BatchRow, Succession, new_id, now
 from tests.database.making import make_packed, make_prediction
 
@@ -56,7 +56,7 @@ def predict(url: str) -> None:
 def predict_by_column(url: str) -> None:
     """As `predict`, in batches of three blocks, the way the service keeps them: beside the store where there is one."""
     store = open_store(url)
-    log = open_appender(store) or store
+    log = store.open_appender() or store
     while True:
         call = new_id()
         log.add_predictions(make_packed(2 * BLOCK_ROWS + 20, groups=[call] * (2 * BLOCK_ROWS + 20)))

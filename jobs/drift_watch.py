@@ -1,103 +1,39 @@
-"""Watching on a schedule: the newest days against what came before, the policy applied, changes of state announced.
+"""One look at the newest days: judged against what came before, the policy applied, changes of state announced.
 
-It runs in a process of its own, never in a worker that answers requests. All that it must remember is in the store.
+All that must be remembered between looks is in the store. The process that looks is `jobs.watch`'s.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from database.errors import Conflict, StoreUnavailable
+from database.errors import Conflict
 from database.records import Document, Event, new_id, now
 from drift.column import ProfileError
 from drift.impact import ErrorChange, describe_change
 from drift.report import DriftReport, NotComparable, SameSample
-from errors import GradewatchError
+from jobs.schedule import DAY, Schedule, day_of
 from model.registry import NoChampion
 from model.workspace import Workspace
-from monitoring.alerts import Alert, deliver, is_waiting, post, sweep
+from monitoring.alerts import Alert, post, sweep
 from monitoring.channels import Channel
 from monitoring.drift_days import Against, Days
 from monitoring.drift_monitor import report_days
-from monitoring.profile_archive import midnight
 from retraining.first_champions import keys_of
 from retraining.policies import Policies
 from retraining.run import Busy, Result, Run, retrain
 from retraining.trigger import Proposal, WindowVerdict, propose, verdict_of
 
 KIND = "watch"
-LEASE_SECONDS = 60.0
-POLL_SECONDS = 2.0  # until the schedule, the stop sign and the outbox are looked at again
 KEPT_WINDOWS = 400
 CATCH_UP = 31  # windows that were missed and are judged after the fact, the newest
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 
 Level = Literal["ok", "warn", "drift"]
 Say = Callable[[str], None]
-
-
-class BadSchedule(GradewatchError):
-    """No schedule; the message says what to write."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When to look: at whole multiples of `every` (from 1970 on, UTC), or daily `at` a time (UTC)."""
-
-    every: timedelta | None = None
-    at: time | None = None
-
-    def __post_init__(self) -> None:
-        if (self.every is None) == (self.at is None):
-            raise BadSchedule("say either how often (--every 1d) or at what time each day, UTC (--at 06:00)")
-        if self.every is not None and self.every < timedelta(minutes=1):
-            raise BadSchedule("look once a minute at most")
-
-    def due(self, instant: datetime) -> datetime:
-        """The latest scheduled time that is not after `instant`."""
-        if self.every is not None:
-            return EPOCH + (instant - EPOCH) // self.every * self.every
-        assert self.at is not None  # noqa: S101 (either is given)
-        today = datetime.combine(instant.astimezone(UTC).date(), self.at, tzinfo=UTC)
-        return today if today <= instant else today - DAY
-
-    def missed(self, last: datetime, instant: datetime) -> list[datetime]:
-        """The due times after `last` and before the newest at `instant`, oldest first.
-
-        One a day, the latest: whole days are judged, and those before `last` have been.
-        """
-        found, slot = [], self.due(instant)
-        while (slot := self.due(_day_of(slot) - TICK)) >= _day_of(last) + DAY:
-            found.append(slot)
-        return found[::-1]
-
-
-def _day_of(instant: datetime) -> datetime:
-    return midnight(instant.astimezone(UTC).date())
-
-
-def plan_schedule(every: timedelta | None, at: str | None, *, once: bool = False) -> tuple[Schedule, int]:
-    """The schedule and how many whole days lie between two looks (one at least); daily by default.
-
-    at: "06:00". once: whoever calls decides when, so the days before today are due, once a day. Raises BadSchedule.
-    """
-    if every and at:
-        raise BadSchedule("say either how often (--every 1d) or at what time each day, UTC (--at 06:00)")
-    if every and every > DAY and every % DAY:
-        raise BadSchedule("whole days are judged: look every so many days, or several times a day")
-    days = max(1, (every or DAY) // DAY)
-    if once:
-        return Schedule(at=time(0)), days
-    try:
-        return Schedule(at=time.fromisoformat(at)) if at else Schedule(every=every or timedelta(days=1)), days
-    except ValueError as error:
-        raise BadSchedule(f"{at!r} is no time of a day; write 06:00") from error
 
 
 @dataclass(frozen=True)
@@ -168,7 +104,7 @@ def look(workspace: Workspace, plan: Plan, slot: datetime, channels: Mapping[str
     report, kept, sentence = _report(workspace, plan, slot)
     level = level_of(report) if report else None
     verdict = verdict_of(report) if report else "undecided"
-    ends = _day_of(slot)  # the same days may be looked at several times a day, and count once
+    ends = day_of(slot)  # the same days may be looked at several times a day, and count once
     before = [window for window in state.windows if window.at < ends]
     windows = (*before, WindowVerdict(at=ends, verdict=verdict))[-KEPT_WINDOWS:]
     proposal = propose(windows, plan.policies.trigger, last=state.last)
@@ -304,50 +240,13 @@ def carry_out(workspace: Workspace, plan: Plan, stop: threading.Event) -> list[R
     return results
 
 
-# The process --------------------------------------------------------------------------------------------------------
-
-
-def watch_once(
-    workspace: Workspace, plan: Plan, channels: Mapping[str, Channel], say: Say, *, patience: float = 30.0
-) -> None:
-    """One look at what is due, its consequences, and `patience` seconds for its alerts. Raises Busy."""
-    with _alone(workspace, plan.domain) as holder:
-        if holder is None:
-            raise Busy(f"another process is watching {plan.domain}")
-        _look_and_act(workspace, plan, channels, threading.Event(), say, step=plan.days)
-    deliver_patiently(workspace, channels, say, patience)
-
-
-def watch(
-    workspace: Workspace,
-    plan: Plan,
-    channels: Mapping[str, Channel],
-    stop: threading.Event,
-    say: Say,
-    *,
-    poll: float = POLL_SECONDS,
-) -> None:
-    """Look whenever it is due until `stop` is set. What was missed while nobody looked is judged first, oldest first.
-
-    Of several processes one looks and the others stand by. A database that is away is waited for.
-    """
-    courier = threading.Thread(target=_carry, args=(workspace, channels, stop, say, poll), name="alerts")
-    courier.start()
-    try:
-        while not stop.is_set():
-            with _survive(say), _alone(workspace, plan.domain) as holder:
-                while holder and holder.alive and not stop.is_set():
-                    _look_and_act(workspace, plan, channels, stop, say)
-                    stop.wait(poll)
-            stop.wait(poll)
-    finally:
-        stop.set()
-        courier.join()
-
-
-def _look_and_act(
+def look_and_act(
     workspace: Workspace, plan: Plan, channels: Mapping[str, Channel], stop: threading.Event, say: Say, *, step: int = 1
 ) -> None:
+    """Look at everything that is due, carry out what follows, and say what was found.
+
+    step: of missed windows only every so many are due.
+    """
     try:
         for slot in _slots(workspace, plan, say, step):
             if stop.is_set():
@@ -371,7 +270,7 @@ def _slots(workspace: Workspace, plan: Plan, say: Say, step: int) -> list[dateti
     if last is None or last >= newest:
         return [newest]
     found = plan.schedule.missed(last, instant)[-step::-step][::-1]
-    missed = [slot for slot in found if slot - step * DAY >= _day_of(last)]
+    missed = [slot for slot in found if slot - step * DAY >= day_of(last)]
     if missed:
         judged, one = min(len(missed), CATCH_UP), len(missed) == 1
         told = f"{len(missed)} {'window was' if one else 'windows were'} missed while nobody looked; judging"
@@ -402,82 +301,3 @@ def describe_look(plan: Plan, found: Look) -> str:
     return (
         f"{plan.domain}, {days}: {level}{change}. {found.sentence}{changed}{proposed if found.proposal.retrain else ''}"
     )
-
-
-@contextmanager
-def _survive(say: Say) -> Iterator[None]:
-    try:
-        yield
-    except StoreUnavailable as error:
-        say(f"the database is away, trying again: {error}")
-
-
-class _Holder:
-    """A lease that renews itself in the background until it is lost or given back."""
-
-    def __init__(self, workspace: Workspace, name: str) -> None:
-        self._workspace, self._name, self._id = workspace, name, new_id()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
-        self.alive = workspace.store.try_lease(name, self._id, LEASE_SECONDS) is None
-        if self.alive:
-            self._thread.start()
-
-    def _renew(self) -> None:
-        while not self._end.wait(LEASE_SECONDS / 3):
-            try:
-                self.alive = self._workspace.store.try_lease(self._name, self._id, LEASE_SECONDS) is None
-            except StoreUnavailable:
-                self.alive = False
-            if not self.alive:
-                return
-
-    def release(self) -> None:
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._workspace.store.release_lease(self._name, self._id)
-
-
-@contextmanager
-def _alone(workspace: Workspace, domain: str) -> Iterator[_Holder | None]:
-    """The watch of a domain to oneself; None where another process has it."""
-    holder = _Holder(workspace, f"watch:{domain}")
-    try:
-        yield holder if holder.alive else None
-    finally:
-        holder.release()
-
-
-def _carry(workspace: Workspace, channels: Mapping[str, Channel], stop: threading.Event, say: Say, poll: float) -> None:
-    """Deliver what is due, beside the watch, so that a slow receiver holds nothing up."""
-    while not stop.wait(poll):
-        with _survive(say):
-            _tell_deliveries(workspace, channels, say)
-
-
-def _tell_deliveries(workspace: Workspace, channels: Mapping[str, Channel], say: Say) -> None:
-    for one in deliver(workspace.store, channels):
-        error = f": {one.error}" if one.error else ""
-        say(f"alert {one.alert.id[:8]} by {one.kind} to {one.to}: {one.state}{error}")
-
-
-def deliver_patiently(workspace: Workspace, channels: Mapping[str, Channel], say: Say, seconds: float) -> None:
-    """Deliver what is due, and try again for `seconds` what was not taken."""
-    ends, pause = now() + timedelta(seconds=seconds), threading.Event()
-    _tell_deliveries(workspace, channels, say)
-    while is_waiting(workspace.store, channels) and now() < ends:
-        pause.wait(0.5)
-        _tell_deliveries(workspace, channels, say)
-    if is_waiting(workspace.store, channels):
-        say("some alerts wait for the next run")
-
-
-def post_test(workspace: Workspace, channels: Mapping[str, Channel]) -> None:
-    """Put a test message into the outbox of every channel."""
-    at = now()
-    about = f"test {at.isoformat()}"
-    text = "This is a test of the alerts of Gradewatch. Nothing has happened.\n"
-    body = {"kind": "test", "at": at.isoformat(), "summary": "a test: nothing has happened"}
-    alert = Alert(about=about, domain="", subject="[gradewatch] test", text=text, body=body, at=at)
-    post(workspace.store, [alert], channels)

@@ -23,27 +23,15 @@ from database.ingest import add_batch
 from database.open import open_store
 from database.records import Document, Outcome, now
 from drift.report import DriftPolicy, DriftReport
+from jobs.drift_watch import Look, Plan, carry_out, describe_look, level_of, look, recall, sentence_of
+from jobs.schedule import BadSchedule, Schedule, plan_schedule
+from jobs.watch import watch, watch_once
 from model.workspace import Workspace
 from monitoring.alerts import deliveries
 from monitoring.channels import Channel, open_channels
 from monitoring.profile_archive import midnight
 from retraining.policies import Policies
 from retraining.run import Busy
-from retraining.schedule import (
-    BadSchedule,
-    Look,
-    Plan,
-    Schedule,
-    carry_out,
-    describe_look,
-    level_of,
-    look,
-    plan_schedule,
-    recall,
-    sentence_of,
-    watch,
-    watch_once,
-)
 from retraining.trigger import TriggerPolicy
 from tests.monitoring.asking import asked
 from tests.monitoring.receivers import free_port
@@ -237,7 +225,7 @@ def test_of_two_that_look_at_once_one_finds_that_the_other_was_quicker(
     ask(workspace, "D")
     real = recall(workspace, "invented")
     look(workspace, PLAN, slot(0), channels)
-    monkeypatch.setattr("retraining.schedule.recall", lambda *_: real)
+    monkeypatch.setattr("jobs.drift_watch.recall", lambda *_: real)
     with pytest.raises(Conflict):
         look(workspace, PLAN, slot(0), channels)
     assert told(workspace) == ["ok → drift"]

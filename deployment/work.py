@@ -1,0 +1,88 @@
+"""`gradewatch worker`: the worker of this installation, as the settings describe it.
+
+It opens the store and nothing else. `python -m deployment.work` is the worker that a service starts for itself; with
+ID TOKEN SECONDS behind it, the process of one job, which opens everything.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from errors import Category, GradewatchError
+from settings import Settings
+
+CHILD = (sys.executable, "-m", "deployment.work")
+
+
+class UnknownKind(GradewatchError):
+    """A kind of jobs that there is not; the message says which there are."""
+
+    category = Category.MISUSED
+
+
+def work(
+    *, kinds: Sequence[str] = (), places: int = 2, once: bool = False, poll: float = 0.2, quiet: bool = False
+) -> None:
+    """Do jobs until told to stop (SIGTERM, Ctrl-C); of all kinds, or of these. Raises StoreUnavailable, UnknownKind.
+
+    quiet: say nothing, and end with whoever holds this process's standard input open.
+    """
+    from database.open import open_store
+    from jobs.kinds import KINDS
+    from jobs.worker import Worker
+
+    if unknown := set(kinds) - KINDS.keys():
+        raise UnknownKind(f"no such kind: {', '.join(sorted(unknown))}; there are: {', '.join(KINDS)}")
+    settings, stop = Settings(), threading.Event()
+    settings.make_data_dir()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if quiet:
+        _when_input_ends(stop.set)
+    say = _keep_quiet if quiet else _say
+    store = open_store(settings.database_url, pool_size=settings.mongo_pool_size, durability=settings.durability)
+    try:
+        worker = Worker(store, CHILD, kinds or tuple(KINDS), places=places, poll=poll, once=once, say=say)
+        say(f"worker {worker.name} waits for jobs: {', '.join(worker.kinds)}")
+        worker.work(stop)
+        say("stopped")
+    finally:
+        store.close()
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {line}", file=sys.stderr, flush=True)
+
+
+def _keep_quiet(_: str) -> None:
+    return
+
+
+def _when_input_ends(tell: Callable[[], None]) -> None:
+    def wait() -> None:
+        while os.read(0, 4096):  # no buffered reader, whose lock would be in the way at the end
+            pass
+        tell()
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def do_claimed(id: str, token: str, seconds: str) -> None:
+    """Do one job that a worker holds: the process of that job."""
+    from jobs.child import Claim, do_job, end_with_worker
+
+    end_with_worker()
+    settings = Settings()
+    workspace = settings.open_workspace()
+    try:
+        do_job(workspace, Claim(id, int(token), float(seconds)), window=settings.window)
+    finally:
+        workspace.close()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    do_claimed(*sys.argv[1:]) if sys.argv[1:] else work(quiet=True)

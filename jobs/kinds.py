@@ -1,0 +1,268 @@
+"""The kinds of jobs, in one registry: what each does with its arguments and files, and what its result says.
+
+A kind may be done again by another worker after it was killed anywhere: what it writes goes through the job's own store
+(`jobs.keyed_store`, under the job's fence) or is keyed by the job's id. Its libraries are loaded when it is done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from database.blobs import read_blob
+from database.packed import PackedPredictions
+from database.records import Job
+from jobs.keyed_store import decision_id, report_id
+from jobs.queue import (
+    BATCH,
+    DRIFT_DAYS,
+    DRIFT_FILE,
+    OUTCOMES,
+    RETRAINING,
+    SCORING,
+    files_of,
+    prediction_id,
+)
+
+if TYPE_CHECKING:
+    from model.workspace import Workspace
+    from preprocessing.validation.json_rows import ValidRow
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+"""Seconds until the second attempt, and at most until a later one."""
+
+LAST_WORDS = 4_000
+"""Characters of what a retraining says that are kept."""
+
+SHOWN_PROBLEMS = 1_000
+"""Of a file whose bad rows are left out."""
+
+PIECE = 5_000
+"""Rows that are answered and logged together."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """What a job is done with. workspace: with the job's own store. folder: for its files, gone afterwards. window: of
+    newest labelled records, where nobody says. progress: told a step, and its share of the whole where that is known.
+    """
+
+    job: Job
+    workspace: Workspace
+    folder: Path
+    window: int
+    progress: Callable[[str, float | None], None]
+
+    @property
+    def domain(self) -> str:
+        return self.job.domain or ""
+
+    def file(self, name: str) -> Path | None:
+        """A file that the job was given, brought here; None where it was given none of that name."""
+        given = files_of(self.job).get(name)
+        if given is None:
+            return None
+        path = self.folder / f"{name}{Path(given['name']).suffix}"
+        with path.open("wb") as file:
+            file.writelines(read_blob(self.workspace.store, given["blob"]))
+        return path
+
+    def name_of(self, name: str) -> str:
+        """What the sender calls a file."""
+        return files_of(self.job)[name]["name"]
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """do: the job itself; its result, JSON-ready. long: whether it takes minutes, so that a worker keeps a place free
+    beside it. several: whether it makes more than one drift report. attempts: after which it fails."""
+
+    do: Callable[[JobRun], Mapping[str, Any]]
+    long: bool = False
+    several: bool = False
+    attempts: int = 3
+
+    def pause(self, attempts: int, least: float = 0.0) -> float | None:
+        """Seconds until the next attempt, twice as long each time; None where there is none left."""
+        if attempts >= self.attempts:
+            return None
+        return min(LONGEST_PAUSE, max(least, FIRST_PAUSE * 2.0 ** (attempts - 1)))
+
+
+def retrain(run: JobRun) -> Mapping[str, Any]:
+    """Evaluate and, where deserved, replace champions. target, moment: only these. dry_run: change nothing."""
+    from retraining.first_champions import keys_of
+    from retraining.render import result_text
+    from retraining.run import Run
+    from retraining.run import retrain as evaluate
+
+    wanted, schema = run.job.arguments, run.workspace.service.schema(run.domain)
+    keys = keys_of(schema, *([one] if one else None for one in (wanted.get("target"), wanted.get("moment"))))
+    work = Run(
+        run.workspace,
+        schema,
+        run.window,
+        dry=bool(wanted.get("dry_run")),
+        holder=run.job.id,
+        progress=lambda step: run.progress(step, None),
+    )
+    results = evaluate(work, keys)
+    said = [f"{one.key.target}@{one.key.moment}: {one.decision.verdict}" for one in results]
+    decisions = [decision_id(run.job, one.key.target, one.key.moment) for one in results]
+    return {
+        "verdicts": said,
+        "decisions": decisions,
+        "words": "".join(result_text(one, dry=work.dry) for one in results),
+    }
+
+
+def report_drift_of_file(run: JobRun) -> Mapping[str, Any]:
+    """A file against the champion's data, or against the file `reference`. by: also by this column."""
+    from monitoring.drift_monitor import report_file
+
+    current, reference = run.file("file"), run.file("reference")
+    assert current is not None  # noqa: S101 (no job of this kind is asked for without one)
+    run.progress("comparing", None)
+    name = run.name_of("file")
+    report_file(run.workspace, run.domain, current, reference, name=name, by=run.job.arguments.get("by"))
+    return _reported(run)
+
+
+def report_drift_of_days(run: JobRun) -> Mapping[str, Any]:
+    """Days against what came before them. since, until: dates; the rest as `monitoring.drift_days` has it."""
+    from datetime import date
+
+    from monitoring.drift_days import days_of
+    from monitoring.drift_monitor import report_days
+
+    asked = dict(run.job.arguments)
+    by, since, until = asked.pop("by"), date.fromisoformat(asked.pop("since")), asked.pop("until")
+    window = days_of(since, date.fromisoformat(until) if until else None, **asked)
+    run.progress("comparing", None)
+    report_days(run.workspace, run.domain, window, by=by)
+    return _reported(run)
+
+
+def _reported(run: JobRun) -> Mapping[str, Any]:
+    from access.journal import note
+
+    made = report_id(run.job)
+    note(run.workspace.store, run.job.actor or "", "drift judged", run.domain, report=made)
+    return {"report": made, "address": f"/api/v1/{run.domain}/drift/{made}"}
+
+
+def score(run: JobRun) -> Mapping[str, Any]:
+    """Answer and log every row of a file. moment, explain: as the API has them; limit: rows at most; groups: those that
+    whoever asks is confined to. The whole file is checked before its first row is logged."""
+    from model.microbatch import API_SOURCE
+    from preprocessing.columns import columns_of
+
+    rows, ignored = _checked_rows(run)
+    asked, store, service = run.job.arguments, run.workspace.store, run.workspace.service
+    schema, explain = service.schema(run.domain), asked.get("explain", 0)
+    moments: Counter[str] = Counter()
+    models: set[str] = set()
+    for start in range(0, len(rows), PIECE):
+        run.progress("scoring", start / len(rows))
+        tables = columns_of(rows[start : start + PIECE], schema)
+        said = service.score_columns(schema, tables, source=API_SOURCE, actor=run.job.actor, explain=explain)
+        store.add_predictions(batches=_known_by_job(run.job, start, said))
+        for batch in said:
+            moments[batch.common.moment] += len(batch)
+            models |= {column.model for column in batch.answers}
+    told = {"rows": len(rows), "moments": dict(moments), "models": sorted(models), "ignored_columns": list(ignored)}
+    return told | {"address": f"/api/v1/jobs/{run.job.id}/answers"}
+
+
+def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Sequence[str]]:
+    from access.roles import Principal, require_groups
+    from preprocessing.reading.files import read_table
+    from preprocessing.validation.json_bodies import TooManyRows, too_many_rows
+    from preprocessing.validation.validate import rows_of, validate_table
+
+    asked, workspace, path = run.job.arguments, run.workspace, run.file("file")
+    assert path is not None  # noqa: S101 (as above)
+    run.progress("checking", None)
+    raw, schema = read_table(path, name=run.name_of("file")), workspace.service.schema(run.domain)
+    if raw.frame.height > asked["limit"]:
+        raise TooManyRows(too_many_rows(raw.frame.height, asked["limit"]))
+    checked = validate_table(
+        raw, schema, secret=workspace.secret, moment=asked.get("moment"), with_targets="ignored"
+    ).require_clean()
+    rows, groups = rows_of(checked.frame, schema), asked.get("groups")
+    whoever = Principal(name="", permissions=frozenset(), groups=None if groups is None else frozenset(groups))
+    require_groups(whoever, (row.group for row in rows))
+    return rows, checked.ignored_columns
+
+
+def _known_by_job(job: Job, start: int, said: Sequence[PackedPredictions]) -> list[PackedPredictions]:
+    """Predictions under the ids that the job's rows have; theirs ascend as the rows do."""
+    made = sorted(known for batch in said for known in batch.ids)
+    known = {old: prediction_id(job.id, start + place) for place, old in enumerate(made)}
+    return [
+        PackedPredictions(
+            one.common,
+            [known[old] for old in one.ids],
+            one.inputs,
+            one.answers,
+            one.shadow,
+            students=one.students,
+            groups=one.groups,
+            periods=one.periods,
+        )
+        for one in said
+    ]
+
+
+def store_batch_file(run: JobRun) -> Mapping[str, Any]:
+    """A file as a batch of `kind`. skip_bad_rows: keep the good rows of a file with bad ones; limit: rows at most."""
+    import msgspec
+
+    from access.journal import note
+    from database.ingest import batch_of, read_batch
+    from monitoring.profile_archive import store_batch
+    from preprocessing.validation.json_bodies import TooManyRows
+
+    asked, workspace, path, name = run.job.arguments, run.workspace, run.file("file"), run.name_of("file")
+    assert path is not None  # noqa: S101 (as above)
+    schema, kind = workspace.service.schema(run.domain), asked["kind"]
+    run.progress("checking", None)
+    skip = asked["skip_bad_rows"]
+    intake = read_batch(path, schema, kind, secret=workspace.secret, name=name, skip_bad_rows=skip)
+    if len(intake.rows) > asked["limit"]:
+        raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {asked['limit']:,} are allowed")
+    known = batch_of(run.domain, intake.rows, kind, name="").id
+    note(workspace.store, run.job.actor or "", "batch uploaded", run.domain, batch=known, rows=len(intake.rows))
+    batch, new = store_batch(workspace, schema, intake.rows, kind, name=name, skipped=intake.skipped)
+    told = {"batch": batch, "new": new, "skipped": intake.skipped, "problems": intake.problems[:SHOWN_PROBLEMS]}
+    plain: Mapping[str, Any] = msgspec.to_builtins(told | {"ignored_columns": intake.ignored_columns})
+    return plain
+
+
+def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
+    """The outcomes in a file."""
+    from access.journal import note
+    from database.ingest import read_outcomes
+
+    workspace, path = run.workspace, run.file("file")
+    assert path is not None  # noqa: S101 (as above)
+    schema = workspace.service.schema(run.domain)
+    found = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"))
+    note(workspace.store, run.job.actor or "", "outcomes uploaded", run.domain, outcomes=len(found))
+    new, corrected = workspace.store.add_outcomes(found)
+    known = len(found) - new - corrected
+    return {"outcomes": len(found), "new": new, "corrected": corrected, "known": known}
+
+
+KINDS: Mapping[str, JobKind] = {
+    RETRAINING: JobKind(retrain, long=True, several=True),
+    DRIFT_FILE: JobKind(report_drift_of_file),
+    DRIFT_DAYS: JobKind(report_drift_of_days),
+    SCORING: JobKind(score),
+    BATCH: JobKind(store_batch_file),
+    OUTCOMES: JobKind(store_outcomes_file),
+}
+"""By name; a kind that is added here is done by every worker."""

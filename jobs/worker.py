@@ -1,0 +1,204 @@
+"""The worker: takes jobs from the queue, runs each in a process of its own, and holds its lease meanwhile.
+
+It loads none of what jobs need: an idle worker costs little, and what a job took is given back with its process. What a
+job is, is `jobs.kinds`' word.
+"""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from database.errors import LostJob, StoreUnavailable
+from database.records import Job, JobProblem, JobState, new_id
+from database.store import RecordStore
+from jobs.kinds import KINDS
+from jobs.queue import SEEN_SECONDS, files_of, sweep
+
+LEASE_SECONDS = 30.0
+"""A job whose worker died begins again after that. Longer than any stall of a machine that is not dead."""
+
+SIGN_SECONDS = SEEN_SECONDS / 3
+HOLD_SECONDS = 2.0  # between two renewals of a lease, which also learn of a wish to cancel
+TICK = 0.05  # until a running job is looked after again
+SWEEP_SECONDS = 60.0
+PATIENCE = 10.0  # that a job gets to end when it is told to
+
+Say = Callable[[str], None]
+DIED = "its process ended by itself ({how}); jobs that need more memory than there is end so"
+
+
+@dataclass
+class _Child:
+    """A job and the process that does it. held: when its lease was renewed last (monotonic)."""
+
+    job: Job
+    process: subprocess.Popen[bytes]
+    held: float
+
+
+@dataclass
+class Worker:
+    """Does jobs of `kinds` until told to stop, `places` at once; the last place is kept for those that are not long.
+
+    command: starts the process of a job; its id, its token and the seconds of a lease come behind it. once: end when
+    nothing is left to do. poll: seconds between two looks into the queue.
+    """
+
+    store: RecordStore
+    command: Sequence[str]
+    kinds: Sequence[str] = tuple(KINDS)
+    places: int = 2
+    poll: float = 0.2
+    lease: float = LEASE_SECONDS
+    once: bool = False
+    say: Say = lambda _: None
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{new_id()[-4:]}")
+    _children: list[_Child] = field(default_factory=list)
+    _due: dict[str, float] = field(default_factory=dict)
+    _away: bool = False
+
+    def work(self, stop: threading.Event) -> None:
+        """Do jobs until `stop` is set; then what is under way is put back into the queue, as if it had not begun."""
+        try:
+            while not stop.is_set():
+                began = self._survive(self._turn)
+                if self.once and not began and not self._children:
+                    return
+                stop.wait(TICK if self._children else self.poll)
+        finally:
+            for child in list(self._children):
+                self._survive(lambda child=child: self._give_back(child))  # type: ignore[misc]
+
+    def _turn(self) -> bool:
+        """Whether a job was begun."""
+        for child in list(self._children):
+            self._look_after(child)
+        if self._is_due("sign", SIGN_SECONDS):
+            self.store.see_worker(self.name, self.kinds)
+        if self._is_due("sweep", SWEEP_SECONDS):
+            sweep(self.store)
+        return self._is_due("claim", self.poll) and self._claim()
+
+    def _is_due(self, what: str, every: float) -> bool:
+        if time.monotonic() < self._due.get(what, 0.0):
+            return False
+        self._due[what] = time.monotonic() + every
+        return True
+
+    def _survive(self, do: Callable[[], bool | None]) -> bool:
+        """A database that is away is waited for: said once, and when it is back."""
+        try:
+            done = bool(do())
+        except StoreUnavailable as error:
+            if not self._away:
+                self.say(f"the database is away, trying again: {error}")
+            self._away = True
+            return False
+        if self._away:
+            self.say("the database is back")
+        self._away = False
+        return done
+
+    # One job
+
+    def _claim(self) -> bool:
+        free = self.places - len(self._children)
+        if free <= 0:
+            return False
+        busy = free == 1 and self.places > 1 and any(KINDS[one.job.kind].long for one in self._children)
+        kinds = [kind for kind in self.kinds if not (busy and KINDS[kind].long)]
+        job = self.store.claim_job(kinds, self.name, self.lease)
+        if job is None:
+            return False
+        self._due["claim"] = 0.0  # there may be more
+        if job.cancelling:
+            self._end(job, "cancelled", None)
+        elif job.attempts > KINDS[job.kind].attempts:
+            self._end(job, "failed", JobProblem(title="JobDied", detail=DIED.format(how="without a trace")))
+        else:
+            self._begin(job)
+        return True
+
+    def _begin(self, job: Job) -> None:
+        command = [*self.command, job.id, str(job.token), str(self.lease)]
+        process = subprocess.Popen(  # noqa: S603 (our own command)
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+        )  # a session of its own: Ctrl-C at this terminal is meant for the worker, which tells it in order
+        self._children.append(_Child(job, process, time.monotonic()))
+        self.say(f"{job.kind} of {job.domain} begun (job {job.id}, attempt {job.attempts})")
+
+    def _look_after(self, child: _Child) -> None:
+        code = child.process.poll()
+        if code is not None:
+            self._children.remove(child)
+            self._close(child)
+            self._after(child.job, code)
+        elif time.monotonic() - child.held > min(HOLD_SECONDS, self.lease / 3):
+            self._hold(child)
+
+    def _hold(self, child: _Child) -> None:
+        job = child.job
+        try:
+            told = self.store.renew_job(job.id, job.token, self.lease)
+        except LostJob:
+            if child.process.poll() is not None:
+                return  # it has just told its end
+            self.say(f"job {job.id} was lost: this worker stood still past its lease")
+            self._stop(child)
+            return
+        child.held = time.monotonic()
+        if told.cancelling:
+            self._stop(child)
+            self._end(job, "cancelled", None)
+
+    def _after(self, job: Job, code: int) -> None:
+        """A job's process has ended: it has told how, or it died."""
+        found = self.store.job(job.id)
+        if found is None or found.token != job.token or found.state != "running":
+            how = "is gone" if found is None else f"is {found.state}" if found.token == job.token else "was lost"
+            self.say(f"{job.kind} of {job.domain} {how} (job {job.id})")
+            return
+        problem = JobProblem(title="JobDied", detail=DIED.format(how=f"signal {-code}" if code < 0 else f"code {code}"))
+        pause = KINDS[job.kind].pause(job.attempts)
+        if found.cancelling:
+            self._end(job, "cancelled", None)
+        elif pause is None:
+            self._end(job, "failed", problem)
+        else:
+            with suppress(LostJob):
+                self.store.put_back_job(job.id, job.token, pause=pause, problem=problem)
+                self.say(f"{job.kind} of {job.domain} died and is tried again in {pause:g} s (job {job.id})")
+
+    def _end(self, job: Job, state: JobState, problem: JobProblem | None) -> None:
+        with suppress(LostJob):
+            self.store.end_job(job.id, job.token, state, problem=problem)
+            self.store.remove_blobs([file["blob"] for file in files_of(job).values()])
+            self.say(f"{job.kind} of {job.domain} {state} (job {job.id})")
+
+    def _give_back(self, child: _Child) -> None:
+        self._stop(child)
+        with suppress(LostJob):  # it ended just in time
+            self.store.put_back_job(child.job.id, child.job.token, counts=False)
+            self.say(f"{child.job.kind} of {child.job.domain} given back (job {child.job.id})")
+
+    def _stop(self, child: _Child) -> None:
+        """End a job's process: asked first, so that it gives back what it holds, then made to."""
+        child.process.terminate()
+        try:
+            child.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
+        self._close(child)
+        if child in self._children:
+            self._children.remove(child)
+
+    @staticmethod
+    def _close(child: _Child) -> None:
+        if child.process.stdin is not None:
+            child.process.stdin.close()
