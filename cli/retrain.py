@@ -1,21 +1,29 @@
 """Replacing a model with proof: `gradewatch retrain`, and `backtest`, which tries policies on the past."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.apps import app
 from cli.inputs import opened_workspace, policies_of, read_rows, schema_of
 from cli.options import Domain, Moments, PolicyFile, Problems, SkipBadRows, Targets
-from cli.output import err, out, shares, steps
+from cli.output import err, explain, out, shares, steps
+from errors import GradewatchError
 from settings import Settings
+
+if TYPE_CHECKING:
+    from preprocessing.schema import DomainSchema
+    from retraining.run import Result, Run
 
 
 @app.command()
 def retrain(
-    domain: Domain,
+    domain: Annotated[
+        str | None, typer.Option("--domain", "-d", help="Only this domain; every one with new labels if none.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="New labelled file.")] = None,
     target: Targets = None,
     moment: Moments = None,
@@ -28,28 +36,68 @@ def retrain(
 ) -> None:
     """Train a challenger on the newest labelled records and promote it if it is better, and not by luck."""
     from retraining.first_champions import keys_of
-    from retraining.render import render_result
     from retraining.run import Run, retrain_patiently
 
-    settings = Settings()
+    if domain is None and (data or target or moment):
+        raise typer.BadParameter("name the domain of --data, --target and --moment: --domain D")
+    settings, rules = Settings(), policies_of(policy)
     with opened_workspace() as workspace, steps() as progress:
+
+        def run_of(schema: "DomainSchema") -> Run:
+            return Run(
+                workspace,
+                schema,
+                rules.training.window or settings.window,
+                policy=rules.promotion,
+                drift_policy=rules.drift,
+                seed=seed,
+                dry=dry_run,
+                progress=progress,
+            )
+
+        if domain is None:
+            raise typer.Exit(_retrain_every_domain([run_of(schema) for schema in workspace.schemas.values()], wait))
         schema = workspace.service.schema(domain)
         rows = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems).rows if data else ()
-        rules = policies_of(policy)
-        run = Run(
-            workspace,
-            schema,
-            rules.training.window or settings.window,
-            policy=rules.promotion,
-            drift_policy=rules.drift,
-            seed=seed,
-            dry=dry_run,
-            progress=progress,
-        )
-        keys, name = keys_of(schema, target, moment), data.name if data else ""
-        results = retrain_patiently(run, keys, data=rows, name=name, wait=wait)
+        run, keys, name = run_of(schema), keys_of(schema, target, moment), data.name if data else ""
+        _print_results(run, retrain_patiently(run, keys, data=rows, name=name, wait=wait))
+
+
+def _retrain_every_domain(runs: "Sequence[Run]", wait: float) -> int:
+    """Retrain where there is something new to decide; what was done, or why nothing, is printed for each domain.
+
+    One that is refused keeps none of the others from its turn. The exit code: the highest of them.
+    """
+    from retraining.first_champions import keys_of
+    from retraining.run import retrain_patiently, with_new_labels
+
+    codes = [0]
+    for run in runs:
+        run.progress(f"{run.schema.name}: newest records")
+        try:
+            if keys := with_new_labels(run, keys_of(run.schema)):
+                _print_results(run, retrain_patiently(run, keys, wait=wait))
+            else:
+                out.print(f"{run.schema.name}: {_why_nothing(run)}")
+        except GradewatchError as error:
+            err.print(f"{run.schema.name}:", style="red", end=" ")
+            codes.append(explain(error))
+    return max(codes)
+
+
+def _why_nothing(run: "Run") -> str:
+    if not any(champion.domain == run.schema.name for champion in run.workspace.store.champions()):
+        return "no champion yet; train one first"
+    if not run.workspace.store.labeled_records(run.schema.name, limit=1):
+        return "no labelled records yet"
+    return "no new labels: its champions have learned from them, or were judged by them before"
+
+
+def _print_results(run: "Run", results: "Sequence[Result]") -> None:
+    from retraining.render import render_result
+
     for result in results:
-        out.print(render_result(result, dry=dry_run))
+        out.print(render_result(result, dry=run.dry))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`python -m retraining.pipeline [--domain D] [--data FILE]`: the `retrain` command by its older name.
+"""`python -m retraining.pipeline [--domain D [--data FILE]]`: the `retrain` command by its older name.
 
 It lends its name and owns nothing: the options are the command line's, the work is `retraining.run`'s.
 """

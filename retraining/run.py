@@ -30,7 +30,7 @@ from drift.report import DriftPolicy, DriftReport
 from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle
-from model.registry import find_model, install, load_bundle
+from model.registry import find_model, install, load_bundle, rows_of_models
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from model.workspace import Workspace
 from monitoring.drift_monitor import drift_record
@@ -119,6 +119,24 @@ def retrain_patiently(
                 raise
             run.progress("waiting for another run to finish")
             time.sleep(min(1.0, max(0.05, deadline - time.monotonic())))
+
+
+def with_new_labels(run: Run, keys: Sequence[ChampionKey]) -> list[ChampionKey]:
+    """Those of `keys` about whose champion the newest labelled records may tell something new.
+
+    That is: among them is an outcome that the champion has not learned from, and they are not the very outcomes that
+    the last decision about it rested on. A key without a champion is none of them.
+    """
+    records = run.workspace.store.labeled_records(run.schema.name, limit=run.window)
+    return [key for key in keys if _has_new_labels(run, key, records)]
+
+
+def _has_new_labels(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> bool:
+    known = {record.id for record in records if key.target in record.targets}
+    history = run.workspace.store.successions(key) if known else ()
+    if not history or known <= rows_of_models(run.workspace.artifacts, [history[-1].version]):
+        return False
+    return _settled(run, history[-1], _basis(run, key, records)) is None
 
 
 def _records(run: Run, data: Sequence[BatchRow]) -> list[LabeledRecord]:

@@ -15,7 +15,7 @@ from database.records import BatchRow
 from model.registry import activate, collect_garbage, load_bundle, rollback
 from model.workspace import Workspace
 from retraining.policy import PromotionPolicy
-from retraining.run import Busy, Result, Run, retrain, retrain_patiently
+from retraining.run import Busy, Result, Run, retrain, retrain_patiently, with_new_labels
 from tests.model.registry_making import keep, make_bundle
 from tests.retraining.conftest import open_at
 from tests.training.making import MARK, SCHEMA, make_rows
@@ -92,6 +92,20 @@ def test_what_was_rolled_back_does_not_come_back_on_the_same_evidence(promoted: 
     assert state(promoted) == before
     upload(promoted, new_rows(10, seed=3))
     assert retrained(promoted).decision.n > 0  # there is something new to decide on
+
+
+def test_labels_are_new_until_they_were_learned_from_or_decided_on(workspace: Workspace) -> None:
+    def new(**changed: object) -> bool:
+        return with_new_labels(run_of(workspace, **changed), [MARK, replace_moment()]) == [MARK]
+
+    assert not new()  # the champion learned from all there is
+    upload(workspace, new_rows(60))
+    assert new()
+    assert retrained(workspace).decision.verdict == "shadow"
+    assert not new()  # they left the champion in place: deciding again would decide the same
+    assert new(seed=1)
+    upload(workspace, new_rows(10, seed=3))
+    assert new()
 
 
 def test_too_few_unseen_rows_leave_the_challenger_in_shadow(workspace: Workspace) -> None:
