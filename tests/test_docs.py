@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from cli.main import app
+from cli import reference
+from cli.apps import app
 from settings import Settings, variable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +31,10 @@ def test_every_setting_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     names = [variable(name) for name in Settings.model_fields]
     assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_every_command_is_described_as_it_is() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run python -m cli.reference"
 
 
 def test_every_command_that_the_docs_show_exists() -> None:

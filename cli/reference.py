@@ -1,0 +1,102 @@
+"""`python -m cli.reference`: writes docs/reference/command-line.md from the commands that there are.
+
+A test holds the page to it.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.main import get_command
+
+import cli.main  # noqa: F401 - it hangs every verb on the tree
+from cli.apps import app
+from cli.output import EXIT_CODES
+from errors import Category
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "command-line.md"
+
+HEAD = """# The command line
+
+Made from the commands themselves by `python -m cli.reference`; `gradewatch VERB --help` says the same. Answers go to
+the standard output, everything about them to the error output. What takes long names the step at hand there, on a
+terminal as it goes, elsewhere every few seconds.
+
+## Exit codes
+
+| code | means |
+|---|---|
+"""
+
+CATEGORIES: Mapping[Category, str] = {
+    Category.MISUSED: "settings, files of the installation or options that cannot be worked with",
+    Category.UNAUTHENTICATED: "nobody knows who asks",
+    Category.FORBIDDEN: "whoever asks may not",
+    Category.UNAVAILABLE: "something does not answer or is busy now; the same may work later",
+    Category.TOO_MANY: "more was asked in a while than is allowed",
+    Category.DAMAGED: "what was kept cannot be read",
+}
+
+
+def page() -> str:
+    """The page as Markdown."""
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)  # noqa: S101 - narrows the type
+    return HEAD + "\n".join([*_exit_codes(), *_commands(group, "gradewatch")]) + "\n"
+
+
+def _exit_codes() -> Iterator[str]:
+    yield "| 0 | done |"
+    yield "| 1 | refused or failed, with a reason |"
+    yield "| 2 | wrong usage, or a setting that cannot be read |"
+    yield "| 3 to 9 | kept for findings |"
+    for code in sorted(set(EXIT_CODES.values())):
+        yield f"| {code} | {'; '.join(CATEGORIES[one] for one in EXIT_CODES if EXIT_CODES[one] == code)} |"
+
+
+def _commands(command: TyperGroup | TyperCommand, name: str) -> Iterator[str]:
+    """A command's section, and those of the verbs below it."""
+    yield from ("", f"## `{name}`", "", " ".join((command.help or "").partition("Exit codes:")[0].split()))
+    choices = _choices_of(command.callback) if command.callback else {}
+    if command.params:
+        yield from ("", "| option | default | |", "|---|---|---|")
+    for parameter in command.params:
+        yield f"| {_names(parameter)} | {_default(parameter)} | {_words(parameter, choices.get(parameter.name, ()))} |"
+    for verb, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, f"{name} {verb}")
+
+
+def _names(parameter: Any) -> str:
+    if isinstance(parameter, TyperArgument):
+        return f"`{str(parameter.name).upper()}`"
+    return ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "must be given"
+    if isinstance(parameter, TyperOption) and parameter.is_flag and isinstance(parameter.default, bool):
+        return "yes" if parameter.default else "no"
+    return "" if parameter.default in (None, "") else f"`{parameter.default}`"
+
+
+def _words(parameter: Any, choices: Sequence[str]) -> str:
+    """What is said about it, and what may be chosen."""
+    words = " ".join((parameter.help or "").split())
+    return f"{words} One of {', '.join(f'`{one}`' for one in choices)}.".strip() if choices else words
+
+
+def _choices_of(callback: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
+    found = inspect.signature(callback, eval_str=True).parameters
+    return {name: _choices(parameter.annotation) for name, parameter in found.items()}
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    parts = get_args(annotation)
+    return parts if get_origin(annotation) is Literal else _choices(parts[0]) if parts else ()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
