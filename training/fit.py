@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import sklearn
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.dummy import DummyClassifier
@@ -23,20 +24,6 @@ from training.candidates import Candidate, Estimator
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
-
-
-def _run_piece(piece: Any, *args: Any, **kwargs: Any) -> Any:
-    """A piece of one of scikit-learn's own loops (one tree of a forest), run under the configuration it came with.
-
-    scikit-learn 1.9 also sets the warning filters of the process anew around each piece. Threads that fit at once mix
-    them up: the process loses its filters, and each further tree warns about that. Here a piece runs in the thread
-    that asked for it, whose filters are the right ones as they are.
-    """
-    with config_context(**getattr(piece, "config", {})):
-        return piece.function(*args, **kwargs)
-
-
-parallel._FuncWrapper.__call__ = _run_piece
 
 
 @dataclass(frozen=True)
@@ -124,11 +111,33 @@ def answer_unseen(
     width = 1 if task.target.kind == "value" else len(task.target.levels)
     outputs = {candidate.name: np.full((task.frame.height, width), np.nan) for candidate in candidates}
     last: dict[str, Fitted] = {}
+    leave_filters_alone()
     with ThreadPoolExecutor(jobs) as pool, closing(_answers(pool, work, task)) as results:
         for (candidate, _, test), (fitted, answers) in zip(work, results, strict=True):
             outputs[candidate.name][test], last[candidate.name] = answers, fitted
             progress(candidate.name)
     return {name: Unseen(outputs[name], last[name]) for name in outputs}
+
+
+SETTING_FILTERS = frozenset({"1.7", "1.8", "1.9"})
+"""Releases of scikit-learn that set the warning filters of the process around each piece of their own loops."""
+
+
+def leave_filters_alone() -> None:
+    """Have pieces of scikit-learn's loops (a tree of a forest) run without setting the warning filters of the process.
+
+    Threads that fit at once would mix them up: the process loses its filters, and each further tree warns about that.
+    A piece runs in the thread that asked for it, whose filters are the right ones as they are. Other releases than
+    those that are known to need this stay as they are.
+    """
+    if ".".join(sklearn.__version__.split(".")[:2]) in SETTING_FILTERS:
+        parallel._FuncWrapper.__call__ = _run_piece
+
+
+def _run_piece(piece: Any, *args: Any, **kwargs: Any) -> Any:
+    """A piece run under the configuration it came with."""
+    with config_context(**getattr(piece, "config", {})):
+        return piece.function(*args, **kwargs)
 
 
 Work = Sequence[tuple[Candidate, Rows, Rows]]
