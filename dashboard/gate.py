@@ -16,9 +16,11 @@ from access.roles import LOCAL, Forbidden, Permission, Principal, Unauthenticate
 from access.roles import require as require_of
 from access.users import is_password
 from dashboard.installation import Installation
+from database.packed import PackedPredictions
 from database.records import Prediction
 from model.service import PredictionService
 from model.workspace import Workspace
+from preprocessing.columns import ColumnRows
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 from settings import is_loopback
@@ -183,3 +185,18 @@ class _Answers(PredictionService):
         present = require(self._opened, "predict", schema.name)
         require_groups(present, (row.group for row in rows))
         return super().answer(schema, rows, source=source, actor=actor or present.name, explain=explain)
+
+    def answer_columns(
+        self,
+        schema: DomainSchema,
+        tables: Sequence[ColumnRows],
+        *,
+        source: str,
+        actor: str | None = None,
+        explain: int = 0,
+    ) -> list[PackedPredictions]:
+        """As `answer`, by column. Raises as it does."""
+        present = require(self._opened, "predict", schema.name)
+        for table in tables:
+            require_groups(present, (None,) if table.groups is None else table.groups)
+        return super().answer_columns(schema, tables, source=source, actor=actor or present.name, explain=explain)

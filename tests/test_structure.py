@@ -42,7 +42,7 @@ def predict():
 
 threading.Thread(target=predict).start()
 sys.argv = ["gradewatch", "serve", "--port", str(port)]
-from deployment.command import main
+from cli.start import main
 main()
 """
 

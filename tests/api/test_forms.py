@@ -15,7 +15,7 @@ from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.rules import BadData, Problem
 from preprocessing.validation.validate import rows_of, validate_table
 from tests.api.serving import SECRET
-from tests.api.test_hot_road import READERS, SCHEMAS, rows
+from tests.api.test_hot_road import READERS, SCHEMAS, in_order, rows
 
 NUMBERS = st.sampled_from(
     ["1", "1.0", "-0", "0.1e2", "1E400", "-1e-400", "01", "1.", ".5", "+1", "0x1", "NaN", "Infinity", "-Infinity", "1e",
@@ -25,7 +25,7 @@ NUMBERS = st.sampled_from(
 
 def told(reader: RowReader, body: bytes, *, lines: bool) -> tuple[list[ValidRow], tuple[Problem, ...]]:
     try:
-        return list((reader.lines if lines else reader.many)(body, limit=100)), ()
+        return in_order((reader.lines if lines else reader.many)(body, limit=100)), ()
     except BadData as error:
         return [], error.problems
 
@@ -44,7 +44,7 @@ def becomes(reader: RowReader, body: bytes, how: str) -> object:
     try:
         if how == "one":
             return reader.one(body)
-        return (reader.lines if how == "lines" else reader.many)(body, limit=100)[0]
+        return (reader.lines if how == "lines" else reader.many)(body, limit=100)[0][0]
     except (MalformedBody, BadData) as error:
         return type(error)
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from database.records import Answer
 from model.predictor import Predictor
 from model.registry import load_bundle
 from model.workspace import Workspace
+from preprocessing.columns import ColumnRows
 from preprocessing.encode import CategoricalPart, Encoding, NumericPart, RowEncoder, encode_rows
 from preprocessing.schema import DomainSchema, Feature, load_domains, read_schema
 from preprocessing.validation import rules
@@ -177,9 +178,14 @@ def by_rules(schema: DomainSchema, body: bytes, many: bool) -> tuple[list[ValidR
     return ([] if found.problems else list(found.rows)), found.problems
 
 
+def in_order(tables: Sequence[ColumnRows]) -> list[ValidRow]:
+    """The rows of a body in the order in which they stand in it."""
+    return sorted((row for table in tables for row in table), key=lambda row: row.row)
+
+
 def by_reader(reader: RowReader, body: bytes, many: bool) -> tuple[list[ValidRow], tuple[Problem, ...]]:
     try:
-        return (reader.many(body, limit=100) if many else [reader.one(body)]), ()
+        return (in_order(reader.many(body, limit=100)) if many else [reader.one(body)]), ()
     except BadData as error:
         return [], error.problems
 

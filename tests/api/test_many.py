@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from api.fast.json_columns import write_lines, write_many
-from api.schemas import PredictionsResponse, Remarks, encoder, prediction_response
+from api.fast.predict import prediction_response
+from api.schemas import PredictionsResponse, encoder
 from database.packed import PackedPredictions
 from database.records import Prediction
+from model.service import Remarks
 from model.workspace import Workspace
 from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.synthetic import generate
-from preprocessing.validation.json_bodies import ROWS_ONE_BY_ONE
 from preprocessing.validation.row_type import example_row
 from preprocessing.validation.rules import BadData
 from tests.api.serving import Server
-from tests.api.test_hot_road import READERS, SCHEMAS, by_rules, rows
+from tests.api.test_hot_road import READERS, SCHEMAS, by_rules, in_order, rows
 
 DOMAINS = ["engagement", "school", "university"]
 
@@ -32,32 +33,32 @@ def test_many_rows_are_accepted_and_refused_as_the_rules_do(name: str, data: st.
     schema, reader = SCHEMAS[name], READERS[name]
     given_rows = data.draw(st.lists(rows(schema), min_size=1, max_size=3))
     good = data.draw(st.booleans())
-    body = msgspec.json.encode((given_rows + [example_row(schema)] * good) * (ROWS_ONE_BY_ONE + 1))
+    body = msgspec.json.encode((given_rows + [example_row(schema)] * good) * 51)
     expected, problems = by_rules(schema, body, many=True)
     if problems:
         with pytest.raises(BadData) as refused:
             reader.many(body, limit=1_000)
         assert refused.value.problems == problems
     else:
-        found = list(reader.many(body, limit=1_000))
+        found = in_order(reader.many(body, limit=1_000))
         assert found == expected
         assert not any(isinstance(cell, int) for row in found for cell in row.inputs.values())
-        few = reader.many(msgspec.json.encode(given_rows), limit=10)
+        few = in_order(reader.many(msgspec.json.encode(given_rows), limit=10))
         assert not any(isinstance(cell, int) for row in few for cell in row.inputs.values())
 
 
 @pytest.mark.parametrize("name", ["engagement", "school", "university"])
-def test_rows_of_one_moment_are_read_by_column_and_those_of_several_one_by_one(name: str) -> None:
+def test_rows_are_read_by_column_those_of_each_moment_apart(name: str) -> None:
     schema, reader = SCHEMAS[name], READERS[name]
     whole = example_row(schema)
-    assert isinstance(reader.many(msgspec.json.encode([whole] * 60), limit=100), ColumnRows)
+    [read] = reader.many(msgspec.json.encode([whole] * 60), limit=100)
+    assert (read.moment, list(read.places)) == (schema.moments[-1], list(range(60)))
     known = {feature.name for feature in schema.features_at(schema.moments[0])}
-    late = [feature.name for feature in schema.features if feature.name not in known]
-    early = {key: value for key, value in whole.items() if key not in late}
-    assert isinstance(reader.many(msgspec.json.encode([early] * 60), limit=100), ColumnRows)
-    mixed = reader.many(msgspec.json.encode([whole, early] * 30), limit=100)
-    assert isinstance(mixed, ColumnRows) == (not late)
-    assert [row.moment for row in mixed[:2]] == [schema.moments[-1], schema.moments[-1 if not late else 0]]
+    early = {key: value for key, value in whole.items() if key in {*known, *schema.context_names}}
+    for rows_asked in (3, 30):
+        mixed = reader.many(msgspec.json.encode([whole, early] * rows_asked), limit=100)
+        assert [table.moment for table in mixed] == list(dict.fromkeys([schema.moments[-1], schema.moments[0]]))
+        assert sorted(place for table in mixed for place in table.places) == list(range(2 * rows_asked))
 
 
 def test_a_key_given_twice_among_many_rows_is_refused() -> None:
@@ -95,17 +96,32 @@ def same(found: Sequence[Prediction], expected: Sequence[Prediction]) -> bool:
     return [replace(one, id="", at=first.at) for one in found] == [replace(one, id="", at=first.at) for one in expected]
 
 
+def flat(batches: Sequence[PackedPredictions]) -> list[Prediction]:
+    """Predictions in the order of the rows asked."""
+    return sorted((one for batch in batches for one in batch), key=lambda one: one.id)
+
+
+def tables(schema: Any, moments: Sequence[str], n: int = 150) -> list[ColumnRows]:
+    """Rows of these moments in turn."""
+    made = [table(schema, moment, n) for moment in moments]
+    return [
+        ColumnRows(one.moment, one.inputs, students=one.students, places=range(place, n * len(made), len(made)))
+        for place, one in enumerate(made)
+    ]
+
+
+@pytest.mark.parametrize("explain", [0, 3])
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_answers_to_columns_are_those_to_rows_to_the_last_bit(workspace: Workspace, domain: str) -> None:
-    schema = workspace.schemas[domain]
-    for moment in {key.moment for key in workspace.champions.loaded if key.domain == domain}:
-        asked = table(schema, moment)
-        found = workspace.service.score(schema, asked, source="test", actor="key:x")
-        assert isinstance(found, PackedPredictions)
-        alone = [workspace.service.score(schema, [row], source="test", actor="key:x")[0] for row in asked]
-        assert same(found, alone)
-        assert same(found, workspace.service.score(schema, list(asked), source="test", actor="key:x"))
-        assert any(answer.out_of_range for one in found for answer in one.answers)
+def test_answers_to_columns_are_those_to_rows_to_the_last_bit(workspace: Workspace, domain: str, explain: int) -> None:
+    schema, score = workspace.schemas[domain], workspace.service.score
+    moments = sorted({key.moment for key in workspace.champions.loaded if key.domain == domain})
+    asked = tables(schema, moments, 150 if not explain else 45)
+    found = flat(workspace.service.score_columns(schema, asked, source="test", actor="key:x", explain=explain))
+    rows_asked = in_order(asked)
+    alone = [score(schema, [row], source="test", actor="key:x", explain=explain)[0] for row in rows_asked]
+    assert same(found, alone)
+    assert same(found, score(schema, rows_asked, source="test", actor="key:x", explain=explain))
+    assert any(answer.out_of_range for one in found for answer in one.answers)
 
 
 REMARKS = Remarks(warning='of "examples"\n', naive_rules={"0": "the last mark: Ã¤"})
@@ -114,38 +130,37 @@ REMARKS = Remarks(warning='of "examples"\n', naive_rules={"0": "the last mark: Ã
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_answers_are_written_from_columns_as_from_records(workspace: Workspace, domain: str) -> None:
     schema = workspace.schemas[domain]
-    for moment in {key.moment for key in workspace.champions.loaded if key.domain == domain}:
-        named = table(schema, moment)
-        packed = workspace.service.score(schema, named, source="test")
-        assert isinstance(packed, PackedPredictions)
-        last = max(packed.answers[0].others)  # a row about which there is more to say
-        ends_with_it = {name: column.take(slice(0, last + 1)) for name, column in named.inputs.items()}
-        for asked in (named, ColumnRows(moment, ends_with_it)):
-            found = workspace.service.score(schema, asked, source="test")
-            assert isinstance(found, PackedPredictions)
-            said = PredictionsResponse(
-                count=len(found),
-                predictions=[prediction_response(one) for one in found],
-                warning=REMARKS.warning,
-                naive_rules=REMARKS.naive_rules,
-                note="a note",
-            )
-            assert write_many(found, REMARKS, "a note") == encoder.encode(said)
-            lines = [prediction_response(one, REMARKS, None) for one in found]
-            assert write_lines(found, REMARKS, None) == encoder.encode_lines(lines)
+    moments = sorted({key.moment for key in workspace.champions.loaded if key.domain == domain})
+    named = table(schema, moments[0])
+    [packed] = workspace.service.score_columns(schema, [named], source="test")
+    last = max(packed.answers[0].others)  # a row about which there is more to say
+    ends_with_it = {name: column.take(slice(0, last + 1)) for name, column in named.inputs.items()}
+    for asked in ([named], [ColumnRows(named.moment, ends_with_it)], tables(schema, moments)):
+        found = workspace.service.score_columns(schema, asked, source="test")
+        said = PredictionsResponse(
+            count=sum(map(len, asked)),
+            predictions=[prediction_response(one, Remarks()) for one in flat(found)],
+            warning=REMARKS.warning,
+            naive_rules=REMARKS.naive_rules,
+            note="a note",
+        )
+        assert write_many(found, REMARKS, "a note") == encoder.encode(said)
+        lines = [prediction_response(one, REMARKS, None) for one in flat(found)]
+        assert write_lines(found, REMARKS, None) == encoder.encode_lines(lines)
 
 
 def test_what_is_packed_is_kept_as_what_is_not(workspace: Workspace) -> None:
     schema = workspace.schemas["school"]
-    found = workspace.service.score(schema, table(schema, "G2", n=230), source="test")
+    [found] = workspace.service.score_columns(schema, [table(schema, "G2", n=230)], source="test")
     appender = workspace.store.open_appender()
     assert appender is not None
-    appender.add_predictions(found)
+    appender.add_predictions(batches=[found])
     appender.add_predictions(found[:120])  # what is there stays as it is
     assert [workspace.store.prediction(one.id) for one in found] == list(found)
     assert workspace.store.count_predictions("school") == 230
-    workspace.store.add_predictions(again := workspace.service.score(schema, table(schema, "G2"), source="test"))
-    assert [workspace.store.prediction(one.id) for one in again] == list(again)
+    again = workspace.service.score_columns(schema, tables(schema, ["G1", "G2"]), source="test")
+    workspace.store.add_predictions(batches=again)
+    assert [workspace.store.prediction(one.id) for one in flat(again)] == flat(again)
 
 
 def test_a_batch_of_a_thousand_is_answered_and_kept_as_its_rows_are(serve: Callable[..., Server]) -> None:

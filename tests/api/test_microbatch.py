@@ -26,7 +26,8 @@ class Noted:
         self.calls: list[list[Prediction]] = []
         self.refusing = refusing
 
-    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+    def add_predictions(self, predictions: Sequence[Prediction] = (), batches: object = ()) -> None:
+        assert not batches
         self.calls.append(list(predictions))
         if self.refusing:
             raise StoreUnavailable("gone")

@@ -12,8 +12,8 @@ def test_two_services_share_answers_and_both_log_them(serve: Callable[..., Serve
     second = two.predict("engagement", ENGAGEMENT)
     assert first["answers"] == second["answers"]
     rows = [ENGAGEMENT | {"focus": focus} for focus in range(5)]
-    many = one.post("/api/v1/engagement/predict/batch", rows).json()["predictions"]
-    again = two.post("/api/v1/engagement/predict/batch", [*rows, ENGAGEMENT]).json()["predictions"]
+    many = [one.predict("engagement", row) for row in rows]
+    again = [two.predict("engagement", row) for row in [*rows, ENGAGEMENT]]
     assert [row["answers"] for row in again] == [row["answers"] for row in [*many, first]]
     stats = two.get("/admin/cache/stats")
     assert (stats["backend"], stats["hits"], stats["misses"], stats["errors"]) == ("redis", 7, 0, 0)

@@ -23,7 +23,7 @@ from database.answer_columns import AnswerColumn
 from database.errors import Damaged
 from database.ingest import count_strays
 from database.packed import Common, PackedPredictions
-from database.records import Prediction, new_id, new_ids
+from database.records import new_id, new_ids
 from database.store import RecordStore
 from preprocessing.columns import Column, Levels, Numbers
 from tests.database import strategies
@@ -142,7 +142,7 @@ class Questions:
 
 
 @pytest.fixture
-def writers(store: RecordStore) -> Iterator[list[Callable[[Sequence[Prediction]], object]]]:
+def writers(store: RecordStore) -> Iterator[list[Callable[..., object]]]:
     """Every way in which predictions are kept."""
     appender = store.open_appender()
     yield [store.add_predictions, *((appender.add_predictions, appender.add_at_once) if appender else ())]
@@ -160,7 +160,7 @@ def writers(store: RecordStore) -> Iterator[list[Callable[[Sequence[Prediction]]
 @pytest.mark.usefixtures("small_parts")
 def test_every_question_is_answered_as_if_the_rows_had_come_one_by_one(
     store: RecordStore,
-    writers: list[Callable[[Sequence[Prediction]], object]],
+    writers: list[Callable[..., object]],
     sqlite_url: str,
     opened: Callable[[str], RecordStore],
     data: st.DataObject,
@@ -173,9 +173,9 @@ def test_every_question_is_answered_as_if_the_rows_had_come_one_by_one(
     )
     single = make_prediction(after(1), domain=domain, student="s1")
     for batch in given_ones:
-        write(batch)
+        write(batches=[batch])
         reference.add_predictions(list(batch))
-        write(batch)  # the same once more changes nothing
+        write(batches=[batch])  # the same once more changes nothing
     for log in (store, reference):
         log.add_predictions([single])
     ids = [*chain.from_iterable(batch.ids for batch in given_ones), single.id]
@@ -194,7 +194,7 @@ def test_one_student_is_taken_out_of_blocks_by_hand_as_the_reference_says(
     sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:
     store = opened(sql_url)
-    store.add_predictions(packed := make_packed(10, students=["leaving", *["staying"] * 9]))
+    store.add_predictions(batches=[packed := make_packed(10, students=["leaving", *["staying"] * 9])])
     others = [one for one in store.export("predictions") if one[0] in packed.ids[1:4]]  # of the block of the first
     store.load("predictions", others)
     execute(sql_url, "DELETE FROM predictions WHERE student = 'leaving'")
@@ -225,7 +225,7 @@ def test_a_damaged_block_is_named_by_whatever_reads_it_and_hurts_nothing_else(
     damage: str, sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:
     store = opened(sql_url)
-    store.add_predictions(packed := make_packed(5))  # a block of four, and one
+    store.add_predictions(batches=[packed := make_packed(5)])  # a block of four, and one
     hurt, whole = packed[0], packed[4]
     execute(sql_url, damage.format(id=hurt.id, nothing="x''" if sql_url.startswith("sqlite") else "''::bytea"))
     for read in (
@@ -238,7 +238,7 @@ def test_a_damaged_block_is_named_by_whatever_reads_it_and_hurts_nothing_else(
     assert store.prediction(whole.id) == whole
     assert store.predictions("school", limit=1) == [whole]
     assert store.count_predictions("school") == 5
-    store.add_predictions(later := make_packed(5, after(1)))
+    store.add_predictions(batches=[later := make_packed(5, after(1))])
     assert store.predictions("school", since=after(1)) == later[::-1]
 
 

@@ -34,20 +34,22 @@ class Gate:
         self.open, self.entered = Event(), Event()
         self.store = store
         self.refusing = refusing
-        self.given: list[Sequence[Prediction]] = []
+        self.given: list[tuple[Sequence[Prediction], Sequence[PackedPredictions]]] = []
 
-    def add_predictions(self, predictions: Sequence[Prediction]) -> None:
+    def add_predictions(
+        self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
+    ) -> None:
         self.entered.set()
         self.open.wait(10)
         if self.refusing:
             raise StoreUnavailable("gone")
         if self.store:
-            self.store.add_predictions(predictions)
-        self.given.append(predictions)
+            self.store.add_predictions(predictions, batches)
+        self.given.append((predictions, batches))
 
     @property
     def commits(self) -> list[int]:
-        return [len(predictions) for predictions in self.given]
+        return [len(predictions) + sum(map(len, batches)) for predictions, batches in self.given]
 
 
 @contextmanager
@@ -87,21 +89,21 @@ def test_those_who_wait_together_share_one_commit() -> None:
         assert gate.commits == [1, 20]
 
 
-def test_predictions_by_column_are_handed_on_as_they_came_and_in_their_turn() -> None:
-    gate = Gate()
-    with behind(gate) as log, ThreadPoolExecutor(6) as pool:
+def test_predictions_by_column_are_handed_on_as_they_came() -> None:
+    gate, first, second = Gate(), make_packed(3), make_packed(4)
+    with behind(gate) as log, ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(log.add_predictions, [prediction()])]
         gate.entered.wait(10)
-        for given in ([prediction()], make_packed(3), make_packed(4), [prediction()], [prediction()]):
+        for given in ({"predictions": [prediction()]}, {"batches": [first, second]}, {"predictions": [prediction()]}):
             before = log.state.waiting
-            calls.append(pool.submit(log.add_predictions, given))
+            calls.append(pool.submit(log.add_predictions, **given))  # type: ignore[arg-type]
             while log.state.waiting == before:
                 pass
         gate.open.set()
         for done in calls:
             done.result(10)
-        assert gate.commits == [1, 1, 3, 4, 2]
-        assert [isinstance(given, PackedPredictions) for given in gate.given] == [False, False, True, True, False]
+        assert gate.commits == [1, 9]
+        assert gate.given[1][1] == [first, second]
 
 
 def test_a_full_log_takes_no_more_until_it_has_room() -> None:

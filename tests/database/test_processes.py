@@ -111,7 +111,7 @@ def every_question(store: RecordStore) -> list[Callable[[], Any]]:
         store.ping,
         lambda: store.add_predictions([make_prediction()]),
         lambda: store.add_predictions([make_prediction(), make_prediction()]),
-        lambda: store.add_predictions(make_packed(3)),
+        lambda: store.add_predictions(batches=[make_packed(3)]),
         lambda: store.prediction("a"),
         lambda: store.predictions("school"),
         store.count_predictions,

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from msgspec.structs import replace
 
 import database.migrations
-from database.errors import StoreUnavailable
+from database.errors import StoreUnavailable, Unkeepable
 from database.open import open_store
 from database.store import Durability, RecordStore
 from database.tables import HEAD, METADATA
@@ -110,7 +110,7 @@ def test_the_short_postgres_scheme_is_the_same_store(postgres_url: str, opened: 
 
 def test_postgres_refuses_a_nul_character_as_bad_data(postgres_url: str, opened: Callable[[str], RecordStore]) -> None:
     store = opened(postgres_url)
-    with pytest.raises(ValueError, match="cannot hold"):
+    with pytest.raises(Unkeepable, match="cannot hold"):
         store.add_predictions([make_prediction(), make_prediction(student="a\x00b")])
     assert store.count_predictions() == 0
 
@@ -184,7 +184,7 @@ def test_the_tables_go_back_to_the_first_and_forth_again_without_losing_a_predic
 ) -> None:
     store = opened(sql_url)
     store.add_predictions([make_prediction(id="one", actor="ann", shadow=(make_answer(value=9.0),))])
-    store.add_predictions(packed := make_packed(600))
+    store.add_predictions(batches=[packed := make_packed(600)])
     store.close()
     migrate_to(sql_url, "0002")
     assert opened(sql_url).predictions("school", actor="key:x") == packed[::-1]
@@ -234,7 +234,7 @@ def test_opening_an_up_to_date_database_does_not_load_the_migration_tool(
 ) -> None:
     opened(sqlite_url)
     code = (
-        "import sys; from database.store import open_store; open_store(sys.argv[1]).close();"
+        "import sys; from database.open import open_store; open_store(sys.argv[1]).close();"
         "print(sorted({'alembic', 'psycopg', 'pymongo', 'polars', 'numpy', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, sqlite_url], capture_output=True, text=True, check=True)

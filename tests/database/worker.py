@@ -59,7 +59,7 @@ def predict_by_column(url: str) -> None:
     log = store.open_appender() or store
     while True:
         call = new_id()
-        log.add_predictions(make_packed(2 * BLOCK_ROWS + 20, groups=[call] * (2 * BLOCK_ROWS + 20)))
+        log.add_predictions(batches=[make_packed(2 * BLOCK_ROWS + 20, groups=[call] * (2 * BLOCK_ROWS + 20))])
         print(call, flush=True)
 
 

@@ -186,7 +186,9 @@ def test_rows_that_come_by_column_are_tried_on_as_those_that_come_one_by_one(wor
     columns = {name: kinds[name].of([one.inputs[name] for one in rows]) for name in rows[0].inputs}
     table = ColumnRows("start", columns, students=[one.student for one in rows])
     asked = service(workspace)
-    found, expected = asked.answer(SCHEMA, table, source="test"), asked.answer(SCHEMA, rows, source="test")
+    batches = asked.answer_columns(SCHEMA, [table], source="test")
+    found = sorted((one for batch in batches for one in batch), key=lambda one: one.id)
+    expected = [asked.answer(SCHEMA, [row], source="test")[0] for row in rows]
     assert what_was_said(found) == what_was_said(expected)
     assert [one.shadow for one in found] == [one.shadow for one in expected]
     assert {one.id: one for one in workspace.store.predictions("invented", limit=160)} == {
@@ -258,9 +260,17 @@ def test_a_challenger_that_fails_harms_no_answer(
         (one, *_) = right(rows, generation=1)
         return [msgspec.structs.replace(one, value=number) for _ in rows]
 
-    right = challenger.predictor.answer
+    def fail_by_column(columns: Any, **_: Any) -> Any:
+        if number is None:
+            raise ValueError("could not convert 'Anna'")
+        said = right_by_column(columns, generation=1)
+        return said._replace(value=Numbers.of([number] * 19))
+
+    right, right_by_column = challenger.predictor.answer, challenger.predictor.answer_columns
     challenger.predictor.answer = fail  # type: ignore[method-assign, assignment]
-    said = asked.answer(SCHEMA, students(20), source="test")
+    challenger.predictor.answer_columns = fail_by_column  # type: ignore[method-assign]
+    first, *others = students(20)
+    said = [*asked.answer(SCHEMA, [first], source="test"), *asked.answer(SCHEMA, others, source="test")]
     assert set(values(said)) == {5.0}
     assert not any(p.shadow for p in said)
     assert workspace.store.count_predictions("invented") == 20
