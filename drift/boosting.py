@@ -19,7 +19,7 @@ Codes = npt.NDArray[np.uint8]
 
 BINS = 64  # of a column: 0 where missing, then levels, or numbers in parts of equal size
 NUMBER_BINS = 32
-TREES, DEPTH, RATE = 60, 3, 0.1
+TREES, DEPTH, RATE = 30, 3, 0.2
 LEAST_ROWS = 20  # of a leaf
 TREE_ROWS = 2_000  # that one tree learns from, drawn anew for each: more make a tree slower and hardly better
 SHRINKAGE = 1.0  # rows of no difference that each leaf is told beside its own

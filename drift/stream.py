@@ -1,18 +1,17 @@
 """When did a stream of errors change, and by how much? ADWIN says whether, least squares say when.
 
-The one door to river (extra `stream`). It sees numbers in their order, no rows and no model, and decides no retraining.
+It sees numbers in their order, no rows and no model, and decides no retraining.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from errors import MissingExtra
+from drift.adwin import AdaptiveWindow
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,32 +42,23 @@ def find_changes(values: npt.ArrayLike, *, usual: float, delta: float = DELTA) -
     """Every change of the mean of (n,) `values`, in the order of time.
 
     usual: the mean to be expected, above 0, in the unit of `values`; single values count up to four times as much.
-    Raises MissingExtra without river.
     """
     series = np.asarray(values, dtype=np.float64)
     scaled = np.minimum(series / (CEILING * usual), 1.0)
     starts, noticed, start = [0], [], 0
-    detector = _detector(delta)
+    window = AdaptiveWindow(delta)
     for place, value in enumerate(scaled.tolist()):
-        detector.update(value)
-        if not detector.drift_detected or place + 1 - start < 2 * FEWEST:
+        if not window.update(value):
+            continue
+        window = AdaptiveWindow(delta)
+        if place + 1 - start < 2 * FEWEST:
             continue
         start += _split(scaled[start : place + 1])
         starts.append(start)
         noticed.append(place)
-        detector = _detector(delta)
         for later in scaled[start : place + 1].tolist():
-            detector.update(later)
+            window.update(later)
     return tuple(_change(series, starts, noticed, number) for number in range(len(noticed)))
-
-
-def _detector(delta: float) -> Any:
-    try:
-        from river import drift as river
-    except ImportError as error:
-        raise MissingExtra("Finding changes in time", "stream") from error
-    detector: Any = river.ADWIN  # river's constructors are not typed
-    return detector(delta=delta, clock=8)
 
 
 def _split(values: Floats) -> int:

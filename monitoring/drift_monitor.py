@@ -5,16 +5,15 @@ What drift is, is decided in `drift.report`; here the two samples are found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import NamedTuple
 
 import polars as pl
 
-from database.records import BatchKind, BatchRow, DriftRecord, LabeledRecord, Prediction, new_id, now, record_id
+from database.records import DriftRecord, LabeledRecord, new_id, now, record_id
 from drift.column import ProfileError, same
 from drift.effective_size import Worths, worth_of
 from drift.impact import ErrorChange
@@ -46,14 +45,14 @@ from monitoring.model_findings import (
     with_answers,
     worths_of,
 )
-from monitoring.profile_archive import Part, midnight
+from monitoring.profile_archive import midnight
+from monitoring.samples import ROWS_A_SIDE, Sample, as_record, rows_behind
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of, rows_of, validate_table
 
-ROWS_A_SIDE = 20_000  # of a window and its past, read for what only rows tell; more would only cost time
+NEWEST = 20_000  # logged predictions that segments are looked for in
 MEMORY = timedelta(days=400)  # before a window's end, in which changes of the error are looked for
-HOUR = timedelta(hours=1)
 
 
 class KeptReport(NamedTuple):
@@ -161,58 +160,62 @@ def report_days(
 ) -> KeptReport:
     """The stored report of a window of days: its columns from stored profiles, the rest from rows.
 
-    Rows tell whether samples are told apart, what error to expect, and how much rows of one student are worth. Of more
-    than 20,000 on a side, hours drawn by lot are read, and the report says so; with `by`, which reports on segments as
+    Rows tell how well a classifier parts the samples, what error to expect, and what rows of one student are worth. Of
+    more than `ROWS_A_SIDE` a random sample is read, and the report says so; with `by`, which reports on segments as
     well, and for an exact window, all are. Raises NoChampion, SameSample, NotComparable, ProfileError.
     """
     schema = workspace.service.schema(domain)
-    weighed = compared_days(workspace, schema, window)
-    require_schema(weighed.reference, weighed.current.fingerprint, schema)
-    gather_all(weighed.reference, weighed.current)  # refuses the reference itself before any row is read
+    compared = compared_days(workspace, schema, window)
+    require_schema(compared.reference, compared.current.fingerprint, schema)
+    gather_all(compared.reference, compared.current)  # refuses the reference itself before any row is read
     limit = None if by or window.exact else ROWS_A_SIDE
-    now_rows = _rows_of(workspace, schema, window, weighed.parts, limit)
-    past = _rows_of(workspace, schema, window, weighed.past, limit) if weighed.past else None
-    findings = _findings_of_window(workspace, schema, weighed, now_rows.frame, past.frame if past else None)
-    findings = findings._replace(basis=weighed.basis, sampled=_sampled(now_rows, past))
+    rows, past = (
+        rows_behind(workspace.store, schema, window.source, parts, limit) if parts else None
+        for parts in (compared.parts, compared.past)
+    )
+    assert rows is not None  # noqa: S101 (a window without parts is refused)
+    findings = _findings_of_days(workspace, schema, compared, rows, past)
     if window.source == "predictions":
-        findings = findings._replace(changes=_error_changes(workspace, schema, window, weighed.moment))
+        findings = findings._replace(changes=_error_changes(workspace, schema, window, compared.moment, rows.frame))
     if by:
         before = midnight(window.since)
-        earlier = past.frame if past else _earlier(workspace, schema, now_rows.frame, by, weighed.moment, before)
-        findings = findings._replace(segments=gather_segments(earlier, now_rows.frame, schema, by))
-    pair = gather_all(weighed.reference, weighed.current, _worths(weighed, now_rows, past))
-    importance = weighed.standard.importance if weighed.standard else None
+        earlier = past.frame if past else _earlier(workspace, schema, rows.frame, by, compared.moment, before)
+        findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, by))
+    pair = gather_all(compared.reference, compared.current, _worths(compared, rows, past))
+    importance = compared.standard.importance if compared.standard else None
     report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
-    return keep_report(workspace, report, weighed.reference, weighed.current)
+    return keep_report(workspace, report, compared.reference, compared.current)
 
 
-def _findings_of_window(
-    workspace: Workspace, schema: DomainSchema, weighed: ComparedDays, frame: pl.DataFrame, past: pl.DataFrame | None
+def _findings_of_days(
+    workspace: Workspace, schema: DomainSchema, compared: ComparedDays, rows: Sample, past: Sample | None
 ) -> Findings:
-    if weighed.standard:
-        return findings_of(workspace, weighed.standard.predictor, schema, frame, past)
-    return Findings() if past is None else Findings(separation=tell_apart(past, frame, schema))
+    """What a model and the rows say, the report's basis, and how many rows were read where that is not all."""
+    if compared.standard:
+        predictor = compared.standard.predictor
+        findings = findings_of(workspace, predictor, schema, rows.frame, past.frame if past else None)
+    else:
+        findings = Findings(separation=tell_apart(past.frame, rows.frame, schema) if past else None)
+    read = [rows.describe("of now"), past.describe("of the past") if past else "", findings.sampled]
+    return findings._replace(basis=compared.basis, sampled=" and ".join(filter(None, read)))
 
 
-def _error_changes(workspace: Workspace, schema: DomainSchema, window: Days, moment: str) -> tuple[ErrorChange, ...]:
-    """When errors changed, in the 400 days up to the window's end; nothing where the library for it is absent."""
+def _error_changes(
+    workspace: Workspace, schema: DomainSchema, window: Days, moment: str, rows: pl.DataFrame
+) -> tuple[ErrorChange, ...]:
+    """When errors changed of the targets that were answered, in the 400 days up to the window's end."""
     since, until = midnight(window.until - MEMORY), midnight(window.until)
-    return find_error_changes(workspace, schema, moment, since=since, until=until) or ()
+    answered = [t for t in schema.targets if PREDICTION + t.name in rows.columns and rows[PREDICTION + t.name].count()]
+    return find_error_changes(workspace, schema, answered, moment, since=since, until=until)
 
 
-def _worths(weighed: ComparedDays, rows: _Rows, past: _Rows | None) -> tuple[Worths, Worths]:
+def _worths(compared: ComparedDays, rows: Sample, past: Sample | None) -> tuple[Worths, Worths]:
     """What rows of the reference and of the window are worth in independent rows."""
-    after = worth_of(rows.frame, [n for n in weighed.current.columns if n in rows.frame.columns], share=rows.share)
+    after = worth_of(rows.frame, [n for n in compared.current.columns if n in rows.frame.columns], share=rows.share)
     if past:
-        names = [name for name in weighed.reference.columns if name in past.frame.columns]
+        names = [name for name in compared.reference.columns if name in past.frame.columns]
         return worth_of(past.frame, names, share=past.share), after
-    return weighed.standard.worth if weighed.standard else {}, after
-
-
-def _sampled(rows: _Rows, past: _Rows | None) -> str:
-    """How many rows were read, where that is not all."""
-    told = [(one, words) for one, words in ((rows, "of now"), (past, "of the past")) if one and one.share < 1]
-    return " and ".join(f"{one.frame.height:,} of {one.total:,} rows {words}" for one, words in told)
+    return compared.standard.worth if compared.standard else {}, after
 
 
 def population_of(workspace: Workspace, predictor: Predictor) -> Profile:
@@ -242,78 +245,6 @@ def keep_report(workspace: Workspace, report: DriftReport, reference: Profile, c
     return KeptReport(report, reference, current, record)
 
 
-class _Rows(NamedTuple):
-    """Typed rows of a window, with what was answered; `frame` holds about the share `share` of `total` rows."""
-
-    frame: pl.DataFrame
-    total: int
-    share: float
-
-
-def _rows_of(
-    workspace: Workspace, schema: DomainSchema, window: Days, parts: Sequence[Part], limit: int | None
-) -> _Rows:
-    """The rows behind `parts`, which are of one moment, typed; with the columns that are known then, and the answers.
-
-    limit: rows after which no further hour (of predictions) or batch is read; they are taken in an order drawn by lot,
-    the same each time.
-    """
-    moment, wanted = parts[0].moment, {(part.day, part.period) for part in parts}
-    total, days = sum(part.rows for part in parts), sorted({part.day for part in parts})
-    sampled = limit is not None and total > limit
-    source = _predictions(workspace, schema, days, sampled) if window.source == "predictions" else _batches(
-        workspace, schema, window.source, days
-    )  # fmt: skip
-    found: list[Prediction | BatchRow] = []
-    for day, rows in source:
-        found += [row for row in rows if (day, row.period) in wanted and _moment(schema, row) == moment]
-        if sampled and limit is not None and len(found) >= limit:
-            break
-    frame = frame_of([as_record(row) if isinstance(row, Prediction) else row for row in found], schema)
-    known = {feature.name for feature in schema.features_at(moment)}
-    frame = frame.drop([f.name for f in schema.features if f.name in frame.columns and f.name not in known])
-    return _Rows(_with_said(frame, schema, found), total, min(1.0, len(found) / max(1, total)))
-
-
-def _predictions(
-    workspace: Workspace, schema: DomainSchema, days: Sequence[date], by_hour: bool
-) -> Iterator[tuple[date, Sequence[Prediction]]]:
-    """What was asked, day by day, or by hours drawn by lot."""
-    spans = [(day, midnight(day), timedelta(days=1)) for day in days]
-    if by_hour:
-        spans = [(day, start + HOUR * hour, HOUR) for day, start, _ in spans for hour in range(24)]
-        Random(0).shuffle(spans)  # noqa: S311 (a sample, no secret)
-    for day, start, length in spans:
-        yield day, workspace.store.predictions(schema.name, since=start, until=start + length)
-
-
-def _batches(
-    workspace: Workspace, schema: DomainSchema, source: BatchKind, days: Sequence[date]
-) -> Iterator[tuple[date, Sequence[BatchRow]]]:
-    batches = [one for one in workspace.store.batches(schema.name, source) if one.at.astimezone(UTC).date() in days]
-    Random(0).shuffle(batches)  # noqa: S311 (a sample, no secret)
-    for batch in batches:
-        yield batch.at.astimezone(UTC).date(), workspace.store.batch_rows(batch.id)
-
-
-def _with_said(frame: pl.DataFrame, schema: DomainSchema, rows: Sequence[Prediction | BatchRow]) -> pl.DataFrame:
-    """The frame with what was answered about each target, where rows are predictions."""
-    if not any(isinstance(row, Prediction) for row in rows):
-        return frame
-    said = [{a.target: a.value for a in row.answers} if isinstance(row, Prediction) else {} for row in rows]
-    columns = [
-        pl.Series(PREDICTION + t.name, [one.get(t.name) for one in said], dtype=pl.String if t.levels else pl.Float64)
-        for t in schema.targets
-    ]
-    return frame.with_columns(columns)
-
-
-def _moment(schema: DomainSchema, row: Prediction | BatchRow) -> str:
-    if isinstance(row, Prediction):
-        return row.moment
-    return schema.moment_of(name for name, value in row.inputs.items() if value is not None)
-
-
 def _earlier(
     workspace: Workspace,
     schema: DomainSchema,
@@ -332,7 +263,7 @@ def _earlier(
     labeled = [record for record in workspace.store.labeled_records(schema.name) if record.at < end]
     found = _segmented(schema, current, by, labeled)
     if found is None:
-        asked = workspace.store.predictions(schema.name, until=end, limit=ROWS_A_SIDE)
+        asked = workspace.store.predictions(schema.name, until=end, limit=NEWEST)
         found = _segmented(schema, current, by, [as_record(one) for one in asked if one.moment == moment])
     if found is None:
         raise NotComparable(
@@ -356,20 +287,6 @@ def _segmented(
         return frame if frame[segment_column(frame, schema, by)].count() else None
     except ProfileError:
         return None
-
-
-def as_record(asked: Prediction) -> LabeledRecord:
-    """What was asked, as a record whose outcome nobody knows."""
-    return LabeledRecord(
-        id=asked.id,
-        domain=asked.domain,
-        inputs=asked.inputs,
-        targets={},
-        at=asked.at,
-        student=asked.student,
-        group=asked.group,
-        period=asked.period,
-    )
 
 
 def read_frame(workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from database.store import PredictionLog
 from drift.correct import adjust
 from drift.impact import ErrorChange, ExpectedError
 from drift.stream import find_changes
-from errors import Category, GradewatchError, MissingExtra
+from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Manifest
 from model.expectation import expect_error
@@ -29,6 +29,7 @@ from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interv
 from model.workspace import Workspace
 from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
 from monitoring.performance import ENOUGH, FEW_GROUPS, FEWEST, clusters_of, count_students
+from monitoring.samples import pairs_of
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
@@ -76,7 +77,7 @@ class TimelineSpan(msgspec.Struct, frozen=True, kw_only=True):
 class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the answers about one target at one moment, oldest window first.
 
-    whole: all windows as one; None without outcomes. changes: None where the library for them is not installed.
+    whole: all windows as one; None without outcomes.
     expected: an estimate for the rows still without outcome; None where there are none, or no model to judge by.
     """
 
@@ -87,7 +88,7 @@ class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     by: By
     windows: tuple[TimelineSpan, ...]
     whole: TimelineSpan | None
-    changes: tuple[ErrorChange, ...] | None
+    changes: tuple[ErrorChange, ...]
     waiting: int
     expected: ExpectedError | None
 
@@ -320,41 +321,33 @@ def _covered(known: _Answers) -> Coverage | None:
 
 
 def find_error_changes(
-    workspace: Workspace, schema: DomainSchema, moment: str, *, since: datetime, until: datetime
-) -> tuple[ErrorChange, ...] | None:
-    """When the errors of the answers at a moment changed, of predictions from `since` to before `until`, by target.
-
-    None without the library that finds it.
-    """
+    workspace: Workspace,
+    schema: DomainSchema,
+    targets: Sequence[Target],
+    moment: str,
+    *,
+    since: datetime,
+    until: datetime,
+) -> tuple[ErrorChange, ...]:
+    """When the errors of the answers at a moment changed, of predictions from `since` to before `until`, by target; of
+    many, a random sample is looked at."""
     manifests, found = _manifests(workspace), list[ErrorChange]()
-    for target in schema.targets:
-        pairs = [
-            pair
-            for pair in workspace.store.matched(schema.name, target.name, since=since)
-            if pair[0].moment == moment and pair[0].at < until
-        ]
-        known = _known(target, pairs)
+    for target in targets:
+        pairs = pairs_of(workspace.store, schema.name, target.name, since=since, until=until)
+        known = _known(target, [pair for pair in pairs if pair[0].moment == moment])
         if not known.pairs:
             continue
         held = {answer.model: manifests(answer.model) for answer in known.answers}
         reference = _reference(known.answers, {model: _held_out(one) for model, one in held.items() if one})
-        changes = changes_of(target, moment, known, reference)
-        if changes is None:
-            return None
-        found += changes
+        found += changes_of(target, moment, known, reference)
     return tuple(found)
 
 
-def changes_of(
-    target: Target, moment: str, known: _Answers, held_out: Estimate | None
-) -> tuple[ErrorChange, ...] | None:
-    """When the error changed, in the order of predictions; None without the library that finds it."""
+def changes_of(target: Target, moment: str, known: _Answers, held_out: Estimate | None) -> tuple[ErrorChange, ...]:
+    """When the error changed, in the order of predictions."""
     errors = absolute_errors(known.truth, known.said)
     usual = held_out.value if held_out and held_out.value > 0 else float(errors.mean())
-    try:
-        found = find_changes(errors, usual=usual) if usual > 0 else ()
-    except MissingExtra:
-        return None
+    found = find_changes(errors, usual=usual) if usual > 0 else ()
     return tuple(
         ErrorChange(
             target=target.name,

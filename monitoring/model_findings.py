@@ -20,14 +20,12 @@ from drift.impact import ExpectedError
 from drift.profile import PREDICTION
 from drift.report import Findings
 from model.answer_frame import numbers_of, outputs_of
-from model.artifacts import CorruptArtifact, MissingArtifact
-from model.bundle import BrokenBundle, Manifest
+from model.bundle import Manifest
 from model.expectation import expect_error
 from model.predictor import Predictor
-from model.registry import load_bundle
 from model.workspace import Workspace
+from monitoring.samples import training_rows
 from preprocessing.schema import DomainSchema
-from preprocessing.validation.validate import frame_of
 
 
 def tell_apart(
@@ -50,27 +48,20 @@ def findings_of(
 ) -> Findings:
     """What a model and the rows say of typed `current` rows, all of which it answers.
 
-    reference: the rows compared with; the predictor's own training rows, where they are still stored, if None.
+    reference: the rows compared with; the predictor's own training rows, where they are still stored, if None; of many
+    a random sample, of which the findings then say how large it was.
     """
-    taught = training_rows(workspace, predictor, schema) if reference is None else reference
+    taught = training_rows(workspace, predictor, schema) if reference is None else None
+    earlier = taught.frame if taught else reference
     known = [feature.name for feature in schema.features_at(predictor.manifest.moment)]
     before = predictor.manifest.said if reference is None else said_of(predictor, reference, schema)
     after, target = said_of(predictor, current, schema), predictor.manifest.target.name
     return Findings(
-        separation=None if taught is None else tell_apart(taught, current, schema, known),
+        separation=None if earlier is None else tell_apart(earlier, current, schema, known),
         expected=expect_of(predictor, current, schema),
         said={target: (before, after)} if before and after else {},
+        sampled=taught.describe("of training") if taught else "",
     )
-
-
-def training_rows(workspace: Workspace, predictor: Predictor, schema: DomainSchema) -> pl.DataFrame | None:
-    """The stored rows that a model learned from; None where its bundle or all of them are gone."""
-    try:
-        known = load_bundle(workspace.artifacts, predictor.version).rows
-    except (MissingArtifact, CorruptArtifact, BrokenBundle):
-        return None
-    records = [record for record in workspace.store.labeled_records(schema.name) if record.id in known]
-    return frame_of(records, schema) if records else None
 
 
 def complete_inputs(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.impact import describe_change, describe_expected
-from errors import MissingExtra
 from model.scores import Estimate
 from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
@@ -95,8 +94,6 @@ def timeline_sentences(timeline: ErrorTimeline) -> list[str]:
 
 def change_sentences(timeline: ErrorTimeline) -> list[str]:
     """When the error changed, from what to what."""
-    if timeline.changes is None:
-        return [f"Changes in time were not looked for. {MissingExtra('Finding them', 'stream')}."]
     return [describe_change(one) for one in timeline.changes]
 
 

@@ -169,7 +169,7 @@ def _expectations(schema: DomainSchema, timelines: Sequence[ErrorTimeline]) -> N
 def _say_changes(schema: DomainSchema, timelines: Sequence[ErrorTimeline]) -> None:
     """The newest change of the errors at each moment; all of them stand below the weeks."""
     for timeline in timelines:
-        for change in (timeline.changes or ())[-1:]:
+        for change in timeline.changes[-1:]:
             said = f"**{capital(moment_name(schema, timeline.moment))}.** {describe_change(change)}"
             box, icon = (st.warning, "trending_up") if change.rose else (st.info, "trending_down")
             box(said, icon=f":material/{icon}:")

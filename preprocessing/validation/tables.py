@@ -547,18 +547,28 @@ def frame_of_records(records: Sequence[HasRow], schema: DomainSchema) -> pl.Data
     known = {name for row in inputs for name in row} | {name for row in targets for name in row}
     columns = [_series(f, (row.get(f.name) for row in inputs)) for f in schema.features if f.name in known]
     columns += [_series(t, (row.get(t.name) for row in targets)) for t in schema.targets if t.name in known]
-    moments = [schema.moment_of(name for name, value in row.items() if value is not None) for row in inputs]
     context: dict[str, list[Any]] = {
         "_student": [record.student for record in records],
         "_group": [record.group for record in records],
         "_period": [record.period for record in records],
-        "_moment": moments,
     }
     ids = [getattr(record, "id", None) for record in records]
     if any(ids) or not ids:
         context["_record"] = ids
     columns += [pl.Series(name, values, dtype=pl.String) for name, values in context.items()]
-    return pl.DataFrame([*columns, pl.Series("_row", range(1, len(records) + 1), dtype=pl.Int64)])
+    frame = pl.DataFrame([*columns, pl.Series("_row", range(1, len(records) + 1), dtype=pl.Int64)])
+    return frame.with_columns(_moments(schema, frame.columns).alias("_moment"))
+
+
+def _moments(schema: DomainSchema, there: Sequence[str]) -> pl.Expr:
+    """The latest moment of whose columns a row has any, as `DomainSchema.moment_of`."""
+    found: pl.Expr = pl.lit(schema.moments[0], dtype=pl.String)
+    for moment in schema.moments[1:]:
+        names = [f.name for f in schema.features if f.known_at == moment and f.name in there]
+        if names:
+            known = pl.any_horizontal(pl.col(names).is_not_null())
+            found = pl.when(known).then(pl.lit(moment)).otherwise(found)
+    return found
 
 
 def _series(column: Feature | Target, values: Iterable[float | str | None]) -> pl.Series:

@@ -1,11 +1,12 @@
 """A change in a stream of errors: found when there is one, dated, measured, and not invented."""
 
 import numpy as np
-import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from river.drift import ADWIN
 
+from drift.adwin import CLOCK, AdaptiveWindow
 from drift.stream import find_changes
-
-pytest.importorskip("river")
 
 
 def errors(parts: list[tuple[int, float]], seed: int) -> np.ndarray:
@@ -45,3 +46,18 @@ def test_one_enormous_error_is_no_change():
     values = errors([(400, 1.0)], 3)
     values[200] = 1e12
     assert find_changes(values, usual=0.8) == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 500), st.sampled_from([0.0, 0.1, 0.15, 0.3, 1.0])), min_size=1, max_size=4),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.002, 0.05, 0.3]),
+)
+def test_a_window_is_cut_where_river_cuts_it(parts: list[tuple[int, float]], seed: int, delta: float):
+    oracle, window = ADWIN(delta=delta, clock=CLOCK), AdaptiveWindow(delta)
+    for value in errors(parts, seed).clip(0, 1).tolist():
+        oracle.update(value)
+        cut = window.update(value)
+        assert cut == oracle.drift_detected
+        window = AdaptiveWindow(delta) if cut else window  # as River begins anew
