@@ -11,8 +11,7 @@ from database.answer_columns import AnswerColumn
 from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bundle, Manifest
 from model.explain import Explainer
-from model.fast_trees.lookup import TreeLookup, prove_tables
-from model.fast_trees.onnx_trees import MOST_BYTES
+from model.fast_trees import MOST_BYTES, TreeLookup, prove_tables
 from model.graph import open_graph, run_graph
 from preprocessing.columns import Column, Levels, Numbers
 from preprocessing.encode import MISSING, Cell, NumberedColumns, RowEncoder, encode_columns, encode_rows, number_cells

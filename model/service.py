@@ -37,7 +37,7 @@ EXAMPLES_WARNING = (
     "this model learned from generated examples, which stand for no student; train it on your own records before "
     "you act on its answers"
 )
-Rows = Sequence[Mapping[str, Cell]]
+InputRows = Sequence[Mapping[str, Cell]]
 Ask = Callable[[Predictor, int, int], list[Answer]]
 """What a predictor says of certain rows, with this generation and at most so many factors."""
 
@@ -303,7 +303,7 @@ def _answering(champion: Serving, tried: set[str]) -> _Slot:
     return _Slot(champion.predictor, champion.generation)
 
 
-def _about(rows: Rows) -> Ask:
+def _about(rows: InputRows) -> Ask:
     return lambda predictor, generation, explain: predictor.answer(rows, generation=generation, explain=explain)
 
 

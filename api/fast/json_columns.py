@@ -55,7 +55,7 @@ def _write(predictions: PackedPredictions, end: bytes, remarks: Remarks, note: s
     One record is encoded, with a hole in place of what differs from row to row; then each row is what stands between
     the holes, and its cells. Rows about which there is more to say are encoded by themselves.
     """
-    form, common, students = _Form(), predictions.common, predictions.students
+    form, common, students = _Template(), predictions.common, predictions.students
     record = PredictionResponse(
         id=form.hole(map(encoder.encode, predictions.ids)),
         domain=common.domain,
@@ -77,7 +77,7 @@ def _write(predictions: PackedPredictions, end: bytes, remarks: Remarks, note: s
     return parts, width
 
 
-class _Form:
+class _Template:
     """What all rows have in common, with holes for the rest."""
 
     def __init__(self) -> None:
@@ -99,13 +99,15 @@ class _Form:
         return parts, width
 
 
-def _answer(form: _Form, column: AnswerColumn) -> Answer:
-    ends = [form.hole(_cells(end)) for end in (column.low, column.high) if end is not None]
-    shares = None if column.shares is None else {name: form.hole(_cells(one)) for name, one in column.shares.items()}
+def _answer(form: _Template, column: AnswerColumn) -> Answer:
+    ends = [form.hole(_json_cells(end)) for end in (column.low, column.high) if end is not None]
+    shares = (
+        None if column.shares is None else {name: form.hole(_json_cells(one)) for name, one in column.shares.items()}
+    )
     return Answer(
         target=column.target,
-        value=form.hole(_cells(column.value)),
-        naive=form.hole(_cells(column.naive)),
+        value=form.hole(_json_cells(column.value)),
+        naive=form.hole(_json_cells(column.naive)),
         model=column.model,
         generation=column.generation,
         interval=(ends[0], ends[1]) if ends else None,
@@ -114,7 +116,7 @@ def _answer(form: _Form, column: AnswerColumn) -> Answer:
     )
 
 
-def _cells(column: Column) -> JsonCells:
+def _json_cells(column: Column) -> JsonCells:
     """Every cell as JSON."""
     if isinstance(column, Levels):
         names = [encoder.encode(name) for name in column.names]

@@ -120,7 +120,7 @@ class Encoded(NamedTuple):
     marks: tuple[float, float, float]
 
 
-Tell = Callable[[Reply | Exception], None]
+TellReply = Callable[[Reply | Exception], None]
 
 
 def predict_routes(state: ServiceState) -> dict[str, PredictRoute]:
@@ -164,7 +164,7 @@ class FastPath:
         """Whether `ask` may be asked about a body of one row: reading it holds nobody up."""
         return len(body) <= BYTES_ON_LOOP and not self._state.cache.waits
 
-    def ask(self, scope: Scope, headers: RequestHeaders, body: bytes, tell: Tell) -> None:
+    def ask(self, scope: Scope, headers: RequestHeaders, body: bytes, tell: TellReply) -> None:
         """What `find` and `answer` do, for one row that has come whole, told in a later turn of the loop. Raises what
         they raise before that."""
         route = self.find(scope, headers)
@@ -181,7 +181,7 @@ class FastPath:
         scope: Scope,
         parameters: QueryParameters,
         begun: float,
-        tell: Tell,
+        tell: TellReply,
         told: Answered | Exception,
     ) -> None:
         if isinstance(told, Exception):

@@ -30,7 +30,7 @@ ANY = "*"
 HOST_HEADER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
-FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
+PROXY_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
 
 
 class UnknownHost(GradewatchError):
@@ -128,7 +128,7 @@ def local(scope: Scope, headers: RequestHeaders) -> Principal:
     a proxy adds mean that the peer is not who asks.
     """
     peer = address(scope)
-    if (peer in LOOPBACK or _is_loopback(peer)) and FORWARDED.isdisjoint(headers.given):
+    if (peer in LOOPBACK or _is_loopback(peer)) and PROXY_HEADERS.isdisjoint(headers.given):
         return LOCAL
     raise NotLocal("this service asks nobody who they are, so it answers its own machine only; set GRADEWATCH_AUTH=on")
 

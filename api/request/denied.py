@@ -14,8 +14,8 @@ from database.records import Access, now
 from database.store import AccessLog
 
 ENTRIES_AT_ONCE = 50  # entries in one writing; what does not fit is counted under REST
-OTHERS = "(others)"
-LONGEST_PAUSE = 60  # times the first pause: the longest one
+ANY_OTHER = "(others)"
+PAUSE_GROWTH = 60  # times the first pause: the longest one
 
 
 class DeniedRequest(NamedTuple):
@@ -51,7 +51,7 @@ class DeniedRequests:
         tally = self._waiting.get(attempt)
         if tally is None:
             if len(self._waiting) >= ENTRIES_AT_ONCE:
-                attempt = DeniedRequest(OTHERS, attempt.status, OTHERS, OTHERS, OTHERS)
+                attempt = DeniedRequest(ANY_OTHER, attempt.status, ANY_OTHER, ANY_OTHER, ANY_OTHER)
             tally = self._waiting.setdefault(attempt, _Tally(now()))
         tally.count += 1
 
@@ -60,7 +60,7 @@ class DeniedRequests:
         pause = self._first_pause
         while True:
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE * self._first_pause) if await self.write() else self._first_pause
+            pause = min(2 * pause, PAUSE_GROWTH * self._first_pause) if await self.write() else self._first_pause
 
     async def write(self) -> int:
         """Write what waits; what the database does not take waits on. How many entries there were."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from database.open import open_store
 from database.store import RecordStore
@@ -122,3 +123,12 @@ class Server:
             connection.execute("ROLLBACK")
         finally:
             connection.close()
+
+
+def metric(server: Server, name: str, **labels: str) -> float:
+    """The sum over the samples of a name that have these labels; their number must not be 0."""
+    families = parse_text(server.client.get("/metrics").text)
+    samples = [one for family in families for one in family.samples if one.name == f"gradewatch_{name}"]
+    found = [one.value for one in samples if labels.items() <= one.labels.items()]
+    assert found, f"no sample of {name} with {labels}; there are {[one.labels for one in samples]}"
+    return sum(found)

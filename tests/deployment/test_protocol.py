@@ -160,7 +160,7 @@ def test_who_was_let_in_before_the_server_was_told_to_stop_is_answered(loop: str
 class Impatient(OneWriteProtocol):
     """As the service's, in a hurry."""
 
-    head_seconds = 0.2
+    head_seconds = 0.5
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /short HT", b"GET /short HTTP/1.1\r\nhost: a\r\n"])
@@ -339,18 +339,21 @@ def test_whoever_asks_much_and_leaves_makes_no_noise(
         """Answers when its callers have left."""
 
         def take(self, scope, body, reply):
+            come.release()
             asyncio.get_running_loop().call_later(0.2, super().take, scope, body, reply)
             return True
 
         async def __call__(self, scope, receive, send):
+            come.release()
             await asyncio.sleep(0.2)
             await super().__call__(scope, receive, send)
 
+    come = threading.Semaphore(0)
     with running(OneWriteProtocol, loop, Late()) as (port, _):
         for _ in range(3):
             with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
                 caller.sendall(POST % (address, b"content-length: 2", b"ab") * 3)
-                time.sleep(0.05)  # it has come: else nothing of it is read
+                assert come.acquire(timeout=20)  # else nothing of it is read
                 caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert len(answers(port, LAST % b"/common")) == 1
     assert caplog.records == []
@@ -406,7 +409,7 @@ def test_a_server_that_stops_does_not_wait_for_ever_for_who_reads_no_answer(loop
 
 def test_a_server_that_stops_waits_for_who_reads_slowly() -> None:
     class Slower(Hurried):
-        last_seconds = 1.0
+        last_seconds = 2.0
 
     with (
         running(Slower, "uvloop") as (port, server),

@@ -13,7 +13,7 @@ from api.app import create_app
 from cli.main import main
 from settings import Settings
 from tests.api.serving import SECRET
-from tests.api.test_without_a_server import alive, loggers  # noqa: F401 (a fixture that keeps other tests' loggers)
+from tests.api.test_app import alive, loggers  # noqa: F401 (a fixture that keeps other tests' loggers)
 
 DOMAIN = """
 name = "odd"

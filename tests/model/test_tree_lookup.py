@@ -147,14 +147,18 @@ def test_bytes_that_are_no_graph_hold_no_trees(damage: bytes) -> None:
     assert read_trees(damage) is None
 
 
-def test_a_predictor_says_the_same_of_few_rows_and_of_many(
+def test_a_predictor_says_the_same_of_few_rows_and_of_many_with_and_without_tables(
     taught: Callable[..., Training], boosted: tuple[bytes, Encoding, TreeLookup]
 ) -> None:
     graph, encoding, _ = boosted
     bundle = taught(MARK).bundle
     manifest = msgspec.structs.replace(bundle.manifest, encoding=encoding)
-    predictor = Predictor(msgspec.structs.replace(bundle, graph=graph, manifest=manifest), "v")
+    bundle = msgspec.structs.replace(bundle, graph=graph, manifest=manifest)
+    predictor, switched_off = Predictor(bundle, "v"), Predictor(bundle, "v", tree_lookup=False)
     columns = drawn(encoding, WORTH)
     columns.numeric["hours"][::7] = np.nan
     few = [predictor.outputs_of(part(columns, at, MANY - 1)) for at in range(0, WORTH, MANY - 1)]
-    assert predictor.outputs_of(columns).tobytes() == np.concatenate(few).tobytes()
+    many = predictor.outputs_of(columns).tobytes()
+    assert many == np.concatenate(few).tobytes()
+    assert many == switched_off.outputs_of(columns).tobytes()
+    assert switched_off._tables is None

@@ -1,5 +1,7 @@
 """One encoding for a row and for a table, exact on whole marks."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,6 +12,7 @@ from preprocessing.encode import (
     CategoricalPart,
     Encoding,
     NumericPart,
+    RowEncoder,
     encode_frame,
     encode_rows,
     fit_encoding,
@@ -114,3 +117,27 @@ def test_scaling_in_single_precision_would_have_moved_answers(center: float) -> 
     single = (values.astype(np.float32) - np.float32(center)) / np.float32(3.3)
     assert np.array_equal(encoded, ((values - center) / 3.3).astype(np.float32))
     assert not np.array_equal(encoded, single)
+
+
+MIXED = Encoding(
+    numeric=(
+        NumericPart(name="mark", fill=9.7, center=10.3, scale=3.1, flag_missing=True),
+        NumericPart(name="age", fill=16.0, center=0.0, scale=1.0, flag_missing=False),
+    ),
+    categorical=(CategoricalPart(name="school", levels=("GP", "MS")), CategoricalPart(name="job", levels=("x",))),
+)
+
+
+MIXED_ROW = st.fixed_dictionaries(
+    {
+        "mark": st.none() | st.floats(-1e6, 1e6),
+        "age": st.none() | st.integers(0, 99).map(float),
+        "school": st.sampled_from(["GP", "MS", "unknown", None]),
+        "job": st.sampled_from(["x", "y", None]),
+    }
+)
+
+
+@given(rows=st.lists(MIXED_ROW, min_size=1, max_size=4))
+def test_a_few_rows_are_encoded_to_the_very_bytes_that_they_have_among_many(rows: list[dict[str, Any]]) -> None:
+    assert RowEncoder(MIXED)(rows).tobytes() == encode_rows(MIXED, rows).tobytes()

@@ -1,8 +1,8 @@
-"""Champions change while requests are answered; what is broken or gone costs no acknowledged prediction."""
+"""A change of champion under load fails no request, and a killed worker keeps what it acknowledged."""
 
+import json
 import signal
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +20,8 @@ from retraining.first_champions import register
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 
 PREDICT = "/api/v1/engagement/predict"
+
+
 CONNECTIONS = 4
 
 
@@ -132,12 +134,20 @@ def test_a_killed_service_has_kept_every_prediction_that_it_acknowledged(serve: 
 
 def test_a_terminated_service_answers_what_it_has_begun(serve_plain: Callable[..., Server]) -> None:
     server = serve_plain()
+    body = json.dumps([ENGAGEMENT] * 20_000).encode()
+    told = Event()
+
+    def parts() -> Iterator[bytes]:
+        yield body[:-1]
+        told.wait(30)
+        yield body[-1:]
+
     with ThreadPoolExecutor(1) as pool:
-        rows = [ENGAGEMENT] * 20_000
-        pending = pool.submit(server.post, "/api/v1/engagement/predict/batch", rows)
-        server.until(lambda: server.client.get("/health").status_code == 200)
-        time.sleep(0.1)
+        pending = pool.submit(server.client.post, "/api/v1/engagement/predict/batch", content=parts())
+        with httpx.Client(base_url=server.url, timeout=30) as other:
+            server.until(lambda: "gradewatch_requests_at_work 2.0" in other.get("/metrics").text)
         server.process.send_signal(signal.SIGTERM)
+        told.set()
         answer = pending.result()
     assert (answer.status_code, answer.json()["count"]) == (200, 20_000)
     assert server.process.wait(30) == -signal.SIGTERM  # uvicorn ends by the signal, after it has shut down

@@ -1,7 +1,4 @@
-"""What the API's page says, held against a real service by Schemathesis: all its checks, good and bad data.
-
-Set GRADEWATCH_PAGE_EXAMPLES for more examples per operation than a few, over all domains.
-"""
+"""The service does what its page says, whoever asks."""
 
 import os
 import subprocess
@@ -17,8 +14,14 @@ from access.roles import Role
 from tests.api.serving import ROOT, Server
 
 SETTINGS = {"GRADEWATCH_RATE_LIMIT": "off", "GRADEWATCH_MAX_ROWS": "1000", "GRADEWATCH_MAX_UPLOAD_MB": "1"}
+
+
 SIGN_IN = {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": "a secret for tokens that is long enough"}
+
+
 EXAMPLES = int(os.environ.get("GRADEWATCH_PAGE_EXAMPLES", "0"))
+
+
 OTHER_DOMAINS = "_(course|school|university)$"  # whose addresses are like those of the one that is left
 
 

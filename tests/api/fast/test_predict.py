@@ -1,7 +1,6 @@
-"""One row or many, answered by the champions of their moment and logged before the answer leaves."""
+"""One row and many are answered, or refused with everything that is wrong."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,8 @@ from preprocessing.validation.row_type import example_row
 from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
 
 AS_LINES = {"accept": "application/x-ndjson"}
+
+
 SCHOOL = {k: v for k, v in example_row(load_domains()["school"]).items() if k not in ("G1", "G2")}
 
 
@@ -135,14 +136,6 @@ def test_the_addresses_of_the_systems_before_this_one_answer_too(shared: Server)
     assert shared.post("/api/predict/", UNIVERSITY).json()["domain"] == "university"
 
 
-def test_a_file_of_rows_is_answered_like_a_list_of_them(shared: Server, tmp_path: Path) -> None:
-    lines = [",".join(ENGAGEMENT), ",".join(map(str, ENGAGEMENT.values()))]
-    answer = shared.client.post(
-        "/api/v1/engagement/predict/batch", content="\n".join(lines), headers={"content-type": "text/csv"}
-    )
-    assert answer.json()["predictions"][0]["answers"] == shared.predict("engagement", ENGAGEMENT)["answers"]
-
-
 def test_logged_predictions_of_a_student_are_found_by_pseudonym_and_by_key(shared: Server) -> None:
     said = shared.predict("engagement", ENGAGEMENT | {"student_id": "s-18"})
     by_pseudonym = shared.get("/api/v1/engagement/predictions", params={"student": said["student"]})
@@ -224,3 +217,45 @@ def test_the_page_names_every_field_of_every_domain_with_its_range(shared: Serve
             assert feature.unit in field
     assert "/predict/batch" in page["paths"]
     assert not any("{domain}" in path for path in page["paths"] if not path.startswith("/api/v1/domains"))
+
+
+PREDICT = "/api/v1/engagement/predict"
+
+
+def test_factors_are_named_on_request_and_logged_with_the_answer(shared: Server) -> None:
+    plain = shared.predict("engagement", ENGAGEMENT)
+    assert plain["answers"][0]["factors"] == []
+    assert plain["note"] is None
+    said = shared.predict("engagement", ENGAGEMENT, params={"explain": 3})
+    factors = said["answers"][0]["factors"]
+    assert 0 < len(factors) <= 3
+    assert {factor["feature"] for factor in factors} <= set(ENGAGEMENT)
+    assert all(factor["value"] == ENGAGEMENT[factor["feature"]] for factor in factors)
+    assert all((factor["effect"] > 0) == (factor["direction"] == "raises") for factor in factors)
+    assert "not what causes" in said["note"]
+    again = shared.predict("engagement", ENGAGEMENT, params={"explain": 3})  # from the cache
+    assert again["answers"] == said["answers"]
+    assert shared.predict("engagement", ENGAGEMENT)["answers"] == plain["answers"]
+    logged = shared.get(f"/api/v1/engagement/predictions/{said['id']}")
+    assert logged["answers"][0]["factors"] == factors
+
+
+def test_many_rows_are_explained_as_one_is_from_json_and_from_a_file(shared: Server) -> None:
+    one = shared.predict("university", UNIVERSITY, params={"explain": 2})["answers"]
+    many = shared.post("/api/v1/university/predict/batch", [UNIVERSITY] * 3, params={"explain": 2}).json()
+    header = ",".join(UNIVERSITY)
+    text = header + "\n" + ",".join(str(value) for value in UNIVERSITY.values()) + "\n"
+    options: Any = {"content": text, "headers": {"content-type": "text/csv"}, "params": {"explain": 2}}
+    file = shared.client.post("/api/v1/university/predict/batch", **options).json()
+    for said in (*many["predictions"], *file["predictions"]):
+        for answer, expected in zip(said["answers"], one, strict=True):
+            assert [f["feature"] for f in answer["factors"]] == [f["feature"] for f in expected["factors"]]
+    assert "not what causes" in many["note"]
+    assert "not what causes" in file["note"]
+
+
+@pytest.mark.parametrize("asked", ["21", "-1", "x", "", "1.5", "٣", "00001"])
+def test_a_number_of_factors_that_cannot_be_is_refused_in_words(shared: Server, asked: str) -> None:
+    answer = shared.post(PREDICT, ENGAGEMENT, params={"explain": asked})
+    assert answer.status_code == 422
+    assert "0 to 20" in answer.json()["detail"]

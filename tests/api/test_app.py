@@ -1,7 +1,9 @@
-"""The application called as servers call it: with what uvicorn's faster parser stops, or what it is not told here."""
+"""The application called as servers call it, without one; its import does nothing."""
 
 import asyncio
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from api.app import create_app
 from settings import Settings
-from tests.api.serving import ENGAGEMENT, SECRET
+from tests.api.serving import ENGAGEMENT, ROOT, SECRET
 
 T = TypeVar("T")
 
@@ -70,3 +72,30 @@ def test_behind_a_proxy_s_prefix_the_hot_road_is_found_too(tmp_path: Path, path:
 
     answer = asked(tmp_path, "/school", predict)
     assert answer.json()["title"] == "NoChampion"  # and not a row that was not understood
+
+
+def test_importing_the_service_opens_nothing_and_reads_no_setting(tmp_path: Path) -> None:
+    script = "import api.app; api.app.app; api.app.app.framework().openapi()"
+    environment = {"PYTHONPATH": str(ROOT), "GRADEWATCH_WINDOW": "no number"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+def test_requests_that_came_whole_are_taken_unless_that_is_switched_off(tmp_path: Path, switch: Any) -> None:
+    settings = Settings(data_dir=tmp_path, pseudonym_secret=SECRET, whole_requests=switch, tree_lookup=switch)
+    app: Any = create_app(settings)
+
+    async def taken() -> bool:
+        async with alive(app):
+            assert app.state.workspace.tree_lookup == (switch == "on")
+            return app.whole_requests is not None
+
+    assert asyncio.run(taken()) == (switch == "on")

@@ -1,62 +1,23 @@
-"""Over HTTP: factors on request, and challengers that are heard or answer a share of the students."""
+"""Trials over HTTP: begun, reported, stopped, and heard by those who judge models alone."""
 
 from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from access.keys import create_key
 from access.records import Grant
 from model.trial import start_trial
 from model.workspace import Workspace
-from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
-from tests.api.test_champions import another_version
+from tests.api.serving import ENGAGEMENT, Server
+from tests.api.test_service_champions import another_version
 
 TRIALS = "/api/v1/engagement/trials"
+
+
 PREDICT = "/api/v1/engagement/predict"
 
 
 def without_identity(said: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name not in ("id", "at")}
-
-
-def test_factors_are_named_on_request_and_logged_with_the_answer(shared: Server) -> None:
-    plain = shared.predict("engagement", ENGAGEMENT)
-    assert plain["answers"][0]["factors"] == []
-    assert plain["note"] is None
-    said = shared.predict("engagement", ENGAGEMENT, params={"explain": 3})
-    factors = said["answers"][0]["factors"]
-    assert 0 < len(factors) <= 3
-    assert {factor["feature"] for factor in factors} <= set(ENGAGEMENT)
-    assert all(factor["value"] == ENGAGEMENT[factor["feature"]] for factor in factors)
-    assert all((factor["effect"] > 0) == (factor["direction"] == "raises") for factor in factors)
-    assert "not what causes" in said["note"]
-    again = shared.predict("engagement", ENGAGEMENT, params={"explain": 3})  # from the cache
-    assert again["answers"] == said["answers"]
-    assert shared.predict("engagement", ENGAGEMENT)["answers"] == plain["answers"]
-    logged = shared.get(f"/api/v1/engagement/predictions/{said['id']}")
-    assert logged["answers"][0]["factors"] == factors
-
-
-def test_many_rows_are_explained_as_one_is_from_json_and_from_a_file(shared: Server) -> None:
-    one = shared.predict("university", UNIVERSITY, params={"explain": 2})["answers"]
-    many = shared.post("/api/v1/university/predict/batch", [UNIVERSITY] * 3, params={"explain": 2}).json()
-    header = ",".join(UNIVERSITY)
-    text = header + "\n" + ",".join(str(value) for value in UNIVERSITY.values()) + "\n"
-    options: Any = {"content": text, "headers": {"content-type": "text/csv"}, "params": {"explain": 2}}
-    file = shared.client.post("/api/v1/university/predict/batch", **options).json()
-    for said in (*many["predictions"], *file["predictions"]):
-        for answer, expected in zip(said["answers"], one, strict=True):
-            assert [f["feature"] for f in answer["factors"]] == [f["feature"] for f in expected["factors"]]
-    assert "not what causes" in many["note"]
-    assert "not what causes" in file["note"]
-
-
-@pytest.mark.parametrize("asked", ["21", "-1", "x", "", "1.5", "٣", "00001"])
-def test_a_number_of_factors_that_cannot_be_is_refused_in_words(shared: Server, asked: str) -> None:
-    answer = shared.post(PREDICT, ENGAGEMENT, params={"explain": asked})
-    assert answer.status_code == 422
-    assert "0 to 20" in answer.json()["detail"]
 
 
 def test_a_shadow_is_begun_reported_and_stopped_over_http_and_changes_no_answer(

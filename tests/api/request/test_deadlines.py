@@ -1,15 +1,16 @@
-"""Requests that dawdle, and a service that is told to stop: every caller gets an answer or is not let in."""
+"""Neither a caller nor a stop is waited for without end, and what has begun is answered."""
 
 import json
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import httpx
 
-from tests.api.serving import ENGAGEMENT, Server
-from tests.api.test_operating import metric
+from tests.api.serving import ENGAGEMENT, Server, metric
 
 PREDICT = b"POST /api/v1/engagement/predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
 
@@ -40,6 +41,12 @@ def at_work(server: Server) -> float:
     return metric(server, "requests_at_work")
 
 
+def predicted(server: Server) -> Any:
+    """An answer, as soon as this machine is quick enough for the limits of the test."""
+    asked = partial(server.post, "/api/v1/engagement/predict", ENGAGEMENT)
+    return server.until(lambda: (answer := asked()).status_code == 200 and answer.json())
+
+
 def test_a_body_that_trickles_in_is_not_waited_for(serve: Callable[..., Server]) -> None:
     server = serve(GRADEWATCH_BODY_SECONDS="0.4")
     caller = connect(server)
@@ -61,7 +68,7 @@ def test_a_body_that_trickles_in_is_not_waited_for(serve: Callable[..., Server])
     caller.close()
     assert (status, headers["connection"]) == (408, "close")
     assert json.loads(body)["detail"] == "the body did not come within 0.4 seconds; nothing of this request was kept"
-    server.predict("engagement", ENGAGEMENT)
+    predicted(server)
 
 
 def test_a_caller_that_leaves_in_the_middle_harms_nobody(serve: Callable[..., Server]) -> None:
@@ -70,15 +77,15 @@ def test_a_caller_that_leaves_in_the_middle_harms_nobody(serve: Callable[..., Se
         caller = connect(server)
         caller.sendall(PREDICT + b"content-length: 1000\r\n\r\n{")
         caller.close()
-    server.predict("engagement", ENGAGEMENT)
+    predicted(server)
     with server.store() as store:
         assert len(store.predictions("engagement")) == 1
 
 
 def test_an_answer_that_takes_too_long_is_given_up_in_words(serve: Callable[..., Server]) -> None:
     server = serve(GRADEWATCH_REQUEST_SECONDS="0.5")
-    predicted = server.predict("engagement", ENGAGEMENT)
-    outcome = {"prediction_id": predicted["id"], predicted["answers"][0]["target"]: 50}
+    said = predicted(server)
+    outcome = {"prediction_id": said["id"], said["answers"][0]["target"]: 50}
     with server.locked_database():
         answer = server.post("/api/v1/engagement/outcomes", [outcome])
     assert (answer.status_code, answer.json()["title"]) == (503, "TookTooLong")
@@ -96,7 +103,7 @@ def test_a_stopping_service_answers_what_it_has_begun_and_loses_nothing(serve: C
             while True:
                 try:
                     answer = client.post("/api/v1/engagement/predict", json=ENGAGEMENT)
-                except httpx.TransportError:  # the door was closed between two requests
+                except httpx.TransportError:  # the connection was closed between two requests
                     return
                 assert answer.status_code == 200
                 answered.append(answer.json()["id"])
@@ -126,13 +133,14 @@ def test_a_stopping_service_answers_what_it_has_begun_and_loses_nothing(serve: C
 
 
 def test_a_stopping_service_says_at_once_that_it_is_not_ready(serve: Callable[..., Server]) -> None:
-    server = serve(GRADEWATCH_NOTICE_SECONDS="1.5")
+    server = serve(GRADEWATCH_NOTICE_SECONDS="600")
     assert server.client.get("/ready").status_code == 200
     server.process.send_signal(signal.SIGTERM)
     answer = server.until(lambda: (found := server.client.get("/ready")).status_code == 503 and found)
     assert answer.json()["reasons"] == ["this worker is being stopped"]
     assert answer.headers["connection"] == "close"
     assert server.post("/api/v1/engagement/predict", ENGAGEMENT).status_code == 200
+    server.process.send_signal(signal.SIGINT)  # which waits for no notice
     server.process.wait(30)
 
 
@@ -151,8 +159,8 @@ def test_a_request_that_outlasts_the_stop_is_ended_in_words(serve: Callable[...,
 
 def test_a_change_that_outlasts_its_request_is_recorded_all_the_same(serve: Callable[..., Server]) -> None:
     server = serve(GRADEWATCH_REQUEST_SECONDS="0.4")
-    server.until(lambda: server.client.get("/api/v1/models").status_code == 200)  # the first answer takes longest
-    [champion] = server.get("/api/v1/models", params={"domain": "engagement"})["champions"]
+    ask = partial(server.client.get, "/api/v1/models", params={"domain": "engagement"})
+    [champion] = server.until(lambda: (found := ask()).status_code == 200 and found.json()["champions"])
     wanted = {"domain": "engagement", "version": champion["version"]}
     with server.locked_database():
         answer = server.post("/api/v1/models/activate", wanted)

@@ -1,49 +1,12 @@
-"""What an operator sees: ids, JSON lines, metrics; and what must never be in them."""
+"""Counts of what was answered, under labels that callers cannot multiply."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from tests.api.serving import ENGAGEMENT, Server
-
-
-def lines(server: Server) -> list[dict[str, object]]:
-    return [json.loads(line) for line in server.words().splitlines() if line.startswith("{")]
-
-
-def metric(server: Server, name: str, **labels: str) -> float:
-    """The sum over the samples of a name that have these labels; their number must not be 0."""
-    families = parse_text(server.client.get("/metrics").text)
-    samples = [one for family in families for one in family.samples if one.name == f"gradewatch_{name}"]
-    found = [one.value for one in samples if labels.items() <= one.labels.items()]
-    assert found, f"no sample of {name} with {labels}; there are {[one.labels for one in samples]}"
-    return sum(found)
-
-
-def test_every_line_of_the_log_is_json(serve: Callable[..., Server]) -> None:
-    server = serve()
-    server.predict("engagement", ENGAGEMENT)
-    server.stop()
-    started = server.words().index("{")
-    assert all(json.loads(line) for line in server.words()[started:].splitlines())
-
-
-def test_a_request_is_found_in_the_log_by_the_id_of_its_answer(shared: Server) -> None:
-    mine = "caller-4711.a"
-    answer = shared.client.post("/api/v1/engagement/predict", json=ENGAGEMENT, headers={"x-request-id": mine})
-    other = shared.client.post("/api/v1/engagement/predict", json={})
-    forged = shared.client.get("/api/v1/domains", headers={"x-request-id": "a b;c"})
-    assert answer.headers["x-request-id"] == mine
-    assert forged.headers["x-request-id"] != "a b;c"
-    last = forged.headers["x-request-id"]
-    shared.until(lambda: last in shared.words())
-    found = {line.get("request"): line for line in lines(shared)}
-    assert found[mine]["status"] == 200
-    assert found[other.headers["x-request-id"]]["status"] == 422
-    assert found[mine]["route"] == "/api/v1/{domain}/predict"
+from tests.api.serving import ENGAGEMENT, Server, metric
 
 
 def test_addresses_as_they_were_typed_are_in_no_log_and_no_metric(shared: Server) -> None:

@@ -1,4 +1,4 @@
-"""Traces: sent to a real collector, part of their caller's trace, without student data; off, nothing is loaded."""
+"""Spans: a request in the trace of its caller, with its parts and without students."""
 
 import subprocess
 import sys

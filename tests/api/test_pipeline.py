@@ -1,4 +1,4 @@
-"""A row that came whole is answered without a coroutine: with the very bytes, counts and lines of every other way."""
+"""What has come whole is answered without a coroutine: with the bytes, counts and lines of every other way."""
 
 import json
 import re
@@ -20,9 +20,17 @@ from model.workspace import Workspace
 from tests.api.serving import ENGAGEMENT, PLAIN, SERVE, Server
 
 ADDRESS = b"/api/v1/engagement/predict"
+
+
 ROW = json.dumps(ENGAGEMENT).encode()
+
+
 WRONG = json.dumps(ENGAGEMENT | {"attention": 101, "focus": None}).encode()
+
+
 KEYLESS = {"GRADEWATCH_RATE_LIMIT": "off"}
+
+
 LIMITED = {
     "GRADEWATCH_AUTH": "on",
     "GRADEWATCH_TOKEN_SECRET": "a secret for tokens, long enough for tests",
@@ -39,8 +47,14 @@ def request(body: bytes = ROW, *headers: bytes, address: bytes = ADDRESS, versio
 
 
 CHUNKS = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (10, ROW[:10], len(ROW) - 10, ROW[10:])
+
+
 CLOSE = b"connection: close"
+
+
 LAST = request(ROW, CLOSE)
+
+
 CONVERSATIONS: dict[str, list[bytes]] = {
     "one row": [LAST],
     "an id of the caller's": [request(ROW, b"x-request-id: caller-0001", CLOSE)],
@@ -70,6 +84,8 @@ CONVERSATIONS: dict[str, list[bytes]] = {
     "too many headers": [request(ROW, *[b"x-%d: 1" % number for number in range(100)]) + LAST],
     "a broken chunk": [request(b"zz\r\n", b"transfer-encoding: chunked")],
 }
+
+
 ODD_BODIES = {
     "nothing": b"null", "a list": b"[%s]" % ROW, "many": b"[" * 2_000, "records in records": b'{"a":' * 2_000,
     "a row and more": ROW + b"x", "a mark before": b"\xef\xbb\xbf" + ROW, "UTF-16": ROW.decode().encode("utf-16"),
@@ -80,6 +96,8 @@ ODD_BODIES = {
     "a key written otherwise": ROW.replace(b'"att', b'"\\u0061tt'), "blanks": ROW + b" " * 65_537,
     "nearly too many blanks": ROW + b" " * (65_536 - len(ROW)),
 }  # fmt: skip
+
+
 ODD_HEADERS = [
     b"origin: null", b"sec-fetch-site: cross-site", b"x-request-id: short", b"x-request-id: " + b"a" * 65,
     b"x-forwarded-for: \xff", b"x-forwarded-for: 203.0.113.9, 198.51.100.1", b"x-forwarded-proto: ftp", b"via: x",
@@ -87,15 +105,27 @@ ODD_HEADERS = [
     b"expect: nothing", b"connection: keep-alive", b"te: trailers", b"accept: application/x-ndjson",
     b"content-type: application/json; charset=latin-1", b"content-length: 3", b"x-api-key: gw_nobody",
 ]  # fmt: skip
+
+
 ODD_ADDRESSES = [ADDRESS + b"?", ADDRESS + b"?explain=2", ADDRESS + b"/", b"/" + ADDRESS, b"http://127.0.0.1" + ADDRESS,
                  ADDRESS.replace(b"gage", b"%67age"), ADDRESS + b"/batch", b"*"]  # fmt: skip
+
+
 CONVERSATIONS |= {f"a body: {name}": [request(body) + LAST] for name, body in ODD_BODIES.items()}
+
+
 CONVERSATIONS |= {f"a header: {header[:30]!r}": [request(ROW, header) + LAST] for header in ODD_HEADERS}
+
+
 CONVERSATIONS |= {f"an address: {address!r}": [request(ROW, CLOSE, address=address)] for address in ODD_ADDRESSES}
+
+
 CONVERSATIONS |= {
     f"a method: {name!r}": [LAST.replace(b"POST", name, 1)]
     for name in (b"GET", b"HEAD", b"OPTIONS", b"DELETE", b"TRACE", b"BREW", b"post")
 }
+
+
 CHANCE = (
     rb'"id":"[0-9a-f]{32}"|"at":"[^"]+"|date: [^\r]*|x-request-id: [0-9a-f]{20}-[0-9a-f]+|ratelimit-reset: \d+'
     rb"|(?<=retry-after: )\d{3,}"  # until a limit's day ends, which may be a second later for the first of two

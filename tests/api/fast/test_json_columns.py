@@ -1,72 +1,58 @@
-"""Rows that are read, scored, kept and said by column get what they get one by one, to the last bit."""
+"""Rows that are scored, kept and said by column get what they get one by one, to the last bit."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from api.fast.json_columns import write_lines, write_many
 from api.fast.predict import prediction_response
 from api.schemas import PredictionsResponse, encoder
 from database.packed import PackedPredictions
-from database.records import Prediction
+from database.records import Answer, Prediction
+from model.predictor import Predictor
+from model.registry import load_bundle
 from model.service import Remarks
 from model.workspace import Workspace
 from preprocessing.columns import ColumnRows, Levels, Numbers
+from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
+from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.row_type import example_row
-from preprocessing.validation.rules import BadData
 from tests.api.serving import Server
-from tests.api.test_hot_road import READERS, SCHEMAS, by_rules, in_order, rows
+
+SCHEMAS = load_domains()
+
+
+def in_order(tables: Sequence[ColumnRows]) -> list[ValidRow]:
+    """The rows of a request in the order in which they stand in it."""
+    return sorted((row for table in tables for row in table), key=lambda row: row.row)
+
+
+def test_every_champion_answers_a_row_alone_as_it_does_among_others(workspace: Workspace) -> None:
+    for champion in workspace.store.champions():
+        schema = SCHEMAS[champion.domain]
+        predictor = Predictor(load_bundle(workspace.artifacts, champion.version), champion.version)
+        names = [feature.name for feature in schema.features_at(champion.moment)]
+        row = {name: value for name, value in example_row(schema).items() if name in names}
+        others = [row | {names[-1]: value} for value in (0.0, 1.0, 2.0)]
+        alone = [predictor.answer([one], generation=1)[0] for one in (row, *others)]
+        among = predictor.answer([row, *others], generation=1)
+        assert [facts(answer) for answer in alone] == [facts(answer) for answer in among]
+        assert [numbers(a) for a in alone] == [pytest.approx(numbers(b), rel=1e-5) for b in among]  # float32 sums
+
+
+def facts(answer: Answer) -> list[Any]:
+    return [answer.target, answer.naive, answer.model, answer.coverage, answer.out_of_range]
+
+
+def numbers(answer: Answer) -> list[float]:
+    shares = list((answer.probabilities or {}).values())
+    return [*(answer.interval or ()), *shares, *([] if isinstance(answer.value, str) else [answer.value])]
+
 
 DOMAINS = ["engagement", "school", "university"]
-
-
-@pytest.mark.parametrize("name", ["engagement", "school", "university", "course", "odd"])
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_many_rows_are_accepted_and_refused_as_the_rules_do(name: str, data: st.DataObject) -> None:
-    schema, reader = SCHEMAS[name], READERS[name]
-    given_rows = data.draw(st.lists(rows(schema), min_size=1, max_size=3))
-    good = data.draw(st.booleans())
-    body = msgspec.json.encode((given_rows + [example_row(schema)] * good) * 51)
-    expected, problems = by_rules(schema, body, many=True)
-    if problems:
-        with pytest.raises(BadData) as refused:
-            reader.many(body, limit=1_000)
-        assert refused.value.problems == problems
-    else:
-        found = in_order(reader.many(body, limit=1_000))
-        assert found == expected
-        assert not any(isinstance(cell, int) for row in found for cell in row.inputs.values())
-        few = in_order(reader.many(msgspec.json.encode(given_rows), limit=10))
-        assert not any(isinstance(cell, int) for row in few for cell in row.inputs.values())
-
-
-@pytest.mark.parametrize("name", ["engagement", "school", "university"])
-def test_rows_are_read_by_column_those_of_each_moment_apart(name: str) -> None:
-    schema, reader = SCHEMAS[name], READERS[name]
-    whole = example_row(schema)
-    [read] = reader.many(msgspec.json.encode([whole] * 60), limit=100)
-    assert (read.moment, list(read.places)) == (schema.moments[-1], list(range(60)))
-    known = {feature.name for feature in schema.features_at(schema.moments[0])}
-    early = {key: value for key, value in whole.items() if key in {*known, *schema.context_names}}
-    for rows_asked in (3, 30):
-        mixed = reader.many(msgspec.json.encode([whole, early] * rows_asked), limit=100)
-        assert [table.moment for table in mixed] == list(dict.fromkeys([schema.moments[-1], schema.moments[0]]))
-        assert sorted(place for table in mixed for place in table.places) == list(range(2 * rows_asked))
-
-
-def test_a_key_given_twice_among_many_rows_is_refused() -> None:
-    row = msgspec.json.encode(example_row(SCHEMAS["engagement"]))
-    twice = row.replace(b"{", b'{"focus": 3, ')
-    with pytest.raises(BadData) as refused:
-        READERS["engagement"].many(b"[" + b",".join([row] * 60 + [twice]) + b"]", limit=100)
-    assert [(problem.row, problem.column) for problem in refused.value.problems] == [(61, "focus")]
 
 
 def table(schema: Any, moment: str, n: int = 150, seed: int = 5) -> ColumnRows:
