@@ -100,14 +100,12 @@ class _Template:
 
 
 def _answer(form: _Template, column: AnswerColumn) -> Answer:
-    ends = [form.hole(_json_cells(end)) for end in (column.low, column.high) if end is not None]
-    shares = (
-        None if column.shares is None else {name: form.hole(_json_cells(one)) for name, one in column.shares.items()}
-    )
+    ends = [form.hole(_cells(end)) for end in (column.low, column.high) if end is not None]
+    shares = None if column.shares is None else {name: form.hole(_cells(one)) for name, one in column.shares.items()}
     return Answer(
         target=column.target,
-        value=form.hole(_json_cells(column.value)),
-        naive=form.hole(_json_cells(column.naive)),
+        value=form.hole(_cells(column.value)),
+        naive=form.hole(_cells(column.naive)),
         model=column.model,
         generation=column.generation,
         interval=(ends[0], ends[1]) if ends else None,
@@ -116,7 +114,7 @@ def _answer(form: _Template, column: AnswerColumn) -> Answer:
     )
 
 
-def _json_cells(column: Column) -> JsonCells:
+def _cells(column: Column) -> JsonCells:
     """Every cell as JSON."""
     if isinstance(column, Levels):
         names = [encoder.encode(name) for name in column.names]

@@ -15,7 +15,6 @@ from access.roles import Unauthenticated
 ALGORITHM = "HS256"  # the only one that is accepted, whatever a token says of itself
 ISSUER = AUDIENCE = "gradewatch"
 CLAIMS = ["iss", "aud", "sub", "iat", "exp", "rev"]
-SIGNING_SECRET_BYTES = 32  # bytes: as long as the hash (RFC 7518, 3.2)
 LONGEST_TOKEN = 2_000  # characters of a token; ours have about 250
 
 
