@@ -66,7 +66,7 @@ def test_verbs_that_callers_make_up_are_counted_as_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/engagement/predict", "/predict"])
-def test_behind_a_proxy_s_prefix_the_hot_road_is_found_too(tmp_path: Path, path: str) -> None:
+def test_behind_a_proxy_s_prefix_the_fast_path_is_found_too(tmp_path: Path, path: str) -> None:
     async def predict(client: httpx.AsyncClient) -> httpx.Response:
         return await client.post(f"/school{path}", json=ENGAGEMENT)
 

@@ -85,7 +85,7 @@ asyncio.run(main())
 """
 
 
-def test_neither_pydantic_nor_the_framework_runs_on_the_hot_road(serve: Callable[..., Server]) -> None:
+def test_neither_pydantic_nor_the_framework_runs_on_the_fast_path(serve: Callable[..., Server]) -> None:
     server = serve()
     server.stop()
     command = [sys.executable, "-c", SEEN, json.dumps(ENGAGEMENT)]
