@@ -4,14 +4,19 @@ Its students are invented and its patterns are plain: one hidden ability drives 
 follow the outcome closely, levels matter a little, protected columns not at all. It proves nothing about real ones.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation.rules import is_numeric, moment_index
 
+if TYPE_CHECKING:
+    import polars as pl
+
 Floats = NDArray[np.float64]
+Cells = list[float | int | str | None]
 
 GROUP_SIZE = 25  # rows, about a class
 PERIODS = 4  # half years
@@ -23,18 +28,33 @@ HARMFUL = ("absen", "alcohol", "fail", "incident", "tardy", "travel", "way to sc
 CENTRE, SPREAD = 0.3, 0.6  # of outcomes on the probit scale: a mean of about 60 % of the range
 
 
-def generate(schema: DomainSchema, *, rows: int, seed: int) -> pl.DataFrame:
-    """`rows` invented rows with the schema's names: the student key, context, features and targets of all moments.
+def generate(schema: DomainSchema, *, rows: int, seed: int) -> "pl.DataFrame":
+    """`generate_columns` as a frame: whole numbers are Int64, others Float64, the rest String."""
+    import polars as pl
 
-    Whole numbers are Int64, others Float64 with one or two decimals, the rest String; optional columns have gaps. Every
-    row is valid, and later rows belong to later periods. The same schema, number of rows and seed give the same rows.
+    known: dict[str, Feature | Target] = {**schema.feature_by_name, **schema.target_by_name}
+
+    def kind(name: str) -> type[pl.DataType]:
+        column = known.get(name)
+        return pl.String if column is None or not is_numeric(column) else pl.Int64 if column.integer else pl.Float64
+
+    columns = generate_columns(schema, rows=rows, seed=seed)
+    return pl.DataFrame([pl.Series(name, cells, dtype=kind(name)) for name, cells in columns.items()])
+
+
+def generate_columns(schema: DomainSchema, *, rows: int, seed: int) -> dict[str, Cells]:
+    """`rows` invented rows by column, with the schema's names: the student key, context, features and targets of all
+    moments.
+
+    Numbers that are not whole have one or two decimals; optional columns have gaps. Every row is valid, and later rows
+    belong to later periods. The same schema, number of rows and seed give the same rows. Loads no polars.
     """
     rng = np.random.default_rng(seed)
     ability = rng.standard_normal(rows)
     group = rng.integers(0, max(2, rows // GROUP_SIZE), rows)
-    context = [_context(schema, name, group, rows) for name in schema.context_names]
+    context = {name: _context(schema, name, group, rows) for name in schema.context_names}
     naive = {name for target in schema.targets for name in target.naive}
-    features: dict[str, pl.Series] = {}
+    features: dict[str, Cells] = {}
     share = min(1.0, (SPEAKING / max(1, len(schema.features) - len(naive))) ** 0.5)
     outcome = ability + 0.2 * rng.standard_normal(group.max(initial=0) + 1)[group]
     for feature in schema.features:
@@ -44,20 +64,20 @@ def generate(schema: DomainSchema, *, rows: int, seed: int) -> pl.DataFrame:
     outcome = _standard(outcome + NOISE * rng.standard_normal(rows))
     for name in sorted(naive, key=[feature.name for feature in schema.features].index):
         features[name] = _naive_feature(schema, schema.feature_by_name[name], outcome, rng)
-    ordered = [features[feature.name] for feature in schema.features]
-    return pl.DataFrame([*context, *ordered, *_targets(schema, outcome, rng)])
+    ordered = {feature.name: features[feature.name] for feature in schema.features}
+    return {**context, **ordered, **_targets(schema, outcome, rng)}
 
 
-def _context(schema: DomainSchema, name: str, group: NDArray[np.int64], rows: int) -> pl.Series:
+def _context(schema: DomainSchema, name: str, group: NDArray[np.int64], rows: int) -> Cells:
     if schema.student is not None and name == schema.student.name:
-        return pl.Series(name, [f"S{number:06d}" for number in range(1, rows + 1)])
+        return [f"S{number:06d}" for number in range(1, rows + 1)]
     if name == schema.period:
         place = np.arange(rows) * PERIODS // max(rows, 1)
-        return pl.Series(name, [f"{2024 + p // 2}-{1 + p % 2}" for p in place.tolist()], dtype=pl.String)
-    return pl.Series(name, [f"{name[:1].upper()}{number:03d}" for number in group.tolist()], dtype=pl.String)
+        return [f"{2024 + p // 2}-{1 + p % 2}" for p in place.tolist()]
+    return [f"{name[:1].upper()}{number:03d}" for number in group.tolist()]
 
 
-def _feature(feature: Feature, ability: Floats, share: float, rng: np.random.Generator) -> tuple[pl.Series, Floats]:
+def _feature(feature: Feature, ability: Floats, share: float, rng: np.random.Generator) -> tuple[Cells, Floats]:
     """A column and what it adds to the outcome. share: what scales both down where there are many columns."""
     if not is_numeric(feature):
         return _levels(feature, len(ability), share, rng)
@@ -73,42 +93,43 @@ def _direction(feature: Feature) -> float:
     return 0.0 if feature.protected else -1.0 if any(word in words for word in HARMFUL) else 1.0
 
 
-def _levels(feature: Feature, rows: int, share: float, rng: np.random.Generator) -> tuple[pl.Series, Floats]:
+def _levels(feature: Feature, rows: int, share: float, rng: np.random.Generator) -> tuple[Cells, Floats]:
     levels = feature.levels or ("A", "B", "C")
     shares = rng.dirichlet(np.full(len(levels), 8.0))
     effects = share * rng.uniform(-0.2, 0.2, len(levels)) * (not feature.protected)
     which = rng.choice(len(levels), rows, p=shares)
-    column = pl.Series(feature.name, [levels[i] for i in which.tolist()], dtype=pl.String)
-    return _gaps(column, feature, rng), effects[which]
+    return _gaps([levels[i] for i in which.tolist()], feature, rng), effects[which]
 
 
-def _naive_feature(schema: DomainSchema, feature: Feature, outcome: Floats, rng: np.random.Generator) -> pl.Series:
+def _naive_feature(schema: DomainSchema, feature: Feature, outcome: Floats, rng: np.random.Generator) -> Cells:
     """A column that is itself nearly the outcome, the nearer the later it becomes known."""
     nearness = 0.75 + 0.17 * moment_index(schema, feature) / max(1, len(schema.moments) - 1)
     score = nearness * outcome + np.sqrt(1 - nearness**2) * rng.standard_normal(len(outcome))
     return _gaps(_numbers(feature, CENTRE + SPREAD * score), feature, rng)
 
 
-def _targets(schema: DomainSchema, outcome: Floats, rng: np.random.Generator) -> list[pl.Series]:
+def _targets(schema: DomainSchema, outcome: Floats, rng: np.random.Generator) -> dict[str, Cells]:
     """Values first; classes are cut out of a value target with fitting cut points, else of equal shares."""
     values = {t.name: _numbers(t, CENTRE + SPREAD * outcome) for t in schema.targets if is_numeric(t)}
-    columns = []
+    columns: dict[str, Cells] = {}
     for target in schema.targets:
         if is_numeric(target):
-            columns.append(values[target.name])
+            columns[target.name] = values[target.name]
             continue
         cuts = len(target.levels) - 1
         fitting = next((t for t in schema.targets if is_numeric(t) and len(t.cut_points) == cuts), None)
         if fitting is not None:
-            place = np.searchsorted(np.sort(fitting.cut_points), values[fitting.name].to_numpy(), side="right")
+            place = np.searchsorted(
+                np.sort(fitting.cut_points), np.array(values[fitting.name], dtype=np.float64), side="right"
+            )
         else:
             noisy = outcome + 0.2 * rng.standard_normal(len(outcome))
             place = np.argsort(np.argsort(noisy)) * (cuts + 1) // max(1, len(noisy))
-        columns.append(pl.Series(target.name, [target.levels[i] for i in place.tolist()], dtype=pl.String))
+        columns[target.name] = [target.levels[i] for i in place.tolist()]
     return columns
 
 
-def _numbers(column: Feature | Target, score: Floats) -> pl.Series:
+def _numbers(column: Feature | Target, score: Floats) -> Cells:
     """Scores on the probit scale as values within the column's range, rounded as such columns are."""
     low = column.minimum if column.minimum is not None else (column.maximum or 100.0) - 100.0
     high = column.maximum if column.maximum is not None else low + 100.0
@@ -116,16 +137,16 @@ def _numbers(column: Feature | Target, score: Floats) -> pl.Series:
     if column.integer:
         low, high = np.ceil(low), np.floor(high)
         whole = np.minimum(np.floor(low + share * (high - low + 1)), high)
-        return pl.Series(column.name, whole.astype(np.int64))
+        return list(whole.astype(np.int64).tolist())
     decimals = 1 if high - low >= 20 else 2
-    return pl.Series(column.name, np.clip(np.round(low + share * (high - low), decimals), low, high))
+    return list(np.clip(np.round(low + share * (high - low), decimals), low, high).tolist())
 
 
-def _gaps(column: pl.Series, feature: Feature, rng: np.random.Generator) -> pl.Series:
+def _gaps(cells: Cells, feature: Feature, rng: np.random.Generator) -> Cells:
     if not feature.optional:
-        return column
-    present = pl.Series(rng.random(len(column)) >= MISSING_SHARE)
-    return column.zip_with(present, pl.Series(column.name, [None], dtype=column.dtype).new_from_index(0, len(column)))
+        return cells
+    present = (rng.random(len(cells)) >= MISSING_SHARE).tolist()
+    return [cell if there else None for cell, there in zip(cells, present, strict=True)]
 
 
 def _standard(scores: Floats) -> Floats:

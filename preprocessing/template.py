@@ -3,13 +3,14 @@
 It describes what `preprocessing.validation.validate` accepts and adds nothing of its own.
 """
 
+import csv
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
-from preprocessing.synthetic import generate
+from preprocessing.synthetic import generate_columns
 from preprocessing.validation.rules import expected, is_required
 
 EXAMPLES = 2
@@ -21,10 +22,13 @@ def template(schema: DomainSchema, *, format: Literal["csv", "xlsx"]) -> bytes:
 
     The same schema gives the same CSV bytes. Delete the example rows before use: they are no real students.
     """
-    examples = generate(schema, rows=EXAMPLES, seed=0)
+    examples = generate_columns(schema, rows=EXAMPLES, seed=0)
+    data = [list(examples), *map(list, zip(*examples.values(), strict=True))]
     if format == "csv":
-        return examples.write_csv().encode()
-    return _workbook([examples.columns, *map(list, examples.rows())], [HEADINGS, *describe(schema)])
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(data)
+        return text.getvalue().encode()
+    return _workbook(data, [HEADINGS, *describe(schema)])
 
 
 def describe(schema: DomainSchema) -> list[tuple[str, ...]]:

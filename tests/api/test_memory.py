@@ -1,0 +1,129 @@
+"""What a serving worker's memory comes to, when every address of its page has been asked for something valid."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from model.workspace import Workspace
+from tests.api.serving import ENGAGEMENT, PATIENCE, UNIVERSITY, Server
+from tests.api.test_champions import another_version
+
+MEGABYTES = 160
+FORBIDDEN = ("sklearn", "scipy/stats", "pandas", "skl2onnx")
+DOMAIN = "/api/v1/engagement"
+
+
+def memory(server: Server) -> float:
+    """Resident megabytes of the process that answers."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+
+
+def loaded(server: Server) -> list[str]:
+    """Forbidden libraries whose compiled parts are in the process."""
+    maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+    return [name for name in FORBIDDEN if f"/site-packages/{name}" in maps]
+
+
+def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """A valid request to every address of one domain and of the whole: method, address, and the rest of it."""
+    text = "\n".join((folder / "examples" / "engagement.csv").read_text().splitlines()[:251])
+    csv: dict[str, Any] = {"content": text, "headers": {"content-type": "text/csv", "x-file-name": "t.csv"}}
+    today = datetime.now(UTC).date().isoformat()
+    get, post, delete = "GET", "POST", "DELETE"
+    for path in ("/health", "/ready", "/metrics", "/openapi.json", "/admin/cache/stats"):
+        yield get, path, {}
+    yield delete, "/admin/cache", {}
+    for path in ("accesses", "domains", "domains/engagement", "models", "jobs"):
+        yield get, f"/api/v1/{path}", {}
+    for kind in ("csv", "xlsx"):
+        yield get, "/api/v1/domains/engagement/template", {"params": {"format": kind}}
+    yield get, "/api/v1/models/history", {"params": {"domain": "engagement"}}
+    for path, body in (("/predict", ENGAGEMENT), ("/predict/batch", [ENGAGEMENT] * 2), ("/api/predict/", UNIVERSITY)):
+        yield post, path, {"json": body}
+    said = server.predict("engagement", ENGAGEMENT | {"student_id": "s1"})
+    yield post, f"{DOMAIN}/predict", {"json": ENGAGEMENT, "params": {"explain": 3}}
+    many = [{**ENGAGEMENT, "attention": 20 + place} for place in range(60)]
+    yield post, f"{DOMAIN}/predict/batch", {"json": many}
+    yield post, f"{DOMAIN}/predict/batch", csv
+    yield get, f"{DOMAIN}/predictions", {}
+    yield get, f"{DOMAIN}/predictions/{said['id']}", {}
+    yield post, f"{DOMAIN}/predictions/find", {"json": {"student": "s1"}}
+    yield post, f"{DOMAIN}/outcomes", {"json": [{"prediction_id": said["id"], "assignment_score": 70}]}
+    yield post, f"{DOMAIN}/outcomes", csv | {"content": "student_id,assignment_score\ns1,71\n"}
+    yield get, f"{DOMAIN}/performance", {}
+    yield post, f"{DOMAIN}/batches", csv | {"params": {"kind": "labeled"}}
+    yield get, f"{DOMAIN}/batches", {}
+    half = "\n".join(text.splitlines()[:101])
+    yield post, f"{DOMAIN}/drift", csv | {"content": half}
+    yield post, f"{DOMAIN}/drift/window", {"json": {"since": today}}
+    yield get, f"{DOMAIN}/drift", {}
+    yield get, f"{DOMAIN}/drift/{server.get(f'{DOMAIN}/drift')['reports'][0]['id']}", {}
+    headers = csv["headers"] | {"prefer": "respond-async"}
+    later = server.client.post(f"{DOMAIN}/predict/batch", **csv | {"headers": headers})
+    server.until(lambda: server.get(later.headers["location"])["finished"])
+    yield get, later.headers["location"], {}
+    yield get, later.headers["location"] + "/answers", {}
+    yield delete, later.headers["location"], {}
+    version = server.get("/api/v1/models", params={"domain": "engagement"})["champions"][0]["version"]
+    yield from changes(server, version)
+    yield post, f"{DOMAIN}/retrain", {"json": {"dry_run": True}}
+    yield get, f"{DOMAIN}/retrain", {}
+    run = server.get(f"{DOMAIN}/retrain")["runs"][0]["id"]
+    server.until(lambda: server.get(f"{DOMAIN}/retrain/{run}")["state"] == "finished", patience=2 * PATIENCE)
+    yield get, f"{DOMAIN}/retrain/{run}", {}
+
+
+def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Requests that need a second version: a trial of it, its being made champion, and the way back."""
+    others = server.get("/api/v1/models", params={"domain": "engagement"})["models"]
+    other = next(one["version"] for one in others if one["version"] != champion)
+    trial = server.post(f"{DOMAIN}/trials", {"version": other, "mode": "shadow"})
+    assert trial.status_code == 201, trial.text
+    yield "GET", f"{DOMAIN}/trials", {}
+    yield "GET", trial.headers["location"], {}
+    yield "DELETE", trial.headers["location"], {}
+    yield "POST", f"{DOMAIN}/trials", {"json": {"version": other, "mode": "shadow"}}
+    yield "DELETE", f"{DOMAIN}/trials/{server.get(f'{DOMAIN}/trials')['trials'][0]['id']}", {}
+    yield "POST", "/api/v1/models/activate", {"json": {"domain": "engagement", "version": other, "reason": "tried"}}
+    yield "POST", "/api/v1/models/rollback", {"json": {"domain": "engagement", "reason": "tried"}}
+
+
+def asked(page: Any, method: str, path: str) -> str | None:
+    """The operation of the page that a request is to; None for one that it does not list."""
+    for template, item in page["paths"].items():
+        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, path) and method.lower() in item and "{" not in template.partition("{")[0]:
+            return f"{method} {template}"
+    return None
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read where Linux tells it")
+def test_a_worker_that_answered_at_every_address_stays_small_and_loaded_nothing_that_reports_need(
+    serve: Callable[..., Server], installation: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    another_version(workspace)
+    server = serve()
+    page = server.get("/openapi.json")
+    left = {
+        f"{method.upper()} {path}"
+        for path, item in page["paths"].items()
+        for method in item
+        if not re.search(r"/(school|university|course|k12)(/|$)", path)
+    }
+    lines = [f"{memory(server):6.1f} MB  when it answers first"]
+    for method, path, how in requests(server, installation):
+        answer: httpx.Response = server.client.request(method, path, **how)
+        assert answer.status_code < 300, (method, path, answer.text)
+        left.discard(asked(page, method, path) or "")
+        lines.append(f"{memory(server):6.1f} MB  {method} {path}")
+    with capsys.disabled():
+        print("\n" + "\n".join(lines))
+    assert loaded(server) == []
+    assert memory(server) <= MEGABYTES
+    assert sorted(left) == []
