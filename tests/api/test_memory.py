@@ -16,7 +16,7 @@ from tests.api.serving import ENGAGEMENT, PATIENCE, UNIVERSITY, Server
 from tests.api.test_champions import another_version
 
 MEGABYTES = 160
-FORBIDDEN = ("sklearn", "scipy/stats", "pandas", "skl2onnx")
+FORBIDDEN = ("sklearn/", "scipy/", "pandas/", "skl2onnx/", "polars", "_polars_runtime")
 PASSWORD = "a password of some length"
 DOMAIN = "/api/v1/engagement"
 
