@@ -55,7 +55,7 @@ lock: $(VENV)/.dev
 	$(LOCK) --extra dashboard --group build pyproject.toml -c requirements-dev.lock -o requirements.lock
 	for extra in $(EXTRAS); do \
 		$(BIN)/python -c "$(REQUIRED)" $$extra | $(LOCK) - -c requirements-dev.lock -o requirements/$$extra.lock || exit; done
-	for tool in $(APART:.in=); do $(LOCK) --no-strip-extras $$tool.in -o $$tool.lock || exit; done
+	for tool in $(APART:.in=); do $(LOCK) $$tool.in -o $$tool.lock || exit; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -100,7 +100,7 @@ def environment(peer: str) -> Path:
     if not marker.exists() or marker.read_bytes() != lock.read_bytes():
         print(f"  installing {peer} into {folder} (once)", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)]
+        command = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{peer} does not install: {done.stderr.strip().splitlines()[-1]}")
