@@ -1,0 +1,337 @@
+"""Continuous columns counted in buckets beside a reference: what a report needs of them without sorting every value.
+
+Each value falls into a bucket by a monotone map made from the reference alone. How many rows of both samples lie at
+or below the end of each bucket is then known exactly, and only the values of buckets that matter are ever sorted.
+What comes out depends on the values alone: not on their order, nor on whether they were sorted before.
+
+>>> reference = summarise_numbers(np.linspace(0.0, 1.0, 10_001) ** 2)
+>>> beside = buckets_of(reference)
+>>> found = count_beside(beside, np.linspace(1.0, 0.0, 5_001) ** 2)
+>>> found.present, found.pick(found.upto > 5_000).values.max()
+(5001, np.float64(1.0))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from drift.column import Floats, Integers, NumericColumn, summarise_numbers
+from drift.prints import NOTHING, Prints, add_prints, prints_of
+
+MIDDLE = (0.001, 0.999)  # shares of the reference between which the buckets lie, so that no outlier widens them
+SORTED_UP_TO = 4_096  # distinct values, or rows, for which sorting is as cheap
+WITHIN = 32_768  # buckets in the middle; more cost more to count than they spare in sorting
+PIECE = 32_768  # values; what is made of them stays in the processor's cache
+FINE = 1 << 18  # steps in a bucket, for means: their sums, and those of squares, are exact in doubles for a piece
+Mask = npt.NDArray[np.bool_]
+
+
+class Buckets(NamedTuple):
+    """A monotone map of numbers to buckets: number 0 for all below the middle of the reference, 32,769 for all above.
+
+    A value's position is (value - origin) * scale, in doubles; its bucket is the whole part of that.
+    """
+
+    origin: float
+    scale: float
+
+    def positions(self, values: npt.NDArray[Any]) -> Floats:
+        """Where each value lies, 0 to 32,769; NaN counts as below all."""
+        with np.errstate(over="ignore"):
+            found: Floats = np.subtract(values, self.origin, dtype=np.float64)
+            found *= self.scale
+        np.fmax(found, 0.0, out=found)
+        return np.minimum(found, WITHIN + 1, out=found)
+
+    def of(self, values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+        """The bucket of each value."""
+        return self.positions(values).astype(np.intp)
+
+    def place(self, position: Floats | float) -> Floats | float:
+        """The value that lies at a position, to rounding."""
+        return self.origin + position / self.scale
+
+
+def buckets_of(reference: NumericColumn) -> Buckets | None:
+    """The map beside which samples are counted; None where sorting is as cheap, or the values leave no room for one."""
+    if len(reference.values) <= SORTED_UP_TO:
+        return None
+    low, high = reference.quantiles(np.array(MIDDLE)).tolist()
+    width = high - low
+    if not 0 < width < math.inf or not math.isfinite(WITHIN / width):
+        return None
+    return Buckets(low - width / WITHIN, WITHIN / width)
+
+
+class Sums(NamedTuple):
+    """Whole steps of 1/262,144 bucket from the beginning of each value's bucket: their sum, that of their products with
+    the bucket's number, and that of their squares."""
+
+    steps: int = 0
+    products: int = 0
+    squares: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class BucketedColumn:
+    """A numeric column counted in buckets. It lives beside its values, for one comparison, and is never kept.
+
+    counts: (32,770,) rows with a value in each bucket. missing: rows without one. prints: of the values. pick: the
+    exact summary of the values within the buckets of a (32,770,) mask.
+    """
+
+    buckets: Buckets
+    counts: Integers
+    missing: int
+    sums: Sums
+    prints: Prints
+    pick: Callable[[Mask], NumericColumn]
+
+    categorical = False
+
+    @cached_property
+    def present(self) -> int:
+        """Rows that hold a value."""
+        return int(self.counts.sum())
+
+    @cached_property
+    def upto(self) -> Integers:
+        """(32,770,) rows in each bucket or below it."""
+        return np.cumsum(self.counts)
+
+    def exact(self) -> NumericColumn:
+        """All its values, sorted."""
+        column = self.pick(np.ones(len(self.counts), bool))
+        return NumericColumn(column.values, column.repeats, self.missing)
+
+
+def count_beside(buckets: Buckets, numbers: npt.NDArray[Any], missing: int = 0) -> BucketedColumn:
+    """The column that holds `numbers`, (rows,) of any real type in any order; NaN counts as missing, beside others."""
+    index = np.empty(len(numbers), np.uint16)
+    counts, sums, prints, lost = np.zeros(WITHIN + 2, np.int64), Sums(), NOTHING, 0
+    for begin in range(0, len(numbers), PIECE):
+        values = numbers[begin : begin + PIECE].astype(np.float64, copy=False)
+        places, steps = _split(buckets, values)
+        index[begin : begin + PIECE] = places
+        counts += np.bincount(places.astype(np.intp), minlength=len(counts))
+        sums = _add(sums, _sums(places, steps))
+        absent = np.isnan(values)
+        if absent.any():
+            lost += int(absent.sum())
+            values = values[~absent]
+        prints = add_prints(prints, prints_of(values))
+    counts[0] -= lost  # NaN lies in the first bucket
+
+    def pick(mask: Mask) -> NumericColumn:
+        return summarise_numbers(numbers[np.take(mask, index)], reuse=numbers.dtype == np.float64)
+
+    return BucketedColumn(buckets, counts, missing + lost, sums, prints, pick)
+
+
+def count_sorted(buckets: Buckets, column: NumericColumn) -> BucketedColumn:
+    """The same of a column whose values are sorted already. Its prints are left out: they are the column's own."""
+    distinct, counts, sums = np.zeros(WITHIN + 2, np.int64), np.zeros(WITHIN + 2, np.int64), Sums()
+    for begin in range(0, len(column.values), PIECE):
+        places, steps = _split(buckets, column.values[begin : begin + PIECE])
+        whole = places.astype(np.intp)
+        here = np.bincount(whole, minlength=len(counts))
+        distinct += here
+        if column.repeats is None:
+            counts, sums = distinct, _add(sums, _sums(places, steps))
+            continue
+        repeats = column.repeats[begin : begin + PIECE].astype(np.int64)
+        counts += np.bincount(whole, repeats, len(counts)).astype(np.int64)  # at most all rows: exact in doubles
+        sums = _add(sums, _sums(whole, steps.astype(np.int64), repeats))
+
+    def pick(mask: Mask) -> NumericColumn:
+        chosen = np.repeat(mask, distinct)
+        return NumericColumn(column.values[chosen], None if column.repeats is None else column.repeats[chosen], 0)
+
+    return BucketedColumn(buckets, counts, column.missing, sums, NOTHING, pick)
+
+
+def add_bucketed(parts: Sequence[BucketedColumn], pick: Callable[[Mask], NumericColumn]) -> BucketedColumn:
+    """All `parts`, at least one, as one column, whose values `pick` finds again."""
+    counts = np.sum([part.counts for part in parts], axis=0)
+    sums, prints = Sums(), NOTHING
+    for part in parts:
+        sums, prints = _add(sums, part.sums), add_prints(prints, part.prints)
+    return BucketedColumn(parts[0].buckets, counts, sum(part.missing for part in parts), sums, prints, pick)
+
+
+def _split(buckets: Buckets, values: Floats) -> tuple[Floats, Floats]:
+    """The number of each value's bucket, and its whole steps from where that begins."""
+    positions = buckets.positions(values)
+    places = np.floor(positions)
+    positions -= places
+    positions *= FINE
+    return places, np.rint(positions, out=positions)
+
+
+def _sums(places: npt.NDArray[Any], steps: npt.NDArray[Any], repeats: Integers | None = None) -> Sums:
+    """Exact: of a piece without repeats no sum exceeds 2^53, of one with them none exceeds 2^63."""
+    weighed = steps if repeats is None else steps * repeats
+    products, squares = (int(np.einsum("i,i->", one, weighed)) for one in (places, steps))
+    return Sums(int(weighed.sum()), products, squares)
+
+
+def _add(first: Sums, second: Sums) -> Sums:
+    return Sums(*(a + b for a, b in zip(first, second, strict=True)))
+
+
+class Part(NamedTuple):
+    """The exact `values` of a column in some buckets. besides: (32,770,) rows below each bucket that are not in them."""
+
+    column: BucketedColumn
+    values: NumericColumn
+    besides: Integers
+
+    def rows_up_to(self, points: Floats) -> Integers:
+        """Rows whose value is at or below each of `points`, all of which lie in the part's buckets."""
+        return self.values.rows_up_to(points) + self.besides[self.column.buckets.of(points)]
+
+    def quantiles(self, shares: Floats) -> Floats:
+        """As `NumericColumn.quantiles`, of shares that fall into the part's buckets."""
+        ranks = np.maximum(np.ceil(shares * self.present).astype(np.int64), 1)
+        ranks = ranks - self.besides[np.searchsorted(self.column.upto, ranks)]
+        found: Floats = self.values.values[np.searchsorted(np.cumsum(self.values.counts), ranks)]
+        return found
+
+    @property
+    def present(self) -> int:
+        """Rows that hold a value."""
+        return self.column.present
+
+    @property
+    def missing(self) -> int:
+        """Rows without one."""
+        return self.column.missing
+
+
+def part_of(column: BucketedColumn, mask: Mask) -> Part:
+    """Its values in the buckets of `mask`."""
+    outside = np.where(mask, 0, column.counts)
+    return Part(column, column.pick(mask), np.cumsum(outside) - outside)
+
+
+def beside(reference: BucketedColumn, current: BucketedColumn, points: Floats) -> tuple[Part, Part]:
+    """Of both columns, which hold values, what decides their distance, and their ranges, medians, tails and rows up to
+    each of `points`."""
+    mask = _doubtful(reference, current)
+    mask[[0, -1]] = True
+    mask[reference.buckets.of(points)] = True
+    for column in (reference, current):
+        ranks = np.array([1, -(-column.present // 2), column.present])
+        mask[np.searchsorted(column.upto, ranks)] = True
+    return part_of(reference, mask), part_of(current, mask)
+
+
+def _doubtful(reference: BucketedColumn, current: BucketedColumn) -> Mask:
+    """The buckets in which the distance of both may be attained: those that could hold as large a gap as any end of a
+    bucket shows. Gaps are whole numbers: rows up to a value, each times all rows of the other sample."""
+    a, b = reference.upto * current.present, current.upto * reference.present
+    inside = np.maximum(a - np.append(0, b[:-1]), b - np.append(0, a[:-1]))
+    doubtful: Mask = inside >= np.abs(a - b).max()
+    return doubtful
+
+
+def largest_gap(reference: Part, current: Part) -> tuple[int, float]:
+    """The largest |rows of one up to a value × all rows of the other, less the reverse|, and the smallest value with
+    it. Both are what `beside` gives."""
+    both = _merged(reference, current)
+    gaps = np.abs(reference.rows_up_to(both) * current.present - current.rows_up_to(both) * reference.present)
+    best = int(gaps.argmax())
+    return int(gaps[best]), float(both[best])
+
+
+def _merged(reference: Part, current: Part) -> Floats:
+    both = np.concatenate([reference.values.values, current.values.values])
+    both.sort(kind="stable")  # two runs that are sorted already are merged
+    return both
+
+
+def bucketed_wasserstein(reference: Part, current: Part) -> float:
+    """The Wasserstein-1 distance: from the ends of buckets between the tails, and exact within those.
+
+    It is off by less than one bucket's width, the middle of the reference's range by 32,768, and far less in general.
+    """
+    buckets, shares = reference.column.buckets, [part.column.upto / part.present for part in (reference, current)]
+    gaps = np.abs(shares[0] - shares[1])[:-1]  # at the end of each bucket but the last
+    middle = float(gaps[:-1].sum() + gaps[1:].sum()) / 2 / buckets.scale
+    low, high = float(buckets.place(1)), float(buckets.place(WITHIN + 1))
+    points = _merged(reference, current)
+    below, above = points[points < low], points[points > high]
+    beneath = np.append(below, low) if len(below) else below
+    beyond = np.append(high, above) if len(above) else above
+    return middle + sum(_area(reference, current, run) for run in (beneath, beyond))
+
+
+def _area(reference: Part, current: Part, points: Floats) -> float:
+    """Between the cumulated shares of both, from the first of the increasing `points` to the last."""
+    if len(points) < 2:
+        return 0.0
+    a, b = (part.rows_up_to(points[:-1]) / part.present for part in (reference, current))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float((np.abs(a - b) * np.diff(points)).sum())
+
+
+class Moments(NamedTuple):
+    """Rows with a value, their mean and the sum of squared distances from it."""
+
+    n: int
+    mean: float
+    squares: float
+
+
+def bucketed_moments(part: Part) -> Moments:
+    """Of all rows of the column, to ten digits and better; not finite where values are not.
+
+    part: has the outermost buckets, whose values are counted by themselves.
+    """
+    outer = _outer(part)
+    return _together(_of_inner(part, *outer), _of_values(*outer))
+
+
+def _outer(part: Part) -> tuple[Floats, Integers]:
+    """The values in the first and the last bucket, and how often each occurs."""
+    places = part.column.buckets.of(part.values.values)
+    outer = (places == 0) | (places > WITHIN)
+    return part.values.values[outer], part.values.counts[outer]
+
+
+def _of_inner(part: Part, outer: Floats, repeats: Integers) -> Moments:
+    """Of the rows in all other buckets, by whole numbers, so that no order of adding changes them."""
+    column, numbers = part.column, np.arange(1, WITHIN + 1)
+    inside = column.counts[1:-1]
+    n = int(inside.sum())
+    if not n:
+        return Moments(0, 0.0, 0.0)
+    lowest = _split(column.buckets, outer)[1].astype(np.int64)  # steps within the first bucket, taken off again
+    first = FINE * int((inside * numbers).sum()) + column.sums.steps - int((lowest * repeats).sum())
+    second = FINE**2 * int((inside * numbers**2).sum()) + 2 * FINE * column.sums.products
+    second += column.sums.squares - int((lowest * lowest * repeats).sum())
+    step = FINE * column.buckets.scale
+    return Moments(n, float(column.buckets.place(first / n / FINE)), (n * second - first * first) / n / step / step)
+
+
+def _of_values(values: Floats, repeats: Integers) -> Moments:
+    n = int(repeats.sum())
+    if not n:
+        return Moments(0, 0.0, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float((values * repeats).sum()) / n
+        return Moments(n, mean, float(((values - mean) ** 2 * repeats).sum()))
+
+
+def _together(first: Moments, second: Moments) -> Moments:
+    """Of both groups of rows (Chan, Golub and LeVeque 1979)."""
+    n, apart = first.n + second.n, second.mean - first.mean if first.n and second.n else 0.0
+    mean = (first.mean * first.n + second.mean * second.n) / n
+    return Moments(n, mean, first.squares + second.squares + apart * apart * first.n * second.n / n)
