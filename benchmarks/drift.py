@@ -24,7 +24,7 @@ from benchmarks.servers import environment
 from drift.column import Column, count_levels, summarise_numbers
 from drift.files import compare_file, profile_file
 from drift.profile import Profile, assemble, build_profile
-from drift.report import compare
+from drift.compare import compare
 from drift.univariate import ks_distance, ks_p_value
 from preprocessing.schema import DomainSchema, Feature, Target
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from dashboard.words import VERDICTS, candidate, column_name, number
 from database.records import Answer
-from drift.report import ColumnDrift
+from drift.records import ColumnDrift
 from model.scores import ClassScores, Estimate
 from monitoring.calibration import Reliability
 from preprocessing.schema import Target

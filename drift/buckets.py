@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from drift.column import Floats, Integers, NumericColumn, summarise_numbers
+from drift.column import Floats, Integers, NumericColumn, smallest, summarise_numbers
 from drift.prints import NOTHING, Prints, add_prints, prints_of
 
 MIDDLE = (0.001, 0.999)  # shares of the reference between which the buckets lie, so that no outlier widens them
@@ -54,9 +54,9 @@ class Buckets(NamedTuple):
         """The bucket of each value."""
         return self.positions(values).astype(np.intp)
 
-    def place(self, position: Floats | float) -> Floats | float:
+    def place(self, position: npt.ArrayLike) -> Any:
         """The value that lies at a position, to rounding."""
-        return self.origin + position / self.scale
+        return self.origin + np.asarray(position) / self.scale
 
 
 def buckets_of(reference: NumericColumn) -> Buckets | None:
@@ -157,8 +157,15 @@ def count_sorted(buckets: Buckets, column: NumericColumn) -> BucketedColumn:
     return BucketedColumn(buckets, counts, column.missing, sums, NOTHING, pick)
 
 
+def printed(buckets: Buckets, column: NumericColumn) -> BucketedColumn:
+    """`count_sorted`, with its prints."""
+    return replace(count_sorted(buckets, column), prints=prints_of(column.values, column.repeats))
+
+
 def add_bucketed(parts: Sequence[BucketedColumn], pick: Callable[[Mask], NumericColumn]) -> BucketedColumn:
     """All `parts`, at least one, as one column, whose values `pick` finds again."""
+    if len(parts) == 1:
+        return replace(parts[0], pick=pick)
     counts = np.sum([part.counts for part in parts], axis=0)
     sums, prints = Sums(), NOTHING
     for part in parts:
@@ -187,7 +194,7 @@ def _add(first: Sums, second: Sums) -> Sums:
 
 
 class Part(NamedTuple):
-    """The exact `values` of a column in some buckets. besides: (32,770,) rows below each bucket that are not in them."""
+    """The exact `values` of a column in some buckets. besides: (32,770,) rows below each bucket that they leave out."""
 
     column: BucketedColumn
     values: NumericColumn
@@ -205,6 +212,11 @@ class Part(NamedTuple):
         return found
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the largest value of the column."""
+        return self.values.ends
+
+    @property
     def present(self) -> int:
         """Rows that hold a value."""
         return self.column.present
@@ -213,6 +225,24 @@ class Part(NamedTuple):
     def missing(self) -> int:
         """Rows without one."""
         return self.column.missing
+
+
+DRAWN = 1_024  # values that stand for all in a plot
+
+
+def thinned(part: Part) -> NumericColumn:
+    """About a thousand values that stand for all of the column where it is drawn, each for as many rows as lie up to it
+    from the one before. part: has the outermost buckets."""
+    values, repeats = _outer(part)
+    inside = np.flatnonzero(part.column.counts[1:-1]) + 1
+    ends = np.append(values, part.column.buckets.place(inside + 1.0))
+    rows = np.append(repeats, part.column.counts[inside])
+    order = np.argsort(ends, kind="stable")
+    ends, upto = ends[order], np.cumsum(rows[order])
+    chosen = np.unique(np.searchsorted(upto, np.linspace(1, part.present, DRAWN)))
+    kept, first = np.unique(ends[chosen], return_index=True)
+    last = np.append(first[1:], len(chosen)) - 1
+    return NumericColumn(kept, smallest(np.diff(upto[chosen[last]], prepend=0)), part.missing)
 
 
 def part_of(column: BucketedColumn, mask: Mask) -> Part:
@@ -288,6 +318,11 @@ class Moments(NamedTuple):
     n: int
     mean: float
     squares: float
+
+    @property
+    def variance(self) -> float:
+        """With n - 1; of at least two rows."""
+        return max(0.0, self.squares) / (self.n - 1)
 
 
 def bucketed_moments(part: Part) -> Moments:

@@ -56,6 +56,11 @@ class NumericColumn:
         """(distinct,) rows that hold each value."""
         return np.ones(len(self.values), np.int64) if self.repeats is None else self.repeats.astype(np.int64)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the largest value; of rows that hold one."""
+        return float(self.values[0]), float(self.values[-1])
+
     @cached_property
     def _cumulative(self) -> Integers:
         return np.concatenate([[0], np.cumsum(self.counts)])

@@ -1,4 +1,4 @@
-"""Profiles and reports of files that need not fit in memory: Parquet column by column, CSV batch by batch.
+"""Parquet and CSV files that need not fit in memory, summarised column by column, or batch by batch.
 
 A file is not validated here beyond what counting needs, and its rows are not kept. Column names may be any spelling
 that the schema accepts.
@@ -14,58 +14,50 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
+from drift.buckets import BucketedColumn, Buckets, Mask, add_bucketed, buckets_of, printed
 from drift.column import (
     BinnedColumn,
     Column,
     Floats,
+    Integers,
     NumericColumn,
     ProfileError,
     bin_numbers,
     count_numbers,
     grid_of,
-    same,
     summarise_numbers,
 )
-from drift.evidence import Evidence, gather
-from drift.profile import (
-    Kind,
-    Profile,
-    assemble,
-    column_digest,
-    digest_of,
-    in_threads,
-    kinds_of,
-    merge_named,
-    nothing_of,
-    rename,
-    summarise,
-)
-from drift.report import Compared, DriftPolicy, DriftReport, conclude, left_out, refuse_same, require_schema
-from drift.univariate import doubtful_buckets, narrowed
+from drift.profile import Profile, assemble, in_threads, kinds_of, merge_named, rename
+from drift.summaries import Kind, nothing_of, numbers_beside, summarise_beside
 from preprocessing.schema import DomainSchema
 
-WHOLE_UP_TO = 12_000_000  # rows; a column of that many numbers and its sorted copy are 192 MB
-BLOCK = 4_000_000  # rows sorted at once of longer files
+WHOLE_UP_TO = 12_000_000  # rows; a column of that many numbers, and the places of its buckets, are 120 MB
+BLOCK = 4_000_000  # rows counted at once of longer files
 STRINGS = 1_000_000  # rows of levels counted at once
 SHORT = 2_000_000  # rows; a column of that many numbers is 16 MB
 TOGETHER = 16  # columns of a short file read at once, at most: each reading costs a millisecond by itself
 AT_ONCE = 4_000_000  # cells of a short file read at once; as numbers they are 32 MB
 BATCH = 250_000  # rows decoded at once; of a CSV file, with all their columns
 EXACT_UP_TO = 2_000_000  # distinct values that a column's profile keeps; 16 MB
+HELD = 40_000_000  # numbers of a CSV file that are held until all is read; 320 MB
 SEPARATORS = ",;\t|"
+Summary = Column | BucketedColumn
+Known = Mapping[str, Column]
+Take = Callable[[pl.DataFrame], None]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Table:
-    """A file opened for reading. named: the schema's columns in it, as spelled there; types: what they hold. held: one
-    of them, already read."""
+class Table:
+    """A file opened for reading. named: the columns wanted of it, as spelled there; types: what they hold. kinds: those
+    of the columns that are summarised. places: of rows that are taken as they stand. held: one column, already read."""
 
     path: Path
     rows: int
     named: Mapping[str, str]
     types: Mapping[str, pl.DataType]
     kinds: Mapping[str, Kind]
+    places: Integers | None = None
     held: pl.Series | None = None
 
 
@@ -84,48 +76,17 @@ def profile_file(
     Raises ProfileError for a file of another kind and for what `build_profile` refuses; FileNotFoundError.
     """
     path = Path(path)
-    if not is_parquet(path):
-        return _profile_csv(path, schema, columns, reference, exact_up_to)
-    table = _open_parquet(path, schema, columns)
     known = reference.columns if reference else {}
-
-    def summary(table: _Table, name: str) -> Column:
-        return _limited(_read(table, name, known.get(name)), known.get(name), exact_up_to)
-
-    summaries = _of_each(table, summary)
-    return assemble(schema, table.rows, zip(table.named, summaries, strict=True))
-
-
-def compare_file(
-    reference: Profile,
-    path: Path | str,
-    schema: DomainSchema,
-    *,
-    policy: DriftPolicy | None = None,
-    importance: Mapping[str, float] | None = None,
-) -> DriftReport:
-    """`compare` of a reference with a Parquet or CSV file, holding one column per core at a time.
-
-    Parquet of any length is compared exactly, where the reference is exact: beyond 12,000,000 rows the few values that
-    could matter are read a second time. Raises what `compare` and `profile_file` raise.
-    """
-    from drift.report import compare
-
-    path = Path(path)
-    require_schema(reference, schema.fingerprint, schema)
     if not is_parquet(path):
-        current = profile_file(path, schema, reference=reference)
-        return compare(reference, current, policy=policy, schema=schema, importance=importance)
-    table = _open_parquet(path, schema, None)
-    judged = _of_each(table, lambda table, name: _judge(table, name, reference))
-    found = dict(zip(table.named, judged, strict=True))
-    refuse_same(reference, table.rows, found, lambda name: found[name].same)
-    digest = digest_of(table.rows, {name: column.digest for name, column in sorted(found.items())})
-    evidence = [found[name].evidence for name in reference.columns if name in found]
-    compared = [item for item in evidence if item is not None]
-    skipped = left_out(reference.columns, found, {item.name for item in compared})
-    pair = Compared(reference, (table.rows, digest), compared, skipped)
-    return conclude(pair, policy=policy, schema=schema, importance=importance)
+        rows, found = read_csv(path, schema, columns, known, None)
+        exact = {name: _limited(_sorted(column), known.get(name), exact_up_to) for name, column in found.items()}
+        return assemble(schema, rows, exact.items())
+    table = open_parquet(path, schema, columns)
+
+    def summary(table: Table, name: str) -> Column:
+        return _limited(_sorted(read_column(table, name, known.get(name), None)), known.get(name), exact_up_to)
+
+    return assemble(schema, table.rows, zip(table.named, of_each(table, summary), strict=True))
 
 
 def is_parquet(path: Path) -> bool:
@@ -138,27 +99,8 @@ def is_parquet(path: Path) -> bool:
     raise ProfileError(f"{path.name}: expected a .parquet or .csv file; read others into a frame and profile that")
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What remains of one column of the file once it has been compared."""
-
-    evidence: Evidence | None
-    same: bool
-    digest: bytes
-
-
-def _judge(table: _Table, name: str, reference: Profile) -> _Found:
-    before = reference.columns.get(name)
-    column = _read(table, name, before)
-    if before is None or column.categorical != before.categorical:
-        return _Found(None, False, column_digest(column))
-    sharper = None
-    if isinstance(column, BinnedColumn) and isinstance(before, NumericColumn) and before.present and column.present:
-        sharper = _read_again(table, name, before, column)
-    return _Found(gather(name, before, column, sharper), same(before, column), column_digest(column))
-
-
-def _open_parquet(path: Path, schema: DomainSchema, columns: Sequence[str] | None) -> _Table:
+def open_parquet(path: Path, schema: DomainSchema, columns: Sequence[str] | None = None) -> Table:
+    """The file and its columns that `schema` knows, or those of `columns`. ProfileError where it cannot be read."""
     try:
         header = pl.read_parquet_schema(path)
         rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
@@ -167,7 +109,7 @@ def _open_parquet(path: Path, schema: DomainSchema, columns: Sequence[str] | Non
     kinds = kinds_of(schema)
     spelled = {name: given for given, name in rename(list(header), schema).items()}
     named = _chosen(path, spelled, kinds, columns)
-    return _Table(path, rows, named, {name: header[given] for name, given in named.items()}, kinds)
+    return Table(path, rows, named, {name: header[given] for name, given in named.items()}, kinds)
 
 
 def _chosen(
@@ -179,8 +121,8 @@ def _chosen(
     return {name: spelled[name] for name in sorted(wanted) if name in kinds}
 
 
-def _of_each(table: _Table, work: Callable[[_Table, str], T]) -> list[T]:
-    """What `work` makes of every column, both cores used."""
+def of_each(table: Table, work: Callable[[Table, str], T]) -> list[T]:
+    """What `work` makes of every column, all cores used."""
     names = [*table.named]
     if table.rows > SHORT:
         return in_threads(lambda name: work(table, name), names)
@@ -194,22 +136,43 @@ def _of_each(table: _Table, work: Callable[[_Table, str], T]) -> list[T]:
     return [found for part in parts for found in part]
 
 
-def _batches(table: _Table, name: str) -> Iterator[pl.Series]:
-    """The column in parts of at most `BATCH` rows, in any order: nothing here depends on it; or as it is held."""
+class Taken:
+    """The cells of some rows of a column, taken in passing while it is read in order."""
+
+    def __init__(self, places: Integers | None) -> None:
+        self._places, self._seen, self._cells = places, 0, list[pl.Series]()
+
+    def see(self, batch: pl.Series) -> None:
+        """Takes what is wanted of the next rows."""
+        if self._places is not None:
+            first, last = np.searchsorted(self._places, [self._seen, self._seen + len(batch)])
+            self._cells.append(batch.gather(self._places[first:last] - self._seen))
+        self._seen += len(batch)
+
+    @property
+    def cells(self) -> pl.Series | None:
+        """What was taken; None where nothing was wanted."""
+        return pl.concat(self._cells) if self._cells else None
+
+
+def _batches(table: Table, name: str, taken: Taken) -> Iterator[pl.Series]:
+    """The column in parts of at most `BATCH` rows, or as it is held."""
     given = table.named[name]
     if table.held is not None:
+        taken.see(table.held)
         yield table.held.alias(name)
         return
     scan = pl.scan_parquet(table.path).select(given)
-    for batch in scan.collect_batches(chunk_size=BATCH, maintain_order=False):
+    for batch in scan.collect_batches(chunk_size=BATCH, maintain_order=table.places is not None):
+        taken.see(batch[given])
         yield batch[given].alias(name)
 
 
-def _blocks(table: _Table, name: str) -> Iterator[pl.Series]:
+def _blocks(table: Table, name: str, taken: Taken) -> Iterator[pl.Series]:
     """The column in as few parts as may be held: levels are counted sooner than numbers are sorted."""
     size = STRINGS if table.kinds[name] == "categorical" else _step(table)
     held: list[pl.Series] = []
-    for batch in _batches(table, name):
+    for batch in _batches(table, name, taken):
         if held and sum(map(len, held)) + len(batch) > size:
             yield pl.concat(held)
             held = []
@@ -218,53 +181,108 @@ def _blocks(table: _Table, name: str) -> Iterator[pl.Series]:
         yield pl.concat(held)
 
 
-def _step(table: _Table) -> int:
+def _step(table: Table) -> int:
     return max(table.rows, 1) if table.rows <= WHOLE_UP_TO else BLOCK
 
 
-def _summaries(table: _Table, name: str) -> Iterator[Column]:
-    """The exact summaries of the column's parts."""
+def take_column(table: Table, name: str) -> pl.Series | None:
+    """The cells of the rows wanted, of a column that is not summarised."""
+    taken = Taken(table.places)
+    for _ in _batches(table, name, taken):
+        pass
+    return taken.cells
+
+
+def _summaries(table: Table, name: str, buckets: Buckets | None, taken: Taken) -> Iterator[Summary]:
+    """The summaries of the column's parts."""
     kind = table.types[name]
     if table.kinds[name] == "numeric" and (kind.is_float() or kind.is_integer()):
-        yield from _filled(table, name)
+        yield from _filled(table, name, buckets, taken)
         return
-    blocks = _blocks(table, name)
+    blocks = _blocks(table, name, taken)
     while (block := next(blocks, None)) is not None:
-        yield summarise(block, table.kinds[name])
+        yield summarise_beside(block, table.kinds[name], buckets)
         del block  # or its memory would be held while the next part is read
 
 
-def _filled(table: _Table, name: str) -> Iterator[NumericColumn]:
+def _filled(table: Table, name: str, buckets: Buckets | None, taken: Taken) -> Iterator[NumericColumn | BucketedColumn]:
     """Summaries of numbers: batch by batch while they can be counted; then they are written into one array, so that the
-    file's copy of the column is never held whole beside the one that is sorted."""
+    file's copy of the column is never held whole beside it."""
     room, filled, missing = np.zeros(0), 0, 0
     left, countable = table.rows, True
-    for batch in _batches(table, name):
+    for batch in _batches(table, name, taken):
         values = (batch.drop_nulls() if batch.null_count() else batch).to_numpy()
         counted = count_numbers(values, len(batch) - len(values)) if countable else None
         if counted:
             yield counted
             left -= len(batch)
             continue
+        if table.held is not None:
+            yield numbers_beside(values, len(batch) - len(values), buckets, reuse=False)
+            return
         countable = False
         if filled + missing + len(batch) > len(room):
             if filled + missing:
-                yield summarise_numbers(room[:filled], missing, reuse=True)
+                yield numbers_beside(room[:filled], missing, buckets, reuse=True)
             room, filled, missing = np.empty(max(min(left, _step(table)), len(batch)), values.dtype), 0, 0
         room[filled : filled + len(values)] = values
         filled, missing, left = filled + len(values), missing + len(batch) - len(values), left - len(batch)
     if filled + missing:
-        yield summarise_numbers(room[:filled], missing, reuse=True)
+        yield numbers_beside(room[:filled], missing, buckets, reuse=True)
 
 
-def _read(table: _Table, name: str, reference: Column | None) -> Column:
-    """The column's summary: exact when the file is short or the values repeat, else on a grid."""
-    merged = nothing_of(table.kinds[name])
-    for part in _summaries(table, name):
-        long = table.rows > WHOLE_UP_TO
+def read_column(table: Table, name: str, reference: Column | None, taken: Taken | None) -> Summary:
+    """The column's summary: exact when the file is short or the values repeat, else in buckets beside the reference,
+    whose values are found by reading again; on a grid where there are none. taken: sees all rows in order."""
+    buckets = buckets_of(reference) if isinstance(reference, NumericColumn) else None
+    long = table.rows > WHOLE_UP_TO
+    parts, merged = list[BucketedColumn](), nothing_of(table.kinds[name])
+    for part in _summaries(table, name, buckets, taken or Taken(None)):
+        if isinstance(part, BucketedColumn):
+            parts.append(replace(part, pick=_never) if long else part)
+            continue
         kept = _limited(part, merged if isinstance(merged, BinnedColumn) else reference, BLOCK // 4) if long else part
         merged = merge_named(name, merged, kept) if merged.present or merged.missing else kept
+    if not parts:
+        return merged
+    if merged.present + merged.missing and buckets:
+        assert isinstance(merged, NumericColumn)  # noqa: S101 (what was counted before buckets were needed)
+        parts.append(printed(buckets, merged))
+    if long:
+        return add_bucketed(parts, lambda mask: _pick_again(table, name, parts[0].buckets, mask))
+    return add_bucketed(parts, lambda mask: _pick_of(name, parts, mask))
+
+
+def _never(_: Mask) -> NumericColumn:
+    raise AssertionError("the values of a part are not held")
+
+
+def _pick_of(name: str, parts: Sequence[BucketedColumn], mask: Mask) -> NumericColumn:
+    """The exact values of a column in the buckets of `mask`, from its parts."""
+    found = parts[0].pick(mask)
+    for part in parts[1:]:
+        found = _merged_numbers(name, found, part.pick(mask))
+    return found
+
+
+def _pick_again(table: Table, name: str, buckets: Buckets, mask: Mask) -> NumericColumn:
+    """The same by another reading of the file."""
+    found = NumericColumn(np.zeros(0), None, 0)
+    for batch in _batches(table, name, Taken(None)):
+        values = batch.drop_nulls().cast(pl.Float64).to_numpy()
+        picked = summarise_numbers(values[mask[buckets.of(values)]])
+        found = _merged_numbers(name, found, replace(picked, missing=0))
+    return found
+
+
+def _merged_numbers(name: str, first: NumericColumn, second: NumericColumn) -> NumericColumn:
+    merged = merge_named(name, first, second)
+    assert isinstance(merged, NumericColumn)  # noqa: S101 (of two such)
     return merged
+
+
+def _sorted(column: Summary) -> Column:
+    return column.exact() if isinstance(column, BucketedColumn) else column
 
 
 def _limited(column: Column, reference: Column | None, limit: int) -> Column:
@@ -280,49 +298,91 @@ def _edges(column: NumericColumn, reference: Column | None) -> Floats:
     return grid_of(reference if isinstance(reference, NumericColumn) and reference.present else column)
 
 
-def _read_again(table: _Table, name: str, reference: NumericColumn, column: BinnedColumn) -> NumericColumn:
-    """The column with its exact values wherever they could decide the distance to `reference`."""
-    doubtful = doubtful_buckets(reference, column)
-    merged: Column | None = None
-    for part in _summaries(table, name):
-        assert isinstance(part, NumericColumn)  # noqa: S101 (what `summarise` gives for this kind)
-        exact = narrowed(part, column.edges, doubtful, column.high)
-        merged = exact if merged is None else merge_named(name, merged, exact)
-    assert isinstance(merged, NumericColumn)  # noqa: S101
-    return merged
+# CSV
 
 
-def _profile_csv(
-    path: Path, schema: DomainSchema, columns: Sequence[str] | None, reference: Profile | None, limit: int
-) -> Profile:
+def count_csv(path: Path) -> int:
+    """The rows of a CSV file."""
+    return int(_scan(path).select(pl.len()).collect().item())
+
+
+def _scan(path: Path) -> pl.LazyFrame:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         header = file.readline()
-    separator = max(SEPARATORS, key=header.count)
+    return pl.scan_csv(path, separator=max(SEPARATORS, key=header.count), infer_schema=False)
+
+
+def read_csv(
+    path: Path,
+    schema: DomainSchema,
+    columns: Sequence[str] | None,
+    known: Known,
+    take: Callable[[pl.DataFrame], None] | None,
+) -> tuple[int, dict[str, Summary]]:
+    """The rows of a CSV file and the summaries of its columns, beside those `known` of a reference.
+
+    take: sees every batch, with all columns of the file as text, in order.
+    """
     try:
-        return _count_csv(path, separator, schema, columns, reference, limit)
+        return _count_batches(path, schema, columns, known, take)
     except pl.exceptions.NoDataError:
         raise ProfileError(f"{path.name}: the file is empty, without even a header") from None
     except pl.exceptions.PolarsError as error:
-        raise ProfileError(f"{path.name}: cannot be read as CSV separated by {separator!r}: {error}") from error
+        raise ProfileError(f"{path.name}: cannot be read as CSV: {error}") from error
 
 
-def _count_csv(
+def _count_batches(
     path: Path,
-    separator: str,
     schema: DomainSchema,
     columns: Sequence[str] | None,
-    reference: Profile | None,
-    limit: int,
-) -> Profile:
-    scan = pl.scan_csv(path, separator=separator, infer_schema=False)
-    kinds, known = kinds_of(schema), reference.columns if reference else {}
+    known: Known,
+    take: Callable[[pl.DataFrame], None] | None,
+) -> tuple[int, dict[str, Summary]]:
+    scan, kinds = _scan(path), kinds_of(schema)
     spelled = {name: given for given, name in rename(scan.collect_schema().names(), schema).items()}
     chosen = _chosen(path, spelled, kinds, columns)
-    merged: dict[str, Column] = {name: nothing_of(kinds[name]) for name in chosen}
+    growing = {name: Growing(name, kinds[name], known.get(name)) for name in chosen}
     rows = 0
-    for batch in scan.select(chosen.values()).collect_batches(chunk_size=BATCH):
+    for batch in (scan if take else scan.select(chosen.values())).collect_batches(chunk_size=BATCH):
         rows += batch.height
+        if take:
+            take(batch)
         for name, given in chosen.items():
-            part = merge_named(name, merged[name], summarise(batch[given].alias(name), kinds[name]))
-            merged[name] = _limited(part, known.get(name), limit)
-    return assemble(schema, rows, merged.items())
+            growing[name].add(batch[given].alias(name), room=HELD // max(len(chosen), 1))
+    return rows, {name: one.summary() for name, one in growing.items()}
+
+
+class Growing:
+    """A column of a CSV file while it is read: exact as long as its values repeat or few are held."""
+
+    def __init__(self, name: str, kind: Kind, reference: Column | None) -> None:
+        self.name, self._kind, self._reference = name, kind, reference
+        self._buckets = buckets_of(reference) if isinstance(reference, NumericColumn) else None
+        self._merged = nothing_of(kind)
+        self._parts: list[BucketedColumn] = []
+
+    def add(self, batch: pl.Series, room: int) -> None:
+        """The next rows. room: numbers that may be held."""
+        part = summarise_beside(batch, self._kind, self._buckets)
+        if isinstance(part, BucketedColumn):
+            self._parts.append(part)
+            if sum(one.present for one in self._parts) > room:
+                self._merge_parts(room)
+            return
+        self._merged = _limited(merge_named(self.name, self._merged, part), self._reference, room)
+
+    def summary(self) -> Summary:
+        """Of all rows so far."""
+        if self._parts and isinstance(self._merged, NumericColumn):
+            buckets, parts = self._parts[0].buckets, list(self._parts)
+            if self._merged.present + self._merged.missing:
+                parts.append(printed(buckets, self._merged))
+            return add_bucketed(parts, lambda mask: _pick_of(self.name, parts, mask))
+        self._merge_parts(EXACT_UP_TO)
+        return self._merged
+
+    def _merge_parts(self, limit: int) -> None:
+        for part in self._parts:
+            self._merged = _limited(merge_named(self.name, self._merged, part.exact()), self._reference, limit)
+        self._parts = []
+        self._buckets = None

@@ -8,18 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from drift.buckets import PIECE, Moments, Part, bucketed_moments
 from drift.column import BinnedColumn, Floats, NumericColumn
+from drift.univariate import Numbers
 
 LEVEL = 0.95
-PIECE = 32_768  # values; what is made of them stays in the cache, and their memory is not fetched anew each time
-
-
-class Moments(NamedTuple):
-    """Rows with a value, their mean and their variance (n - 1)."""
-
-    n: int
-    mean: float
-    variance: float
 
 
 class MeanChange(NamedTuple):
@@ -35,10 +28,15 @@ class MeanChange(NamedTuple):
     deviation: float
 
 
-def moments(column: NumericColumn | BinnedColumn) -> Moments | None:
+def moments(column: Numbers) -> Moments | None:
     """None on a grid, of fewer than two rows, and where they are not finite."""
     if isinstance(column, BinnedColumn) or column.present < 2:
         return None
+    found = bucketed_moments(column) if isinstance(column, Part) else _exact_moments(column)
+    return found if math.isfinite(found.mean) and math.isfinite(found.squares) else None
+
+
+def _exact_moments(column: NumericColumn) -> Moments:
     with np.errstate(over="ignore", invalid="ignore"):
         middle, total, squares = float(column.quantiles(np.array([0.5]))[0]), 0.0, 0.0
         for values, rows in _pieces(column):
@@ -46,8 +44,7 @@ def moments(column: NumericColumn | BinnedColumn) -> Moments | None:
             weighed = away if rows is None else away * rows
             total, squares = total + float(weighed.sum()), squares + _product(away, weighed)
         mean = middle + total / column.present
-        variance = (squares - total * (total / column.present)) / (column.present - 1)
-    return Moments(column.present, mean, variance) if math.isfinite(mean) and math.isfinite(variance) else None
+        return Moments(column.present, mean, squares - total * (total / column.present))
 
 
 def _pieces(column: NumericColumn) -> Iterator[tuple[Floats, Floats | None]]:
@@ -63,9 +60,7 @@ def _product(values: Floats, others: Floats) -> float:
 
 
 def mean_change(
-    reference: NumericColumn | BinnedColumn,
-    current: NumericColumn | BinnedColumn,
-    worth: tuple[float, float] = (1.0, 1.0),
+    before: Moments | None, after: Moments | None, worth: tuple[float, float] = (1.0, 1.0)
 ) -> MeanChange | None:
     """How far the mean moved; None where either sample has no moments, or is worth less than two independent rows.
 
@@ -73,13 +68,13 @@ def mean_change(
     """
     from scipy.special import stdtrit
 
-    before, after = moments(reference), moments(current)
     if before is None or after is None:
         return None
     rows = np.array([before.n * worth[0], after.n * worth[1]])
     if rows.min() < 2:
         return None
-    parts = np.array([before.variance, after.variance]) / rows
+    variances = np.array([before.variance, after.variance])
+    parts = variances / rows
     error, half = math.sqrt(float(parts.sum())), 0.0
     if error:
         shares = parts / parts.sum()

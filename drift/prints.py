@@ -24,6 +24,8 @@ def prints_of(values: Floats, repeats: Counts | None = None) -> Prints:
     found = NOTHING
     for begin in range(0, len(values), PIECE):
         mixed = (values[begin : begin + PIECE] + 0.0).view(np.uint64)
+        mixed += ONE  # or the print of zero would be nothing
+        mixed ^= mixed >> FAR
         mixed *= ONE
         mixed ^= mixed >> FAR
         mixed *= TWO

@@ -1,6 +1,6 @@
 """The profile of a sample: each column summarised on its own, kept in a model's bundle or with a batch, and added up.
 
-It holds no rows and nothing that links two columns. Whether two profiles are alike is `drift.report`'s question.
+It holds no rows and nothing that links two columns. Whether two profiles are alike is `drift.compare`'s question.
 
 >>> from preprocessing.schema import load_domains
 >>> school = load_domains()["school"]
@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -37,12 +37,12 @@ from drift.column import (
     NumericColumn,
     ProfileError,
     bin_numbers,
-    count_levels,
     grid_of,
     merge,
     parts,
-    summarise_numbers,
 )
+from drift.prints import Prints, prints_of
+from drift.summaries import Kind, summarise
 from preprocessing.schema import DomainSchema, fold
 
 MAGIC = b"GWPROF\x00\x01"  # the last byte is the version of the layout
@@ -50,7 +50,6 @@ PREDICTION = "_prediction:"
 ERROR = "_error:"
 WORTH_A_THREAD = 2_000_000  # cells; below, starting threads costs more than it saves
 
-Kind = Literal["numeric", "categorical"]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -195,84 +194,6 @@ def in_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         return list(pool.map(work, items))
 
 
-def summarise(column: pl.Series, kind: Kind) -> Column:
-    """The exact summary of one column of a frame; ProfileError for a type that holds neither numbers nor levels."""
-    if column.dtype.is_nested() or column.dtype == pl.Object:
-        raise ProfileError(f"column {column.name!r} of type {column.dtype} holds neither numbers nor levels")
-    try:
-        if kind == "categorical":
-            return _levels(column)
-        numbers = _numbers(column)
-    except pl.exceptions.PolarsError as error:
-        raise ProfileError(f"column {column.name!r} of type {column.dtype} is not {kind}: {error}") from error
-    missing = numbers.null_count()
-    values = (numbers.drop_nulls() if missing else numbers).to_numpy()
-    del column, numbers  # a caller that keeps no reference gets the memory back before the sorting
-    return summarise_numbers(values, missing, reuse=values.flags.writeable)  # polars lends its own memory read-only
-
-
-def nothing_of(kind: Kind) -> Column:
-    """The summary of no rows."""
-    return count_levels({}, 0) if kind == "categorical" else summarise_numbers(np.zeros(0))
-
-
-def _numbers(column: pl.Series) -> pl.Series:
-    if column.dtype.is_float() or column.dtype.is_integer():
-        return column
-    if column.dtype == pl.Boolean or column.dtype.is_decimal() or column.dtype == pl.Null:
-        return column.cast(pl.Float64)
-    text = column.cast(pl.String)
-    numbers = text.str.strip_chars().cast(pl.Float64, strict=False)
-    if bad := text.filter(numbers.is_null() & text.is_not_null()).to_list():
-        what = f"{len(bad)} values are no numbers, the first is {bad[0][:40]!r}"
-        raise ProfileError(f"column {column.name!r}: numeric in the schema, but {what}")
-    return numbers
-
-
-def _levels(column: pl.Series) -> CategoricalColumn:
-    if column.dtype.is_float():
-        column = _whole(column.fill_nan(None))
-    missing = column.null_count()
-    if column.dtype == pl.String and len(column) >= LONG and (counted := _few_levels(column, missing)):
-        return count_levels(counted, missing)
-    named = column.alias("level")
-    grouped = named.to_frame().group_by("level").len("rows") if len(column) >= MANY else named.value_counts(name="rows")
-    levels, rows = grouped["level"].cast(pl.String).to_list(), grouped["rows"].to_list()
-    present = {level: count for level, count in zip(levels, rows, strict=True) if level is not None}
-    try:
-        return count_levels(present, missing)
-    except ProfileError as error:
-        raise ProfileError(f"column {column.name!r}: {error}") from error
-
-
-LONG = 1_000  # rows; looking for each level in turn is several times faster than grouping, when there are few
-MANY = 50_000  # rows; grouping by a query then costs less than counting directly
-FEW = 12  # levels
-
-
-def _few_levels(column: pl.Series, missing: int) -> dict[str, int]:
-    """The count of each level, found by looking for those of the first rows; empty when there are others or many.
-
-    Levels are told apart by 64-bit hashes: two in one column share one with probability below 1e-17.
-    """
-    first = sorted({level for level in column.head(LONG).to_list() if level is not None})
-    if not 0 < len(first) <= FEW:
-        return {}
-    wanted = list(zip(first, pl.Series(first).hash().to_list(), strict=True))
-    counted = dict.fromkeys(first, 0)
-    for part in (column[start : start + MANY] for start in range(0, len(column), MANY)):
-        hashes = part.hash().to_numpy()
-        for level, value in wanted:
-            counted[level] += int(np.count_nonzero(hashes == value))
-    return counted if sum(counted.values()) == len(column) - missing else {}
-
-
-def _whole(column: pl.Series) -> pl.Series:
-    """Codes that a reader made floats because some were missing, as integers again: level 1, not 1.0."""
-    whole = column.is_infinite() | (column != column.round(0))
-    return column if whole.any() else column.cast(pl.Int64)
-
-
 def _binned(column: Column, reference: Column | None) -> Column:
     if not isinstance(column, NumericColumn):
         return column
@@ -314,6 +235,8 @@ def digest_of(rows: int, columns: Mapping[str, bytes]) -> str:
 
 def column_digest(column: Column) -> bytes:
     """SHA-256 of what one column holds."""
+    if isinstance(column, NumericColumn):
+        return numbers_digest(column.present, column.missing, prints_of(column.values, column.repeats))
     digest = hashlib.sha256(f"{type(column).__name__} {column.missing}".encode())
     if isinstance(column, CategoricalColumn):
         digest.update(msgspec.msgpack.encode(column.levels))
@@ -323,6 +246,11 @@ def column_digest(column: Column) -> bytes:
         digest.update(f"{len(part)} {part.dtype}".encode())
         digest.update(_little(part))
     return digest.digest()
+
+
+def numbers_digest(present: int, missing: int, prints: Prints) -> bytes:
+    """SHA-256 of what a column of numbers holds, sorted or not."""
+    return hashlib.sha256(f"numbers {present} {missing} {prints[0]} {prints[1]}".encode()).digest()
 
 
 def _little(array: npt.NDArray[Any]) -> memoryview:

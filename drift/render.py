@@ -18,7 +18,8 @@ from rich.text import Text
 from drift.answers import ClassChange
 from drift.column import BinnedColumn, CategoricalColumn, Column, Floats, NumericColumn
 from drift.profile import Profile
-from drift.report import ColumnDrift, DriftReport, SegmentDrift, costs_of, describe, sentences_of
+from drift.records import ColumnDrift, DriftReport, SegmentDrift
+from drift.sentences import costs_of, describe, sentences_of
 from drift.univariate import aligned
 
 STYLES = {"drift": "bold red", "warn": "yellow", "ok": "green", "undecided": "dim", "constant": "dim"}

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import polars as pl
 
 from drift.column import ProfileError
+from drift.compare import Compared, Segments, compare_columns
 from drift.effective_size import Worths, columns_per_group, worth_of
 from drift.profile import Profile, build_profile, kinds_of
-from drift.report import Compared, SameSample, Segments, gather_all
+from drift.records import SameSample
 from preprocessing.schema import DomainSchema
 
 FEWEST = 30  # rows of a segment on either side; the interval of D is wider than .5 below
@@ -93,7 +94,7 @@ def _pair(before: _Part | None, after: _Part | None) -> tuple[Compared | None, s
     if min(before.profile.rows, after.profile.rows) < FEWEST:
         return None, f"not enough data: fewer than {FEWEST} rows on one side"
     try:
-        pair = gather_all(before.profile, after.profile, (before.worth, after.worth))
+        pair = compare_columns(before.profile, after.profile, (before.worth, after.worth))
     except SameSample as error:
         return None, str(error)
     return (pair, "") if pair.evidence else (None, "no column in common")

@@ -10,8 +10,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from drift.buckets import (
+    SORTED_UP_TO,
+    BucketedColumn,
+    Part,
+    beside,
+    bucketed_wasserstein,
+    buckets_of,
+    count_sorted,
+    largest_gap,
+)
 from drift.column import (
     BinnedColumn,
     CategoricalColumn,
@@ -21,16 +30,13 @@ from drift.column import (
     ProfileError,
     bin_numbers,
     just_below,
-    smallest,
 )
 from drift.kolmogorov import survival
 
-STRIDES = (128, 16)  # distinct values between two at which the distance is looked up, first and then
-DIRECT_UP_TO = 4_096  # distinct values for which looking at all of them is as cheap
 SMALLEST_EXPECTED = 5.0  # rows; below, the chi-square distribution is a poor stand-in (Cochran 1954)
 POOLED = "(other)"
-CELLS = 10  # of the reference's equal shares, for the population stability index
-Index = npt.NDArray[np.intp]
+SHARES = np.arange(1, 10) / 10  # that end the reference's ten equal shares, for the population stability index
+Numbers = NumericColumn | BinnedColumn | Part
 
 
 class KsDistance(NamedTuple):
@@ -47,78 +53,55 @@ class KsDistance(NamedTuple):
     current: float
 
 
-def ks_distance(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> KsDistance:
+def side_by_side(
+    reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn | BucketedColumn
+) -> tuple[Numbers, Numbers]:
+    """Both columns as all statistics of numbers read them: long exact ones by their buckets, others as they are.
+
+    Which it is depends on the values alone, so that a sample that was sorted is answered like one that was not.
+    """
+    if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
+        assert not isinstance(current, BucketedColumn)  # noqa: S101 (buckets are made from exact references)
+        return reference, current
+    buckets = buckets_of(reference) if current.present > SORTED_UP_TO else None
+    if buckets is None:
+        return reference, current.exact() if isinstance(current, BucketedColumn) else current
+    ends = np.array([just_below(reference.values[0]), reference.values[-1]])
+    points = np.concatenate([ends, reference.quantiles(SHARES)])
+    after = current if isinstance(current, BucketedColumn) else count_sorted(buckets, current)
+    return beside(count_sorted(buckets, reference), after, points)
+
+
+def ks_distance(reference: Numbers, current: Numbers) -> KsDistance:
     """D of two columns, which must both hold values. ProfileError when they are counted on two different grids."""
-    if isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-        return _exact(reference, current)
-    return _on_grid(reference, current)
-
-
-def _exact(reference: NumericColumn, current: NumericColumn) -> KsDistance:
-    """D without a look at most of the values: it is attained at one of the shorter column's values, or just below."""
-    swapped = len(reference.values) > len(current.values)
-    few, many = (current, reference) if swapped else (reference, current)
-    gap, where = _largest_gap(few, many)
-    rows = reference.present * current.present
-    at = np.array([where])
+    if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
+        assert not isinstance(reference, Part)  # noqa: S101 (see `side_by_side`)
+        assert not isinstance(current, Part)  # noqa: S101
+        return _on_grid(reference, current)
+    if isinstance(reference, Part) and isinstance(current, Part):
+        gap, where = largest_gap(reference, current)
+    else:
+        assert isinstance(reference, NumericColumn)  # noqa: S101
+        assert isinstance(current, NumericColumn)  # noqa: S101
+        gap, where = _gap_of(*sorted((reference, current), key=lambda column: len(column.values)))
+    rows, at = reference.present * current.present, np.array([where])
     shares = [int(column.rows_up_to(at)[0]) / column.present for column in (reference, current)]
     return KsDistance(gap / rows, gap / rows, where, *shares)
 
 
-def _largest_gap(few: NumericColumn, many: NumericColumn) -> tuple[int, float]:
-    """The largest |rows of few × all of many − rows of many × all of few|, and a value at which it is reached.
-
-    It is looked up at the last value of each block, first of long ones, then of the short ones within those that could
-    hold a larger gap, and at last at each value within those.
-    """
-    distinct = len(few.values)
-    if distinct <= DIRECT_UP_TO:
-        return _gap_at(few, many, np.arange(distinct))
-    starts, best = np.zeros(1, np.intp), (-1, 0.0)
-    length = distinct
-    for stride in STRIDES:
-        starts, length = _within(starts, length, distinct, step=stride), stride
-        lasts = np.minimum(starts + stride, distinct) - 1
-        after = np.searchsorted(many.values, few.values[lasts], side="right")
-        best = max(best, _gap_at(few, many, lasts, after))
-        starts = starts[_bounds_within(few, many, starts, lasts, after) > best[0]]
-        if not len(starts):
-            return best
-    return max(best, _gap_at(few, many, _within(starts, length, distinct, step=1)))
-
-
-def _within(starts: Index, length: int, end: int, *, step: int) -> Index:
-    """Every `step`th place of blocks of `length` places that begin at `starts`, up to `end`."""
-    places: Index = (starts[:, None] + np.arange(0, length, step)).ravel()
-    return places[places < end]
-
-
-def _gap_at(few: NumericColumn, many: NumericColumn, index: Index, after: Index | None = None) -> tuple[int, float]:
-    """The largest gap at the values number `index` of few, or just below one. after: rank of each among many's."""
-    points = few.values[index]
-    if after is None:
-        after = np.searchsorted(many.values, points, side="right")
-    before = after - (many.values[np.maximum(after - 1, 0)] == points) * (after > 0)
-    at = np.abs(few.rows_before(index + 1) * many.present - many.rows_before(after) * few.present)
-    below = np.abs(few.rows_before(index) * many.present - many.rows_before(before) * few.present)
-    best_at, best_below = int(at.argmax()), int(below.argmax())
-    if at[best_at] >= below[best_below]:
-        return int(at[best_at]), float(points[best_at])
+def _gap_of(few: NumericColumn, many: NumericColumn) -> tuple[int, float]:
+    """As `drift.buckets.largest_gap`: it is attained at one of the shorter column's values, or just below."""
+    places = np.arange(len(few.values))
+    after = np.searchsorted(many.values, few.values, side="right")
+    before = after - (many.values[np.maximum(after - 1, 0)] == few.values) * (after > 0)
+    at = np.abs(few.rows_before(places + 1) * many.present - many.rows_before(after) * few.present)
+    below = np.abs(few.rows_before(places) * many.present - many.rows_before(before) * few.present)
+    best, best_below = int(at.argmax()), int(below.argmax())
+    if not below[best_below] or (-at[best], best) < (-below[best_below], best_below):
+        return int(at[best]), float(few.values[best])
     last = before[best_below] - 1  # the largest value of `many` below the point, since D is positive there
-    earlier = few.values[index[best_below] - 1] if index[best_below] else -np.inf
+    earlier = few.values[best_below - 1] if best_below else -np.inf
     return int(below[best_below]), float(max(many.values[last] if last >= 0 else -np.inf, earlier))
-
-
-def _bounds_within(few: NumericColumn, many: NumericColumn, starts: Index, lasts: Index, after: Index) -> Integers:
-    """For each block of few's values: what no gap in it can exceed, whatever the order of the values is. after: rank of
-    each last value among many's."""
-    earlier = np.append(0, after[:-1])  # the rank of the value before each block, where the block before ends there
-    apart = starts != np.append(0, lasts[:-1] + 1)
-    earlier[apart] = np.searchsorted(many.values, few.values[starts[apart] - 1], side="right")
-    few_end, many_end = few.rows_before(lasts + 1) * many.present, many.rows_before(after) * few.present
-    few_start, many_start = few.rows_before(starts) * many.present, many.rows_before(earlier) * few.present
-    bounds: Integers = np.maximum(few_end - many_start, many_end - few_start)
-    return bounds
 
 
 def _on_grid(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> KsDistance:
@@ -144,26 +127,6 @@ def _gaps_on(
     one_value = just_below(edges[1:]) == edges[:-1]
     inside[1:][one_value] = 0
     return a, b, inside
-
-
-def doubtful_buckets(reference: NumericColumn, current: BinnedColumn) -> npt.NDArray[np.bool_]:
-    """(buckets,) which could hold a larger distance than the edges show, so that only their rows need another look."""
-    a, b, inside = _gaps_on(current.edges, reference, current)
-    doubtful: npt.NDArray[np.bool_] = inside > np.abs(a - b).max()
-    return doubtful
-
-
-def narrowed(column: NumericColumn, edges: Floats, buckets: npt.NDArray[np.bool_], high: float) -> NumericColumn:
-    """`column` with its own values in `buckets`, and elsewhere each value moved up to its bucket's edge.
-
-    Distances at the edges and within `buckets` stay what they are. high: stands for the last edge, which is infinite.
-    """
-    bucket = np.repeat(np.arange(len(edges)), np.diff(np.searchsorted(column.values, edges, side="right"), prepend=0))
-    values = np.where(buckets[bucket], column.values, np.minimum(edges, high)[bucket])
-    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
-    counts = np.add.reduceat(column.counts, starts) if len(starts) else column.counts
-    once = not len(counts) or int(counts.max()) == 1
-    return NumericColumn(values[starts], None if once else smallest(counts), column.missing)
 
 
 def _counted_on(column: NumericColumn | BinnedColumn, edges: Floats) -> Integers:
@@ -316,75 +279,62 @@ def _wilson(successes: float, rows: float, z: float) -> tuple[float, float, floa
     return share, min(share, middle - half), max(share, middle + half)
 
 
-class Divergence(NamedTuple):
-    """Further distances, for information: they decide nothing, because none says how much chance alone would give.
-
-    psi: population stability index, over the reference's ten equal shares or the levels. jensen_shannon: the distance
-    (root of the divergence in bits), 0 to 1, over the same cells. wasserstein: mean distance, in the column's unit, by
-    which a row would have to move; None for levels, and where a sample holds infinite values.
-    """
-
-    psi: float
-    jensen_shannon: float
-    wasserstein: float | None
+def level_cells(reference: CategoricalColumn, current: CategoricalColumn) -> Integers:
+    """(2, levels) rows of each sample in each level."""
+    return aligned(reference, current)[1]
 
 
-def level_divergence(reference: CategoricalColumn, current: CategoricalColumn) -> Divergence:
-    """How far apart the shares of levels are."""
-    table = aligned(reference, current)[1]
-    return Divergence(_psi(table), _jensen_shannon(table), None)
-
-
-def number_divergence(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> Divergence:
-    """How far apart two numeric columns are, in the reference's ten equal shares and in the column's own unit."""
+def number_cells(reference: Numbers, current: Numbers) -> Integers:
+    """(2, cells) rows of each sample in the ten equal shares of the reference, without cells that hold none."""
     cells = _cells(reference)
     table = np.array([_cell_counts(column, cells) for column in (reference, current)])
-    table = table[:, table.sum(axis=0) > 0]
-    return Divergence(_psi(table), _jensen_shannon(table), wasserstein(reference, current))
+    found: Integers = table[:, table.sum(axis=0) > 0]
+    return found
 
 
-def _cells(reference: NumericColumn | BinnedColumn) -> Floats:
-    shares = np.arange(1, CELLS) / CELLS
-    if isinstance(reference, NumericColumn):
-        return np.append(np.unique(reference.quantiles(shares)), np.inf)
-    ranks = np.searchsorted(np.cumsum(reference.counts), np.ceil(shares * reference.present))
+def _cells(reference: Numbers) -> Floats:
+    if not isinstance(reference, BinnedColumn):
+        return np.append(np.unique(reference.quantiles(SHARES)), np.inf)
+    ranks = np.searchsorted(np.cumsum(reference.counts), np.ceil(SHARES * reference.present))
     return np.unique(np.append(reference.edges[ranks], np.inf))
 
 
-def _cell_counts(column: NumericColumn | BinnedColumn, cells: Floats) -> Integers:
-    if isinstance(column, NumericColumn):
-        return np.diff(column.rows_up_to(cells), prepend=0)
-    upto = np.searchsorted(column.edges, cells, side="right")
-    return np.diff(np.append(0, np.cumsum(column.counts))[upto], prepend=0)
+def _cell_counts(column: Numbers, cells: Floats) -> Integers:
+    if isinstance(column, BinnedColumn):
+        upto = np.searchsorted(column.edges, cells, side="right")
+        return np.diff(np.append(0, np.cumsum(column.counts))[upto], prepend=0)
+    rows = np.append(column.rows_up_to(cells[:-1]), column.present)
+    return np.diff(rows, prepend=0)
 
 
-def _psi(table: Integers) -> float:
+def psi(table: Integers) -> float:
+    """The population stability index of (2, cells) rows."""
     smoothed = table + 0.5  # half a row in every cell: an empty one must not make the index infinite
     p, q = smoothed / smoothed.sum(axis=1, keepdims=True)
     return float(((q - p) * np.log(q / p)).sum())
 
 
-def _jensen_shannon(table: Integers) -> float:
+def jensen_shannon(table: Integers) -> float:
+    """The root of the Jensen–Shannon divergence, in bits, of (2, cells) rows: 0 to 1."""
     p, q = table / table.sum(axis=1, keepdims=True)
     middle = (p + q) / 2
     divergence = sum(float((s[s > 0] * np.log2(s[s > 0] / middle[s > 0])).sum()) for s in (p, q)) / 2
     return math.sqrt(min(1.0, max(0.0, divergence)))
 
 
-QUANTILES = 4_096  # at which the Wasserstein distance of columns with more distinct values is taken
-
-
-def wasserstein(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> float | None:
-    """The Wasserstein-1 distance, in the column's unit: exact up to 4,096 distinct values in all, else the mean
-    distance of 4,096 quantiles. None when it is not finite, or a sample is known only on a grid."""
+def wasserstein(reference: Numbers, current: Numbers) -> float | None:
+    """The Wasserstein-1 distance, in the column's unit: exact where either column has up to 4,096 distinct values or
+    rows, else as `drift.buckets.bucketed_wasserstein` has it. None when it is not finite, or a sample is on a grid."""
     if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
         return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        if len(reference.values) + len(current.values) > QUANTILES:
-            shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
-            distance = float(np.abs(reference.quantiles(shares) - current.quantiles(shares)).mean())
-        else:
-            points = np.union1d(reference.values, current.values)
-            a, b = (column.rows_up_to(points[:-1]) / column.present for column in (reference, current))
+    if isinstance(reference, Part) and isinstance(current, Part):
+        distance = bucketed_wasserstein(reference, current)
+    else:
+        assert isinstance(reference, NumericColumn)  # noqa: S101 (see `side_by_side`)
+        assert isinstance(current, NumericColumn)  # noqa: S101
+        points = np.concatenate([reference.values, current.values])
+        points.sort(kind="stable")
+        a, b = (column.rows_up_to(points[:-1]) / column.present for column in (reference, current))
+        with np.errstate(over="ignore", invalid="ignore"):
             distance = float((np.abs(a - b) * np.diff(points)).sum())
     return distance if math.isfinite(distance) else None

@@ -1,6 +1,6 @@
 """Drift over any window of days, from stored profiles: against the champion's data or the same weeks of earlier years.
 
-Rows are read only where no profile is kept, or on request. Which change matters is `drift.report`'s to decide.
+Rows are read only where no profile is kept, or on request. Which change matters is `drift.compare`'s to decide.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from database.records import now
 from drift.profile import Profile
-from drift.report import NotComparable
+from drift.records import NotComparable
 from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.profile_archive import Part, ProfileArchive, Source, Standard, standard_at, total

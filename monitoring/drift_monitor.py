@@ -1,6 +1,6 @@
 """Drift of a file, a frame or a window of days against what came before it; reports are stored.
 
-What drift is, is decided in `drift.report`; here the two samples are found.
+What drift is, is decided in `drift.compare`; here the two samples are found.
 """
 
 from __future__ import annotations
@@ -15,19 +15,12 @@ import polars as pl
 
 from database.records import DriftRecord, LabeledRecord, new_id, now, record_id
 from drift.column import ProfileError, same
+from drift.compare import Findings, compare, compare_columns, refuse_same, require_schema
 from drift.effective_size import Worths, worth_of
 from drift.impact import ErrorChange
+from drift.policy import DriftPolicy
 from drift.profile import PREDICTION, Profile, build_profile
-from drift.report import (
-    DriftPolicy,
-    DriftReport,
-    Findings,
-    NotComparable,
-    conclude,
-    gather_all,
-    refuse_same,
-    require_schema,
-)
+from drift.records import DriftReport, NotComparable
 from drift.segments import gather_segments, segment_column
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle
@@ -167,7 +160,7 @@ def report_days(
     schema = workspace.service.schema(domain)
     compared = compared_days(workspace, schema, window)
     require_schema(compared.reference, compared.current.fingerprint, schema)
-    gather_all(compared.reference, compared.current)  # refuses the reference itself before any row is read
+    compare_columns(compared.reference, compared.current)  # refuses the reference itself before any row is read
     limit = None if by or window.exact else ROWS_A_SIDE
     rows, past = (
         rows_behind(workspace.store, schema, window.source, parts, limit) if parts else None
@@ -181,9 +174,9 @@ def report_days(
         before = midnight(window.since)
         earlier = past.frame if past else _earlier(workspace, schema, rows.frame, by, compared.moment, before)
         findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, by))
-    pair = gather_all(compared.reference, compared.current, _worths(compared, rows, past))
-    importance = compared.standard.importance if compared.standard else None
-    report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
+    importance = compared.standard.importance if compared.standard else {}
+    findings = findings._replace(worth=_worths(compared, rows, past), importance=importance)
+    report = compare(compared.reference, compared.current, schema, policy, rows=findings)
     return keep_report(workspace, report, compared.reference, compared.current)
 
 

@@ -1,6 +1,6 @@
 """What a drift report cannot learn from profiles: whether rows can be told apart, and what a model expects of them.
 
-It finds the rows and asks the model; what follows for the report is decided in `drift.report`.
+It finds the rows and asks the model; what follows for the report is decided in `drift.compare`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from drift.answers import Said, summarise_said
 from drift.classifier_test import Separation, separate
+from drift.compare import Findings
 from drift.effective_size import Worth
 from drift.impact import ExpectedError
 from drift.profile import PREDICTION
-from drift.report import Findings
+from drift.compare import Findings
 from model.answer_frame import numbers_of, outputs_of
 from model.bundle import Manifest
 from model.expectation import expect_error

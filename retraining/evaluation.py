@@ -10,9 +10,13 @@ import numpy as np
 import polars as pl
 
 from database.records import ChampionKey
+from drift.compare import Findings, compare
 from drift.effective_size import worth_of
+from drift.policy import DriftPolicy
 from drift.profile import Profile
-from drift.report import DriftPolicy, DriftReport, NotComparable, SameSample, compare
+from drift.compare import compare
+from drift.policy import DriftPolicy
+from drift.records import DriftReport, NotComparable, SameSample
 from model.answer_frame import naive_numbers_of, numbers_of
 from model.bundle import Bundle
 from model.export import ParityError
@@ -102,7 +106,7 @@ def drift_since(
     worth = worths_of(champion.manifest), worth_of(answered, current.columns)
     importance = champion.manifest.importance
     try:
-        return compare(reference, current, policy=policy, schema=schema, importance=importance, worth=worth)
+        return compare(reference, current, schema, policy, rows=Findings(importance=importance, worth=worth))
     except (SameSample, NotComparable):  # nothing new, or the schema has changed since: labels decide all the same
         return None
 

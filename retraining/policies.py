@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from drift.report import DriftPolicy
+from drift.policy import DriftPolicy
 from errors import GradewatchError
 from retraining.policy import PromotionPolicy
 from retraining.trigger import TriggerPolicy

@@ -26,7 +26,8 @@ from database.records import (
     now,
 )
 from database.store import Journal
-from drift.report import DriftPolicy, DriftReport
+from drift.policy import DriftPolicy
+from drift.records import DriftReport
 from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle

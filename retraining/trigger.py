@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from drift.report import ALARMING, DriftReport
+from drift.records import ALARMING, DriftReport
 
 Verdict = Literal["alarm", "quiet", "undecided"]
 

@@ -23,7 +23,8 @@ from dashboard.parts import (
 )
 from database.records import DriftRecord, now
 from drift.column import ProfileError
-from drift.report import ColumnDrift, DriftReport, NotComparable, SameSample, describe, sentences_of
+from drift.records import ColumnDrift, DriftReport, NotComparable, SameSample
+from drift.sentences import describe, sentences_of
 from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.drift_days import days_of

@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.form import field
 from database.records import ChampionKey, Outcome, Prediction, now
-from drift.report import DriftReport, sentences_of
+from drift.records import DriftReport
+from drift.sentences import sentences_of
 from model.registry import install, load_bundle
 from model.trial import start_trial
 from model.workspace import Workspace

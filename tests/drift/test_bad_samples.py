@@ -10,9 +10,10 @@ import pytest
 
 from drift import column
 from drift.column import ProfileError
-from drift.files import compare_file, profile_file
+from drift.compare import compare
+from drift.files import profile_file
 from drift.profile import Profile, build_profile
-from drift.report import DriftReport, SameSample, compare
+from drift.records import DriftReport, SameSample
 from drift.stored import Grids, compacted, pack, unpack
 from preprocessing.schema import DomainSchema, Feature, Target
 
@@ -65,7 +66,7 @@ def test_a_bad_sample_has_a_verdict_by_every_road(name, reference, tmp_path):
     for suffix in ("parquet", "csv"):
         path = tmp_path / f"sample.{suffix}"
         getattr(sample, f"write_{suffix}")(path)
-        reports.append(compare_file(reference, path, SCHEMA))
+        reports.append(compare(reference, path, SCHEMA))
     assert {checked(report).column("x").verdict for report in reports} == verdicts
 
 

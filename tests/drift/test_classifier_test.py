@@ -5,8 +5,10 @@ import polars as pl
 import pytest
 
 from drift.classifier_test import FEWEST, separate
+from drift.compare import Findings, compare
+from drift.policy import DriftPolicy
 from drift.profile import build_profile
-from drift.report import DriftPolicy, DriftReport, Findings, compare
+from drift.records import DriftReport
 
 
 def correlated(rho: float, rows: int, seed: int, columns: int = 4) -> pl.DataFrame:
@@ -28,7 +30,7 @@ def test_a_flipped_correlation_is_found_named_and_alarms_though_no_column_change
     found = separate(before, after, four)
     assert found.auc_low > 0.6
     assert {one.column for one in found.columns} == {"x0", "x1"}
-    report = compare(*profiles, schema=four, findings=Findings(separation=found))
+    report = compare(*profiles, schema=four, rows=Findings(separation=found))
     assert report.alarm
     assert report.joint.verdict == "drift"
     assert set(report.joint.hidden) == {"x0", "x1"}
@@ -114,7 +116,7 @@ def test_a_policy_may_ask_for_a_clearer_separation(four):
         (build_profile(before, four), build_profile(after, four)),
         Findings(separation=separate(before, after, four)),
     )
-    report = compare(*profiles, policy=DriftPolicy(auc_threshold=0.9), schema=four, findings=findings)
+    report = compare(*profiles, policy=DriftPolicy(auc_threshold=0.9), schema=four, rows=findings)
     assert report.joint.verdict == "ok"
     with pytest.raises(ValueError, match="auc_threshold"):
         DriftPolicy(auc_threshold=0.4)

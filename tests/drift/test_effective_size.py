@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drift.compare import Findings, compare
 from drift.effective_size import Worth, worth_of
 from drift.profile import build_profile
-from drift.report import compare
 from preprocessing.schema import DomainSchema, Feature, Target
 
 NAMES = ["own", "half", "free", "kind"]
@@ -86,7 +86,7 @@ def test_repeated_students_raise_no_alarm_where_counting_rows_raises_many(column
         profiles = [build_profile(frame, SCHEMA, columns=[column]) for frame in frames]
         worth = worth_of(frames[0], [column]), worth_of(frames[1], [column])
         alarms["rows"] += compare(*profiles).alarm
-        alarms["students"] += compare(*profiles, worth=worth).alarm
+        alarms["students"] += compare(*profiles, rows=Findings(worth=worth)).alarm
     assert alarms["rows"] > by_rows
     assert alarms["students"] <= 8  # of 60: a twentieth and three standard errors
 
@@ -98,7 +98,10 @@ def test_students_whose_value_is_always_missing_are_counted_once_by_the_missing_
         profiles = [build_profile(frame, SCHEMA, columns=["own"]) for frame in frames]
         worth = worth_of(frames[0], ["own"]), worth_of(frames[1], ["own"])
         alarms["rows"] += compare(*profiles).column("own").missing.verdict in ("drift", "warn")
-        alarms["students"] += compare(*profiles, worth=worth).column("own").missing.verdict in ("drift", "warn")
+        alarms["students"] += compare(*profiles, rows=Findings(worth=worth)).column("own").missing.verdict in (
+            "drift",
+            "warn",
+        )
     assert alarms["rows"] > 15
     assert alarms["students"] <= 8
 
@@ -106,7 +109,7 @@ def test_students_whose_value_is_always_missing_are_counted_once_by_the_missing_
 def test_a_real_change_among_repeated_students_is_still_found_and_the_report_says_what_rows_are_worth():
     before, after = weekly(1, 300, 4), weekly(2, 300, 4).with_columns(own=pl.col("own") + 1.0)
     profiles = [build_profile(frame, SCHEMA, columns=NAMES) for frame in (before, after)]
-    report = compare(*profiles, worth=(worth_of(before, NAMES), worth_of(after, NAMES)))
+    report = compare(*profiles, rows=Findings(worth=(worth_of(before, NAMES), worth_of(after, NAMES))))
     own = report.column("own")
     assert own.verdict == "drift"
     assert (own.n_current, own.independent_current) == (1_200, pytest.approx(300))

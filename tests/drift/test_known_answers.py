@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from drift.compare import compare
 from drift.profile import Profile, build_profile
-from drift.report import ALARMING, DriftReport, compare
+from drift.records import ALARMING, DriftReport
 from preprocessing.schema import DomainSchema
 
 

@@ -10,17 +10,17 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from drift.column import CategoricalColumn, NumericColumn, bin_numbers, count_levels, grid_of, merge, summarise_numbers
+from drift.compare import compare
 from drift.correct import adjust
+from drift.policy import DriftPolicy
 from drift.profile import Profile, build_profile
-from drift.report import DriftPolicy, SameSample, compare
+from drift.records import SameSample
 from drift.univariate import (
     chi_square,
     cramers_v_interval,
-    doubtful_buckets,
     ks_distance,
     ks_p_value,
     level_test,
-    narrowed,
 )
 from preprocessing.schema import DomainSchema, Feature, Target
 
@@ -119,14 +119,6 @@ def test_the_certified_interval_contains_d_on_any_grid(grid, first, second, both
     binned = bin_numbers(column(second), edges)
     found = ks_distance(bin_numbers(column(first), edges) if both else column(first), binned)
     assert found.low - 1e-15 <= brute_force(first, second) <= found.high + 1e-15
-
-
-@given(numbers, numbers, numbers)
-def test_reading_only_doubtful_rows_again_gives_d_exactly(grid, first, second):
-    before, after = column(first), column(second)
-    binned = bin_numbers(after, grid_of(column(grid)))
-    sharper = narrowed(after, binned.edges, doubtful_buckets(before, binned), binned.high)
-    assert ks_distance(before, sharper).low == pytest.approx(brute_force(first, second), abs=1e-15)
 
 
 @given(rows, rows, rows)

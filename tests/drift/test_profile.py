@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.column import BinnedColumn, NumericColumn, ProfileError, summarise_numbers
+from drift.compare import Findings, compare
+from drift.policy import DriftPolicy
 from drift.profile import Profile, build_profile, profile_frame
-from drift.report import ALARMING, DriftPolicy, DriftReport, NotComparable, SameSample, compare
+from drift.records import ALARMING, DriftReport, NotComparable, SameSample
 from preprocessing.schema import DomainSchema, Feature, Target
 
 ONE_OF_EACH = DomainSchema(
@@ -317,7 +319,7 @@ def test_severity_is_effect_times_importance_and_orders_what_changed(schema):
     after = {"x": before["x"] + 2, "z": before["z"] + 1}
     reference, current = (build_profile(pl.DataFrame(data), schema) for data in (before, after))
     plain = compare(reference, current)
-    weighted = compare(reference, current, importance={"x": 0.1, "z": 1.0})
+    weighted = compare(reference, current, rows=Findings(importance={"x": 0.1, "z": 1.0}))
     assert [column.column for column in plain.columns] == ["x", "z"]
     assert [column.column for column in weighted.columns] == ["z", "x"]
     assert weighted.column("x").severity == pytest.approx(weighted.column("x").effect * 0.1)

@@ -7,10 +7,11 @@ import polars as pl
 from rich.console import Console
 
 from drift.answers import Said
+from drift.compare import Findings, compare
 from drift.effective_size import worth_of
 from drift.profile import Profile, build_profile
 from drift.render import render_html, render_table
-from drift.report import Findings, compare, describe
+from drift.sentences import describe
 from preprocessing.schema import DomainSchema, Feature, Target
 
 
@@ -47,7 +48,7 @@ def test_the_table_shows_every_column_and_ends_with_the_summary(make_schema):
 
 def test_a_narrow_terminal_shows_the_columns_names_and_changes_too(make_schema):
     schema = make_schema(["marks", "traveltimes"], ["level"])
-    report = compare(*two_profiles(schema), schema=schema, importance={"marks": 0.5, "traveltimes": 0.1})
+    report = compare(*two_profiles(schema), schema=schema, rows=Findings(importance={"marks": 0.5, "traveltimes": 0.1}))
     console = Console(width=80)
     with console.capture() as shown:
         console.print(render_table(report))
@@ -133,8 +134,7 @@ def test_the_page_tells_of_each_class_of_answers_and_of_rows_that_count_as_fewer
     said = [Said(100, {"fail": (share, 0.2), "pass": (1 - share, 0.2)}) for share in (0.25, 0.55)]
     report = compare(
         *profiles,
-        worth=(worth_of(before, names), worth_of(after, names)),
-        findings=Findings(said={"grade": (said[0], said[1])}),
+        rows=Findings(worth=(worth_of(before, names), worth_of(after, names)), said={"grade": (said[0], said[1])}),
     )
     page = render_html(report, *profiles)
     assert "fail 20% → 60%" in page

@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 
 from drift.column import ProfileError
+from drift.compare import Findings, compare
 from drift.correct import adjust
 from drift.effective_size import columns_per_group, worth_of
 from drift.profile import build_profile
-from drift.report import DriftReport, Findings, compare
+from drift.records import DriftReport
 from drift.segments import gather_segments
 from drift.univariate import ks_band
 from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
@@ -50,7 +51,11 @@ def report_by(before: pl.DataFrame, after: pl.DataFrame, by: str = "school") -> 
     findings = Findings(segments=gather_segments(before, after, SCHEMA, by))
     names = [name for name in before.columns if name in SCHEMA.feature_by_name]
     worth = worth_of(before, names), worth_of(after, names)
-    return compare(build_profile(before, SCHEMA), build_profile(after, SCHEMA), worth=worth, findings=findings)
+    return compare(
+        build_profile(before, SCHEMA),
+        build_profile(after, SCHEMA),
+        rows=(findings or Findings())._replace(worth=worth),
+    )
 
 
 def test_a_change_in_one_school_is_found_there_and_nowhere_else():

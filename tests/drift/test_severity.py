@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from drift.compare import Findings, compare
 from drift.impact import ASSUMPTION, ExpectedError
 from drift.profile import build_profile
-from drift.report import Findings, compare
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_the_column_that_can_cost_most_stands_first_not_the_one_that_moved_most(
     profiles = build_profile(before, schema), build_profile(after, schema)
     by_effect = compare(*profiles, schema=schema)
     assert [c.column for c in by_effect.columns if c.column in ("small", "large")] == ["large", "small"]
-    priced = compare(*profiles, schema=schema, importance={"small": 2.0, "large": 0.1, "steady": 3.0})
+    priced = compare(*profiles, schema=schema, rows=Findings(importance={"small": 2.0, "large": 0.1, "steady": 3.0}))
     small, large = priced.column("small"), priced.column("large")
     assert [c.column for c in priced.columns][:2] == ["small", "large"]
     assert small.severity == pytest.approx(small.effect * 2.0)
@@ -58,9 +58,7 @@ def test_the_mean_moves_as_welch_says(samples):
 def test_the_summary_says_what_changed_then_what_it_likely_costs(samples):
     schema, before, after = samples
     findings = Findings(expected=expected(0.4, 0.1))
-    told = compare(
-        build_profile(before, schema), build_profile(after, schema), schema=schema, findings=findings
-    ).summary
+    told = compare(build_profile(before, schema), build_profile(after, schema), schema=schema, rows=findings).summary
     places = [told.index(part) for part in ("Drift in 3 of 4", "The mean answer for y fell from 12 to 11", "to rise")]
     assert places == sorted(places)
     assert ASSUMPTION in told
@@ -77,9 +75,7 @@ def test_a_handful_of_rows_is_told_as_too_few_not_as_unchanged(samples):
 def test_an_estimate_that_may_be_nothing_is_said_to_be_open(samples):
     schema, before, after = samples
     findings = Findings(expected=expected(0.05, 0.1))
-    told = compare(
-        build_profile(before, schema), build_profile(after, schema), schema=schema, findings=findings
-    ).summary
+    told = compare(build_profile(before, schema), build_profile(after, schema), schema=schema, rows=findings).summary
     assert "Whether the mean error for y changes is open" in told
     assert "expected to" not in told
 
@@ -93,7 +89,7 @@ def test_means_of_infinite_or_enormous_values_are_left_out(make_schema):
 
 
 def test_a_stored_report_of_the_first_version_can_still_be_read(samples):
-    from drift.report import DriftReport
+    from drift.records import DriftReport
 
     schema, before, after = samples
     document = compare(build_profile(before, schema), build_profile(after, schema)).to_document()

@@ -10,7 +10,7 @@ import pytest
 
 from database.ingest import read_batch, read_outcomes
 from database.records import ChampionKey
-from drift.report import DriftReport
+from drift.records import DriftReport
 from model.predict_file import predict_file
 from model.registry import activate, load_bundle, rollback
 from model.workspace import Workspace
@@ -146,7 +146,7 @@ def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did
 
 def test_random_halves_of_one_school_year_rarely_alarm(workspace: Workspace, uci: Path) -> None:
     from drift.profile import build_profile
-    from drift.report import compare
+    from drift.compare import compare
     from monitoring.drift_monitor import read_frame
 
     schema = workspace.schemas["school"]

@@ -10,7 +10,7 @@ import pytest
 from database.records import Cell, Prediction, new_id
 from drift import stored
 from drift.column import BinnedColumn
-from drift.report import DriftReport, NotComparable, SameSample
+from drift.records import DriftReport, NotComparable, SameSample
 from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.drift_days import days_of

@@ -11,7 +11,8 @@ import pytest
 from database.records import Cell, new_id
 from drift.column import ProfileError
 from drift.profile import Profile
-from drift.report import NotComparable, compare
+from drift.compare import compare
+from drift.records import NotComparable
 from model.registry import load_bundle
 from model.workspace import Workspace
 from monitoring.drift_days import days_of

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from drift.profile import Profile, build_profile
-from drift.report import DriftPolicy, compare
+from drift.compare import compare
+from drift.policy import DriftPolicy
 from preprocessing.schema import DomainSchema, Feature, Target
 from retraining.policies import BadPolicy, Policies, read_policies
 from retraining.trigger import TriggerPolicy, WindowVerdict, propose, replay, verdict_of

@@ -1,0 +1,171 @@
+"""A drift report in plain sentences: what changed, by how much, and what that likely costs. They decide nothing."""
+
+from __future__ import annotations
+
+from drift.answers import describe_classes
+from drift.impact import describe_change, describe_expected
+from drift.profile import PREDICTION
+from drift.records import ALARMING, ColumnDrift, DriftReport, JointDrift, Verdict
+
+
+def describe(column: ColumnDrift) -> str:
+    """What one column shows, in a plain sentence."""
+    sentences = []
+    if column.verdict == "constant":
+        sentences.append(f"{column.label} has one value, the same in both samples.")
+    elif column.test == "none":
+        side = "current sample" if column.n_reference else "reference"
+        sentences.append(f"{column.label} has no values in the {side}: nothing can be said.")
+    else:
+        words = SUSPECT if column.suspect else WORDS[column.verdict]
+        sentences.append(f"{column.label} {words}: {_change(column)}.")
+    if column.missing.verdict in ALARMING:
+        before, after = _percent(column.missing.rate_reference), _percent(column.missing.rate_current)
+        sentences.append(f"Its values are missing in {after} of the rows, {before} before.")
+    if column.new_level_count:
+        names = ", ".join(f"{item.level} ({item.rows})" for item in column.new_levels[:3])
+        more = " and more" if column.new_level_count > 3 else ""
+        levels = "level is" if column.new_level_count == 1 else "levels are"
+        sentences.append(f"{column.new_level_count} {levels} new: {names}{more}.")
+    return " ".join(sentences)
+
+
+WORDS: dict[Verdict, str] = {
+    "drift": "changed clearly",
+    "warn": "probably changed",
+    "ok": "is still the same, within the limit",
+    "undecided": "may or may not have changed (too few rows to tell)",
+}
+SUSPECT = "changed beyond chance (too few rows to tell whether it is enough to matter)"
+
+
+def _change(column: ColumnDrift) -> str:
+    before, after = _percent(column.share_reference or 0.0), _percent(column.share_current or 0.0)
+    if column.kind == "categorical":
+        return f"{after} of the rows are {column.where!r}, {before} before"
+    if column.where is None:
+        return f"largest difference {_percent(column.statistic)} of the rows"
+    return f"{after} of the rows are at or below {column.where:.4g}, {before} before"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if 0 < share < 0.1 or 0.9 < share < 1 else f"{share:.0%}"
+
+
+def describe_answers(column: ColumnDrift) -> str:
+    """How the mean answer about a target moved, or its classes, in a plain sentence; empty where that is unknown."""
+    low, high = column.mean_change_low, column.mean_change_high
+    if column.classes:
+        return describe_classes(column.column.removeprefix(PREDICTION), column.classes)
+    if column.mean_reference is None or column.mean_current is None or low is None or high is None:
+        return ""
+    change = column.mean_current - column.mean_reference
+    told = (
+        f"from {column.mean_reference:.3g} to {column.mean_current:.3g} ({change:+.2g}, 95% interval {low:+.2g} to "
+        f"{high:+.2g}, {column.n_current:,} rows)"
+    )
+    target = column.column.removeprefix(PREDICTION)
+    if low <= 0 <= high:
+        return f"Whether the mean answer for {target} moved is open: {told}."
+    return f"The mean answer for {target} {'rose' if change > 0 else 'fell'} {told}."
+
+
+def describe_joint(joint: JointDrift) -> str:
+    """What telling rows apart showed, in a plain sentence."""
+    found = joint.separation
+    n = f"{found.n_current:,} rows against {found.n_reference:,}"
+    told = f"{found.auc:.0%} of pairs (95% interval {found.auc_low:.0%} to {found.auc_high:.0%}; 50% is guessing; {n})"
+    by = ", ".join(one.column for one in found.columns)
+    besides = f", even without {', '.join(found.left_out)}" if found.left_out else ""
+    if joint.verdict in ALARMING:
+        sentence = f"Rows of now can be told from earlier ones, in {told}{', by ' + by if by else ''}{besides}."
+        if joint.hidden:
+            names = ", ".join(joint.hidden)
+            sentence += f" How {names} go together with the others changed, though not surely by themselves."
+        return sentence
+    if joint.verdict == "ok":
+        return f"Rows of now can hardly be told from earlier ones, in {told}."
+    return f"Whether rows of now can be told from earlier ones is open: in {told}."
+
+
+def costs_of(report: DriftReport) -> list[str]:
+    """What the change costs, in sentences: when errors changed, how far the answers moved, the expected error."""
+    predictions = [column for column in report.columns if column.column.startswith(PREDICTION)]
+    sentences = [describe_change(change) for change in report.changes]
+    sentences += [describe_answers(column) for column in sorted(predictions, key=lambda one: one.column)]
+    sentences += [describe_expected(report.expected)] if report.expected else []
+    return [sentence for sentence in sentences if sentence]
+
+
+def summarise_report(report: DriftReport) -> str:
+    """The report in a few plain sentences: what changed and by how much, then what that likely costs."""
+    return " ".join(sentences_of(report))
+
+
+def sentences_of(report: DriftReport) -> list[str]:
+    """The parts of the summary, the finding first."""
+    rows = f"{report.n_current:,} rows against {report.n_reference:,}"
+    if not report.n_current or not report.n_reference:
+        return [f"No verdict: one of the samples is empty ({rows})."]
+    count, total = len(report.flagged), len(report.columns)
+    undecided = sum(column.verdict == "undecided" for column in report.columns)
+    told = report.joint is not None and report.joint.verdict in ALARMING
+    parts = [
+        f"Drift in {count} of {total} columns ({rows})."
+        if count
+        else f"No drift found in single columns of {rows}."
+        if told
+        else f"Too few rows to tell whether anything changed ({rows})."
+        if undecided == total
+        else f"No drift found in {rows}.",
+        *(describe(column) for column in report.flagged[:3]),
+        describe_joint(report.joint) if report.joint and told else "",
+        *costs_of(report),
+        f"{undecided} of {total} columns are undecided: too few rows to tell." if 0 < undecided < total else "",
+        describe_open(report),
+        describe_segments(report),
+        describe_repeats(report),
+        f"Told apart and estimated by {report.sampled}." if report.sampled else "",
+        f"Compared with {report.basis}." if report.basis else "",
+    ]
+    return [part for part in parts if part]
+
+
+def describe_open(report: DriftReport) -> str:
+    """Which verdicts stored counts leave open that the rows would settle; empty where none."""
+    names = [column.label for column in report.columns if column.read_rows_again]
+    if not names:
+        return ""
+    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"Counts alone leave the verdict on {named} open; reading the rows again (exact) settles it."
+
+
+def describe_repeats(report: DriftReport) -> str:
+    """How much rows are worth where students or groups have several; empty where each row counts."""
+    repeated = [column for column in report.columns if column.independent_current or column.independent_reference]
+    if not repeated:
+        return ""
+    column = min(repeated, key=lambda one: (one.independent_current or one.n_current) / max(1, one.n_current))
+    now, before = column.independent_current or column.n_current, column.independent_reference or column.n_reference
+    return (
+        f"Some students or groups stand in several rows, which count by what they tell in {len(repeated)} columns: of "
+        f"{column.label}, {column.n_current:,} rows as {now:,.0f} against {column.n_reference:,} as {before:,.0f}."
+    )
+
+
+def describe_segments(report: DriftReport) -> str:
+    """What the segments show, in a plain sentence; empty where there are none."""
+    if report.by is None:
+        return ""
+    loud = [segment for segment in report.segments if segment.alarm]
+    quiet = sum(not segment.alarm and not segment.reason for segment in report.segments)
+    told = [
+        f"drift in {segment.segment} ({segment.n_current:,} rows against {segment.n_reference:,}: "
+        f"{', '.join(column.label for column in segment.flagged[:3])})"
+        for segment in loud[:5]
+    ]
+    told += [f"drift in {len(loud) - 5} more"] if len(loud) > 5 else []
+    told += [f"none found in {quiet}"] if quiet else []
+    left = len(report.segments) - len(loud) - quiet
+    told += [f"{left} not compared (not enough data, or on one side only)"] if left else []
+    return f"By {report.by}: {'; '.join(told) or 'no segments'}."

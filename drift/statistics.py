@@ -1,0 +1,330 @@
+"""The statistics of a drift report, each registered once: what it is of, which fields it fills, how it is said.
+
+A test decides (`TESTS`); what else is measured informs (`MEASURES`). Reports, the page, the table in the reference and
+the checks that all of them must pass are made from these two; a new statistic is one more entry here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from drift.column import BinnedColumn, CategoricalColumn, just_below
+from drift.records import ColumnDrift, LevelCount
+from drift.summaries import Kind
+from drift.univariate import (
+    Numbers,
+    chi_square,
+    cramers_v_interval,
+    jensen_shannon,
+    ks_band,
+    ks_distance,
+    ks_p_value,
+    level_cells,
+    level_test,
+    number_cells,
+    psi,
+    share_interval,
+    wasserstein,
+)
+
+NAMED_LEVELS = 50  # new, vanished or pooled levels that a report names; all are counted
+Weights = tuple[float, float]
+"""What a row of the reference and of the current sample counts as in independent rows."""
+
+
+class Outcome(NamedTuple):
+    """What a test says of two samples. p_high, p_low: for the smallest and the largest statistic possible."""
+
+    statistic: float
+    statistic_high: float
+    p_high: float
+    p_low: float
+    effect: float
+    freedom: int = 0
+    facts: Mapping[str, Any] = {}
+
+
+class Test(NamedTuple):
+    """A test that decides about one kind of column, or about its missing values.
+
+    measure: of two summaries that hold values, what it needs of them. conclude: of that, the rows of both samples and
+    their weights. interval: of an outcome, independent rows and alpha, where the effect lies but for that chance.
+    """
+
+    name: str
+    of: Kind | str
+    measure: Callable[[Any, Any], Any]
+    conclude: Callable[[Any, tuple[int, int], Weights], Outcome]
+    interval: Callable[[Outcome, tuple[float, float], float], tuple[float, float]]
+    method: str
+    effect: str
+    interval_method: str
+
+
+class Measure(NamedTuple):
+    """A statistic for information: it decides nothing, because it does not say how much chance alone would give.
+
+    fields: of a ColumnDrift that it fills from two summaries. said: its numbers in a few words; empty where there are
+    none. symmetric: whether exchanging the samples leaves it as it is.
+    """
+
+    name: str
+    of: tuple[Kind, ...]
+    fields: tuple[str, ...]
+    measure: Callable[[Any, Any], Mapping[str, Any]]
+    meaning: str
+    said: Callable[[ColumnDrift], str]
+    symmetric: bool = False
+
+
+# Tests
+
+
+def _ks(distance: Any, rows: tuple[int, int], weights: Weights) -> Outcome:
+    independent = [max(1.0, n * weight) for n, weight in zip(rows, weights, strict=True)]
+    p_high = ks_p_value(distance.low, *independent)
+    p_low = p_high if distance.low == distance.high else ks_p_value(distance.high, *independent)
+    shares = {"share_reference": distance.reference, "share_current": distance.current}
+    facts = {"where": _finite(distance.where), **shares}
+    return Outcome(distance.low, distance.high, p_high, p_low, distance.low, facts=facts)
+
+
+def _ks_interval(outcome: Outcome, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
+    band = ks_band(*independent, alpha)
+    return max(0.0, outcome.statistic - band), min(1.0, outcome.statistic_high + band)
+
+
+def _both(reference: CategoricalColumn, current: CategoricalColumn) -> tuple[CategoricalColumn, CategoricalColumn]:
+    return reference, current
+
+
+def _levels(both: tuple[CategoricalColumn, CategoricalColumn], _: tuple[int, int], weights: Weights) -> Outcome:
+    result = level_test(*both, weights)
+    facts = {"where": result.where, "share_reference": result.reference, "share_current": result.current}
+    facts |= {"pooled_levels": result.pooled[:NAMED_LEVELS], "pooled_level_count": len(result.pooled)}
+    statistic, p = result.statistic, result.p_value
+    return Outcome(statistic, statistic, p, p, result.effect, result.freedom, facts)
+
+
+def _levels_interval(outcome: Outcome, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
+    low, high = cramers_v_interval(outcome.statistic, sum(independent), outcome.freedom, alpha)
+    return min(low, outcome.effect), max(high, outcome.effect)
+
+
+def _lost(reference: Any, current: Any) -> tuple[int, int]:
+    return reference.missing, current.missing
+
+
+def _missing(lost: tuple[int, int], rows: tuple[int, int], weights: Weights) -> Outcome:
+    """rows: with a value or without."""
+    table = np.array([[n - gone for n, gone in zip(rows, lost, strict=True)], lost]).T
+    weighed = table if weights == (1.0, 1.0) else table * np.array(weights)[:, None]
+    statistic, p, freedom = chi_square(weighed[:, weighed.sum(axis=0) > 0])
+    effect = abs(lost[1] / rows[1] - lost[0] / rows[0])
+    counts = {"lost": tuple(n * weight for n, weight in zip(lost, weights, strict=True))}
+    return Outcome(statistic, statistic, p, p, effect, freedom, counts)
+
+
+def _missing_interval(outcome: Outcome, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
+    low, high = share_interval(outcome.facts["lost"], independent, alpha)
+    return min(low, outcome.effect), max(high, outcome.effect)
+
+
+TESTS = {
+    test.of: test
+    for test in (
+        Test(
+            "ks",
+            "numeric",
+            ks_distance,
+            _ks,
+            _ks_interval,
+            "two-sample Kolmogorov-Smirnov; p from the one-sample distribution at round(nm/(n+m)) rows",
+            "D",
+            "D: Dvoretzky-Kiefer-Wolfowitz-Massart",
+        ),
+        Test(
+            "chi-square",
+            "categorical",
+            _both,
+            _levels,
+            _levels_interval,
+            "chi-square homogeneity on the 2 x k table, levels with fewer than 5 expected rows pooled",
+            "Cramér's V, bias-corrected (Bergsma 2013)",
+            "V: non-central chi-square",
+        ),
+        Test(
+            "missing",
+            "missing",
+            _lost,
+            _missing,
+            _missing_interval,
+            "chi-square on present and missing rows, where any are missing",
+            "difference of the rates",
+            "rates: Newcombe",
+        ),
+    )
+}
+
+
+# Measures
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def range_of(column: Numbers) -> tuple[float, float]:
+    """The smallest and the largest value."""
+    if isinstance(column, BinnedColumn):
+        return column.low, column.high
+    return column.ends
+
+
+def _ranges(reference: Numbers, current: Numbers) -> dict[str, Any]:
+    low, high = range_of(reference)
+    lowest, highest = range_of(current)
+    found = {"lowest_reference": low, "highest_reference": high, "lowest_current": lowest, "highest_current": highest}
+    return {name: _finite(value) for name, value in found.items()}
+
+
+def _outside(reference: Numbers, current: Numbers) -> dict[str, Any]:
+    low, high = range_of(reference)
+    if isinstance(current, BinnedColumn):
+        edges, total = current.edges, np.cumsum(current.counts)
+        below = np.searchsorted(edges, just_below(low), side="right")
+        beyond = np.searchsorted(edges, high, side="left")
+        return {"outside_range": int(np.append(0, total)[below] + current.present - total[beyond])}
+    below, within = current.rows_up_to(np.array([just_below(low), high]))
+    return {"outside_range": int(current.present - (within - below))}
+
+
+def _median(column: Numbers) -> float | None:
+    if isinstance(column, BinnedColumn):
+        middle = np.searchsorted(np.cumsum(column.counts), math.ceil(column.present / 2))
+        return _finite(float(column.edges[middle]))
+    return _finite(float(column.quantiles(np.array([0.5]))[0]))
+
+
+def _medians(reference: Numbers, current: Numbers) -> dict[str, Any]:
+    return {"middle_reference": _median(reference), "middle_current": _median(current)}
+
+
+def _commonest(reference: CategoricalColumn, current: CategoricalColumn) -> dict[str, Any]:
+    found = [column.levels[int(column.counts.argmax())] for column in (reference, current)]
+    return {"middle_reference": found[0], "middle_current": found[1]}
+
+
+def _level_changes(reference: CategoricalColumn, current: CategoricalColumn) -> dict[str, Any]:
+    new, vanished = _only_in(current, reference), _only_in(reference, current)
+    named = {"new_levels": new[:NAMED_LEVELS], "vanished_levels": vanished[:NAMED_LEVELS]}
+    return named | {"new_level_count": len(new), "vanished_level_count": len(vanished)}
+
+
+def _only_in(column: CategoricalColumn, other: CategoricalColumn) -> tuple[LevelCount, ...]:
+    known = set(other.levels)
+    counted = zip(column.levels, column.counts.tolist(), strict=True)
+    extra = [LevelCount(level, count) for level, count in counted if level not in known]
+    return tuple(sorted(extra, key=lambda item: (-item.rows, item.level)))
+
+
+def _cells(reference: Any, current: Any) -> Any:
+    levels = isinstance(reference, CategoricalColumn)
+    return level_cells(reference, current) if levels else number_cells(reference, current)
+
+
+def _say(field: str) -> Callable[[ColumnDrift], str]:
+    def said(column: ColumnDrift) -> str:
+        value = getattr(column, field)
+        return "" if value is None else f"{value:.3g}"
+
+    return said
+
+
+def _say_range(column: ColumnDrift) -> str:
+    ends = (column.lowest_reference, column.highest_reference, column.lowest_current, column.highest_current)
+    told = [f"{end:.4g}" if end is not None else "?" for end in ends]
+    return f"{told[0]}–{told[1]} → {told[2]}–{told[3]}" if ends != (None,) * 4 else ""
+
+
+def _say_middles(column: ColumnDrift) -> str:
+    ends = (column.middle_reference, column.middle_current)
+    told = [f"{end:.4g}" if isinstance(end, float) else end or "?" for end in ends]
+    return f"{told[0]} → {told[1]}" if ends != (None, None) else ""
+
+
+def _say_levels(column: ColumnDrift) -> str:
+    told = f"{column.new_level_count} new, {column.vanished_level_count} vanished"
+    return told if column.new_level_count or column.vanished_level_count else ""
+
+
+BOTH: tuple[Kind, Kind] = ("numeric", "categorical")
+MEASURES = (
+    Measure(
+        "values",
+        ("numeric",),
+        ("lowest_reference", "highest_reference", "lowest_current", "highest_current"),
+        _ranges,
+        "smallest and largest value",
+        _say_range,
+    ),
+    Measure(
+        "outside",
+        ("numeric",),
+        ("outside_range",),
+        _outside,
+        "rows beyond the reference's smallest and largest value; on a grid, up to its edges",
+        _say("outside_range"),
+    ),
+    Measure("median", ("numeric",), ("middle_reference", "middle_current"), _medians, "the median", _say_middles),
+    Measure(
+        "commonest",
+        ("categorical",),
+        ("middle_reference", "middle_current"),
+        _commonest,
+        "the most frequent level",
+        _say_middles,
+    ),
+    Measure(
+        "levels",
+        ("categorical",),
+        ("new_levels", "new_level_count", "vanished_levels", "vanished_level_count"),
+        _level_changes,
+        "levels that only one sample has, the most frequent 50 by name",
+        _say_levels,
+    ),
+    Measure(
+        "PSI",
+        BOTH,
+        ("psi",),
+        lambda reference, current: {"psi": psi(_cells(reference, current))},
+        "population stability index, over the reference's ten equal shares or the levels",
+        _say("psi"),
+    ),
+    Measure(
+        "JS",
+        BOTH,
+        ("jensen_shannon",),
+        lambda reference, current: {"jensen_shannon": jensen_shannon(_cells(reference, current))},
+        "Jensen–Shannon distance, 0 to 1, over the same cells",
+        _say("jensen_shannon"),
+    ),
+    Measure(
+        "W",
+        ("numeric",),
+        ("wasserstein",),
+        lambda reference, current: {"wasserstein": wasserstein(reference, current)},
+        "Wasserstein distance, in the column's unit; empty on a grid and with infinite values",
+        _say("wasserstein"),
+        symmetric=True,
+    ),
+)
+METHOD = {
+    **{str(of): test.method for of, test in TESTS.items()},
+    "correction": "Benjamini-Hochberg over all tests of the report; with segments, half the weight is theirs",
+    "intervals": "; ".join([*(test.interval_method for test in TESTS.values()), "Bonferroni"]),
+}
