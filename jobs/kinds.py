@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from database.blobs import read_blob
 from database.packed import PackedPredictions
-from database.records import Job
+from database.records import Event, Job, digest, now
 from jobs.keyed_store import decision_id, report_id
 from jobs.queue import (
     BATCH,
@@ -109,6 +109,7 @@ def retrain(run: JobRun) -> Mapping[str, Any]:
         holder=run.job.id,
         progress=lambda step: run.progress(step, None),
     )
+    _tell_event(run, "retraining_started", {})
     results = evaluate(work, keys)
     said = [f"{one.key.target}@{one.key.moment}: {one.decision.verdict}" for one in results]
     decisions = [decision_id(run.job, one.key.target, one.key.moment) for one in results]
@@ -117,6 +118,14 @@ def retrain(run: JobRun) -> Mapping[str, Any]:
         "decisions": decisions,
         "words": "".join(result_text(one, dry=work.dry) for one in results),
     }
+
+
+def _tell_event(run: JobRun, kind: str, details: Mapping[str, Any]) -> None:
+    """Something that an operator may have to know, told once however often the job is done."""
+    told = {"run": run.job.id, **details}
+    run.workspace.store.add_event(
+        Event(id=digest([run.job.id, kind]), kind=kind, at=now(), domain=run.domain, details=told)
+    )
 
 
 def report_drift_of_file(run: JobRun) -> Mapping[str, Any]:
