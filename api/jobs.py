@@ -21,12 +21,14 @@ from database.errors import StoreUnavailable
 from database.records import Job, JobProblem, new_id
 from database.store import RecordStore
 from errors import Category, GradewatchError
-from jobs.queue import SEEN_SECONDS, UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
+from jobs.queue import UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
 from settings import Settings
 
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.02, 0.25, 1.3
 """Seconds between two looks at a job that is waited for."""
 
+LOOK_SECONDS = 2.0  # between two looks for work that nobody does
+STARTING_SECONDS = 5.0  # in which a worker that was started is seen
 LONGEST_KEY = 200
 PATIENCE = 15.0  # seconds that a worker of our own gets to give back what it does
 WORKER = (sys.executable, "-m", "deployment.work")
@@ -48,12 +50,15 @@ class Background:
         self._holder = new_id()
         self._starting = asyncio.Lock()
 
-    async def resume(self) -> None:
-        """See to it that what was asked of an earlier service is done."""
-        with contextlib.suppress(StoreUnavailable):  # then it is asked for with the next job
-            left = await asyncio.to_thread(lambda: self._store.jobs(states=UNFINISHED, limit=1))
-            if left:
-                await self._see_to_worker(None)
+    async def keep_working(self) -> None:
+        """See to it that what was asked for is done, also what was asked of an earlier service, for as long as this
+        lives."""
+        while self._store.embedded:
+            with contextlib.suppress(StoreUnavailable):  # it is looked at again
+                left = await asyncio.to_thread(lambda: self._store.jobs(states=UNFINISHED, limit=1))
+                if left:
+                    await self._see_to_worker(left[0].kind)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def ask(self, wanted: JobRequest, *, alone: bool = False) -> Job:
         """The job that does what is wanted. alone: one at a time in a domain. Raises AlreadyAsked, KeyReused."""
@@ -84,17 +89,17 @@ class Background:
         """Whether nobody is there to do a job, nor will be by our doing."""
         return not self._store.embedded and absence(self._store, job) is not None
 
-    async def _see_to_worker(self, kind: str | None) -> None:
+    async def _see_to_worker(self, kind: str) -> None:
         if not self._store.embedded:
             return
         async with self._starting:
             if self._worker is None or self._worker.poll() is not None:
                 await asyncio.to_thread(self._start_worker, kind)
 
-    def _start_worker(self, kind: str | None) -> None:
-        if kind is not None and worker_for(self._store, kind):
+    def _start_worker(self, kind: str) -> None:
+        if worker_for(self._store, kind):
             return
-        if self._store.try_lease("the service's own worker", self._holder, SEEN_SECONDS):
+        if self._store.try_lease("the service's own worker", self._holder, STARTING_SECONDS):
             return  # another process of this service is starting one
         self._worker = subprocess.Popen(  # noqa: S603 (our own command)
             WORKER,

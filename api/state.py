@@ -92,7 +92,7 @@ async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
     gc.enable()
     keeper = ThreadPoolExecutor(2, "keeper")  # uploads at work in all other threads must keep no revoked key alive
     kept = [_keep_fresh(state, keeper), _keep_known(state, keeper)]
-    kept.append(state.background.resume())
+    kept.append(state.background.keep_working())
     kept += [state.limiter.share(), state.denied.keep_writing()]
     tasks = [asyncio.create_task(one) for one in kept]
     try:

@@ -31,6 +31,9 @@ from preprocessing.validation.rules import BadData
 TOLD_EVERY = 0.5  # seconds between two words of progress that are kept
 FAULT = JobProblem(title="InternalError", detail="something went wrong here; the worker's log says what")
 
+ENDING = threading.Event()
+"""This process was told to end: whatever fails from now on is no failure of the job."""
+
 log = logging.getLogger("gradewatch.jobs")
 
 
@@ -57,8 +60,10 @@ def do_job(workspace: Workspace, claim: Claim, *, window: int) -> Job | None:
     except LostJob:
         return None
     except GradewatchError as error:
-        return _tell_failure(store, job, problem_of(error), retry_in=_pause(job, error))
+        return None if ENDING.is_set() else _tell_failure(store, job, problem_of(error), retry_in=_pause(job, error))
     except Exception as error:
+        if ENDING.is_set():  # some libraries make an error of their own of the wish to end
+            return None
         log.error("job %s (%s) failed: %s", job.id, job.kind, _places(error))
         return _tell_failure(store, job, FAULT, retry_in=None)
     return _tell(store, lambda: store.end_job(job.id, job.token, "done", result=result))
@@ -135,7 +140,12 @@ class _Telling:
 
 def end_with_worker() -> None:
     """End this process when its standard input does, which its worker holds open; and in order when told to."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that leases are given back
+
+    def end(*_: object) -> None:
+        ENDING.set()
+        sys.exit(128 + signal.SIGTERM)  # so that leases are given back
+
+    signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def wait() -> None:

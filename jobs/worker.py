@@ -23,7 +23,7 @@ LEASE_SECONDS = 30.0
 """A job whose worker died begins again after that. Longer than any stall of a machine that is not dead."""
 
 SIGN_SECONDS = SEEN_SECONDS / 3
-HOLD_SECONDS = 2.0  # between two renewals of a lease, which also learn of a wish to cancel
+HOLD_SECONDS = 1.0  # between two renewals of a lease, which also learn of a wish to cancel
 TICK = 0.05  # until a running job is looked after again
 SWEEP_SECONDS = 60.0
 PATIENCE = 10.0  # that a job gets to end when it is told to

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.test_champions import another_version
 
 from access.records import Grant
 from access.users import add_user
 from model.workspace import Workspace
 from tests.api.serving import ENGAGEMENT, PATIENCE, UNIVERSITY, Server
+from tests.api.test_service_champions import another_version
 
 MEGABYTES = 160
 FORBIDDEN = ("sklearn/", "scipy/", "pandas/", "skl2onnx/", "polars", "_polars_runtime")
