@@ -40,13 +40,9 @@ class _Waiting(NamedTuple):
 
     predictions: Sequence[Prediction]
     batches: Sequence[PackedPredictions]
+    rows: int
     future: "asyncio.Future[None] | Future[None]"
     loop: asyncio.AbstractEventLoop | None
-
-    @property
-    def rows(self) -> int:
-        """How many predictions wait."""
-        return _count(self.predictions, self.batches)
 
 
 class LogState(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +83,10 @@ class GroupCommitLog:
         """Wait until `predictions` are kept. Raises LogFull, StoreUnavailable after `close`, or what the store raised:
         then none are. A call larger than the whole queue is taken when that is empty."""
         future: Future[None] = Future()
+        rows = len(predictions) + sum(map(len, batches))
         with self._changed:
-            self._admit(_count(predictions, batches))
-            self._queue.append(_Waiting(predictions, batches, future, None))
+            self._admit(rows)
+            self._queue.append(_Waiting(predictions, batches, rows, future, None))
             self._changed.notify()
         future.result()
 
@@ -101,13 +98,14 @@ class GroupCommitLog:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
+        rows = len(predictions) + sum(map(len, batches))
         with self._changed:
-            self._admit(_count(predictions, batches))
+            self._admit(rows)
             arrived = self._arrived.get(loop)
             if arrived is None:
                 arrived = self._arrived[loop] = []
                 loop.call_soon(self._end_turn, loop, 0, 0)
-            arrived.append(_Waiting(predictions, batches, future, loop))
+            arrived.append(_Waiting(predictions, batches, rows, future, loop))
         await future
 
     def _admit(self, rows: int) -> None:
@@ -249,14 +247,12 @@ class GroupCommitLog:
                 loop.call_soon_threadsafe(_settle, waiting, error)
 
 
-def _together(waiting: Sequence[_Waiting]) -> tuple[list[Prediction], list[PackedPredictions]]:
+def _together(waiting: Sequence[_Waiting]) -> tuple[Sequence[Prediction], Sequence[PackedPredictions]]:
     """All that several calls gave, by record and by column."""
+    if len(waiting) == 1:
+        return waiting[0].predictions, waiting[0].batches
     records = [prediction for one in waiting for prediction in one.predictions]
     return records, [batch for one in waiting for batch in one.batches]
-
-
-def _count(predictions: Sequence[Prediction], batches: Sequence[PackedPredictions]) -> int:
-    return len(predictions) + sum(map(len, batches))
 
 
 def _settle(waiting: Sequence[_Waiting], error: Exception | None) -> None:

@@ -114,15 +114,16 @@ class SqliteAppender:
         """Bring the write-ahead log into the file, in the thread of `add_predictions`.
 
         First beside other writers, then the small rest while nobody may write (without that the log would only ever
-        grow under a steady load), and it is cut off. Waits for nobody, unless the log is overfull.
+        grow under a steady load). Waits for nobody; but an overfull log is cut off, and others are waited for a little.
         """
         self._due = False
         with _driver_errors():
             self._patient.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             (patience,) = self._patient.execute("PRAGMA busy_timeout").fetchone()
-            self._patient.execute(f"PRAGMA busy_timeout={OVERFULL_WAIT_MS if self._is_overfull() else 0}")
-            try:
-                self._patient.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            overfull = self._is_overfull()
+            self._patient.execute(f"PRAGMA busy_timeout={OVERFULL_WAIT_MS if overfull else 0}")
+            try:  # a log that is cut off must be made longer again, which costs every commit a little
+                self._patient.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if overfull else 'FULL'})").fetchone()
             finally:
                 self._patient.execute(f"PRAGMA busy_timeout={patience}")
         self._overfull = self._is_overfull()
