@@ -7,6 +7,7 @@ import pytest
 
 from model.workspace import Workspace, open_workspace
 from retraining.examples import train_examples
+from tests.api.guarded import GROUP, ON, Guarded
 from tests.api.serving import PLAIN, SECRET, SERVE, Server
 
 ROWS = {"engagement": 200, "university": 400, "school": 200}  # enough for a signal in every target
@@ -79,3 +80,25 @@ def serve_plain(installation: Path) -> Iterator[Callable[..., Server]]:
     """As `serve`, under uvicorn as it is."""
     with ExitStack() as stack:
         yield lambda **settings: start(stack, installation, settings, PLAIN)
+
+
+@pytest.fixture(scope="session")
+def guarded(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("guarded") / "installation"))
+    with ExitStack() as stack:
+        yield Guarded(start(stack, folder, ON))
+
+
+@pytest.fixture(scope="session")
+def anna(guarded: Guarded) -> str:
+    """A token of a teacher."""
+    guarded.user("anna", "teacher")
+    return guarded.token("anna")
+
+
+@pytest.fixture(scope="session")
+def confined(guarded: Guarded) -> str:
+    """The key of a teacher of one class."""
+    key = guarded.key("one-class", "teacher", domains=("university",), groups=(GROUP,))
+    guarded.until_known(key)
+    return key

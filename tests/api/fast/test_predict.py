@@ -136,28 +136,6 @@ def test_the_addresses_of_the_systems_before_this_one_answer_too(shared: Server)
     assert shared.post("/api/predict/", UNIVERSITY).json()["domain"] == "university"
 
 
-def test_logged_predictions_of_a_student_are_found_by_pseudonym_and_by_key(shared: Server) -> None:
-    said = shared.predict("engagement", ENGAGEMENT | {"student_id": "s-18"})
-    by_pseudonym = shared.get("/api/v1/engagement/predictions", params={"student": said["student"]})
-    by_key = shared.post("/api/v1/engagement/predictions/find", {"student": "s-18"}).json()
-    assert [one["id"] for one in by_pseudonym["predictions"]] == [said["id"]]
-    assert by_key == by_pseudonym
-    assert shared.get(f"/api/v1/engagement/predictions/{said['id']}")["inputs"] == ENGAGEMENT
-
-
-def test_a_student_key_stands_in_no_log_and_no_refusal(shared: Server) -> None:
-    key = "maria.lopez@school.example"
-    answers = [
-        shared.post("/api/v1/engagement/predict", ENGAGEMENT | {"student_id": key}),
-        shared.post("/api/v1/engagement/predict", ENGAGEMENT | {"attention": key}),
-        shared.post("/api/v1/engagement/predict/batch", [{"student_id": "key-4711", "attention": "?"}]),
-        shared.client.get("/api/v1/engagement/predictions", params={"student": "key-4711"}),
-    ]
-    assert [answer.status_code for answer in answers] == [422] * 4
-    assert not any("maria" in answer.text or "key-4711" in answer.text for answer in answers)
-    assert "maria" not in shared.words()
-
-
 BODIES: list[tuple[bytes, int]] = [
     (b"", 400),
     (b"{", 400),
@@ -193,35 +171,6 @@ def test_too_many_rows_and_too_many_bytes_are_refused_naming_the_limit(shared: S
     assert "1 MB" in long.json()["detail"]
 
 
-def test_what_is_not_there_is_said_with_what_is(shared: Server) -> None:
-    answer = shared.post("/api/v1/nowhere/predict", ENGAGEMENT)
-    untrained = shared.post("/api/v1/course/predict", example_row(load_domains()["course"]))
-    assert answer.status_code == 404
-    assert "engagement" in answer.json()["detail"]
-    assert untrained.status_code == 409
-    assert "train one first" in untrained.json()["detail"]
-    assert shared.client.get("/api/v1/engagement/predict").status_code == 405
-
-
-def test_the_page_names_every_field_of_every_domain_with_its_range(shared: Server) -> None:
-    page: dict[str, Any] = shared.get("/openapi.json")
-    components = page["components"]["schemas"]
-    for name, schema in load_domains().items():
-        body = page["paths"][f"/api/v1/{name}/predict"]["post"]["requestBody"]["content"]["application/json"]
-        fields = components[body["schema"]["$ref"].rsplit("/", 1)[1]]["properties"]
-        assert fields.keys() == {f.name for f in schema.features} | set(schema.context_names)
-        for feature in schema.features:
-            field = json.dumps(fields[feature.name])
-            assert feature.kind == "categorical" or ('"minimum"' in field and '"maximum"' in field)
-            assert all(json.dumps(level) in field for level in feature.levels)
-            assert feature.unit in field
-    assert "/predict/batch" in page["paths"]
-    assert not any("{domain}" in path for path in page["paths"] if not path.startswith("/api/v1/domains"))
-
-
-PREDICT = "/api/v1/engagement/predict"
-
-
 def test_factors_are_named_on_request_and_logged_with_the_answer(shared: Server) -> None:
     plain = shared.predict("engagement", ENGAGEMENT)
     assert plain["answers"][0]["factors"] == []
@@ -252,10 +201,3 @@ def test_many_rows_are_explained_as_one_is_from_json_and_from_a_file(shared: Ser
             assert [f["feature"] for f in answer["factors"]] == [f["feature"] for f in expected["factors"]]
     assert "not what causes" in many["note"]
     assert "not what causes" in file["note"]
-
-
-@pytest.mark.parametrize("asked", ["21", "-1", "x", "", "1.5", "٣", "00001"])
-def test_a_number_of_factors_that_cannot_be_is_refused_in_words(shared: Server, asked: str) -> None:
-    answer = shared.post(PREDICT, ENGAGEMENT, params={"explain": asked})
-    assert answer.status_code == 422
-    assert "0 to 20" in answer.json()["detail"]

@@ -1,16 +1,19 @@
 """The service does what its page says, whoever asks."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from access.keys import create_key
 from access.records import Grant
 from access.roles import Role
+from preprocessing.schema import load_domains
 from tests.api.serving import ROOT, Server
 
 SETTINGS = {"GRADEWATCH_RATE_LIMIT": "off", "GRADEWATCH_MAX_ROWS": "1000", "GRADEWATCH_MAX_UPLOAD_MB": "1"}
@@ -69,3 +72,19 @@ def test_it_does_so_too_where_callers_must_say_who_they_are(
     phases = "examples,coverage" if role == "admin" or EXAMPLES else "examples"
     assert findings(server, tmp_path, "--header", key(server, role), "--phases", phases) == ""
     assert "request failed" not in server.words()
+
+
+def test_the_page_names_every_field_of_every_domain_with_its_range(shared: Server) -> None:
+    page: dict[str, Any] = shared.get("/openapi.json")
+    components = page["components"]["schemas"]
+    for name, schema in load_domains().items():
+        body = page["paths"][f"/api/v1/{name}/predict"]["post"]["requestBody"]["content"]["application/json"]
+        fields = components[body["schema"]["$ref"].rsplit("/", 1)[1]]["properties"]
+        assert fields.keys() == {f.name for f in schema.features} | set(schema.context_names)
+        for feature in schema.features:
+            field = json.dumps(fields[feature.name])
+            assert feature.kind == "categorical" or ('"minimum"' in field and '"maximum"' in field)
+            assert all(json.dumps(level) in field for level in feature.levels)
+            assert feature.unit in field
+    assert "/predict/batch" in page["paths"]
+    assert not any("{domain}" in path for path in page["paths"] if not path.startswith("/api/v1/domains"))
