@@ -1,28 +1,20 @@
-"""Who looks at the dashboard: signs visitors in where they have to say who they are, and shows each what is theirs.
+"""Who looks at the dashboard: signs visitors in where they have to say who they are.
 
-The users are the service's own and so is the table of permissions (`access`). What a page shows is not known here.
+The users are the service's own and so is the table of permissions (`access`). What each may see is `dashboard.visit`'s.
 """
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import streamlit as st
 
 from access.directory import Stale
 from access.journal import Action, note
-from access.roles import LOCAL, Forbidden, Permission, Principal, Unauthenticated, require_groups
+from access.roles import LOCAL, Forbidden, Permission, Principal, Unauthenticated
 from access.roles import require as require_of
 from access.users import is_password
-from dashboard.installation import Installation
-from database.packed import PackedPredictions
-from database.records import Prediction
-from model.service import PredictionService
-from model.workspace import Workspace
-from preprocessing.columns import ColumnRows
-from preprocessing.schema import DomainSchema
-from preprocessing.validation.json_rows import ValidRow
+from dashboard.shared_workspace import SharedWorkspace
 from settings import is_loopback
 
 SESSION = "signed in"
@@ -63,15 +55,15 @@ class _Session:
         self.seen = time.monotonic()
 
 
-def visitor(opened: Installation) -> Principal | None:
+def visitor(shared: SharedWorkspace) -> Principal | None:
     """Whoever looks, as of now; None where nobody has signed in, or not lately, or the user has changed since."""
-    if opened.directory is None:
+    if shared.directory is None:
         return LOCAL
     session = st.session_state.get(SESSION)
     if not isinstance(session, _Session):
         return None
-    known = opened.directory.user(session.user)
-    idle = time.monotonic() - session.seen > opened.idle_seconds
+    known = shared.directory.user(session.user)
+    idle = time.monotonic() - session.seen > shared.idle_seconds
     if known is None or known.user.disabled is not None or known.user.revision != session.revision or idle:
         sign_out()
         return None
@@ -79,27 +71,27 @@ def visitor(opened: Installation) -> Principal | None:
     return known.principal
 
 
-def require(opened: Installation, permission: Permission, domain: str | None = None) -> Principal:
+def require(shared: SharedWorkspace, permission: Permission, domain: str | None = None) -> Principal:
     """Whoever looks, if they still may: what a button does is asked about when it is pressed, not when it was drawn.
 
     Raises Forbidden.
     """
-    present = visitor(opened.refreshed())
+    present = visitor(shared.refreshed())
     if present is None:
         raise Forbidden("your session is over; sign in again")
     require_of(present, permission, domain)
     return present
 
 
-def record(opened: Installation, action: Action, domain: str | None = None, **details: object) -> None:
+def record(shared: SharedWorkspace, action: Action, domain: str | None = None, **details: object) -> None:
     """Record that whoever looks does this. Raises StoreUnavailable: then it must not be done."""
-    present = visitor(opened)
-    note(opened.workspace.store, present.name if present else UNKNOWN, action, domain, page="dashboard", **details)
+    present = visitor(shared)
+    note(shared.workspace.store, present.name if present else UNKNOWN, action, domain, page="dashboard", **details)
 
 
-def refuse_strangers(opened: Installation) -> bool:
+def refuse_strangers(shared: SharedWorkspace) -> bool:
     """Whether this visitor was turned away: one from elsewhere, where nobody has to say who they are."""
-    if opened.directory is not None:
+    if shared.directory is not None:
         return False
     address = st.context.ip_address  # of the connection itself; no text: this machine
     forwarded = any(name.lower() in FORWARDED for name in st.context.headers)
@@ -113,13 +105,13 @@ def refuse_strangers(opened: Installation) -> bool:
     return True
 
 
-def sign_in(opened: Installation) -> None:
+def sign_in(shared: SharedWorkspace) -> None:
     """Draw the form that asks who looks."""
     st.title("Gradewatch", anchor=False)
     with st.form("sign in", width=420):
         st.text_input("User name", key="sign in name")
         st.text_input("Password", type="password", key="sign in password")
-        st.form_submit_button("Sign in", type="primary", on_click=_try, args=(opened,))
+        st.form_submit_button("Sign in", type="primary", on_click=_try, args=(shared,))
     if said := st.session_state.pop("sign in refused", None):
         st.error(said, icon=":material/lock:")
 
@@ -129,74 +121,27 @@ def sign_out() -> None:
     st.session_state.clear()
 
 
-def _try(opened: Installation) -> None:
+def _try(shared: SharedWorkspace) -> None:
     session = st.session_state
     name, password = session.get("sign in name", ""), session.pop("sign in password", "")
     session["sign in password"] = ""
     try:
-        _enter(opened.refreshed(), name, password)
+        _enter(shared.refreshed(), name, password)
     except (Unauthenticated, Stale) as error:
         session["sign in refused"] = str(error)
 
 
-def _enter(opened: Installation, name: str, password: str) -> None:
+def _enter(shared: SharedWorkspace, name: str, password: str) -> None:
     """Begin a session. Raises Unauthenticated, Stale, StoreUnavailable."""
-    assert opened.directory is not None  # noqa: S101 - the form is drawn only then
-    known = opened.directory.user(name)
+    assert shared.directory is not None  # noqa: S101 - the form is drawn only then
+    known = shared.directory.user(name)
     actor = known.principal.name if known else UNKNOWN
     if not _tries.take(actor):
         raise Unauthenticated("too many attempts; wait a minute")
     with _hashing:
         right = is_password(known.user if known else None, password)
     if known is None or not right:
-        note(opened.workspace.store, actor, "refused", reason="Unauthenticated", status=401, page="dashboard")
+        note(shared.workspace.store, actor, "refused", reason="Unauthenticated", status=401, page="dashboard")
         raise Unauthenticated("No user of that name and password may sign in.")
-    note(opened.workspace.store, actor, "signed in", page="dashboard")
+    note(shared.workspace.store, actor, "signed in", page="dashboard")
     st.session_state[SESSION] = _Session(known.user.name, known.user.revision)
-
-
-def seen_by(opened: Installation, principal: Principal) -> Installation:
-    """The installation as `principal` may see it: its domains, and answers for its groups, logged under its name."""
-    return replace(opened, workspace=_confined(opened, principal), principal=principal)
-
-
-def _confined(opened: Installation, principal: Principal) -> Workspace:
-    workspace = opened.workspace
-    own = replace(
-        workspace, schemas={name: one for name, one in workspace.schemas.items() if principal.may("see", name)}
-    )
-    # Where `Workspace` keeps what it made once: the champions are everybody's, the service is this visitor's.
-    vars(own).update(champions=workspace.champions, service=_Answers(own, opened))
-    return own
-
-
-class _Answers(PredictionService):
-    """Predicts for whoever looks, if they may: within their groups, logged under their name."""
-
-    def __init__(self, workspace: Workspace, opened: Installation) -> None:
-        champions = opened.workspace.champions
-        super().__init__(workspace.schemas, champions, workspace.store, secret=workspace.secret)
-        self._opened = opened
-
-    def answer(
-        self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
-    ) -> Sequence[Prediction]:
-        """One logged prediction per validated row, in order. Raises Forbidden, NoChampion, StoreUnavailable."""
-        present = require(self._opened, "predict", schema.name)
-        require_groups(present, (row.group for row in rows))
-        return super().answer(schema, rows, source=source, actor=actor or present.name, explain=explain)
-
-    def answer_columns(
-        self,
-        schema: DomainSchema,
-        tables: Sequence[ColumnRows],
-        *,
-        source: str,
-        actor: str | None = None,
-        explain: int = 0,
-    ) -> list[PackedPredictions]:
-        """As `answer`, by column. Raises as it does."""
-        present = require(self._opened, "predict", schema.name)
-        for table in tables:
-            require_groups(present, (None,) if table.groups is None else table.groups)
-        return super().answer_columns(schema, tables, source=source, actor=actor or present.name, explain=explain)

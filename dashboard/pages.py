@@ -1,4 +1,4 @@
-"""The pages of the dashboard in their order, each given the open installation.
+"""The pages of the dashboard in their order, each given what its visitor may see.
 
 It turns what may happen to every page (a database that is down, a broken domain file) into plain words.
 """
@@ -10,18 +10,19 @@ import streamlit as st
 
 from access.directory import Stale
 from access.roles import Forbidden, Permission
-from dashboard.gate import refuse_strangers, require, seen_by, sign_in, sign_out, visitor
-from dashboard.installation import Installation, installation
+from dashboard.gate import refuse_strangers, require, sign_in, sign_out, visitor
+from dashboard.shared_workspace import shared_workspace
 from dashboard.views.drift import drift
 from dashboard.views.models import models
 from dashboard.views.overview import overview
 from dashboard.views.performance import performance
 from dashboard.views.predict import predict
+from dashboard.visit import Visit
 from database.errors import Damaged, StoreUnavailable
 from preprocessing.schema import SchemaError
 from settings import UnsafeStart
 
-View = Callable[[Installation], None]
+View = Callable[[Visit], None]
 
 PAGES: tuple[tuple[View, str, str, Permission], ...] = (
     (overview, "Overview", ":material/home:", "see"),
@@ -55,7 +56,7 @@ def main() -> None:
 def _may(permission: Permission) -> bool:
     """Whether whoever looks may see a page; all are listed where that cannot be told, since each says why."""
     try:
-        present = visitor(installation().refreshed())
+        present = visitor(shared_workspace().refreshed())
     except (StoreUnavailable, SchemaError, UnsafeStart, Stale):
         return True
     return present is not None and permission in present.permissions
@@ -81,16 +82,16 @@ def show(view: View) -> None:
 
 
 def _draw(view: View, needed: Permission) -> None:
-    opened = installation().refreshed()
-    if refuse_strangers(opened):
+    shared = shared_workspace().refreshed()
+    if refuse_strangers(shared):
         return
-    present = visitor(opened)
+    present = visitor(shared)
     if present is None:
-        sign_in(opened)
+        sign_in(shared)
         return
-    require(opened, needed)
-    if opened.directory is not None:
+    require(shared, needed)
+    if shared.directory is not None:
         with st.sidebar:
             st.caption(f"Signed in as {present.name.partition(':')[2]}")
             st.button("Sign out", on_click=sign_out)
-    view(seen_by(opened, present))
+    view(Visit(shared, present))

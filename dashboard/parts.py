@@ -9,48 +9,46 @@ import streamlit as st
 
 from dashboard import words
 from dashboard.charts import CONFIG, Figure
+from dashboard.visit import Visit
 from database.records import ChampionKey
 from model.bundle import EXAMPLES
 from model.registry import Serving
-from model.workspace import Workspace
 from preprocessing.schema import DomainSchema
 
 
-def choose_domain(workspace: Workspace) -> DomainSchema:
+def choose_domain(visit: Visit) -> DomainSchema:
     """The domain that the visitor looks at; part of the page's address, so that it can be shared."""
-    served = {key.domain for key in workspace.champions.loaded}
-    names = [schema.name for schema in domains_of(workspace)]
+    served = {key.domain for key in visit.champions}
+    names = [schema.name for schema in domains_of(visit)]
     if "domain" not in st.session_state and st.query_params.get("domain") in names:
         st.session_state["domain"] = st.query_params["domain"]
     chosen = st.selectbox(
         "Domain",
         names,
-        format_func=lambda name: workspace.schemas[name].title + ("" if name in served else " (no champion yet)"),
+        format_func=lambda name: visit.schemas[name].title + ("" if name in served else " (no champion yet)"),
         key="domain",
         persist_state="session",
         help="What is predicted, and from which columns. A domain is one file; your own can be added.",
     )
     st.query_params["domain"] = chosen
-    return workspace.schemas[chosen]
+    return visit.schemas[chosen]
 
 
-def domains_of(workspace: Workspace) -> list[DomainSchema]:
+def domains_of(visit: Visit) -> list[DomainSchema]:
     """The domains: those with champions of real records first, those that nobody serves last."""
-    source = {
-        key.domain: serving.predictor.manifest.lineage.source for key, serving in workspace.champions.loaded.items()
-    }
+    source = {key.domain: serving.predictor.manifest.lineage.source for key, serving in visit.champions.items()}
     return sorted(
-        workspace.schemas.values(),
+        visit.schemas.values(),
         key=lambda schema: (schema.name not in source, source.get(schema.name) == EXAMPLES, schema.name),
     )
 
 
-def champions_of(workspace: Workspace, schema: DomainSchema) -> dict[ChampionKey, Serving]:
+def champions_of(visit: Visit, schema: DomainSchema) -> dict[ChampionKey, Serving]:
     """The loaded champions of a domain: targets as in the schema, the latest moment first."""
     targets = list(schema.target_by_name)
     found = {
         key: serving
-        for key, serving in workspace.champions.loaded.items()
+        for key, serving in visit.champions.items()
         if key.domain == schema.name and key.target in targets and key.moment in schema.moments
     }
     order = sorted(found, key=lambda key: (targets.index(key.target), -schema.moments.index(key.moment)))
@@ -99,18 +97,16 @@ def say_no_champion(schema: DomainSchema) -> None:
     st.code(f"gradewatch train --domain {schema.name} --data FILE", language=None, wrap_lines=True)
 
 
-def warn_of_examples(workspace: Workspace, domains: Iterable[str]) -> None:
+def warn_of_examples(visit: Visit, domains: Iterable[str]) -> None:
     """A banner over champions that were trained on generated examples: they know no real student."""
     among = set(domains)
     taught = {
         key.domain
-        for key, serving in workspace.champions.loaded.items()
+        for key, serving in visit.champions.items()
         if key.domain in among and serving.predictor.manifest.lineage.source == EXAMPLES
     }
     if taught:
-        names = "; ".join(
-            workspace.schemas[name].title if name in workspace.schemas else name for name in sorted(taught)
-        )
+        names = "; ".join(visit.schemas[name].title if name in visit.schemas else name for name in sorted(taught))
         st.warning(
             f"**Not for real students.** Trained on generated examples: {names}. "
             "Train on your own records and these champions are replaced: "
@@ -119,17 +115,17 @@ def warn_of_examples(workspace: Workspace, domains: Iterable[str]) -> None:
         )
 
 
-def warn_of_changed_schemas(workspace: Workspace, domains: Iterable[str]) -> None:
+def warn_of_changed_schemas(visit: Visit, domains: Iterable[str]) -> None:
     """A banner where a domain's file means something else by now than when its champion was trained."""
-    among = set(domains) & set(workspace.schemas)
+    among = set(domains) & set(visit.schemas)
     changed = {
         key.domain
-        for key, serving in workspace.champions.loaded.items()
-        if key.domain in among and serving.predictor.manifest.schema != workspace.schemas[key.domain].fingerprint
+        for key, serving in visit.champions.items()
+        if key.domain in among and serving.predictor.manifest.schema != visit.schemas[key.domain].fingerprint
     }
     for name in sorted(changed):
         st.warning(
-            f"**The file of the domain {workspace.schemas[name].title} has changed since its champion was trained.** "
+            f"**The file of the domain {visit.schemas[name].title} has changed since its champion was trained.** "
             f"Drift cannot be judged until it is trained again: `gradewatch train --domain {name} --data FILE`",
             icon=":material/update:",
         )

@@ -10,8 +10,6 @@ from datetime import timedelta
 import streamlit as st
 
 from dashboard import charts, words
-from dashboard.gate import record, require
-from dashboard.installation import Installation
 from dashboard.parts import (
     champions_of,
     choose_domain,
@@ -21,22 +19,20 @@ from dashboard.parts import (
     warn_of_changed_schemas,
     warn_of_examples,
 )
+from dashboard.visit import Visit
 from database.records import DriftRecord, now
 from drift.column import ProfileError
 from drift.records import ColumnDrift, DriftReport, NotComparable, SameSample
 from drift.sentences import describe, sentences_of
 from model.registry import NoChampion
-from model.workspace import Workspace
-from monitoring.drift_days import days_of
-from monitoring.drift_monitor import report_days, report_file
-from monitoring.profile_archive import ProfileArchive
+from monitoring.drift_days import Against
 from preprocessing.reading.files import UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.rules import BadData
 
 REPORTS = 50
 WINDOWS = {"today and yesterday": 1, "the last 7 days": 7, "the last 30 days": 30, "the last 365 days": 365}
-AGAINST = {
+AGAINST: dict[str, Against] = {
     "earlier periods, if there are enough": "auto",
     "the champion's data": "champion",
     "the same weeks of earlier periods": "past",
@@ -55,49 +51,42 @@ LIMIT = "An effect below this does not matter, by the policy of this installatio
 CHANCE = "How likely so large a difference is by chance alone, corrected for the number of columns tested."
 
 
-def drift(opened: Installation) -> None:
+def drift(visit: Visit) -> None:
     """Draw the page."""
     st.title("Drift", anchor=False)
     st.caption("Is the data that comes in still like the data that the champion was trained on?")
-    workspace = opened.workspace
-    schema = choose_domain(workspace)
-    if not champions_of(workspace, schema):
+    schema = choose_domain(visit)
+    if not champions_of(visit, schema):
         say_no_champion(schema)
     else:
-        warn_of_examples(workspace, [schema.name])
-        warn_of_changed_schemas(workspace, [schema.name])
-        if opened.principal.may("compare", schema.name):
-            _run(opened, schema)
-    _reports(workspace, schema)
+        warn_of_examples(visit, [schema.name])
+        warn_of_changed_schemas(visit, [schema.name])
+        if visit.may("compare", schema.name):
+            _run(visit, schema)
+    _reports(visit, schema)
 
 
 # A new report -------------------------------------------------------------------------------------------------------
 
 
-def _run(opened: Installation, schema: DomainSchema) -> None:
-    with st.expander("Run a report now", expanded=not opened.workspace.store.drift_reports(schema.name, limit=1)):
+def _run(visit: Visit, schema: DomainSchema) -> None:
+    with st.expander("Run a report now", expanded=not visit.drift_reports(schema.name, limit=1)):
         file, logged = st.tabs(["From a file", "From logged predictions"])
         with file:
-            _from_file(opened, schema)
+            _from_file(visit, schema)
         with logged:
-            _from_predictions(opened, schema)
+            _from_predictions(visit, schema)
 
 
-def _from_file(opened: Installation, schema: DomainSchema) -> None:
+def _from_file(visit: Visit, schema: DomainSchema) -> None:
     st.write("New rows of this domain, with or without outcomes. They are compared and not kept.")
     file = st.file_uploader("File", type=FILE_TYPES, key=f"drift file:{schema.name}")
     if st.button("Compare with the champion's data", disabled=file is None, key="drift from file") and file:
-        require(opened, "compare", schema.name)
-        record(opened, "drift judged", schema.name)
         content = file.getvalue()
-        if len(content) > opened.max_upload_mb * 1_000_000:
-            st.error(f"{file.name} is larger than {opened.max_upload_mb} MB; use `gradewatch drift` for it.")
-            return
-        _compare(schema, lambda: report_file(opened.workspace, schema.name, content, name=file.name).report)
+        _compare(schema, lambda: visit.compare_file(schema.name, file.name, content))
 
 
-def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
-    workspace = opened.workspace
+def _from_predictions(visit: Visit, schema: DomainSchema) -> None:
     st.write("The rows that were asked about lately, from what is kept of each day (days begin at midnight, UTC).")
     window, moment, against = st.columns(3)
     today = now().date()
@@ -105,7 +94,7 @@ def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
         days=WINDOWS[window.selectbox("Predictions of", list(WINDOWS), index=1, key="drift window")]
     )
     counted: Counter[str] = Counter()
-    for part in ProfileArchive(workspace, schema).parts("predictions", since, today + timedelta(days=1)):
+    for part in visit.days_of_predictions(schema.name, since, today + timedelta(days=1)):
         counted[part.moment] += part.rows
     if not counted:
         st.info("No predictions in that time. Ask for some on the page Predict, or choose a longer time.")
@@ -124,13 +113,11 @@ def _from_predictions(opened: Installation, schema: DomainSchema) -> None:
         help="Some changes come back every year; the past knows them.",
     )
     if st.button("Compare", key="drift from predictions"):
-        require(opened, "compare", schema.name)
-        record(opened, "drift judged", schema.name, predictions=counted[chosen])
-        asked = days_of(since, None, moment=chosen, against=AGAINST[compared])
-        _compare(schema, lambda: report_days(workspace, schema.name, asked).report)
+        rows, past = counted[chosen], AGAINST[compared]
+        _compare(schema, lambda: visit.compare_days(schema.name, since, moment=chosen, against=past, rows=rows))
 
 
-def _compare(schema: DomainSchema, work: Callable[[], DriftReport]) -> None:
+def _compare(schema: DomainSchema, work: Callable[[], object]) -> None:
     """Run `work`, which stores its report; that report is then the newest of the list below."""
     try:
         with st.spinner("Comparing …"):
@@ -150,8 +137,8 @@ def _compare(schema: DomainSchema, work: Callable[[], DriftReport]) -> None:
 # Stored reports -----------------------------------------------------------------------------------------------------
 
 
-def _reports(workspace: Workspace, schema: DomainSchema) -> None:
-    stored = {record.id: record for record in workspace.store.drift_reports(schema.name, limit=REPORTS)}
+def _reports(visit: Visit, schema: DomainSchema) -> None:
+    stored = {record.id: record for record in visit.drift_reports(schema.name, limit=REPORTS)}
     if not stored:
         st.info(
             "**No drift report yet.** Run one above, with `gradewatch drift --domain "

@@ -7,11 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from access.journal import Action
 from access.roles import Forbidden
 from dashboard import charts, words
-from dashboard.gate import record, require
-from dashboard.installation import Installation
 from dashboard.parts import (
     capital,
     champions_of,
@@ -21,15 +18,14 @@ from dashboard.parts import (
     say_no_champion,
     warn_of_examples,
 )
+from dashboard.visit import Visit
 from database.errors import Conflict, StoreUnavailable
 from database.records import ChampionKey, DecisionRecord, ModelVersion, Succession
 from model.bundle import EXAMPLES, Manifest
-from model.registry import NoSuchModel, Serving, activate, rollback, rows_of_models
+from model.registry import NoSuchModel, Serving
 from model.scores import ClassScores, Scores, ValueScores
 from model.trial import Trial
-from model.workspace import Workspace
-from monitoring.trial_report import TrialReport, report_trial
-from preprocessing.schema import DomainSchema
+from monitoring.trial_report import TrialReport
 
 ACTIONS = {"promote": "promoted", "rollback": "rolled back to", "activate": "activated"}
 DECISIONS_SHOWN = 20
@@ -43,33 +39,32 @@ IMPORTANCE = (
 )
 
 
-def models(opened: Installation) -> None:
+def models(visit: Visit) -> None:
     """Draw the page."""
     st.title("Models", anchor=False)
-    workspace = opened.workspace
-    schema = choose_domain(workspace)
-    found = champions_of(workspace, schema)
+    schema = choose_domain(visit)
+    found = champions_of(visit, schema)
     if not found:
         say_no_champion(schema)
         return
-    warn_of_examples(workspace, [schema.name])
+    warn_of_examples(visit, [schema.name])
     key = choose_champion(schema, list(found))
     _headline(found[key])
     if (challenger := found[key].challenger) is not None:
-        _trial(workspace, schema, challenger.trial)
-    changes = opened.principal.may("change", schema.name)
+        _trial(visit, challenger.trial)
+    changes = visit.may("change", schema.name)
     tabs = st.tabs(["Scores", "What it looks at", "History", *(["Go back"] if changes else [])])
     scores, inputs, history = tabs[:3]
-    versions = workspace.store.models(key)
+    versions = visit.models(key)
     with scores:
         _scores(found[key].predictor.manifest)
     with inputs:
         _inputs(found[key].predictor.manifest)
     with history:
-        _history(workspace, key, versions, found[key])
+        _history(visit, key, versions, found[key])
     if changes:
         with tabs[3]:
-            _change(opened, key, versions, found[key])
+            _change(visit, key, versions, found[key])
 
 
 def _headline(serving: Serving) -> None:
@@ -81,12 +76,11 @@ def _headline(serving: Serving) -> None:
     )
 
 
-def _trial(workspace: Workspace, schema: DomainSchema, trial: Trial) -> None:
+def _trial(visit: Visit, trial: Trial) -> None:
     """The challenger that is tried next to the champion; its report, which reads the log, on request."""
     st.info(words.trial(trial), icon=":material/science:")
     if st.button("What has it shown so far?", key=f"trial:{trial.id}"):
-        seen = rows_of_models(workspace.artifacts, [trial.champion, trial.challenger])
-        report = report_trial(workspace.store, schema, trial, trained_on=seen)
+        report = visit.trial_report(trial)
         st.markdown(f"**{report.sentence}**")
         st.dataframe(trial_rows(report), hide_index=True, width="stretch")
         if (apart := report.differences) is not None:
@@ -211,12 +205,12 @@ def _inputs(manifest: Manifest) -> None:
 # History ------------------------------------------------------------------------------------------------------------
 
 
-def _history(workspace: Workspace, key: ChampionKey, versions: Sequence[ModelVersion], serving: Serving) -> None:
+def _history(visit: Visit, key: ChampionKey, versions: Sequence[ModelVersion], serving: Serving) -> None:
     st.markdown("**Who was champion when**")
-    successions = workspace.store.successions(key)
+    successions = visit.successions(key)
     st.dataframe([succession_row(one) for one in reversed(successions)], hide_index=True, width="stretch")
     st.markdown("**Decisions on challengers**", help="Each says why a challenger replaced the champion, or did not.")
-    decided = [d for d in workspace.store.decisions(key.domain) if (d.target, d.moment) == (key.target, key.moment)]
+    decided = [d for d in visit.decisions(key.domain) if (d.target, d.moment) == (key.target, key.moment)]
     if decided:
         st.dataframe([decision_row(d) for d in decided[:DECISIONS_SHOWN]], hide_index=True, width="stretch")
     else:
@@ -262,7 +256,7 @@ def version_row(model: ModelVersion, champion: str) -> dict[str, object]:
 # Going back ---------------------------------------------------------------------------------------------------------
 
 
-def _change(opened: Installation, key: ChampionKey, versions: Sequence[ModelVersion], serving: Serving) -> None:
+def _change(visit: Visit, key: ChampionKey, versions: Sequence[ModelVersion], serving: Serving) -> None:
     st.write(
         "Both take effect at once for everyone, the API included, and are kept in the history with your reason. "
         "No model is lost by it."
@@ -275,7 +269,7 @@ def _change(opened: Installation, key: ChampionKey, versions: Sequence[ModelVers
         st.markdown("**Roll back**")
         st.caption("Undo the last change: the champion before this one serves again.")
         _ask_reason(f"rollback {key}")
-        st.form_submit_button("Roll back", on_click=_roll_back, args=(opened, key))
+        st.form_submit_button("Roll back", on_click=_roll_back, args=(visit, key))
     others = {model.version: model for model in versions if model.version != serving.predictor.version}
     with choose, st.form(f"activate:{key}"):
         st.markdown("**Activate a version**")
@@ -291,7 +285,7 @@ def _change(opened: Installation, key: ChampionKey, versions: Sequence[ModelVers
         )
         st.checkbox("Also the other targets and moments of its training run", key=f"activate {key} together")
         _ask_reason(f"activate {key}")
-        st.form_submit_button("Activate", on_click=_activate, args=(opened, key))
+        st.form_submit_button("Activate", on_click=_activate, args=(visit, key))
 
 
 def _version_name(model: ModelVersion) -> str:
@@ -303,38 +297,17 @@ def _ask_reason(action: str) -> None:
     st.checkbox("Yes, change the champion", key=f"{action} sure")
 
 
-def _roll_back(opened: Installation, key: ChampionKey) -> None:
-    workspace = opened.workspace
-    _confirmed(
-        f"rollback {key}",
-        key,
-        lambda actor, reason: rollback(
-            workspace.store, [key], actor=actor, reason=reason, artifacts=workspace.artifacts
-        ),
-        opened,
-    )
+def _roll_back(visit: Visit, key: ChampionKey) -> None:
+    _confirmed(f"rollback {key}", lambda reason: visit.roll_back(key, reason))
 
 
-def _activate(opened: Installation, key: ChampionKey) -> None:
-    workspace, action, session = opened.workspace, f"activate {key}", st.session_state
+def _activate(visit: Visit, key: ChampionKey) -> None:
+    action, session = f"activate {key}", st.session_state
     version, together = session[f"{action} version"], session[f"{action} together"]
-    _confirmed(
-        action,
-        key,
-        lambda actor, reason: activate(
-            workspace.store,
-            key.domain,
-            version,
-            all_targets=together,
-            actor=actor,
-            reason=reason,
-            artifacts=workspace.artifacts,
-        ),
-        opened,
-    )
+    _confirmed(action, lambda reason: visit.activate(key, version, all_targets=together, reason=reason))
 
 
-def _confirmed(action: str, key: ChampionKey, do: Callable[[str, str], list[Succession]], opened: Installation) -> None:
+def _confirmed(action: str, do: Callable[[str], list[Succession]]) -> None:
     """Do it if the visitor has confirmed and given a reason; what came of it is said at the next drawing."""
     session = st.session_state
     reason = str(session.get(f"{action} reason", "")).strip()
@@ -342,13 +315,9 @@ def _confirmed(action: str, key: ChampionKey, do: Callable[[str, str], list[Succ
         session["changed"] = (False, "Nothing was changed: give a reason and tick the box to confirm.")
         return
     try:
-        present = require(opened, "change", key.domain)
-        done = do(present.name, reason)
-        did: Action = "champion rolled back" if action.startswith("rollback") else "champion activated"
-        record(opened, did, key.domain, champion=str(key))
+        done = do(reason)
     except (NoSuchModel, Conflict, StoreUnavailable, Forbidden) as error:
         session["changed"] = (False, f"Nothing was changed: {error}")
         return
-    opened.look_again()
     names = ", ".join(f"{one.key}: {words.version(one.version)}" for one in done)
     session["changed"] = (True, f"Done. {names} serves now.")

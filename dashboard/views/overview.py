@@ -8,7 +8,6 @@ from typing import Literal
 import streamlit as st
 
 from dashboard import charts, words
-from dashboard.installation import Installation
 from dashboard.parts import (
     champion_name,
     champions_of,
@@ -18,15 +17,14 @@ from dashboard.parts import (
     warn_of_changed_schemas,
     warn_of_examples,
 )
+from dashboard.visit import Visit
 from database.records import ChampionKey, DecisionRecord, DriftRecord, Succession, now
-from database.store import PredictionLog
 from model.bundle import Manifest
 from model.registry import Serving
-from model.workspace import SECRET_EVENT, Workspace
 from preprocessing.schema import DomainSchema
 
 DAYS = 14
-EVENTS_SHOWN, EVENTS_READ = 8, 200  # read: those of domains that the visitor may not see are left out
+EVENTS_SHOWN = 8
 BADGES: Mapping[words.Standing, tuple[str, Literal["green", "blue", "orange"]]] = {
     "ahead": (":material/check:", "green"),
     "close": (":material/balance:", "blue"),
@@ -34,24 +32,23 @@ BADGES: Mapping[words.Standing, tuple[str, Literal["green", "blue", "orange"]]] 
 }
 
 
-def overview(opened: Installation) -> None:
+def overview(visit: Visit) -> None:
     """Draw the page."""
-    workspace = opened.workspace
     st.title("Gradewatch", anchor=False)
     st.caption("Predicts how students will do, watches whether that still holds, and replaces a model only with proof.")
-    warn_of_examples(workspace, workspace.schemas)
-    warn_of_changed_schemas(workspace, workspace.schemas)
-    domains = domains_of(workspace)
-    _say_broken(workspace)
-    _activity(workspace, domains)
-    history = {champion.key: champion for champion in workspace.store.champions()}
+    warn_of_examples(visit, visit.schemas)
+    warn_of_changed_schemas(visit, visit.schemas)
+    domains = domains_of(visit)
+    _say_broken(visit)
+    _activity(visit, domains)
+    history = visit.newest_changes()
     for schema in domains:
-        _domain(workspace, schema, history)
-    _events(workspace)
+        _domain(visit, schema, history)
+    _events(visit)
 
 
-def _say_broken(workspace: Workspace) -> None:
-    for key in (key for key in workspace.champions.broken if key.domain in workspace.schemas):
+def _say_broken(visit: Visit) -> None:
+    for key in visit.broken:
         st.error(
             f"The newest champion of **{key}** could not be loaded; the events below say why. Repair its files, or "
             "bring the earlier one back on the page Models.",
@@ -59,8 +56,8 @@ def _say_broken(workspace: Workspace) -> None:
         )
 
 
-def _activity(workspace: Workspace, domains: Sequence[DomainSchema]) -> None:
-    total = sum(workspace.store.count_predictions(schema.name) for schema in domains)
+def _activity(visit: Visit, domains: Sequence[DomainSchema]) -> None:
+    total = sum(visit.count_predictions(schema.name) for schema in domains)
     if not total:
         st.info(
             "**No predictions yet.** Ask for one on the page Predict, or through the API; every one is logged.",
@@ -68,7 +65,7 @@ def _activity(workspace: Workspace, domains: Sequence[DomainSchema]) -> None:
         )
         return
     days = [now().date() - timedelta(days=back) for back in reversed(range(DAYS))]
-    counts = {schema.title: _per_day(workspace.store, schema.name, days) for schema in domains}
+    counts = {schema.title: _per_day(visit, schema.name, days) for schema in domains}
     counts = {title: numbers for title, numbers in counts.items() if any(numbers)}
     figures, chart = st.columns([1, 3], gap="medium", vertical_alignment="center")
     figures.metric(
@@ -83,16 +80,16 @@ def _activity(workspace: Workspace, domains: Sequence[DomainSchema]) -> None:
             st.caption(f"None in the last {DAYS} days.")
 
 
-def _per_day(store: PredictionLog, domain: str, days: Sequence[date]) -> list[int]:
+def _per_day(visit: Visit, domain: str, days: Sequence[date]) -> list[int]:
     """Predictions on each of consecutive `days` (UTC), the last of which has not ended."""
     starts = [datetime.combine(day, time(), tzinfo=UTC) for day in days]
-    since = [store.count_predictions(domain, since=start) for start in starts] + [0]
+    since = [visit.count_predictions(domain, since=start) for start in starts] + [0]
     return [first - second for first, second in pairwise(since)]
 
 
-def _domain(workspace: Workspace, schema: DomainSchema, history: dict[ChampionKey, Succession]) -> None:
+def _domain(visit: Visit, schema: DomainSchema, history: dict[ChampionKey, Succession]) -> None:
     st.subheader(schema.title, anchor=False, divider="gray")
-    found = champions_of(workspace, schema)
+    found = champions_of(visit, schema)
     if not found:
         say_no_champion(schema)
         return
@@ -101,8 +98,8 @@ def _domain(workspace: Workspace, schema: DomainSchema, history: dict[ChampionKe
         for cell, (key, serving) in zip(st.columns(3), entries[start : start + 3], strict=False):
             with cell.container(border=True, height="stretch"):
                 _champion(schema, key, serving, history.get(key))
-    _last_drift(next(iter(workspace.store.drift_reports(schema.name, limit=1)), None))
-    _last_decision(schema, next(iter(workspace.store.decisions(schema.name, limit=1)), None))
+    _last_drift(next(iter(visit.drift_reports(schema.name, limit=1)), None))
+    _last_decision(schema, next(iter(visit.decisions(schema.name, limit=1)), None))
 
 
 def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: Succession | None) -> None:
@@ -162,13 +159,9 @@ def _last_decision(schema: DomainSchema, decision: DecisionRecord | None) -> Non
     st.markdown(f":material/gavel: **{verdict}** ({name}), {words.when(decision.at)}: {reason}")
 
 
-def _events(workspace: Workspace) -> None:
+def _events(visit: Visit) -> None:
     st.subheader("Newest events", anchor=False, divider="gray")
-    events = [
-        one
-        for one in workspace.store.events(limit=EVENTS_READ)
-        if one.kind != SECRET_EVENT and (one.domain is None or one.domain in workspace.schemas)
-    ]
+    events = visit.events()
     if not events:
         st.caption("Nothing has happened that needs a person.")
     for event in events[:EVENTS_SHOWN]:

@@ -11,12 +11,12 @@ import msgspec
 import streamlit as st
 
 from dashboard import charts, words
-from dashboard.installation import Installation
 from dashboard.parts import capital, choose_domain, draw, moment_name
+from dashboard.visit import Visit
 from database.records import Outcome, Prediction, now
 from drift.impact import describe_change, describe_expected
 from model.scores import Estimate
-from monitoring.error_timeline import ErrorTimeline, TimelineSpan, follow_domain
+from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.performance import ENOUGH, FEWEST, ModelPerformance, TargetPerformance, measure_target
 from monitoring.render import change_sentences, promise
 from preprocessing.schema import DomainSchema, Target
@@ -40,17 +40,16 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
         return first if self.first == self.last else f"{first} to {last}"
 
 
-def performance(opened: Installation) -> None:
+def performance(visit: Visit) -> None:
     """Draw the page."""
     st.title("Performance", anchor=False)
     st.caption("How did predictions turn out? Counted are those whose outcome has come in, whoever was champion then.")
-    workspace = opened.workspace
-    schema = choose_domain(workspace)
+    schema = choose_domain(visit)
     target, days = _choose(schema)
     since = None if days is None else now() - timedelta(days=days)
     with st.spinner("Matching predictions and outcomes …"):
-        matched = workspace.store.matched(schema.name, target.name, since=since, limit=MOST_PAIRS)
-        timelines = follow_domain(workspace, schema.name, [target.name], since=since, limit=MOST_PAIRS)
+        matched = visit.matched(schema.name, target.name, since, MOST_PAIRS)
+        timelines = visit.timelines(schema.name, target.name, since, MOST_PAIRS)
     pairs = _at_moment(schema, matched)
     found = measure_target(target, pairs)
     _say_changes(schema, timelines)

@@ -13,7 +13,6 @@ import streamlit as st
 from access.roles import Forbidden
 from dashboard import charts, words
 from dashboard.form import draw_fields, field, read_fields, typical
-from dashboard.installation import Installation
 from dashboard.parts import (
     capital,
     champions_of,
@@ -24,14 +23,14 @@ from dashboard.parts import (
     warn_of_changed_schemas,
     warn_of_examples,
 )
+from dashboard.visit import Visit
 from database.errors import StoreUnavailable
 from database.records import Answer, Prediction
 from drift.profile import Profile
 from model.answer_frame import answers_csv
-from model.predict_file import AnsweredFile, predict_file
+from model.predict_file import AnsweredFile
 from model.registry import NoChampion, Serving
-from model.workspace import Workspace
-from preprocessing.reading.files import UnreadableFile, read_table
+from preprocessing.reading.files import UnreadableFile
 from preprocessing.render import problems_csv
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation.rules import BadData
@@ -52,22 +51,21 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     failure: str = ""
 
 
-def predict(opened: Installation) -> None:
+def predict(visit: Visit) -> None:
     """Draw the page."""
     st.title("Predict", anchor=False)
-    workspace = opened.workspace
-    schema = choose_domain(workspace)
-    moments = [m for m in schema.moments if any(key.moment == m for key in champions_of(workspace, schema))]
+    schema = choose_domain(visit)
+    moments = [m for m in schema.moments if any(key.moment == m for key in champions_of(visit, schema))]
     if not moments:
         say_no_champion(schema)
         return
-    warn_of_examples(workspace, [schema.name])
-    warn_of_changed_schemas(workspace, [schema.name])
+    warn_of_examples(visit, [schema.name])
+    warn_of_changed_schemas(visit, [schema.name])
     one, many = st.tabs(["One student", "A file of students"])
     with one:
-        _one(workspace, schema, moments)
+        _one(visit, schema, moments)
     with many:
-        _many(opened, schema)
+        _many(visit, schema)
 
 
 def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Predicted:
@@ -90,9 +88,9 @@ def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Predicted:
 # One student --------------------------------------------------------------------------------------------------------
 
 
-def _one(workspace: Workspace, schema: DomainSchema, moments: Sequence[str]) -> None:
+def _one(visit: Visit, schema: DomainSchema, moments: Sequence[str]) -> None:
     moment = _choose_moment(schema, moments)
-    serving = next(iter(workspace.champions.at(schema.name, moment).values()))
+    serving = next(one for key, one in champions_of(visit, schema).items() if key.moment == moment)
     fill, clear, _ = st.columns([2, 1, 3])
     session = st.session_state
     fill.button(
@@ -105,7 +103,7 @@ def _one(workspace: Workspace, schema: DomainSchema, moments: Sequence[str]) -> 
     clear.button("Clear", on_click=_clear, args=(session, schema), width="stretch")
     with st.form(f"form:{schema.name}", border=True):
         draw_fields(schema, moment)
-        st.form_submit_button("Predict", type="primary", on_click=_submit, args=(workspace, schema, moment))
+        st.form_submit_button("Predict", type="primary", on_click=_submit, args=(visit, schema, moment))
     if asked := session.get(f"answer:{schema.name}"):
         _show_one(schema, asked)
 
@@ -138,13 +136,11 @@ def _clear(session: Session, schema: DomainSchema) -> None:
     session.pop(f"answer:{schema.name}", None)
 
 
-def _submit(workspace: Workspace, schema: DomainSchema, moment: str) -> None:
+def _submit(visit: Visit, schema: DomainSchema, moment: str) -> None:
     """Ask the service once per press of the button, then forget the student key."""
     session = st.session_state
     row = read_fields(schema, moment, session)
-    session[f"answer:{schema.name}"] = ask(
-        lambda: workspace.service.predict(schema.name, [row], source="dashboard", moment=moment, explain=FACTORS)
-    )
+    session[f"answer:{schema.name}"] = ask(lambda: visit.predict(schema.name, row, moment=moment, explain=FACTORS))
     if schema.student:
         session[field(schema, schema.student.name)] = ""
 
@@ -203,10 +199,10 @@ def _show_factors(target: Target, answer: Answer) -> None:
 # Many students ------------------------------------------------------------------------------------------------------
 
 
-def _many(opened: Installation, schema: DomainSchema) -> None:
+def _many(visit: Visit, schema: DomainSchema) -> None:
     st.write(
-        f"One row per student, columns named as in the domain. CSV, Excel, Parquet or JSON; up to {opened.max_rows:,} "
-        f"rows and {opened.max_upload_mb} MB. Columns with names, addresses or phone numbers are refused."
+        f"One row per student, columns named as in the domain. CSV, Excel, Parquet or JSON; up to {visit.max_rows:,} "
+        f"rows and {visit.max_upload_mb} MB. Columns with names, addresses or phone numbers are refused."
     )
     with st.expander("Which columns?"):
         st.dataframe(_columns(schema), hide_index=True, width="stretch")
@@ -217,7 +213,7 @@ def _many(opened: Installation, schema: DomainSchema) -> None:
         return
     if st.button("Predict all rows", type="primary", key=f"all:{schema.name}"):
         with st.spinner("Checking, predicting and logging …"):
-            st.session_state[key] = ask(lambda: _predict_file(opened, schema, file.name, file.getvalue()))
+            st.session_state[key] = ask(lambda: visit.predict_file(schema.name, file.name, file.getvalue()))
     if asked := st.session_state.get(key):
         _show_many(schema, asked)
 
@@ -251,16 +247,6 @@ def _needed(schema: DomainSchema, feature: Feature) -> str:
         return "no"
     later = feature.known_at and feature.known_at != schema.moments[0]
     return moment_name(schema, feature.known_at) if later else "yes"
-
-
-def _predict_file(opened: Installation, schema: DomainSchema, name: str, content: bytes) -> AnsweredFile:
-    """One logged prediction per row. Raises UnreadableFile, also for more than the installation takes at once."""
-    if len(content) > opened.max_upload_mb * 1_000_000:
-        raise UnreadableFile(f"{name}: larger than {opened.max_upload_mb} MB; use `gradewatch` for files of that size")
-    if (rows := read_table(content, name=name).frame.height) > opened.max_rows:
-        raise UnreadableFile(f"{name}: {rows:,} rows, and this dashboard takes {opened.max_rows:,} at once")
-    workspace = opened.workspace
-    return predict_file(workspace.service, schema.name, content, secret=workspace.secret, name=name, origin="dashboard")
 
 
 def _show_many(schema: DomainSchema, asked: Predicted) -> None:

@@ -1,21 +1,28 @@
 """Who sees what on the dashboard where visitors have to say who they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from access.records import Grant
+from access.records import Grant, User
+from access.roles import Forbidden
 from access.users import add_user, disable_user, set_grant
 from dashboard.gate import TRIES, Tries
-from database.records import Prediction
+from dashboard.shared_workspace import SharedWorkspace
+from dashboard.visit import Visit
+from database.records import Prediction, now
 from model.workspace import Workspace
-from tests.dashboard.test_pages import fill, press, texts
+from monitoring.drift_monitor import report_file
+from preprocessing.synthetic import generate
+from tests.dashboard.test_pages import PAGES, fill, predict_rows, press, texts
 
 PASSWORD = "correct horse battery"
+ROOT = Path(__file__).resolve().parents[2]
 Page = Callable[..., AppTest]
 MAIN = "from dashboard.pages import main\nmain()\n"
 
@@ -167,11 +174,9 @@ def test_a_role_that_was_taken_away_is_gone(page: Page, workspace: Workspace) ->
 
 @pytest.mark.usefixtures("guarded")
 def test_a_session_that_nobody_uses_ends(page: Page, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dashboard.installation import Installation
-
     add(workspace, "anna", "viewer")
     app = sign_in(page("overview"), "anna")
-    monkeypatch.setattr(Installation, "idle_seconds", property(lambda _: -1.0, lambda *_: None), raising=False)
+    monkeypatch.setattr(SharedWorkspace, "idle_seconds", property(lambda _: -1.0, lambda *_: None), raising=False)
     st.cache_resource.clear()
     assert [field.label for field in app.run().text_input] == ["User name", "Password"]
 
@@ -197,6 +202,87 @@ def test_without_sign_in_visitors_from_elsewhere_see_nothing(
     app = page("overview")
     assert "answers its own machine only" in texts(app)
     assert "Workshop" not in texts(app)
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_confined_visitor_finds_no_other_domain_or_group_on_any_page(
+    page: Page, workspace: Workspace, tmp_path: Path
+) -> None:
+    predict_rows(workspace, "medal")
+    store_report_by_group(workspace, tmp_path, ("own-room", "next-door"))
+    add(workspace, "tom", "teacher", domains=("course",), groups=("own-room",))
+    add(workspace, "anna", "admin")
+    seen = {name: walk(page, name) for name in ("tom", "anna")}
+    assert "medal" in seen["anna"].lower()
+    assert "next-door" in seen["anna"]
+    assert "own-room" in seen["tom"]
+    for foreign in ("medal", "workshop", "next-door"):
+        assert foreign not in seen["tom"].lower()
+
+
+def walk(page: Page, user: str) -> str:
+    """All that every page says and offers to a user, whatever domain its address asks for."""
+    said = []
+    for name in PAGES:
+        for domain in ("medal", "course"):
+            st.cache_resource.clear()
+            app = sign_in(page(name, domain), user)
+            said += [texts(app), *(str(box.options) for box in app.selectbox)]
+    return "\n".join(said)
+
+
+def store_report_by_group(workspace: Workspace, folder: Path, groups: Sequence[str]) -> None:
+    """A stored drift report of `course`, cut by its group."""
+    schema = workspace.schemas["course"]
+    files = [folder / f"{seed}.csv" for seed in (1, 2)]
+    for seed, file in enumerate(files):
+        rows = generate(schema, rows=80, seed=seed)
+        rows.with_columns(pl.Series(schema.group[0], [*groups] * (rows.height // len(groups)))).write_csv(file)
+    report_file(workspace, "course", *files, by=schema.group[0])
+
+
+def test_a_visit_answers_nothing_about_another_domain(workspace: Workspace) -> None:
+    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1)
+    visit = Visit(
+        shared, User(name="v", grant=Grant(role="admin", domains=("workshop",)), password="", created=now()).principal()
+    )
+    key = next(key for key in workspace.champions.loaded if key.domain == "medal")
+    questions: list[Callable[[], object]] = [
+        lambda: visit.count_predictions("medal"),
+        lambda: visit.drift_reports("medal", 1),
+        lambda: visit.decisions("medal"),
+        lambda: visit.models(key),
+        lambda: visit.successions(key),
+        lambda: visit.matched("medal", "medal", None, 1),
+        lambda: visit.timelines("medal", "medal", None, 1),
+        lambda: visit.days_of_predictions("medal", now().date(), now().date()),
+        lambda: visit.predict("medal", {}, moment="now", explain=0),
+        lambda: visit.predict_file("medal", "a.csv", b""),
+        lambda: visit.compare_file("medal", "a.csv", b""),
+        lambda: visit.compare_days("medal", now().date(), moment="now", against="auto", rows=1),
+        lambda: visit.roll_back(key, "because"),
+        lambda: visit.activate(key, "0", all_targets=False, reason="because"),
+    ]
+    for ask in questions:
+        with pytest.raises(Forbidden, match="no access to domain medal"):
+            ask()
+    assert {key.domain for key in visit.champions} == {"workshop"}
+    assert set(visit.schemas) == {"workshop"}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "dashboard" / "views").glob("*.py")), ids=lambda file: file.stem)
+def test_a_page_can_reach_nothing_but_its_visit(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    for name in (
+        "model.workspace",
+        "database.store",
+        "database.open",
+        "settings",
+        "dashboard.shared_workspace",
+        "dashboard.gate",
+    ):
+        assert f"from {name} import" not in text
+    assert "._" not in text, "private parts are a visit's own"
 
 
 def test_attempts_are_counted_by_name_and_minute() -> None:

@@ -1,32 +1,23 @@
-"""The open installation that all visitors of the dashboard share, and how fresh its champions are.
+"""The open workspace that all visitors of the dashboard share, and how fresh its champions are.
 
-It is opened once per server process; no page opens a store or reads a setting for itself.
+It is opened once per server process; pages are given what their visitor may see of it (`dashboard.visit`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 
 import streamlit as st
 
 from access.directory import Directory
-from access.roles import LOCAL, Principal
 from model.workspace import Workspace
 from settings import OFF, Settings
 
 
 @dataclass
-class _Look:
-    """When champions and users were looked up last."""
-
-    at: float = float("-inf")
-
-
-@dataclass
-class Installation:
-    """home: the open parts. poll_seconds: how old its champions may be. max_rows, max_upload_mb: limits of a file.
+class SharedWorkspace:
+    """workspace: the open parts. poll_seconds: how old its champions may be. max_rows, max_upload_mb: limits of a file.
 
     directory: of the users who may sign in; None where nobody has to. idle_seconds: after which an unused session ends.
-    principal: whoever looks.
     """
 
     workspace: Workspace
@@ -35,31 +26,30 @@ class Installation:
     max_upload_mb: int
     directory: Directory | None = None
     idle_seconds: float = 1800.0
-    principal: Principal = LOCAL
-    _last: _Look = field(default_factory=_Look, repr=False)  # shared by what different visitors see
+    _looked: float = float("-inf")
 
-    def refreshed(self) -> "Installation":
+    def refreshed(self) -> "SharedWorkspace":
         """Itself, its champions and users looked up again if the last look is longer ago than `poll_seconds`."""
-        if monotonic() - self._last.at >= self.poll_seconds:
+        if monotonic() - self._looked >= self.poll_seconds:
             if self.directory is not None:
                 self.directory.refresh()
             self.workspace.champions.refresh()
-            self._last.at = monotonic()
+            self._looked = monotonic()
         return self
 
     def look_again(self) -> None:
         """Look champions up at the next chance: someone has just changed one."""
-        self._last.at = float("-inf")
+        self._looked = float("-inf")
 
 
-@st.cache_resource(show_spinner="Opening the installation …", on_release=lambda opened: opened.workspace.close())
-def installation() -> Installation:
-    """The installation that the settings describe, opened at the first call. Raises SchemaError, StoreUnavailable, and
+@st.cache_resource(show_spinner="Opening the workspace …", on_release=lambda opened: opened.workspace.close())
+def shared_workspace() -> SharedWorkspace:
+    """The workspace that the settings describe, opened at the first call. Raises SchemaError, StoreUnavailable, and
     UnsafeStart where others could look at it without saying who they are."""
     settings = Settings()
     settings.require_safe(None)
     workspace = settings.open_workspace()
-    return Installation(
+    return SharedWorkspace(
         workspace,
         settings.poll_seconds,
         settings.max_rows,

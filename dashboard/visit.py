@@ -1,0 +1,212 @@
+"""What one visitor may see and do: the only thing that a page is given, made of what their principal allows.
+
+Pages have no store, no artifacts and no other domain's champions: they ask this, question by question. What may be seen
+is settled when it is made, at each drawing; what a button does is asked about again when it is pressed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from access.journal import Action
+from access.roles import Permission, Principal, require_groups
+from access.roles import require as require_of
+from dashboard.gate import record, require
+from dashboard.shared_workspace import SharedWorkspace
+from database.records import (
+    ChampionKey,
+    DecisionRecord,
+    DriftRecord,
+    Event,
+    ModelVersion,
+    Outcome,
+    Prediction,
+    Succession,
+)
+from model.predict_file import AnsweredFile, predict_file
+from model.registry import Serving, activate, rollback, rows_of_models
+from model.service import PredictionService
+from model.trial import Trial
+from model.workspace import SECRET_EVENT
+from monitoring.drift_days import Against, days_of
+from monitoring.drift_monitor import report_days, report_file
+from monitoring.error_timeline import ErrorTimeline, follow_domain
+from monitoring.profile_archive import Part, ProfileArchive
+from monitoring.trial_report import TrialReport, report_trial
+from preprocessing.reading.files import UnreadableFile, read_table
+from preprocessing.schema import DomainSchema
+from preprocessing.validation.json_rows import ValidRow
+
+EVENTS_READ = 200  # those of domains that the visitor may not see are left out
+
+
+class Visit:
+    """schemas: the visitor's domains. max_rows, max_upload_mb: limits of a file.
+
+    Every method raises Forbidden for a domain that is none of theirs, StoreUnavailable where the database is down.
+    """
+
+    def __init__(self, shared: SharedWorkspace, principal: Principal) -> None:
+        self._shared = shared
+        self._principal = principal
+        schemas = shared.workspace.schemas
+        self.schemas: Mapping[str, DomainSchema] = {
+            name: schema for name, schema in schemas.items() if principal.may("see", name)
+        }
+        self.max_rows, self.max_upload_mb = shared.max_rows, shared.max_upload_mb
+        self._service = _Answers(self.schemas, shared)
+
+    def may(self, permission: Permission, domain: str) -> bool:
+        """Whether a button is worth drawing; pressing it asks again."""
+        return self._principal.may(permission, domain)
+
+    # What there is to see
+
+    @property
+    def champions(self) -> dict[ChampionKey, Serving]:
+        """The loaded champions of the visitor's domains."""
+        loaded = self._shared.workspace.champions.loaded
+        return {key: serving for key, serving in loaded.items() if key.domain in self.schemas}
+
+    @property
+    def broken(self) -> list[ChampionKey]:
+        """Champions of the visitor's domains that could not be loaded."""
+        return [key for key in self._shared.workspace.champions.broken if key.domain in self.schemas]
+
+    def newest_changes(self) -> dict[ChampionKey, Succession]:
+        """What made each present champion champion."""
+        found = self._shared.workspace.store.champions()
+        return {one.key: one for one in found if one.domain in self.schemas}
+
+    def count_predictions(self, domain: str, since: datetime | None = None) -> int:
+        return self._shared.workspace.store.count_predictions(self._own(domain), since=since)
+
+    def drift_reports(self, domain: str, limit: int) -> list[DriftRecord]:
+        """Stored reports, newest first; of segments that are groups, only the visitor's own."""
+        found = self._shared.workspace.store.drift_reports(self._own(domain), limit=limit)
+        return [self._of_own_groups(one) for one in found]
+
+    def decisions(self, domain: str, limit: int = 100) -> list[DecisionRecord]:
+        return self._shared.workspace.store.decisions(self._own(domain), limit=limit)
+
+    def events(self) -> list[Event]:
+        """Of the visitor's domains, or of none in particular; newest first."""
+        return [
+            one
+            for one in self._shared.workspace.store.events(limit=EVENTS_READ)
+            if one.kind != SECRET_EVENT and (one.domain is None or one.domain in self.schemas)
+        ]
+
+    def models(self, key: ChampionKey) -> list[ModelVersion]:
+        self._own(key.domain)
+        return self._shared.workspace.store.models(key)
+
+    def successions(self, key: ChampionKey) -> list[Succession]:
+        self._own(key.domain)
+        return self._shared.workspace.store.successions(key)
+
+    def trial_report(self, trial: Trial) -> TrialReport:
+        workspace, schema = self._shared.workspace, self.schemas[self._own(trial.domain)]
+        seen = rows_of_models(workspace.artifacts, [trial.champion, trial.challenger])
+        return report_trial(workspace.store, schema, trial, trained_on=seen)
+
+    def matched(self, domain: str, target: str, since: datetime | None, limit: int) -> list[tuple[Prediction, Outcome]]:
+        """Predictions of a target with their outcomes, newest first; a page makes aggregates of them."""
+        return self._shared.workspace.store.matched(self._own(domain), target, since=since, limit=limit)
+
+    def timelines(self, domain: str, target: str, since: datetime | None, limit: int) -> list[ErrorTimeline]:
+        return follow_domain(self._shared.workspace, self._own(domain), [target], since=since, limit=limit)
+
+    def days_of_predictions(self, domain: str, since: date, until: date) -> list[Part]:
+        schema = self.schemas[self._own(domain)]
+        return ProfileArchive(self._shared.workspace, schema).parts("predictions", since, until)
+
+    # What there is to do
+
+    def predict(self, domain: str, row: Mapping[str, object], *, moment: str, explain: int) -> Sequence[Prediction]:
+        """One logged prediction. Raises Forbidden, BadData, NoChampion."""
+        return self._service.predict(self._own(domain), [row], source="dashboard", moment=moment, explain=explain)
+
+    def predict_file(self, domain: str, name: str, content: bytes) -> AnsweredFile:
+        """One logged prediction per row. Raises UnreadableFile, also for more than is taken at once; BadData."""
+        self._own(domain)
+        if len(content) > self.max_upload_mb * 1_000_000:
+            raise UnreadableFile(
+                f"{name}: larger than {self.max_upload_mb} MB; use `gradewatch` for files of that size"
+            )
+        if (rows := read_table(content, name=name).frame.height) > self.max_rows:
+            raise UnreadableFile(f"{name}: {rows:,} rows, and this dashboard takes {self.max_rows:,} at once")
+        secret = self._shared.workspace.secret
+        return predict_file(self._service, domain, content, secret=secret, name=name, origin="dashboard")
+
+    def compare_file(self, domain: str, name: str, content: bytes) -> None:
+        """A stored drift report of a file. Raises UnreadableFile, BadData, NoChampion, and what cannot be compared."""
+        self._begin("compare", "drift judged", domain)
+        if len(content) > self.max_upload_mb * 1_000_000:
+            raise UnreadableFile(f"{name} is larger than {self.max_upload_mb} MB; use `gradewatch drift` for it")
+        report_file(self._shared.workspace, domain, content, name=name)
+
+    def compare_days(self, domain: str, since: date, *, moment: str, against: Against, rows: int) -> None:
+        """A stored drift report of the days from `since` on, which hold so many rows."""
+        self._begin("compare", "drift judged", domain, predictions=rows)
+        report_days(self._shared.workspace, domain, days_of(since, None, moment=moment, against=against))
+
+    def roll_back(self, key: ChampionKey, reason: str) -> list[Succession]:
+        """Raises NoSuchModel, Conflict."""
+        present, workspace = require(self._shared, "change", self._own(key.domain)), self._shared.workspace
+        done = rollback(workspace.store, [key], actor=present.name, reason=reason, artifacts=workspace.artifacts)
+        return self._changed("champion rolled back", key, done)
+
+    def activate(self, key: ChampionKey, version: str, *, all_targets: bool, reason: str) -> list[Succession]:
+        """Raises NoSuchModel, Conflict."""
+        present, workspace = require(self._shared, "change", self._own(key.domain)), self._shared.workspace
+        done = activate(
+            workspace.store,
+            key.domain,
+            version,
+            all_targets=all_targets,
+            actor=present.name,
+            reason=reason,
+            artifacts=workspace.artifacts,
+        )
+        return self._changed("champion activated", key, done)
+
+    def _changed(self, action: Action, key: ChampionKey, done: list[Succession]) -> list[Succession]:
+        record(self._shared, action, key.domain, champion=str(key))
+        self._shared.look_again()
+        return done
+
+    def _begin(self, permission: Permission, action: Action, domain: str, **details: object) -> None:
+        require(self._shared, permission, self._own(domain))
+        record(self._shared, action, domain, **details)
+
+    def _own(self, domain: str) -> str:
+        require_of(self._principal, "see", domain)
+        return domain
+
+    def _of_own_groups(self, report: DriftRecord) -> DriftRecord:
+        groups, columns = self._principal.groups, self.schemas[report.domain].group
+        by = report.document.get("by")
+        if groups is None or by not in columns:
+            return report
+        own = {group.split(" / ")[columns.index(by)] for group in groups}
+        segments = [one for one in report.document["segments"] if one["segment"] in own]
+        return msgspec.structs.replace(report, document={**report.document, "segments": segments})
+
+
+class _Answers(PredictionService):
+    """Predicts for whoever looks, if they may: within their groups, logged under their name."""
+
+    def __init__(self, schemas: Mapping[str, DomainSchema], shared: SharedWorkspace) -> None:
+        workspace = shared.workspace
+        super().__init__(schemas, workspace.champions, workspace.store, secret=workspace.secret)
+        self._shared = shared
+
+    def answer(
+        self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
+    ) -> Sequence[Prediction]:
+        """One logged prediction per validated row, in order. Raises Forbidden, NoChampion, StoreUnavailable."""
+        present = require(self._shared, "predict", schema.name)
+        require_groups(present, (row.group for row in rows))
+        return super().answer(schema, rows, source=source, actor=actor or present.name, explain=explain)
