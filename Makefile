@@ -1,6 +1,6 @@
 # make run: set up, train, start API and dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench lock format clean torch $(EXTRAS)
+.PHONY: run test check bench lock format clean torch
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -15,6 +15,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--prerelease if-necessary-or-explicit
 # What only some need, added to the environment by `make mongo` and so on; the dashboard is in requirements.lock.
 EXTRAS := postgres mongo redis telemetry dask
+.PHONY: $(EXTRAS)
 REQUIRED = import sys, tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')
 # Tools whose pins contradict ours: each has an environment and a lock of its own.

@@ -12,7 +12,6 @@ import pytest
 from api.observe.tracing import open_telemetry
 from database.open import open_store
 from database.redis import SharedMemory
-from drift.stream import find_changes
 from errors import MissingExtra
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,7 +56,6 @@ def test_no_lock_names_an_address_and_none_holds_torch() -> None:
         ("postgres", "psycopg", lambda: open_store("postgresql://127.0.0.1/none")),
         ("mongo", "bson", lambda: open_store("mongodb://127.0.0.1/none")),
         ("redis", "redis", lambda: SharedMemory("redis://127.0.0.1", secret=b"secret")),
-        ("stream", "river", lambda: find_changes([0.0] * 100, usual=1.0)),
     ],
 )
 def test_who_lacks_an_extra_reads_how_to_add_it(
