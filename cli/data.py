@@ -9,7 +9,7 @@ import typer
 
 from cli.apps import app
 from cli.inputs import opened_workspace, read_rows, told_problems, write_problems
-from cli.options import AnswerMoment, DataFile, Domain, Problems, SkipBadRows
+from cli.options import AnswerMoment, Cluster, DataFile, Domain, Problems, SkipBadRows
 from cli.output import err, out, shares, steps, write
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def score(
     ] = True,
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
+    cluster: Cluster = None,
 ) -> None:
     """Predict millions of rows in little memory: the whole file is checked first, then answered, logged and written."""
     from model.score_file import score_file
@@ -97,7 +98,15 @@ def score(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half done is swept away
     with told_problems(problems, skip_bad_rows), opened_workspace() as workspace, shares() as progress:
         scored = score_file(
-            workspace, domain, file, output, moment=moment, log=log, skip_bad_rows=skip_bad_rows, progress=progress
+            workspace,
+            domain,
+            file,
+            output,
+            moment=moment,
+            log=log,
+            skip_bad_rows=skip_bad_rows,
+            cluster=cluster,
+            progress=progress,
         )
         learned = _learned_from_examples(workspace, domain)
     write_problems(scored.problems, problems)

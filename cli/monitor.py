@@ -11,7 +11,7 @@ import typer
 
 from cli.apps import alerts_app, app, drift_app
 from cli.inputs import opened_workspace, policies_of
-from cli.options import Domain, Moments, OneDomain, PolicyFile, Targets
+from cli.options import Cluster, Domain, Moments, OneDomain, PolicyFile, Targets
 from cli.output import err, out, say, steps
 from settings import Settings
 
@@ -50,6 +50,7 @@ def drift(
     policy: PolicyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Compare a file (--current), or the days from --since on, with what came before, and store the report."""
     from monitoring.drift_days import days_of
@@ -61,13 +62,15 @@ def drift(
         raise typer.BadParameter("name the domain: --domain D (gradewatch domain list)")
     if (current is None) == (since is None) or (reference and since):
         raise typer.BadParameter("give --current FILE (with or without --reference FILE), or --since DAY")
+    if cluster and since:
+        raise typer.BadParameter("--cluster counts the rows of a file; days are compared by their stored profiles")
     rules = policies_of(policy).drift
     with opened_workspace() as workspace, steps() as progress:
         if current:
             progress(
                 f"comparing {current.name} with {reference.name if reference else 'what the champion learned from'}"
             )
-            watched = report_file(workspace, domain, current, reference, by=by, policy=rules)
+            watched = report_file(workspace, domain, current, reference, by=by, policy=rules, cluster=cluster)
         elif since:
             progress(f"comparing the days from {since:%Y-%m-%d} on with what came before")
             until_day = until.date() if until else None

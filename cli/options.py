@@ -20,6 +20,10 @@ PolicyFile = Annotated[
     Path | None,
     typer.Option("--policy", exists=True, dir_okay=False, help="Rules, a TOML file; the defaults if none."),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="tcp://HOST:PORT", help="Let a Dask scheduler's workers do it; the result is the same."),
+]
 Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
 DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")]

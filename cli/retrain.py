@@ -9,7 +9,7 @@ import typer
 
 from cli.apps import app
 from cli.inputs import opened_workspace, policies_of, read_rows, schema_of
-from cli.options import Domain, Moments, PolicyFile, Problems, SkipBadRows, Targets
+from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, SkipBadRows, Targets
 from cli.output import err, explain, out, shares, steps
 from errors import GradewatchError
 from settings import Settings
@@ -114,6 +114,7 @@ def backtest(
     seed: Annotated[int, typer.Option(help="Same data and seed give the same result.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the result as one self-contained page.")] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Replay past periods: what each policy would have done, beside never and always retraining. Stores nothing."""
     import msgspec
@@ -136,7 +137,7 @@ def backtest(
             seed=seed,
             progress=lambda _, share: show("replaying", share),
         )
-        found = replay_history(replay, read_history(data, schema, name=data.name), strategies)
+        found = replay_history(replay, read_history(data, schema, name=data.name), strategies, cluster=cluster)
     if html:
         html.write_text(render_page(found), encoding="utf-8")
         err.print(f"wrote {html}")

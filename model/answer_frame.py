@@ -1,20 +1,20 @@
-"""Answers as columns: those of one champion for a whole frame at once, and those of predictions, in the same layout.
+"""Answers as the columns of a table: of predictions, by row or by column, in one layout; and as numbers of a frame.
 
-A row about which there is more to say than a number (unlike any training row, or lacking too much) is answered by
-the predictor itself, so what such answers are is said in one place. It logs nothing.
+What an answer is, is the predictor's to say. It logs nothing.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from database.answer_columns import AnswerColumn
+from database.packed import PackedPredictions
 from database.records import Answer, Factor, Prediction
 from model.bundle import Manifest
 from model.predictor import Predictor
-from model.registry import Serving
+from preprocessing.columns import Column, Numbers
 from preprocessing.encode import NumberedColumns, number_columns
 from preprocessing.schema import Target
 
@@ -99,21 +99,58 @@ def _words(factor: Factor) -> str:
     return f"{factor.feature} = {value} ({factor.effect:+.3g})"
 
 
-def answer_frame(frame: pl.DataFrame, champions: Mapping[str, Serving], targets: Sequence[Target]) -> pl.DataFrame:
-    """The champions' answers to the rows of a typed `frame`, all of one moment: the same, to the last bit, as
-    `Predictor.answer` gives. champions: by target."""
+def frame_of_batches(
+    batches: Sequence[PackedPredictions],
+    rows: Sequence[Sequence[int]],
+    targets: Sequence[Target],
+    *,
+    logged: bool = True,
+) -> pl.DataFrame:
+    """As `frame_of_predictions`, of predictions by column, by the numbers of their rows. rows: those of each batch."""
+    wanted = answer_schema(targets, logged=logged)
+    parts = [_frame_of_batch(batch, numbers, targets) for batch, numbers in zip(batches, rows, strict=True)]
+    frames = [part.select(*wanted) for part in parts]
+    return pl.concat(frames).sort("row") if frames else pl.DataFrame(schema=wanted)
+
+
+def _frame_of_batch(batch: PackedPredictions, rows: Sequence[int], targets: Sequence[Target]) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {
-        "row": frame["_row"],
-        "student": frame["_student"],
-        "moment": frame["_moment"],
+        "row": pl.Series(rows, dtype=pl.Int64),
+        "prediction_id": pl.Series(batch.ids, dtype=pl.String),
+        "student": pl.Series(batch.students or [None] * len(batch), dtype=pl.String),
+        "moment": pl.Series([batch.common.moment]).new_from_index(0, len(batch)),
     }
+    given = {column.target: column for column in batch.answers}
     for target in targets:
-        if serving := champions.get(target.name):
-            columns |= _answer(serving, frame)
-    height = frame.height
-    wanted = answer_schema(targets, logged=False)
-    empty = {name: pl.Series([None], dtype=kind).new_from_index(0, height) for name, kind in wanted.items()}
-    return pl.DataFrame([(columns.get(name, empty[name])).alias(name) for name in wanted])
+        columns |= _said(target, given.get(target.name), len(batch))
+    return pl.DataFrame([values.alias(name) for name, values in columns.items()])
+
+
+def _said(target: Target, column: AnswerColumn | None, n: int) -> dict[str, pl.Series]:
+    """The columns of one target; empty where nobody answered it."""
+    kinds, name = _columns_of(target), target.name
+    values = {part: pl.Series([None], dtype=kind).new_from_index(0, n) for part, kind in kinds.items()}
+    if column is None:
+        return values
+    shares = {f"{name}_p_{level}": share for level, share in (column.shares or {}).items()}
+    found = {name: column.value, f"{name}_naive": column.naive, **shares}
+    found |= {f"{name}_low": column.low, f"{name}_high": column.high} if column.low and column.high else {}
+    values |= {part: _series(cells, kinds[part]) for part, cells in found.items()}
+    values[f"{name}_model"] = pl.Series([column.model]).new_from_index(0, n)
+    values |= {f"{name}_{part}": pl.Series([""]).new_from_index(0, n) for part in ("out_of_range", "insufficient")}
+    if column.others:
+        others = _values_of(target, list(column.others.values()))
+        values = {
+            part: cells.scatter(list(column.others), pl.Series(others[part], dtype=kinds[part]))
+            for part, cells in values.items()
+        }
+    return values
+
+
+def _series(column: Column, kind: pl.DataType) -> pl.Series:
+    if isinstance(column, Numbers):
+        return pl.Series(column.values, dtype=pl.Float64).fill_nan(None)
+    return pl.Series(column.names, dtype=kind).gather(column.codes)
 
 
 def outputs_of(predictor: Predictor, frame: pl.DataFrame) -> Floats:
@@ -142,51 +179,6 @@ def _numbered(manifest: Manifest, frame: pl.DataFrame) -> NumberedColumns:
     levels = {part.name: pl.String() for part in manifest.encoding.categorical if part.name not in frame.columns}
     nothing = [pl.lit(None, dtype=kind).alias(name) for name, kind in {**absent, **levels}.items()]
     return number_columns(manifest.encoding, frame.with_columns(nothing) if nothing else frame)
-
-
-def _answer(serving: Serving, frame: pl.DataFrame) -> dict[str, pl.Series]:
-    predictor, manifest = serving.predictor, serving.predictor.manifest
-    target, name = manifest.target, manifest.target.name
-    numbered = number_columns(manifest.encoding, frame)
-    outputs = predictor.outputs_of(numbered)
-    kinds = _columns_of(target)
-    columns = _numbers(manifest, outputs) if target.kind == "value" else _levels(manifest, outputs)
-    columns[f"{name}_naive"] = _naive(manifest, frame, kinds[f"{name}_naive"])
-    columns[f"{name}_model"] = pl.Series([predictor.version]).new_from_index(0, frame.height)
-    for part in ("out_of_range", "insufficient"):
-        columns[f"{name}_{part}"] = pl.Series([""]).new_from_index(0, frame.height)
-    missing = {one: frame[one].is_null().to_numpy() for one in manifest.inputs if frame[one].null_count()}
-    special = np.flatnonzero(predictor.special(numbered, missing))
-    if len(special):
-        inputs = frame[special].select(manifest.inputs).to_dicts()
-        said = _values_of(target, predictor.answer(inputs, generation=serving.generation))
-        columns = {
-            column: values.scatter(special, pl.Series(said[column], dtype=kinds[column]))
-            for column, values in columns.items()
-        }
-    return columns
-
-
-def _numbers(manifest: Manifest, outputs: Floats) -> dict[str, pl.Series]:
-    name, width = manifest.target.name, manifest.half_width
-    values = outputs[:, 0]
-    columns = {name: pl.Series(values)}
-    for part, sign in (("low", -1.0), ("high", 1.0)):
-        bound = np.full(len(values), np.nan) if width is None else _within(manifest.target, values + sign * width)
-        columns[f"{name}_{part}"] = pl.Series(bound).fill_nan(None)
-    return columns
-
-
-def _within(target: Target, values: Floats) -> Floats:
-    low = -math.inf if target.minimum is None else target.minimum
-    high = math.inf if target.maximum is None else target.maximum
-    return np.minimum(np.maximum(values, low), high)
-
-
-def _levels(manifest: Manifest, outputs: Floats) -> dict[str, pl.Series]:
-    name, levels = manifest.target.name, manifest.target.levels
-    columns = {name: pl.Series(levels, dtype=pl.String).gather(outputs.argmax(axis=1))}
-    return columns | {f"{name}_p_{level}": pl.Series(outputs[:, place]) for place, level in enumerate(levels)}
 
 
 def _naive(manifest: Manifest, frame: pl.DataFrame, kind: pl.DataType) -> pl.Series:

@@ -1,7 +1,6 @@
 """Scores files of any length in bounded memory: nothing is logged or written before the whole file is checked.
 
-The answers come from `model.service` and, unlogged, by whole columns from `model.answer_frame`. It reads no format
-itself.
+The answers come from `model.service` by whole columns, here or on the workers of a cluster. It reads no format itself.
 """
 
 import glob
@@ -10,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,19 +18,22 @@ from typing import NamedTuple, Protocol
 import msgspec
 import numpy as np
 import polars as pl
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from database.records import Prediction, digest
+from cluster import map_on
+from database.packed import PackedPredictions
+from database.records import digest, now
 from errors import GradewatchError
-from model.answer_frame import answer_frame, answer_schema, frame_of_predictions
+from model.answer_frame import answer_schema, frame_of_batches
 from model.registry import NoChampion
+from model.sent_models import send_models
+from model.service import PredictionService
 from model.workspace import Workspace
+from preprocessing.columns import tables_of
 from preprocessing.reading.files import UnreadableFile
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.files import CheckedFile, check_file
 from preprocessing.validation.rules import Problem
-from preprocessing.validation.validate import rows_of
 
 LOGGED_AT_ONCE = 10_000  # rows of one commit
 PARTIAL = ".partial"
@@ -69,7 +72,7 @@ class UnusableOutput(GradewatchError):
     """An output that cannot be written as asked; the message says what can."""
 
 
-def score_file(
+def score_file(  # noqa: PLR0913 - each is an option of a command
     workspace: Workspace,
     domain: str,
     path: Path,
@@ -78,6 +81,7 @@ def score_file(
     moment: str | None = None,
     log: bool = True,
     skip_bad_rows: bool = False,
+    cluster: str | None = None,
     progress: Progress = lambda _step, _share: None,
 ) -> Scored:
     """Answers every row of `path` and writes the answers to `output` (.csv or .parquet), which appears when it is
@@ -85,13 +89,14 @@ def score_file(
 
     log: every prediction is in the store before its answer is written. The same file with the same models is logged
     once, however often it is scored. skip_bad_rows: leave bad rows out, where else any of them refuses the file.
+    cluster: the address of a Dask scheduler, whose workers then answer what is checked here, and logged here in order.
     Raises UnusableOutput, UnreadableFile, BadData, NoChampion and UnknownDomain before anything is logged;
-    StoreUnavailable, with what was logged so far kept.
+    StoreUnavailable and what `cluster.map_on` raises, with what was logged so far kept.
     """
     schema = workspace.service.schema(domain)
     write = _writer(path, output)
     check = partial(check_file, path, schema, secret=workspace.secret, moment=moment)
-    answer = _check_then_log if log else _answer_while_checking
+    answer = _answer_while_checking if not log and cluster is None else partial(_check_then_answer, log, cluster)
     with _workplace(output) as folder:
         answered = answer(workspace, schema, check, _Spool(folder), skip_bad_rows, progress)
         if not answered.rows:
@@ -132,20 +137,29 @@ def _scored(answered: _Answered) -> Scored:
     )
 
 
-def _check_then_log(
-    workspace: Workspace, schema: DomainSchema, check: _Check, spool: "_Spool", skip_bad_rows: bool, progress: Progress
+def _check_then_answer(
+    log: bool,
+    cluster: str | None,
+    workspace: Workspace,
+    schema: DomainSchema,
+    check: _Check,
+    spool: "_Spool",
+    skip_bad_rows: bool,
+    progress: Progress,
 ) -> _Answered:
-    """Every row is checked before the first is logged."""
+    """Every row is checked before the first is answered, and logged if `log`."""
     checked = check(keep=spool.keep, progress=lambda share: progress("checking", share))
     if not skip_bad_rows:
         checked.require_clean()
-    job = _Job(workspace, schema, _answered_at(workspace, schema, checked.moments), checked.digest)
-    rows, known = 0, _known(workspace, job, spool, checked.repeated)
-    for number, frame in enumerate(spool.rows(without=checked.repeated), start=1):
-        spool.keep_answers(_logged(job, frame))
-        rows += frame.height
-        progress("scoring", number / spool.chunks)
-    return _Answered(checked, spool.answers(), rows, known)
+    job = _Job(workspace, schema, _answered_at(workspace, schema, checked.moments), checked.digest, log)
+    known, rows = log and _known(job, spool, checked.repeated), 0
+    models: _Models = _ModelsHere(workspace.service, schema) if cluster is None else send_models(workspace, schema)
+    for part in map_on(cluster, _score, spool.slices(without=checked.repeated), models):
+        answers = _told(job, part)
+        spool.keep_answers(answers)
+        rows += answers.height
+        progress("scoring", rows / max(1, checked.good))
+    return _Answered(checked, spool.answers(job.wanted), rows, known)
 
 
 def _answer_while_checking(
@@ -154,12 +168,13 @@ def _answer_while_checking(
     """Nothing is logged, so rows can be answered as they are found good: the answers are thrown away if a later row
     refuses the file."""
     job = _Job(workspace, schema, _answered_at(workspace, schema, schema.moments, all_of_them=False))
+    here = _ModelsHere(workspace.service, schema)
     without_champion: list[NoChampion] = []
 
     def answer(frame: pl.DataFrame) -> None:
         try:
             if not without_champion:
-                spool.keep_answers(_unlogged(job, frame))
+                spool.keep_answers(_told(job, _score(here, frame)))
         except NoChampion as error:
             without_champion.append(error)  # what is wrong with the rows is said first
 
@@ -171,7 +186,7 @@ def _answer_while_checking(
     wanted = answer_schema(_answered_at(workspace, schema, checked.moments), logged=False)
     if not checked.good:
         return _Answered(checked, pl.LazyFrame(schema=wanted), 0)
-    answers = spool.answers().select(*wanted)
+    answers = spool.answers(job.wanted).select(*wanted)
     if not len(checked.repeated):
         return _Answered(checked, answers, checked.good)
     kept = answers.filter(~pl.col("row").is_in(pl.Series(checked.repeated).implode()))
@@ -191,64 +206,90 @@ def _answered_at(
 
 @dataclass(frozen=True)
 class _Job:
-    """What a file's rows are answered with. targets: those that the answers have columns for. file: its digest."""
+    """What a file's rows are answered for. targets: those that the answers have columns for. file: its digest. log:
+    whether they are logged. at: when they are answered."""
 
     workspace: Workspace
     schema: DomainSchema
     targets: tuple[Target, ...]
     file: str = ""
-    ids: dict[object, str] = field(default_factory=dict)
+    log: bool = False
+    at: datetime = field(default_factory=now)
 
-    def id(self, row: int, prediction: Prediction) -> str:
-        """The id (32 hex digits) of the answer to a row of this file by these very models: told again, it is known
-        again, and the store leaves it as it is. Ids of one file are neighbours in the store's index."""
-        said = tuple((answer.target, answer.model, answer.generation) for answer in prediction.answers)
-        by = (prediction.moment, said)
-        if by not in self.ids:
-            self.ids[by] = digest([self.schema.name, self.schema.fingerprint, self.file, by])[:22]
-        return f"{self.ids[by]}{row:010x}"
+    @property
+    def wanted(self) -> Mapping[str, pl.DataType]:
+        """The columns of its answers."""
+        return answer_schema(self.targets, logged=self.log)
+
+    def named(self, batch: PackedPredictions, rows: Sequence[int]) -> PackedPredictions:
+        """The predictions under ids (32 hex digits) of the answers to these rows of this file by these very models:
+        told again, they are known again, and the store leaves them as they are. Ids of one file are neighbours in the
+        store's index."""
+        by = (batch.common.moment, tuple((one.target, one.model, one.generation) for one in batch.answers))
+        first = digest([self.schema.name, self.schema.fingerprint, self.file, by])[:22]
+        return PackedPredictions(
+            batch.common._replace(at=self.at),
+            [f"{first}{row:010x}" for row in rows],
+            batch.inputs,
+            batch.answers,
+            batch.shadow,
+            students=batch.students,
+            groups=batch.groups,
+            periods=batch.periods,
+        )
 
 
-def _predictions(job: _Job, frame: pl.DataFrame) -> tuple[list[int], list[Prediction]]:
-    """Row numbers and predictions of the rows of a typed frame, not logged yet."""
-    rows = rows_of(frame, job.schema)
-    found = job.workspace.service.score(job.schema, rows, source=SOURCE)
-    named = [replace(one, id=job.id(row.row, one)) for row, one in zip(rows, found, strict=True)]
-    return [row.row for row in rows], named
+class _Models(Protocol):
+    """Who answers."""
+
+    @property
+    def schema(self) -> DomainSchema: ...
+    @property
+    def service(self) -> PredictionService: ...
 
 
-def _known(workspace: Workspace, job: _Job, spool: "_Spool", repeated: NDArray[np.int64]) -> bool:
+@dataclass(frozen=True)
+class _ModelsHere:
+    """Those that are in memory."""
+
+    service: PredictionService
+    schema: DomainSchema
+
+
+class _Part(NamedTuple):
+    """The predictions of some rows, not logged yet: a batch of those that the same models answer, by column, and the
+    numbers of each batch's rows."""
+
+    batches: list[PackedPredictions]
+    rows: list[list[int]]
+
+
+def _score(models: _Models, frame: pl.DataFrame) -> _Part:
+    """What is answered to the rows of a typed frame."""
+    batches = models.service.score_columns(models.schema, tables_of(frame, models.schema), source=SOURCE)
+    numbers = frame["_row"].to_list()
+    if len(batches) == 1:
+        return _Part(batches, [numbers])
+    places = {id: place for place, id in enumerate(sorted(id for batch in batches for id in batch.ids))}  # noqa: A001
+    return _Part(batches, [[numbers[places[id]] for id in batch.ids] for batch in batches])  # noqa: A001
+
+
+def _told(job: _Job, part: _Part) -> pl.DataFrame:
+    """The answers to a part, each in the store by now, if they are logged."""
+    if not job.log:
+        return frame_of_batches(part.batches, part.rows, job.targets, logged=False)
+    named = [job.named(batch, rows) for batch, rows in zip(part.batches, part.rows, strict=True)]
+    job.workspace.store.add_predictions(batches=named)
+    return frame_of_batches(named, part.rows, job.targets)
+
+
+def _known(job: _Job, spool: "_Spool", repeated: NDArray[np.int64]) -> bool:
     """Whether the first row of the file is in the store already, answered by the same models."""
-    first = next(spool.rows(without=repeated), None)
+    first = next(spool.slices(without=repeated), None)
     if first is None:
         return False
-    _, (prediction,) = _predictions(job, first[:1])
-    return workspace.store.prediction(prediction.id) is not None
-
-
-def _logged(job: _Job, frame: pl.DataFrame) -> pl.DataFrame:
-    """The answers to a piece, each in the store by now."""
-    parts = []
-    for part in frame.iter_slices(LOGGED_AT_ONCE):
-        rows, predictions = _predictions(job, part)
-        job.workspace.store.add_predictions(predictions)
-        parts.append(frame_of_predictions(rows, predictions, job.targets))
-    return pl.concat(parts)
-
-
-def _unlogged(job: _Job, frame: pl.DataFrame) -> pl.DataFrame:
-    """The answers to a piece. By column, but where a split decides row by row who answers."""
-    parts = []
-    moments = frame["_moment"].unique(maintain_order=True)
-    for moment in moments:
-        part = frame if len(moments) == 1 else frame.filter(pl.col("_moment") == moment)
-        champions = job.workspace.champions.at(job.schema.name, moment)
-        if any(one.challenger and one.challenger.trial.mode == "split" for one in champions.values()):
-            rows, predictions = _predictions(job, part)
-            parts.append(frame_of_predictions(rows, predictions, job.targets, logged=False))
-        else:
-            parts.append(answer_frame(part, champions, job.targets))
-    return pl.concat(parts) if len(parts) == 1 else pl.concat(parts).sort("row")
+    part = _score(_ModelsHere(job.workspace.service, job.schema), first[:1])
+    return job.workspace.store.prediction(job.named(part.batches[0], part.rows[0]).ids[0]) is not None
 
 
 # Files --------------------------------------------------------------------------------------------------------------
@@ -276,11 +317,19 @@ class _Spool:
             if kept.height:
                 yield kept
 
+    def slices(self, *, without: NDArray[np.int64]) -> Iterator[pl.DataFrame]:
+        """The kept rows, so many at a time as one commit takes. without: as for `rows`."""
+        for frame in self.rows(without=without):
+            yield from frame.iter_slices(LOGGED_AT_ONCE)
+
     def keep_answers(self, answers: pl.DataFrame) -> None:
         answers.write_ipc(self._folder / f"answers-{self._answered:06}.arrow", compression="lz4")
         self._answered += 1
 
-    def answers(self) -> pl.LazyFrame:
+    def answers(self, wanted: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+        """All that were kept; wanted: their columns."""
+        if not self._answered:
+            return pl.LazyFrame(schema=wanted)
         return pl.scan_ipc([self._folder / f"answers-{number:06}.arrow" for number in range(self._answered)])
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
+from cluster import map_on
 from database.records import DriftRecord, LabeledRecord, new_id, now, record_id
 from drift.column import ProfileError, same
 from drift.compare import Findings, compare, compare_columns, refuse_same, require_schema
@@ -45,6 +48,7 @@ from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of, rows_of, validate_table
 
 NEWEST = 20_000  # logged predictions that segments are looked for in
+PARTITION = 250_000  # rows that a worker of a cluster counts at once
 MEMORY = timedelta(days=400)  # before a window's end, in which changes of the error are looked for
 
 
@@ -66,18 +70,20 @@ def report_file(
     name: str = "",
     policy: DriftPolicy | None = None,
     by: str | None = None,
+    cluster: str | None = None,
 ) -> KeptReport:
     """The stored report of a file against `reference` (the champion's data if None).
 
     by: a column whose values are reported on as segments, each against its own rows in the reference file, or else in
-    the labelled records or logged predictions. Raises UnreadableFile, BadData, NoChampion, SameSample, NotComparable,
-    ProfileError.
+    the labelled records or logged predictions. cluster: the address of a Dask scheduler, whose workers count columns;
+    the report is the same. Raises UnreadableFile, BadData, NoChampion, SameSample, NotComparable, ProfileError, and
+    what `cluster.map_on` raises.
     """
     schema = workspace.service.schema(domain)
     frame = read_frame(workspace, schema, current, name)
     if reference is None:
-        return report_frame(workspace, schema, frame, policy=policy, by=by)
-    return _watch_frames(workspace, schema, read_frame(workspace, schema, reference, ""), frame, policy, by)
+        return report_frame(workspace, schema, frame, policy=policy, by=by, cluster=cluster)
+    return _watch_frames(workspace, schema, read_frame(workspace, schema, reference, ""), frame, policy, by, cluster)
 
 
 def _watch_frames(
@@ -87,12 +93,13 @@ def _watch_frames(
     frame: pl.DataFrame,
     policy: DriftPolicy | None,
     by: str | None,
+    cluster: str | None,
 ) -> KeptReport:
     """The stored report of one typed frame against another, priced and answered by the champion where there is one."""
     predictor = _champion_of(workspace, schema, frame)
     if predictor:
         earlier, frame = (with_answers(predictor, schema, one) for one in (earlier, frame))
-    before, after = (_profile(one, schema) for one in (earlier, frame))
+    before, after = (_profile(one, schema, cluster) for one in (earlier, frame))
     worth = worth_of(earlier, before.columns), worth_of(frame, after.columns)
     pair = gather_all(before, after, worth)
     findings = Findings(separation=tell_apart(earlier, frame, schema))
@@ -116,12 +123,21 @@ def _champion_of(workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame
     return predictor if predictor.manifest.schema == schema.fingerprint else None
 
 
-def _profile(frame: pl.DataFrame, schema: DomainSchema) -> Profile:
+def _profile(frame: pl.DataFrame, schema: DomainSchema, cluster: str | None = None) -> Profile:
     """The profile of a typed frame; an outcome or an answer that a row does not have is no missing value."""
-    profile = build_profile(frame, schema)
+    if cluster is None or frame.is_empty():
+        profile = build_profile(frame, schema)
+    else:
+        counted = map_on(cluster, _count, frame.iter_slices(PARTITION), schema)
+        profile = reduce(add, map(Profile.from_bytes, counted))
     unknown = {*schema.target_by_name, *(PREDICTION + name for name in schema.target_by_name)}
     columns = {n: replace(c, missing=0) if n in unknown else c for n, c in profile.columns.items()}
     return replace(profile, columns=columns)
+
+
+def _count(schema: DomainSchema, partition: pl.DataFrame) -> bytes:
+    """The profile of a partition, on any machine: added up, they are that of all rows, to the last bit."""
+    return build_profile(partition, schema).to_bytes()
 
 
 def report_frame(
@@ -131,12 +147,13 @@ def report_frame(
     *,
     policy: DriftPolicy | None = None,
     by: str | None = None,
+    cluster: str | None = None,
 ) -> KeptReport:
     """The stored report of a typed frame against the data of the champion that sees most of its columns."""
     predictor = widest_champion(workspace, schema, frame).predictor
     _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
     answered = with_answers(predictor, schema, frame)
-    before, after = population_of(workspace, predictor), profile_for(predictor, schema, answered)
+    before, after = population_of(workspace, predictor), profile_for(predictor, schema, answered, cluster)
     require_schema(before, after.fingerprint, schema)
     pair = gather_all(before, after, (worths_of(predictor.manifest), worth_of(answered, after.columns)))
     findings = findings_of(workspace, predictor, schema, complete_inputs(predictor, schema, frame))
@@ -304,7 +321,7 @@ def widest_champion(workspace: Workspace, schema: DomainSchema, frame: pl.DataFr
     raise NoChampion(f"no champion for {schema.name} sees these columns; train one, or name a reference file")
 
 
-def profile_for(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> Profile:
+def profile_for(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame, cluster: str | None = None) -> Profile:
     """The profile of a typed frame as the predictor's own reference has it: columns, outcome, answers (its own, unless
     the frame has them).
 
@@ -316,7 +333,7 @@ def profile_for(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame)
     answered = frame if given else with_answers(predictor, schema, frame)
     known = {f.name for f in schema.features_at(manifest.moment)}
     known |= {manifest.target.name, PREDICTION + manifest.target.name}
-    return _profile(answered.select(name for name in answered.columns if name in known), schema)
+    return _profile(answered.select(name for name in answered.columns if name in known), schema, cluster)
 
 
 def drift_record(report: DriftReport) -> DriftRecord:

@@ -6,13 +6,16 @@ Whoever wants a row by itself gets it made. It reads no body and checks nothing.
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, Feature
 from preprocessing.validation.json_rows import ValidRow
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BYTE_LEVELS = 256  # levels that a byte tells apart
 
@@ -167,6 +170,39 @@ def _columns_at(moment: str, rows: Sequence[ValidRow], places: Sequence[int], sc
         periods=_any([row.period for row in rows]),
         places=places,
     )  # fmt: skip
+
+
+def tables_of(frame: "pl.DataFrame", schema: DomainSchema) -> list[ColumnRows]:
+    """The rows of a typed `frame` by column, those of each moment apart; their places are those in the frame."""
+    import polars as pl  # only where frames are
+
+    moments = frame["_moment"].unique(maintain_order=True).to_list()
+    placed = frame.with_row_index("_place")
+    parts = [placed if len(moments) == 1 else placed.filter(pl.col("_moment") == moment) for moment in moments]
+    return [_table_at(moment, part, schema) for moment, part in zip(moments, parts, strict=True)]
+
+
+def _table_at(moment: str, frame: "pl.DataFrame", schema: DomainSchema) -> ColumnRows:
+    students, groups, periods = (_any(frame[name].to_list()) for name in ("_student", "_group", "_period"))
+    inputs = {feature.name: _column(frame, feature) for feature in schema.features_at(moment)}
+    places = frame["_place"].to_list()
+    return ColumnRows(moment, inputs, students=students, groups=groups, periods=periods, places=places)
+
+
+def _column(frame: "pl.DataFrame", feature: Feature) -> Column:
+    """The cells of a feature; all missing where the frame has no such column."""
+    import polars as pl
+
+    numeric = feature.kind == "numeric"
+    if feature.name not in frame.columns:
+        return (Numbers if numeric else Levels).of([None] * frame.height)
+    cells = frame[feature.name]
+    if numeric:
+        return Numbers(cells.cast(pl.Float64).to_numpy())
+    levels = cells.dtype if isinstance(cells.dtype, pl.Enum) else pl.Enum(cells.drop_nulls().unique().sort())
+    names: tuple[Any, ...] = (*levels.categories.to_list(), *([None] if cells.null_count() else []))
+    codes = cells.cast(levels).to_physical().cast(pl.UInt32).fill_null(len(levels.categories)).to_numpy()
+    return Levels(names, codes.astype(np.uint8) if len(names) <= BYTE_LEVELS else codes.astype(np.uint32))
 
 
 def _any(cells: Sequence[str | None]) -> Sequence[str | None] | None:

@@ -66,11 +66,12 @@ class Shadow:
 
 @dataclass
 class Strategy:
-    """A strategy on its way: its champion, its challenger in shadow, what it has seen, and what it did."""
+    """A strategy on its way: its first model, its champion, its challenger in shadow, what it has seen, what it did."""
 
     name: str
     kind: Literal["never", "always", "policy"]
     policies: Policies
+    first: Bundle
     champion: Bundle
     learned_from: str
     shadow: Shadow | None = None

@@ -4,12 +4,15 @@ It sets the strategies up, leads them through the past and compares them; it wri
 strategy does in a period is `retraining.backtest.replay`'s, drawing the answer `retraining.backtest.render`'s.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import polars as pl
 
+from cluster import map_on
 from database.ingest import batch_rows, labeled
 from errors import GradewatchError
 from model.export import ParityError
@@ -18,7 +21,7 @@ from preprocessing.schema import DomainSchema
 from preprocessing.split import period_order
 from preprocessing.validation.leakage import find_suspects, require_no_leak
 from preprocessing.validation.validate import validate_table
-from retraining.backtest.replay import Replay, Strategy, answer_naively, fit, live_through, make_period
+from retraining.backtest.replay import Period, Replay, Strategy, answer_naively, fit, live_through, make_period
 from retraining.backtest.trajectory import Answers, Trajectory, Truth, make_course, make_step
 from retraining.evaluation import complete_rows
 from retraining.holdout import ordered_frame
@@ -56,10 +59,13 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
 
 
-def backtest(replay: Replay, frame: pl.DataFrame, policies: Mapping[str, Policies]) -> Backtest:
-    """The courses of the naive rule, of never, of always, and of each of `policies` over a typed labelled frame.
+def backtest(
+    replay: Replay, frame: pl.DataFrame, policies: Mapping[str, Policies], *, cluster: str | None = None
+) -> Backtest:
+    """The trajectories of the naive rule, of never, of always, and of each of `policies` over a typed labelled frame.
 
-    Raises BadBacktest, and Leaking where a column holds the future, before anything is trained.
+    cluster: the address of a Dask scheduler, each of whose workers then replays a strategy by itself. Raises
+    BadBacktest, and Leaking where a column holds the future, before anything is trained; what `cluster.map_on` raises.
     """
     require_replayable(replay, policies)
     rows = _ordered(replay, frame)
@@ -68,7 +74,7 @@ def backtest(replay: Replay, frame: pl.DataFrame, policies: Mapping[str, Policie
         rows, replay.schema.target_by_name[replay.key.target], replay.schema.inputs_at(replay.key.moment)
     )
     require_no_leak(suspects)
-    trajectories = _courses(replay, rows, periods, policies)
+    trajectories = _trajectories(replay, rows, periods, policies, cluster)
     known = {feature.name for feature in replay.schema.features_at(replay.key.moment)}
     target = replay.schema.target_by_name[replay.key.target]
     return Backtest(
@@ -158,25 +164,78 @@ def _periods(replay: Replay, rows: pl.DataFrame) -> list[str]:
 # The replay ---------------------------------------------------------------------------------------------------------
 
 
-def _courses(
-    replay: Replay, rows: pl.DataFrame, periods: Sequence[str], policies: Mapping[str, Policies]
+class _History(NamedTuple):
+    """What every strategy lives through: the rows of all `periods`, of which the first model knows those before
+    `names`."""
+
+    replay: Replay
+    rows: pl.DataFrame
+    periods: Sequence[str]
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.periods[self.replay.first :]
+
+    def period(self, number: int) -> Period:
+        """The `number`th period after the first model's."""
+        past = self.periods[: self.replay.first + number + 1]
+        return make_period(self.replay, self.rows, past, last=len(past) == len(self.periods))
+
+
+def _trajectories(
+    replay: Replay,
+    rows: pl.DataFrame,
+    periods: Sequence[str],
+    policies: Mapping[str, Policies],
+    cluster: str | None,
 ) -> tuple[Trajectory, ...]:
-    """All strategies led through all periods, and compared."""
-    strategies = _begin(replay, rows, periods[: replay.first], policies)
-    first, truths, naive = strategies[0].champion, list[Truth](), list[Answers]()
-    names = periods[replay.first :]
-    for number, name in enumerate(names):
-        period = make_period(replay, rows, periods[: replay.first + number + 1], last=name == periods[-1])
+    """All strategies led through all periods, and compared: here side by side, or each on a worker of a cluster."""
+    strategies, history = _begin(replay, rows, periods[: replay.first], policies), _History(replay, rows, periods)
+    if cluster is None:
+        _live(history, strategies)
+    else:
+        silent = history._replace(replay=dataclasses.replace(replay, progress=_silent))
+        lived = map_on(cluster, _live_alone, strategies, silent)
+        strategies = [_told(replay, number, len(strategies), one) for number, one in enumerate(lived, start=1)]
+    replay.progress("scores", 1.0)
+    return _compared(history, strategies)
+
+
+def _live(history: _History, strategies: Sequence[Strategy]) -> None:
+    """Every strategy through every period; those that agree share a training."""
+    for number, name in enumerate(history.names):
+        period = history.period(number)
+        for place, strategy in enumerate(strategies):
+            share = (number + place / len(strategies)) / len(history.names)
+            history.replay.progress(f"{name}, {strategy.name}", share)
+            live_through(history.replay, period, strategy)
+
+
+def _live_alone(history: _History, strategy: Strategy) -> Strategy:
+    """On a worker: one strategy through every period."""
+    _live(history, [strategy])
+    return strategy
+
+
+def _silent(_step: str, _share: float) -> None:
+    """Nobody hears a worker's progress."""
+
+
+def _told(replay: Replay, done: int, count: int, strategy: Strategy) -> Strategy:
+    replay.progress(strategy.name, done / count)
+    return strategy
+
+
+def _compared(history: _History, strategies: Sequence[Strategy]) -> tuple[Trajectory, ...]:
+    """The trajectory of the naive rule and of every strategy, on the same rows."""
+    target, first = history.replay.schema.target_by_name[history.replay.key.target], strategies[0].first
+    truths, naive = list[Truth](), list[Answers]()
+    for number in range(len(history.names)):
+        period = history.period(number)
         truths.append(period.truth)
         naive.append(answer_naively(first, period))
-        for place, strategy in enumerate(strategies):
-            share = (number + place / len(strategies)) / len(names)
-            replay.progress(f"{name}, {strategy.name}", share)
-            live_through(replay, period, strategy)
-    replay.progress("scores", 1.0)
-    target = replay.schema.target_by_name[replay.key.target]
     bases = {one.name: one.answers for one in strategies if one.kind != "policy"}
-    simple = [make_step(target, *each) for each in zip(names, truths, naive, strict=True)]
+    simple = [make_step(target, *each) for each in zip(history.names, truths, naive, strict=True)]
     return (
         make_course(target, NAIVE, "naive", simple, truths, naive, bases),
         *(make_course(target, one.name, one.kind, one.steps, truths, one.answers, bases) for one in strategies),
@@ -194,7 +253,7 @@ def _begin(
     except (NotTrainable, ParityError) as error:
         raise BadBacktest(f"no model to begin with: {error}. Begin with more periods (--first)") from error
     return [
-        Strategy(NEVER, "never", Policies(), first, begun[-1]),
-        Strategy(ALWAYS, "always", Policies(), first, begun[-1]),
-        *(Strategy(name, "policy", policy, first, begun[-1]) for name, policy in policies.items()),
+        Strategy(NEVER, "never", Policies(), first, first, begun[-1]),
+        Strategy(ALWAYS, "always", Policies(), first, first, begun[-1]),
+        *(Strategy(name, "policy", policy, first, first, begun[-1]) for name, policy in policies.items()),
     ]

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from database.errors import StoreUnavailable
+from database.packed import PackedPredictions
 from model import score_file as scoring
-from model.answer_frame import answer_frame, frame_of_predictions
+from model.answer_frame import frame_of_batches, frame_of_predictions
 from model.registry import NoChampion
 from model.score_file import Scored, UnusableOutput, score_file
 from model.workspace import Workspace
+from preprocessing.columns import tables_of
 from preprocessing.reading import chunks
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
@@ -110,7 +112,6 @@ def values_of(schema: DomainSchema) -> st.SearchStrategy[ValidRow]:
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_answers_by_column_are_those_by_row_to_the_last_bit(workspace: Workspace, domain: str) -> None:
     schema = workspace.schemas[domain]
-    champions = workspace.champions.at(domain, schema.moments[-1])
 
     @given(st.lists(values_of(schema), min_size=1, max_size=20))
     @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -119,7 +120,8 @@ def test_answers_by_column_are_those_by_row_to_the_last_bit(workspace: Workspace
         frame = frame_of_records(numbered, schema).with_columns(pl.lit(schema.moments[-1]).alias("_moment"))
         predictions = workspace.service.score(schema, numbered, source="test")
         by_row = frame_of_predictions([row.row for row in numbered], predictions, schema.targets, logged=False)
-        assert answer_frame(frame, champions, schema.targets).equals(by_row)
+        batches = workspace.service.score_columns(schema, tables_of(frame, schema), source="test")
+        assert frame_of_batches(batches, [list(range(1, len(rows) + 1))], schema.targets, logged=False).equals(by_row)
 
     law()
 
@@ -196,10 +198,10 @@ def test_a_store_that_fails_halfway_leaves_no_output(
     students(workspace.schemas["engagement"]).write_csv(tmp_path / "in.csv")
     add, calls = workspace.store.add_predictions, iter(range(10))
 
-    def fail_later(predictions: object) -> None:
+    def fail_later(batches: Sequence[PackedPredictions]) -> None:
         if next(calls) == 3:
             raise StoreUnavailable("gone")
-        add(predictions)  # type: ignore[arg-type]
+        add(batches=batches)
 
     monkeypatch.setattr(workspace.store, "add_predictions", fail_later)
     with pytest.raises(StoreUnavailable):

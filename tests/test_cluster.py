@@ -1,0 +1,218 @@
+"""The same bytes from a cluster of real processes as from this one, also when a worker is killed on the way."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import reduce
+from itertools import pairwise
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+
+import cluster  # noqa: E402
+from cluster import ClusterMismatch, ClusterUnavailable, map_on, versions  # noqa: E402
+from drift.profile import Profile, build_profile  # noqa: E402
+from model import score_file as scoring  # noqa: E402
+from model.score_file import score_file  # noqa: E402
+from model.workspace import Workspace  # noqa: E402
+from monitoring import drift_monitor  # noqa: E402
+from monitoring.drift_monitor import _count, report_file  # noqa: E402
+from preprocessing.schema import DomainSchema, Feature, Target  # noqa: E402
+from retraining.backtest.replay import Replay  # noqa: E402
+from retraining.backtest.run import backtest, read_history  # noqa: E402
+from retraining.policies import Policies  # noqa: E402
+from retraining.trigger import TriggerPolicy  # noqa: E402
+from tests.retraining.conftest import begin, open_at  # noqa: E402
+from tests.retraining.test_backtest import KEY, make_history  # noqa: E402
+from tests.retraining.test_backtest import SCHEMA as TERMS  # noqa: E402
+from tests.training.making import SCHEMA, make_rows  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+
+with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+TABLE = DomainSchema(
+    name="table",
+    title="",
+    features=(Feature(name="mark", kind="numeric"), Feature(name="level", kind="categorical", open=True)),
+    targets=(Target(name="y"),),
+)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A scheduler and two workers in processes of their own; a killed worker is replaced."""
+    waiting = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": "120s", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", "-c", CLUSTER]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | waiting
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def kill_one(address: str) -> None:
+    """End a worker as the machine under it would."""
+    with distributed.Client(address, set_as_default=False) as client:
+        os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
+
+
+def killing(address: str, when: str) -> tuple[Callable[[str, float], None], list[str]]:
+    """A progress that kills a worker at the first word of a step, and what it heard."""
+    heard: list[str] = []
+
+    def progress(step: str, _share: float) -> None:
+        if step.startswith(when) and not heard:
+            kill_one(address)
+            heard.append(step)
+
+    return progress, heard
+
+
+def double(shared: int, part: int) -> int:
+    return shared * part
+
+
+def fatal(marker: Path, part: int) -> int:
+    """The first worker that does part 3 is killed."""
+    if part == 3:
+        try:
+            marker.touch(exist_ok=False)
+        except FileExistsError:
+            return part
+        os.kill(os.getpid(), signal.SIGKILL)
+    return part
+
+
+def deadly(_shared: None, _part: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hesitant(marker: Path, part: int) -> int:
+    try:
+        marker.touch(exist_ok=False)
+    except FileExistsError:
+        return part
+    raise OSError("the network is away")
+
+
+def test_results_come_in_the_order_of_parts_whoever_is_killed_or_fails_for_a_moment(
+    address: str, tmp_path: Path
+) -> None:
+    assert list(map_on(address, double, range(30), 2)) == list(map_on(None, double, range(30), 2))
+    assert list(map_on(address, fatal, range(8), tmp_path / "killed")) == list(range(8))
+    assert (tmp_path / "killed").exists()
+    assert list(map_on(address, hesitant, [7], tmp_path / "tried")) == [7]
+    assert list(map_on(address, double, [], 2)) == []
+
+
+def test_what_cannot_be_done_is_said(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ClusterUnavailable, match="part 0 "):
+        list(map_on(address, deadly, [1], None))
+    with pytest.raises(ZeroDivisionError):
+        list(map_on(address, divmod, [0], 1))
+    monkeypatch.setattr(cluster, "versions", lambda: versions() | {"gradewatch": "0.0.0"})
+    with pytest.raises(ClusterMismatch, match=r"'gradewatch': '0\.0\.0'.*install the same everywhere"):
+        list(map_on(address, double, [1], 2))
+    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    with pytest.raises(ClusterUnavailable, match="no Dask scheduler answers at tcp://127"):
+        list(map_on("tcp://127.0.0.1:9", double, [1], 2))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 900), max_size=5))
+def test_profiles_of_any_partitions_add_up_to_the_profile_of_all_rows(seed: int, cuts: list[int]) -> None:
+    draw = np.random.default_rng(seed)
+    rows = pl.DataFrame({"mark": draw.normal(size=900).round(draw.integers(0, 4)), "level": draw.choice([*"abc"], 900)})
+    parts = [rows[start:end] for start, end in pairwise([0, *sorted(cuts), rows.height]) if start < end]
+    counted = (Profile.from_bytes(_count(TABLE, part)) for part in parts)
+    assert reduce(add, counted).to_bytes() == build_profile(rows, TABLE).to_bytes()
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installation with a champion."""
+    begin(folder := tmp_path_factory.mktemp("cluster"))
+    return folder
+
+
+def copied(taught: Path, folder: Path) -> Workspace:
+    return open_at(Path(shutil.copytree(taught, folder)))
+
+
+def interrupted(address: str) -> Callable[..., Iterator[Any]]:
+    """`map_on`, with a worker killed after the first result."""
+
+    def work(*given: Any) -> Iterator[Any]:
+        for number, result in enumerate(map_on(*given)):
+            if not number:
+                kill_one(address)
+            yield result
+
+    return work
+
+
+def asked(path: Path, seed: int, rows: int = 600) -> Path:
+    frame = pl.DataFrame([{"student": row.student, **row.inputs} for row in make_rows(rows, seed=seed)])
+    frame.drop("midterm").write_csv(path)
+    return path
+
+
+def test_a_drift_report_of_a_file(address: str, taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    school = copied(taught, tmp_path / "home")
+    monkeypatch.setattr(drift_monitor, "PARTITION", 50)
+    monkeypatch.setattr(drift_monitor, "map_on", interrupted(address))
+    now, before = asked(tmp_path / "now.csv", 5), asked(tmp_path / "before.csv", 6)
+    for reference in (None, before):
+        alone, together = (
+            report_file(school, SCHEMA.name, now, reference, cluster=one).report.to_document()
+            for one in (None, address)
+        )
+        assert json.dumps(alone) == json.dumps(together)
+    school.close()
+
+
+@pytest.mark.parametrize("log", [True, False], ids=["logged", "not logged"])
+def test_the_answers_to_a_file_and_what_is_logged_of_it(
+    address: str, taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: bool
+) -> None:
+    monkeypatch.setattr(scoring, "LOGGED_AT_ONCE", 20)
+    path, found = asked(tmp_path / "in.csv", 7), []
+    for name, where in (("alone", None), ("together", address)):
+        workspace, output = copied(taught, tmp_path / name), tmp_path / f"{name}.csv"
+        progress, heard = killing(address, "scoring") if where else (lambda *_: None, ["nobody"])
+        scored = score_file(workspace, SCHEMA.name, path, output, log=log, cluster=where, progress=progress)
+        assert heard
+        logged = [(one.id, one.inputs, one.answers) for one in workspace.store.predictions(SCHEMA.name)]
+        found.append((output.read_bytes(), logged, scored))
+        workspace.close()
+    assert found[0] == found[1]
+    assert len(found[0][1]) == (600 if log else 0)
+
+
+def test_a_backtest(address: str) -> None:
+    frame = read_history(make_history(4, 80).write_csv().encode(), TERMS, name="history.csv")
+    eager = {"eager": Policies(trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0))}
+    progress, heard = killing(address, "never")
+    alone = backtest(Replay(TERMS, KEY), frame, eager)
+    assert backtest(Replay(TERMS, KEY, progress=progress), frame, eager, cluster=address) == alone
+    assert heard
