@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.result import RESULTS, Figure
+from benchmarks.result import RESULTS, Results
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
@@ -34,8 +34,10 @@ def page() -> str:
         "",
     ]
     for path in sorted(RESULTS.glob("*.json")):
-        lines += [f"## {path.stem}", "", "| figure | value | goal | holds | how |", "|---|---|---|---|---|"]
-        for figure in msgspec.json.decode(path.read_bytes(), type=list[Figure]):
+        results = msgspec.json.decode(path.read_bytes(), type=Results)
+        where = f"On {results.machine}." if results.machine else "On a machine that was not noted."
+        lines += [f"## {path.stem}", "", where, "", "| figure | value | goal | holds | how |", "|---|---|---|---|---|"]
+        for figure in results.figures:
             holds = "yes" if figure.holds else "**no**"
             cells = (figure.figure, f"{figure.value:g} {figure.unit}", figure.goal, holds, figure.how)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

@@ -15,13 +15,8 @@ from database.errors import Conflict
 from database.records import Document, Event, new_id, now
 from drift.column import ProfileError
 from drift.impact import ErrorChange, describe_change
-<<<<<<< HEAD:jobs/drift_watch.py
 from drift.records import DriftReport, NotComparable, SameSample
 from jobs.schedule import DAY, Schedule, day_of
-=======
-from drift.records import DriftReport, NotComparable, SameSample
-from errors import GradewatchError
->>>>>>> c4387ca (drift: one compare for profiles, frames and files; report.py split by what it holds):retraining/schedule.py
 from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.alerts import Alert, post, sweep

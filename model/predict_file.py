@@ -3,13 +3,14 @@
 """
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from database.records import Prediction
 from model.service import PredictionService
+from preprocessing.columns import tables_of
 from preprocessing.reading.files import read_table
-from preprocessing.validation.validate import rows_of
 
 CHUNK = 10_000
 
@@ -43,10 +44,10 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
     schema = service.schema(domain)
     raw = read_table(source, name=name)
     validated = validate_table(raw, schema, secret=secret, moment=moment, with_targets="ignored").require_clean()
-    rows = rows_of(validated.frame, schema)
     predictions: list[Prediction] = []
-    for start in range(0, len(rows), CHUNK):
-        part = rows[start : start + CHUNK]
-        predictions += service.answer(schema, part, source=origin, actor=actor, explain=explain)
-        progress(f"{len(predictions)} of {len(rows)} rows")
-    return AnsweredFile([row.row for row in rows], predictions)
+    for part in validated.frame.iter_slices(CHUNK):
+        tables = tables_of(part, schema)
+        batches = service.answer_columns(schema, tables, source=origin, actor=actor, explain=explain)
+        predictions += sorted(chain.from_iterable(batches), key=lambda one: one.id)  # ids ascend as rows do
+        progress(f"{len(predictions)} of {validated.frame.height} rows")
+    return AnsweredFile(validated.frame["_row"].to_list(), predictions)

@@ -22,16 +22,11 @@ from database.errors import Conflict
 from database.ingest import add_batch
 from database.open import open_store
 from database.records import Document, Outcome, now
-<<<<<<< HEAD:tests/jobs/test_drift_watch.py
 from drift.policy import DriftPolicy
 from drift.records import DriftReport
 from jobs.drift_watch import Look, Plan, carry_out, describe_look, level_of, look, recall, sentence_of
 from jobs.schedule import BadSchedule, Schedule, plan_schedule
 from jobs.watch import watch, watch_once
-=======
-from drift.policy import DriftPolicy
-from drift.records import DriftReport
->>>>>>> c4387ca (drift: one compare for profiles, frames and files; report.py split by what it holds):tests/retraining/test_schedule.py
 from model.workspace import Workspace
 from monitoring.alerts import deliveries
 from monitoring.channels import Channel, open_channels
