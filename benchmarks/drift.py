@@ -22,9 +22,9 @@ import polars as pl
 from benchmarks.result import Figure, cpu_seconds, write_results
 from benchmarks.servers import environment
 from drift.column import Column, count_levels, summarise_numbers
+from drift.compare import compare
 from drift.files import compare_file, profile_file
 from drift.profile import Profile, assemble, build_profile
-from drift.compare import compare
 from drift.univariate import ks_distance, ks_p_value
 from preprocessing.schema import DomainSchema, Feature, Target
 

@@ -101,8 +101,9 @@ def _watch_frames(
         earlier, frame = (with_answers(predictor, schema, one) for one in (earlier, frame))
     before, after = (_profile(one, schema, cluster) for one in (earlier, frame))
     worth = worth_of(earlier, before.columns), worth_of(frame, after.columns)
-    pair = gather_all(before, after, worth)
-    findings = Findings(separation=tell_apart(earlier, frame, schema))
+    importance = predictor.manifest.importance if predictor else {}
+    separation = tell_apart(earlier, frame, schema)
+    findings = Findings(separation=separation, worth=worth, importance=importance)
     if predictor:
         complete, known = (complete_inputs(predictor, schema, one) for one in (frame, earlier))
         old, new = said_of(predictor, known, schema), said_of(predictor, complete, schema)
@@ -110,8 +111,7 @@ def _watch_frames(
         findings = findings._replace(expected=expect_of(predictor, complete, schema), said=said)
     if by:
         findings = findings._replace(segments=gather_segments(earlier, frame, schema, by))
-    importance = predictor.manifest.importance if predictor else None
-    report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
+    report = compare(before, after, schema, policy, rows=findings)
     return keep_report(workspace, report, before, after)
 
 
@@ -155,13 +155,13 @@ def report_frame(
     answered = with_answers(predictor, schema, frame)
     before, after = population_of(workspace, predictor), profile_for(predictor, schema, answered, cluster)
     require_schema(before, after.fingerprint, schema)
-    pair = gather_all(before, after, (worths_of(predictor.manifest), worth_of(answered, after.columns)))
+    worth = worths_of(predictor.manifest), worth_of(answered, after.columns)
     findings = findings_of(workspace, predictor, schema, complete_inputs(predictor, schema, frame))
+    findings = findings._replace(worth=worth, importance=predictor.manifest.importance)
     if by:
         earlier = _earlier(workspace, schema, frame, by, predictor.manifest.moment)
         findings = findings._replace(segments=gather_segments(earlier, frame, schema, by))
-    importance = predictor.manifest.importance
-    report = conclude(pair, policy=policy, schema=schema, importance=importance, findings=findings)
+    report = compare(before, after, schema, policy, rows=findings)
     return keep_report(workspace, report, before, after)
 
 

@@ -19,7 +19,6 @@ from drift.compare import Findings
 from drift.effective_size import Worth
 from drift.impact import ExpectedError
 from drift.profile import PREDICTION
-from drift.compare import Findings
 from model.answer_frame import numbers_of, outputs_of
 from model.bundle import Manifest
 from model.expectation import expect_error

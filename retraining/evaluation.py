@@ -14,8 +14,6 @@ from drift.compare import Findings, compare
 from drift.effective_size import worth_of
 from drift.policy import DriftPolicy
 from drift.profile import Profile
-from drift.compare import compare
-from drift.policy import DriftPolicy
 from drift.records import DriftReport, NotComparable, SameSample
 from model.answer_frame import naive_numbers_of, numbers_of
 from model.bundle import Bundle

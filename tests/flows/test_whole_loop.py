@@ -145,8 +145,8 @@ def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did
 
 
 def test_random_halves_of_one_school_year_rarely_alarm(workspace: Workspace, uci: Path) -> None:
-    from drift.profile import build_profile
     from drift.compare import compare
+    from drift.profile import build_profile
     from monitoring.drift_monitor import read_frame
 
     schema = workspace.schemas["school"]

@@ -10,8 +10,8 @@ import pytest
 
 from database.records import Cell, new_id
 from drift.column import ProfileError
-from drift.profile import Profile
 from drift.compare import compare
+from drift.profile import Profile
 from drift.records import NotComparable
 from model.registry import load_bundle
 from model.workspace import Workspace

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from drift.profile import Profile, build_profile
 from drift.compare import compare
 from drift.policy import DriftPolicy
+from drift.profile import Profile, build_profile
 from preprocessing.schema import DomainSchema, Feature, Target
 from retraining.policies import BadPolicy, Policies, read_policies
 from retraining.trigger import TriggerPolicy, WindowVerdict, propose, replay, verdict_of
