@@ -65,8 +65,8 @@ def open_workspace(
 ) -> Workspace:
     """Open everything.
 
-    Raises SchemaError for a domain file, StoreUnavailable for the database, UnusableHome for an address that leads to
-    none, a driver that is not installed, or a secret that is not the one this database was begun with.
+    Raises SchemaError for a domain file, StoreUnavailable for the database, UnusableWorkspace for an address that leads
+    to none, a driver that is not installed, or a secret that is not the one this database was begun with.
     """
     schemas = load_domains(domains_dir)
     try:
@@ -83,7 +83,7 @@ def open_workspace(
 
 
 def require_secret(store: Journal, secret: bytes) -> None:
-    """Raises UnusableHome where `store` holds pseudonyms made with another secret: one student would become two."""
+    """Raises UnusableWorkspace where `store` holds pseudonyms made with another secret: one student would be two."""
     check = pseudonym("is this the secret?", secret)
     begun = store.events(kind=SECRET_EVENT, limit=1)
     if not begun:

@@ -1,6 +1,6 @@
 """Lets browsers show answers to pages of other sites that were admitted (CORS); the pipeline sees these requests too.
 
-Starlette's own answers a browser's question beforehand without asking anyone; here it passes the limits, is counted and
+Starlette's own answers a browser's preflight request without asking anyone; here it passes the limits, is counted and
 carries the headers that every answer carries. Who may change something is said elsewhere (`api.request.admission`).
 """
 
@@ -12,7 +12,7 @@ from api.fast.predict import PREFLIGHT
 
 
 class AdmittedPages(CORSMiddleware):
-    """Around a pipeline, which gives the questions that it lets through back to `answer`."""
+    """Around a pipeline, which gives the preflight requests that it lets through back to `answer`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "OPTIONS" and _asks_beforehand(Headers(scope=scope)):

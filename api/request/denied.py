@@ -1,4 +1,4 @@
-"""Attempts that were refused, on their way into the record of access: counted together, written now and then.
+"""Denied requests, on their way into the record of access: counted together, written now and then.
 
 An attacker decides how often it is refused, so it must not decide how much is written: at most fifty entries at a time,
 and the longer an attack lasts the longer the pauses between them, up to sixty times the first.

@@ -82,7 +82,7 @@ NOT_UNDERSTOOD = "is not understood here; /docs says what it may be"
 
 
 class BadParameter(BadData):
-    """What is wrong with an address or its question mark's part."""
+    """What is wrong with an address or its query parameters."""
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Trials: challengers next to champions, heard in shadow or answering a share of the students, and what they showed."""
+"""Trials: challengers next to champions, in shadow or answering a share of the students, and what they showed."""
 
 import asyncio
 
