@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from access.records import KEY, USER, Key, User, key_of, user_of
+from access.records import KEY_KIND, USER_KIND, Key, User, key_of, user_of
 from access.roles import Principal
 from database.records import Document
 from database.store import Documents
@@ -60,11 +60,15 @@ class Directory:
         at = self._clock()
         whole = at - self._whole >= WHOLE_SECONDS
         since = None if whole else _newest(self._kept.values())
-        found = {(one.kind, one.name): one for kind in (KEY, USER) for one in self._store.documents(kind, since=since)}
+        found = {
+            (one.kind, one.name): one
+            for kind in (KEY_KIND, USER_KIND)
+            for one in self._store.documents(kind, since=since)
+        }
         kept = found if whole else self._kept | found
         if kept != self._kept:
-            self._keys = dict(_known_key(key_of(one)) for one in kept.values() if one.kind == KEY)
-            self._users = {one.name: _known_user(user_of(one)) for one in kept.values() if one.kind == USER}
+            self._keys = dict(_known_key(key_of(one)) for one in kept.values() if one.kind == KEY_KIND)
+            self._users = {one.name: _known_user(user_of(one)) for one in kept.values() if one.kind == USER_KIND}
             self._kept = kept
         self._seen = at
         self._whole = at if whole else self._whole

@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from access.journal import note
-from access.records import KEY, BadGrant, Grant, Key, check_grant, check_name, document, key_of
+from access.records import KEY_KIND, BadGrant, Grant, Key, check_grant, check_name, document, key_of
 from database.records import now
 from database.store import RecordStore
 
 PREFIX = "gw_"  # so that people and scanners of leaked secrets recognise one
 RANDOM_BYTES = 32
-UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+LIFETIME_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 LIFETIME = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 
 
@@ -33,7 +33,7 @@ def lifetime_of(text: str) -> timedelta:
     found = LIFETIME.fullmatch(text)
     if found is None:
         raise BadGrant(f"{text!r:.40} is no stretch of time; write a number and h, d or w: 90d")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    return timedelta(**{LIFETIME_UNITS[found[2]]: int(found[1])})
 
 
 def create_key(
@@ -52,7 +52,7 @@ def create_key(
     """
     check_name(name)
     check_grant(grant, domains)
-    if store.document(KEY, name) is not None:
+    if store.document(KEY_KIND, name) is not None:
         raise BadGrant(f"there is or was a key {name!r}; choose another name")
     text, at = PREFIX + secrets.token_urlsafe(RANDOM_BYTES), now()
     key = Key(
@@ -64,18 +64,18 @@ def create_key(
         rate=rate,
     )
     note(store, actor, "key created", name=name, **msgspec.to_builtins(grant))
-    store.put_document(document(KEY, key, 1, at))
+    store.put_document(document(KEY_KIND, key, 1, at))
     return key, text
 
 
 def keys(store: RecordStore) -> list[Key]:
     """Every key that there is or was, by name."""
-    return [key_of(kept) for kept in store.documents(KEY)]
+    return [key_of(kept) for kept in store.documents(KEY_KIND)]
 
 
 def revoke_key(store: RecordStore, name: str, *, actor: str) -> Key:
     """End a key; it stays in the list. Raises BadGrant where there is none of that name."""
-    kept = store.document(KEY, name)
+    kept = store.document(KEY_KIND, name)
     if kept is None:
         known = ", ".join(key.name for key in keys(store)) or "none"
         raise BadGrant(f"no key {name!r:.80}; there are: {known}")
@@ -84,7 +84,7 @@ def revoke_key(store: RecordStore, name: str, *, actor: str) -> Key:
         return key
     note(store, actor, "key revoked", name=name)
     revoked = msgspec.structs.replace(key, revoked=now())
-    store.put_document(document(KEY, revoked, kept.revision + 1, now()))
+    store.put_document(document(KEY_KIND, revoked, kept.revision + 1, now()))
     return revoked
 
 

@@ -14,8 +14,8 @@ from access.roles import PERMISSIONS, Principal, Role
 from database.records import Document
 from errors import GradewatchError
 
-KEY, USER = "api_key", "user"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+KEY_KIND, USER_KIND = "api_key", "user"
+ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class BadGrant(GradewatchError):
@@ -78,7 +78,7 @@ def _principal(name: str, grant: Grant, rate: str | None = None) -> Principal:
 
 def check_name(name: str) -> str:
     """`name`, if it can be one. Raises BadGrant."""
-    if not NAME.fullmatch(name):
+    if not ACCOUNT_NAME.fullmatch(name):
         raise BadGrant(f"{name!r:.80} is no name: up to 64 letters, digits, '.', '_', '@' or '-', no blank")
     return name
 

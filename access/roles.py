@@ -39,7 +39,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "metrics": frozenset({"measure"}),  # of a key that a monitoring system holds
 }
 
-WHOLE: frozenset[Permission] = frozenset({"operate", "audit", "measure"})
+WHOLE_WORKSPACE: frozenset[Permission] = frozenset({"operate", "audit", "measure"})
 """Permissions that are about the installation as a whole: nobody confined to domains has them."""
 
 
@@ -78,7 +78,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether `require` would let it."""
         if permission not in self.permissions:
             return False
-        return self.domains is None or (permission not in WHOLE and (domain is None or domain in self.domains))
+        return self.domains is None or (
+            permission not in WHOLE_WORKSPACE and (domain is None or domain in self.domains)
+        )
 
     def named(self, name: str) -> "Principal":
         """The same under another name."""

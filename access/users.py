@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from access.journal import Action, note
-from access.records import USER, BadGrant, Grant, User, check_grant, check_name, document, user_of
+from access.records import USER_KIND, BadGrant, Grant, User, check_grant, check_name, document, user_of
 from database.records import now
 from database.store import RecordStore
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-SHORTEST, LONGEST = 12, 1024  # characters; the upper end keeps hashing cheap
+SHORTEST, LONGEST_PASSWORD = 12, 1024  # characters; the upper end keeps hashing cheap
 MEMORY_KIB, PASSES, LANES = 19_456, 2, 1  # OWASP's first choice for argon2id: 19 MiB, so that a small server bears it
 
 
@@ -41,7 +41,7 @@ def is_password(user: User | None, password: str) -> bool:
     nobody = _nobody()  # made by whoever signs in first, known or not
     kept = nobody if user is None or user.disabled is not None else user.password
     try:
-        _hasher().verify(kept, password[:LONGEST])
+        _hasher().verify(kept, password[:LONGEST_PASSWORD])
     except VerificationError:
         return False
     return user is not None and user.disabled is None
@@ -51,18 +51,18 @@ def add_user(store: RecordStore, name: str, grant: Grant, password: str, *, doma
     """A new user. domains: those there are. Raises BadGrant."""
     check_name(name)
     _check_grant(grant, domains)
-    if store.document(USER, name) is not None:
+    if store.document(USER_KIND, name) is not None:
         raise BadGrant(f"there is a user {name!r} already; change it, or choose another name")
     at = now()
     user = User(name=name, grant=grant, password=_hashed(password), created=at, revision=1)
     note(store, actor, "user added", name=name, **msgspec.to_builtins(grant))
-    store.put_document(document(USER, user, 1, at))
+    store.put_document(document(USER_KIND, user, 1, at))
     return user
 
 
 def users(store: RecordStore) -> list[User]:
     """Every user, by name, disabled ones too."""
-    return [user_of(kept) for kept in store.documents(USER)]
+    return [user_of(kept) for kept in store.documents(USER_KIND)]
 
 
 def disable_user(store: RecordStore, name: str, *, actor: str) -> User:
@@ -95,7 +95,7 @@ def _check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
 
 def find_user(store: RecordStore, name: str) -> User:
     """The user of that name. Raises BadGrant, which names those there are."""
-    kept = store.document(USER, name)
+    kept = store.document(USER_KIND, name)
     if kept is None:
         known = ", ".join(user.name for user in users(store)) or "none"
         raise BadGrant(f"no user {name!r:.80}; there are: {known}")
@@ -106,11 +106,11 @@ def _change(store: RecordStore, user: User, actor: str, action: Action, **change
     changed = msgspec.structs.replace(user, **changes, revision=user.revision + 1)
     grant = msgspec.to_builtins(changed.grant) if action == "user changed" else {}
     note(store, actor, action, name=user.name, **grant)
-    store.put_document(document(USER, changed, changed.revision, now()))
+    store.put_document(document(USER_KIND, changed, changed.revision, now()))
     return changed
 
 
 def _hashed(password: str) -> str:
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise BadGrant(f"a password has {SHORTEST} to {LONGEST:,} characters")
+    if not SHORTEST <= len(password) <= LONGEST_PASSWORD:
+        raise BadGrant(f"a password has {SHORTEST} to {LONGEST_PASSWORD:,} characters")
     return _hasher().hash(password)

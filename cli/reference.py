@@ -16,9 +16,9 @@ from cli.apps import app
 from cli.output import EXIT_CODES
 from errors import Category
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "command-line.md"
+COMMANDS_PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "command-line.md"
 
-HEAD = """# The command line
+PAGE_HEAD = """# The command line
 
 Made from the commands themselves by `python -m cli.reference`; `gradewatch VERB --help` says the same. Answers go to
 the standard output, everything about them to the error output. What takes long names the step at hand there, on a
@@ -44,7 +44,7 @@ def page() -> str:
     """The page as Markdown."""
     group = get_command(app)
     assert isinstance(group, TyperGroup)  # noqa: S101 - narrows the type
-    return HEAD + "\n".join([*_exit_codes(), *_commands(group, "gradewatch")]) + "\n"
+    return PAGE_HEAD + "\n".join([*_exit_codes(), *_commands(group, "gradewatch")]) + "\n"
 
 
 def _exit_codes() -> Iterator[str]:
@@ -99,4 +99,4 @@ def _choices(annotation: Any) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    COMMANDS_PAGE.write_text(page(), encoding="utf-8")

@@ -19,15 +19,15 @@ from preprocessing.schema import Target
 Figure = Any
 """A plotly Figure (the library ships no types)."""
 
-MODEL, NAIVE, ALARM, WARN, CALM, FAINT = "#1f5f8b", "#8a94a0", "#b3261e", "#c77700", "#3b7d4f", "#d5dde5"
-VERDICT_COLOURS = {"drift": ALARM, "warn": WARN, "undecided": NAIVE, "ok": CALM, "constant": FAINT}
+MODEL, PLAIN_RULE_COLOUR, ALARM, WARN, CALM, FAINT = "#1f5f8b", "#8a94a0", "#b3261e", "#c77700", "#3b7d4f", "#d5dde5"
+VERDICT_COLOURS = {"drift": ALARM, "warn": WARN, "undecided": PLAIN_RULE_COLOUR, "ok": CALM, "constant": FAINT}
 SEVERAL = (MODEL, "#c77700", "#3b7d4f", "#7b4f9d", "#8a94a0")  # told apart without red and green side by side
 CONFIG = {"displayModeBar": False, "responsive": True}
 """How Streamlit shows them: without a tool bar, and without catching the scrolling of a phone."""
 
 ROW = 34  # pixels per row of a chart whose rows have names
-MOST_COLUMNS = 20  # of a report, in one chart
-NAME = 26  # letters of a name on an axis; longer ones leave no room on a phone
+COLUMNS_DRAWN = 20  # of a report, in one chart
+AXIS_LETTERS = 26  # letters of a name on an axis; longer ones leave no room on a phone
 
 
 def daily(days: Sequence[date], counts: Mapping[str, Sequence[int]]) -> Figure:
@@ -46,7 +46,7 @@ def daily(days: Sequence[date], counts: Mapping[str, Sequence[int]]) -> Figure:
 def scores(found: Mapping[str, Estimate], *, chosen: str, axis: str) -> Figure:
     """Scores with their intervals, one row per candidate; the chosen one and the naive rule stand out."""
     names = [candidate(name) + (" (chosen)" if name == chosen else "") for name in found]
-    colours = [MODEL if name == chosen else NAIVE if name == "naive" else "#8fb3cc" for name in found]
+    colours = [MODEL if name == chosen else PLAIN_RULE_COLOUR if name == "naive" else "#8fb3cc" for name in found]
     figure = go.Figure(
         go.Scatter(
             x=[score.value for score in found.values()],
@@ -65,7 +65,7 @@ def scores(found: Mapping[str, Estimate], *, chosen: str, axis: str) -> Figure:
         )
     )
     if "naive" in found:
-        figure.add_vline(x=found["naive"].value, line={"color": NAIVE, "dash": "dot", "width": 1})
+        figure.add_vline(x=found["naive"].value, line={"color": PLAIN_RULE_COLOUR, "dash": "dot", "width": 1})
     figure.update_xaxes(title=axis)
     figure.update_yaxes(autorange="reversed")
     return _plain(figure, 90 + ROW * len(found))
@@ -139,7 +139,7 @@ def place(given: Answer, target: Target) -> Figure:
         low, high = given.interval
         line = {"color": "#a9c6da", "width": 14}
         figure.add_scatter(x=[low, high], y=[0, 0], mode="lines", line=line, name=f"{given.coverage:.0%} interval")
-    marks = [("model", given.value, MODEL, "circle"), ("naive rule", given.naive, NAIVE, "diamond")]
+    marks = [("model", given.value, MODEL, "circle"), ("naive rule", given.naive, PLAIN_RULE_COLOUR, "diamond")]
     for name, value, colour, symbol in marks:
         if value is None:
             continue
@@ -160,7 +160,7 @@ def place(given: Answer, target: Target) -> Figure:
     return _plain(figure, 170, legend=True)
 
 
-def effects(columns: Sequence[ColumnDrift], *, most: int = MOST_COLUMNS) -> Figure:
+def effects(columns: Sequence[ColumnDrift], *, most: int = COLUMNS_DRAWN) -> Figure:
     """How far each column has moved, with its interval and its limit, the most telling first."""
     shown = columns[:most]
     names = [_short(column_name(column.column)) for column in shown]
@@ -203,7 +203,10 @@ def _effects_of(columns: Sequence[ColumnDrift], names: Sequence[str], verdict: s
 def errors(labels: Sequence[str], model: Sequence[Estimate], naive: Sequence[Estimate], *, unit: str) -> Figure:
     """The mean absolute error over time, model and naive rule, each with its interval."""
     figure = go.Figure()
-    for name, found, colour, dash in (("model", model, MODEL, "solid"), ("naive rule", naive, NAIVE, "dot")):
+    for name, found, colour, dash in (
+        ("model", model, MODEL, "solid"),
+        ("naive rule", naive, PLAIN_RULE_COLOUR, "dot"),
+    ):
         figure.add_scatter(
             x=list(labels),
             y=[estimate.value for estimate in found],
@@ -255,7 +258,7 @@ def _in(unit: str) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= NAME else name[: NAME - 1] + "…"
+    return name if len(name) <= AXIS_LETTERS else name[: AXIS_LETTERS - 1] + "…"
 
 
 def _plain(figure: Figure, height: int, *, legend: bool = False) -> Figure:

@@ -18,8 +18,8 @@ from dashboard.shared_workspace import SharedWorkspace
 from settings import is_loopback
 
 SESSION = "signed in"
-TRIES, WINDOW = 10, 60.0  # attempts to sign in under one name, and the seconds in which they are counted
-FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
+SIGN_IN_TRIES, WINDOW = 10, 60.0  # attempts to sign in under one name, and the seconds in which they are counted
+FORWARDING_HEADERS = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
 UNKNOWN = "anonymous"  # the name under which attempts of names that nobody has are counted and recorded
 
 _hashing = threading.Semaphore(2)  # passwords at once: each takes a core and 19 MiB
@@ -40,7 +40,7 @@ class Tries:
             if self._clock() - self._begun >= WINDOW:
                 self._begun, self._counts = self._clock(), {}
             self._counts[name] = self._counts.get(name, 0) + 1
-            return self._counts[name] <= TRIES
+            return self._counts[name] <= SIGN_IN_TRIES
 
 
 _tries = Tries()
@@ -94,7 +94,7 @@ def refuse_strangers(shared: SharedWorkspace) -> bool:
     if shared.directory is not None:
         return False
     address = st.context.ip_address  # of the connection itself; no text: this machine
-    forwarded = any(name.lower() in FORWARDED for name in st.context.headers)
+    forwarded = any(name.lower() in FORWARDING_HEADERS for name in st.context.headers)
     if not forwarded and (not isinstance(address, str) or is_loopback(address)):
         return False
     st.error(

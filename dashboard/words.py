@@ -33,8 +33,8 @@ STANDING = (
     "By the score that chose the model. Where the 95 % intervals of model and naive rule overlap, being ahead may be "
     "luck of these students."
 )
-NAIVE = "What a careful person would say without any model: the last known grade, or else the average."
-FACTORS = (
+PLAIN_RULE_HELP = "What a careful person would say without any model: the last known grade, or else the average."
+FACTORS_HELP = (
     "Compared with the values that this column had among the students that the model was trained on, everything else "
     "about this student left as it is."
 )
@@ -208,7 +208,7 @@ def rows(count: int, noun: str = "row") -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-EVENTS: Mapping[str, str] = {
+EVENT_WORDS: Mapping[str, str] = {
     "challenger_not_loaded": (
         "The challenger {version}, on trial against {champion}, could not be loaded: {why}. The champion answers alone"
     ),
@@ -226,7 +226,7 @@ def event(happened: Event) -> str:
     if "decisions" in details:
         details["decisions"] = "; ".join(details["decisions"]) or "nothing was decided"
     try:
-        sentence = EVENTS[happened.kind].format_map(details)
+        sentence = EVENT_WORDS[happened.kind].format_map(details)
     except KeyError:
         told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in details.items() if value is not None)
         plain = happened.kind.replace("_", " ").capitalize()
@@ -246,7 +246,7 @@ VERDICTS: Mapping[str, str] = {
 }
 """What a drift verdict means, in words."""
 
-DECISIONS: Mapping[str, str] = {
+DECISION_WORDS: Mapping[str, str] = {
     "promote": "Challenger promoted",
     "shadow": "Challenger kept in shadow",
     "keep": "Champion kept",

@@ -23,12 +23,12 @@ import msgspec
 from errors import GradewatchError
 from preprocessing.schema import DomainSchema
 
-SECONDS, REQUESTS, CONNECTIONS = 600.0, 10_000_000, 1_000  # no test may ask for more
-PATIENCE = 30.0  # seconds that one answer may take
-KEY = "GRADEWATCH_API_KEY"
+MOST_SECONDS, REQUESTS, CONNECTIONS = 600.0, 10_000_000, 1_000  # no test may ask for more
+ANSWER_SECONDS = 30.0  # seconds that one answer may take
+KEY_VARIABLE = "GRADEWATCH_API_KEY"
 LONGEST_HEAD = 1 << 16
-DIFFERENT = 1_000  # invented rows at least
-MOST_ROWS = 100_000  # in one request
+INVENTED_ROWS = 1_000  # invented rows at least
+MOST_ROWS_SENT = 100_000  # in one request
 
 
 class BadAddress(GradewatchError):
@@ -90,8 +90,8 @@ def target_of(url: str, path: str, key: str | None = None) -> LoadTarget:
 
 def check_bounds(load: Load) -> None:
     """Raises BadAddress for a load without an end, or beyond what this tool is for."""
-    if not 0 < load.seconds <= SECONDS or not 0 < load.requests <= REQUESTS:
-        raise BadAddress(f"a load test ends: at most {SECONDS:.0f} seconds and {REQUESTS:,} requests")
+    if not 0 < load.seconds <= MOST_SECONDS or not 0 < load.requests <= REQUESTS:
+        raise BadAddress(f"a load test ends: at most {MOST_SECONDS:.0f} seconds and {REQUESTS:,} requests")
     if not 0 < load.connections <= CONNECTIONS:
         raise BadAddress(f"1 to {CONNECTIONS:,} connections at once, not {load.connections}")
 
@@ -144,7 +144,7 @@ async def _connection(target: LoadTarget, next_request: Callable[[], bytes | Non
         while (request := next_request()) is not None:
             begun = time.perf_counter()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(ANSWER_SECONDS):
                     stream = stream or await _open(target)
                     status, keep, body = await _exchange(*stream, request)
             except (OSError, EOFError, TimeoutError, ValueError) as error:
@@ -212,7 +212,7 @@ async def _exchange(
 
 def key_of_environment() -> str | None:
     """The API key of GRADEWATCH_API_KEY: a command line would show it to everyone on the machine."""
-    return os.environ.get(KEY)
+    return os.environ.get(KEY_VARIABLE)
 
 
 # What to send -------------------------------------------------------------------------------------------------------
@@ -234,8 +234,8 @@ def plan_load(
     rows: of one request; more than one go to the batch route. requests: the other bound, where one is given. Raises
     BadAddress where the service does not answer or does not know the domain; what reading a file raises.
     """
-    if not 1 <= rows <= MOST_ROWS:
-        raise BadAddress(f"1 to {MOST_ROWS:,} rows in a request, not {rows:,}")
+    if not 1 <= rows <= MOST_ROWS_SENT:
+        raise BadAddress(f"1 to {MOST_ROWS_SENT:,} rows in a request, not {rows:,}")
     schema = _ask_schema(url, domain, key)
     found = _invented(schema, rows) if file is None else _of_file(schema, file)
     if rows == 1:
@@ -261,10 +261,10 @@ def _ask_schema(url: str, domain: str, key: str | None) -> DomainSchema:
     base = f"{urlsplit(url).scheme}://{target.headers['host']}{target.path}"
     question = Request(base, headers=dict(target.headers))  # noqa: S310 (http or https: `target_of` has looked)
     try:
-        with urlopen(question, timeout=PATIENCE) as answer:  # noqa: S310 (as above)
+        with urlopen(question, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 (as above)
             return msgspec.json.decode(answer.read(), type=DomainSchema)
     except HTTPError as error:
-        advice = f"; set {KEY}" if error.code in (401, 403) else ""
+        advice = f"; set {KEY_VARIABLE}" if error.code in (401, 403) else ""
         raise BadAddress(f"{url} answers {error.code} to a question about domain {domain!r}{advice}") from None
     except (OSError, msgspec.DecodeError) as error:
         raise BadAddress(f"no service answers at {url}: {error}") from None
@@ -274,7 +274,7 @@ def _invented(schema: DomainSchema, rows: int) -> list[dict[str, object]]:
     """Rows without student keys: as many as make different requests, so that no cache answers them all."""
     from preprocessing.synthetic import generate
 
-    frame = generate(schema, rows=max(DIFFERENT, 2 * rows), seed=0)
+    frame = generate(schema, rows=max(INVENTED_ROWS, 2 * rows), seed=0)
     return _filled(frame.select(feature.name for feature in schema.features).to_dicts())
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 60.0
+START_SECONDS = 60.0
 NAMES = ("the API", "the worker", "the dashboard")
 
 
@@ -89,7 +89,7 @@ class _Stop:
 
 def _wait(address: str, children: Sequence[subprocess.Popen[bytes]], stop: _Stop) -> bool:
     """Whether `address` answers before a child ends, the user stops it, or a minute has passed."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and not stop.asked and all(child.poll() is None for child in children):
         try:
             with urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own http address

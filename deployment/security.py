@@ -14,12 +14,12 @@ import msgspec
 
 from deployment.loadtest import BadAddress, is_local, target_of
 
-PATIENCE = 10.0  # seconds for one answer
+CHECK_SECONDS = 10.0  # seconds for one answer
 MOST_READ = 1 << 20  # bytes of an answer that are looked at
 PUBLIC = frozenset({"/health", "/ready", "/api/v1/token"})
 """Paths that must answer whoever asks: the balancer's, and the one where a password becomes a token."""
 
-KNOWN = ("/api/v1/domains", "/api/v1/models", "/admin/cache/stats")
+KNOWN_ROUTES = ("/api/v1/domains", "/api/v1/models", "/admin/cache/stats")
 TRACES = (b"Traceback (most recent call last)", b"site-packages", b'File "/', b"/usr/lib/python")
 WANTED_HEADERS: Mapping[str, tuple[str, str]] = {
     "x-content-type-options": ("nosniff", "browsers may guess another type than is meant"),
@@ -72,7 +72,7 @@ class CheckedService:
     ) -> HttpAnswer:
         """The answer. known: show the API key. Raises OSError and http.client.HTTPException."""
         kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
-        connection = kind(self.host, self.port, timeout=PATIENCE)
+        connection = kind(self.host, self.port, timeout=CHECK_SECONDS)
         sent = {"Host": self.named, **(headers or {})}
         sent |= {"Authorization": f"Bearer {self._key}"} if known and self._key else {}
         try:
@@ -86,7 +86,7 @@ class CheckedService:
     @contextmanager
     def socket(self) -> Iterator[socket.socket]:
         """A bare connection, for what no HTTP library would send."""
-        with socket.create_connection((self.host, self.port), timeout=PATIENCE) as plain:
+        with socket.create_connection((self.host, self.port), timeout=CHECK_SECONDS) as plain:
             if not self.secure:
                 yield plain
                 return
@@ -260,7 +260,7 @@ def routes(service: CheckedService) -> list[tuple[str, str]]:
     if page.status == 200:
         described = msgspec.convert(msgspec.json.decode(page.body), dict[str, object]).get("paths", {})  # type: ignore[assignment]
     found = [(method.upper(), path) for path, methods in described.items() for method in methods]
-    filled = [(method, _filled(path)) for method, path in found or [("GET", path) for path in KNOWN]]
+    filled = [(method, _filled(path)) for method, path in found or [("GET", path) for path in KNOWN_ROUTES]]
     return sorted({(method, path) for method, path in filled if path not in PUBLIC})
 
 

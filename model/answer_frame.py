@@ -20,7 +20,7 @@ from preprocessing.schema import Target
 
 Floats = NDArray[np.float64]
 
-DECIMALS = 4  # more than any mark has, and fewer than a float shows
+ANSWER_DECIMALS = 4  # more than any mark has, and fewer than a float shows
 
 
 def answer_schema(targets: Sequence[Target], *, logged: bool) -> dict[str, pl.DataType]:
@@ -88,7 +88,7 @@ def answers_csv(rows: Sequence[int], predictions: Sequence[Prediction], targets:
     for name in dict.fromkeys(name for found in factors for name in found):
         told = ["; ".join(_words(factor) for factor in found.get(name, ())) for found in factors]
         frame = frame.with_columns(pl.Series(f"{name}_factors", told, dtype=pl.String()))
-    return frame.with_columns(pl.col(pl.Float64).round(DECIMALS)).write_csv()
+    return frame.with_columns(pl.col(pl.Float64).round(ANSWER_DECIMALS)).write_csv()
 
 
 def _words(factor: Factor) -> str:

@@ -17,7 +17,7 @@ from model.scores import Scores
 from preprocessing.encode import Cell, Encoding
 from preprocessing.schema import Target
 
-GRAPH, MANIFEST, PROFILE, ROWS = "graph.onnx", "manifest.json", "profile.bin", "rows.bin"
+GRAPH, MANIFEST, PROFILE, ROWS_FILE = "graph.onnx", "manifest.json", "profile.bin", "rows.bin"
 ASIDE = "aside.bin"
 FORMAT = 1
 RECORDS, EXAMPLES = "records", "generated examples"
@@ -109,14 +109,14 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             GRAPH: self.graph,
             MANIFEST: msgspec.json.format(msgspec.json.encode(self.manifest, order="sorted"), indent=1),
             PROFILE: self.profile,
-            ROWS: b"".join(bytes.fromhex(row) for row in sorted(self.rows)),
+            ROWS_FILE: b"".join(bytes.fromhex(row) for row in sorted(self.rows)),
         }
         return files | ({ASIDE: self.aside} if self.aside else {})
 
 
 def read_bundle(files: Mapping[str, bytes]) -> Bundle:
     """The bundle that `files` hold. Raises BrokenBundle."""
-    if missing := {GRAPH, MANIFEST, PROFILE, ROWS} - files.keys():
+    if missing := {GRAPH, MANIFEST, PROFILE, ROWS_FILE} - files.keys():
         raise BrokenBundle(f"the bundle lacks {', '.join(sorted(missing))}")
     try:
         version = msgspec.json.decode(files[MANIFEST], type=dict[str, Any]).get("format")
@@ -125,7 +125,7 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         manifest = msgspec.json.decode(files[MANIFEST], type=Manifest)
     except msgspec.DecodeError as error:
         raise BrokenBundle(f"the bundle's manifest cannot be read: {error}") from None
-    rows = files[ROWS].hex()
+    rows = files[ROWS_FILE].hex()
     ids = frozenset(rows[i : i + 32] for i in range(0, len(rows), 32))
     aside = files.get(ASIDE, b"")
     return Bundle(manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids, aside=aside)

@@ -15,7 +15,7 @@ import msgspec
 from database.records import Answer
 
 CAPACITY = 20_000  # rows; about 1 KB each
-SECONDS = 3600.0
+CACHED_SECONDS = 3600.0
 
 Answers = tuple[Answer, ...]
 
@@ -66,7 +66,7 @@ class MemoryCache:
     waits = False
 
     def __init__(
-        self, *, capacity: int = CAPACITY, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic
+        self, *, capacity: int = CAPACITY, seconds: float = CACHED_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._capacity = capacity
         self._seconds = seconds

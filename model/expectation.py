@@ -18,7 +18,7 @@ from preprocessing.schema import Target
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-CELLS = 8
+ERROR_CELLS = 8
 CELL_ROWS = 30  # held-out rows in each cell at least; the mean of fewer says more about them than about the model
 NORMAL = 1.959964  # half a 95 % interval, in standard errors
 
@@ -56,7 +56,7 @@ def hardness(target: Target, outputs: Floats) -> Floats:
 
 def tabulate(hard: Floats, errors: Floats, clusters: Integers) -> ErrorTable:
     """The table of (n,) held-out `errors` by their `hardness`; n at least 2. clusters: rows that go wrong together."""
-    cells = max(1, min(CELLS, len(errors) // CELL_ROWS))
+    cells = max(1, min(ERROR_CELLS, len(errors) // CELL_ROWS))
     shares = np.arange(1, cells) / cells
     edges = np.unique(np.quantile(hard, shares, method="inverted_cdf")) if cells > 1 else np.empty(0)
     edges = edges[edges < hard.max()]

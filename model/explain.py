@@ -22,10 +22,10 @@ MOST_FACTORS = 20
 LEVELS = 8
 """The commonest levels of a column that stand for all of them."""
 
-ROWS_AT_ONCE = 20_000
+EXPLAINED_AT_ONCE = 20_000
 """Rows of the graph in one run: bounds the memory of explaining many answers."""
 
-NOTHING = 1e-6
+NO_EFFECT = 1e-6
 """Effects up to here are float32's, not the model's."""
 
 
@@ -56,7 +56,7 @@ class Explainer:
         """The `most` strongest factors of each row's answer; `X`: the same rows, encoded. Inputs without effect are no
         factors."""
         found: list[tuple[Factor, ...]] = []
-        at_once = max(1, ROWS_AT_ONCE // (len(self._weights) + 1))
+        at_once = max(1, EXPLAINED_AT_ONCE // (len(self._weights) + 1))
         for start in range(0, len(rows), at_once):
             part = rows[start : start + at_once]
             effects, directions = self.changes(X[start : start + at_once])
@@ -92,7 +92,7 @@ class Explainer:
                 direction="raises" if directions[place] > 0 else "lowers",
             )
             for place in strongest
-            if abs(effects[place]) > NOTHING
+            if abs(effects[place]) > NO_EFFECT
         )
 
 

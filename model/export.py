@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from errors import GradewatchError
 from model.graph import open_graph, run_graph
-from preprocessing.encode import MISSING, Encoding, encode_columns
+from preprocessing.encode import MISSING_LEVEL, Encoding, encode_columns
 from preprocessing.schema import Feature
 
 TOLERANCE = 1e-4
@@ -20,7 +21,7 @@ OPSET = 18
 Matrix = NDArray[np.float32]
 
 
-class ParityError(RuntimeError):
+class ParityError(GradewatchError):
     """The exported graph and the fitted model disagree; the bundle is not saved."""
 
 
@@ -129,7 +130,7 @@ def nasty_rows(
     numeric, codes = {}, {}
     for feature in features:
         if feature.kind == "categorical":
-            codes[feature.name] = generator.integers(MISSING, levels[feature.name], NASTY_ROWS).astype(np.int32)
+            codes[feature.name] = generator.integers(MISSING_LEVEL, levels[feature.name], NASTY_ROWS).astype(np.int32)
         else:
             numeric[feature.name] = generator.choice(_numeric_pool(feature, seen[feature.name]), NASTY_ROWS)
     return encode_columns(encoding, NASTY_ROWS, numeric, codes)

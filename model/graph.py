@@ -11,7 +11,7 @@ from model.bundle import BrokenBundle
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # or, from 1.29 on, it tells its makers over HTTPS what it runs, and where
 import onnxruntime  # reads that once, when it is loaded
 
-TREES = b"TreeEnsemble"  # the operator's name, as it stands in a graph's bytes
+TREES_OPERATOR = b"TreeEnsemble"  # the operator's name, as it stands in a graph's bytes
 
 
 class Graph(NamedTuple):
@@ -38,7 +38,7 @@ def open_graph(graph: bytes) -> Graph:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors share no base but this, and any of them means: not this graph, not here
         raise BrokenBundle(f"the graph cannot be run: {str(error)[:200]}") from None
-    return Graph(session, session.get_outputs()[-1].name, TREES in graph, onnxruntime.RunOptions())
+    return Graph(session, session.get_outputs()[-1].name, TREES_OPERATOR in graph, onnxruntime.RunOptions())
 
 
 def run_graph(graph: Graph, X: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from model.service import PredictionService
 from preprocessing.columns import tables_of
 from preprocessing.reading.files import read_table
 
-CHUNK = 10_000
+ANSWERED_AT_ONCE = 10_000
 
 
 class AnsweredFile(NamedTuple):
@@ -45,7 +45,7 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
     raw = read_table(source, name=name)
     validated = validate_table(raw, schema, secret=secret, moment=moment, with_targets="ignored").require_clean()
     predictions: list[Prediction] = []
-    for part in validated.frame.iter_slices(CHUNK):
+    for part in validated.frame.iter_slices(ANSWERED_AT_ONCE):
         tables = tables_of(part, schema)
         batches = service.answer_columns(schema, tables, source=origin, actor=actor, explain=explain)
         predictions += sorted(chain.from_iterable(batches), key=lambda one: one.id)  # ids ascend as rows do

@@ -14,12 +14,20 @@ from model.explain import Explainer
 from model.fast_trees import MOST_BYTES, TreeLookup, prove_tables
 from model.graph import open_graph, run_graph
 from preprocessing.columns import Column, Levels, Numbers
-from preprocessing.encode import MISSING, Cell, NumberedColumns, RowEncoder, encode_columns, encode_rows, number_cells
+from preprocessing.encode import (
+    MISSING_LEVEL,
+    Cell,
+    NumberedColumns,
+    RowEncoder,
+    encode_columns,
+    encode_rows,
+    number_cells,
+)
 
-MANY = 500  # rows from which tables are clearly sooner than the graph
+LOOKUP_PAYS = 500  # rows from which tables are clearly sooner than the graph
 WORTH = 40_000  # rows asked for until tables are made: to make them takes what they then save on as many
-AT_ONCE = 8_192  # rows of one run of a graph: what it computes stays within the processor's cache
-FEW = 50  # rows up to which encoding each by itself is sooner than an array operation per column
+ROWS_A_RUN = 8_192  # rows of one run of a graph: what it computes stays within the processor's cache
+ENCODED_SINGLY = 50  # rows up to which encoding each by itself is sooner than an array operation per column
 
 Row = Mapping[str, Cell]
 Columns = Mapping[str, Column]
@@ -70,12 +78,12 @@ class Predictor:
     def outputs_of(self, numbered: NumberedColumns) -> Floats:
         """`outputs` of rows that stand in columns, to the last bit, and many of them sooner."""
         n = numbered.height
-        if n >= MANY:
+        if n >= LOOKUP_PAYS:
             self._asked += n
             if self._asked >= WORTH and self._tables:
                 return self._in_target_units(self._tables.outputs(numbered))
         X = encode_columns(self.manifest.encoding, n, *numbered)
-        return np.concatenate([self.outputs(X[start : start + AT_ONCE]) for start in range(0, n, AT_ONCE)])
+        return np.concatenate([self.outputs(X[start : start + ROWS_A_RUN]) for start in range(0, n, ROWS_A_RUN)])
 
     def _in_target_units(self, said: NDArray[np.float32]) -> Floats:
         """What the graph says of each row as what it means."""
@@ -88,10 +96,10 @@ class Predictor:
         """One complete answer per row, in order; explain: with at most so many factors each."""
         if len(rows) == 1 and not explain:
             return [self._alone(rows[0], generation)]
-        if len(rows) > FEW and not explain:
+        if len(rows) > ENCODED_SINGLY and not explain:
             columns = {name: self._column(name, [row.get(name) for row in rows]) for name in self._read}
             return self.answer_columns(columns, generation=generation).answers()
-        X = self._encode_few(rows) if len(rows) <= FEW else encode_rows(self.manifest.encoding, rows)
+        X = self._encode_few(rows) if len(rows) <= ENCODED_SINGLY else encode_rows(self.manifest.encoding, rows)
         outside = [self._out_of_range(row) for row in rows]
         outputs = self.outputs(X)
         factors = self._explainer.explain(rows, X, most=explain) if explain else [()] * len(rows)
@@ -273,7 +281,7 @@ class Predictor:
         for name, unseen in self._unseen.items():
             codes = numbered.codes[name]
             if unseen[1:].any() or codes.min(initial=0) < 0:
-                new = unseen.take(codes - MISSING)
+                new = unseen.take(codes - MISSING_LEVEL)
                 found |= new & ~missing[name] if name in missing else new
         for name, share in self._shares:
             if name in missing:

@@ -10,10 +10,10 @@ from typing import TypeVar
 import msgspec
 
 from database.redis import SharedMemory
-from model.cache import SECONDS, Answers, CacheState, hit_rate
+from model.cache import CACHED_SECONDS, Answers, CacheState, hit_rate
 
-KIND = "answers"
-TOGETHER = 500  # rows of one question; about 0.3 MB, so that it is answered within the memory's patience
+CACHED_KIND = "answers"
+ROWS_A_QUESTION = 500  # rows of one question; about 0.3 MB, so that it is answered within the memory's patience
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class SharedCache:
 
     waits = True
 
-    def __init__(self, memory: SharedMemory, *, seconds: int = int(SECONDS)) -> None:
+    def __init__(self, memory: SharedMemory, *, seconds: int = int(CACHED_SECONDS)) -> None:
         self._memory = memory
         self._seconds = seconds
         self._lock = Lock()
@@ -34,7 +34,7 @@ class SharedCache:
 
     def get(self, keys: Sequence[bytes]) -> list[Answers | None]:
         """The answers kept under `keys`, in one question for every 500; misses where the memory does not answer."""
-        names = [self._memory.name(KIND, key) for key in keys]
+        names = [self._memory.name(CACHED_KIND, key) for key in keys]
         found = [answers for part in _parts(names) for answers in self._ask(part)]
         hits = sum(answers is not None for answers in found)
         with self._lock:
@@ -61,14 +61,14 @@ class SharedCache:
         for part in _parts(kept):
             commands = []
             for key, answers in part:
-                name = self._memory.name(KIND, key)
+                name = self._memory.name(CACHED_KIND, key)
                 commands.append(("SET", name, self._memory.seal(name, ENCODER.encode(answers)), "EX", self._seconds))
             if self._memory.ask(commands) is None:
                 return
 
     def clear(self) -> int:
         """Forget every answer of this installation, whichever worker kept it. Raises SharedMemoryGone."""
-        cleared = self._memory.forget(KIND)
+        cleared = self._memory.forget(CACHED_KIND)
         with self._lock:
             self._hits = self._misses = 0
         return cleared
@@ -89,5 +89,5 @@ class SharedCache:
 
 
 def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), TOGETHER):
-        yield items[start : start + TOGETHER]
+    for start in range(0, len(items), ROWS_A_QUESTION):
+        yield items[start : start + ROWS_A_QUESTION]

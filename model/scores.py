@@ -15,8 +15,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 REPLICATES = 1000
-LEVEL = 0.95
-UNITS = 2000
+SCORE_LEVEL = 0.95
+RESAMPLED_UNITS = 2000
 LEAST_PROBABILITY = 1e-6  # what surely could not happen and did would cost without end
 
 
@@ -157,7 +157,7 @@ def area(positive: NDArray[np.bool_], scores: Floats, clusters: Integers) -> Est
     count = len(np.unique(clusters))
     if count < 2:
         return Estimate(value, 0.0, 1.0)
-    half = float(t.ppf((1 + LEVEL) / 2, count - 1)) * _robust_error(influence, clusters)
+    half = float(t.ppf((1 + SCORE_LEVEL) / 2, count - 1)) * _robust_error(influence, clusters)
     return Estimate(value, max(0.0, value - half), min(1.0, value + half))
 
 
@@ -202,12 +202,12 @@ def bootstrap(parts: Floats, clusters: Integers, statistic: Callable[[Any], Any]
     """
     _, number = np.unique(clusters, return_inverse=True)
     count = int(number.max()) + 1
-    if count > UNITS:
-        number = np.random.default_rng(seed).permutation(count)[number] % UNITS
-        count = UNITS
+    if count > RESAMPLED_UNITS:
+        number = np.random.default_rng(seed).permutation(count)[number] % RESAMPLED_UNITS
+        count = RESAMPLED_UNITS
     sums = np.stack([np.bincount(number, weights=column, minlength=count) for column in parts.T], axis=1)
     replicates = statistic(_resamples(count, seed) @ sums)
-    low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(replicates, [(1 - SCORE_LEVEL) / 2, (1 + SCORE_LEVEL) / 2])
     return Estimate(float(statistic(sums.sum(axis=0))), float(low), float(high))
 
 
@@ -274,7 +274,7 @@ def _robust_error(values: Floats, clusters: Integers) -> float:
 
 def interval_of_paired(first: Floats, second: Floats, clusters: Integers) -> Estimate:
     """The mean of first - second with its two-sided 95 % interval, both ends as `paired_gain` finds its one."""
-    gain = paired_gain(first, second, clusters, level=(1 + LEVEL) / 2)
+    gain = paired_gain(first, second, clusters, level=(1 + SCORE_LEVEL) / 2)
     return Estimate(gain.mean, gain.lower, 2 * gain.mean - gain.lower)
 
 
@@ -295,5 +295,5 @@ def interval_of_unpaired(
     if not squared.sum():
         return Estimate(mean, mean, mean)
     freedom = squared.sum() ** 2 / (squared**2 / (np.array(counts) - 1)).sum()
-    half = float(t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(squared.sum()))
+    half = float(t.ppf((1 + SCORE_LEVEL) / 2, freedom) * np.sqrt(squared.sum()))
     return Estimate(mean, mean - half, mean + half)

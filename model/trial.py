@@ -15,8 +15,8 @@ from database.records import ChampionKey, Document, ModelVersion, Succession, ne
 from database.store import RecordStore
 from errors import Category, GradewatchError
 
-KIND = "trial"
-KEPT = 20  # past trials of a champion that stay on record
+TRIAL_KIND = "trial"
+TRIALS_KEPT = 20  # past trials of a champion that stay on record
 
 Mode = Literal["shadow", "split"]
 
@@ -92,7 +92,7 @@ def start_trial(
         raise TrialRefused(f"{model.version[:12]} is the champion of {model.key} itself")
     if not 0 < share < 1:
         raise TrialRefused(f"a share of {share:g} is no trial; give one between 0 and 1, such as 0.5")
-    kept = store.document(KIND, str(model.key))
+    kept = store.document(TRIAL_KIND, str(model.key))
     before = _trials(kept)
     if before and before[0].ended is None and before[0].generation == champion.generation:
         raise TrialRefused(
@@ -121,7 +121,7 @@ def stop_trial(store: RecordStore, id: str, *, actor: str, why: str, domain: str
     trial = find_trial(store, id, domain=domain)
     if trial.ended is not None:
         raise NoSuchTrial(f"trial {trial.id} runs no more: {trial.why}")
-    kept = store.document(KIND, str(trial.key))
+    kept = store.document(TRIAL_KIND, str(trial.key))
     ended = msgspec.structs.replace(
         trial, ended=now(), why=f"stopped by {actor}: {why}" if why else f"stopped by {actor}"
     )
@@ -141,7 +141,7 @@ def find_trial(store: RecordStore, id: str, *, domain: str | None = None) -> Tri
 
 def trials(store: RecordStore, domain: str | None = None) -> list[Trial]:
     """All trials on record, newest first; those that a change of champion ended say so."""
-    found = [trial for document in store.documents(KIND, domain=domain) for trial in _trials(document)]
+    found = [trial for document in store.documents(TRIAL_KIND, domain=domain) for trial in _trials(document)]
     histories = {key: store.successions(key) for key in {trial.key for trial in found}}
     known = [_overtaken(trial, histories[trial.key]) for trial in found]
     return sorted(known, key=lambda trial: (trial.started, trial.id), reverse=True)
@@ -155,7 +155,7 @@ def running_trial(store: RecordStore, champion: Succession) -> Trial | None:
 def running_trials(store: RecordStore, champions: Sequence[Succession]) -> Mapping[ChampionKey, Trial]:
     """The trials that run against these champions, by key. A trial of an earlier generation runs no more."""
     generations = {champion.key: champion.generation for champion in champions}
-    newest = [kept[0] for document in store.documents(KIND) if (kept := _trials(document))]
+    newest = [kept[0] for document in store.documents(TRIAL_KIND) if (kept := _trials(document))]
     return {
         trial.key: trial for trial in newest if trial.ended is None and generations.get(trial.key) == trial.generation
     }
@@ -179,11 +179,11 @@ def _put(store: RecordStore, kept: Document | None, found: Sequence[Trial]) -> N
     newest = found[0]
     store.put_document(
         Document(
-            kind=KIND,
+            kind=TRIAL_KIND,
             name=str(newest.key),
             revision=1 if kept is None else kept.revision + 1,
             at=now(),
             domain=newest.domain,
-            body={"trials": msgspec.to_builtins(list(found[:KEPT]))},
+            body={"trials": msgspec.to_builtins(list(found[:TRIALS_KEPT]))},
         )
     )

@@ -16,9 +16,9 @@ from database.records import Document, digest, now
 from database.store import Documents
 from monitoring.channels import Channel, Message, NotDelivered
 
-KIND = "alert"
+ALERT_KIND = "alert"
 CLAIM = timedelta(seconds=60)  # longer than a try can take; a sender that died is out of the way after that
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=1)
 GIVE_UP = timedelta(days=3)
 REMEMBERED = timedelta(days=400)
 
@@ -104,7 +104,7 @@ def deliveries(store: Documents, *, domain: str | None = None, limit: int = 50) 
 def sweep(store: Documents, *, at: datetime | None = None) -> int:
     """Forget what was settled more than 400 days ago; how many."""
     before = (at or now()) - REMEMBERED
-    return sum(store.remove_document(KIND, one.name) for one in store.documents(KIND, until=before))
+    return sum(store.remove_document(ALERT_KIND, one.name) for one in store.documents(ALERT_KIND, until=before))
 
 
 def is_waiting(store: Documents, channels: Mapping[str, Channel]) -> bool:
@@ -114,7 +114,7 @@ def is_waiting(store: Documents, channels: Mapping[str, Channel]) -> bool:
 
 
 def _outbox(store: Documents, since: datetime) -> list[tuple[Document, Delivery]]:
-    documents = store.documents(KIND, since=since)
+    documents = store.documents(ALERT_KIND, since=since)
     found = [(document, msgspec.convert(document.body, Delivery)) for document in documents]
     return sorted(found, key=lambda one: (one[1].alert.at, one[0].name))
 
@@ -132,7 +132,7 @@ def _try(store: Documents, document: Document, delivery: Delivery, channel: Chan
         done = msgspec.structs.replace(claimed, state="sent", sent=at, error="")
     except NotDelivered as failure:
         over = failure.final or at - alert.at > GIVE_UP
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(20, delivery.attempts))
+        pause = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(20, delivery.attempts))
         state: State = "given up" if over else "waiting"
         done = msgspec.structs.replace(claimed, state=state, next=at + pause, error=str(failure), final=failure.final)
     with suppress(Conflict):  # someone else took the claim for lapsed: it is sent twice then, under one id
@@ -153,4 +153,4 @@ def _abandon(store: Documents, document: Document, delivery: Delivery, at: datet
 def _document(name: str, revision: int, delivery: Delivery) -> Document:
     alert = delivery.alert
     body = msgspec.to_builtins(delivery)
-    return Document(kind=KIND, name=name, revision=revision, body=body, at=alert.at, domain=alert.domain)
+    return Document(kind=ALERT_KIND, name=name, revision=revision, body=body, at=alert.at, domain=alert.domain)

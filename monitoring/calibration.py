@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from model.scores import UNITS, Estimate, bootstrap, mean_with_interval
+from model.scores import RESAMPLED_UNITS, Estimate, bootstrap, mean_with_interval
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-BINS = 10
+ECE_BINS = 10
 CHANCE_RUNS = 399  # with the sample itself 400, of which 2.5 % are a whole number: the test holds its level exactly
-LEVEL = 0.95
+PROMISE_LEVEL = 0.95
 
 
 class Reliability(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class ClassCalibration(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def kept(self) -> bool:
         """Whether nothing speaks against what was promised: neither the mean confidence nor the error over bins."""
-        return self.p_value > 1 - LEVEL
+        return self.p_value > 1 - PROMISE_LEVEL
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,17 +78,17 @@ def calibrate_classes(truth: Integers, probabilities: Floats, clusters: Integers
     answered, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     right = (answered == truth).astype(np.float64)
     happened = np.eye(probabilities.shape[1])[truth]
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    parts = np.zeros((len(truth), BINS))
+    place = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    parts = np.zeros((len(truth), ECE_BINS))
     parts[np.arange(len(truth)), place] = confidence - right
-    error: Callable[[Floats], Floats] = lambda sums: np.abs(sums[..., :BINS]).sum(-1) / sums[..., BINS]  # noqa: E731
+    error: Callable[[Floats], Floats] = lambda sums: np.abs(sums[..., :ECE_BINS]).sum(-1) / sums[..., ECE_BINS]  # noqa: E731
     perfect = _perfect(confidence, place, seed)
     return ClassCalibration(
         n=len(truth),
         brier=mean_with_interval(((probabilities - happened) ** 2).mean(axis=1), clusters),
         overconfidence=mean_with_interval(confidence - right, clusters),
         ece=bootstrap(np.column_stack([parts, np.ones(len(truth))]), clusters, error, seed=seed),
-        ece_by_chance=float(np.quantile(np.abs(perfect).sum(axis=1), LEVEL)) / len(truth),
+        ece_by_chance=float(np.quantile(np.abs(perfect).sum(axis=1), PROMISE_LEVEL)) / len(truth),
         p_value=_p_value(parts, clusters, perfect, seed),
         bins=tuple(_reliability(confidence[place == b], right[place == b]) for b in np.unique(place)),
     )
@@ -100,7 +100,7 @@ def _perfect(confidence: Floats, place: Integers, seed: int) -> Floats:
     runs = []
     for _ in range(CHANCE_RUNS):
         gap = confidence - (generator.random(len(confidence)) < confidence)
-        runs.append(np.bincount(place, weights=gap, minlength=BINS))
+        runs.append(np.bincount(place, weights=gap, minlength=ECE_BINS))
     return np.array(runs)
 
 
@@ -116,9 +116,9 @@ def _p_value(parts: Floats, clusters: Integers, perfect: Floats, seed: int) -> f
     if count == len(parts):
         return _twice_smaller(parts.sum(axis=0), perfect)
     generator = np.random.default_rng(seed)
-    if count > UNITS:
-        number, count = generator.permutation(count)[number] % UNITS, UNITS
-    sums: Floats = np.zeros((count, BINS))
+    if count > RESAMPLED_UNITS:
+        number, count = generator.permutation(count)[number] % RESAMPLED_UNITS, RESAMPLED_UNITS
+    sums: Floats = np.zeros((count, ECE_BINS))
     np.add.at(sums, number, parts)
     flipped = generator.choice([-1.0, 1.0], (CHANCE_RUNS, count)) @ sums
     return max(_twice_smaller(sums.sum(axis=0), by_chance) for by_chance in (perfect, flipped))
@@ -146,7 +146,7 @@ def binomial_interval(successes: float, n: float) -> tuple[float, float]:
     """The exact 95 % interval of a share (Clopper and Pearson 1934); fractions are allowed (Korn and Graubard 1998)."""
     from scipy.special import betaincinv  # not needed to serve
 
-    tail = (1 - LEVEL) / 2
+    tail = (1 - PROMISE_LEVEL) / 2
     low = float(betaincinv(successes, n - successes + 1, tail)) if successes > 0 else 0.0
     high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
     return low, high

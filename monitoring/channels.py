@@ -23,8 +23,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from errors import Category, GradewatchError
 
-SECONDS = 10.0
-SHORTEST_SECRET = 16  # characters
+DELIVERY_SECONDS = 10.0
+SHORTEST_ALERT_SECRET = 16  # characters
 AGAIN_LATER = {408, 425, 429}  # of the answers 4xx: everything else there is for good
 
 
@@ -107,9 +107,9 @@ class Webhook:
     def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
         host, port = self.url.hostname or "", self.url.port
         connection = (
-            http.client.HTTPSConnection(host, port, timeout=SECONDS, context=ssl.create_default_context())
+            http.client.HTTPSConnection(host, port, timeout=DELIVERY_SECONDS, context=ssl.create_default_context())
             if self.url.scheme == "https"
-            else http.client.HTTPConnection(host, port, timeout=SECONDS)
+            else http.client.HTTPConnection(host, port, timeout=DELIVERY_SECONDS)
         )
         try:
             query = f"?{self.url.query}" if self.url.query else ""
@@ -161,9 +161,11 @@ class Mail:
     def _hand_over(self, mail: EmailMessage) -> None:
         host, context = self.server.hostname or "", ssl.create_default_context()
         if self.server.scheme == "smtps":
-            client: smtplib.SMTP = smtplib.SMTP_SSL(host, self.server.port or 465, timeout=SECONDS, context=context)
+            client: smtplib.SMTP = smtplib.SMTP_SSL(
+                host, self.server.port or 465, timeout=DELIVERY_SECONDS, context=context
+            )
         else:
-            client = smtplib.SMTP(host, self.server.port or 587, timeout=SECONDS)
+            client = smtplib.SMTP(host, self.server.port or 587, timeout=DELIVERY_SECONDS)
         with client:
             if self.server.scheme == "smtp":
                 client.ehlo()
@@ -201,8 +203,10 @@ def _webhook(url: str, secret: str) -> list[Channel]:
         raise BadChannel("the alert webhook holds a space or a letter beyond ASCII: write it as %20, %C3%BC and so on")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise BadChannel("the alert webhook leads to another machine in the clear: use https")
-    if len(secret) < SHORTEST_SECRET:
-        raise BadChannel(f"set GRADEWATCH_ALERT_SECRET to {SHORTEST_SECRET} characters or more: it signs every alert")
+    if len(secret) < SHORTEST_ALERT_SECRET:
+        raise BadChannel(
+            f"set GRADEWATCH_ALERT_SECRET to {SHORTEST_ALERT_SECRET} characters or more: it signs every alert"
+        )
     return [Webhook(parts, _key(secret))]
 
 

@@ -28,7 +28,7 @@ from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from model.workspace import Workspace
 from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
-from monitoring.performance import ENOUGH, FEW_GROUPS, FEWEST, clusters_of, count_students
+from monitoring.performance import ENOUGH_OUTCOMES, FEW_GROUPS, FEWEST_TOLD, clusters_of, count_students
 from monitoring.samples import pairs_of
 from preprocessing.schema import DomainSchema, Target
 
@@ -257,7 +257,7 @@ def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Est
         verdict="not enough data",
         held_out=reference,
     )
-    if window.students < FEWEST:
+    if window.students < FEWEST_TOLD:
         return window
     excess, p_value = (None, None) if reference is None else _excess(errors, clusters, reference)
     window = msgspec.structs.replace(
@@ -290,7 +290,7 @@ def _excess(errors: Floats, clusters: Integers, held: Estimate) -> tuple[Estimat
 
     n, number = len(errors), np.unique(clusters, return_inverse=True)[1]
     count, mean = int(number.max()) + 1, float(errors.mean())
-    if n < ENOUGH or count < FEW_GROUPS:
+    if n < ENOUGH_OUTCOMES or count < FEW_GROUPS:
         whole = mean_with_interval(errors, clusters)
         return Estimate(mean - held.value, whole.low - held.high, whole.high - held.low), None
     sums = np.bincount(number, weights=errors - mean)
@@ -363,7 +363,7 @@ def changes_of(target: Target, moment: str, known: _Answers, held_out: Estimate 
             high=one.high,
         )
         for one in found
-        if min(one.n_before, one.n_after) >= FEWEST
+        if min(one.n_before, one.n_after) >= FEWEST_TOLD
     )
 
 

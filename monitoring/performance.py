@@ -20,8 +20,8 @@ from preprocessing.schema import DomainSchema, Target
 Floats = NDArray[np.float64]
 Pair = tuple[Prediction, Outcome]
 
-ENOUGH = 30  # students, or outcomes of a window, from which there is a verdict
-FEWEST = 10  # students of whom a mean is told: of fewer, it and what was told before would give one of them away
+ENOUGH_OUTCOMES = 30  # students, or outcomes of a window, from which there is a verdict
+FEWEST_TOLD = 10  # students of whom a mean is told: of fewer, it and what was told before would give one of them away
 FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
 Verdict = Literal["better than the naive rule", "no better than the naive rule", "worse than the naive rule",
                   "not enough data"]  # fmt: skip
@@ -112,7 +112,7 @@ def measure_target(target: Target, matched: Sequence[Pair]) -> TargetPerformance
         unanswered=given - len(matched),
         models=_by_model(target, matched),
     )
-    if students < FEWEST:
+    if students < FEWEST_TOLD:
         return found
     answers = [_answer(prediction, target) for prediction in predictions]
     truth, said, naive = _numbers(target, matched)
@@ -171,7 +171,7 @@ def _covered(answers: Sequence[Answer], truth: Floats, predictions: Sequence[Pre
     """The share of outcomes within the interval that was stated with the answer, where one was."""
     stated = [place for place, answer in enumerate(answers) if answer.interval is not None]
     told = [predictions[place] for place in stated]
-    if count_students(told) < FEWEST:
+    if count_students(told) < FEWEST_TOLD:
         return None
     ends = np.array([answers[place].interval for place in stated], dtype=np.float64)
     inside = (ends[:, 0] <= truth[stated]) & (truth[stated] <= ends[:, 1])
@@ -189,7 +189,7 @@ def _by_model(target: Target, matched: Sequence[Pair]) -> tuple[ModelPerformance
 def _of_model(target: Target, model: str, moment: str, part: Sequence[Pair]) -> ModelPerformance:
     predictions = [prediction for prediction, _ in part]
     found = ModelPerformance(model=model, moment=moment, n=len(part), students=count_students(predictions))
-    if found.students < FEWEST:
+    if found.students < FEWEST_TOLD:
         return found
     (truth, said, naive), clusters = _numbers(target, part), clusters_of(predictions)
     errors = [mean_with_interval(absolute_errors(truth, answers), clusters) for answers in (said, naive)]
@@ -197,7 +197,7 @@ def _of_model(target: Target, model: str, moment: str, part: Sequence[Pair]) -> 
 
 
 def _verdict(gain: Estimate, students: int) -> Verdict:
-    if students < ENOUGH:
+    if students < ENOUGH_OUTCOMES:
         return "not enough data"
     if gain.low > 0:
         return "better than the naive rule"

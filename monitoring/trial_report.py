@@ -22,14 +22,14 @@ from model.scores import (
     mean_with_interval,
 )
 from model.trial import Trial
-from monitoring.performance import ENOUGH, FEWEST
+from monitoring.performance import ENOUGH_OUTCOMES, FEWEST_TOLD
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
 Verdict = Literal["challenger better", "champion better", "no difference seen", "not enough data"]
 Pair = tuple[Answer, Answer]
 
-NEWEST = 100_000
+NEWEST_TRIED = 100_000
 """Predictions of a trial that a report reads at most, the newest."""
 
 
@@ -89,7 +89,7 @@ class _Side:
 
     def arm(self) -> Arm:
         n, students = len(self.errors), len(np.unique(self.students))
-        if students < FEWEST:
+        if students < FEWEST_TOLD:
             return Arm(model=self.model, n=n, students=students)
         mae, naive = (mean_with_interval(errors, self.students) for errors in (self.errors, self.naive))
         return Arm(model=self.model, n=n, students=students, mae=mae, naive_mae=naive)
@@ -103,9 +103,9 @@ def report_trial(
     trained_on: ids of rows that one of the two models was trained on; they prove nothing and are left out.
     """
     target = schema.target_by_name[trial.target]
-    logged = log.predictions(schema.name, since=trial.started, until=trial.ended, limit=NEWEST)
+    logged = log.predictions(schema.name, since=trial.started, until=trial.ended, limit=NEWEST_TRIED)
     of_trial = [prediction for prediction in logged if _pair(trial, prediction) or _arm(trial, prediction)]
-    happened = log.matched(schema.name, target.name, since=trial.started, limit=NEWEST)
+    happened = log.matched(schema.name, target.name, since=trial.started, limit=NEWEST_TRIED)
     during = [pair for pair in happened if trial.ended is None or pair[0].at < trial.ended]
     fresh = [pair for pair in during if _record(pair[0]) not in trained_on]
     judge = _judge_shadow if trial.mode == "shadow" else _judge_split
@@ -188,7 +188,7 @@ def _side(target: Target, model: str, answers: Sequence[Answer], rows: Sequence[
 
 def _report(target: Target, trial: Trial, champion: _Side, challenger: _Side, gain: Estimate | None) -> TrialReport:
     arms = champion.arm(), challenger.arm()
-    enough = gain is not None and min(arm.students for arm in arms) >= ENOUGH
+    enough = gain is not None and min(arm.students for arm in arms) >= ENOUGH_OUTCOMES
     return TrialReport(
         trial=trial,
         sentence="",
@@ -231,7 +231,9 @@ def _sentence(report: TrialReport) -> str:
     if report.gain is None:
         known = min(report.champion.students, report.challenger.students)
         where = "" if report.trial.mode == "shadow" else " in the smaller arm"
-        return f"Not enough data yet: outcomes of {known} students{where} are known, and {ENOUGH} are the least."
+        return (
+            f"Not enough data yet: outcomes of {known} students{where} are known, and {ENOUGH_OUTCOMES} are the least."
+        )
     low, high = report.gain.low, report.gain.high
     if report.verdict == "champion better":  # said of the champion, so the other way round
         low, high = -high, -low

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Cell = float | str | None
-MISSING = -1
+MISSING_LEVEL = -1
 LEAST_SPREAD = 1e-9  # of a column that is scaled; a smaller one is rounding, and would scale other rows past float32
 
 
@@ -110,7 +110,7 @@ def _level_numbers(part: CategoricalPart, frame: "pl.DataFrame") -> NDArray[np.i
     texts = column.dtype if isinstance(column.dtype, pl.Enum) else pl.Enum(part.levels)
     known = column.cast(texts, strict=False).to_physical().cast(pl.UInt32)
     levels = {level: code for code, level in enumerate(part.levels)}
-    places = np.array([*(levels.get(text, MISSING) for text in texts.categories), MISSING], dtype=np.int32)
+    places = np.array([*(levels.get(text, MISSING_LEVEL) for text in texts.categories), MISSING_LEVEL], dtype=np.int32)
     return places.take(known.fill_null(len(places) - 1).to_numpy())
 
 
@@ -132,7 +132,7 @@ def number_cells(encoding: Encoding, columns: Mapping[str, Column]) -> NumberedC
 
 def _codes(part: CategoricalPart, column: Column) -> NDArray[np.int32]:
     numbers: dict[Any, int] = {level: code for code, level in enumerate(part.levels)}
-    return np.array([numbers.get(name, MISSING) for name in column.names], dtype=np.int32)[column.codes]  # type: ignore[union-attr]
+    return np.array([numbers.get(name, MISSING_LEVEL) for name in column.names], dtype=np.int32)[column.codes]  # type: ignore[union-attr]
 
 
 def encode_columns(

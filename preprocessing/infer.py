@@ -19,10 +19,10 @@ from preprocessing.reading.files import RawTable
 from preprocessing.schema import Feature, Target, fold, read_schema
 from preprocessing.validation.leakage import find_suspects
 from preprocessing.validation.pii import identifying_columns
-from preprocessing.validation.rules import MISSING, is_missing, nearest, text_fault
+from preprocessing.validation.rules import MISSING_TEXTS, is_missing, nearest, text_fault
 from preprocessing.validation.tables import Parsed, as_texts, parse
 
-MOST_LEVELS = 30  # a column with more distinct texts is open, or free text
+MOST_LEVELS_DRAFTED = 30  # a column with more distinct texts is open, or free text
 MOST_CLASSES = 10  # levels of a target
 OPEN_SHARE = 0.5  # distinct texts per row, at most, of an open column
 FEWEST_GROUPS = 10  # among fewer, models cannot be compared group by group: the column is a feature then
@@ -36,7 +36,7 @@ STUDENTS = (
     *("schülernummer", "schülernr", "schülerid", "schuelernummer", "schuelernr", "schuelerid", "matrikelnummer"),
     *("matrikelnr", "alumno", "aluno", "matricula"),
 )
-PERIODS = ("period", "term", "schoolyear", "academicyear", "academicterm")
+PERIOD_NAMES = ("period", "term", "schoolyear", "academicyear", "academicterm")
 GROUPS = ("courseid", "classid", "sectionid", "class", "section", "codemodule")
 PROTECTED = ("sex", "gender", "ethnic", "race", "religion", "disab", "nationality", "sexo", "genero", "geschlecht")
 STEMS = (
@@ -153,14 +153,14 @@ def _role(draft: Draft, column: str) -> str | None:
     folded = fold(column)
     if folded in STUDENTS and draft.student is None:
         return "student"
-    if folded in PERIODS and draft.period is None:
+    if folded in PERIOD_NAMES and draft.period is None:
         return "period"
     return "group" if folded in GROUPS else None
 
 
 def _sort_texts(draft: Draft, column: str, texts: pl.Series, distinct: Sequence[str]) -> None:
     clean = {text.strip() for text in distinct}
-    if len(clean) > MOST_LEVELS and len(clean) > OPEN_SHARE * texts.count():
+    if len(clean) > MOST_LEVELS_DRAFTED and len(clean) > OPEN_SHARE * texts.count():
         draft.leave_out(column, "nearly every value is another one: a key or free text")
     elif faults := [fault for text in clean if (fault := text_fault(text))]:
         draft.leave_out(column, f"of a value, {faults[0]}")
@@ -174,7 +174,7 @@ def _place_rows(draft: Draft, frame: pl.DataFrame) -> None:
         return
     placing = [draft.student, *draft.group, *([draft.period] if draft.period else [])]
     keys = frame.select(as_texts(frame[column]).str.strip_chars().alias(column) for column in placing)
-    known = keys.filter(~pl.col(draft.student).str.to_lowercase().is_in(list(MISSING)))
+    known = keys.filter(~pl.col(draft.student).str.to_lowercase().is_in(list(MISSING_TEXTS)))
     if known.is_duplicated().any():
         draft.leave_out(draft.student, "a student key that repeats; say in [[context]] and group what tells rows apart")
         draft.student = None
@@ -291,8 +291,12 @@ def _feature(draft: Draft, column: str) -> list[str]:
         lines += ['kind = "numeric"', *_range(draft.numbers[column].values)]
     else:
         levels = _by_count(draft.texts[column].values.drop_nulls())
-        lines += ['kind = "categorical"', f"levels = {_list(sorted(levels[:MOST_LEVELS]))}"]
-        lines += ["open = true  # others are accepted, and unknown to the model"] if len(levels) > MOST_LEVELS else []
+        lines += ['kind = "categorical"', f"levels = {_list(sorted(levels[:MOST_LEVELS_DRAFTED]))}"]
+        lines += (
+            ["open = true  # others are accepted, and unknown to the model"]
+            if len(levels) > MOST_LEVELS_DRAFTED
+            else []
+        )
     if any(word in fold(column) for word in PROTECTED):
         lines.append("protected = true  # kept for audits, no model input")
     return lines

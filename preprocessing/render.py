@@ -9,14 +9,14 @@ from rich.table import Table
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.rules import BadData, Problem, expected
 
-SHOWN = 50
+PROBLEMS_SHOWN = 50
 
 
 def render_problems(error: BadData) -> Table:
     """The first fifty problems, and how many there are."""
-    shown = error.problems[:SHOWN]
+    shown = error.problems[:PROBLEMS_SHOWN]
     title = f"{error.total} problem{'s' if error.total != 1 else ''}" + (
-        f", the first {SHOWN} shown" if error.total > SHOWN else ""
+        f", the first {PROBLEMS_SHOWN} shown" if error.total > PROBLEMS_SHOWN else ""
     )
     table = Table("file", "row", "column", "value", "what was expected", title=title)
     for problem in shown:

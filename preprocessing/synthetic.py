@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Cells = list[float | int | str | None]
 
 GROUP_SIZE = 25  # rows, about a class
-PERIODS = 4  # half years
+HALF_YEARS = 4  # half years
 SPEAKING = 5  # columns' worth of signal: with more columns each says less
 NOISE = 0.5  # of the outcome, against an ability of spread 1
 MISSING_SHARE = 0.05  # of optional columns
@@ -72,7 +72,7 @@ def _context(schema: DomainSchema, name: str, group: NDArray[np.int64], rows: in
     if schema.student is not None and name == schema.student.name:
         return [f"S{number:06d}" for number in range(1, rows + 1)]
     if name == schema.period:
-        place = np.arange(rows) * PERIODS // max(rows, 1)
+        place = np.arange(rows) * HALF_YEARS // max(rows, 1)
         return [f"{2024 + p // 2}-{1 + p % 2}" for p in place.tolist()]
     return [f"{name[:1].upper()}{number:03d}" for number in group.tolist()]
 

@@ -13,7 +13,7 @@ from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
 from preprocessing.synthetic import generate_columns
 from preprocessing.validation.rules import expected, is_required
 
-EXAMPLES = 2
+EXAMPLE_ROWS = 2
 HEADINGS = ("column", "what it is", "what it holds", "needed", "known at", "also accepted as")
 
 
@@ -22,7 +22,7 @@ def template(schema: DomainSchema, *, format: Literal["csv", "xlsx"]) -> bytes:
 
     The same schema gives the same CSV bytes. Delete the example rows before use: they are no real students.
     """
-    examples = generate_columns(schema, rows=EXAMPLES, seed=0)
+    examples = generate_columns(schema, rows=EXAMPLE_ROWS, seed=0)
     data = [list(examples), *map(list, zip(*examples.values(), strict=True))]
     if format == "csv":
         text = io.StringIO()

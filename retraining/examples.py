@@ -18,7 +18,7 @@ from preprocessing.validation.validate import frame_of, validate_table
 from retraining.first_champions import Trained, keys_of, train_domain
 from training.fit import Progress
 
-ROWS, SEED = 800, 7
+EXAMPLES_MADE, SEED = 800, 7
 
 
 def missing_champions(workspace: Workspace) -> list[DomainSchema]:
@@ -28,7 +28,12 @@ def missing_champions(workspace: Workspace) -> list[DomainSchema]:
 
 
 def train_examples(
-    workspace: Workspace, schema: DomainSchema, folder: Path, *, rows: int = ROWS, progress: Progress = lambda _: None
+    workspace: Workspace,
+    schema: DomainSchema,
+    folder: Path,
+    *,
+    rows: int = EXAMPLES_MADE,
+    progress: Progress = lambda _: None,
 ) -> Iterator[Trained]:
     """Generate `rows` rows of a domain into `folder`, and train and install its champions on them."""
     path = folder / f"{schema.name}.csv"

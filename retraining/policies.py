@@ -19,7 +19,7 @@ from retraining.trigger import TriggerPolicy
 FEWEST_RECORDS = 100  # as for the setting of the installation
 
 
-KINDS: dict[Any, str] = {
+KIND_WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     int | None: "a whole number",
@@ -87,7 +87,7 @@ def _read_part(kind: type, given: object) -> tuple[object, list[str]]:
         try:
             values[name] = msgspec.convert(given[name], fields[name])
         except msgspec.ValidationError as error:
-            problems.append(f"{name} is {given[name]!r}, not {KINDS.get(fields[name], f'right: {error}')}")
+            problems.append(f"{name} is {given[name]!r}, not {KIND_WORDS.get(fields[name], f'right: {error}')}")
     try:
         return kind(**values), problems
     except ValueError as error:

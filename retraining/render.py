@@ -9,7 +9,7 @@ from rich.text import Text
 from retraining.policy import PromotionDecision
 from retraining.run import Result
 
-WORDS = {
+VERDICT_WORDS = {
     "promote": "promoted",
     "shadow": "challenger stays in shadow, champion stays",
     "keep": "champion stays",
@@ -18,7 +18,7 @@ WORDS = {
 
 def render_result(result: Result, *, dry: bool) -> RenderableType:
     """The decision about one champion with its reasons and numbers; the drift in one sentence."""
-    verdict = WORDS[result.decision.verdict]
+    verdict = VERDICT_WORDS[result.decision.verdict]
     if dry:
         verdict = f"would be: {verdict} (dry run, nothing changed)"
     parts: list[RenderableType] = [Text(f"{result.key}: {verdict}", style="bold")]

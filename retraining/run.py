@@ -44,10 +44,10 @@ from retraining.policy import PromotionDecision, PromotionPolicy, refusal
 from training.fit import Progress
 from training.train import train
 
-LEASE_SECONDS = 300.0
+RUN_LEASE_SECONDS = 300.0
 """A run renews its lease at every step, the longest of which is one fit; a dead run is out of the way after that."""
 
-DECISIONS = 1000
+DECISIONS_READ = 1000
 """How far back the last decision about a champion is looked for."""
 
 
@@ -75,7 +75,7 @@ class Run:
     actor: str = "retraining"
     seed: int = 0
     dry: bool = False
-    lease: float = LEASE_SECONDS
+    lease: float = RUN_LEASE_SECONDS
     id: str = ""
     holder: str = ""
     progress: Progress = lambda _: None
@@ -213,7 +213,7 @@ def _settled(run: Run, champion: Succession, basis: str) -> Result | None:
     So a job delivered twice changes nothing twice, and what was rolled back does not come back on the same evidence.
     """
     key = champion.key
-    decisions = run.workspace.store.decisions(key.domain, limit=DECISIONS)
+    decisions = run.workspace.store.decisions(key.domain, limit=DECISIONS_READ)
     last = next((one for one in decisions if (one.target, one.moment) == (key.target, key.moment)), None)
     if last is None or last.document.get("basis") != basis or champion.version not in (last.champion, last.challenger):
         return None

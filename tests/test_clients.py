@@ -59,7 +59,7 @@ def started(folder: Path, settings: dict[str, str]) -> Iterator[Server]:
 
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr("deployment.security.PATIENCE", 0.5)
+    monkeypatch.setattr("deployment.security.CHECK_SECONDS", 0.5)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Weak)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, daemon=True)

@@ -34,7 +34,7 @@ def test_every_setting_is_described() -> None:
 
 
 def test_every_command_is_described_as_it_is() -> None:
-    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run python -m cli.reference"
+    assert reference.COMMANDS_PAGE.read_text(encoding="utf-8") == reference.page(), "run python -m cli.reference"
 
 
 def test_every_command_that_the_docs_show_exists() -> None:

@@ -33,7 +33,7 @@ from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, 
 MINIMUM_ROWS = 50
 FEWEST_ASIDE = 20
 """Rows without an input, of which a profile is kept: one of fewer says nearly as much about each as the row does."""
-FOLDS = 5
+TRAINING_FOLDS = 5
 FEW_CLUSTERS = 10
 """Among fewer groups nothing can be told from luck. Signal is then judged by rows: their answers came from models that
 had not seen their group, so what is left of the group's likeness makes the bound too narrow, not the gain too large."""
@@ -140,7 +140,7 @@ def _experiment(
     schema: DomainSchema, moment: str, offered: pl.DataFrame, task: Task, run: str, source: str
 ) -> _Experiment:
     classes = None if task.target.kind == "value" else task.truth.astype(np.int64)
-    pairs = folds(task.frame, schema, k=FOLDS, seed=task.seed, classes=classes)
+    pairs = folds(task.frame, schema, k=TRAINING_FOLDS, seed=task.seed, classes=classes)
     return _Experiment(schema, moment, offered, task, pairs, clusters(task.frame, schema), run, source)
 
 

@@ -177,7 +177,7 @@ def _show(report: DriftReport) -> None:
     for cell, (name, value, explained) in zip(st.columns(3), _figures(report), strict=True):
         cell.metric(name, value, help=explained, border=True)
     st.subheader("How far each column has moved", anchor=False)
-    shown = min(len(report.columns), charts.MOST_COLUMNS)
+    shown = min(len(report.columns), charts.COLUMNS_DRAWN)
     draw(charts.effects(report.columns), f"Effect and limit of {shown} columns", key="effects")
     if shown < len(report.columns):
         st.caption(f"The {shown} most telling of {len(report.columns)} columns are drawn; the table has all.")

@@ -234,7 +234,7 @@ def decision_row(decision: DecisionRecord) -> dict[str, object]:
     """One decision with its reasons and the number of rows it rests on."""
     return {
         "when": words.when(decision.at),
-        "decision": words.DECISIONS.get(decision.verdict, decision.verdict),
+        "decision": words.DECISION_WORDS.get(decision.verdict, decision.verdict),
         "unseen rows": decision.document.get("n", 0),
         "because": "; ".join(decision.document.get("reasons", ())),
         "challenger": words.version(decision.challenger or ""),

@@ -112,7 +112,9 @@ def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: S
         help=f"{score.help} {words.OUT_OF_FOLD}",
     )
     low, high = words.number(score.model.low), words.number(score.model.high)
-    st.caption(f"95 % interval {low} to {high}  \nnaive rule {words.with_interval(score.naive)}", help=words.NAIVE)
+    st.caption(
+        f"95 % interval {low} to {high}  \nnaive rule {words.with_interval(score.naive)}", help=words.PLAIN_RULE_HELP
+    )
     st.caption(mean_errors(manifest), help=words.MAE)
     icon, colour = BADGES[score.standing]
     st.badge(words.STANDINGS[score.standing], icon=icon, color=colour, help=words.STANDING)
@@ -154,7 +156,7 @@ def _last_decision(schema: DomainSchema, decision: DecisionRecord | None) -> Non
     key = ChampionKey(decision.domain, decision.target, decision.moment)
     known = key.target in schema.target_by_name
     name = champion_name(schema, key) if known else str(key)
-    verdict = words.DECISIONS.get(decision.verdict, decision.verdict)
+    verdict = words.DECISION_WORDS.get(decision.verdict, decision.verdict)
     reason = next(iter(decision.document.get("reasons", ())), "")
     st.markdown(f":material/gavel: **{verdict}** ({name}), {words.when(decision.at)}: {reason}")
 

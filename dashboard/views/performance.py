@@ -17,13 +17,13 @@ from database.records import Outcome, Prediction, now
 from drift.impact import describe_change, describe_expected
 from model.scores import Estimate
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
-from monitoring.performance import ENOUGH, FEWEST, ModelPerformance, TargetPerformance, measure_target
+from monitoring.performance import ENOUGH_OUTCOMES, FEWEST_TOLD, ModelPerformance, TargetPerformance, measure_target
 from monitoring.render import change_sentences, promise
 from preprocessing.schema import DomainSchema, Target
 
 MOST_PAIRS = 50_000
 STRETCHES = 12  # of time that one look can compare
-TIMES = {"last 30 days": 30, "last 90 days": 90, "last 365 days": 365, "whole time": None}
+TIMES_BACK = {"last 30 days": 30, "last 90 days": 90, "last 365 days": 365, "whole time": None}
 RIGHT = "Share of answers that named the right class. Higher is better."
 Pair = tuple[Prediction, Outcome]
 
@@ -70,16 +70,16 @@ def performance(visit: Visit) -> None:
 
 def _choose(schema: DomainSchema) -> tuple[Target, int | None]:
     first, second = st.columns(2)
-    time = first.selectbox("Predictions of the", list(TIMES), index=2, key="performance time")
+    time = first.selectbox("Predictions of the", list(TIMES_BACK), index=2, key="performance time")
     if len(schema.targets) == 1:
-        return schema.targets[0], TIMES[time]
+        return schema.targets[0], TIMES_BACK[time]
     chosen = second.selectbox(
         "Target",
         list(schema.target_by_name),
         format_func=lambda name: words.title(schema.target_by_name[name]),
         key=f"performance target:{schema.name}",
     )
-    return schema.target_by_name[chosen], TIMES[time]
+    return schema.target_by_name[chosen], TIMES_BACK[time]
 
 
 def _at_moment(schema: DomainSchema, pairs: Sequence[Pair]) -> Sequence[Pair]:
@@ -102,7 +102,7 @@ def _at_moment(schema: DomainSchema, pairs: Sequence[Pair]) -> Sequence[Pair]:
 def _say_too_few(schema: DomainSchema, target: Target, found: TargetPerformance) -> None:
     so_far = f"outcomes of {words.rows(found.students, 'student')} so far" if found.n else "no outcome so far"
     st.info(
-        f"**Not enough data to judge {words.title(target)}:** {so_far}, {ENOUGH} are needed. "
+        f"**Not enough data to judge {words.title(target)}:** {so_far}, {ENOUGH_OUTCOMES} are needed. "
         "Send in what really happened, by student key or by prediction number:",
         icon=":material/info:",
     )
@@ -211,7 +211,7 @@ def _over_time(found: Sequence[Stretch], unit: str) -> None:
         figure = charts.errors([str(stretch) for stretch in enough], model, naive, unit=unit)
         draw(figure, "Mean absolute error over time, model and naive rule", key="errors")
     if len(enough) < len(found):
-        st.caption(f"Not drawn, for not enough data: days with outcomes of fewer than {FEWEST} students together.")
+        st.caption(f"Not drawn, for not enough data: days with outcomes of fewer than {FEWEST_TOLD} students together.")
     st.dataframe([_row(stretch, unit) for stretch in found], hide_index=True, width="stretch")
 
 

@@ -36,8 +36,8 @@ from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation.rules import BadData
 
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
-SHOWN = 1000
-FACTORS = 5
+ROWS_SHOWN = 1000
+FACTORS_SHOWN = 5
 Session = MutableMapping[Any, Any]
 
 
@@ -140,7 +140,9 @@ def _submit(visit: Visit, schema: DomainSchema, moment: str) -> None:
     """Ask the service once per press of the button, then forget the student key."""
     session = st.session_state
     row = read_fields(schema, moment, session)
-    session[f"answer:{schema.name}"] = ask(lambda: visit.predict(schema.name, row, moment=moment, explain=FACTORS))
+    session[f"answer:{schema.name}"] = ask(
+        lambda: visit.predict(schema.name, row, moment=moment, explain=FACTORS_SHOWN)
+    )
     if schema.student:
         session[field(schema, schema.student.name)] = ""
 
@@ -177,7 +179,7 @@ def _show_answer(target: Target, answer: Answer) -> None:
         said.metric(words.title(target), words.answer(answer.value, target), help=target.description or None)
         naive = words.answer(answer.naive, target)
         lines = [words.interval(answer, target), f"The naive rule says {naive}"]
-        said.caption("  \n".join(line for line in lines if line), help=words.NAIVE)
+        said.caption("  \n".join(line for line in lines if line), help=words.PLAIN_RULE_HELP)
         said.caption(f"model `{words.version(answer.model)}`, generation {answer.generation}")
         with chart:
             figure = charts.probabilities(answer) if answer.probabilities else charts.place(answer, target)
@@ -191,7 +193,7 @@ def _show_answer(target: Target, answer: Answer) -> None:
 
 
 def _show_factors(target: Target, answer: Answer) -> None:
-    st.markdown("**What moved this answer**", help=words.FACTORS)
+    st.markdown("**What moved this answer**", help=words.FACTORS_HELP)
     st.markdown("\n".join(f"- {words.factor(factor, target)}" for factor in answer.factors))
     st.caption("About the model, not about causes: changing one of these need not change the result.")
 
@@ -271,10 +273,12 @@ def _show_many(schema: DomainSchema, asked: Predicted) -> None:
         text = answers_csv(asked.rows, asked.predictions, schema.targets)
         st.download_button("Download answers (CSV)", text, f"{schema.name}-answers.csv", "text/csv", on_click="ignore")
         st.dataframe(
-            answer_rows(schema, asked.rows[:SHOWN], asked.predictions[:SHOWN]), hide_index=True, width="stretch"
+            answer_rows(schema, asked.rows[:ROWS_SHOWN], asked.predictions[:ROWS_SHOWN]),
+            hide_index=True,
+            width="stretch",
         )
-        if len(asked.predictions) > SHOWN:
-            st.caption(f"The first {SHOWN:,} are shown; the download has them all.")
+        if len(asked.predictions) > ROWS_SHOWN:
+            st.caption(f"The first {ROWS_SHOWN:,} are shown; the download has them all.")
 
 
 def _show_problems(schema: DomainSchema, refused: BadData) -> None:
@@ -283,7 +287,7 @@ def _show_problems(schema: DomainSchema, refused: BadData) -> None:
     shown = [
         {"row": p.row, "column": p.column, "found": p.value, "what was expected": p.rule} for p in refused.problems
     ]
-    st.dataframe(shown[:SHOWN], hide_index=True, width="stretch")
+    st.dataframe(shown[:ROWS_SHOWN], hide_index=True, width="stretch")
     text = problems_csv(refused.problems)
     name = f"{schema.name}-problems.csv"
     st.download_button("Download all problems (CSV)", text, name, "text/csv", on_click="ignore")

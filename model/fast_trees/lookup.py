@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.fast_trees.onnx_trees import Ensemble, Split, Tree, read_trees
+from model.fast_trees.onnx_trees import Ensemble, OnnxTree, Split, read_trees
 from model.graph import Graph, run_graph
-from preprocessing.encode import MISSING, Encoding, NumberedColumns, NumericPart, encode_columns
+from preprocessing.encode import MISSING_LEVEL, Encoding, NumberedColumns, NumericPart, encode_columns
 
 PATHS = 256  # of a tree: as many as a byte tells apart
-TOGETHER = 256  # codes that are looked up as one
+MOST_CODES = 256  # codes that are looked up as one
 ABREAST = 64  # trees whose bytes stand together: a cache line
-AT_ONCE = 8_192  # rows; what they need stays within the processor's second cache
+ROWS_IN_CACHE = 8_192  # rows; what they need stays within the processor's second cache
 WIDEST = 4_096  # from the lowest to the highest threshold of a column whose whole numbers are looked up
 EXACT = 2.0**23  # below this every whole number, and the next, is a float32
 CHECKED = 4_096  # rows, of whole numbers and then of any
@@ -57,7 +57,7 @@ class _Levels(NamedTuple):
     steps: Steps
 
     def of(self, codes: NDArray[np.int32]) -> Steps:
-        return self.steps.take(codes - MISSING)
+        return self.steps.take(codes - MISSING_LEVEL)
 
 
 class _Abreast(NamedTuple):
@@ -79,8 +79,8 @@ class TreeLookup(NamedTuple):
         """(n, 1) what the graph answers."""
         cells: Mapping[str, NDArray[Any]] = {**columns.numeric, **columns.codes}
         answers = np.empty(columns.height, dtype=np.float32)
-        for start in range(0, len(answers), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
+        for start in range(0, len(answers), ROWS_IN_CACHE):
+            part = slice(start, start + ROWS_IN_CACHE)
             codes = [_code(one, {name: cells[name][part] for name in one}) for one in self.shared]
             answers[part] = self._sums(codes, len(answers[part]))
         return answers.reshape(-1, 1)
@@ -167,7 +167,7 @@ def _columns(ensemble: Ensemble, encoding: Encoding) -> list[_Column]:
 
 
 def _paths(
-    tree: Tree, columns: Sequence[_Column], behind: Mapping[int, int]
+    tree: OnnxTree, columns: Sequence[_Column], behind: Mapping[int, int]
 ) -> tuple[dict[int, NDArray[np.intp]], NDArray[np.float32]] | None:
     """Per column that the tree splits by, what each of its codes adds to the number of the path; and the value of every
     path. None for more than `PATHS`."""
@@ -230,7 +230,7 @@ def _together(sizes: Sequence[int]) -> list[list[int]]:
     fits. A column with one code says nothing and is left out."""
     found: list[tuple[int, list[int]]] = []
     for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
-        fits = next((i for i, (size, _) in enumerate(found) if size * sizes[place] <= TOGETHER), None)
+        fits = next((i for i, (size, _) in enumerate(found) if size * sizes[place] <= MOST_CODES), None)
         if sizes[place] == 1:
             break
         if fits is None:
@@ -262,7 +262,7 @@ def _agree(tables: TreeLookup, graph: Graph, ensemble: Ensemble, encoding: Encod
     generator = np.random.default_rng(0)
     at = {column.name: column.thresholds for column in _columns(ensemble, encoding) if column.thresholds is not None}
     codes = {
-        part.name: generator.integers(MISSING, len(part.levels), CHECKED).astype(np.int32)
+        part.name: generator.integers(MISSING_LEVEL, len(part.levels), CHECKED).astype(np.int32)
         for part in encoding.categorical
     }
     for pool_of in (_whole_numbers, _any_numbers):

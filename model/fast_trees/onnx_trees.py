@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 MOST_BYTES = 1 << 20  # of a graph that is looked into: a larger one has trees too deep for what reads them
 MOST_LEAVES = 64  # of a tree: as many as a word has bits
 REGRESSOR, SPLIT, LEAF = b"TreeEnsembleRegressor", b"BRANCH_LEQ", b"LEAF"
-GRAPH, NODE, OPERATOR, ATTRIBUTE = 7, 1, 4, 5  # numbers of fields in onnx.proto, and of an attribute's:
-NAME, FLOAT, FLOATS, TYPE = 1, 2, 7, 20
+GRAPH_FIELD, NODE, OPERATOR, ATTRIBUTE = 7, 1, 4, 5  # numbers of fields in onnx.proto, and of an attribute's:
+NAME_FIELD, FLOAT, FLOATS, TYPE = 1, 2, 7, 20
 NODES = ("treeids", "nodeids", "modes", "featureids", "values", "truenodeids", "falsenodeids")
-KNOWN = {f"nodes_{name}" for name in (*NODES, "hitrates", "missing_value_tracks_true")}
-KNOWN |= {"target_treeids", "target_nodeids", "target_ids", "target_weights"}
-KNOWN |= {"base_values", "n_targets", "post_transform"}
+KNOWN_ATTRIBUTES = {f"nodes_{name}" for name in (*NODES, "hitrates", "missing_value_tracks_true")}
+KNOWN_ATTRIBUTES |= {"target_treeids", "target_nodeids", "target_ids", "target_weights"}
+KNOWN_ATTRIBUTES |= {"base_values", "n_targets", "post_transform"}
 
 Attributes = Mapping[str, Sequence[Any]]
 
@@ -33,7 +33,7 @@ class Split(NamedTuple):
     if_false: int
 
 
-class Tree(NamedTuple):
+class OnnxTree(NamedTuple):
     """leaves: their values, in the order of the bits."""
 
     splits: Sequence[Split]
@@ -43,7 +43,7 @@ class Tree(NamedTuple):
 class Ensemble(NamedTuple):
     """The answer to a row is the sum of one leaf of each tree, in float32 and in this order, and `base` after that."""
 
-    trees: Sequence[Tree]
+    trees: Sequence[OnnxTree]
     base: np.float32
 
 
@@ -52,7 +52,7 @@ def read_trees(graph: bytes) -> Ensemble | None:
     if len(graph) > MOST_BYTES:
         return None
     try:
-        [body] = [value for number, value in _fields(graph) if number == GRAPH]
+        [body] = [value for number, value in _fields(graph) if number == GRAPH_FIELD]
         [node] = [value for number, value in _fields(body) if number == NODE]
         fields = list(_fields(node))
         if (OPERATOR, REGRESSOR) not in fields:
@@ -65,7 +65,7 @@ def read_trees(graph: bytes) -> Ensemble | None:
 def _ensemble(given: Attributes) -> Ensemble | None:
     """The trees that the attributes of an operator tell of, where they are plain. Where NaN goes is left out: an
     encoded row has none."""
-    plain = given.keys() <= KNOWN and given["n_targets"] == [1] and given["post_transform"] == [b"NONE"]
+    plain = given.keys() <= KNOWN_ATTRIBUTES and given["n_targets"] == [1] and given["post_transform"] == [b"NONE"]
     if not plain:
         return None
     nodes: dict[int, dict[int, tuple[Any, ...]]] = {}
@@ -82,7 +82,7 @@ def _ensemble(given: Attributes) -> Ensemble | None:
     return Ensemble(trees, np.float32(base)) if small else None
 
 
-def _tree(nodes: Mapping[int, tuple[Any, ...]], weights: Mapping[int, float]) -> Tree:
+def _tree(nodes: Mapping[int, tuple[Any, ...]], weights: Mapping[int, float]) -> OnnxTree:
     splits: list[tuple[int, float, int, int]] = []
     leaves: list[float] = []
 
@@ -100,7 +100,7 @@ def _tree(nodes: Mapping[int, tuple[Any, ...]], weights: Mapping[int, float]) ->
 
     every = walk(0)
     found = [Split(position, threshold, every & ~no, every & ~yes) for position, threshold, yes, no in splits]
-    return Tree(found, np.array(leaves, dtype=np.float32))
+    return OnnxTree(found, np.array(leaves, dtype=np.float32))
 
 
 # Protocol buffers ---------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def _attribute(data: bytes) -> tuple[str, list[Any]]:
     """Name and values of an operator's attribute: numbers and bytes."""
     name, values, floats = b"", [], []
     for number, value in _fields(data):
-        if number == NAME:
+        if number == NAME_FIELD:
             name = value
         elif number in (FLOAT, FLOATS):
             floats.append(value)

@@ -32,7 +32,7 @@ from preprocessing.reading.files import (
     typed_table,
 )
 
-ROWS = 50_000  # of a piece of a binary file
+ROWS_A_CHUNK = 50_000  # of a piece of a binary file
 STEP = 1 << 21  # bytes of a piece of text; some 20,000 to 50,000 rows of marks
 LONGEST_PIECE = 1 << 26  # bytes; a quote that is still open after so many will not be closed
 BINARY = ("parquet", "arrow")
@@ -221,7 +221,7 @@ def _whole_lines(data: bytes, *, first: bool = False) -> int:
 
 def _decoded_chunks(source: FileSource) -> Iterator[Chunk]:
     """Pieces that a child process decodes, which a damaged file may end."""
-    command = decoder(source.kind, str(source.path.resolve()), str(ROWS))
+    command = decoder(source.kind, str(source.path.resolve()), str(ROWS_A_CHUNK))
     environment = os.environ | {"POLARS_MAX_THREADS": "1"}  # a third less memory, and less CPU
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)  # noqa: S603 (our own script)
     with child:

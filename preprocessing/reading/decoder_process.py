@@ -14,7 +14,7 @@ import polars as pl
 SPACE = 4 << 30  # bytes of address space, and as many times the file's size as below: a guard against inflation
 INFLATION = 64
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
-FEW = 64  # distinct texts of a column that is sent as codes
+MOST_CODED_TEXTS = 64  # distinct texts of a column that is sent as codes
 UNFOLDED = 1 << 29  # bytes that a small file may hold when decoded, and INFLATION times the file's size more
 
 
@@ -117,7 +117,7 @@ def _kinds(texts: pl.Series, known: list[str]) -> list[str]:
     """What a column holds and held; nothing where that is too much, or blank: such texts are for whoever reads them."""
     distinct = texts.drop_nulls().unique(maintain_order=True).to_list()
     found = list(dict.fromkeys([*known, *distinct]))
-    return found if len(found) <= FEW and all(text.strip() for text in found) else []
+    return found if len(found) <= MOST_CODED_TEXTS and all(text.strip() for text in found) else []
 
 
 def limit_space(size: int) -> None:

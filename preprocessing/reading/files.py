@@ -19,12 +19,12 @@ import polars as pl
 
 from errors import GradewatchError
 
-SEPARATORS = (",", ";", "\t", "|")
+FIELD_SEPARATORS = (",", ";", "\t", "|")
 LONGEST_FIELD = 131_072  # characters; as the csv module's own limit
 LONGEST_LINE = 1_048_576  # bytes; a longer one is no table of one row per line
-MOST_COLUMNS = 5_000  # each is looked at by itself, for a millisecond
+MOST_COLUMNS_READ = 5_000  # each is looked at by itself, for a millisecond
 DECODING_SECONDS = 600
-MAGIC: tuple[tuple[bytes, str], ...] = (
+FILE_MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "arrow"),
     (b"\xff\xff\xff\xff", "arrow stream"),
@@ -100,7 +100,7 @@ def _read(data: bytes, name: str) -> RawTable:
 
 def kind_of(start: bytes) -> str:
     """What a file is that begins so: a kind of `READERS`, "text", or in words what we do not read."""
-    return next((kind for magic, kind in MAGIC if start.startswith(magic)), "text")
+    return next((kind for magic, kind in FILE_MAGIC if start.startswith(magic)), "text")
 
 
 # Text ---------------------------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def sniff_separator(text: str) -> str:
     """The separator of CSV text, read off its header: the candidate that occurs most outside quotes."""
     line = text.split("\n", 1)[0]
     outside = "".join(line.split('"')[::2])
-    return max(SEPARATORS, key=outside.count)
+    return max(FIELD_SEPARATORS, key=outside.count)
 
 
 def read_header(body: str, separator: str, skipped: int) -> tuple[list[str], bool]:
@@ -390,8 +390,8 @@ def _finish(
     first_row: int,
     notes: tuple[str, ...] = (),
 ) -> RawTable:
-    if len(header) > MOST_COLUMNS:
-        raise UnreadableFile(f"it has {len(header):,} columns; at most {MOST_COLUMNS:,} are read")
+    if len(header) > MOST_COLUMNS_READ:
+        raise UnreadableFile(f"it has {len(header):,} columns; at most {MOST_COLUMNS_READ:,} are read")
     named = [cell.strip() or f"column {number}" for number, cell in enumerate(header, 1)]
     first_seen: dict[str, int] = {}
     for number, column in enumerate(named, 1):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class CheckedFile:
     """What a file holds. rows: not blank. good: of them without any problem of their own. repeated: numbers of the rows
     that are about a student, group and period that another row is about too. problems: in file order, at most
-    `rules.KEPT`; problem_count counts all."""
+    `rules.PROBLEMS_KEPT`; problem_count counts all."""
 
     digest: str
     rows: int
@@ -70,8 +70,8 @@ def check_file(
     for table, done in read_chunks(source):
         checked, identities = check_piece(table, schema, secret=secret, moment=moment, commas=commas)
         if any(problem.row is None for problem in checked.problems):
-            raise BadData([*problems, *checked.problems][: rules.KEPT], count + checked.problem_count)
-        problems += checked.problems[: rules.KEPT - len(problems)]
+            raise BadData([*problems, *checked.problems][: rules.PROBLEMS_KEPT], count + checked.problem_count)
+        problems += checked.problems[: rules.PROBLEMS_KEPT - len(problems)]
         seen.append(identities)
         moments |= set(checked.frame["_moment"].unique())
         rows, good, count = rows + checked.rows, good + checked.frame.height, count + checked.problem_count
@@ -109,6 +109,6 @@ def _repeated(seen: list[Identities]) -> "pl.DataFrame":
 def _with_repeated(name: str, problems: list[Problem], repeated: "pl.DataFrame") -> list[Problem]:
     found = [
         Problem(file=name, row=row, column=None, value=None, rule=rules.DUPLICATE.format(*sorted((row, other))))
-        for row, other in repeated.head(rules.KEPT).iter_rows()
+        for row, other in repeated.head(rules.PROBLEMS_KEPT).iter_rows()
     ]
-    return sorted([*problems, *found], key=lambda problem: problem.row or 0)[: rules.KEPT]
+    return sorted([*problems, *found], key=lambda problem: problem.row or 0)[: rules.PROBLEMS_KEPT]

@@ -246,7 +246,7 @@ class RowReader:
         validated = validate_rows(rows, self.schema, moment=moment, secret=self._secret, with_targets="refused")
         if twice := given_twice(texts):
             problems = sorted([*twice, *validated.problems], key=lambda problem: problem.row or 0)
-            raise BadData(problems[: rules.KEPT], len(twice) + validated.problem_count)
+            raise BadData(problems[: rules.PROBLEMS_KEPT], len(twice) + validated.problem_count)
         return list(validated.require_clean().rows)
 
     def _quick(self, number: int, values: Values, moment: int | None) -> ValidRow | None:
@@ -397,7 +397,7 @@ def given_twice(texts: Sequence[bytes]) -> list[Problem]:
 def _twice(value: object, row: int | None) -> list[Problem]:
     keys = value.twice if isinstance(value, _Object) else ()
     rule = "is given more than once; which one counts?"
-    return [Problem(file=REQUEST, row=row, column=key[: rules.SHOWN], value=None, rule=rule) for key in keys]
+    return [Problem(file=REQUEST, row=row, column=key[: rules.CELL_LETTERS], value=None, rule=rule) for key in keys]
 
 
 def _colons(body: bytes) -> int:
@@ -475,7 +475,9 @@ def _records(value: object, limit: int) -> list[dict[str, object]]:
     wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]
     if wrong:
         rule = "must be a JSON object with the fields of a row"
-        problems = [Problem(file=REQUEST, row=n, column=None, value=None, rule=rule) for n in wrong[: rules.KEPT]]
+        problems = [
+            Problem(file=REQUEST, row=n, column=None, value=None, rule=rule) for n in wrong[: rules.PROBLEMS_KEPT]
+        ]
         raise BadData(problems, len(wrong))
     return rows
 

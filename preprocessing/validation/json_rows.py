@@ -81,7 +81,7 @@ def validate_rows(
         reading = _read_row(row, plan)
         if reading.faults:
             count += len(reading.faults)
-            kept = reading.faults[: max(0, rules.KEPT - len(problems))]
+            kept = reading.faults[: max(0, rules.PROBLEMS_KEPT - len(problems))]
             problems += [
                 Problem(file=name, row=number, column=column, value=value, rule=rule) for column, value, rule in kept
             ]
@@ -172,7 +172,9 @@ def _read_row(row: Mapping[str, object], plan: _Plan) -> _Reading:
             folded = folded if folded is not None else plan.schema.aliases()
             canonical = folded.get(fold(given))
         if canonical is None:
-            reading.faults.append((given[: rules.SHOWN], None, _stranger(given, plan.schema, len(reading.faults))))
+            reading.faults.append(
+                (given[: rules.CELL_LETTERS], None, _stranger(given, plan.schema, len(reading.faults)))
+            )
         elif canonical in reading.given:
             fault = rules.twice_fault(reading.given[canonical], given, canonical)
             reading.faults.append((given, None, fault))
@@ -186,11 +188,11 @@ def _read_row(row: Mapping[str, object], plan: _Plan) -> _Reading:
 
 def _stranger(given: str, schema: DomainSchema, before: int) -> str:
     """What is wrong with a field that nobody knows. before: faults of the row so far; the more, the fewer words."""
-    if before >= rules.KEPT:
+    if before >= rules.PROBLEMS_KEPT:
         return ""
-    if reason := identifying_name(given[: rules.SHOWN]):
+    if reason := identifying_name(given[: rules.CELL_LETTERS]):
         return f"{reason}, which identifies people: leave it out"
-    return rules.unknown_fault(given[: rules.SHOWN], schema, near=before < NEAR)
+    return rules.unknown_fault(given[: rules.CELL_LETTERS], schema, near=before < NEAR)
 
 
 def _read_value(canonical: str, value: object, plan: _Plan, reading: _Reading) -> None:
@@ -222,7 +224,7 @@ def _read_value(canonical: str, value: object, plan: _Plan, reading: _Reading) -
 def _number_fault(column: Feature | Target, value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"{rules.expected(column)}, not {_kind(value)}"
-    if isinstance(value, int) and abs(value) > rules.LARGEST:
+    if isinstance(value, int) and abs(value) > rules.LARGEST_NUMBER:
         return rules.expected(column)
     return rules.number_fault(column, value)
 

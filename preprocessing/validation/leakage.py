@@ -27,10 +27,10 @@ Rows = NDArray[np.bool_]
 
 SURE = 0.99  # R², AUC, or share of one outcome, in every part
 STRONG_R2, STRONG_AUC = 0.9, 0.9  # somebody must say when it is known: honest ones reach .83, .95, a final score .92
-FEWEST = 100  # rows in all; fewer prove nothing
+FEWEST_ROWS = 100  # rows in all; fewer prove nothing
 FEWEST_OF_PART = 30  # rows that are filled, or missing; one slip among fewer is 3 %
-OTHERS = 0.9  # share of that outcome among the other rows, at most, for the gap to tell anything
-FOLDS, KNOTS = 5, 64
+SHARE_OF_OTHERS = 0.9  # share of that outcome among the other rows, at most, for the gap to tell anything
+LEAKAGE_FOLDS, KNOTS = 5, 64
 
 
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ def find_suspects(frame: pl.DataFrame, target: Target, features: Sequence[Featur
     """
     rows = frame.drop_nulls(target.name)
     columns = [f for f in features if f.name in rows.columns and not f.trusted and rows[f.name].count()]
-    if rows.height < FEWEST or rows[target.name].n_unique() < 2:
+    if rows.height < FEWEST_ROWS or rows[target.name].n_unique() < 2:
         return []
     question = _question(rows, target)
     found = [max(signs, key=_weight) for f in columns if (signs := _signs(question, f, rows[f.name]))]
@@ -139,7 +139,7 @@ def _parts(rows: pl.DataFrame) -> tuple[NDArray[np.int64], int]:
         sizes = np.bincount(numbers)
         if len(sizes) > 1 and sizes.min() >= FIRST_ROWS:
             return numbers, len(sizes)
-    return np.arange(rows.height) % FOLDS, FOLDS
+    return np.arange(rows.height) % LEAKAGE_FOLDS, LEAKAGE_FOLDS
 
 
 def _signs(question: _Question, feature: Feature, values: pl.Series) -> list[Suspect]:
@@ -195,7 +195,7 @@ def _pure(
     texts, counts = np.unique(question.outcomes[rows], return_counts=True)
     outcome = str(texts[counts.argmax()])
     has = question.outcomes == outcome
-    if has[~rows].mean() > OTHERS or has[rows].mean() < SURE:
+    if has[~rows].mean() > SHARE_OF_OTHERS or has[rows].mean() < SURE:
         return []
     inside = [rows & (question.parts == part) for part in range(question.many)]
     shares = [float(has[part].mean()) for part in inside if part.sum() >= FEWEST_OF_PART] or [float(has[rows].mean())]

@@ -49,7 +49,7 @@ IDENTIFYING = frozenset(
 )
 """Folded names, without accents, that say what they hold."""
 
-HEADS = ("email", "emailaddress", "phone", "phonenumber", "telephone", "surname", "firstname", "lastname",
+IDENTIFYING_HEADS = ("email", "emailaddress", "phone", "phonenumber", "telephone", "surname", "firstname", "lastname",
          "familyname", "givenname", "homeaddress", "streetaddress", "postcode", "zipcode", "dateofbirth", "birthdate",
          "birthday", "fullname", "apellidos", "vorname", "nachname", "prenom", "telefone", "telefono")  # fmt: skip
 """Endings that say it too: parent_email, guardianPhoneNumber."""
@@ -82,7 +82,7 @@ GIVEN_NAMES = frozenset(
 )
 """Common given names without accents; words that are places or subjects too are left out."""
 
-FEW = 20  # distinct values from which "capitalised words that hardly repeat" speaks for names by itself
+ENOUGH_NAMES = 20  # distinct values from which "capitalised words that hardly repeat" speaks for names by itself
 NAMES_SHARE = 0.3  # share of values that start or end with a common given name
 PHONES_SHARE = 0.3  # share of bare digit groups; one formatted number is enough
 SAMPLE = 2_000  # distinct values looked at for names and phones; e-mail addresses are looked for in all
@@ -112,7 +112,7 @@ def identifying_name(column: str) -> str | None:
         stem.endswith(("name", "address", "names")) or "nameof" in plain
     )
     forms = {plain, stem, *(stem.removesuffix(end) for end in ("no", "nr", "number"))}
-    if forms & IDENTIFYING or bearer or (stem.endswith(HEADS) and not stem.startswith("has")):
+    if forms & IDENTIFYING or bearer or (stem.endswith(IDENTIFYING_HEADS) and not stem.startswith("has")):
         return f"it is called {column!r}"
     return None
 
@@ -211,7 +211,7 @@ def _names(sample: Sequence[str], repeats: float) -> str | None:
     """repeats: distinct values per value; 1 when none repeats."""
     certain = _share(_is_person(value, certain=True) or _is_given_name([value]) for value in sample)
     alike = _share(_is_person(value, certain=False) for value in sample)
-    if certain >= NAMES_SHARE or (len(sample) >= FEW and alike >= 0.9 and repeats >= 0.8):
+    if certain >= NAMES_SHARE or (len(sample) >= ENOUGH_NAMES and alike >= 0.9 and repeats >= 0.8):
         return "it holds names of people"
     return None
 

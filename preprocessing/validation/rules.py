@@ -17,13 +17,13 @@ from errors import GradewatchError
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation.pii import looks_identifying
 
-MISSING = frozenset({"", "na", "n/a", "null", "-"})
+MISSING_TEXTS = frozenset({"", "na", "n/a", "null", "-"})
 """What stands for "no value" in a file, in any case. NaN does not: a computed NaN is an error somewhere upstream."""
 
 LONGEST_TEXT = 100  # characters of a level, a student key, a group
-LARGEST = 1e30  # float32, which models compute in, ends at 3.4e38
-SHOWN = 60  # characters of a wrong value that a problem shows
-KEPT = 10_000  # problems kept with their words; all are counted
+LARGEST_NUMBER = 1e30  # float32, which models compute in, ends at 3.4e38
+CELL_LETTERS = 60  # characters of a wrong value that a problem shows
+PROBLEMS_KEPT = 10_000  # problems kept with their words; all are counted
 
 NOT_FINITE = "; NaN and infinity are no values: leave it empty (null) where it is not known"
 DUPLICATE = "rows {} and {} are the same student, group and period; a file says each thing once"
@@ -109,8 +109,8 @@ def is_numeric(column: Feature | Target) -> bool:
 
 def bounds(column: Feature | Target) -> tuple[float, float]:
     """The smallest and the largest number a column may hold, both inclusive."""
-    low = -LARGEST if column.minimum is None else column.minimum
-    return low, LARGEST if column.maximum is None else column.maximum
+    low = -LARGEST_NUMBER if column.minimum is None else column.minimum
+    return low, LARGEST_NUMBER if column.maximum is None else column.maximum
 
 
 def number_fault(column: Feature | Target, value: float) -> str | None:
@@ -198,7 +198,7 @@ def tidy(text: str) -> str:
 
 def text_fault(text: str, *, key: bool = False) -> str | None:
     """What is wrong with a free text: a level of an open column, a group, a period or (`key`) a student key."""
-    if text.casefold() in MISSING:
+    if text.casefold() in MISSING_TEXTS:
         return "leave it out (null) where it is not known"
     if len(text) > LONGEST_TEXT:
         return f"it has {len(text):,} characters"
@@ -211,7 +211,7 @@ def text_fault(text: str, *, key: bool = False) -> str | None:
 
 def is_missing(text: str, levels: Collection[str] = ()) -> bool:
     """Whether a file's text stands for "no value"; a declared level of that spelling is a value."""
-    return text.strip().casefold() in MISSING and text.strip() not in levels
+    return text.strip().casefold() in MISSING_TEXTS and text.strip() not in levels
 
 
 def shown(value: object) -> str | None:
@@ -220,7 +220,7 @@ def shown(value: object) -> str | None:
     line = " ".join(text.split())
     if looks_identifying(line):
         return None
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+    return line if len(line) <= CELL_LETTERS else line[: CELL_LETTERS - 1] + "…"
 
 
 # Rows ---------------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ Words = Callable[[int], tuple[str | None, str]]
 """From a row's place to (what may be shown of its value, the rule it breaks)."""
 
 IDENTITY = ("_student", "_group", "_period")
-PREDICTION = frozenset({"prediction", "predictionid"})
+PREDICTION_NAMES = frozenset({"prediction", "predictionid"})
 """Folded names of the column of an outcomes table that says which prediction is meant."""
 
 
@@ -78,13 +78,13 @@ class Ledger:
         return len(self.whole) + sum(int(rows.sum()) for _, rows, _ in self.findings)
 
     def problems(self) -> tuple[Problem, ...]:
-        """The whole-file problems, then the first of the others by row and column, `rules.KEPT` in all."""
-        places = [np.flatnonzero(rows)[: rules.KEPT] for _, rows, _ in self.findings]
+        """The whole-file problems, then the first of the others by row and column, `rules.PROBLEMS_KEPT` in all."""
+        places = [np.flatnonzero(rows)[: rules.PROBLEMS_KEPT] for _, rows, _ in self.findings]
         if not places:
-            return tuple(self.whole[: rules.KEPT])
+            return tuple(self.whole[: rules.PROBLEMS_KEPT])
         which = np.repeat(np.arange(len(places)), [len(place) for place in places])
         at = np.concatenate(places)
-        kept = np.lexsort((which, at))[: max(0, rules.KEPT - len(self.whole))]
+        kept = np.lexsort((which, at))[: max(0, rules.PROBLEMS_KEPT - len(self.whole))]
         return (*self.whole, *(self._problem(int(which[i]), int(at[i])) for i in kept))
 
     def _problem(self, finding: int, place: int) -> Problem:
@@ -156,7 +156,7 @@ def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Val
     """`preprocessing.validation.validate.validate_outcomes`."""
     frame, ledger = _start(raw)
     columns = _match(frame, schema, ledger)
-    by_prediction = next((name for name in columns.extra if fold(name) in PREDICTION), None)
+    by_prediction = next((name for name in columns.extra if fold(name) in PREDICTION_NAMES), None)
     student = schema.student.name if schema.student else None
     if by_prediction is None and student not in columns.found:
         ledger.refuse(student, rules.absent_fault(student or "prediction", columns.extra))
@@ -297,7 +297,7 @@ def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: st
     points = _points(source, numbers)
     if len(rest):
         text = source.gather(rest).str.strip_chars()
-        given[rest] = ~text.str.to_lowercase().is_in(list(rules.MISSING)).to_numpy()
+        given[rest] = ~text.str.to_lowercase().is_in(list(rules.MISSING_TEXTS)).to_numpy()
         with_comma = text.str.contains(f"^(?:{rules.COMMA_NUMBER.pattern})$")
         commas = decided or _count_commas(text, with_comma, points, column).rule
         if commas in ("accepted", "points refused"):

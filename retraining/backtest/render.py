@@ -19,7 +19,7 @@ from model.scores import Estimate
 from retraining.backtest.run import ALWAYS, NEVER, Backtest
 from retraining.backtest.trajectory import Step, Trajectory
 
-WIDTH, HEIGHT, LEFT, FOOT = 640, 270, 62, 50  # of the chart, in its own units
+CHART_WIDTH, CHART_HEIGHT, LEFT, FOOT = 640, 270, 62, 50  # of the chart, in its own units
 COLOURS = ("#6b7a8f", "#1d4ed8", "#9333ea", "#c2410c", "#047857", "#be185d", "#0e7490", "#a16207")
 
 
@@ -247,24 +247,24 @@ def _chart(found: Backtest, name: str) -> Any:
     pad = (high - low) * 0.05 or 0.1
     low, high = low - pad, high + pad
     steps = found.trajectories[0].steps
-    gap = (WIDTH - LEFT) / len(steps)
+    gap = (CHART_WIDTH - LEFT) / len(steps)
     scale = _Scale(low, high, gap)
     lines = "".join(
         _line(scale, [step.scores[name] for step in trajectory.steps], trajectory, colour, i, len(drawn))
         for i, (trajectory, colour) in enumerate(drawn)
     )
     labels = "".join(
-        f'<text x="{scale.x(i, 0, 1):.0f}" y="{HEIGHT - 24}" text-anchor="middle">{escape(step.period)}</text>'
-        f'<text x="{scale.x(i, 0, 1):.0f}" y="{HEIGHT - 5}" text-anchor="middle">n {step.n:,}</text>'
+        f'<text x="{scale.x(i, 0, 1):.0f}" y="{CHART_HEIGHT - 24}" text-anchor="middle">{escape(step.period)}</text>'
+        f'<text x="{scale.x(i, 0, 1):.0f}" y="{CHART_HEIGHT - 5}" text-anchor="middle">n {step.n:,}</text>'
         for i, step in enumerate(steps)
     )
     ticks = "".join(
-        f'<path class="a" d="M{LEFT} {scale.y(v):.1f}H{WIDTH}"/><text x="{LEFT - 6}" y="{scale.y(v) + 3:.1f}" '
+        f'<path class="a" d="M{LEFT} {scale.y(v):.1f}H{CHART_WIDTH}"/><text x="{LEFT - 6}" y="{scale.y(v) + 3:.1f}" '
         f'text-anchor="end">{v:.3g}</text>'
         for v in (low + (high - low) * share for share in (0.05, 0.275, 0.5, 0.725, 0.95))
     )
     what = escape(f"{name} by period and strategy")
-    svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{what}">{ticks}{labels}{lines}</svg>'
+    svg = f'<svg viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{what}">{ticks}{labels}{lines}</svg>'
     return Markup(svg)  # noqa: S704 (escaped above)
 
 
@@ -280,7 +280,7 @@ class _Scale:
         return LEFT + self.gap * (period + 0.5) + aside
 
     def y(self, value: float) -> float:
-        return (HEIGHT - FOOT) * (1 - (value - self.low) / (self.high - self.low))
+        return (CHART_HEIGHT - FOOT) * (1 - (value - self.low) / (self.high - self.low))
 
 
 def _line(

@@ -35,7 +35,7 @@ from retraining.policy import PromotionDecision
 from retraining.trigger import Proposal, Verdict, WindowVerdict, propose, verdict_of
 from training.train import NotTrainable, train
 
-CLOCK = datetime(2000, 1, 3, tzinfo=UTC)  # periods have an order but no dates; theirs are counted from here
+REPLAY_BEGINS = datetime(2000, 1, 3, tzinfo=UTC)  # periods have an order but no dates; theirs are counted from here
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _trained(replay: Replay, period: Period, rows: pl.DataFrame) -> Bundle:
 
 def _by_policy(replay: Replay, period: Period, strategy: Strategy, step: Step) -> Step:
     """Drift of the period's rows without outcomes, the proposal, and the retraining that follows from it."""
-    at = CLOCK + timedelta(days=replay.period_days * len(period.past))
+    at = REPLAY_BEGINS + timedelta(days=replay.period_days * len(period.past))
     arrived = period.rows.drop([name for name in replay.schema.target_by_name if name in period.rows.columns])
     report = drift_since(replay.schema, strategy.champion, arrived, strategy.policies.drift)
     verdict: Verdict = verdict_of(report) if report else "undecided"

@@ -28,9 +28,9 @@ from retraining.holdout import ordered_frame
 from retraining.policies import BadPolicy, Policies, read_policies
 from training.train import NotTrainable
 
-SCHEMA_VERSION = 3  # since 2: challengers tried in shadow; since 3: `trajectories`, which were `courses`
+BACKTEST_VERSION = 3  # since 2: challengers tried in shadow; since 3: `trajectories`, which were `courses`
 PSEUDONYMS = b"a replay keeps no row"
-NEVER, ALWAYS, NAIVE = "never", "always", "naive rule"
+NEVER, ALWAYS, PLAIN_RULE = "never", "always", "naive rule"
 
 
 class BadBacktest(GradewatchError):
@@ -43,7 +43,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     main: the score that a promotion is decided by. left_out: columns that are known only later than `moment`.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = BACKTEST_VERSION
     domain: str
     target: str
     moment: str
@@ -126,7 +126,7 @@ def require_replayable(replay: Replay, policies: Mapping[str, Policies]) -> None
     if replay.first < 1 or not replay.period_days > 0:
         problems.append("begin with one period or more, each longer than no day")
     for name, policy in policies.items():
-        if name in (NEVER, ALWAYS, NAIVE):
+        if name in (NEVER, ALWAYS, PLAIN_RULE):
             problems.append(f"a policy may not be called {name!r}: rename its file")
         gap = policy.trigger.longest_gap_days
         if policy.trigger.alarms > 1 and gap < replay.period_days:
@@ -237,7 +237,7 @@ def _compared(history: _History, strategies: Sequence[Strategy]) -> tuple[Trajec
     bases = {one.name: one.answers for one in strategies if one.kind != "policy"}
     simple = [make_step(target, *each) for each in zip(history.names, truths, naive, strict=True)]
     return (
-        make_course(target, NAIVE, "naive", simple, truths, naive, bases),
+        make_course(target, PLAIN_RULE, "naive", simple, truths, naive, bases),
         *(make_course(target, one.name, one.kind, one.steps, truths, one.answers, bases) for one in strategies),
     )
 

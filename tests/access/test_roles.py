@@ -12,7 +12,7 @@ from access.roles import (
     LOCAL,
     MEANING,
     PERMISSIONS,
-    WHOLE,
+    WHOLE_WORKSPACE,
     Forbidden,
     Permission,
     Principal,
@@ -48,7 +48,7 @@ def test_confinement_takes_away_and_never_gives(role: Role, permission: Permissi
     assert free.may(permission, domain) == (permission in PERMISSIONS[role])
     assert confined.may(permission, domain) <= free.may(permission, domain)
     assert not confined.may(permission, "university")
-    assert not (permission in WHOLE and confined.may(permission))
+    assert not (permission in WHOLE_WORKSPACE and confined.may(permission))
 
 
 @given(permission=permissions, domain=domains)

@@ -11,7 +11,7 @@ import httpx
 import polars as pl
 import pytest
 
-from access.roles import PERMISSIONS, WHOLE, Permission, Principal
+from access.roles import PERMISSIONS, WHOLE_WORKSPACE, Permission, Principal
 from preprocessing.schema import load_domains
 from preprocessing.validation.json_bodies import RowReader, TooManyRows
 from preprocessing.validation.rules import BadData
@@ -73,7 +73,7 @@ def test_no_text_in_a_command_makes_any_database_fail(empty: Server) -> None:
     assert "request failed" not in empty.words()
 
 
-@pytest.mark.parametrize("permission", sorted(WHOLE))
+@pytest.mark.parametrize("permission", sorted(WHOLE_WORKSPACE))
 def test_naming_the_own_domain_leads_one_confined_to_it_to_nothing_that_is_about_all(permission: Permission) -> None:
     confined = Principal(name="key:a", permissions=PERMISSIONS["admin"], domains=frozenset({"school"}))
     assert not confined.may(permission, "school")

@@ -37,7 +37,7 @@ DOMAINS = ("engagement", "university", "school")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces and commits of a few rows."""
-    monkeypatch.setattr(chunks, "ROWS", 40)
+    monkeypatch.setattr(chunks, "ROWS_A_CHUNK", 40)
     monkeypatch.setattr(chunks, "STEP", 3000)
     monkeypatch.setattr(scoring, "LOGGED_AT_ONCE", 30)
 

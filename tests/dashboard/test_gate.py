@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from access.records import Grant, User
 from access.roles import Forbidden
 from access.users import add_user, disable_user, set_grant
-from dashboard.gate import TRIES, Tries
+from dashboard.gate import SIGN_IN_TRIES, Tries
 from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit import Visit
 from database.records import Prediction, now
@@ -108,11 +108,11 @@ def test_a_wrong_password_is_refused_recorded_and_limited(page: Page, workspace:
         ("anonymous", "refused"),
         ("user:anna", "refused"),
     ]
-    for _ in range(TRIES):
+    for _ in range(SIGN_IN_TRIES):
         app = sign_in(app, "anna", "wrong")
     assert "too many attempts" in texts(app)
     assert "too many attempts" in texts(sign_in(app, "anna"))
-    assert len(workspace.store.accesses(actor="user:anna", action="refused")) == TRIES
+    assert len(workspace.store.accesses(actor="user:anna", action="refused")) == SIGN_IN_TRIES
 
 
 @pytest.mark.usefixtures("guarded")
@@ -288,7 +288,7 @@ def test_a_page_can_reach_nothing_but_its_visit(file: Path) -> None:
 def test_attempts_are_counted_by_name_and_minute() -> None:
     at = [0.0]
     tries = Tries(lambda: at[0])
-    assert [tries.take("a") for _ in range(TRIES + 1)] == [True] * TRIES + [False]
+    assert [tries.take("a") for _ in range(SIGN_IN_TRIES + 1)] == [True] * SIGN_IN_TRIES + [False]
     assert tries.take("b")
     at[0] = 60.0
     assert tries.take("a")

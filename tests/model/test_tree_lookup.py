@@ -15,7 +15,7 @@ from model.export import export_graph
 from model.fast_trees.lookup import TreeLookup, make_tables, prove_tables
 from model.fast_trees.onnx_trees import read_trees
 from model.graph import open_graph, run_graph
-from model.predictor import MANY, WORTH, Predictor
+from model.predictor import LOOKUP_PAYS, WORTH, Predictor
 from preprocessing.encode import Encoding, NumberedColumns, encode_columns, encode_frame, fit_encoding
 from tests.training.making import MARK, SCHEMA, make_frame
 from training.train import Training
@@ -157,7 +157,7 @@ def test_a_predictor_says_the_same_of_few_rows_and_of_many_with_and_without_tabl
     predictor, switched_off = Predictor(bundle, "v"), Predictor(bundle, "v", tree_lookup=False)
     columns = drawn(encoding, WORTH)
     columns.numeric["hours"][::7] = np.nan
-    few = [predictor.outputs_of(part(columns, at, MANY - 1)) for at in range(0, WORTH, MANY - 1)]
+    few = [predictor.outputs_of(part(columns, at, LOOKUP_PAYS - 1)) for at in range(0, WORTH, LOOKUP_PAYS - 1)]
     many = predictor.outputs_of(columns).tobytes()
     assert many == np.concatenate(few).tobytes()
     assert many == switched_off.outputs_of(columns).tobytes()

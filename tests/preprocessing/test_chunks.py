@@ -42,7 +42,7 @@ def csv_of(rows: list[tuple[str, list[str]] | None], separator: str) -> str:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of a few rows."""
     monkeypatch.setattr(chunks, "STEP", 90)
-    monkeypatch.setattr(chunks, "ROWS", 3)
+    monkeypatch.setattr(chunks, "ROWS_A_CHUNK", 3)
 
 
 @given(lines, st.sampled_from([",", ";", "\t"]), st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16"]))
