@@ -18,7 +18,7 @@ DECISION = re.compile(
     r"(?:\n## Context\n\n.+?)?\n## Decision\n\n.+?(?:\n## Figures\n\n.+?)?",
     re.DOTALL,
 )
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
