@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from api.observe.tracing import open_telemetry
+from cluster import map_on
 from database.open import open_store
 from database.redis import SharedMemory
 from errors import MissingExtra
@@ -56,6 +57,7 @@ def test_no_lock_names_an_address_and_none_holds_torch() -> None:
         ("postgres", "psycopg", lambda: open_store("postgresql://127.0.0.1/none")),
         ("mongo", "bson", lambda: open_store("mongodb://127.0.0.1/none")),
         ("redis", "redis", lambda: SharedMemory("redis://127.0.0.1", secret=b"secret")),
+        ("dask", "distributed", lambda: list(map_on("tcp://127.0.0.1:1", pow, [1], 2))),
     ],
 )
 def test_who_lacks_an_extra_reads_how_to_add_it(
