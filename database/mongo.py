@@ -470,8 +470,11 @@ class MongoStore:
         found = self._list("decisions", {"_id": id})
         return found[0] if found else None
 
-    def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
-        return self._list("decisions", _given(domain=domain), limit=limit)
+    def decisions(
+        self, domain: str | None = None, *, key: ChampionKey | None = None, limit: int = 100
+    ) -> list[DecisionRecord]:
+        about = {} if key is None else {"domain": key.domain, "target": key.target, "moment": key.moment}
+        return self._list("decisions", _given(domain=domain) | about, limit=limit)
 
     def add_event(self, event: Event) -> None:
         self._keep("events", event)

@@ -68,6 +68,7 @@ from database.tables import (
     BATCH_ROWS,
     BATCHES,
     CHUNKS,
+    DECISIONS,
     DOCUMENTS,
     HEAD,
     JOBS,
@@ -575,8 +576,11 @@ class SqlStore:
         found: DecisionRecord | None = self._by_id("decisions", id)
         return found
 
-    def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
-        return self._list("decisions", _journal("decisions", domain, limit))
+    def decisions(
+        self, domain: str | None = None, *, key: ChampionKey | None = None, limit: int = 100
+    ) -> list[DecisionRecord]:
+        statement = _journal("decisions", domain, limit)
+        return self._list("decisions", statement if key is None else statement.where(*_same_key(DECISIONS, key)))
 
     def add_event(self, event: Event) -> None:
         self._keep("events", [event])

@@ -216,8 +216,10 @@ class Journal(Protocol):
 
     def decision(self, id: str) -> DecisionRecord | None: ...
 
-    def decisions(self, domain: str | None = None, *, limit: int = 100) -> list[DecisionRecord]:
-        """Newest first."""
+    def decisions(
+        self, domain: str | None = None, *, key: ChampionKey | None = None, limit: int = 100
+    ) -> list[DecisionRecord]:
+        """Newest first, all or those about one champion."""
 
     def add_event(self, event: Event) -> None: ...
 

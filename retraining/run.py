@@ -47,9 +47,6 @@ from training.train import train
 RUN_LEASE_SECONDS = 300.0
 """A run renews its lease at every step, the longest of which is one fit; a dead run is out of the way after that."""
 
-DECISIONS_READ = 1000
-"""How far back the last decision about a champion is looked for."""
-
 
 class Busy(GradewatchError):
     """Another run is retraining this domain, or took over from this one while it stood still."""
@@ -183,6 +180,8 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
         bundle = load_bundle(run.workspace.artifacts, champion.version)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
         return _store(run, Result(key=key, champion=champion.version, decision=refusal(str(error))))
+    if champion.action == "promote" and bundle.manifest.lineage.training == run.id:
+        return _store(run, _promoted_before(history, basis))
     known = ordered_frame(records, run.schema)
     frame = complete_rows(known, run.schema, key)
     holdout = hold_out(frame, run.schema, bundle.rows, share=run.policy.holdout_share)
@@ -192,6 +191,21 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
     others = known.filter(~pl.col("_record").is_in(frame["_record"].to_list()))
     result = _challenge(run, champion, bundle, holdout, others, report)
     return _store(run, msgspec.structs.replace(result, basis=basis))
+
+
+def _promoted_before(history: Sequence[Succession], basis: str) -> Result:
+    """What this very run decided on the same records, before it was killed and could write it down."""
+    *before, champion = history
+    decision = refusal(champion.reason, verdict="promote")
+    previous = before[-1].version if before else None
+    return Result(
+        key=champion.key,
+        champion=previous,
+        challenger=champion.version,
+        decision=decision,
+        promoted=True,
+        basis=basis,
+    )
 
 
 def _id(run: Run, records: Sequence[LabeledRecord]) -> str:
@@ -213,8 +227,7 @@ def _settled(run: Run, champion: Succession, basis: str) -> Result | None:
     So a job delivered twice changes nothing twice, and what was rolled back does not come back on the same evidence.
     """
     key = champion.key
-    decisions = run.workspace.store.decisions(key.domain, limit=DECISIONS_READ)
-    last = next((one for one in decisions if (one.target, one.moment) == (key.target, key.moment)), None)
+    last = next(iter(run.workspace.store.decisions(key=key, limit=1)), None)
     if last is None or last.document.get("basis") != basis or champion.version not in (last.champion, last.challenger):
         return None
     when = f"{last.at:%Y-%m-%d %H:%M} UTC"

@@ -274,6 +274,32 @@ def test_one_confined_to_a_domain_sees_and_changes_no_other(guarded: Guarded) ->
     assert guarded.ask("GET", "/api/v1/university/drift", key).status_code == 200
 
 
+def test_a_job_is_seen_by_who_may_ask_for_one_and_answers_about_students_by_their_asker_alone(
+    guarded: Guarded, confined: str
+) -> None:
+    row = UNIVERSITY | {"student_id": "s1"}
+    csv = {"content": "\n".join(",".join(map(str, line)) for line in (row.keys(), row.values()))}
+    later = csv | {"headers": {"content-type": "text/csv", "prefer": "respond-async"}}
+    scored = guarded.ask("POST", PREDICT + "/batch", confined, **later).headers["location"]
+    judged = guarded.ask("POST", "/api/v1/university/drift", guarded.keys["analyst"], **later).headers["location"]
+
+    def seen(key: str) -> list[bool]:
+        listed = {f"/api/v1/jobs/{one['id']}" for one in guarded.ask("GET", "/api/v1/jobs", key).json()["jobs"]}
+        shown = [guarded.ask("GET", address, key).status_code == 200 for address in (scored, judged)]
+        assert shown == [address in listed for address in (scored, judged)]
+        return shown
+
+    elsewhere = guarded.key("elsewhere", "admin", domains=("engagement",))
+    guarded.until_known(elsewhere)
+    assert seen(confined) == [True, False]
+    assert [seen(guarded.keys[role]) for role in ("analyst", "admin")] == [[False, True]] * 2
+    assert [seen(key) for key in (guarded.keys["viewer"], elsewhere)] == [[False, False]] * 2
+    for address in (scored + "/answers", scored):
+        assert guarded.ask("DELETE" if address == scored else "GET", address, guarded.keys["admin"]).status_code == 404
+    guarded.server.until(lambda: guarded.ask("GET", scored, confined).json()["state"] == "done")
+    assert guarded.ask("GET", scored + "/answers", confined).json()["count"] == 1
+
+
 def test_every_look_at_predictions_is_recorded_before_it_is_answered(guarded: Guarded) -> None:
     key, base = guarded.key("reader", "analyst"), "/api/v1/university/predictions"
     guarded.until_known(key)

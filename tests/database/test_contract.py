@@ -848,6 +848,9 @@ class TestById:
         store.add_decision(decision)
         store.add_predictions(predictions := [make_prediction(after(at)) for at in range(4)])
         assert (store.drift_report(report.id), store.decision(decision.id)) == (report, decision)
+        assert store.decisions(key=ChampionKey("school", "G3", "G1")) == []
+        store.add_decision(about := make_decision(moment="G1"))
+        assert store.decisions(key=ChampionKey("school", "G3", "G1"), limit=1) == [about]
         assert (store.drift_report("unknown"), store.decision("unknown")) == (None, None)
         wanted = [predictions[2], predictions[0], predictions[3]]
         assert store.predictions_of([wanted[0].id, "unknown", *(one.id for one in wanted[1:])]) == wanted
