@@ -37,6 +37,21 @@ PLAIN = ("uvicorn", "api.app:app")
 """The two ways to start the service: as users do, or as any ASGI application."""
 
 
+def begin_worker(server: "Server") -> Callable[[], None]:
+    """Start a worker beside a service, as one does where the database is not a file; what stops it."""
+    command = [sys.executable, "-m", "cli", "worker"]
+    with server.output.open("ab") as log:
+        worker = subprocess.Popen(command, cwd=server.folder, env=server.environment, stdout=log, stderr=log)
+
+    def stop() -> None:
+        worker.terminate()
+        worker.wait(PATIENCE)
+
+    with server.store() as store:
+        server.until(store.workers)
+    return stop
+
+
 class Server:
     """A started service, and a client that talks to it."""
 

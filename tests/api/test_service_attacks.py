@@ -16,7 +16,7 @@ from preprocessing.schema import load_domains
 from preprocessing.validation.json_bodies import RowReader, TooManyRows
 from preprocessing.validation.rules import BadData
 from tests.api.conftest import start
-from tests.api.serving import ENGAGEMENT, SECRET, Server
+from tests.api.serving import ENGAGEMENT, SECRET, Server, begin_worker
 
 ONE, MANY = "/api/v1/engagement/predict", "/api/v1/engagement/predict/batch"
 
@@ -29,10 +29,13 @@ FILE = {"content-type": "application/octet-stream"}
 
 @pytest.fixture(params=["sqlite", "postgres", "mongo"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    """A service without champions, on each database in turn."""
+    """A service without champions and its worker, on each database in turn."""
     with ExitStack() as stack:
         url = str(request.getfixturevalue(f"{request.param}_url"))
-        yield start(stack, tmp_path, {"GRADEWATCH_DATABASE_URL": url, "GRADEWATCH_RATE_LIMIT": "off"})
+        server = start(stack, tmp_path, {"GRADEWATCH_DATABASE_URL": url, "GRADEWATCH_RATE_LIMIT": "off"})
+        if request.param != "sqlite":
+            stack.callback(begin_worker(server))
+        yield server
 
 
 TIMES = ["0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.999999Z"]
