@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import reduce
 from itertools import pairwise
@@ -40,14 +42,6 @@ from tests.retraining.test_backtest import SCHEMA as TERMS  # noqa: E402
 from tests.training.making import SCHEMA, make_rows  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-
-with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-"""
 TABLE = DomainSchema(
     name="table",
     title="",
@@ -56,23 +50,52 @@ TABLE = DomainSchema(
 )
 
 
+class Cluster:
+    """A scheduler and two workers in processes of their own; a worker that ends is replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file, self._stopped = folder / "scheduler.json", threading.Event()
+        self._scheduler = self._start("scheduler", "--port", "0")
+        deadline = time.monotonic() + 60
+        while not self._file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.address: str = json.loads(self._file.read_text())["address"]
+        self._workers = [self._work() for _ in range(2)]
+        self._keeper = threading.Thread(target=self._keep)
+        self._keeper.start()
+
+    def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
+        module = ["-m", f"distributed.cli.dask_{what}", "--scheduler-file", str(self._file), "--no-dashboard"]
+        once = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1", "PYTHONPATH": str(ROOT)}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen([sys.executable, *module, *options], cwd=ROOT, env=os.environ | once, **quiet)
+
+    def _work(self) -> subprocess.Popen[bytes]:
+        return self._start("worker", "--nthreads", "1", "--no-nanny")
+
+    def _keep(self) -> None:
+        while not self._stopped.wait(0.1):
+            self._workers = [self._work() if one.poll() is not None else one for one in self._workers]
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._keeper.join()
+        for process in (*self._workers, self._scheduler):
+            process.kill()
+            process.wait()
+
+
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A scheduler and two workers in processes of their own; a killed worker is replaced."""
-    waiting = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": "120s", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-W", "ignore", "-c", CLUSTER]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | waiting
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        yield process.stdout.readline().strip()
-        process.stdin.close()
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    made = Cluster(tmp_path_factory.mktemp("dask"))
+    yield made.address
+    made.close()
 
 
 def kill_one(address: str) -> None:
     """End a worker as the machine under it would."""
     with distributed.Client(address, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=60)
         os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
 
 
