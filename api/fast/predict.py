@@ -40,7 +40,7 @@ ROUTE = "gradewatch.route"
 PREFLIGHT = "gradewatch.preflight"
 """Key of a scope in which a browser asks whether a page of another site may ask; it leads past all routes."""
 
-JSON, LINES = b"application/json", b"application/x-ndjson"
+JSON_TYPE, LINES_TYPE = b"application/json", b"application/x-ndjson"
 ONE_ROW = "one row is taken as application/json; many, and files, at …/predict/batch"
 BYTES_ON_LOOP = 65_536  # bytes; reading and scoring a larger body is moved off the event loop
 EXPLAINED_ROWS = 1_000  # rows of one request that are explained: half a second of scoring
@@ -79,7 +79,7 @@ class QueryParameters(NamedTuple):
     @property
     def answered_as(self) -> bytes:
         """The content type of the answer."""
-        return LINES if self.lines else b"application/json"
+        return LINES_TYPE if self.lines else b"application/json"
 
     @property
     def note(self) -> str | None:
@@ -154,7 +154,7 @@ class FastPath:
             if path in SEED_ROUTES and PREFLIGHT not in scope:
                 raise HTTPException(405, headers={"allow": "POST"})
             return None
-        if headers.given.get(b"content-type", JSON) != JSON and form_of(headers).kind == "file":
+        if headers.given.get(b"content-type", JSON_TYPE) != JSON_TYPE and form_of(headers).kind == "file":
             if route.many:
                 return None
             raise UnsupportedBody(ONE_ROW)
@@ -337,4 +337,4 @@ def asked_for(scope: Scope) -> str:
 
 def wants_lines(headers: RequestHeaders) -> bool:
     """Whether the caller asks for JSON lines."""
-    return LINES in headers.given.get(b"accept", b"")
+    return LINES_TYPE in headers.given.get(b"accept", b"")
