@@ -1,0 +1,65 @@
+"""How many of the project's own modules a reader meets on the way of one job, on a warm service."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.api.conftest import train_all
+from tests.api.serving import ENGAGEMENT, ROOT, SECRET, free_port
+
+PREDICTED = """
+import json, os, signal, socket, sys, threading, time
+from tests.own_modules import OwnModules
+
+ran, port, row = OwnModules(), int(sys.argv[1]), json.loads(sys.argv[2])
+
+def ask(attention):
+    body = json.dumps(row | {"attention": attention}).encode()
+    head = b"POST /api/v1/engagement/predict HTTP/1.1\\r\\nhost: 127.0.0.1\\r\\ncontent-type: application/json\\r\\n"
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 60) as caller:
+                caller.sendall(head + b"content-length: %d\\r\\n\\r\\n" % len(body) + body)
+                assert caller.recv(65536).startswith(b"HTTP/1.1 200"), "it was not answered"
+                return
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+
+def predict():
+    try:
+        for attention in range(50, 55):
+            ask(attention)
+        time.sleep(0.5)  # the lines of these are written
+        with ran:
+            ask(60)  # a row that no cache knows
+            time.sleep(0.5)  # and so is its own
+        print(json.dumps(ran.names), flush=True)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=predict).start()
+sys.argv = ["gradewatch", "serve", "--port", str(port)]
+from cli.start import main
+main()
+"""
+
+
+def test_one_prediction_passes_at_most_twenty_modules_from_socket_to_log_and_back(
+    prepared: Callable[..., Path], tmp_path: Path
+) -> None:
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "GRADEWATCH_DATA_DIR": str(shutil.copytree(prepared("service", train_all), tmp_path / "installation")),
+        "GRADEWATCH_PSEUDONYM_SECRET": SECRET,
+        "GRADEWATCH_POLL_SECONDS": "3600",  # nothing else is done meanwhile
+    }
+    command = [sys.executable, "-c", PREDICTED, str(free_port()), json.dumps(ENGAGEMENT)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout, done.stderr
+    modules = json.loads(done.stdout)
+    print(f"{len(modules)} modules: {' → '.join(modules)}")
+    assert len(modules) <= 20, modules
+    assert {"api.pipeline", "model.predictor", "database.sqlite_log"} <= set(modules)
