@@ -4,7 +4,7 @@ Pages have no store, no artifacts and no other domain's champions: they ask this
 is settled when it is made, at each drawing; what a button does is asked about again when it is pressed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -14,6 +14,7 @@ from access.roles import Permission, Principal, require_groups
 from access.roles import require as require_of
 from dashboard.gate import record, require
 from dashboard.shared_workspace import SharedWorkspace
+from database.packed import PackedPredictions
 from database.records import (
     ChampionKey,
     DecisionRecord,
@@ -34,6 +35,7 @@ from monitoring.drift_monitor import report_days, report_file
 from monitoring.error_timeline import ErrorTimeline, follow_domain
 from monitoring.profile_archive import Part, ProfileArchive
 from monitoring.trial_report import TrialReport, report_trial
+from preprocessing.columns import ColumnRows
 from preprocessing.reading.files import UnreadableFile, read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
@@ -207,6 +209,25 @@ class _Answers(PredictionService):
         self, schema: DomainSchema, rows: Sequence[ValidRow], *, source: str, actor: str | None = None, explain: int = 0
     ) -> Sequence[Prediction]:
         """One logged prediction per validated row, in order. Raises Forbidden, NoChampion, StoreUnavailable."""
+        actor = self._admitted(schema, (row.group for row in rows))
+        return super().answer(schema, rows, source=source, actor=actor, explain=explain)
+
+    def answer_columns(
+        self,
+        schema: DomainSchema,
+        tables: Sequence[ColumnRows],
+        *,
+        source: str,
+        actor: str | None = None,
+        explain: int = 0,
+    ) -> list[PackedPredictions]:
+        """As `answer`, for whole columns."""
+        for table in tables:
+            actor = self._admitted(schema, (None,) if table.groups is None else table.groups)
+        return super().answer_columns(schema, tables, source=source, actor=actor, explain=explain)
+
+    def _admitted(self, schema: DomainSchema, groups: Iterable[str | None]) -> str:
+        """The name of whoever looks, who may predict for rows of these groups. Raises Forbidden."""
         present = require(self._shared, "predict", schema.name)
-        require_groups(present, (row.group for row in rows))
-        return super().answer(schema, rows, source=source, actor=actor or present.name, explain=explain)
+        require_groups(present, groups)
+        return present.name

@@ -146,6 +146,10 @@ def test_a_teacher_of_one_group_predicts_for_no_other(page: Page, workspace: Wor
     press(app, "Fill in a typical student")
     app = press(app, "Predict")
     assert "groups that you have no access to" in texts(app)
+    rows = b"age,mode,sex,quiz\n20,day,F,10\n21,day,M,11\n"
+    app.file_uploader[0].set_value(("new.csv", rows, "text/csv")).run()
+    app = press(app, "Predict all rows")
+    assert texts(app).count("groups that you have no access to") == 2
     assert predictions(workspace) == []
 
 
