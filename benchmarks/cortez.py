@@ -79,7 +79,7 @@ def measure(subject: str, moment: str, folder: Path) -> Figure:
 
 
 def scores(folder: Path, moment: str) -> Mapping[str, list[float]]:
-    """The RMSE of every candidate, and of the naive rule, in each run."""
+    """The RMSE of every candidate, and of the plain rule, in each run."""
     workspace, found = open_installation(folder), dict[str, list[float]]()
     try:
         for model in workspace.store.models(ChampionKey(DOMAIN, "G3", moment)):

@@ -63,7 +63,7 @@ def models_list(domain: OneDomain = None) -> None:
 
 @models_app.command("show")
 def models_show(version: str, domain: Domain) -> None:
-    """Show one version: scores beside the naive rule, lineage, and when it was champion."""
+    """Show one version: scores beside the plain rule, lineage, and when it was champion."""
     from model.registry import find_model, load_bundle
     from model.render import history_table, lineage_table
     from training.render import render_training
@@ -172,7 +172,7 @@ def trials_list(domain: OneDomain = None) -> None:
 
 @trials_app.command("report")
 def trials_report(trial: str) -> None:
-    """Show what a trial has shown so far, both models beside the naive rule."""
+    """Show what a trial has shown so far, both models beside the plain rule."""
     from model.registry import rows_of_models
     from model.trial import find_trial
     from monitoring.render import trial_table

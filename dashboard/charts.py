@@ -44,7 +44,7 @@ def daily(days: Sequence[date], counts: Mapping[str, Sequence[int]]) -> Figure:
 
 
 def scores(found: Mapping[str, Estimate], *, chosen: str, axis: str) -> Figure:
-    """Scores with their intervals, one row per candidate; the chosen one and the naive rule stand out."""
+    """Scores with their intervals, one row per candidate; the chosen one and the plain rule stand out."""
     names = [candidate(name) + (" (chosen)" if name == chosen else "") for name in found]
     colours = [MODEL if name == chosen else PLAIN_RULE_COLOUR if name == "naive" else "#8fb3cc" for name in found]
     figure = go.Figure(
@@ -133,13 +133,13 @@ def probabilities(given: Answer) -> Figure:
 
 
 def place(given: Answer, target: Target) -> Figure:
-    """Where a value and its interval lie on the target's scale, with the naive rule's answer and the pass mark."""
+    """Where a value and its interval lie on the target's scale, with the plain rule's answer and the pass mark."""
     figure = go.Figure()
     if given.interval is not None:
         low, high = given.interval
         line = {"color": "#a9c6da", "width": 14}
         figure.add_scatter(x=[low, high], y=[0, 0], mode="lines", line=line, name=f"{given.coverage:.0%} interval")
-    marks = [("model", given.value, MODEL, "circle"), ("naive rule", given.naive, PLAIN_RULE_COLOUR, "diamond")]
+    marks = [("model", given.value, MODEL, "circle"), ("plain rule", given.naive, PLAIN_RULE_COLOUR, "diamond")]
     for name, value, colour, symbol in marks:
         if value is None:
             continue
@@ -201,11 +201,11 @@ def _effects_of(columns: Sequence[ColumnDrift], names: Sequence[str], verdict: s
 
 
 def errors(labels: Sequence[str], model: Sequence[Estimate], naive: Sequence[Estimate], *, unit: str) -> Figure:
-    """The mean absolute error over time, model and naive rule, each with its interval."""
+    """The mean absolute error over time, model and plain rule, each with its interval."""
     figure = go.Figure()
     for name, found, colour, dash in (
         ("model", model, MODEL, "solid"),
-        ("naive rule", naive, PLAIN_RULE_COLOUR, "dot"),
+        ("plain rule", naive, PLAIN_RULE_COLOUR, "dot"),
     ):
         figure.add_scatter(
             x=list(labels),

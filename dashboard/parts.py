@@ -55,7 +55,9 @@ def champions_of(visit: Visit, schema: DomainSchema) -> dict[ChampionKey, Servin
     return {key: found[key] for key in order}
 
 
-def choose_champion(schema: DomainSchema, keys: Sequence[ChampionKey], label: str = "Champion") -> ChampionKey:
+def choose_champion(
+    schema: DomainSchema, keys: Sequence[ChampionKey], label: str = "Model in use (champion)"
+) -> ChampionKey:
     """One of several champions; nothing is asked where there is only one."""
     if len(keys) == 1:
         return keys[0]
@@ -93,7 +95,9 @@ def capital(text: str) -> str:
 
 def say_no_champion(schema: DomainSchema) -> None:
     """What to do in a domain that nobody serves yet."""
-    st.info(f"**No champion yet for {schema.title}.** Train one on your own records:", icon=":material/info:")
+    st.info(
+        f"**No model in use (champion) yet for {schema.title}.** Train one on your own records:", icon=":material/info:"
+    )
     st.code(f"gradewatch train --domain {schema.name} --data FILE", language=None, wrap_lines=True)
 
 

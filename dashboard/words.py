@@ -30,7 +30,7 @@ OUT_OF_FOLD = (
     "interval: with other students, the score may lie anywhere in it."
 )
 STANDING = (
-    "By the score that chose the model. Where the 95 % intervals of model and naive rule overlap, being ahead may be "
+    "By the score that chose the model. Where the 95 % intervals of model and plain rule overlap, being ahead may be "
     "luck of these students."
 )
 PLAIN_RULE_HELP = "What a careful person would say without any model: the last known grade, or else the average."
@@ -44,7 +44,7 @@ Standing = Literal["ahead", "close", "behind"]
 
 
 class Headline(msgspec.Struct, frozen=True, kw_only=True):
-    """The score that a champion was chosen by. name: short; help: what it means; naive: the naive rule's."""
+    """The score that a champion was chosen by. name: short; help: what it means; naive: the plain rule's."""
 
     name: str
     help: str
@@ -56,7 +56,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def standing(self) -> Standing:
-        """Against the naive rule: "ahead" only where the two intervals do not even touch."""
+        """Against the plain rule: "ahead" only where the two intervals do not even touch."""
         apart = self.model.high < self.naive.low or self.model.low > self.naive.high
         if not self.beats_naive:
             return "behind"
@@ -64,14 +64,14 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 STANDINGS: Mapping[Standing, str] = {
-    "ahead": "beats the naive rule",
-    "close": "ahead of the naive rule, maybe by luck",
-    "behind": "does not beat the naive rule",
+    "ahead": "beats the plain rule",
+    "close": "ahead of the plain rule, maybe by luck",
+    "behind": "does not beat the plain rule",
 }
 
 
 def headline(manifest: Manifest) -> Headline:
-    """The score that decided between the candidates, beside the naive rule's."""
+    """The score that decided between the candidates, beside the plain rule's."""
     model, naive = manifest.scores[manifest.candidate], manifest.scores["naive"]
     name, explained = ("weighted F1", F1) if isinstance(model, ClassScores) else ("RMSE", RMSE)
     return Headline(
@@ -126,7 +126,7 @@ def insufficient(given: Answer) -> str:
     """Why there is no answer."""
     return (
         f"Too little is known for an answer; missing: {', '.join(given.insufficient)}. Fill in more of these and ask "
-        "again. The naive rule's answer is shown all the same."
+        "again. The plain rule's answer is shown all the same."
     )
 
 
@@ -190,7 +190,7 @@ def plain(text: str) -> str:
 
 def candidate(name: str) -> str:
     """A candidate's name for people: 'hist_gradient_boosting' as 'hist gradient boosting'."""
-    return "naive rule" if name == "naive" else name.replace("_", " ")
+    return "plain rule" if name == "naive" else name.replace("_", " ")
 
 
 def version(digest: str) -> str:

@@ -50,7 +50,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     value: in target units, or a level's name; None where the row lacks too much, of which `insufficient` names what is
     missing. interval: (low, high) in target units with `coverage` (0 to 1) as its stated share; None for classes, and
-    where no share can be promised. naive: what the naive rule says for the same row. model: the version (digest) that
+    where no share can be promised. naive: what the plain rule says for the same row. model: the version (digest) that
     really answered; generation: the registry's number when it did. out_of_range: inputs unlike any that the model was
     trained on. factors: where asked for, the inputs that moved the answer most, the strongest first.
     """
@@ -153,7 +153,7 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One trained model. version: the digest of its bundle. scores, lineage: as in the bundle, for listing; among the
-    scores, under "naive", those of the naive rule on the same rows, with its "rule" in words (not in older records)."""
+    scores, under "naive", those of the plain rule on the same rows, with its "rule" in words (not in older records)."""
 
     version: str
     domain: str

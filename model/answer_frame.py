@@ -166,7 +166,7 @@ def numbers_of(predictor: Predictor, frame: pl.DataFrame) -> Floats:
 
 
 def naive_numbers_of(manifest: Manifest, frame: pl.DataFrame) -> Floats:
-    """(n,) answers of a model's naive rule, as `numbers_of`."""
+    """(n,) answers of a model's plain rule, as `numbers_of`."""
     levels = manifest.target.levels
     said = _naive(manifest, frame, pl.String() if levels else pl.Float64())
     if levels:

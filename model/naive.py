@@ -1,4 +1,4 @@
-"""The naive rule: what a careful person would say without a model.
+"""The plain rule: what a careful person would say without a model.
 
 It answers with a column that is itself a plausible answer (the last grade), where the schema names one, else with the
 mean or the most frequent level of the training rows. It learns nothing else.

@@ -166,7 +166,7 @@ class Predictor:
         return Numbers.of(cells) if numeric and name not in self._categorical else Levels.of(cells)
 
     def _naive(self, columns: Columns, n: int) -> Column:
-        """What the naive rule says of each row."""
+        """What the plain rule says of each row."""
         rule = self.manifest.naive
         if rule.column is None:
             return Levels((rule.constant,), np.zeros(n, dtype=np.uint8))
@@ -235,7 +235,7 @@ class Predictor:
         )
 
     def _no_answer(self, row: Row, outside: tuple[str, ...], missing: tuple[str, ...], generation: int) -> Answer:
-        """What is said where nothing can be: what is missing, and what the naive rule says."""
+        """What is said where nothing can be: what is missing, and what the plain rule says."""
         return Answer(
             target=self.manifest.target.name,
             value=None,

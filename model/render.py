@@ -17,7 +17,7 @@ from model.trial import Trial
 def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
     """One line per version; the champion's generation where it serves."""
     serving = {(champion.key, champion.version): champion.generation for champion in champions}
-    table = _table("version", "model of", "score", "naive rule", "trained on", "serves")
+    table = _table("version", "model of", "score", "plain rule", "trained on", "serves")
     for model in models:
         generation = serving.get((model.key, model.version))
         table.add_row(
@@ -38,7 +38,7 @@ def headline(model: ModelVersion) -> str:
 
 
 def _naive(model: ModelVersion) -> str:
-    """The same score of the naive rule on the same rows, with the rule."""
+    """The same score of the plain rule on the same rows, with the rule."""
     naive = model.scores.get("naive")
     if naive is None:
         return "not kept"  # of a model from before it was

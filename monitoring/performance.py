@@ -1,4 +1,4 @@
-"""How far logged answers were from what happened, beside the naive rule on the very same rows.
+"""How far logged answers were from what happened, beside the plain rule on the very same rows.
 
 It reads matched predictions and counts; it judges no challenger and changes nothing.
 """
@@ -23,7 +23,7 @@ Pair = tuple[Prediction, Outcome]
 ENOUGH_OUTCOMES = 30  # students, or outcomes of a window, from which there is a verdict
 FEWEST_TOLD = 10  # students of whom a mean is told: of fewer, it and what was told before would give one of them away
 FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
-Verdict = Literal["better than the naive rule", "no better than the naive rule", "worse than the naive rule",
+Verdict = Literal["better than the plain rule", "no better than the plain rule", "worse than the plain rule",
                   "not enough data"]  # fmt: skip
 
 
@@ -200,5 +200,5 @@ def _verdict(gain: Estimate, students: int) -> Verdict:
     if students < ENOUGH_OUTCOMES:
         return "not enough data"
     if gain.low > 0:
-        return "better than the naive rule"
-    return "worse than the naive rule" if gain.high < 0 else "no better than the naive rule"
+        return "better than the plain rule"
+    return "worse than the plain rule" if gain.high < 0 else "no better than the plain rule"

@@ -35,7 +35,7 @@ def describe_state(delivery: Delivery) -> str:
 
 
 def trial_table(report: TrialReport) -> Table:
-    """Both models of a trial beside the naive rule, with what else is known."""
+    """Both models of a trial beside the plain rule, with what else is known."""
     unit = f" ({report.unit})" if report.unit else ""
     caption = [f"{report.asked} predictions; {report.excluded} with outcomes left out: a model was trained on them"]
     if (apart := report.differences) is not None:
@@ -45,7 +45,7 @@ def trial_table(report: TrialReport) -> Table:
         )
     if report.gain:
         caption.append(f"challenger's gain: {report.gain}")
-    columns = ("", "version", "outcomes", "students", f"mean error{unit}", "naive rule")
+    columns = ("", "version", "outcomes", "students", f"mean error{unit}", "plain rule")
     table = Table(*columns, box=box.SIMPLE, caption="\n".join(caption), caption_justify="left")
     for name, arm in (("champion", report.champion), ("challenger", report.challenger)):
         scores = ["" if score is None else str(score) for score in (arm.mae, arm.naive_mae)]

@@ -163,7 +163,7 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return self.moments[max(known, default=0)]
 
     def naive_column(self, target: Target, moment: str) -> str | None:
-        """The column that the naive rule of `target` answers with at `moment`; None means the mean or the mode."""
+        """The column that the plain rule of `target` answers with at `moment`; None means the mean or the mode."""
         known = {feature.name for feature in self.features_at(moment)}
         return next((name for name in target.naive if name in known), None)
 

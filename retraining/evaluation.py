@@ -121,7 +121,7 @@ def _nothing_to_judge(holdout: Holdout, schema: DomainSchema) -> str:
 
 
 def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> PromotionEvidence:
-    """Both models and the naive rule on the very same held-out rows."""
+    """Both models and the plain rule on the very same held-out rows."""
     rows = holdout.judging
     outcomes = outcomes_of(holdout.judging, schema, challenger.manifest.target.name)
     old, new = Predictor(champion, "champion"), Predictor(challenger, "challenger")

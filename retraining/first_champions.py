@@ -144,6 +144,6 @@ def register(store: ModelRegistry, artifacts: ArtifactFolder, bundle: Bundle) ->
 
 
 def _listed(manifest: Manifest) -> dict[str, Any]:
-    """The scores of a model and, beside them, of the naive rule."""
+    """The scores of a model and, beside them, of the plain rule."""
     own, naive = (dict(msgspec.to_builtins(manifest.scores[name])) for name in (manifest.candidate, "naive"))
     return own | {"naive": naive | {"rule": str(manifest.naive)}}

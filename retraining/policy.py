@@ -70,7 +70,7 @@ class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """(n,) absolute errors of champion, challenger and naive rule on the same unseen rows, with their clusters.
+    """(n,) absolute errors of champion, challenger and plain rule on the same unseen rows, with their clusters.
 
     slices: column name to (n,) values by which students are told apart.
     """

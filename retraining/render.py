@@ -44,7 +44,7 @@ def evidence_table(decision: PromotionDecision) -> Table:
     table = Table("model", "MAE, 95 % interval", title=f"same {decision.n} unseen rows, {decision.clusters} clusters")
     table.add_row("champion", str(decision.champion_mae))
     table.add_row("challenger", str(decision.challenger_mae))
-    table.add_row("naive rule", str(decision.naive_mae))
+    table.add_row("plain rule", str(decision.naive_mae))
     if decision.gain:
         bound = f"{decision.gain.mean:+.4f}, {decision.gain.level:.0%} lower bound {decision.gain.lower:+.4f}"
         table.add_row("gain (champion - challenger)", bound)

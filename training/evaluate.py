@@ -40,7 +40,7 @@ def score(task: Task, outputs: Floats, clusters: NDArray[np.int64]) -> Scores:
 
 
 def score_naive(task: Task, answers: Floats, clusters: NDArray[np.int64]) -> Scores:
-    """Scores of the naive rule's (n,) `answers`; it gives no probabilities."""
+    """Scores of the plain rule's (n,) `answers`; it gives no probabilities."""
     if task.target.kind == "value":
         return score_values(task.truth, answers, clusters)
     truth = task.truth.astype(np.int64)
@@ -63,7 +63,7 @@ def choose(scores: Mapping[str, Scores]) -> str:
 
 
 def naive_rule(task: Task, column: str | None) -> NaiveRule:
-    """The naive rule learned from all rows of `task`."""
+    """The plain rule learned from all rows of `task`."""
     return fit_naive(task.target, column, labels(task))
 
 
@@ -75,7 +75,7 @@ def labels(task: Task) -> list[float | str]:
 
 
 def answer_naively(task: Task, column: str | None, folds: list[tuple[Rows, Rows]]) -> Floats:
-    """(n,) answers of the naive rule as numbers, each row's rule learned without its fold; NaN where untested."""
+    """(n,) answers of the plain rule as numbers, each row's rule learned without its fold; NaN where untested."""
     answers = np.full(task.frame.height, np.nan)
     for train, test in folds:
         rule = naive_rule(task.subset(train), column)

@@ -11,7 +11,7 @@ from model.scores import ClassScores, Scores, ValueScores, deciding
 
 
 def render_training(manifest: Manifest) -> RenderableType:
-    """What a training found: every candidate beside the naive rule, and plain words about the chosen one."""
+    """What a training found: every candidate beside the plain rule, and plain words about the chosen one."""
     lines = [Text(line) for line in summary(manifest)]
     parts: list[RenderableType] = [candidate_table(manifest.scores, manifest.candidate), *lines]
     scores = manifest.scores[manifest.candidate]
@@ -21,7 +21,7 @@ def render_training(manifest: Manifest) -> RenderableType:
 
 
 def candidate_table(scores: Mapping[str, Scores], chosen: str) -> Table:
-    """One row per candidate, the naive rule first; 95 % intervals."""
+    """One row per candidate, the plain rule first; 95 % intervals."""
     numeric = isinstance(scores[chosen], ValueScores)
     names = ("MAE", "RMSE", "R²") if numeric else ("accuracy", "weighted F1", "MAE (levels)", "Brier")
     table = Table("candidate", *names, title=f"out-of-fold scores, n = {scores[chosen].n}, 95 % intervals")
@@ -31,13 +31,14 @@ def candidate_table(scores: Mapping[str, Scores], chosen: str) -> Table:
         else:
             brier = "no probabilities" if one.brier is None else f"{one.brier:.3f}"
             cells = [str(one.accuracy), str(one.weighted_f1), str(one.mae), brier]
-        table.add_row(f"{name} (chosen)" if name == chosen else name, *cells, style="bold" if name == chosen else "")
+        shown = "plain rule" if name == "naive" else name
+        table.add_row(f"{shown} (chosen)" if name == chosen else shown, *cells, style="bold" if name == chosen else "")
     return table
 
 
 def summary(manifest: Manifest) -> list[str]:
     """What a reader must know about the chosen model, a sentence each."""
-    said = [f"naive rule: {manifest.naive}", *_against_naive(manifest)]
+    said = [f"plain rule: {manifest.naive}", *_against_naive(manifest)]
     if manifest.half_width is not None and manifest.coverage is not None:
         said.append(
             f"an outcome lies within ±{manifest.half_width:.3g} of the answer in {manifest.coverage:.0%} of rows"
@@ -61,10 +62,10 @@ def _against_naive(manifest: Manifest) -> list[str]:
     (chooses, first), (_, second) = deciding(model), deciding(naive)
     numbers = f"{chooses} {first.value:.3f} against {second.value:.3f}"
     if not manifest.beats_naive:
-        return [f"{name} does NOT beat the naive rule ({numbers}): the rule is as good an answer as the model."]
-    said = [f"{name} beats the naive rule: {numbers}."]
+        return [f"{name} does NOT beat the plain rule ({numbers}): the rule is as good an answer as the model."]
+    said = [f"{name} beats the plain rule: {numbers}."]
     if naive.mae.value < model.mae.value:
-        said.append(f"By MAE the naive rule is better: {naive.mae.value:.3f} against {model.mae.value:.3f}.")
+        said.append(f"By MAE the plain rule is better: {naive.mae.value:.3f} against {model.mae.value:.3f}.")
     return said
 
 

@@ -82,7 +82,7 @@ def performance(
     since: Annotated[Instant | None, Query(description="of predictions made from then on")] = None,
     limit: Annotated[int | None, Query(ge=1, le=100_000, description="the newest so many per target")] = None,
 ) -> Response:
-    """How far answers were from what happened, beside the naive rule on the same rows. Of fewer than ten students no
+    """How far answers were from what happened, beside the plain rule on the same rows. Of fewer than ten students no
     figure is told; to choose by `since` or `limit` takes the permission to read predictions."""
     if since is not None or limit is not None:  # two choices that differ by one student would tell of that one
         require(principal_of(request), "read", domain)

@@ -53,7 +53,7 @@ def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
 
 @router.get("/{trial}", responses=answers(TrialReport), dependencies=SEE)
 def report(domain: str, trial: str, state: CurrentState) -> Response:
-    """What a trial has shown so far: a sentence, then both models beside the naive rule, with n and intervals."""
+    """What a trial has shown so far: a sentence, then both models beside the plain rule, with n and intervals."""
     schema, workspace = schema_of(state, domain), state.workspace
     found = find_trial(workspace.store, trial, domain=domain)
     seen = rows_of_models(workspace.artifacts, [found.champion, found.challenger])

@@ -54,7 +54,7 @@ CHANCE = "How likely so large a difference is by chance alone, corrected for the
 def drift(visit: Visit) -> None:
     """Draw the page."""
     st.title("Drift", anchor=False)
-    st.caption("Is the data that comes in still like the data that the champion was trained on?")
+    st.caption("Is the data that comes in still like the data that the model in use (champion) was trained on?")
     schema = choose_domain(visit)
     if not champions_of(visit, schema):
         say_no_champion(schema)

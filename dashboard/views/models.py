@@ -71,8 +71,8 @@ def _headline(serving: Serving) -> None:
     manifest = serving.predictor.manifest
     verdict = words.STANDINGS[words.headline(manifest).standing]
     st.markdown(
-        f"Champion: **{words.candidate(manifest.candidate)}**, version `{words.version(serving.predictor.version)}`, "
-        f"generation {serving.generation}: **{verdict}** (naive rule: {manifest.naive})."
+        f"Model in use (champion): **{words.candidate(manifest.candidate)}**, version `{words.version(serving.predictor.version)}`, "
+        f"generation {serving.generation}: **{verdict}** (plain rule: {manifest.naive})."
     )
 
 
@@ -91,7 +91,7 @@ def _trial(visit: Visit, trial: Trial) -> None:
 
 
 def trial_rows(report: TrialReport) -> list[dict[str, object]]:
-    """Both models of a trial beside the naive rule on the same students."""
+    """Both models of a trial beside the plain rule on the same students."""
     unit = f" ({report.unit})" if report.unit else ""
     return [
         {
@@ -100,7 +100,7 @@ def trial_rows(report: TrialReport) -> list[dict[str, object]]:
             "outcomes": arm.n,
             "students": arm.students,
             f"mean error{unit}": words.with_interval(arm.mae) if arm.mae else "",
-            "naive rule": words.with_interval(arm.naive_mae) if arm.naive_mae else "",
+            "plain rule": words.with_interval(arm.naive_mae) if arm.naive_mae else "",
         }
         for name, arm in (("champion", report.champion), ("challenger", report.challenger))
     ]
@@ -118,7 +118,7 @@ def _scores(manifest: Manifest) -> None:
     found = {name: words.deciding(score) for name, score in ranked(manifest).items()}
     axis = f"{line.name}{f' ({line.unit})' if line.unit else ''}{lower or ', higher is better'}"
     draw(charts.scores(found, chosen=manifest.candidate, axis=axis), f"{line.name} by candidate", key="scores")
-    st.caption(f"Bars are 95 % intervals; the dotted line is the naive rule ({manifest.naive}).")
+    st.caption(f"Bars are 95 % intervals; the dotted line is the plain rule ({manifest.naive}).")
     config = {
         "RMSE": st.column_config.TextColumn(help=words.RMSE),
         "MAE": st.column_config.TextColumn(help=words.MAE),
@@ -139,7 +139,7 @@ def _scores(manifest: Manifest) -> None:
 
 
 def ranked(manifest: Manifest) -> Mapping[str, Scores]:
-    """Candidates with the chosen one first, then the others, then the naive rule."""
+    """Candidates with the chosen one first, then the others, then the plain rule."""
     place = {manifest.candidate: 0, "naive": 2}
     return dict(sorted(manifest.scores.items(), key=lambda item: place.get(item[0], 1)))
 

@@ -113,7 +113,7 @@ def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: S
     )
     low, high = words.number(score.model.low), words.number(score.model.high)
     st.caption(
-        f"95 % interval {low} to {high}  \nnaive rule {words.with_interval(score.naive)}", help=words.PLAIN_RULE_HELP
+        f"95 % interval {low} to {high}  \nplain rule {words.with_interval(score.naive)}", help=words.PLAIN_RULE_HELP
     )
     st.caption(mean_errors(manifest), help=words.MAE)
     icon, colour = BADGES[score.standing]
@@ -127,11 +127,11 @@ def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: S
 
 
 def mean_errors(manifest: Manifest) -> str:
-    """How far a model and the naive rule are off on average, with n and intervals."""
+    """How far a model and the plain rule are off on average, with n and intervals."""
     unit = "levels" if manifest.target.levels else manifest.target.unit
     found, naive = (manifest.scores[name] for name in (manifest.candidate, "naive"))
     model, rule = words.with_interval(found.mae, unit), words.with_interval(naive.mae)
-    return f"off by {model} on average, the naive rule by {rule}; {words.rows(found.n, 'unseen row')}"
+    return f"off by {model} on average, the plain rule by {rule}; {words.rows(found.n, 'unseen row')}"
 
 
 def _last_drift(report: DriftRecord | None) -> None:

@@ -1,4 +1,4 @@
-"""How predictions turned out, once outcomes are known: errors over time, the model beside the naive rule.
+"""How predictions turned out, once outcomes are known: errors over time, the model beside the plain rule.
 
 The figures are `monitoring.performance`'s over pairs that the store has matched; this page only cuts them into days.
 """
@@ -113,7 +113,7 @@ def _say_verdict(found: TargetPerformance) -> None:
     gain = found.gain
     told = f" (gain {words.with_interval(gain, found.unit)}, {words.rows(found.n, 'outcome')})" if gain else ""
     sentence = f"The model was **{found.verdict}**{told}."
-    if found.verdict == "better than the naive rule":
+    if found.verdict == "better than the plain rule":
         st.success(sentence, icon=":material/check:")
     else:
         st.warning(sentence, icon=":material/priority_high:")
@@ -121,7 +121,7 @@ def _say_verdict(found: TargetPerformance) -> None:
 
 def _figures(found: TargetPerformance, model: Estimate, naive: Estimate) -> None:
     cells = iter(st.columns(4))
-    for name, score in (("Mean error, model", model), ("Mean error, naive rule", naive)):
+    for name, score in (("Mean error, model", model), ("Mean error, plain rule", naive)):
         _figure(next(cells), name, f"{words.number(score.value)}{words.space(found.unit)}", score, words.MAE)
     if found.accuracy:
         _figure(next(cells), "Right class", f"{found.accuracy.value:.0%}", found.accuracy, RIGHT)
@@ -209,7 +209,7 @@ def _over_time(found: Sequence[Stretch], unit: str) -> None:
         model = [stretch.found.mae for stretch in enough if stretch.found.mae]
         naive = [stretch.found.naive_mae for stretch in enough if stretch.found.naive_mae]
         figure = charts.errors([str(stretch) for stretch in enough], model, naive, unit=unit)
-        draw(figure, "Mean absolute error over time, model and naive rule", key="errors")
+        draw(figure, "Mean absolute error over time, model and plain rule", key="errors")
     if len(enough) < len(found):
         st.caption(f"Not drawn, for not enough data: days with outcomes of fewer than {FEWEST_TOLD} students together.")
     st.dataframe([_row(stretch, unit) for stretch in found], hide_index=True, width="stretch")
@@ -217,7 +217,7 @@ def _over_time(found: Sequence[Stretch], unit: str) -> None:
 
 def _row(stretch: Stretch, unit: str) -> dict[str, object]:
     found = stretch.found
-    told = {name: _told(error, unit) for name, error in (("model", found.mae), ("naive rule", found.naive_mae))}
+    told = {name: _told(error, unit) for name, error in (("model", found.mae), ("plain rule", found.naive_mae))}
     return {"predicted": str(stretch), "outcomes": found.n, **told}
 
 
@@ -233,7 +233,7 @@ def _by_model(schema: DomainSchema, found: Sequence[ModelPerformance], unit: str
             "answered": moment_name(schema, one.moment),
             "outcomes": one.n,
             "mean error": _told(one.mae, unit),
-            "naive rule": _told(one.naive_mae, unit),
+            "plain rule": _told(one.naive_mae, unit),
         }
         for one in found
     ]

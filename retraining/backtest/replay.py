@@ -125,7 +125,7 @@ def fit(replay: Replay, rows: pl.DataFrame) -> Bundle:
 
 
 def answer_naively(first: Bundle, period: Period) -> Answers:
-    """What the naive rule says, with the mean or most frequent level of the first model's rows where it needs one."""
+    """What the plain rule says, with the mean or most frequent level of the first model's rows where it needs one."""
     numbers = naive_numbers_of(first.manifest, period.rows)
     return Answers(numbers, absolute_errors(period.truth.outcomes, numbers))
 
@@ -257,6 +257,6 @@ def _because(step: Step, reasons: Sequence[str], decision: PromotionDecision | N
     if decision and decision.gain:
         evidence.append(
             f"on {decision.n:,} held-out rows in {decision.clusters} clusters: champion {decision.champion_mae}, "
-            f"challenger {decision.challenger_mae}, naive rule {decision.naive_mae}"
+            f"challenger {decision.challenger_mae}, plain rule {decision.naive_mae}"
         )
     return msgspec.structs.replace(step, reasons=(*step.reasons, *reasons, *evidence))

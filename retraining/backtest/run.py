@@ -30,7 +30,7 @@ from training.train import NotTrainable
 
 BACKTEST_VERSION = 3  # since 2: challengers tried in shadow; since 3: `trajectories`, which were `courses`
 PSEUDONYMS = b"a replay keeps no row"
-NEVER, ALWAYS, PLAIN_RULE = "never", "always", "naive rule"
+NEVER, ALWAYS, PLAIN_RULE = "never", "always", "plain rule"
 
 
 class BadBacktest(GradewatchError):
@@ -62,7 +62,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 def backtest(
     replay: Replay, frame: pl.DataFrame, policies: Mapping[str, Policies], *, cluster: str | None = None
 ) -> Backtest:
-    """The trajectories of the naive rule, of never, of always, and of each of `policies` over a typed labelled frame.
+    """The trajectories of the plain rule, of never, of always, and of each of `policies` over a typed labelled frame.
 
     cluster: the address of a Dask scheduler, each of whose workers then replays a strategy by itself. Raises
     BadBacktest, and Leaking where a column holds the future, before anything is trained; what `cluster.map_on` raises.
@@ -227,7 +227,7 @@ def _told(replay: Replay, done: int, count: int, strategy: Strategy) -> Strategy
 
 
 def _compared(history: _History, strategies: Sequence[Strategy]) -> tuple[Trajectory, ...]:
-    """The trajectory of the naive rule and of every strategy, on the same rows."""
+    """The trajectory of the plain rule and of every strategy, on the same rows."""
     target, first = history.replay.schema.target_by_name[history.replay.key.target], strategies[0].first
     truths, naive = list[Truth](), list[Answers]()
     for number in range(len(history.names)):

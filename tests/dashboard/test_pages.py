@@ -91,14 +91,14 @@ def test_the_dashboard_opens_on_the_overview(page: Page) -> None:
 
 def test_the_overview_shows_each_champion_beside_the_naive_rule(page: Page, workspace: Workspace) -> None:
     said = texts(page("overview"))
-    off = r"off by [\d.]+ points \[[\d.]+ to [\d.]+\] on average, the naive rule by [\d.]+ \[.*\]; \d+ unseen rows"
+    off = r"off by [\d.]+ points \[[\d.]+ to [\d.]+\] on average, the plain rule by [\d.]+ \[.*\]; \d+ unseen rows"
     assert re.search(off, said)
     for key, serving in workspace.champions.loaded.items():
         manifest = serving.predictor.manifest
         assert serving.predictor.version[:12] in said
         assert f"{manifest.scores[manifest.candidate].n:,} unseen rows" in said
         assert key.target in said
-    assert said.count("the naive rule by") == len(workspace.champions.loaded)
+    assert said.count("the plain rule by") == len(workspace.champions.loaded)
 
 
 def test_champions_of_generated_examples_are_said_to_be_not_for_real_students(page: Page) -> None:
@@ -160,7 +160,7 @@ def test_an_answer_of_the_form_is_the_logged_one(page: Page, workspace: Workspac
     assert logged[0].id in texts(app)
     shown = next(metric.value for metric in app.metric if metric.label == "Final mark")
     assert shown == f"{logged[0].answers[0].value:.2f} points"
-    assert "The naive rule says 12 points" in texts(app)
+    assert "The plain rule says 12 points" in texts(app)
 
 
 def test_looking_at_an_answer_again_asks_nothing_again(page: Page, workspace: Workspace) -> None:
@@ -330,7 +330,7 @@ def test_the_candidates_are_listed_with_the_naive_rule(page: Page, workspace: Wo
     manifest = workspace.champions.loaded[QUIZ].predictor.manifest
     assert len(table) == len(manifest.scores)
     assert table["candidate"].iloc[0] == manifest.candidate.replace("_", " ")
-    assert table["candidate"].iloc[-1] == "naive rule"
+    assert table["candidate"].iloc[-1] == "plain rule"
 
 
 def test_classes_are_shown_worst_first_with_their_own_scores(page: Page) -> None:
@@ -440,6 +440,6 @@ def test_the_mean_error_of_matched_predictions_is_shown_beside_the_naive_rule(pa
     app = page("performance", "workshop")
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Mean error, model"] == "0.250 points"
-    assert "Mean error, naive rule" in shown
+    assert "Mean error, plain rule" in shown
     assert "40 outcomes" in app.success[0].value
     assert app.get("plotly_chart")

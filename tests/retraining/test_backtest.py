@@ -294,7 +294,7 @@ def test_the_command_stores_nothing_and_speaks_json(
         main([*command, "--policy", str(ROOT / "examples" / "policies" / "eager.toml")])
     assert ended.value.code == 0
     answer = json.loads(capsys.readouterr().out)
-    assert [one["name"] for one in answer["trajectories"]] == ["naive rule", "never", "always", "eager"]
+    assert [one["name"] for one in answer["trajectories"]] == ["plain rule", "never", "always", "eager"]
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -78,7 +78,7 @@ def test_the_summary_says_when_the_model_does_not_beat_the_naive_rule() -> None:
     copied = make_frame(60, seed=3).with_columns(midterm=pl.col("mark"))
     manifest = train(SCHEMA, ChampionKey("invented", "mark", "half"), copied, source=EXAMPLES).bundle.manifest
     assert not manifest.beats_naive
-    assert any("does NOT beat the naive rule" in line for line in summary(manifest))
+    assert any("does NOT beat the plain rule" in line for line in summary(manifest))
     assert any("generated examples" in line for line in summary(manifest))
 
 
@@ -168,7 +168,7 @@ def test_the_training_prints_what_a_reader_must_know(classes: tuple[pl.DataFrame
     console = Console(width=160, file=io.StringIO())
     console.print(render_training(classes[1].bundle.manifest))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    for words in ("naive", "weighted F1", "confusion matrix", "Brier", "share", "beats the naive rule", "temperature"):
+    for words in ("naive", "weighted F1", "confusion matrix", "Brier", "share", "beats the plain rule", "temperature"):
         assert words in text
 
 
