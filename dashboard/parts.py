@@ -55,14 +55,12 @@ def champions_of(visit: Visit, schema: DomainSchema) -> dict[ChampionKey, Servin
     return {key: found[key] for key in order}
 
 
-def choose_champion(
-    schema: DomainSchema, keys: Sequence[ChampionKey], label: str = "Model in use (champion)"
-) -> ChampionKey:
+def choose_champion(schema: DomainSchema, keys: Sequence[ChampionKey]) -> ChampionKey:
     """One of several champions; nothing is asked where there is only one."""
     if len(keys) == 1:
         return keys[0]
     return st.selectbox(
-        label,
+        "Model in use (champion)",
         keys,
         format_func=lambda key: champion_name(schema, key),
         key=f"champion:{schema.name}",

@@ -74,7 +74,7 @@ def trained(run: Run, folder: Path) -> str:
     return result.stdout
 
 
-def test_training_shows_every_candidate_beside_the_naive_rule_and_serves_the_first(trained: str) -> None:
+def test_training_shows_every_candidate_beside_the_plain_rule_and_serves_the_first(trained: str) -> None:
     for word in (
         "plain rule",
         "ridge",

@@ -71,8 +71,9 @@ def _headline(serving: Serving) -> None:
     manifest = serving.predictor.manifest
     verdict = words.STANDINGS[words.headline(manifest).standing]
     st.markdown(
-        f"Model in use (champion): **{words.candidate(manifest.candidate)}**, version `{words.version(serving.predictor.version)}`, "
-        f"generation {serving.generation}: **{verdict}** (plain rule: {manifest.naive})."
+        f"Model in use (champion): **{words.candidate(manifest.candidate)}**, "
+        f"version `{words.version(serving.predictor.version)}`, generation {serving.generation}: "
+        f"**{verdict}** (plain rule: {manifest.naive})."
     )
 
 

@@ -21,7 +21,7 @@ MOST_CODES = 256  # codes that are looked up as one
 ABREAST = 64  # trees whose bytes stand together: a cache line
 ROWS_IN_CACHE = 8_192  # rows; what they need stays within the processor's second cache
 WIDEST = 4_096  # from the lowest to the highest threshold of a column whose whole numbers are looked up
-EXACT = 2.0**23  # below this every whole number, and the next, is a float32
+EXACT_FLOAT = 2.0**23  # below this every whole number, and the next, is a float32
 CHECKED = 4_096  # rows, of whole numbers and then of any
 
 Steps = NDArray[np.intp]
@@ -248,7 +248,7 @@ def _coded(column: _Column, steps: Steps) -> _Numbers | _Levels:
     if not len(thresholds):  # only whether it is missing is asked
         return _Numbers(thresholds, steps, 0, None)
     first, last = int(np.floor(thresholds[0])) - 1, int(np.ceil(thresholds[-1])) + 1
-    few = last - first <= WIDEST and max(abs(first), abs(last)) < EXACT
+    few = last - first <= WIDEST and max(abs(first), abs(last)) < EXACT_FLOAT
     whole = steps[np.searchsorted(thresholds, np.arange(first, last + 1).astype(np.float32))] if few else None
     return _Numbers(thresholds, steps, first, whole)
 
