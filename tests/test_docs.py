@@ -33,6 +33,13 @@ def test_every_setting_is_described() -> None:
     assert [name for name in names if f"`{name}`" not in page] == []
 
 
+def test_the_files_that_the_architecture_names_are_there() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+(?:/[\w.]+)+/?|[a-z_]+\.py|[a-z_]+/)`", page))
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_every_command_is_described_as_it_is() -> None:
     assert reference.COMMANDS_PAGE.read_text(encoding="utf-8") == reference.page(), "run python -m cli.reference"
 
