@@ -1,4 +1,4 @@
-"""Every error that is an answer: one base, and a category from which each way in makes its own form of refusal.
+"""Every error that is an answer: one base, and a category of which each entry point makes its own form of refusal.
 
 The API makes its status of the category (`api.errors`), the command line its exit code (`cli.output`). An error that
 says nothing of its category is the caller's to mend, so that a new one is right by default. A fault of ours is none

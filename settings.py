@@ -204,7 +204,7 @@ class Settings(BaseModel):
         )
 
     def open_workspace(self) -> "Workspace":
-        """The installation that these settings describe. Raises SchemaError or StoreUnavailable."""
+        """The workspace that these settings describe. Raises SchemaError or StoreUnavailable."""
         from model.workspace import open_workspace
 
         self.make_data_dir()

@@ -103,7 +103,7 @@ def check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
     if grant.groups and len(grant.domains) != 1:
         raise BadGrant("groups are groups of a domain: name exactly one with --domain")
     if grant.domains and grant.role == "metrics":
-        raise BadGrant("metrics are about the whole installation: leave --domain out")
+        raise BadGrant("metrics are about the whole workspace: leave --domain out")
     return grant
 
 

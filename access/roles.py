@@ -40,7 +40,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 }
 
 WHOLE_WORKSPACE: frozenset[Permission] = frozenset({"operate", "audit", "measure"})
-"""Permissions that are about the installation as a whole: nobody confined to domains has them."""
+"""Permissions that are about the workspace as a whole: nobody confined to domains has them."""
 
 
 class Unauthenticated(GradewatchError):

@@ -1,1 +1,1 @@
-"""The HTTP service. Opens doors onto the packages below; computes nothing itself."""
+"""The HTTP service. Asks the packages below; computes nothing itself."""

@@ -31,7 +31,7 @@ terminal as it goes, elsewhere every few seconds.
 """
 
 CATEGORIES: Mapping[Category, str] = {
-    Category.MISUSED: "settings, files of the installation or options that cannot be worked with",
+    Category.MISUSED: "settings, files of the workspace or options that cannot be worked with",
     Category.UNAUTHENTICATED: "nobody knows who asks",
     Category.FORBIDDEN: "whoever asks may not",
     Category.UNAVAILABLE: "something does not answer or is busy now; the same may work later",

@@ -1,1 +1,1 @@
-"""The Streamlit dashboard. Opens doors onto the packages below; computes nothing itself."""
+"""The Streamlit dashboard. Asks the packages below; computes nothing itself."""

@@ -1,4 +1,4 @@
-"""`gradewatch worker`: the worker of this installation, as the settings describe it.
+"""`gradewatch worker`: the worker of this workspace, as the settings describe it.
 
 It opens the store and nothing else. `python -m deployment.work` is the worker that a service starts for itself; with
 ID TOKEN SECONDS behind it, the process of one job, which opens everything.

@@ -1,6 +1,6 @@
 """The cache of answers in memory that workers share, for several workers or machines and for slow models.
 
-Whatever is wrong with that memory, a row is scored again: an answer comes out only as this installation put it in.
+Whatever is wrong with that memory, a row is scored again: an answer comes out only as this workspace put it in.
 """
 
 from collections.abc import Iterator, Sequence
@@ -67,7 +67,7 @@ class SharedCache:
                 return
 
     def clear(self) -> int:
-        """Forget every answer of this installation, whichever worker kept it. Raises SharedMemoryGone."""
+        """Forget every answer of this workspace, whichever worker kept it. Raises SharedMemoryGone."""
         cleared = self._memory.forget(CACHED_KIND)
         with self._lock:
             self._hits = self._misses = 0

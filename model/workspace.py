@@ -1,4 +1,4 @@
-"""The open parts of one installation: domains, store, bundles, champions and the road to an answer.
+"""The open workspace: domains, store, bundles, champions, and the service that answers.
 
 Entry points open it once and pass it down. It reads no environment and decides nothing.
 """
@@ -22,14 +22,14 @@ SECRET_EVENT = "pseudonym_secret"  # noqa: S105 - the name of an event
 
 
 class UnusableWorkspace(GradewatchError):
-    """The settings describe no installation that could be opened; the message says what to change."""
+    """The settings describe no workspace that could be opened; the message says what to change."""
 
     category = Category.MISUSED
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """What an installation consists of. secret: key of the student pseudonyms. tree_lookup: whether many rows may go
+    """What is open together. secret: key of the student pseudonyms. tree_lookup: whether many rows may go
     through small trees by tables."""
 
     schemas: Mapping[str, DomainSchema]

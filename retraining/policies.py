@@ -16,7 +16,7 @@ from errors import GradewatchError
 from retraining.policy import PromotionPolicy
 from retraining.trigger import TriggerPolicy
 
-FEWEST_RECORDS = 100  # as for the setting of the installation
+FEWEST_RECORDS = 100  # as for the setting of the workspace
 
 
 KIND_WORDS: dict[Any, str] = {
@@ -34,7 +34,7 @@ class BadPolicy(GradewatchError):
 
 class TrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """window: how many of the newest labelled records a challenger learns from and is judged on; None: as many as the
-    installation is set to. Raises ValueError for fewer than 100."""
+    workspace is set to. Raises ValueError for fewer than 100."""
 
     window: int | None = None
 
@@ -44,7 +44,7 @@ class TrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Policies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The rules of an installation or of one run; what a file leaves out keeps its default."""
+    """The rules of a workspace or of one run; what a file leaves out keeps its default."""
 
     drift: DriftPolicy = DriftPolicy()
     trigger: TriggerPolicy = TriggerPolicy()

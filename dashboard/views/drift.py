@@ -47,7 +47,7 @@ SEVERITY = (
     "Effect times how much the model leans on the column, in the target's unit: what the change can cost at most. "
     "Columns that changed are ordered by it."
 )
-LIMIT = "An effect below this does not matter, by the policy of this installation or the domain."
+LIMIT = "An effect below this does not matter, by the policy of this workspace or the domain."
 CHANCE = "How likely so large a difference is by chance alone, corrected for the number of columns tested."
 
 

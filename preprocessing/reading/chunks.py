@@ -1,7 +1,7 @@
-"""Reads files that are longer than memory piece by piece: CSV by lines, Parquet and Arrow by rows.
+"""Reads files that are longer than memory chunk by chunk: CSV by lines, Parquet and Arrow by rows.
 
-A piece is a table as `preprocessing.reading.files` gives it, its rows numbered as in the whole file. What cannot be cut
-(Excel, JSON, UTF-16) is one piece. It decides nothing about values.
+A chunk is a table as `preprocessing.reading.files` gives it, its rows numbered as in the whole file. What cannot be cut
+(Excel, JSON, UTF-16) is one chunk. It decides nothing about values.
 """
 
 import codecs
@@ -32,8 +32,8 @@ from preprocessing.reading.files import (
     typed_table,
 )
 
-ROWS_A_CHUNK = 50_000  # of a piece of a binary file
-STEP = 1 << 21  # bytes of a piece of text; some 20,000 to 50,000 rows of marks
+ROWS_A_CHUNK = 50_000  # of a chunk of a binary file
+STEP = 1 << 21  # bytes of a chunk of text; some 20,000 to 50,000 rows of marks
 LONGEST_PIECE = 1 << 26  # bytes; a quote that is still open after so many will not be closed
 BINARY = ("parquet", "arrow")
 UNDEFINED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))  # what Windows-1252 has no character for

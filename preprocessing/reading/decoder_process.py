@@ -69,8 +69,8 @@ SCANNERS: Mapping[str, Callable[[str], pl.LazyFrame]] = {"parquet": scan_parquet
 
 
 def write_pieces(kind: str, path: str, rows: int) -> None:
-    """The table in `path` on stdout, `rows` rows at a time, each piece after its length in 8 bytes; first the number
-    of all rows in 8 bytes. A table without rows is one empty piece.
+    """The table in `path` on stdout, `rows` rows at a time, each chunk after its length in 8 bytes; first the number
+    of all rows in 8 bytes. A table without rows is one empty chunk.
 
     Slices, because polars' own batches hold most of the table at once: 140 MB where those took 430.
     """
@@ -145,7 +145,7 @@ def check_unfolded(size: int, given: int) -> None:
 
 
 def main(kind: str, path: str = "", rows: str = "") -> int:
-    """Decodes stdin, or the file at `path` piece by piece; 0, or 1 with the reason as the last line of stderr."""
+    """Decodes stdin, or the file at `path` chunk by chunk; 0, or 1 with the reason as the last line of stderr."""
     try:
         if path:
             limit_space(Path(path).stat().st_size)

@@ -1,6 +1,6 @@
 """Checks a whole file of any length against a domain's rules before anything is done with it, in bounded memory.
 
-The good rows go to the caller piece by piece, as they are found. It keeps no row and stores nothing.
+The good rows go to the caller chunk by chunk, as they are found. It keeps no row and stores nothing.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def check_file(
     keep: Callable[["pl.DataFrame"], object],
     progress: Callable[[float], None] = lambda _: None,
 ) -> CheckedFile:
-    """Reads `path` to its end. keep: gets the good rows of each piece, typed as `validate.Validated` says; rows that
+    """Reads `path` to its end. keep: gets the good rows of each chunk, typed as `validate.Validated` says; rows that
     turn out to be repeated are among them. progress: hears which share is read.
 
     Raises UnreadableFile; BadData where the file as a whole is refused (a missing column, one that names people);

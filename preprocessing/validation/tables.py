@@ -1,6 +1,6 @@
 """Applies a domain's rules to whole columns, a million rows at once, and turns typed frames into rows and back.
 
-It says what a rule is nowhere: limits and words come from `preprocessing.validation.rules`. The door that callers use
+It says what a rule is nowhere: limits and words come from `preprocessing.validation.rules`. What callers use
 is `preprocessing.validation.validate`.
 """
 
@@ -109,7 +109,7 @@ def check_table(
 def check_piece(
     raw: RawTable, schema: DomainSchema, *, secret: bytes, moment: str | None, commas: Mapping[str, str] | None
 ) -> tuple[Validated, Identities]:
-    """As `check_table` for one piece of a longer file, its targets ignored, and who its rows are about, bad ones too:
+    """As `check_table` for one chunk of a longer file, its targets ignored, and who its rows are about, bad ones too:
     whether two rows say the same thing is for the whole file to tell. commas: `comma_rules` of the whole file."""
     typed, ledger, extra = _examine(raw, schema, secret, moment, "ignored", commas)
     if ledger.whole:
@@ -314,7 +314,7 @@ def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: st
 
 
 class Commas(NamedTuple):
-    """How the numbers of a column are written, counted; counts of pieces add. ambiguous: commas that may as well
+    """How the numbers of a column are written, counted; counts of chunks add. ambiguous: commas that may as well
     group thousands."""
 
     points: int = 0

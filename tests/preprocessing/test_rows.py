@@ -139,7 +139,7 @@ def test_reading_json_rows_imports_no_data_frame_library() -> None:
     program = """
 import sys
 from preprocessing.schema import load_domains
-from preprocessing.validation.validate import validate_rows
+from preprocessing.validation.json_rows import validate_rows
 rows = [{"comprehension": 1, "attention": 1, "focus": 1, "retention": 1, "engagement_time": 1, "student_id": "7"}]
 validate_rows(rows, load_domains()["engagement"], secret=b"s").require_clean()
 print([name for name in ("polars", "pandas", "numpy", "sklearn") if name in sys.modules])
