@@ -26,8 +26,8 @@ from preprocessing.validation.validate import rows_of
 from retraining.examples import example_frame
 from retraining.first_champions import train_domain
 
-KEY = ChampionKey("school", "G3", "G2")
-DAYS, RECORDS, TAUGHT = 30, 100_000, 5_000
+CHAMPION = ChampionKey("school", "G3", "G2")
+MONTH_DAYS, STORED_ROWS, TAUGHT = 30, 100_000, 5_000
 DAY = timedelta(days=1)
 
 
@@ -43,12 +43,12 @@ def main(given: Sequence[str] = ()) -> None:
 
 
 def month(folder: Path, source: str) -> list[Figure]:
-    since = (now().date() - DAYS * DAY).isoformat()
-    ask = (GRADEWATCH, "drift", "-d", KEY.domain, "--since", since, "--source", source, "--against", "champion")
+    since = (now().date() - MONTH_DAYS * DAY).isoformat()
+    ask = (GRADEWATCH, "drift", "-d", CHAMPION.domain, "--since", since, "--source", source, "--against", "champion")
     first, *runs = [measured(settings_of(folder), *ask) for _ in range(4)]
     spent, held = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
     what = f"30 days of {'predictions' if source == 'predictions' else 'labelled batches'}"
-    how = f"{RECORDS:,} rows of 32 columns in batches and as many predictions with outcomes; the first look, which "
+    how = f"{STORED_ROWS:,} rows of 32 columns in batches and as many predictions with outcomes; the first look, which "
     how += f"makes the profiles, {first[0]:.2f} CPU s and {first[1]:.0f} MB"
     return [
         Figure(f"{what}: gradewatch drift", spent, "CPU s", "≤ 1.5", spent <= 1.5, how),
@@ -61,12 +61,12 @@ def make_store(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     workspace = open_installation(folder)
     try:
-        schema = workspace.schemas[KEY.domain]
+        schema = workspace.schemas[CHAMPION.domain]
         _teach(workspace, schema, folder / "taught.csv")
-        for number in range(DAYS):
-            day = now().date() - DAY * (DAYS - number)
+        for number in range(MONTH_DAYS):
+            day = now().date() - DAY * (MONTH_DAYS - number)
             _add_batch(workspace, schema, _rows(workspace, schema, folder, number), day)
-            _add_predictions(workspace, schema, _rows(workspace, schema, folder, DAYS + number), day)
+            _add_predictions(workspace, schema, _rows(workspace, schema, folder, MONTH_DAYS + number), day)
             print(f"  {day}: stored", flush=True)
     finally:
         workspace.close()
@@ -76,9 +76,9 @@ def _teach(workspace: Workspace, schema: DomainSchema, path: Path) -> None:
     generate(schema, rows=TAUGHT, seed=1).write_csv(path)
     frame = example_frame(path, schema, workspace.secret)
     rows = batch_rows(frame, schema, "labeled")
-    batch = replace(batch_of(schema.name, rows, "labeled", name="taught"), at=now() - 2 * DAYS * DAY)
+    batch = replace(batch_of(schema.name, rows, "labeled", name="taught"), at=now() - 2 * MONTH_DAYS * DAY)
     workspace.store.add_batch(batch, rows)
-    (trained,) = train_domain(workspace, schema, frame, [KEY], actor="benchmark")
+    (trained,) = train_domain(workspace, schema, frame, [CHAMPION], actor="benchmark")
     if trained.model is None:
         raise RuntimeError(trained.reason)
     workspace.champions.refresh()
@@ -89,7 +89,7 @@ def _rows(workspace: Workspace, schema: DomainSchema, folder: Path, number: int)
     from polars import col
 
     path, prefix = folder / "day.csv", f"D{number}-"
-    made = generate(schema, rows=RECORDS // DAYS + 1, seed=number + 2)
+    made = generate(schema, rows=STORED_ROWS // MONTH_DAYS + 1, seed=number + 2)
     if schema.student is not None:
         made = made.with_columns((prefix + col(schema.student.name)).alias(schema.student.name))
     made.write_csv(path)
@@ -117,12 +117,12 @@ def _add_batch(workspace: Workspace, schema: DomainSchema, rows: Sequence[ValidR
 
 def _add_predictions(workspace: Workspace, schema: DomainSchema, rows: Sequence[ValidRow], day: date) -> None:
     """One by one through the day, as a form or another system asks for them, and each with its outcome."""
-    known = {feature.name for feature in schema.features_at(KEY.moment)}
+    known = {feature.name for feature in schema.features_at(CHAMPION.moment)}
     asked = [
         ValidRow(
             row=row.row,
             inputs={name: value for name, value in row.inputs.items() if name in known},
-            moment=KEY.moment,
+            moment=CHAMPION.moment,
             student=row.student,
             group=row.group,
             period=row.period,
@@ -135,7 +135,13 @@ def _add_predictions(workspace: Workspace, schema: DomainSchema, rows: Sequence[
     said = [replace(one, id=ids[place], at=start + step * place) for place, one in enumerate(said)]
     workspace.store.add_predictions(said)
     outcomes = [
-        Outcome(domain=KEY.domain, target=KEY.target, value=row.targets[KEY.target], at=one.at + DAY, prediction=one.id)
+        Outcome(
+            domain=CHAMPION.domain,
+            target=CHAMPION.target,
+            value=row.targets[CHAMPION.target],
+            at=one.at + DAY,
+            prediction=one.id,
+        )
         for row, one in zip(rows, said, strict=True)
     ]
     workspace.store.add_outcomes(outcomes)

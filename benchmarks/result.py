@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
-LIBRARIES = ("numpy", "polars", "scipy", "scikit-learn", "onnxruntime", "uvicorn", "SQLAlchemy")
+NOTED_LIBRARIES = ("numpy", "polars", "scipy", "scikit-learn", "onnxruntime", "uvicorn", "SQLAlchemy")
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ def this_machine() -> Machine:
         cores=os.cpu_count() or 0,
         vectors=vectors[-1] if vectors else "no vectors",
         python=platform.python_version(),
-        libraries={name: number for name in LIBRARIES if (number := _version(name))},
+        libraries={name: number for name in NOTED_LIBRARIES if (number := _version(name))},
     )
 
 

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("GRADEWATCH_BENCH_DIR", Path.home() / ".cache" / "gradewatch-bench"))
 TICKS = os.sysconf("SC_CLK_TCK")
-PATIENCE = 180.0
+START_SECONDS = 180.0
 LOCKS = ROOT / "requirements" / "apart"
 
 
@@ -79,7 +79,7 @@ def start(command: Sequence[str], *, port: int, settings: Mapping[str, str]) -> 
 
 def wait(server: Running, ready: str) -> None:
     """Until it answers anything but a 5xx."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.process.poll() is None:
         try:
             with urlopen(server.url + ready, timeout=5):

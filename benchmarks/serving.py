@@ -35,15 +35,15 @@ from model.workspace import Workspace
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 
-CONNECTIONS = 16
+CLIENTS = 16
 READY = "/ready"
 OURS = [sys.executable, "-m", "cli", "serve", "--port", "{port}"]
 ENGAGEMENT, SCHOOL = ChampionKey("engagement", "assignment_score", "now"), ChampionKey("school", "G3", "G2")
-BATCH = 10_000
+MANY_ROWS = 10_000
 PANDAS_SERVER = "FastAPI + pandas + pipeline.predict"
 """In FastAPI's threads, as its documentation advises for work that blocks; beside it the same in the event loop."""
 
-LEAST: Mapping[str, float] = {
+LEAST_RATIOS: Mapping[str, float] = {
     "LitServe + ONNX": 10,
     "mlflow models serve": 40,
     "BentoML + scikit-learn": 40,
@@ -259,7 +259,7 @@ def per_request(running: Sequence[tuple[Server, Running]], effort: Effort, *, ro
                 target=target,
                 bodies=server.bodies,
                 rows=rows,
-                connections=CONNECTIONS if rows == 1 else 2,
+                connections=CLIENTS if rows == 1 else 2,
                 seconds=effort.seconds,
             )
             result = run_load(load)
@@ -278,7 +278,7 @@ def one_row(folder: Path, key: str, effort: Effort, *, with_peers: bool) -> list
     floor, ours = cpu["raw ASGI, no work"], cpu["gradewatch"]
     for name, seconds in cpu.items():
         print(f"  {name}: {seconds * 1e6:,.0f} µs a request, {memory[name]:,.0f} MB", flush=True)
-    how = f"{table(load_domains()['engagement'])}; {CONNECTIONS} connections, median of {effort.rounds} rounds in turns"
+    how = f"{table(load_domains()['engagement'])}; {CLIENTS} connections, median of {effort.rounds} rounds in turns"
 
     def ratio(name: str, over: float, under: float, goal: float | None = None) -> Figure:
         value, words = over / under, "(for comparison)" if goal is None else f"≥ {goal:g}"
@@ -291,7 +291,9 @@ def one_row(folder: Path, key: str, effort: Effort, *, with_peers: bool) -> list
         ratio("the same with API key and rate limit / raw ASGI", guarded, floor),
     ]
     own = {"raw ASGI, no work", "gradewatch", "gradewatch, key and limit"}
-    figures += [ratio(f"{name} / gradewatch", cpu[name], ours, LEAST.get(name)) for name in cpu if name not in own]
+    figures += [
+        ratio(f"{name} / gradewatch", cpu[name], ours, LEAST_RATIOS.get(name)) for name in cpu if name not in own
+    ]
     held = memory["gradewatch"]
     figures.append(Figure("memory of one worker, warm", held, "MB", "≤ 130", held <= 130, "PSS after the rounds above"))
     return figures
@@ -315,7 +317,7 @@ def wide_row(folder: Path, effort: Effort) -> list[Figure]:
     goals = {PANDAS_SERVER: 150, f"{PANDAS_SERVER}, in the loop": None, "FastAPI + pydantic + ONNX": None}
     for name, goal in goals.items():
         ratio, words = cpu[name] / ours, "(for comparison)" if goal is None else f"≥ {goal}"
-        how = f"{table(schema)}; {CONNECTIONS} connections; {cpu[name] * 1e6:,.0f} against {ours * 1e6:,.0f} µs"
+        how = f"{table(schema)}; {CLIENTS} connections; {cpu[name] * 1e6:,.0f} against {ours * 1e6:,.0f} µs"
         holds = goal is None or ratio >= goal
         figures.append(Figure(f"{name} / gradewatch, wide table", ratio, "× CPU", words, holds, how))
     return figures
@@ -334,7 +336,7 @@ def batches(folder: Path, effort: Effort) -> list[Figure]:
 
 def _batches(folder: Path, effort: Effort, domain: str, goal: str) -> list[Figure]:
     schema = load_domains()[domain]
-    bodies = [msgspec.json.encode(rows_of(schema, BATCH, seed)) for seed in (4, 5, 6)]
+    bodies = [msgspec.json.encode(rows_of(schema, MANY_ROWS, seed)) for seed in (4, 5, 6)]
     model = {"BENCH_MODEL": str(folder / domain)}
     onnx = uvicorn("benchmarks.peers.fastapi_onnx:app")
     logging = model | {"BENCH_LOG": str(folder / f"{domain}-log.db")}
@@ -344,7 +346,7 @@ def _batches(folder: Path, effort: Effort, domain: str, goal: str) -> list[Figur
         Server("the same, logging", onnx, "/predict/batch", bodies, settings=logging),
     ]
     with all_started(found) as running:
-        cpu = per_request(running, effort, rows=BATCH)
+        cpu = per_request(running, effort, rows=MANY_ROWS)
         held = next(process.memory for server, process in running if server.name == "gradewatch")
     figures, ours = [], cpu["gradewatch"]
     for name, words, what in (
@@ -352,10 +354,11 @@ def _batches(folder: Path, effort: Effort, domain: str, goal: str) -> list[Figur
         ("the same, logging", "(for comparison)", "both keep every row in SQLite; theirs without identity or interval"),
     ):
         ratio = cpu[name] / ours
-        how = f"{table(schema)}; {BATCH:,} rows a request; {cpu[name] * 1e3:,.0f} against {ours * 1e3:,.0f} ms; {what}"
+        spent = f"{cpu[name] * 1e3:,.0f} against {ours * 1e3:,.0f} ms"
+        how = f"{table(schema)}; {MANY_ROWS:,} rows a request; {spent}; {what}"
         holds = words[0] == "(" or ratio >= 2.5
         figures.append(Figure(f"batch of 10,000 of `{domain}`: {name} / gradewatch", ratio, "× CPU", words, holds, how))
-    how = f"{table(schema)}; PSS after batches of {BATCH:,} rows, two at a time"
+    how = f"{table(schema)}; PSS after batches of {MANY_ROWS:,} rows, two at a time"
     figures.append(Figure(f"memory of one worker after batches of `{domain}`", held, "MB", "≤ 130", held <= 130, how))
     return figures
 
@@ -426,7 +429,7 @@ def losses(folder: Path, effort: Effort, name: str, database: str) -> Figure:
         wait(process, READY)
         killed = Event()
         target = target_of(process.url, "/api/v1/engagement/predict")
-        load = Load(target=target, bodies=bodies, connections=CONNECTIONS, seconds=60)
+        load = Load(target=target, bodies=bodies, connections=CLIENTS, seconds=60)
 
         def end(process: Running = process, killed: Event = killed) -> None:
             time.sleep(chance.uniform(0.3, 1.0))
@@ -443,7 +446,7 @@ def losses(folder: Path, effort: Effort, name: str, database: str) -> Figure:
     finally:
         store.close()
     lost = len(acknowledged - kept)
-    how = f"{effort.kills} SIGKILLs under {CONNECTIONS} connections; {len(acknowledged):,} acknowledged"
+    how = f"{effort.kills} SIGKILLs under {CLIENTS} connections; {len(acknowledged):,} acknowledged"
     return Figure(
         f"acknowledged predictions lost, {name}", lost, "predictions", "0", lost == 0 and bool(acknowledged), how
     )
@@ -488,7 +491,7 @@ def promotions(folder: Path, effort: Effort, versions: Sequence[str]) -> list[Fi
         load = Load(
             target=target_of(process.url, "/api/v1/engagement/predict"),
             bodies=bodies,
-            connections=CONNECTIONS,
+            connections=CLIENTS,
             seconds=300,
         )
         result = run_load(load, until=done.is_set, hear=hear)

@@ -33,7 +33,7 @@ from model.workspace import SECRET_EVENT
 from monitoring.drift_days import Against, days_of
 from monitoring.drift_monitor import report_days, report_file
 from monitoring.error_timeline import ErrorTimeline, follow_domain
-from monitoring.profile_archive import Part, ProfileArchive
+from monitoring.profile_archive import ArchivePart, ProfileArchive
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.columns import ColumnRows
 from preprocessing.reading.files import UnreadableFile, read_table
@@ -120,7 +120,7 @@ class Visit:
     def timelines(self, domain: str, target: str, since: datetime | None, limit: int) -> list[ErrorTimeline]:
         return follow_domain(self._shared.workspace, self._own(domain), [target], since=since, limit=limit)
 
-    def days_of_predictions(self, domain: str, since: date, until: date) -> list[Part]:
+    def days_of_predictions(self, domain: str, since: date, until: date) -> list[ArchivePart]:
         schema = self.schemas[self._own(domain)]
         return ProfileArchive(self._shared.workspace, schema).parts("predictions", since, until)
 

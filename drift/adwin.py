@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-MOST = 5  # buckets of one size; one more, and the two oldest become one of twice the size
-CLOCK = 8  # values from one look for a change to the next
-LEAST = 5  # values on either side of a cut
+MOST_BUCKETS = 5  # buckets of one size; one more, and the two oldest become one of twice the size
+LOOK_EVERY = 8  # values from one look for a change to the next
+LEAST_SIDE = 5  # values on either side of a cut
 GRACE = 10  # values of a window in which nothing is looked for
 
 
@@ -28,7 +28,7 @@ class _Bucket(NamedTuple):
         return _Bucket(n, self.total + other.total, variance)
 
 
-NOTHING = _Bucket(0, 0.0, 0.0)
+EMPTY = _Bucket(0, 0.0, 0.0)
 
 
 class AdaptiveWindow:
@@ -37,7 +37,7 @@ class AdaptiveWindow:
     def __init__(self, delta: float) -> None:
         self._delta = delta
         self._levels: list[list[_Bucket]] = [[]]  # of 1, 2, 4 … values, the oldest first
-        self._whole = NOTHING
+        self._whole = EMPTY
         self._ticks = 0
 
     def update(self, value: float) -> bool:
@@ -47,14 +47,14 @@ class AdaptiveWindow:
         self._whole = self._whole.join(new) if self._whole.n else new
         self._levels[0].append(new)
         for level, buckets in enumerate(self._levels):
-            if len(buckets) <= MOST:
+            if len(buckets) <= MOST_BUCKETS:
                 break
             if level + 1 == len(self._levels):
                 self._levels.append([])
             self._levels[level + 1].append(buckets[0].join(buckets[1]))
             del buckets[:2]
         changed = False
-        if self._ticks % CLOCK == 0:
+        if self._ticks % LOOK_EVERY == 0:
             while self._whole.n > GRACE and self._differs():
                 changed = True
                 self._let_go()
@@ -69,14 +69,14 @@ class AdaptiveWindow:
             for bucket in buckets:
                 n, total = n + bucket.n, total + bucket.total
                 rest = self._whole.n - n
-                if n >= LEAST <= rest and self._beyond(n, total, scale, variance):
+                if n >= LEAST_SIDE <= rest and self._beyond(n, total, scale, variance):
                     return True
         return False
 
     def _beyond(self, n: int, total: float, scale: float, variance: float) -> bool:
         rest = self._whole.n - n
         gap = abs(total / n - (self._whole.total - total) / rest)
-        weight = 1 / (n - LEAST + 1) + 1 / (rest - LEAST + 1)
+        weight = 1 / (n - LEAST_SIDE + 1) + 1 / (rest - LEAST_SIDE + 1)
         return gap > math.sqrt(2 * weight * variance * scale) + 2 / 3 * scale * weight
 
     def _let_go(self) -> None:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-FEWEST = 50  # rows on either side; halves of 25 against 25 are the least that tells anything
+FEWEST_A_SIDE = 50  # rows on either side; halves of 25 against 25 are the least that tells anything
 FEW_CLUSTERS = 10  # on a side, below which rows count one by one, and the result says so
 MOST_ROWS = 20_000  # a side; more sharpen the answer beyond use and only cost time
-MOST_LEVELS = 60  # of a column; rarer ones count together
+LEVELS_APART = 60  # of a column; rarer ones count together
 NAMED = 5  # columns that a separation names
 LEVEL = 0.95
 DECIMALS = 12  # of scores; what differs beyond differs by the order of a sum
@@ -83,7 +83,7 @@ def separate(
     categorical = {f.name for f in schema.features if f.kind == "categorical"}
     apart = tuple(name for name in names if _disjoint(reference, current, name, name in categorical))
     names = [name for name in names if name not in apart]
-    if min(reference.height, current.height) < FEWEST or not names:
+    if min(reference.height, current.height) < FEWEST_A_SIDE or not names:
         return None
     generator = np.random.default_rng(seed)
     taken = [_some(frame.height, generator) for frame in (reference, current)]
@@ -130,7 +130,7 @@ def _codes(sides: Sequence[pl.DataFrame], name: str, categorical: bool) -> Float
         return np.concatenate([side[name].cast(pl.Float64).to_numpy() for side in sides])
     both = pl.concat([side[name].cast(pl.String) for side in sides])
     counted = both.drop_nulls().value_counts().sort(["count", name], descending=[True, False])[name].to_list()
-    places = {level: float(min(place, MOST_LEVELS)) for place, level in enumerate(counted)}
+    places = {level: float(min(place, LEVELS_APART)) for place, level in enumerate(counted)}
     return both.replace_strict(places, default=None, return_dtype=pl.Float64).to_numpy()
 
 

@@ -16,7 +16,7 @@ from drift.adwin import AdaptiveWindow
 Floats = npt.NDArray[np.float64]
 
 DELTA = 0.002  # chance that ADWIN cuts a window in which nothing changed (Bifet and Gavaldà 2007, their default)
-FEWEST = 10  # values on either side of a change
+FEWEST_VALUES = 10  # values on either side of a change
 CEILING = 4.0  # times the usual error, above which one error counts no more: ADWIN needs values with a bound
 
 
@@ -51,7 +51,7 @@ def find_changes(values: npt.ArrayLike, *, usual: float, delta: float = DELTA) -
         if not window.update(value):
             continue
         window = AdaptiveWindow(delta)
-        if place + 1 - start < 2 * FEWEST:
+        if place + 1 - start < 2 * FEWEST_VALUES:
             continue
         start += _split(scaled[start : place + 1])
         starts.append(start)
@@ -64,7 +64,7 @@ def find_changes(values: npt.ArrayLike, *, usual: float, delta: float = DELTA) -
 def _split(values: Floats) -> int:
     """The place that divides `values` into the two most different parts, of at least ten each (least squares)."""
     n = len(values)
-    first = np.arange(FEWEST, n - FEWEST + 1)
+    first = np.arange(FEWEST_VALUES, n - FEWEST_VALUES + 1)
     sums = np.cumsum(values)
     gap = sums[first - 1] / first - (sums[-1] - sums[first - 1]) / (n - first)
     return int(first[int((first * (n - first) * gap**2).argmax())])

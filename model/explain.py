@@ -19,7 +19,7 @@ Encoded = NDArray[np.float32]
 MOST_FACTORS = 20
 """More are no explanation any more."""
 
-LEVELS = 8
+COMMON_LEVELS = 8
 """The commonest levels of a column that stand for all of them."""
 
 EXPLAINED_AT_ONCE = 20_000
@@ -98,6 +98,6 @@ class Explainer:
 
 def _common(part: Sequence[tuple[Cell, float]]) -> list[tuple[Cell, float]]:
     """The commonest values of a reference, with shares that sum to 1."""
-    kept = sorted(part, key=lambda pair: -pair[1])[: LEVELS + 1]
+    kept = sorted(part, key=lambda pair: -pair[1])[: COMMON_LEVELS + 1]
     total = sum(share for _, share in kept)
     return [(value, share / total) for value, share in kept]

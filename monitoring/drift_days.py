@@ -17,7 +17,7 @@ from drift.profile import Profile
 from drift.records import NotComparable
 from model.registry import NoChampion
 from model.workspace import Workspace
-from monitoring.profile_archive import Part, ProfileArchive, Source, Standard, standard_at, total
+from monitoring.profile_archive import ArchivePart, ProfileArchive, Source, Standard, standard_at, total
 from preprocessing.schema import DomainSchema
 
 Against = Literal["auto", "champion", "past"]
@@ -51,7 +51,7 @@ class Days(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Past(NamedTuple):
     """The rows of the past that a window is compared with, and which they are, in words."""
 
-    parts: Sequence[Part]
+    parts: Sequence[ArchivePart]
     words: str
 
     @property
@@ -70,8 +70,8 @@ class ComparedDays(NamedTuple):
     current: Profile
     basis: str
     moment: str
-    parts: Sequence[Part]
-    past: Sequence[Part] | None
+    parts: Sequence[ArchivePart]
+    past: Sequence[ArchivePart] | None
     standard: Standard | None
 
 
@@ -108,7 +108,7 @@ def compared_days(workspace: Workspace, schema: DomainSchema, days: Days) -> Com
     return ComparedDays(reference, current, basis, moment, parts, past.parts if past else None, standard)
 
 
-def _at_moment(schema: DomainSchema, days: Days, parts: Sequence[Part]) -> list[Part]:
+def _at_moment(schema: DomainSchema, days: Days, parts: Sequence[ArchivePart]) -> list[ArchivePart]:
     """Those of one moment. Raises NotComparable where there are none, naming what there is."""
     rows: Counter[str] = Counter()
     for part in parts:
@@ -128,7 +128,7 @@ def _at_moment(schema: DomainSchema, days: Days, parts: Sequence[Part]) -> list[
 # The same weeks of the past
 
 
-def find_past(archive: ProfileArchive, days: Days, parts: Sequence[Part]) -> tuple[Past | None, str]:
+def find_past(archive: ProfileArchive, days: Days, parts: Sequence[ArchivePart]) -> tuple[Past | None, str]:
     """The past to compare the window's `parts` with, or None and why there is not enough of it.
 
     With a period: rows of the newest three earlier periods, in the weeks (from each period's first day with rows) in
@@ -149,14 +149,14 @@ def find_past(archive: ProfileArchive, days: Days, parts: Sequence[Part]) -> tup
     return past, ""
 
 
-def _past_years(earlier: Sequence[Part], days: Days) -> Past:
+def _past_years(earlier: Sequence[ArchivePart], days: Days) -> Past:
     shifts = [YEAR * years for years in range(1, YEARS + 1)]
     parts = [p for p in earlier if any(days.since <= p.day + shift < days.until for shift in shifts)]
     years = sum(any(days.since <= p.day + shift < days.until for p in parts) for shift in shifts)
     return Past(parts, f"the same weeks of the last {years} years" if years != 1 else "the same weeks of last year")
 
 
-def _past_periods(earlier: Sequence[Part], parts: Sequence[Part]) -> Past:
+def _past_periods(earlier: Sequence[ArchivePart], parts: Sequence[ArchivePart]) -> Past:
     starts = _starts([*earlier, *parts])
     current = {part.period for part in parts}
     first = min(starts[period] for period in current if period is not None)
@@ -168,7 +168,7 @@ def _past_periods(earlier: Sequence[Part], parts: Sequence[Part]) -> Past:
     return Past(kept, f"the same weeks of {names}" if names else "earlier periods")
 
 
-def _starts(parts: Sequence[Part]) -> dict[str, date]:
+def _starts(parts: Sequence[ArchivePart]) -> dict[str, date]:
     """The first day on which each period has rows."""
     days: dict[str, list[date]] = defaultdict(list)
     for part in parts:
@@ -177,11 +177,11 @@ def _starts(parts: Sequence[Part]) -> dict[str, date]:
     return {period: min(found) for period, found in days.items()}
 
 
-def _week(part: Part, starts: Mapping[str, date]) -> int:
+def _week(part: ArchivePart, starts: Mapping[str, date]) -> int:
     return -1 if part.period is None else (part.day - starts[part.period]).days // 7
 
 
-def _weeks(parts: Sequence[Part], earlier: Sequence[Part]) -> dict[int, int]:
+def _weeks(parts: Sequence[ArchivePart], earlier: Sequence[ArchivePart]) -> dict[int, int]:
     """Rows by week of their own period."""
     starts = _starts([*earlier, *parts])
     rows: dict[int, int] = defaultdict(int)

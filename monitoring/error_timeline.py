@@ -38,7 +38,7 @@ Pair = tuple[Prediction, Outcome]
 By = Literal["day", "week", "month", "period"]
 Verdict = Literal["worse than in training", "better than in training", "no change shown", "not enough data"]
 
-LEVEL = 0.05  # share of false findings among the windows called worse or better (Benjamini–Hochberg)
+FALSE_SHARE = 0.05  # share of false findings among the windows called worse or better (Benjamini–Hochberg)
 HALF = 1.959964
 
 
@@ -175,7 +175,7 @@ def follow(
     models = {answer.model for answer in known.answers} | {_answer_of(p, target).model for p in waiting[:1]}
     found = {model: manifest for model in models if (manifest := manifests(model)) is not None}
     held = {model: _held_out(manifest) for model, manifest in found.items()}
-    windows = judge_windows(chosen, known, by, held)
+    windows = measure_spans(chosen, known, by, held)
     whole = _measure(chosen, known, "all", held) if known.pairs else None
     return ErrorTimeline(
         domain=schema.name,
@@ -224,7 +224,7 @@ def label_of(prediction: Prediction, by: By) -> str:
     return prediction.at.strftime({"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[by])
 
 
-def judge_windows(target: Target, known: _Answers, by: By, held: Mapping[str, Estimate]) -> tuple[TimelineSpan, ...]:
+def measure_spans(target: Target, known: _Answers, by: By, held: Mapping[str, Estimate]) -> tuple[TimelineSpan, ...]:
     """The windows of `known`, oldest first, corrected for how many there are. held: model to its held-out error."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row, (prediction, _) in enumerate(known.pairs):
@@ -239,7 +239,7 @@ def judge_windows(target: Target, known: _Answers, by: By, held: Mapping[str, Es
 
 def _verdict(window: TimelineSpan, p_value: float) -> TimelineSpan:
     verdict: Verdict = "no change shown"
-    if p_value <= LEVEL and window.excess is not None:
+    if p_value <= FALSE_SHARE and window.excess is not None:
         verdict = "worse than in training" if window.excess.value > 0 else "better than in training"
     return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict)
 

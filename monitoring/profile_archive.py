@@ -28,15 +28,15 @@ from model.workspace import Workspace
 from preprocessing.schema import DomainSchema
 
 Source = Literal["predictions", "labeled", "unlabeled"]
-KIND = "profile"
-FEWEST = 20  # rows; a profile of fewer says nearly as much about each student as the rows do, and is not kept
-LARGEST = 12_000_000  # characters of one document; MongoDB's limit is 16 MB
-AT_ONCE = 20_000  # predictions of a day read at once; longer days are read hour by hour
+PROFILE_KIND = "profile"
+FEWEST_KEPT = 20  # rows; a profile of fewer says nearly as much about each student as the rows do, and is not kept
+LARGEST_DOCUMENT = 12_000_000  # characters of one document; MongoDB's limit is 16 MB
+WHOLE_DAY_ROWS = 20_000  # predictions of a day read at once; longer days are read hour by hour
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ArchivePart:
     """Rows of one UTC day (or of one batch, on its day), moment and period. load: gives their profile."""
 
     day: date
@@ -103,7 +103,7 @@ class ProfileArchive:
         self._schema = schema
         self._grids: dict[str, Grids] = {}
 
-    def parts(self, source: Source, since: date, until: date, *, exact: bool = False) -> list[Part]:
+    def parts(self, source: Source, since: date, until: date, *, exact: bool = False) -> list[ArchivePart]:
         """What there is of `source` from `since` to before `until`, by day.
 
         exact: read the rows again and keep every value, instead of using and keeping stored profiles.
@@ -119,7 +119,9 @@ class ProfileArchive:
     def keep_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> None:
         """Store the profile of a batch whose rows are at hand."""
         name = batch_name(batch)
-        self._keep(name, batch.at, batch.kind, self._cells_of_batch(batch.kind, rows), self._store.document(KIND, name))
+        self._keep(
+            name, batch.at, batch.kind, self._cells_of_batch(batch.kind, rows), self._store.document(PROFILE_KIND, name)
+        )
 
     # Days of predictions
 
@@ -144,10 +146,10 @@ class ProfileArchive:
     def _count(self, since: date, until: date) -> int:
         return self._store.count_predictions(self._schema.name, since=midnight(since), until=midnight(until))
 
-    def _day(self, day: date, count: int, *, exact: bool) -> list[Part]:
+    def _day(self, day: date, count: int, *, exact: bool) -> list[ArchivePart]:
         if exact:
             return _live(day, self._cells_of_day(day, count, exact=True))
-        document = self._store.document(KIND, day_name(self._schema.name, day))
+        document = self._store.document(PROFILE_KIND, day_name(self._schema.name, day))
         if document and self._fits(document, count):
             return self._read(document, day, cache(lambda: self._cells_of_day(day, count)))
         cells = self._cells_of_day(day, count)
@@ -156,7 +158,7 @@ class ProfileArchive:
         return _live(day, cells)
 
     def _cells_of_day(self, day: date, count: int, *, exact: bool = False) -> Cells:
-        step = DAY if count <= AT_ONCE else timedelta(hours=1)
+        step = DAY if count <= WHOLE_DAY_ROWS else timedelta(hours=1)
         start, cells = midnight(day), Cells()
         while start < midnight(day + DAY):
             found = self._store.predictions(self._schema.name, since=start, until=start + step)
@@ -172,7 +174,7 @@ class ProfileArchive:
 
     # Batches
 
-    def _batch(self, batch: Batch, document: Document | None, *, exact: bool) -> list[Part]:
+    def _batch(self, batch: Batch, document: Document | None, *, exact: bool) -> list[ArchivePart]:
         day, rows = batch.at.astimezone(UTC).date(), cache(lambda: self._store.batch_rows(batch.id))
         if exact:
             return _live(day, self._cells_of_batch(batch.kind, rows(), exact=True))
@@ -207,7 +209,7 @@ class ProfileArchive:
         return self._grids[moment]
 
     def _kept(self, since: datetime, until: datetime) -> dict[str, Document]:
-        found = self._store.documents(KIND, domain=self._schema.name, since=since, until=until)
+        found = self._store.documents(PROFILE_KIND, domain=self._schema.name, since=since, until=until)
         return {document.name: document for document in found}
 
     def _fits(self, document: Document, rows: int) -> bool:
@@ -217,11 +219,11 @@ class ProfileArchive:
         marks = [(part["moment"], name, mark) for part in body["parts"] for name, mark in part["grids"].items()]
         return all(self._grids_at(moment).mark(name) == mark for moment, name, mark in marks)
 
-    def _read(self, document: Document, day: date, again: Callable[[], Cells]) -> list[Part]:
+    def _read(self, document: Document, day: date, again: Callable[[], Cells]) -> list[ArchivePart]:
         """The parts of a document; `again` counts from the rows what was too small to keep."""
         return [self._part(day, part, again) for part in document.body["parts"]]
 
-    def _part(self, day: date, part: Mapping[str, Any], again: Callable[[], Cells]) -> Part:
+    def _part(self, day: date, part: Mapping[str, Any], again: Callable[[], Cells]) -> ArchivePart:
         moment, period = part["moment"], part["period"]
 
         def load() -> Profile:
@@ -229,26 +231,26 @@ class ProfileArchive:
                 return again().profiles[moment, period]
             return unpack(part["profile"], part["grids"], self._grids_at(moment))
 
-        return Part(day, moment, period, part["rows"], load)
+        return ArchivePart(day, moment, period, part["rows"], load)
 
     def _keep(self, name: str, at: datetime, source: str, cells: Cells, old: Document | None) -> None:
         rows = sum(profile.rows for profile in cells.profiles.values())
-        if rows < FEWEST:
+        if rows < FEWEST_KEPT:
             return
         parts = [self._packed(*key, profile) for key, profile in sorted(cells.profiles.items(), key=_in_order)]
-        if sum(len(part["profile"] or "") for part in parts) > LARGEST:
+        if sum(len(part["profile"] or "") for part in parts) > LARGEST_DOCUMENT:
             return  # continuous columns of a domain without a champion; its rows are read each time
         body = {"source": source, "fingerprint": self._schema.fingerprint, "rows": rows, "parts": parts}
         revision = old.revision + 1 if old else 1
         try:
             self._store.put_document(
-                Document(kind=KIND, name=name, revision=revision, at=at, domain=self._schema.name, body=body)
+                Document(kind=PROFILE_KIND, name=name, revision=revision, at=at, domain=self._schema.name, body=body)
             )
         except Conflict:
             return  # another process has just kept it; should it lack a row, the next reader will notice
 
     def _packed(self, moment: str, period: str | None, profile: Profile) -> dict[str, Any]:
-        text, grids = (None, {}) if profile.rows < FEWEST else pack(profile, self._grids_at(moment))
+        text, grids = (None, {}) if profile.rows < FEWEST_KEPT else pack(profile, self._grids_at(moment))
         return {"moment": moment, "period": period, "rows": profile.rows, "grids": grids, "profile": text}
 
 
@@ -279,8 +281,8 @@ class Cells:
         self.profiles[key] = self.profiles[key] + profile if key in self.profiles else profile
 
 
-def _live(day: date, cells: Cells) -> list[Part]:
-    return [Part(day, *key, profile.rows, partial(_itself, profile)) for key, profile in cells.profiles.items()]
+def _live(day: date, cells: Cells) -> list[ArchivePart]:
+    return [ArchivePart(day, *key, profile.rows, partial(_itself, profile)) for key, profile in cells.profiles.items()]
 
 
 def _itself(profile: Profile) -> Profile:

@@ -24,7 +24,7 @@ from model.bundle import BrokenBundle
 from model.predictor import Predictor
 from model.registry import load_bundle
 from model.workspace import Workspace
-from monitoring.profile_archive import DAY, Part, Source, midnight
+from monitoring.profile_archive import DAY, ArchivePart, Source, midnight
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of
 
@@ -58,7 +58,11 @@ class Sample(NamedTuple):
 
 
 def rows_behind(
-    store: RecordStore, schema: DomainSchema, source: Source, parts: Sequence[Part], limit: int | None = ROWS_A_SIDE
+    store: RecordStore,
+    schema: DomainSchema,
+    source: Source,
+    parts: Sequence[ArchivePart],
+    limit: int | None = ROWS_A_SIDE,
 ) -> Sample:
     """The rows of `parts`, which are of one moment, typed; with the columns that are known then, and the answers.
 
@@ -120,7 +124,7 @@ def pairs_of(
 
 
 def _predictions(
-    store: RecordStore, schema: DomainSchema, parts: Sequence[Part], limit: int | None
+    store: RecordStore, schema: DomainSchema, parts: Sequence[ArchivePart], limit: int | None
 ) -> Iterator[tuple[date, Prediction]]:
     """What was asked in the days of `parts`, or somewhat more of it than `limit`."""
     total, order, endings = sum(part.rows for part in parts), _endings(), None
@@ -142,7 +146,7 @@ def _stretches(days: Collection[date]) -> list[tuple[date, date]]:
 
 
 def _batches(
-    store: RecordStore, schema: DomainSchema, source: BatchKind, parts: Sequence[Part], limit: int | None
+    store: RecordStore, schema: DomainSchema, source: BatchKind, parts: Sequence[ArchivePart], limit: int | None
 ) -> Iterator[tuple[date, BatchRow]]:
     """The rows of the batches of the days of `parts`, or so many that `limit` of them are of their moment."""
     days = {part.day for part in parts}

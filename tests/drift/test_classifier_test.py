@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from drift.classifier_test import FEWEST, separate
+from drift.classifier_test import FEWEST_A_SIDE, separate
 from drift.compare import Findings, compare
 from drift.policy import DriftPolicy
 from drift.profile import build_profile
@@ -97,10 +97,10 @@ def test_a_column_without_a_value_in_common_does_not_hide_the_others(make_schema
 
 
 def test_too_few_rows_or_no_column_in_common_are_no_answer(four):
-    rows = correlated(0.5, FEWEST, 1)
-    assert separate(rows, rows.head(FEWEST - 1), four) is None
+    rows = correlated(0.5, FEWEST_A_SIDE, 1)
+    assert separate(rows, rows.head(FEWEST_A_SIDE - 1), four) is None
     assert separate(rows.select("x0"), rows.select("x1"), four) is None
-    assert separate(rows, correlated(0.5, FEWEST, 2), four) is not None
+    assert separate(rows, correlated(0.5, FEWEST_A_SIDE, 2), four) is not None
 
 
 def test_constant_columns_cannot_be_told_apart(make_schema):

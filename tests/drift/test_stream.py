@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.drift import ADWIN
 
-from drift.adwin import CLOCK, AdaptiveWindow
+from drift.adwin import LOOK_EVERY, AdaptiveWindow
 from drift.stream import find_changes
 
 
@@ -55,7 +55,7 @@ def test_one_enormous_error_is_no_change():
     st.sampled_from([0.002, 0.05, 0.3]),
 )
 def test_a_window_is_cut_where_river_cuts_it(parts: list[tuple[int, float]], seed: int, delta: float):
-    oracle, window = ADWIN(delta=delta, clock=CLOCK), AdaptiveWindow(delta)
+    oracle, window = ADWIN(delta=delta, clock=LOOK_EVERY), AdaptiveWindow(delta)
     for value in errors(parts, seed).clip(0, 1).tolist():
         oracle.update(value)
         cut = window.update(value)

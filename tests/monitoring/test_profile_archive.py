@@ -13,7 +13,15 @@ from drift import stored
 from drift.column import BinnedColumn, NumericColumn
 from drift.profile import Profile
 from model.workspace import Workspace
-from monitoring.profile_archive import KIND, ProfileArchive, day_name, midnight, profile_rows, store_batch, total
+from monitoring.profile_archive import (
+    PROFILE_KIND,
+    ProfileArchive,
+    day_name,
+    midnight,
+    profile_rows,
+    store_batch,
+    total,
+)
 from preprocessing.schema import load_domains
 from tests.monitoring.asking import asked
 from tests.training.making import SCHEMA, make_rows
@@ -60,14 +68,16 @@ def test_a_day_that_is_over_is_read_once(week: Workspace, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(week.store, "predictions", refuse)
     assert window_profile(week) == first
-    assert [document.revision for document in week.store.documents(KIND, domain=SCHEMA.name)] == [1, 1, 1]
+    assert [document.revision for document in week.store.documents(PROFILE_KIND, domain=SCHEMA.name)] == [1, 1, 1]
 
 
 def test_a_prediction_that_was_logged_late_is_not_lost(week: Workspace) -> None:
     window_profile(week)
     week.store.add_predictions(asked(DAYS[1], 1, seed=9))
     assert window_profile(week).rows == 181
-    revisions = {document.name: document.revision for document in week.store.documents(KIND, domain=SCHEMA.name)}
+    revisions = {
+        document.name: document.revision for document in week.store.documents(PROFILE_KIND, domain=SCHEMA.name)
+    }
     assert list(revisions.values()) == [1, 2, 1]
 
 
@@ -76,13 +86,13 @@ def test_today_is_counted_and_not_kept(workspace: Workspace) -> None:
     workspace.store.add_predictions([msgspec.structs.replace(one, at=now()) for one in asked(today, 30, seed=1)])
     parts = archive(workspace).parts("predictions", today - timedelta(days=1), today + timedelta(days=2))
     assert sum(part.rows for part in parts) == 30
-    assert workspace.store.documents(KIND) == []
+    assert workspace.store.documents(PROFILE_KIND) == []
 
 
 def test_a_profile_of_a_few_students_is_not_kept(workspace: Workspace) -> None:
     workspace.store.add_predictions(asked(MONDAY, 19, seed=1))
     assert window_profile(workspace).rows == 19
-    assert workspace.store.documents(KIND) == []
+    assert workspace.store.documents(PROFILE_KIND) == []
 
 
 def test_a_few_students_of_another_moment_are_counted_from_their_rows(workspace: Workspace) -> None:
@@ -90,7 +100,7 @@ def test_a_few_students_of_another_moment_are_counted_from_their_rows(workspace:
     for _ in range(2):
         parts = {part.moment: part for part in archive(workspace).parts("predictions", MONDAY, DAYS[1])}
         assert (parts["start"].load().rows, parts["half"].load().rows) == (40, 3)
-    (document,) = workspace.store.documents(KIND)
+    (document,) = workspace.store.documents(PROFILE_KIND)
     assert [(part["moment"], part["profile"] is None) for part in document.body["parts"]] == [
         ("half", True),
         ("start", False),
@@ -99,7 +109,7 @@ def test_a_few_students_of_another_moment_are_counted_from_their_rows(workspace:
 
 def test_long_days_are_read_by_the_hour(week: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = window_profile(week, exact=True)
-    monkeypatch.setattr("monitoring.profile_archive.AT_ONCE", 10)
+    monkeypatch.setattr("monitoring.profile_archive.WHOLE_DAY_ROWS", 10)
     assert window_profile(week, exact=True) == whole
 
 
@@ -107,7 +117,7 @@ def test_two_at_once_keep_one_profile_and_both_are_right(week: Workspace) -> Non
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: window_profile(week).digest, range(4)))
     assert len(set(found)) == 1
-    assert len(week.store.documents(KIND)) == 3
+    assert len(week.store.documents(PROFILE_KIND)) == 3
 
 
 def test_profiles_on_the_champion_s_grid_add_exactly_in_any_order(week: Workspace, small_grids: None) -> None:
@@ -127,13 +137,13 @@ def test_profiles_on_the_champion_s_grid_add_exactly_in_any_order(week: Workspac
 def test_another_champion_s_grid_makes_the_profile_again(week: Workspace, small_grids: None) -> None:
     window_profile(week)
     name = day_name(SCHEMA.name, DAYS[0])
-    document = week.store.document(KIND, name)
+    document = week.store.document(PROFILE_KIND, name)
     assert document is not None
     foreign = msgspec.json.decode(msgspec.json.encode(document.body))
     foreign["parts"][0]["grids"]["hours"] = "another"
     week.store.put_document(msgspec.structs.replace(document, revision=2, body=foreign))
     assert window_profile(week).rows == 180
-    kept = week.store.document(KIND, name)
+    kept = week.store.document(PROFILE_KIND, name)
     assert kept is not None
     assert (kept.revision, kept.body) == (3, document.body)
 
@@ -151,7 +161,7 @@ def test_a_batch_brings_its_profile(workspace: Workspace) -> None:
     for new in (True, False):
         batch, stored_now = store_batch(workspace, SCHEMA, rows, "labeled", name="new.csv")
         assert stored_now is new
-    (document,) = workspace.store.documents(KIND)
+    (document,) = workspace.store.documents(PROFILE_KIND)
     assert (document.name.split("/")[-1], document.revision, document.body["rows"]) == (batch.id, 1, 60)
     day = batch.at.date()
     parts = archive(workspace).parts("labeled", day, day + timedelta(days=1))
@@ -164,7 +174,7 @@ def test_a_batch_brings_its_profile(workspace: Workspace) -> None:
 
 def test_no_document_says_anything_about_a_single_student(week: Workspace) -> None:
     window_profile(week)
-    for document in week.store.documents(KIND):
+    for document in week.store.documents(PROFILE_KIND):
         assert "pseudonym" not in str(document.body)
         assert set(document.body) == {"source", "fingerprint", "rows", "parts"}
 
@@ -176,14 +186,14 @@ def test_without_a_champion_columns_stay_exact(tmp_path: Path, small_grids: None
     workspace.store.add_predictions(asked(MONDAY, 50, seed=1))
     for _ in range(2):
         assert window_profile(workspace).exact
-    assert len(workspace.store.documents(KIND)) == 1
+    assert len(workspace.store.documents(PROFILE_KIND)) == 1
     workspace.close()
 
 
 def test_what_is_too_large_for_a_document_is_read_each_time(week: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitoring.profile_archive.LARGEST", 10)
+    monkeypatch.setattr("monitoring.profile_archive.LARGEST_DOCUMENT", 10)
     assert window_profile(week).rows == 180
-    assert week.store.documents(KIND) == []
+    assert week.store.documents(PROFILE_KIND) == []
 
 
 def test_every_shipped_domain_s_rows_have_a_profile() -> None:
