@@ -41,6 +41,12 @@ class Running:
         """MB that its processes hold, what they share counted once each (PSS)."""
         return sum(_memory(pid) for pid in _tree(self.process.pid)) / 1e3
 
+    @property
+    def own_memory(self) -> float:
+        """Resident MB of its first process alone, which serves where there is one worker."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return int(status.split("VmRSS:")[1].split()[0]) / 1e3
+
     def kill(self) -> None:
         for pid in reversed(_tree(self.process.pid)):
             with suppress(ProcessLookupError):

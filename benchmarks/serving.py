@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import msgspec
+import polars as pl
 
 from benchmarks.commands import GRADEWATCH, SECRET, measured, open_installation, settings_of
 from benchmarks.result import Figure, write_results
@@ -416,6 +419,46 @@ def starting(folder: Path, effort: Effort) -> list[Figure]:
     return [Figure("start to ready / FastAPI + pandas + scikit-learn", ratio, "× CPU", "≤ 0.33", ratio <= 1 / 3, how)]
 
 
+# Every route --------------------------------------------------------------------------------------------------------
+
+
+def walked(folder: Path) -> list[Figure]:
+    """Memory of a fresh worker that has been asked for everything its page lists, a valid request each where it takes
+    one; what background work takes is another process's."""
+    row = rows_of(load_domains()["engagement"], 300, 11)
+    table = pl.DataFrame(row).write_csv().encode()
+    asked: list[tuple[str, bytes, str]] = [
+        ("/api/v1/engagement/predict", msgspec.json.encode(row[0]), "application/json"),
+        ("/api/v1/engagement/predict?explain=3", msgspec.json.encode(row[0]), "application/json"),
+        ("/api/v1/engagement/predict/batch", msgspec.json.encode(row), "application/json"),
+        ("/api/v1/engagement/predict/batch", table, "text/csv"),
+        ("/api/v1/engagement/batches?kind=unlabeled", table, "text/csv"),
+        ("/api/v1/engagement/drift", table, "text/csv"),
+    ]
+    with started(OURS, port=free_port(), settings=settings_of(folder), ready=READY) as server:
+        answered = [ask(server.url + path, body, kind) for path, body, kind in asked]
+        with urlopen(server.url + "/openapi.json", timeout=60) as page:
+            paths = msgspec.json.decode(page.read())["paths"]
+        listed = [path.replace("{domain}", "engagement") for path, found in paths.items() if "get" in found]
+        answered += [ask(server.url + path) for path in listed if "{" not in path]
+        held = server.own_memory
+    good = sum(status < 400 for status in answered)
+    how = f"resident; {len(answered)} requests, {good} of them answered with what was asked for, the others refused"
+    return [Figure("memory of one worker after every route", held, "MB", "≤ 160", held <= 160, how)]
+
+
+def ask(url: str, body: bytes | None = None, kind: str = "") -> int:
+    """The status of an answer that has been read to its end."""
+    request = Request(url, data=body, headers={"content-type": kind} if body else {})
+    try:
+        with urlopen(request, timeout=120) as answer:
+            answer.read()
+            return int(answer.status)
+    except HTTPError as error:
+        error.read()
+        return error.code
+
+
 # Losses -------------------------------------------------------------------------------------------------------------
 
 
@@ -517,7 +560,7 @@ def main(given: Sequence[str] = ()) -> None:
                 (folder / f"fresh.{suffix}").write_bytes((folder / f"gradewatch.{suffix}").read_bytes())
         figures = one_row(folder, make_key(folder), effort, with_peers=not arguments.without_peers)
         figures += wide_row(folder, effort) + batches(folder, effort) + files(folder, effort) + starting(folder, effort)
-        figures += promotions(folder, effort, versions)
+        figures += promotions(folder, effort, versions) + walked(folder)
         figures.append(losses(folder, effort, "SQLite", f"sqlite:///{folder / 'gradewatch.db'}"))
         figures += mongo_losses(folder, effort)
         write_results("serving", figures)
