@@ -29,7 +29,7 @@ beside commits comes too late, or not at all, these slow down instead."""
 OVERFULL_WAIT_MS = 200
 """For which others are waited for then: a reader keeps the log from beginning anew."""
 
-LOOK_EVERY = 256
+LOG_LOOK_EVERY = 256
 """Predictions between two looks at the size of the write-ahead log."""
 
 
@@ -100,7 +100,7 @@ class SqliteAppender:
             raise
         self._file.check()
         self._unlooked += len(predictions) + sum(map(len, batches))
-        if self._unlooked >= LOOK_EVERY:
+        if self._unlooked >= LOG_LOOK_EVERY:
             self._unlooked, size = 0, self._wal_bytes()
             self._due, self._overfull = size > WAL_BYTES, size > OVERFULL * WAL_BYTES
         return True

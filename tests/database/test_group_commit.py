@@ -260,7 +260,7 @@ def test_the_write_ahead_log_stays_within_four_times_its_limit_while_commits_go_
     sqlite_url: str, opened: Callable[[str], RecordStore], monkeypatch: pytest.MonkeyPatch, starved: bool
 ) -> None:
     monkeypatch.setattr(sqlite_log, "WAL_BYTES", 400_000)
-    monkeypatch.setattr(sqlite_log, "LOOK_EVERY", 16)
+    monkeypatch.setattr(sqlite_log, "LOG_LOOK_EVERY", 16)
     if starved:
         monkeypatch.setattr(SqliteAppender, "wants_write_back", False)
     store = opened(sqlite_url)
