@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from api.errors import REFUSED_AS, STATUS, UNAVAILABLE, ProblemDocument
 from api.schemas import JobStatus, respond

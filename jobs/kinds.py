@@ -113,11 +113,9 @@ def retrain(run: JobRun) -> Mapping[str, Any]:
     results = evaluate(work, keys)
     said = [f"{one.key.target}@{one.key.moment}: {one.decision.verdict}" for one in results]
     decisions = [decision_id(run.job, one.key.target, one.key.moment) for one in results]
-    return {
-        "verdicts": said,
-        "decisions": decisions,
-        "words": "".join(result_text(one, dry=work.dry) for one in results),
-    }
+    words = "".join(result_text(one, dry=work.dry) for one in results)
+    _tell_event(run, "retraining_finished", {"state": "finished", "decisions": said})
+    return {"verdicts": said, "decisions": decisions, "words": words[-LAST_WORDS:]}
 
 
 def _tell_event(run: JobRun, kind: str, details: Mapping[str, Any]) -> None:

@@ -42,6 +42,7 @@ def findings(server: Server, folder: Path, *options: str) -> str:
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/api/page.toml"), "--no-color"),
         *("run", f"{server.url}/openapi.json", "--checks", "all", "--mode", "all", "--generation-deterministic"),
         *("--workers", "1", "--warnings", "off", *number, *unsaid, *options),
+        *("--header", "Prefer: respond-async"),  # else each file is waited for
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert "Tested:" in done.stdout, done.stdout + done.stderr
