@@ -1,4 +1,4 @@
-# make run: set up, train, start API and dashboard. make test: set up, run all tests. Nothing else is needed but
+# make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
 .PHONY: run test check bench lock format clean torch
 .DEFAULT_GOAL := run

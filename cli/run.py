@@ -118,7 +118,7 @@ def run(
     api_port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
     dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
 ) -> None:
-    """Set up what is missing, then serve the API and the dashboard until Ctrl-C."""
+    """Set up what is missing, then serve the API and the dashboard, with a worker, until Ctrl-C."""
     from deployment.local import serve
 
     setup()
