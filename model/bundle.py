@@ -57,8 +57,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     importance: input to the rise of the mean absolute error (target units) when its values are shuffled. errors: of
     held-out rows, by how hard the answer was, for estimates before outcomes are known (None in older bundles).
     scores: candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its criterion.
-    parity: largest difference from scikit-learn over 20,000 nasty rows. worth: of columns of the drift profile, what a
-    row is worth in independent rows, for its values and its missing rate, where less than 1 (`drift.effective_size`).
+    parity: largest difference from scikit-learn over 20,000 nasty rows. effective_shares: of columns of the drift
+    profile, the effective sample size over the rows, for the values and for the missing rate, where less than 1
+    (`drift.effective_size`); `worth` in stored bundles.
     said: the probabilities of held-out class answers (None for values and in older bundles).
     """
 
@@ -85,7 +86,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     beats_naive: bool
     parity: float
     lineage: Lineage
-    worth: Mapping[str, tuple[float, float]] = {}
+    effective_shares: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict, name="worth")
     said: Said | None = None
 
 

@@ -1,4 +1,5 @@
-"""What a drift report cannot learn from profiles: whether rows can be told apart, and what a model expects of them.
+"""What a drift report cannot learn from profiles: the classifier two-sample test of rows, and what a model expects of
+them.
 
 It finds the rows and asks the model; what follows for the report is decided in `drift.compare`.
 """
@@ -31,7 +32,7 @@ from preprocessing.schema import DomainSchema
 def tell_apart(
     reference: pl.DataFrame, current: pl.DataFrame, schema: DomainSchema, columns: Sequence[str] | None = None
 ) -> Separation | None:
-    """How well the rows of two typed frames are told apart; None where they are too few.
+    """The classifier two-sample test of the rows of two typed frames; None where they are too few.
 
     columns: those looked at, every feature by default. Rows of one group, or else of one student, count as one unit.
     """
@@ -81,8 +82,8 @@ def with_answers(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame
 
 
 def worths_of(manifest: Manifest) -> dict[str, Worth]:
-    """What rows of the champion's stored reference are worth, by column."""
-    return {name: Worth(*worth) for name, worth in manifest.worth.items()}
+    """The effective sample size over rows of the champion's stored reference, by column."""
+    return {name: Worth(*worth) for name, worth in manifest.effective_shares.items()}
 
 
 def said_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> Said | None:

@@ -49,7 +49,7 @@ class ArchivePart:
 class Standard(NamedTuple):
     """What the champions of one moment were trained on: each column as the first champion that has it saw it.
 
-    predictor: that first champion. worth: what rows are worth in independent ones, by column.
+    predictor: that first champion. worth: effective sample size over rows, by column.
     """
 
     moment: str
@@ -85,7 +85,7 @@ def _standard(schema: DomainSchema, moment: str, serving: Mapping[str, Serving])
     worth: dict[str, Worth] = {}
     for profile, predictor in reversed(known):
         columns |= profile.columns
-        worth |= {name: Worth(*predictor.manifest.worth.get(name, WHOLE)) for name in profile.columns}
+        worth |= {name: Worth(*predictor.manifest.effective_shares.get(name, WHOLE)) for name in profile.columns}
     return Standard(moment, replace(known[0][0], columns=dict(sorted(columns.items()))), known[0][1], worth)
 
 

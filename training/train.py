@@ -226,7 +226,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         beats_naive=evaluate.better(scores[chosen.name], naive),
         parity=parity,
         lineage=_lineage(experiment),
-        worth=_worths(experiment, outputs),
+        effective_shares=_worths(experiment, outputs),
         said=_probabilities(experiment, outputs),
     )
     profile, aside = _profiles(experiment, outputs)
