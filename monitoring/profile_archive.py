@@ -108,11 +108,12 @@ class ProfileArchive:
 
         exact: read the rows again and keep every value, instead of using and keeping stored profiles.
         """
-        if source == "predictions":
-            return [part for found in self._days(since, until) for part in self._day(*found, exact=exact)]
         start, end = midnight(since), midnight(until)
-        batches = [one for one in self._store.batches(self._schema.name, source) if start <= one.at < end]
         kept = {} if exact else self._kept(start, end)
+        if source == "predictions":
+            days = self._days(since, until)
+            return [part for day, count in days for part in self._day(day, count, kept, exact=exact)]
+        batches = [one for one in self._store.batches(self._schema.name, source) if start <= one.at < end]
         ordered = sorted(batches, key=lambda one: (one.at, one.id))
         return [part for batch in ordered for part in self._batch(batch, kept.get(batch_name(batch)), exact=exact)]
 
@@ -146,10 +147,10 @@ class ProfileArchive:
     def _count(self, since: date, until: date) -> int:
         return self._store.count_predictions(self._schema.name, since=midnight(since), until=midnight(until))
 
-    def _day(self, day: date, count: int, *, exact: bool) -> list[ArchivePart]:
+    def _day(self, day: date, count: int, kept: Mapping[str, Document], *, exact: bool) -> list[ArchivePart]:
         if exact:
             return _live(day, self._cells_of_day(day, count, exact=True))
-        document = self._store.document(PROFILE_KIND, day_name(self._schema.name, day))
+        document = kept.get(day_name(self._schema.name, day))
         if document and self._fits(document, count):
             return self._read(document, day, cache(lambda: self._cells_of_day(day, count)))
         cells = self._cells_of_day(day, count)
