@@ -27,7 +27,7 @@ RETRIES = 3
 AHEAD = 2
 """Parts on their way for each thread of the workers: none waits for the next, and few are held at once."""
 
-CONNECT_SECONDS = 10.0
+SCHEDULER_SECONDS = 10.0
 """Seconds within which a scheduler must answer."""
 
 SAME = ("gradewatch", "numpy", "polars", "onnxruntime")
@@ -87,7 +87,7 @@ def _connected(address: str) -> Iterator[Any]:
         raise MissingExtra("Work on a cluster", "dask") from error
     connect: Any = Client  # its constructor is not typed
     try:
-        client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = connect(address, timeout=SCHEDULER_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterUnavailable(f"no Dask scheduler answers at {address}: {error}") from error
     with client:

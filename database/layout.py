@@ -50,7 +50,7 @@ MOSTLY_EMPTY = frozenset({"shadow"})
 nothing (None would cost more: sqlite3 looks for an adapter of every None). None reads as empty, too: it stands in rows
 from before there was such a field."""
 
-EMPTY = "[]"
+EMPTY_LIST = "[]"
 
 encode = msgspec.json.Encoder().encode
 encode_lines = msgspec.json.Encoder().encode_lines
@@ -94,8 +94,8 @@ class Layout:
         for place, _ in self._json:
             columns[place] = json_texts(columns[place])
         for place, _ in self._mostly_empty:
-            texts = json_texts(columns[place]) if any(columns[place]) else [EMPTY] * len(records)
-            columns[place] = ["" if text == EMPTY else text for text in texts]
+            texts = json_texts(columns[place]) if any(columns[place]) else [EMPTY_LIST] * len(records)
+            columns[place] = ["" if text == EMPTY_LIST else text for text in texts]
         return columns
 
     def unpack(self, values: Sequence[Any]) -> Any:

@@ -28,7 +28,7 @@ class _Bucket(NamedTuple):
         return _Bucket(n, self.total + other.total, variance)
 
 
-EMPTY = _Bucket(0, 0.0, 0.0)
+NO_VALUES = _Bucket(0, 0.0, 0.0)
 
 
 class AdaptiveWindow:
@@ -37,7 +37,7 @@ class AdaptiveWindow:
     def __init__(self, delta: float) -> None:
         self._delta = delta
         self._levels: list[list[_Bucket]] = [[]]  # of 1, 2, 4 … values, the oldest first
-        self._whole = EMPTY
+        self._whole = NO_VALUES
         self._ticks = 0
 
     def update(self, value: float) -> bool:
