@@ -66,7 +66,7 @@ def test_sqlite_writes_ahead_and_syncs_as_durability_says(
     sqlite_url: str, durability: Durability, synchronous: int
 ) -> None:
     with closing(open_store(sqlite_url, durability=durability)) as store:
-        connection = store.detached_connection()  # type: ignore[attr-defined]
+        connection = store._detached_connection()  # type: ignore[attr-defined]
         with closing(connection):
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
             assert connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
@@ -78,7 +78,7 @@ def test_postgres_commits_as_its_server_is_set_unless_durability_is_full(
 ) -> None:
     url = postgres_url + ("&" if "?" in postgres_url else "?") + "options=-c%20synchronous_commit%3Doff"
     with closing(open_store(url, durability=durability)) as store:
-        connection = store.detached_connection()  # type: ignore[attr-defined]
+        connection = store._detached_connection()  # type: ignore[attr-defined]
         with closing(connection):
             assert connection.execute("SHOW synchronous_commit").fetchone() == (synchronous,)
 
