@@ -156,7 +156,7 @@ def test_what_cannot_be_done_is_said(address: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cluster, "versions", lambda: versions() | {"gradewatch": "0.0.0"})
     with pytest.raises(ClusterMismatch, match=r"'gradewatch': '0\.0\.0'.*install the same everywhere"):
         list(map_on(address, double, [1], 2))
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(cluster, "SCHEDULER_SECONDS", 0.2)
     with pytest.raises(ClusterUnavailable, match="no Dask scheduler answers at tcp://127"):
         list(map_on("tcp://127.0.0.1:9", double, [1], 2))
 
