@@ -23,7 +23,7 @@ from benchmarks.result import Figure, cpu_seconds, write_results
 from benchmarks.servers import environment
 from drift.column import Column, count_levels, summarise_numbers
 from drift.compare import compare
-from drift.files import compare_file, profile_file
+from drift.files import profile_file
 from drift.profile import Profile, assemble, build_profile
 from drift.univariate import ks_distance, ks_p_value
 from preprocessing.schema import DomainSchema, Feature, Target
@@ -111,7 +111,7 @@ def child(what: str, current: str, reference: str, columns: str) -> None:
         if profile is None:
             pl.read_parquet(current)
         else:
-            assert compare_file(profile, current, schema).columns
+            assert compare(profile, current, schema).columns
     print(json.dumps({"cpu": spent.seconds, "peak": peak_megabytes()}))
 
 
@@ -149,8 +149,8 @@ def first_report(folder: Path) -> list[Figure]:
     files = write_pair(folder, FORTY, 10_000)
     script = (
         "import sys; from pathlib import Path; from benchmarks.drift import FORTY, schema_of;"
-        "from drift.files import compare_file; from drift.profile import Profile;"
-        "compare_file(Profile.from_bytes(Path(sys.argv[2]).read_bytes()), sys.argv[1], schema_of(FORTY))"
+        "from drift.compare import compare; from drift.profile import Profile;"
+        "compare(Profile.from_bytes(Path(sys.argv[2]).read_bytes()), Path(sys.argv[1]), schema_of(FORTY))"
     )
     spent = middle_cpu(lambda: subprocess.run([sys.executable, "-c", script, *files], check=True))
     how = "new process, imports of polars, NumPy and SciPy's special functions included; nothing is compiled"

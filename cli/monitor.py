@@ -47,6 +47,9 @@ def drift(
     ] = "auto",
     exact: Annotated[bool, typer.Option("--exact", help="Read the rows again instead of stored profiles.")] = False,
     by: Annotated[str | None, typer.Option(help="Also by this column: each of its values on its own.")] = None,
+    columns_only: Annotated[
+        bool, typer.Option("--columns-only", help="Of a file: ask nothing of its rows, and of the champion.")
+    ] = False,
     policy: PolicyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
@@ -54,7 +57,8 @@ def drift(
 ) -> None:
     """Compare a file (--current), or the days from --since on, with what came before, and store the report."""
     from monitoring.drift_days import days_of
-    from monitoring.drift_monitor import report_days, report_file
+    from monitoring.drift_files import Asked, report_file
+    from monitoring.drift_monitor import report_days
 
     if context.invoked_subcommand:
         return
@@ -64,13 +68,16 @@ def drift(
         raise typer.BadParameter("give --current FILE (with or without --reference FILE), or --since DAY")
     if cluster and since:
         raise typer.BadParameter("--cluster counts the rows of a file; days are compared by their stored profiles")
+    if columns_only and (by or since):
+        raise typer.BadParameter("--columns-only is for --current FILE, without --by")
     rules = policies_of(policy).drift
     with opened_workspace() as workspace, steps() as progress:
         if current:
             progress(
                 f"comparing {current.name} with {reference.name if reference else 'what the champion learned from'}"
             )
-            watched = report_file(workspace, domain, current, reference, by=by, policy=rules, cluster=cluster)
+            asked = Asked(rules, by, columns_only, cluster)
+            watched = report_file(workspace, domain, current, reference, asked)
         elif since:
             progress(f"comparing the days from {since:%Y-%m-%d} on with what came before")
             until_day = until.date() if until else None

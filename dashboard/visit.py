@@ -31,7 +31,8 @@ from model.service import PredictionService
 from model.trial import Trial
 from model.workspace import SECRET_EVENT
 from monitoring.drift_days import Against, days_of
-from monitoring.drift_monitor import report_days, report_file
+from monitoring.drift_files import report_file
+from monitoring.drift_monitor import report_days
 from monitoring.error_timeline import ErrorTimeline, follow_domain
 from monitoring.profile_archive import ArchivePart, ProfileArchive
 from monitoring.trial_report import TrialReport, report_trial

@@ -306,10 +306,15 @@ def count_csv(path: Path) -> int:
     return int(_scan(path).select(pl.len()).collect().item())
 
 
-def _scan(path: Path) -> pl.LazyFrame:
+def separator_of(path: Path) -> str:
+    """What separates the columns of a CSV file, by its header."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         header = file.readline()
-    return pl.scan_csv(path, separator=max(SEPARATORS, key=header.count), infer_schema=False)
+    return max(SEPARATORS, key=header.count)
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    return pl.scan_csv(path, separator=separator_of(path), infer_schema=False)
 
 
 def read_csv(

@@ -6,14 +6,15 @@ What is concluded of the measures is `drift.compare`'s.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
 
+from cluster import map_on
 from drift.buckets import BucketedColumn, buckets_of
 from drift.column import Column, Integers, NumericColumn, same
 from drift.evidence import Measured, measure
@@ -34,6 +35,7 @@ from drift.prints import prints_of
 from drift.profile import (
     WORTH_A_THREAD,
     Profile,
+    assemble,
     build_profile,
     column_digest,
     digest_of,
@@ -42,11 +44,12 @@ from drift.profile import (
     numbers_digest,
 )
 from drift.records import NotComparable
-from drift.summaries import summarise_beside
+from drift.summaries import Kind, summarise_beside
 from preprocessing.schema import DomainSchema
 
 Columns = Mapping[str, Column]
 Given = Profile | pl.DataFrame | Path
+T = TypeVar("T")
 EXACT = 2**62  # distinct values: all of them
 
 
@@ -96,22 +99,51 @@ def measure_sample(
     schema: DomainSchema | None = None,
     *,
     rows: int = 0,
+    columns: Collection[str] | None = None,
     context: Collection[str] = (),
+    cluster: str | None = None,
 ) -> MeasuredSample:
     """The current sample beside `reference`.
 
-    rows: of a file, how many at most are taken as they stand, a random sample, the same each time; with the columns of
-    the schema and those of `context`, as the file spells them. Raises what reading raises.
+    columns: of a file, those that are measured, by default all that the schema knows. rows: how many of it at most are
+    taken as they stand, a random sample, the same each time; of those columns and, as the file spells them, of
+    `context`. cluster: the address of a Dask scheduler, whose workers measure a frame's columns. Raises what reading
+    raises, and `cluster.map_on`.
     """
     if isinstance(current, Profile):
         found = {name: _of(name, column, reference) for name, column in current.columns.items()}
         return replace(_assemble(reference, current.fingerprint, current.rows, found), drawn=current)
     schema = _required(schema)
     if isinstance(current, pl.DataFrame):
-        return _assemble(reference, schema.fingerprint, current.height, _of_frame(current, reference, schema))
-    if is_parquet(current):
-        return _of_parquet(current, reference, schema, rows, context)
-    return _of_csv(current, reference, schema, rows)
+        return _assemble(reference, schema.fingerprint, current.height, _of_frame(current, reference, schema, cluster))
+    read = _read_parquet if is_parquet(current) else _read_csv
+
+    def one(name: str, column: Summary) -> _Column:
+        return _of(name, column, reference)
+
+    total, found, taken = read(current, schema, reference.columns, _Wanted(rows, columns, context), one)
+    return _assemble(reference, schema.fingerprint, total, found, taken)
+
+
+def profile_sample(
+    path: Path, schema: DomainSchema, *, rows: int = 0, context: Collection[str] = ()
+) -> tuple[Profile, pl.DataFrame | None]:
+    """The exact profile of a file, and some rows of it as they stand, as `measure_sample` takes them."""
+    read = _read_parquet if is_parquet(path) else _read_csv
+
+    def one(_: str, column: Summary) -> Column:
+        return column.exact() if isinstance(column, BucketedColumn) else column
+
+    total, found, taken = read(path, schema, {}, _Wanted(rows, None, context), one)
+    return assemble(schema, total, found.items()), taken
+
+
+class _Wanted(NamedTuple):
+    """What is wanted of a file, as in `measure_sample`."""
+
+    rows: int
+    columns: Collection[str] | None
+    context: Collection[str]
 
 
 def _assemble(
@@ -138,54 +170,63 @@ def _of(name: str, after: Summary, reference: Profile) -> _Column:
     return _Column(measured, alike, numbers_digest(after.present, after.missing, after.prints), drawn)
 
 
-def _of_frame(frame: pl.DataFrame, reference: Profile, schema: DomainSchema) -> dict[str, _Column]:
-    kinds = kinds_of(schema)
-    names = [name for name in frame.columns if name in kinds]
+def _of_frame(frame: pl.DataFrame, reference: Profile, schema: DomainSchema, cluster: str | None) -> dict[str, _Column]:
+    shared = reference, dict(kinds_of(schema))
+    columns = [(name, frame[name]) for name in frame.columns if name in shared[1]]
+    if cluster:
+        found = list(map_on(cluster, _of_column, columns, shared))
+    elif frame.height * len(columns) >= WORTH_A_THREAD:
+        found = in_threads(lambda column: _of_column(shared, column), columns)
+    else:
+        found = [_of_column(shared, column) for column in columns]
+    return dict(zip([name for name, _ in columns], found, strict=True))
 
-    def one(name: str) -> _Column:
-        before = reference.columns.get(name)
-        buckets = buckets_of(before) if isinstance(before, NumericColumn) else None
-        return _of(name, summarise_beside(frame[name], kinds[name], buckets), reference)
 
-    many = frame.height * len(names) >= WORTH_A_THREAD
-    return dict(zip(names, in_threads(one, names) if many else map(one, names), strict=True))
+def _of_column(shared: tuple[Profile, Mapping[str, Kind]], column: tuple[str, pl.Series]) -> _Column:
+    """A column beside the reference, here or on another machine."""
+    (reference, kinds), (name, cells) = shared, column
+    before = reference.columns.get(name)
+    buckets = buckets_of(before) if isinstance(before, NumericColumn) else None
+    return _of(name, summarise_beside(cells, kinds[name], buckets), reference)
 
 
-def _places(total: int, wanted: int) -> Integers | None:
-    """Which of `total` rows are taken, increasing; None where none are wanted."""
-    if not wanted:
-        return None
+def places_of(total: int, wanted: int) -> Integers:
+    """Which of `total` rows are a random sample of `wanted`, increasing, the same each time; all of fewer."""
     if total <= wanted:
         return np.arange(total)
     return np.sort(np.random.default_rng(0).choice(total, wanted, replace=False))
 
 
-def _of_parquet(
-    path: Path, reference: Profile, schema: DomainSchema, rows: int, context: Collection[str]
-) -> MeasuredSample:
+def _read_parquet(
+    path: Path, schema: DomainSchema, known: Columns, wanted: _Wanted, make: Callable[[str, Summary], T]
+) -> tuple[int, dict[str, T], pl.DataFrame | None]:
+    """The rows of a file, what is made of each of its columns, read beside those `known`, and the rows taken."""
     table = open_parquet(path, schema)
-    places = _places(table.rows, rows)
-    named = {**table.named, **({name: name for name in context} if places is not None else {})}
+    summarised = {n: given for n, given in table.named.items() if wanted.columns is None or n in wanted.columns}
+    places = places_of(table.rows, wanted.rows) if wanted.rows else None
+    others = {*(table.named.values() if wanted.rows else ()), *wanted.context} - {*summarised.values()}
+    named = summarised | ({f"\x1f{given}": given for given in sorted(others)} if places is not None else {})
 
-    def work(table: Table, name: str) -> tuple[_Column | None, pl.Series | None]:
-        if name not in table.kinds:
+    def work(table: Table, name: str) -> tuple[T | None, pl.Series | None]:
+        if name not in summarised:
             return None, take_column(table, name)
         taken = Taken(table.places)
-        column = _of(name, read_column(table, name, reference.columns.get(name), taken), reference)
-        return column, taken.cells
+        return make(name, read_column(table, name, known.get(name), taken)), taken.cells
 
     found = dict(zip(named, of_each(replace(table, named=named, places=places), work), strict=True))
-    cells = [taken.alias(named[name]) for name, (_, taken) in found.items() if taken is not None]
-    columns = {name: column for name, (column, _) in found.items() if column}
-    return _assemble(reference, schema.fingerprint, table.rows, columns, pl.DataFrame(cells) if cells else None)
+    cells = [cells.alias(named[name]) for name, (_, cells) in found.items() if cells is not None]
+    made = {name: one for name, (one, _) in found.items() if one is not None}
+    return table.rows, made, pl.DataFrame(cells) if cells else None
 
 
-def _of_csv(path: Path, reference: Profile, schema: DomainSchema, rows: int) -> MeasuredSample:
-    places = _places(count_csv(path), rows) if rows else None
+def _read_csv(
+    path: Path, schema: DomainSchema, known: Columns, wanted: _Wanted, make: Callable[[str, Summary], T]
+) -> tuple[int, dict[str, T], pl.DataFrame | None]:
+    places = places_of(count_csv(path), wanted.rows) if wanted.rows else None
     taken = _Rows(places)
-    total, summaries = read_csv(path, schema, None, reference.columns, taken.see if rows else None)
-    found = {name: _of(name, column, reference) for name, column in summaries.items()}
-    return _assemble(reference, schema.fingerprint, total, found, taken.frame)
+    total, summaries = read_csv(path, schema, None, known, taken.see if wanted.rows else None)
+    chosen = {n: column for n, column in summaries.items() if wanted.columns is None or n in wanted.columns}
+    return total, {name: make(name, column) for name, column in chosen.items()}, taken.frame
 
 
 class _Rows:

@@ -128,13 +128,14 @@ def _tell_event(run: JobRun, kind: str, details: Mapping[str, Any]) -> None:
 
 def report_drift_of_file(run: JobRun) -> Mapping[str, Any]:
     """A file against the champion's data, or against the file `reference`. by: also by this column."""
-    from monitoring.drift_monitor import report_file
+    from monitoring.drift_files import Asked, report_file
 
     current, reference = run.file("file"), run.file("reference")
     assert current is not None  # noqa: S101 (no job of this kind is asked for without one)
     run.progress("comparing", None)
     name = run.name_of("file")
-    report_file(run.workspace, run.domain, current, reference, name=name, by=run.job.arguments.get("by"))
+    asked = Asked(by=run.job.arguments.get("by"))
+    report_file(run.workspace, run.domain, current, reference, asked, name=name)
     return _reported(run)
 
 

@@ -1,24 +1,20 @@
-"""Drift of a file, a frame or a window of days against what came before it; reports are stored.
+"""Drift of a window of days against what came before it, and what every report is kept and compared with.
 
-What drift is, is decided in `drift.compare`; here the two samples are found.
+Files are `monitoring.drift_files`'. What drift is, is decided in `drift.compare`; here the two samples are found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import add
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from cluster import map_on
 from database.records import DriftRecord, LabeledRecord, new_id, now, record_id
-from drift.column import ProfileError, same
-from drift.compare import Findings, compare, compare_columns, refuse_same, require_schema
+from drift.column import ProfileError
+from drift.compare import Findings, compare, compare_columns, require_schema
 from drift.effective_size import Worths, worth_of
 from drift.impact import ErrorChange
 from drift.policy import DriftPolicy
@@ -33,22 +29,16 @@ from model.workspace import Workspace
 from monitoring.drift_days import ComparedDays, Days, compared_days
 from monitoring.error_timeline import find_error_changes
 from monitoring.model_findings import (
-    complete_inputs,
-    expect_of,
     findings_of,
-    said_of,
     tell_apart,
     with_answers,
-    worths_of,
 )
 from monitoring.profile_archive import midnight
 from monitoring.samples import ROWS_A_SIDE, Sample, as_record, rows_behind
-from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
-from preprocessing.validation.validate import frame_of, rows_of, validate_table
+from preprocessing.validation.validate import frame_of, rows_of
 
 NEWEST = 20_000  # logged predictions that segments are looked for in
-PARTITION = 250_000  # rows that a worker of a cluster counts at once
 MEMORY = timedelta(days=400)  # before a window's end, in which changes of the error are looked for
 
 
@@ -59,110 +49,6 @@ class KeptReport(NamedTuple):
     reference: Profile
     current: Profile
     record: DriftRecord
-
-
-def report_file(
-    workspace: Workspace,
-    domain: str,
-    current: Path | bytes,
-    reference: Path | bytes | None = None,
-    *,
-    name: str = "",
-    policy: DriftPolicy | None = None,
-    by: str | None = None,
-    cluster: str | None = None,
-) -> KeptReport:
-    """The stored report of a file against `reference` (the champion's data if None).
-
-    by: a column whose values are reported on as segments, each against its own rows in the reference file, or else in
-    the labelled records or logged predictions. cluster: the address of a Dask scheduler, whose workers count columns;
-    the report is the same. Raises UnreadableFile, BadData, NoChampion, SameSample, NotComparable, ProfileError, and
-    what `cluster.map_on` raises.
-    """
-    schema = workspace.service.schema(domain)
-    frame = read_frame(workspace, schema, current, name)
-    if reference is None:
-        return report_frame(workspace, schema, frame, policy=policy, by=by, cluster=cluster)
-    return _watch_frames(workspace, schema, read_frame(workspace, schema, reference, ""), frame, policy, by, cluster)
-
-
-def _watch_frames(
-    workspace: Workspace,
-    schema: DomainSchema,
-    earlier: pl.DataFrame,
-    frame: pl.DataFrame,
-    policy: DriftPolicy | None,
-    by: str | None,
-    cluster: str | None,
-) -> KeptReport:
-    """The stored report of one typed frame against another, priced and answered by the champion where there is one."""
-    predictor = _champion_of(workspace, schema, frame)
-    if predictor:
-        earlier, frame = (with_answers(predictor, schema, one) for one in (earlier, frame))
-    before, after = (_profile(one, schema, cluster) for one in (earlier, frame))
-    worth = worth_of(earlier, before.columns), worth_of(frame, after.columns)
-    importance = predictor.manifest.importance if predictor else {}
-    separation = tell_apart(earlier, frame, schema)
-    findings = Findings(separation=separation, worth=worth, importance=importance)
-    if predictor:
-        complete, known = (complete_inputs(predictor, schema, one) for one in (frame, earlier))
-        old, new = said_of(predictor, known, schema), said_of(predictor, complete, schema)
-        said = {predictor.manifest.target.name: (old, new)} if old and new else {}
-        findings = findings._replace(expected=expect_of(predictor, complete, schema), said=said)
-    if by:
-        findings = findings._replace(segments=gather_segments(earlier, frame, schema, by))
-    report = compare(before, after, schema, policy, rows=findings)
-    return keep_report(workspace, report, before, after)
-
-
-def _champion_of(workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame) -> Predictor | None:
-    try:
-        predictor = widest_champion(workspace, schema, frame).predictor
-    except NoChampion:
-        return None
-    return predictor if predictor.manifest.schema == schema.fingerprint else None
-
-
-def _profile(frame: pl.DataFrame, schema: DomainSchema, cluster: str | None = None) -> Profile:
-    """The profile of a typed frame; an outcome or an answer that a row does not have is no missing value."""
-    if cluster is None or frame.is_empty():
-        profile = build_profile(frame, schema)
-    else:
-        counted = map_on(cluster, _count, frame.iter_slices(PARTITION), schema)
-        profile = reduce(add, map(Profile.from_bytes, counted))
-    unknown = {*schema.target_by_name, *(PREDICTION + name for name in schema.target_by_name)}
-    columns = {n: replace(c, missing=0) if n in unknown else c for n, c in profile.columns.items()}
-    return replace(profile, columns=columns)
-
-
-def _count(schema: DomainSchema, partition: pl.DataFrame) -> bytes:
-    """The profile of a partition, on any machine: added up, they are that of all rows, to the last bit."""
-    return build_profile(partition, schema).to_bytes()
-
-
-def report_frame(
-    workspace: Workspace,
-    schema: DomainSchema,
-    frame: pl.DataFrame,
-    *,
-    policy: DriftPolicy | None = None,
-    by: str | None = None,
-    cluster: str | None = None,
-) -> KeptReport:
-    """The stored report of a typed frame against the data of the champion that sees most of its columns."""
-    predictor = widest_champion(workspace, schema, frame).predictor
-    _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
-    answered = with_answers(predictor, schema, frame)
-    before, after = population_of(workspace, predictor), profile_for(predictor, schema, answered, cluster)
-    require_schema(before, after.fingerprint, schema)
-    worth = worths_of(predictor.manifest), worth_of(answered, after.columns)
-    findings = findings_of(workspace, predictor, schema, complete_inputs(predictor, schema, frame))
-    findings = findings._replace(worth=worth, importance=predictor.manifest.importance)
-    if by:
-        earlier = _earlier(workspace, schema, frame, by, predictor.manifest.moment)
-        findings = findings._replace(segments=gather_segments(earlier, frame, schema, by))
-    report = compare(before, after, schema, policy, rows=findings)
-    return keep_report(workspace, report, before, after)
 
 
 def report_days(
@@ -189,7 +75,7 @@ def report_days(
         findings = findings._replace(changes=_error_changes(workspace, schema, window, compared.moment, rows.frame))
     if by:
         before = midnight(window.since)
-        earlier = past.frame if past else _earlier(workspace, schema, rows.frame, by, compared.moment, before)
+        earlier = past.frame if past else earlier_rows(workspace, schema, rows.frame, by, compared.moment, before)
         findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, by))
     importance = compared.standard.importance if compared.standard else {}
     findings = findings._replace(worth=_worths(compared, rows, past), importance=importance)
@@ -239,15 +125,6 @@ def population_of(workspace: Workspace, predictor: Predictor) -> Profile:
     return answered + Profile.from_bytes(aside) if aside else answered
 
 
-def _refuse_its_own(reference: Profile, predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> None:
-    """SameSample where the complete rows are those that the model learned from, whatever incomplete ones are beside."""
-    complete = complete_inputs(predictor, schema, frame)
-    if reference.rows == complete.height < frame.height:
-        own = build_profile(complete, schema).columns
-        shared = {name: column for name, column in own.items() if name in reference.columns}
-        refuse_same(reference, complete.height, shared, lambda name: same(reference.columns[name], shared[name]))
-
-
 def keep_report(workspace: Workspace, report: DriftReport, reference: Profile, current: Profile) -> KeptReport:
     """Store a report."""
     record = drift_record(report)
@@ -255,7 +132,7 @@ def keep_report(workspace: Workspace, report: DriftReport, reference: Profile, c
     return KeptReport(report, reference, current, record)
 
 
-def _earlier(
+def earlier_rows(
     workspace: Workspace,
     schema: DomainSchema,
     current: pl.DataFrame,
@@ -299,16 +176,11 @@ def _segmented(
         return None
 
 
-def read_frame(workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str) -> pl.DataFrame:
-    """The typed frame of a file, outcomes included where it has them. Raises UnreadableFile, BadData."""
-    return validate_table(read_table(source, name=name), schema, secret=workspace.secret).require_clean().frame
-
-
-def widest_champion(workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame) -> Serving:
-    """The champion of the latest moment whose inputs the frame has, for the schema's first target that has one."""
+def widest_champion(workspace: Workspace, schema: DomainSchema, columns: Collection[str]) -> Serving:
+    """The champion of the latest moment whose inputs are among `columns`, for the first target that has one."""
     workspace.champions.refresh()
     for moment in reversed(schema.moments):
-        known = all(f.optional or f.name in frame.columns for f in schema.inputs_at(moment))
+        known = all(f.optional or f.name in columns for f in schema.inputs_at(moment))
         serving: Mapping[str, Serving] = {}
         if known:
             try:
@@ -321,7 +193,14 @@ def widest_champion(workspace: Workspace, schema: DomainSchema, frame: pl.DataFr
     raise NoChampion(f"no champion for {schema.name} sees these columns; train one, or name a reference file")
 
 
-def profile_for(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame, cluster: str | None = None) -> Profile:
+def outcomes_known(profile: Profile, schema: DomainSchema) -> Profile:
+    """A profile in which an outcome or an answer that a row does not have is no missing value."""
+    unknown = {*schema.target_by_name, *(PREDICTION + name for name in schema.target_by_name)}
+    columns = {n: replace(c, missing=0) if n in unknown else c for n, c in profile.columns.items()}
+    return replace(profile, columns=columns)
+
+
+def profile_for(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> Profile:
     """The profile of a typed frame as the predictor's own reference has it: columns, outcome, answers (its own, unless
     the frame has them).
 
@@ -333,7 +212,8 @@ def profile_for(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame,
     answered = frame if given else with_answers(predictor, schema, frame)
     known = {f.name for f in schema.features_at(manifest.moment)}
     known |= {manifest.target.name, PREDICTION + manifest.target.name}
-    return _profile(answered.select(name for name in answered.columns if name in known), schema, cluster)
+    chosen = answered.select(name for name in answered.columns if name in known)
+    return outcomes_known(build_profile(chosen, schema), schema)
 
 
 def drift_record(report: DriftReport) -> DriftRecord:

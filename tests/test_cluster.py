@@ -9,28 +9,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import reduce
-from itertools import pairwise
-from operator import add
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
 
 import cluster  # noqa: E402
 from cluster import ClusterMismatch, ClusterUnavailable, map_on, versions  # noqa: E402
-from drift.profile import Profile, build_profile  # noqa: E402
+from drift import samples  # noqa: E402
 from model import score_file as scoring  # noqa: E402
 from model.score_file import score_file  # noqa: E402
 from model.workspace import Workspace  # noqa: E402
-from monitoring import drift_monitor  # noqa: E402
-from monitoring.drift_monitor import _count, report_file  # noqa: E402
+from monitoring.drift_files import Asked, report_file  # noqa: E402
 from preprocessing.schema import DomainSchema, Feature, Target  # noqa: E402
 from retraining.backtest.replay import Replay  # noqa: E402
 from retraining.backtest.run import backtest, read_history  # noqa: E402
@@ -161,16 +154,6 @@ def test_what_cannot_be_done_is_said(address: str, monkeypatch: pytest.MonkeyPat
         list(map_on("tcp://127.0.0.1:9", double, [1], 2))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 900), max_size=5))
-def test_profiles_of_any_partitions_add_up_to_the_profile_of_all_rows(seed: int, cuts: list[int]) -> None:
-    draw = np.random.default_rng(seed)
-    rows = pl.DataFrame({"mark": draw.normal(size=900).round(draw.integers(0, 4)), "level": draw.choice([*"abc"], 900)})
-    parts = [rows[start:end] for start, end in pairwise([0, *sorted(cuts), rows.height]) if start < end]
-    counted = (Profile.from_bytes(_count(TABLE, part)) for part in parts)
-    assert reduce(add, counted).to_bytes() == build_profile(rows, TABLE).to_bytes()
-
-
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation with a champion."""
@@ -202,12 +185,11 @@ def asked(path: Path, seed: int, rows: int = 600) -> Path:
 
 def test_a_drift_report_of_a_file(address: str, taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     school = copied(taught, tmp_path / "home")
-    monkeypatch.setattr(drift_monitor, "PARTITION", 50)
-    monkeypatch.setattr(drift_monitor, "map_on", interrupted(address))
+    monkeypatch.setattr(samples, "map_on", interrupted(address))
     now, before = asked(tmp_path / "now.csv", 5), asked(tmp_path / "before.csv", 6)
     for reference in (None, before):
         alone, together = (
-            report_file(school, SCHEMA.name, now, reference, cluster=one).report.to_document()
+            report_file(school, SCHEMA.name, now, reference, Asked(cluster=one)).report.to_document()
             for one in (None, address)
         )
         assert json.dumps(alone) == json.dumps(together)

@@ -1,6 +1,6 @@
 """Whether the data is still what the champion was trained on: stored reports, and a new one on request.
 
-The verdicts are `drift.report`'s; this page says them, draws them and asks for them.
+The verdicts are `drift.compare`'s; this page says them, draws them and asks for them.
 """
 
 from collections import Counter

@@ -14,7 +14,7 @@ from drift.records import DriftReport
 from model.predict_file import predict_file
 from model.registry import activate, load_bundle, rollback
 from model.workspace import Workspace
-from monitoring.drift_monitor import report_file
+from monitoring.drift_files import report_file
 from preprocessing.validation.rules import BadData
 from retraining.evaluation import collect_evidence
 from retraining.first_champions import keys_of, train_file
@@ -147,7 +147,7 @@ def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did
 def test_random_halves_of_one_school_year_rarely_alarm(workspace: Workspace, uci: Path) -> None:
     from drift.compare import compare
     from drift.profile import build_profile
-    from monitoring.drift_monitor import read_frame
+    from monitoring.drift_files import read_frame
 
     schema = workspace.schemas["school"]
     frame = read_frame(workspace, schema, uci / "student-por.csv", "")

@@ -14,7 +14,8 @@ from drift.records import DriftReport, NotComparable, SameSample
 from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.drift_days import days_of
-from monitoring.drift_monitor import report_days, report_frame
+from monitoring.drift_files import report_frame
+from monitoring.drift_monitor import report_days
 from monitoring.profile_archive import midnight
 from tests.monitoring.asking import asked, prediction
 from tests.retraining.conftest import open_at

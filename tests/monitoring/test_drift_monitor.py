@@ -16,7 +16,8 @@ from drift.records import NotComparable
 from model.registry import load_bundle
 from model.workspace import Workspace
 from monitoring.drift_days import days_of
-from monitoring.drift_monitor import population_of, profile_for, report_days, report_file, report_frame, widest_champion
+from monitoring.drift_files import Asked, report_file, report_frame
+from monitoring.drift_monitor import population_of, profile_for, report_days, widest_champion
 from retraining.first_champions import train_domain
 from tests.monitoring.asking import asked
 from tests.retraining.conftest import open_at
@@ -48,7 +49,7 @@ def test_a_population_that_always_had_missing_values_raises_no_alarm_by_them(gap
     rates = report.column("before").missing
     assert (rates.rate_reference, rates.rate_current) == pytest.approx((1 / 3, 1 / 3))
     assert not report.alarm
-    predictor = widest_champion(gappy_workspace, SCHEMA, fresh).predictor
+    predictor = widest_champion(gappy_workspace, SCHEMA, fresh.columns).predictor
     complete = Profile.from_bytes(predictor.profile)
     found = compare(complete, profile_for(predictor, SCHEMA, fresh)).column("before").missing
     assert (complete.rows, population_of(gappy_workspace, predictor).rows) == (200, 300)
@@ -89,7 +90,7 @@ def written(path: Path, seed: int, *, n: int = 300, hours: float = 0.0) -> Path:
 def test_against_another_file_the_champion_prices_answers_and_expects(workspace: Workspace, tmp_path: Path) -> None:
     before, after = written(tmp_path / "before.csv", 1), written(tmp_path / "after.csv", 2, hours=15.0)
     report = report_file(workspace, SCHEMA.name, after, before).report
-    importance = widest_champion(workspace, SCHEMA, typed(make_rows(5, seed=1))).predictor.manifest.importance
+    importance = widest_champion(workspace, SCHEMA, typed(make_rows(5, seed=1)).columns).predictor.manifest.importance
     hours = report.column("hours")
     assert hours.importance == importance["hours"]
     assert hours.severity == pytest.approx(hours.effect * importance["hours"])
@@ -130,7 +131,7 @@ def test_a_file_s_segments_are_compared_with_logged_predictions_too(workspace: W
     monkeypatch.setattr(type(workspace.store), "labeled_records", lambda *_, **__: [])
     workspace.store.add_predictions(asked(MONDAY, 400, seed=5))
     changed = [msgspec.structs.replace(one, inputs=more_hours(dict(one.inputs))) for one in make_rows(400, seed=6)]
-    assert "low" in loud(report_frame(workspace, SCHEMA, typed(changed), by="support").report)
+    assert "low" in loud(report_frame(workspace, SCHEMA, typed(changed), Asked(by="support")).report)
 
 
 def test_segments_without_any_earlier_rows_or_of_no_kind_are_refused_in_words(workspace: Workspace) -> None:

@@ -1,0 +1,415 @@
+"""Drift of a file or a frame against the champion's data or another file; reports are stored.
+
+Columns are counted as the file is read; a random sample of its rows is validated, answered by the champion, and tells
+what only rows tell. Where counting finds anything that is not plainly in order, the file is read and validated row by
+row, which says what is wrong, or reads it right. What drift is, is decided in `drift.compare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import polars as pl
+
+from drift.column import BinnedColumn, CategoricalColumn, Column, ProfileError, same
+from drift.compare import Findings, compare, refuse_same, require_schema
+from drift.effective_size import Worths, worth_of
+from drift.files import separator_of
+from drift.policy import DriftPolicy
+from drift.profile import PREDICTION, Profile, build_profile
+from drift.samples import MeasuredSample, measure_sample, places_of, profile_sample
+from drift.segments import gather_segments
+from model.predictor import Predictor
+from model.registry import NoChampion
+from model.workspace import Workspace
+from monitoring.drift_monitor import (
+    KeptReport,
+    earlier_rows,
+    keep_report,
+    outcomes_known,
+    population_of,
+    widest_champion,
+)
+from monitoring.model_findings import (
+    complete_inputs,
+    expect_of,
+    findings_of,
+    said_of,
+    tell_apart,
+    with_answers,
+    worths_of,
+)
+from monitoring.samples import Sample
+from preprocessing.reading.files import RawTable, UnreadableFile, kind_of, read_table
+from preprocessing.schema import DomainSchema, Feature, Target
+from preprocessing.validation import rules
+from preprocessing.validation.rules import Columns
+from preprocessing.validation.validate import validate_table
+
+ROWS_OF_FILE = 20_000  # that are read for what only rows tell
+FEW_ROWS = 1_000  # that are looked at where nothing is asked of rows
+COUNTED = {"parquet": ".parquet", "text": ".csv"}  # kinds of files that are counted as they are read
+MAGIC = 16  # bytes at a file's beginning that say what it is
+
+
+class Asked(NamedTuple):
+    """What is asked of a report.
+
+    by: a column whose values are reported on as segments, each against its own rows in the reference file, or else in
+    the labelled records or logged predictions; all rows are read for it. columns_only: nothing is asked of rows:
+    neither whether a classifier parts the samples nor what the champion answers. cluster: the address of a Dask
+    scheduler, whose workers measure the columns; the report is the same.
+    """
+
+    policy: DriftPolicy | None = None
+    by: str | None = None
+    columns_only: bool = False
+    cluster: str | None = None
+
+
+ONLY_A_REPORT = Asked()
+
+
+def report_file(
+    workspace: Workspace,
+    domain: str,
+    current: Path | bytes,
+    reference: Path | bytes | None = None,
+    asked: Asked = ONLY_A_REPORT,
+    *,
+    name: str = "",
+) -> KeptReport:
+    """The stored report of a file against `reference` (the champion's data if None). name: of a file given as bytes.
+
+    Raises UnreadableFile, BadData, NoChampion, SameSample, NotComparable, ProfileError, and what `cluster.map_on`
+    raises.
+    """
+    schema = workspace.service.schema(domain)
+    with _as_file(current) as now, _as_file(reference) as before:
+        try:
+            if asked.by or asked.cluster or now is None or (reference is not None and before is None):
+                raise _Doubtful
+            if before is None:
+                return _count_against_champion(workspace, schema, now, asked)
+            return _count_against_file(workspace, schema, before, now, asked)
+        except _Doubtful:
+            pass
+    frame = read_frame(workspace, schema, current, name)
+    if reference is None:
+        return report_frame(workspace, schema, frame, asked)
+    return _report_frames(workspace, schema, read_frame(workspace, schema, reference, ""), frame, asked)
+
+
+class _Doubtful(Exception):
+    """Counting found something that is not plainly in order."""
+
+
+@contextmanager
+def _as_file(source: Path | bytes | None) -> Iterator[Path | None]:
+    """The source as a file that can be counted while it is read; None where it is of another kind."""
+    if source is None:
+        yield None
+        return
+    start = source[:MAGIC] if isinstance(source, bytes) else _beginning(source)
+    suffix = COUNTED.get(kind_of(start))
+    if suffix is None or (suffix == ".csv" and start.lstrip()[:1] in (b"{", b"[")):
+        yield None
+    elif isinstance(source, Path) and source.suffix.casefold() in (".parquet", ".csv"):
+        yield source if source.suffix.casefold() == suffix else None
+    else:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"rows{suffix}"
+            if isinstance(source, bytes):
+                path.write_bytes(source)
+            else:
+                path.symlink_to(source.resolve())
+            yield path
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAGIC)
+    except OSError as error:
+        raise UnreadableFile(f"{path.name}: {error.strerror or error}") from None
+
+
+# Files that are counted
+
+
+def _count_against_champion(workspace: Workspace, schema: DomainSchema, path: Path, asked: Asked) -> KeptReport:
+    columns = _columns_of(path, schema)
+    predictor = widest_champion(workspace, schema, columns.found).predictor
+    before = population_of(workspace, predictor)
+    require_schema(before, schema.fingerprint, schema)
+    rows, known = _rows_wanted(schema, columns, asked), _known(predictor, schema)
+    with _doubted():
+        measured = measure_sample(before, path, schema, rows=rows, columns=known, context=_others(columns))
+    sample = _checked(workspace, schema, path, columns, measured.drawn, measured.taken)
+    return _against_champion(workspace, schema, predictor, measured, sample, asked)
+
+
+def _count_against_file(
+    workspace: Workspace, schema: DomainSchema, reference: Path, path: Path, asked: Asked
+) -> KeptReport:
+    earlier, later = (_columns_of(one, schema) for one in (reference, path))
+    rows = max(_rows_wanted(schema, columns, asked) for columns in (earlier, later))
+    with _doubted():
+        profile, taken = profile_sample(reference, schema, rows=rows, context=_others(earlier))
+        past = _checked(workspace, schema, reference, earlier, profile, taken)
+        before = outcomes_known(profile, schema)
+        measured = measure_sample(before, path, schema, rows=rows, context=_others(later))
+    sample = _checked(workspace, schema, path, later, measured.drawn, measured.taken)
+    return _against_rows(workspace, schema, measured, past, sample, asked)
+
+
+def _known(predictor: Predictor, schema: DomainSchema) -> set[str]:
+    """The columns that are known when the champion is asked, and its outcome."""
+    manifest = predictor.manifest
+    return {feature.name for feature in schema.features_at(manifest.moment)} | {manifest.target.name}
+
+
+def _against_champion(
+    workspace: Workspace,
+    schema: DomainSchema,
+    predictor: Predictor,
+    measured: MeasuredSample,
+    rows: Sample,
+    asked: Asked,
+) -> KeptReport:
+    """The stored report of a sample that was measured beside the champion's data, by its typed rows or some of them."""
+    manifest, findings = predictor.manifest, Findings()
+    if not asked.columns_only:
+        rows = Sample(with_answers(predictor, schema, rows.frame), rows.total)
+        findings = findings_of(workspace, predictor, schema, complete_inputs(predictor, schema, rows.frame))
+        sampled = " and ".join(filter(None, [rows.describe("of now"), findings.sampled]))
+        findings = findings._replace(sampled=sampled, answers=({}, _answers(rows.frame, schema)))
+    if asked.by:
+        earlier = earlier_rows(workspace, schema, rows.frame, asked.by, manifest.moment)
+        findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, asked.by))
+    findings = findings._replace(worth=(worths_of(manifest), _worth(rows)), importance=manifest.importance)
+    report = compare(measured.reference, _outcomes_known(measured, schema), schema, asked.policy, rows=findings)
+    return keep_report(workspace, report, measured.reference, measured.drawn)
+
+
+def _against_rows(
+    workspace: Workspace,
+    schema: DomainSchema,
+    measured: MeasuredSample,
+    past: Sample,
+    rows: Sample,
+    asked: Asked,
+) -> KeptReport:
+    """The stored report of a sample that was measured beside another one, by typed rows of both, priced and answered by
+    the champion where there is one."""
+    predictor, findings = _champion_of(workspace, schema, rows.frame.columns), Findings()
+    if predictor:
+        findings = findings._replace(importance=predictor.manifest.importance)
+        if not asked.columns_only:
+            past, rows = (Sample(with_answers(predictor, schema, one.frame), one.total) for one in (past, rows))
+            findings = _answered(findings, predictor, schema, past, rows)
+    if not asked.columns_only:
+        sampled = " and ".join(filter(None, [rows.describe("of now"), past.describe("of the past")]))
+        findings = findings._replace(separation=tell_apart(past.frame, rows.frame, schema), sampled=sampled)
+    if asked.by:
+        findings = findings._replace(segments=gather_segments(past.frame, rows.frame, schema, asked.by))
+    findings = findings._replace(worth=(_worth(past), _worth(rows)))
+    report = compare(measured.reference, _outcomes_known(measured, schema), schema, asked.policy, rows=findings)
+    return keep_report(workspace, report, measured.reference, measured.drawn)
+
+
+def _answered(findings: Findings, predictor: Predictor, schema: DomainSchema, past: Sample, rows: Sample) -> Findings:
+    """What the champion says of rows of both."""
+    known, complete = (complete_inputs(predictor, schema, one.frame) for one in (past, rows))
+    old, new = said_of(predictor, known, schema), said_of(predictor, complete, schema)
+    return findings._replace(
+        expected=expect_of(predictor, complete, schema),
+        said={predictor.manifest.target.name: (old, new)} if old and new else {},
+        answers=(_answers(past.frame, schema), _answers(rows.frame, schema)),
+    )
+
+
+def _champion_of(workspace: Workspace, schema: DomainSchema, columns: Collection[str]) -> Predictor | None:
+    try:
+        predictor = widest_champion(workspace, schema, columns).predictor
+    except NoChampion:
+        return None
+    return predictor if predictor.manifest.schema == schema.fingerprint else None
+
+
+def _answers(frame: pl.DataFrame, schema: DomainSchema) -> dict[str, Column]:
+    """What the champion answered, where it did: rows that it cannot answer miss nothing."""
+    names = [name for name in frame.columns if name.startswith(PREDICTION)]
+    profile = build_profile(frame, schema, columns=names)
+    return {name: replace(column, missing=0) for name, column in profile.columns.items()}
+
+
+def _worth(rows: Sample) -> Worths:
+    """What rows count as in independent rows, by column."""
+    kinds = [name for name in rows.frame.columns if not name.startswith("_") or name.startswith(PREDICTION)]
+    return worth_of(rows.frame, kinds, share=rows.share)
+
+
+def _rows_wanted(schema: DomainSchema, columns: Columns, asked: Asked) -> int:
+    """Of rows that belong to students or groups enough are read, whatever is asked, to know how much each counts."""
+    placed = any(name in columns.found for name in schema.placing)
+    return ROWS_OF_FILE if placed or not asked.columns_only else FEW_ROWS
+
+
+def _columns_of(path: Path, schema: DomainSchema) -> Columns:
+    """Which columns the file has. Raises _Doubtful where that is not plain."""
+    try:
+        if path.suffix == ".parquet":
+            names = list(pl.read_parquet_schema(path))
+        else:
+            names = pl.scan_csv(path, separator=separator_of(path), infer_schema=False).collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        raise _Doubtful from error
+    columns = rules.match_columns(names, schema)
+    if columns.twice:
+        raise _Doubtful
+    return columns
+
+
+def _others(columns: Columns) -> list[str]:
+    return [*columns.found.values(), *columns.extra]
+
+
+@contextmanager
+def _doubted() -> Iterator[None]:
+    """What cannot be counted is read carefully."""
+    try:
+        yield
+    except (ProfileError, pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        raise _Doubtful from error
+
+
+def _checked(
+    workspace: Workspace,
+    schema: DomainSchema,
+    path: Path,
+    columns: Columns,
+    profile: Profile,
+    taken: pl.DataFrame | None,
+) -> Sample:
+    """The typed rows that were taken of a file. Raises _Doubtful unless all of the file is plainly in order: columns
+    by what they hold, rows by those that were taken, and no student twice."""
+    if taken is None or not profile.rows or not _in_order(schema, columns, profile) or _repeats(path, schema, columns):
+        raise _Doubtful
+    lost = [columns.found[name] for name, column in profile.columns.items() if column.missing and name in columns.found]
+    if path.suffix == ".parquet" and _has_nan(path, lost):
+        raise _Doubtful
+    raw = RawTable(taken, path.name, is_text=path.suffix != ".parquet", first_row=1)
+    found = validate_table(raw, schema, secret=workspace.secret)
+    if found.problems or found.rows != taken.height:
+        raise _Doubtful
+    return Sample(found.frame, profile.rows)
+
+
+def _in_order(schema: DomainSchema, columns: Columns, profile: Profile) -> bool:
+    """Whether every column holds what the schema allows, spelled as it spells it."""
+    declared: list[Feature | Target] = [*schema.features, *schema.targets]
+    for column in declared:
+        summary = profile.columns.get(column.name)
+        required = isinstance(column, Feature) and not column.optional and rules.moment_index(schema, column) == 0
+        if summary is None:
+            if required and column.name not in columns.found:
+                return False
+            continue
+        if (required and summary.missing) or not _allowed(column, summary):
+            return False
+    return True
+
+
+def _allowed(column: Feature | Target, summary: Column) -> bool:
+    if isinstance(summary, CategoricalColumn):
+        levels = set(column.levels or ())
+        plain = all(level == level.strip() and level.casefold() not in rules.MISSING_TEXTS for level in summary.levels)
+        return plain and (levels.issuperset(summary.levels) if levels and not getattr(column, "open", False) else True)
+    if not summary.present or isinstance(summary, BinnedColumn):
+        return not summary.present
+    ends = summary.ends
+    faults = [rules.number_fault(column, value) for value in ends]
+    whole = not column.integer or bool((summary.values == summary.values.round()).all())
+    return whole and not any(faults)
+
+
+def _repeats(path: Path, schema: DomainSchema, columns: Columns) -> bool:
+    """Whether two rows may be of one student, group and period."""
+    if schema.student is None or schema.student.name not in columns.found:
+        return False
+    names = [columns.found[name] for name in sorted(schema.placing) if name in columns.found]
+    parquet = path.suffix == ".parquet"
+    scan = pl.scan_parquet(path) if parquet else pl.scan_csv(path, separator=separator_of(path), infer_schema=False)
+    known = scan.select(names).drop_nulls(columns.found[schema.student.name]).collect()
+    return known.n_unique() < known.height
+
+
+def _has_nan(path: Path, names: list[str]) -> bool:
+    """Whether any of these columns holds a NaN, which is no missing value in a file."""
+    header = pl.read_parquet_schema(path)
+    floats = [name for name in names if header[name].is_float()]
+    if not floats:
+        return False
+    return any(pl.scan_parquet(path).select(pl.col(floats).is_nan().any()).collect().row(0))
+
+
+# Frames
+
+
+def read_frame(workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str) -> pl.DataFrame:
+    """The typed frame of a file, outcomes included where it has them. Raises UnreadableFile, BadData."""
+    return validate_table(read_table(source, name=name), schema, secret=workspace.secret).require_clean().frame
+
+
+def report_frame(
+    workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame, asked: Asked = ONLY_A_REPORT
+) -> KeptReport:
+    """The stored report of a typed frame against the data of the champion that sees most of its columns."""
+    predictor = widest_champion(workspace, schema, frame.columns).predictor
+    _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
+    before = population_of(workspace, predictor)
+    require_schema(before, schema.fingerprint, schema)
+    known = _known(predictor, schema)
+    chosen = frame.select(name for name in frame.columns if name in known)
+    measured = measure_sample(before, chosen, schema, cluster=asked.cluster)
+    rows = _some(frame, whole=asked.by is not None)
+    return _against_champion(workspace, schema, predictor, measured, rows, asked)
+
+
+def _report_frames(
+    workspace: Workspace, schema: DomainSchema, earlier: pl.DataFrame, frame: pl.DataFrame, asked: Asked
+) -> KeptReport:
+    """The stored report of one typed frame against another."""
+    before = outcomes_known(build_profile(earlier, schema), schema)
+    measured = measure_sample(before, frame, schema, cluster=asked.cluster)
+    past, rows = (_some(one, whole=asked.by is not None) for one in (earlier, frame))
+    return _against_rows(workspace, schema, measured, past, rows, asked)
+
+
+def _some(frame: pl.DataFrame, *, whole: bool) -> Sample:
+    """A frame's rows, or a random sample of many, in their order."""
+    return Sample(frame if whole else frame[places_of(frame.height, ROWS_OF_FILE)], frame.height)
+
+
+def _refuse_its_own(reference: Profile, predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> None:
+    """SameSample where the complete rows are those that the model learned from, whatever incomplete ones are beside."""
+    complete = complete_inputs(predictor, schema, frame)
+    if reference.rows == complete.height < frame.height:
+        own = build_profile(complete, schema).columns
+        shared = {name: column for name, column in own.items() if name in reference.columns}
+        refuse_same(reference, complete.height, shared, lambda name: same(reference.columns[name], shared[name]))
+
+
+def _outcomes_known(measured: MeasuredSample, schema: DomainSchema) -> MeasuredSample:
+    """The sample without a count of outcomes that are missing: they are not known yet."""
+    columns = {
+        name: one._replace(missing=(one.missing[0], 0)) if name in schema.target_by_name else one
+        for name, one in measured.columns.items()
+    }
+    return replace(measured, columns=columns)
