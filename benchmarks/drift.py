@@ -111,7 +111,7 @@ def child(what: str, current: str, reference: str, columns: str) -> None:
         if profile is None:
             pl.read_parquet(current)
         else:
-            assert compare(profile, current, schema).columns
+            assert compare(profile, Path(current), schema).columns
     print(json.dumps({"cpu": spent.seconds, "peak": peak_megabytes()}))
 
 
