@@ -25,13 +25,13 @@ from errors import Category, GradewatchError
 from jobs.queue import UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
 from settings import Settings
 
-FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.02, 0.25, 1.3
+FIRST_LOOK, LONGEST_LOOK, GROWTH = 0.02, 0.25, 1.3
 """Seconds between two looks at a job that is waited for."""
 
 LOOK_SECONDS = 2.0  # between two looks for work that nobody does
 STARTING_SECONDS = 5.0  # in which a worker that was started is seen
-LONGEST_KEY = 200
-PATIENCE = 15.0  # seconds that a worker of our own gets to give back what it does
+LONGEST_IDEMPOTENCY_KEY = 200
+WORKER_END_SECONDS = 15.0  # seconds that a worker of our own gets to give back what it does
 WORKER = (sys.executable, "-m", "deployment.work")
 
 
@@ -70,11 +70,11 @@ class Background:
 
     async def follow(self, job: Job, seconds: float) -> Job:
         """The job when it has ended, or as it is after so long; or as soon as nobody is seen who would do it."""
-        loop, pause = asyncio.get_running_loop(), FIRST_PAUSE
+        loop, pause = asyncio.get_running_loop(), FIRST_LOOK
         ends, seen = loop.time() + seconds, loop.time()
         while not job.ended and loop.time() < ends:
             await asyncio.sleep(min(pause, max(0.0, ends - loop.time())))
-            pause = min(LONGEST_PAUSE, pause * GROWTH)
+            pause = min(LONGEST_LOOK, pause * GROWTH)
             with contextlib.suppress(StoreUnavailable):  # the job is kept: only its end is not known yet
                 job = await asyncio.to_thread(self._look, job)
                 if loop.time() - seen > 1.0:
@@ -119,7 +119,7 @@ class Background:
     def _end_worker(worker: subprocess.Popen[bytes]) -> None:
         worker.terminate()
         try:
-            worker.wait(PATIENCE)
+            worker.wait(WORKER_END_SECONDS)
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
@@ -149,8 +149,10 @@ def idempotency_key(request: Request) -> str | None:
     if key is None:
         return None
     key = key.strip().strip('"')
-    if not key or len(key) > LONGEST_KEY or not key.isprintable():
-        raise BadPreference(f"Idempotency-Key is 1 to {LONGEST_KEY} printable characters, made anew for each request")
+    if not key or len(key) > LONGEST_IDEMPOTENCY_KEY or not key.isprintable():
+        raise BadPreference(
+            f"Idempotency-Key is 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters, made anew for each request"
+        )
     return key
 
 

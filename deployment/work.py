@@ -31,11 +31,11 @@ def work(
     quiet: say nothing, and end with whoever holds this process's standard input open.
     """
     from database.open import open_store
-    from jobs.kinds import KINDS
+    from jobs.kinds import JOB_KINDS
     from jobs.worker import Worker
 
-    if unknown := set(kinds) - KINDS.keys():
-        raise UnknownKind(f"no such kind: {', '.join(sorted(unknown))}; there are: {', '.join(KINDS)}")
+    if unknown := set(kinds) - JOB_KINDS.keys():
+        raise UnknownKind(f"no such kind: {', '.join(sorted(unknown))}; there are: {', '.join(JOB_KINDS)}")
     settings, stop = Settings(), threading.Event()
     settings.make_data_dir()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,7 +45,7 @@ def work(
     say = _keep_quiet if quiet else _say
     store = open_store(settings.database_url, pool_size=settings.mongo_pool_size, durability=settings.durability)
     try:
-        worker = Worker(store, CHILD, kinds or tuple(KINDS), places=places, poll=poll, once=once, say=say)
+        worker = Worker(store, CHILD, kinds or tuple(JOB_KINDS), places=places, poll=poll, once=once, say=say)
         say(f"worker {worker.name} waits for jobs: {', '.join(worker.kinds)}")
         worker.work(stop)
         say("stopped")

@@ -23,7 +23,7 @@ from database.records import Job, JobProblem, JobProgress
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from jobs.keyed_store import keyed
-from jobs.kinds import KINDS, JobRun
+from jobs.kinds import JOB_KINDS, JobRun
 from jobs.queue import files_of
 from model.workspace import Workspace
 from preprocessing.validation.rules import BadData
@@ -70,7 +70,7 @@ def do_job(workspace: Workspace, claim: Claim, *, window: int) -> Job | None:
 
 
 def _do(workspace: Workspace, job: Job, claim: Claim, window: int) -> Mapping[str, Any]:
-    kind = KINDS[job.kind]
+    kind = JOB_KINDS[job.kind]
     own = keyed(workspace.store.fenced(job.id, job.token), job, several=kind.several)
     with tempfile.TemporaryDirectory(prefix="gradewatch-job-") as folder:
         progress = _Telling(workspace.store, claim)
@@ -81,7 +81,7 @@ def _pause(job: Job, error: GradewatchError) -> float | None:
     """Seconds until a job is tried again; None where that would change nothing, or it was tried often enough."""
     if error.category is not Category.UNAVAILABLE:
         return None
-    return KINDS[job.kind].pause(job.attempts, error.retry_after or 0.0)
+    return JOB_KINDS[job.kind].pause(job.attempts, error.retry_after or 0.0)
 
 
 def _tell_failure(store: RecordStore, job: Job, problem: JobProblem, retry_in: float | None) -> Job | None:

@@ -16,7 +16,7 @@ from database.records import Document, Event, new_id, now
 from drift.column import ProfileError
 from drift.impact import ErrorChange, describe_change
 from drift.records import DriftReport, NotComparable, SameSample
-from jobs.schedule import DAY, Schedule, day_of
+from jobs.schedule import ONE_DAY, Schedule, day_of
 from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.alerts import Alert, post, sweep
@@ -28,7 +28,7 @@ from retraining.policies import Policies
 from retraining.run import Busy, Result, Run, retrain
 from retraining.trigger import Proposal, WindowVerdict, propose, verdict_of
 
-KIND = "watch"
+WATCH_KIND = "watch"
 KEPT_WINDOWS = 400
 CATCH_UP = 31  # windows that were missed and are judged after the fact, the newest
 
@@ -193,20 +193,20 @@ def _alert(plan: Plan, found: Look, subject: str, text: str, body: dict[str, str
 def words_of_days(plan: Plan, slot: datetime) -> str:
     """The whole days that are judged at a due time: "2026-03-02", or "2026-03-02 to 2026-03-08"."""
     end = slot.astimezone(UTC).date()
-    first, last = end - timedelta(days=plan.days), end - DAY
+    first, last = end - timedelta(days=plan.days), end - ONE_DAY
     return str(last) if first == last else f"{first} to {last}"
 
 
 def recall(workspace: Workspace, domain: str) -> tuple[Watching, int]:
     """What is remembered of a domain's watch, and the revision of that."""
-    document = workspace.store.document(KIND, domain)
+    document = workspace.store.document(WATCH_KIND, domain)
     return (msgspec.convert(document.body, Watching), document.revision) if document else (Watching(), 0)
 
 
 def _remember(workspace: Workspace, domain: str, state: Watching, revision: int) -> None:
     body = msgspec.to_builtins(state)
     workspace.store.put_document(
-        Document(kind=KIND, name=domain, revision=revision + 1, body=body, at=now(), domain=domain)
+        Document(kind=WATCH_KIND, name=domain, revision=revision + 1, body=body, at=now(), domain=domain)
     )
 
 
@@ -270,7 +270,7 @@ def _slots(workspace: Workspace, plan: Plan, say: Say, step: int) -> list[dateti
     if last is None or last >= newest:
         return [newest]
     found = plan.schedule.missed(last, instant)[-step::-step][::-1]
-    missed = [slot for slot in found if slot - step * DAY >= day_of(last)]
+    missed = [slot for slot in found if slot - step * ONE_DAY >= day_of(last)]
     if missed:
         judged, one = min(len(missed), CATCH_UP), len(missed) == 1
         told = f"{len(missed)} {'window was' if one else 'windows were'} missed while nobody looked; judging"

@@ -17,10 +17,10 @@ from database.packed import PackedPredictions
 from database.records import Event, Job, digest, now
 from jobs.keyed_store import decision_id, report_id
 from jobs.queue import (
-    BATCH,
+    BATCH_FILE,
     DRIFT_DAYS,
     DRIFT_FILE,
-    OUTCOMES,
+    OUTCOMES_FILE,
     RETRAINING,
     SCORING,
     files_of,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from model.workspace import Workspace
     from preprocessing.validation.json_rows import ValidRow
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+FIRST_ATTEMPT_PAUSE, LONGEST_ATTEMPT_PAUSE = 1.0, 300.0
 """Seconds until the second attempt, and at most until a later one."""
 
 LAST_WORDS = 4_000
@@ -40,7 +40,7 @@ LAST_WORDS = 4_000
 SHOWN_PROBLEMS = 1_000
 """Of a file whose bad rows are left out."""
 
-PIECE = 5_000
+ROWS_OF_PIECE = 5_000
 """Rows that are answered and logged together."""
 
 
@@ -89,7 +89,7 @@ class JobKind:
         """Seconds until the next attempt, twice as long each time; None where there is none left."""
         if attempts >= self.attempts:
             return None
-        return min(LONGEST_PAUSE, max(least, FIRST_PAUSE * 2.0 ** (attempts - 1)))
+        return min(LONGEST_ATTEMPT_PAUSE, max(least, FIRST_ATTEMPT_PAUSE * 2.0 ** (attempts - 1)))
 
 
 def retrain(run: JobRun) -> Mapping[str, Any]:
@@ -173,9 +173,9 @@ def score(run: JobRun) -> Mapping[str, Any]:
     schema, explain = service.schema(run.domain), asked.get("explain", 0)
     moments: Counter[str] = Counter()
     models: set[str] = set()
-    for start in range(0, len(rows), PIECE):
+    for start in range(0, len(rows), ROWS_OF_PIECE):
         run.progress("scoring", start / len(rows))
-        tables = columns_of(rows[start : start + PIECE], schema)
+        tables = columns_of(rows[start : start + ROWS_OF_PIECE], schema)
         said = service.score_columns(schema, tables, source=API_SOURCE, actor=run.job.actor, explain=explain)
         store.add_predictions(batches=_known_by_job(run.job, start, said))
         for batch in said:
@@ -265,12 +265,12 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     return {"outcomes": len(found), "new": new, "corrected": corrected, "known": known}
 
 
-KINDS: Mapping[str, JobKind] = {
+JOB_KINDS: Mapping[str, JobKind] = {
     RETRAINING: JobKind(retrain, long=True, several=True),
     DRIFT_FILE: JobKind(report_drift_of_file),
     DRIFT_DAYS: JobKind(report_drift_of_days),
     SCORING: JobKind(score),
-    BATCH: JobKind(store_batch_file),
-    OUTCOMES: JobKind(store_outcomes_file),
+    BATCH_FILE: JobKind(store_batch_file),
+    OUTCOMES_FILE: JobKind(store_outcomes_file),
 }
 """By name; a kind that is added here is done by every worker."""

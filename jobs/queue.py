@@ -20,8 +20,8 @@ RETRAINING = "retraining"
 DRIFT_FILE = "drift of a file"
 DRIFT_DAYS = "drift of days"
 SCORING = "scoring"
-BATCH = "batch"
-OUTCOMES = "outcomes"
+BATCH_FILE = "batch"
+OUTCOMES_FILE = "outcomes"
 """The kinds that there are; `jobs.kinds` says what each does."""
 
 SEEN_SECONDS = 15.0

@@ -10,7 +10,7 @@ from errors import GradewatchError
 from monitoring.profile_archive import midnight
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
+ONE_DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 
 
 class BadSchedule(GradewatchError):
@@ -36,7 +36,7 @@ class Schedule:
             return EPOCH + (instant - EPOCH) // self.every * self.every
         assert self.at is not None  # noqa: S101 (either is given)
         today = datetime.combine(instant.astimezone(UTC).date(), self.at, tzinfo=UTC)
-        return today if today <= instant else today - DAY
+        return today if today <= instant else today - ONE_DAY
 
     def missed(self, last: datetime, instant: datetime) -> list[datetime]:
         """The due times after `last` and before the newest at `instant`, oldest first.
@@ -44,7 +44,7 @@ class Schedule:
         One a day, the latest: whole days are judged, and those before `last` have been.
         """
         found, slot = [], self.due(instant)
-        while (slot := self.due(day_of(slot) - TICK)) >= day_of(last) + DAY:
+        while (slot := self.due(day_of(slot) - TICK)) >= day_of(last) + ONE_DAY:
             found.append(slot)
         return found[::-1]
 
@@ -61,9 +61,9 @@ def plan_schedule(every: timedelta | None, at: str | None, *, once: bool = False
     """
     if every and at:
         raise BadSchedule("say either how often (--every 1d) or at what time each day, UTC (--at 06:00)")
-    if every and every > DAY and every % DAY:
+    if every and every > ONE_DAY and every % ONE_DAY:
         raise BadSchedule("whole days are judged: look every so many days, or several times a day")
-    days = max(1, (every or DAY) // DAY)
+    days = max(1, (every or ONE_DAY) // ONE_DAY)
     if once:
         return Schedule(at=time(0)), days
     try:

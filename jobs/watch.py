@@ -16,7 +16,7 @@ from monitoring.alerts import Alert, deliver, is_waiting, post
 from monitoring.channels import Channel
 from retraining.run import Busy
 
-LEASE_SECONDS = 60.0
+WATCH_LEASE_SECONDS = 60.0
 POLL_SECONDS = 2.0  # until the schedule, the stop sign and the outbox are looked at again
 
 
@@ -73,14 +73,14 @@ class _Holder:
         self._workspace, self._name, self._id = workspace, name, new_id()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
-        self.alive = workspace.store.try_lease(name, self._id, LEASE_SECONDS) is None
+        self.alive = workspace.store.try_lease(name, self._id, WATCH_LEASE_SECONDS) is None
         if self.alive:
             self._thread.start()
 
     def _renew(self) -> None:
-        while not self._end.wait(LEASE_SECONDS / 3):
+        while not self._end.wait(WATCH_LEASE_SECONDS / 3):
             try:
-                self.alive = self._workspace.store.try_lease(self._name, self._id, LEASE_SECONDS) is None
+                self.alive = self._workspace.store.try_lease(self._name, self._id, WATCH_LEASE_SECONDS) is None
             except StoreUnavailable:
                 self.alive = False
             if not self.alive:

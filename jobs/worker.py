@@ -16,17 +16,17 @@ from dataclasses import dataclass, field
 from database.errors import LostJob, StoreUnavailable
 from database.records import Job, JobProblem, JobState, new_id
 from database.store import RecordStore
-from jobs.kinds import KINDS
+from jobs.kinds import JOB_KINDS
 from jobs.queue import SEEN_SECONDS, files_of, sweep
 
-LEASE_SECONDS = 30.0
+JOB_LEASE_SECONDS = 30.0
 """A job whose worker died begins again after that. Longer than any stall of a machine that is not dead."""
 
 SIGN_SECONDS = SEEN_SECONDS / 3
 HOLD_SECONDS = 1.0  # between two renewals of a lease, which also learn of a wish to cancel
-TICK = 0.05  # until a running job is looked after again
+LOOK_AFTER_SECONDS = 0.05  # until a running job is looked after again
 SWEEP_SECONDS = 60.0
-PATIENCE = 10.0  # that a job gets to end when it is told to
+ENDING_SECONDS = 10.0  # that a job gets to end when it is told to
 
 Say = Callable[[str], None]
 DIED = "its process ended by itself ({how}); jobs that need more memory than there is end so"
@@ -51,10 +51,10 @@ class Worker:
 
     store: RecordStore
     command: Sequence[str]
-    kinds: Sequence[str] = tuple(KINDS)
+    kinds: Sequence[str] = tuple(JOB_KINDS)
     places: int = 2
     poll: float = 0.2
-    lease: float = LEASE_SECONDS
+    lease: float = JOB_LEASE_SECONDS
     once: bool = False
     say: Say = lambda _: None
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{new_id()[-4:]}")
@@ -69,7 +69,7 @@ class Worker:
                 began = self._survive(self._turn)
                 if self.once and not began and not self._children:
                     return
-                stop.wait(TICK if self._children else self.poll)
+                stop.wait(LOOK_AFTER_SECONDS if self._children else self.poll)
         finally:
             for child in list(self._children):
                 self._survive(lambda child=child: self._give_back(child))  # type: ignore[misc]
@@ -110,15 +110,15 @@ class Worker:
         free = self.places - len(self._children)
         if free <= 0:
             return False
-        busy = free == 1 and self.places > 1 and any(KINDS[one.job.kind].long for one in self._children)
-        kinds = [kind for kind in self.kinds if not (busy and KINDS[kind].long)]
+        busy = free == 1 and self.places > 1 and any(JOB_KINDS[one.job.kind].long for one in self._children)
+        kinds = [kind for kind in self.kinds if not (busy and JOB_KINDS[kind].long)]
         job = self.store.claim_job(kinds, self.name, self.lease)
         if job is None:
             return False
         self._due["claim"] = 0.0  # there may be more
         if job.cancelling:
             self._end(job, "cancelled", None)
-        elif job.attempts > KINDS[job.kind].attempts:
+        elif job.attempts > JOB_KINDS[job.kind].attempts:
             self._end(job, "failed", JobProblem(title="JobDied", detail=DIED.format(how="without a trace")))
         else:
             self._begin(job)
@@ -164,7 +164,7 @@ class Worker:
             self.say(f"{job.kind} of {job.domain} {how} (job {job.id})")
             return
         problem = JobProblem(title="JobDied", detail=DIED.format(how=f"signal {-code}" if code < 0 else f"code {code}"))
-        pause = KINDS[job.kind].pause(job.attempts)
+        pause = JOB_KINDS[job.kind].pause(job.attempts)
         if found.cancelling:
             self._end(job, "cancelled", None)
         elif pause is None:
@@ -190,7 +190,7 @@ class Worker:
         """End a job's process: asked first, so that it gives back what it holds, then made to."""
         child.process.terminate()
         try:
-            child.process.wait(PATIENCE)
+            child.process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:
             child.process.kill()
             child.process.wait()

@@ -27,26 +27,12 @@ UPWARD = ("retraining.pipeline", "cli.main")
 
 UNSETTLED = frozenset(
     {
-        "BATCH",
         "CHANGE",
-        "DAY",
-        "EXIT_CODES",
         "FEW",
-        "FIRST_PAUSE",
-        "KINDS",
         "LARGEST",
-        "LEASE_SECONDS",
-        "LONGEST_KEY",
-        "LONGEST_PAUSE",
         "NEAR",
         "NEWEST",
-        "OUTCOMES",
         "PAGE",
-        "PATIENCE",
-        "PIECE",
-        "PREDICTION",
-        "SEE",
-        "TICK",
         "Outcome",
     }
 )

@@ -13,16 +13,16 @@ from database.records import Job, Prediction
 from jobs.queue import prediction_id
 from model.service import Remarks
 
-JSON, JSON_LINES = "application/json", "application/x-ndjson"
-PIECE = 1_000
+ANSWERS_JSON, ANSWERS_LINES = "application/json", "application/x-ndjson"
+ANSWERS_AT_ONCE = 1_000
 """Predictions that are read and written together."""
 
 
 def logged_answers(state: ServiceState, job: Job) -> Iterator[Sequence[Prediction]]:
     """What the rows of a job's file were answered, in their order, in pieces."""
     count: int = (job.result or {})["rows"]
-    for start in range(0, count, PIECE):
-        ids = [prediction_id(job.id, row) for row in range(start, min(count, start + PIECE))]
+    for start in range(0, count, ANSWERS_AT_ONCE):
+        ids = [prediction_id(job.id, row) for row in range(start, min(count, start + ANSWERS_AT_ONCE))]
         yield state.workspace.store.predictions_of(ids)
 
 

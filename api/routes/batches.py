@@ -12,7 +12,7 @@ from api.routes.openapi import answers, takes_file
 from api.routes.uploads import read_uploads
 from api.schemas import Batches, StoredBatch, respond
 from database.records import BatchKind
-from jobs.queue import BATCH, JobFile, JobRequest
+from jobs.queue import BATCH_FILE, JobFile, JobRequest
 
 router = APIRouter(prefix="/api/v1/{domain}/batches", tags=["batches"])
 
@@ -39,7 +39,7 @@ async def add_batch(
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     arguments = {"kind": kind, "skip_bad_rows": skip_bad_rows, "limit": state.settings.max_rows}
     files, whoever = {"file": JobFile(*uploads["file"])}, principal_of(request).name
-    wanted = JobRequest(BATCH, domain, whoever, arguments, files=files, key=idempotency_key(request))
+    wanted = JobRequest(BATCH_FILE, domain, whoever, arguments, files=files, key=idempotency_key(request))
     job = await done(request, state.background, wanted, state.settings)
     if isinstance(job, Response):
         return job

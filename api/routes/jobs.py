@@ -11,30 +11,30 @@ from access.roles import Permission, Principal
 from api.fast.predict import wants_lines
 from api.jobs import refused_job, status_of_job
 from api.request.headers import REQUEST_HEADERS
-from api.routes.answers import JSON, JSON_LINES, written_answers
+from api.routes.answers import ANSWERS_JSON, ANSWERS_LINES, written_answers
 from api.routes.dependencies import CurrentState, NotFound, needs, principal_of
 from api.routes.openapi import answers
 from api.schemas import JobList, JobStatus, PredictionsResponse, respond
 from api.state import ServiceState
 from database.records import Job, JobState
-from jobs.queue import BATCH, DRIFT_DAYS, DRIFT_FILE, OUTCOMES, RETRAINING, SCORING, absence
+from jobs.queue import BATCH_FILE, DRIFT_DAYS, DRIFT_FILE, OUTCOMES_FILE, RETRAINING, SCORING, absence
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
-SEE = [needs("see")]
-PAGE = 200
+MAY_SEE = [needs("see")]
+MOST_JOBS = 200
 
 NEEDED: Mapping[str, Permission] = {
     RETRAINING: "retrain",
     DRIFT_FILE: "compare",
     DRIFT_DAYS: "compare",
     SCORING: "predict",
-    BATCH: "upload",
-    OUTCOMES: "upload",
+    BATCH_FILE: "upload",
+    OUTCOMES_FILE: "upload",
 }
 """What whoever asks must be allowed, in the job's domain, to see it or cancel it."""
 
 
-@router.get("", responses=answers(JobList), dependencies=SEE)
+@router.get("", responses=answers(JobList), dependencies=MAY_SEE)
 def list_jobs(
     request: Request,
     state: CurrentState,
@@ -42,16 +42,16 @@ def list_jobs(
     kind: Annotated[str | None, Query()] = None,
     only: Annotated[JobState | None, Query(alias="state")] = None,
     before: Annotated[str | None, Query(description="the last id of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MOST_JOBS)] = 50,
 ) -> Response:
     """The jobs that whoever asks may see, newest first."""
     store, whoever = state.workspace.store, principal_of(request)
     place = _place(state, before)
     found: list[Job] = []
     while len(found) < limit:
-        page = store.jobs(domain=domain, kind=kind, states=[only] if only else (), before=place, limit=PAGE)
+        page = store.jobs(domain=domain, kind=kind, states=[only] if only else (), before=place, limit=MOST_JOBS)
         found += [job for job in page if may_see(whoever, job)]
-        if len(page) < PAGE:
+        if len(page) < MOST_JOBS:
             break
         place = (page[-1].at, page[-1].id)
     return respond(JobList(jobs=[status_of_job(job) for job in found[:limit]]))
@@ -66,23 +66,23 @@ def _place(state: ServiceState, before: str | None) -> tuple[datetime, str] | No
     return (job.at, job.id)
 
 
-@router.get("/{id}", responses=answers(JobStatus), dependencies=SEE)
+@router.get("/{id}", responses=answers(JobStatus), dependencies=MAY_SEE)
 def job_status(id: str, request: Request, state: CurrentState) -> Response:
     """One job: its state, how far it is, and its result, or why it failed."""
     job = _job(request, state, id)
     return respond(status_of_job(job, absence(state.workspace.store, job)))
 
 
-@router.delete("/{id}", responses=answers(JobStatus), dependencies=SEE)
+@router.delete("/{id}", responses=answers(JobStatus), dependencies=MAY_SEE)
 def cancel_job(id: str, request: Request, state: CurrentState) -> Response:
     """Cancel a job: one that waits ends at once, one that runs within seconds; one that has ended stays as it is."""
     job = _job(request, state, id)
     return respond(status_of_job(state.workspace.store.cancel_job(job.id) or job))
 
 
-@router.get("/{id}/answers", responses=answers(PredictionsResponse), dependencies=SEE)
+@router.get("/{id}/answers", responses=answers(PredictionsResponse), dependencies=MAY_SEE)
 def job_answers(id: str, request: Request, state: CurrentState) -> Response:
-    """The predictions for the rows of a file that a job has scored, in their order; as JSON lines where asked for."""
+    """The predictions for the rows of a file that a job has scored, in order; as JSON lines where asked for."""
     job = _job(request, state, id)
     if job.kind != SCORING or not job.ended:
         raise NotFound("there are no answers of that job, or not yet")
@@ -90,7 +90,7 @@ def job_answers(id: str, request: Request, state: CurrentState) -> Response:
         return refused_job(request, job)
     lines = wants_lines(request.scope[REQUEST_HEADERS])
     body: Iterator[bytes] = written_answers(state, job, lines=lines)
-    return StreamingResponse(body, media_type=JSON_LINES if lines else JSON)
+    return StreamingResponse(body, media_type=ANSWERS_LINES if lines else ANSWERS_JSON)
 
 
 def may_see(whoever: Principal, job: Job) -> bool:

@@ -24,7 +24,7 @@ from api.routes.openapi import answers, takes_file
 from api.routes.uploads import read_uploads
 from api.schemas import StoredOutcomes, respond
 from database.ingest import outcomes
-from jobs.queue import OUTCOMES, JobFile, JobRequest
+from jobs.queue import OUTCOMES_FILE, JobFile, JobRequest
 from monitoring.performance import DomainPerformance, measure
 from preprocessing.validation.json_rows import plain_outcomes
 
@@ -48,7 +48,7 @@ async def add_outcomes(domain: str, request: Request, state: CurrentState) -> Re
     if not wants_job(request) and (stored := await asyncio.to_thread(_store_plain, request, domain, file.content)):
         return respond(stored)
     whoever, key = principal_of(request).name, idempotency_key(request)
-    wanted = JobRequest(OUTCOMES, domain, whoever, files={"file": file}, key=key)
+    wanted = JobRequest(OUTCOMES_FILE, domain, whoever, files={"file": file}, key=key)
     job = await done(request, state.background, wanted, state.settings)
     return job if isinstance(job, Response) else respond(msgspec.convert(job.result, StoredOutcomes))
 

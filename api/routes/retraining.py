@@ -15,11 +15,11 @@ from database.store import RecordStore
 from jobs.queue import RETRAINING, JobRequest
 
 router = APIRouter(prefix="/api/v1/{domain}/retrain", tags=["retraining"])
-NEWEST = 100
+MOST_RUNS = 100
 BUSY = "Busy"
 """The title of the problem of a run that another one kept out."""
 
-EXIT_CODES = {"finished": 0, "failed": 1, "busy": 75}
+RUN_EXIT_CODES = {"finished": 0, "failed": 1, "busy": 75}
 """What `gradewatch retrain` would have ended with."""
 
 
@@ -45,7 +45,7 @@ async def retrain(domain: str, request: Request, state: CurrentState) -> Respons
 
 
 @router.get("", responses=answers(Retrainings), dependencies=RETRAIN)
-def retrainings(domain: str, state: CurrentState, limit: Annotated[int, Query(ge=1, le=NEWEST)] = 20) -> Response:
+def retrainings(domain: str, state: CurrentState, limit: Annotated[int, Query(ge=1, le=MOST_RUNS)] = 20) -> Response:
     """The newest runs that the service was asked for, and the newest decisions, whoever started the run."""
     schema_of(state, domain)
     store = state.workspace.store
@@ -80,7 +80,7 @@ def run_of(job: Job, decisions: list[DecisionRecord] | None = None) -> Retrainin
         state=state,
         started=job.at,
         finished=job.finished,
-        exit_code=EXIT_CODES.get(state),
+        exit_code=RUN_EXIT_CODES.get(state),
         words=words,
         decisions=decisions or (),
     )

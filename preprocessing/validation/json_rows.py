@@ -108,14 +108,14 @@ def plain_outcomes(
     return plain if plain and len(plain) == len(found) else None
 
 
-PREDICTION = "prediction_id"
+PREDICTION_FIELD = "prediction_id"
 
 
 def _plain_outcome(number: int, row: Mapping[str, object], plan: "_Plan") -> PlainOutcome | None:
-    schema, reading, prediction = plan.schema, _Reading(), row.get(PREDICTION)
+    schema, reading, prediction = plan.schema, _Reading(), row.get(PREDICTION_FIELD)
     placing = {*schema.target_by_name, *schema.placing, *schema.context_names}
     for name, value in row.items():
-        if name != PREDICTION and value is not None:
+        if name != PREDICTION_FIELD and value is not None:
             if name not in placing:
                 return None
             reading.given[name] = name

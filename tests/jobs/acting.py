@@ -19,7 +19,7 @@ from database.open import open_store
 from database.records import Job
 from database.store import RecordStore
 from jobs.child import Claim, do_job, end_with_worker
-from jobs.kinds import KINDS, JobKind, JobRun
+from jobs.kinds import JOB_KINDS, JobKind, JobRun
 from model.workspace import Workspace, open_workspace
 
 SECRET = b"a secret for tests, long enough"
@@ -54,7 +54,7 @@ def act(url: str, folder: Path, seconds: float, sign: int = 0, at: int = -1) -> 
     """Claim a job and do it; at the step `at` (before or after a write, counted from 0) send this process `sign`. Exit
     code 0: the job was done; 3: there was none; 4: it was not ours any more."""
     workspace = opened(url, folder)
-    job = workspace.store.claim_job(tuple(KINDS), f"worker {os.getpid()}", seconds)
+    job = workspace.store.claim_job(tuple(JOB_KINDS), f"worker {os.getpid()}", seconds)
     if job is None:
         sys.exit(3)
     stepping = _Stepping(workspace.store, sign, at, [0])
@@ -66,7 +66,7 @@ def act(url: str, folder: Path, seconds: float, sign: int = 0, at: int = -1) -> 
 def act_all(url: str, folder: Path) -> None:
     """Do jobs until none is left."""
     workspace = opened(url, folder)
-    while job := workspace.store.claim_job(tuple(KINDS), f"worker {os.getpid()}", 60):
+    while job := workspace.store.claim_job(tuple(JOB_KINDS), f"worker {os.getpid()}", 60):
         do_job(workspace, Claim(job.id, job.token, 60), window=1000)
 
 
@@ -122,7 +122,7 @@ def job_of(store: RecordStore, id: str) -> Job:
 
 
 if __name__ == "__main__":
-    cast(dict[str, JobKind], KINDS)[LINGER] = LINGERING
+    cast(dict[str, JobKind], JOB_KINDS)[LINGER] = LINGERING
     end_with_worker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     url, given = os.environ["GRADEWATCH_DATABASE_URL"], sys.argv[1:]

@@ -10,7 +10,7 @@ from database.ingest import add_batch
 from database.records import Job
 from database.store import RecordStore
 from jobs.child import Claim, do_job
-from jobs.kinds import KINDS
+from jobs.kinds import JOB_KINDS
 from jobs.queue import DRIFT_DAYS, RETRAINING, JobRequest, ask
 from model.workspace import Workspace
 from tests.jobs.acting import job_of
@@ -52,7 +52,7 @@ class Deadly:
 
 def do(workspace: Workspace, store: RecordStore | None = None) -> Job:
     """Claim a job and do it, through `store` where one is given."""
-    claimed = workspace.store.claim_job(tuple(KINDS), "w", 60)
+    claimed = workspace.store.claim_job(tuple(JOB_KINDS), "w", 60)
     assert claimed is not None
     used = replace(workspace, store=store or workspace.store)
     do_job(used, Claim(claimed.id, claimed.token, 60), window=1000)

@@ -14,7 +14,7 @@ from database.store import RecordStore
 from jobs.queue import (
     DRIFT_FILE,
     LEFT_BEHIND,
-    OUTCOMES,
+    OUTCOMES_FILE,
     RETRAINING,
     AlreadyAsked,
     JobFile,
@@ -33,7 +33,9 @@ DONE, LOST = 0, 4
 
 
 def ask_outcomes(store: RecordStore, key: str | None = None, content: bytes = CONTENT) -> Job:
-    return ask(store, JobRequest(OUTCOMES, "engagement", "ann", files={"file": JobFile("o.csv", content)}, key=key))
+    return ask(
+        store, JobRequest(OUTCOMES_FILE, "engagement", "ann", files={"file": JobFile("o.csv", content)}, key=key)
+    )
 
 
 def assert_done_once(store: RecordStore, job: Job, attempts: int) -> None:
@@ -143,9 +145,9 @@ def test_what_one_at_a_time_does_is_not_asked_for_twice(store: RecordStore) -> N
 def test_a_job_says_since_when_no_worker_was_seen(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
     job = ask(store, JobRequest(DRIFT_FILE, "school", "ann"))
     assert absence(store, job) == "no worker has been seen yet: start one with gradewatch worker"
-    store.see_worker("w", [OUTCOMES])
+    store.see_worker("w", [OUTCOMES_FILE])
     assert absence(store, job)
-    store.see_worker("w", [OUTCOMES, DRIFT_FILE])
+    store.see_worker("w", [OUTCOMES_FILE, DRIFT_FILE])
     assert absence(store, job) is None
     gone = SeenWorker(id="w", kinds=(DRIFT_FILE,), at=now(), ago=16.0)
     monkeypatch.setattr(store, "workers", lambda: [gone])

@@ -16,7 +16,7 @@ import pytest
 
 from database.records import Job, JobProgress
 from database.store import RecordStore
-from jobs.kinds import KINDS, JobKind
+from jobs.kinds import JOB_KINDS, JobKind
 from jobs.queue import JobRequest, ask, worker_for
 from jobs.worker import Worker
 from tests.jobs.acting import LINGER, LINGERING, job_of
@@ -28,7 +28,7 @@ HEAVY = ("polars", "sklearn", "scipy", "onnxruntime", "numpy")
 
 @pytest.fixture(autouse=True)
 def lingering(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> None:
-    monkeypatch.setitem(cast(dict[str, JobKind], KINDS), LINGER, LINGERING)
+    monkeypatch.setitem(cast(dict[str, JobKind], JOB_KINDS), LINGER, LINGERING)
     monkeypatch.setenv("GRADEWATCH_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
@@ -132,8 +132,8 @@ def test_a_job_outlives_its_worker_in_the_queue_and_not_as_a_process(store: Reco
     job = linger(store, place)
     script = (
         "import sys, threading\nfrom typing import cast\nfrom database.open import open_store\n"
-        "from jobs.kinds import KINDS\nfrom jobs.worker import Worker\n"
-        "from tests.jobs.acting import LINGER, LINGERING\nKINDS[LINGER] = LINGERING\n"
+        "from jobs.kinds import JOB_KINDS\nfrom jobs.worker import Worker\n"
+        "from tests.jobs.acting import LINGER, LINGERING\nJOB_KINDS[LINGER] = LINGERING\n"
         "store = open_store(sys.argv[1])\ncommand = (sys.executable, '-m', 'tests.jobs.acting')\n"
         "Worker(store, command, (LINGER,), poll=.05, lease=1.0).work(threading.Event())"
     )
@@ -150,7 +150,7 @@ def test_a_job_outlives_its_worker_in_the_queue_and_not_as_a_process(store: Reco
 
 
 def test_a_long_job_leaves_a_place_to_short_ones(store: RecordStore, tmp_path: Path) -> None:
-    kinds = cast(dict[str, JobKind], KINDS)
+    kinds = cast(dict[str, JobKind], JOB_KINDS)
     kinds[LINGER] = JobKind(LINGERING.do, long=True)
     places = [tmp_path / name for name in ("a", "b")]
     for one in places:
