@@ -25,12 +25,12 @@ NO_CHANNEL = "no channel is set: GRADEWATCH_ALERT_WEBHOOK and _ALERT_SECRET, or 
 def drift(
     context: typer.Context,
     domain: Annotated[str | None, typer.Option("--domain", "-d", help="Name of the domain.")] = None,
-    current: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The data to judge.")] = None,
+    current: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The file to compare.")] = None,
     reference: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Compared with this; the champion's data if none.")
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Judge what is stored from this day on (UTC).")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Compare what is stored from this day on (UTC).")
     ] = None,
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day after the last; tomorrow if none.")
@@ -57,11 +57,38 @@ def drift(
 ) -> None:
     """Compare a file (--current), or the days from --since on, with what came before, and store the report."""
     from monitoring.drift_days import days_of
-    from monitoring.drift_files import Asked, report_file
+    from monitoring.drift_files import ReportOptions, report_file
     from monitoring.drift_monitor import report_days
 
     if context.invoked_subcommand:
         return
+    domain = _plain_question(domain, current, reference, since, options=(by, columns_only, cluster))
+    rules = policies_of(policy).drift
+    with opened_workspace() as workspace, steps() as progress:
+        if current:
+            progress(
+                f"comparing {current.name} with {reference.name if reference else 'what the champion learned from'}"
+            )
+            options = ReportOptions(rules, by, columns_only, cluster)
+            watched = report_file(workspace, domain, current, reference, options)
+        elif since:
+            progress(f"comparing the days from {since:%Y-%m-%d} on with what came before")
+            until_day = until.date() if until else None
+            window = days_of(since.date(), until_day, source=source, moment=moment, against=against, exact=exact)
+            watched = report_days(workspace, domain, window, by=by, policy=rules)
+    _print_drift(watched, as_json, html)
+
+
+def _plain_question(
+    domain: str | None,
+    current: Path | None,
+    reference: Path | None,
+    since: datetime | None,
+    *,
+    options: tuple[str | None, bool, str | None],
+) -> str:
+    """The domain. options: by, columns_only, cluster. Raises BadParameter for what does not go together."""
+    by, columns_only, cluster = options
     if domain is None:
         raise typer.BadParameter("name the domain: --domain D (gradewatch domain list)")
     if (current is None) == (since is None) or (reference and since):
@@ -70,20 +97,7 @@ def drift(
         raise typer.BadParameter("--cluster counts the rows of a file; days are compared by their stored profiles")
     if columns_only and (by or since):
         raise typer.BadParameter("--columns-only is for --current FILE, without --by")
-    rules = policies_of(policy).drift
-    with opened_workspace() as workspace, steps() as progress:
-        if current:
-            progress(
-                f"comparing {current.name} with {reference.name if reference else 'what the champion learned from'}"
-            )
-            asked = Asked(rules, by, columns_only, cluster)
-            watched = report_file(workspace, domain, current, reference, asked)
-        elif since:
-            progress(f"comparing the days from {since:%Y-%m-%d} on with what came before")
-            until_day = until.date() if until else None
-            window = days_of(since.date(), until_day, source=source, moment=moment, against=against, exact=exact)
-            watched = report_days(workspace, domain, window, by=by, policy=rules)
-    _print_drift(watched, as_json, html)
+    return domain
 
 
 @drift_app.command("watch")

@@ -11,7 +11,7 @@ import msgspec
 
 from database.store import KINDS, RecordStore
 
-PAGE = 1_000
+ROWS_COPIED_AT_ONCE = 1_000
 """Documents that are read, compared and written at a time."""
 
 LARGE_PAGE = 20
@@ -95,7 +95,7 @@ def expected_counts(source: RecordStore) -> dict[str, int]:
 
 def _pages(store: RecordStore, kind: str) -> Iterator[list[Keyed]]:
     after = None
-    limit = min(PAGE, LARGE_PAGE) if kind in LARGE else PAGE
+    limit = min(ROWS_COPIED_AT_ONCE, LARGE_PAGE) if kind in LARGE else ROWS_COPIED_AT_ONCE
     while page := store.export(kind, after=after, limit=limit):
         yield page
         after = page[-1][0]

@@ -80,7 +80,7 @@ SELECTION_MS = 5_000
 TRIES = 3
 """How often a transaction that met another one is tried."""
 
-LARGEST = 16 * 2**20
+LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
 INDEX_VERSION = 3
@@ -107,7 +107,7 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "chunks": [[("blob", 1)], [("at", 1)]],
 }
 
-NEWEST = [("at", DESCENDING), ("_id", DESCENDING)]
+NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
 OWN_KEY = {"models": "version"}
 """The field that becomes `_id`, where it is not `id`."""
 
@@ -173,8 +173,10 @@ def _document(kind: str, record: Any) -> Bson:
     document: Bson = dict(zip(LAYOUTS[kind].names, LAYOUTS[kind].pack(record), strict=True))
     document.pop(OWN_KEY.get(kind, "id"), None)
     document = {"_id": key_of(kind, record), **document}
-    if kind == "documents" and (size := len(bson.encode(document))) > LARGEST:
-        raise ValueError(f"{record.kind} {record.name!r} has {size:,} bytes: a document of MongoDB holds {LARGEST:,}")
+    if kind == "documents" and (size := len(bson.encode(document))) > LARGEST_BSON:
+        raise ValueError(
+            f"{record.kind} {record.name!r} has {size:,} bytes: a document of MongoDB holds {LARGEST_BSON:,}"
+        )
     return document
 
 
@@ -277,7 +279,12 @@ class MongoStore:
         self._database[kind].insert_many(documents, ordered=False, session=session)
 
     def _list(
-        self, kind: str, where: Bson, *, limit: int | None = None, order: Sequence[tuple[str, int]] = tuple(NEWEST)
+        self,
+        kind: str,
+        where: Bson,
+        *,
+        limit: int | None = None,
+        order: Sequence[tuple[str, int]] = tuple(NEWEST_FIRST),
     ) -> list[Any]:
         if limit == 0:
             return []  # to MongoDB, 0 means no limit
@@ -813,7 +820,7 @@ class _MongoSource:
         if before is not None:
             at, last = before
             where = {"$and": [where, {"$or": [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": last}}]}]}
-        found = self._database[kind].find(where).sort(NEWEST).limit(matching.PAGE)
+        found = self._database[kind].find(where).sort(NEWEST_FIRST).limit(matching.PAGE)
         return [_record(kind, document) for document in found]
 
     def _about(self, kind: str, domain: str, field: str, values: Sequence[str]) -> Iterator[Any]:
@@ -847,7 +854,7 @@ class _MongoSource:
         return list(found.values())
 
     def labeled_batches(self, domain: str) -> list[Batch]:
-        found = self._database.batches.find({"domain": domain, "kind": "labeled"}).sort(NEWEST)
+        found = self._database.batches.find({"domain": domain, "kind": "labeled"}).sort(NEWEST_FIRST)
         return [_record("batches", document) for document in found]
 
     def rows_backwards(self, batch: str) -> Iterator[BatchRow]:

@@ -14,7 +14,7 @@ import polars as pl
 
 from drift.column import Integers
 
-FEW = 10  # students or groups among whom likeness cannot be measured: their rows then count as fully alike
+FEW_CLUSTERED = 10  # students or groups among whom likeness cannot be measured: their rows then count as fully alike
 
 
 class Worth(NamedTuple):
@@ -109,7 +109,7 @@ def _correlation(labels: Integers, codes: npt.NDArray[np.generic], *, levels: bo
     number = np.unique(labels, return_inverse=True)[1]
     sizes = np.bincount(number)
     n, k = len(number), len(sizes)
-    if int((sizes > 1).sum()) < FEW or n == k:
+    if int((sizes > 1).sum()) < FEW_CLUSTERED or n == k:
         return 1.0
     if levels:
         whole = float(n)

@@ -15,12 +15,12 @@ from drift.column import CategoricalColumn, Column
 from drift.effective_size import WHOLE, Worth
 from drift.moments import mean_change, moments
 from drift.profile import PREDICTION
-from drift.statistics import MEASURES, TESTS, Outcome, range_of
+from drift.statistics import MEASURES, TESTS, TestResult, range_of
 from drift.summaries import Kind, nothing_of
 from drift.univariate import side_by_side
 
 Pair = tuple[Worth, Worth]
-NONE = Outcome(0.0, 0.0, 1.0, 1.0, 0.0)
+NONE = TestResult(0.0, 0.0, 1.0, 1.0, 0.0)
 
 
 class Measured(NamedTuple):
@@ -56,8 +56,8 @@ class Evidence(NamedTuple):
     test: Literal["ks", "chi-square", "none"]
     rows: tuple[int, int]
     missing: tuple[int, int]
-    outcome: Outcome
-    lost: Outcome | None
+    outcome: TestResult
+    lost: TestResult | None
     constant: bool
     facts: Mapping[str, Any]
     worth: Pair = (WHOLE, WHOLE)
@@ -130,7 +130,7 @@ def _changes(column: Measured, worth: Pair) -> dict[str, Any]:
     return found
 
 
-def _missing(column: Measured, worth: Pair) -> Outcome | None:
+def _missing(column: Measured, worth: Pair) -> TestResult | None:
     rows = (column.rows[0] + column.missing[0], column.rows[1] + column.missing[1])
     if not any(column.missing) or not all(rows):
         return None

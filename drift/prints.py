@@ -13,7 +13,7 @@ from drift.column import Counts, Floats
 PIECE = 32_768  # values; what is made of them stays in the processor's cache
 ALL = (1 << 64) - 1
 ONE, TWO, THREE = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))  # SplitMix64's
-FAR, NEAR = np.uint64(32), np.uint64(29)
+FAR_BITS, NEAR_BITS = np.uint64(32), np.uint64(29)
 
 Prints = tuple[int, int]
 NOTHING: Prints = (0, 0)
@@ -25,13 +25,13 @@ def prints_of(values: Floats, repeats: Counts | None = None) -> Prints:
     for begin in range(0, len(values), PIECE):
         mixed = (values[begin : begin + PIECE] + 0.0).view(np.uint64)
         mixed += ONE  # or the print of zero would be nothing
-        mixed ^= mixed >> FAR
+        mixed ^= mixed >> FAR_BITS
         mixed *= ONE
-        mixed ^= mixed >> FAR
+        mixed ^= mixed >> FAR_BITS
         mixed *= TWO
-        mixed ^= mixed >> NEAR
+        mixed ^= mixed >> NEAR_BITS
         other = mixed * THREE
-        other ^= other >> FAR
+        other ^= other >> FAR_BITS
         if repeats is not None:
             times = repeats[begin : begin + PIECE].astype(np.uint64)
             mixed, other = mixed * times, other * times

@@ -249,7 +249,7 @@ def _curves(reference: NumericColumn | BinnedColumn, current: NumericColumn | Bi
     return f"{axis}{paths}{ends}</text>"
 
 
-LARGEST = 1e150  # beyond which a plot's axis would overflow
+LARGEST_ON_A_PLOT = 1e150  # beyond which a plot's axis would overflow
 
 
 def _at(column: NumericColumn | BinnedColumn, share: float) -> float:
@@ -258,7 +258,7 @@ def _at(column: NumericColumn | BinnedColumn, share: float) -> float:
     else:
         value = float(column.edges[np.searchsorted(np.cumsum(column.counts), share * column.present)])
         value = min(value, column.high)
-    return min(max(value, -LARGEST), LARGEST)
+    return min(max(value, -LARGEST_ON_A_PLOT), LARGEST_ON_A_PLOT)
 
 
 def _points(columns: tuple[NumericColumn | BinnedColumn, ...], low: float, high: float) -> Floats:

@@ -36,7 +36,7 @@ Weights = tuple[float, float]
 """What a row of the reference and of the current sample counts as in independent rows."""
 
 
-class Outcome(NamedTuple):
+class TestResult(NamedTuple):
     """What a test says of two samples. p_high, p_low: for the smallest and the largest statistic possible."""
 
     statistic: float
@@ -58,8 +58,8 @@ class Test(NamedTuple):
     name: str
     of: Kind | str
     measure: Callable[[Any, Any], Any]
-    conclude: Callable[[Any, tuple[int, int], Weights], Outcome]
-    interval: Callable[[Outcome, tuple[float, float], float], tuple[float, float]]
+    conclude: Callable[[Any, tuple[int, int], Weights], TestResult]
+    interval: Callable[[TestResult, tuple[float, float], float], tuple[float, float]]
     method: str
     effect: str
     interval_method: str
@@ -84,16 +84,16 @@ class Measure(NamedTuple):
 # Tests
 
 
-def _ks(distance: Any, rows: tuple[int, int], weights: Weights) -> Outcome:
+def _ks(distance: Any, rows: tuple[int, int], weights: Weights) -> TestResult:
     independent = [max(1.0, n * weight) for n, weight in zip(rows, weights, strict=True)]
     p_high = ks_p_value(distance.low, *independent)
     p_low = p_high if distance.low == distance.high else ks_p_value(distance.high, *independent)
     shares = {"share_reference": distance.reference, "share_current": distance.current}
     facts = {"where": _finite(distance.where), **shares}
-    return Outcome(distance.low, distance.high, p_high, p_low, distance.low, facts=facts)
+    return TestResult(distance.low, distance.high, p_high, p_low, distance.low, facts=facts)
 
 
-def _ks_interval(outcome: Outcome, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
+def _ks_interval(outcome: TestResult, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
     band = ks_band(*independent, alpha)
     return max(0.0, outcome.statistic - band), min(1.0, outcome.statistic_high + band)
 
@@ -102,15 +102,15 @@ def _both(reference: CategoricalColumn, current: CategoricalColumn) -> tuple[Cat
     return reference, current
 
 
-def _levels(both: tuple[CategoricalColumn, CategoricalColumn], _: tuple[int, int], weights: Weights) -> Outcome:
+def _levels(both: tuple[CategoricalColumn, CategoricalColumn], _: tuple[int, int], weights: Weights) -> TestResult:
     result = level_test(*both, weights)
     facts = {"where": result.where, "share_reference": result.reference, "share_current": result.current}
     facts |= {"pooled_levels": result.pooled[:NAMED_LEVELS], "pooled_level_count": len(result.pooled)}
     statistic, p = result.statistic, result.p_value
-    return Outcome(statistic, statistic, p, p, result.effect, result.freedom, facts)
+    return TestResult(statistic, statistic, p, p, result.effect, result.freedom, facts)
 
 
-def _levels_interval(outcome: Outcome, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
+def _levels_interval(outcome: TestResult, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
     low, high = cramers_v_interval(outcome.statistic, sum(independent), outcome.freedom, alpha)
     return min(low, outcome.effect), max(high, outcome.effect)
 
@@ -119,17 +119,17 @@ def _lost(reference: Any, current: Any) -> tuple[int, int]:
     return reference.missing, current.missing
 
 
-def _missing(lost: tuple[int, int], rows: tuple[int, int], weights: Weights) -> Outcome:
+def _missing(lost: tuple[int, int], rows: tuple[int, int], weights: Weights) -> TestResult:
     """rows: with a value or without."""
     table = np.array([[n - gone for n, gone in zip(rows, lost, strict=True)], lost]).T
     weighed = table if weights == (1.0, 1.0) else table * np.array(weights)[:, None]
     statistic, p, freedom = chi_square(weighed[:, weighed.sum(axis=0) > 0])
     effect = abs(lost[1] / rows[1] - lost[0] / rows[0])
     counts = {"lost": tuple(n * weight for n, weight in zip(lost, weights, strict=True))}
-    return Outcome(statistic, statistic, p, p, effect, freedom, counts)
+    return TestResult(statistic, statistic, p, p, effect, freedom, counts)
 
 
-def _missing_interval(outcome: Outcome, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
+def _missing_interval(outcome: TestResult, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
     low, high = share_interval(outcome.facts["lost"], independent, alpha)
     return min(low, outcome.effect), max(high, outcome.effect)
 

@@ -90,7 +90,7 @@ def _levels(column: pl.Series) -> CategoricalColumn:
 
 LONG = 1_000  # rows; looking for each level in turn is several times faster than grouping, when there are few
 MANY = 50_000  # rows; grouping by a query then costs less than counting directly
-FEW = 12  # levels
+FEW_LEVELS = 12  # levels
 
 
 def _few_levels(column: pl.Series, missing: int) -> dict[str, int]:
@@ -99,7 +99,7 @@ def _few_levels(column: pl.Series, missing: int) -> dict[str, int]:
     Levels are told apart by 64-bit hashes: two in one column share one with probability below 1e-17.
     """
     first = sorted({level for level in column.head(LONG).to_list() if level is not None})
-    if not 0 < len(first) <= FEW:
+    if not 0 < len(first) <= FEW_LEVELS:
         return {}
     wanted = list(zip(first, pl.Series(first).hash().to_list(), strict=True))
     counted = dict.fromkeys(first, 0)

@@ -128,14 +128,14 @@ def _tell_event(run: JobRun, kind: str, details: Mapping[str, Any]) -> None:
 
 def report_drift_of_file(run: JobRun) -> Mapping[str, Any]:
     """A file against the champion's data, or against the file `reference`. by: also by this column."""
-    from monitoring.drift_files import Asked, report_file
+    from monitoring.drift_files import ReportOptions, report_file
 
     current, reference = run.file("file"), run.file("reference")
     assert current is not None  # noqa: S101 (no job of this kind is asked for without one)
     run.progress("comparing", None)
     name = run.name_of("file")
-    asked = Asked(by=run.job.arguments.get("by"))
-    report_file(run.workspace, run.domain, current, reference, asked, name=name)
+    options = ReportOptions(by=run.job.arguments.get("by"))
+    report_file(run.workspace, run.domain, current, reference, options, name=name)
     return _reported(run)
 
 
@@ -146,9 +146,9 @@ def report_drift_of_days(run: JobRun) -> Mapping[str, Any]:
     from monitoring.drift_days import days_of
     from monitoring.drift_monitor import report_days
 
-    asked = dict(run.job.arguments)
-    by, since, until = asked.pop("by"), date.fromisoformat(asked.pop("since")), asked.pop("until")
-    window = days_of(since, date.fromisoformat(until) if until else None, **asked)
+    options = dict(run.job.arguments)
+    by, since, until = options.pop("by"), date.fromisoformat(options.pop("since")), options.pop("until")
+    window = days_of(since, date.fromisoformat(until) if until else None, **options)
     run.progress("comparing", None)
     report_days(run.workspace, run.domain, window, by=by)
     return _reported(run)
@@ -169,8 +169,8 @@ def score(run: JobRun) -> Mapping[str, Any]:
     from preprocessing.columns import columns_of
 
     rows, ignored = _checked_rows(run)
-    asked, store, service = run.job.arguments, run.workspace.store, run.workspace.service
-    schema, explain = service.schema(run.domain), asked.get("explain", 0)
+    options, store, service = run.job.arguments, run.workspace.store, run.workspace.service
+    schema, explain = service.schema(run.domain), options.get("explain", 0)
     moments: Counter[str] = Counter()
     models: set[str] = set()
     for start in range(0, len(rows), ROWS_OF_PIECE):
@@ -191,16 +191,16 @@ def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Sequence[str]]:
     from preprocessing.validation.json_bodies import TooManyRows, too_many_rows
     from preprocessing.validation.validate import rows_of, validate_table
 
-    asked, workspace, path = run.job.arguments, run.workspace, run.file("file")
+    options, workspace, path = run.job.arguments, run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     run.progress("checking", None)
     raw, schema = read_table(path, name=run.name_of("file")), workspace.service.schema(run.domain)
-    if raw.frame.height > asked["limit"]:
-        raise TooManyRows(too_many_rows(raw.frame.height, asked["limit"]))
+    if raw.frame.height > options["limit"]:
+        raise TooManyRows(too_many_rows(raw.frame.height, options["limit"]))
     checked = validate_table(
-        raw, schema, secret=workspace.secret, moment=asked.get("moment"), with_targets="ignored"
+        raw, schema, secret=workspace.secret, moment=options.get("moment"), with_targets="ignored"
     ).require_clean()
-    rows, groups = rows_of(checked.frame, schema), asked.get("groups")
+    rows, groups = rows_of(checked.frame, schema), options.get("groups")
     whoever = Principal(name="", permissions=frozenset(), groups=None if groups is None else frozenset(groups))
     require_groups(whoever, (row.group for row in rows))
     return rows, checked.ignored_columns
@@ -234,14 +234,14 @@ def store_batch_file(run: JobRun) -> Mapping[str, Any]:
     from monitoring.profile_archive import store_batch
     from preprocessing.validation.json_bodies import TooManyRows
 
-    asked, workspace, path, name = run.job.arguments, run.workspace, run.file("file"), run.name_of("file")
+    options, workspace, path, name = run.job.arguments, run.workspace, run.file("file"), run.name_of("file")
     assert path is not None  # noqa: S101 (as above)
-    schema, kind = workspace.service.schema(run.domain), asked["kind"]
+    schema, kind = workspace.service.schema(run.domain), options["kind"]
     run.progress("checking", None)
-    skip = asked["skip_bad_rows"]
+    skip = options["skip_bad_rows"]
     intake = read_batch(path, schema, kind, secret=workspace.secret, name=name, skip_bad_rows=skip)
-    if len(intake.rows) > asked["limit"]:
-        raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {asked['limit']:,} are allowed")
+    if len(intake.rows) > options["limit"]:
+        raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {options['limit']:,} are allowed")
     known = batch_of(run.domain, intake.rows, kind, name="").id
     note(workspace.store, run.job.actor or "", "batch uploaded", run.domain, batch=known, rows=len(intake.rows))
     batch, new = store_batch(workspace, schema, intake.rows, kind, name=name, skipped=intake.skipped)

@@ -54,10 +54,10 @@ from preprocessing.validation.validate import validate_table
 ROWS_OF_FILE = 20_000  # that are read for what only rows tell
 FEW_ROWS = 1_000  # that are looked at where nothing is asked of rows
 COUNTED = {"parquet": ".parquet", "text": ".csv"}  # kinds of files that are counted as they are read
-MAGIC = 16  # bytes at a file's beginning that say what it is
+MAGIC_BYTES = 16  # bytes at a file's beginning that say what it is
 
 
-class Asked(NamedTuple):
+class ReportOptions(NamedTuple):
     """What is asked of a report.
 
     by: a column whose values are reported on as segments, each against its own rows in the reference file, or else in
@@ -72,7 +72,7 @@ class Asked(NamedTuple):
     cluster: str | None = None
 
 
-ONLY_A_REPORT = Asked()
+NO_OPTIONS = ReportOptions()
 
 
 def report_file(
@@ -80,7 +80,7 @@ def report_file(
     domain: str,
     current: Path | bytes,
     reference: Path | bytes | None = None,
-    asked: Asked = ONLY_A_REPORT,
+    options: ReportOptions = NO_OPTIONS,
     *,
     name: str = "",
 ) -> KeptReport:
@@ -92,17 +92,17 @@ def report_file(
     schema = workspace.service.schema(domain)
     with _as_file(current) as now, _as_file(reference) as before:
         try:
-            if asked.by or asked.cluster or now is None or (reference is not None and before is None):
+            if options.by or options.cluster or now is None or (reference is not None and before is None):
                 raise _Doubtful
             if before is None:
-                return _count_against_champion(workspace, schema, now, asked)
-            return _count_against_file(workspace, schema, before, now, asked)
+                return _count_against_champion(workspace, schema, now, options)
+            return _count_against_file(workspace, schema, before, now, options)
         except _Doubtful:
             pass
     frame = read_frame(workspace, schema, current, name)
     if reference is None:
-        return report_frame(workspace, schema, frame, asked)
-    return _report_frames(workspace, schema, read_frame(workspace, schema, reference, ""), frame, asked)
+        return report_frame(workspace, schema, frame, options)
+    return _report_frames(workspace, schema, read_frame(workspace, schema, reference, ""), frame, options)
 
 
 class _Doubtful(Exception):
@@ -115,7 +115,7 @@ def _as_file(source: Path | bytes | None) -> Iterator[Path | None]:
     if source is None:
         yield None
         return
-    start = source[:MAGIC] if isinstance(source, bytes) else _beginning(source)
+    start = source[:MAGIC_BYTES] if isinstance(source, bytes) else _beginning(source)
     suffix = COUNTED.get(kind_of(start))
     if suffix is None or (suffix == ".csv" and start.lstrip()[:1] in (b"{", b"[")):
         yield None
@@ -134,7 +134,7 @@ def _as_file(source: Path | bytes | None) -> Iterator[Path | None]:
 def _beginning(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(MAGIC)
+            return file.read(MAGIC_BYTES)
     except OSError as error:
         raise UnreadableFile(f"{path.name}: {error.strerror or error}") from None
 
@@ -142,30 +142,32 @@ def _beginning(path: Path) -> bytes:
 # Files that are counted
 
 
-def _count_against_champion(workspace: Workspace, schema: DomainSchema, path: Path, asked: Asked) -> KeptReport:
+def _count_against_champion(
+    workspace: Workspace, schema: DomainSchema, path: Path, options: ReportOptions
+) -> KeptReport:
     columns = _columns_of(path, schema)
     predictor = widest_champion(workspace, schema, columns.found).predictor
     before = population_of(workspace, predictor)
     require_schema(before, schema.fingerprint, schema)
-    rows, known = _rows_wanted(schema, columns, asked), _known(predictor, schema)
+    rows, known = _rows_wanted(schema, columns, options), _known(predictor, schema)
     with _doubted():
         measured = measure_sample(before, path, schema, rows=rows, columns=known, context=_others(columns))
     sample = _checked(workspace, schema, path, columns, measured.drawn, measured.taken)
-    return _against_champion(workspace, schema, predictor, measured, sample, asked)
+    return _against_champion(workspace, schema, predictor, measured, sample, options)
 
 
 def _count_against_file(
-    workspace: Workspace, schema: DomainSchema, reference: Path, path: Path, asked: Asked
+    workspace: Workspace, schema: DomainSchema, reference: Path, path: Path, options: ReportOptions
 ) -> KeptReport:
     earlier, later = (_columns_of(one, schema) for one in (reference, path))
-    rows = max(_rows_wanted(schema, columns, asked) for columns in (earlier, later))
+    rows = max(_rows_wanted(schema, columns, options) for columns in (earlier, later))
     with _doubted():
         profile, taken = profile_sample(reference, schema, rows=rows, context=_others(earlier))
         past = _checked(workspace, schema, reference, earlier, profile, taken)
         before = outcomes_known(profile, schema)
         measured = measure_sample(before, path, schema, rows=rows, context=_others(later))
     sample = _checked(workspace, schema, path, later, measured.drawn, measured.taken)
-    return _against_rows(workspace, schema, measured, past, sample, asked)
+    return _against_rows(workspace, schema, measured, past, sample, options)
 
 
 def _known(predictor: Predictor, schema: DomainSchema) -> set[str]:
@@ -180,20 +182,20 @@ def _against_champion(
     predictor: Predictor,
     measured: MeasuredSample,
     rows: Sample,
-    asked: Asked,
+    options: ReportOptions,
 ) -> KeptReport:
     """The stored report of a sample that was measured beside the champion's data, by its typed rows or some of them."""
     manifest, findings = predictor.manifest, Findings()
-    if not asked.columns_only:
+    if not options.columns_only:
         rows = Sample(with_answers(predictor, schema, rows.frame), rows.total)
         findings = findings_of(workspace, predictor, schema, complete_inputs(predictor, schema, rows.frame))
         sampled = " and ".join(filter(None, [rows.describe("of now"), findings.sampled]))
         findings = findings._replace(sampled=sampled, answers=({}, _answers(rows.frame, schema)))
-    if asked.by:
-        earlier = earlier_rows(workspace, schema, rows.frame, asked.by, manifest.moment)
-        findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, asked.by))
+    if options.by:
+        earlier = earlier_rows(workspace, schema, rows.frame, options.by, manifest.moment)
+        findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, options.by))
     findings = findings._replace(worth=(worths_of(manifest), _worth(rows)), importance=manifest.importance)
-    report = compare(measured.reference, _outcomes_known(measured, schema), schema, asked.policy, rows=findings)
+    report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
     return keep_report(workspace, report, measured.reference, measured.drawn)
 
 
@@ -203,23 +205,23 @@ def _against_rows(
     measured: MeasuredSample,
     past: Sample,
     rows: Sample,
-    asked: Asked,
+    options: ReportOptions,
 ) -> KeptReport:
     """The stored report of a sample that was measured beside another one, by typed rows of both, priced and answered by
     the champion where there is one."""
     predictor, findings = _champion_of(workspace, schema, rows.frame.columns), Findings()
     if predictor:
         findings = findings._replace(importance=predictor.manifest.importance)
-        if not asked.columns_only:
+        if not options.columns_only:
             past, rows = (Sample(with_answers(predictor, schema, one.frame), one.total) for one in (past, rows))
             findings = _answered(findings, predictor, schema, past, rows)
-    if not asked.columns_only:
+    if not options.columns_only:
         sampled = " and ".join(filter(None, [rows.describe("of now"), past.describe("of the past")]))
         findings = findings._replace(separation=tell_apart(past.frame, rows.frame, schema), sampled=sampled)
-    if asked.by:
-        findings = findings._replace(segments=gather_segments(past.frame, rows.frame, schema, asked.by))
+    if options.by:
+        findings = findings._replace(segments=gather_segments(past.frame, rows.frame, schema, options.by))
     findings = findings._replace(worth=(_worth(past), _worth(rows)))
-    report = compare(measured.reference, _outcomes_known(measured, schema), schema, asked.policy, rows=findings)
+    report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
     return keep_report(workspace, report, measured.reference, measured.drawn)
 
 
@@ -255,10 +257,10 @@ def _worth(rows: Sample) -> Worths:
     return worth_of(rows.frame, kinds, share=rows.share)
 
 
-def _rows_wanted(schema: DomainSchema, columns: Columns, asked: Asked) -> int:
+def _rows_wanted(schema: DomainSchema, columns: Columns, options: ReportOptions) -> int:
     """Of rows that belong to students or groups enough are read, whatever is asked, to know how much each counts."""
     placed = any(name in columns.found for name in schema.placing)
-    return ROWS_OF_FILE if placed or not asked.columns_only else FEW_ROWS
+    return ROWS_OF_FILE if placed or not options.columns_only else FEW_ROWS
 
 
 def _columns_of(path: Path, schema: DomainSchema) -> Columns:
@@ -368,7 +370,7 @@ def read_frame(workspace: Workspace, schema: DomainSchema, source: Path | bytes,
 
 
 def report_frame(
-    workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame, asked: Asked = ONLY_A_REPORT
+    workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame, options: ReportOptions = NO_OPTIONS
 ) -> KeptReport:
     """The stored report of a typed frame against the data of the champion that sees most of its columns."""
     predictor = widest_champion(workspace, schema, frame.columns).predictor
@@ -377,19 +379,19 @@ def report_frame(
     require_schema(before, schema.fingerprint, schema)
     known = _known(predictor, schema)
     chosen = frame.select(name for name in frame.columns if name in known)
-    measured = measure_sample(before, chosen, schema, cluster=asked.cluster)
-    rows = _some(frame, whole=asked.by is not None)
-    return _against_champion(workspace, schema, predictor, measured, rows, asked)
+    measured = measure_sample(before, chosen, schema, cluster=options.cluster)
+    rows = _some(frame, whole=options.by is not None)
+    return _against_champion(workspace, schema, predictor, measured, rows, options)
 
 
 def _report_frames(
-    workspace: Workspace, schema: DomainSchema, earlier: pl.DataFrame, frame: pl.DataFrame, asked: Asked
+    workspace: Workspace, schema: DomainSchema, earlier: pl.DataFrame, frame: pl.DataFrame, options: ReportOptions
 ) -> KeptReport:
     """The stored report of one typed frame against another."""
     before = outcomes_known(build_profile(earlier, schema), schema)
-    measured = measure_sample(before, frame, schema, cluster=asked.cluster)
-    past, rows = (_some(one, whole=asked.by is not None) for one in (earlier, frame))
-    return _against_rows(workspace, schema, measured, past, rows, asked)
+    measured = measure_sample(before, frame, schema, cluster=options.cluster)
+    past, rows = (_some(one, whole=options.by is not None) for one in (earlier, frame))
+    return _against_rows(workspace, schema, measured, past, rows, options)
 
 
 def _some(frame: pl.DataFrame, *, whole: bool) -> Sample:

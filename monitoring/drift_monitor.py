@@ -38,7 +38,7 @@ from monitoring.samples import ROWS_A_SIDE, Sample, as_record, rows_behind
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of, rows_of
 
-NEWEST = 20_000  # logged predictions that segments are looked for in
+NEWEST_LOOKED_AT = 20_000  # logged predictions that segments are looked for in
 MEMORY = timedelta(days=400)  # before a window's end, in which changes of the error are looked for
 
 
@@ -150,7 +150,7 @@ def earlier_rows(
     labeled = [record for record in workspace.store.labeled_records(schema.name) if record.at < end]
     found = _segmented(schema, current, by, labeled)
     if found is None:
-        asked = workspace.store.predictions(schema.name, until=end, limit=NEWEST)
+        asked = workspace.store.predictions(schema.name, until=end, limit=NEWEST_LOOKED_AT)
         found = _segmented(schema, current, by, [as_record(one) for one in asked if one.moment == moment])
     if found is None:
         raise NotComparable(

@@ -23,7 +23,7 @@ from drift import samples  # noqa: E402
 from model import score_file as scoring  # noqa: E402
 from model.score_file import score_file  # noqa: E402
 from model.workspace import Workspace  # noqa: E402
-from monitoring.drift_files import Asked, report_file  # noqa: E402
+from monitoring.drift_files import ReportOptions, report_file  # noqa: E402
 from preprocessing.schema import DomainSchema, Feature, Target  # noqa: E402
 from retraining.backtest.replay import Replay  # noqa: E402
 from retraining.backtest.run import backtest, read_history  # noqa: E402
@@ -189,7 +189,7 @@ def test_a_drift_report_of_a_file(address: str, taught: Path, tmp_path: Path, mo
     now, before = asked(tmp_path / "now.csv", 5), asked(tmp_path / "before.csv", 6)
     for reference in (None, before):
         alone, together = (
-            report_file(school, SCHEMA.name, now, reference, Asked(cluster=one)).report.to_document()
+            report_file(school, SCHEMA.name, now, reference, ReportOptions(cluster=one)).report.to_document()
             for one in (None, address)
         )
         assert json.dumps(alone) == json.dumps(together)

@@ -14,7 +14,7 @@ from monitoring.trial_report import TrialReport, report_trial
 
 router = APIRouter(prefix="/api/v1/{domain}/trials", tags=["models"])
 
-SEE, CHANGE = [needs("see")], [needs("change")]
+SEE, CHANGE_TRIALS = [needs("see")], [needs("change")]
 
 
 @router.get("", responses=answers(Trials), dependencies=SEE)
@@ -29,7 +29,7 @@ def list_trials(domain: str, state: CurrentState) -> Response:
     status_code=201,
     responses=answers(Trial, 201, "begun; every worker notices within a poll"),
     openapi_extra=takes(StartTrial),
-    dependencies=CHANGE,
+    dependencies=CHANGE_TRIALS,
 )
 async def start(domain: str, request: Request, state: CurrentState) -> Response:
     """Try a version next to its champion: in shadow its answers are only logged, in a split it answers a share of the
@@ -60,7 +60,7 @@ def report(domain: str, trial: str, state: CurrentState) -> Response:
     return respond(report_trial(workspace.store, schema, found, trained_on=seen))
 
 
-@router.delete("/{trial}", responses=answers(Trial), dependencies=CHANGE)
+@router.delete("/{trial}", responses=answers(Trial), dependencies=CHANGE_TRIALS)
 async def stop(domain: str, trial: str, request: Request, state: CurrentState, reason: str = "") -> Response:
     """End a running trial; the champion answers alone again."""
     schema_of(state, domain)

@@ -17,7 +17,7 @@ from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit import Visit
 from database.records import Prediction, now
 from model.workspace import Workspace
-from monitoring.drift_files import Asked, report_file
+from monitoring.drift_files import ReportOptions, report_file
 from preprocessing.synthetic import generate
 from tests.dashboard.test_pages import PAGES, fill, predict_rows, press, texts
 
@@ -242,7 +242,7 @@ def store_report_by_group(workspace: Workspace, folder: Path, groups: Sequence[s
     for seed, file in enumerate(files):
         rows = generate(schema, rows=80, seed=seed)
         rows.with_columns(pl.Series(schema.group[0], [*groups] * (rows.height // len(groups)))).write_csv(file)
-    report_file(workspace, "course", *files, Asked(by=schema.group[0]))
+    report_file(workspace, "course", *files, ReportOptions(by=schema.group[0]))
 
 
 def test_a_visit_answers_nothing_about_another_domain(workspace: Workspace) -> None:

@@ -76,7 +76,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 def test_everything_is_copied_and_compares_equal(
     store_url: str, store: RecordStore, sqlite_url: str, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "PAGE", 2)
+    monkeypatch.setattr(migrate, "ROWS_COPIED_AT_ONCE", 2)
     source = opened(sqlite_url + "-source")
     fill(source)
     written = migrate.copy(source, store)

@@ -16,7 +16,7 @@ from drift.records import NotComparable
 from model.registry import load_bundle
 from model.workspace import Workspace
 from monitoring.drift_days import days_of
-from monitoring.drift_files import Asked, report_file, report_frame
+from monitoring.drift_files import ReportOptions, report_file, report_frame
 from monitoring.drift_monitor import population_of, profile_for, report_days, widest_champion
 from retraining.first_champions import train_domain
 from tests.monitoring.asking import asked
@@ -131,7 +131,7 @@ def test_a_file_s_segments_are_compared_with_logged_predictions_too(workspace: W
     monkeypatch.setattr(type(workspace.store), "labeled_records", lambda *_, **__: [])
     workspace.store.add_predictions(asked(MONDAY, 400, seed=5))
     changed = [msgspec.structs.replace(one, inputs=more_hours(dict(one.inputs))) for one in make_rows(400, seed=6)]
-    assert "low" in loud(report_frame(workspace, SCHEMA, typed(changed), Asked(by="support")).report)
+    assert "low" in loud(report_frame(workspace, SCHEMA, typed(changed), ReportOptions(by="support")).report)
 
 
 def test_segments_without_any_earlier_rows_or_of_no_kind_are_refused_in_words(workspace: Workspace) -> None:
