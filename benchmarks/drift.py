@@ -1,4 +1,4 @@
-"""The drift engine beside a SciPy loop, beside bare decoding and beside its peers.
+"""`gradewatch drift` beside bare decoding, and the comparison that it makes beside a SciPy loop and its peers.
 
 `python -m benchmarks.drift [--quick] [--without-peers]` from the project's root. Each peer runs in an environment of
 its own, made once. CPU seconds, because other work on the machine changes wall time.
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.commands import GRADEWATCH, measured, settings_of
 from benchmarks.result import Figure, cpu_seconds, write_results
 from benchmarks.servers import environment
 from drift.column import Column, count_levels, summarise_numbers
@@ -155,6 +156,60 @@ def first_report(folder: Path) -> list[Figure]:
     spent = middle_cpu(lambda: subprocess.run([sys.executable, "-c", script, *files], check=True))
     how = "new process, imports of polars, NumPy and SciPy's special functions included; nothing is compiled"
     return [Figure("first report, 10k × 40, from process start", spent, "CPU s", "≤ 2", spent <= 2, how)]
+
+
+def whole_commands(folder: Path) -> list[Figure]:
+    """`gradewatch drift` of a million rows as a user runs it, beside a program that only decodes the file."""
+    now, before = (folder / f"{name}.parquet" for name in ("now", "before"))
+    for seed, path in ((1, before), (2, now)):
+        sample(FORTY, 1_000_000, seed).write_parquet(path, row_group_size=250_000)
+    settings = open_benchmark(folder)
+    asked = (GRADEWATCH, "drift", "--domain", "benchmark", "--current", str(now))
+    against = {"its champion": (), "a reference file": ("--reference", str(before))}
+    only = {"": (), ", --columns-only": ("--columns-only",)}
+    decode = statistics.median(measured({}, str(write_decoder(folder)), str(now))[0] for _ in range(5))
+    figures = []
+    for (whom, reference), files in zip(against.items(), (1, 2), strict=True):
+        for (what, option), goal in zip(only.items(), (8, 3), strict=True):
+            runs = [measured(settings, *asked, *reference, *option) for _ in range(5)]
+            spent, peak = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
+            how = (
+                f"{SETUP}; start included; the command {spent:.2f}, a program that decodes one file {decode:.2f} CPU s"
+            )
+            name, ratio = f"gradewatch drift, 1M × 40 against {whom}{what}", spent / decode
+            most = goal * files
+            figures.append(Figure(f"{name} / decoding alone", ratio, "× CPU", f"≤ {most}", ratio <= most, how))
+            figures.append(Figure(f"{name}: peak memory", peak, "MB", "≤ 600", peak <= 600, how))
+    return figures
+
+
+def write_decoder(folder: Path) -> Path:
+    """A program that reads a file and does nothing with it."""
+    path = folder / "decode.py"
+    path.write_text("import sys\n\nimport polars as pl\n\npl.read_parquet(sys.argv[1])\n")
+    return path
+
+
+def open_benchmark(folder: Path) -> dict[str, str]:
+    """The settings of an installation whose domain has the forty columns, and a champion that learned 5,000 rows."""
+    domains, taught = folder / "domains", folder / "taught.parquet"
+    domains.mkdir()
+    (domains / "benchmark.toml").write_text(domain_file(FORTY))
+    rows = sample(FORTY, 5_000, 3)
+    rows.with_columns(y=pl.col("mark0") + pl.col("mark1") + pl.col("time0")).write_parquet(taught)
+    settings = settings_of(folder) | {"GRADEWATCH_DOMAINS_DIR": str(domains)}
+    measured(settings, GRADEWATCH, "train", "--domain", "benchmark", "--data", str(taught))
+    return settings
+
+
+def domain_file(counts: dict[str, int]) -> str:
+    """The domain as a user would declare it."""
+    levels = f"levels = {json.dumps(LEVELS.tolist())}"
+    lines = ['name = "benchmark"', 'title = "Benchmark"']
+    for feature in schema_of(counts).features:
+        lines += ["", "[[features]]", f'name = "{feature.name}"', f'kind = "{feature.kind}"']
+        lines += [levels] if feature.kind == "categorical" else []
+    return "\n".join([*lines, "", "[[targets]]", 'name = "y"', 'kind = "value"', "minimum = -100", "maximum = 100", ""])
 
 
 def ten_million(folder: Path) -> list[Figure]:
@@ -338,7 +393,7 @@ def main(given: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if not arguments.without_peers:
             figures += peers(Path(folder))
-        figures += first_report(Path(folder)) + from_parquet(Path(folder))
+        figures += whole_commands(Path(folder)) + first_report(Path(folder)) + from_parquet(Path(folder))
         figures += ten_million(Path(folder))
     write_results("drift", figures + alarms(arguments.quick) + accuracy())
 
