@@ -48,6 +48,7 @@ from monitoring.samples import Sample
 from preprocessing.reading.files import RawTable, UnreadableFile, kind_of, read_table
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
+from preprocessing.validation.pii import looks_identifying
 from preprocessing.validation.rules import Columns
 from preprocessing.validation.validate import validate_table
 
@@ -146,7 +147,8 @@ def _count_against_champion(
     workspace: Workspace, schema: DomainSchema, path: Path, options: ReportOptions
 ) -> KeptReport:
     columns = _columns_of(path, schema)
-    predictor = widest_champion(workspace, schema, columns.found).predictor
+    with _doubted():
+        predictor = widest_champion(workspace, schema, columns.found).predictor
     before = population_of(workspace, predictor)
     require_schema(before, schema.fingerprint, schema)
     rows, known = _rows_wanted(schema, columns, options), _known(predictor, schema)
@@ -284,10 +286,10 @@ def _others(columns: Columns) -> list[str]:
 
 @contextmanager
 def _doubted() -> Iterator[None]:
-    """What cannot be counted is read carefully."""
+    """What cannot be counted, or nobody answers, is read carefully: rows say better what is wrong with it."""
     try:
         yield
-    except (ProfileError, pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+    except (ProfileError, NoChampion, pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         raise _Doubtful from error
 
 
@@ -330,15 +332,21 @@ def _in_order(schema: DomainSchema, columns: Columns, profile: Profile) -> bool:
 
 def _allowed(column: Feature | Target, summary: Column) -> bool:
     if isinstance(summary, CategoricalColumn):
-        levels = set(column.levels or ())
-        plain = all(level == level.strip() and level.casefold() not in rules.MISSING_TEXTS for level in summary.levels)
-        return plain and (levels.issuperset(summary.levels) if levels and not getattr(column, "open", False) else True)
+        others = set(summary.levels) - set(column.levels or ())
+        if column.levels and not getattr(column, "open", False):
+            return not others
+        return not any(_is_odd(level) for level in others)
     if not summary.present or isinstance(summary, BinnedColumn):
         return not summary.present
     ends = summary.ends
     faults = [rules.number_fault(column, value) for value in ends]
     whole = not column.integer or bool((summary.values == summary.values.round()).all())
     return whole and not any(faults)
+
+
+def _is_odd(level: str) -> bool:
+    """Whether the rules would read a level otherwise than it stands, or may refuse it as somebody's name."""
+    return level != level.strip() or level.casefold() in rules.MISSING_TEXTS or bool(looks_identifying(level))
 
 
 def _repeats(path: Path, schema: DomainSchema, columns: Columns) -> bool:

@@ -7,8 +7,9 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import require
-from api.jobs import done, idempotency_key, wants_job
+from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
+from api.request.headers import REQUEST_HEADERS, form_of
 from api.routes.dependencies import (
     CurrentState,
     Instant,
@@ -26,10 +27,13 @@ from api.schemas import StoredOutcomes, respond
 from database.ingest import outcomes
 from jobs.queue import OUTCOMES_FILE, JobFile, JobRequest
 from monitoring.performance import DomainPerformance, measure
+from preprocessing.validation.json_bodies import MalformedBody
 from preprocessing.validation.json_rows import plain_outcomes
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["outcomes"])
 PLAIN_BYTES = 1_000_000  # of a body that is read here
+Row = dict[str, str | int | float | None]
+NO_ROWS = "outcomes as JSON are a list of one object or more, each with texts, numbers or null by column"
 NEWEST_MATCHED = 20_000  # matched predictions of a target, where the request does not say how many
 
 
@@ -41,30 +45,38 @@ NEWEST_MATCHED = 20_000  # matched predictions of a target, where the request do
 )
 async def add_outcomes(domain: str, request: Request, state: CurrentState) -> Response:
     """Store outcomes: a JSON list or a file, each row with a prediction_id or a student key (and period) and the
-    value of one target or more. A later outcome about the same corrects the earlier."""
+    value of one target or more. A later outcome about the same corrects the earlier. A plain list is
+    answered at once, whatever is preferred."""
     schema_of(state, domain)
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     file = JobFile(*uploads["file"])
-    if not wants_job(request) and (stored := await asyncio.to_thread(_store_plain, request, domain, file.content)):
+    whoever, key, rows = principal_of(request).name, idempotency_key(request), _rows_of(request, file.content)
+    if rows and key is None and (stored := await asyncio.to_thread(_store_plain, request, domain, rows)):
         return respond(stored)
-    whoever, key = principal_of(request).name, idempotency_key(request)
     wanted = JobRequest(OUTCOMES_FILE, domain, whoever, files={"file": file}, key=key)
     job = await done(request, state.background, wanted, state.settings)
     return job if isinstance(job, Response) else respond(msgspec.convert(job.result, StoredOutcomes))
 
 
-def _store_plain(request: Request, domain: str, body: bytes) -> StoredOutcomes | None:
-    """What became of outcomes that came as JSON in which nothing is unusual; None for all else, which a worker reads:
-    the library for files would stay in this process's memory."""
-    if len(body) > PLAIN_BYTES or not body.lstrip().startswith(b"["):
+def _rows_of(request: Request, body: bytes) -> list[Row] | None:
+    """The rows of a JSON body, read here; None for files, which a worker reads. Raises MalformedBody for one that is no
+    list, or holds no rows."""
+    if form_of(request.scope[REQUEST_HEADERS]).kind != "json" or len(body) > PLAIN_BYTES:
         return None
-    state = service_state(request)
     try:
-        rows = msgspec.json.decode(body, type=list[dict[str, str | int | float | None]])
-        schema = state.predictions.schema(domain)
-        plain = plain_outcomes(rows, schema, secret=state.workspace.secret)
+        rows = msgspec.json.decode(body, type=list[Row])
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+        raise MalformedBody(NO_ROWS) from None
+    if not rows:
+        raise MalformedBody(NO_ROWS)
+    return rows
+
+
+def _store_plain(request: Request, domain: str, rows: list[Row]) -> StoredOutcomes | None:
+    """What became of outcomes in which nothing is unusual; None for others, which a worker reads: the library for files
+    would stay in this process's memory."""
+    state = service_state(request)
+    plain = plain_outcomes(rows, state.predictions.schema(domain), secret=state.workspace.secret)
     if plain is None:
         return None
     found = outcomes([one.row for one in plain], domain, [one.prediction for one in plain])

@@ -66,7 +66,7 @@ def test_the_name_of_a_revoked_key_is_not_given_again(store: RecordStore) -> Non
         (Grant(role="viewer", domains=("school",), groups=("a",)), "only teachers"),
         (Grant(role="teacher", groups=("a",)), "exactly one"),
         (Grant(role="teacher", domains=DOMAINS, groups=("a",)), "exactly one"),
-        (Grant(role="metrics", domains=("school",)), "whole installation"),
+        (Grant(role="metrics", domains=("school",)), "whole workspace"),
     ],
 )
 def test_a_grant_that_means_nothing_makes_no_key_and_no_user(store: RecordStore, grant: Grant, words: str) -> None:
