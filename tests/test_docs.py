@@ -8,6 +8,7 @@ from typer.main import get_command
 
 from cli import reference
 from cli.apps import app
+from drift.statistics import MEASURES, TESTS
 from settings import Settings, variable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,3 +77,16 @@ def _index_row(page: Path) -> str:
     assert page.name.startswith(number)
     assert later is None or (later != number and any(one.name.startswith(later) for one in DECISIONS))
     return f"| [{number}]({page.name}) | {title} | {date} | {status}"
+
+
+def test_every_registered_statistic_of_drift_stands_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "drift.md").read_text(encoding="utf-8")
+    rows = [
+        f"| {test.name} | {test.of} | yes | {test.method}; effect: {test.effect}; interval: "
+        f"{test.interval_method.partition(': ')[2]} |"
+        for test in TESTS.values()
+    ]
+    rows += [
+        f"| {one.name} | {', '.join(one.of)} | no | {one.meaning} (`{'`, `'.join(one.fields)}`) |" for one in MEASURES
+    ]
+    assert [row for row in rows if row not in page.splitlines()] == []
