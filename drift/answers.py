@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from drift.column import CategoricalColumn
-    from drift.effective_size import Worth
+    from drift.effective_size import EffectiveShare
 
 LEVEL = 0.95
 
@@ -48,18 +48,20 @@ class ClassChange(msgspec.Struct, frozen=True, kw_only=True):
     probability_high: float | None = None
 
 
-def summarise_said(levels: Sequence[str], probabilities: npt.NDArray[np.float64], worth: float = 1.0) -> Said | None:
-    """What (n, levels) probabilities say of each class; None of fewer than two. worth: of a row in independent rows."""
+def summarise_said(
+    levels: Sequence[str], probabilities: npt.NDArray[np.float64], effective: float = 1.0
+) -> Said | None:
+    """What (n, levels) probabilities say of each class; None of fewer than two. effective: rows that a row counts as."""
     if len(probabilities) < 2:
         return None
     means, deviations = probabilities.mean(axis=0).tolist(), probabilities.std(axis=0, ddof=1).tolist()
     return Said(
-        max(2.0, len(probabilities) * worth), dict(zip(levels, zip(means, deviations, strict=True), strict=True))
+        max(2.0, len(probabilities) * effective), dict(zip(levels, zip(means, deviations, strict=True), strict=True))
     )
 
 
 def class_changes(
-    reference: CategoricalColumn, current: CategoricalColumn, worth: tuple[Worth, Worth]
+    reference: CategoricalColumn, current: CategoricalColumn, effective: tuple[EffectiveShare, EffectiveShare]
 ) -> tuple[ClassChange, ...]:
     """How the share of each class moved, in the order of their names; empty where a sample has no answers."""
     from drift.univariate import aligned, signed_interval  # not needed to serve, which reads `Said` in a manifest
@@ -68,7 +70,7 @@ def class_changes(
         return ()
     levels, table = aligned(reference, current)
     rows = (reference.present, current.present)
-    before, after = (n * one.values for n, one in zip(rows, worth, strict=True))
+    before, after = (n * one.values for n, one in zip(rows, effective, strict=True))
     found = []
     for level, (old, new) in zip(levels, (table / np.array(rows)[:, None]).T.tolist(), strict=True):
         low, high = signed_interval((old * before, new * after), (before, after), 1 - LEVEL)

@@ -32,7 +32,7 @@ LEVEL = 0.95
 DECIMALS = 12  # of scores; what differs beyond differs by the order of a sum
 
 
-class Separator(msgspec.Struct, frozen=True, kw_only=True):
+class TellingColumn(msgspec.Struct, frozen=True, kw_only=True):
     """A column by which samples are told apart: how far the AUC falls when its values are shuffled; 95 % interval."""
 
     column: str
@@ -41,7 +41,7 @@ class Separator(msgspec.Struct, frozen=True, kw_only=True):
     high: float
 
 
-class Separation(msgspec.Struct, frozen=True, kw_only=True):
+class ClassifierResult(msgspec.Struct, frozen=True, kw_only=True):
     """How well rows of the two samples are told apart by a model that has not seen them.
 
     auc: chance that of one row of each sample the current one is recognised, 0.5 for equal samples, with its 95 %
@@ -58,11 +58,11 @@ class Separation(msgspec.Struct, frozen=True, kw_only=True):
     n_current: int
     clusters: int
     unit: Literal["rows", "groups"]
-    columns: tuple[Separator, ...] = ()
+    columns: tuple[TellingColumn, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
-def separate(
+def run_classifier_test(
     reference: pl.DataFrame,
     current: pl.DataFrame,
     schema: DomainSchema,
@@ -70,7 +70,7 @@ def separate(
     columns: Sequence[str] | None = None,
     groups: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     seed: int = 0,
-) -> Separation | None:
+) -> ClassifierResult | None:
     """How well the rows of two typed frames are told apart; None with fewer than 50 rows on a side or no column.
 
     columns: those looked at, by default every feature that both frames have values of. groups: a label per row of each
@@ -142,7 +142,7 @@ def _units(labels: Sequence[npt.NDArray[Any]] | None, rows: int) -> tuple[Intege
     return numbers, "groups" if len(np.unique(numbers)) < rows else "rows"
 
 
-def _conclude(sample: _Sample, names: Sequence[str], unit: Literal["rows", "groups"], seed: int) -> Separation:
+def _conclude(sample: _Sample, names: Sequence[str], unit: Literal["rows", "groups"], seed: int) -> ClassifierResult:
     from scipy.special import stdtr, stdtrit
 
     generator = np.random.default_rng(seed + 1)
@@ -159,11 +159,11 @@ def _conclude(sample: _Sample, names: Sequence[str], unit: Literal["rows", "grou
         if any(place in without for _, _, without in parts)
     ]
     named = [
-        Separator(column=name, drop=drop, low=drop - quantile * spread, high=drop + quantile * spread)
+        TellingColumn(column=name, drop=drop, low=drop - quantile * spread, high=drop + quantile * spread)
         for name, (drop, spread) in drops
         if drop > quantile * spread
     ]
-    return Separation(
+    return ClassifierResult(
         auc=auc,
         auc_low=max(0.0, auc - quantile * error),
         auc_high=min(1.0, auc + quantile * error),

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 
 from drift.answers import Said, with_probabilities
-from drift.classifier_test import Separation
+from drift.classifier_test import ClassifierResult
 from drift.correct import adjust
-from drift.effective_size import WHOLE, Worths
+from drift.effective_size import EACH_ROW, EffectiveShares
 from drift.evidence import Evidence, conclude, measure
 from drift.impact import ErrorChange, ExpectedError
 from drift.policy import DriftPolicy
@@ -62,15 +62,19 @@ def compare(
     if not isinstance(current, MeasuredSample):
         current = measure_sample(profile_of(reference, schema), current, schema)
     require_schema(current.reference, current.fingerprint, schema)
-    return conclude_all(_compared(current, rows.worth, rows.answers), schema, policy, rows)
+    return conclude_all(_compared(current, rows.effective, rows.answers), schema, policy, rows)
 
 
-def compare_columns(reference: Profile, current: Profile, worth: tuple[Worths, Worths] = ({}, {})) -> Compared:
+def compare_columns(
+    reference: Profile, current: Profile, effective: tuple[EffectiveShares, EffectiveShares] = ({}, {})
+) -> Compared:
     """What the tests say about each column of both. Raises SameSample."""
-    return _compared(measure_sample(reference, current), worth, ({}, {}))
+    return _compared(measure_sample(reference, current), effective, ({}, {}))
 
 
-def _compared(sample: MeasuredSample, worth: tuple[Worths, Worths], answers: tuple[Columns, Columns]) -> Compared:
+def _compared(
+    sample: MeasuredSample, effective: tuple[EffectiveShares, EffectiveShares], answers: tuple[Columns, Columns]
+) -> Compared:
     """answers: columns that were made of some rows of both samples, in place of the sample's own."""
     reference = sample.reference
     refuse_same(reference, sample.rows, sample.names, lambda name: name in sample.same)
@@ -78,7 +82,7 @@ def _compared(sample: MeasuredSample, worth: tuple[Worths, Worths], answers: tup
     for name, after in answers[1].items():
         if (before := answers[0].get(name) or reference.columns.get(name)) is not None:
             columns[name] = measure(name, before, after)
-    pairs = {name: (worth[0].get(name, WHOLE), worth[1].get(name, WHOLE)) for name in columns}
+    pairs = {name: (effective[0].get(name, EACH_ROW), effective[1].get(name, EACH_ROW)) for name in columns}
     evidence = [conclude(column, pairs[name]) for name, column in sorted(columns.items())]
     skipped = left_out(reference.columns, {*sample.names, *answers[1]}, set(columns))
     return Compared(reference, (sample.rows, sample.digest), evidence, skipped)
@@ -142,14 +146,14 @@ class Segments(NamedTuple):
 class Findings(NamedTuple):
     """What a report holds beside the columns of both samples, from rows of them that a model has answered where one is.
 
-    importance: of columns to the champion, at least 0, any scale. worth: of rows of each sample, by column, in
+    importance: of columns to the champion, at least 0, any scale. effective: of rows of each sample, by column, in
     independent rows (`drift.effective_size`). answers: columns of answers to rows of each, where the samples have none
     themselves; the reference's own count where its are empty. separation: where rows were at hand. expected: where a
     model was. changes: of the error, where outcomes are known. said: by target, what the reference's answers and the
     current ones gave each class. basis, sampled: as in a DriftReport.
     """
 
-    separation: Separation | None = None
+    classifier: ClassifierResult | None = None
     expected: ExpectedError | None = None
     changes: tuple[ErrorChange, ...] = ()
     said: Mapping[str, tuple[Said, Said]] = {}
@@ -157,7 +161,7 @@ class Findings(NamedTuple):
     basis: str = ""
     sampled: str = ""
     importance: Mapping[str, float] = {}
-    worth: tuple[Worths, Worths] = ({}, {})
+    effective: tuple[EffectiveShares, EffectiveShares] = ({}, {})
     answers: tuple[Columns, Columns] = ({}, {})
 
 
@@ -175,7 +179,7 @@ def conclude_all(
         raise NotComparable(f"the samples have no column in common; the reference has {names}")
     policy = policy or DriftPolicy()
     pairs = findings.segments.pairs if findings.segments else {}
-    told = findings.separation.p_value if findings.separation else None
+    told = findings.classifier.p_value if findings.classifier else None
     families = [Family(compared.evidence, told), *(Family(pair.evidence) for pair in pairs.values())]
     sizes = [len(family.p_values) for family in families]
     weights = _weights(sizes)
@@ -186,7 +190,7 @@ def conclude_all(
     alphas = [(1 - policy.level) * weight / sum(sizes) for weight in weights]
     verdicts = [Verdicts(policy, schema, findings.importance, alpha) for alpha in alphas]
     columns = [one.columns(f, p, least) for one, f, p, least in zip(verdicts, families, adjusted, sharper, strict=True)]
-    joint = compare_jointly(findings.separation, float(adjusted[0][-1]), verdicts[0], columns[0])
+    joint = compare_jointly(findings.classifier, float(adjusted[0][-1]), verdicts[0], columns[0])
     segments = _segments(findings.segments, dict(zip(pairs, columns[1:], strict=True)), policy)
     return _report(compared, policy, columns[0], sum(sizes), joint, segments, findings)
 

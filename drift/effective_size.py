@@ -1,4 +1,4 @@
-"""How many independent rows a column's rows are worth: a student who is asked every week is not many students.
+"""How many independent rows a column's rows are effective: a student who is asked every week is not many students.
 
 It looks at who stood in which row, which profiles do not know. What follows for a verdict is `drift.evidence`'s.
 """
@@ -14,37 +14,41 @@ import polars as pl
 
 from drift.column import Integers
 
-FEW_CLUSTERED = 10  # students or groups among whom likeness cannot be measured: their rows then count as fully alike
+FEW_CLUSTERED = (
+    10  # students or groups among whom intraclass correlation cannot be measured: their rows then count as fully alike
+)
 
 
-class Worth(NamedTuple):
+class EffectiveShare(NamedTuple):
     """What a row is worth in independent rows, above 0 up to 1: for a column's values, and for its missing rate."""
 
     values: float = 1.0
     missing: float = 1.0
 
 
-WHOLE = Worth()
-Worths = Mapping[str, Worth]
+EACH_ROW = EffectiveShare()
+EffectiveShares = Mapping[str, EffectiveShare]
 
 
-def worth_of(
+def effective_shares_of(
     frame: pl.DataFrame, names: Collection[str], per_group: Collection[str] | None = None, *, share: float = 1.0
-) -> dict[str, Worth]:
+) -> dict[str, EffectiveShare]:
     """What rows of a typed frame are worth, by column; columns of which each row counts whole are left out.
 
     Rows of one student count by how alike they are: n / (1 + (m - 1) r), m the rows of a row's student on average and r
     their intraclass correlation (Kish 1965; of ranks, or of levels together). Columns of `per_group`, which have one
     value for each group (found in the frame if None), are worth as many rows as there are groups, if of equal size.
-    share: of all rows that the frame holds by lot; among all of them m - 1 is larger by so much.
+    share: of all rows that the frame holds at random; among all of them m - 1 is larger by so much.
     """
     per_group = columns_per_group(frame, names) if per_group is None else per_group
     students = _labels(frame, "_student")
     groups = _labels(frame, "_group") if per_group else None
     if students is None and groups is None:
         return {}
-    found = {name: _worth(frame[name], students, groups if name in per_group else None, share) for name in names}
-    return {name: worth for name, worth in found.items() if worth != WHOLE}
+    found = {
+        name: _effective_share(frame[name], students, groups if name in per_group else None, share) for name in names
+    }
+    return {name: effective for name, effective in found.items() if effective != EACH_ROW}
 
 
 def columns_per_group(frame: pl.DataFrame, names: Collection[str]) -> set[str]:
@@ -72,21 +76,23 @@ def _labels(frame: pl.DataFrame, name: str) -> Integers | None:
     return texts.rank("dense").to_numpy().astype(np.int64) - 1
 
 
-def _worth(column: pl.Series, students: Integers | None, groups: Integers | None, share: float) -> Worth:
+def _effective_share(
+    column: pl.Series, students: Integers | None, groups: Integers | None, share: float
+) -> EffectiveShare:
     if column.dtype.is_float():
         column = column.fill_nan(None)
     present = column.is_not_null().to_numpy()
     values = column.drop_nulls()
     codes = (values.rank("average") if values.dtype.is_numeric() else values.rank("dense") - 1).to_numpy()
     levels = not values.dtype.is_numeric()
-    worth, missing = 1.0, 1.0
+    effective, missing = 1.0, 1.0
     if students is not None:
-        worth = 1 / _excess(students[present], share, codes, levels=levels)
+        effective = 1 / _excess(students[present], share, codes, levels=levels)
         missing = 1 / _excess(students, share, present.astype(np.int64), levels=True)
     if groups is not None:
-        worth = min(worth, 1 / (1 + _others(groups[present], share)))
+        effective = min(effective, 1 / (1 + _others(groups[present], share)))
         missing = min(missing, 1 / (1 + _others(groups, share)))
-    return Worth(worth, missing)
+    return EffectiveShare(effective, missing)
 
 
 def _others(labels: Integers, share: float) -> float:

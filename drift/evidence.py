@@ -12,14 +12,14 @@ from typing import Any, Literal, NamedTuple
 from drift.answers import class_changes
 from drift.buckets import BucketedColumn, Moments, Part, thinned
 from drift.column import CategoricalColumn, Column
-from drift.effective_size import WHOLE, Worth
+from drift.effective_size import EACH_ROW, EffectiveShare
 from drift.moments import mean_change, moments
 from drift.profile import PREDICTION
 from drift.statistics import MEASURES, TESTS, TestResult, range_of
 from drift.summaries import Kind, nothing_of
 from drift.univariate import side_by_side
 
-Pair = tuple[Worth, Worth]
+Pair = tuple[EffectiveShare, EffectiveShare]
 NONE = TestResult(0.0, 0.0, 1.0, 1.0, 0.0)
 
 
@@ -47,8 +47,8 @@ class Measured(NamedTuple):
 class Evidence(NamedTuple):
     """What the tests say about one column before correction.
 
-    worth: what a row of each sample is worth in independent rows; all tests count those. lost: the test of the missing
-    rates, None where nothing is missing or a sample has no rows at all.
+    effective: what a row of each sample is worth in independent rows; all tests count those. lost: the test of the
+    missing rates, None where nothing is missing or a sample has no rows at all.
     """
 
     name: str
@@ -60,12 +60,14 @@ class Evidence(NamedTuple):
     lost: TestResult | None
     constant: bool
     facts: Mapping[str, Any]
-    worth: Pair = (WHOLE, WHOLE)
+    effective: Pair = (EACH_ROW, EACH_ROW)
 
     @property
     def independent(self) -> tuple[float, float]:
         """Independent rows that the rows with a value are worth, at least 1."""
-        before, after = (max(1.0, rows * worth.values) for rows, worth in zip(self.rows, self.worth, strict=True))
+        before, after = (
+            max(1.0, rows * effective.values) for rows, effective in zip(self.rows, self.effective, strict=True)
+        )
         return before, after
 
 
@@ -101,25 +103,25 @@ def _informed(kind: Kind, reference: Any, current: Any) -> dict[str, Any]:
     return facts
 
 
-def conclude(column: Measured, worth: Pair = (WHOLE, WHOLE)) -> Evidence:
-    """All that the tests say about one measured column. worth: of a row of each sample in independent rows."""
+def conclude(column: Measured, effective: Pair = (EACH_ROW, EACH_ROW)) -> Evidence:
+    """All that the tests say about one measured column. effective: of a row of each sample in independent rows."""
     facts, outcome = dict(column.facts), NONE
     if column.test is not None:
-        weights = (worth[0].values, worth[1].values)
+        weights = (effective[0].values, effective[1].values)
         outcome = TESTS[column.kind].conclude(column.test, column.rows, weights)
-        facts |= {**outcome.facts, **_changes(column, worth)}
+        facts |= {**outcome.facts, **_changes(column, effective)}
     test: Any = "none" if column.test is None else TESTS[column.kind].name
-    lost = _missing(column, worth)
+    lost = _missing(column, effective)
     return Evidence(
-        column.name, column.kind, test, column.rows, column.missing, outcome, lost, column.constant, facts, worth
+        column.name, column.kind, test, column.rows, column.missing, outcome, lost, column.constant, facts, effective
     )
 
 
-def _changes(column: Measured, worth: Pair) -> dict[str, Any]:
+def _changes(column: Measured, effective: Pair) -> dict[str, Any]:
     """What moved, with an interval that knows how much rows count: the mean of numbers, the classes of answers."""
     if column.levels:
-        return {"classes": class_changes(*column.levels, worth)} if column.name.startswith(PREDICTION) else {}
-    change = mean_change(*column.moments, (worth[0].values, worth[1].values))
+        return {"classes": class_changes(*column.levels, effective)} if column.name.startswith(PREDICTION) else {}
+    change = mean_change(*column.moments, (effective[0].values, effective[1].values))
     if change is None:
         return {}
     found = {"mean_reference": change.before, "mean_current": change.after, "deviation_reference": change.deviation}
@@ -130,8 +132,8 @@ def _changes(column: Measured, worth: Pair) -> dict[str, Any]:
     return found
 
 
-def _missing(column: Measured, worth: Pair) -> TestResult | None:
+def _missing(column: Measured, effective: Pair) -> TestResult | None:
     rows = (column.rows[0] + column.missing[0], column.rows[1] + column.missing[1])
     if not any(column.missing) or not all(rows):
         return None
-    return TESTS["missing"].conclude(column.missing, rows, (worth[0].missing, worth[1].missing))
+    return TESTS["missing"].conclude(column.missing, rows, (effective[0].missing, effective[1].missing))

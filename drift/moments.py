@@ -60,17 +60,17 @@ def _product(values: Floats, others: Floats) -> float:
 
 
 def mean_change(
-    before: Moments | None, after: Moments | None, worth: tuple[float, float] = (1.0, 1.0)
+    before: Moments | None, after: Moments | None, effective: tuple[float, float] = (1.0, 1.0)
 ) -> MeanChange | None:
     """How far the mean moved; None where either sample has no moments, or is worth less than two independent rows.
 
-    worth: what a row of each is worth in independent rows.
+    effective: what a row of each is worth in independent rows.
     """
     from scipy.special import stdtrit
 
     if before is None or after is None:
         return None
-    rows = np.array([before.n * worth[0], after.n * worth[1]])
+    rows = np.array([before.n * effective[0], after.n * effective[1]])
     if rows.min() < 2:
         return None
     variances = np.array([before.variance, after.variance])

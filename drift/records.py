@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from drift.answers import ClassChange
-from drift.classifier_test import Separation
+from drift.classifier_test import ClassifierResult
 from drift.impact import ErrorChange, ExpectedError
 from drift.policy import DriftPolicy
 from drift.profile import PREDICTION
@@ -157,7 +157,7 @@ class JointDrift(msgspec.Struct, frozen=True, kw_only=True):
     they are told apart that raise no alarm by themselves; how they go together changed.
     """
 
-    separation: Separation
+    classifier: ClassifierResult = msgspec.field(name="separation")  # its name in stored reports
     p_adjusted: float
     threshold: float
     verdict: Verdict

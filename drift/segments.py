@@ -12,7 +12,7 @@ import polars as pl
 
 from drift.column import ProfileError
 from drift.compare import Compared, Segments, compare_columns
-from drift.effective_size import Worths, columns_per_group, worth_of
+from drift.effective_size import EffectiveShares, columns_per_group, effective_shares_of
 from drift.profile import Profile, build_profile, kinds_of
 from drift.records import SameSample
 from preprocessing.schema import DomainSchema
@@ -69,7 +69,7 @@ class _Part(NamedTuple):
     """One segment of one sample, and what its rows are worth by column."""
 
     profile: Profile
-    worth: Worths
+    effective: EffectiveShares
 
 
 def _parts(frame: pl.DataFrame, schema: DomainSchema, by: str, names: Collection[str]) -> dict[str, _Part]:
@@ -80,7 +80,7 @@ def _parts(frame: pl.DataFrame, schema: DomainSchema, by: str, names: Collection
     known = [name for name in names if name != place]
     per_group = columns_per_group(frame, known)
     return {
-        str(key[0]): _Part(build_profile(part, schema, columns=known), worth_of(part, known, per_group))
+        str(key[0]): _Part(build_profile(part, schema, columns=known), effective_shares_of(part, known, per_group))
         for key, part in parts.items()
     }
 
@@ -94,7 +94,7 @@ def _pair(before: _Part | None, after: _Part | None) -> tuple[Compared | None, s
     if min(before.profile.rows, after.profile.rows) < FEWEST:
         return None, f"not enough data: fewer than {FEWEST} rows on one side"
     try:
-        pair = compare_columns(before.profile, after.profile, (before.worth, after.worth))
+        pair = compare_columns(before.profile, after.profile, (before.effective, after.effective))
     except SameSample as error:
         return None, str(error)
     return (pair, "") if pair.evidence else (None, "no column in common")

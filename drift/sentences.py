@@ -72,7 +72,7 @@ def describe_answers(column: ColumnDrift) -> str:
 
 def describe_joint(joint: JointDrift) -> str:
     """What telling rows apart showed, in a plain sentence."""
-    found = joint.separation
+    found = joint.classifier
     n = f"{found.n_current:,} rows against {found.n_reference:,}"
     told = f"{found.auc:.0%} of pairs (95% interval {found.auc_low:.0%} to {found.auc_high:.0%}; 50% is guessing; {n})"
     by = ", ".join(one.column for one in found.columns)

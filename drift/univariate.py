@@ -174,14 +174,14 @@ class LevelTest(NamedTuple):
 
 
 def level_test(
-    reference: CategoricalColumn, current: CategoricalColumn, worth: tuple[float, float] = (1.0, 1.0)
+    reference: CategoricalColumn, current: CategoricalColumn, effective: tuple[float, float] = (1.0, 1.0)
 ) -> LevelTest:
     """Whether two columns, which must both hold values, were drawn from the same shares of levels.
 
-    worth: what a row of each is worth in independent rows (Rao and Scott 1981, their first order).
+    effective: what a row of each is worth in independent rows (Rao and Scott 1981, their first order).
     """
     levels, table = aligned(reference, current)
-    counted = table if worth == (1.0, 1.0) else table * np.array(worth)[:, None]
+    counted = table if effective == (1.0, 1.0) else table * np.array(effective)[:, None]
     pooled, table_tested = _pool(levels, counted)
     statistic, p_value, freedom = chi_square(table_tested)
     shares = table / table.sum(axis=1, keepdims=True)

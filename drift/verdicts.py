@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from drift.classifier_test import Separation
+from drift.classifier_test import ClassifierResult
 from drift.column import Floats
 from drift.evidence import Evidence
 from drift.policy import DriftPolicy
@@ -49,16 +49,16 @@ def most_telling(column: ColumnDrift) -> tuple[bool, bool, int, bool, float, str
 
 
 def compare_jointly(
-    separation: Separation | None, adjusted: float, verdicts: Verdicts, columns: Sequence[ColumnDrift]
+    classifier: ClassifierResult | None, adjusted: float, verdicts: Verdicts, columns: Sequence[ColumnDrift]
 ) -> JointDrift | None:
     """The verdict on rows told apart, whose p-value was `adjusted` with all others."""
-    if separation is None:
+    if classifier is None:
         return None
     threshold = verdicts.policy.auc_threshold
-    verdict = verdicts.verdict(adjusted, separation.auc, separation.auc_low, separation.auc_high, threshold)
+    verdict = verdicts.verdict(adjusted, classifier.auc, classifier.auc_low, classifier.auc_high, threshold)
     seen = {column.column for column in columns if column.alarming or column.significant}
-    hidden = tuple(one.column for one in separation.columns if one.column not in seen)
-    return JointDrift(separation=separation, p_adjusted=adjusted, threshold=threshold, verdict=verdict, hidden=hidden)
+    hidden = tuple(one.column for one in classifier.columns if one.column not in seen)
+    return JointDrift(classifier=classifier, p_adjusted=adjusted, threshold=threshold, verdict=verdict, hidden=hidden)
 
 
 class Verdicts(NamedTuple):
@@ -144,7 +144,7 @@ class Verdicts(NamedTuple):
         rates = [lost / total if total else 0.0 for lost, total in zip(item.missing, rows, strict=True)]
         effect, threshold, low, high = abs(rates[1] - rates[0]), self.policy.missing_threshold, 0.0, 1.0
         if item.lost:
-            independent = (rows[0] * item.worth[0].missing, rows[1] * item.worth[1].missing)
+            independent = (rows[0] * item.effective[0].missing, rows[1] * item.effective[1].missing)
             low, high = TESTS["missing"].interval(item.lost, independent, self.alpha)
         verdict = self.verdict(1.0 if adjusted is None else adjusted, effect, low, high, threshold)
         if all(rows) and not any(item.missing):

@@ -265,7 +265,7 @@ def paired_gain(first: Floats, second: Floats, clusters: Integers, *, level: flo
 
 
 def _robust_error(values: Floats, clusters: Integers) -> float:
-    """The standard error of the mean of `values`, robust to their likeness within clusters."""
+    """The standard error of the mean of `values`, robust to their intraclass correlation."""
     _, number = np.unique(clusters, return_inverse=True)
     count = int(number.max()) + 1
     residual = np.bincount(number, weights=values - values.mean())

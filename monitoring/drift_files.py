@@ -18,7 +18,7 @@ import polars as pl
 
 from drift.column import BinnedColumn, CategoricalColumn, Column, ProfileError, same
 from drift.compare import Findings, compare, refuse_same, require_schema
-from drift.effective_size import Worths, worth_of
+from drift.effective_size import EffectiveShares, effective_shares_of
 from drift.files import separator_of
 from drift.policy import DriftPolicy
 from drift.profile import PREDICTION, Profile, build_profile
@@ -37,12 +37,12 @@ from monitoring.drift_monitor import (
 )
 from monitoring.model_findings import (
     complete_inputs,
+    effective_shares_of_model,
     expect_of,
     findings_of,
+    part_rows,
     said_of,
-    tell_apart,
     with_answers,
-    worths_of,
 )
 from monitoring.samples import Sample
 from preprocessing.reading.files import RawTable, UnreadableFile, kind_of, read_table
@@ -196,7 +196,9 @@ def _against_champion(
     if options.by:
         earlier = earlier_rows(workspace, schema, rows.frame, options.by, manifest.moment)
         findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, options.by))
-    findings = findings._replace(worth=(worths_of(manifest), _worth(rows)), importance=manifest.importance)
+    findings = findings._replace(
+        effective=(effective_shares_of_model(manifest), _effective_share(rows)), importance=manifest.importance
+    )
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
     return keep_report(workspace, report, measured.reference, measured.drawn)
 
@@ -219,10 +221,10 @@ def _against_rows(
             findings = _answered(findings, predictor, schema, past, rows)
     if not options.columns_only:
         sampled = " and ".join(filter(None, [rows.describe("of now"), past.describe("of the past")]))
-        findings = findings._replace(separation=tell_apart(past.frame, rows.frame, schema), sampled=sampled)
+        findings = findings._replace(classifier=part_rows(past.frame, rows.frame, schema), sampled=sampled)
     if options.by:
         findings = findings._replace(segments=gather_segments(past.frame, rows.frame, schema, options.by))
-    findings = findings._replace(worth=(_worth(past), _worth(rows)))
+    findings = findings._replace(effective=(_effective_share(past), _effective_share(rows)))
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
     return keep_report(workspace, report, measured.reference, measured.drawn)
 
@@ -253,10 +255,10 @@ def _answers(frame: pl.DataFrame, schema: DomainSchema) -> dict[str, Column]:
     return {name: replace(column, missing=0) for name, column in profile.columns.items()}
 
 
-def _worth(rows: Sample) -> Worths:
+def _effective_share(rows: Sample) -> EffectiveShares:
     """What rows count as in independent rows, by column."""
     kinds = [name for name in rows.frame.columns if not name.startswith("_") or name.startswith(PREDICTION)]
-    return worth_of(rows.frame, kinds, share=rows.share)
+    return effective_shares_of(rows.frame, kinds, share=rows.share)
 
 
 def _rows_wanted(schema: DomainSchema, columns: Columns, options: ReportOptions) -> int:

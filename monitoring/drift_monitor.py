@@ -15,7 +15,7 @@ import polars as pl
 from database.records import DriftRecord, LabeledRecord, new_id, now, record_id
 from drift.column import ProfileError
 from drift.compare import Findings, compare, compare_columns, require_schema
-from drift.effective_size import Worths, worth_of
+from drift.effective_size import EffectiveShares, effective_shares_of
 from drift.impact import ErrorChange
 from drift.policy import DriftPolicy
 from drift.profile import PREDICTION, Profile, build_profile
@@ -30,7 +30,7 @@ from monitoring.drift_days import ComparedDays, Days, compared_days
 from monitoring.error_timeline import find_error_changes
 from monitoring.model_findings import (
     findings_of,
-    tell_apart,
+    part_rows,
     with_answers,
 )
 from monitoring.profile_archive import midnight
@@ -78,7 +78,7 @@ def report_days(
         earlier = past.frame if past else earlier_rows(workspace, schema, rows.frame, by, compared.moment, before)
         findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, by))
     importance = compared.standard.importance if compared.standard else {}
-    findings = findings._replace(worth=_worths(compared, rows, past), importance=importance)
+    findings = findings._replace(effective=_effective_shares(compared, rows, past), importance=importance)
     report = compare(compared.reference, compared.current, schema, policy, rows=findings)
     return keep_report(workspace, report, compared.reference, compared.current)
 
@@ -91,7 +91,7 @@ def _findings_of_days(
         predictor = compared.standard.predictor
         findings = findings_of(workspace, predictor, schema, rows.frame, past.frame if past else None)
     else:
-        findings = Findings(separation=tell_apart(past.frame, rows.frame, schema) if past else None)
+        findings = Findings(classifier=part_rows(past.frame, rows.frame, schema) if past else None)
     read = [rows.describe("of now"), past.describe("of the past") if past else "", findings.sampled]
     return findings._replace(basis=compared.basis, sampled=" and ".join(filter(None, read)))
 
@@ -105,13 +105,17 @@ def _error_changes(
     return find_error_changes(workspace, schema, answered, moment, since=since, until=until)
 
 
-def _worths(compared: ComparedDays, rows: Sample, past: Sample | None) -> tuple[Worths, Worths]:
+def _effective_shares(
+    compared: ComparedDays, rows: Sample, past: Sample | None
+) -> tuple[EffectiveShares, EffectiveShares]:
     """What rows of the reference and of the window are worth in independent rows."""
-    after = worth_of(rows.frame, [n for n in compared.current.columns if n in rows.frame.columns], share=rows.share)
+    after = effective_shares_of(
+        rows.frame, [n for n in compared.current.columns if n in rows.frame.columns], share=rows.share
+    )
     if past:
         names = [name for name in compared.reference.columns if name in past.frame.columns]
-        return worth_of(past.frame, names, share=past.share), after
-    return compared.standard.worth if compared.standard else {}, after
+        return effective_shares_of(past.frame, names, share=past.share), after
+    return compared.standard.effective if compared.standard else {}, after
 
 
 def population_of(workspace: Workspace, predictor: Predictor) -> Profile:

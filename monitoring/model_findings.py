@@ -15,9 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from drift.answers import Said, summarise_said
-from drift.classifier_test import Separation, separate
+from drift.classifier_test import ClassifierResult, run_classifier_test
 from drift.compare import Findings
-from drift.effective_size import Worth
+from drift.effective_size import EffectiveShare
 from drift.impact import ExpectedError
 from drift.profile import PREDICTION
 from model.answer_frame import numbers_of, outputs_of
@@ -29,15 +29,15 @@ from monitoring.samples import training_rows
 from preprocessing.schema import DomainSchema
 
 
-def tell_apart(
+def part_rows(
     reference: pl.DataFrame, current: pl.DataFrame, schema: DomainSchema, columns: Sequence[str] | None = None
-) -> Separation | None:
+) -> ClassifierResult | None:
     """The classifier two-sample test of the rows of two typed frames; None where they are too few.
 
     columns: those looked at, every feature by default. Rows of one group, or else of one student, count as one unit.
     """
     groups = (_groups(reference), _groups(current))
-    return separate(reference, current, schema, columns=columns, groups=groups)
+    return run_classifier_test(reference, current, schema, columns=columns, groups=groups)
 
 
 def findings_of(
@@ -58,7 +58,7 @@ def findings_of(
     before = predictor.manifest.said if reference is None else said_of(predictor, reference, schema)
     after, target = said_of(predictor, current, schema), predictor.manifest.target.name
     return Findings(
-        separation=None if earlier is None else tell_apart(earlier, current, schema, known),
+        classifier=None if earlier is None else part_rows(earlier, current, schema, known),
         expected=expect_of(predictor, current, schema),
         said={target: (before, after)} if before and after else {},
         sampled=taught.describe("of training") if taught else "",
@@ -81,9 +81,9 @@ def with_answers(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame
     return frame.with_columns(said.scatter(places, given).alias(PREDICTION + predictor.manifest.target.name))
 
 
-def worths_of(manifest: Manifest) -> dict[str, Worth]:
+def effective_shares_of_model(manifest: Manifest) -> dict[str, EffectiveShare]:
     """The effective sample size over rows of the champion's stored reference, by column."""
-    return {name: Worth(*worth) for name, worth in manifest.effective_shares.items()}
+    return {name: EffectiveShare(*effective) for name, effective in manifest.effective_shares.items()}
 
 
 def said_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> Said | None:

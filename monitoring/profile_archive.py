@@ -19,7 +19,7 @@ from database.ingest import add_batch
 from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction, now
 from database.store import RecordStore
 from drift.column import Column
-from drift.effective_size import WHOLE, Worth, Worths
+from drift.effective_size import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.profile import PREDICTION, Profile, build_profile
 from drift.stored import Grids, compacted, pack, unpack
 from model.predictor import Predictor
@@ -49,13 +49,13 @@ class ArchivePart:
 class Standard(NamedTuple):
     """What the champions of one moment were trained on: each column as the first champion that has it saw it.
 
-    predictor: that first champion. worth: effective sample size over rows, by column.
+    predictor: that first champion. effective: effective sample size over rows, by column.
     """
 
     moment: str
     profile: Profile
     predictor: Predictor
-    worth: Worths
+    effective: EffectiveShares
 
     @property
     def importance(self) -> Mapping[str, float]:
@@ -82,11 +82,13 @@ def _standard(schema: DomainSchema, moment: str, serving: Mapping[str, Serving])
     if not known:
         return None
     columns: dict[str, Column] = {}
-    worth: dict[str, Worth] = {}
+    effective: dict[str, EffectiveShare] = {}
     for profile, predictor in reversed(known):
         columns |= profile.columns
-        worth |= {name: Worth(*predictor.manifest.effective_shares.get(name, WHOLE)) for name in profile.columns}
-    return Standard(moment, replace(known[0][0], columns=dict(sorted(columns.items()))), known[0][1], worth)
+        effective |= {
+            name: EffectiveShare(*predictor.manifest.effective_shares.get(name, EACH_ROW)) for name in profile.columns
+        }
+    return Standard(moment, replace(known[0][0], columns=dict(sorted(columns.items()))), known[0][1], effective)
 
 
 class ProfileArchive:

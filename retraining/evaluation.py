@@ -11,7 +11,7 @@ import polars as pl
 
 from database.records import ChampionKey
 from drift.compare import Findings, compare
-from drift.effective_size import worth_of
+from drift.effective_size import effective_shares_of
 from drift.policy import DriftPolicy
 from drift.profile import Profile
 from drift.records import DriftReport, NotComparable, SameSample
@@ -21,7 +21,7 @@ from model.export import ParityError
 from model.predictor import Predictor
 from model.scores import absolute_errors
 from monitoring.drift_monitor import profile_for
-from monitoring.model_findings import with_answers, worths_of
+from monitoring.model_findings import effective_shares_of_model, with_answers
 from preprocessing.schema import DomainSchema
 from retraining.holdout import Holdout, among, hold_out
 from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide, refusal
@@ -101,10 +101,10 @@ def drift_since(
     predictor, reference = Predictor(champion, ""), Profile.from_bytes(champion.profile)
     answered = with_answers(predictor, schema, rows)
     current = profile_for(predictor, schema, answered)
-    worth = worths_of(champion.manifest), worth_of(answered, current.columns)
+    effective = effective_shares_of_model(champion.manifest), effective_shares_of(answered, current.columns)
     importance = champion.manifest.importance
     try:
-        return compare(reference, current, schema, policy, rows=Findings(importance=importance, worth=worth))
+        return compare(reference, current, schema, policy, rows=Findings(importance=importance, effective=effective))
     except (SameSample, NotComparable):  # nothing new, or the schema has changed since: labels decide all the same
         return None
 
@@ -125,14 +125,14 @@ def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle,
     rows = holdout.judging
     outcomes = outcomes_of(holdout.judging, schema, challenger.manifest.target.name)
     old, new = Predictor(champion, "champion"), Predictor(challenger, "challenger")
-    told_apart = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
-    told_apart += ["_group"] if schema.group else []
+    parted = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
+    parted += ["_group"] if schema.group else []
     return PromotionEvidence(
         champion=absolute_errors(outcomes, numbers_of(old, rows)),
         challenger=absolute_errors(outcomes, numbers_of(new, rows)),
         naive=absolute_errors(outcomes, naive_numbers_of(new.manifest, rows)),
         clusters=holdout.clusters,
-        slices={name: holdout.judging[name].fill_null("(missing)").to_numpy().astype(str) for name in told_apart},
+        slices={name: holdout.judging[name].fill_null("(missing)").to_numpy().astype(str) for name in parted},
     )
 
 

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from database.records import ChampionKey, digest
 from drift.answers import Said, summarise_said
-from drift.effective_size import worth_of
+from drift.effective_size import effective_shares_of
 from drift.profile import PREDICTION, Profile, build_profile
 from errors import Category, GradewatchError
 from model.bundle import RECORDS, Bundle, Lineage, Manifest
@@ -36,7 +36,7 @@ FEWEST_ASIDE = 20
 TRAINING_FOLDS = 5
 FEW_CLUSTERS = 10
 """Among fewer groups nothing can be told from luck. Signal is then judged by rows: their answers came from models that
-had not seen their group, so what is left of the group's likeness makes the bound too narrow, not the gain too large."""
+had not seen their group, so what is left of its intraclass correlation makes the bound too narrow, not the gain too large."""
 LIBRARIES = ("numpy", "scikit-learn", "skl2onnx", "onnx", "onnxruntime")
 
 
@@ -226,7 +226,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         beats_naive=evaluate.better(scores[chosen.name], naive),
         parity=parity,
         lineage=_lineage(experiment),
-        effective_shares=_worths(experiment, outputs),
+        effective_shares=_effective_shares(experiment, outputs),
         said=_probabilities(experiment, outputs),
     )
     profile, aside = _profiles(experiment, outputs)
@@ -302,15 +302,19 @@ def _profile(experiment: _Experiment, rows: pl.DataFrame, said: list[float | str
     return replace(profile, columns=dict(sorted(known.items())))
 
 
-def _worths(experiment: _Experiment, outputs: Floats) -> dict[str, tuple[float, float]]:
+def _effective_shares(experiment: _Experiment, outputs: Floats) -> dict[str, tuple[float, float]]:
     """What rows of the drift reference are worth in independent rows, where one student or group has several."""
     schema, task = experiment.schema, experiment.task
     rows = experiment.offered.drop_nulls(experiment.needed)
     columns = [f.name for f in schema.features_at(experiment.moment) if f.name in rows.columns]
     answers = task.frame.with_columns(pl.Series(experiment.prediction, _said(task, outputs), strict=False))
-    found = worth_of(rows, columns) | worth_of(answers.drop_nulls(experiment.prediction), [experiment.prediction])
-    found |= worth_of(rows.drop_nulls(task.target.name), [task.target.name])
-    return {name: (round(worth.values, 6), round(worth.missing, 6)) for name, worth in sorted(found.items())}
+    found = effective_shares_of(rows, columns) | effective_shares_of(
+        answers.drop_nulls(experiment.prediction), [experiment.prediction]
+    )
+    found |= effective_shares_of(rows.drop_nulls(task.target.name), [task.target.name])
+    return {
+        name: (round(effective.values, 6), round(effective.missing, 6)) for name, effective in sorted(found.items())
+    }
 
 
 def _probabilities(experiment: _Experiment, outputs: Floats) -> Said | None:
@@ -318,8 +322,8 @@ def _probabilities(experiment: _Experiment, outputs: Floats) -> Said | None:
     if experiment.task.target.kind == "value":
         return None
     tested = experiment.tested
-    worth = len(np.unique(experiment.groups[tested])) / len(tested)
-    return summarise_said(experiment.task.target.levels, outputs[tested], worth)
+    effective = len(np.unique(experiment.groups[tested])) / len(tested)
+    return summarise_said(experiment.task.target.levels, outputs[tested], effective)
 
 
 def _said(task: Task, outputs: Floats) -> list[float | str | None]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.compare import Findings, compare
-from drift.effective_size import Worth, worth_of
+from drift.effective_size import EffectiveShare, effective_shares_of
 from drift.profile import build_profile
 from preprocessing.schema import DomainSchema, Feature, Target
 
@@ -40,29 +40,29 @@ def weekly(seed: int, students: int, times: int, *, missing: float = 0.0) -> pl.
     )
 
 
-def test_rows_are_worth_what_their_likeness_says():
-    found = worth_of(weekly(1, 200, 5), NAMES)
+def test_rows_are_worth_what_their_intraclass_correlation_says():
+    found = effective_shares_of(weekly(1, 200, 5), NAMES)
     assert found["own"].values == pytest.approx(1 / 5)
     assert found["kind"].values == pytest.approx(1 / 5)
     assert found["half"].values == pytest.approx(1 / 3, rel=0.2)
-    assert found.get("free", Worth()).values == pytest.approx(1, rel=0.15)
+    assert found.get("free", EffectiveShare()).values == pytest.approx(1, rel=0.15)
 
 
 def test_students_who_stand_in_one_row_each_and_rows_of_nobody_count_whole():
-    assert worth_of(weekly(1, 50, 1), NAMES) == {}
-    assert worth_of(weekly(1, 10, 5).with_columns(_student=pl.lit(None, pl.String)), NAMES) == {}
-    assert worth_of(weekly(1, 10, 5).drop("_student"), NAMES) == {}
+    assert effective_shares_of(weekly(1, 50, 1), NAMES) == {}
+    assert effective_shares_of(weekly(1, 10, 5).with_columns(_student=pl.lit(None, pl.String)), NAMES) == {}
+    assert effective_shares_of(weekly(1, 10, 5).drop("_student"), NAMES) == {}
 
 
 def test_a_few_students_asked_often_are_as_few():
-    found = worth_of(weekly(1, 6, 50), NAMES)
+    found = effective_shares_of(weekly(1, 6, 50), NAMES)
     assert all(found[name].values == pytest.approx(1 / 50) for name in NAMES)
 
 
 def test_a_sample_of_the_rows_is_worth_what_all_of_them_are():
     whole = weekly(1, 400, 12)
     part = whole.sample(fraction=0.25, seed=2)
-    found, known = (worth_of(part, NAMES, share=0.25), worth_of(whole, NAMES))
+    found, known = (effective_shares_of(part, NAMES, share=0.25), effective_shares_of(whole, NAMES))
     for name in ("own", "half", "kind"):
         assert found[name].values == pytest.approx(known[name].values, rel=0.2)
 
@@ -70,9 +70,12 @@ def test_a_sample_of_the_rows_is_worth_what_all_of_them_are():
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 1_000))
 def test_a_row_is_worth_something_and_at_most_one_row_in_any_order(students, times, seed):
     frame = weekly(seed, students, times, missing=0.3)
-    found, turned = worth_of(frame, NAMES), worth_of(frame.sample(fraction=1.0, shuffle=True, seed=1), NAMES)
+    found, turned = (
+        effective_shares_of(frame, NAMES),
+        effective_shares_of(frame.sample(fraction=1.0, shuffle=True, seed=1), NAMES),
+    )
     for name in NAMES:
-        one, other = found.get(name, Worth()), turned.get(name, Worth())
+        one, other = found.get(name, EffectiveShare()), turned.get(name, EffectiveShare())
         assert 0 < one.values <= 1
         assert 0 < one.missing <= 1
         assert other == pytest.approx(one)
@@ -84,9 +87,9 @@ def test_repeated_students_raise_no_alarm_where_counting_rows_raises_many(column
     for seed in range(runs):
         frames = [weekly(first + seed, 60, 8).select(column, "_student") for first in (10_000, 20_000)]
         profiles = [build_profile(frame, SCHEMA, columns=[column]) for frame in frames]
-        worth = worth_of(frames[0], [column]), worth_of(frames[1], [column])
+        effective = effective_shares_of(frames[0], [column]), effective_shares_of(frames[1], [column])
         alarms["rows"] += compare(*profiles).alarm
-        alarms["students"] += compare(*profiles, rows=Findings(worth=worth)).alarm
+        alarms["students"] += compare(*profiles, rows=Findings(effective=effective)).alarm
     assert alarms["rows"] > by_rows
     assert alarms["students"] <= 8  # of 60: a twentieth and three standard errors
 
@@ -96,9 +99,9 @@ def test_students_whose_value_is_always_missing_are_counted_once_by_the_missing_
     for seed in range(runs):
         frames = [weekly(first + seed, 60, 8, missing=0.3) for first in (10_000, 20_000)]
         profiles = [build_profile(frame, SCHEMA, columns=["own"]) for frame in frames]
-        worth = worth_of(frames[0], ["own"]), worth_of(frames[1], ["own"])
+        effective = effective_shares_of(frames[0], ["own"]), effective_shares_of(frames[1], ["own"])
         alarms["rows"] += compare(*profiles).column("own").missing.verdict in ("drift", "warn")
-        alarms["students"] += compare(*profiles, rows=Findings(worth=worth)).column("own").missing.verdict in (
+        alarms["students"] += compare(*profiles, rows=Findings(effective=effective)).column("own").missing.verdict in (
             "drift",
             "warn",
         )
@@ -109,7 +112,9 @@ def test_students_whose_value_is_always_missing_are_counted_once_by_the_missing_
 def test_a_real_change_among_repeated_students_is_still_found_and_the_report_says_what_rows_are_worth():
     before, after = weekly(1, 300, 4), weekly(2, 300, 4).with_columns(own=pl.col("own") + 1.0)
     profiles = [build_profile(frame, SCHEMA, columns=NAMES) for frame in (before, after)]
-    report = compare(*profiles, rows=Findings(worth=(worth_of(before, NAMES), worth_of(after, NAMES))))
+    report = compare(
+        *profiles, rows=Findings(effective=(effective_shares_of(before, NAMES), effective_shares_of(after, NAMES)))
+    )
     own = report.column("own")
     assert own.verdict == "drift"
     assert (own.n_current, own.independent_current) == (1_200, pytest.approx(300))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from drift.answers import Said
 from drift.compare import Findings, compare
-from drift.effective_size import worth_of
+from drift.effective_size import effective_shares_of
 from drift.profile import Profile, build_profile
 from drift.render import render_html, render_table
 from drift.sentences import describe
@@ -134,7 +134,10 @@ def test_the_page_tells_of_each_class_of_answers_and_of_rows_that_count_as_fewer
     said = [Said(100, {"fail": (share, 0.2), "pass": (1 - share, 0.2)}) for share in (0.25, 0.55)]
     report = compare(
         *profiles,
-        rows=Findings(worth=(worth_of(before, names), worth_of(after, names)), said={"grade": (said[0], said[1])}),
+        rows=Findings(
+            effective=(effective_shares_of(before, names), effective_shares_of(after, names)),
+            said={"grade": (said[0], said[1])},
+        ),
     )
     page = render_html(report, *profiles)
     assert "fail 20% → 60%" in page

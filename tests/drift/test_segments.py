@@ -7,7 +7,7 @@ import pytest
 from drift.column import ProfileError
 from drift.compare import Findings, compare
 from drift.correct import adjust
-from drift.effective_size import columns_per_group, worth_of
+from drift.effective_size import columns_per_group, effective_shares_of
 from drift.profile import build_profile
 from drift.records import DriftReport
 from drift.segments import gather_segments
@@ -50,11 +50,11 @@ def sample(seed: int, schools: dict[str, int], shifts: dict[str, float] | None =
 def report_by(before: pl.DataFrame, after: pl.DataFrame, by: str = "school") -> DriftReport:
     findings = Findings(segments=gather_segments(before, after, SCHEMA, by))
     names = [name for name in before.columns if name in SCHEMA.feature_by_name]
-    worth = worth_of(before, names), worth_of(after, names)
+    effective = effective_shares_of(before, names), effective_shares_of(after, names)
     return compare(
         build_profile(before, SCHEMA),
         build_profile(after, SCHEMA),
-        rows=(findings or Findings())._replace(worth=worth),
+        rows=(findings or Findings())._replace(effective=effective),
     )
 
 

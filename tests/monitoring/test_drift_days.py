@@ -137,7 +137,7 @@ def test_of_many_rows_some_are_read_and_the_report_says_how_many(
     assert found.n_current == 600  # the columns' own tests count them all
     assert found.joint is not None
     assert found.joint.verdict == "drift"
-    assert found.joint.separation.n_current == 100
+    assert found.joint.classifier.n_current == 100
     assert found.sampled == "100 of 600 rows of now"
     assert found.sampled in found.summary
     assert report(workspace, MONDAY, MONDAY + WEEK, exact=True).sampled == ""
@@ -151,8 +151,8 @@ def test_a_student_asked_every_day_is_not_told_apart_from_himself(workspace: Wor
     workspace.store.add_predictions(daily)
     found = report_days(workspace, SCHEMA.name, days_of(MONDAY, MONDAY + WEEK)).report
     assert found.joint is not None
-    assert (found.joint.separation.n_current, found.joint.separation.clusters) == (720, 240)
-    assert found.joint.separation.auc_low < 0.5
+    assert (found.joint.classifier.n_current, found.joint.classifier.clusters) == (720, 240)
+    assert found.joint.classifier.auc_low < 0.5
 
 
 def test_a_required_input_that_rows_lack_is_reported_and_its_rows_count(workspace: Workspace) -> None:
