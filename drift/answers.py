@@ -51,7 +51,7 @@ class ClassChange(msgspec.Struct, frozen=True, kw_only=True):
 def summarise_said(
     levels: Sequence[str], probabilities: npt.NDArray[np.float64], effective: float = 1.0
 ) -> Said | None:
-    """What (n, levels) probabilities say of each class; None of fewer than two. effective: rows that a row counts as."""
+    """What (n, levels) probabilities say of each class; None of fewer than two. effective: rows a row counts as."""
     if len(probabilities) < 2:
         return None
     means, deviations = probabilities.mean(axis=0).tolist(), probabilities.std(axis=0, ddof=1).tolist()

@@ -36,7 +36,7 @@ FEWEST_ASIDE = 20
 TRAINING_FOLDS = 5
 FEW_CLUSTERS = 10
 """Among fewer groups nothing can be told from luck. Signal is then judged by rows: their answers came from models that
-had not seen their group, so what is left of its intraclass correlation makes the bound too narrow, not the gain too large."""
+had not seen their group, so what is left of its intraclass correlation narrows the bound and leaves the gain."""
 LIBRARIES = ("numpy", "scikit-learn", "skl2onnx", "onnx", "onnxruntime")
 
 
