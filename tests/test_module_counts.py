@@ -63,3 +63,5 @@ def test_one_prediction_passes_at_most_twenty_modules_from_socket_to_log_and_bac
     print(f"{len(modules)} modules: {' → '.join(modules)}")
     assert len(modules) <= 20, modules
     assert {"api.pipeline", "model.predictor", "database.sqlite_log"} <= set(modules)
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    assert [name for name in modules if f"| `{name}` |" not in page] == [], "each has its reason there"
