@@ -27,7 +27,7 @@ FEWEST_A_SIDE = 50  # rows on either side; halves of 25 against 25 are the least
 FEW_CLUSTERS = 10  # on a side, below which rows count one by one, and the result says so
 MOST_ROWS = 20_000  # a side; more sharpen the answer beyond use and only cost time
 LEVELS_APART = 60  # of a column; rarer ones count together
-NAMED = 5  # columns that a separation names
+NAMED = 5  # columns that a result names
 LEVEL = 0.95
 DECIMALS = 12  # of scores; what differs beyond differs by the order of a sum
 

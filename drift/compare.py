@@ -148,7 +148,7 @@ class Findings(NamedTuple):
 
     importance: of columns to the champion, at least 0, any scale. effective: of rows of each sample, by column, in
     independent rows (`drift.effective_size`). answers: columns of answers to rows of each, where the samples have none
-    themselves; the reference's own count where its are empty. separation: where rows were at hand. expected: where a
+    themselves; the reference's own count where its are empty. classifier: where rows were at hand. expected: where a
     model was. changes: of the error, where outcomes are known. said: by target, what the reference's answers and the
     current ones gave each class. basis, sampled: as in a DriftReport.
     """
