@@ -20,6 +20,7 @@ from drift.column import BinnedColumn, CategoricalColumn, Column, Floats, Numeri
 from drift.profile import Profile
 from drift.records import ColumnDrift, DriftReport, SegmentDrift
 from drift.sentences import costs_of, describe, sentences_of
+from drift.statistics import MEASURES
 from drift.univariate import aligned
 
 STYLES = {"drift": "bold red", "warn": "yellow", "ok": "green", "undecided": "dim", "constant": "dim"}
@@ -109,12 +110,6 @@ def _class(change: ClassChange) -> str:
     return f"{told}, mean probability {change.probability_reference:.2f} → {change.probability_current:.2f} ({moved})"
 
 
-def _values(column: ColumnDrift) -> str:
-    ends = (column.lowest_reference, column.highest_reference, column.lowest_current, column.highest_current)
-    told = [f"{end:.4g}" if end is not None else "?" for end in ends]
-    return f"{told[0]}–{told[1]} → {told[2]}–{told[3]}" if ends != (None,) * 4 else ""
-
-
 def _missing(column: ColumnDrift) -> str:
     return f"{column.missing.rate_reference:.1%} → {column.missing.rate_current:.1%}"
 
@@ -132,7 +127,7 @@ class _Card(NamedTuple):
 
 
 HEADS = ("column", "verdict", "severity", "effect", "range", "limit", "statistic", "p", "p adjusted", "rows")
-MORE_HEADS = ("rows before", "missing", "missing before", "mean", "values", "PSI", "JS", "W", "W in sd")
+MORE_HEADS = ("rows before", "missing", "missing before", "mean", *(measure.name for measure in MEASURES), "W in sd")
 
 
 def render_html(report: DriftReport, reference: Profile, current: Profile) -> str:
@@ -162,6 +157,7 @@ def render_html(report: DriftReport, reference: Profile, current: Profile) -> st
         heads=heads,
         rows=rows,
         segments=segments,
+        measures=MEASURES,
     )
     return page
 
@@ -202,7 +198,8 @@ def _card(column: ColumnDrift, reference: Profile, current: Profile, draw: bool)
 
 
 def _row(column: ColumnDrift) -> tuple[str, ...]:
-    further = (column.psi, column.jensen_shannon, column.wasserstein, column.wasserstein_deviations)
+    measured = (measure.said(column) if column.kind in measure.of else "" for measure in MEASURES)
+    deviations = column.wasserstein_deviations
     return (
         _short(column.label),
         _verdict(column),
@@ -218,8 +215,8 @@ def _row(column: ColumnDrift) -> tuple[str, ...]:
         f"{column.missing.rate_current:.1%}",
         f"{column.missing.rate_reference:.1%}",
         _mean(column),
-        _values(column),
-        *("" if value is None else f"{value:.3g}" for value in further),
+        *(_short(words, LEVEL_LENGTH * 2) for words in measured),
+        "" if deviations is None else f"{deviations:.3g}",
     )
 
 
@@ -269,7 +266,8 @@ def _points(columns: tuple[NumericColumn | BinnedColumn, ...], low: float, high:
     points: Floats = np.unique(
         np.concatenate([column.values for column in columns if isinstance(column, NumericColumn)])
     )
-    return points[(points >= low) & (points <= high)]
+    inside = points[(points >= low) & (points <= high)]
+    return inside if len(inside) else np.array([low])  # only infinite values are all outside
 
 
 def _path(points: Floats, column: NumericColumn | BinnedColumn, low: float, high: float) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from drift.compare import compare
 from drift.profile import build_profile
 from drift.records import ColumnDrift
+from drift.render import render_html
 from drift.statistics import MEASURES, TESTS, Measure
 from drift.summaries import Kind, summarise
 from preprocessing.schema import DomainSchema, Feature, Target
@@ -97,9 +98,13 @@ def test_a_test_is_symmetric_and_its_interval_holds_its_effect(test: Any, data: 
 
 @given(st.lists(CELLS["numeric"], max_size=30), st.lists(CELLS["categorical"], max_size=30), st.integers(1, 9))
 @settings(max_examples=40)
-def test_every_word_can_be_said_of_any_column(numbers: list[Any], levels: list[Any], more: int) -> None:
+def test_every_word_can_be_said_and_stands_on_the_page(numbers: list[Any], levels: list[Any], more: int) -> None:
     rows = {"numeric": numbers + [None] * (30 - len(numbers)), "categorical": levels + [None] * (30 - len(levels))}
     before = pl.DataFrame(rows, schema=TYPES)
     after = pl.concat([before, before[:more]])  # other rows, or it would be refused as the same sample
-    for column in compare(build_profile(before, SCHEMA), build_profile(after, SCHEMA)).columns:
+    profiles = build_profile(before, SCHEMA), build_profile(after, SCHEMA)
+    report = compare(*profiles)
+    for column in report.columns:
         assert all(isinstance(measure.said(column), str) for measure in MEASURES if column.kind in measure.of)
+    page = render_html(report, *profiles)
+    assert [measure.name for measure in MEASURES if f"<th>{measure.name}</th>" not in page] == []
