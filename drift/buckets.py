@@ -26,7 +26,8 @@ from drift.column import Floats, Integers, NumericColumn, smallest, summarise_nu
 from drift.prints import NOTHING, Prints, add_prints, prints_of
 
 MIDDLE = (0.001, 0.999)  # shares of the reference between which the buckets lie, so that no outlier widens them
-SORTED_UP_TO = 4_096  # distinct values, or rows, for which sorting is as cheap
+SORTED_UP_TO = 32_768  # rows for which sorting is as cheap
+FEWEST_BESIDE = 4_096  # distinct values of a reference; beside fewer, all are looked at anyway
 WITHIN = 32_768  # buckets in the middle; more cost more to count than they spare in sorting
 PIECE = 32_768  # values; what is made of them stays in the processor's cache
 FINE = 1 << 18  # steps in a bucket, for means: their sums, and those of squares, are exact in doubles for a piece
@@ -61,7 +62,7 @@ class Buckets(NamedTuple):
 
 def buckets_of(reference: NumericColumn) -> Buckets | None:
     """The map beside which samples are counted; None where sorting is as cheap, or the values leave no room for one."""
-    if len(reference.values) <= SORTED_UP_TO:
+    if len(reference.values) <= FEWEST_BESIDE:
         return None
     low, high = reference.quantiles(np.array(MIDDLE)).tolist()
     width = high - low

@@ -15,7 +15,7 @@ from drift.column import CategoricalColumn, Column
 from drift.effective_size import EACH_ROW, EffectiveShare
 from drift.moments import mean_change, moments
 from drift.profile import PREDICTION
-from drift.statistics import MEASURES, TESTS, TestResult, range_of
+from drift.statistics import MEASURES, TESTS, TestResult, informed, range_of
 from drift.summaries import Kind, nothing_of
 from drift.univariate import side_by_side
 
@@ -78,7 +78,7 @@ def measure(name: str, reference: Column, current: Column | BucketedColumn) -> M
         changes = next(one for one in MEASURES if one.name == "levels").measure(reference, current)
         if not all(rows):
             return Measured(name, "categorical", rows, missing, facts=changes, drawn=current)
-        facts = _informed("categorical", reference, current)
+        facts = informed("categorical", reference, current)
         found = TESTS["categorical"].measure(reference, current)
         constant = len({*reference.levels, *current.levels}) == 1
         return Measured(
@@ -89,18 +89,10 @@ def measure(name: str, reference: Column, current: Column | BucketedColumn) -> M
     if not all(rows):
         return Measured(name, "numeric", rows, missing, drawn=nothing_of("numeric"))
     before, after = side_by_side(reference, current)
-    found, facts = TESTS["numeric"].measure(before, after), _informed("numeric", before, after)
+    found, facts = TESTS["numeric"].measure(before, after), informed("numeric", before, after)
     constant = len({*range_of(before), *range_of(after)}) == 1
     both, drawn = (moments(before), moments(after)), thinned(after) if isinstance(after, Part) else after
     return Measured(name, "numeric", rows, missing, found, facts, constant, both, drawn=drawn)
-
-
-def _informed(kind: Kind, reference: Any, current: Any) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for one in MEASURES:
-        if kind in one.of:
-            facts |= one.measure(reference, current)
-    return facts
 
 
 def conclude(column: Measured, effective: Pair = (EACH_ROW, EACH_ROW)) -> Evidence:

@@ -68,17 +68,26 @@ class Test(NamedTuple):
 class Measure(NamedTuple):
     """A statistic for information: it decides nothing, because it does not say how much chance alone would give.
 
-    fields: of a ColumnDrift that it fills from two summaries. said: its numbers in a few words; empty where there are
-    none. symmetric: whether exchanging the samples leaves it as it is.
+    fields: of a ColumnDrift that it fills. measure: from what it needs. needs: makes that of two summaries, once for
+    all measures that need the same. said: its numbers in a few words; empty where there are none. symmetric: whether
+    exchanging the samples leaves it as it is.
     """
 
     name: str
     of: tuple[Kind, ...]
     fields: tuple[str, ...]
-    measure: Callable[[Any, Any], Mapping[str, Any]]
+    measure: Callable[..., Mapping[str, Any]]
     meaning: str
     said: Callable[[ColumnDrift], str]
     symmetric: bool = False
+    needs: Callable[[Any, Any], tuple[Any, ...]] = lambda reference, current: (reference, current)
+
+
+def informed(kind: Kind, reference: Any, current: Any) -> dict[str, Any]:
+    """What all measures of a kind of column fill in, from the summaries of two samples."""
+    found = [one for one in MEASURES if kind in one.of]
+    needed = {needs: needs(reference, current) for needs in dict.fromkeys(one.needs for one in found)}
+    return {field: value for one in found for field, value in one.measure(*needed[one.needs]).items()}
 
 
 # Tests
@@ -232,9 +241,9 @@ def _only_in(column: CategoricalColumn, other: CategoricalColumn) -> tuple[Level
     return tuple(sorted(extra, key=lambda item: (-item.rows, item.level)))
 
 
-def _cells(reference: Any, current: Any) -> Any:
+def _cells(reference: Any, current: Any) -> tuple[Any]:
     levels = isinstance(reference, CategoricalColumn)
-    return level_cells(reference, current) if levels else number_cells(reference, current)
+    return (level_cells(reference, current) if levels else number_cells(reference, current),)
 
 
 def _say(field: str) -> Callable[[ColumnDrift], str]:
@@ -301,17 +310,19 @@ MEASURES = (
         "PSI",
         BOTH,
         ("psi",),
-        lambda reference, current: {"psi": psi(_cells(reference, current))},
+        lambda cells: {"psi": psi(cells)},
         "population stability index, over the reference's ten equal shares or the levels",
         _say("psi"),
+        needs=_cells,
     ),
     Measure(
         "JS",
         BOTH,
         ("jensen_shannon",),
-        lambda reference, current: {"jensen_shannon": jensen_shannon(_cells(reference, current))},
+        lambda cells: {"jensen_shannon": jensen_shannon(cells)},
         "Jensen–Shannon distance, 0 to 1, over the same cells",
         _say("jensen_shannon"),
+        needs=_cells,
     ),
     Measure(
         "W",

@@ -323,8 +323,9 @@ def jensen_shannon(table: Integers) -> float:
 
 
 def wasserstein(reference: Numbers, current: Numbers) -> float | None:
-    """The Wasserstein-1 distance, in the column's unit: exact where either column has up to 4,096 distinct values or
-    rows, else as `drift.buckets.bucketed_wasserstein` has it. None when it is not finite, or a sample is on a grid."""
+    """The Wasserstein-1 distance, in the column's unit: exact where the reference has up to 4,096 distinct values
+    or the current sample up to 32,768 rows, else as `drift.buckets.bucketed_wasserstein` has it. None when it is not
+    finite, or a sample is on a grid."""
     if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
         return None
     if isinstance(reference, Part) and isinstance(current, Part):

@@ -22,8 +22,9 @@ samples = st.one_of(st.lists(kind, min_size=1, max_size=50) for kind in (*KINDS,
 
 @pytest.fixture(autouse=True)
 def always_in_buckets(monkeypatch):
-    for module in (buckets, summaries, univariate):
+    for module in (summaries, univariate):
         monkeypatch.setattr(module, "SORTED_UP_TO", 0)
+    monkeypatch.setattr(buckets, "FEWEST_BESIDE", 0)
     monkeypatch.setattr(buckets, "PIECE", 16)
 
 

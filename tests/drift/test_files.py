@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from drift import files
+from drift import files, summaries, univariate
 from drift.column import BinnedColumn, ProfileError
 from drift.compare import compare
 from drift.files import profile_file
@@ -75,6 +75,8 @@ def test_the_report_on_a_file_is_the_report_on_its_rows(schema, tmp_path, suffix
 def short_blocks(monkeypatch):
     monkeypatch.setattr(files, "WHOLE_UP_TO", 1_000)
     monkeypatch.setattr(files, "BLOCK", 700)
+    for module in (summaries, univariate):
+        monkeypatch.setattr(module, "SORTED_UP_TO", 4_096)
 
 
 def test_a_long_parquet_file_is_read_in_blocks_and_its_report_is_the_same(schema, tmp_path, short_blocks):

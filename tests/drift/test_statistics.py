@@ -53,7 +53,7 @@ def summary(kind: Kind, cells: Sequence[Any]) -> Any:
 
 
 def told(measure: Measure, kind: Kind, before: Sequence[Any], after: Sequence[Any]) -> dict[str, Any]:
-    return dict(measure.measure(summary(kind, before), summary(kind, after)))
+    return dict(measure.measure(*measure.needs(summary(kind, before), summary(kind, after))))
 
 
 @pytest.mark.parametrize(("measure", "kind"), CASES)
