@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from drift.compare import Findings, compare
 from drift.effective_size import EffectiveShare, effective_shares_of
 from drift.profile import build_profile
+from drift.records import ALARMING
 from preprocessing.schema import DomainSchema, Feature, Target
 
 NAMES = ["own", "half", "free", "kind"]
@@ -81,32 +82,22 @@ def test_a_row_is_worth_something_and_at_most_one_row_in_any_order(students, tim
         assert other == pytest.approx(one)
 
 
-@pytest.mark.parametrize(("column", "by_rows"), [("own", 20), ("half", 5), ("kind", 20)])
-def test_repeated_students_raise_no_alarm_where_counting_rows_raises_many(column, by_rows):
-    runs, alarms = 60, {"rows": 0, "students": 0}
-    for seed in range(runs):
-        frames = [weekly(first + seed, 60, 8).select(column, "_student") for first in (10_000, 20_000)]
+@pytest.mark.parametrize(
+    ("column", "missing", "by_rows"), [("own", 0.0, 20), ("half", 0.0, 5), ("kind", 0.0, 20), ("own", 0.3, 15)]
+)
+def test_repeated_students_raise_no_alarm_where_counting_rows_raises_many(column, missing, by_rows):
+    """Neither by their values nor, where a student's value is always missing, by the missing rate."""
+    alarms = {"rows": 0, "students": 0}
+    for seed in range(60):
+        drawn = [weekly(first + seed, 60, 8, missing=missing) for first in (10_000, 20_000)]
+        frames = [frame.select(column, "_student") for frame in drawn]
         profiles = [build_profile(frame, SCHEMA, columns=[column]) for frame in frames]
         effective = effective_shares_of(frames[0], [column]), effective_shares_of(frames[1], [column])
-        alarms["rows"] += compare(*profiles).alarm
-        alarms["students"] += compare(*profiles, rows=Findings(effective=effective)).alarm
+        for counted, findings in (("rows", Findings()), ("students", Findings(effective=effective))):
+            report = compare(*profiles, rows=findings)
+            alarms[counted] += report.column(column).missing.verdict in ALARMING if missing else report.alarm
     assert alarms["rows"] > by_rows
     assert alarms["students"] <= 8  # of 60: a twentieth and three standard errors
-
-
-def test_students_whose_value_is_always_missing_are_counted_once_by_the_missing_rate():
-    runs, alarms = 60, {"rows": 0, "students": 0}
-    for seed in range(runs):
-        frames = [weekly(first + seed, 60, 8, missing=0.3) for first in (10_000, 20_000)]
-        profiles = [build_profile(frame, SCHEMA, columns=["own"]) for frame in frames]
-        effective = effective_shares_of(frames[0], ["own"]), effective_shares_of(frames[1], ["own"])
-        alarms["rows"] += compare(*profiles).column("own").missing.verdict in ("drift", "warn")
-        alarms["students"] += compare(*profiles, rows=Findings(effective=effective)).column("own").missing.verdict in (
-            "drift",
-            "warn",
-        )
-    assert alarms["rows"] > 15
-    assert alarms["students"] <= 8
 
 
 def test_a_real_change_among_repeated_students_is_still_found_and_the_report_says_what_rows_are_worth():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from drift.column import NumericColumn, bin_numbers, grid_of, merge, summarise_numbers
@@ -21,7 +21,7 @@ from drift.univariate import (
     ks_distance,
     ks_p_value,
 )
-from preprocessing.schema import DomainSchema, Feature, Target
+from tests.drift.conftest import schema_of
 
 ANY = st.floats(allow_nan=False)
 MARKS = st.integers(0, 20).map(float)
@@ -29,16 +29,7 @@ NASTY = st.sampled_from([0.0, -0.0, 1e300, -1e300, math.inf, -math.inf, 5e-324, 
 numbers = st.one_of(*(st.lists(kind, min_size=1, max_size=60) for kind in (ANY, MARKS, NASTY)))
 levels = st.lists(st.sampled_from(["a", "b", "c", "d", "ä", ""]), min_size=1, max_size=60)
 
-SCHEMA = DomainSchema(
-    name="invented",
-    title="",
-    features=(
-        Feature(name="x", kind="numeric"),
-        Feature(name="c", kind="categorical", open=True),
-        Feature(name="k", kind="numeric"),
-    ),
-    targets=(Target(name="y"),),
-)
+SCHEMA = schema_of(["x", "k"], ["c"])
 rows = st.lists(
     st.tuples(st.one_of(st.none(), ANY, MARKS, NASTY, st.just(math.nan)), st.sampled_from(["a", "b", None])),
     max_size=40,
@@ -70,46 +61,6 @@ def test_d_is_what_its_definition_says_and_is_reached_where_it_says(first, secon
     assert found.low == found.high == pytest.approx(brute_force(first, second), abs=1e-15)
     assert abs(found.reference - found.current) == pytest.approx(found.low, abs=1e-15)
     assert found.reference == (np.array(first) <= found.where).mean()
-
-
-@given(numbers, numbers)
-def test_d_is_symmetric(first, second):
-    assert distance(first, second) == distance(second, first)
-
-
-@given(numbers)
-def test_a_sample_has_no_distance_to_itself(values):
-    assert distance(values, values) == 0
-
-
-@given(numbers, numbers, st.randoms())
-def test_row_order_changes_nothing(first, second, random):
-    shuffled = random.sample(first, len(first))
-    assert ks_distance(column(first), column(second)) == ks_distance(column(shuffled), column(second))
-
-
-@given(st.lists(st.integers(-50, 50), min_size=1), st.lists(st.integers(-50, 50), min_size=1))
-def test_strictly_increasing_maps_leave_d(first, second):
-    plain = distance(first, second)
-    for change in (lambda x: x**3 / 7, math.atan, lambda x: math.exp(x / 5), lambda x: 3 * x - 1e6):
-        assert distance([change(x) for x in first], [change(x) for x in second]) == plain
-
-
-@given(numbers, numbers)
-def test_duplicating_both_samples_leaves_d(first, second):
-    assert distance(first * 2, second * 2) == pytest.approx(distance(first, second), abs=1e-15)
-
-
-@given(st.integers(0, 2**32), st.sampled_from([3_000, 20_000]), st.sampled_from([0.0, 0.02, 1.0]))
-@example(seed=1, size=20_000, shift=0.0)
-def test_long_columns_are_searched_completely(seed, size, shift):
-    generator = np.random.default_rng(seed)
-    first, second = generator.normal(size=size), generator.normal(shift, size=size - 777)
-    points = np.concatenate([first, second])
-    a, b = (np.searchsorted(np.sort(x), points, side="right") / len(x) for x in (first, second))
-    assert ks_distance(summarise_numbers(first), summarise_numbers(second)).low == pytest.approx(
-        np.abs(a - b).max(), abs=1e-15
-    )
 
 
 @given(numbers, numbers, numbers, st.booleans())
@@ -207,12 +158,7 @@ def normals(generator: np.random.Generator, shift: float = 0.0, moved: int = 0, 
     return pl.DataFrame({f"x{i:02}": row for i, row in enumerate(values)})
 
 
-FORTY = DomainSchema(
-    name="forty",
-    title="",
-    features=tuple(Feature(name=f"x{i:02}", kind="numeric") for i in range(40)),
-    targets=(Target(name="y"),),
-)
+FORTY = schema_of([f"x{i:02}" for i in range(40)])
 
 
 def alarms(runs: int, shift: float = 0.0, moved: int = 0) -> int:
@@ -262,12 +208,7 @@ def test_the_reference_s_own_rows_are_refused_though_the_final_model_says_someth
 def test_all_intervals_of_a_report_hold_together_missing_rates_included():
     """Ten columns, of which a third of the values is missing, on both sides alike: every true effect is 0."""
     generator, level, runs, missed = np.random.default_rng(5), 0.8, 400, 0
-    schema = DomainSchema(
-        name="invented",
-        title="",
-        features=tuple(Feature(name=f"x{i}", kind="numeric") for i in range(10)),
-        targets=(Target(name="y"),),
-    )
+    schema = schema_of([f"x{i}" for i in range(10)])
 
     def draw() -> Profile:
         values = generator.normal(size=(10, 300))

@@ -16,19 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift.column import BinnedColumn, NumericColumn, ProfileError, summarise_numbers
+from drift.column import BinnedColumn, ProfileError, summarise_numbers
 from drift.compare import Findings, compare
 from drift.policy import DriftPolicy
 from drift.profile import Profile, build_profile, profile_frame
 from drift.records import ALARMING, DriftReport, NotComparable, SameSample
-from preprocessing.schema import DomainSchema, Feature, Target
-
-ONE_OF_EACH = DomainSchema(
-    name="invented",
-    title="",
-    features=(Feature(name="x", kind="numeric"), Feature(name="c", kind="categorical", open=True)),
-    targets=(Target(name="y"),),
-)
+from tests.drift.conftest import schema_of
 
 
 @pytest.fixture
@@ -54,21 +47,9 @@ def test_a_profile_counts_values_levels_and_what_is_missing(schema):
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int8, np.uint8, np.int64, np.uint64])
 def test_the_type_of_a_number_does_not_matter(schema, kind):
-    values = np.array([3, 1, 120, 1, 0], dtype=kind)
-    assert build_profile(pl.DataFrame({"x": values}), schema) == numbers(schema, 3, 1, 120, 1, 0)
-
-
-def test_integers_of_any_size_are_counted(schema):
-    values = np.array([-(2**62), 0, 2**62], dtype=np.int64)
-    found = build_profile(pl.DataFrame({"x": values}), schema).columns["x"]
-    assert found.values.tolist() == [-(2.0**62), 0.0, 2.0**62]
-
-
-def test_pandas_polars_and_arrow_give_the_same_profile(schema):
-    data = {"x": [1.0, 2.5, None], "z": [1, 2, 2], "c": ["a", None, "b"]}
-    frame = pl.DataFrame(data)
-    profiles = [profile_frame(table, schema) for table in (frame, frame.lazy(), pd.DataFrame(data), pa.table(data))]
-    assert len({profile.digest for profile in profiles}) == 1
+    ends = [] if issubclass(kind, np.floating) else [np.iinfo(kind).min, np.iinfo(kind).max]
+    values = np.array([3, 1, 120, 1, 0, *ends], dtype=kind)
+    assert build_profile(pl.DataFrame({"x": values}), schema) == numbers(schema, *values.astype(float))
 
 
 def test_codes_that_a_reader_made_floats_are_still_the_same_levels(schema):
@@ -207,28 +188,11 @@ def test_an_empty_sample_decides_nothing(schema):
     assert report.summary == "No verdict: one of the samples is empty (0 rows against 3)."
 
 
-def test_one_row_decides_nothing(schema):
-    assert compare(numbers(schema, *range(100)), numbers(schema, 5)).column("x").verdict == "undecided"
-    assert compare(numbers(schema, 4), numbers(schema, 5)).column("x").verdict == "undecided"
-
-
 def test_a_column_that_lost_all_values_alarms_by_its_missing_rate(schema):
-    found = compare(numbers(schema, *range(100)), numbers(schema, *[None] * 100)).column("x")
+    report = compare(numbers(schema, *range(100)), numbers(schema, *[None] * 100))
+    found = report.column("x")
     assert (found.verdict, found.missing.verdict, found.alarming) == ("undecided", "drift", True)
-    assert (
-        "missing in 100% of the rows, 0% before"
-        in compare(numbers(schema, *range(100)), numbers(schema, *[None] * 100)).summary
-    )
-
-
-def test_all_equal_on_both_sides_is_constant(schema):
-    found = compare(numbers(schema, *[7] * 50), numbers(schema, *[7] * 60)).column("x")
-    assert (found.verdict, found.p_value, found.effect) == ("constant", 1, 0)
-
-
-def test_two_different_constants_drifted(schema):
-    found = compare(numbers(schema, *[7] * 500), numbers(schema, *[8] * 600)).column("x")
-    assert (found.verdict, found.effect) == ("drift", 1)
+    assert "missing in 100% of the rows, 0% before" in report.summary
 
 
 def test_one_outlier_of_1e300_does_not_blind_the_test(schema):
@@ -245,11 +209,8 @@ def test_one_outlier_of_1e300_does_not_blind_the_test(schema):
 def test_infinite_values_are_values(schema):
     report = compare(numbers(schema, *range(50), math.inf), numbers(schema, *range(50), -math.inf, -math.inf))
     assert report.column("x").outside_range == 2
-    assert report.column("x").wasserstein is None
-
-
-def test_rows_outside_the_reference_s_range_are_counted(schema):
     assert compare(numbers(schema, 1, 5, 9), numbers(schema, 0, 1, 9, 10, 11)).column("x").outside_range == 3
+    assert report.column("x").wasserstein is None
 
 
 def test_a_hundred_thousand_levels_are_counted_and_a_few_named(schema):
@@ -352,13 +313,6 @@ def test_a_report_reads_back_from_its_document_and_only_from_its_version(schema)
         DriftReport.from_document(document | {"schema_version": 9})
 
 
-def test_a_profile_holds_no_rows(schema):
-    values = np.random.default_rng(1).normal(size=50)
-    column = numbers(schema, *values).columns["x"]
-    assert isinstance(column, NumericColumn)
-    assert column.values.tolist() == sorted(values)
-
-
 @pytest.mark.parametrize("scale", [1, 2, 10, 100])
 @pytest.mark.parametrize("odd", [None, 0.123456, -0.0, math.inf, math.nan, 1e300])
 def test_counting_marks_and_sorting_values_find_the_same(scale, odd):
@@ -388,7 +342,7 @@ def test_levels_are_counted_whole_however_they_are_found(schema, rows, late):
 @given(st.data())
 def test_any_damage_to_a_profile_is_a_clear_error_or_a_profile(data):
     frame = pl.DataFrame({"x": [1.5, 2.0, 2.0, None], "c": ["a", "b", "b", None]})
-    content = bytearray(build_profile(frame, ONE_OF_EACH).to_bytes())
+    content = bytearray(build_profile(frame, schema_of(["x"], ["c"])).to_bytes())
     for place in data.draw(st.lists(st.integers(8, len(content) - 1), min_size=1, max_size=4)):
         content[place] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(content)))
@@ -403,7 +357,7 @@ def test_a_column_that_holds_neither_numbers_nor_levels_is_named(schema):
             build_profile(pl.DataFrame({name: [{"a": 1}, {"a": 2}]}), schema)
 
 
-def test_every_type_of_pandas_is_read(schema):
+def test_every_type_of_pandas_is_read_and_arrow_and_lazy_frames_too(schema):
     frame = pd.DataFrame(
         {
             "x": pd.array([1, None, 3], dtype="Int64"),
@@ -413,7 +367,8 @@ def test_every_type_of_pandas_is_read(schema):
     )
     plain = pl.DataFrame({"x": [1.0, None, 3.0], "z": [1.0, 0.0, 1.0], "c": ["b", None, "a"]})
     assert profile_frame(frame, schema) == build_profile(plain, schema)
-    assert profile_frame(frame.astype({"c": object}), schema) == build_profile(plain, schema)
+    for table in (frame.astype({"c": object}), plain.lazy(), pa.Table.from_pandas(frame)):
+        assert profile_frame(table, schema) == build_profile(plain, schema)
 
 
 def test_profiling_leaves_the_sample_as_it_was(schema):

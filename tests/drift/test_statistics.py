@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.compare import compare
+from drift.evidence import conclude, measure
 from drift.profile import build_profile
 from drift.records import ColumnDrift
 from drift.render import render_html
 from drift.statistics import MEASURES, TESTS, Measure
 from drift.summaries import Kind, summarise
-from preprocessing.schema import DomainSchema, Feature, Target
+from tests.drift.conftest import schema_of
 
 NUMBERS = st.one_of(
     st.integers(-3, 3).map(float),
@@ -30,12 +31,7 @@ CELLS: dict[str, st.SearchStrategy[Any]] = {
 TYPES = {"numeric": pl.Float64, "categorical": pl.String}
 FIELDS = {field.name for field in msgspec.structs.fields(ColumnDrift)}
 CASES = [pytest.param(measure, kind, id=f"{measure.name}-{kind}") for measure in MEASURES for kind in measure.of]
-SCHEMA = DomainSchema(
-    name="odd",
-    title="",
-    features=(Feature(name="numeric", kind="numeric"), Feature(name="categorical", kind="categorical", open=True)),
-    targets=(Target(name="y"),),
-)
+SCHEMA = schema_of(["numeric"], ["categorical"])
 
 
 def samples(kind: str) -> st.SearchStrategy[tuple[list[Any], list[Any]]]:
@@ -81,11 +77,14 @@ def test_a_symmetric_measure_says_the_same_of_exchanged_samples(measure: Measure
 @pytest.mark.parametrize("test", TESTS.values(), ids=lambda one: one.name)
 @given(data=st.data())
 @settings(max_examples=40)
-def test_a_test_is_symmetric_and_its_interval_holds_its_effect(test: Any, data: st.DataObject) -> None:
+def test_a_test_says_the_same_of_exchanged_samples_and_of_other_orders_and_its_interval_holds_its_effect(
+    test: Any, data: st.DataObject
+) -> None:
     kind: Kind = "numeric" if test.of == "missing" else test.of
     before, after = data.draw(samples(kind))
+    shuffled = data.draw(st.permutations(before)), data.draw(st.permutations(after))
     found = []
-    for one, other in ((before, after), (after, before)):
+    for one, other in ((before, after), (after, before), shuffled):
         first, second = summary(kind, one), summary(kind, other)
         rows = (len(one), len(other)) if test.of == "missing" else (first.present, second.present)
         result = test.conclude(test.measure(first, second), rows, (1.0, 1.0))
@@ -94,6 +93,21 @@ def test_a_test_is_symmetric_and_its_interval_holds_its_effect(test: Any, data: 
         assert low - 1e-12 <= result.effect <= high + 1e-12
         found.append((result.statistic, result.p_high, result.effect))
     assert found[0] == pytest.approx(found[1])
+    assert found[0] == found[2]
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@given(data=st.data())
+@settings(max_examples=40)
+def test_columns_that_are_empty_or_hold_no_value_go_through_all_statistics(kind: Kind, data: st.DataObject) -> None:
+    cells = st.lists(st.none(), max_size=9) | st.lists(CELLS[kind], max_size=20)
+    before, after = data.draw(st.tuples(cells, cells))
+    found = conclude(measure(kind, summary(kind, before), summary(kind, after)))
+    assert (found.test == "none") == (not (any(map(is_value, before)) and any(map(is_value, after))))
+    assert found.facts.keys() <= FIELDS | {"lost"}
+    assert all(not isinstance(value, float) or math.isfinite(value) for value in found.facts.values())
+    shuffled = data.draw(st.permutations(before)), data.draw(st.permutations(after))
+    assert found == conclude(measure(kind, *(summary(kind, cells) for cells in shuffled)))
 
 
 @given(st.lists(CELLS["numeric"], max_size=30), st.lists(CELLS["categorical"], max_size=30), st.integers(1, 9))
