@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from preprocessing.reading.files import UnreadableFile, read_table
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
-from tests.preprocessing.making import BINARY, FORMATS, as_arrow, as_excel, as_parquet, table, uci
+from tests.preprocessing.making import BINARY, FORMATS, as_arrow, as_excel, as_parquet, table
 
 
 def fault_of(data: bytes, name: str = "f") -> str:
@@ -153,11 +153,6 @@ def test_a_file_of_many_pieces_is_checked_for_width_to_its_last_row() -> None:
     rows = "".join(f"{i},{i}\n" for i in range(1_500_000))
     assert table("a,b\n" + rows).frame.height == 1_500_000
     assert "row 1500002 has 3 cells" in fault_of(("a,b\n" + rows + "1,2,3\n").encode())
-
-
-def test_the_published_school_files_are_read_whole() -> None:
-    assert uci("mat").frame.shape == (395, 33)
-    assert uci("por").frame.shape == (649, 33)
 
 
 WHOLE = {form: write(generate(load_domains()["course"], rows=3, seed=1)) for form, write in FORMATS.items()}

@@ -10,7 +10,7 @@ from preprocessing.reading.files import RawTable, read_table
 from preprocessing.schema import DomainSchema, Feature, load_domains
 from preprocessing.validation.pii import pseudonym
 from preprocessing.validation.results import Validated
-from preprocessing.validation.rules import BadData, Problem
+from preprocessing.validation.rules import BadData
 from preprocessing.validation.validate import frame_of, rows_of, validate_outcomes, validate_table
 from tests.preprocessing.making import SECRET, SUBJECT, as_json, as_parquet, checked, table, uci
 
@@ -268,17 +268,6 @@ def test_ten_thousand_problems_are_kept_and_all_are_counted() -> None:
     assert validated.problems[-1].row == 5_001
 
 
-def test_typed_columns_are_read_by_the_same_rules() -> None:
-    frame = pl.DataFrame({"pupil_id": [7, 8], "hours": [1.5, float("nan")], "age": [15, 9], "support": ["some", None]})
-    validated = typed(frame)
-    assert [(problem.row, problem.column) for problem in validated.problems] == [
-        (2, "hours"),
-        (2, "age"),
-        (2, "support"),
-    ]
-    assert validated.frame["_student"].to_list() == [pseudonym("7", SECRET)]
-
-
 def test_dates_and_truth_values_are_no_numbers_but_a_date_may_be_a_period() -> None:
     refused = typed(pl.DataFrame({"hours": [True], "support": ["some"], "age": [date(2026, 1, 2)]}))
     assert [problem.rule for problem in refused.problems] == [
@@ -347,8 +336,3 @@ def test_stored_records_keep_their_ids_beside_their_values() -> None:
         "_record": "r1",
         "_row": 1,
     }
-
-
-def test_a_problem_reads_as_one_line() -> None:
-    problem = Problem(file="f.csv", row=3, column="age", value="9", rule="must be a whole number from 10 to 20")
-    assert str(problem) == "f.csv, row 3, column 'age': must be a whole number from 10 to 20 (found '9')"
