@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from database.answer_columns import AnswerColumn
 from database.packed import Common, PackedPredictions
@@ -27,6 +28,7 @@ from database.records import (
     new_id,
     new_ids,
 )
+from database.store import RecordStore
 from preprocessing.columns import Levels, Numbers
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -143,6 +145,29 @@ def make_packed(n: int = 60, at: datetime = NOON, **fields: Any) -> PackedPredic
         "answers": (marks, grades),
     }
     return PackedPredictions(**(plain | fields))
+
+
+def fill(store: RecordStore, predictions: int = 7, of_each: int = 1) -> None:
+    """Documents of every kind, `of_each` of those that are kept one by one."""
+    beside: dict[str, Any] = {"actor": "ann", "shadow": (make_answer(value=9.0),)}
+    asked = [make_prediction(after(n), student=f"s{n}", inputs={"a.b": n, "$c": None}) for n in range(predictions)]
+    store.add_predictions([replace(one, **beside) if n % 2 else one for n, one in enumerate(asked)])
+    store.add_outcomes([make_outcome(float(n), after(n), student=f"s{n}") for n in range(3)])
+    for batch in ("b", "a!", "a", "c"):
+        store.add_batch(make_batch(batch, rows=3), [make_row(n) for n in (1, 2, 10)])
+    store.add_batch(make_batch("inference", kind="unlabeled"), [make_row(1, targets={"a.b": "$"})])
+    for n in range(1, of_each + 1):
+        store.add_model(make_model(f"version {n}"))
+        store.succeed([make_succession(n), make_succession(n, moment="G1")])
+        store.add_drift_report(make_drift_report())
+        store.add_decision(make_decision())
+        store.add_event(make_event())
+        store.put_document(make_document(f"{n}", kind="key", domain="school"))
+        store.put_document(make_document("day", n))
+        store.add_accesses([make_access()])
+    store.succeed([make_succession(1, domain="k12")])
+    store.add_job(make_job())
+    store.add_chunk(make_chunk())
 
 
 def numbers_without_gaps(n: int) -> Numbers:

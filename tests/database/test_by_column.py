@@ -176,8 +176,9 @@ def test_every_question_is_answered_as_if_the_rows_had_come_one_by_one(
         write(batches=[batch])
         reference.add_predictions(list(batch))
         write(batches=[batch])  # the same once more changes nothing
+    known = msgspec.structs.replace(given_ones[0][0], actor="eve")  # of an id that is there, and so left as it was
     for log in (store, reference):
-        log.add_predictions([single])
+        log.add_predictions([single, known])
     ids = [*chain.from_iterable(batch.ids for batch in given_ones), single.id]
     about = [{"prediction": key} for key in ids[::3]] + [{"student": "s1"}, {"student": "s2", "group": "A"}]
     outcomes = [

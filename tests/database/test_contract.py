@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,11 +21,9 @@ from database.records import (
     Job,
     JobProblem,
     JobProgress,
-    LabeledRecord,
     Prediction,
     new_id,
     now,
-    record_id,
 )
 from database.store import KINDS, RecordStore
 from preprocessing.columns import Numbers
@@ -32,10 +31,10 @@ from tests.database import strategies
 from tests.database.making import (
     NOON,
     after,
+    fill,
     make_access,
     make_answer,
     make_batch,
-    make_chunk,
     make_decision,
     make_document,
     make_drift_report,
@@ -135,14 +134,9 @@ class TestPredictions:
         again = make_prediction(id=first.id, source="cli")
         store.add_predictions([first])
         store.add_predictions([again, other])
-        store.add_predictions([again])
-        assert store.prediction(first.id) == first
+        store.add_predictions([again, twin := make_prediction(source="api"), make_prediction(id=twin.id, source="cli")])
+        assert (store.prediction(first.id), store.prediction(twin.id)) == (first, twin)
         assert store.prediction(other.id) == other
-
-    def test_of_two_with_one_id_in_one_call_the_first_is_kept(self, store: RecordStore) -> None:
-        first = make_prediction(source="api")
-        store.add_predictions([first, make_prediction(id=first.id, source="cli")])
-        assert store.prediction(first.id) == first
 
     def test_none_of_a_call_is_kept_when_one_cannot_be(self, store: RecordStore) -> None:
         good = make_prediction()
@@ -176,38 +170,6 @@ class TestPredictions:
 
 
 class TestPredictionsByColumn:
-    def test_come_back_as_those_one_by_one(self, store: RecordStore) -> None:
-        students = [f"s{place // 2}" if place % 3 else None for place in range(1_100)]
-        packed = make_packed(1_100, students=students, groups=["A", None] * 550)
-        store.add_predictions(packed)
-        store.add_predictions([single := make_prediction(after(1), student="s5")])
-        assert store.prediction(packed.ids[1_099]) == packed[1_099]
-        assert store.predictions("school") == [single, *packed[::-1]]
-        assert store.predictions("school", limit=3) == [single, packed[1_099], packed[1_098]]
-        assert store.predictions("school", student="s5") == [single, packed[11], packed[10]]
-        assert store.predictions("school", groups=["A"], limit=2) == [packed[1_098], packed[1_096]]
-        assert store.count_predictions("school") == 1_101
-
-    def test_given_twice_are_left_as_they_are(self, store: RecordStore) -> None:
-        store.add_predictions(packed := make_packed())
-        store.add_predictions(packed)
-        store.add_predictions([replace(packed[3], actor="eve")])
-        assert store.predictions("school") == packed[::-1]
-
-    def test_keep_what_challengers_said(self, store: RecordStore) -> None:
-        shadow = make_packed().answers
-        store.add_predictions(packed := make_packed(shadow=shadow))
-        assert store.prediction(packed.ids[1]) == packed[1]
-        assert [answer.target for answer in packed[1].shadow] == ["G3", "grade"]
-
-    def test_are_matched_by_id_and_by_student(self, store: RecordStore) -> None:
-        store.add_predictions(packed := make_packed(students=["a", "b"] * 30))
-        outcomes = [make_outcome(prediction=packed.ids[4]), make_outcome(14.0, student="b")]
-        store.add_outcomes(outcomes)
-        found = {(one.id, outcome.value) for one, outcome in store.matched("school", "G3")}
-        assert (packed.ids[4], 13.0) in found
-        assert all((one.id, 14.0) in found for one in packed if one.student == "b") or (packed.ids[59], 14.0) in found
-
     def test_are_exported_and_loaded_as_those_one_by_one(self, store: RecordStore) -> None:
         store.add_predictions(packed := make_packed(students=["a", "b"] * 30))
         exported = store.export("predictions")
@@ -267,59 +229,6 @@ class TestOutcomes:
             store.add_outcomes([make_outcome(student="t"), make_outcome(**fields)])  # type: ignore[arg-type]
         assert store.export("outcomes") == []
 
-    def test_belong_by_prediction_then_by_student_and_period_then_by_student(self, store: RecordStore) -> None:
-        named, in_period, otherwise, other = (
-            make_prediction(after(4), student="s", period="1"),
-            make_prediction(after(3), student="s", period="1"),
-            make_prediction(after(2), student="s", period="2"),
-            make_prediction(after(1), student="t", period="1"),
-        )
-        store.add_predictions([named, in_period, otherwise, other])
-        by_id = make_outcome(1.0, prediction=named.id)
-        by_period = make_outcome(2.0, student="s", period="1")
-        by_student = make_outcome(3.0, student="s")
-        assert store.add_outcomes([by_id, by_period, by_student]) == (3, 0)
-        expected = [(named, by_id), (in_period, by_period), (otherwise, by_student)]
-        assert store.matched("school", "G3") == expected
-        assert store.matched("school", "G3", since=after(3)) == expected[:2]
-        assert store.matched("school", "G3", limit=1) == expected[:1]
-
-    def test_come_with_what_challengers_said(self, store: RecordStore) -> None:
-        shadow = (make_answer(value=9.5), make_answer(value="C"))
-        with_it, without = make_prediction(after(1), student="s", shadow=shadow), make_prediction(student="t")
-        store.add_predictions([with_it, without])
-        store.add_outcomes([make_outcome(student="s"), make_outcome(student="t")])
-        assert [p.shadow for p, _ in store.matched("school", "G3")] == [shadow, ()]
-
-    def test_of_a_target_that_only_a_challenger_answered_match_nothing(self, store: RecordStore) -> None:
-        store.add_predictions([make_prediction(student="s", target="G1", shadow=(make_answer("G3"),))])
-        store.add_outcomes([make_outcome(student="s")])
-        assert store.matched("school", "G3") == []
-
-    def test_of_two_courses_of_one_student_stay_apart(self, store: RecordStore) -> None:
-        algebra, drawing = (
-            make_prediction(after(n), student="s", group=g, period="1") for n, g in ((2, "A"), (1, "D"))
-        )
-        store.add_predictions([algebra, drawing])
-        in_algebra, in_drawing = (
-            make_outcome(v, student="s", group=g, period="1") for v, g in ((5.0, "A"), (9.0, "D"))
-        )
-        assert store.add_outcomes([in_algebra, in_drawing]) == (2, 0)
-        assert store.add_outcomes([make_outcome(1.0, student="s", period="1")]) == (1, 0)
-        assert store.matched("school", "G3") == [(algebra, in_algebra), (drawing, in_drawing)]
-
-    def test_belong_only_to_predictions_that_answered_their_target_in_their_domain(self, store: RecordStore) -> None:
-        store.add_predictions([make_prediction(student="s", target="G1"), make_prediction(student="s", domain="k12")])
-        store.add_outcomes([make_outcome(student="s")])
-        assert store.matched("school", "G3") == []
-
-    def test_that_name_a_prediction_belong_to_no_other_of_the_student(self, store: RecordStore) -> None:
-        named, other = make_prediction(after(1), student="s"), make_prediction(student="s")
-        store.add_predictions([named, other])
-        outcome = make_outcome(1.0, prediction=named.id, student="s")
-        store.add_outcomes([outcome])
-        assert store.matched("school", "G3") == [(named, outcome)]
-
 
 class TestBatches:
     @generated
@@ -355,67 +264,6 @@ class TestBatches:
 
     def test_an_unknown_batch_has_no_rows(self, store: RecordStore) -> None:
         assert store.batch_rows("unknown") == []
-
-
-class TestLabeledRecords:
-    def test_come_from_labelled_batches_newest_first(self, store: RecordStore) -> None:
-        store.add_batch(make_batch("old", after(1)), [make_row(1), make_row(2)])
-        store.add_batch(make_batch("new", after(2)), [make_row(3), make_row(4)])
-        store.add_batch(make_batch("inference", after(3), kind="unlabeled"), [make_row(5)])
-        store.add_batch(make_batch("elsewhere", after(3), domain="k12"), [make_row(6)])
-        assert [r.id for r in store.labeled_records("school")] == ["record 4", "record 3", "record 2", "record 1"]
-        assert [r.id for r in store.labeled_records("school", limit=3)] == ["record 4", "record 3", "record 2"]
-        assert store.labeled_records("school", limit=0) == []
-
-    def test_come_from_predictions_whose_outcome_is_known(self, store: RecordStore) -> None:
-        known, unknown = make_prediction(student="s", group="A", period="1"), make_prediction(student="t")
-        store.add_predictions([known, unknown])
-        store.add_outcomes([make_outcome(15.0, after(9), student="s", group="A", period="1")])
-        expected = LabeledRecord(
-            id=record_id("school", "s", "A", "1", known.inputs),
-            domain="school",
-            inputs=known.inputs,
-            targets={"G3": 15.0},
-            at=after(9),
-            student="s",
-            group="A",
-            period="1",
-        )
-        assert store.labeled_records("school") == [expected]
-
-    def test_one_record_has_its_newest_inputs_and_the_newest_of_each_target(self, store: RecordStore) -> None:
-        store.add_batch(make_batch("a", after(1)), [make_row(1, record="r", targets={"marks": 10.0, "grade": "C"})])
-        newest = make_row(1, record="r", inputs={"G1": 2.0, "G2": None}, targets={"marks": 12.0})
-        store.add_batch(make_batch("b", after(2)), [newest])
-        [record] = store.labeled_records("school", limit=1)
-        assert record.inputs == newest.inputs
-        assert record.targets == {"marks": 12.0, "grade": "C"}
-        assert record.at == after(2)
-
-    @pytest.mark.parametrize("student", ["s", None])
-    def test_targets_beyond_the_limit_are_merged_too(self, store: RecordStore, student: str | None) -> None:
-        p, other = make_prediction(student=student), make_prediction(student="t")
-        about = {"student": student} if student else {"prediction": p.id}
-        store.add_predictions([p, other])
-        store.add_outcomes(
-            [
-                make_outcome("C", after(1), target="grade", **about),
-                make_outcome(9.0, after(2), student="t"),
-                make_outcome(12.0, after(3), target="marks", **about),
-            ]
-        )
-        [record] = store.labeled_records("school", limit=1)
-        assert record.targets == {"marks": 12.0, "grade": "C"}
-
-    def test_a_batch_and_a_prediction_of_one_student_are_one_record(self, store: RecordStore) -> None:
-        p = make_prediction(student="s", group="A", period="1")
-        record = record_id("school", "s", "A", "1", {})
-        row = make_row(1, record=record, student="s", group="A", period="1", targets={"marks": 10.0, "grade": "C"})
-        store.add_batch(make_batch("a", after(1)), [row])
-        store.add_predictions([p])
-        store.add_outcomes([make_outcome(12.0, after(2), target="marks", student="s", group="A")])
-        [found] = store.labeled_records("school")
-        assert (found.id, found.inputs, found.targets) == (record, p.inputs, {"marks": 12.0, "grade": "C"})
 
 
 class TestModels:
@@ -465,41 +313,20 @@ class TestRegistry:
             store.succeed([make_succession(1), make_succession(1, domain="k12")])
         assert store.champions() == []
 
-    def test_of_threads_that_promote_at_once_exactly_one_wins_each_generation(self, store: RecordStore) -> None:
-        won: list[int] = []
-
-        def promote(who: int) -> None:
-            for generation in range(1, 6):
-                try:
-                    store.succeed([make_succession(generation, actor=str(who))])
-                except Conflict:
-                    continue
-                won.append(generation)
-
-        run_together([lambda who=who: promote(who) for who in range(4)])
-        assert sorted(won) == list(range(1, len(won) + 1))
-        assert [s.generation for s in store.successions(KEY)] == sorted(won)
-        assert store.champions() == store.successions(KEY)[-1:]
-
     def test_first_champions_of_different_keys_do_not_disturb_each_other(self, store: RecordStore) -> None:
         run_together([lambda m=m: store.succeed([make_succession(1, moment=m)]) for m in "abcdef"])
         assert [s.moment for s in store.champions()] == list("abcdef")
 
 
 class TestJournal:
-    def test_drift_reports_come_back_newest_first(self, store: RecordStore) -> None:
-        reports = [make_drift_report(after(n), alarm=bool(n % 2)) for n in range(3)]
-        for report in [*reports, elsewhere := make_drift_report(after(9), domain="k12")]:
-            store.add_drift_report(report)
-        assert store.drift_reports("school") == reports[::-1]
-        assert store.drift_reports(limit=2) == [elsewhere, reports[2]]
-
-    def test_decisions_come_back_newest_first(self, store: RecordStore) -> None:
-        decisions = [make_decision(after(n)) for n in range(3)]
-        for decision in [*decisions, elsewhere := make_decision(after(9), domain="k12")]:
-            store.add_decision(decision)
-        assert store.decisions("school") == decisions[::-1]
-        assert store.decisions(limit=2) == [elsewhere, decisions[2]]
+    @pytest.mark.parametrize(("one", "make"), [("drift_report", make_drift_report), ("decision", make_decision)])
+    def test_reports_and_decisions_come_back_newest_first(self, store: RecordStore, one: str, make: Any) -> None:
+        add, listed = getattr(store, f"add_{one}"), getattr(store, f"{one}s")
+        kept = [make(after(n)) for n in range(3)]
+        for record in [*kept, elsewhere := make(after(9), domain="k12")]:
+            add(record)
+        assert listed("school") == kept[::-1]
+        assert listed(limit=2) == [elsewhere, kept[2]]
 
     def test_events_come_back_newest_first_by_domain_and_kind(self, store: RecordStore) -> None:
         everywhere, here, other = (
@@ -546,19 +373,15 @@ class TestDocuments:
         assert store.document("profile", "tuesday") is None
         assert store.document("key", "monday") is None
 
-    @pytest.mark.parametrize("revision", [-1, 0, 1, 2, 4])
-    def test_a_revision_that_is_not_the_next_is_a_conflict(self, store: RecordStore, revision: int) -> None:
-        store.put_document(make_document("monday"))
-        store.put_document(kept := make_document("monday", 2))
+    @pytest.mark.parametrize("before", [0, 2])
+    @pytest.mark.parametrize("step", [-1, 0, 2])
+    def test_a_revision_that_is_not_the_next_is_a_conflict(self, store: RecordStore, before: int, step: int) -> None:
+        kept = [make_document("monday", revision) for revision in range(1, before + 1)]
+        for document in kept:
+            store.put_document(document)
         with pytest.raises(Conflict, match="'monday'"):
-            store.put_document(make_document("monday", revision, body={"changed": True}))
-        assert store.documents("profile") == [kept]
-
-    @pytest.mark.parametrize("revision", [-1, 0, 2])
-    def test_the_first_revision_is_one(self, store: RecordStore, revision: int) -> None:
-        with pytest.raises(Conflict, match="'monday'"):
-            store.put_document(make_document("monday", revision))
-        assert store.documents("profile") == []
+            store.put_document(make_document("monday", before + step, body={"changed": True}))
+        assert store.documents("profile") == kept[-1:]
 
     def test_are_listed_by_name_within_their_limits(self, store: RecordStore) -> None:
         a, b, c = (
@@ -859,7 +682,7 @@ class TestById:
 
 class TestExport:
     def test_everything_comes_out_in_key_order_page_by_page(self, store: RecordStore) -> None:
-        fill(store)
+        fill(store, of_each=3)
         for kind in KINDS:
             everything = store.export(kind)
             assert everything
@@ -874,7 +697,7 @@ class TestExport:
     def test_what_is_loaded_is_what_was_exported_and_reads_the_same(
         self, store: RecordStore, sqlite_url: str, opened: Callable[[str], RecordStore]
     ) -> None:
-        fill(store)
+        fill(store, of_each=3)
         other = opened(sqlite_url + "-copy")
         for _ in range(2):
             for kind in KINDS:
@@ -923,33 +746,12 @@ class TestExport:
         assert found.source == "cli"
 
     def test_a_document_that_is_none_is_refused_and_nothing_is_kept(self, store: RecordStore) -> None:
-        fill(store)
+        fill(store, of_each=3)
         kept = store.export("events")
         good = kept[0][1].replace(kept[0][0].encode(), b"another")
         with pytest.raises(ValueError, match="truncated"):
             store.load("events", [("another", good), ("broken", b"{")])
         assert store.export("events") == kept
-
-
-def fill(store: RecordStore) -> None:
-    """Several documents of every kind."""
-    predictions = [make_prediction(after(n), student=f"s{n}", inputs={"a.b": n, "$c": None}) for n in range(5)]
-    store.add_predictions([*predictions, make_prediction(after(5), actor="ann", shadow=(make_answer(value=9.0),))])
-    store.add_outcomes([make_outcome(float(n), after(n), student=f"s{n}") for n in range(3)])
-    for batch in ("b", "a!", "a", "c"):
-        store.add_batch(make_batch(batch, rows=3), [make_row(n) for n in (1, 2, 10)])
-    for n in range(1, 4):
-        store.add_model(make_model(f"version {n}"))
-        store.succeed([make_succession(n), make_succession(n, moment="G1")])
-        store.add_drift_report(make_drift_report())
-        store.add_decision(make_decision())
-        store.add_event(make_event())
-        store.put_document(make_document(f"{n}", kind="key", domain="school"))
-        store.put_document(make_document("day", n))
-        store.add_accesses([make_access()])
-    store.add_job(make_job())
-    store.add_chunk(make_chunk())
-    store.succeed([make_succession(1, domain="k12")])
 
 
 def run_together(works: list[Callable[[], object]]) -> None:

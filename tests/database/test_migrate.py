@@ -6,53 +6,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from database import migrate
 from database.store import KINDS, RecordStore
 from tests.database.making import (
-    after,
-    make_access,
-    make_answer,
-    make_batch,
-    make_chunk,
-    make_decision,
-    make_document,
-    make_drift_report,
+    fill,
     make_event,
-    make_job,
-    make_model,
-    make_outcome,
-    make_prediction,
-    make_row,
-    make_succession,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[[str], RecordStore]
-
-
-def fill(store: RecordStore, predictions: int = 7) -> None:
-    beside: dict[str, Any] = {"actor": "ann", "shadow": (make_answer(value=9.0),)}
-    store.add_predictions(
-        [make_prediction(after(n), student=f"s{n}", inputs={"a.b": n}, **beside) for n in range(predictions)]
-    )
-    store.add_outcomes([make_outcome(float(n), after(n), student=f"s{n}") for n in range(3)])
-    store.add_batch(make_batch("marks", rows=3), [make_row(n) for n in (1, 2, 3)])
-    store.add_batch(make_batch("inference", kind="unlabeled"), [make_row(1, targets={"a.b": "$"})])
-    for generation in (1, 2):
-        store.add_model(make_model(f"version {generation}"))
-        store.succeed([make_succession(generation), make_succession(generation, moment="G1")])
-    store.succeed([make_succession(1, domain="k12")])
-    store.add_drift_report(make_drift_report())
-    store.add_decision(make_decision())
-    store.add_event(make_event())
-    store.put_document(make_document("monday"))
-    store.add_accesses([make_access()])
-    store.add_job(make_job())
-    store.add_chunk(make_chunk())
 
 
 def command(source: str | None, target: str | None, **environment: str) -> subprocess.Popen[str]:

@@ -42,13 +42,6 @@ def test_a_call_with_an_answer_that_is_no_number_is_refused_whole(appending: App
     assert store.count_predictions() == 0
 
 
-def test_a_prediction_that_is_there_is_left_as_it_is(appending: Appending) -> None:
-    appender, store = appending
-    store.add_predictions([first := make_prediction(actor="ann")])
-    appender.add_predictions([make_prediction(id=first.id, actor="eve")])
-    assert store.prediction(first.id) == first
-
-
 @pytest.mark.parametrize("at", [0, 149, 249])
 def test_a_call_that_the_database_refuses_in_its_midst_leaves_nothing(appending: Appending, at: int) -> None:
     appender, store = appending
