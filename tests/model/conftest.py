@@ -1,15 +1,16 @@
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from database.open import open_store
 from database.records import ChampionKey
-from model.workspace import Workspace, open_workspace
+from database.store import RecordStore
+from model.artifacts import ArtifactFolder
+from model.workspace import Workspace
+from tests.retraining.conftest import open_at
 from tests.training.making import MARK, SCHEMA, make_frame
 from training.train import Training, train
-
-SECRET = b"a secret for tests, long enough"
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +27,25 @@ def taught() -> Callable[..., Training]:
 
 
 @pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'registry.db'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[RecordStore]:
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> ArtifactFolder:
+    return ArtifactFolder(tmp_path / "models")
+
+
+@pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """An empty installation that knows the invented school."""
-    workspace = open_workspace(
-        database_url=f"sqlite:///{tmp_path / 'gradewatch.db'}",
-        artifacts_dir=tmp_path / "models",
-        domains_dir=None,
-        secret=SECRET,
-    )
-    yield replace(workspace, schemas={SCHEMA.name: SCHEMA})
+    workspace = open_at(tmp_path)
+    yield workspace
     workspace.close()

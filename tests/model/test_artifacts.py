@@ -15,11 +15,6 @@ from model.bundle import content_digest
 FILES = {"graph.onnx": b"graph", "manifest.json": b"{}"}
 
 
-@pytest.fixture
-def artifacts(tmp_path: Path) -> ArtifactFolder:
-    return ArtifactFolder(tmp_path / "models")
-
-
 def names_in(artifacts: ArtifactFolder) -> set[str]:
     return {path.name for path in artifacts.folder.iterdir()}
 

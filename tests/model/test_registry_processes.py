@@ -57,23 +57,6 @@ def start(context: ForkServerContext) -> Iterator[START]:
         process.join()
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'registry.db'}"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[RecordStore]:
-    store = open_store(url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def artifacts(tmp_path: Path) -> ArtifactFolder:
-    return ArtifactFolder(tmp_path / "models")
-
-
 def finished(process: ForkServerProcess) -> int | None:
     process.join(60)
     return process.exitcode
