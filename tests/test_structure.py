@@ -167,6 +167,12 @@ SIGNALS = {"Stopped"}
 BUILT_IN_ERRORS = {name for name, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, Exception)}
 
 
+def test_every_module_of_the_api_has_a_file_of_tests() -> None:
+    rooms = {name: name.split(".") for name, tree in shipped().items() if name.startswith("api.") and tree.body[1:]}
+    files = {name: ROOT.joinpath("tests", *room, f"test_{last}.py") for name, (*room, last) in rooms.items()}
+    assert [name for name, file in files.items() if not file.exists()] == []
+
+
 def with_examples() -> list[str]:
     files = {name: ROOT / f"{name.replace('.', '/')}.py" for name in trees()}
     return sorted(name for name, file in files.items() if file.exists() and ">>> " in file.read_text(encoding="utf-8"))

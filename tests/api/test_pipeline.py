@@ -253,15 +253,3 @@ def test_whoever_asks_is_told_counted_and_recorded_the_same_either_way(
         kept.append((told, asked))
     assert kept[0] == kept[1]
     assert all(kept[0])
-
-
-def test_a_key_is_counted_and_told_so(installation: Path, workspace: Workspace) -> None:
-    _, key = create_key(workspace.store, "teacher", Grant(role="teacher"), domains=workspace.schemas, actor="test")
-    with ExitStack() as stack:
-        server = Server(installation, LIMITED)
-        stack.callback(server.stop)
-        server.until(lambda: server.client.get("/health").status_code < 500)
-        headers = {"x-api-key": key}
-        answers = [server.post(ADDRESS.decode(), ENGAGEMENT, headers=headers) for _ in range(4)]
-        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-        assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]

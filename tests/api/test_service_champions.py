@@ -4,7 +4,6 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -77,27 +76,6 @@ def test_a_corrupt_artifact_leaves_the_old_champion_serving_and_is_listed(
     assert event.details["serving_instead"] == present.version
 
 
-def test_activating_and_rolling_back_is_served_at_once_and_kept_in_the_history(
-    serve: Callable[..., Server], workspace: Workspace
-) -> None:
-    server = serve(GRADEWATCH_POLL_SECONDS="60")
-    present, other = another_version(workspace)
-    wanted = {"domain": "engagement", "version": other.version[:10], "reason": "a test"}
-    assert server.post("/api/v1/models/activate", wanted).status_code == 200
-    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == other.version
-    assert server.post("/api/v1/models/rollback", {"domain": "engagement"}).status_code == 200
-    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == present.version
-    nothing_left = server.post("/api/v1/models/rollback", {"domain": "engagement"})
-    assert (nothing_left.status_code, nothing_left.json()["title"]) == (404, "NoSuchModel")
-    history = server.get("/api/v1/models/history", params={"domain": "engagement"})["successions"]
-    assert [one["action"] for one in history] == ["promote", "activate", "rollback"]
-    assert {one["version"] for one in server.get("/api/v1/models", params={"domain": "engagement"})["models"]} == {
-        present.version,
-        other.version,
-    }
-    assert server.post("/api/v1/models/activate", wanted | {"version": "nope"}).status_code == 404
-
-
 def test_while_the_database_takes_nothing_nobody_is_answered_and_afterwards_all_are(
     serve: Callable[..., Server], installation: Path
 ) -> None:
@@ -110,26 +88,6 @@ def test_while_the_database_takes_nothing_nobody_is_answered_and_afterwards_all_
     with server.store() as store:
         assert store.count_predictions() == 0
     assert server.post(PREDICT, ENGAGEMENT).status_code == 200
-
-
-def test_a_killed_service_has_kept_every_prediction_that_it_acknowledged(serve: Callable[..., Server]) -> None:
-    server = serve()
-
-    acknowledged: list[str] = []
-
-    def ask(_: int) -> None:
-        with httpx.Client(base_url=server.url, timeout=30) as client, suppress(httpx.TransportError):
-            while True:
-                acknowledged.append(client.post(PREDICT, json=ENGAGEMENT).json()["id"])
-
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        asked = [pool.submit(ask, number) for number in range(CONNECTIONS)]
-        server.until(lambda: len(acknowledged) > 200)
-        server.kill()
-        for one in asked:
-            one.result()
-    with server.store() as store:
-        assert [lost for lost in acknowledged if store.prediction(lost) is None] == []
 
 
 def test_a_terminated_service_answers_what_it_has_begun(serve_plain: Callable[..., Server]) -> None:

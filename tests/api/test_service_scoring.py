@@ -10,25 +10,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from database.errors import StoreUnavailable
 from database.packed import PackedPredictions
 from model import score_file as scoring
-from model.answer_frame import frame_of_batches, frame_of_predictions
 from model.registry import NoChampion
 from model.score_file import Scored, UnusableOutput, score_file
 from model.workspace import Workspace
-from preprocessing.columns import tables_of
 from preprocessing.reading import chunks
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 from preprocessing.validation import rules
-from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.rules import BadData
-from preprocessing.validation.tables import frame_of_records
 from tests.api.serving import ROOT, SECRET, Server
 
 DOMAINS = ("engagement", "university", "school")
@@ -90,40 +83,6 @@ def test_a_file_is_answered_as_the_service_answers_its_rows(
             assert row[f"{name}_out_of_range"] == "; ".join(answer["out_of_range"])
     alone = shared.predict(domain, {k: v for k, v in frame.to_dicts()[5].items() if v is not None})
     assert [answer["value"] for answer in alone["answers"]] == [a["value"] for a in expected[5]["answers"]]  # type: ignore[attr-defined]
-
-
-def values_of(schema: DomainSchema) -> st.SearchStrategy[ValidRow]:
-    """Valid rows of the last moment: numbers over their whole range, gaps where they may be."""
-
-    def column(feature: object) -> st.SearchStrategy[float | str | None]:
-        levels = feature.levels  # type: ignore[attr-defined]
-        low, high = (max(-1e6, rules.bounds(feature)[0]), min(1e6, rules.bounds(feature)[1]))  # type: ignore[arg-type]
-        numbers = st.integers(int(low), int(high)).map(float)
-        if not feature.integer:  # type: ignore[attr-defined]
-            numbers |= st.floats(low, high)
-        open_levels = ("Botany",) if feature.open else ()  # type: ignore[attr-defined]
-        known = st.sampled_from((*levels, *open_levels)) if levels or open_levels else numbers
-        return known | st.none() if feature.optional else known  # type: ignore[attr-defined]
-
-    inputs = st.fixed_dictionaries({feature.name: column(feature) for feature in schema.features})
-    return inputs.map(lambda found: ValidRow(row=1, inputs=found, moment=schema.moments[-1]))
-
-
-@pytest.mark.parametrize("domain", DOMAINS)
-def test_answers_by_column_are_those_by_row_to_the_last_bit(workspace: Workspace, domain: str) -> None:
-    schema = workspace.schemas[domain]
-
-    @given(st.lists(values_of(schema), min_size=1, max_size=20))
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-    def law(rows: list[ValidRow]) -> None:
-        numbered = [replace(row, row=number) for number, row in enumerate(rows, 1)]
-        frame = frame_of_records(numbered, schema).with_columns(pl.lit(schema.moments[-1]).alias("_moment"))
-        predictions = workspace.service.score(schema, numbered, source="test")
-        by_row = frame_of_predictions([row.row for row in numbered], predictions, schema.targets, logged=False)
-        batches = workspace.service.score_columns(schema, tables_of(frame, schema), source="test")
-        assert frame_of_batches(batches, [list(range(1, len(rows) + 1))], schema.targets, logged=False).equals(by_row)
-
-    law()
 
 
 def count(workspace: Workspace) -> int:

@@ -10,16 +10,13 @@ from api.fast.json_columns import write_lines, write_many
 from api.fast.predict import prediction_response
 from api.schemas import PredictionsResponse, encoder
 from database.packed import PackedPredictions
-from database.records import Answer, Prediction
-from model.predictor import Predictor
-from model.registry import load_bundle
+from database.records import Prediction
 from model.service import Remarks
 from model.workspace import Workspace
 from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
 from preprocessing.validation.json_rows import ValidRow
-from preprocessing.validation.row_type import example_row
 from tests.api.serving import Server
 
 SCHEMAS = load_domains()
@@ -28,28 +25,6 @@ SCHEMAS = load_domains()
 def in_order(tables: Sequence[ColumnRows]) -> list[ValidRow]:
     """The rows of a request in the order in which they stand in it."""
     return sorted((row for table in tables for row in table), key=lambda row: row.row)
-
-
-def test_every_champion_answers_a_row_alone_as_it_does_among_others(workspace: Workspace) -> None:
-    for champion in workspace.store.champions():
-        schema = SCHEMAS[champion.domain]
-        predictor = Predictor(load_bundle(workspace.artifacts, champion.version), champion.version)
-        names = [feature.name for feature in schema.features_at(champion.moment)]
-        row = {name: value for name, value in example_row(schema).items() if name in names}
-        others = [row | {names[-1]: value} for value in (0.0, 1.0, 2.0)]
-        alone = [predictor.answer([one], generation=1)[0] for one in (row, *others)]
-        among = predictor.answer([row, *others], generation=1)
-        assert [facts(answer) for answer in alone] == [facts(answer) for answer in among]
-        assert [numbers(a) for a in alone] == [pytest.approx(numbers(b), rel=1e-5) for b in among]  # float32 sums
-
-
-def facts(answer: Answer) -> list[Any]:
-    return [answer.target, answer.naive, answer.model, answer.coverage, answer.out_of_range]
-
-
-def numbers(answer: Answer) -> list[float]:
-    shares = list((answer.probabilities or {}).values())
-    return [*(answer.interval or ()), *shares, *([] if isinstance(answer.value, str) else [answer.value])]
 
 
 DOMAINS = ["engagement", "school", "university"]
@@ -133,20 +108,6 @@ def test_answers_are_written_from_columns_as_from_records(workspace: Workspace, 
         assert write_many(found, REMARKS, "a note") == encoder.encode(said)
         lines = [prediction_response(one, REMARKS, None) for one in flat(found)]
         assert write_lines(found, REMARKS, None) == encoder.encode_lines(lines)
-
-
-def test_what_is_packed_is_kept_as_what_is_not(workspace: Workspace) -> None:
-    schema = workspace.schemas["school"]
-    [found] = workspace.service.score_columns(schema, [table(schema, "G2", n=230)], source="test")
-    appender = workspace.store.open_appender()
-    assert appender is not None
-    appender.add_predictions(batches=[found])
-    appender.add_predictions(found[:120])  # what is there stays as it is
-    assert [workspace.store.prediction(one.id) for one in found] == list(found)
-    assert workspace.store.count_predictions("school") == 230
-    again = workspace.service.score_columns(schema, tables(schema, ["G1", "G2"]), source="test")
-    workspace.store.add_predictions(batches=again)
-    assert [workspace.store.prediction(one.id) for one in flat(again)] == flat(again)
 
 
 def test_a_batch_of_a_thousand_is_answered_and_kept_as_its_rows_are(serve: Callable[..., Server]) -> None:

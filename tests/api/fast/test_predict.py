@@ -75,31 +75,6 @@ def test_a_class_comes_with_its_probabilities_beside_the_value_of_the_other_targ
     assert sum(grade["probabilities"].values()) == pytest.approx(1)
 
 
-def test_an_answer_says_when_its_model_learned_from_generated_examples(shared: Server) -> None:
-    assert "generated examples" in shared.predict("engagement", ENGAGEMENT)["warning"]
-
-
-def test_the_prediction_is_in_the_store_when_the_answer_arrives(shared: Server) -> None:
-    said = shared.predict("engagement", ENGAGEMENT | {"student_id": "s-17"})
-    with shared.store() as store:
-        logged = store.prediction(said["id"])
-    assert logged is not None
-    assert logged.inputs == ENGAGEMENT
-    assert logged.source == "api"
-    assert logged.student == said["student"]
-    assert logged.answers[0].value == said["answers"][0]["value"]
-
-
-def test_a_list_and_a_record_of_students_are_both_answered_in_order(shared: Server) -> None:
-    rows = [ENGAGEMENT | {"attention": value} for value in (10, 90, 50)]
-    listed = shared.post("/api/v1/engagement/predict/batch", rows).json()
-    recorded = shared.post("/api/v1/engagement/predict/batch", {"students": rows}).json()
-    single = [shared.predict("engagement", row)["answers"][0]["value"] for row in rows]
-    for said in (listed, recorded):
-        assert said["count"] == 3
-        assert [one["answers"][0]["value"] for one in said["predictions"]] == single
-
-
 def test_everything_wrong_with_every_row_is_said_at_once_and_nothing_is_logged(shared: Server) -> None:
     with shared.store() as store:
         before = store.count_predictions("engagement")
@@ -134,41 +109,6 @@ def test_the_addresses_of_the_systems_before_this_one_answer_too(shared: Server)
     assert shared.post("/predict", ENGAGEMENT).json()["domain"] == "engagement"
     assert shared.post("/predict/batch", {"students": [ENGAGEMENT]}).json()["count"] == 1
     assert shared.post("/api/predict/", UNIVERSITY).json()["domain"] == "university"
-
-
-BODIES: list[tuple[bytes, int]] = [
-    (b"", 400),
-    (b"{", 400),
-    (b"[1", 400),
-    (b"nonsense", 400),
-    (b"\xff\xfe", 400),
-    (b"[" * 100_000, 400),
-    (b'"text"', 400),
-    (b"null", 400),
-    (b"[]", 400),
-    (b'{"attention": NaN}', 400),
-    (b'{"attention": 1e999}', 400),
-    (json.dumps(ENGAGEMENT | {"attention": True}).encode(), 422),
-    (json.dumps(ENGAGEMENT | {"attention": [1]}).encode(), 422),
-    (json.dumps(ENGAGEMENT | {"attention": 10**400}).encode(), 422),
-    (json.dumps(ENGAGEMENT | {"\u0000\ud83d\ude00": 1}).encode(), 422),
-]
-
-
-@pytest.mark.parametrize(("body", "status"), BODIES)
-def test_a_body_that_is_no_row_is_refused_in_words(shared: Server, body: bytes, status: int) -> None:
-    answer = shared.client.post("/api/v1/engagement/predict", content=body)
-    assert (answer.status_code, answer.json()["status"]) == (status, status)
-    assert answer.headers["content-type"] == "application/problem+json"
-
-
-def test_too_many_rows_and_too_many_bytes_are_refused_naming_the_limit(shared: Server) -> None:
-    rows = shared.post("/api/v1/engagement/predict/batch", [ENGAGEMENT] * 1001)
-    long = shared.client.post("/api/v1/engagement/predict", content=b" " * 1_000_001)
-    chunks = shared.client.post("/api/v1/engagement/predict", content=(b" " * 100_000 for _ in range(11)))
-    assert (rows.status_code, long.status_code, chunks.status_code) == (413, 413, 413)
-    assert "1,000" in rows.json()["detail"]
-    assert "1 MB" in long.json()["detail"]
 
 
 def test_factors_are_named_on_request_and_logged_with_the_answer(shared: Server) -> None:

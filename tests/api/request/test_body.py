@@ -194,6 +194,8 @@ def test_limits_are_said_with_what_came_and_what_to_do(shared: Server) -> None:
         answer = shared.client.post(MANY, content=content, headers={"content-type": kind})
         assert answer.status_code == 413
         assert answer.json()["detail"] == "1,001 rows in one request; at most 1,000 are allowed: send them in parts"
+    parts = shared.client.post(PREDICT, content=(b" " * 100_000 for _ in range(15)))  # whose length nobody says
+    assert (parts.status_code, parts.json()["title"]) == (413, "BodyTooLarge")
     for path, kind in ((PREDICT, "application/json"), (MANY, "application/json"), (MANY, "text/csv")):
         answer = shared.client.post(path, content=b" " * 1_500_000, headers={"content-type": kind})
         assert answer.status_code == 413

@@ -1,7 +1,5 @@
 """What every answer tells a browser, and floods of headers that end before they are read."""
 
-import json
-
 import pytest
 
 from tests.api.serving import ENGAGEMENT, Server
@@ -36,15 +34,3 @@ def test_every_answer_carries_the_security_headers(shared: Server, method: str, 
 def test_only_what_came_by_https_is_told_to_stay_there(shared: Server) -> None:
     answer = shared.client.get("/health", headers={"x-forwarded-proto": "https"})
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
-
-
-PREDICT = "/api/v1/engagement/predict"
-
-
-GOOD = json.dumps(ENGAGEMENT)
-
-
-def test_floods_of_headers_end_at_the_door(shared: Server) -> None:
-    many = {f"x-{number}": "1" for number in range(200)}
-    long = {"x-long": "y" * 60_000}
-    assert [shared.client.post(PREDICT, content=GOOD, headers=one).status_code for one in (many, long)] == [431, 431]

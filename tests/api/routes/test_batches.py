@@ -1,7 +1,5 @@
 """Uploaded files are stored once, whole or without their bad rows."""
 
-import re
-
 from tests.api.serving import Server
 from tests.api.uploads import labeled, upload
 
@@ -24,20 +22,3 @@ def test_a_file_with_bad_rows_is_refused_whole_unless_they_may_be_skipped(shared
     assert len(refused["problems"]) == 5
     status, kept = upload(shared, content, skip=True)
     assert (status, kept["batch"]["rows"], kept["skipped"], len(kept["problems"])) == (201, 5, 1, 5)
-
-
-def test_files_that_cannot_be_read_or_are_too_large_are_refused_in_words(shared: Server) -> None:
-    assert upload(shared, b"\x1f\x8b gzip")[0] == 422
-    status, answer = upload(shared, b"a,b\n" + b"1,2\n" * 300_000)
-    assert (status, "1 MB" in answer["detail"]) == (413, True)
-    status, answer = upload(shared, labeled(1001))
-    assert (status, "1,000" in answer["detail"]) == (413, True)
-    answer = shared.client.post("/api/v1/engagement/batches", content=labeled(3)).json()
-    assert answer["problems"][0]["column"] == "kind"
-
-
-def test_an_upload_template_can_be_uploaded(shared: Server) -> None:
-    for kind in ("csv", "xlsx"):
-        file = shared.client.get("/api/v1/domains/engagement/template", params={"format": kind})
-        assert upload(shared, file.content)[0] in (200, 201)
-    assert re.search(r'filename="engagement\.xlsx"', file.headers["content-disposition"])

@@ -1,0 +1,29 @@
+"""What a worker answered of a file is read from the log, as it is told at once."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.api.serving import Server
+from tests.api.uploads import CSV, LATER, SCORE, ended, rows_of
+
+
+def test_the_answers_of_a_file_that_is_scored_later_are_those_that_are_told_at_once(
+    shared: Server, trained: Path
+) -> None:
+    content = rows_of(trained, 60)
+    at_once = shared.client.post(SCORE, content=content, headers=CSV).json()
+    later = shared.client.post(SCORE, content=content, headers=CSV | LATER)
+    job = ended(shared, later.headers["location"])
+    told = shared.get(job["result"]["address"])
+    assert (told["count"], told["note"]) == (60, at_once["note"])
+
+    def said(answer: Any) -> list[Any]:
+        return [[one["answers"], one["student"]] for one in answer["predictions"]]
+
+    assert said(told) == said(at_once)
+    assert {name for name in told if told[name] != at_once[name]} == {"predictions"}  # whose ids are others
+    lines = shared.client.get(job["result"]["address"], headers={"accept": "application/x-ndjson"}).text
+    assert lines.count("\n") == 60
+    logged = shared.get(f"/api/v1/engagement/predictions/{told['predictions'][7]['id']}")
+    assert logged["answers"][0]["value"] == told["predictions"][7]["answers"][0]["value"]
+    assert shared.client.get(f"/api/v1/jobs/{'0' * 32}/answers").status_code == 404

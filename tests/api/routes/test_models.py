@@ -1,0 +1,38 @@
+"""Champions are changed by hand: at once, with who did it and why."""
+
+from collections.abc import Callable
+
+from model.workspace import Workspace
+from tests.api.guarded import Guarded
+from tests.api.serving import ENGAGEMENT, Server
+from tests.api.test_service_champions import another_version
+
+
+def test_activating_and_rolling_back_is_served_at_once_and_kept_in_the_history(
+    serve: Callable[..., Server], workspace: Workspace
+) -> None:
+    server = serve(GRADEWATCH_POLL_SECONDS="60")
+    present, other = another_version(workspace)
+    wanted = {"domain": "engagement", "version": other.version[:10], "reason": "a test"}
+    assert server.post("/api/v1/models/activate", wanted).status_code == 200
+    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == other.version
+    assert server.post("/api/v1/models/rollback", {"domain": "engagement"}).status_code == 200
+    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == present.version
+    nothing_left = server.post("/api/v1/models/rollback", {"domain": "engagement"})
+    assert (nothing_left.status_code, nothing_left.json()["title"]) == (404, "NoSuchModel")
+    history = server.get("/api/v1/models/history", params={"domain": "engagement"})["successions"]
+    assert [one["action"] for one in history] == ["promote", "activate", "rollback"]
+    assert {one["version"] for one in server.get("/api/v1/models", params={"domain": "engagement"})["models"]} == {
+        present.version,
+        other.version,
+    }
+    assert server.post("/api/v1/models/activate", wanted | {"version": "nope"}).status_code == 404
+
+
+def test_changes_of_champions_name_who_made_them(guarded: Guarded) -> None:
+    admin = guarded.keys["admin"]
+    champion = guarded.ask("GET", "/api/v1/models?domain=school", admin).json()["champions"][0]
+    activate = {"domain": "school", "version": champion["version"]}
+    done = guarded.ask("POST", "/api/v1/models/activate", admin, json=activate)
+    assert done.status_code == 200, done.text
+    assert {one["actor"] for one in done.json()["successions"]} == {"key:a-admin"}
