@@ -1,8 +1,5 @@
 """JSON rows are read strictly, by the rules and in the words that files are read by."""
 
-import subprocess
-import sys
-
 import pytest
 
 from preprocessing.validation.json_rows import ValidatedRows, ValidRow, validate_rows
@@ -122,16 +119,3 @@ def test_a_row_without_targets_is_no_row_to_learn_from() -> None:
     assert [problem.rule for problem in refused.problems] == [
         "no outcome; a labelled row needs a value for final or grade"
     ]
-
-
-def test_reading_json_rows_imports_no_data_frame_library() -> None:
-    program = """
-import sys
-from preprocessing.schema import load_domains
-from preprocessing.validation.json_rows import validate_rows
-rows = [{"comprehension": 1, "attention": 1, "focus": 1, "retention": 1, "engagement_time": 1, "student_id": "7"}]
-validate_rows(rows, load_domains()["engagement"], secret=b"s").require_clean()
-print([name for name in ("polars", "pandas", "numpy", "sklearn") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
