@@ -10,9 +10,9 @@ import pytest
 from drift.compare import compare
 from drift.policy import DriftPolicy
 from drift.profile import Profile, build_profile
-from preprocessing.schema import DomainSchema, Feature, Target
 from retraining.policies import BadPolicy, Policies, read_policies
 from retraining.trigger import TriggerPolicy, WindowVerdict, propose, replay, verdict_of
+from tests.drift.conftest import schema_of
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 NAMES = {"A": "alarm", "q": "quiet", "u": "undecided"}
@@ -75,11 +75,7 @@ def test_naive_weekly_alarms_cry_wolf_nearly_every_year_and_the_rule_does_not() 
 
 def test_a_year_of_weekly_reports_without_drift_proposes_nothing() -> None:
     names = [f"x{i}" for i in range(12)]
-    target = (Target(name="y"),)
-    schema = DomainSchema(
-        name="d", title="", features=tuple(Feature(name=n, kind="numeric") for n in names), targets=target
-    )
-    generator = np.random.default_rng(7)
+    schema, generator = schema_of(names), np.random.default_rng(7)
 
     def sample(rows: int) -> pl.DataFrame:
         return pl.DataFrame({name: generator.normal(size=rows) for name in names})
@@ -96,9 +92,7 @@ def test_a_year_of_weekly_reports_without_drift_proposes_nothing() -> None:
 
 
 def test_a_report_on_too_few_rows_is_undecided() -> None:
-    schema = DomainSchema(
-        name="d", title="", features=(Feature(name="x", kind="numeric"),), targets=(Target(name="y"),)
-    )
+    schema = schema_of(["x"])
 
     def report(rows: int, by: float, limit: float = 0.1):
         frames = [pl.DataFrame({"x": np.random.default_rng(s).normal(by * s, 1, rows)}) for s in (0, 1)]
@@ -131,12 +125,7 @@ def of_normals(rows: int, *, seed: int, shift: float = 0.0) -> Profile:
     return build_profile(pl.DataFrame(columns), NORMALS)
 
 
-NORMALS = DomainSchema(
-    name="d",
-    title="",
-    features=tuple(Feature(name=n, kind="numeric") for n in ("a", "b", "c", "always")),
-    targets=(Target(name="y"),),
-)
+NORMALS = schema_of(["a", "b", "c", "always"])
 
 
 def test_a_column_that_never_varies_does_not_make_a_window_of_three_rows_quiet() -> None:
