@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 
 from database.records import Answer, Cell, Prediction, new_id
+from drift.records import DriftReport
 from monitoring.profile_archive import midnight
 from tests.training.making import SCHEMA, make_rows
 
@@ -27,6 +28,16 @@ def asked(
             inputs["hours"] = float(inputs["hours"]) + hours
         found.append(prediction(at + timedelta(hours=24 * number / n), change(inputs), moment, period))
     return found
+
+
+def more_hours(row: Mapping[str, Cell]) -> dict[str, Cell]:
+    """The same student, who learns 39 hours where support is low."""
+    return {**row, "hours": 39.0} if row["support"] == "low" else dict(row)
+
+
+def loud(found: DriftReport) -> dict[str, list[str]]:
+    """The flagged columns of each segment that alarms."""
+    return {one.segment: [column.column for column in one.flagged] for one in found.segments if one.alarm}
 
 
 def prediction(

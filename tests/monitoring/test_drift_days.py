@@ -17,7 +17,7 @@ from monitoring.drift_days import days_of
 from monitoring.drift_files import report_frame
 from monitoring.drift_monitor import report_days
 from monitoring.profile_archive import midnight
-from tests.monitoring.asking import asked, prediction
+from tests.monitoring.asking import asked, loud, more_hours, prediction
 from tests.retraining.conftest import open_at
 from tests.training.making import SCHEMA, make_rows, typed
 
@@ -98,16 +98,10 @@ def test_batches_make_a_window_as_predictions_do(workspace: Workspace) -> None:
 
 
 def test_segments_of_a_window_are_compared_with_the_labelled_rows(workspace: Workspace) -> None:
-    def more_hours(row: dict[str, Cell]) -> dict[str, Cell]:
-        return row | {"hours": 39.0} if row["support"] == "low" else row
-
     day = workspace.store.batches(SCHEMA.name)[0].at.date() + timedelta(days=1)
     workspace.store.add_predictions(asked(day, 300, seed=8, change=more_hours))
     found = report_days(workspace, SCHEMA.name, days_of(day, day + WEEK), by="support").report
-    loud = {
-        segment.segment: [column.column for column in segment.flagged] for segment in found.segments if segment.alarm
-    }
-    assert loud == {"low": ["hours"]}
+    assert loud(found) == {"low": ["hours"]}
 
 
 def test_segments_know_only_what_was_known_at_the_moment(workspace: Workspace) -> None:

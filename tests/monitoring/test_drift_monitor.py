@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from database.records import Cell, new_id
+from database.records import new_id
 from drift.column import ProfileError
 from drift.compare import compare
 from drift.profile import Profile
@@ -19,7 +19,7 @@ from monitoring.drift_days import days_of
 from monitoring.drift_files import ReportOptions, report_file, report_frame
 from monitoring.drift_monitor import population_of, profile_for, report_days, widest_champion
 from retraining.first_champions import train_domain
-from tests.monitoring.asking import asked
+from tests.monitoring.asking import asked, loud, more_hours
 from tests.retraining.conftest import open_at
 from tests.training.making import GRADE, MARK, SCHEMA, make_rows, typed
 
@@ -112,14 +112,6 @@ def test_without_a_champion_two_files_are_compared_all_the_same(tmp_path: Path) 
 # Segments without a reference file
 
 
-def more_hours(row: dict[str, Cell]) -> dict[str, Cell]:
-    return row | {"hours": 39.0} if row["support"] == "low" else row
-
-
-def loud(found) -> dict[str, list[str]]:  # type: ignore[no-untyped-def]
-    return {one.segment: [column.column for column in one.flagged] for one in found.segments if one.alarm}
-
-
 def test_segments_are_compared_with_logged_predictions_where_no_labelled_rows_are(workspace: Workspace) -> None:
     early = date(2020, 1, 6)  # before any labelled file came
     workspace.store.add_predictions(asked(early, 400, seed=5) + asked(early + WEEK, 400, seed=6, change=more_hours))
@@ -130,7 +122,7 @@ def test_segments_are_compared_with_logged_predictions_where_no_labelled_rows_ar
 def test_a_file_s_segments_are_compared_with_logged_predictions_too(workspace: Workspace, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(type(workspace.store), "labeled_records", lambda *_, **__: [])
     workspace.store.add_predictions(asked(MONDAY, 400, seed=5))
-    changed = [msgspec.structs.replace(one, inputs=more_hours(dict(one.inputs))) for one in make_rows(400, seed=6)]
+    changed = [msgspec.structs.replace(one, inputs=more_hours(one.inputs)) for one in make_rows(400, seed=6)]
     assert "low" in loud(report_frame(workspace, SCHEMA, typed(changed), ReportOptions(by="support")).report)
 
 
