@@ -14,7 +14,6 @@ from drift.records import DriftReport
 from model.predict_file import predict_file
 from model.registry import activate, load_bundle, rollback
 from model.workspace import Workspace
-from monitoring.drift_files import report_file
 from preprocessing.validation.rules import BadData
 from retraining.evaluation import collect_evidence
 from retraining.first_champions import keys_of, train_file
@@ -128,35 +127,6 @@ def naive_verdict(workspace: Workspace, old, champion, challenger, seed: int) ->
     holdout = Holdout(frame.clear(), judging, judging, np.arange(judging.height))
     evidence = collect_evidence(workspace.schemas["school"], champion, challenger, holdout)
     return decide(evidence, PromotionPolicy(), min_gain=0.01).verdict
-
-
-def test_drift_from_one_school_to_the_other_names_what_moved_and_spares_what_did_not(
-    workspace: Workspace, part_of: Part
-) -> None:
-    report = report_file(workspace, "school", part_of("ms.csv", school="MS"), part_of("gp.csv", school="GP")).report
-    flagged = {column.column for column in report.flagged}
-    assert report.alarm
-    assert {"G1", "traveltime", "G3", "G2", "address"} <= flagged
-    assert not flagged & {"paid", "nursery", "famsize", "Pstatus"}
-    assert report.column("G1").effect == pytest.approx(0.321, abs=5e-4)
-    assert report.column("traveltime").effect == pytest.approx(0.302, abs=5e-4)
-    (stored,) = workspace.store.drift_reports("school")
-    assert stored.alarm
-
-
-def test_random_halves_of_one_school_year_rarely_alarm(workspace: Workspace, uci: Path) -> None:
-    from drift.compare import compare
-    from drift.profile import build_profile
-    from monitoring.drift_files import read_frame
-
-    schema = workspace.schemas["school"]
-    frame = read_frame(workspace, schema, uci / "student-por.csv", "")
-    alarms = 0
-    for seed in range(40):
-        shuffled = frame.sample(fraction=1.0, shuffle=True, seed=seed)
-        halves = shuffled.head(324), shuffled.tail(325)
-        alarms += compare(*(build_profile(half, schema) for half in halves), schema=schema).alarm
-    assert alarms <= 2, f"{alarms} of 40 random halves raise an alarm"
 
 
 def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(
