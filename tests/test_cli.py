@@ -1,13 +1,13 @@
 """The command line as a user runs it: a process of its own, a folder of its own."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,10 +16,9 @@ import pytest
 
 from cli import output
 from database.open import open_store
+from tests.command import GRADEWATCH, run_command
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-GRADEWATCH = [sys.executable, "-m", "cli"]
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -29,26 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    def call(*arguments: str, program: list[str] = GRADEWATCH) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {
-            "GRADEWATCH_DATA_DIR": str(folder / "data"),
-            "GRADEWATCH_DOMAINS_DIR": str(folder),
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": "160",
-        }
-        for name in ("MONGO_URI", "GRADEWATCH_DATABASE_URL"):
-            environment.pop(name, None)
-        return subprocess.run(
-            [*program, *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            env=environment,
-            timeout=240,
-        )
-
-    return call
+    settings = {"GRADEWATCH_DATA_DIR": str(folder / "data"), "GRADEWATCH_DOMAINS_DIR": str(folder)}
+    return partial(run_command, folder, **settings)
 
 
 def engagement_file(path: Path, *, rows: int, seed: int, shift: float = 0.0) -> Path:

@@ -1,9 +1,8 @@
 """The load test and the security check, against this service and against one that does everything wrong."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,7 +11,9 @@ import pytest
 
 from deployment.loadtest import BadAddress, Load, is_local, plan_load, require_consent, run_load, target_of
 from deployment.security import check_service
+from tests.api.conftest import start
 from tests.api.serving import Server
+from tests.command import run_command
 
 
 class Weak(BaseHTTPRequestHandler):
@@ -47,16 +48,6 @@ class Weak(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-@contextmanager
-def started(folder: Path, settings: dict[str, str]) -> Iterator[Server]:
-    server = Server(folder, settings)
-    try:
-        server.until(lambda: server.client.get("/health").status_code == 200)
-        yield server
-    finally:
-        server.stop()
-
-
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr("deployment.security.CHECK_SECONDS", 0.5)
@@ -72,8 +63,8 @@ def weak(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service that has just been installed: no champion, nobody asked who they are."""
-    with started(tmp_path_factory.mktemp("plain"), {}) as server:
-        yield server
+    with ExitStack() as stack:
+        yield start(stack, tmp_path_factory.mktemp("plain"), {})
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +72,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
     """A service that asks for keys, and a key."""
     folder = tmp_path_factory.mktemp("guarded")
     settings = {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": "x7" * 20, "GRADEWATCH_RATE_LIMIT": "off"}
-    with started(folder, settings) as server:
+    with ExitStack() as stack:
+        server = start(stack, folder, settings)
         yield server, gradewatch(server, "keys", "create", "check", "--role", "analyst").stdout.strip()
 
 
 def gradewatch(server: Server, *arguments: str, key: str = "") -> subprocess.CompletedProcess[str]:
-    environment = server.environment | {"GRADEWATCH_API_KEY": key, "COLUMNS": "200"}
-    command = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(
-        command, env=environment, cwd=server.folder, capture_output=True, text=True, check=False, timeout=120
-    )
+    return run_command(server.folder, *arguments, **server.environment | {"GRADEWATCH_API_KEY": key, "COLUMNS": "200"})
 
 
 def test_the_security_check_finds_nothing_in_a_fresh_service(plain: Server) -> None:

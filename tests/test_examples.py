@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,8 +15,9 @@ import pytest
 
 from preprocessing.schema import load_domains
 from preprocessing.template import template
-from tests.api.conftest import train_all
-from tests.api.serving import ENGAGEMENT, ROOT, Server
+from tests.api.conftest import start, train_all
+from tests.api.serving import ENGAGEMENT, Server
+from tests.command import ROOT, run_command
 
 CLIENT = [sys.executable, str(ROOT / "examples" / "client.py")]
 
@@ -24,14 +26,11 @@ CLIENT = [sys.executable, str(ROOT / "examples" / "client.py")]
 def service(prepared: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A service with a champion of engagement, and an admin's key."""
     folder = Path(shutil.copytree(prepared("service", train_all), tmp_path_factory.mktemp("examples") / "installation"))
-    server = Server(folder, {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": "x7" * 20})
-    try:
+    with ExitStack() as stack:
+        server = start(stack, folder, {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": "x7" * 20})
         server.until(lambda: server.client.get("/ready").status_code == 200)
-        create = [sys.executable, "-m", "cli", "keys", "create", "examples", "--role", "admin"]
-        made = subprocess.run(create, env=server.environment, capture_output=True, text=True, check=True, cwd=folder)
+        made = run_command(folder, "keys", "create", "examples", "--role", "admin", **server.environment)
         yield server, made.stdout.strip()
-    finally:
-        server.stop()
 
 
 def run(*command: str, key: str = "") -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.api.conftest import train_all
-from tests.api.serving import ENGAGEMENT, ROOT, SECRET, free_port
+from tests.api.serving import ENGAGEMENT, SECRET, free_port
+from tests.command import ROOT
 
 PREDICTED = """
 import json, os, signal, socket, sys, threading, time

@@ -1,6 +1,5 @@
 """`serve` with plain options starts without the command line's libraries; everything else is the command line's."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.start import plain_options
+from tests.command import run_command
 
 
 @pytest.mark.parametrize(
@@ -32,27 +32,21 @@ def test_only_options_with_values_of_their_kind_are_plain(
     assert plain_options(arguments) == options
 
 
-def command(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GRADEWATCH_")}
-    told = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(told, env={**clean, **settings}, capture_output=True, text=True, check=False, timeout=120)
-
-
 def test_a_refused_start_says_why_as_the_command_line_does(tmp_path: Path) -> None:
-    found = command("serve", "--host", "0.0.0.0", GRADEWATCH_DATA_DIR=str(tmp_path))
+    found = run_command(tmp_path, "serve", "--host", "0.0.0.0")
     assert found.returncode == 78
     assert "GRADEWATCH_AUTH" in found.stderr
     assert "Traceback" not in found.stderr
 
 
-def test_a_wrong_option_is_wrong_usage() -> None:
-    found = command("serve", "--ports", "1")
+def test_a_wrong_option_is_wrong_usage(tmp_path: Path) -> None:
+    found = run_command(tmp_path, "serve", "--ports", "1")
     assert found.returncode == 2
     assert "No such option" in found.stderr
 
 
-def test_every_other_verb_is_the_command_lines() -> None:
-    assert "school" in command("domain", "list").stdout
+def test_every_other_verb_is_the_command_lines(tmp_path: Path) -> None:
+    assert "school" in run_command(tmp_path, "domain", "list").stdout
 
 
 def test_serving_loads_no_command_line() -> None:

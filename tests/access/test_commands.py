@@ -1,36 +1,19 @@
 """Keys, users and the record of access on the command line, as an administrator runs it."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import pytest
 
+from tests.command import run_command
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("cli")
-    settings = {"GRADEWATCH_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
-    others = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
-
-    def call(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cli", *arguments],
-            input=typed,
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            env=others | settings,
-            timeout=60,
-        )
-
-    return call
+    return partial(run_command, tmp_path_factory.mktemp("cli"))
 
 
 def test_a_key_is_shown_once_and_revoked_by_name(run: Run) -> None:
@@ -54,9 +37,7 @@ def test_a_key_is_shown_once_and_revoked_by_name(run: Run) -> None:
 
 
 def test_a_password_is_read_from_standard_input_and_stands_in_no_option(run: Run) -> None:
-    def call(*arguments: str, typed: str) -> subprocess.CompletedProcess[str]:
-        return run("users", *arguments, typed=typed)
-
+    call = partial(run, "users")
     short = call("add", "anna", "--role", "viewer", typed="short\n")
     assert (short.returncode, "12 to 1,024" in short.stderr) == (1, True)
     assert call("add", "anna", "--role", "viewer", typed="correct horse battery\n").returncode == 0
@@ -69,9 +50,7 @@ def test_a_password_is_read_from_standard_input_and_stands_in_no_option(run: Run
 
 
 def test_changing_a_part_of_what_a_user_may_leaves_the_rest_and_says_all_of_it(run: Run) -> None:
-    def call(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return run("users", *arguments, typed=typed)
-
+    call = partial(run, "users")
     confined = ("--role", "teacher", "--domain", "university", "--group", "3 / Biology")
     assert "teacher; university; 3 / Biology" in call("add", "tom", *confined, typed="correct horse battery\n").stdout
     refused = call("change", "tom", "--role", "analyst")
@@ -88,10 +67,3 @@ def test_a_group_that_no_row_can_be_of_is_refused(run: Run, domain: str, group: 
     assert refused.returncode == 1
     assert "group" in refused.stderr
     assert "nobody" not in run("keys", "list").stdout
-
-
-def test_serving_where_others_could_reach_it_without_sign_in_is_refused_in_words(run: Run) -> None:
-    refused = run("serve", "--host", "0.0.0.0")
-    assert refused.returncode == 78
-    assert "set GRADEWATCH_AUTH=on" in refused.stderr
-    assert "Traceback" not in refused.stderr

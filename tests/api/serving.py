@@ -1,6 +1,5 @@
 """A real service for tests: uvicorn in a process of its own, on a free port, over an installation of its own."""
 
-import os
 import socket
 import sqlite3
 import subprocess
@@ -16,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from database.open import open_store
 from database.store import RecordStore
+from tests.command import environment_of
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a secret for tests, long enough"
 PATIENCE = 30.0
 
@@ -59,15 +58,9 @@ class Server:
         self.folder = folder
         self.database_url = settings.get("GRADEWATCH_DATABASE_URL", f"sqlite:///{folder / 'gradewatch.db'}")
         port = free_port()
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))},
-            "GRADEWATCH_DATA_DIR": str(folder),
-            "GRADEWATCH_DATABASE_URL": self.database_url,
-            "GRADEWATCH_PSEUDONYM_SECRET": SECRET,
-            "GRADEWATCH_POLL_SECONDS": "0.05",
-            "PYTHONPATH": str(ROOT),
-            **settings,
-        }
+        usual = {"DATABASE_URL": self.database_url, "PSEUDONYM_SECRET": SECRET, "POLL_SECONDS": "0.05"}
+        usual = {f"GRADEWATCH_{name}": value for name, value in usual.items()}
+        self.environment = environment_of(folder, **usual | settings)
         self.output = folder / "server.log"
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(

@@ -14,7 +14,8 @@ import pytest
 
 from api.app import create_app
 from settings import Settings
-from tests.api.serving import ENGAGEMENT, ROOT, SECRET
+from tests.api.serving import ENGAGEMENT, SECRET
+from tests.command import ROOT
 
 T = TypeVar("T")
 

@@ -17,7 +17,8 @@ from access.users import add_user
 from database.errors import StoreUnavailable
 from database.records import Access
 from tests.api.guarded import GROUP, PASSWORD, TOKEN_SECRET, Guarded, forged
-from tests.api.serving import ENGAGEMENT, ROOT, UNIVERSITY, Server, free_port
+from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server, free_port
+from tests.command import ROOT
 
 PREDICT = "/api/v1/university/predict"
 

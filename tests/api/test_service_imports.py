@@ -5,7 +5,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from tests.api.serving import ENGAGEMENT, ROOT, Server
+from tests.api.serving import ENGAGEMENT, Server
+from tests.command import ROOT
 
 WORKER = """
 import asyncio, json, sys, threading, time

@@ -1,9 +1,7 @@
 """Files of any length: answered as the service answers the same rows, whole or not at all, and logged once."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +20,8 @@ from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 from preprocessing.validation import rules
 from preprocessing.validation.rules import BadData
-from tests.api.serving import ROOT, SECRET, Server
+from tests.api.serving import SECRET, Server
+from tests.command import GRADEWATCH, environment_of
 
 DOMAINS = ("engagement", "university", "school")
 
@@ -195,11 +194,9 @@ def test_a_moment_without_a_champion_refuses_before_anything_is_logged(
 
 
 def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
-    environment |= {"GRADEWATCH_DATA_DIR": str(folder), "GRADEWATCH_PSEUDONYM_SECRET": SECRET, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", "score", "-d", "engagement", *arguments],
-        env=environment,
+        [*GRADEWATCH, "score", "-d", "engagement", *arguments],
+        env=environment_of(folder, GRADEWATCH_PSEUDONYM_SECRET=SECRET),
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

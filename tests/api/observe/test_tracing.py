@@ -11,7 +11,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from api.observe.tracing import open_telemetry
-from tests.api.serving import ROOT, UNIVERSITY, Server
+from tests.api.serving import UNIVERSITY, Server
+from tests.command import ROOT
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 

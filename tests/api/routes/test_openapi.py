@@ -14,7 +14,8 @@ from access.keys import create_key
 from access.records import Grant
 from access.roles import Role
 from preprocessing.schema import load_domains
-from tests.api.serving import ROOT, Server
+from tests.api.serving import Server
+from tests.command import ROOT
 
 SETTINGS = {"GRADEWATCH_RATE_LIMIT": "off", "GRADEWATCH_MAX_ROWS": "1000", "GRADEWATCH_MAX_UPLOAD_MB": "1"}
 
