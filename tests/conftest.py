@@ -139,6 +139,18 @@ def running_mongo(replica_set: str = "tests") -> Iterator[Mongo]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def own_server(kind: str, patience: int) -> Iterator[tuple[Postgres | Mongo, str]]:
+    """A server of one test's own, to be stopped, and the URL of a database in it. patience: with MongoDB, in ms."""
+    if kind == "postgres":
+        with running_postgres() as postgres:
+            postgres.execute("CREATE DATABASE gone")
+            yield postgres, postgres.url("gone")
+    else:
+        with running_mongo() as mongo:
+            yield mongo, mongo.url("gone").replace("=2000", f"={patience}")
+
+
 @pytest.fixture(scope="session")
 def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Folders that are made once for all processes of a run; tests copy them and never write to them.

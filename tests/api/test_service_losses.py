@@ -3,9 +3,9 @@
 import resource
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,7 +17,7 @@ from database.migrate import copy
 from database.open import open_store
 from model.workspace import Workspace
 from tests.api.serving import ENGAGEMENT, Server
-from tests.conftest import Mongo, Postgres, running_mongo, running_postgres
+from tests.conftest import own_server
 
 PREDICT = "/api/v1/engagement/predict"
 
@@ -69,23 +69,11 @@ def test_killed_again_and_again_under_load_a_service_loses_nothing_it_acknowledg
         assert [lost for lost in acknowledged if store.prediction(lost) is None] == []
 
 
-@contextmanager
-def own_database(kind: str) -> Iterator[tuple[Postgres | Mongo, str]]:
-    """A server of this test's own, to be stopped, and the URL of a database in it."""
-    if kind == "postgres":
-        with running_postgres() as postgres:
-            postgres.execute("CREATE DATABASE gone")
-            yield postgres, postgres.url("gone")
-    else:
-        with running_mongo() as mongo:
-            yield mongo, mongo.url("gone").replace("=2000", "=200")
-
-
 @pytest.mark.parametrize("kind", ["postgres", "mongo"])
 def test_a_database_that_goes_away_under_load_costs_answers_and_no_record(
     kind: str, serve: Callable[..., Server], installation: Path
 ) -> None:
-    with own_database(kind) as (database, url):
+    with own_server(kind, 200) as (database, url):
         moved(installation, url)
         server, ended = serve(GRADEWATCH_DATABASE_URL=url), Event()
         acknowledged: list[str] = []

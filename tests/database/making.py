@@ -1,10 +1,12 @@
 """Plain records for tests of the stores; each `make_*` takes what should differ."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 from msgspec.structs import replace
 
 from database.answer_columns import AnswerColumn
@@ -145,6 +147,21 @@ def make_packed(n: int = 60, at: datetime = NOON, **fields: Any) -> PackedPredic
         "answers": (marks, grades),
     }
     return PackedPredictions(**(plain | fields))
+
+
+@contextmanager
+def connected(url: str) -> Iterator[sa.Connection]:
+    """A connection beside the store's own; what is done over it is committed in the end."""
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def ask(url: str, statement: str) -> Sequence[Any]:
+    with connected(url) as connection:
+        found = connection.execute(sa.text(statement))
+        return found.all() if found.returns_rows else ()
 
 
 def fill(store: RecordStore, predictions: int = 7, of_each: int = 1) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -11,7 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +25,7 @@ from database.records import new_id, new_ids
 from database.store import RecordStore
 from preprocessing.columns import Column, Levels, Numbers
 from tests.database import strategies
-from tests.database.making import after, make_outcome, make_packed, make_prediction
+from tests.database.making import after, ask, make_outcome, make_packed, make_prediction
 
 LEVELS = st.sampled_from(["A", "B", "", "ä\t"])
 TARGETS = ("G3", "grade", "x")
@@ -198,10 +196,10 @@ def test_one_student_is_taken_out_of_blocks_by_hand_as_the_reference_says(
     store.add_predictions(batches=[packed := make_packed(10, students=["leaving", *["staying"] * 9])])
     others = [one for one in store.export("predictions") if one[0] in packed.ids[1:4]]  # of the block of the first
     store.load("predictions", others)
-    execute(sql_url, "DELETE FROM predictions WHERE student = 'leaving'")
+    ask(sql_url, "DELETE FROM predictions WHERE student = 'leaving'")
     reference = Path(__file__).parents[2].joinpath("docs", "reference", "database.md").read_text("utf-8")
     [statement] = re.findall(r"^    (DELETE FROM prediction_blocks .*);$", reference, re.MULTILINE)
-    execute(sql_url, statement)
+    ask(sql_url, statement)
     assert store.predictions("school") == packed[:0:-1]
     assert [key for (key,) in ask(sql_url, "SELECT id FROM prediction_blocks ORDER BY id")] == [
         packed.ids[4],
@@ -228,7 +226,7 @@ def test_a_damaged_block_is_named_by_whatever_reads_it_and_hurts_nothing_else(
     store = opened(sql_url)
     store.add_predictions(batches=[packed := make_packed(5)])  # a block of four, and one
     hurt, whole = packed[0], packed[4]
-    execute(sql_url, damage.format(id=hurt.id, nothing="x''" if sql_url.startswith("sqlite") else "''::bytea"))
+    ask(sql_url, damage.format(id=hurt.id, nothing="x''" if sql_url.startswith("sqlite") else "''::bytea"))
     for read in (
         lambda: store.prediction(hurt.id),
         lambda: store.predictions("school"),
@@ -246,25 +244,8 @@ def test_a_damaged_block_is_named_by_whatever_reads_it_and_hurts_nothing_else(
 def test_a_damaged_prediction_is_named_by_whatever_reads_it(sql_url: str, opened: Callable[[str], RecordStore]) -> None:
     store = opened(sql_url)
     store.add_predictions([hurt := make_prediction(student="pseudonym"), whole := make_prediction(after(1))])
-    execute(sql_url, f"UPDATE predictions SET answers = '[{{' WHERE id = '{hurt.id}'")
+    ask(sql_url, f"UPDATE predictions SET answers = '[{{' WHERE id = '{hurt.id}'")
     with pytest.raises(Damaged, match=f"Prediction.*{hurt.id}") as raised:
         store.predictions("school")
     assert "pseudonym" not in str(raised.value)
     assert store.predictions("school", since=after(1)) == [whole]
-
-
-def execute(url: str, statement: str) -> None:
-    with engine_of(url) as engine, engine.begin() as connection:
-        connection.execute(sa.text(statement))
-
-
-def ask(url: str, statement: str) -> Sequence[Any]:
-    with engine_of(url) as engine, engine.connect() as connection:
-        return connection.execute(sa.text(statement)).all()
-
-
-@contextmanager
-def engine_of(url: str) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    yield engine
-    engine.dispose()

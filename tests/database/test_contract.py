@@ -511,11 +511,6 @@ class TestJobs:
         assert store.job(kept.id) == kept
         assert store.job("unknown") is None
 
-    def test_the_same_one_asked_for_twice_is_one(self, store: RecordStore) -> None:
-        first = store.add_job(make_job(id="key"))
-        assert store.add_job(make_job(id="key", arguments={"other": 1})) == first
-        assert store.jobs() == [first]
-
     def test_are_claimed_by_kind_the_longest_waiting_first_and_once(self, store: RecordStore) -> None:
         first, second = (store.add_job(make_job()) for _ in range(2))
         assert store.claim_job(["other"], "w", 60) is None
@@ -532,19 +527,6 @@ class TestJobs:
     def test_a_pause_is_kept(self, store: RecordStore) -> None:
         store.add_job(make_job(), pause=60)
         assert store.claim_job(["drift"], "w", 60) is None
-
-    def test_of_threads_that_claim_at_once_each_job_goes_to_one(self, store: RecordStore) -> None:
-        asked = {store.add_job(make_job()).id for _ in range(6)}
-        got: list[str] = []
-
-        def claim(worker: str) -> None:
-            while job := store.claim_job(["drift"], worker, 60):
-                got.append(job.id)
-
-        run_together([lambda who=who: claim(who) for who in "abcd"])
-        while job := store.claim_job(["drift"], "left", 60):  # a claimer may pass by what another one is about to take
-            got.append(job.id)
-        assert sorted(got) == sorted(asked)
 
     def test_one_whose_worker_gives_no_sign_of_life_goes_to_the_next_and_the_old_one_can_write_nothing(
         self, store: RecordStore

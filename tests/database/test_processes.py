@@ -4,8 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from database.errors import StoreUnavailable
 from database.open import open_store
 from database.records import ChampionKey
 from database.store import RecordStore
-from tests.conftest import running_mongo, running_postgres
+from tests.conftest import own_server
 from tests.database.making import (
     NOON,
     make_batch,
@@ -164,19 +163,9 @@ def is_unavailable(question: Callable[[], Any]) -> bool:
     return False
 
 
-@contextmanager
-def own_server(kind: str) -> Iterator[tuple[Any, str]]:
-    if kind == "postgres":
-        with running_postgres() as postgres:
-            yield postgres, postgres.url("postgres")
-    else:
-        with running_mongo() as mongo:
-            yield mongo, mongo.url("gradewatch").replace("=2000", "=50")
-
-
 @pytest.mark.parametrize("kind", ["postgres", "mongo"])
 def test_while_the_server_is_gone_every_question_says_so_and_afterwards_none_does(kind: str) -> None:
-    with own_server(kind) as (server, url):
+    with own_server(kind, 50) as (server, url):
         store = open_store(url)
         store.add_predictions([before := make_prediction()])
         server.stop()

@@ -24,6 +24,8 @@ from database.store import Durability, RecordStore
 from database.tables import HEAD, METADATA
 from tests.database.making import (
     NOON,
+    ask,
+    connected,
     make_access,
     make_answer,
     make_document,
@@ -35,16 +37,11 @@ from tests.database.making import (
 MIGRATIONS = Path(database.migrations.__file__).parent
 
 
-def engine_of(url: str) -> sa.Engine:
-    return sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-
-
 def migrate_to(url: str, revision: str, *, fresh: bool = False) -> None:
     """Take the tables back to `revision`; fresh: by making them anew, as that version made them, without rows."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    engine = engine_of(url)
-    with engine.begin() as connection:
+    with connected(url) as connection:
         config.attributes["connection"] = connection
         if fresh:
             METADATA.drop_all(connection)
@@ -52,7 +49,6 @@ def migrate_to(url: str, revision: str, *, fresh: bool = False) -> None:
             upgrade(config, revision)
         else:
             downgrade(config, revision)
-    engine.dispose()
 
 
 def test_a_new_sqlite_file_is_made_with_its_folders(tmp_path: Path, opened: Callable[[str], RecordStore]) -> None:
@@ -119,11 +115,9 @@ def test_the_migrations_make_the_tables_that_the_code_describes(
     sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:
     opened(sql_url)
-    engine = engine_of(sql_url)
-    with engine.connect() as connection:
+    with connected(sql_url) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, METADATA) == []
-    engine.dispose()
 
 
 def test_the_code_expects_the_newest_migration() -> None:
@@ -134,11 +128,9 @@ def test_the_code_expects_the_newest_migration() -> None:
 
 def test_an_old_file_is_migrated_when_it_is_opened(sqlite_url: str, opened: Callable[[str], RecordStore]) -> None:
     opened(sqlite_url).close()
-    engine = engine_of(sqlite_url)
-    with engine.begin() as connection:  # as it was before the first revision
+    with connected(sqlite_url) as connection:  # as it was before the first revision
         METADATA.drop_all(connection)
         connection.execute(sa.text("DELETE FROM alembic_version"))
-    engine.dispose()
     store = opened(sqlite_url)
     store.add_predictions([prediction := make_prediction()])
     assert store.prediction(prediction.id) == prediction
@@ -150,8 +142,7 @@ def test_rows_of_the_first_tables_read_without_an_actor_and_a_shadow(
     opened(sql_url).close()
     migrate_to(sql_url, "0001", fresh=True)
     old = make_prediction(student="s", group="A")
-    engine = engine_of(sql_url)
-    with engine.begin() as connection:
+    with connected(sql_url) as connection:
         connection.execute(
             sa.text(
                 'INSERT INTO predictions (id, domain, moment, inputs, answers, source, at, student, "group", period)'
@@ -164,7 +155,6 @@ def test_rows_of_the_first_tables_read_without_an_actor_and_a_shadow(
                 "at": round(NOON.timestamp() * 1_000_000),
             },
         )
-    engine.dispose()
     store = opened(sql_url)
     assert store.prediction(old.id) == old
     assert (old.actor, old.shadow) == (None, ())
@@ -195,14 +185,10 @@ def test_the_tables_go_back_to_the_first_and_forth_again_without_losing_a_predic
 
 def test_a_database_of_a_newer_version_is_refused_untouched(sql_url: str, opened: Callable[[str], RecordStore]) -> None:
     opened(sql_url).add_predictions([prediction := make_prediction()])
-    engine = engine_of(sql_url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    ask(sql_url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(ValueError, match=r"'9999'.*newer"):
         open_store(sql_url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
-    engine.dispose()
+    ask(sql_url, f"UPDATE alembic_version SET version_num = '{HEAD}'")
     assert opened(sql_url).prediction(prediction.id) == prediction
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from model.workspace import Workspace, open_workspace
+from model.workspace import Workspace
+from tests.api.conftest import open_at
 
 UCI = Path(__file__).resolve().parents[3] / "shared" / "data" / "uci_student"
-SECRET = b"a secret for tests, long enough"
 
 
 @pytest.fixture(scope="session")
@@ -19,12 +19,7 @@ def uci() -> Path:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    workspace = open_workspace(
-        database_url=f"sqlite:///{tmp_path / 'gradewatch.db'}",
-        artifacts_dir=tmp_path / "models",
-        domains_dir=None,
-        secret=SECRET,
-    )
+    workspace = open_at(tmp_path)
     yield workspace
     workspace.close()
 
