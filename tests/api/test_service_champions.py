@@ -12,7 +12,6 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from database.records import ModelVersion
-from model.bundle import GRAPH
 from model.registry import install, load_bundle
 from model.workspace import Workspace
 from retraining.first_champions import register
@@ -60,20 +59,6 @@ def test_twenty_promotions_under_load_fail_no_request(serve: Callable[..., Serve
         answers = [answer for load in loads for answer in load.result()]
     assert {status for status, _ in answers} == {200}
     assert len({generation for _, generation in answers}) > 10
-
-
-def test_a_corrupt_artifact_leaves_the_old_champion_serving_and_is_listed(
-    serve: Callable[..., Server], workspace: Workspace
-) -> None:
-    server = serve()
-    present, other = another_version(workspace)
-    (workspace.artifacts.folder / other.version / GRAPH).write_bytes(b"spoiled")
-    install(workspace.store, [other], action="promote", actor="test", reason="corrupt")
-    broken = server.until(lambda: server.get("/ready")["broken"])
-    assert [(one["target"], one["generation"]) for one in broken] == [("assignment_score", 2)]
-    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == present.version
-    [event] = workspace.store.events("engagement", kind="champion_not_loaded")
-    assert event.details["serving_instead"] == present.version
 
 
 def test_while_the_database_takes_nothing_nobody_is_answered_and_afterwards_all_are(

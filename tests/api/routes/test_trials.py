@@ -60,23 +60,6 @@ def logged_shadow(server: Server, workspace: Workspace) -> list[str]:
     return [answer.model for answer in logged.shadow]
 
 
-def test_a_split_answers_students_with_the_version_of_their_arm(
-    serve: Callable[..., Server], workspace: Workspace
-) -> None:
-    champion, challenger = another_version(workspace)
-    server = serve()
-    asked = {"version": challenger.version, "mode": "split", "share": 0.5}
-    assert server.post(TRIALS, asked).status_code == 201
-    rows = [{**ENGAGEMENT, "student_id": f"s{number}"} for number in range(60)]
-    first, second = (
-        [one["answers"][0]["model"] for one in server.post(f"{PREDICT}/batch", rows).json()["predictions"]]
-        for _ in range(2)
-    )
-    assert first == second
-    assert set(first) == {champion.version, challenger.version}
-    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == champion.version
-
-
 def test_a_trial_that_cannot_be_is_refused_in_words(serve: Callable[..., Server], workspace: Workspace) -> None:
     champion, _ = another_version(workspace)
     server = serve()
