@@ -166,16 +166,14 @@ def damaged(data: st.DataObject, whole: bytes) -> bytes:
     return bytes(part[: data.draw(st.integers(1, len(part)))] if data.draw(st.booleans()) else part)
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.data(), st.sampled_from([whole for form, whole in WHOLE.items() if form not in BINARY]))
-def test_no_damage_to_a_text_file_raises_anything_but_unreadable_file(data: st.DataObject, whole: bytes) -> None:
-    try_to_read(damaged(data, whole))
+@pytest.mark.parametrize("binary", [False, True])
+def test_no_damage_to_a_file_raises_anything_but_unreadable_file(binary: bool) -> None:
+    @settings(max_examples=12 if binary else 400, deadline=None)
+    @given(st.data(), st.sampled_from([whole for form, whole in WHOLE.items() if (form in BINARY) == binary]))
+    def law(data: st.DataObject, whole: bytes) -> None:
+        try_to_read(damaged(data, whole))
 
-
-@settings(max_examples=12, deadline=None)
-@given(st.data(), st.sampled_from([WHOLE[form] for form in BINARY]))
-def test_no_damage_to_a_binary_file_raises_anything_but_unreadable_file(data: st.DataObject, whole: bytes) -> None:
-    try_to_read(damaged(data, whole))
+    law()
 
 
 def test_a_parquet_file_that_would_end_the_reading_process_is_only_unreadable() -> None:
