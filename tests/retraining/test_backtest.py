@@ -260,7 +260,7 @@ def test_what_cannot_be_replayed_is_refused_with_all_reasons() -> None:
 def test_every_problem_of_every_policy_is_told_at_once(tmp_path: Path) -> None:
     first, second = tmp_path / "a.toml", tmp_path / "b.toml"
     first.write_text("[promotion]\nlevel = 2\nmin_rows = 'many'\nmargin = 1\n[training]\nwindow = 5\n")
-    second.write_text("[drift]\nq = 7\n[trigger]\nalarms = 3\nwindows = 2\n")
+    second.write_text("[drift]\nq = 7\nks = 1\n[triggers]\n[trigger]\nalarms = 3\nwindows = 2\n")
     with pytest.raises(BadPolicy) as refused:
         read_strategies([first, second])
     for words in (
@@ -270,6 +270,8 @@ def test_every_problem_of_every_policy_is_told_at_once(tmp_path: Path) -> None:
         "[promotion] has no 'margin'; it may have holdout_share, level",
         "window is 5",
         "q is 7",
+        "no 'ks'",
+        "[triggers] is no table",
         "fewer than the 3 alarms",
     ):
         assert words in str(refused.value)
