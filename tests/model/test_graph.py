@@ -1,9 +1,14 @@
-"""What ONNX Runtime does beside running graphs."""
+"""A graph that the runtime refuses is a broken bundle; what ONNX Runtime does beside running graphs is nothing."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from model.bundle import BrokenBundle
+from model.graph import open_graph
 
 SCRIPT = """
 from model.graph import open_graph, run_graph
@@ -24,3 +29,9 @@ def test_onnx_runtime_keeps_no_record_for_its_makers(tmp_path: Path) -> None:
     done = subprocess.run(command, env={**kept, "HOME": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[[1.0], [1.0]]", done.stderr
     assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("graph", [b"", b"no graph at all", b"\x08\xff\xff"])
+def test_bytes_that_are_no_graph_are_a_broken_bundle(graph: bytes) -> None:
+    with pytest.raises(BrokenBundle, match="cannot be run"):
+        open_graph(graph)
