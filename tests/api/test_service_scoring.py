@@ -12,14 +12,18 @@ import pytest
 from database.errors import StoreUnavailable
 from database.packed import PackedPredictions
 from model import score_file as scoring
+from model.answer_frame import frame_of_batches, frame_of_predictions
 from model.registry import NoChampion
 from model.score_file import Scored, UnusableOutput, score_file
 from model.workspace import Workspace
+from preprocessing.columns import tables_of
 from preprocessing.reading import chunks
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 from preprocessing.validation import rules
+from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.rules import BadData
+from preprocessing.validation.tables import frame_of_records
 from tests.api.serving import SECRET, Server
 from tests.command import GRADEWATCH, environment_of
 
@@ -82,6 +86,19 @@ def test_a_file_is_answered_as_the_service_answers_its_rows(
             assert row[f"{name}_out_of_range"] == "; ".join(answer["out_of_range"])
     alone = shared.predict(domain, {k: v for k, v in frame.to_dicts()[5].items() if v is not None})
     assert [answer["value"] for answer in alone["answers"]] == [a["value"] for a in expected[5]["answers"]]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_table_of_answers_by_column_is_that_of_answers_by_row(workspace: Workspace, domain: str) -> None:
+    schema, moment = workspace.schemas[domain], workspace.schemas[domain].moments[-1]
+    invented = generate(schema, rows=60, seed=7).select(feature.name for feature in schema.features)
+    cells = invented.with_columns(pl.selectors.numeric().cast(pl.Float64)).to_dicts()
+    rows = [ValidRow(row=number, inputs=one, moment=moment) for number, one in enumerate(cells, 1)]
+    frame = frame_of_records(rows, schema).with_columns(pl.lit(moment).alias("_moment"))
+    predictions = workspace.service.score(schema, rows, source="test")
+    by_row = frame_of_predictions([row.row for row in rows], predictions, schema.targets, logged=False)
+    batches = workspace.service.score_columns(schema, tables_of(frame, schema), source="test")
+    assert frame_of_batches(batches, [list(range(1, 61))], schema.targets, logged=False).equals(by_row)
 
 
 def count(workspace: Workspace) -> int:

@@ -511,6 +511,11 @@ class TestJobs:
         assert store.job(kept.id) == kept
         assert store.job("unknown") is None
 
+    def test_the_same_one_asked_for_twice_is_one(self, store: RecordStore) -> None:
+        first = store.add_job(make_job(id="key"))
+        assert store.add_job(make_job(id="key", arguments={"other": 1})) == first
+        assert store.jobs() == [first]
+
     def test_are_claimed_by_kind_the_longest_waiting_first_and_once(self, store: RecordStore) -> None:
         first, second = (store.add_job(make_job()) for _ in range(2))
         assert store.claim_job(["other"], "w", 60) is None
