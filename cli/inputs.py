@@ -30,13 +30,9 @@ def opened_workspace() -> "Iterator[Workspace]":
 
 def schema_of(name: str) -> "DomainSchema":
     """The domain of that name, without opening the workspace. Raises UnknownDomain."""
-    from model.service import UnknownDomain
     from preprocessing.schema import load_domains
 
-    schemas = load_domains(Settings().domains_dir)
-    if name not in schemas:
-        raise UnknownDomain(f"no domain {name!r}; there are: {', '.join(sorted(schemas))}")
-    return schemas[name]
+    return load_domains(Settings().domains_dir)[name]
 
 
 def read_rows(

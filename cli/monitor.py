@@ -16,7 +16,7 @@ from cli.output import err, out, say, steps
 from settings import Settings
 
 if TYPE_CHECKING:
-    from monitoring.drift_monitor import KeptReport
+    from monitoring.drift_files import KeptReport
 
 NO_CHANNEL = "no channel is set: GRADEWATCH_ALERT_WEBHOOK and _ALERT_SECRET, or GRADEWATCH_ALERT_EMAIL and _SMTP_URL"
 

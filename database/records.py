@@ -8,7 +8,7 @@ import hashlib
 import os
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -375,3 +375,14 @@ def record_id(
     if student is not None:
         return digest([domain, student, group, period])
     return digest([domain, group, period, sorted(inputs.items())])
+
+
+def pack_ids(ids: Iterable[str]) -> bytes:
+    """Ids of records in their order, 16 bytes each."""
+    return b"".join(bytes.fromhex(one) for one in sorted(ids))
+
+
+def unpack_ids(packed: bytes) -> list[str]:
+    """The ids that `pack_ids` packed, ascending."""
+    digits = packed.hex()
+    return [digits[i : i + 32] for i in range(0, len(digits), 32)]

@@ -22,14 +22,23 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from drift.column import Floats, Integers, NumericColumn, smallest, summarise_numbers
-from drift.prints import NOTHING, Prints, add_prints, prints_of
+from drift.column import (
+    NOTHING,
+    PIECE,
+    Floats,
+    Integers,
+    NumericColumn,
+    Prints,
+    add_prints,
+    prints_of,
+    smallest,
+    summarise_numbers,
+)
 
 MIDDLE = (0.001, 0.999)  # shares of the reference between which the buckets lie, so that no outlier widens them
 SORTED_UP_TO = 32_768  # rows for which sorting is as cheap
 FEWEST_BESIDE = 4_096  # distinct values of a reference; beside fewer, all are looked at anyway
 WITHIN = 32_768  # buckets in the middle; more cost more to count than they spare in sorting
-PIECE = 32_768  # values; what is made of them stays in the processor's cache
 FINE = 1 << 18  # steps in a bucket, for means: their sums, and those of squares, are exact in doubles for a piece
 Mask = npt.NDArray[np.bool_]
 

@@ -11,13 +11,9 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from drift.answers import Said, with_probabilities
 from drift.classifier_test import ClassifierResult
-from drift.correct import adjust
-from drift.effective_size import EACH_ROW, EffectiveShares
-from drift.evidence import Evidence, conclude, measure
-from drift.impact import ErrorChange, ExpectedError
-from drift.policy import DriftPolicy
+from drift.impact import ErrorChange, ExpectedError, Said
+from drift.policy import DEFAULT_POLICY, DriftPolicy
 from drift.profile import PREDICTION, Profile
 from drift.records import (
     ALARMING,
@@ -32,8 +28,18 @@ from drift.records import (
 )
 from drift.samples import Columns, Given, MeasuredSample, measure_sample, profile_of
 from drift.sentences import summarise_report
-from drift.statistics import METHOD
-from drift.verdicts import Family, Verdicts, compare_jointly, most_telling
+from drift.statistics import EACH_ROW, METHOD, EffectiveShares
+from drift.verdicts import (
+    Evidence,
+    Family,
+    Verdicts,
+    adjust,
+    compare_jointly,
+    conclude,
+    measure,
+    most_telling,
+    with_probabilities,
+)
 from preprocessing.schema import DomainSchema
 
 METHOD_JOINT = (
@@ -147,7 +153,7 @@ class Findings(NamedTuple):
     """What a report holds beside the columns of both samples, from rows of them that a model has answered where one is.
 
     importance: of columns to the champion, at least 0, any scale. effective: of rows of each sample, by column, in
-    independent rows (`drift.effective_size`). answers: columns of answers to rows of each, where the samples have none
+    independent rows (`drift.samples`). answers: columns of answers to rows of each, where the samples have none
     themselves; the reference's own count where its are empty. classifier: where rows were at hand. expected: where a
     model was. changes: of the error, where outcomes are known. said: by target, what the reference's answers and the
     current ones gave each class. basis, sampled: as in a DriftReport.
@@ -177,7 +183,7 @@ def conclude_all(
     if not compared.evidence:
         names = sorted(compared.reference.columns)
         raise NotComparable(f"the samples have no column in common; the reference has {names}")
-    policy = policy or DriftPolicy()
+    policy = policy or DEFAULT_POLICY
     pairs = findings.segments.pairs if findings.segments else {}
     told = findings.classifier.p_value if findings.classifier else None
     families = [Family(compared.evidence, told), *(Family(pair.evidence) for pair in pairs.values())]

@@ -27,8 +27,18 @@ from drift.column import (
     grid_of,
     summarise_numbers,
 )
-from drift.profile import Profile, assemble, in_threads, kinds_of, merge_named, rename
-from drift.summaries import Kind, nothing_of, numbers_beside, summarise_beside
+from drift.profile import (
+    Kind,
+    Profile,
+    assemble,
+    in_threads,
+    kinds_of,
+    merge_named,
+    nothing_of,
+    numbers_beside,
+    rename,
+    summarise_beside,
+)
 from preprocessing.schema import DomainSchema
 
 WHOLE_UP_TO = 12_000_000  # rows; a column of that many numbers, and the places of its buckets, are 120 MB

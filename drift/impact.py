@@ -1,10 +1,11 @@
-"""What a change costs: how much larger the error is expected to be without outcomes, and when it changed with them.
+"""What a change does to answers and errors: records only, small enough to be read with every bundle.
 
-Both are handed in by whoever knows the model and the outcomes; here are their records and words. It decides nothing.
+They are made by whoever knows the model and the outcomes, and said by `drift.sentences`. They decide nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -36,11 +37,6 @@ class ExpectedError(msgspec.Struct, frozen=True, kw_only=True):
     outside: float = 0.0
     assumption: str = ASSUMPTION
 
-    @property
-    def sure(self) -> bool:
-        """Whether the interval of the change leaves out 0."""
-        return not self.change_low <= 0 <= self.change_high
-
 
 class ErrorChange(msgspec.Struct, frozen=True, kw_only=True):
     """The mean absolute error of the answers about a target at a moment changed, in `unit` (levels for classes).
@@ -68,28 +64,29 @@ class ErrorChange(msgspec.Struct, frozen=True, kw_only=True):
         return self.after > self.before
 
 
-def describe_change(change: ErrorChange) -> str:
-    """When the error changed, and from what to what, in a plain sentence."""
-    unit, way = f" {change.unit}" if change.unit else "", "rose" if change.rose else "fell"
-    return (
-        f"The mean error for {change.target} {way} at about {change.at:%Y-%m-%d}, from {change.before:.3g} to "
-        f"{change.after:.3g}{unit} ({change.after - change.before:+.2g}, 95% interval {change.low:+.2g} to "
-        f"{change.high:+.2g}; {change.n_before:,} predictions before, {change.n_after:,} after; noticed "
-        f"{change.noticed:%Y-%m-%d})."
-    )
+class Said(msgspec.Struct, frozen=True):
+    """The probabilities that n independent answers gave to each class: (mean, standard deviation), both 0 to 1."""
+
+    n: float
+    classes: Mapping[str, tuple[float, float]]
 
 
-def describe_expected(expected: ExpectedError) -> str:
-    """The expected error in plain sentences, its assumption among them."""
-    unit = f" {expected.unit}" if expected.unit else ""
-    told = (
-        f"{expected.after:.3g}{unit} after {expected.before:.3g} in training ({expected.change:+.2g}, 95% interval "
-        f"{expected.change_low:+.2g} to {expected.change_high:+.2g}, {expected.n_current:,} rows)"
-    )
-    if expected.sure:
-        way = "rise" if expected.change > 0 else "fall"
-        sentence = f"The mean error for {expected.target} is expected to {way}: {told}."
-    else:
-        sentence = f"Whether the mean error for {expected.target} changes is open: {told}."
-    beyond = f" {expected.outside:.0%} of the rows lie outside the training range, where it knows little."
-    return f"{sentence} This is {expected.assumption}.{beyond if expected.outside >= 0.01 else ''}"
+class ClassChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One class among the answers of both samples, of n_reference and n_current rows. Shares and probabilities: 0 to 1.
+
+    change: share_current - share_reference, low to high its 95 % interval (Newcombe 1998). probability_…: the mean
+    probability of the class and the 95 % interval of how far it moved; None where probabilities are not known.
+    """
+
+    level: str
+    n_reference: int
+    n_current: int
+    share_reference: float
+    share_current: float
+    change: float
+    low: float
+    high: float
+    probability_reference: float | None = None
+    probability_current: float | None = None
+    probability_low: float | None = None
+    probability_high: float | None = None

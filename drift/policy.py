@@ -35,3 +35,6 @@ class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         wrong += [f"together is {self.together}, not 1 or more"] if self.together < 1 else []
         if wrong:
             raise ValueError("drift policy: " + "; ".join(wrong))
+
+
+DEFAULT_POLICY = DriftPolicy()

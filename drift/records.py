@@ -10,12 +10,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from drift.answers import ClassChange
 from drift.classifier_test import ClassifierResult
-from drift.impact import ErrorChange, ExpectedError
+from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.policy import DriftPolicy
-from drift.profile import PREDICTION
-from drift.summaries import Kind
+from drift.profile import PREDICTION, Kind
 from errors import GradewatchError
 
 SCHEMA_VERSION = 2

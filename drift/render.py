@@ -15,8 +15,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from drift.answers import ClassChange
 from drift.column import BinnedColumn, CategoricalColumn, Column, Floats, NumericColumn
+from drift.impact import ClassChange
 from drift.profile import Profile
 from drift.records import ColumnDrift, DriftReport, SegmentDrift
 from drift.sentences import costs_of, describe, sentences_of

@@ -12,9 +12,10 @@ import polars as pl
 
 from drift.column import ProfileError
 from drift.compare import Compared, Segments, compare_columns
-from drift.effective_size import EffectiveShares, columns_per_group, effective_shares_of
 from drift.profile import Profile, build_profile, kinds_of
 from drift.records import SameSample
+from drift.samples import columns_per_group, effective_shares_of
+from drift.statistics import EffectiveShares
 from preprocessing.schema import DomainSchema
 
 FEWEST = 30  # rows of a segment on either side; the interval of D is wider than .5 below
@@ -47,7 +48,7 @@ def gather_segments(
 ) -> Segments:
     """Each segment of `by` tested against the same segment of `reference`; both frames are typed.
 
-    Rows of one student or group count by what they tell (`drift.effective_size`). A segment with fewer than 30 rows on
+    Rows of one student or group count by what they tell (`drift.samples`). A segment with fewer than 30 rows on
     either side is named and not compared. Raises ProfileError where `by` makes no segments, or more than 1,000.
     """
     kinds = kinds_of(schema)

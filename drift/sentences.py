@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from drift.answers import describe_classes
-from drift.impact import describe_change, describe_expected
+from collections.abc import Sequence
+
+from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.profile import PREDICTION
 from drift.records import ALARMING, ColumnDrift, DriftReport, JointDrift, Verdict
 
@@ -169,3 +170,50 @@ def describe_segments(report: DriftReport) -> str:
     left = len(report.segments) - len(loud) - quiet
     told += [f"{left} not compared (not enough data, or on one side only)"] if left else []
     return f"By {report.by}: {'; '.join(told) or 'no segments'}."
+
+
+def describe_change(change: ErrorChange) -> str:
+    """When the error changed, and from what to what, in a plain sentence."""
+    unit, way = f" {change.unit}" if change.unit else "", "rose" if change.rose else "fell"
+    return (
+        f"The mean error for {change.target} {way} at about {change.at:%Y-%m-%d}, from {change.before:.3g} to "
+        f"{change.after:.3g}{unit} ({change.after - change.before:+.2g}, 95% interval {change.low:+.2g} to "
+        f"{change.high:+.2g}; {change.n_before:,} predictions before, {change.n_after:,} after; noticed "
+        f"{change.noticed:%Y-%m-%d})."
+    )
+
+
+def describe_expected(expected: ExpectedError) -> str:
+    """The expected error in plain sentences, its assumption among them."""
+    unit = f" {expected.unit}" if expected.unit else ""
+    told = (
+        f"{expected.after:.3g}{unit} after {expected.before:.3g} in training ({expected.change:+.2g}, 95% interval "
+        f"{expected.change_low:+.2g} to {expected.change_high:+.2g}, {expected.n_current:,} rows)"
+    )
+    if not expected.change_low <= 0 <= expected.change_high:
+        way = "rise" if expected.change > 0 else "fall"
+        sentence = f"The mean error for {expected.target} is expected to {way}: {told}."
+    else:
+        sentence = f"Whether the mean error for {expected.target} changes is open: {told}."
+    beyond = f" {expected.outside:.0%} of the rows lie outside the training range, where it knows little."
+    return f"{sentence} This is {expected.assumption}.{beyond if expected.outside >= 0.01 else ''}"
+
+
+def describe_classes(target: str, changes: Sequence[ClassChange]) -> str:
+    """How the class answers moved, in a plain sentence about the class that moved most; empty without classes."""
+    if not changes:
+        return ""
+    most = max(changes, key=lambda one: (abs(one.change), one.level))
+    rows = f"{most.n_current:,} rows against {most.n_reference:,}"
+    told = (
+        f"{most.share_current:.0%} after {most.share_reference:.0%} ({most.change:+.0%}, 95% interval {most.low:+.0%}"
+    )
+    told += f" to {most.high:+.0%}, {rows})"
+    if most.probability_reference is not None and most.probability_current is not None:
+        told += (
+            f"; its mean probability went from {most.probability_reference:.2f} to {most.probability_current:.2f} "
+            f"(95% interval of the change {most.probability_low:+.2f} to {most.probability_high:+.2f})"
+        )
+    if most.low <= 0 <= most.high:
+        return f"Whether the answers for {target} moved is open; most of all {most.level!r} did: {told}."
+    return f"Among the answers for {target}, {most.level!r} moved most: {told}."

@@ -1,17 +1,217 @@
-"""Verdicts: evidence about columns, corrected together, beside a policy. It does not know what samples they are of."""
+"""From measures to verdicts: what the tests say about each column, corrected together, beside a policy.
+
+First the values are measured, and are needed no more; then tests conclude from that and from how much rows count;
+then all columns of a report are corrected together. It does not know what samples they are of.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from drift.buckets import BucketedColumn, Moments, Part, thinned
 from drift.classifier_test import ClassifierResult
-from drift.column import Floats
-from drift.evidence import Evidence
+from drift.column import CategoricalColumn, Column, Floats
+from drift.impact import ClassChange, Said
 from drift.policy import DriftPolicy
+from drift.profile import PREDICTION, Kind, nothing_of
 from drift.records import ColumnDrift, JointDrift, MissingDrift, Verdict
-from drift.statistics import TESTS
+from drift.statistics import (
+    EACH_ROW,
+    LEVEL,
+    MEASURES,
+    TESTS,
+    EffectiveShare,
+    TestResult,
+    informed,
+    mean_change,
+    moments,
+    range_of,
+)
+from drift.univariate import aligned, side_by_side, signed_interval
 from preprocessing.schema import DomainSchema
+
+Pair = tuple[EffectiveShare, EffectiveShare]
+NONE = TestResult(0.0, 0.0, 1.0, 1.0, 0.0)
+
+
+class Measured(NamedTuple):
+    """One column of both samples, measured.
+
+    test: what its test needs; None where a sample holds no value. constant: one value, the same on both sides.
+
+    moments: of numbers. levels: both summaries of a categorical column. drawn: the current summary, or what stands for
+    it in a plot.
+    """
+
+    name: str
+    kind: Kind
+    rows: tuple[int, int]
+    missing: tuple[int, int]
+    test: Any = None
+    facts: Mapping[str, Any] = {}
+    constant: bool = False
+    moments: tuple[Moments | None, Moments | None] = (None, None)
+    levels: tuple[CategoricalColumn, CategoricalColumn] | None = None
+    drawn: Column | None = None
+
+
+class Evidence(NamedTuple):
+    """What the tests say about one column before correction.
+
+    effective: what a row of each sample is worth in independent rows; all tests count those. lost: the test of the
+    missing rates, None where nothing is missing or a sample has no rows at all.
+    """
+
+    name: str
+    kind: Kind
+    test: Literal["ks", "chi-square", "none"]
+    rows: tuple[int, int]
+    missing: tuple[int, int]
+    outcome: TestResult
+    lost: TestResult | None
+    constant: bool
+    facts: Mapping[str, Any]
+    effective: Pair = (EACH_ROW, EACH_ROW)
+
+    @property
+    def independent(self) -> tuple[float, float]:
+        """Independent rows that the rows with a value are worth, at least 1."""
+        before, after = (
+            max(1.0, rows * effective.values) for rows, effective in zip(self.rows, self.effective, strict=True)
+        )
+        return before, after
+
+
+def measure(name: str, reference: Column, current: Column | BucketedColumn) -> Measured:
+    """What is needed of one column; both summaries are of one kind."""
+    rows, missing = (reference.present, current.present), (reference.missing, current.missing)
+    if isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
+        changes = next(one for one in MEASURES if one.name == "levels").measure(reference, current)
+        if not all(rows):
+            return Measured(name, "categorical", rows, missing, facts=changes, drawn=current)
+        facts = informed("categorical", reference, current)
+        found = TESTS["categorical"].measure(reference, current)
+        constant = len({*reference.levels, *current.levels}) == 1
+        return Measured(
+            name, "categorical", rows, missing, found, facts, constant, levels=(reference, current), drawn=current
+        )
+    assert not isinstance(reference, CategoricalColumn)  # noqa: S101 (callers check the kinds)
+    assert not isinstance(current, CategoricalColumn)  # noqa: S101
+    if not all(rows):
+        return Measured(name, "numeric", rows, missing, drawn=nothing_of("numeric"))
+    before, after = side_by_side(reference, current)
+    found, facts = TESTS["numeric"].measure(before, after), informed("numeric", before, after)
+    constant = len({*range_of(before), *range_of(after)}) == 1
+    both, drawn = (moments(before), moments(after)), thinned(after) if isinstance(after, Part) else after
+    return Measured(name, "numeric", rows, missing, found, facts, constant, both, drawn=drawn)
+
+
+def conclude(column: Measured, effective: Pair = (EACH_ROW, EACH_ROW)) -> Evidence:
+    """All that the tests say about one measured column. effective: of a row of each sample in independent rows."""
+    facts, outcome = dict(column.facts), NONE
+    if column.test is not None:
+        weights = (effective[0].values, effective[1].values)
+        outcome = TESTS[column.kind].conclude(column.test, column.rows, weights)
+        facts |= {**outcome.facts, **_changes(column, effective)}
+    test: Any = "none" if column.test is None else TESTS[column.kind].name
+    lost = _missing(column, effective)
+    return Evidence(
+        column.name, column.kind, test, column.rows, column.missing, outcome, lost, column.constant, facts, effective
+    )
+
+
+def _changes(column: Measured, effective: Pair) -> dict[str, Any]:
+    """What moved, with an interval that knows how much rows count: the mean of numbers, the classes of answers."""
+    if column.levels:
+        return {"classes": class_changes(*column.levels, effective)} if column.name.startswith(PREDICTION) else {}
+    change = mean_change(*column.moments, (effective[0].values, effective[1].values))
+    if change is None:
+        return {}
+    found = {"mean_reference": change.before, "mean_current": change.after, "deviation_reference": change.deviation}
+    found |= {"mean_change_low": change.low, "mean_change_high": change.high}
+    distance = column.facts.get("wasserstein")
+    if change.deviation and distance is not None:
+        found["wasserstein_deviations"] = distance / change.deviation
+    return found
+
+
+def _missing(column: Measured, effective: Pair) -> TestResult | None:
+    rows = (column.rows[0] + column.missing[0], column.rows[1] + column.missing[1])
+    if not any(column.missing) or not all(rows):
+        return None
+    return TESTS["missing"].conclude(column.missing, rows, (effective[0].missing, effective[1].missing))
+
+
+def class_changes(
+    reference: CategoricalColumn, current: CategoricalColumn, effective: tuple[EffectiveShare, EffectiveShare]
+) -> tuple[ClassChange, ...]:
+    """How the share of each class moved, in the order of their names; empty where a sample has no answers."""
+    if not reference.present or not current.present:
+        return ()
+    levels, table = aligned(reference, current)
+    rows = (reference.present, current.present)
+    before, after = (n * one.values for n, one in zip(rows, effective, strict=True))
+    found = []
+    for level, (old, new) in zip(levels, (table / np.array(rows)[:, None]).T.tolist(), strict=True):
+        low, high = signed_interval((old * before, new * after), (before, after), 1 - LEVEL)
+        found.append(
+            ClassChange(
+                level=level,
+                n_reference=rows[0],
+                n_current=rows[1],
+                share_reference=old,
+                share_current=new,
+                change=new - old,
+                low=low,
+                high=high,
+            )
+        )
+    return tuple(found)
+
+
+def with_probabilities(changes: Sequence[ClassChange], before: Said, after: Said) -> tuple[ClassChange, ...]:
+    """The changes with the mean probabilities of both samples (interval: Welch 1947, normal)."""
+    from scipy.special import ndtri
+
+    z = float(ndtri((1 + LEVEL) / 2))
+    found = []
+    for one in changes:
+        if one.level not in before.classes or one.level not in after.classes:
+            found.append(one)
+            continue
+        (old, old_deviation), (new, new_deviation) = before.classes[one.level], after.classes[one.level]
+        half = z * math.hypot(old_deviation / math.sqrt(before.n), new_deviation / math.sqrt(after.n))
+        probability = {"probability_reference": old, "probability_current": new}
+        ends = {"probability_low": new - old - half, "probability_high": new - old + half}
+        found.append(msgspec.structs.replace(one, **probability, **ends))
+    return tuple(found)
+
+
+def adjust(p_values: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
+    """Benjamini–Hochberg adjusted p-values of (tests,) `p_values`, in their order.
+
+    weights: (tests,) above 0, of mean 1, fixed before the p-values are known: what a test may spend beside the others
+    (Genovese, Roeder and Wasserman 2006). A test whose adjusted value is at most q belongs to a set in which at most
+    the share q is false alarms, on average (Benjamini and Hochberg 1995; valid for independent and positively dependent
+    tests).
+
+    >>> adjust([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if weights is not None:
+        p = p / np.asarray(weights, dtype=np.float64)
+    order = np.argsort(p, kind="stable")[::-1]
+    ranks = np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.minimum.accumulate(p[order] * len(p) / ranks), 1.0)
+    return adjusted
 
 
 class Family(NamedTuple):

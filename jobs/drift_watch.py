@@ -14,8 +14,9 @@ import msgspec
 from database.errors import Conflict
 from database.records import Document, Event, new_id, now
 from drift.column import ProfileError
-from drift.impact import ErrorChange, describe_change
+from drift.impact import ErrorChange
 from drift.records import DriftReport, NotComparable, SameSample
+from drift.sentences import describe_change
 from jobs.schedule import ONE_DAY, Schedule, day_of
 from model.registry import NoChampion
 from model.workspace import Workspace

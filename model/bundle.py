@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from drift.answers import Said
+from database.records import pack_ids, unpack_ids
+from drift.impact import Said
 from errors import Category, GradewatchError
-from model.expectation import ErrorTable
 from model.naive import NaiveRule
 from model.scores import Scores
 from preprocessing.encode import Cell, Encoding
@@ -46,6 +46,23 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     libraries: Mapping[str, str]
 
 
+class ErrorTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The absolute errors of held-out rows (target units, or levels), in cells by `model.answer_frame.hardness`.
+
+    low, high: the range of hardness. centers: the mean hardness of each cell, rising. n, mean, variance: of the errors
+    in each cell. inflation: how much more the mean error scatters than if rows were independent (at least 1; whole
+    groups go wrong together).
+    """
+
+    low: float
+    high: float
+    centers: tuple[float, ...]
+    n: tuple[int, ...]
+    mean: tuple[float, ...]
+    variance: tuple[float, ...]
+    inflation: float = 1.0
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a model but its graph.
 
@@ -59,7 +76,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     scores: candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its criterion.
     parity: largest difference from scikit-learn over 20,000 nasty rows. effective_shares: of columns of the drift
     profile, the effective sample size over the rows, for the values and for the missing rate, where less than 1
-    (`drift.effective_size`); `worth` in stored bundles.
+    (`drift.samples`); `worth` in stored bundles.
     said: the probabilities of held-out class answers (None for values and in older bundles).
     """
 
@@ -110,7 +127,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             GRAPH: self.graph,
             MANIFEST: msgspec.json.format(msgspec.json.encode(self.manifest, order="sorted"), indent=1),
             PROFILE: self.profile,
-            ROWS_FILE: b"".join(bytes.fromhex(row) for row in sorted(self.rows)),
+            ROWS_FILE: pack_ids(self.rows),
         }
         return files | ({ASIDE: self.aside} if self.aside else {})
 
@@ -126,8 +143,7 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
         manifest = msgspec.json.decode(files[MANIFEST], type=Manifest)
     except msgspec.DecodeError as error:
         raise BrokenBundle(f"the bundle's manifest cannot be read: {error}") from None
-    rows = files[ROWS_FILE].hex()
-    ids = frozenset(rows[i : i + 32] for i in range(0, len(rows), 32))
+    ids = frozenset(unpack_ids(files[ROWS_FILE]))
     aside = files.get(ASIDE, b"")
     return Bundle(manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids, aside=aside)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from database.answer_columns import AnswerColumn
-from database.records import Answer, Factor
+from database.records import Answer, Factor, pack_ids
 from model.bundle import EXAMPLES, Bundle, Manifest
 from model.explain import Explainer
 from model.fast_trees import MOST_BYTES, TreeLookup, prove_tables
@@ -47,6 +47,8 @@ class Predictor:
     def __init__(self, bundle: Bundle, version: str, *, tree_lookup: bool = True) -> None:
         self.manifest = bundle.manifest
         self.profile = bundle.profile
+        self.aside = bundle.aside
+        self.learned = pack_ids(bundle.rows)
         self.version = version
         self._session = open_graph(bundle.graph)
         self._graph = (

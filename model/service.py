@@ -16,7 +16,6 @@ import msgspec
 from database.packed import Common, PackedPredictions
 from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
 from database.store import Log
-from errors import Category, GradewatchError
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
 from model.predictor import Predictor
@@ -42,12 +41,6 @@ Ask = Callable[[Predictor, int, int], list[Answer]]
 """What a predictor says of certain rows, with this generation and at most so many factors."""
 
 log = logging.getLogger("gradewatch.model")
-
-
-class UnknownDomain(GradewatchError):
-    """No schema of that name is loaded."""
-
-    category = Category.UNKNOWN
 
 
 class Remarks(NamedTuple):
@@ -109,10 +102,7 @@ class PredictionService:
 
     def schema(self, domain: str) -> DomainSchema:
         """The schema of `domain`. Raises UnknownDomain, naming those there are."""
-        try:
-            return self.schemas[domain]
-        except KeyError:
-            raise UnknownDomain(f"no domain {domain!r}; there are: {', '.join(sorted(self.schemas))}") from None
+        return self.schemas[domain]
 
     def predict(
         self,
@@ -130,7 +120,7 @@ class PredictionService:
         at most so many contributing factors per answer, up to `MOST_FACTORS`. Raises UnknownDomain, BadData with every
         problem of every row (nothing is logged then), NoChampion, StoreUnavailable.
         """
-        schema = self.schema(domain)
+        schema = self.schemas[domain]
         checked = validate_rows(rows, schema, moment=moment, secret=self._secret, with_targets="refused")
         valid = checked.require_clean().rows
         return self.answer(schema, valid, source=source, actor=actor, explain=explain)

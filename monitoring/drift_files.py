@@ -16,41 +16,38 @@ from typing import NamedTuple
 
 import polars as pl
 
+from database.records import DriftRecord, new_id, now
 from drift.column import BinnedColumn, CategoricalColumn, Column, ProfileError, same
 from drift.compare import Findings, compare, refuse_same, require_schema
-from drift.effective_size import EffectiveShares, effective_shares_of
 from drift.files import separator_of
 from drift.policy import DriftPolicy
 from drift.profile import PREDICTION, Profile, build_profile
-from drift.samples import MeasuredSample, measure_sample, places_of, profile_sample
+from drift.records import DriftReport
+from drift.samples import MeasuredSample, effective_shares_of, measure_sample, places_of, profile_sample
 from drift.segments import gather_segments
+from drift.statistics import EffectiveShares
 from model.predictor import Predictor
 from model.registry import NoChampion
 from model.workspace import Workspace
-from monitoring.drift_monitor import (
-    KeptReport,
-    earlier_rows,
-    keep_report,
-    outcomes_known,
-    population_of,
-    widest_champion,
-)
-from monitoring.model_findings import (
+from monitoring.row_findings import (
+    Sample,
     complete_inputs,
+    earlier_rows,
     effective_shares_of_model,
     expect_of,
     findings_of,
     part_rows,
+    population_of,
     said_of,
+    widest_champion,
     with_answers,
 )
-from monitoring.samples import Sample
 from preprocessing.reading.files import RawTable, UnreadableFile, kind_of, read_table
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
 from preprocessing.validation.pii import looks_identifying
 from preprocessing.validation.rules import Columns
-from preprocessing.validation.validate import validate_table
+from preprocessing.validation.tables import check_table
 
 ROWS_OF_FILE = 20_000  # that are read for what only rows tell
 FEW_ROWS = 1_000  # that are looked at where nothing is asked of rows
@@ -90,7 +87,7 @@ def report_file(
     Raises UnreadableFile, BadData, NoChampion, SameSample, NotComparable, ProfileError, and what `cluster.map_on`
     raises.
     """
-    schema = workspace.service.schema(domain)
+    schema = workspace.schemas[domain]
     with _as_file(current) as now, _as_file(reference) as before:
         try:
             if options.by or options.cluster or now is None or (reference is not None and before is None):
@@ -140,6 +137,42 @@ def _beginning(path: Path) -> bytes:
         raise UnreadableFile(f"{path.name}: {error.strerror or error}") from None
 
 
+class KeptReport(NamedTuple):
+    """A report as it was made, the two profiles it compares, and the record that was stored of it."""
+
+    report: DriftReport
+    reference: Profile
+    current: Profile
+    record: DriftRecord
+
+
+def keep_report(workspace: Workspace, report: DriftReport, reference: Profile, current: Profile) -> KeptReport:
+    """Store a report."""
+    record = drift_record(report)
+    workspace.store.add_drift_report(record)
+    return KeptReport(report, reference, current, record)
+
+
+def drift_record(report: DriftReport) -> DriftRecord:
+    """A drift report as the store keeps it."""
+    return DriftRecord(
+        id=new_id(),
+        domain=report.domain,
+        at=now(),
+        alarm=report.alarm,
+        reference=report.reference_digest,
+        current=report.current_digest,
+        document=report.to_document(),
+    )
+
+
+def outcomes_known(profile: Profile, schema: DomainSchema) -> Profile:
+    """A profile in which an outcome or an answer that a row does not have is no missing value."""
+    unknown = {*schema.target_by_name, *(PREDICTION + name for name in schema.target_by_name)}
+    columns = {n: replace(c, missing=0) if n in unknown else c for n, c in profile.columns.items()}
+    return replace(profile, columns=columns)
+
+
 # Files that are counted
 
 
@@ -149,7 +182,7 @@ def _count_against_champion(
     columns = _columns_of(path, schema)
     with _doubted():
         predictor = widest_champion(workspace, schema, columns.found).predictor
-    before = population_of(workspace, predictor)
+    before = population_of(predictor)
     require_schema(before, schema.fingerprint, schema)
     rows, known = _rows_wanted(schema, columns, options), _known(predictor, schema)
     with _doubted():
@@ -311,7 +344,7 @@ def _checked(
     if path.suffix == ".parquet" and _has_nan(path, lost):
         raise _Doubtful
     raw = RawTable(taken, path.name, is_text=path.suffix != ".parquet", first_row=1)
-    found = validate_table(raw, schema, secret=workspace.secret)
+    found = check_table(raw, schema, secret=workspace.secret)
     if found.problems or found.rows != taken.height:
         raise _Doubtful
     return Sample(found.frame, profile.rows)
@@ -376,7 +409,7 @@ def _has_nan(path: Path, names: list[str]) -> bool:
 
 def read_frame(workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str) -> pl.DataFrame:
     """The typed frame of a file, outcomes included where it has them. Raises UnreadableFile, BadData."""
-    return validate_table(read_table(source, name=name), schema, secret=workspace.secret).require_clean().frame
+    return check_table(read_table(source, name=name), schema, secret=workspace.secret).require_clean().frame
 
 
 def report_frame(
@@ -385,7 +418,7 @@ def report_frame(
     """The stored report of a typed frame against the data of the champion that sees most of its columns."""
     predictor = widest_champion(workspace, schema, frame.columns).predictor
     _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
-    before = population_of(workspace, predictor)
+    before = population_of(predictor)
     require_schema(before, schema.fingerprint, schema)
     known = _known(predictor, schema)
     chosen = frame.select(name for name in frame.columns if name in known)

@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 from database.records import Answer, Outcome, Prediction
 from database.store import PredictionLog
-from drift.correct import adjust
 from drift.impact import ErrorChange, ExpectedError
 from drift.stream import find_changes
+from drift.verdicts import adjust
 from errors import Category, GradewatchError
+from model.answer_frame import expect_error
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Manifest
-from model.expectation import expect_error
 from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from model.workspace import Workspace
 from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
 from monitoring.performance import ENOUGH_OUTCOMES, FEW_GROUPS, FEWEST_TOLD, clusters_of, count_students
-from monitoring.samples import pairs_of
+from monitoring.row_findings import pairs_of
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
@@ -108,7 +108,7 @@ def follow_domain(
     limit: look at the newest so many predictions, and outcomes, only.
     Raises UnknownDomain, NothingToFollow.
     """
-    schema = workspace.service.schema(domain)
+    schema = workspace.schemas[domain]
     names = targets or list(schema.target_by_name)
     for word, asked, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
         if unknown := sorted({*asked} - {*known}):

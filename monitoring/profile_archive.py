@@ -19,8 +19,8 @@ from database.ingest import add_batch
 from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction, now
 from database.store import RecordStore
 from drift.column import Column
-from drift.effective_size import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.profile import PREDICTION, Profile, build_profile
+from drift.statistics import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.stored import Grids, compacted, pack, unpack
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from drift.impact import describe_change, describe_expected
+from drift.sentences import describe_change, describe_expected
 from model.scores import Estimate
 from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan

@@ -30,6 +30,12 @@ class SchemaError(GradewatchError):
     category = Category.MISUSED
 
 
+class UnknownDomain(GradewatchError):
+    """No schema of that name is loaded."""
+
+    category = Category.UNKNOWN
+
+
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One column of a domain that is known before the outcome is.
 
@@ -181,13 +187,20 @@ def fold(column: str) -> str:
     return "".join(character for character in column.casefold() if character.isalnum())
 
 
-def load_domains(folder: Path | None = None) -> dict[str, DomainSchema]:
+class SchemasByName(dict[str, DomainSchema]):
+    """Schemas by name; to ask for another name raises UnknownDomain, naming those there are."""
+
+    def __missing__(self, name: str) -> DomainSchema:
+        raise UnknownDomain(f"no domain {name!r}; there are: {', '.join(sorted(self))}")
+
+
+def load_domains(folder: Path | None = None) -> SchemasByName:
     """The shipped domains and those in `folder`, by name; a file of the user's replaces a shipped one of its name.
 
     Raises SchemaError with every problem of every file.
     """
     paths = sorted(SHIPPED.glob("*.toml")) + (sorted(folder.glob("*.toml")) if folder else [])
-    schemas: dict[str, DomainSchema] = {}
+    schemas = SchemasByName()
     problems: list[str] = []
     for path in paths:
         try:

@@ -11,17 +11,17 @@ import polars as pl
 
 from database.records import ChampionKey
 from drift.compare import Findings, compare
-from drift.effective_size import effective_shares_of
 from drift.policy import DriftPolicy
 from drift.profile import Profile
 from drift.records import DriftReport, NotComparable, SameSample
+from drift.samples import effective_shares_of
 from model.answer_frame import naive_numbers_of, numbers_of
 from model.bundle import Bundle
 from model.export import ParityError
 from model.predictor import Predictor
 from model.scores import absolute_errors
 from monitoring.drift_monitor import profile_for
-from monitoring.model_findings import effective_shares_of_model, with_answers
+from monitoring.row_findings import effective_shares_of_model, with_answers
 from preprocessing.schema import DomainSchema
 from retraining.holdout import Holdout, among, hold_out
 from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide, refusal

@@ -34,7 +34,7 @@ from model.bundle import BrokenBundle, Bundle
 from model.registry import find_model, install, load_bundle, rows_of_models
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from model.workspace import Workspace
-from monitoring.drift_monitor import drift_record
+from monitoring.drift_files import drift_record
 from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
 from retraining.evaluation import complete_rows, contest, drift_since, judge_shadow

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.api.conftest import train_all
 from tests.api.serving import ENGAGEMENT, SECRET, free_port
 from tests.command import ROOT
@@ -60,9 +62,57 @@ def test_one_prediction_passes_at_most_twenty_modules_from_socket_to_log_and_bac
     command = [sys.executable, "-c", PREDICTED, str(free_port()), json.dumps(ENGAGEMENT)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout, done.stderr
-    modules = json.loads(done.stdout)
+    _check(json.loads(done.stdout), 20, {"api.pipeline", "model.predictor", "database.sqlite_log"})
+
+
+DRIFTED = """
+import json, sys
+from pathlib import Path
+from database.ingest import read_batch
+from monitoring.drift_files import report_file
+from monitoring.profile_archive import store_batch
+from preprocessing.synthetic import generate
+from tests.api.conftest import open_at
+from tests.own_modules import OwnModules
+
+ran, folder, domain, kind, beside = OwnModules(), Path(sys.argv[1]), *sys.argv[2:]
+workspace = open_at(folder)
+schema = workspace.schemas[domain]
+read = read_batch(folder / "examples" / f"{domain}.csv", schema, "labeled", secret=workspace.secret)
+store_batch(workspace, schema, read.rows, "labeled", name="learned from", skipped=0)
+
+def file_of(seed):
+    path, rows = folder / f"{seed}.{kind}", generate(schema, rows=600, seed=seed)
+    rows.write_parquet(path) if kind == "parquet" else rows.write_csv(path)
+    return path
+
+current, reference = file_of(2), file_of(3) if beside == "a file" else None
+report_file(workspace, domain, file_of(1), reference)
+with ran:
+    report = report_file(workspace, domain, current, reference).report
+assert report.joint and report.expected, "rows were asked"
+print(json.dumps(ran.names))
+"""
+
+
+@pytest.mark.parametrize(
+    ("domain", "kind", "beside"),
+    [("engagement", "csv", "the champion"), ("university", "parquet", "the champion"), ("school", "csv", "a file")],
+)
+def test_a_drift_report_of_a_file_passes_at_most_twenty_eight_modules(
+    domain: str, kind: str, beside: str, prepared: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(prepared("service", train_all), tmp_path / "installation")
+    command = [sys.executable, "-c", DRIFTED, str(folder), domain, kind, beside]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout, done.stderr
+    _check(json.loads(done.stdout), 28, {"monitoring.drift_files", "drift.compare", "database.sql"})
+
+
+def _check(modules: list[str], most: int, among: set[str]) -> None:
+    """Not more than so many, those among them, and the page gives a reason for each."""
     print(f"{len(modules)} modules: {' → '.join(modules)}")
-    assert len(modules) <= 20, modules
-    assert {"api.pipeline", "model.predictor", "database.sqlite_log"} <= set(modules)
+    assert len(modules) <= most, modules
+    assert among <= set(modules)
     page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
     assert [name for name in modules if f"| `{name}` |" not in page] == [], "each has its reason there"

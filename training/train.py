@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from database.records import ChampionKey, digest
-from drift.answers import Said, summarise_said
-from drift.effective_size import effective_shares_of
+from drift.impact import Said
 from drift.profile import PREDICTION, Profile, build_profile
+from drift.samples import effective_shares_of
 from errors import Category, GradewatchError
-from model.bundle import RECORDS, Bundle, Lineage, Manifest
-from model.expectation import ErrorTable, hardness, tabulate
+from model.answer_frame import hardness, summarise_said, tabulate
+from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest
 from model.export import check_parity, export_graph, nasty_rows
 from model.scores import ClassScores, Scores, absolute_errors
 from preprocessing.schema import DomainSchema

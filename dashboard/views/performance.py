@@ -14,7 +14,7 @@ from dashboard import charts, words
 from dashboard.parts import capital, choose_domain, draw, moment_name
 from dashboard.visit import Visit
 from database.records import Outcome, Prediction, now
-from drift.impact import describe_change, describe_expected
+from drift.sentences import describe_change, describe_expected
 from model.scores import Estimate
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.performance import ENOUGH_OUTCOMES, FEWEST_TOLD, ModelPerformance, TargetPerformance, measure_target

@@ -97,7 +97,12 @@ class Ledger:
 
 
 def check_table(
-    raw: RawTable, schema: DomainSchema, *, secret: bytes, moment: str | None, with_targets: Known
+    raw: RawTable,
+    schema: DomainSchema,
+    *,
+    secret: bytes,
+    moment: str | None = None,
+    with_targets: Known = "optional",
 ) -> Validated:
     """`preprocessing.validation.validate.validate_table`."""
     typed, ledger, extra = _examine(raw, schema, secret, moment, with_targets)

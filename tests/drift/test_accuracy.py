@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from drift.column import CategoricalColumn, count_levels, summarise_numbers
-from drift.kolmogorov import survival
 from drift.univariate import (
     chi_square,
     jensen_shannon,
@@ -16,6 +15,7 @@ from drift.univariate import (
     level_cells,
     level_test,
     share_interval,
+    survival,
     wasserstein,
 )
 

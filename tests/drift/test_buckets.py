@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift import buckets, summaries, univariate
+from drift import buckets, profile, univariate
 from drift.buckets import BucketedColumn, buckets_of, count_beside, count_sorted, printed
-from drift.column import NumericColumn, summarise_numbers
-from drift.evidence import conclude, measure
-from drift.moments import moments
-from drift.prints import prints_of
+from drift.column import NumericColumn, prints_of, summarise_numbers
+from drift.statistics import moments
 from drift.univariate import ks_distance, side_by_side, wasserstein
+from drift.verdicts import conclude, measure
 
 NASTY = st.sampled_from([0.0, -0.0, 1e300, -1e300, math.inf, -math.inf, 5e-324, 1.0, 1.0 + 2**-52, 0.1, 0.3, math.nan])
 KINDS = (st.floats(-5, 5), st.floats(allow_nan=True), NASTY, st.integers(-3, 3).map(float), st.floats(0, 1e-9))
@@ -22,7 +21,7 @@ samples = st.one_of(st.lists(kind, min_size=1, max_size=50) for kind in (*KINDS,
 
 @pytest.fixture(autouse=True)
 def always_in_buckets(monkeypatch):
-    for module in (summaries, univariate):
+    for module in (profile, univariate):
         monkeypatch.setattr(module, "SORTED_UP_TO", 0)
     monkeypatch.setattr(buckets, "FEWEST_BESIDE", 0)
     monkeypatch.setattr(buckets, "PIECE", 16)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.compare import Findings, compare
-from drift.effective_size import EffectiveShare, effective_shares_of
 from drift.profile import build_profile
 from drift.records import ALARMING
+from drift.samples import effective_shares_of
+from drift.statistics import EffectiveShare
 from preprocessing.schema import DomainSchema, Feature, Target
 
 NAMES = ["own", "half", "free", "kind"]

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from drift import files, summaries, univariate
+from drift import files, profile, univariate
 from drift.column import BinnedColumn, ProfileError
 from drift.compare import compare
 from drift.files import profile_file
@@ -67,7 +67,7 @@ def test_a_parquet_file_may_be_cut_anywhere(schema, tmp_path, rows, monkeypatch)
 def test_the_report_on_a_file_is_the_report_on_its_rows(schema, tmp_path, suffix, rows, block, monkeypatch):
     monkeypatch.setattr(files, "BLOCK", block)
     monkeypatch.setattr(files, "WHOLE_UP_TO", 1_000 if block < rows else files.WHOLE_UP_TO)
-    for module in (summaries, univariate):
+    for module in (profile, univariate):
         monkeypatch.setattr(module, "SORTED_UP_TO", 4_096)
     reference, path = build_profile(sample(1, rows), schema), tmp_path / f"rows.{suffix}"
     getattr(sample(2, rows), f"write_{suffix}")(path)

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 
-from drift.answers import Said
 from drift.compare import Findings, compare
-from drift.effective_size import effective_shares_of
+from drift.impact import Said
 from drift.profile import Profile, build_profile
 from drift.render import render_html, render_table
+from drift.samples import effective_shares_of
 from drift.sentences import describe
 from preprocessing.schema import DomainSchema, Feature, Target
 

@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.compare import compare
-from drift.evidence import conclude, measure
-from drift.profile import build_profile
+from drift.profile import Kind, build_profile, summarise
 from drift.records import ColumnDrift
 from drift.render import render_html
 from drift.statistics import MEASURES, TESTS, Measure
-from drift.summaries import Kind, summarise
+from drift.verdicts import conclude, measure
 from tests.drift.conftest import schema_of
 
 NUMBERS = st.one_of(

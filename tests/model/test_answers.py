@@ -16,8 +16,8 @@ from model.predictor import ENOUGH_KNOWN, Predictor
 from model.registry import install
 from model.service import PredictionService
 from model.workspace import Workspace
-from monitoring.model_findings import with_answers
 from monitoring.performance import TargetPerformance, measure_target
+from monitoring.row_findings import with_answers
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.validate import rows_of
 from retraining.first_champions import register

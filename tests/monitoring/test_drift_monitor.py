@@ -17,7 +17,8 @@ from model.registry import load_bundle
 from model.workspace import Workspace
 from monitoring.drift_days import days_of
 from monitoring.drift_files import ReportOptions, report_file, report_frame
-from monitoring.drift_monitor import population_of, profile_for, report_days, widest_champion
+from monitoring.drift_monitor import profile_for, report_days
+from monitoring.row_findings import population_of, widest_champion
 from retraining.first_champions import train_domain
 from tests.monitoring.asking import asked, loud, more_hours
 from tests.retraining.conftest import open_at
@@ -52,7 +53,7 @@ def test_a_population_that_always_had_missing_values_raises_no_alarm_by_them(gap
     predictor = widest_champion(gappy_workspace, SCHEMA, fresh.columns).predictor
     complete = Profile.from_bytes(predictor.profile)
     found = compare(complete, profile_for(predictor, SCHEMA, fresh)).column("before").missing
-    assert (complete.rows, population_of(gappy_workspace, predictor).rows) == (200, 300)
+    assert (complete.rows, population_of(predictor).rows) == (200, 300)
     assert (found.rate_reference, found.verdict) == (0.0, "drift")  # what complete rows alone would have said
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from database.records import Answer, Outcome, Prediction
 from database.store import RecordStore
-from model.expectation import tabulate
+from model.answer_frame import tabulate
 from model.scores import Estimate
 from monitoring.error_timeline import ErrorTimeline, follow
 from monitoring.performance import measure_target

@@ -1,0 +1,390 @@
+"""What only rows tell a drift report: the stored rows behind it, what a champion says of rows, and whether a classifier
+parts them.
+
+Rows are all there are, or a random sample that is the same each time and says how large it is. Columns are counted by
+profiles, in which every row counts; what follows for the report is decided in `drift.compare`.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache, reduce
+from operator import or_
+from random import Random
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from database.records import (
+    BatchKind,
+    BatchRow,
+    ChampionKey,
+    LabeledRecord,
+    Outcome,
+    Prediction,
+    now,
+    record_id,
+    unpack_ids,
+)
+from database.store import PredictionLog, RecordStore
+from drift.classifier_test import ClassifierResult, run_classifier_test
+from drift.column import ProfileError
+from drift.compare import Findings
+from drift.impact import ExpectedError, Said
+from drift.profile import PREDICTION, Profile
+from drift.records import NotComparable
+from drift.segments import segment_column
+from drift.statistics import EffectiveShare
+from model.answer_frame import expect_error, numbers_of, outputs_of, summarise_said
+from model.bundle import Manifest
+from model.predictor import Predictor
+from model.registry import NoChampion, Serving
+from model.workspace import Workspace
+from monitoring.profile_archive import DAY, ArchivePart, Source, midnight
+from preprocessing.schema import DomainSchema
+from preprocessing.validation.tables import frame_of_records, rows_of_frame
+
+ROWS_A_SIDE = 3_000
+"""Rows that a report on days reads of a side, and pairs of predictions and outcomes. With as many on both sides the AUC
+of the classifier two-sample test is known to .021; seven times as many know it to .008, and make a report of three
+seconds of one that takes less than half."""
+
+NEWEST_LOOKED_AT = 20_000  # logged predictions that segments are looked for in
+DIGITS = 3  # of an id's end by which predictions are drawn: one of 4,096 is the smallest part
+
+T = TypeVar("T")
+
+
+class Sample(NamedTuple):
+    """Typed rows, with what was answered: all of `total`, or as many of them as `frame` holds, drawn at random."""
+
+    frame: pl.DataFrame
+    total: int
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.frame.height / max(1, self.total))
+
+    def describe(self, whose: str) -> str:
+        """How many were read, in words; nothing where that is all.
+
+        >>> Sample(pl.DataFrame({"x": [1]}), 3).describe("of now")
+        '1 of 3 rows of now'
+        """
+        return f"{self.frame.height:,} of {self.total:,} rows {whose}" if self.share < 1 else ""
+
+
+def rows_behind(
+    store: RecordStore,
+    schema: DomainSchema,
+    source: Source,
+    parts: Sequence[ArchivePart],
+    limit: int | None = ROWS_A_SIDE,
+) -> Sample:
+    """The rows of `parts`, which are of one moment, typed; with the columns that are known then, and the answers.
+
+    limit: of more rows than this, so many are drawn at random.
+    """
+    moment, wanted = parts[0].moment, {(part.day, part.period) for part in parts}
+    total = sum(part.rows for part in parts)
+    most = None if limit is None or total <= limit else limit
+    read = _predictions(store, schema, parts, most) if source == "predictions" else _batches(
+        store, schema, source, parts, most
+    )  # fmt: skip
+    rows = [row for day, row in read if (day, row.period) in wanted and _asked_at(row, moment)]
+    frame = frame_of_records([as_record(row) if isinstance(row, Prediction) else row for row in rows], schema)
+    known = {feature.name for feature in schema.features_at(moment)}
+    frame = frame.drop([f.name for f in schema.features if f.name in frame.columns and f.name not in known])
+    frame = _with_answers_given(frame, schema, rows)
+    if source != "predictions":
+        frame = frame.filter(pl.col("_moment") == moment)
+    return Sample(frame if most is None else frame[_draw(range(frame.height), most)], total)
+
+
+def training_rows(
+    workspace: Workspace, predictor: Predictor, schema: DomainSchema, limit: int = ROWS_A_SIDE
+) -> Sample | None:
+    """The stored rows that a model learned from, of more than `limit` so many drawn at random; None where its bundle or
+    all of them are gone."""
+    known = frozenset(unpack_ids(predictor.learned))
+    rows: list[BatchRow | LabeledRecord] = [*workspace.store.labeled_rows(schema.name, _draw(sorted(known), limit))]
+    if len(rows) < min(limit, len(known)):  # the others came as predictions, which are not found by record
+        pairs = pairs_of(workspace.store, schema.name, predictor.manifest.target.name, limit=2 * limit)
+        here = known - {row.record for row in rows if isinstance(row, BatchRow)}
+        asked = {_record(one): one for one, _ in reversed(pairs)}  # the newest of each stays
+        rows += [as_record(one) for record, one in asked.items() if record in here][: limit - len(rows)]
+    return Sample(frame_of_records(rows, schema), len(known)) if rows else None
+
+
+def pairs_of(
+    log: PredictionLog,
+    domain: str,
+    target: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = ROWS_A_SIDE,
+) -> list[tuple[Prediction, Outcome]]:
+    """Predictions with their outcomes, newest first; of many more than `limit`, about so many drawn at random."""
+    total = log.count_predictions(domain, since=since, until=until)
+    if total <= limit:
+        return log.matched(domain, target, since=since, until=until)
+    order, read, found = _endings(), 0, list[tuple[Prediction, Outcome]]()
+    while read < len(order) and len(found) < limit / 2:  # few may have an outcome
+        more = max(math.ceil(len(order) * limit / total), read)
+        found += log.matched(domain, target, since=since, until=until, endings=order[read : read + more])
+        read += more
+    return sorted(found, key=lambda pair: (pair[0].at, pair[0].id), reverse=True)
+
+
+def _predictions(
+    store: RecordStore, schema: DomainSchema, parts: Sequence[ArchivePart], limit: int | None
+) -> Iterator[tuple[date, Prediction]]:
+    """What was asked in the days of `parts`, or somewhat more of it than `limit`."""
+    total, order, endings = sum(part.rows for part in parts), _endings(), None
+    if limit is not None:
+        enough = limit / total * (1 + 4 / math.sqrt(limit))
+        endings = order[: math.ceil(enough * len(order))] if enough < 1 else None
+    for first, last in _stretches({part.day for part in parts}):
+        asked = store.predictions(schema.name, since=midnight(first), until=midnight(last + DAY), endings=endings)
+        yield from ((one.at.astimezone(UTC).date(), one) for one in asked)
+
+
+def _stretches(days: Collection[date]) -> list[tuple[date, date]]:
+    """Days that follow each other, by the first and the last."""
+    found: list[tuple[date, date]] = []
+    for day in sorted(days):
+        joined = bool(found) and day - found[-1][1] == DAY
+        found = [*found[:-1], (found[-1][0], day)] if joined else [*found, (day, day)]
+    return found
+
+
+def _batches(
+    store: RecordStore, schema: DomainSchema, source: BatchKind, parts: Sequence[ArchivePart], limit: int | None
+) -> Iterator[tuple[date, BatchRow]]:
+    """The rows of the batches of the days of `parts`, or so many that `limit` of them are of their moment."""
+    days = {part.day for part in parts}
+    batches = [one for one in store.batches(schema.name, source) if one.at.astimezone(UTC).date() in days]
+    start = 0
+    rows, total = sum(batch.rows for batch in batches), sum(part.rows for part in parts)
+    drawn = None if limit is None else _draw(range(rows), math.ceil(limit * rows / total))
+    for batch in batches:
+        here = None
+        if drawn is not None:
+            first, last = (bisect_left(drawn, place) for place in (start, start + batch.rows))
+            here = [place - start + 1 for place in drawn[first:last]]
+            start += batch.rows
+        yield from ((batch.at.astimezone(UTC).date(), row) for row in store.batch_rows(batch.id, here))
+
+
+@cache
+def _endings() -> Sequence[str]:
+    """All ends that an id may have, in an order drawn at random."""
+    ends = [f"{number:0{DIGITS}x}" for number in range(16**DIGITS)]
+    Random(0).shuffle(ends)  # noqa: S311 (a sample, no secret)
+    return ends
+
+
+def _draw(rows: Sequence[T], most: int) -> Sequence[T]:
+    """At most so many of the rows, in their order, drawn at random; the same each time."""
+    if len(rows) <= most:
+        return rows
+    return [rows[place] for place in sorted(Random(0).sample(range(len(rows)), most))]  # noqa: S311 (no secret)
+
+
+def _asked_at(row: Prediction | BatchRow, moment: str) -> bool:
+    """Whether a prediction is of a moment; that of a row in a batch is known by its columns."""
+    return isinstance(row, BatchRow) or row.moment == moment
+
+
+def _with_answers_given(
+    frame: pl.DataFrame, schema: DomainSchema, rows: Sequence[Prediction | BatchRow]
+) -> pl.DataFrame:
+    """The frame with what was answered about each target, where rows are predictions."""
+    if not any(isinstance(row, Prediction) for row in rows):
+        return frame
+    said = [{a.target: a.value for a in row.answers} if isinstance(row, Prediction) else {} for row in rows]
+    columns = [
+        pl.Series(PREDICTION + t.name, [one.get(t.name) for one in said], dtype=pl.String if t.levels else pl.Float64)
+        for t in schema.targets
+    ]
+    return frame.with_columns(columns)
+
+
+def _record(asked: Prediction) -> str:
+    return record_id(asked.domain, asked.student, asked.group, asked.period, asked.inputs)
+
+
+def as_record(asked: Prediction) -> LabeledRecord:
+    """What was asked, as a record whose outcome nobody knows."""
+    return LabeledRecord(
+        id=asked.id,
+        domain=asked.domain,
+        inputs=asked.inputs,
+        targets={},
+        at=asked.at,
+        student=asked.student,
+        group=asked.group,
+        period=asked.period,
+    )
+
+
+def earlier_rows(
+    workspace: Workspace,
+    schema: DomainSchema,
+    current: pl.DataFrame,
+    by: str,
+    moment: str,
+    before: datetime | None = None,
+) -> pl.DataFrame:
+    """Rows that segments by `by` are compared with: labelled records from before the time `before` that are not among
+    the current rows, or else, where they do not know the segments, the newest 20,000 logged predictions of the moment.
+
+    Raises ProfileError where `by` makes no segments of the current rows, NotComparable where no earlier rows do.
+    """
+    segment_column(current, schema, by)
+    end = before or now() + timedelta(days=1)
+    labeled = [record for record in workspace.store.labeled_records(schema.name) if record.at < end]
+    found = _segmented(schema, current, by, labeled)
+    if found is None:
+        asked = workspace.store.predictions(schema.name, until=end, limit=NEWEST_LOOKED_AT)
+        found = _segmented(schema, current, by, [as_record(one) for one in asked if one.moment == moment])
+    if found is None:
+        raise NotComparable(
+            f"segments by {by!r} are compared with labelled records of {schema.name} from before, or with predictions "
+            f"logged before at moment {moment!r}, and none of them has {by!r}; ingest labelled files, or name a "
+            "reference file"
+        )
+    return found
+
+
+def _segmented(
+    schema: DomainSchema, current: pl.DataFrame, by: str, records: Sequence[LabeledRecord]
+) -> pl.DataFrame | None:
+    """Those of the records that are not among the current rows, typed; None where they have no segments."""
+    here = {record_id(schema.name, r.student, r.group, r.period, r.inputs) for r in rows_of_frame(current, schema)}
+    others = [r for r in records if record_id(schema.name, r.student, r.group, r.period, r.inputs) not in here]
+    if not others:
+        return None
+    frame = frame_of_records(others, schema)
+    try:
+        return frame if frame[segment_column(frame, schema, by)].count() else None
+    except ProfileError:
+        return None
+
+
+def widest_champion(workspace: Workspace, schema: DomainSchema, columns: Collection[str]) -> Serving:
+    """The champion of the latest moment whose inputs are among `columns`, for the first target that has one."""
+    for moment in reversed(schema.moments):
+        known = all(f.optional or f.name in columns for f in schema.inputs_at(moment))
+        for target in schema.targets:
+            key = ChampionKey(schema.name, target.name, moment)
+            if known and key in workspace.champions.loaded:
+                return workspace.champions.loaded[key]
+    raise NoChampion(f"no champion for {schema.name} sees these columns; train one, or name a reference file")
+
+
+def population_of(predictor: Predictor) -> Profile:
+    """All rows that were offered to the predictor's training, those that lack an input included: what a file is
+    compared with, whose rows may lack some too. (Logged predictions lack none: they were asked for at their moment.)"""
+    answered = Profile.from_bytes(predictor.profile)
+    return answered + Profile.from_bytes(predictor.aside) if predictor.aside else answered
+
+
+def part_rows(
+    reference: pl.DataFrame, current: pl.DataFrame, schema: DomainSchema, columns: Sequence[str] | None = None
+) -> ClassifierResult | None:
+    """The classifier two-sample test of the rows of two typed frames; None where they are too few.
+
+    columns: those looked at, every feature by default. Rows of one group, or else of one student, count as one unit.
+    """
+    groups = (_groups(reference), _groups(current))
+    return run_classifier_test(reference, current, schema, columns=columns, groups=groups)
+
+
+def findings_of(
+    workspace: Workspace,
+    predictor: Predictor,
+    schema: DomainSchema,
+    current: pl.DataFrame,
+    reference: pl.DataFrame | None = None,
+) -> Findings:
+    """What a model and the rows say of typed `current` rows, all of which it answers.
+
+    reference: the rows compared with; the predictor's own training rows, where they are still stored, if None; of many
+    a random sample, of which the findings then say how large it was.
+    """
+    taught = training_rows(workspace, predictor, schema) if reference is None else None
+    earlier = taught.frame if taught else reference
+    known = [feature.name for feature in schema.features_at(predictor.manifest.moment)]
+    before = predictor.manifest.said if reference is None else said_of(predictor, reference, schema)
+    after, target = said_of(predictor, current, schema), predictor.manifest.target.name
+    return Findings(
+        classifier=None if earlier is None else part_rows(earlier, current, schema, known),
+        expected=expect_of(predictor, current, schema),
+        said={target: (before, after)} if before and after else {},
+        sampled=taught.describe("of training") if taught else "",
+    )
+
+
+def complete_inputs(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a typed frame that the predictor answers: those with every input that is not optional."""
+    return frame.drop_nulls([f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional])
+
+
+def with_answers(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """A typed frame with what the predictor says of each row, None where a row lacks an input."""
+    needed = [f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional]
+    answered = frame.select(pl.all_horizontal(pl.lit(value=True), *(pl.col(n).is_not_null() for n in needed)))
+    places, levels = answered.to_series().arg_true(), predictor.manifest.target.levels
+    numbers = numbers_of(predictor, frame[places]) if len(places) else np.empty(0)
+    given = pl.Series(levels, dtype=pl.String).gather(numbers.astype(np.uint32)) if levels else pl.Series(numbers)
+    said = pl.Series([None], dtype=pl.String if levels else pl.Float64).new_from_index(0, frame.height)
+    return frame.with_columns(said.scatter(places, given).alias(PREDICTION + predictor.manifest.target.name))
+
+
+def effective_shares_of_model(manifest: Manifest) -> dict[str, EffectiveShare]:
+    """The effective sample size over rows of the champion's stored reference, by column."""
+    return {name: EffectiveShare(*effective) for name, effective in manifest.effective_shares.items()}
+
+
+def said_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> Said | None:
+    """The probabilities that the predictor gives to each class in a typed frame; None for values, and of few rows."""
+    complete = complete_inputs(predictor, schema, frame)
+    if predictor.manifest.target.kind == "value" or complete.is_empty():
+        return None
+    units = len(np.unique(_groups(complete)))
+    return summarise_said(predictor.manifest.target.levels, outputs_of(predictor, complete), units / complete.height)
+
+
+def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> ExpectedError | None:
+    """The error to be expected of a model's answers to a typed frame; None without complete rows, or without a table of
+    held-out errors in the bundle."""
+    manifest = predictor.manifest
+    complete = complete_inputs(predictor, schema, frame)
+    if manifest.errors is None or complete.is_empty():
+        return None
+    beyond = [
+        (pl.col(name) < low) | (pl.col(name) > high)
+        for name, (low, high) in manifest.ranges.items()
+        if name in complete.columns
+    ]
+    outside = complete.select(reduce(or_, beyond).fill_null(value=False).mean()).item() if beyond else 0.0
+    outputs = outputs_of(predictor, complete)
+    return expect_error(manifest.target, manifest.errors, outputs, outside=float(outside or 0.0))
+
+
+def _groups(frame: pl.DataFrame) -> NDArray[np.str_]:
+    """(n,) the group and period of each row, else its student; a row without either stands alone.
+
+    A student who was asked about every day is many equal rows: a model would know some of them by the others.
+    """
+    group = pl.format("{}\x1f{}", pl.col("_group"), pl.col("_period").fill_null(""))
+    student = pl.format("student {}", pl.col("_student"))
+    own = pl.format("row {}", pl.int_range(pl.len()))
+    return frame.select(pl.coalesce(group, student, own)).to_series().to_numpy().astype(str)
