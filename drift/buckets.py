@@ -77,6 +77,9 @@ def buckets_of(reference: NumericColumn) -> Buckets | None:
     width = high - low
     if not 0 < width < math.inf or not math.isfinite(WITHIN / width):
         return None
+    room = width + 2 * width / WITHIN  # from the beginning of the first bucket within to the end of the last
+    if not all(map(math.isfinite, (low - room, low + room))):
+        return None
     return Buckets(low - width / WITHIN, WITHIN / width)
 
 
