@@ -37,7 +37,8 @@ from monitoring.error_timeline import ErrorTimeline, follow_domain
 from monitoring.profile_archive import ArchivePart, ProfileArchive
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.columns import ColumnRows
-from preprocessing.reading.files import UnreadableFile, read_table
+from preprocessing.reading.files import read_table
+from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 

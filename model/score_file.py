@@ -30,7 +30,7 @@ from model.sent_models import send_models
 from model.service import PredictionService
 from model.workspace import Workspace
 from preprocessing.columns import tables_of
-from preprocessing.reading.files import UnreadableFile
+from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.files import CheckedFile, check_file
 from preprocessing.validation.rules import Problem

@@ -42,7 +42,8 @@ from monitoring.row_findings import (
     widest_champion,
     with_answers,
 )
-from preprocessing.reading.files import RawTable, UnreadableFile, kind_of, read_table
+from preprocessing.reading.files import kind_of, read_table
+from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
 from preprocessing.validation.pii import looks_identifying

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from errors import GradewatchError
-from preprocessing.reading.files import RawTable
+from preprocessing.reading.raw_table import RawTable
 from preprocessing.schema import Feature, Target, fold, read_schema
 from preprocessing.validation.leakage import find_suspects
 from preprocessing.validation.pii import identifying_columns

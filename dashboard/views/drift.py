@@ -26,7 +26,7 @@ from drift.records import ColumnDrift, DriftReport, NotComparable, SameSample
 from drift.sentences import describe, sentences_of
 from model.registry import NoChampion
 from monitoring.drift_days import Against
-from preprocessing.reading.files import UnreadableFile
+from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.rules import BadData
 

@@ -30,7 +30,7 @@ from drift.profile import Profile
 from model.answer_frame import answers_csv
 from model.predict_file import AnsweredFile
 from model.registry import NoChampion, Serving
-from preprocessing.reading.files import UnreadableFile
+from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.render import problems_csv
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation.rules import BadData

@@ -18,19 +18,17 @@ from typing import IO, NamedTuple
 import numpy as np
 import polars as pl
 
-from preprocessing.reading.files import (
+from preprocessing.reading.csv_text import (
     BOMS,
-    RawTable,
-    UnreadableFile,
-    check_decoded,
-    decoder,
-    kind_of,
+    check_one_encoding,
+    mixed,
     read_body,
     read_header,
-    read_table,
     sniff_separator,
-    typed_table,
+    take_hint,
 )
+from preprocessing.reading.files import check_decoded, decoder, kind_of, read_table, typed_table
+from preprocessing.reading.raw_table import RawTable, UnreadableFile
 
 ROWS_A_CHUNK = 50_000  # of a chunk of a binary file
 STEP = 1 << 21  # bytes of a chunk of text; some 20,000 to 50,000 rows of marks
@@ -140,7 +138,7 @@ def _look_at_text(file: BufferedReader) -> _Seen:
         if b"\0" in block:
             number = line + block.count(b"\n", 0, block.index(b"\0"))
             raise UnreadableFile(f"line {number} holds a NUL byte: this is no text file")
-        separator = separator or sniff_separator(block.decode("latin-1").lstrip("\r\n \ufeff"))
+        separator = separator or _separator(block)
         quoted = quoted or b'"' in block
         if not block.isascii() or strict.getstate()[0]:
             undefined = undefined or bool(set(block) & set(UNDEFINED))
@@ -148,10 +146,29 @@ def _look_at_text(file: BufferedReader) -> _Seen:
         line += block.count(b"\n")
     if strict.getstate()[0]:
         foreign = foreign or line
+    if foreign:
+        _refuse_two_encodings(file)
     called = ("Latin-1", "latin-1") if undefined else ("Windows-1252", "cp1252")
     said = f"line {foreign} is not UTF-8; the file was read as {called[0]}: check letters with accents"
     encoding, note = (called[1], said) if foreign else ("utf-8", "")
     return _Seen("lines", digest.hexdigest(), encoding, quoted or separator != ",", note)
+
+
+def _separator(start: bytes) -> str:
+    hint, text = take_hint(start.decode("latin-1").lstrip("\r\n \ufeff"))
+    return hint or sniff_separator(text)
+
+
+def _refuse_two_encodings(file: BufferedReader) -> None:
+    file.seek(0)
+    line = utf_8 = other = 0
+    for block in _blocks(file):
+        if not block.isascii():
+            found = check_one_encoding(block, line + 1)
+            utf_8, other = utf_8 or found[0], other or found[1]
+            if utf_8 and other:
+                raise UnreadableFile(mixed(utf_8, other))
+        line += block.count(b"\n")
 
 
 def _foreign_line(strict: codecs.IncrementalDecoder, block: bytes, line: int) -> int:
@@ -173,10 +190,11 @@ def _text_pieces(source: FileSource) -> Iterator[Chunk]:
         blocks = _blocks(file)
         first = next(blocks).removeprefix(codecs.BOM_UTF8) if source.encoding == "utf-8" else next(blocks)
         body = first.lstrip(b"\r\n \t") if not first.lstrip(b"\r\n ").startswith(b"\t") else first.lstrip(b"\r\n ")
+        hint, text = take_hint(body.decode(source.encoding))
+        body = text.encode(source.encoding)
         skipped = first[: len(first) - len(body)].count(b"\n")
         start = body[: _whole_lines(body, first=True)]
-        text = body.decode(source.encoding)
-        separator = sniff_separator(text)
+        separator = hint or sniff_separator(text)
         header, _ = read_header(text, separator, skipped)
         above, block = skipped, body[len(start) :]
         while True:

@@ -5,6 +5,7 @@ page makes Rust's allocator abort). Here that ends a child, not a service. It ju
 """
 
 import io
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,20 +17,6 @@ INFLATION = 64
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
 MOST_CODED_TEXTS = 64  # distinct texts of a column that is sent as codes
 UNFOLDED = 1 << 29  # bytes that a small file may hold when decoded, and INFLATION times the file's size more
-
-
-def read_excel(data: bytes) -> pl.DataFrame:
-    """The first sheet as text, from its first row and column, without a header."""
-    return pl.read_excel(
-        io.BytesIO(data),
-        engine="calamine",
-        has_header=False,
-        infer_schema_length=0,
-        drop_empty_rows=False,
-        drop_empty_cols=False,
-        raise_if_empty=False,
-        read_options={"skip_rows": 0},
-    )
 
 
 def read_parquet(data: bytes) -> pl.DataFrame:
@@ -48,7 +35,6 @@ def read_arrow_stream(data: bytes) -> pl.DataFrame:
 
 
 DECODERS: Mapping[str, Callable[[bytes], pl.DataFrame]] = {
-    "excel": read_excel,
     "parquet": read_parquet,
     "arrow": read_arrow,
     "arrow stream": read_arrow_stream,
@@ -144,10 +130,30 @@ def check_unfolded(size: int, given: int) -> None:
         raise ValueError(f"{given:,} bytes unfold to {size:,}; save it with less compression, or in parts")
 
 
+def write_sheet(data: bytes, wanted: str) -> None:
+    """A sheet of a workbook on stdout: what was found out about it as JSON after its length in 8 bytes, then the texts
+    under its header."""
+    from preprocessing.reading.workbook import read_workbook
+
+    book = read_workbook(data, wanted)
+    body = book.frame[book.body :] if book.header else book.frame
+    check_unfolded(int(body.estimated_size()), len(data))
+    faults = [fault._replace(row=fault.row - book.body) for fault in book.faults]
+    about = {"sheet": book.sheet, "header": book.header, "first_row": book.body + 1, "notes": book.notes}
+    told = json.dumps(about | {"faults": faults}).encode()
+    sys.stdout.buffer.write(len(told).to_bytes(8, "little") + told)
+    body.write_ipc(sys.stdout.buffer)
+
+
 def main(kind: str, path: str = "", rows: str = "") -> int:
-    """Decodes stdin, or the file at `path` chunk by chunk; 0, or 1 with the reason as the last line of stderr."""
+    """Decodes stdin, or the file at `path` chunk by chunk; of a workbook on stdin the sheet that `path` names. Gives 0,
+    or 1 with the reason as the last line of stderr."""
     try:
-        if path:
+        if kind == "excel":
+            data = sys.stdin.buffer.read()
+            limit_space(len(data))
+            write_sheet(data, path)
+        elif path:
             limit_space(Path(path).stat().st_size)
             write_pieces(kind, path, int(rows))
         else:

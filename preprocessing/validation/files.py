@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocessing.reading.chunks import FileSource, open_source, read_chunks
-from preprocessing.reading.files import UnreadableFile
+from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation import rules
 from preprocessing.validation.rules import BadData, Problem

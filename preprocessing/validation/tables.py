@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.reading.files import RawTable
+from preprocessing.reading.raw_table import FaultyCell, RawTable
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation import rules
 from preprocessing.validation.json_rows import ValidRow
@@ -137,13 +137,14 @@ def _examine(
     if moment is not None and moment not in schema.moments:
         raise ValueError(rules.unknown_moment(schema, moment))
     frame, ledger = _start(raw)
-    columns = _match(frame, schema, ledger)
+    columns = _match(raw, frame, schema, ledger)
     if ledger.whole:
         return frame.clear(), ledger, columns.extra
     wanted: list[Feature | Target] = list(schema.features)
     wanted += schema.targets if with_targets != "ignored" else ()
     present = [column for column in wanted if column.name in columns.found]
     parsed = {c.name: parse(frame[columns.found[c.name]], c, (commas or {}).get(c.name)) for c in present}
+    parsed = _with_faults(raw, parsed, columns, ledger)
     for name, column in parsed.items():
         ledger.note(name, column.bad, column.words)
     moments = _check_moments(parsed, schema, moment, columns.extra, ledger)
@@ -160,7 +161,7 @@ def _examine(
 def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Validated:
     """`preprocessing.validation.validate.validate_outcomes`."""
     frame, ledger = _start(raw)
-    columns = _match(frame, schema, ledger)
+    columns = _match(raw, frame, schema, ledger)
     by_prediction = next((name for name in columns.extra if fold(name) in PREDICTION_NAMES), None)
     student = schema.student.name if schema.student else None
     if by_prediction is None and student not in columns.found:
@@ -169,6 +170,7 @@ def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Val
         return _result(frame.clear(), ledger, columns.extra)
     wanted: list[Feature | Target] = [*schema.targets, *(f for f in schema.features if f.name in schema.placing)]
     parsed = {c.name: parse(frame[columns.found[c.name]], c) for c in wanted if c.name in columns.found}
+    parsed = _with_faults(raw, parsed, columns, ledger)
     for name, column in parsed.items():
         ledger.note(name, column.bad, column.words)
     _require_targets(parsed, schema, columns.extra, ledger)
@@ -210,14 +212,47 @@ def _blank_rows(frame: pl.DataFrame) -> NDArray[np.int64]:
     return candidates
 
 
-def _match(frame: pl.DataFrame, schema: DomainSchema, ledger: Ledger) -> rules.Columns:
+def _match(raw: RawTable, frame: pl.DataFrame, schema: DomainSchema, ledger: Ledger) -> rules.Columns:
     columns = rules.match_columns(frame.columns, schema)
+    for given in columns.found.values():
+        if given in raw.repeated:
+            ledger.refuse(given, raw.repeated[given])
     for first, second, canonical in columns.twice:
         ledger.refuse(second, rules.twice_fault(first, second, canonical))
     for column, reason in identifying_columns(frame, schema, columns.found).items():
         advice = "keep an opaque student key instead" if column in columns.found.values() else "remove the column"
         ledger.refuse(column, f"{reason}: columns that identify people are refused; {advice}")
     return columns
+
+
+def _with_faults(
+    raw: RawTable, parsed: Mapping[str, Parsed], columns: rules.Columns, ledger: Ledger
+) -> dict[str, Parsed]:
+    """The columns, bad where a cell of the file cannot be taken as it stands; such cells of others are noted."""
+    names = {given: name for name, given in columns.found.items()}
+    by_column: dict[str, dict[int, FaultyCell]] = {}
+    for fault in raw.faults:
+        place = int(np.searchsorted(ledger.numbers, fault.row))
+        if fault.column in names and place < len(ledger.numbers) and ledger.numbers[place] == fault.row:
+            by_column.setdefault(names[fault.column], {})[place] = fault
+    found = dict(parsed)
+    for name, faults in by_column.items():
+        rows = np.zeros(len(ledger.numbers), dtype=bool)
+        rows[list(faults)] = True
+        if name in parsed:
+            found[name] = _faulty(parsed[name], rows, faults)
+        else:
+            ledger.note(name, rows, lambda place, faults=faults: (faults[place].value or None, faults[place].rule))  # type: ignore[misc]
+    return found
+
+
+def _faulty(column: Parsed, rows: Mask, faults: Mapping[int, FaultyCell]) -> Parsed:
+    def words(place: int) -> tuple[str | None, str]:
+        fault = faults.get(place)
+        return (fault.value or None, fault.rule) if fault else column.words(place)
+
+    values = column.values.scatter(np.flatnonzero(rows), None)
+    return Parsed(values, column.given | rows, column.bad | rows, words)
 
 
 def _result(typed: pl.DataFrame, ledger: Ledger, extra: tuple[str, ...]) -> Validated:

@@ -15,7 +15,7 @@ from preprocessing.validation.rules import Known
 if TYPE_CHECKING:
     import polars as pl
 
-    from preprocessing.reading.files import RawTable
+    from preprocessing.reading.raw_table import RawTable
 
 
 def validate_table(

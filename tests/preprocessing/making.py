@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 import xlsxwriter
 
-from preprocessing.reading.files import RawTable, read_table
+from preprocessing.reading.files import read_table
+from preprocessing.reading.raw_table import RawTable
 from preprocessing.schema import DomainSchema, read_schema
 from preprocessing.validation.results import Validated
 from preprocessing.validation.validate import Known, validate_table

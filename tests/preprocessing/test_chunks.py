@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from preprocessing.reading import chunks
 from preprocessing.reading.chunks import open_source, read_chunks
 from preprocessing.reading.decoder_process import Kinds, compact
-from preprocessing.reading.files import UnreadableFile, read_table, typed_table
+from preprocessing.reading.files import read_table, typed_table
+from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
 from preprocessing.validation.files import check_file

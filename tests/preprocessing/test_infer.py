@@ -6,7 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from preprocessing.infer import NoDraft, infer_schema, rounded_range
-from preprocessing.reading.files import RawTable, read_table
+from preprocessing.reading.files import read_table
+from preprocessing.reading.raw_table import RawTable
 from preprocessing.schema import DomainSchema, load_domains, read_schema
 from preprocessing.synthetic import generate
 from preprocessing.validation.validate import validate_table

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from preprocessing.reading.files import RawTable, read_table
+from preprocessing.reading.files import read_table
+from preprocessing.reading.raw_table import RawTable
 from preprocessing.schema import Feature
 from preprocessing.validation import rules
 from preprocessing.validation.json_rows import validate_rows

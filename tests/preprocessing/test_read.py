@@ -9,7 +9,8 @@ import xlsxwriter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from preprocessing.reading.files import UnreadableFile, read_table
+from preprocessing.reading.files import read_table
+from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
 from tests.preprocessing.making import BINARY, FORMATS, as_arrow, as_excel, as_parquet, table

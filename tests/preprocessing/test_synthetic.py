@@ -8,7 +8,8 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import cross_val_predict
 
-from preprocessing.reading.files import RawTable, read_table
+from preprocessing.reading.files import read_table
+from preprocessing.reading.raw_table import RawTable
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.synthetic import generate
 from preprocessing.template import template

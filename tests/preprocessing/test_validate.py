@@ -6,7 +6,8 @@ import msgspec
 import polars as pl
 import pytest
 
-from preprocessing.reading.files import RawTable, read_table
+from preprocessing.reading.files import read_table
+from preprocessing.reading.raw_table import RawTable
 from preprocessing.schema import DomainSchema, Feature, load_domains
 from preprocessing.validation.pii import pseudonym
 from preprocessing.validation.results import Validated
