@@ -98,7 +98,7 @@ def _kind_of_archive(start: bytes) -> str:
     first = start[30 : 30 + length].decode("utf-8", "replace")
     if first == "mimetype" or first.startswith(WORKBOOK_PARTS):
         return "excel"
-    return f"a zip archive with {first} in it"
+    return f"a zip archive with {first} in it" if first else "a damaged zip archive"
 
 
 def _kind_of_markup(start: bytes) -> str:

@@ -74,7 +74,6 @@ def test_a_headers_cells_lose_their_spaces_and_empty_ones_get_a_number() -> None
         (b"a;b\n1;2;3\n", "row 2 has 3 cells where the header has 2 (separated by semicolon)"),
         (b'a,b\n"1","2"\n"3","4","5"\n', "row 3 has 3 cells where the header has 2 (separated by comma)"),
         (b"\n\na,b\n1,2\n3\n", "row 5 has 1 cell where the header has 2 (separated by comma)"),
-        (b"a,A \n1,2\n", "columns 1 and 2 are both called 'A'; give every column a name of its own"),
         (b"a,b\n1,\x002\n", "line 2 holds a NUL byte: this is no text file (UTF-16 needs a byte order mark)"),
         (b'a,b\n1,"2\n', 'line 2: a quote (") opened in this file is never closed'),
         (b'a,b\n1,"' + b"x" * 200_000 + b'"\n', "line 2: a field has more than 131,072 characters"),
@@ -82,7 +81,7 @@ def test_a_headers_cells_lose_their_spaces_and_empty_ones_get_a_number() -> None
         (b"%PDF-1.7", "this is a PDF document; give a CSV, Excel, Parquet or JSON file"),
         (b"\x1f\x8b\x08", "this is a gzip archive"),
         (b"PAR1 and nothing", "it looks like a Parquet file but cannot be read"),
-        (b"PK\x03\x04 and nothing", "it looks like an Excel workbook but cannot be read"),
+        (b"PK\x03\x04" + bytes(22) + b"\x08\0\0\0mimetype", "it looks like an Excel workbook but cannot be read"),
         (b"[]", "the list of records is empty"),
         (b"[1, 2]", "expected records like"),
         (b'[{"a": [1]}]', "record 1: 'a' holds a list or record; expected one value"),
@@ -137,7 +136,7 @@ def test_an_excel_sheet_may_start_lower_and_have_blank_rows_and_columns() -> Non
 
 
 def test_a_workbook_without_rows_is_refused() -> None:
-    assert "its first sheet is empty" in fault_of(as_excel(pl.DataFrame()))
+    assert "its sheet 'Sheet1' is empty" in fault_of(as_excel(pl.DataFrame()))
     assert "no row under it" in fault_of(as_excel(pl.DataFrame({"a": []})))
 
 
