@@ -293,7 +293,7 @@ def _find_header(book: Workbook, merged: Sequence[tuple[int, int, int, int]]) ->
 
 
 def header_row(rows: Sequence[Sequence[str]]) -> int | None:
-    """The place of the first row that fills at least half as many cells as the fullest; None where nothing stands.
+    """The place of the first row that fills more than half as many cells as the fullest; None where nothing stands.
 
     >>> header_row([["Marks of 2026", "", ""], ["", "", ""], ["student", "term", "mark"], ["S1", "2026-1", ""]])
     2
@@ -302,7 +302,7 @@ def header_row(rows: Sequence[Sequence[str]]) -> int | None:
     fullest = max(filled, default=0)
     if not fullest:
         return None
-    return next(i for i, count in enumerate(filled) if count >= min(fullest, max(2, fullest / 2)))
+    return next(place for place, count in enumerate(filled) if count > fullest / 2)
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str], groups: dict[int, tuple[int, int]]) -> Iterator[str]:

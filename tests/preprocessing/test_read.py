@@ -1,6 +1,7 @@
 """Files become tables of raw columns, or a sentence that says why not."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ import xlsxwriter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from preprocessing.reading.chunks import open_source, read_chunks
 from preprocessing.reading.files import read_table
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import load_domains
@@ -197,3 +199,63 @@ def try_to_read(data: bytes) -> None:
         return
     assert raw.frame.width > 0
     assert len({column.casefold() for column in raw.frame.columns}) == raw.frame.width
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"sep=;\na;b\n1;2\n", ""),
+        (b"SEP=|\r\na|b\r\n1|2\r\n", ""),
+        (b"a,b\n1,2,\n", "rows end in a separator too many; the empty cells there were left out"),
+        (b'a,b\n"1","2",,\n', "rows end in a separator too many; the empty cells there were left out"),
+        (b'a,b\n="1","=""2"""\n', ""),
+        (
+            b"a,b\r\n1,2\r3,4\r\n",
+            "line 2 ends in a carriage return alone, others do not; all were read as ends of lines",
+        ),
+    ],
+)
+def test_csv_in_the_dialects_of_programs_is_read(data: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(data)
+    chunks = [chunk.table for chunk in read_chunks(open_source(path))]
+    for read in (read_table(data), *chunks):
+        assert read.frame.row(0) == ("1", "2")
+        assert read.notes == ((said,) if said else ())
+    assert chunks[0].first_row == read_table(data).first_row
+
+
+def test_two_encodings_in_one_file_are_refused_by_line(tmp_path: Path) -> None:
+    data = "a\nÉ\nx\n".encode() + "É\n".encode("cp1252")
+    path = tmp_path / "rows.csv"
+    path.write_bytes(data)
+    said = r"line 2 is UTF-8, line 4 is not"
+    with pytest.raises(UnreadableFile, match=said):
+        read_table(data)
+    with pytest.raises(UnreadableFile, match=said):
+        open_source(path)
+
+
+def test_columns_that_share_a_name_are_told_apart_and_known_as_such() -> None:
+    table = read_table(b"a,Points,points\n1,2,3\n")
+    assert table.frame.columns == ["a", "Points", "points (column 3)"]
+    assert set(table.repeated) == {"Points", "points (column 3)"}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"<html><table><tr><td>a</td></tr></table></html>", "an HTML page, whatever its name ends in; open it"),
+        (b"<?xml version='1.0'?><Workbook/>", "an XML document, whatever its name ends in; open it"),
+        (b'a,b\n1,8.5" inch\n', 'row 2: a quote (") stands where none can'),
+    ],
+)
+def test_what_is_no_table_is_named_with_the_remedy(data: bytes, said: str) -> None:
+    assert said in fault_of(data)
+
+
+def test_an_archive_is_named_by_the_file_in_it() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("marks.csv", "a,b")
+    assert "a zip archive with marks.csv in it" in fault_of(out.getvalue())
