@@ -40,12 +40,13 @@ def read_rows(
 ) -> "Intake":
     """The rows of a file for a batch; its problems written to a CSV where one is asked for. Raises BadData."""
     from database.ingest import read_batch
+    from preprocessing.reading.raw_table import some_of
 
     schema = workspace.service.schema(domain)
     with told_problems(problems, skip_bad_rows):
         intake = read_batch(file, schema, kind, secret=workspace.secret, name=file.name, skip_bad_rows=skip_bad_rows)
     if intake.ignored_columns:
-        err.print(f"columns that are not needed, not read: {', '.join(intake.ignored_columns)}")
+        err.print(f"columns that are not needed, not read: {some_of(intake.ignored_columns)}")
     if intake.skipped:
         err.print(f"{intake.skipped} bad rows left out")
     return intake
@@ -60,7 +61,7 @@ def told_problems(problems: Path | None, skip_bad_rows: bool) -> Iterator[None]:
         yield
     except BadData as error:
         write_problems(error.problems, problems)
-        if not skip_bad_rows:
+        if not skip_bad_rows and all(problem.row is not None for problem in error.problems):
             error.add_note("or leave out bad rows with --skip-bad-rows")
         raise
 

@@ -30,7 +30,7 @@ from model.sent_models import send_models
 from model.service import PredictionService
 from model.workspace import Workspace
 from preprocessing.columns import tables_of
-from preprocessing.reading.raw_table import UnreadableFile
+from preprocessing.reading.raw_table import UnreadableFile, some_of
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.files import CheckedFile, check_file
 from preprocessing.validation.rules import Problem
@@ -60,7 +60,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
         """What a user should know about it, a sentence each."""
         said = list(self.notes)
         if self.ignored_columns:
-            said.append(f"columns that are no input, not read: {', '.join(self.ignored_columns)}")
+            said.append(f"columns that are no input, not read: {some_of(self.ignored_columns)}")
         if self.skipped:
             said.append(f"{self.skipped:,} bad rows left out, with {self.problem_count:,} problems")
         if self.known:

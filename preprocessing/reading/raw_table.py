@@ -9,6 +9,7 @@ import polars as pl
 
 from errors import GradewatchError
 
+SHOWN = 6  # columns of many that are named
 MOST_COLUMNS_READ = 5_000  # each is looked at by itself, for a millisecond
 
 
@@ -80,9 +81,17 @@ def _named(header: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def listed(columns: Sequence[str]) -> str:
-    """Some columns in words: the first six."""
-    shown = ", ".join(repr(column[:40]) for column in columns[:6])
-    return shown + (f" and {len(columns) - 6:,} more" if len(columns) > 6 else "")
+    """Some columns in words, each in quotes."""
+    return some_of([repr(column[:40]) for column in columns])
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of some names, and how many others there are.
+
+    >>> some_of("abcdefghij")
+    'a, b, c, d, e, f and 4 more'
+    """
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
 
 
 # Rows that are no students --------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def read_workbook(data: bytes, wanted: str = "") -> Workbook:
     found = Workbook(chosen, frame.rename({name: f"column_{i}" for i, name in enumerate(frame.columns)}))
     if len(names) > 1:
         hidden = ", hidden" if sheet.visible != "visible" else ""
-        found.notes.append(f"sheet {chosen!r}{hidden} was read, of {len(names)}; --sheet names another")
+        found.notes.append(f"sheet {chosen!r}{hidden} was read, of {len(names)}")
     marks = _marks_of(data, chosen)
     if marks is None:
         found.notes.append("number formats of such a workbook are not read: 88 % may stand as 0.88; save it as .xlsx")
@@ -88,7 +88,7 @@ def _chosen(reader: Any, names: Sequence[str], wanted: str) -> str:
     for name in names:
         if reader.load_sheet(name, header_row=None, n_rows=1, dtypes="string").visible == "visible":
             return name
-    raise SheetMissing(f"all its sheets are hidden; name one with --sheet: {', '.join(map(repr, names[:10]))}")
+    raise SheetMissing(f"all its sheets are hidden: {', '.join(map(repr, names[:10]))}")
 
 
 # What calamine does not tell ----------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_the_first_visible_sheet_is_read_and_another_can_be_named() -> None:
 
     table = read(fill)
     assert table.frame["key"].to_list() == ["S1"]
-    assert table.notes == ("sheet 'term 1' was read, of 3; --sheet names another",)
+    assert table.notes == ("sheet 'term 1' was read, of 3",)
     assert read(fill, "Term 2").frame["key"].to_list() == read(fill, "3").frame["key"].to_list() == ["S2"]
     assert "hidden" in read(fill, "marks").notes[0]
     with pytest.raises(UnreadableFile, match=r"there is no sheet 'term 9'; it has 'marks', 'term 1', 'term 2'"):
