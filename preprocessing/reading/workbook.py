@@ -17,6 +17,8 @@ from xml.parsers import expat
 import fastexcel
 import polars as pl
 
+from preprocessing.reading.raw_table import UnreadableFile
+
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 HEADER_WITHIN = 30  # rows, among which the header is looked for
@@ -25,13 +27,9 @@ PERCENT_FORMATS = frozenset([9, 10])
 NEVER_COMPUTED = (
     "a formula whose result was never saved; open the workbook in a spreadsheet program, save it and give it again"
 )
-ERROR = "the error of a formula; correct it in the workbook"
+FORMULA_ERROR = "the error of a formula; correct it in the workbook"
 DATE = "a date in the workbook, not what was typed; give the column the format Text and type it again"
 MERGED = "merged with the cell left of it; a table has one value for each cell"
-
-
-class SheetMissing(ValueError):
-    """A workbook without the sheet that is wanted, or without any that is visible."""
 
 
 class CellFault(NamedTuple):
@@ -58,7 +56,7 @@ class Workbook:
 
 
 def read_workbook(data: bytes, wanted: str = "") -> Workbook:
-    """The sheet called `wanted`, or of that number from 1; by default the first that is visible. Raises SheetMissing,
+    """The sheet called `wanted`, or of that number from 1; by default the first that is visible. Raises UnreadableFile,
     and what a damaged file makes calamine and the XML parser raise."""
     reader = fastexcel.read_excel(data)
     names = list(reader.sheet_names)
@@ -83,12 +81,12 @@ def _chosen(reader: Any, names: Sequence[str], wanted: str) -> str:
         by_number = dict(enumerate(names, 1)).get(int(wanted)) if wanted.isdecimal() else None
         found = next((name for name in names if name.strip().casefold() == wanted.strip().casefold()), by_number)
         if found is None:
-            raise SheetMissing(f"there is no sheet {wanted!r}; it has {', '.join(map(repr, names[:10]))}")
+            raise UnreadableFile(f"there is no sheet {wanted!r}; it has {', '.join(map(repr, names[:10]))}")
         return found
     for name in names:
         if reader.load_sheet(name, header_row=None, n_rows=1, dtypes="string").visible == "visible":
             return name
-    raise SheetMissing(f"all its sheets are hidden: {', '.join(map(repr, names[:10]))}")
+    raise UnreadableFile(f"all its sheets are hidden: {', '.join(map(repr, names[:10]))}")
 
 
 # What calamine does not tell ----------------------------------------------------------------------------------------
@@ -205,7 +203,7 @@ class _Cells:
         if value or self._formula:
             self._left = min(self._left, self._column)
         if self._type == "e":
-            self._marks.faults.append(CellFault(*place, value, ERROR))
+            self._marks.faults.append(CellFault(*place, value, FORMULA_ERROR))
         elif self._formula and not value and self._type != "str":
             self._marks.faults.append(CellFault(*place, "", NEVER_COMPUTED))
         elif self._style and value and self._type == "n":
