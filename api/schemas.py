@@ -160,7 +160,8 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an uploaded file. new: False when the same content was there already; nothing changed then.
 
     skipped: bad rows that were left out on request, with the first of their problems. ignored_columns: columns of the
-    file that were not read: those that the domain does not know, and outcomes in an unlabelled file.
+    file that were not read: those that the domain does not know, and outcomes in an unlabelled file. notes: what to
+    know of how it was read.
     """
 
     batch: Batch
@@ -168,6 +169,7 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int = 0
     problems: Sequence[Problem] = ()
     ignored_columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Batches(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,13 +178,15 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
     batches: Sequence[Batch]
 
 
-class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of uploaded outcomes, one per row and target. known: said the same before."""
+class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of uploaded outcomes, one per row and target. known: said the same before. notes: what to know of how
+    a file was read."""
 
     outcomes: int
     new: int
     corrected: int
     known: int
+    notes: tuple[str, ...] = ()
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.apps import app
-from cli.inputs import opened_workspace, read_rows, told_problems, write_problems
+from cli.inputs import opened_workspace, read_rows, say_notes, told_problems, write_problems
 from cli.options import AnswerMoment, Cluster, DataFile, Domain, Problems, SkipBadRows
 from cli.output import err, out, shares, steps, write
 
@@ -42,7 +42,8 @@ def outcomes(file: DataFile, domain: Domain) -> None:
     from database.ingest import count_strays, read_outcomes
 
     with opened_workspace() as workspace:
-        found = read_outcomes(file, workspace.service.schema(domain), secret=workspace.secret)
+        found, notes = read_outcomes(file, workspace.service.schema(domain), secret=workspace.secret)
+        say_notes(notes)
         new, corrected = workspace.store.add_outcomes(found)
         strays = count_strays(workspace.store, found)
     out.print(f"{len(found)} outcomes: {new} new, {corrected} corrected, {len(found) - new - corrected} known already")
@@ -72,7 +73,8 @@ def predict(
             explain=explain,
             progress=progress,
         )
-        text = answers_csv(*answered, workspace.schemas[domain].targets)
+        say_notes(answered.notes)
+        text = answers_csv(answered.rows, answered.predictions, workspace.schemas[domain].targets)
         learned = _learned_from_examples(workspace, domain)
     write(text, output)
     err.print(f"{len(answered.predictions):,} predictions logged")

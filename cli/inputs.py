@@ -45,11 +45,18 @@ def read_rows(
     schema = workspace.service.schema(domain)
     with told_problems(problems, skip_bad_rows):
         intake = read_batch(file, schema, kind, secret=workspace.secret, name=file.name, skip_bad_rows=skip_bad_rows)
+    say_notes(intake.notes)
     if intake.ignored_columns:
         err.print(f"columns that are not needed, not read: {some_of(intake.ignored_columns)}")
     if intake.skipped:
         err.print(f"{intake.skipped} bad rows left out")
     return intake
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """Tells what a user should know of how a file was read."""
+    for note in notes:
+        err.print(note, style="yellow")
 
 
 @contextmanager

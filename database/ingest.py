@@ -5,7 +5,7 @@ Bad rows are refused by validation before anything is stored.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -81,12 +81,20 @@ def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
     ]
 
 
-def read_outcomes(source: Path | bytes, schema: DomainSchema, *, secret: bytes, name: str = "") -> list[Outcome]:
+class OutcomeIntake(NamedTuple):
+    """The outcomes of a file, and what a user should know of how it was read."""
+
+    outcomes: list[Outcome]
+    notes: tuple[str, ...]
+
+
+def read_outcomes(source: Path | bytes, schema: DomainSchema, *, secret: bytes, name: str = "") -> OutcomeIntake:
     """The outcomes of a file, one per known target of each row. Raises UnreadableFile, BadData."""
     from preprocessing.reading.files import read_table
 
     validated = validate_outcomes(read_table(source, name=name), schema, secret=secret).require_clean()
-    return outcomes(rows_of(validated.frame, schema), schema.name, validated.frame["_prediction"].to_list())
+    found = outcomes(rows_of(validated.frame, schema), schema.name, validated.frame["_prediction"].to_list())
+    return OutcomeIntake(found, validated.notes)
 
 
 def outcomes(rows: Sequence[ValidRow], domain: str, predictions: Sequence[str | None]) -> list[Outcome]:
@@ -109,12 +117,14 @@ def outcomes(rows: Sequence[ValidRow], domain: str, predictions: Sequence[str | 
 
 
 class Intake(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was read: its rows to keep, how many bad ones were left out, and columns nobody asked for."""
+    """A file that was read: its rows to keep, how many bad ones were left out, columns nobody asked for, and notes of
+    how it was read."""
 
     rows: Sequence[BatchRow]
     skipped: int
     problems: tuple[Problem, ...]
     ignored_columns: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_batch(
@@ -143,6 +153,7 @@ def read_batch(
         skipped=validated.skipped,
         problems=validated.problems,
         ignored_columns=validated.ignored_columns,
+        notes=validated.notes,
     )
 
 

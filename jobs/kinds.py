@@ -30,6 +30,7 @@ from jobs.queue import (
 if TYPE_CHECKING:
     from model.workspace import Workspace
     from preprocessing.validation.json_rows import ValidRow
+    from preprocessing.validation.results import Validated
 
 FIRST_ATTEMPT_PAUSE, LONGEST_ATTEMPT_PAUSE = 1.0, 300.0
 """Seconds until the second attempt, and at most until a later one."""
@@ -168,7 +169,7 @@ def score(run: JobRun) -> Mapping[str, Any]:
     from model.microbatch import API_SOURCE
     from preprocessing.columns import columns_of
 
-    rows, ignored = _checked_rows(run)
+    rows, checked = _checked_rows(run)
     options, store, service = run.job.arguments, run.workspace.store, run.workspace.service
     schema, explain = service.schema(run.domain), options.get("explain", 0)
     moments: Counter[str] = Counter()
@@ -181,11 +182,12 @@ def score(run: JobRun) -> Mapping[str, Any]:
         for batch in said:
             moments[batch.common.moment] += len(batch)
             models |= {column.model for column in batch.answers}
-    told = {"rows": len(rows), "moments": dict(moments), "models": sorted(models), "ignored_columns": list(ignored)}
+    told = {"rows": len(rows), "moments": dict(moments), "models": sorted(models)}
+    told |= {"ignored_columns": list(checked.ignored_columns), "notes": list(checked.notes)}
     return told | {"address": f"/api/v1/jobs/{run.job.id}/answers"}
 
 
-def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Sequence[str]]:
+def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Validated]:
     from access.roles import Principal, require_groups
     from preprocessing.reading.files import read_table
     from preprocessing.validation.json_bodies import TooManyRows, too_many_rows
@@ -203,7 +205,7 @@ def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Sequence[str]]:
     rows, groups = rows_of(checked.frame, schema), options.get("groups")
     whoever = Principal(name="", permissions=frozenset(), groups=None if groups is None else frozenset(groups))
     require_groups(whoever, (row.group for row in rows))
-    return rows, checked.ignored_columns
+    return rows, checked
 
 
 def _known_by_job(job: Job, start: int, said: Sequence[PackedPredictions]) -> list[PackedPredictions]:
@@ -246,7 +248,8 @@ def store_batch_file(run: JobRun) -> Mapping[str, Any]:
     note(workspace.store, run.job.actor or "", "batch uploaded", run.domain, batch=known, rows=len(intake.rows))
     batch, new = store_batch(workspace, schema, intake.rows, kind, name=name, skipped=intake.skipped)
     told = {"batch": batch, "new": new, "skipped": intake.skipped, "problems": intake.problems[:SHOWN_PROBLEMS]}
-    plain: Mapping[str, Any] = msgspec.to_builtins(told | {"ignored_columns": intake.ignored_columns})
+    told |= {"ignored_columns": intake.ignored_columns, "notes": intake.notes}
+    plain: Mapping[str, Any] = msgspec.to_builtins(told)
     return plain
 
 
@@ -258,11 +261,11 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     workspace, path = run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     schema = workspace.service.schema(run.domain)
-    found = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"))
+    found, notes = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"))
     note(workspace.store, run.job.actor or "", "outcomes uploaded", run.domain, outcomes=len(found))
     new, corrected = workspace.store.add_outcomes(found)
     known = len(found) - new - corrected
-    return {"outcomes": len(found), "new": new, "corrected": corrected, "known": known}
+    return {"outcomes": len(found), "new": new, "corrected": corrected, "known": known, "notes": list(notes)}
 
 
 JOB_KINDS: Mapping[str, JobKind] = {

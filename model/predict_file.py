@@ -16,10 +16,12 @@ ANSWERED_AT_ONCE = 10_000
 
 
 class AnsweredFile(NamedTuple):
-    """Predictions in file order, each with its row's number as the user counts (a file's header is row 1)."""
+    """Predictions in file order, each with its row's number as the user counts (a file's header is row 1). notes: of
+    how the file was read."""
 
     rows: list[int]
     predictions: list[Prediction]
+    notes: tuple[str, ...]
 
 
 def predict_file(  # noqa: PLR0913 - each is an option of a command or a field of a page
@@ -50,4 +52,4 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
         batches = service.answer_columns(schema, tables, source=origin, actor=actor, explain=explain)
         predictions += sorted(chain.from_iterable(batches), key=lambda one: one.id)  # ids ascend as rows do
         progress(f"{len(predictions)} of {validated.frame.height} rows")
-    return AnsweredFile(validated.frame["_row"].to_list(), predictions)
+    return AnsweredFile(validated.frame["_row"].to_list(), predictions, validated.notes)

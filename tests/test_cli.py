@@ -108,6 +108,18 @@ def test_a_file_with_names_is_turned_away_with_the_column_named(run: Run, folder
     assert "Ada" not in result.stdout + result.stderr
 
 
+def test_a_row_that_sums_up_others_is_named_by_every_command_that_leaves_it_out(
+    run: Run, folder: Path, trained: str
+) -> None:
+    header, *rows = engagement_file(folder / "summed.csv", rows=12, seed=5).read_text().split()
+    (folder / "summed.csv").write_text("\n".join([header, *rows, ";".join(["Average", *rows[0].split(";")[1:]])]))
+    for command in ("ingest", "predict", "outcomes"):
+        told = run(command, "-d", "engagement", str(folder / "summed.csv"))
+        assert told.returncode == 0, told.stderr
+        assert "row 14 ('Average') sums up others: left out" in told.stderr
+        assert "12 " in told.stdout + told.stderr
+
+
 def test_predictions_outcomes_and_history_read_back(run: Run, folder: Path, trained: str) -> None:
     asked = folder / "asked.csv"
     lines = [

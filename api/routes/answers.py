@@ -49,6 +49,8 @@ def written_answers(state: ServiceState, job: Job, *, lines: bool) -> Iterator[b
 
 
 def note_of(job: Job) -> str | None:
-    """How factors are to be read, and which columns of the file were not."""
-    unread = tuple((job.result or {}).get("ignored_columns", ()))
-    return QueryParameters(explain=job.arguments.get("explain", 0), unread=unread).note
+    """How factors are to be read, which columns of the file were not, and what to know of how it was read."""
+    result = job.result or {}
+    unread = tuple(result.get("ignored_columns", ()))
+    said = QueryParameters(explain=job.arguments.get("explain", 0), unread=unread).note
+    return "; ".join([*result.get("notes", ()), *([said] if said else [])]) or None

@@ -42,11 +42,12 @@ Session = MutableMapping[Any, Any]
 
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of asking: predictions (of a file with its rows' numbers), or the problems of the data, or a sentence
-    saying why there is neither."""
+    """What came of asking: predictions (of a file with its rows' numbers and notes of how it was read), or the problems
+    of the data, or a sentence saying why there is neither."""
 
     predictions: Sequence[Prediction] = ()
     rows: Sequence[int] = ()
+    notes: Sequence[str] = ()
     refused: BadData | None = None
     failure: str = ""
 
@@ -73,7 +74,7 @@ def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Predicted:
     try:
         found = work()
         if isinstance(found, AnsweredFile):
-            return Predicted(predictions=found.predictions, rows=found.rows)
+            return Predicted(predictions=found.predictions, rows=found.rows, notes=found.notes)
         return Predicted(predictions=found)
     except BadData as error:
         return Predicted(refused=error)
@@ -256,6 +257,8 @@ def _show_many(schema: DomainSchema, asked: Predicted) -> None:
         st.error(asked.failure, icon=":material/error:")
     if asked.refused:
         _show_problems(schema, asked.refused)
+    for note in asked.notes:
+        st.info(note, icon=":material/info:")
     if asked.predictions:
         outside = sum(any(answer.out_of_range for answer in p.answers) for p in asked.predictions)
         silent = sum(any(answer.insufficient for answer in p.answers) for p in asked.predictions)

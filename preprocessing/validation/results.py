@@ -19,7 +19,7 @@ class Validated:
     `_group`, `_period` (String or null), `_moment` (String), `_row` (Int64, as the user counts). Empty when the file
     as a whole is refused. problems: at most 10,000 of them in file order; problem_count counts all. rows: rows in the
     file that are not blank. ignored_columns: columns of the file that were not read: those that
-    the schema does not know, and targets where they are ignored.
+    the schema does not know, and targets where they are ignored. notes: what a user should know of how it was read.
     """
 
     frame: "pl.DataFrame"
@@ -27,6 +27,7 @@ class Validated:
     problem_count: int
     rows: int
     ignored_columns: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def refused(self) -> bool:

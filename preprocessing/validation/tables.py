@@ -1,7 +1,7 @@
 """Applies a domain's rules to whole columns, a million rows at once, and turns typed frames into rows and back.
 
-It says what a rule is nowhere: limits and words come from `preprocessing.validation.rules`. What callers use
-is `preprocessing.validation.validate`.
+It says what a rule is nowhere: limits and words come from `preprocessing.validation.rules`. Callers that must not load
+data frames before they need them use `preprocessing.validation.validate`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,10 +50,12 @@ class Identities:
 
 @dataclass
 class Ledger:
-    """What is wrong with a table so far: whole-file problems, and per finding the rows it concerns."""
+    """What is wrong with a table so far: whole-file problems, and per finding the rows it concerns; and notes of
+    how it was read."""
 
     file: str
     numbers: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
     whole: list[Problem] = field(default_factory=list)
     findings: list[tuple[str | None, Mask, Words]] = field(default_factory=list)
 
@@ -193,9 +195,9 @@ def _start(raw: RawTable) -> tuple[pl.DataFrame, Ledger]:
     blank = _blank_rows(raw.frame)
     numbers = np.arange(raw.frame.height, dtype=np.int64) + raw.first_row
     if not len(blank):
-        return raw.frame, Ledger(raw.name, numbers)
+        return raw.frame, Ledger(raw.name, numbers, raw.notes)
     filled = np.delete(np.arange(raw.frame.height), blank)
-    return raw.frame[filled], Ledger(raw.name, numbers[filled])
+    return raw.frame[filled], Ledger(raw.name, numbers[filled], raw.notes)
 
 
 def _blank_rows(frame: pl.DataFrame) -> NDArray[np.int64]:
@@ -262,7 +264,7 @@ def _result(typed: pl.DataFrame, ledger: Ledger, extra: tuple[str, ...]) -> Vali
     else:
         none = [pl.Series(name, [], dtype=pl.String) for name in ("_student", "_group", "_period", "_moment")]
         good = pl.DataFrame([*none, pl.Series("_row", [], dtype=pl.Int64)])
-    return Validated(good, ledger.problems(), ledger.count(), rows, extra)
+    return Validated(good, ledger.problems(), ledger.count(), rows, extra, ledger.notes)
 
 
 # Columns ------------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def predict_ms(workspace: Workspace, part_of: Part) -> dict[str, float]:
 def upload_outcomes(workspace: Workspace, grades: dict[str, float], folder: Path) -> None:
     path = folder / "outcomes.csv"
     path.write_text("prediction_id,G3\n" + "".join(f"{key},{grade:g}\n" for key, grade in grades.items()))
-    workspace.store.add_outcomes(read_outcomes(path, workspace.schemas["school"], secret=workspace.secret))
+    workspace.store.add_outcomes(read_outcomes(path, workspace.schemas["school"], secret=workspace.secret).outcomes)
 
 
 @pytest.mark.timeout(600)

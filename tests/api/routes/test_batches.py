@@ -22,3 +22,12 @@ def test_a_file_with_bad_rows_is_refused_whole_unless_they_may_be_skipped(shared
     assert len(refused["problems"]) == 5
     status, kept = upload(shared, content, skip=True)
     assert (status, kept["batch"]["rows"], kept["skipped"], len(kept["problems"])) == (201, 5, 1, 5)
+
+
+def test_what_was_noticed_while_a_file_was_read_is_told(shared: Server) -> None:
+    content = labeled(20, score=43) + "\n" + ",".join([*["50"] * 5, "12", "Average"])
+    header, *rows = content.split("\n")
+    turned = "\n".join(",".join([cells[-1], *cells[:-1]]) for cells in (row.split(",") for row in [header, *rows]))
+    status, stored = upload(shared, turned)
+    assert (status, stored["batch"]["rows"]) == (201, 20)
+    assert stored["notes"] == ["row 22 ('Average') sums up others: left out"]
