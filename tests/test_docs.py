@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from benchmarks.__main__ import PAGE
+from benchmarks.__main__ import page as benchmarks_page
 from cli import reference
 from cli.apps import app
 from drift.statistics import MEASURES, TESTS
@@ -20,6 +22,10 @@ DECISION = re.compile(
     re.DOTALL,
 )
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_page_of_benchmarks_shows_the_results_that_are_kept() -> None:
+    assert PAGE.read_text(encoding="utf-8") == benchmarks_page()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
