@@ -339,3 +339,15 @@ def test_a_long_step_is_told_every_few_seconds_where_no_bar_can_be_drawn(
 def test_the_version_is_told() -> None:
     told = subprocess.run([*GRADEWATCH, "--version"], capture_output=True, text=True, check=True)
     assert told.stdout == f"gradewatch {version('gradewatch')}\n"
+
+
+def test_a_sample_with_a_known_drift_is_found_to_have_drifted(run: Run, folder: Path) -> None:
+    assert run("sample", "-d", "school", "--rows", "2000", "-o", "before.csv").returncode == 0
+    drifted = ("--drift", "grade-inflation", "-o", "after.csv", "--truth", "truth.json")
+    told = run("sample", "-d", "school", "--rows", "2000", "--seed", "2", *drifted)
+    assert "marks are given more easily" in told.stderr
+    truth = json.loads((folder / "truth.json").read_bytes())
+    assert {one["column"] for one in truth["changes"]} == {"G1", "G2", "G3"}
+    report = run("drift", "-d", "school", "--current", "after.csv", "--reference", "before.csv", "--json")
+    columns = json.loads(report.stdout)["columns"]
+    assert {one["column"] for one in columns if one["verdict"] == "drift"} == {"G1", "G2", "G3"}
