@@ -240,11 +240,19 @@ def event(happened: Event) -> str:
 VERDICTS: Mapping[str, str] = {
     "drift": "changed clearly",
     "warn": "probably changed",
-    "undecided": "too few rows to tell",
+    "undecided": "undecided",
     "ok": "still the same",
     "constant": "one value only",
 }
 """What a drift verdict means, in words."""
+
+DOUBTS: Mapping[str, str] = {
+    "few rows": "too few rows to tell",
+    "no sign": "no sign of change",
+    "at the limit": "changed by about the limit",
+    "untested": "not tested",
+}
+"""Why a drift verdict is undecided, in words."""
 
 DECISION_WORDS: Mapping[str, str] = {
     "promote": "Challenger promoted",

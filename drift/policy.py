@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+FEWEST_ALARMING = 20  # rows of each sample; of fewer nothing raises an alarm, whatever a test says
+
 
 class DriftPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What counts as drift.

@@ -12,13 +12,14 @@ import msgspec
 
 from drift.classifier_test import ClassifierResult
 from drift.impact import ClassChange, ErrorChange, ExpectedError
-from drift.policy import DriftPolicy
+from drift.policy import FEWEST_ALARMING, DriftPolicy
 from drift.profile import PREDICTION, Kind
 from errors import GradewatchError
 
 SCHEMA_VERSION = 2
 READABLE = (1, 2)  # a report of version 1 is one of version 2 without means, ranges and costs
 Verdict = Literal["drift", "warn", "ok", "undecided", "constant"]
+Doubt = Literal["", "untested", "few rows", "no sign", "at the limit"]
 ALARMING: frozenset[Verdict] = frozenset({"drift", "warn"})
 
 
@@ -59,6 +60,7 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     """What one column shows. Rows are those with a value; shares are 0 to 1; nothing is ever NaN.
 
     statistic: D, or chi-square; for profiles counted on a grid, the smallest D possible, statistic_high the largest.
+    p_value, p_adjusted: None where nothing was tested, `untested` says why. p_method: how p was found.
     effect: D, or bias-corrected Cramér's V; effect_low to effect_high contains the truth behind the samples, for all
     tests of the report together, at the policy's level. independent_…: rows that the rows are worth in tests and
     intervals, where one student or group has several; None where each counts. classes: of class answers. where: the
@@ -80,8 +82,8 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     n_current: int
     statistic: float
     statistic_high: float
-    p_value: float
-    p_adjusted: float
+    p_value: float | None
+    p_adjusted: float | None
     effect: float
     effect_low: float
     effect_high: float
@@ -122,6 +124,8 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     independent_current: float | None = None
     classes: tuple[ClassChange, ...] = ()
     read_rows_again: bool = False
+    p_method: Literal["", "exact", "asymptotic"] = ""
+    untested: str = ""
 
     @property
     def label(self) -> str:
@@ -137,8 +141,23 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def suspect(self) -> bool:
-        """Whether it changed beyond chance and only the number of rows leaves open whether that is enough to matter."""
-        return self.significant and self.verdict == "undecided"
+        """Whether it changed beyond chance, and it is open whether by enough to matter."""
+        return self.doubt == "at the limit"
+
+    @property
+    def doubt(self) -> Doubt:
+        """Why the verdict is undecided; empty where it is not. "no sign": the effect is below half of its limit and
+        surely below one and a half times that."""
+        if self.verdict != "undecided":
+            return ""
+        if self.test == "none":
+            return "untested"
+        if min(self.n_reference, self.n_current) < FEWEST_ALARMING:
+            return "few rows"
+        if self.significant:
+            return "at the limit"
+        calm = self.effect < self.threshold / 2 and self.effect_high <= 1.5 * self.threshold
+        return "no sign" if calm else "few rows"
 
 
 class NotCompared(msgspec.Struct, frozen=True):
@@ -180,6 +199,12 @@ class SegmentDrift(msgspec.Struct, frozen=True, kw_only=True):
         """The columns that raise the segment's alarm."""
         found = tuple(column for column in self.columns if column.alarming)
         return found or tuple(column for column in self.columns if column.suspect and self.alarm)
+
+    @property
+    def too_small(self) -> bool:
+        """Whether it has too few rows to say anything of most of its columns."""
+        told = [column.doubt for column in self.columns]
+        return 2 * (told.count("few rows") + told.count("untested")) > len(told)
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):

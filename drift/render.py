@@ -18,8 +18,8 @@ from rich.text import Text
 from drift.column import BinnedColumn, CategoricalColumn, Column, Floats, NumericColumn
 from drift.impact import ClassChange
 from drift.profile import Profile
-from drift.records import ColumnDrift, DriftReport, SegmentDrift
-from drift.sentences import costs_of, describe, sentences_of
+from drift.records import ColumnDrift, Doubt, DriftReport, SegmentDrift
+from drift.sentences import costs_of, describe, describe_segment, sentences_of
 from drift.statistics import MEASURES
 from drift.univariate import aligned
 
@@ -48,10 +48,11 @@ def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
     table.add_column("what changed", min_width=14)
     for column in report.columns[:limit]:
         verdict = Text(_verdict(column), style=STYLES[_verdict(column)])
-        effect = f"{column.effect:.2f} ({column.effect_low:.2f}–{column.effect_high:.2f})"
+        ends = f"{column.effect_low:.2f}–{column.effect_high:.2f}"
+        effect = "not tested" if column.doubt == "untested" else f"{column.effect:.2f} ({ends})"
         change = _short(describe(column).partition(": ")[2], 160) if column.alarming else ""
         severity = [_severity(column).partition(" ")[0]] if priced else []  # intervals: in the page
-        table.add_row(Text(_short(column.label)), verdict, effect, *severity, f"{column.p_adjusted:.2g}", Text(change))
+        table.add_row(Text(_short(column.label)), verdict, effect, *severity, _p(column.p_adjusted), Text(change))
     return table
 
 
@@ -63,9 +64,7 @@ def render_segments(report: DriftReport) -> Table:
     table.add_column("before", justify="right")
     table.add_column("what changed")
     for segment in report.segments:
-        told = segment.reason or (
-            "no drift found" if not segment.alarm else " ".join(map(describe, segment.flagged[:3]))
-        )
+        told = describe_segment(segment)
         name = Text(_short(segment.segment), style=STYLES["drift"] if segment.alarm else "")
         table.add_row(name, f"{segment.n_current:,}", f"{segment.n_reference:,}", Text(told))
     return table
@@ -77,6 +76,10 @@ def _verdict(column: ColumnDrift) -> str:
         column.missing.verdict if column.alarming and column.verdict not in ("drift", "warn") else column.verdict
     )
     return verdict
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"
 
 
 def _range(column: ColumnDrift) -> str:
@@ -140,9 +143,11 @@ def render_html(report: DriftReport, reference: Profile, current: Profile) -> st
     cards = [(column, _card(column, reference, current, column.column in names)) for column in report.columns]
     sections = [
         ("What changed", [card for column, card in cards if column.alarming]),
-        ("Changed, perhaps too little to matter", [card for column, card in cards if _only_suspect(column)]),
-        ("Too few rows to tell", _cards_of(cards, "undecided")),
-        ("Still the same", _cards_of(cards, "ok") + _cards_of(cards, "constant")),
+        ("Changed, perhaps too little to matter", _cards_of(cards, "at the limit")),
+        ("Too few rows to tell", _cards_of(cards, "few rows")),
+        ("Not tested", _cards_of(cards, "untested")),
+        ("No sign of change", _cards_of(cards, "no sign")),
+        ("Still the same", _cards_of(cards, "")),
     ]
     rows = [_row(column) for column in report.columns]
     costs = costs_of(report)
@@ -171,23 +176,19 @@ def _template() -> Any:
 
 
 def _segment(segment: SegmentDrift) -> tuple[str, str, str, str]:
-    told = segment.reason or " ".join(map(describe, segment.flagged[:3])) or "No drift found."
+    told = describe_segment(segment)
     return _short(segment.segment), f"{segment.n_current:,}", f"{segment.n_reference:,}", _short(told, 400)
 
 
-def _cards_of(cards: list[tuple[ColumnDrift, _Card]], verdict: str) -> list[_Card]:
-    plain = [(column, card) for column, card in cards if not column.alarming and not column.suspect]
-    return [card for column, card in plain if column.verdict == verdict]
-
-
-def _only_suspect(column: ColumnDrift) -> bool:
-    return column.suspect and not column.alarming
+def _cards_of(cards: list[tuple[ColumnDrift, _Card]], doubt: Doubt) -> list[_Card]:
+    return [card for column, card in cards if not column.alarming and column.doubt == doubt]
 
 
 def _card(column: ColumnDrift, reference: Profile, current: Profile, draw: bool) -> _Card:
     before, after = reference.columns.get(column.column), current.columns.get(column.column)
     plot = _plot(before, after) if draw and before and after else None
-    numbers = f"effect {column.effect:.3f} ({_range(column)}), limit {column.threshold:g}, p {column.p_adjusted:.2g}"
+    numbers = f"effect {column.effect:.3f} ({_range(column)}), limit {column.threshold:g}, p {_p(column.p_adjusted)}"
+    numbers = "" if column.doubt == "untested" else numbers
     numbers += f", missing {_missing(column)}" if column.missing.statistic is not None else ""
     numbers += f", mean {_mean(column)}" if _mean(column) else ""
     numbers += f", severity {_severity(column)}" if _severity(column) else ""
@@ -208,8 +209,8 @@ def _row(column: ColumnDrift) -> tuple[str, ...]:
         _range(column),
         f"{column.threshold:g}",
         f"{column.statistic:.4g}",
-        f"{column.p_value:.2g}",
-        f"{column.p_adjusted:.2g}",
+        _p(column.p_value) + (" (exact)" if column.p_method == "exact" else ""),
+        _p(column.p_adjusted),
         _rows(column.n_current, column.independent_current),
         _rows(column.n_reference, column.independent_reference),
         f"{column.missing.rate_current:.1%}",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.profile import PREDICTION
-from drift.records import ALARMING, ColumnDrift, DriftReport, JointDrift, Verdict
+from drift.records import ALARMING, ColumnDrift, DriftReport, JointDrift, SegmentDrift, Verdict
 
 
 def describe(column: ColumnDrift) -> str:
@@ -14,12 +15,10 @@ def describe(column: ColumnDrift) -> str:
     sentences = []
     if column.verdict == "constant":
         sentences.append(f"{column.label} has one value, the same in both samples.")
-    elif column.test == "none":
-        side = "current sample" if column.n_reference else "reference"
-        sentences.append(f"{column.label} has no values in the {side}: nothing can be said.")
+    elif column.doubt == "untested":
+        sentences.append(f"{column.label} was not tested: {column.untested or 'a sample has no values'}.")
     else:
-        words = SUSPECT if column.suspect else WORDS[column.verdict]
-        sentences.append(f"{column.label} {words}: {_change(column)}.")
+        sentences.append(f"{column.label} {_finding(column)}: {_change(column)}.")
     if column.missing.verdict in ALARMING:
         before, after = _percent(column.missing.rate_reference), _percent(column.missing.rate_current)
         sentences.append(f"Its values are missing in {after} of the rows, {before} before.")
@@ -35,9 +34,26 @@ WORDS: dict[Verdict, str] = {
     "drift": "changed clearly",
     "warn": "probably changed",
     "ok": "is still the same, within the limit",
-    "undecided": "may or may not have changed (too few rows to tell)",
 }
-SUSPECT = "changed beyond chance (too few rows to tell whether it is enough to matter)"
+
+
+def _finding(column: ColumnDrift) -> str:
+    if column.doubt == "no sign":
+        return f"shows no sign of change, at most {column.effect_high:.2f}"
+    if column.doubt == "at the limit":
+        ends = f"{column.effect_low:.2f} to {column.effect_high:.2f}"
+        return f"changed beyond chance, by {ends}, and {column.threshold:g} would matter"
+    if column.doubt:
+        return f"may or may not have changed ({_too_few(column)})"
+    return WORDS[column.verdict]
+
+
+def _too_few(column: ColumnDrift) -> str:
+    now, before = column.independent_current, column.independent_reference
+    if now is None and before is None:
+        return "too few rows to tell"
+    count = min(column.n_current if now is None else now, column.n_reference if before is None else before)
+    return f"too few rows to tell: they count as {count:,.0f}"
 
 
 def _change(column: ColumnDrift) -> str:
@@ -108,21 +124,13 @@ def sentences_of(report: DriftReport) -> list[str]:
     rows = f"{report.n_current:,} rows against {report.n_reference:,}"
     if not report.n_current or not report.n_reference:
         return [f"No verdict: one of the samples is empty ({rows})."]
-    count, total = len(report.flagged), len(report.columns)
-    undecided = sum(column.verdict == "undecided" for column in report.columns)
     told = report.joint is not None and report.joint.verdict in ALARMING
     parts = [
-        f"Drift in {count} of {total} columns ({rows})."
-        if count
-        else f"No drift found in single columns of {rows}."
-        if told
-        else f"Too few rows to tell whether anything changed ({rows})."
-        if undecided == total
-        else f"No drift found in {rows}.",
+        describe_finding(report, told=told),
         *(describe(column) for column in report.flagged[:3]),
         describe_joint(report.joint) if report.joint and told else "",
         *costs_of(report),
-        f"{undecided} of {total} columns are undecided: too few rows to tell." if 0 < undecided < total else "",
+        describe_doubts(report),
         describe_open(report),
         describe_segments(report),
         describe_repeats(report),
@@ -130,6 +138,32 @@ def sentences_of(report: DriftReport) -> list[str]:
         f"Compared with {report.basis}." if report.basis else "",
     ]
     return [part for part in parts if part]
+
+
+def describe_finding(report: DriftReport, *, told: bool = False) -> str:
+    """What was found, in a sentence. told: rows are told apart."""
+    rows = f"{report.n_current:,} rows against {report.n_reference:,}"
+    if report.flagged:
+        return f"Drift in {len(report.flagged)} of {len(report.columns)} columns ({rows})."
+    if told:
+        return f"No drift found in single columns of {rows}."
+    if all(column.doubt in ("few rows", "untested") for column in report.columns):
+        return f"Too few rows to tell whether anything changed ({rows})."
+    return f"No drift found in {rows}."
+
+
+def describe_doubts(report: DriftReport) -> str:
+    """How many columns are undecided, and why; empty where none are, or all for want of rows."""
+    total, doubts = len(report.columns), Counter(column.doubt for column in report.columns if not column.alarming)
+    few, calm, near, untested = (doubts[doubt] for doubt in ("few rows", "no sign", "at the limit", "untested"))
+    most = max((column.effect_high for column in report.columns if column.doubt == "no sign"), default=0.0)
+    told = [f"too few rows to tell of {few}"] if few else []
+    told += [f"no sign of change in {calm}, at most {most:.2f}"] if calm else []
+    told += [f"{near} changed beyond chance by about their limit"] if near else []
+    told += [f"{untested} not tested"] if untested else []
+    if not told or few == total:
+        return ""
+    return f"{few + calm + near + untested} of {total} columns are undecided: {'; '.join(told)}."
 
 
 def describe_open(report: DriftReport) -> str:
@@ -159,17 +193,29 @@ def describe_segments(report: DriftReport) -> str:
     if report.by is None:
         return ""
     loud = [segment for segment in report.segments if segment.alarm]
-    quiet = sum(not segment.alarm and not segment.reason for segment in report.segments)
+    calm = [segment for segment in report.segments if not segment.alarm and not segment.reason]
+    small = sum(segment.too_small for segment in calm)
     told = [
         f"drift in {segment.segment} ({segment.n_current:,} rows against {segment.n_reference:,}: "
         f"{', '.join(column.label for column in segment.flagged[:3])})"
         for segment in loud[:5]
     ]
     told += [f"drift in {len(loud) - 5} more"] if len(loud) > 5 else []
-    told += [f"none found in {quiet}"] if quiet else []
-    left = len(report.segments) - len(loud) - quiet
+    told += [f"none found in {len(calm) - small}"] if len(calm) > small else []
+    told += [f"too few rows to tell in {small}"] if small else []
+    left = len(report.segments) - len(loud) - len(calm)
     told += [f"{left} not compared (not enough data, or on one side only)"] if left else []
     return f"By {report.by}: {'; '.join(told) or 'no segments'}."
+
+
+def describe_segment(segment: SegmentDrift) -> str:
+    """What one segment shows, in a few words."""
+    if segment.reason or segment.alarm:
+        return segment.reason or " ".join(map(describe, segment.flagged[:3]))
+    few = sum(column.doubt in ("few rows", "untested") for column in segment.columns)
+    if segment.too_small:
+        return f"too few rows to tell of {few} of {len(segment.columns)} columns"
+    return "no drift found" + (f"; too few rows to tell of {few} columns" if few else "")
 
 
 def describe_change(change: ErrorChange) -> str:

@@ -24,6 +24,7 @@ from drift.univariate import (
     jensen_shannon,
     ks_band,
     ks_distance,
+    ks_exact_p_value,
     ks_p_value,
     level_cells,
     level_test,
@@ -109,10 +110,11 @@ def informed(kind: Kind, reference: Any, current: Any) -> dict[str, Any]:
 
 def _ks(distance: Any, rows: tuple[int, int], weights: Weights) -> TestResult:
     independent = [max(1.0, n * weight) for n, weight in zip(rows, weights, strict=True)]
-    p_high = ks_p_value(distance.low, *independent)
+    exact = distance.distinct and weights == (1.0, 1.0)
+    p_high = ks_exact_p_value(distance.low, *rows) if exact else ks_p_value(distance.low, *independent)
     p_low = p_high if distance.low == distance.high else ks_p_value(distance.high, *independent)
     shares = {"share_reference": distance.reference, "share_current": distance.current}
-    facts = {"where": _finite(distance.where), **shares}
+    facts = {"where": _finite(distance.where), **shares, "p_method": "exact" if exact else "asymptotic"}
     return TestResult(distance.low, distance.high, p_high, p_low, distance.low, facts=facts)
 
 
@@ -128,6 +130,7 @@ def _both(reference: CategoricalColumn, current: CategoricalColumn) -> tuple[Cat
 def _levels(both: tuple[CategoricalColumn, CategoricalColumn], _: tuple[int, int], weights: Weights) -> TestResult:
     result = level_test(*both, weights)
     facts = {"where": result.where, "share_reference": result.reference, "share_current": result.current}
+    facts |= {"p_method": "asymptotic"} if result.freedom else {}
     facts |= {"pooled_levels": result.pooled[:NAMED_LEVELS], "pooled_level_count": len(result.pooled)}
     statistic, p = result.statistic, result.p_value
     return TestResult(statistic, statistic, p, p, result.effect, result.freedom, facts)
@@ -166,7 +169,8 @@ TESTS = {
             ks_distance,
             _ks,
             _ks_interval,
-            "two-sample Kolmogorov-Smirnov; p from the one-sample distribution at round(nm/(n+m)) rows",
+            "two-sample Kolmogorov-Smirnov; p exact up to n*m = 10,000 without ties, else (p_method: asymptotic) from "
+            "the one-sample distribution at round(nm/(n+m)) rows",
             "D",
             "D: Dvoretzky-Kiefer-Wolfowitz-Massart",
         ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ from drift.column import (
     just_below,
 )
 
+EXACT_PAIRS = 10_000  # rows of one sample times rows of the other up to which p is exact where there are no ties
 SMALLEST_EXPECTED = 5.0  # rows; below, the chi-square distribution is a poor stand-in (Cochran 1954)
 POOLED = "(other)"
 SHARES = np.arange(1, 10) / 10  # that end the reference's ten equal shares, for the population stability index
@@ -47,6 +49,7 @@ class KsDistance(NamedTuple):
 
     low, high: D lies between them, both included; equal unless a sample is known only on a grid.
     where: a value at which the difference is `low`. reference, current: the shares of rows at or below it.
+    distinct: whether no value is known to occur twice, in either sample or both; looked for in small samples only.
     """
 
     low: float
@@ -54,6 +57,7 @@ class KsDistance(NamedTuple):
     where: float
     reference: float
     current: float
+    distinct: bool = False
 
 
 def side_by_side(
@@ -81,15 +85,24 @@ def ks_distance(reference: Numbers, current: Numbers) -> KsDistance:
         assert not isinstance(reference, Part)  # noqa: S101 (see `side_by_side`)
         assert not isinstance(current, Part)  # noqa: S101
         return _on_grid(reference, current)
+    distinct = False
     if isinstance(reference, Part) and isinstance(current, Part):
         gap, where = largest_gap(reference, current)
     else:
         assert isinstance(reference, NumericColumn)  # noqa: S101
         assert isinstance(current, NumericColumn)  # noqa: S101
         gap, where = _gap_of(*sorted((reference, current), key=lambda column: len(column.values)))
+        distinct = _all_distinct(reference, current)
     rows, at = reference.present * current.present, np.array([where])
-    shares = [int(column.rows_up_to(at)[0]) / column.present for column in (reference, current)]
-    return KsDistance(gap / rows, gap / rows, where, *shares)
+    a, b = (int(column.rows_up_to(at)[0]) / column.present for column in (reference, current))
+    return KsDistance(gap / rows, gap / rows, where, a, b, distinct)
+
+
+def _all_distinct(first: NumericColumn, second: NumericColumn) -> bool:
+    """Whether no value occurs twice in two columns so small that the exact p is asked for."""
+    if first.present * second.present > EXACT_PAIRS or first.repeats is not None or second.repeats is not None:
+        return False
+    return not np.isin(first.values, second.values).any()
 
 
 def _gap_of(few: NumericColumn, many: NumericColumn) -> tuple[int, float]:
@@ -149,6 +162,22 @@ def ks_p_value(distance: float, reference_rows: float, current_rows: float) -> f
     if effective < 1:
         return 1.0
     return survival(effective, distance)
+
+
+def ks_exact_p_value(distance: float, reference_rows: int, current_rows: int) -> float:
+    """The two-sided p of D among samples without ties, as SciPy's `ks_2samp(method="exact")` gives it: the share of all
+    orders of their values in which D is as large (Hodges 1958), counted in whole numbers."""
+    few, many = sorted((reference_rows, current_rows))
+    gap = round(distance * few * many)
+    if gap <= 0:
+        return 1.0
+    paths = [1] + [0] * many  # orders of i values of the shorter and j of the longer in which D stayed below
+    for i in range(few + 1):
+        low = max(0, (i * many - gap) // few + 1)
+        high = min(many, -(-(i * many + gap) // few) - 1)
+        paths = [0] * low + list(accumulate(paths[low : high + 1])) + [0] * (many - high)
+    total = math.comb(few + many, few)
+    return (total - paths[many]) / total
 
 
 def ks_band(reference_rows: float, current_rows: float, alpha: float) -> float:

@@ -18,7 +18,7 @@ from drift.buckets import BucketedColumn, Moments, Part, thinned
 from drift.classifier_test import ClassifierResult
 from drift.column import CategoricalColumn, Column, Floats
 from drift.impact import ClassChange, Said
-from drift.policy import DriftPolicy
+from drift.policy import FEWEST_ALARMING, DriftPolicy
 from drift.profile import PREDICTION, Kind, nothing_of
 from drift.records import ColumnDrift, JointDrift, MissingDrift, Verdict
 from drift.statistics import (
@@ -65,7 +65,7 @@ class Evidence(NamedTuple):
     """What the tests say about one column before correction.
 
     effective: what a row of each sample is worth in independent rows; all tests count those. lost: the test of the
-    missing rates, None where nothing is missing or a sample has no rows at all.
+    missing rates, None where nothing is missing or a sample has no rows at all. untested: why there is no test.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Evidence(NamedTuple):
     constant: bool
     facts: Mapping[str, Any]
     effective: Pair = (EACH_ROW, EACH_ROW)
+    untested: str = ""
 
     @property
     def independent(self) -> tuple[float, float]:
@@ -119,11 +120,28 @@ def conclude(column: Measured, effective: Pair = (EACH_ROW, EACH_ROW)) -> Eviden
         weights = (effective[0].values, effective[1].values)
         outcome = TESTS[column.kind].conclude(column.test, column.rows, weights)
         facts |= {**outcome.facts, **_changes(column, effective)}
-    test: Any = "none" if column.test is None else TESTS[column.kind].name
-    lost = _missing(column, effective)
+    untested = _why_untested(column, outcome)
     return Evidence(
-        column.name, column.kind, test, column.rows, column.missing, outcome, lost, column.constant, facts, effective
+        name=column.name,
+        kind=column.kind,
+        test="none" if untested else TESTS[column.kind].name,  # type: ignore[arg-type]  # of columns: ks, chi-square
+        rows=column.rows,
+        missing=column.missing,
+        outcome=outcome,
+        lost=_missing(column, effective),
+        constant=column.constant,
+        facts=facts,
+        effective=effective,
+        untested=untested,
     )
+
+
+def _why_untested(column: Measured, outcome: TestResult) -> str:
+    if column.test is None:
+        return f"there are no values in the {'current sample' if column.rows[0] else 'reference'}"
+    if column.levels and not outcome.freedom and not column.constant:
+        return "its levels are too rare to be compared, even counted together"
+    return ""
 
 
 def _changes(column: Measured, effective: Pair) -> dict[str, Any]:
@@ -255,7 +273,8 @@ def compare_jointly(
     if classifier is None:
         return None
     threshold = verdicts.policy.auc_threshold
-    verdict = verdicts.verdict(adjusted, classifier.auc, classifier.auc_low, classifier.auc_high, threshold)
+    ends = (classifier.auc_low, classifier.auc_high)
+    verdict = verdicts.verdict(adjusted, classifier.auc, ends, threshold)
     seen = {column.column for column in columns if column.alarming or column.significant}
     hidden = tuple(one.column for one in classifier.columns if one.column not in seen)
     return JointDrift(classifier=classifier, p_adjusted=adjusted, threshold=threshold, verdict=verdict, hidden=hidden)
@@ -280,10 +299,11 @@ class Verdicts(NamedTuple):
         """One column, of which `lost_adjusted` is the adjusted p of its missing rate."""
         found, threshold, importance = item.outcome, self.threshold(item), self.importance.get(item.name)
         low, high = self.interval(item)
-        verdict = self.verdict(adjusted, found.effect, low, high, threshold)
+        enough = min(item.rows) >= FEWEST_ALARMING
+        verdict = self.verdict(adjusted, found.effect, (low, high), threshold, enough=enough)
         slack = found.statistic_high - found.statistic
-        best = self.verdict(sharper, found.effect + slack, low, high, threshold)
-        if item.constant or item.test == "none":
+        best = self.verdict(sharper, found.effect + slack, (low, high), threshold, enough=enough)
+        if item.constant or item.untested:
             verdict = best = "constant" if item.constant else "undecided"
         priced = [None if importance is None else effect * importance for effect in (found.effect, low, high)]
         return ColumnDrift(
@@ -294,14 +314,15 @@ class Verdicts(NamedTuple):
             n_current=item.rows[1],
             statistic=found.statistic,
             statistic_high=found.statistic_high,
-            p_value=found.p_high,
-            p_adjusted=adjusted,
+            p_value=None if item.untested else found.p_high,
+            p_adjusted=None if item.untested else adjusted,
             effect=found.effect,
             effect_low=low,
             effect_high=high,
             threshold=threshold,
             verdict=verdict,
             significant=adjusted <= self.policy.q,
+            untested=item.untested,
             missing=self.missing(item, lost_adjusted),
             importance=importance,
             severity=priced[0],
@@ -323,16 +344,20 @@ class Verdicts(NamedTuple):
     def interval(self, item: Evidence) -> tuple[float, float]:
         if item.constant:
             return 0.0, 0.0
-        if item.test == "none":
+        if item.untested:
             return 0.0, 1.0
         return TESTS[item.kind].interval(item.outcome, item.independent, self.alpha)
 
-    def verdict(self, adjusted: float, effect: float, low: float, high: float, threshold: float) -> Verdict:
-        if adjusted <= self.policy.q and low > threshold:
-            return "drift"
-        if adjusted <= self.policy.q and effect >= threshold:
-            return "warn"
-        return "ok" if high < threshold else "undecided"
+    def verdict(
+        self, adjusted: float, effect: float, ends: tuple[float, float], threshold: float, *, enough: bool = True
+    ) -> Verdict:
+        """ends: where the effect lies. enough: rows for an alarm."""
+        if adjusted <= self.policy.q and enough:
+            if ends[0] > threshold:
+                return "drift"
+            if effect >= threshold:
+                return "warn"
+        return "ok" if ends[1] < threshold else "undecided"
 
     def open(self, slack: float, low: float, high: float, threshold: float) -> bool:
         """Whether a narrower distance could turn "undecided" into "ok", or "warn" into "drift"."""
@@ -346,7 +371,8 @@ class Verdicts(NamedTuple):
         if item.lost:
             independent = (rows[0] * item.effective[0].missing, rows[1] * item.effective[1].missing)
             low, high = TESTS["missing"].interval(item.lost, independent, self.alpha)
-        verdict = self.verdict(1.0 if adjusted is None else adjusted, effect, low, high, threshold)
+        enough = min(rows) >= FEWEST_ALARMING
+        verdict = self.verdict(1.0 if adjusted is None else adjusted, effect, (low, high), threshold, enough=enough)
         if all(rows) and not any(item.missing):
             verdict, high = "constant", 0.0
         return MissingDrift(

@@ -231,17 +231,27 @@ def measure_spans(target: Target, known: _Answers, by: By, held: Mapping[str, Es
         rows[label_of(prediction, by)].append(row)
     windows = [_measure(target, known.part(part), label, held) for label, part in rows.items()]
     tested = [place for place, window in enumerate(windows) if window.p_adjusted is not None]
-    adjusted = adjust([windows[place].p_adjusted or 0.0 for place in tested]) if tested else ()
+    adjusted = adjust([windows[place].p_adjusted or 0.0 for place in tested]) if tested else np.empty(0)
+    alpha = FALSE_SHARE * max(1, int((adjusted <= FALSE_SHARE).sum())) / max(1, len(tested))
     for place, p_value in zip(tested, adjusted, strict=True):
-        windows[place] = _verdict(windows[place], float(p_value))
+        windows[place] = _verdict(windows[place], float(p_value), alpha)
     return tuple(windows)
 
 
-def _verdict(window: TimelineSpan, p_value: float) -> TimelineSpan:
+def _verdict(window: TimelineSpan, p_value: float, alpha: float) -> TimelineSpan:
+    """The window with its verdict, and with its excess's interval at the level 1 - alpha at which that is given: it
+    excludes 0 just where a change is shown (Benjamini and Yekutieli 2005)."""
+    from scipy.special import stdtrit  # not needed to serve
+
     verdict: Verdict = "no change shown"
-    if p_value <= FALSE_SHARE and window.excess is not None:
-        verdict = "worse than in training" if window.excess.value > 0 else "better than in training"
-    return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict)
+    if (excess := window.excess) is None:
+        return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict)
+    if p_value <= FALSE_SHARE:
+        verdict = "worse than in training" if excess.value > 0 else "better than in training"
+    wider = float(stdtrit(window.clusters - 1, 1 - alpha / 2) / stdtrit(window.clusters - 1, 0.975))
+    half = (excess.high - excess.value) * wider
+    corrected = Estimate(excess.value, excess.value - half, excess.value + half)
+    return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict, excess=corrected)
 
 
 def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Estimate]) -> TimelineSpan:
@@ -269,7 +279,7 @@ def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Est
         calibration=_calibration(target, known),
         covered=_covered(known),
     )
-    return window if p_value is None else _verdict(window, p_value)
+    return window if p_value is None else _verdict(window, p_value, FALSE_SHARE)
 
 
 def _reference(answers: Sequence[Answer], held: Mapping[str, Estimate]) -> Estimate | None:

@@ -184,10 +184,12 @@ def _require_signal(experiment: _Experiment, outputs: Floats) -> None:
     gain = evaluate.signal(task, outputs, experiment.pairs, experiment.tested, groups)
     if gain.lower <= 0:
         what = f"{experiment.schema.name}/{task.target.name}@{experiment.moment}"
+        side = "below" if gain.mean > 0 else "above"
         raise NotTrainable(
             f"{what}: no signal in these inputs. Over {gain.n} unseen rows in {gain.clusters} clusters the best "
-            f"model's mean loss (squared error, or Brier) is {gain.mean:.4g} below that of a constant answer, with a "
-            f"{gain.level:.0%} lower bound of {gain.lower:.4g}; a model is served only when that bound is above 0"
+            f"model's mean loss (squared error, or Brier) is {abs(gain.mean):.4g} {side} that of a constant answer; "
+            f"its gain has a {gain.level:.0%} lower bound of {gain.lower:.4g}, and a model is served only when that is "
+            "above 0"
         )
 
 

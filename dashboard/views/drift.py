@@ -23,7 +23,7 @@ from dashboard.visit import Visit
 from database.records import DriftRecord, now
 from drift.column import ProfileError
 from drift.records import ColumnDrift, DriftReport, NotComparable, SameSample
-from drift.sentences import describe, sentences_of
+from drift.sentences import describe, describe_segment, sentences_of
 from model.registry import NoChampion
 from monitoring.drift_days import Against
 from preprocessing.reading.raw_table import UnreadableFile
@@ -222,7 +222,7 @@ def _segments(report: DriftReport) -> None:
             "segment": segment.segment,
             "rows now": segment.n_current,
             "rows before": segment.n_reference,
-            "what changed": segment.reason or ", ".join(column.label for column in segment.flagged) or "nothing found",
+            "what changed": ", ".join(column.label for column in segment.flagged) or describe_segment(segment),
         }
         for segment in report.segments
     ]
@@ -232,12 +232,12 @@ def _segments(report: DriftReport) -> None:
 def _row(column: ColumnDrift) -> dict[str, str]:
     return {
         "column": words.column_name(column.column),
-        "verdict": words.VERDICTS[column.verdict],
+        "verdict": words.DOUBTS[column.doubt] if column.doubt else words.VERDICTS[column.verdict],
         "severity": "" if column.severity is None else f"{column.severity:.2g}",
-        "effect": f"{column.effect:.3f}",
-        "range": f"{column.effect_low:.3f} to {column.effect_high:.3f}",
+        "effect": "" if column.p_adjusted is None else f"{column.effect:.3f}",
+        "range": "" if column.p_adjusted is None else f"{column.effect_low:.3f} to {column.effect_high:.3f}",
         "limit": f"{column.threshold:g}",
-        "p": "< 0.001" if column.p_adjusted < 0.001 else f"{column.p_adjusted:.3f}",
+        "p": "" if (p := column.p_adjusted) is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
         "missing": f"{column.missing.rate_reference:.0%} → {column.missing.rate_current:.0%}",
     }
 

@@ -18,6 +18,7 @@ from drift.univariate import (
     survival,
     wasserstein,
 )
+from drift.verdicts import conclude, measure
 
 ROUNDS = 3_000
 
@@ -52,6 +53,22 @@ def test_ks_equals_scipy_on_nasty_columns():
         expected = stats.ks_2samp(first.astype(float), second.astype(float), method="asymp")
         assert found.low == pytest.approx(expected.statistic, abs=1e-12)
         assert ks_p_value(found.low, len(first), len(second)) == pytest.approx(expected.pvalue, abs=1e-12)
+
+
+def test_the_p_of_small_samples_without_ties_is_exact_and_says_so():
+    generator, methods = np.random.default_rng(5), set()
+    for _ in range(300):
+        sizes = generator.integers(1, 130, 2)
+        first, second = (np.round(generator.normal(size=size), generator.choice([2, 12])) for size in sizes)
+        found = conclude(measure("x", summarise_numbers(first), summarise_numbers(second)))
+        distinct = len({*first, *second}) == len(first) + len(second) and len(first) * len(second) <= 10_000
+        method = "exact" if distinct else "asymptotic"
+        assert found.facts["p_method"] == method
+        methods.add(method)
+        if distinct:
+            expected = stats.ks_2samp(first, second, method="exact").pvalue
+            assert found.outcome.p_high == pytest.approx(expected, rel=1e-12)
+    assert methods == {"exact", "asymptotic"}
 
 
 def test_ks_of_long_columns_equals_scipy():

@@ -65,7 +65,7 @@ def test_every_figure_is_that_of_sorted_values(reference, current):
         return
     first, second = side_by_side(before, after)
     found, expected = ks_distance(first, second), ks_distance(before, exact)
-    assert found == expected
+    assert found._replace(distinct=False) == expected._replace(distinct=False)
     assert second.ends == exact.ends
     middle = np.array([0.5])
     assert second.quantiles(middle) == exact.quantiles(middle)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from drift.column import NumericColumn, bin_numbers, grid_of, merge, summarise_numbers
 from drift.compare import compare
-from drift.policy import DriftPolicy
+from drift.policy import DEFAULT_POLICY, DriftPolicy
 from drift.profile import Profile, build_profile
-from drift.records import SameSample
+from drift.records import DriftReport, SameSample
+from drift.sentences import describe
 from drift.univariate import (
     chi_square,
     cramers_v_interval,
@@ -183,6 +184,47 @@ def test_a_few_rows_in_equal_shares_are_undecided_and_not_the_same(rows):
     assert found.effect == 0
     assert found.effect_high > found.threshold
     assert found.verdict == "undecided"
+
+
+@given(st.lists(ANY, max_size=19), st.lists(MARKS, min_size=1, max_size=300), st.booleans())
+def test_fewer_than_twenty_rows_raise_no_alarm(few, many, now):
+    frames = [pl.DataFrame({"x": sample}, schema={"x": pl.Float64}) for sample in (few, [*many, 1e9])]
+    report = compare(*(build_profile(frame, SCHEMA) for frame in (frames[::-1] if now else frames)))
+    assert not report.alarm
+    assert report.column("x").verdict in ("undecided", "constant", "ok")
+    assert "oo few rows" in report.summary or "No verdict" in report.summary
+
+
+def told_of(effect: float, rows: int, policy: DriftPolicy = DEFAULT_POLICY) -> str:
+    """What is said of a column of which the share `effect` of many rows moved up."""
+    values = np.arange(rows, dtype=float)
+    moved = values + np.where(values < effect * rows, 2.0 * rows, 0.0)
+    frames = [pl.DataFrame({"x": sample}) for sample in (values, moved)]
+    report = compare(*(build_profile(frame, SCHEMA) for frame in frames), policy=policy)
+    return f"{report.column('x').doubt}: {describe(report.column('x'))} {report.summary}"
+
+
+def test_an_undecided_column_says_whether_rows_are_wanting_or_the_change_is_about_its_limit_or_none_is_seen():
+    near = told_of(0.095, 19_064)
+    assert near.startswith("at the limit: x changed beyond chance, by 0.08 to 0.11, and 0.1 would matter")
+    assert "too few rows" not in near.lower()
+    calm = told_of(0.01, 300)
+    assert calm.startswith("no sign: x shows no sign of change, at most 0.12")
+    assert "No drift found" in calm
+    few = told_of(0.01, 60)
+    assert few.startswith("few rows: x may or may not have changed (too few rows to tell)")
+    assert "Too few rows to tell whether anything changed" in few
+    assert told_of(0.01, 800, DriftPolicy(ks_threshold=0.07)).startswith("no sign: ")
+    assert told_of(0.04, 800, DriftPolicy(ks_threshold=0.07)).startswith("few rows: ")  # .04 is no half of .07
+
+
+def test_levels_that_are_all_too_rare_are_not_tested_and_have_no_p():
+    before, after = (pl.DataFrame({"c": [f"{side}{i}" for i in range(40)]}) for side in "ab")
+    found = compare(build_profile(before, SCHEMA), build_profile(after, SCHEMA))
+    column = found.column("c")
+    assert (column.verdict, column.doubt, column.p_value, column.p_adjusted) == ("undecided", "untested", None, None)
+    assert describe(column).startswith("c was not tested: its levels are too rare")
+    assert DriftReport.from_document(found.to_document()) == found
 
 
 def test_the_interval_of_v_misses_the_truth_as_seldom_as_it_says():

@@ -64,7 +64,7 @@ def test_a_change_in_one_school_is_found_there_and_nowhere_else():
     assert [(one.segment, one.alarm) for one in report.segments] == [("south", True), ("north", False), ("west", False)]
     assert [column.column for column in report.segments[0].flagged] == ["x"]
     assert (report.alarm, report.by) == (True, "school")
-    assert "By school: drift in south (500 rows against 500: x); none found in 2." in report.summary
+    assert "By school: drift in south (500 rows against 500: x); too few rows to tell in 2." in report.summary
     assert DriftReport.from_document(report.to_document()) == report
 
 

@@ -97,6 +97,15 @@ def test_without_change_a_year_of_weeks_is_hardly_ever_called_worse(log: RecordS
     assert found.changes == ()
 
 
+@pytest.mark.parametrize("spreads", [[1.0] * 12, [1.0, 1.0, 1.35, 1.0, 1.4, 1.0], [1.0, 2.2, 1.2, 2.2]])
+def test_an_interval_of_an_excess_holds_nothing_just_where_no_change_is_shown(
+    log: RecordStore, spreads: list[float]
+) -> None:
+    fill(log, spreads, rows=60)
+    for window in timeline(log).windows:
+        assert (window.excess.low <= 0 <= window.excess.high) == (window.verdict == "no change shown")
+
+
 def test_few_outcomes_get_figures_but_no_verdict(log: RecordStore) -> None:
     fill(log, [5.0], rows=20)
     (window,) = timeline(log).windows
