@@ -28,7 +28,7 @@ def draw_fields(schema: DomainSchema, moment: str) -> None:
     for then in reversed(schema.moments[: schema.moments.index(moment) + 1]):
         group = [f for f in known if (f.known_at or schema.moments[0]) == then and not f.protected]
         if group and len(schema.moments) > 1:
-            st.markdown(f"**Known {'from the start' if then == schema.moments[0] else f'since {then}'}**")
+            st.markdown(f"**{_since(schema, then)}**")
         _grid(schema, group)
     protected = [f for f in known if f.protected]
     if protected:
@@ -36,6 +36,12 @@ def draw_fields(schema: DomainSchema, moment: str) -> None:
         st.caption("Kept with the prediction so that fairness can be checked later. The model never sees it.")
         _grid(schema, protected)
     _who(schema)
+
+
+def _since(schema: DomainSchema, moment: str) -> str:
+    if moment in schema.moment_titles:
+        return schema.moment_titles[moment]
+    return "Known from the start" if moment == schema.moments[0] else f"Known since {moment}"
 
 
 def _grid(schema: DomainSchema, features: Sequence[Feature]) -> None:
@@ -51,6 +57,7 @@ def _draw(schema: DomainSchema, feature: Feature) -> None:
         st.selectbox(
             label(feature),
             feature.levels,
+            format_func=lambda level: feature.labels.get(level, level),
             index=None,
             placeholder="choose or type" if feature.open else "choose",
             accept_new_options=feature.open,

@@ -81,6 +81,8 @@ def moment_name(schema: DomainSchema, moment: str) -> str:
     """A moment for people: 'once G2 is known' of a column's, 'at midterm' of any other; the only one needs no name."""
     if len(schema.moments) == 1:
         return "at any time"
+    if moment in schema.moment_titles:
+        return schema.moment_titles[moment]
     if moment in schema.feature_by_name:
         return f"once {moment} is known"
     return f"at {'the ' if moment in ('start', 'end') else ''}{moment}"

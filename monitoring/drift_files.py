@@ -371,7 +371,9 @@ def _allowed(column: Feature | Target, summary: Column) -> bool:
         others = set(summary.levels) - set(column.levels or ())
         if column.levels and not getattr(column, "open", False):
             return not others
-        return not any(_is_odd(level) for level in others)
+        return not any(_is_odd(level, column) for level in others)
+    if column.missing and any(rules.parse_number(word) is not None for word in column.missing):
+        return False
     if not summary.present or isinstance(summary, BinnedColumn):
         return not summary.present
     ends = summary.ends
@@ -380,9 +382,10 @@ def _allowed(column: Feature | Target, summary: Column) -> bool:
     return whole and not any(faults)
 
 
-def _is_odd(level: str) -> bool:
+def _is_odd(level: str, column: Feature | Target) -> bool:
     """Whether the rules would read a level otherwise than it stands, or may refuse it as somebody's name."""
-    return level != level.strip() or level.casefold() in rules.MISSING_TEXTS or bool(looks_identifying(level))
+    spelled = level != level.strip() or bool(column.level_aliases)
+    return spelled or level.casefold() in rules.missing_words(column) or bool(looks_identifying(level))
 
 
 def _repeats(path: Path, schema: DomainSchema, columns: Columns) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation.rules import BadData, Problem, expected
 
 PROBLEMS_SHOWN = 50
@@ -48,10 +48,25 @@ def render_schema(schema: DomainSchema) -> Table:
         role = "protected" if feature.protected else "input"
         role += ", optional" if feature.optional else ""
         moment = feature.known_at or schema.moments[0]
-        table.add_row(feature.name, role, expected(feature), moment, feature.description)
+        moment = schema.moment_titles.get(moment, moment)
+        table.add_row(feature.name, role, _values(feature), moment, feature.description)
     for target in schema.targets:
-        table.add_row(target.name, "target", expected(target), "end", target.description)
+        table.add_row(target.name, "target", _values(target), "end", target.description)
     return table
+
+
+def _values(column: Feature | Target) -> str:
+    """What a column may hold, what its levels mean, and what else a file may write."""
+    parts = [expected(column)]
+    if column.labels:
+        parts.append(", ".join(f"{level} = {label}" for level, label in column.labels.items()))
+    if column.accepts:
+        parts.append(f"also written with {' '.join(column.accepts)}")
+    if column.missing:
+        parts.append(f"missing is also {', '.join(column.missing)}")
+    if column.level_aliases:
+        parts.append(", ".join(f"{spelling!r} is {level}" for spelling, level in column.level_aliases.items()))
+    return "; ".join(parts)
 
 
 def _harmless(cell: object) -> object:

@@ -11,6 +11,7 @@ module reads no data and holds no rule of any single domain.
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -22,6 +23,17 @@ import msgspec
 from errors import Category, GradewatchError
 
 SHIPPED = Path(__file__).parent / "domains"
+
+
+NUMBER_FORMS = re.compile(r"%|/[0-9]{1,4}|,|1[ ,.']000")
+"""How a number may be written: with a percent sign, out of a number ("/20"), with a decimal comma beside points, with
+thousands grouped as in "1 000"."""
+
+WORDING = (
+    *("title", "description", "aliases", "drift_threshold", "min_gain", "cut_points", "trusted"),
+    *("accepts", "missing", "level_aliases", "labels", "moment_titles", "period_order", "allow"),
+)
+"""Keys that change how a file is read or a page reads, and not what a row means once it is read."""
 
 
 class SchemaError(GradewatchError):
@@ -40,9 +52,11 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One column of a domain that is known before the outcome is.
 
     minimum, maximum: inclusive, in `unit`. levels: the closed list of a categorical column; `open` admits others,
-    which the model treats as unknown. known_at: the moment from which the value is known (the first by default).
-    optional: may be missing. protected: stored for audits, no model input unless asked for. trusted: truly known by
-    then, although it nearly tells the outcome: the leakage check lets it pass.
+    which the model treats as unknown. level_aliases: other spellings that files have, to the level. labels: what
+    readers see of a level. accepts: how numbers may be written in a file besides plainly (`NUMBER_FORMS`). missing:
+    words that stand for "no value" in a file, besides the usual. known_at: the moment from which the value is known
+    (the first by default). optional: may be missing. protected: stored for audits, no model input unless asked for.
+    trusted: truly known by then, although it nearly tells the outcome: the leakage check lets it pass.
     """
 
     name: str
@@ -52,7 +66,11 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     minimum: float | None = None
     maximum: float | None = None
     integer: bool = False
+    accepts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    level_aliases: dict[str, str] = {}
+    labels: dict[str, str] = {}
     open: bool = False
     aliases: tuple[str, ...] = ()
     known_at: str = ""
@@ -79,7 +97,11 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     minimum: float | None = None
     maximum: float | None = None
     integer: bool = False
+    accepts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    level_aliases: dict[str, str] = {}
+    labels: dict[str, str] = {}
     aliases: tuple[str, ...] = ()
     naive: tuple[str, ...] = ()
     cut_points: tuple[float, ...] = ()
@@ -99,30 +121,35 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     moments: in time order; a feature belongs to one and is known at it and at all later ones. student: the column
     that identifies a student (stored only as a pseudonym). group: columns whose rows stay together in every split.
-    period: the column that orders rows in time.
+    period: the column that orders rows in time; period_order: its values from the oldest on, where their order is not
+    to be read off them. moment_titles: what readers see of a moment. allow: columns that are called like something of a
+    person's, or hold what looks like names, and do not.
     """
 
     name: str
     title: str
     description: str = ""
     moments: tuple[str, ...] = ("now",)
+    moment_titles: dict[str, str] = {}
     student: ContextColumn | None = None
     group: tuple[str, ...] = ()
     period: str | None = None
+    period_order: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
     context: tuple[ContextColumn, ...] = ()
     features: tuple[Feature, ...]
     targets: tuple[Target, ...]
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that changes what a row means; titles, descriptions and aliases do not, nor whether it
-        is said of a column that it is known from the first moment on."""
+        """SHA-256 (hex) of all that changes what a row means; `WORDING` does not, nor whether it is said of a column
+        that it is known from the first moment on."""
         document = msgspec.to_builtins(self)
         for feature in document["features"]:
             if feature["known_at"] == self.moments[0]:
                 feature["known_at"] = ""
         for part in (document, *document["features"], *document["targets"], *document["context"]):
-            for words in ("title", "description", "aliases", "drift_threshold", "min_gain", "cut_points", "trusted"):
+            for words in WORDING:
                 part.pop(words, None)
         if document["student"]:
             document["student"] = document["student"]["name"]
@@ -232,6 +259,7 @@ def find_problems(schema: DomainSchema) -> list[str]:
         problems.append(f"name {schema.name!r}: use letters, digits, - and _ (it becomes part of addresses)")
     names = [column.name for column in schema.columns]
     problems += [f"column {name!r} is declared more than once" for name in sorted(set(names)) if names.count(name) > 1]
+    problems += _order_problems(schema)
     problems += [f"{what!r} is named but no such column is declared" for what in _undeclared(schema, set(names))]
     for feature in schema.features:
         problems += _feature_problems(feature, schema.moments)
@@ -243,9 +271,35 @@ def find_problems(schema: DomainSchema) -> list[str]:
 
 
 def _undeclared(schema: DomainSchema, names: set[str]) -> list[str]:
-    named = [*schema.group, *([schema.period] if schema.period else [])]
+    named = [*schema.group, *schema.allow, *([schema.period] if schema.period else [])]
     named += [column for target in schema.targets for column in target.naive]
     return sorted(set(named) - names)
+
+
+def _order_problems(schema: DomainSchema) -> list[str]:
+    problems = []
+    if schema.period_order and schema.period is None:
+        problems.append("period_order needs a period: the column whose values it orders")
+    if len(set(schema.period_order)) < len(schema.period_order):
+        problems.append("period_order names a period twice")
+    if others := sorted(set(schema.moment_titles) - set(schema.moments)):
+        problems.append(f"moment_titles: {', '.join(map(repr, others))} is none of the moments {schema.moments}")
+    return problems
+
+
+def _spelling_problems(what: str, column: Feature | Target) -> list[str]:
+    """What is wrong with how a column's values may be written and are shown."""
+    problems = []
+    if wrong := [form for form in column.accepts if not NUMBER_FORMS.fullmatch(form)]:
+        problems.append(f'{what}: accepts {wrong[0]!r} is none of "%", "/20", ",", "1 000", "1,000", "1.000", "1\'000"')
+    if "," in column.accepts and "1,000" in column.accepts:
+        problems.append(f'{what}: a comma cannot be both decimal (",") and group thousands ("1,000")')
+    if column.accepts and column.levels:
+        problems.append(f"{what}: accepts is for numbers; spellings of levels are level_aliases")
+    strange = {*column.level_aliases.values(), *column.labels} - set(column.levels)
+    if column.levels and strange:
+        problems.append(f"{what}: {', '.join(map(repr, sorted(strange)))} is none of its levels")
+    return problems
 
 
 def _feature_problems(feature: Feature, moments: tuple[str, ...]) -> list[str]:
@@ -256,6 +310,7 @@ def _feature_problems(feature: Feature, moments: tuple[str, ...]) -> list[str]:
         problems.append(f"feature {feature.name!r}: list its levels, or say open = true")
     if feature.kind == "numeric" and feature.levels:
         problems.append(f"feature {feature.name!r}: a numeric column has a range, not levels")
+    problems += _spelling_problems(f"feature {feature.name!r}", feature)
     return problems + _range_problems(f"feature {feature.name!r}", feature.minimum, feature.maximum)
 
 
@@ -267,6 +322,7 @@ def _target_problems(target: Target) -> list[str]:
         problems.append(f"target {target.name!r}: levels belong to an ordered_class")
     if target.min_gain < 0:
         problems.append(f"target {target.name!r}: min_gain must not be negative")
+    problems += _spelling_problems(f"target {target.name!r}", target)
     return problems + _range_problems(f"target {target.name!r}", target.minimum, target.maximum)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
+from preprocessing.periods import rank_periods
 from preprocessing.schema import DomainSchema
 
 Rows = NDArray[np.int64]
@@ -56,7 +57,7 @@ def folds(
     """
     kind = split_kind(frame, schema)
     if kind == "period":
-        return list(_by_period(frame["_period"].to_list(), k))
+        return list(_by_period(frame["_period"].to_list(), schema, k))
     positions = np.arange(frame.height)
     if classes is not None:
         counts = np.bincount(classes)
@@ -72,27 +73,11 @@ def folds(
     return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
 
 
-def _by_period(periods: list[str], k: int) -> Iterator[tuple[Rows, Rows]]:
+def _by_period(periods: list[str], schema: DomainSchema, k: int) -> Iterator[tuple[Rows, Rows]]:
     """Each of the last `k` periods is tested once, by what came before it, where that is enough to learn from."""
-    order = {period: number for number, period in enumerate(sorted(set(periods), key=period_order))}
+    order = rank_periods(periods, schema.period_order)
     numbers = np.array([order[period] for period in periods])
     for last in range(max(1, len(order) - k), len(order)):
         train = np.flatnonzero(numbers < last)
         if len(train) >= FIRST_ROWS or last == len(order) - 1:
             yield train, np.flatnonzero(numbers == last)
-
-
-def period_order(period: str) -> tuple[tuple[int, int | str], ...]:
-    """A sort key that reads digits as numbers: "week 9" before "week 10", "2013J" before "2014B"."""
-    runs: list[tuple[int, int | str]] = []
-    text = ""
-    for character in period:
-        if text and character.isdigit() != text[-1].isdigit():
-            runs.append(_run(text))
-            text = ""
-        text += character
-    return (*runs, _run(text)) if text else tuple(runs)
-
-
-def _run(text: str) -> tuple[int, int | str]:
-    return (0, int(text)) if text.isdecimal() else (1, text)

@@ -12,8 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from database.records import LabeledRecord
+from preprocessing.periods import rank_periods
 from preprocessing.schema import DomainSchema
-from preprocessing.split import clusters, period_order
+from preprocessing.split import clusters
 from preprocessing.validation.validate import frame_of
 
 
@@ -33,7 +34,8 @@ def ordered_frame(records: Sequence[LabeledRecord], schema: DomainSchema) -> pl.
     Ordered by period where there is one, then by arrival. Rows that arrived together come in an order that has nothing
     to do with the file's (a file sorted by school or mark must not decide which rows are "newest").
     """
-    ordered = sorted(records, key=lambda r: (period_order(r.period or ""), r.at, _scatter(r.id)))
+    rank = rank_periods((r.period for r in records if r.period), schema.period_order)
+    ordered = sorted(records, key=lambda r: (rank.get(r.period or "", -1), r.at, _scatter(r.id)))
     return frame_of(ordered, schema)
 
 

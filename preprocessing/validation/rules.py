@@ -8,7 +8,7 @@ import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -135,9 +135,41 @@ def parse_number(text: str, *, comma: bool = False) -> float | None:
     return float(stripped) if NUMBER.fullmatch(stripped) else None
 
 
+def unit_pattern(column: Feature | Target) -> str:
+    """What may stand behind the numbers of a column, as a regular expression; "" for nothing.
+
+    >>> unit_pattern(Feature(name="mark", kind="numeric", accepts=("%", "/20")))
+    '\\\\s*(?:%|/\\\\s*20)$'
+    """
+    units = [form.replace("/", r"/\s*") for form in column.accepts if form[0] in "%/"]
+    return rf"\s*(?:{'|'.join(units)})$" if units else ""
+
+
+def grouping(column: Feature | Target) -> tuple[str, str]:
+    """How the numbers of a column may be grouped: what such a number looks like, and the mark within it; "" for not."""
+    form = next((form for form in column.accepts if form.endswith("000")), "")
+    if not form:
+        return "", ""
+    mark = {" ": "[ \u00a0\u202f]", "'": "['’]"}.get(form[1], rf"\{form[1]}")
+    decimal = {",": r"\.", ".": ","}.get(form[1], "[.,]")
+    return rf"^[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:{decimal}[0-9]*)?$", mark
+
+
+def bare_number(text: str, column: Feature | Target) -> str:
+    """A text without what its column accepts around a number.
+
+    >>> bare_number("12,5 /20", Feature(name="mark", kind="numeric", accepts=("/20",)))
+    '12,5'
+    """
+    if unit := unit_pattern(column):
+        text = re.sub(unit, "", text)
+    whole, mark = grouping(column)
+    return re.sub(mark, "", text) if whole and re.search(whole, text) else text
+
+
 def text_number_fault(column: Feature | Target, text: str, *, commas: str) -> str:
     """Why `text` is refused in a numeric column. commas: `comma_rule` of the column."""
-    stripped = text.strip()
+    stripped = bare_number(text.strip(), column)
     value = parse_number(stripped, comma=True)
     if value is not None and (fault := number_fault(column, value)) and commas != "ambiguous":
         return fault
@@ -182,13 +214,21 @@ def read_level(column: Feature | Target, text: str, *, exact: bool = False) -> t
     stripped = tidy(text)
     if not exact:
         alike = [level for level in column.levels if level.casefold() == stripped.casefold()]
-        if stripped in column.levels or len(alike) == 1:
+        alike += [
+            level for spelling, level in column.level_aliases.items() if plain_level(spelling) == plain_level(stripped)
+        ]
+        if stripped in column.levels or len(set(alike)) == 1:
             return (stripped if stripped in column.levels else alike[0]), None
     if not (isinstance(column, Feature) and column.open):
         near = nearest(text, column.levels)
         return None, expected(column) + (f"; did you mean {near[0]!r}?" if near else "")
     fault = text_fault(stripped)
     return (None, f"{expected(column)}; {fault}") if fault else (stripped, None)
+
+
+def plain_level(text: str) -> str:
+    """A level without case and without the length of spaces in it, by which aliases are found."""
+    return " ".join(text.casefold().split())
 
 
 def tidy(text: str) -> str:
@@ -209,9 +249,17 @@ def text_fault(text: str, *, key: bool = False) -> str | None:
     return None
 
 
-def is_missing(text: str, levels: Collection[str] = ()) -> bool:
+def missing_words(column: Feature | Target) -> frozenset[str]:
+    """What stands for "no value" in a column of a file, without case."""
+    return MISSING_TEXTS.union(word.strip().casefold() for word in column.missing) if column.missing else MISSING_TEXTS
+
+
+def is_missing(text: str, column: Feature | Target | None = None) -> bool:
     """Whether a file's text stands for "no value"; a declared level of that spelling is a value."""
-    return text.strip().casefold() in MISSING_TEXTS and text.strip() not in levels
+    stripped = text.strip()
+    if column is None:
+        return stripped.casefold() in MISSING_TEXTS
+    return stripped.casefold() in missing_words(column) and stripped not in column.levels
 
 
 def shown(value: object) -> str | None:

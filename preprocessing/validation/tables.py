@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.reading.raw_table import FaultyCell, RawTable
+from preprocessing.periods import sorted_periods
+from preprocessing.reading.raw_table import FaultyCell, RawTable, some_of
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation import rules
 from preprocessing.validation.json_rows import ValidRow
@@ -111,6 +112,32 @@ def check_table(
     if not ledger.whole:
         _check_duplicates(typed.select(IDENTITY), ledger)
     return _result(typed, ledger, extra)
+
+
+def notes_of(typed: pl.DataFrame, schema: DomainSchema) -> tuple[str, ...]:
+    """What a user should know of good rows: levels that the schema does not list, and how periods were put in order."""
+    notes = []
+    for feature in schema.features:
+        if feature.open and feature.levels and feature.name in typed.columns:
+            given = typed[feature.name].drop_nulls()
+            others = given.filter(~given.is_in(list(feature.levels)))
+            if len(others):
+                said = f"{len(others):,} of {len(given):,} rows ({len(others) / len(given):.0%})"
+                named = some_of([repr(level) for level in others.unique().sort()])
+                notes.append(f"column {feature.name!r}: levels that the domain does not list in {said}: {named}")
+    periods = typed["_period"].drop_nulls().unique().to_list()
+    return (*notes, *(_told_periods(periods, schema) if len(periods) > 1 else ()))
+
+
+def _told_periods(periods: list[str], schema: DomainSchema) -> list[str]:
+    declared = schema.period_order
+    ordered = sorted_periods(periods, declared)
+    if declared and (new := [period for period in ordered if period not in declared]):
+        return [f"{some_of([repr(period) for period in new])}: not in period_order, taken as newer than all in it"]
+    if not declared and ordered != sorted(periods):
+        said = "say period_order in the domain file where that is wrong"
+        return [f"periods from the oldest on: {some_of(ordered)}; {said}"]
+    return []
 
 
 def check_piece(
@@ -281,9 +308,10 @@ def parse(source: pl.Series, column: Feature | Target, commas: str | None = None
     given = _given(source)
     if not source.dtype.is_numeric():
         return _refuse_all(source, given, f"{rules.expected(column)}, not {source.dtype}")
-    if _is_fine(source, column):
+    if not column.missing and _is_fine(source, column):
         return Parsed(source.cast(pl.Float64), given, np.zeros(len(source), dtype=bool), _no_words)
     numbers = _floats(source)
+    given = given & ~_is_code(numbers, column)
     bad = given & _out_of_rule(numbers, column)
     words = _number_words(source, numbers, column)
     return Parsed(_column(numbers, given & ~bad), given, bad, words)
@@ -331,15 +359,21 @@ def _number_words(source: pl.Series, numbers: NDArray[np.float64], column: Featu
 
 
 def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: str | None) -> Parsed:
-    """Numbers written as text: first as they stand, then what is left without spaces and with decimal commas."""
-    numbers = _floats(source)
+    """Numbers written as text: first as they stand, then what is left without spaces, without what the column accepts
+    around a number, and with decimal commas."""
     given = source.is_not_null().to_numpy(writable=True)
+    read = _bare(source, column) if "1.000" in column.accepts else source
+    numbers = _floats(read)
     rest = np.flatnonzero(given & ~np.isfinite(numbers))
     commas, slips = decided or "accepted", np.zeros(len(source), dtype=bool)
-    points = _points(source, numbers)
+    points = _points(read, numbers)
     if len(rest):
         text = source.gather(rest).str.strip_chars()
-        given[rest] = ~text.str.to_lowercase().is_in(list(rules.MISSING_TEXTS)).to_numpy()
+        given[rest] = ~text.str.to_lowercase().is_in(list(rules.missing_words(column))).to_numpy()
+        text = _bare(text, column)
+        if column.accepts:
+            numbers[rest] = _floats(text)
+            points[rest] = _points(text, numbers[rest])
         with_comma = text.str.contains(f"^(?:{rules.COMMA_NUMBER.pattern})$")
         commas = decided or _count_commas(text, with_comma, points, column).rule
         if commas in ("accepted", "points refused"):
@@ -347,12 +381,27 @@ def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: st
         numbers[rest] = _floats(text)
         slips[rest] = with_comma.to_numpy() & (commas not in ("accepted", "points refused"))
     slips |= points & given & (commas == "points refused")
+    given &= ~_is_code(numbers, column)
     bad = given & (_out_of_rule(numbers, column) | slips)
 
     def words(i: int) -> tuple[str | None, str]:
         return rules.shown(source[i]), rules.text_number_fault(column, source[i], commas=commas)
 
     return Parsed(_column(numbers, given & ~bad), given, bad, words)
+
+
+def _bare(text: pl.Series, column: Feature | Target) -> pl.Series:
+    """`rules.bare_number` of each text."""
+    if unit := rules.unit_pattern(column):
+        text = text.str.replace(unit, "")
+    whole, mark = rules.grouping(column)
+    return text.str.replace_all(mark, "").zip_with(text.str.contains(whole), text) if whole else text
+
+
+def _is_code(numbers: NDArray[np.float64], column: Feature | Target) -> Mask:
+    """Which numbers stand for "no value"."""
+    codes = [code for word in column.missing if (code := rules.parse_number(word)) is not None]
+    return np.isin(numbers, codes) if codes else np.zeros(len(numbers), dtype=bool)
 
 
 class Commas(NamedTuple):
@@ -377,9 +426,9 @@ def comma_rules(tables: Iterable[RawTable], schema: DomainSchema) -> dict[str, s
         for feature in schema.features:
             if feature.name in found and rules.is_numeric(feature):
                 source = raw.frame[found[feature.name]]
-                text = source.str.strip_chars()
+                text = _bare(source.str.strip_chars(), feature)
                 with_comma = text.str.contains(f"^(?:{rules.COMMA_NUMBER.pattern})$").fill_null(value=False)
-                here = _count_commas(text, with_comma, _points(source, _floats(source)), feature)
+                here = _count_commas(text, with_comma, _points(text, _floats(text)), feature)
                 before = counted.get(feature.name, Commas())
                 counted[feature.name] = Commas(*(a + b for a, b in zip(before, here, strict=True)))
     return {name: count.rule for name, count in counted.items()}
@@ -392,7 +441,10 @@ def _points(source: pl.Series, numbers: NDArray[np.float64]) -> Mask:
 
 
 def _count_commas(text: pl.Series, with_comma: pl.Series, points: Mask, column: Feature | Target) -> Commas:
-    """A comma before three digits may group thousands, unless the number would then break the column's rule."""
+    """A comma before three digits may group thousands, unless the number would then break the column's rule, or commas
+    are said to be decimal; beside those, points are accepted too."""
+    if "," in column.accepts:
+        return Commas()
     texts = text.filter(with_comma)
     groups = texts.str.contains(f"^(?:{rules.AMBIGUOUS_COMMA.pattern})$").to_numpy()
     as_thousands = _floats(texts.str.replace(",", "", literal=True))
@@ -402,7 +454,7 @@ def _count_commas(text: pl.Series, with_comma: pl.Series, points: Mask, column: 
 def _parse_levels(source: pl.Series, column: Feature | Target) -> Parsed:
     return _parse_distinct(
         as_texts(source),
-        lambda text: (None, None) if rules.is_missing(text, column.levels) else rules.read_level(column, text),
+        lambda text: (None, None) if rules.is_missing(text, column) else rules.read_level(column, text),
     )
 
 

@@ -5,6 +5,7 @@ The rules are in `preprocessing.validation.rules`, their use on whole columns in
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from preprocessing.schema import DomainSchema
@@ -33,9 +34,10 @@ def validate_table(
     target per row, "optional" checks those that are there, "ignored" leaves them out. A missing column, one given
     twice or one that identifies people refuses the whole table. Raises ValueError only for an unknown `moment`.
     """
-    from preprocessing.validation.tables import check_table
+    from preprocessing.validation.tables import check_table, notes_of
 
-    return check_table(raw, schema, secret=secret, moment=moment, with_targets=with_targets)
+    found = check_table(raw, schema, secret=secret, moment=moment, with_targets=with_targets)
+    return replace(found, notes=(*found.notes, *notes_of(found.frame, schema)))
 
 
 def validate_outcomes(raw: "RawTable", schema: DomainSchema, *, secret: bytes) -> Validated:

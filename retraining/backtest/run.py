@@ -16,9 +16,9 @@ from cluster import map_on
 from database.ingest import batch_rows, labeled
 from errors import GradewatchError
 from model.export import ParityError
+from preprocessing.periods import sorted_periods
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
-from preprocessing.split import period_order
 from preprocessing.validation.leakage import find_suspects, require_no_leak
 from preprocessing.validation.validate import validate_table
 from retraining.backtest.replay import Period, Replay, Strategy, answer_naively, fit, live_through, make_period
@@ -152,7 +152,7 @@ def _ordered(replay: Replay, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _periods(replay: Replay, rows: pl.DataFrame) -> list[str]:
     """The periods of the rows, oldest first. Raises BadBacktest for too few."""
-    periods = sorted(set(rows["_period"].to_list()), key=period_order)
+    periods = sorted_periods(rows["_period"].to_list(), replay.schema.period_order)
     if len(periods) < replay.first + 2:
         raise BadBacktest(
             f"{len(periods)} periods ({', '.join(periods)}): a replay that begins with {replay.first} needs "
