@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from api.errors import ProblemDocument
+from database.ingest import StoredOutcomes
 from database.records import (
     Access,
     Answer,
@@ -176,17 +177,6 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
     """Uploaded batches, newest first."""
 
     batches: Sequence[Batch]
-
-
-class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of uploaded outcomes, one per row and target. known: said the same before. notes: what to know of how
-    a file was read."""
-
-    outcomes: int
-    new: int
-    corrected: int
-    known: int
-    notes: tuple[str, ...] = ()
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,17 +38,20 @@ def ingest(
 
 @app.command()
 def outcomes(file: DataFile, domain: Domain) -> None:
-    """Store what really happened, matched to predictions by prediction_id or by student (and period)."""
-    from database.ingest import count_strays, read_outcomes
+    """Store what really happened, matched to predictions by prediction_id or by student (and period).
+
+    A column happened_at says when it was known; else the time of this upload counts.
+    """
+    from database.ingest import read_outcomes, store_outcomes
 
     with opened_workspace() as workspace:
-        found, notes = read_outcomes(file, workspace.service.schema(domain), secret=workspace.secret)
+        schema = workspace.service.schema(domain)
+        found, notes = read_outcomes(file, schema, secret=workspace.secret)
         say_notes(notes)
-        new, corrected = workspace.store.add_outcomes(found)
-        strays = count_strays(workspace.store, found)
-    out.print(f"{len(found)} outcomes: {new} new, {corrected} corrected, {len(found) - new - corrected} known already")
-    if strays:
-        err.print(f"{strays} of them belong to no prediction so far: check the keys (and group and period)")
+        kept = store_outcomes(workspace.store, schema, found)
+    out.print(f"{kept.outcomes} outcomes: {kept.new} new, {kept.corrected} corrected, {kept.known} known already")
+    for sentence in kept.sentences:
+        err.print(sentence)
 
 
 @app.command()

@@ -173,15 +173,13 @@ def trials_list(domain: OneDomain = None) -> None:
 @trials_app.command("report")
 def trials_report(trial: str) -> None:
     """Show what a trial has shown so far, both models beside the plain rule."""
-    from model.registry import rows_of_models
     from model.trial import find_trial
     from monitoring.render import trial_table
     from monitoring.trial_report import report_trial
 
     with opened_workspace() as workspace:
         found = find_trial(workspace.store, trial)
-        seen = rows_of_models(workspace.artifacts, [found.champion, found.challenger])
-        report = report_trial(workspace.store, workspace.service.schema(found.domain), found, trained_on=seen)
+        report = report_trial(workspace.store, workspace.service.schema(found.domain), found, learned=workspace.learned)
     out.print(report.sentence)
     out.print(trial_table(report))
 

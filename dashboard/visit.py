@@ -15,18 +15,18 @@ from access.roles import require as require_of
 from dashboard.gate import record, require
 from dashboard.shared_workspace import SharedWorkspace
 from database.packed import PackedPredictions
+from database.pairs import Counted
 from database.records import (
     ChampionKey,
     DecisionRecord,
     DriftRecord,
     Event,
     ModelVersion,
-    Outcome,
     Prediction,
     Succession,
 )
 from model.predict_file import AnsweredFile, predict_file
-from model.registry import Serving, activate, rollback, rows_of_models
+from model.registry import Serving, activate, rollback
 from model.service import PredictionService
 from model.trial import Trial
 from model.workspace import SECRET_EVENT
@@ -34,6 +34,7 @@ from monitoring.drift_days import Against, days_of
 from monitoring.drift_files import report_file
 from monitoring.drift_monitor import report_days
 from monitoring.error_timeline import ErrorTimeline, follow_domain
+from monitoring.performance import evidence_of
 from monitoring.profile_archive import ArchivePart, ProfileArchive
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.columns import ColumnRows
@@ -112,12 +113,13 @@ class Visit:
 
     def trial_report(self, trial: Trial) -> TrialReport:
         workspace, schema = self._shared.workspace, self.schemas[self._own(trial.domain)]
-        seen = rows_of_models(workspace.artifacts, [trial.champion, trial.challenger])
-        return report_trial(workspace.store, schema, trial, trained_on=seen)
+        return report_trial(workspace.store, schema, trial, learned=workspace.learned)
 
-    def matched(self, domain: str, target: str, since: datetime | None, limit: int) -> list[tuple[Prediction, Outcome]]:
+    def evidence(self, domain: str, target: str, since: datetime | None, limit: int) -> Counted:
         """Predictions of a target with their outcomes, newest first; a page makes aggregates of them."""
-        return self._shared.workspace.store.matched(self._own(domain), target, since=since, limit=limit)
+        workspace = self._shared.workspace
+        found = workspace.store.pairs(self._own(domain), target, since=since, limit=limit)
+        return evidence_of(target, found, workspace.learned)
 
     def timelines(self, domain: str, target: str, since: datetime | None, limit: int) -> list[ErrorTimeline]:
         return follow_domain(self._shared.workspace, self._own(domain), [target], since=since, limit=limit)

@@ -3,12 +3,14 @@
 Bad rows are refused by validation before anything is stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from database.pairs import contradict
 from database.records import (
     Batch,
     BatchKind,
@@ -93,12 +95,20 @@ def read_outcomes(source: Path | bytes, schema: DomainSchema, *, secret: bytes, 
     from preprocessing.reading.files import read_table
 
     validated = validate_outcomes(read_table(source, name=name), schema, secret=secret).require_clean()
-    found = outcomes(rows_of(validated.frame, schema), schema.name, validated.frame["_prediction"].to_list())
+    frame = validated.frame
+    happened = [None if one is None else datetime.fromisoformat(one) for one in frame["_happened_at"]]
+    found = outcomes(rows_of(frame, schema), schema.name, frame["_prediction"].to_list(), happened)
     return OutcomeIntake(found, validated.notes)
 
 
-def outcomes(rows: Sequence[ValidRow], domain: str, predictions: Sequence[str | None]) -> list[Outcome]:
-    """One outcome per known target of each row; predictions: the prediction id of each row, where it names one."""
+def outcomes(
+    rows: Sequence[ValidRow],
+    domain: str,
+    predictions: Sequence[str | None],
+    happened: Sequence[datetime | None],
+) -> list[Outcome]:
+    """One outcome per known target of each row. predictions, happened: of each row the prediction that it names, and
+    when it happened, where it says so."""
     at = now()
     return [
         Outcome(
@@ -110,8 +120,9 @@ def outcomes(rows: Sequence[ValidRow], domain: str, predictions: Sequence[str | 
             group=None if prediction else row.group,
             period=None if prediction else row.period,
             prediction=prediction,
+            happened_at=when,
         )
-        for row, prediction in zip(rows, predictions, strict=True)
+        for row, prediction, when in zip(rows, predictions, happened, strict=True)
         for target, value in row.targets.items()
     ]
 
@@ -157,6 +168,65 @@ def read_batch(
     )
 
 
+class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of uploaded outcomes, one per row and target. known: said the same before. undated: did not say when
+    they happened, so that the time of receipt counts. unmatched: belong to no prediction so far. lacking: columns by
+    which they would be told apart, and which the upload has not. notes: what to know of how a file was read."""
+
+    outcomes: int
+    new: int
+    corrected: int
+    known: int
+    undated: int = 0
+    unmatched: int = 0
+    lacking: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """What a user should know beside the counts."""
+        said = []
+        if self.unmatched:
+            why = f"; the file has no {' and no '.join(self.lacking)}" if self.lacking else ""
+            said.append(f"{self.unmatched:,} of them belong to no prediction so far: check the keys{why}")
+        if self.undated:
+            said.append(
+                f"{self.undated:,} of them do not say when they happened (happened_at): their time of receipt counts"
+            )
+        return said
+
+
+def store_outcomes(
+    log: PredictionLog, schema: DomainSchema, found: Sequence[Outcome], notes: Sequence[str] = ()
+) -> StoredOutcomes:
+    """Keep outcomes of a domain as one upload, and say what became of them."""
+    new, corrected = log.add_outcomes(found)
+    unmatched = count_strays(log, found)
+    return StoredOutcomes(
+        outcomes=len(found),
+        new=new,
+        corrected=corrected,
+        known=len(found) - new - corrected,
+        undated=sum(one.happened_at is None for one in found),
+        unmatched=unmatched,
+        lacking=_lacking(schema, found) if unmatched else (),
+        notes=tuple(notes),
+    )
+
+
+def _lacking(schema: DomainSchema, found: Sequence[Outcome]) -> tuple[str, ...]:
+    """The columns of student, group and period that no outcome has."""
+    about = [one for one in found if one.prediction is None]
+    names: list[str] = []
+    if schema.student and not any(one.student for one in about):
+        names.append(schema.student.name)
+    if not any(one.group for one in about):
+        names += schema.group
+    if schema.period and not any(one.period for one in about):
+        names.append(schema.period)
+    return tuple(names)
+
+
 def count_strays(log: PredictionLog, found: Sequence[Outcome]) -> int:
     """How many outcomes belong to no logged prediction: a mistyped key, or a student who was never asked about."""
     index, strays = {outcome.id: outcome for outcome in found}.values(), 0
@@ -166,8 +236,18 @@ def count_strays(log: PredictionLog, found: Sequence[Outcome]) -> int:
         students = {one.student for one in outcomes if one.prediction is None and one.student is not None}
         asked = log.placings(domain, ids=ids, students=sorted(students))
         about: set[object] = {one.id for one in asked} | {one[1:] for one in asked} | {one[1:3] for one in asked}
-        strays += sum(_subject(outcome) not in about for outcome in outcomes)
+        places: dict[str | None, set[tuple[str | None, str | None]]] = {}
+        for one in asked:
+            places.setdefault(one.student, set()).add((one.group, one.period))
+        strays += sum(_subject(one) not in about and not _fits(one, places.get(one.student, set())) for one in outcomes)
     return strays
+
+
+def _fits(outcome: Outcome, places: Collection[tuple[str | None, str | None]]) -> bool:
+    """Whether a student whom predictions know in these places is known well enough by what the outcome says."""
+    if outcome.prediction is not None or len(places) != 1:
+        return False
+    return not any(contradict((outcome.group, outcome.period), place) for place in places)
 
 
 def _subject(outcome: Outcome) -> object:

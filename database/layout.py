@@ -3,10 +3,10 @@
 Both stores use the same layouts, so that they keep the same things. Nothing here knows a database.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -42,7 +42,7 @@ AS_JSON = frozenset(
 )
 """Fields kept as JSON text: they nest, or hold a number or a text. Keys with dots, dollars and any letters survive."""
 
-TIMES = frozenset({"at", "due", "expires", "started", "finished"})
+TIMES = frozenset({"at", "due", "expires", "started", "finished", "happened_at"})
 """Fields kept as whole microseconds; None where there is no such time."""
 
 MOSTLY_EMPTY = frozenset({"shadow"})
@@ -190,6 +190,24 @@ def unpack_block(block: str, body: bytes | None, rows: Sequence[Sequence[Any]]) 
     return found
 
 
+T = TypeVar("T")
+
+PAGE = 500
+"""Records read at a time: small enough for every database's limit on the values of one question."""
+
+
+def parts(items: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
+    """`items` in lists of at most `size`, `PAGE` by default."""
+    part: list[T] = []
+    for item in items:
+        part.append(item)
+        if len(part) == (size or PAGE):
+            yield part
+            part = []
+    if part:
+        yield part
+
+
 SEPARATOR = "\t"
 """Between the parts of a composed key: below every letter, so that composed keys sort as their parts do."""
 
@@ -215,6 +233,38 @@ def write_json(record: Stored | LabeledRecord) -> bytes:
 def read_json(kind: str, document: bytes) -> Any:
     """The record of `kind` that `write_json` wrote. Raises ValueError when it is none."""
     return msgspec.json.decode(document, type=LAYOUTS[kind].record)
+
+
+RECEIPTS: Mapping[str, tuple[str, ...]] = {
+    "predictions": ("receipt",),
+    "outcomes": ("receipt", "changed"),
+    "batches": ("receipt",),
+}
+"""Numbers that stand beside records of a kind. Uploads (outcomes, batches) are counted as they come in, whatever clocks
+say; receipt: of the upload that the record came with, or of a prediction the newest upload before it. changed: of the
+upload that gave an outcome its present value."""
+
+
+class Receipts(msgspec.Struct, frozen=True):
+    """The numbers of `RECEIPTS` in an exported document; those of one from before there were any are None."""
+
+    receipt: int | None = None
+    changed: int | None = None
+
+
+def write_kept(record: Stored, numbers: Mapping[str, int]) -> bytes:
+    """As `write_json`, with the numbers that stand beside it."""
+    if not numbers:
+        return write_json(record)
+    return msgspec.json.encode(msgspec.to_builtins(record) | dict(numbers), order="sorted")
+
+
+def read_numbers(kind: str, document: bytes) -> tuple[int | None, ...]:
+    """The numbers that `write_kept` wrote beside a record of `kind`, in the order of `RECEIPTS`."""
+    if kind not in RECEIPTS:
+        return ()
+    found = msgspec.json.decode(document, type=Receipts)
+    return tuple(getattr(found, name) for name in RECEIPTS[kind])
 
 
 def row_key(batch: str, number: int) -> str:

@@ -18,7 +18,16 @@ from errors import MissingExtra
 try:
     import bson
     from bson.errors import BSONError
-    from pymongo import DESCENDING, IndexModel, MongoClient, ReplaceOne, UpdateOne, WriteConcern
+    from pymongo import (
+        DESCENDING,
+        IndexModel,
+        MongoClient,
+        ReplaceOne,
+        ReturnDocument,
+        UpdateMany,
+        UpdateOne,
+        WriteConcern,
+    )
     from pymongo.client_session import ClientSession
     from pymongo.collection import Collection
     from pymongo.database import Database
@@ -26,21 +35,25 @@ try:
 except ImportError as error:
     raise MissingExtra("MongoDB", "mongo") from error
 
-from database import matching, mongo_jobs
+from database import labeled, layout, mongo_jobs, pairs
 from database.errors import Conflict, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
     LAYOUTS,
+    RECEIPTS,
     SEPARATOR,
     check_finite,
     document_key,
     key_of,
     micros,
+    parts,
     read_json,
+    read_numbers,
     row_key,
     split_document_key,
     split_row_key,
     write_json,
+    write_kept,
 )
 from database.packed import PackedPredictions
 from database.records import (
@@ -83,15 +96,15 @@ TRIES = 3
 LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "predictions": [[("domain", 1), ("at", -1), ("_id", -1)], [("domain", 1), ("student", 1)]],
     "outcomes": [
-        [("domain", 1), ("at", -1), ("_id", -1)],
+        [("domain", 1), ("changed", -1), ("_id", -1)],
         [("domain", 1), ("student", 1)],
         [("domain", 1), ("prediction", 1)],
     ],
-    "batches": [[("domain", 1), ("at", -1)]],
+    "batches": [[("domain", 1), ("receipt", -1)]],
     "batch_rows": [[("batch", 1)], [("record", 1)]],
     "models": [[("domain", 1), ("target", 1), ("moment", 1), ("at", -1)]],
     "drift_reports": [[("domain", 1), ("at", -1)]],
@@ -108,10 +121,19 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
 }
 
 NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
+ORDERS = {
+    "batches": [("receipt", DESCENDING), ("_id", DESCENDING)],
+    "outcomes": [("changed", DESCENDING), ("_id", DESCENDING)],
+}
+"""What came in last comes first; of other kinds what is newest by time."""
+
+UPLOADS_DOCUMENT = "uploads"
+"""The document of `meta` that counts uploads."""
+
 OWN_KEY = {"models": "version"}
 """The field that becomes `_id`, where it is not `id`."""
 
-LATER = {"predictions": {"actor": None, "shadow": None}}
+LATER = {"predictions": {"actor": None, "shadow": None}, "outcomes": {"happened_at": None}}
 """Fields that older documents lack, with the flat value that each then has."""
 
 
@@ -148,9 +170,30 @@ def _make_indexes(database: Database[Bson]) -> None:
     made = database.meta.find_one({"_id": "indexes"})
     if made and made["version"] >= INDEX_VERSION:
         return
+    if (made or {"version": 0})["version"] < 4:  # from which on there are receipts
+        _number_what_is_there(database)
     for kind, keys in INDEXES.items():
         database[kind].create_indexes([IndexModel(key) for key in keys])
     database.meta.replace_one({"_id": "indexes"}, {"version": INDEX_VERSION}, upsert=True)
+
+
+def _number_what_is_there(database: Database[Bson]) -> None:
+    """Give receipts to what came before there were any, in the order of times, which is all that is known of it."""
+    unnumbered = {"receipt": {"$exists": False}}
+    times = {at for kind in ("outcomes", "batches") for at in database[kind].distinct("at", unnumbered)}
+    if not times and database.predictions.find_one(unnumbered, {"_id": 1}) is None:
+        return
+    ordered = sorted(times)
+    for kind in RECEIPTS:
+        writes = []
+        for number, (since, until) in enumerate(zip([None, *ordered], [*ordered, None], strict=True)):
+            limits = {} if since is None else {"$gt": since - 1}
+            limits |= {} if until is None else {"$lt": until}
+            where = {**unnumbered, **({"at": limits} if limits else {})}
+            writes.append(UpdateMany(where, {"$set": dict.fromkeys(RECEIPTS[kind], number)}))
+        for part in parts(writes):
+            database[kind].bulk_write(part, ordered=False)
+    database.meta.update_one({"_id": UPLOADS_DOCUMENT}, {"$max": {"number": len(ordered)}}, upsert=True)
 
 
 @contextmanager
@@ -184,6 +227,30 @@ def _record(kind: str, document: Mapping[str, Any]) -> Any:
     own = OWN_KEY.get(kind, "id")
     document = {**LATER.get(kind, {}), **document}
     return LAYOUTS[kind].unpack([document["_id" if name == own else name] for name in LAYOUTS[kind].names])
+
+
+def _numbers(kind: str, document: Mapping[str, Any]) -> tuple[int, ...]:
+    """The receipts beside a record, in the order of `RECEIPTS`."""
+    return tuple(document.get(name, 0) for name in RECEIPTS[kind])
+
+
+def _numbered(kind: str, record: Any, numbers: Sequence[int | None]) -> Bson:
+    """The document of a record with its receipts."""
+    return _document(kind, record) | dict(zip(RECEIPTS[kind], numbers, strict=True))
+
+
+def _next_receipt(database: Database[Bson]) -> int:
+    """The number of this upload."""
+    one_more, after = {"$inc": {"number": 1}}, ReturnDocument.AFTER
+    counted: Bson | None = database.meta.find_one_and_update(
+        {"_id": UPLOADS_DOCUMENT}, one_more, upsert=True, return_document=after
+    )
+    return int((counted or {"number": 1})["number"])
+
+
+def _newest_receipt(database: Database[Bson], session: ClientSession | None = None) -> int:
+    """The number of the newest upload."""
+    return int((database.meta.find_one({"_id": UPLOADS_DOCUMENT}, session=session) or {"number": 0})["number"])
 
 
 def _flat(kind: str, record: Any) -> Bson:
@@ -261,6 +328,9 @@ class MongoStore:
         if not documents:
             return
         with self._writing():
+            if kind in RECEIPTS:
+                newest = dict.fromkeys(RECEIPTS[kind], _newest_receipt(self._database))
+                documents = {key: document | newest for key, document in documents.items()}
             if len(documents) == 1 or not self._transactions:
                 _insert_new(self._database[kind], list(documents.values()))
                 return
@@ -269,7 +339,7 @@ class MongoStore:
             except BulkWriteError as error:
                 if not _only_duplicates(error):
                     raise
-                for ids in matching.parts(list(documents)):
+                for ids in parts(list(documents)):
                     for there in self._database[kind].find({"_id": {"$in": ids}}, {"_id": 1}):
                         del documents[there["_id"]]
                 if documents:
@@ -284,12 +354,13 @@ class MongoStore:
         where: Bson,
         *,
         limit: int | None = None,
-        order: Sequence[tuple[str, int]] = tuple(NEWEST_FIRST),
+        order: Sequence[tuple[str, int]] | None = None,
     ) -> list[Any]:
         if limit == 0:
             return []  # to MongoDB, 0 means no limit
         with _driver_errors():
-            found = self._database[kind].find(where).sort(list(order)).limit(limit or 0)
+            ordered = list(order or ORDERS.get(kind, NEWEST_FIRST))
+            found = self._database[kind].find(where).sort(ordered).limit(limit or 0)
             return [_record(kind, document) for document in found]
 
     # Predictions
@@ -306,7 +377,7 @@ class MongoStore:
 
     def predictions_of(self, ids: Sequence[str]) -> list[Prediction]:
         found: dict[str, Prediction] = {}
-        for part in matching.parts(ids):
+        for part in parts(ids):
             known = self._list("predictions", {"_id": {"$in": part}})
             found |= {prediction.id: prediction for prediction in known}
         return [found[one] for one in ids if one in found]
@@ -339,28 +410,33 @@ class MongoStore:
         found: set[Placing] = set()
         with _driver_errors():
             for field, wanted in (("_id", ids), ("student", students)):
-                for part in matching.parts(wanted):
+                for part in parts(wanted):
                     rows = self._database.predictions.find({"domain": domain, field: {"$in": part}}, list(fields))
                     found.update(Placing(*(row[name] for name in fields)) for row in rows)
         return found
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
-        matching.check_outcomes(outcomes)
+        pairs.check_outcomes(outcomes)
         with self._writing():
-            return self._together(lambda session: self._fold_outcomes(outcomes, session)) if outcomes else (0, 0)
+            if not outcomes:
+                return 0, 0
+            receipt = _next_receipt(self._database)
+            return self._together(lambda session: self._fold_outcomes(outcomes, receipt, session))
 
-    def _fold_outcomes(self, outcomes: Sequence[Outcome], session: ClientSession | None) -> tuple[int, int]:
-        kept: dict[str, Outcome] = {}
-        for ids in matching.parts({outcome.id for outcome in outcomes}):
+    def _fold_outcomes(
+        self, outcomes: Sequence[Outcome], receipt: int, session: ClientSession | None
+    ) -> tuple[int, int]:
+        kept: dict[str, pairs.Received[Outcome]] = {}
+        for ids in parts({outcome.id for outcome in outcomes}):
             for document in self._database.outcomes.find({"_id": {"$in": ids}}, session=session):
-                kept[document["_id"]] = _record("outcomes", document)
-        changed, new, corrected = matching.fold_outcomes(kept, outcomes)
-        writes = _writes("outcomes", changed.values())
+                kept[document["_id"]] = _received("outcomes", document)
+        changed, new, corrected = pairs.fold_outcomes(kept, outcomes, receipt)
+        writes = _writes(_numbered("outcomes", one.record, one[1:]) for one in changed)
         if writes:
             self._database.outcomes.bulk_write(writes, ordered=False, session=session)
         return new, corrected
 
-    def matched(
+    def pairs(
         self,
         domain: str,
         target: str,
@@ -369,10 +445,10 @@ class MongoStore:
         until: datetime | None = None,
         endings: Iterable[str] | None = None,
         limit: int | None = None,
-    ) -> list[tuple[Prediction, Outcome]]:
-        among = matching.Among(since, until, endings)
+    ) -> list[pairs.Pair]:
+        among = pairs.Among(since, until, endings)
         with _driver_errors():
-            return matching.matched(_MongoSource(self._database), domain, target, among, limit)
+            return pairs.matched(_MongoSource(self._database), domain, target, among, limit)
 
     # Batches
 
@@ -385,7 +461,8 @@ class MongoStore:
             if documents:
                 self._database.batch_rows.insert_many(documents, ordered=False)
             try:  # the commit point: rows of an attempt that no batch names are never read
-                self._database.batches.insert_one({**_document("batches", batch), "attempt": attempt})
+                numbered = _numbered("batches", batch, [_next_receipt(self._database)])
+                self._database.batches.insert_one({**numbered, "attempt": attempt})
             except DuplicateKeyError:
                 self._database.batch_rows.delete_many({"batch": batch.id, "attempt": attempt})
                 return False
@@ -402,18 +479,18 @@ class MongoStore:
                 return []
             wanted: list[Bson] = [{"_id": _rows_between(attempt)}]
             if numbers is not None:
-                pages = matching.parts(sorted(numbers))
+                pages = parts(sorted(numbers))
                 wanted = [{"_id": {"$in": [row_key(attempt, number) for number in page]}} for page in pages]
             found = (self._database.batch_rows.find(one).sort("_id", 1) for one in wanted)
             return [_unflat("batch_rows", document) for page in found for document in page]
 
     def labeled_rows(self, domain: str, records: Iterable[str]) -> list[BatchRow]:
         with _driver_errors():
-            return matching.labeled_rows(_MongoSource(self._database), domain, records)
+            return labeled.labeled_rows(_MongoSource(self._database), domain, records)
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         with _driver_errors():
-            return matching.labeled_records(_MongoSource(self._database), domain, limit)
+            return labeled.labeled_records(_MongoSource(self._database), domain, limit)
 
     # Models and champions
 
@@ -643,7 +720,7 @@ class MongoStore:
 
     def remove_blobs(self, names: Sequence[str]) -> None:
         with self._writing():
-            for part in matching.parts(names):
+            for part in parts(names):
                 self._database.chunks.delete_many({"blob": {"$in": part}})
 
     # The store itself
@@ -669,8 +746,11 @@ class MongoStore:
         order = [("_id", 1)]
         if kind == "documents":  # by kind, then name, as in SQL: in `_id`, letters below TAB would change that order
             where, order = _documents_behind(after), [("kind", 1), ("name", 1)]
-        records = self._list(kind, where, limit=limit, order=order)
-        return [(key_of(kind, record), write_json(record)) for record in records]
+        with _driver_errors():
+            found = list(self._database[kind].find(where).sort(order).limit(limit)) if limit else []
+        records = [_record(kind, document) for document in found]
+        numbers = [{name: document.get(name, 0) for name in RECEIPTS.get(kind, ())} for document in found]
+        return [(key_of(kind, one), write_kept(one, beside)) for one, beside in zip(records, numbers, strict=True)]
 
     def _export_rows(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
         first, number = ("", 0) if after is None else split_row_key(after)
@@ -701,10 +781,26 @@ class MongoStore:
             if kind == "successions":
                 self._together(lambda session: self._load_successions(list(records.values()), session))
                 return
-            writes = self._row_writes(records) if kind == "batch_rows" else _writes(kind, records.values())
+            writes = self._row_writes(records) if kind == "batch_rows" else self._kept_writes(kind, records, documents)
             self._together(
                 lambda session: self._database[kind].bulk_write(writes, ordered=False, session=session).matched_count
             )
+
+    def _kept_writes(
+        self, kind: str, records: Mapping[str, Any], documents: Sequence[tuple[str, bytes]]
+    ) -> list[ReplaceOne[Bson] | UpdateOne]:
+        """Writes of records as they were exported, receipts included; later uploads are numbered behind those."""
+        if kind not in RECEIPTS:
+            return _writes(_document(kind, record) for record in records.values())
+        numbers = {key: read_numbers(kind, document) for key, document in documents}
+        newest = max((number or 0 for beside in numbers.values() for number in beside), default=0)
+        self._database.meta.update_one({"_id": UPLOADS_DOCUMENT}, {"$max": {"number": newest}}, upsert=True)
+        present = max(newest, _newest_receipt(self._database))
+        found = [
+            _numbered(kind, record, [present if number is None else number for number in numbers[key]])
+            for key, record in records.items()
+        ]
+        return _batch_writes(found) if kind == "batches" else _writes(found)
 
     def _row_writes(self, records: Mapping[str, BatchRow]) -> list[ReplaceOne[Bson]]:
         attempts = _attempts(self._database, {split_row_key(key)[0] for key in records})
@@ -798,64 +894,82 @@ def _history(document: Mapping[str, Any]) -> list[Succession]:
     return [_unflat("successions", entry) for entry in document.get("history", [])]
 
 
-def _writes(kind: str, records: Iterable[Any]) -> list[ReplaceOne[Bson] | UpdateOne]:
-    documents = [_document(kind, record) for record in records]
-    if kind != "batches":
-        return [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
-    return [  # a batch that is there keeps its attempt, and so its rows
+def _writes(documents: Iterable[Bson]) -> list[ReplaceOne[Bson] | UpdateOne]:
+    return [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+
+
+def _batch_writes(documents: Iterable[Bson]) -> list[ReplaceOne[Bson] | UpdateOne]:
+    """A batch that is there keeps its attempt, and so its rows."""
+    return [
         UpdateOne({"_id": d["_id"]}, {"$set": d, "$setOnInsert": {"attempt": d["_id"]}}, upsert=True) for d in documents
     ]
 
 
+def _received(kind: str, document: Mapping[str, Any]) -> pairs.Received[Any]:
+    numbers = _numbers(kind, document)
+    return pairs.Received(_record(kind, document), numbers[0], numbers[-1])
+
+
 class _MongoSource:
-    """The questions of `matching.RecordSource`."""
+    """The questions of `pairs.RecordSource`."""
 
     def __init__(self, database: Database[Bson]) -> None:
         self._database = database
 
-    def _find(self, kind: str, where: Bson) -> list[Any]:
-        return [_record(kind, document) for document in self._database[kind].find(where)]
-
-    def _backwards(self, kind: str, where: Bson, before: matching.Place | None) -> list[Any]:
+    def _backwards(self, kind: str, where: Bson, before: pairs.Place | None) -> list[pairs.Received[Any]]:
+        order = ORDERS.get(kind, NEWEST_FIRST)
         if before is not None:
-            at, last = before
-            where = {"$and": [where, {"$or": [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": last}}]}]}
-        found = self._database[kind].find(where).sort(NEWEST_FIRST).limit(matching.PAGE)
-        return [_record(kind, document) for document in found]
+            (name, _), (number, last) = order[0], before
+            where = {"$and": [where, {"$or": [{name: {"$lt": number}}, {name: number, "_id": {"$lt": last}}]}]}
+        found = self._database[kind].find(where).sort(order).limit(layout.PAGE)
+        return [_received(kind, document) for document in found]
 
-    def _about(self, kind: str, domain: str, field: str, values: Sequence[str]) -> Iterator[Any]:
-        for part in matching.parts(values):
-            yield from self._find(kind, {"domain": domain, field: {"$in": part}})
+    def _about(self, kind: str, domain: str, field: str, values: Sequence[str]) -> Iterator[pairs.Received[Any]]:
+        for part in parts(values):
+            found = self._database[kind].find({"domain": domain, field: {"$in": part}})
+            yield from (_received(kind, document) for document in found)
 
     def predictions_backwards(
         self,
         domain: str,
         target: str,  # noqa: ARG002  # there is no join that would leave out the predictions without an outcome
-        among: matching.Among,
-        before: matching.Place | None,
-    ) -> list[Prediction]:
+        among: pairs.Among,
+        before: pairs.Place | None,
+    ) -> list[pairs.Received[Prediction]]:
         where = {"domain": domain, **_between(among.since, among.until), **_ending(among.endings)}
         return self._backwards("predictions", where, before)
 
-    def predictions_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Prediction]:
-        found = {p.id: p for p in self._about("predictions", domain, "_id", ids)}
-        found |= {p.id: p for p in self._about("predictions", domain, "student", students)}
+    def predictions_about(
+        self, domain: str, ids: Sequence[str], students: Sequence[str]
+    ) -> list[pairs.Received[Prediction]]:
+        found = {one.record.id: one for one in self._about("predictions", domain, "_id", ids)}
+        found |= {one.record.id: one for one in self._about("predictions", domain, "student", students)}
         return list(found.values())
 
-    def outcomes_backwards(self, domain: str, before: matching.Place | None, *, by_prediction: bool) -> list[Outcome]:
+    def placed(self, domain: str, students: Sequence[str]) -> Iterator[pairs.Placed]:
+        where = {"domain": domain, "student": {"$in": list(students)}}
+        first: dict[tuple[str, str | None, str | None], int] = {}
+        for one in self._database.predictions.find(where, ["student", "group", "period", "receipt"]):
+            place, receipt = (one["student"], one["group"], one["period"]), one.get("receipt", 0)
+            first[place] = min(first.get(place, receipt), receipt)
+        yield from (pairs.Placed(*place, receipt) for place, receipt in first.items())
+
+    def outcomes_backwards(
+        self, domain: str, before: pairs.Place | None, *, by_prediction: bool
+    ) -> list[pairs.Received[Outcome]]:
         where: Bson = {"domain": domain}
         if by_prediction:
             where["prediction"] = {"$ne": None}
         return self._backwards("outcomes", where, before)
 
-    def outcomes_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Outcome]:
-        found = {o.id: o for o in self._about("outcomes", domain, "prediction", ids)}
-        found |= {o.id: o for o in self._about("outcomes", domain, "student", students)}
+    def outcomes_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[pairs.Received[Outcome]]:
+        found = {one.record.id: one for one in self._about("outcomes", domain, "prediction", ids)}
+        found |= {one.record.id: one for one in self._about("outcomes", domain, "student", students)}
         return list(found.values())
 
-    def labeled_batches(self, domain: str) -> list[Batch]:
-        found = self._database.batches.find({"domain": domain, "kind": "labeled"}).sort(NEWEST_FIRST)
-        return [_record("batches", document) for document in found]
+    def labeled_batches(self, domain: str) -> list[pairs.Received[Batch]]:
+        found = self._database.batches.find({"domain": domain, "kind": "labeled"}).sort(ORDERS["batches"])
+        return [_received("batches", document) for document in found]
 
     def rows_backwards(self, batch: str) -> Iterator[BatchRow]:
         attempt = _attempts(self._database, [batch]).get(batch)

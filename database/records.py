@@ -93,7 +93,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What really happened to one target of one student, or of one prediction where there is no student key.
 
-    A later outcome for the same key corrects the earlier one. value: in target units, or a level's name.
+    A later outcome for the same key corrects the earlier one. value: in target units, or a level's name. at: when it
+    came in. happened_at: when it happened, where whoever sent it said so.
     """
 
     domain: str
@@ -104,6 +105,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
     period: str | None = None
     prediction: str | None = None
+    happened_at: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -114,7 +116,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class LabeledRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One row to learn from: from a labelled batch, or a prediction whose outcomes are known.
 
-    id: the same for the same student's row however it came (`record_id`). targets: the known outcomes.
+    id: the same for the same student's row however it came (`record_id`). targets: the known outcomes. receipt: of the
+    newest upload that said something of it, by which newer and older are told; 0 where it was not stored.
     """
 
     id: str
@@ -125,6 +128,7 @@ class LabeledRecord(msgspec.Struct, frozen=True, kw_only=True):
     student: str | None = None
     group: str | None = None
     period: str | None = None
+    receipt: int = 0
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

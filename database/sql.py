@@ -19,23 +19,26 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from database import matching, sql_jobs
+from database import labeled, layout, pairs, sql_jobs
 from database.errors import Conflict, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
     LAYOUTS,
+    RECEIPTS,
     Flat,
     check_finite,
     key_of,
     micros,
     pack_blocks,
+    parts,
     read_json,
+    read_numbers,
     row_key,
     split_document_key,
     split_row_key,
     split_succession_key,
     unpack_block,
-    write_json,
+    write_kept,
 )
 from database.packed import PackedPredictions
 from database.records import (
@@ -79,6 +82,8 @@ from database.tables import (
     PREDICTIONS,
     SUCCESSIONS,
     TABLES,
+    UPLOAD_COUNTER,
+    UPLOADS,
     WORKERS,
 )
 from errors import MissingExtra
@@ -257,11 +262,40 @@ def _insert(kind: str, dialect: str, replace: bool) -> sa.Insert:
         columns = [sa.column(c.name, _plain(c)) for c in table.columns]
         document = sa.cast(sa.bindparam("rows", type_=sa.Text), sa.JSON)
         rows = sa.func.json_to_recordset(document).table_valued(*columns).render_derived(with_types=True)
-        insert = insert.from_select([c.name for c in table.columns], sa.select(*rows.columns))
+        given = [_received(column) for column in rows.columns]
+        insert = insert.from_select([c.name for c in table.columns], sa.select(*given))
+    elif kind in RECEIPTS:
+        insert = insert.values({c.name: _received(sa.bindparam(c.name), c.name) for c in table.columns})
     if not replace:
         return insert.on_conflict_do_nothing()
     rest = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=rest)
+
+
+def _received(given: Any, name: str = "") -> Any:
+    """What goes into a column: receipts that are not given are that of the newest upload."""
+    if (name or given.name) not in ("receipt", "changed"):
+        return given
+    newest = sa.select(UPLOADS.c.number).where(UPLOADS.c.name == sa.literal_column(f"'{UPLOAD_COUNTER}'"))
+    return sa.func.coalesce(given, newest.scalar_subquery(), sa.literal_column("0"))
+
+
+def _next_receipt(connection: sa.Connection) -> int:
+    """The number of this upload; on PostgreSQL others wait for it from here to the end of the transaction."""
+    counter = _upsert(UPLOADS, connection.dialect.name).values(name=UPLOAD_COUNTER, number=1)
+    more = {"number": UPLOADS.c.number + 1}
+    counter = counter.on_conflict_do_update(index_elements=[UPLOADS.c.name], set_=more)
+    return int(connection.execute(counter.returning(UPLOADS.c.number)).scalar_one())
+
+
+def _count_to(connection: sa.Connection, number: int) -> None:
+    """Number the next upload higher than `number`."""
+    counter = _upsert(UPLOADS, connection.dialect.name).values(name=UPLOAD_COUNTER, number=number)
+    connection.execute(
+        counter.on_conflict_do_update(
+            index_elements=[UPLOADS.c.name], set_={"number": number}, where=UPLOADS.c.number < number
+        )
+    )
 
 
 def _upsert(table: sa.Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
@@ -295,19 +329,23 @@ def _write(connection: sa.Connection, kind: str, rows: Sequence[Row], *, replace
     names = [column.name for column in TABLES[kind].columns]
     statement = _insert(kind, "postgresql", replace)
     written, counted = 0, {"preserve_rowcount": True}
-    for part in matching.parts(rows, ROWS_AT_ONCE):
+    for part in parts(rows, ROWS_AT_ONCE):
         document = msgspec.json.encode([dict(zip(names, row, strict=True)) for row in part]).decode()
         written += connection.execute(statement, {"rows": document}, execution_options=counted).rowcount
     return written
 
 
-def _row(kind: str, record: Any, batch: str = "") -> Row:
-    """The row of a record: its flat values, before them what the table has and the record has not."""
+def _row(kind: str, record: Any, batch: str = "", numbers: Sequence[int | None] = ()) -> Row:
+    """The row of a record: its flat values, around them what the table has and the record has not. numbers: its
+    receipts, where they are known."""
     values = LAYOUTS[kind].pack(record)
+    receipts = numbers or [None] * len(RECEIPTS.get(kind, ()))
     if kind == "outcomes":
-        return (record.id, *values)
+        return (record.id, *values, *receipts)
     if kind == "predictions":
-        return (*values, None, None)  # in no block
+        return (*values, None, None, *receipts)  # in no block
+    if kind == "batches":
+        return (*values, *receipts)
     return (batch, *values) if kind == "batch_rows" else tuple(values)
 
 
@@ -333,7 +371,7 @@ def _unpack(connection: sa.Connection, kind: str, rows: Iterable[Sequence[Any]])
         found.append(unpack(values) if block is None else (*values, within))
         if block is not None:
             held.setdefault(block, []).append(place)
-    for ids in matching.parts(held, BLOCKS_AT_ONCE):
+    for ids in parts(held, BLOCKS_AT_ONCE):
         kept = connection.execute(sa.select(PREDICTION_BLOCKS).where(PREDICTION_BLOCKS.c.id.in_(ids)))
         bodies = {row.id: row.body for row in kept}
         for block in ids:
@@ -344,9 +382,19 @@ def _unpack(connection: sa.Connection, kind: str, rows: Iterable[Sequence[Any]])
     return found
 
 
+def _read_received(connection: sa.Connection, kind: str, statement: sa.Select[Any]) -> list[pairs.Received[Any]]:
+    """The records of a statement that selects `_columns`, with their receipts."""
+    numbers = [TABLES[kind].c[name] for name in RECEIPTS[kind]]
+    rows = connection.execute(statement.add_columns(*numbers)).all()
+    records = _unpack(connection, kind, [row[: -len(numbers)] for row in rows])
+    return [pairs.Received(record, row[-len(numbers)], row[-1]) for record, row in zip(records, rows, strict=True)]
+
+
 def _newest(kind: str) -> sa.Select[Any]:
+    """What came in last comes first: by receipt where a kind has one, else by time."""
     table = TABLES[kind]
-    return sa.select(*_columns(kind)).order_by(table.c.at.desc(), *(column.desc() for column in table.primary_key))
+    order = table.c.receipt if kind == "batches" else table.c.changed if kind == "outcomes" else table.c.at
+    return sa.select(*_columns(kind)).order_by(order.desc(), *(column.desc() for column in table.primary_key))
 
 
 class SqlStore:
@@ -420,7 +468,7 @@ class SqlStore:
         wanted = sa.select(*_columns("predictions"))
         found: dict[str, Prediction] = {}
         with self._reading() as connection:
-            for part in matching.parts(ids):
+            for part in parts(ids):
                 known = _read(connection, "predictions", wanted.where(PREDICTIONS.c.id.in_(part)))
                 found |= {prediction.id: prediction for prediction in known}
         return [found[one] for one in ids if one in found]
@@ -459,23 +507,24 @@ class SqlStore:
         found: set[Placing] = set()
         with self._reading() as connection:
             for column, wanted in ((PREDICTIONS.c.id, ids), (PREDICTIONS.c.student, students)):
-                for part in matching.parts(wanted):
+                for part in parts(wanted):
                     found.update(Placing(*row) for row in connection.execute(statement.where(column.in_(part))))
         return found
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
-        matching.check_outcomes(outcomes)
+        pairs.check_outcomes(outcomes)
         with self._writing() as connection:
             _lock(connection, OUTCOMES_LOCK)  # two corrections of one outcome are counted, and kept, in turn
-            kept: dict[str, Outcome] = {}
-            for ids in matching.parts({outcome.id for outcome in outcomes}):
-                found = _read(connection, "outcomes", sa.select(*_columns("outcomes")).where(OUTCOMES.c.id.in_(ids)))
-                kept.update({outcome.id: outcome for outcome in found})
-            changed, new, corrected = matching.fold_outcomes(kept, outcomes)
-            _write(connection, "outcomes", [_row("outcomes", outcome) for outcome in changed.values()], replace=True)
+            kept: dict[str, pairs.Received[Outcome]] = {}
+            for ids in parts({outcome.id for outcome in outcomes}):
+                known = sa.select(*_columns("outcomes")).where(OUTCOMES.c.id.in_(ids))
+                kept.update({one.record.id: one for one in _read_received(connection, "outcomes", known)})
+            changed, new, corrected = pairs.fold_outcomes(kept, outcomes, _next_receipt(connection))
+            rows = [_row("outcomes", one.record, numbers=one[1:]) for one in changed]
+            _write(connection, "outcomes", rows, replace=True)
         return new, corrected
 
-    def matched(
+    def pairs(
         self,
         domain: str,
         target: str,
@@ -484,19 +533,21 @@ class SqlStore:
         until: datetime | None = None,
         endings: Collection[str] | None = None,
         limit: int | None = None,
-    ) -> list[tuple[Prediction, Outcome]]:
-        among = matching.Among(since, until, endings)
+    ) -> list[pairs.Pair]:
+        among = pairs.Among(since, until, endings)
         with self._snapshot() as connection:
-            return matching.matched(_SqlSource(connection), domain, target, among, limit)
+            return pairs.matched(_SqlSource(connection), domain, target, among, limit)
 
     # Batches
 
     def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
         packed = [_row("batch_rows", row, batch.id) for row in rows]
         with self._writing() as connection:
-            if not _write(connection, "batches", [_row("batches", batch)]):
+            if not _write(connection, "batches", [_row("batches", batch, numbers=[0])]):
                 return False
             _write(connection, "batch_rows", packed)
+            receipt = _next_receipt(connection)  # last, for whom it keeps waiting
+            connection.execute(BATCHES.update().where(BATCHES.c.id == batch.id).values(receipt=receipt))
         return True
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
@@ -508,17 +559,17 @@ class SqlStore:
         if numbers is None:
             return self._list("batch_rows", statement)
         with self._reading() as connection:
-            pages = matching.parts(sorted(numbers))
+            pages = parts(sorted(numbers))
             found = (_read(connection, "batch_rows", statement.where(BATCH_ROWS.c.number.in_(page))) for page in pages)
             return [row for page in found for row in page]
 
     def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
         with self._snapshot() as connection:
-            return matching.labeled_rows(_SqlSource(connection), domain, records)
+            return labeled.labeled_rows(_SqlSource(connection), domain, records)
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         with self._snapshot() as connection:
-            return matching.labeled_records(_SqlSource(connection), domain, limit)
+            return labeled.labeled_records(_SqlSource(connection), domain, limit)
 
     # Models and champions
 
@@ -746,7 +797,7 @@ class SqlStore:
 
     def remove_blobs(self, names: Sequence[str]) -> None:
         with self._writing() as connection:
-            for part in matching.parts(names):
+            for part in parts(names):
                 connection.execute(CHUNKS.delete().where(CHUNKS.c.blob.in_(part)))
 
     # The store itself
@@ -769,23 +820,36 @@ class SqlStore:
     def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
         table = TABLES[kind]
         key = list(table.primary_key)
-        statement = sa.select(table.c[key[0].name], *_columns(kind)).order_by(*key).limit(limit)
+        numbers = [table.c[name] for name in RECEIPTS.get(kind, ())]
+        statement = sa.select(table.c[key[0].name], *_columns(kind), *numbers).order_by(*key).limit(limit)
         if after is not None:
             statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
         with self._reading() as connection:
             rows = connection.execute(statement).all()
-            records = _unpack(connection, kind, [row[1:] for row in rows])
+            names = RECEIPTS.get(kind, ())
+            records = _unpack(connection, kind, [row[1 : len(row) - len(names)] for row in rows])
         return [
-            (row_key(row[0], record.number) if kind == "batch_rows" else key_of(kind, record), write_json(record))
+            (
+                row_key(row[0], record.number) if kind == "batch_rows" else key_of(kind, record),
+                write_kept(record, dict(zip(names, row[len(row) - len(names) :], strict=True))),
+            )
             for row, record in zip(rows, records, strict=True)
         ]
 
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
         rows = [
-            _row(kind, read_json(kind, document), split_row_key(key)[0] if kind == "batch_rows" else "")
+            _row(
+                kind,
+                read_json(kind, document),
+                split_row_key(key)[0] if kind == "batch_rows" else "",
+                read_numbers(kind, document),
+            )
             for key, document in dict(documents).items()
         ]
+        newest = max((number or 0 for _, document in documents for number in read_numbers(kind, document)), default=0)
         with self._writing() as connection:
+            if newest:
+                _count_to(connection, newest)
             _write(connection, kind, rows, replace=True)
 
     def _detached_connection(self) -> Any:
@@ -839,50 +903,61 @@ def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:
 
 
 class _SqlSource:
-    """The questions of `matching.RecordSource`, on one connection."""
+    """The questions of `pairs.RecordSource`, on one connection."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def predictions_backwards(
-        self, domain: str, target: str, among: matching.Among, before: matching.Place | None
-    ) -> list[Prediction]:
+        self, domain: str, target: str, among: pairs.Among, before: pairs.Place | None
+    ) -> list[pairs.Received[Prediction]]:
         known = sa.select(OUTCOMES.c.id).where(OUTCOMES.c.domain == domain, OUTCOMES.c.target == target)
         by_id = known.where(OUTCOMES.c.prediction == PREDICTIONS.c.id).exists()
         by_student = known.where(OUTCOMES.c.student == PREDICTIONS.c.student).exists()
         statement = _backwards("predictions", domain, before).where(sa.or_(by_id, by_student))
         statement = statement.where(*_between(PREDICTIONS.c.at, among.since, among.until), *_ending(among.endings))
-        return _read(self._connection, "predictions", statement)
+        return _read_received(self._connection, "predictions", statement)
 
-    def predictions_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Prediction]:
+    def predictions_about(
+        self, domain: str, ids: Sequence[str], students: Sequence[str]
+    ) -> list[pairs.Received[Prediction]]:
         found = self._where_in("predictions", domain, PREDICTIONS.c.id, ids)
         found += self._where_in("predictions", domain, PREDICTIONS.c.student, students)
-        return list({prediction.id: prediction for prediction in found}.values())
+        return list({one.record.id: one for one in found}.values())
 
-    def outcomes_backwards(self, domain: str, before: matching.Place | None, *, by_prediction: bool) -> list[Outcome]:
+    def placed(self, domain: str, students: Sequence[str]) -> Iterator[pairs.Placed]:
+        place = [PREDICTIONS.c[name] for name in ("student", "group", "period")]
+        statement: sa.Select[Any] = sa.select(*place, sa.func.min(PREDICTIONS.c.receipt)).group_by(*place)
+        statement = statement.where(PREDICTIONS.c.domain == domain, PREDICTIONS.c.student.in_(students))
+        for student, group, period, receipt in self._connection.execute(statement):
+            yield pairs.Placed(student, group, period, receipt)
+
+    def outcomes_backwards(
+        self, domain: str, before: pairs.Place | None, *, by_prediction: bool
+    ) -> list[pairs.Received[Outcome]]:
         statement = _backwards("outcomes", domain, before)
         if by_prediction:
             statement = statement.where(OUTCOMES.c.prediction.is_not(None))
-        return _read(self._connection, "outcomes", statement)
+        return _read_received(self._connection, "outcomes", statement)
 
-    def outcomes_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Outcome]:
+    def outcomes_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[pairs.Received[Outcome]]:
         found = self._where_in("outcomes", domain, OUTCOMES.c.prediction, ids)
         found += self._where_in("outcomes", domain, OUTCOMES.c.student, students)
-        return list({outcome.id: outcome for outcome in found}.values())
+        return list({one.record.id: one for one in found}.values())
 
-    def labeled_batches(self, domain: str) -> list[Batch]:
+    def labeled_batches(self, domain: str) -> list[pairs.Received[Batch]]:
         statement = _newest("batches").where(BATCHES.c.domain == domain, BATCHES.c.kind == "labeled")
-        return _read(self._connection, "batches", statement)
+        return _read_received(self._connection, "batches", statement)
 
     def rows_backwards(self, batch: str) -> Iterator[BatchRow]:
         number: int | None = None
         while True:
-            statement = sa.select(*_columns("batch_rows")).where(BATCH_ROWS.c.batch == batch).limit(matching.PAGE)
+            statement = sa.select(*_columns("batch_rows")).where(BATCH_ROWS.c.batch == batch).limit(layout.PAGE)
             if number is not None:
                 statement = statement.where(BATCH_ROWS.c.number < number)
             page = _read(self._connection, "batch_rows", statement.order_by(BATCH_ROWS.c.number.desc()))
             yield from page
-            if len(page) < matching.PAGE:
+            if len(page) < layout.PAGE:
                 return
             number = page[-1].number
 
@@ -892,15 +967,18 @@ class _SqlSource:
         for batch, *values in self._connection.execute(statement):
             yield batch, unpack(values)
 
-    def _where_in(self, kind: str, domain: str, column: sa.Column[Any], values: Sequence[str]) -> list[Any]:
+    def _where_in(
+        self, kind: str, domain: str, column: sa.Column[Any], values: Sequence[str]
+    ) -> list[pairs.Received[Any]]:
         statement = sa.select(*_columns(kind)).where(TABLES[kind].c.domain == domain)
-        found = (_read(self._connection, kind, statement.where(column.in_(part))) for part in matching.parts(values))
-        return [record for part in found for record in part]
+        wanted = (statement.where(column.in_(part)) for part in parts(values))
+        return [one for part in wanted for one in _read_received(self._connection, kind, part)]
 
 
-def _backwards(kind: str, domain: str, before: matching.Place | None) -> sa.Select[Any]:
+def _backwards(kind: str, domain: str, before: pairs.Place | None) -> sa.Select[Any]:
     table = TABLES[kind]
-    statement = _newest(kind).where(table.c.domain == domain).limit(matching.PAGE)
+    statement = _newest(kind).where(table.c.domain == domain).limit(layout.PAGE)
     if before is None:
         return statement
-    return statement.where(sa.tuple_(table.c.at, table.c.id) < sa.tuple_(*map(sa.literal, before)))
+    order = table.c.changed if kind == "outcomes" else table.c.at
+    return statement.where(sa.tuple_(order, table.c.id) < sa.tuple_(*map(sa.literal, before)))

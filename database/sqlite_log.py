@@ -144,11 +144,14 @@ class SqliteAppender:
 
 
 class _Statement(NamedTuple):
-    """An INSERT and what it is run with, once for each."""
+    """An INSERT and what it is run with, once for each. received: each takes the number of the newest upload last."""
 
     text: str
     runs: list[tuple[Flat | bytes, ...]]
+    received: bool = True
 
+
+NEWEST_UPLOAD = "SELECT number FROM uploads"
 
 BLOCK_TEXT = "INSERT INTO prediction_blocks (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
@@ -165,7 +168,7 @@ def _statements(predictions: Sequence[Prediction], batches: Sequence[PackedPredi
         packed = LAYOUTS["predictions"].pack_columns(predictions)
         found += _inserts({}, dict(zip(LAYOUTS["predictions"].names, packed, strict=True)))
     for part in chain.from_iterable(map(pack_blocks, batches)):
-        found.append(_Statement(BLOCK_TEXT, [(part.id, part.body)]))
+        found.append(_Statement(BLOCK_TEXT, [(part.id, part.body)], received=False))
         found += _inserts(part.alike, part.columns)
     return found
 
@@ -201,11 +204,11 @@ def _insert_text(shared: tuple[str, ...], each: tuple[str, ...], rows: int) -> s
     OR ROLLBACK: where a row is refused, all is undone. By itself a statement of many rows is undone alone, for which
     SQLite keeps a copy of every page before it changes it: half of all that it writes.
     """
-    columns = ", ".join(f'"{name}"' for name in (*shared, *each))
-    values = []
+    columns = ", ".join(f'"{name}"' for name in (*shared, *each, "receipt"))
+    values, last = [], len(shared) + rows * len(each) + 1
     for row in range(rows):
         first = len(shared) + row * len(each)
-        places = (*range(1, len(shared) + 1), *range(first + 1, first + len(each) + 1))
+        places = (*range(1, len(shared) + 1), *range(first + 1, first + len(each) + 1), last)
         values.append(f"({', '.join(f'?{place}' for place in places)})")
     return f"INSERT OR ROLLBACK INTO predictions ({columns}) VALUES {', '.join(values)} ON CONFLICT DO NOTHING"
 
@@ -213,8 +216,10 @@ def _insert_text(shared: tuple[str, ...], each: tuple[str, ...], rows: int) -> s
 def _insert(connection: sqlite3.Connection, statements: Sequence[_Statement]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
+        newest = connection.execute(NEWEST_UPLOAD).fetchone() or (0,)
         for statement in statements:
-            connection.executemany(statement.text, statement.runs)
+            runs = [(*run, *newest) for run in statement.runs] if statement.received else statement.runs
+            connection.executemany(statement.text, runs)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

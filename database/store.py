@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from database.errors import Conflict
 from database.packed import PackedPredictions
+from database.pairs import Pair
 from database.records import (
     Access,
     Batch,
@@ -139,10 +140,11 @@ class PredictionLog(Protocol):
         read."""
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
-        """Keep all or none. Returns (new, corrected); an outcome equal in value to the kept one counts as neither, and
-        so does one with an earlier time. Raises ValueError for one that is not finite or about nobody."""
+        """Keep all or none, as one upload. Returns (new, corrected); one that says the same as the kept one, also of
+        when it happened, counts as neither. What comes later is newer, whatever times say. Raises ValueError for one
+        that is not finite or about nobody."""
 
-    def matched(
+    def pairs(
         self,
         domain: str,
         target: str,
@@ -151,11 +153,13 @@ class PredictionLog(Protocol):
         until: datetime | None = None,
         endings: Collection[str] | None = None,
         limit: int | None = None,
-    ) -> list[tuple[Prediction, Outcome]]:
+    ) -> list[Pair]:
         """Predictions (of these times and endings, as `predictions`) that answered `target`, newest first, each with
-        its outcome: by prediction id, else by student, group and period. An outcome without a period matches any
-        period; one without a group only predictions without. One that names a prediction belongs to no other.
-        Predictions without an outcome are left out."""
+        its outcome, and whether it came before that: by prediction id, else by student, group and period, else by
+        student and group for an outcome without a period, else by student alone where all predictions of the student
+        from before the outcome, and all its outcomes of the target, are of one place and what both say of it agrees.
+        An outcome that names a prediction belongs to no other. Predictions without an outcome are left out. Which of
+        them are evidence, `database.pairs.evidence` says."""
 
 
 class BatchArchive(Protocol):
@@ -165,7 +169,7 @@ class BatchArchive(Protocol):
         """Keep the batch and its rows, all or none. False, and nothing changed, when its id is already there."""
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
-        """Newest first."""
+        """Newest first: that came in last."""
 
     def batch_rows(self, batch: str, numbers: Collection[int] | None = None) -> list[BatchRow]:
         """In file order, all or those of these numbers; empty for an unknown batch."""
@@ -177,7 +181,7 @@ class BatchArchive(Protocol):
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         """The newest labelled rows, newest first: rows of labelled batches and predictions with an outcome.
 
-        Newest means by time of the batch or outcome, then by position within the batch (later rows are newer). A
+        Newest means by receipt of the batch or outcome, then by position within the batch (later rows are newer). A
         record id occurs once: its newest inputs, with the targets of all its appearances merged (newest wins)."""
 
 

@@ -7,7 +7,7 @@ everywhere, times are whole microseconds since 1970 UTC, nested values are JSON 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -25,6 +25,10 @@ def _text(name: str, *, missing: bool = False) -> Column[str]:
 
 def _at() -> Column[int]:
     return Column("at", BigInteger, nullable=False)
+
+
+def _receipt(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
 
 
 def _where_known(name: str, table: str, *columns: str) -> Index:
@@ -50,6 +54,7 @@ PREDICTIONS = Table(
     _text("shadow", missing=True),
     _text("block", missing=True),
     Column("place", Integer),
+    _receipt("receipt"),
     Index("predictions_by_time", "domain", "at", "id"),
     _where_known("student", "predictions", "domain", "student"),
 )
@@ -69,7 +74,10 @@ OUTCOMES = Table(
     _text("group", missing=True),
     _text("period", missing=True),
     _text("prediction", missing=True),
-    Index("outcomes_by_time", "domain", "at", "id"),
+    Column("happened_at", BigInteger),
+    _receipt("receipt"),
+    _receipt("changed"),
+    Index("outcomes_by_receipt", "domain", "changed", "id"),
     _where_known("student", "outcomes", "domain", "student"),
     _where_known("prediction", "outcomes", "domain", "prediction"),
 )
@@ -84,7 +92,8 @@ BATCHES = Table(
     Column("rows", Integer, nullable=False),
     _at(),
     Column("skipped", Integer, nullable=False),
-    Index("batches_by_time", "domain", "at"),
+    _receipt("receipt"),
+    Index("batches_by_receipt", "domain", "receipt"),
 )
 
 BATCH_ROWS = Table(
@@ -234,9 +243,14 @@ CHUNKS = Table(
 
 WORKERS = Table("workers", METADATA, _key("id"), _text("kinds"), _at())
 
+UPLOADS = Table("uploads", METADATA, _key("name"), Column("number", BigInteger, nullable=False))
+"""One row, `UPLOAD_COUNTER`: how many uploads there were, which numbers the receipts."""
+
+UPLOAD_COUNTER = "last"
+
 LEASES = Table("leases", METADATA, _key("name"), _text("holder"), Column("expires", BigInteger, nullable=False))
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in METADATA.sorted_tables if table not in (LEASES, PREDICTION_BLOCKS, WORKERS)
+    table.name: table for table in METADATA.sorted_tables if table not in (LEASES, PREDICTION_BLOCKS, UPLOADS, WORKERS)
 }
 """By kind, as `KINDS` names them."""

@@ -255,17 +255,18 @@ def store_batch_file(run: JobRun) -> Mapping[str, Any]:
 
 def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     """The outcomes in a file."""
+    import msgspec
+
     from access.journal import note
-    from database.ingest import read_outcomes
+    from database.ingest import read_outcomes, store_outcomes
 
     workspace, path = run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     schema = workspace.service.schema(run.domain)
     found, notes = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"))
     note(workspace.store, run.job.actor or "", "outcomes uploaded", run.domain, outcomes=len(found))
-    new, corrected = workspace.store.add_outcomes(found)
-    known = len(found) - new - corrected
-    return {"outcomes": len(found), "new": new, "corrected": corrected, "known": known, "notes": list(notes)}
+    plain: Mapping[str, Any] = msgspec.to_builtins(store_outcomes(workspace.store, schema, found, notes))
+    return plain
 
 
 JOB_KINDS: Mapping[str, JobKind] = {

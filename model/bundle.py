@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from database.pairs import LearnedRows
 from database.records import pack_ids, unpack_ids
 from drift.impact import Said
 from errors import Category, GradewatchError
@@ -18,7 +19,7 @@ from preprocessing.encode import Cell, Encoding
 from preprocessing.schema import Target
 
 GRAPH, MANIFEST, PROFILE, ROWS_FILE = "graph.onnx", "manifest.json", "profile.bin", "rows.bin"
-ASIDE = "aside.bin"
+ASIDE, CONTENTS = "aside.bin", "contents.bin"
 FORMAT = 1
 RECORDS, EXAMPLES = "records", "generated examples"
 
@@ -112,7 +113,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: of the rows offered to training that the model would answer, with or without an outcome. aside: of those
     that lack an input; both together are the population that it was trained from. Empty where there were none, or so
-    few that it would say nearly as much as the rows, and in older bundles.
+    few that it would say nearly as much as the rows, and in older bundles. contents: of training rows without a student
+    key, what each moment sees of them (`database.pairs.content_id`), where that tells rows apart.
     """
 
     manifest: Manifest
@@ -120,6 +122,12 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     profile: bytes
     rows: frozenset[str]
     aside: bytes = b""
+    contents: frozenset[str] = frozenset()
+
+    @property
+    def learned(self) -> LearnedRows:
+        """What the model learned from."""
+        return LearnedRows(self.rows, self.contents)
 
     def files(self) -> dict[str, bytes]:
         """File name to content."""
@@ -129,7 +137,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             PROFILE: self.profile,
             ROWS_FILE: pack_ids(self.rows),
         }
-        return files | ({ASIDE: self.aside} if self.aside else {})
+        contents = {CONTENTS: pack_ids(self.contents)} if self.contents else {}
+        return files | ({ASIDE: self.aside} if self.aside else {}) | contents
 
 
 def read_bundle(files: Mapping[str, bytes]) -> Bundle:
@@ -144,8 +153,10 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
     except msgspec.DecodeError as error:
         raise BrokenBundle(f"the bundle's manifest cannot be read: {error}") from None
     ids = frozenset(unpack_ids(files[ROWS_FILE]))
-    aside = files.get(ASIDE, b"")
-    return Bundle(manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids, aside=aside)
+    aside, contents = files.get(ASIDE, b""), frozenset(unpack_ids(files.get(CONTENTS, b"")))
+    return Bundle(
+        manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids, aside=aside, contents=contents
+    )
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:

@@ -10,6 +10,7 @@ from threading import Lock
 
 import msgspec
 
+from database.pairs import Learned, LearnedRows
 from database.records import Action, ChampionKey, Event, ModelVersion, Succession, new_id, now
 from database.store import ModelRegistry, RecordStore
 from errors import Category, GradewatchError
@@ -183,6 +184,19 @@ def rows_of_models(artifacts: ArtifactFolder, versions: Sequence[str]) -> frozen
         with suppress(MissingArtifact, CorruptArtifact, BrokenBundle):
             found |= load_bundle(artifacts, version).rows
     return found
+
+
+def learned_by(artifacts: ArtifactFolder) -> Learned:
+    """What each version learned from, read once; None where its bundle is gone or spoiled."""
+    read: dict[str, LearnedRows] = {}
+
+    def learned(version: str) -> LearnedRows | None:
+        if version not in read:
+            with suppress(MissingArtifact, CorruptArtifact, BrokenBundle):
+                read[version] = load_bundle(artifacts, version).learned
+        return read.get(version)
+
+    return learned
 
 
 def collect_garbage(store: RecordStore, artifacts: ArtifactFolder, *, older_than: float = 3600.0) -> list[str]:

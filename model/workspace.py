@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 from database.open import open_store
+from database.pairs import Learned
 from database.records import Event, new_id, now
 from database.store import Durability, Journal, RecordStore
 from errors import Category, GradewatchError
 from model.artifacts import ArtifactFolder
-from model.registry import Champions
+from model.registry import Champions, learned_by
 from model.service import PredictionService
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.validation.pii import pseudonym
@@ -48,6 +49,11 @@ class Workspace:
     @cached_property
     def service(self) -> PredictionService:
         return PredictionService(self.schemas, self.champions, self.store, secret=self.secret)
+
+    @cached_property
+    def learned(self) -> Learned:
+        """What each model learned from."""
+        return learned_by(self.artifacts)
 
     def close(self) -> None:
         self.store.close()

@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from database.records import Answer, Outcome, Prediction
+from database.pairs import Learned, LeftOut, Pair
+from database.records import Answer, Prediction
 from database.store import PredictionLog
 from drift.impact import ErrorChange, ExpectedError
 from drift.stream import find_changes
@@ -28,13 +29,12 @@ from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from model.workspace import Workspace
 from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
-from monitoring.performance import ENOUGH_OUTCOMES, FEW_GROUPS, FEWEST_TOLD, clusters_of, count_students
+from monitoring.performance import ENOUGH_OUTCOMES, FEW_GROUPS, FEWEST_TOLD, clusters_of, count_students, evidence_of
 from monitoring.row_findings import pairs_of
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Pair = tuple[Prediction, Outcome]
 By = Literal["day", "week", "month", "period"]
 Verdict = Literal["worse than in training", "better than in training", "no change shown", "not enough data"]
 
@@ -77,7 +77,8 @@ class TimelineSpan(msgspec.Struct, frozen=True, kw_only=True):
 class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the answers about one target at one moment, oldest window first.
 
-    whole: all windows as one; None without outcomes.
+    whole: all windows as one; None without outcomes. left_out: predictions with an outcome that are no evidence, by
+    reason.
     expected: an estimate for the rows still without outcome; None where there are none, or no model to judge by.
     """
 
@@ -91,6 +92,7 @@ class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[ErrorChange, ...]
     waiting: int
     expected: ExpectedError | None
+    left_out: LeftOut = LeftOut()
 
 
 def follow_domain(
@@ -117,9 +119,16 @@ def follow_domain(
     chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
 
     options: Any = {"by": by, "since": since, "limit": limit}
-    manifests = _manifests(workspace)
-    found = [follow(workspace.store, schema, name, moment, manifests, **options) for name in names for moment in chosen]
+    models = KnownModels(_manifests(workspace), workspace.learned)
+    found = [follow(workspace.store, schema, name, moment, models, **options) for name in names for moment in chosen]
     return [timeline for timeline in found if timeline.whole or timeline.waiting]
+
+
+class KnownModels(NamedTuple):
+    """What is known of models by version: manifests, None of one that is lost; and what they learned from."""
+
+    manifests: Callable[[str], Manifest | None]
+    learned: Learned
 
 
 def _manifests(workspace: Workspace) -> Callable[[str], Manifest | None]:
@@ -155,7 +164,7 @@ def follow(
     schema: DomainSchema,
     target: str,
     moment: str,
-    manifests: Callable[[str], Manifest | None],
+    models: KnownModels,
     *,
     by: By = "week",
     since: datetime | None = None,
@@ -163,17 +172,19 @@ def follow(
 ) -> ErrorTimeline:
     """The course of the answers about `target` at `moment`.
 
-    manifests: of a model version, None where it is lost. since: of predictions from then on. limit: the newest so many.
+    models: what is known of them. since: of predictions from then on. limit: the newest so many.
     Raises KeyError for a target that the schema does not have.
     """
     chosen = schema.target_by_name[target]
-    pairs = [p for p in log.matched(schema.name, target, since=since, limit=limit) if p[0].moment == moment]
-    known = _known(chosen, pairs)
+    found_pairs = log.pairs(schema.name, target, since=since, limit=limit)
+    pairs = [pair for pair in found_pairs if pair.prediction.moment == moment]
+    counted, left_out = evidence_of(target, pairs, models.learned)
+    known = _known(chosen, counted)
     asked = [p for p in log.predictions(schema.name, since=since, limit=limit) if p.moment == moment]
-    matched = {prediction.id for prediction, _ in pairs}
+    matched = {pair.prediction.id for pair in pairs}
     waiting = [p for p in asked if p.id not in matched and _answer(p, target) is not None]
-    models = {answer.model for answer in known.answers} | {_answer_of(p, target).model for p in waiting[:1]}
-    found = {model: manifest for model in models if (manifest := manifests(model)) is not None}
+    versions = {answer.model for answer in known.answers} | {_answer_of(p, target).model for p in waiting[:1]}
+    found = {one: manifest for one in versions if (manifest := models.manifests(one)) is not None}
     held = {model: _held_out(manifest) for model, manifest in found.items()}
     windows = measure_spans(chosen, known, by, held)
     whole = _measure(chosen, known, "all", held) if known.pairs else None
@@ -188,21 +199,22 @@ def follow(
         changes=changes_of(chosen, moment, known, whole.held_out) if whole else (),
         waiting=len(waiting),
         expected=_expected(chosen, waiting, found),
+        left_out=left_out,
     )
 
 
 def _known(target: Target, pairs: Sequence[Pair]) -> _Answers:
     """Answered pairs, oldest prediction first."""
-    answered = [pair for pair in pairs if (one := _answer(pair[0], target.name)) and one.value is not None]
-    ordered = sorted(answered, key=lambda pair: (pair[0].at, pair[0].id))
-    answers = [_answer_of(prediction, target.name) for prediction, _ in ordered]
-    truth = as_numbers([outcome.value for _, outcome in ordered], target.levels)
+    answered = [pair for pair in pairs if (one := _answer(pair.prediction, target.name)) and one.value is not None]
+    ordered = sorted(answered, key=lambda pair: (pair.prediction.at, pair.prediction.id))
+    answers = [_answer_of(pair.prediction, target.name) for pair in ordered]
+    truth = as_numbers([pair.outcome.value for pair in ordered], target.levels)
     said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
     return _Answers(ordered, answers, truth, said, clusters_of(_predictions(ordered)))
 
 
 def _predictions(pairs: Sequence[Pair]) -> list[Prediction]:
-    return [prediction for prediction, _ in pairs]
+    return [pair.prediction for pair in pairs]
 
 
 def _answer(prediction: Prediction, target: str) -> Answer | None:
@@ -227,8 +239,8 @@ def label_of(prediction: Prediction, by: By) -> str:
 def measure_spans(target: Target, known: _Answers, by: By, held: Mapping[str, Estimate]) -> tuple[TimelineSpan, ...]:
     """The windows of `known`, oldest first, corrected for how many there are. held: model to its held-out error."""
     rows: dict[str, list[int]] = defaultdict(list)
-    for row, (prediction, _) in enumerate(known.pairs):
-        rows[label_of(prediction, by)].append(row)
+    for row, pair in enumerate(known.pairs):
+        rows[label_of(pair.prediction, by)].append(row)
     windows = [_measure(target, known.part(part), label, held) for label, part in rows.items()]
     tested = [place for place, window in enumerate(windows) if window.p_adjusted is not None]
     adjusted = adjust([windows[place].p_adjusted or 0.0 for place in tested]) if tested else np.empty(0)
@@ -259,8 +271,8 @@ def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Est
     reference = _reference(known.answers, held)
     window = TimelineSpan(
         label=label,
-        first=known.pairs[0][0].at,
-        last=known.pairs[-1][0].at,
+        first=known.pairs[0].prediction.at,
+        last=known.pairs[-1].prediction.at,
         n=len(errors),
         students=count_students(_predictions(known.pairs)),
         clusters=len(np.unique(clusters)),
@@ -344,7 +356,8 @@ def find_error_changes(
     manifests, found = _manifests(workspace), list[ErrorChange]()
     for target in targets:
         pairs = pairs_of(workspace.store, schema.name, target.name, since=since, until=until)
-        known = _known(target, [pair for pair in pairs if pair[0].moment == moment])
+        of_moment = [pair for pair in pairs if pair.prediction.moment == moment]
+        known = _known(target, evidence_of(target.name, of_moment, workspace.learned).pairs)
         if not known.pairs:
             continue
         held = {answer.model: manifests(answer.model) for answer in known.answers}
@@ -363,8 +376,8 @@ def changes_of(target: Target, moment: str, known: _Answers, held_out: Estimate 
             target=target.name,
             moment=moment,
             unit=_unit(target),
-            at=known.pairs[one.start][0].at,
-            noticed=known.pairs[one.noticed][0].at,
+            at=known.pairs[one.start].prediction.at,
+            noticed=known.pairs[one.noticed].prediction.at,
             n_before=one.n_before,
             n_after=one.n_after,
             before=one.before,

@@ -12,13 +12,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from database.records import Answer, Outcome, Prediction
+from database.pairs import Counted, Learned, LeftOut, Pair, evidence
+from database.records import Answer, Prediction
 from database.store import PredictionLog
 from model.scores import Estimate, Integers, absolute_errors, as_numbers, mean_with_interval
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
-Pair = tuple[Prediction, Outcome]
 
 ENOUGH_OUTCOMES = 30  # students, or outcomes of a window, from which there is a verdict
 FEWEST_TOLD = 10  # students of whom a mean is told: of fewer, it and what was told before would give one of them away
@@ -39,7 +39,8 @@ class ModelPerformance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
-    """One target's answers against its outcomes, n of them, of `students` students.
+    """One target's answers against its outcomes, n of them, of `students` students: those that are evidence
+    (`database.pairs.evidence`); left_out: the others, by reason.
 
     Errors are mean absolute errors in `unit` (levels for classes), with 95 % intervals that resample whole `clusters`
     (`clusters_of`); None below FEWEST students. unanswered: predictions with an outcome that were given no answer, for
@@ -63,6 +64,7 @@ class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
     covered: Estimate | None = None
     coverage: float | None = None
     models: tuple[ModelPerformance, ...] = ()
+    left_out: LeftOut = LeftOut()
 
 
 class DomainPerformance(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,29 +80,36 @@ def measure(
     schema: DomainSchema,
     targets: Sequence[str] | None = None,
     *,
+    learned: Learned,
     since: datetime | None = None,
     limit: int | None = None,
 ) -> DomainPerformance:
     """The performance of each of `targets` (all by default).
 
-    since: of predictions from then on. limit: the newest so many matched predictions per target. Raises KeyError for
-    a target that the schema does not have.
+    learned: what models learned from. since: of predictions from then on. limit: the newest so many predictions with an
+    outcome per target. Raises KeyError for a target that the schema does not have.
     """
     chosen = [schema.target_by_name[name] for name in targets or schema.target_by_name]
-    found = [
-        measure_target(target, log.matched(schema.name, target.name, since=since, limit=limit)) for target in chosen
-    ]
+    found = []
+    for target in chosen:
+        matched = log.pairs(schema.name, target.name, since=since, limit=limit)
+        found.append(measure_target(target, *evidence_of(target.name, matched, learned)))
     return DomainPerformance(domain=schema.name, since=since, targets=tuple(found))
 
 
-def measure_target(target: Target, matched: Sequence[Pair]) -> TargetPerformance:
-    """The performance of the answers about `target` in `matched`.
+def evidence_of(target: str, found: Sequence[Pair], learned: Learned) -> Counted:
+    """Those of `found` that say something of how good the answers about `target` were."""
+    return evidence(found, lambda asked: [one.model for one in asked.answers if one.target == target], learned)
+
+
+def measure_target(target: Target, matched: Sequence[Pair], left_out: LeftOut = LeftOut()) -> TargetPerformance:  # noqa: B008 (frozen)
+    """The performance of the answers about `target` in `matched`, which are evidence.
 
     >>> measure_target(Target(name="mark"), []).verdict
     'not enough data'
     """
-    given, matched = len(matched), [pair for pair in matched if _answer(pair[0], target).value is not None]
-    predictions = [prediction for prediction, _ in matched]
+    given, matched = len(matched), [pair for pair in matched if _answer(pair.prediction, target).value is not None]
+    predictions = [pair.prediction for pair in matched]
     clusters, students = clusters_of(predictions), count_students(predictions)
     found = TargetPerformance(
         target=target.name,
@@ -111,6 +120,7 @@ def measure_target(target: Target, matched: Sequence[Pair]) -> TargetPerformance
         verdict="not enough data",
         unanswered=given - len(matched),
         models=_by_model(target, matched),
+        left_out=left_out,
     )
     if students < FEWEST_TOLD:
         return found
@@ -159,9 +169,9 @@ def _answer(prediction: Prediction, target: Target) -> Answer:
 
 def _numbers(target: Target, matched: Sequence[Pair]) -> tuple[Floats, Floats, Floats]:
     """(n,) outcomes, answers and naive answers of answered predictions, as numbers."""
-    answers = [_answer(prediction, target) for prediction, _ in matched]
+    answers = [_answer(pair.prediction, target) for pair in matched]
     return (
-        as_numbers([outcome.value for _, outcome in matched], target.levels),
+        as_numbers([pair.outcome.value for pair in matched], target.levels),
         as_numbers([answer.value for answer in answers if answer.value is not None], target.levels),
         as_numbers([answer.naive for answer in answers], target.levels),
     )
@@ -181,13 +191,13 @@ def _covered(answers: Sequence[Answer], truth: Floats, predictions: Sequence[Pre
 def _by_model(target: Target, matched: Sequence[Pair]) -> tuple[ModelPerformance, ...]:
     parts: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     for pair in matched:
-        parts[_answer(pair[0], target).model, pair[0].moment].append(pair)
+        parts[_answer(pair.prediction, target).model, pair.prediction.moment].append(pair)
     found = [_of_model(target, model, moment, part) for (model, moment), part in parts.items()]
     return tuple(sorted(found, key=lambda one: -one.n))
 
 
 def _of_model(target: Target, model: str, moment: str, part: Sequence[Pair]) -> ModelPerformance:
-    predictions = [prediction for prediction, _ in part]
+    predictions = [pair.prediction for pair in part]
     found = ModelPerformance(model=model, moment=moment, n=len(part), students=count_students(predictions))
     if found.students < FEWEST_TOLD:
         return found

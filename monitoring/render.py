@@ -37,7 +37,9 @@ def describe_state(delivery: Delivery) -> str:
 def trial_table(report: TrialReport) -> Table:
     """Both models of a trial beside the plain rule, with what else is known."""
     unit = f" ({report.unit})" if report.unit else ""
-    caption = [f"{report.asked} predictions; {report.excluded} with outcomes left out: a model was trained on them"]
+    caption = [f"{report.asked} predictions"]
+    if said := str(report.left_out):
+        caption.append(f"with an outcome, and not counted: {said}")
     if (apart := report.differences) is not None:
         caption.append(
             f"answers differ in {apart.share:.0%} of {apart.n} rows, by {apart.mean:.3g} on average and "
@@ -85,6 +87,8 @@ def promise(window: TimelineSpan) -> str:
 def timeline_sentences(timeline: ErrorTimeline) -> list[str]:
     """What the course says, in plain sentences."""
     told = change_sentences(timeline)
+    if said := str(timeline.left_out):
+        told.append(f"Not counted: {said}.")
     if timeline.waiting:
         told.append(f"{timeline.waiting} predictions still wait for their outcome.")
     if timeline.expected:

@@ -20,12 +20,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from database.pairs import Pair
 from database.records import (
     BatchKind,
     BatchRow,
     ChampionKey,
     LabeledRecord,
-    Outcome,
     Prediction,
     now,
     record_id,
@@ -116,7 +116,7 @@ def training_rows(
     if len(rows) < min(limit, len(known)):  # the others came as predictions, which are not found by record
         pairs = pairs_of(workspace.store, schema.name, predictor.manifest.target.name, limit=2 * limit)
         here = known - {row.record for row in rows if isinstance(row, BatchRow)}
-        asked = {_record(one): one for one, _ in reversed(pairs)}  # the newest of each stays
+        asked = {_record(one): one for one, _, _ in reversed(pairs)}  # the newest of each stays
         rows += [as_record(one) for record, one in asked.items() if record in here][: limit - len(rows)]
     return Sample(frame_of_records(rows, schema), len(known)) if rows else None
 
@@ -129,15 +129,15 @@ def pairs_of(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = ROWS_A_SIDE,
-) -> list[tuple[Prediction, Outcome]]:
+) -> list[Pair]:
     """Predictions with their outcomes, newest first; of many more than `limit`, about so many drawn at random."""
     total = log.count_predictions(domain, since=since, until=until)
     if total <= limit:
-        return log.matched(domain, target, since=since, until=until)
-    order, read, found = _endings(), 0, list[tuple[Prediction, Outcome]]()
+        return log.pairs(domain, target, since=since, until=until)
+    order, read, found = _endings(), 0, list[Pair]()
     while read < len(order) and len(found) < limit / 2:  # few may have an outcome
         more = max(math.ceil(len(order) * limit / total), read)
-        found += log.matched(domain, target, since=since, until=until, endings=order[read : read + more])
+        found += log.pairs(domain, target, since=since, until=until, endings=order[read : read + more])
         read += more
     return sorted(found, key=lambda pair: (pair[0].at, pair[0].id), reverse=True)
 

@@ -3,7 +3,7 @@
 It reads the log and judges in words; it starts, ends and promotes nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from database.records import Answer, Outcome, Prediction, record_id
+from database.pairs import Learned, LeftOut, Pair, evidence
+from database.records import Answer, Prediction
 from database.store import PredictionLog
 from model.scores import (
     Estimate,
@@ -27,7 +28,8 @@ from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
 Verdict = Literal["challenger better", "champion better", "no difference seen", "not enough data"]
-Pair = tuple[Answer, Answer]
+Both = tuple[Answer, Answer]
+"""What champion and challenger said."""
 
 NEWEST_TRIED = 100_000
 """Predictions of a trial that a report reads at most, the newest."""
@@ -63,7 +65,7 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
 
     sentence: the finding in words. gain: how much smaller the challenger's mean absolute error is, in `unit`, with its
     95 % interval; of the same rows in a shadow trial, of different students in a split. asked: its predictions.
-    excluded: rows with an outcome that one of the models was trained on. differences: in a shadow trial.
+    left_out: predictions with an outcome that are no evidence, by reason. differences: in a shadow trial.
     """
 
     trial: Trial
@@ -71,7 +73,7 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     unit: str
     asked: int
-    excluded: int
+    left_out: LeftOut
     champion: Arm
     challenger: Arm
     gain: Estimate | None = None
@@ -95,36 +97,30 @@ class _Side:
         return Arm(model=self.model, n=n, students=students, mae=mae, naive_mae=naive)
 
 
-def report_trial(
-    log: PredictionLog, schema: DomainSchema, trial: Trial, *, trained_on: Collection[str] = ()
-) -> TrialReport:
+def report_trial(log: PredictionLog, schema: DomainSchema, trial: Trial, *, learned: Learned) -> TrialReport:
     """The report of a running or ended trial over its newest predictions.
 
-    trained_on: ids of rows that one of the two models was trained on; they prove nothing and are left out.
+    learned: what models learned from; rows that one of the two knew prove nothing.
     """
     target = schema.target_by_name[trial.target]
     logged = log.predictions(schema.name, since=trial.started, until=trial.ended, limit=NEWEST_TRIED)
-    of_trial = [prediction for prediction in logged if _pair(trial, prediction) or _arm(trial, prediction)]
-    happened = log.matched(schema.name, target.name, since=trial.started, limit=NEWEST_TRIED)
-    during = [pair for pair in happened if trial.ended is None or pair[0].at < trial.ended]
-    fresh = [pair for pair in during if _record(pair[0]) not in trained_on]
+    of_trial = [prediction for prediction in logged if _both(trial, prediction) or _arm(trial, prediction)]
+    happened = log.pairs(schema.name, target.name, since=trial.started, until=trial.ended, limit=NEWEST_TRIED)
+    told = [pair for pair in happened if _both(trial, pair.prediction) or _arm(trial, pair.prediction)]
+    fresh, left_out = evidence(told, lambda _: (trial.champion, trial.challenger), learned)
     judge = _judge_shadow if trial.mode == "shadow" else _judge_split
     report = judge(target, trial, fresh)
-    pairs = [pair for prediction in of_trial if (pair := _pair(trial, prediction))]
+    pairs = [both for prediction in of_trial if (both := _both(trial, prediction))]
     report = msgspec.structs.replace(
         report,
         asked=len(of_trial),
-        excluded=len(during) - len(fresh),
+        left_out=left_out,
         differences=_differences(target, pairs) if pairs else None,
     )
     return msgspec.structs.replace(report, sentence=_sentence(report))
 
 
-def _record(prediction: Prediction) -> str:
-    return record_id(prediction.domain, prediction.student, prediction.group, prediction.period, prediction.inputs)
-
-
-def _pair(trial: Trial, prediction: Prediction) -> Pair | None:
+def _both(trial: Trial, prediction: Prediction) -> Both | None:
     """What champion and challenger said about the same row in a shadow trial."""
     said = _by(prediction.answers, trial.target, trial.champion)
     shadowed = _by(prediction.shadow, trial.target, trial.challenger)
@@ -147,29 +143,27 @@ def _by(answers: Sequence[Answer], target: str, model: str) -> Answer | None:
     return next((answer for answer in answers if answer.target == target and answer.model == model), None)
 
 
-def _judge_shadow(target: Target, trial: Trial, happened: Sequence[tuple[Prediction, Outcome]]) -> TrialReport:
+def _judge_shadow(target: Target, trial: Trial, happened: Sequence[Pair]) -> TrialReport:
     found = [
-        (pair, prediction, outcome)
-        for prediction, outcome in happened
-        if (pair := _pair(trial, prediction)) and pair[0].value is not None and pair[1].value is not None
+        (said, pair)
+        for pair in happened
+        if (said := _both(trial, pair.prediction)) and said[0].value is not None and said[1].value is not None
     ]
-    rows = [(prediction, outcome) for _, prediction, outcome in found]
-    champion = _side(target, trial.champion, [pair[0] for pair, _, _ in found], rows)
-    challenger = _side(target, trial.challenger, [pair[1] for pair, _, _ in found], rows)
+    rows = [pair for _, pair in found]
+    champion = _side(target, trial.champion, [said[0] for said, _ in found], rows)
+    challenger = _side(target, trial.challenger, [said[1] for said, _ in found], rows)
     gain = interval_of_paired(champion.errors, challenger.errors, champion.students) if found else None
     return _report(target, trial, champion, challenger, gain)
 
 
-def _judge_split(target: Target, trial: Trial, happened: Sequence[tuple[Prediction, Outcome]]) -> TrialReport:
+def _judge_split(target: Target, trial: Trial, happened: Sequence[Pair]) -> TrialReport:
     found = [
-        (answer, prediction, outcome)
-        for prediction, outcome in happened
-        if (answer := _arm(trial, prediction)) and answer.value is not None
+        (answer, pair) for pair in happened if (answer := _arm(trial, pair.prediction)) and answer.value is not None
     ]
     sides = []
     for model in (trial.champion, trial.challenger):
-        mine = [(prediction, outcome) for answer, prediction, outcome in found if answer.model == model]
-        sides.append(_side(target, model, [answer for answer, _, _ in found if answer.model == model], mine))
+        mine = [(answer, pair) for answer, pair in found if answer.model == model]
+        sides.append(_side(target, model, [answer for answer, _ in mine], [pair for _, pair in mine]))
     champion, challenger = sides
     gain = None
     if len(champion.errors) and len(challenger.errors):
@@ -177,11 +171,11 @@ def _judge_split(target: Target, trial: Trial, happened: Sequence[tuple[Predicti
     return _report(target, trial, champion, challenger, gain)
 
 
-def _side(target: Target, model: str, answers: Sequence[Answer], rows: Sequence[tuple[Prediction, Outcome]]) -> _Side:
-    truth = as_numbers([outcome.value for _, outcome in rows], target.levels)
+def _side(target: Target, model: str, answers: Sequence[Answer], rows: Sequence[Pair]) -> _Side:
+    truth = as_numbers([pair.outcome.value for pair in rows], target.levels)
     said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
     naive = as_numbers([answer.naive for answer in answers], target.levels)
-    names = [prediction.student or prediction.id for prediction, _ in rows]
+    names = [pair.prediction.student or pair.prediction.id for pair in rows]
     students = np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
     return _Side(model, absolute_errors(truth, said), absolute_errors(truth, naive), students)
 
@@ -195,7 +189,7 @@ def _report(target: Target, trial: Trial, champion: _Side, challenger: _Side, ga
         verdict=_verdict(gain) if gain and enough else "not enough data",
         unit="levels" if target.levels else target.unit,
         asked=0,
-        excluded=0,
+        left_out=LeftOut(),
         champion=arms[0],
         challenger=arms[1],
         gain=gain if enough else None,
@@ -208,7 +202,7 @@ def _verdict(gain: Estimate) -> Verdict:
     return "champion better" if gain.high < 0 else "no difference seen"
 
 
-def _differences(target: Target, pairs: Sequence[Pair]) -> Differences:
+def _differences(target: Target, pairs: Sequence[Both]) -> Differences:
     said = [(one.value, other.value) for one, other in pairs]
     both = [(one, other) for one, other in said if one is not None and other is not None]
     apart = np.abs(
@@ -227,7 +221,7 @@ def _differences(target: Target, pairs: Sequence[Pair]) -> Differences:
 def _sentence(report: TrialReport) -> str:
     """The finding in words, for a reader who knows no statistics."""
     unit = f" {report.unit}" if report.unit else ""
-    rows = f"{report.champion.n} rows" if report.trial.mode == "shadow" else f"{_both(report)} students' rows"
+    rows = f"{report.champion.n} rows" if report.trial.mode == "shadow" else f"{_numbers_of(report)} students' rows"
     if report.gain is None:
         known = min(report.champion.students, report.challenger.students)
         where = "" if report.trial.mode == "shadow" else " in the smaller arm"
@@ -246,5 +240,5 @@ def _sentence(report: TrialReport) -> str:
     return f"No difference is seen: the challenger's gain is {report.gain.value:.3g}{unit} ({bounds})."
 
 
-def _both(report: TrialReport) -> str:
+def _numbers_of(report: TrialReport) -> str:
     return f"{report.champion.n} and {report.challenger.n}"

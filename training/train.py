@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from database.pairs import content_id
 from database.records import ChampionKey, digest
 from drift.impact import Said
 from drift.profile import PREDICTION, Profile, build_profile
@@ -26,6 +27,7 @@ from model.scores import ClassScores, Scores, absolute_errors
 from preprocessing.schema import DomainSchema
 from preprocessing.split import Rows, clusters, folds, split_kind
 from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, require_no_leak
+from preprocessing.validation.validate import rows_of
 from training import evaluate
 from training.candidates import Candidate, candidates_for
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
@@ -233,8 +235,30 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
     )
     profile, aside = _profiles(experiment, outputs)
     rows = frozenset(task.frame["_record"])
-    bundle = Bundle(manifest=manifest, graph=graph, profile=profile, rows=rows, aside=aside)
+    contents = contents_of(task.frame, experiment.schema)
+    bundle = Bundle(manifest=manifest, graph=graph, profile=profile, rows=rows, aside=aside, contents=contents)
     return Training(bundle=bundle, truth=task.truth, outputs=outputs)
+
+
+TELLING = 0.95
+"""Share of rows that differ in what a moment sees of them, from which on that tells rows apart: of marks alone, many
+honest students have the same."""
+
+
+def contents_of(frame: pl.DataFrame, schema: DomainSchema) -> frozenset[str]:
+    """Ids (`database.pairs.content_id`) of what each moment sees of the rows that name no student, at the moments that
+    tell rows apart: such a row is known again where it is asked about earlier than it was learned."""
+    rows = rows_of(frame.filter(pl.col("_student").is_null()), schema) if "_student" in frame.columns else []
+    found: set[str] = set()
+    for place, moment in enumerate(schema.moments):
+        names = [feature.name for feature in schema.features_at(moment)]
+        seen = [row for row in rows if schema.moments.index(row.moment) >= place]
+        ids = {
+            content_id(row.group, row.period, moment, {name: row.inputs.get(name) for name in names}) for row in seen
+        }
+        if len(ids) >= TELLING * len(seen):
+            found |= ids
+    return frozenset(found)
 
 
 def _naive_column(experiment: _Experiment) -> str | None:

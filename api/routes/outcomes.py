@@ -1,7 +1,7 @@
 """What really happened, and how good the answers were in its light."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -23,8 +23,8 @@ from api.routes.dependencies import (
 )
 from api.routes.openapi import answers, takes_file
 from api.routes.uploads import read_uploads
-from api.schemas import StoredOutcomes, respond
-from database.ingest import outcomes
+from api.schemas import respond
+from database.ingest import StoredOutcomes, outcomes, store_outcomes
 from jobs.queue import OUTCOMES_FILE, JobFile, JobRequest
 from monitoring.performance import DomainPerformance, measure
 from preprocessing.validation.json_bodies import MalformedBody
@@ -45,8 +45,9 @@ NEWEST_MATCHED = 20_000  # matched predictions of a target, where the request do
 )
 async def add_outcomes(domain: str, request: Request, state: CurrentState) -> Response:
     """Store outcomes: a JSON list or a file, each row with a prediction_id or a student key (and period) and the
-    value of one target or more. A later outcome about the same corrects the earlier. A plain list is
-    answered at once, whatever is preferred."""
+    value of one target or more; happened_at says when that was known, else it is the time of this
+    request. A later outcome about the same corrects the earlier. A plain list is answered at once, whatever is
+    preferred."""
     schema_of(state, domain)
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     file = JobFile(*uploads["file"])
@@ -79,10 +80,9 @@ def _store_plain(request: Request, domain: str, rows: list[Row]) -> StoredOutcom
     plain = plain_outcomes(rows, state.predictions.schema(domain), secret=state.workspace.secret)
     if plain is None:
         return None
-    found = outcomes([one.row for one in plain], domain, [one.prediction for one in plain])
+    found = outcomes([one.row for one in plain], domain, [one.prediction for one in plain], [one.at for one in plain])
     noted(request, "outcomes uploaded", domain, outcomes=len(found))
-    new, corrected = state.workspace.store.add_outcomes(found)
-    return StoredOutcomes(outcomes=len(found), new=new, corrected=corrected, known=len(found) - new - corrected)
+    return store_outcomes(state.workspace.store, state.predictions.schema(domain), found)
 
 
 @router.get("/performance", responses=answers(DomainPerformance), dependencies=[needs("see")])
@@ -101,4 +101,5 @@ def performance(
     schema = schema_of(state, domain)
     keys_of(schema, target, None)
     targets = [target] if target else list(schema.target_by_name)
-    return respond(measure(state.workspace.store, schema, targets, since=at_utc(since), limit=limit or NEWEST_MATCHED))
+    choice: Any = {"since": at_utc(since), "limit": limit or NEWEST_MATCHED}
+    return respond(measure(state.workspace.store, schema, targets, learned=state.workspace.learned, **choice))

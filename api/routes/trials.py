@@ -8,7 +8,7 @@ from api.routes.dependencies import CurrentState, needs, noted, principal_of, sc
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import StartTrial, Trials, respond
-from model.registry import find_model, rows_of_models
+from model.registry import find_model
 from model.trial import Trial, find_trial, start_trial, stop_trial, trials
 from monitoring.trial_report import TrialReport, report_trial
 
@@ -56,8 +56,7 @@ def report(domain: str, trial: str, state: CurrentState) -> Response:
     """What a trial has shown so far: a sentence, then both models beside the plain rule, with n and intervals."""
     schema, workspace = schema_of(state, domain), state.workspace
     found = find_trial(workspace.store, trial, domain=domain)
-    seen = rows_of_models(workspace.artifacts, [found.champion, found.challenger])
-    return respond(report_trial(workspace.store, schema, found, trained_on=seen))
+    return respond(report_trial(workspace.store, schema, found, learned=workspace.learned))
 
 
 @router.delete("/{trial}", responses=answers(Trial), dependencies=CHANGE_TRIALS)

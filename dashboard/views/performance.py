@@ -13,7 +13,8 @@ import streamlit as st
 from dashboard import charts, words
 from dashboard.parts import capital, choose_domain, draw, moment_name
 from dashboard.visit import Visit
-from database.records import Outcome, Prediction, now
+from database.pairs import LeftOut, Pair
+from database.records import now
 from drift.sentences import describe_change, describe_expected
 from model.scores import Estimate
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
@@ -25,7 +26,6 @@ MOST_PAIRS = 50_000
 STRETCHES = 12  # of time that one look can compare
 TIMES_BACK = {"last 30 days": 30, "last 90 days": 90, "last 365 days": 365, "whole time": None}
 RIGHT = "Share of answers that named the right class. Higher is better."
-Pair = tuple[Prediction, Outcome]
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,15 +43,19 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 def performance(visit: Visit) -> None:
     """Draw the page."""
     st.title("Performance", anchor=False)
-    st.caption("How did predictions turn out? Counted are those whose outcome has come in, whoever was champion then.")
+    st.caption(
+        "How did predictions turn out? Counted are answers that were given before the outcome was known, by models "
+        "that had not learned from that row, whoever was champion then."
+    )
     schema = choose_domain(visit)
     target, days = _choose(schema)
     since = None if days is None else now() - timedelta(days=days)
     with st.spinner("Matching predictions and outcomes …"):
-        matched = visit.matched(schema.name, target.name, since, MOST_PAIRS)
+        matched, left_out = visit.evidence(schema.name, target.name, since, MOST_PAIRS)
         timelines = visit.timelines(schema.name, target.name, since, MOST_PAIRS)
     pairs = _at_moment(schema, matched)
     found = measure_target(target, pairs)
+    _say_left_out(left_out)
     _say_changes(schema, timelines)
     if found.verdict == "not enough data" or found.mae is None or found.naive_mae is None:
         _say_too_few(schema, target, found)
@@ -84,7 +88,7 @@ def _choose(schema: DomainSchema) -> tuple[Target, int | None]:
 
 def _at_moment(schema: DomainSchema, pairs: Sequence[Pair]) -> Sequence[Pair]:
     """The pairs of the moment that the visitor chooses: what is known later is easier to predict."""
-    there = {prediction.moment for prediction, _ in pairs}
+    there = {pair.prediction.moment for pair in pairs}
     moments = [moment for moment in schema.moments if moment in there]
     if len(moments) < 2:
         return pairs
@@ -96,7 +100,12 @@ def _at_moment(schema: DomainSchema, pairs: Sequence[Pair]) -> Sequence[Pair]:
         format_func=lambda m: "At any moment" if m == "all" else capital(moment_name(schema, m)),
         key=f"performance moment:{schema.name}",
     )
-    return pairs if chosen in (None, "all") else [pair for pair in pairs if pair[0].moment == chosen]
+    return pairs if chosen in (None, "all") else [pair for pair in pairs if pair.prediction.moment == chosen]
+
+
+def _say_left_out(left_out: LeftOut) -> None:
+    if said := str(left_out):
+        st.caption(f"Not counted, since it shows nothing: {said}.")
 
 
 def _say_too_few(schema: DomainSchema, target: Target, found: TargetPerformance) -> None:
@@ -141,7 +150,7 @@ def _figure(cell: "st.delta_generator.DeltaGenerator", name: str, value: str, sc
 
 def stretches(target: Target, pairs: Sequence[Pair]) -> list[Stretch]:
     """`pairs` in at most twelve stretches of time of equal length, oldest first; those without pairs left out."""
-    days = [prediction.at.date() for prediction, _ in pairs]
+    days = [pair.prediction.at.date() for pair in pairs]
     first = min(days)
     length = -(-((max(days) - first).days + 1) // STRETCHES)
     among: dict[int, list[Pair]] = defaultdict(list)

@@ -7,6 +7,7 @@ no polars: it lives in serving processes.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -91,10 +92,11 @@ def validate_rows(
 
 
 class PlainOutcome(NamedTuple):
-    """A row of outcomes in which nothing is wrong, and the prediction that it names."""
+    """A row of outcomes in which nothing is wrong, the prediction that it names, and when it says that it happened."""
 
     row: ValidRow
     prediction: str | None
+    at: datetime | None
 
 
 def plain_outcomes(
@@ -114,8 +116,14 @@ PREDICTION_FIELD = "prediction_id"
 def _plain_outcome(number: int, row: Mapping[str, object], plan: "_Plan") -> PlainOutcome | None:
     schema, reading, prediction = plan.schema, _Reading(), row.get(PREDICTION_FIELD)
     placing = {*schema.target_by_name, *schema.placing, *schema.context_names}
+    happened, at = row.get(rules.HAPPENED_AT), None
+    if happened is not None:
+        read = rules.read_instant(happened, datetime.now(UTC))[0] if isinstance(happened, str) else None
+        if read is None:
+            return None
+        at = datetime.fromisoformat(read)
     for name, value in row.items():
-        if name != PREDICTION_FIELD and value is not None:
+        if name not in (PREDICTION_FIELD, rules.HAPPENED_AT) and value is not None:
             if name not in placing:
                 return None
             reading.given[name] = name
@@ -124,7 +132,7 @@ def _plain_outcome(number: int, row: Mapping[str, object], plan: "_Plan") -> Pla
     if prediction is not None and not (isinstance(prediction, str) and ID.fullmatch(prediction)):
         return None
     about = prediction is not None or (schema.student is not None and schema.student.name in reading.values)
-    return None if reading.faults or not about else PlainOutcome(_valid(number, reading, plan), prediction)
+    return None if reading.faults or not about else PlainOutcome(_valid(number, reading, plan), prediction, at)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -234,6 +235,29 @@ def plain_level(text: str) -> str:
 def tidy(text: str) -> str:
     """Text without spaces around it, its accents encoded in one way (NFC): what is stored and compared."""
     return unicodedata.normalize("NFC", text.strip())
+
+
+HAPPENED_AT = "happened_at"
+"""The column of outcomes that says when each happened."""
+
+
+def read_instant(text: str, latest: datetime) -> tuple[str | None, str | None]:
+    """A date (its beginning, UTC) or a time (UTC where it names no zone) as ISO 8601 in UTC, and what is wrong with it.
+    latest: what lies behind has not happened yet.
+
+    >>> read_instant("2026-06-20", datetime(2027, 1, 1, tzinfo=UTC))
+    ('2026-06-20T00:00:00+00:00', None)
+    >>> read_instant("20.6.2026", datetime(2027, 1, 1, tzinfo=UTC))
+    (None, 'must be a date or time such as 2026-06-20 or 2026-06-20T14:30:00+02:00')
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None, "must be a date or time such as 2026-06-20 or 2026-06-20T14:30:00+02:00"
+    if found > latest:
+        return None, "lies in the future: an outcome is known once it has happened"
+    return found.isoformat(), None
 
 
 def text_fault(text: str, *, key: bool = False) -> str | None:

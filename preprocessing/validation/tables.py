@@ -6,6 +6,7 @@ data frames before they need them use `preprocessing.validation.validate`.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -204,6 +205,7 @@ def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Val
         ledger.note(name, column.bad, column.words)
     _require_targets(parsed, schema, columns.extra, ledger)
     context = _context(frame, columns, parsed, schema, secret, ledger)
+    happened, at = _happened(frame, columns.extra, ledger)
     prediction = pl.Series("_prediction", [None] * frame.height, dtype=pl.String)
     if by_prediction is not None:
         read = _parse_texts(frame[by_prediction])
@@ -212,9 +214,24 @@ def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Val
     nobody = (context[0].is_null() & prediction.is_null()).to_numpy()
     ledger.note(student, nobody, lambda _: (None, "missing; an outcome needs the student or the prediction it is of"))
     typed = [column.values.alias(name) for name, column in parsed.items()]
-    extra = tuple(name for name in columns.extra if name != by_prediction)
+    extra = tuple(name for name in columns.extra if name not in (by_prediction, happened))
     named = pl.Series("_moment", [schema.moments[-1]] * frame.height, dtype=pl.String)
-    return _result(pl.DataFrame([*typed, *context, named, prediction]), ledger, extra)
+    return _result(pl.DataFrame([*typed, *context, named, prediction, at]), ledger, extra)
+
+
+def _happened(frame: pl.DataFrame, extra: Iterable[str], ledger: Ledger) -> tuple[str | None, pl.Series]:
+    """The column that says when outcomes happened, and its times as ISO 8601 in UTC."""
+    name = next((name for name in extra if fold(name) == fold(rules.HAPPENED_AT)), None)
+    if name is None:
+        return None, pl.Series("_happened_at", [None] * frame.height, dtype=pl.String)
+    latest = datetime.now(UTC)
+
+    def read(text: str) -> tuple[str | None, str | None]:
+        return (None, None) if rules.is_missing(rules.tidy(text)) else rules.read_instant(text, latest)
+
+    parsed = _parse_distinct(as_texts(frame[name]), read)
+    ledger.note(name, parsed.bad, parsed.words)
+    return name, parsed.values.alias("_happened_at")
 
 
 def _start(raw: RawTable) -> tuple[pl.DataFrame, Ledger]:

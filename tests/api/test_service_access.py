@@ -257,7 +257,7 @@ def test_what_cannot_be_recorded_does_not_happen(guarded: Guarded) -> None:
             with sqlite3.connect(guarded.server.folder / "gradewatch.db") as connection:
                 connection.execute("ALTER TABLE accesses_away RENAME TO accesses")
         assert [answer.status_code for answer in answers] == [503, 503]
-        assert not [outcome for found, outcome in store.matched("university", "final_marks") if found.id == logged_id]
+        assert not [outcome for found, outcome, _ in store.pairs("university", "final_marks") if found.id == logged_id]
         assert len(store.batches("university")) == before
         assert store.document("key", "unrecorded") is None
         assert store.document("user", "unrecorded") is None

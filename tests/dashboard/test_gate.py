@@ -257,7 +257,7 @@ def test_a_visit_answers_nothing_about_another_domain(workspace: Workspace) -> N
         lambda: visit.decisions("medal"),
         lambda: visit.models(key),
         lambda: visit.successions(key),
-        lambda: visit.matched("medal", "medal", None, 1),
+        lambda: visit.evidence("medal", "medal", None, 1),
         lambda: visit.timelines("medal", "medal", None, 1),
         lambda: visit.days_of_predictions("medal", now().date(), now().date()),
         lambda: visit.predict("medal", {}, moment="now", explain=0),

@@ -187,5 +187,10 @@ def fill(store: RecordStore, predictions: int = 7, of_each: int = 1) -> None:
     store.add_chunk(make_chunk())
 
 
+def matched(store: RecordStore, domain: str, target: str, **options: Any) -> list[tuple[Prediction, Outcome]]:
+    """Predictions with their outcomes, whether or not they are evidence."""
+    return [(pair.prediction, pair.outcome) for pair in store.pairs(domain, target, **options)]
+
+
 def numbers_without_gaps(n: int) -> Numbers:
     return Numbers.of([place / 3 for place in range(n)])

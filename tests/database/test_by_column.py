@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import database.blocks
-import database.matching
+import database.layout
 import database.sql
 import database.sqlite_log
 from database.answer_columns import AnswerColumn
@@ -25,7 +25,7 @@ from database.records import new_id, new_ids
 from database.store import RecordStore
 from preprocessing.columns import Column, Levels, Numbers
 from tests.database import strategies
-from tests.database.making import after, ask, make_outcome, make_packed, make_prediction
+from tests.database.making import after, ask, make_outcome, make_packed, make_prediction, matched
 
 LEVELS = st.sampled_from(["A", "B", "", "ä\t"])
 TARGETS = ("G3", "grade", "x")
@@ -39,7 +39,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database.blocks, "BLOCK_ROWS", 4)
     monkeypatch.setattr(database.sqlite_log, "ROWS_OF_INSERT", 3)
     monkeypatch.setattr(database.sql, "BLOCKS_AT_ONCE", 2)
-    monkeypatch.setattr(database.matching, "PAGE", 5)
+    monkeypatch.setattr(database.layout, "PAGE", 5)
 
 
 # Any batch ----------------------------------------------------------------------------------------------------------
@@ -113,8 +113,8 @@ class Questions:
         for limit in (None, 1, 6):
             yield store.labeled_records(self.domain, limit=limit)
             for target in TARGETS:
-                yield store.matched(self.domain, target, limit=limit)
-                yield store.matched(self.domain, target, since=after(1), limit=limit)
+                yield matched(store, self.domain, target, limit=limit)
+                yield matched(store, self.domain, target, since=after(1), limit=limit)
         for limit in (3, 1_000):
             yield list(self._pages(store, limit))
 

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from database import blobs
 from database.errors import Conflict, LostJob
 from database.ingest import count_strays
-from database.layout import write_json
+from database.layout import write_json, write_kept
+from database.migrate import copy
 from database.records import (
     BatchRow,
     ChampionKey,
@@ -46,6 +47,7 @@ from tests.database.making import (
     make_prediction,
     make_row,
     make_succession,
+    matched,
 )
 
 generated = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -95,8 +97,8 @@ class TestPredictions:
         early = [one for one in chosen if one.at < after(32)]
         assert store.predictions("school", endings=endings, until=after(32), limit=2) == early[:2]
         assert store.predictions("school", endings=set()) == []
-        assert [one for one, _ in store.matched("school", "G3", endings=endings)] == chosen
-        assert [one for one, _ in store.matched("school", "G3", endings=endings, until=after(32))] == early
+        assert [one for one, _ in matched(store, "school", "G3", endings=endings)] == chosen
+        assert [one for one, _ in matched(store, "school", "G3", endings=endings, until=after(32))] == early
 
     def test_are_found_by_who_asked_and_by_group(self, store: RecordStore) -> None:
         p = [make_prediction(after(n), actor=a, group=g) for n, (a, g) in enumerate(zip("aab", "AAB", strict=True))]
@@ -173,7 +175,7 @@ class TestPredictionsByColumn:
     def test_are_exported_and_loaded_as_those_one_by_one(self, store: RecordStore) -> None:
         store.add_predictions(packed := make_packed(students=["a", "b"] * 30))
         exported = store.export("predictions")
-        assert [document for _, document in exported] == [write_json(one) for one in packed]
+        assert [document for _, document in exported] == [write_kept(one, {"receipt": 0}) for one in packed]
         assert store.export("predictions", after=packed.ids[1], limit=2) == exported[2:4]
         changed = replace(packed[7], actor="ann", inputs={"G1": 1.0})
         store.load("predictions", [(changed.id, write_json(changed))])
@@ -190,30 +192,64 @@ class TestOutcomes:
         assert store.add_outcomes([make_outcome(13.0, student="s", at=NOON)]) == (1, 0)
         assert store.add_outcomes([make_outcome(13.0, student="s", at=after(1))]) == (0, 0)
         assert store.add_outcomes([make_outcome(14.0, student="s", at=after(2))]) == (0, 1)
-        assert store.add_outcomes([make_outcome(9.0, student="s", at=after(1))]) == (0, 0)
+        assert store.add_outcomes([latest := make_outcome(9.0, student="s", at=NOON)]) == (0, 1)  # its clock is behind
         store.add_predictions([prediction := make_prediction(student="s")])
-        assert store.matched("school", "G3") == [(prediction, make_outcome(14.0, student="s", at=after(2)))]
+        assert matched(store, "school", "G3") == [(prediction, latest)]
+
+    def test_say_when_they_happened_until_a_later_one_says_otherwise(self, store: RecordStore) -> None:
+        dated = {"student": "s", "happened_at": after(5)}
+        assert store.add_outcomes([make_outcome(13.0, student="s")]) == (1, 0)
+        assert store.add_outcomes([make_outcome(13.0, **dated)]) == (0, 1)
+        assert store.add_outcomes([make_outcome(13.0, student="s")]) == (0, 0)
+        assert store.add_outcomes([make_outcome(14.0, student="s")]) == (0, 1)
+        store.add_predictions([prediction := make_prediction(student="s")])
+        assert matched(store, "school", "G3") == [(prediction, make_outcome(14.0, **dated))]
+
+    def test_and_batches_keep_their_order_of_receipt_when_they_are_copied(
+        self, store: RecordStore, sqlite_url: str, opened: Callable[[str], RecordStore]
+    ) -> None:
+        store.add_predictions([before := make_prediction(student="s")])
+        store.add_outcomes([make_outcome(1.0, after(9), student="s")])
+        store.add_predictions([later := make_prediction(after(1), student="s")])
+        store.add_batch(make_batch("new", after(5)), [make_row(1)])
+        store.add_batch(make_batch("newer", NOON), [make_row(2)])
+        there = opened(sqlite_url + "-copy")
+        copy(store, there)
+        copy(store, there)
+        assert there.pairs("school", "G3") == store.pairs("school", "G3")
+        assert [(p.prediction, p.before) for p in there.pairs("school", "G3")] == [(later, False), (before, True)]
+        assert [batch.id for batch in there.batches()] == ["newer", "new"]
+        there.add_batch(make_batch("newest", NOON), [make_row(1, targets={"G3": 7.0})])
+        assert [record.receipt for record in there.labeled_records("school")] == [4, 3, 1]
 
     def test_that_belong_to_no_prediction_are_counted(self, store: RecordStore) -> None:
         store.add_predictions(
-            [asked := make_prediction(student="s", group="A", period="1"), other := make_prediction()]
+            [
+                asked := make_prediction(student="s", group="A", period="1"),
+                other := make_prediction(),
+                make_prediction(student="alone"),
+                *(make_prediction(student="twice", group=group) for group in "AB"),
+            ]
         )
         known = [
             {"prediction": asked.id},
             {"student": "s", "group": "A"},
             {"student": "s", "group": "A", "period": "1"},
+            {"student": "s"},
+            {"student": "s", "period": "1"},
+            {"student": "alone", "group": "A", "period": "1"},
         ]
         strays: list[dict[str, str]] = [
             {"prediction": "unknown"},
             {"prediction": asked.id, "domain": "k12"},
-            {"student": "s"},
+            {"student": "twice"},
             {"student": "s", "group": "B"},
             {"student": "s", "group": "A", "period": "2"},
             {"student": other.id, "group": "A"},
         ]
         found = [make_outcome(1.0, **fields) for fields in (*known, *strays)]  # type: ignore[arg-type]
         assert count_strays(store, found) == count_strays(store, found * 2) == len(strays)
-        assert count_strays(store, found[:3]) == count_strays(store, []) == 0
+        assert count_strays(store, found[: len(known)]) == count_strays(store, []) == 0
 
     def test_within_one_call_count_as_if_one_came_after_the_other(self, store: RecordStore) -> None:
         given_ones = [make_outcome(1.0, student="s"), make_outcome(2.0, student="s"), make_outcome(1.0, student="t")]
@@ -253,9 +289,9 @@ class TestBatches:
         assert len(store.export("batch_rows")) == 50
 
     def test_are_listed_newest_first_by_domain_and_kind(self, store: RecordStore) -> None:
-        old, new = make_batch("a", after(1)), make_batch("b", after(2), kind="unlabeled", skipped=3)
+        old, new = make_batch("a", after(2)), make_batch("b", after(1), kind="unlabeled", skipped=3)  # a wrong clock
         elsewhere = make_batch("c", after(3), domain="k12")
-        for batch in (new, old, elsewhere):
+        for batch in (old, new, elsewhere):
             store.add_batch(batch, [make_row(1)])
         assert store.batches() == [elsewhere, new, old]
         assert store.batches("school") == [new, old]

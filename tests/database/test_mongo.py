@@ -13,6 +13,7 @@ from database.records import ChampionKey
 from database.store import RecordStore
 from tests.conftest import Mongo, running_mongo
 from tests.database.making import (
+    after,
     make_access,
     make_batch,
     make_document,
@@ -20,6 +21,7 @@ from tests.database.making import (
     make_prediction,
     make_row,
     make_succession,
+    matched,
 )
 
 Open = Callable[[str], RecordStore]
@@ -70,9 +72,31 @@ def test_predictions_from_before_actors_and_shadows_have_none(
     assert mongo.predictions.update_many({}, {"$unset": {"actor": "", "shadow": ""}}).modified_count == 1
     store.add_outcomes([outcome := make_outcome(student="s")])
     assert store.prediction(old.id) == old
-    assert store.matched("school", "G3") == [(old, outcome)]
+    assert matched(store, "school", "G3") == [(old, outcome)]
     assert store.predictions("school", actor="ann") == []
     assert len(store.export("predictions")) == 1
+
+
+def test_what_was_there_before_receipts_is_numbered_in_the_order_of_its_times(
+    mongo_url: str, client: MongoClient[dict[str, Any]], opened: Open
+) -> None:
+    store = opened(mongo_url)
+    store.add_predictions([make_prediction(after(n), student="s", id=f"{n}") for n in range(3)])
+    store.add_batch(make_batch("a", after(1)), [make_row(1)])
+    store.add_outcomes([make_outcome(student="s", at=after(2))])
+    mongo = client.get_database(parse_uri(mongo_url)["database"])
+    for kind in ("predictions", "outcomes", "batches"):
+        mongo[kind].update_many({}, {"$unset": {"receipt": "", "changed": ""}})
+    mongo.meta.replace_one({"_id": "indexes"}, {"version": 3})
+    mongo.meta.delete_one({"_id": "uploads"})
+    store = opened(mongo_url)
+    assert [(p.prediction.id, p.before) for p in store.pairs("school", "G3")] == [
+        ("2", False),
+        ("1", True),
+        ("0", True),
+    ]
+    store.add_batch(make_batch("b", after(0)), [make_row(2)])
+    assert next((record.id, record.receipt) for record in store.labeled_records("school")) == ("record 2", 3)
 
 
 def test_a_database_with_the_indexes_of_before_gets_those_of_now(
@@ -125,7 +149,7 @@ def test_a_single_server_keeps_the_same_promises_but_for_calls_cut_off_midway(
     assert store.prediction(first.id) == first
     assert store.prediction(other.id) == other
     assert store.add_outcomes([make_outcome(1.0, student="s"), make_outcome(2.0, student="t")]) == (2, 0)
-    assert store.matched("school", "G3") == [(first, make_outcome(1.0, student="s"))]
+    assert matched(store, "school", "G3") == [(first, make_outcome(1.0, student="s"))]
     store.succeed([make_succession(1), make_succession(1, moment="G1")])
     with pytest.raises(Conflict):
         store.succeed([make_succession(2), make_succession(1, moment="G1")])

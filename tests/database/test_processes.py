@@ -30,6 +30,7 @@ from tests.database.making import (
     make_prediction,
     make_row,
     make_succession,
+    matched,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +116,7 @@ def every_question(store: RecordStore) -> list[Callable[[], Any]]:
         lambda: store.predictions("school"),
         store.count_predictions,
         lambda: store.add_outcomes([make_outcome(student="s")]),
-        lambda: store.matched("school", "G3"),
+        lambda: matched(store, "school", "G3"),
         lambda: store.add_batch(make_batch("a"), [make_row(1)]),
         store.batches,
         lambda: store.batch_rows("a"),

@@ -24,14 +24,18 @@ from database.store import Durability, RecordStore
 from database.tables import HEAD, METADATA
 from tests.database.making import (
     NOON,
+    after,
     ask,
     connected,
     make_access,
     make_answer,
+    make_batch,
     make_document,
     make_outcome,
     make_packed,
     make_prediction,
+    make_row,
+    matched,
 )
 
 MIGRATIONS = Path(database.migrations.__file__).parent
@@ -163,7 +167,7 @@ def test_rows_of_the_first_tables_read_without_an_actor_and_a_shadow(
     store.add_predictions([new])
     store.put_document(document := make_document("monday"))
     store.add_accesses([access := make_access()])
-    assert store.matched("school", "G3") == [(old, outcome)]
+    assert matched(store, "school", "G3") == [(old, outcome)]
     assert store.predictions("school", actor="ann") == [new]
     assert store.documents("profile") == [document]
     assert store.accesses() == [access]
@@ -181,6 +185,26 @@ def test_the_tables_go_back_to_the_first_and_forth_again_without_losing_a_predic
     migrate_to(sql_url, "0001")
     assert opened(sql_url).prediction("one") == make_prediction(id="one")
     assert opened(sql_url).prediction(packed.ids[599]) == replace(packed[599], actor=None)
+
+
+def test_what_was_there_before_receipts_is_numbered_in_the_order_of_its_times(
+    sql_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    store = opened(sql_url)
+    asked = [make_prediction(after(n), student="s", id=f"{n}") for n in range(5)]
+    store.add_predictions(asked)
+    for at, batch in ((2, "a"), (1, "b")):
+        store.add_batch(make_batch(batch, after(at)), [make_row(at)])
+    store.add_outcomes([outcome := make_outcome(student="s", at=after(3))])
+    store.close()
+    migrate_to(sql_url, "0004")
+    store = opened(sql_url)
+    assert [(p.prediction.id, p.before) for p in store.pairs("school", "G3")] == [
+        ("4", False), ("3", False), ("2", True), ("1", True), ("0", True),
+    ]  # fmt: skip
+    assert [batch.id for batch in store.batches()] == ["a", "b"]
+    store.add_outcomes([replace(outcome, value=1.0)])
+    assert max(record.receipt for record in store.labeled_records("school")) == 4
 
 
 def test_a_database_of_a_newer_version_is_refused_untouched(sql_url: str, opened: Callable[[str], RecordStore]) -> None:

@@ -57,8 +57,8 @@ def test_a_challenger_that_knows_the_new_school_replaces_the_champion_and_can_be
     assert all(p.moment == "G2" and p.source == "cli" for p in workspace.store.predictions("school"))
 
     upload_outcomes(workspace, grades, tmp_path)
-    matched = workspace.store.matched("school", "G3")
-    assert {prediction.id: outcome.value for prediction, outcome in matched} == grades
+    matched = workspace.store.pairs("school", "G3")
+    assert {prediction.id: outcome.value for prediction, outcome, _ in matched} == grades
 
     run = Run(workspace, workspace.schemas["school"], window=20_000)
     (dry,) = retrain(Run(workspace, workspace.schemas["school"], window=20_000, dry=True), [KEY])

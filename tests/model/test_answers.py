@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from database.pairs import Pair
 from database.records import Cell, ChampionKey, Outcome, Prediction
 from model.answer_frame import naive_numbers_of, numbers_of, outputs_of
 from model.predictor import ENOUGH_KNOWN, Predictor
@@ -154,7 +155,7 @@ def test_what_was_not_answered_is_counted_apart_and_is_no_error(taught: Taught) 
     predictor = predictor_of(taught, hours=3.0, before=1.0)
     asked = [{**row, "hours": None if place % 3 == 0 else 10.0} for place, row in enumerate(rows(60))]
     matched = [
-        (
+        Pair(
             Prediction(
                 id=str(place), domain="d", moment="start", inputs=row, answers=(answer,), source="test", at=NOON
             ),
@@ -165,7 +166,7 @@ def test_what_was_not_answered_is_counted_apart_and_is_no_error(taught: Taught) 
     found = measure_target(SCHEMA.target_by_name["mark"], matched)
     assert (found.n, found.unanswered) == (40, 20)
     assert found.mae is not None
-    errors = [abs(float(p.answers[0].value) - 10.0) for p, _ in matched if p.answers[0].value is not None]
+    errors = [abs(float(p.answers[0].value) - 10.0) for p, _, _ in matched if p.answers[0].value is not None]
     assert found.mae.value == pytest.approx(np.mean(errors))
     silent = measure_target(SCHEMA.target_by_name["mark"], matched[::3])
     assert (silent.n, silent.unanswered, silent.verdict) == (0, 20, "not enough data")
@@ -183,7 +184,7 @@ def test_no_mean_is_told_of_fewer_than_ten_students_nor_of_a_model_that_answered
                 id=str(place), domain="d", moment="start", inputs=full(), answers=(said,), source="test", at=NOON,
                 student=f"s{place % students}",
             )  # fmt: skip
-            matched.append((asked, Outcome(domain="d", target="mark", value=float(place), at=NOON)))
+            matched.append(Pair(asked, Outcome(domain="d", target="mark", value=float(place), at=NOON)))
         return measure_target(SCHEMA.target_by_name["mark"], matched)
 
     few = performance(9, 0)

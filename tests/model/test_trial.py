@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from database.errors import Conflict
+from database.pairs import LearnedRows
 from database.records import Outcome, Prediction, now
 from model.cache import MemoryCache
 from model.registry import collect_garbage, install, rollback
@@ -298,7 +299,7 @@ def noisy(center: float) -> Callable[[int], float]:
 def test_a_shadow_report_says_how_far_apart_they_are_before_any_outcome(workspace: Workspace) -> None:
     trial = begin(workspace, "shadow")
     service(workspace).answer(SCHEMA, students(40), source="test")
-    report = report_trial(workspace.store, SCHEMA, trial)
+    report = report_trial(workspace.store, SCHEMA, trial, learned=workspace.learned)
     assert report.differences is not None
     assert (report.differences.n, report.differences.share, report.differences.unanswered) == (40, 1.0, 0)
     assert report.differences.mean == pytest.approx(3.0, abs=1e-3)
@@ -323,7 +324,7 @@ def test_a_report_names_the_model_that_was_nearer(workspace: Workspace, mode: st
     asked = students(300) if mode == "shadow" else [*arms[0], *arms[1]]  # so that chance draws nothing here
     said = service(workspace).answer(SCHEMA, asked, source="test")
     happen(workspace, said, noisy(truth))
-    report = report_trial(workspace.store, SCHEMA, trial)
+    report = report_trial(workspace.store, SCHEMA, trial, learned=workspace.learned)
     assert report.verdict == verdict
     assert report.gain is not None
     expected = {8.0: 2.2, 5.0: -2.2, 6.5: 0.0}[truth]
@@ -341,8 +342,9 @@ def test_one_student_asked_often_is_one_student(workspace: Workspace) -> None:
     trial = begin(workspace, "shadow")
     said = service(workspace).answer(SCHEMA, [row(number, "f" * 64) for number in range(100)], source="test")
     happen(workspace, said, noisy(8.0))
-    report = report_trial(workspace.store, SCHEMA, trial)
-    assert (report.verdict, report.champion.n, report.champion.students) == ("not enough data", 100, 1)
+    report = report_trial(workspace.store, SCHEMA, trial, learned=workspace.learned)
+    assert (report.verdict, report.champion.n, report.champion.students) == ("not enough data", 20, 1)
+    assert report.left_out.repeated == 80  # there are 20 different rows
 
 
 def test_rows_that_a_model_was_trained_on_prove_nothing(workspace: Workspace) -> None:
@@ -352,8 +354,8 @@ def test_rows_that_a_model_was_trained_on_prove_nothing(workspace: Workspace) ->
     said = service(workspace).answer(SCHEMA, students(60), source="test")
     happen(workspace, said, noisy(8.0))
     seen = {record_id("invented", p.student, None, None, p.inputs) for p in said[:50]}
-    report = report_trial(workspace.store, SCHEMA, trial, trained_on=seen)
-    assert (report.excluded, report.champion.n, report.verdict) == (50, 10, "not enough data")
+    report = report_trial(workspace.store, SCHEMA, trial, learned=lambda _: LearnedRows(seen))
+    assert (report.left_out.learned, report.champion.n, report.verdict) == (50, 10, "not enough data")
 
 
 def test_what_was_answered_before_and_after_the_trial_does_not_count(workspace: Workspace) -> None:
@@ -365,5 +367,5 @@ def test_what_was_answered_before_and_after_the_trial_does_not_count(workspace: 
     ended = stop_trial(workspace.store, trial.id, actor="me", why="")
     late = service(workspace).answer(SCHEMA, students(40), source="test")
     happen(workspace, [*early, *during, *late], noisy(8.0))
-    report = report_trial(workspace.store, SCHEMA, ended)
+    report = report_trial(workspace.store, SCHEMA, ended, learned=workspace.learned)
     assert report.asked == report.champion.n + report.challenger.n == 80

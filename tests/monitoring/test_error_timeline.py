@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from database.pairs import LearnedRows
 from database.records import Answer, Outcome, Prediction
 from database.store import RecordStore
 from model.answer_frame import tabulate
 from model.scores import Estimate
-from monitoring.error_timeline import ErrorTimeline, follow
+from monitoring.error_timeline import ErrorTimeline, KnownModels, follow
 from monitoring.performance import measure_target
 from monitoring.render import timeline_tables
 from preprocessing.schema import DomainSchema, Feature, Target
@@ -70,7 +71,7 @@ def fill(log: RecordStore, spreads: list[float], *, rows: int = 80, groups: int 
 
 
 def timeline(log: RecordStore, target: str = "mark", **options) -> ErrorTimeline:
-    return follow(log, MARKS, target, "now", lambda _: MANIFEST, **options)
+    return follow(log, MARKS, target, "now", KnownModels(lambda _: MANIFEST, lambda _: LearnedRows()), **options)
 
 
 def test_a_week_of_larger_errors_is_worse_than_in_training_and_dated(log: RecordStore) -> None:
@@ -124,7 +125,7 @@ def test_fewer_than_ten_students_get_no_figure_at_all(log: RecordStore) -> None:
 @pytest.mark.parametrize("groups", [0, 4, 12])
 def test_a_window_and_a_target_have_the_same_intervals_for_the_same_rows(log: RecordStore, groups: int) -> None:
     fill(log, [1.0, 1.0], rows=60, groups=groups)
-    whole, other = timeline(log).whole, measure_target(MARKS.target_by_name["mark"], log.matched("marks", "mark"))
+    whole, other = timeline(log).whole, measure_target(MARKS.target_by_name["mark"], log.pairs("marks", "mark"))
     assert (whole.mae, whole.bias, whole.clusters) == (other.mae, other.bias, other.clusters)
     assert whole.clusters == (12 if groups == 12 else 120)  # of four classes, students count
 
@@ -166,7 +167,7 @@ def test_classes_are_judged_by_their_probabilities(log: RecordStore) -> None:
 
 def test_a_lost_model_leaves_errors_without_comparison(log: RecordStore) -> None:
     fill(log, [1.0])
-    found = follow(log, MARKS, "mark", "now", lambda _: None)
+    found = follow(log, MARKS, "mark", "now", KnownModels(lambda _: None, lambda _: LearnedRows()))
     assert (found.whole.held_out, found.whole.excess, found.expected) == (None, None, None)
     assert found.whole.mae.value > 0
 

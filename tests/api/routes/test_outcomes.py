@@ -15,10 +15,10 @@ def test_outcomes_find_their_predictions_by_id_and_by_student(shared: Server) ->
         {"prediction_id": said["id"], "final_marks": 77, "final_grade": "B"},
         {"student_id": "u1", "semester": 3, "subject": "Algorithms", "final_marks": 50, "final_grade": "D"},
     ]
-    assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 4, "corrected": 0, "known": 0}
-    assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 0, "corrected": 0, "known": 4}
+    assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 4, "corrected": 0, "known": 0, "undated": 4}
+    assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 0, "corrected": 0, "known": 4, "undated": 4}
     corrected = shared.post(path, [{"prediction_id": said["id"], "final_marks": 78}]).json()
-    assert corrected == {"outcomes": 1, "new": 0, "corrected": 1, "known": 0}
+    assert corrected == {"outcomes": 1, "new": 0, "corrected": 1, "known": 0, "undated": 1}
     marks, grade = shared.get("/api/v1/university/performance")["targets"]
     assert (marks["n"], marks["students"], grade["n"]) == (2, 2, 2)
     assert (marks["verdict"], marks["mae"]) == ("not enough data", None)
@@ -32,6 +32,31 @@ def test_outcomes_find_their_predictions_by_id_and_by_student(shared: Server) ->
     expected = sum(abs(value - true) for value, true in zip(values, truth, strict=True)) / 10
     assert marks["mae"]["value"] == pytest.approx(expected)
     assert marks["naive_mae"] is not None
+
+
+def test_answers_that_came_when_the_outcome_was_known_do_not_count_and_strays_are_named(shared: Server) -> None:
+    path, row = "/api/v1/engagement", {"comprehension": 61, "attention": 62, "focus": 63, "retention": 64,
+                                       "engagement_time": 65}  # fmt: skip
+    before = shared.get(f"{path}/performance")["targets"][0]
+
+    def outcome(place: int, **more: object) -> dict[str, object]:
+        return {"student_id": f"p{place}", "assignment_score": 70, **more}
+
+    for place in range(4):
+        shared.predict("engagement", row | {"student_id": f"p{place}"})
+    shared.predict("engagement", row | {"student_id": "p0"})
+    said = shared.post(f"{path}/outcomes", [outcome(0), outcome(1), outcome(2, happened_at="2026-01-05")]).json()
+    assert (said["new"], said["undated"], "unmatched" in said) == (3, 2, False)
+    shared.predict("engagement", row | {"student_id": "p1", "focus": 50})
+    stray = shared.post(f"{path}/outcomes", [outcome(9), {"prediction_id": "f" * 32, "assignment_score": 70}]).json()
+    assert stray["unmatched"] == 2
+    refused = shared.post(f"{path}/outcomes", [outcome(3, happened_at="2999-01-01")]).json()
+    assert "future" in refused["problems"][0]["rule"]
+    found = shared.get(f"{path}/performance")["targets"][0]
+    assert found["n"] - before["n"] == 2
+    left_out = [found["left_out"].get(reason, 0) - before["left_out"].get(reason, 0)
+                for reason in ("afterwards", "repeated")]  # fmt: skip
+    assert left_out == [2, 1]
 
 
 def test_bad_outcomes_are_refused_with_every_problem(shared: Server) -> None:

@@ -1,0 +1,324 @@
+"""Which outcome belongs to which prediction, and which of these pairs are evidence: one algorithm for every store, and
+the only road by which answers meet what happened.
+
+It reads in pages, so that memory grows with the answer and not with what is stored. It knows no database: a store
+hands it a `RecordSource`. What figures are made of pairs is `monitoring`'s word.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from database.layout import micros, parts
+from database.records import Batch, BatchRow, Cell, Outcome, Prediction, digest, record_id
+
+Place = tuple[int, str]
+"""Where a page ended: (microseconds, or receipt of outcomes, id) of its last record."""
+
+T = TypeVar("T")
+
+
+class Among(NamedTuple):
+    """Which predictions are meant, as `PredictionLog.predictions` has it."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    endings: Iterable[str] | None = None
+
+
+class Received(NamedTuple, Generic[T]):
+    """A record with its receipts: of the upload that it came with (of a prediction: of the newest upload before it),
+    and of the upload that gave it its present value."""
+
+    record: T
+    receipt: int
+    newest: int
+
+
+class Placed(NamedTuple):
+    """A student's group and period in predictions, and the earliest receipt of those."""
+
+    student: str
+    group: str | None
+    period: str | None
+    receipt: int
+
+
+class RecordSource(Protocol):
+    """The questions that pairing asks of a store. "Backwards" is highest first: predictions by (time, id), what was
+    uploaded by (newest receipt, id)."""
+
+    def predictions_backwards(
+        self, domain: str, target: str, among: Among, before: Place | None
+    ) -> list[Received[Prediction]]:
+        """One page; may leave out predictions that no outcome of `target` can belong to."""
+
+    def predictions_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Received[Prediction]]:
+        """Those with one of the ids or of one of the students, in any order."""
+
+    def placed(self, domain: str, students: Sequence[str]) -> Iterable[Placed]:
+        """Where predictions of these students place them, each place once."""
+
+    def outcomes_backwards(self, domain: str, before: Place | None, *, by_prediction: bool) -> list[Received[Outcome]]:
+        """One page; `by_prediction`: only those that name a prediction."""
+
+    def outcomes_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Received[Outcome]]:
+        """Those that name one of the predictions or one of the students, in any order."""
+
+    def labeled_batches(self, domain: str) -> list[Received[Batch]]:
+        """All labelled batches, backwards."""
+
+    def rows_backwards(self, batch: str) -> Iterable[BatchRow]:
+        """The rows of one batch, last first."""
+
+    def rows_of(self, records: Sequence[str]) -> Iterable[tuple[str, BatchRow]]:
+        """(batch id, row) of every row with one of the record ids, in any batch and any order."""
+
+
+def place_of(outcome: Received[Outcome]) -> Place:
+    """Where a page of outcomes ended whose last one this is."""
+    return outcome.newest, outcome.record.id
+
+
+def check_outcomes(outcomes: Iterable[Outcome]) -> None:
+    """Raises ValueError for one that is NaN or infinite, or about neither a student nor a prediction."""
+    for outcome in outcomes:
+        if isinstance(outcome.value, float) and not math.isfinite(outcome.value):
+            raise ValueError(f"outcome of {outcome.target!r}: {outcome.value} is no value")
+        if outcome.student is None and outcome.prediction is None:
+            raise ValueError(f"outcome of {outcome.target!r}: name the student or the prediction that it is about")
+
+
+def fold_outcomes(
+    kept: Mapping[str, Received[Outcome]], given: Sequence[Outcome], receipt: int
+) -> tuple[list[Received[Outcome]], int, int]:
+    """What `given`, an upload with this receipt, changes in `kept` (by id), how many are new, and how many correct a
+    kept one.
+
+    Each counts as if it came alone, in the order given: the later one is the newer, whatever its time. One that says
+    nothing of when it happened leaves that as it was.
+    """
+    changed: dict[str, Received[Outcome]] = {}
+    new = corrected = 0
+    for outcome in given:
+        known = changed.get(outcome.id) or kept.get(outcome.id)
+        if known is None:
+            new += 1
+            changed[outcome.id] = Received(outcome, receipt, receipt)
+            continue
+        before = known.record
+        if outcome.happened_at is None:
+            outcome = msgspec.structs.replace(outcome, happened_at=before.happened_at)  # noqa: PLW2901 (as it counts)
+        if not _same_value(before, outcome) or before.happened_at != outcome.happened_at:
+            corrected += 1
+            changed[outcome.id] = Received(outcome, known.receipt, receipt)
+    return list(changed.values()), new, corrected
+
+
+def _same_value(one: Outcome, other: Outcome) -> bool:
+    return one.value == other.value and isinstance(one.value, str) == isinstance(other.value, str)
+
+
+class OutcomeIndex:
+    """Outcomes by what they are about, to find the one that belongs to a prediction. alone: the students of whom
+    predictions know one place only, each with that and its earliest receipt."""
+
+    def __init__(self, outcomes: Iterable[Received[Outcome]], alone: Mapping[str, Placed] | None = None) -> None:
+        self._by_prediction: dict[tuple[str, str], Received[Outcome]] = {}
+        self._by_student: dict[tuple[str, str | None, str | None, str], Received[Outcome]] = {}
+        self._of_student: dict[tuple[str, str], dict[str, Received[Outcome]]] = {}
+        self._alone = alone or {}
+        for one in sorted(outcomes, key=place_of):
+            outcome = one.record
+            if outcome.prediction is not None:
+                self._by_prediction[outcome.prediction, outcome.target] = one
+            elif outcome.student is not None:
+                self._by_student[outcome.student, outcome.group, outcome.period, outcome.target] = one
+                self._of_student.setdefault((outcome.student, outcome.target), {})[outcome.id] = one
+
+    def of(self, prediction: Received[Prediction], target: str) -> Received[Outcome] | None:
+        """By prediction id, else by student, group and period, else by student and group, else by the student alone
+        where that can mean one thing only."""
+        asked = prediction.record
+        if (found := self._by_prediction.get((asked.id, target))) or asked.student is None:
+            return found
+        who = asked.student, asked.group
+        found = self._by_student.get((*who, asked.period, target)) or self._by_student.get((*who, None, target))
+        return found or self._by_student_alone(asked, target)
+
+    def waits(self, prediction: Prediction, target: str) -> bool:
+        """Whether an outcome may belong to the prediction by its student alone."""
+        return prediction.student is not None and len(self._of_student.get((prediction.student, target), ())) == 1
+
+    def _by_student_alone(self, asked: Prediction, target: str) -> Received[Outcome] | None:
+        """The only outcome of a student that predictions knew in one place when it came in, where nothing that both
+        say contradicts."""
+        if asked.student is None or not self.waits(asked, target) or asked.student not in self._alone:
+            return None
+        (found,) = self._of_student[asked.student, target].values()
+        place, outcome = self._alone[asked.student], found.record
+        told = outcome.group, outcome.period
+        if place.receipt >= found.receipt or contradict((place.group, place.period), told):
+            return None
+        return found if (asked.group, asked.period) == (place.group, place.period) else None
+
+
+def contradict(one: tuple[str | None, str | None], other: tuple[str | None, str | None]) -> bool:
+    """Whether two groups and periods are known to differ; what one does not say it does not deny."""
+    return any(None not in both and both[0] != both[1] for both in zip(one, other, strict=True))
+
+
+def index_of(
+    source: RecordSource,
+    domain: str,
+    predictions: Sequence[Received[Prediction]],
+    outcomes: Sequence[Received[Outcome]] | None = None,
+) -> OutcomeIndex:
+    """The outcomes (`outcomes`, where they are known) that may belong to one of `predictions`."""
+    asked = [one.record for one in predictions]
+    if outcomes is None:
+        students = sorted({p.student for p in asked if p.student is not None})
+        outcomes = source.outcomes_about(domain, [p.id for p in asked], students)
+    index = OutcomeIndex(outcomes)
+    targets = {one.record.target for one in outcomes}
+    open_ones = {
+        one.record.student
+        for one in predictions
+        for target in targets
+        if one.record.student is not None and index.waits(one.record, target) and index.of(one, target) is None
+    }
+    return OutcomeIndex(outcomes, _alone(source, domain, open_ones)) if open_ones else index
+
+
+def _alone(source: RecordSource, domain: str, students: Iterable[str]) -> dict[str, Placed]:
+    """The students whom predictions know in one place only."""
+    found: dict[str, list[Placed]] = {}
+    for part in parts(sorted(students)):
+        for place in source.placed(domain, part):
+            found.setdefault(place.student, []).append(place)
+    return {student: places[0] for student, places in found.items() if len(places) == 1}
+
+
+class Pair(NamedTuple):
+    """A prediction and its outcome. before: whether the answer was given before the outcome came in and, where that is
+    known, before it happened."""
+
+    prediction: Prediction
+    outcome: Outcome
+    before: bool = True
+
+
+def matched(source: RecordSource, domain: str, target: str, among: Among, limit: int | None) -> list[Pair]:
+    """`PredictionLog.pairs` over `source`."""
+    found: list[Pair] = []
+    before: Place | None = None
+    while limit is None or len(found) < limit:
+        page = source.predictions_backwards(domain, target, among, before)
+        if not page:
+            break
+        before = (micros(page[-1].record.at), page[-1].record.id)
+        answered = [one for one in page if any(answer.target == target for answer in one.record.answers)]
+        index = index_of(source, domain, answered)
+        found += [_pair(one, outcome) for one in answered if (outcome := index.of(one, target))]
+    return found[:limit]
+
+
+def _pair(asked: Received[Prediction], known: Received[Outcome]) -> Pair:
+    happened = known.record.happened_at
+    before = asked.receipt < known.receipt and (happened is None or asked.record.at < happened)
+    return Pair(asked.record, known.record, before)
+
+
+class LearnedRows(NamedTuple):
+    """What a model learned from: ids of rows, and, of rows without a student key, of their contents as each moment sees
+    them (`content_id`)."""
+
+    records: Collection[str] = frozenset()
+    contents: Collection[str] = frozenset()
+
+    def knows(self, asked: Prediction) -> bool:
+        """Whether the model had learned this row. A row that is asked at an earlier moment is the same row."""
+        if record_id(asked.domain, asked.student, asked.group, asked.period, asked.inputs) in self.records:
+            return True
+        return (
+            bool(self.contents) and content_id(asked.group, asked.period, asked.moment, asked.inputs) in self.contents
+        )
+
+
+Learned = Callable[[str], LearnedRows | None]
+"""What the model of a version learned from; None where that is not known any more."""
+
+
+def content_id(group: str | None, period: str | None, moment: str, inputs: Mapping[str, Cell]) -> str:
+    """The identity of what a row holds at a moment. inputs: those known then; missing ones count for nothing."""
+    return digest([group, period, moment, sorted((name, cell) for name, cell in inputs.items() if cell is not None)])
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Pairs that are no evidence, each by the first reason that holds. afterwards: answered when the outcome was known
+    or had happened. learned: the model had learned the row. unknown: its model is gone, and with it what it learned.
+    repeated: the same student, moment and inputs again."""
+
+    afterwards: int = 0
+    learned: int = 0
+    unknown: int = 0
+    repeated: int = 0
+
+    def __add__(self, other: "LeftOut") -> "LeftOut":
+        sums = (getattr(self, name) + getattr(other, name) for name in self.__struct_fields__)
+        return LeftOut(**dict(zip(self.__struct_fields__, sums, strict=True)))
+
+    def __str__(self) -> str:
+        return "; ".join(
+            f"{getattr(self, name):,} {words}" for name, words in LEFT_OUT_WORDS.items() if getattr(self, name)
+        )
+
+
+LEFT_OUT_WORDS = {
+    "afterwards": "answered when the outcome was known",
+    "learned": "answered by a model that had learned the row",
+    "unknown": "answered by a model that is gone",
+    "repeated": "asked again with the same inputs",
+}
+
+
+class Counted(NamedTuple):
+    """The pairs that count, in the order given, and how many were left out."""
+
+    pairs: list[Pair]
+    left_out: LeftOut
+
+
+def evidence(found: Sequence[Pair], models: Callable[[Prediction], Collection[str]], learned: Learned) -> Counted:
+    """Those of `found`, newest first as stores give them, that say something of how good answers are.
+
+    models: the versions whose answers are measured. Of a repeated prediction the first one that counts does.
+    """
+    counts = dict.fromkeys(LeftOut.__struct_fields__, 0)
+    kept: list[Pair] = []
+    seen: set[object] = set()
+    for pair in reversed(found):
+        if reason := _no_evidence(pair, models(pair.prediction), learned, seen):
+            counts[reason] += 1
+        else:
+            kept.append(pair)
+    return Counted(kept[::-1], LeftOut(**counts))
+
+
+def _no_evidence(pair: Pair, models: Collection[str], learned: Learned, seen: set[object]) -> str | None:
+    asked = pair.prediction
+    if not pair.before:
+        return "afterwards"
+    rows = [learned(model) for model in models]
+    if any(known is not None and known.knows(asked) for known in rows):
+        return "learned"
+    if None in rows:
+        return "unknown"
+    again = (asked.student, asked.group, asked.period, asked.moment, tuple(sorted(asked.inputs.items())))
+    if asked.student is not None and again in seen:
+        return "repeated"
+    seen.add(again)
+    return None
