@@ -117,14 +117,26 @@ class BrokenChampion(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
 
 
+class StoppedChampion(msgspec.Struct, frozen=True, kw_only=True):
+    """A champion that learned another schema than its domain has now. why: what has changed."""
+
+    domain: str
+    target: str
+    moment: str
+    generation: int
+    why: tuple[str, ...]
+
+
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether this worker can answer. store: "ok", or what is wrong. reasons: why it is not ready."""
+    """Whether this worker can answer. store: "ok", or what is wrong. reasons: why it is not ready. stopped: at the
+    moments of these champions nobody is answered (409); others are."""
 
     ready: bool
     store: str
     reasons: tuple[str, ...]
     champions: tuple[ChampionState, ...]
     broken: tuple[BrokenChampion, ...]
+    stopped: tuple[StoppedChampion, ...]
 
 
 class DomainSummary(msgspec.Struct, frozen=True, kw_only=True):

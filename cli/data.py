@@ -78,10 +78,10 @@ def predict(
         )
         say_notes(answered.notes)
         text = answers_csv(answered.rows, answered.predictions, workspace.schemas[domain].targets)
-        learned = _learned_from_examples(workspace, domain)
+        warnings = _warnings(workspace, domain)
     write(text, output)
     err.print(f"{len(answered.predictions):,} predictions logged")
-    err.print(learned, style="yellow", end="")
+    err.print(warnings, style="yellow", end="")
 
 
 @app.command()
@@ -113,23 +113,23 @@ def score(
             cluster=cluster,
             progress=progress,
         )
-        learned = _learned_from_examples(workspace, domain)
+        warnings = _warnings(workspace, domain)
     write_problems(scored.problems, problems)
     for line in scored.remarks:
         err.print(line)
     err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
-    err.print(learned, style="yellow", end="")
+    err.print(warnings, style="yellow", end="")
 
 
-def _learned_from_examples(workspace: "Workspace", domain: str) -> str:
-    """A line to print where a champion of the domain learned from generated examples; else nothing."""
-    from model.bundle import EXAMPLES
-
-    serving = {one.version for one in workspace.store.champions() if one.domain == domain}
-    sources = {model.lineage.get("source") for model in workspace.store.models() if model.version in serving}
-    if EXAMPLES not in sources:
-        return ""
-    return (
-        f"not for real students: {domain} is answered by a model of generated examples; "
-        f"train it on your own records: gradewatch train --domain {domain} --data FILE\n"
-    )
+def _warnings(workspace: "Workspace", domain: str) -> str:
+    """Lines to print where a champion of the domain learned from generated examples, or before its file changed."""
+    serving = [one for key, one in workspace.champions.loaded.items() if key.domain == domain]
+    changes = "; ".join(dict.fromkeys(words for one in serving for words in one.changes))
+    lines = [f"the file of {domain} has changed since its model learned; answers are what they were: {changes}"]
+    lines = lines if changes else []
+    if any(one.predictor.from_examples for one in serving):
+        lines.append(
+            f"not for real students: {domain} is answered by a model of generated examples; "
+            f"train it on your own records: gradewatch train --domain {domain} --data FILE"
+        )
+    return "".join(f"{line}\n" for line in lines)

@@ -94,6 +94,7 @@ def models_activate(
             actor="cli",
             reason=reason,
             artifacts=workspace.artifacts,
+            schemas=workspace.schemas,
         )
     for one in done:
         out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
@@ -112,7 +113,14 @@ def models_rollback(
 
     with opened_workspace() as workspace:
         keys = keys_of(workspace.service.schema(domain), target, moment)
-        done = rollback(workspace.store, keys, actor="cli", reason=reason, artifacts=workspace.artifacts)
+        done = rollback(
+            workspace.store,
+            keys,
+            actor="cli",
+            reason=reason,
+            artifacts=workspace.artifacts,
+            schemas=workspace.schemas,
+        )
     for one in done:
         out.print(f"{one.key}: back to {one.version[:12]}, generation {one.generation}")
 

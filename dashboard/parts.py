@@ -120,19 +120,25 @@ def warn_of_examples(visit: Visit, domains: Iterable[str]) -> None:
 
 
 def warn_of_changed_schemas(visit: Visit, domains: Iterable[str]) -> None:
-    """A banner where a domain's file means something else by now than when its champion was trained."""
+    """A banner where a domain's file has changed since its champion learned, and one where that stops the champion."""
     among = set(domains) & set(visit.schemas)
-    changed = {
-        key.domain
-        for key, serving in visit.champions.items()
-        if key.domain in among and serving.predictor.manifest.schema != visit.schemas[key.domain].fingerprint
-    }
-    for name in sorted(changed):
-        st.warning(
-            f"**The file of the domain {visit.schemas[name].title} has changed since its champion was trained.** "
-            f"Drift cannot be judged until it is trained again: `gradewatch train --domain {name} --data FILE`",
-            icon=":material/update:",
-        )
+    stopped = {key.domain: one.why for key, one in visit.stopped.items() if key.domain in among}
+    changed = {key.domain: one.changes for key, one in visit.champions.items() if key.domain in among and one.changes}
+    for name in sorted(stopped.keys() | changed.keys()):
+        title, again = visit.schemas[name].title, f"`gradewatch train --domain {name} --data FILE`"
+        told = "; ".join(stopped.get(name) or changed[name])
+        if name in stopped:
+            st.error(
+                f"**The champion of {title} learned another form of the data, and answers nobody.** {told}. Train one "
+                f"on rows of the new form, {again}, or undo the change of the domain's file.",
+                icon=":material/block:",
+            )
+        else:
+            st.warning(
+                f"**The file of the domain {title} has changed since its champion was trained.** Answers are what they "
+                f"were; drift may not be judged until it is trained again ({again}): {told}",
+                icon=":material/update:",
+            )
 
 
 def draw(figure: Figure, alt: str, *, key: str) -> None:

@@ -26,7 +26,7 @@ from database.records import (
     Succession,
 )
 from model.predict_file import AnsweredFile, predict_file
-from model.registry import Serving, activate, rollback
+from model.registry import Serving, UnfitChampion, activate, rollback
 from model.service import PredictionService
 from model.trial import Trial
 from model.workspace import SECRET_EVENT
@@ -78,6 +78,12 @@ class Visit:
     def broken(self) -> list[ChampionKey]:
         """Champions of the visitor's domains that could not be loaded."""
         return [key for key in self._shared.workspace.champions.broken if key.domain in self.schemas]
+
+    @property
+    def stopped(self) -> dict[ChampionKey, UnfitChampion]:
+        """Champions of the visitor's domains that learned another schema than theirs."""
+        stopped = self._shared.workspace.champions.stopped
+        return {key: one for key, one in stopped.items() if key.domain in self.schemas}
 
     def newest_changes(self) -> dict[ChampionKey, Succession]:
         """What made each present champion champion."""
@@ -161,7 +167,14 @@ class Visit:
     def roll_back(self, key: ChampionKey, reason: str) -> list[Succession]:
         """Raises NoSuchModel, Conflict."""
         present, workspace = require(self._shared, "change", self._own(key.domain)), self._shared.workspace
-        done = rollback(workspace.store, [key], actor=present.name, reason=reason, artifacts=workspace.artifacts)
+        done = rollback(
+            workspace.store,
+            [key],
+            actor=present.name,
+            reason=reason,
+            artifacts=workspace.artifacts,
+            schemas=workspace.schemas,
+        )
         return self._changed("champion rolled back", key, done)
 
     def activate(self, key: ChampionKey, version: str, *, all_targets: bool, reason: str) -> list[Succession]:
@@ -175,6 +188,7 @@ class Visit:
             actor=present.name,
             reason=reason,
             artifacts=workspace.artifacts,
+            schemas=workspace.schemas,
         )
         return self._changed("champion activated", key, done)
 

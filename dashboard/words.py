@@ -214,6 +214,9 @@ EVENT_WORDS: Mapping[str, str] = {
     ),
     "retraining_started": "A retraining run has begun",
     "retraining_finished": "A retraining run has ended ({state}): {decisions}",
+    "champion_stopped": (
+        "The champion {champion} (version {version}) learned another form of the data and answers nobody: {why}"
+    ),
     "champion_not_loaded": "The champion {champion} (version {version}) could not be loaded: {why}",
 }
 

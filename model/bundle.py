@@ -16,7 +16,8 @@ from errors import Category, GradewatchError
 from model.naive import NaiveRule
 from model.scores import Scores
 from preprocessing.encode import Cell, Encoding
-from preprocessing.schema import Target
+from preprocessing.schema import DomainSchema, Target
+from preprocessing.schema_changes import Effect, SchemaChange, changes_for
 
 GRAPH, MANIFEST, PROFILE, ROWS_FILE = "graph.onnx", "manifest.json", "profile.bin", "rows.bin"
 ASIDE, CONTENTS = "aside.bin", "contents.bin"
@@ -78,7 +79,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parity: largest difference from scikit-learn over 20,000 nasty rows. effective_shares: of columns of the drift
     profile, the effective sample size over the rows, for the values and for the missing rate, where less than 1
     (`drift.samples`); `worth` in stored bundles.
-    said: the probabilities of held-out class answers (None for values and in older bundles).
+    said: the probabilities of held-out class answers (None for values and in older bundles). learned: the schema of
+    then as plain values (empty in older bundles).
     """
 
     format: int = FORMAT
@@ -106,6 +108,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lineage: Lineage
     effective_shares: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict, name="worth")
     said: Said | None = None
+    learned: Mapping[str, Any] = {}
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +160,27 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
     return Bundle(
         manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids, aside=aside, contents=contents
     )
+
+
+def changes_since(manifest: Manifest, schema: DomainSchema) -> tuple[SchemaChange, ...]:
+    """What has changed in a domain since a model of it learned, what stops the model first; nothing mostly."""
+    if manifest.learned:
+        return changes_for(
+            manifest.learned,
+            schema,
+            target=manifest.target.name,
+            moment=manifest.moment,
+            inputs=manifest.inputs,
+            seen=manifest.ranges,
+        )
+    if manifest.schema == schema.fingerprint:
+        return ()
+    known = {f.name for f in schema.features_at(manifest.moment)} if manifest.moment in schema.moments else set()
+    gone = [name for name in manifest.inputs if name not in known]
+    gone += [] if manifest.target.name in schema.target_by_name else [manifest.target.name]
+    if gone:
+        return (SchemaChange(f"gone: {', '.join(gone)}", Effect.STOP),)
+    return (SchemaChange("something that this older model cannot name", Effect.WARN),)
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:

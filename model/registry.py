@@ -15,9 +15,11 @@ from database.records import Action, ChampionKey, Event, ModelVersion, Successio
 from database.store import ModelRegistry, RecordStore
 from errors import Category, GradewatchError
 from model.artifacts import ArtifactFolder, CorruptArtifact, MissingArtifact
-from model.bundle import BrokenBundle, Bundle, read_bundle
+from model.bundle import BrokenBundle, Bundle, Manifest, changes_since, read_bundle
 from model.predictor import Predictor
 from model.trial import Trial, running_trials
+from preprocessing.schema import DomainSchema
+from preprocessing.schema_changes import Effect
 
 KEPT_VERSIONS = 10
 
@@ -34,6 +36,10 @@ class NoChampion(GradewatchError):
     category = Category.CONFLICT
 
 
+class SchemaChanged(NoChampion):
+    """The champion learned another schema than the domain has now: what it would be given is not what it learned."""
+
+
 class Challenger(msgspec.Struct, frozen=True):
     """A loaded challenger and the trial that it is in."""
 
@@ -42,11 +48,23 @@ class Challenger(msgspec.Struct, frozen=True):
 
 
 class Serving(msgspec.Struct, frozen=True):
-    """A loaded champion, the registry's generation that made it one, and who is tried next to it."""
+    """A loaded champion, the registry's generation that made it one, and who is tried next to it.
+
+    changes: what has changed in its domain since it learned, none of which makes its answers mean something else.
+    """
 
     predictor: Predictor
     generation: int
     challenger: Challenger | None = None
+    changes: tuple[str, ...] = ()
+
+
+class UnfitChampion(msgspec.Struct, frozen=True):
+    """A champion that does not fit its domain any more, and why."""
+
+    version: str
+    generation: int
+    why: tuple[str, ...]
 
 
 def install(
@@ -91,12 +109,14 @@ def rollback(
     actor: str,
     reason: str,
     artifacts: ArtifactFolder | None = None,
+    schemas: Mapping[str, DomainSchema] | None = None,
 ) -> list[Succession]:
     """Bring back the champions before the present ones, all or none.
 
     "Before" undoes: after A, B, a rollback serves A, and a second one has nothing left to undo. Of several keys those
     without a champion before are left alone. artifacts: where given, a model whose files are gone or spoiled is
-    refused. Raises NoSuchModel when nothing can be brought back, Conflict in a race.
+    refused; with `schemas` one that learned another schema, too. Raises NoSuchModel when nothing can be brought back,
+    SchemaChanged, Conflict in a race.
     """
     models, expected = [], {}
     for key in keys:
@@ -107,7 +127,7 @@ def rollback(
             expected[key] = history[-1].generation
     if not models:
         raise NoSuchModel(f"no champion before the present one: {', '.join(str(key) for key in keys)}")
-    _require_files(artifacts, models)
+    _require_files(artifacts, models, schemas)
     return install(store, models, action="rollback", actor=actor, reason=reason, expected=expected)
 
 
@@ -131,10 +151,11 @@ def activate(
     actor: str,
     reason: str,
     artifacts: ArtifactFolder | None = None,
+    schemas: Mapping[str, DomainSchema] | None = None,
 ) -> list[Succession]:
     """Make an earlier version champion again; with all_targets every model that was trained in the same run.
 
-    artifacts: where given, a model whose files are gone or spoiled is refused. Raises NoSuchModel, Conflict.
+    artifacts, schemas: as for `rollback`. Raises NoSuchModel, SchemaChanged, Conflict.
     """
     chosen = find_model(store, version, domain)
     models = {chosen.key: chosen}
@@ -142,12 +163,14 @@ def activate(
         run = chosen.lineage["training"]
         same = [model for model in store.models() if model.domain == domain and model.lineage["training"] == run]
         models = {model.key: model for model in reversed(same)} | models
-    _require_files(artifacts, list(models.values()))
+    _require_files(artifacts, list(models.values()), schemas)
     return install(store, list(models.values()), action="activate", actor=actor, reason=reason)
 
 
-def _require_files(artifacts: ArtifactFolder | None, models: Sequence[ModelVersion]) -> None:
-    """A version that was swept must not become champion; one that is chosen now must not be swept."""
+def _require_files(
+    artifacts: ArtifactFolder | None, models: Sequence[ModelVersion], schemas: Mapping[str, DomainSchema] | None
+) -> None:
+    """A version that was swept, or fits no more, must not become champion; one that is chosen now must not be swept."""
     if artifacts is None:
         return
     for model in models:
@@ -155,6 +178,8 @@ def _require_files(artifacts: ArtifactFolder | None, models: Sequence[ModelVersi
             artifacts.require(model.version)
         except (MissingArtifact, CorruptArtifact) as error:
             raise NoSuchModel(f"{model.key} cannot be served by {model.version[:12]}: {error}") from None
+        if schemas is not None and model.domain in schemas:
+            require_fit(load_bundle(artifacts, model.version).manifest, schemas[model.domain])
 
 
 def find_model(store: ModelRegistry, version: str, within: ChampionKey | str) -> ModelVersion:
@@ -175,6 +200,20 @@ def find_model(store: ModelRegistry, version: str, within: ChampionKey | str) ->
 def load_bundle(artifacts: ArtifactFolder, version: str) -> Bundle:
     """The bundle of a version, checked. Raises MissingArtifact, CorruptArtifact or BrokenBundle."""
     return read_bundle(artifacts.load(version))
+
+
+def require_fit(manifest: Manifest, schema: DomainSchema | None) -> None:
+    """Raises SchemaChanged where a model learned another schema than `schema`, in a way that stops it."""
+    changes = changes_since(manifest, schema) if schema else ()
+    if why := [change.words for change in changes if change.effect is Effect.STOP]:
+        raise SchemaChanged(_unfit(manifest.domain, why))
+
+
+def _unfit(domain: str, why: Sequence[str]) -> str:
+    return (
+        f"the model learned another {domain} than its file describes now: {'; '.join(why)}. Train a new one on rows of "
+        f"the new form (gradewatch train --domain {domain} --data FILE), or undo the change"
+    )
 
 
 def rows_of_models(artifacts: ArtifactFolder, versions: Sequence[str]) -> frozenset[str]:
@@ -216,14 +255,24 @@ def collect_garbage(store: RecordStore, artifacts: ArtifactFolder, *, older_than
 
 
 class Champions:
-    """The champions that this process has in memory. loaded: all of them, another mapping whenever one changes. Reading
-    never waits; `refresh` swaps in what changed."""
+    """The champions that this process has in memory. loaded: all of them, another mapping whenever one changes.
+    stopped: those that learned another schema than their domain has now; at their moments nobody answers. Reading never
+    waits; `refresh` swaps in what changed."""
 
-    def __init__(self, store: RecordStore, artifacts: ArtifactFolder, *, tree_lookup: bool = True) -> None:
+    def __init__(
+        self,
+        store: RecordStore,
+        artifacts: ArtifactFolder,
+        schemas: Mapping[str, DomainSchema],
+        *,
+        tree_lookup: bool = True,
+    ) -> None:
         self._store = store
         self._artifacts = artifacts
+        self._schemas = schemas
         self._tree_lookup = tree_lookup
         self.loaded: Mapping[ChampionKey, Serving] = {}
+        self.stopped: Mapping[ChampionKey, UnfitChampion] = {}
         self._broken: dict[ChampionKey, int] = {}
         self._broken_trials: set[str] = set()
         self._refreshing = Lock()
@@ -232,26 +281,34 @@ class Champions:
         """Load every champion whose generation or trial changed; the keys that did.
 
         A bundle that is missing or spoiled leaves the old champion serving, or the champion without its challenger,
-        and an event says why, once.
+        and an event says why, once. A champion that learned another schema is stopped, and an event says so.
         """
         with self._refreshing:
-            serving = dict(self.loaded)
+            serving, stopped = dict(self.loaded), dict(self.stopped)
             changed = []
             champions = self._store.champions()
             trials = running_trials(self._store, champions)
             for succession in champions:
-                present = serving.get(succession.key)
+                key, present = succession.key, serving.get(succession.key)
+                if key in stopped and stopped[key].generation == succession.generation:
+                    continue
                 current = self._current(succession, present)
+                if isinstance(current, UnfitChampion):
+                    serving.pop(key, None)
+                    stopped[key] = current
+                    changed.append(key)
+                    continue
                 if current is None:
                     continue
-                challenger = self._challenger(trials.get(succession.key), current)
+                stopped.pop(key, None)
+                challenger = self._challenger(trials.get(key), current)
                 if present is not current or challenger is not current.challenger:
-                    serving[succession.key] = Serving(current.predictor, current.generation, challenger)
-                    changed.append(succession.key)
-            self.loaded = serving
+                    serving[key] = msgspec.structs.replace(current, challenger=challenger)
+                    changed.append(key)
+            self.stopped, self.loaded = stopped, serving
             return changed
 
-    def _current(self, succession: Succession, present: Serving | None) -> Serving | None:
+    def _current(self, succession: Succession, present: Serving | None) -> Serving | UnfitChampion | None:
         """The champion as the registry has it; `present` as it is where nothing changed or nothing better loads."""
         if present and present.generation == succession.generation:
             return present
@@ -264,7 +321,13 @@ class Champions:
                 self._report(succession, str(error), present)
                 return present
         self._broken.pop(succession.key, None)
-        return Serving(predictor, succession.generation)
+        schema = self._schemas.get(succession.domain)
+        changes = changes_since(predictor.manifest, schema) if schema else ()
+        if why := tuple(change.words for change in changes if change.effect is Effect.STOP):
+            about = {"champion": str(succession.key), "version": succession.version, "why": "; ".join(why)}
+            self._tell("champion_stopped", succession.domain, about)
+            return UnfitChampion(succession.version, succession.generation, why)
+        return Serving(predictor, succession.generation, changes=tuple(change.words for change in changes))
 
     def _challenger(self, trial: Trial | None, current: Serving) -> Challenger | None:
         """Who is tried next to the champion; nobody where the trial is of another generation or cannot be loaded."""
@@ -273,8 +336,10 @@ class Champions:
         if current.challenger and current.challenger.trial == trial:
             return current.challenger
         try:
-            return Challenger(self._load(trial.challenger), trial)
-        except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+            predictor = self._load(trial.challenger)
+            require_fit(predictor.manifest, self._schemas.get(trial.domain))
+            return Challenger(predictor, trial)
+        except (MissingArtifact, CorruptArtifact, BrokenBundle, SchemaChanged) as error:
             if trial.id not in self._broken_trials:
                 about = {"champion": str(trial.key), "version": trial.challenger, "trial": trial.id, "why": str(error)}
                 self._tell("challenger_not_loaded", trial.domain, about)
@@ -300,7 +365,11 @@ class Champions:
         self._store.add_event(Event(id=new_id(), kind=kind, at=now(), domain=domain, details=details))
 
     def at(self, domain: str, moment: str) -> dict[str, Serving]:
-        """Target to champion, at one moment. Raises NoChampion, naming the moments that have one."""
+        """Target to champion, at one moment. Raises NoChampion, naming the moments that have one; SchemaChanged where
+        any of the moment's champions is stopped."""
+        for key, one in self.stopped.items():
+            if (key.domain, key.moment) == (domain, moment):
+                raise SchemaChanged(f"{key}: {_unfit(domain, one.why)}")
         found = {k.target: s for k, s in self.loaded.items() if k.domain == domain and k.moment == moment}
         if not found and any(key.domain == domain and key.moment == moment for key in self._broken):
             raise NoChampion(
@@ -312,6 +381,10 @@ class Champions:
             there = f"there are some at {', '.join(moments)}" if moments else "train one first"
             raise NoChampion(f"no champion for {domain} at moment {moment!r}; {there}")
         return found
+
+    def is_stopped(self, domain: str, moment: str) -> bool:
+        """Whether any champion of the moment is."""
+        return any((key.domain, key.moment) == (domain, moment) for key in self.stopped)
 
     @property
     def broken(self) -> Mapping[ChampionKey, int]:

@@ -65,7 +65,7 @@ class _OpenedChampions(Champions):
     """Champions as they were sent; nothing here could change them."""
 
     def __init__(self, loaded: Mapping[ChampionKey, Serving]) -> None:
-        self.loaded = loaded
+        self.loaded, self.stopped = loaded, {}
         self._broken = {}
 
 

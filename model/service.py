@@ -36,6 +36,10 @@ EXAMPLES_WARNING = (
     "this model learned from generated examples, which stand for no student; train it on your own records before "
     "you act on its answers"
 )
+CHANGES_WARNING = (
+    "the domain's file has changed since this model learned, in ways that leave its answers what they are; the next "
+    "training takes them up: "
+)
 InputRows = Sequence[Mapping[str, Cell]]
 Ask = Callable[[Predictor, int, int], list[Answer]]
 """What a predictor says of certain rows, with this generation and at most so many factors."""
@@ -208,7 +212,8 @@ class PredictionService:
 
     def remarks(self, models: frozenset[str]) -> Remarks:
         """What must be said with answers of models of these versions, which are digests of what they are: that one of
-        them learned from examples, and the rules that the naive answers beside them come from."""
+        them learned from examples, what has changed in the domain since, and the rules that the naive answers beside
+        them come from."""
         return self._remarks.get(models) or self._remark(models)
 
     def _remark(self, models: frozenset[str]) -> Remarks:
@@ -216,8 +221,11 @@ class PredictionService:
         answering = [one.predictor for one in serving]
         answering += [one.challenger.predictor for one in serving if one.challenger]
         known = {one.version: one for one in answering if one.version in models}
-        warning = EXAMPLES_WARNING if any(one.from_examples for one in known.values()) else None
-        remarks = Remarks(warning, {version: str(one.manifest.naive) for version, one in sorted(known.items())})
+        said = [EXAMPLES_WARNING] if any(one.from_examples for one in known.values()) else []
+        changed = dict.fromkeys(words for one in serving if one.predictor.version in known for words in one.changes)
+        said += [CHANGES_WARNING + "; ".join(changed)] if changed else []
+        rules = {version: str(one.manifest.naive) for version, one in sorted(known.items())}
+        remarks = Remarks(". ".join(said) or None, rules)
         if len(known) == len(models):  # one that was replaced this very moment is looked for again
             self._remarks[models] = remarks
         return remarks
@@ -262,7 +270,7 @@ class PredictionService:
         plans_at = found.get((schema.name, moment))
         if plans_at is None:
             keys = sorted(key for key in present if key.domain == schema.name and key.moment == moment)
-            if not keys:
+            if not keys or self.champions.is_stopped(schema.name, moment):
                 self.champions.at(schema.name, moment)  # says what is missing, unless it has come this moment
                 return self._plans_at(schema, moment)
             plans_at = found[schema.name, moment] = _place_slots(schema, moment, [present[key] for key in keys])

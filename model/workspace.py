@@ -42,7 +42,7 @@ class Workspace:
     @cached_property
     def champions(self) -> Champions:
         """Loaded champions, fresh as of the first use; `refresh` brings them up to date."""
-        champions = Champions(self.store, self.artifacts, tree_lookup=self.tree_lookup)
+        champions = Champions(self.store, self.artifacts, self.schemas, tree_lookup=self.tree_lookup)
         champions.refresh()
         return champions
 

@@ -11,13 +11,13 @@ import polars as pl
 
 from database.errors import Conflict
 from database.ingest import Intake, labeled
-from database.records import ChampionKey, ModelVersion, now
+from database.records import ChampionKey, ModelVersion, Succession, now
 from database.store import ModelRegistry
 from errors import Category, GradewatchError
-from model.artifacts import ArtifactFolder
-from model.bundle import EXAMPLES, RECORDS, Bundle, Manifest
+from model.artifacts import ArtifactFolder, CorruptArtifact, MissingArtifact
+from model.bundle import EXAMPLES, RECORDS, BrokenBundle, Bundle, Manifest
 from model.export import ParityError
-from model.registry import find_model, install
+from model.registry import SchemaChanged, find_model, install, load_bundle, require_fit
 from model.workspace import Workspace
 from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
@@ -79,7 +79,7 @@ def train_domain(
             yield Trained(key=key, reason=str(error))
             continue
         model = register(workspace.store, workspace.artifacts, training.bundle)
-        installed, reason = _install_first(workspace.store, model, actor)
+        installed, reason = _install_first(workspace, schema, model, actor)
         remarks = tuple(map(str, training.suspects))
         bundle = training.bundle
         yield Trained(key=key, model=model, bundle=bundle, installed=installed, reason=reason, remarks=remarks)
@@ -108,22 +108,36 @@ def train_file(
         yield one
 
 
-def _install_first(store: ModelRegistry, model: ModelVersion, actor: str) -> tuple[bool, str]:
-    serving = next((champion for champion in store.champions() if champion.key == model.key), None)
+def _install_first(workspace: Workspace, schema: DomainSchema, model: ModelVersion, actor: str) -> tuple[bool, str]:
+    champions = workspace.store.champions()
+    serving = next((champion for champion in champions if champion.key == model.key), None)
     if serving and serving.version == model.version:
         return False, "it serves already: the same data and seed gave the same model"
-    if serving and find_model(store, serving.version, model.key).lineage["source"] != EXAMPLES:
+    reason = why_replaced(workspace, schema, serving) if serving else "first champion"
+    if serving and not reason:
         return False, (
             f"{serving.version[:12]} serves and stays; let `gradewatch retrain` compare them, or use "
             f"`gradewatch models activate {model.version[:12]}`"
         )
-    reason = f"replaces a model of {EXAMPLES}" if serving else "first champion"
     expected = {model.key: serving.generation} if serving else {}
     try:
-        install(store, [model], action="promote", actor=actor, reason=reason, expected=expected)
+        install(workspace.store, [model], action="promote", actor=actor, reason=reason, expected=expected)
     except Conflict:
         return False, "another champion was installed meanwhile, and stays"
     return True, reason
+
+
+def why_replaced(workspace: Workspace, schema: DomainSchema, serving: Succession) -> str:
+    """Why a champion gives way to a model of records without a contest; empty where only a contest replaces it."""
+    if find_model(workspace.store, serving.version, serving.key).lineage["source"] == EXAMPLES:
+        return f"replaces a model of {EXAMPLES}"
+    try:
+        require_fit(load_bundle(workspace.artifacts, serving.version).manifest, schema)
+    except (MissingArtifact, CorruptArtifact, BrokenBundle):
+        return ""
+    except SchemaChanged:
+        return f"replaces a model of another schema of {schema.name}"
+    return ""
 
 
 def register(store: ModelRegistry, artifacts: ArtifactFolder, bundle: Bundle) -> ModelVersion:

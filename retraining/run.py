@@ -31,6 +31,7 @@ from drift.records import DriftReport
 from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle
+from model.export import ParityError
 from model.registry import find_model, install, load_bundle, rows_of_models
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from model.workspace import Workspace
@@ -38,11 +39,11 @@ from monitoring.drift_files import drift_record
 from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
 from retraining.evaluation import complete_rows, contest, drift_since, judge_shadow
-from retraining.first_champions import register
+from retraining.first_champions import register, why_replaced
 from retraining.holdout import Holdout, hold_out, ordered_frame
 from retraining.policy import PromotionDecision, PromotionPolicy, refusal
 from training.fit import Progress
-from training.train import train
+from training.train import NotTrainable, train
 
 RUN_LEASE_SECONDS = 300.0
 """A run renews its lease at every step, the longest of which is one fit; a dead run is out of the way after that."""
@@ -176,21 +177,44 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
     champion, basis = history[-1], _basis(run, key, records)
     if settled := _settled(run, champion, basis):
         return settled
+    if reason := why_replaced(run.workspace, run.schema, champion):
+        return _store(run, msgspec.structs.replace(_replace(run, champion, records, reason), basis=basis))
     try:
         bundle = load_bundle(run.workspace.artifacts, champion.version)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
         return _store(run, Result(key=key, champion=champion.version, decision=refusal(str(error))))
     if champion.action == "promote" and bundle.manifest.lineage.training == run.id:
         return _store(run, _promoted_before(history, basis))
+    return _store(run, msgspec.structs.replace(_judge(run, champion, bundle, records), basis=basis))
+
+
+def _judge(run: Run, champion: Succession, bundle: Bundle, records: Sequence[LabeledRecord]) -> Result:
+    """A champion against a challenger that is on trial, where that can be judged now, or against a new one."""
     known = ordered_frame(records, run.schema)
-    frame = complete_rows(known, run.schema, key)
+    frame = complete_rows(known, run.schema, champion.key)
     holdout = hold_out(frame, run.schema, bundle.rows, share=run.policy.holdout_share)
     if judged := _judge_trial(run, champion, bundle, frame, records):
-        return _store(run, msgspec.structs.replace(judged, basis=basis))
+        return judged
     report = drift_since(run.schema, bundle, holdout.unseen, run.drift_policy)
     others = known.filter(~pl.col("_record").is_in(frame["_record"].to_list()))
-    result = _challenge(run, champion, bundle, holdout, others, report)
-    return _store(run, msgspec.structs.replace(result, basis=basis))
+    return _challenge(run, champion, bundle, holdout, others, report)
+
+
+def _replace(run: Run, champion: Succession, records: Sequence[LabeledRecord], reason: str) -> Result:
+    """A model of the records in the place of a champion that no contest is owed: it stands for no row of theirs."""
+    key = champion.key
+    run.progress(f"{key}: first model of records")
+    try:
+        frame = ordered_frame(records, run.schema)
+        bundle = train(run.schema, key, frame, seed=run.seed, progress=run.progress).bundle
+    except (NotTrainable, ParityError) as error:
+        return Result(key=key, champion=champion.version, decision=refusal(f"no model of records: {error}"))
+    decision = refusal(f"{reason}: it learned from {bundle.manifest.lineage.rows} records", verdict="promote")
+    result = Result(key=key, champion=champion.version, decision=decision)
+    if run.dry:
+        return result
+    model = register(run.workspace.store, run.workspace.artifacts, _of_run(run.id, bundle))
+    return _succeed(run, champion, model, msgspec.structs.replace(result, challenger=model.version))
 
 
 def _promoted_before(history: Sequence[Succession], basis: str) -> Result:

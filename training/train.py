@@ -25,6 +25,7 @@ from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest
 from model.export import check_parity, export_graph, nasty_rows
 from model.scores import ClassScores, Scores, absolute_errors
 from preprocessing.schema import DomainSchema
+from preprocessing.schema_changes import document_of
 from preprocessing.split import Rows, clusters, folds, split_kind
 from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, require_no_leak
 from preprocessing.validation.validate import rows_of
@@ -232,6 +233,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         lineage=_lineage(experiment),
         effective_shares=_effective_shares(experiment, outputs),
         said=_probabilities(experiment, outputs),
+        learned=document_of(experiment.schema),
     )
     profile, aside = _profiles(experiment, outputs)
     rows = frozenset(task.frame["_record"])

@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from access.roles import Principal
 from api.request.admission import PRINCIPAL
-from api.schemas import BrokenChampion, ChampionState, Health, Readiness, respond
+from api.schemas import BrokenChampion, ChampionState, Health, Readiness, StoppedChampion, respond
 from api.state import ServiceState
 from database.errors import StoreUnavailable
 
@@ -49,15 +49,20 @@ def readiness(state: ServiceState, principal: Principal) -> Readiness:
         BrokenChampion(domain=key.domain, target=key.target, moment=key.moment, generation=generation)
         for key, generation in sorted(champions.broken.items())
     )
+    stopped = tuple(
+        StoppedChampion(domain=key.domain, target=key.target, moment=key.moment, generation=one.generation, why=one.why)
+        for key, one in sorted(champions.stopped.items())
+    )
     reasons = ["this worker is being stopped"] if state.deadlines.stopping else []
     reasons += [] if store == "ok" else [store]
-    reasons += [] if states else ["no champion is loaded: train one"]
+    reasons += [] if states or stopped else ["no champion is loaded: train one"]
     return Readiness(
         ready=not reasons,
         store=store,
         reasons=tuple(reasons),
         champions=tuple(one for one in states if principal.may("see", one.domain)),
         broken=tuple(one for one in broken if principal.may("see", one.domain)),
+        stopped=tuple(one for one in stopped if principal.may("see", one.domain)),
     )
 
 

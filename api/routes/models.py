@@ -59,6 +59,7 @@ def _activate(request: Request, wanted: Activate) -> Successions:
         actor=principal_of(request).name,
         reason=wanted.reason,
         artifacts=state.workspace.artifacts,
+        schemas=state.workspace.schemas,
     )
     noted(request, "champion activated", wanted.domain, version=wanted.version)
     return _refreshed(state, done)
@@ -76,7 +77,14 @@ async def roll_back(request: Request, state: CurrentState) -> Response:
 def _roll_back(request: Request, wanted: Rollback, keys: list[ChampionKey]) -> Successions:
     state, actor = service_state(request), principal_of(request).name
     workspace = state.workspace
-    done = rollback(workspace.store, keys, actor=actor, reason=wanted.reason, artifacts=workspace.artifacts)
+    done = rollback(
+        workspace.store,
+        keys,
+        actor=actor,
+        reason=wanted.reason,
+        artifacts=workspace.artifacts,
+        schemas=workspace.schemas,
+    )
     noted(request, "champion rolled back", wanted.domain, keys=[str(key) for key in keys])
     return _refreshed(state, done)
 

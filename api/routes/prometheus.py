@@ -89,6 +89,8 @@ def _champions(state: ServiceState) -> Iterator["Metric"]:
     yield gauge("champion_generation", "The registry's number of the champion that serves.", names, serving)
     broken = [((k.domain, k.target, k.moment), number) for k, number in sorted(champions.broken.items())]
     yield gauge("champion_broken", "Champions that could not be loaded; the one before serves.", names, broken)
+    stopped = [((k.domain, k.target, k.moment), one.generation) for k, one in sorted(champions.stopped.items())]
+    yield gauge("champion_stopped", "Champions that learned another schema; nobody serves.", names, stopped)
 
 
 def _process() -> Iterator["Metric"]:

@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from database.records import ModelVersion
 from model.registry import install, load_bundle
 from model.workspace import Workspace
+from preprocessing.schema import SHIPPED
 from retraining.first_champions import register
-from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server
+from tests.api.serving import ENGAGEMENT, UNIVERSITY, Server, metric
 
 PREDICT = "/api/v1/engagement/predict"
 
@@ -30,6 +31,36 @@ def another_version(workspace: Workspace) -> tuple[ModelVersion, ModelVersion]:
     other = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, coverage=0.8))
     [present] = workspace.store.models(champion.key)
     return present, register(workspace.store, workspace.artifacts, other)
+
+
+def test_a_model_meets_only_the_schema_that_it_learned(
+    serve: Callable[..., Server], installation: Path, workspace: Workspace
+) -> None:
+    """Renamed under a live champion: nobody is answered there, the others are; back again, with another title, all."""
+    [path, domains] = SHIPPED / "university.toml", installation / "domains"
+    domains.mkdir()
+    (domains / path.name).write_text(path.read_text().replace('name = "quiz_marks"', 'name = "quizzes_taken"'))
+    server = serve(GRADEWATCH_DOMAINS_DIR=str(domains))
+    row = {"quizzes_taken" if name == "quiz_marks" else name: value for name, value in UNIVERSITY.items()}
+    for path_, body in (("/api/v1/university/predict", row), ("/api/v1/university/predict/batch", [row, row])):
+        refused = server.post(path_, body)
+        assert (refused.status_code, refused.json()["title"]) == (409, "SchemaChanged")
+        assert "'quiz_marks' is gone" in refused.json()["detail"]
+    assert server.predict("engagement", ENGAGEMENT)
+    ready = server.get("/ready")
+    assert ready["ready"]
+    assert {(one["domain"], one["target"]) for one in ready["stopped"]} == {
+        ("university", "final_marks"),
+        ("university", "final_grade"),
+    }
+    assert metric(server, "champion_stopped", domain="university") == 2
+    assert len(workspace.store.events("university", kind="champion_stopped")) == 2
+    server.stop()
+    (domains / path.name).write_text(path.read_text().replace("University, final", "Our university, final"))
+    again = serve(GRADEWATCH_DOMAINS_DIR=str(domains))
+    assert again.get("/ready")["stopped"] == []
+    assert "title was" in again.predict("university", UNIVERSITY)["warning"]
+    assert "title was" in again.post("/api/v1/university/predict/batch", [UNIVERSITY] * 2).json()["warning"]
 
 
 def hammer(server: Server, ended: Event) -> list[tuple[int, str]]:

@@ -26,8 +26,10 @@ from model.naive import NaiveRule
 from model.registry import Champions, collect_garbage, install
 from model.scores import Estimate, ValueScores
 from preprocessing.encode import Encoding, NumericPart
+from preprocessing.schema_changes import document_of
 from tests.training.making import MARK, SCHEMA, make_frame
 
+DOMAINS = {SCHEMA.name: SCHEMA}
 KEYS = (MARK, ChampionKey("invented", "mark", "half"))
 
 
@@ -55,6 +57,7 @@ def make_bundle(number: float, key: ChampionKey = MARK, *, run: str = "run") -> 
         scores={"naive": scores, "ridge": scores},
         beats_naive=True,
         parity=0.0,
+        learned=document_of(SCHEMA),
         lineage=Lineage(data="d", training=run, source="records", rows=60, split="row", seed=0, code="0", libraries={}),
     )
     graph = export_graph(LinearRegression().fit(X, [number, number]), 1)
@@ -157,7 +160,7 @@ def promote_often(url: str, folder: str, numbers: list[float], path: str) -> Non
 def watch_champions(url: str, folder: str, stop: str, path: str) -> None:
     """Load and ask the champions until the file `stop` is there; write reads and what was wrong with them."""
     store, artifacts = open_store(url), ArtifactFolder(Path(folder))
-    champions = Champions(store, artifacts)
+    champions = Champions(store, artifacts, DOMAINS)
     reads, bad, seen = 0, [], set()
     while not Path(stop).exists() or not reads:
         champions.refresh()

@@ -4,7 +4,9 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from model.registry import (
     Champions,
     NoChampion,
     NoSuchModel,
+    SchemaChanged,
     activate,
     collect_garbage,
     find_model,
@@ -25,7 +28,9 @@ from model.registry import (
     load_bundle,
     rollback,
 )
-from tests.model.registry_making import KEYS, MARK, answers, keep, make_bundle, put
+from preprocessing.schema_changes import document_of
+from tests.model.registry_making import DOMAINS, KEYS, MARK, answers, keep, make_bundle, put
+from tests.training.making import SCHEMA
 
 HALF = KEYS[1]
 
@@ -163,7 +168,7 @@ def test_a_decision_made_on_an_older_generation_changes_nothing(store: RecordSto
 
 
 def test_a_refresh_swaps_in_what_changed_and_nothing_else(store: RecordStore, artifacts: ArtifactFolder) -> None:
-    champions = Champions(store, artifacts)
+    champions = Champions(store, artifacts, DOMAINS)
     assert champions.refresh() == []
     with pytest.raises(NoChampion, match="train one first"):
         champions.at("invented", "start")
@@ -187,7 +192,7 @@ def test_a_broken_model_leaves_the_old_one_serving_says_so_once_and_recovers(
     store: RecordStore, artifacts: ArtifactFolder, fault: str, tmp_path: Path
 ) -> None:
     (old,) = put(store, artifacts, 1)
-    champions = Champions(store, artifacts)
+    champions = Champions(store, artifacts, DOMAINS)
     champions.refresh()
     new = keep(store, artifacts, make_bundle(2))
     path, aside = artifacts.folder / new.version, tmp_path / "aside"
@@ -224,6 +229,39 @@ def test_a_broken_model_leaves_the_old_one_serving_says_so_once_and_recovers(
         assert answers(champions)["start"] == 2
     assert champions.broken == {}
     assert len(store.events("invented")) == 1
+
+
+def test_a_champion_that_learned_another_schema_is_stopped_until_one_of_the_new_form_serves(
+    store: RecordStore, artifacts: ArtifactFolder
+) -> None:
+    old, new = put(store, artifacts, 1, 2)
+    put(store, artifacts, 7, key=HALF)
+    unit = [msgspec.structs.replace(f, unit="percent" if f.name == "midterm" else f.unit) for f in SCHEMA.features]
+    changed = {SCHEMA.name: msgspec.structs.replace(SCHEMA, title="Ours", features=tuple(unit))}
+    stop = {SCHEMA.name: msgspec.structs.replace(SCHEMA, features=SCHEMA.features[:1] + SCHEMA.features[2:])}
+    champions = Champions(store, artifacts, changed)
+    for _ in range(2):
+        champions.refresh()
+    assert champions.at("invented", "start")["mark"].changes == ("title was 'An invented school', is now 'Ours'",)
+    assert store.events("invented") == []  # this one reads no midterm
+    champions = Champions(store, artifacts, stop)
+    for _ in range(2):
+        champions.refresh()
+    assert (champions.loaded, set(champions.stopped)) == ({}, set(KEYS))
+    with pytest.raises(SchemaChanged, match=r"invented/mark@start: .*column 'before' is gone.*gradewatch train"):
+        champions.at("invented", "start")
+    assert [event.kind for event in store.events("invented")] == ["champion_stopped"] * 2
+    about: dict[str, Any] = {"actor": "test", "reason": "", "artifacts": artifacts, "schemas": stop}
+    with pytest.raises(SchemaChanged, match="'before' is gone"):
+        rollback(store, [MARK], **about)
+    with pytest.raises(SchemaChanged, match="'before' is gone"):
+        activate(store, "invented", old.version, all_targets=False, **about)
+    assert champion(store) == (new.version, 2, "promote")
+    fits = msgspec.structs.replace(make_bundle(3).manifest, inputs=(), learned=document_of(stop[SCHEMA.name]))
+    model = keep(store, artifacts, msgspec.structs.replace(make_bundle(3), manifest=fits))
+    install(store, [model], action="promote", actor="test", reason="test")
+    assert champions.refresh() == [MARK]
+    assert (answers(champions), set(champions.stopped)) == ({"start": 3}, {HALF})
 
 
 def test_a_model_whose_files_are_gone_cannot_be_brought_back(store: RecordStore, artifacts: ArtifactFolder) -> None:

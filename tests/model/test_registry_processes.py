@@ -17,6 +17,7 @@ from database.store import RecordStore
 from model.artifacts import ArtifactFolder
 from model.registry import Champions, NoSuchModel, activate, collect_garbage, install, load_bundle
 from tests.model.registry_making import (
+    DOMAINS,
     KEYS,
     answers,
     collect_often,
@@ -70,7 +71,7 @@ def steps_of_a_promotion(start: START, folder: Path) -> list[str]:
 
 
 def assert_old_or_new_and_whole(store: RecordStore, artifacts: ArtifactFolder, *, done: bool) -> None:
-    champions = Champions(store, artifacts)
+    champions = Champions(store, artifacts, DOMAINS)
     champions.refresh()
     said = answers(champions)
     assert said in ({"start": 1, "half": 1}, {"start": 2, "half": 2}), said
@@ -168,7 +169,7 @@ def test_garbage_collected_all_the_time_never_takes_a_champion(
     for path in ready:
         start(collect_often, url, str(artifacts.folder), str(stop), str(path))
     wait_for(*ready)
-    champions, outcomes = Champions(store, artifacts), []
+    champions, outcomes = Champions(store, artifacts, DOMAINS), []
     for number in range(100, 150):
         models.append(keep(store, artifacts, make_bundle(number)))
         old = models[-11]  # no longer among the ten newest: garbage from now on, unless it becomes champion

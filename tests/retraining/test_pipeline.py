@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from database.ingest import add_batch
 from database.records import BatchRow
-from model.registry import activate, collect_garbage, load_bundle, rollback
+from model.bundle import EXAMPLES
+from model.registry import activate, collect_garbage, install, load_bundle, rollback
 from model.workspace import Workspace
 from retraining.policy import PromotionPolicy
 from retraining.run import Busy, Result, Run, retrain, retrain_patiently, with_new_labels
@@ -138,6 +140,32 @@ def test_drift_alone_promotes_nothing(workspace: Workspace) -> None:
     assert result.drift is not None
     assert result.drift.alarm
     assert not result.promoted
+
+
+@pytest.mark.parametrize("what", ["generated examples", "another schema"])
+def test_a_champion_of_examples_or_of_another_schema_gives_way_without_a_contest(
+    workspace: Workspace, what: str
+) -> None:
+    bundle = make_bundle(5.0)
+    manifest = msgspec.structs.replace(bundle.manifest, inputs=("a column of before",), learned={})
+    if what == "generated examples":
+        lineage = msgspec.structs.replace(bundle.manifest.lineage, source=EXAMPLES)
+        manifest = msgspec.structs.replace(bundle.manifest, lineage=lineage)
+    else:
+        manifest = msgspec.structs.replace(manifest, schema="of before")
+    before = keep(workspace.store, workspace.artifacts, msgspec.structs.replace(bundle, manifest=manifest))
+    install(workspace.store, [before], action="promote", actor="test", reason="the first")
+    assert with_new_labels(run_of(workspace), [MARK]) == [MARK]
+    (told,) = retrain(run_of(workspace, dry=True), [MARK])
+    assert (told.decision.verdict, told.promoted) == ("promote", False)
+    result = retrained(workspace)
+    assert (result.promoted, result.champion) == (True, before.version)
+    assert result.decision.reasons[0].startswith(f"replaces a model of {what}")
+    assert "120 records" in result.decision.reasons[0]
+    workspace.champions.refresh()
+    assert workspace.champions.loaded[MARK].predictor.version == result.challenger
+    assert not retrained(workspace).promoted  # of the same records
+    assert with_new_labels(run_of(workspace), [MARK]) == []
 
 
 def test_a_dry_run_decides_and_changes_nothing(workspace: Workspace) -> None:
