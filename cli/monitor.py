@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.apps import alerts_app, app, drift_app
-from cli.inputs import opened_workspace, policies_of
+from cli.inputs import opened_workspace, policies_of, say_notes
 from cli.options import Cluster, Domain, Moments, OneDomain, PolicyFile, Targets
 from cli.output import err, out, say, steps
 from settings import Settings
@@ -136,6 +136,7 @@ def drift_watch(
 def _print_drift(watched: "KeptReport", as_json: bool, html: Path | None) -> None:
     from drift.render import render_html, render_segments, render_table
 
+    say_notes(watched.report.notes)
     if html:
         html.write_text(render_html(*watched[:3]), encoding="utf-8")
         err.print(f"wrote {html}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from drift.classifier_test import ClassifierResult
 from drift.impact import ErrorChange, ExpectedError, Said
-from drift.policy import DEFAULT_POLICY, DriftPolicy
+from drift.policy import DEFAULT_POLICY, FEWEST_ALARMING, DriftPolicy
 from drift.profile import PREDICTION, Profile
 from drift.records import (
     ALARMING,
@@ -41,6 +41,7 @@ from drift.verdicts import (
     with_probabilities,
 )
 from preprocessing.schema import DomainSchema
+from preprocessing.validation.results import RefusedValues
 
 METHOD_JOINT = (
     "classifier two-sample test: boosted trees, each half of the rows judged by the other; AUC, its error over rows or "
@@ -156,7 +157,7 @@ class Findings(NamedTuple):
     independent rows (`drift.samples`). answers: columns of answers to rows of each, where the samples have none
     themselves; the reference's own count where its are empty. classifier: where rows were at hand. expected: where a
     model was. changes: of the error, where outcomes are known. said: by target, what the reference's answers and the
-    current ones gave each class. basis, sampled: as in a DriftReport.
+    current ones gave each class. basis, sampled, refused, notes: as in a DriftReport.
     """
 
     classifier: ClassifierResult | None = None
@@ -169,6 +170,8 @@ class Findings(NamedTuple):
     importance: Mapping[str, float] = {}
     effective: tuple[EffectiveShares, EffectiveShares] = ({}, {})
     answers: tuple[Columns, Columns] = ({}, {})
+    refused: tuple[RefusedValues, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def conclude_all(
@@ -255,7 +258,7 @@ def _report(
         current_digest=pair.current[1],
         policy=policy,
         tests=tests,
-        alarm=loud or any(segment.alarm for segment in segments),
+        alarm=loud or any(segment.alarm for segment in segments) or _refuses(pair, policy, findings),
         summary="",
         columns=columns,
         not_compared=pair.skipped,
@@ -267,8 +270,17 @@ def _report(
         by=findings.segments.by if findings.segments else None,
         segments=segments,
         sampled=findings.sampled,
+        refused=findings.refused,
+        notes=findings.notes,
     )
     return msgspec.structs.replace(report, summary=summarise_report(report))
+
+
+def _refuses(pair: Compared, policy: DriftPolicy, findings: Findings) -> bool:
+    """Whether so many rows more than before hold in some column what prediction refuses."""
+    few = min(pair.reference.rows, pair.current[0]) < FEWEST_ALARMING
+    more = (one.share - one.share_reference for one in findings.refused if one.column)
+    return not few and any(share > policy.missing_threshold for share in more)
 
 
 def _with_said(column: ColumnDrift, said: Mapping[str, tuple[Said, Said]]) -> ColumnDrift:

@@ -15,6 +15,7 @@ from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.policy import FEWEST_ALARMING, DriftPolicy
 from drift.profile import PREDICTION, Kind
 from errors import GradewatchError
+from preprocessing.validation.results import RefusedValues
 
 SCHEMA_VERSION = 2
 READABLE = (1, 2)  # a report of version 1 is one of version 2 without means, ranges and costs
@@ -214,8 +215,9 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     as the policy's `together` are suspect, or rows are told apart. tests: how many were corrected for. joint: where
     rows were at hand. expected: where a model was. changes: of the error, where outcomes are known; they raise no alarm
     here. basis: what the reference is, where that is a choice. by: the column whose values are the `segments`; their
-    alarm is one too. sampled: how many rows what only rows tell was read from, where that is not all. summary: the same
-    in plain sentences.
+    alarm is one too. sampled: how many rows what only rows tell was read from, where that is not all. refused: what
+    prediction would refuse of the current sample, which is an alarm too where it is more than the policy's
+    missing_threshold more than in the reference. notes: of how a file was read. summary: the same in plain sentences.
     """
 
     schema_version: int
@@ -239,6 +241,8 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None = None
     segments: tuple[SegmentDrift, ...] = ()
     sampled: str = ""
+    refused: tuple[RefusedValues, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         """The report as plain dictionaries, lists, texts and finite numbers, ready for JSON or a database."""

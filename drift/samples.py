@@ -58,8 +58,8 @@ EXACT = 2**62  # distinct values: all of them
 @dataclass(frozen=True, eq=False)
 class MeasuredSample:
     """A sample beside a reference. names: its columns, of which `columns` are in both and of one kind, and `same` hold
-    exactly what the reference holds. drawn: what a plot needs of it. taken: the rows that were asked for, as they stand
-    in the file."""
+    exactly what the reference holds. drawn: what a plot needs of it, of the columns `thinned` not every value. taken:
+    the rows that were asked for, as they stand in the file."""
 
     reference: Profile
     fingerprint: str
@@ -70,6 +70,7 @@ class MeasuredSample:
     same: frozenset[str]
     drawn: Profile
     taken: pl.DataFrame | None = None
+    thinned: frozenset[str] = frozenset()
 
 
 class _Column(NamedTuple):
@@ -79,6 +80,7 @@ class _Column(NamedTuple):
     same: bool
     digest: bytes
     drawn: Column
+    thinned: bool = False
 
 
 def profile_of(given: Given, schema: DomainSchema | None) -> Profile:
@@ -155,7 +157,8 @@ def _assemble(
     digest = digest_of(rows, {name: one.digest for name, one in sorted(found.items())})
     drawn = Profile(reference.domain, fingerprint, rows, {name: one.drawn for name, one in sorted(found.items())})
     alike = frozenset(name for name, one in found.items() if one.same)
-    return MeasuredSample(reference, fingerprint, rows, digest, tuple(found), columns, alike, drawn, taken)
+    thinned = frozenset(name for name, one in found.items() if one.thinned)
+    return MeasuredSample(reference, fingerprint, rows, digest, tuple(found), columns, alike, drawn, taken, thinned)
 
 
 def _of(name: str, after: Summary, reference: Profile) -> _Column:
@@ -166,10 +169,11 @@ def _of(name: str, after: Summary, reference: Profile) -> _Column:
     measured = measure(name, before, after)
     drawn = measured.drawn if measured.drawn is not None else before
     if not isinstance(after, BucketedColumn):
-        return _Column(measured, same(before, after), column_digest(after), drawn)
+        thinned = isinstance(after, NumericColumn) and drawn is not after
+        return _Column(measured, same(before, after), column_digest(after), drawn, thinned)
     alike = (before.present, before.missing) == (after.present, after.missing) and isinstance(before, NumericColumn)
     alike = alike and prints_of(before.values, before.repeats) == after.prints  # type: ignore[union-attr]  # numeric
-    return _Column(measured, alike, numbers_digest(after.present, after.missing, after.prints), drawn)
+    return _Column(measured, alike, numbers_digest(after.present, after.missing, after.prints), drawn, thinned=True)
 
 
 def _of_frame(frame: pl.DataFrame, reference: Profile, schema: DomainSchema, cluster: str | None) -> dict[str, _Column]:

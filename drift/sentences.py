@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.profile import PREDICTION
 from drift.records import ALARMING, ColumnDrift, DriftReport, JointDrift, SegmentDrift, Verdict
+from preprocessing.validation.results import RefusedValues
 
 
 def describe(column: ColumnDrift) -> str:
@@ -129,6 +130,7 @@ def sentences_of(report: DriftReport) -> list[str]:
         describe_finding(report, told=told),
         *(describe(column) for column in report.flagged[:3]),
         describe_joint(report.joint) if report.joint and told else "",
+        describe_refused(report.refused),
         *costs_of(report),
         describe_doubts(report),
         describe_open(report),
@@ -143,6 +145,8 @@ def sentences_of(report: DriftReport) -> list[str]:
 def describe_finding(report: DriftReport, *, told: bool = False) -> str:
     """What was found, in a sentence. told: rows are told apart."""
     rows = f"{report.n_current:,} rows against {report.n_reference:,}"
+    if not report.flagged and not told and report.alarm and report.refused:
+        return f"Prediction would refuse part of {rows}."
     if report.flagged:
         return f"Drift in {len(report.flagged)} of {len(report.columns)} columns ({rows})."
     if told:
@@ -150,6 +154,32 @@ def describe_finding(report: DriftReport, *, told: bool = False) -> str:
     if all(column.doubt in ("few rows", "untested") for column in report.columns):
         return f"Too few rows to tell whether anything changed ({rows})."
     return f"No drift found in {rows}."
+
+
+def describe_refused(refused: Sequence[RefusedValues]) -> str:
+    """What prediction would refuse, in plain sentences; empty where nothing."""
+    ordered = sorted(refused, key=lambda one: (one.share_reference - one.share, one.column))
+    told = [_refusal(one) for one in ordered[:5]]
+    told += [f"{len(ordered) - 5} more kinds of values would be refused."] if len(ordered) > 5 else []
+    return " ".join(told)
+
+
+REFUSAL_WORDS = {
+    "no number": "is no number",
+    "out of range": "is out of range",
+    "not whole": "is no whole number",
+    "unknown level": "has a level that is not declared",
+}
+
+
+def _refusal(one: RefusedValues) -> str:
+    if one.kind == "no such column":
+        return f"Column {one.column} is missing, which every row needs."
+    if one.kind == "repeated":
+        return f"{one.rows:,} rows are of the same student, group and period as another; {one.rule}."
+    before = f", {_percent(one.share_reference)} before" if one.share_reference else ""
+    examples = f" ({', '.join(one.examples)}{', …' if one.rows > len(one.examples) else ''})" if one.examples else ""
+    return f"{_percent(one.share)} of {one.column} {REFUSAL_WORDS[one.kind]}{examples}{before}: it {one.rule}."
 
 
 def describe_doubts(report: DriftReport) -> str:

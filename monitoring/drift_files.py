@@ -1,23 +1,25 @@
 """Drift of a file or a frame against the champion's data or another file; reports are stored.
 
-Columns are counted as the file is read; a random sample of its rows is validated, answered by the champion, and tells
-what only rows tell. Where counting finds anything that is not plainly in order, the file is read and validated row by
-row, which says what is wrong, or reads it right. What drift is, is decided in `drift.compare`.
+Columns are counted as the file is read; a random sample of its rows is read by the rules, answered by the champion, and
+tells what only rows tell. Values that prediction would refuse are counted, told and compared like others. Where a file
+is not plainly written, it is read row by row. What drift is, is decided in `drift.compare`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
+import numpy as np
 import polars as pl
 
 from database.records import DriftRecord, new_id, now
-from drift.column import BinnedColumn, CategoricalColumn, Column, ProfileError, same
+from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn, ProfileError, same
 from drift.compare import Findings, compare, refuse_same, require_schema
 from drift.files import separator_of
 from drift.policy import DriftPolicy
@@ -47,8 +49,9 @@ from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
 from preprocessing.validation.pii import looks_identifying
-from preprocessing.validation.rules import Columns
-from preprocessing.validation.tables import check_table
+from preprocessing.validation.results import RefusedValues
+from preprocessing.validation.rules import BadData, Columns
+from preprocessing.validation.tables import observe_table, refused_column, repeated_rows
 
 ROWS_OF_FILE = 20_000  # that are read for what only rows tell
 FEW_ROWS = 1_000  # that are looked at where nothing is asked of rows
@@ -85,8 +88,8 @@ def report_file(
 ) -> KeptReport:
     """The stored report of a file against `reference` (the champion's data if None). name: of a file given as bytes.
 
-    Raises UnreadableFile, BadData, NoChampion, SameSample, NotComparable, ProfileError, and what `cluster.map_on`
-    raises.
+    Raises UnreadableFile, BadData for what nobody may read, NoChampion, SameSample, NotComparable, ProfileError, and
+    what `cluster.map_on` raises.
     """
     schema = workspace.schemas[domain]
     with _as_file(current) as now, _as_file(reference) as before:
@@ -98,14 +101,14 @@ def report_file(
             return _count_against_file(workspace, schema, before, now, options)
         except _Doubtful:
             pass
-    frame = read_frame(workspace, schema, current, name)
+    rows = _read(workspace, schema, current, name)
     if reference is None:
-        return report_frame(workspace, schema, frame, options)
-    return _report_frames(workspace, schema, read_frame(workspace, schema, reference, ""), frame, options)
+        return report_rows(workspace, schema, rows, options)
+    return _report_both(workspace, schema, _read(workspace, schema, reference, ""), rows, options)
 
 
 class _Doubtful(Exception):
-    """Counting found something that is not plainly in order."""
+    """Counting found something that has to be read row by row to be read right."""
 
 
 @contextmanager
@@ -188,7 +191,7 @@ def _count_against_champion(
     rows, known = _rows_wanted(schema, columns, options), _known(predictor, schema)
     with _doubted():
         measured = measure_sample(before, path, schema, rows=rows, columns=known, context=_others(columns))
-    sample = _checked(workspace, schema, path, columns, measured.drawn, measured.taken)
+    sample = _checked(workspace, schema, path, columns, measured.drawn, measured.taken, measured.thinned)
     return _against_champion(workspace, schema, predictor, measured, sample, options)
 
 
@@ -202,7 +205,7 @@ def _count_against_file(
         past = _checked(workspace, schema, reference, earlier, profile, taken)
         before = outcomes_known(profile, schema)
         measured = measure_sample(before, path, schema, rows=rows, context=_others(later))
-    sample = _checked(workspace, schema, path, later, measured.drawn, measured.taken)
+    sample = _checked(workspace, schema, path, later, measured.drawn, measured.taken, measured.thinned)
     return _against_rows(workspace, schema, measured, past, sample, options)
 
 
@@ -223,15 +226,18 @@ def _against_champion(
     """The stored report of a sample that was measured beside the champion's data, by its typed rows or some of them."""
     manifest, findings = predictor.manifest, Findings()
     if not options.columns_only:
-        rows = Sample(with_answers(predictor, schema, rows.frame), rows.total)
-        findings = findings_of(workspace, predictor, schema, complete_inputs(predictor, schema, rows.frame))
+        rows = rows._replace(frame=with_answers(predictor, schema, rows.frame))
+        findings = findings_of(workspace, predictor, schema, rows.frame)
         sampled = " and ".join(filter(None, [rows.describe("of now"), findings.sampled]))
         findings = findings._replace(sampled=sampled, answers=({}, _answers(rows.frame, schema)))
     if options.by:
         earlier = earlier_rows(workspace, schema, rows.frame, options.by, manifest.moment)
         findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, options.by))
     findings = findings._replace(
-        effective=(effective_shares_of_model(manifest), _effective_share(rows)), importance=manifest.importance
+        effective=(effective_shares_of_model(manifest), _effective_share(rows)),
+        importance=manifest.importance,
+        refused=rows.refused,
+        notes=rows.notes,
     )
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
     return keep_report(workspace, report, measured.reference, measured.drawn)
@@ -251,16 +257,26 @@ def _against_rows(
     if predictor:
         findings = findings._replace(importance=predictor.manifest.importance)
         if not options.columns_only:
-            past, rows = (Sample(with_answers(predictor, schema, one.frame), one.total) for one in (past, rows))
+            past, rows = (one._replace(frame=with_answers(predictor, schema, one.frame)) for one in (past, rows))
             findings = _answered(findings, predictor, schema, past, rows)
     if not options.columns_only:
         sampled = " and ".join(filter(None, [rows.describe("of now"), past.describe("of the past")]))
         findings = findings._replace(classifier=part_rows(past.frame, rows.frame, schema), sampled=sampled)
     if options.by:
         findings = findings._replace(segments=gather_segments(past.frame, rows.frame, schema, options.by))
-    findings = findings._replace(effective=(_effective_share(past), _effective_share(rows)))
+    findings = findings._replace(
+        effective=(_effective_share(past), _effective_share(rows)),
+        refused=_beside(past.refused, rows.refused),
+        notes=tuple(dict.fromkeys([*past.notes, *rows.notes])),
+    )
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
     return keep_report(workspace, report, measured.reference, measured.drawn)
+
+
+def _beside(past: Sequence[RefusedValues], now: Sequence[RefusedValues]) -> tuple[RefusedValues, ...]:
+    """What is refused now, with the share of it that was before."""
+    shares = {(one.column, one.kind): one.share for one in past}
+    return tuple(msgspec.structs.replace(one, share_reference=shares.get((one.column, one.kind), 0.0)) for one in now)
 
 
 def _answered(findings: Findings, predictor: Predictor, schema: DomainSchema, past: Sample, rows: Sample) -> Findings:
@@ -336,90 +352,131 @@ def _checked(
     columns: Columns,
     profile: Profile,
     taken: pl.DataFrame | None,
+    thinned: Collection[str] = (),
 ) -> Sample:
-    """The typed rows that were taken of a file. Raises _Doubtful unless all of the file is plainly in order: columns
-    by what they hold, rows by those that were taken, and no student twice."""
-    if taken is None or not profile.rows or not _in_order(schema, columns, profile) or _repeats(path, schema, columns):
-        raise _Doubtful
-    lost = [columns.found[name] for name, column in profile.columns.items() if column.missing and name in columns.found]
-    if path.suffix == ".parquet" and _has_nan(path, lost):
+    """The typed rows that were taken of a file, and what prediction would refuse of all of it: told by the profile, and
+    of the columns `thinned` by the rows taken. Raises _Doubtful unless the file is plainly written."""
+    if taken is None or not profile.rows:
         raise _Doubtful
     raw = RawTable(taken, path.name, is_text=path.suffix != ".parquet", first_row=1)
-    found = check_table(raw, schema, secret=workspace.secret)
-    if found.problems or found.rows != taken.height:
+    try:
+        seen = observe_table(raw, schema, secret=workspace.secret)
+    except BadData as error:
+        raise _Doubtful from error
+    if seen.frame.height != taken.height:
         raise _Doubtful
-    return Sample(found.frame, profile.rows)
+    declared: dict[str, Feature | Target] = {**schema.feature_by_name, **schema.target_by_name}
+    counted = {n: column for n, column in profile.columns.items() if n in declared and n not in thinned}
+    absent = [one.column for one in seen.refused if one.kind == "no such column"]
+    refused = [refused_column(name, schema, profile.rows) for name in absent]
+    refused += [one for one in seen.refused if _is_told_by_rows(one, counted, path)]
+    refused += [one for name, summary in counted.items() for one in _refused(declared[name], summary)]
+    refused += _not_a_number(schema, path, columns, profile)
+    refused += [repeated_rows(rows, profile.rows)] if (rows := _repeats(path, schema, columns)) else []
+    return Sample(seen.frame, profile.rows, tuple(refused), seen.notes)
 
 
-def _in_order(schema: DomainSchema, columns: Columns, profile: Profile) -> bool:
-    """Whether every column holds what the schema allows, spelled as it spells it."""
-    declared: list[Feature | Target] = [*schema.features, *schema.targets]
-    for column in declared:
-        summary = profile.columns.get(column.name)
-        required = isinstance(column, Feature) and not column.optional and rules.moment_index(schema, column) == 0
-        if summary is None:
-            if required and column.name not in columns.found:
-                return False
-            continue
-        if (required and summary.missing) or not _allowed(column, summary):
-            return False
-    return True
+def _is_told_by_rows(one: RefusedValues, counted: Collection[str], path: Path) -> bool:
+    """Whether only rows tell it: of columns that were not counted value by value, and NaN that is written as text."""
+    if one.kind in ("no such column", "repeated"):
+        return False
+    return one.column not in counted or (one.kind == "no number" and path.suffix != ".parquet")
 
 
-def _allowed(column: Feature | Target, summary: Column) -> bool:
+def _refused(column: Feature | Target, summary: Column) -> list[RefusedValues]:
+    """What prediction would refuse of a column, by all that it holds. Raises _Doubtful for levels that would be read
+    otherwise than they stand, or may name somebody, and where not every value is known."""
     if isinstance(summary, CategoricalColumn):
-        others = set(summary.levels) - set(column.levels or ())
-        if column.levels and not getattr(column, "open", False):
-            return not others
-        return not any(_is_odd(level, column) for level in others)
-    if column.missing and any(rules.parse_number(word) is not None for word in column.missing):
-        return False
-    if not summary.present or isinstance(summary, BinnedColumn):
-        return not summary.present
-    ends = summary.ends
-    faults = [rules.number_fault(column, value) for value in ends]
-    whole = not column.integer or bool((summary.values == summary.values.round()).all())
-    return whole and not any(faults)
+        others = [place for place, level in enumerate(summary.levels) if level not in column.levels]
+        if any(_is_odd(column, summary.levels[place]) for place in others):
+            raise _Doubtful
+        closed = column.levels and not getattr(column, "open", False)
+        return [_refused_values(column, "unknown level", summary, others)] if closed and others else []
+    if isinstance(summary, BinnedColumn) or any(rules.parse_number(word) is not None for word in column.missing):
+        raise _Doubtful
+    low, high = rules.bounds(column)
+    beyond = (summary.values < low) | (summary.values > high)
+    broken = ~beyond & (summary.values != np.floor(summary.values)) if column.integer else np.zeros_like(beyond)
+    kinds = (("out of range", beyond), ("not whole", broken))
+    return [_refused_values(column, kind, summary, np.flatnonzero(at).tolist()) for kind, at in kinds if at.any()]
 
 
-def _is_odd(level: str, column: Feature | Target) -> bool:
+def _refused_values(
+    column: Feature | Target, kind: Any, summary: NumericColumn | CategoricalColumn, places: Sequence[int]
+) -> RefusedValues:
+    """places: of the values or levels of the summary that are refused."""
+    values = summary.levels if isinstance(summary, CategoricalColumn) else summary.values
+    often = sorted(places, key=lambda place: (-summary.counts[place], place))[: rules.VALUES_SHOWN]
+    examples = tuple(values[place] if isinstance(values, tuple) else f"{values[place]:g}" for place in often)
+    rows, of = int(summary.counts[[*places]].sum()), summary.present + summary.missing
+    return RefusedValues(
+        column=column.name, kind=kind, rows=rows, of=of, rule=rules.expected(column), examples=examples
+    )
+
+
+def _is_odd(column: Feature | Target, level: str) -> bool:
     """Whether the rules would read a level otherwise than it stands, or may refuse it as somebody's name."""
-    spelled = level != level.strip() or bool(column.level_aliases)
-    return spelled or level.casefold() in rules.missing_words(column) or bool(looks_identifying(level))
+    if level != level.strip() or level.casefold() in rules.missing_words(column) or bool(looks_identifying(level)):
+        return True
+    read, fault = rules.read_level(column, level)
+    return read != level if fault is None else rules.text_fault(level) is not None
 
 
-def _repeats(path: Path, schema: DomainSchema, columns: Columns) -> bool:
-    """Whether two rows may be of one student, group and period."""
+def _repeats(path: Path, schema: DomainSchema, columns: Columns) -> int:
+    """How many rows are of the same student, group and period as another."""
     if schema.student is None or schema.student.name not in columns.found:
-        return False
+        return 0
     names = [columns.found[name] for name in sorted(schema.placing) if name in columns.found]
     parquet = path.suffix == ".parquet"
     scan = pl.scan_parquet(path) if parquet else pl.scan_csv(path, separator=separator_of(path), infer_schema=False)
     known = scan.select(names).drop_nulls(columns.found[schema.student.name]).collect()
-    return known.n_unique() < known.height
+    return 0 if known.n_unique() == known.height else int(known.is_duplicated().sum())
 
 
-def _has_nan(path: Path, names: list[str]) -> bool:
-    """Whether any of these columns holds a NaN, which is no missing value in a file."""
+def _not_a_number(schema: DomainSchema, path: Path, columns: Columns, profile: Profile) -> list[RefusedValues]:
+    """The numbers of a Parquet file that are NaN, which is no missing value in a file."""
+    if path.suffix != ".parquet":
+        return []
     header = pl.read_parquet_schema(path)
-    floats = [name for name in names if header[name].is_float()]
+    lost = {n: columns.found[n] for n, column in profile.columns.items() if column.missing and n in columns.found}
+    floats = {name: given for name, given in lost.items() if header[given].is_float()}
     if not floats:
-        return False
-    return any(pl.scan_parquet(path).select(pl.col(floats).is_nan().any()).collect().row(0))
+        return []
+    declared: dict[str, Feature | Target] = {**schema.feature_by_name, **schema.target_by_name}
+    counted = pl.scan_parquet(path).select(pl.col(list(floats.values())).is_nan().sum()).collect().row(0, named=True)
+    return [
+        RefusedValues(
+            column=name,
+            kind="no number",
+            rows=counted[given],
+            of=profile.rows,
+            rule=rules.expected(declared[name]),
+            examples=("NaN",),
+        )
+        for name, given in floats.items()
+        if counted[given] and name in declared
+    ]
 
 
 # Frames
 
 
-def read_frame(workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str) -> pl.DataFrame:
-    """The typed frame of a file, outcomes included where it has them. Raises UnreadableFile, BadData."""
-    return check_table(read_table(source, name=name), schema, secret=workspace.secret).require_clean().frame
+def _read(workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str) -> Sample:
+    """All rows of a file as they are, outcomes included where it has them. Raises UnreadableFile, BadData."""
+    seen = observe_table(read_table(source, name=name), schema, secret=workspace.secret)
+    return Sample(seen.frame, seen.frame.height, seen.refused, seen.notes)
 
 
 def report_frame(
     workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame, options: ReportOptions = NO_OPTIONS
 ) -> KeptReport:
     """The stored report of a typed frame against the data of the champion that sees most of its columns."""
+    return report_rows(workspace, schema, Sample(frame, frame.height), options)
+
+
+def report_rows(workspace: Workspace, schema: DomainSchema, rows: Sample, options: ReportOptions) -> KeptReport:
+    """The same of all rows of a file."""
+    frame = rows.frame
     predictor = widest_champion(workspace, schema, frame.columns).predictor
     _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
     before = population_of(predictor)
@@ -427,23 +484,23 @@ def report_frame(
     known = _known(predictor, schema)
     chosen = frame.select(name for name in frame.columns if name in known)
     measured = measure_sample(before, chosen, schema, cluster=options.cluster)
-    rows = _some(frame, whole=options.by is not None)
+    rows = _some(rows, whole=options.by is not None)
     return _against_champion(workspace, schema, predictor, measured, rows, options)
 
 
-def _report_frames(
-    workspace: Workspace, schema: DomainSchema, earlier: pl.DataFrame, frame: pl.DataFrame, options: ReportOptions
+def _report_both(
+    workspace: Workspace, schema: DomainSchema, past: Sample, rows: Sample, options: ReportOptions
 ) -> KeptReport:
-    """The stored report of one typed frame against another."""
-    before = outcomes_known(build_profile(earlier, schema), schema)
-    measured = measure_sample(before, frame, schema, cluster=options.cluster)
-    past, rows = (_some(one, whole=options.by is not None) for one in (earlier, frame))
+    """The stored report of all rows of a file against those of another."""
+    before = outcomes_known(build_profile(past.frame, schema), schema)
+    measured = measure_sample(before, rows.frame, schema, cluster=options.cluster)
+    past, rows = (_some(one, whole=options.by is not None) for one in (past, rows))
     return _against_rows(workspace, schema, measured, past, rows, options)
 
 
-def _some(frame: pl.DataFrame, *, whole: bool) -> Sample:
-    """A frame's rows, or a random sample of many, in their order."""
-    return Sample(frame if whole else frame[places_of(frame.height, ROWS_OF_FILE)], frame.height)
+def _some(rows: Sample, *, whole: bool) -> Sample:
+    """All rows, or a random sample of many, in their order."""
+    return rows if whole else rows._replace(frame=rows.frame[places_of(rows.frame.height, ROWS_OF_FILE)])
 
 
 def _refuse_its_own(reference: Profile, predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> None:

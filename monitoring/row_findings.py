@@ -47,6 +47,7 @@ from model.registry import NoChampion, Serving
 from model.workspace import Workspace
 from monitoring.profile_archive import DAY, ArchivePart, Source, midnight
 from preprocessing.schema import DomainSchema
+from preprocessing.validation.results import RefusedValues
 from preprocessing.validation.tables import frame_of_records, rows_of_frame
 
 ROWS_A_SIDE = 3_000
@@ -61,10 +62,15 @@ T = TypeVar("T")
 
 
 class Sample(NamedTuple):
-    """Typed rows, with what was answered: all of `total`, or as many of them as `frame` holds, drawn at random."""
+    """Typed rows, with what was answered: all of `total`, or as many of them as `frame` holds, drawn at random.
+
+    refused, notes: of the file that they are from, as `preprocessing.validation.results.Observed` has them.
+    """
 
     frame: pl.DataFrame
     total: int
+    refused: tuple[RefusedValues, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
@@ -279,14 +285,20 @@ def _segmented(
 
 
 def widest_champion(workspace: Workspace, schema: DomainSchema, columns: Collection[str]) -> Serving:
-    """The champion of the latest moment whose inputs are among `columns`, for the first target that has one."""
-    for moment in reversed(schema.moments):
-        known = all(f.optional or f.name in columns for f in schema.inputs_at(moment))
-        for target in schema.targets:
-            key = ChampionKey(schema.name, target.name, moment)
-            if known and key in workspace.champions.loaded:
-                return workspace.champions.loaded[key]
+    """The champion of the latest moment whose inputs are among `columns`, for the first target that has one; where none
+    has all of its inputs there, that of the latest moment which has any of its own."""
+    moments = [moment for moment in reversed(schema.moments) if _champion_at(workspace, schema, moment)]
+    whole = [m for m in moments if all(f.optional or f.name in columns for f in schema.inputs_at(m))]
+    part = [m for m in moments if any(f.name in columns and m == schema.moment_of([f.name]) for f in schema.features)]
+    for moment in [*whole, *part]:
+        if (serving := _champion_at(workspace, schema, moment)) is not None:
+            return serving
     raise NoChampion(f"no champion for {schema.name} sees these columns; train one, or name a reference file")
+
+
+def _champion_at(workspace: Workspace, schema: DomainSchema, moment: str) -> Serving | None:
+    keys = [ChampionKey(schema.name, target.name, moment) for target in schema.targets]
+    return next((workspace.champions.loaded[key] for key in keys if key in workspace.champions.loaded), None)
 
 
 def population_of(predictor: Predictor) -> Profile:
@@ -314,7 +326,7 @@ def findings_of(
     current: pl.DataFrame,
     reference: pl.DataFrame | None = None,
 ) -> Findings:
-    """What a model and the rows say of typed `current` rows, all of which it answers.
+    """What a model and the rows say of typed `current` rows; of those that lack an input only where all do.
 
     reference: the rows compared with; the predictor's own training rows, where they are still stored, if None; of many
     a random sample, of which the findings then say how large it was.
@@ -324,8 +336,10 @@ def findings_of(
     known = [feature.name for feature in schema.features_at(predictor.manifest.moment)]
     before = predictor.manifest.said if reference is None else said_of(predictor, reference, schema)
     after, target = said_of(predictor, current, schema), predictor.manifest.target.name
+    complete = complete_inputs(predictor, schema, current)
+    compared = current if complete.is_empty() else complete
     return Findings(
-        classifier=None if earlier is None else part_rows(earlier, current, schema, known),
+        classifier=None if earlier is None else part_rows(earlier, compared, schema, known),
         expected=expect_of(predictor, current, schema),
         said={target: (before, after)} if before and after else {},
         sampled=taught.describe("of training") if taught else "",
@@ -333,16 +347,22 @@ def findings_of(
 
 
 def complete_inputs(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a typed frame that the predictor answers: those with every input that is not optional."""
-    return frame.drop_nulls([f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional])
+    """The rows of a typed frame that have every input of the predictor that is not optional."""
+    needed = [f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional]
+    return frame.drop_nulls(needed) if {*needed} <= {*frame.columns} else frame.clear()
+
+
+def _answerable(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """Those of them of which prediction would refuse nothing."""
+    complete = complete_inputs(predictor, schema, frame)
+    return complete.filter("_valid") if "_valid" in complete.columns else complete
 
 
 def with_answers(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:
     """A typed frame with what the predictor says of each row, None where a row lacks an input."""
-    needed = [f.name for f in schema.inputs_at(predictor.manifest.moment) if not f.optional]
-    answered = frame.select(pl.all_horizontal(pl.lit(value=True), *(pl.col(n).is_not_null() for n in needed)))
-    places, levels = answered.to_series().arg_true(), predictor.manifest.target.levels
-    numbers = numbers_of(predictor, frame[places]) if len(places) else np.empty(0)
+    answered = _answerable(predictor, schema, frame.with_row_index("_place"))
+    places, levels = answered["_place"], predictor.manifest.target.levels
+    numbers = numbers_of(predictor, answered.drop("_place")) if len(places) else np.empty(0)
     given = pl.Series(levels, dtype=pl.String).gather(numbers.astype(np.uint32)) if levels else pl.Series(numbers)
     said = pl.Series([None], dtype=pl.String if levels else pl.Float64).new_from_index(0, frame.height)
     return frame.with_columns(said.scatter(places, given).alias(PREDICTION + predictor.manifest.target.name))
@@ -355,7 +375,7 @@ def effective_shares_of_model(manifest: Manifest) -> dict[str, EffectiveShare]:
 
 def said_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> Said | None:
     """The probabilities that the predictor gives to each class in a typed frame; None for values, and of few rows."""
-    complete = complete_inputs(predictor, schema, frame)
+    complete = _answerable(predictor, schema, frame)
     if predictor.manifest.target.kind == "value" or complete.is_empty():
         return None
     units = len(np.unique(_groups(complete)))
@@ -366,7 +386,7 @@ def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -
     """The error to be expected of a model's answers to a typed frame; None without complete rows, or without a table of
     held-out errors in the bundle."""
     manifest = predictor.manifest
-    complete = complete_inputs(predictor, schema, frame)
+    complete = _answerable(predictor, schema, frame)
     if manifest.errors is None or complete.is_empty():
         return None
     beyond = [

@@ -211,6 +211,8 @@ def _table(report: DriftReport) -> None:
         "missing": st.column_config.TextColumn(help="Share of rows without a value, before and now."),
     }
     st.dataframe([_row(c) for c in report.columns], hide_index=True, width="stretch", column_config=config)
+    for note in report.notes:
+        st.caption(words.plain(note))
     for left in report.not_compared:
         st.caption(f"{left.column} was not compared: {left.reason}.")
 

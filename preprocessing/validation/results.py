@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
 
 from preprocessing.validation.rules import BadData, Problem
 
@@ -44,6 +46,37 @@ class Validated:
         if self.problems:
             raise BadData(self.problems, self.problem_count)
         return self
+
+
+class RefusedValues(msgspec.Struct, frozen=True, kw_only=True):
+    """What prediction would refuse of one column: in so many `rows` of the `of` that were looked at.
+
+    rule: what a value must be. examples: the most frequent, none that may identify a person. share_reference: of the
+    rows that they are compared with.
+    """
+
+    column: str
+    kind: Literal["no number", "out of range", "not whole", "unknown level", "no such column", "repeated"]
+    rows: int
+    of: int
+    rule: str = ""
+    examples: tuple[str, ...] = ()
+    share_reference: float = 0.0
+
+    @property
+    def share(self) -> float:
+        return self.rows / max(1, self.of)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A table read as it is, for whoever watches it. frame: as in `Validated`, of all rows, with the values that break
+    a rule where they can be read, and `_valid`: whether prediction would take the row. refused: by column, what it
+    would not take. notes: as in `Validated`."""
+
+    frame: "pl.DataFrame"
+    refused: tuple[RefusedValues, ...]
+    notes: tuple[str, ...] = ()
 
 
 class HasRow(Protocol):

@@ -23,6 +23,7 @@ MISSING_TEXTS = frozenset({"", "na", "n/a", "null", "-"})
 
 LONGEST_TEXT = 100  # characters of a level, a student key, a group
 LARGEST_NUMBER = 1e30  # float32, which models compute in, ends at 3.4e38
+VALUES_SHOWN = 3  # of what is refused that are named
 CELL_LETTERS = 60  # characters of a wrong value that a problem shows
 PROBLEMS_KEPT = 10_000  # problems kept with their words; all are counted
 

@@ -19,8 +19,8 @@ from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation import rules
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.pii import identifying_columns, pseudonym
-from preprocessing.validation.results import HasRow, Validated
-from preprocessing.validation.rules import Known, Problem
+from preprocessing.validation.results import HasRow, Observed, RefusedValues, Validated
+from preprocessing.validation.rules import BadData, Known, Problem
 
 Mask = NDArray[np.bool_]
 Words = Callable[[int], tuple[str | None, str]]
@@ -188,6 +188,73 @@ def _examine(
     return pl.DataFrame([*typed, *context, named]), ledger, (*columns.extra, *unread)
 
 
+def observe_table(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Observed:
+    """The rows of a table as they are, with what prediction would refuse of them.
+
+    Values out of range, not whole, and levels that are not declared stay; what is no number, or no text that may be
+    kept, is missing. Raises BadData for what nobody may read: columns that identify people, or that are there twice,
+    student keys, groups and periods that are none.
+    """
+    frame, ledger = _start(raw)
+    columns = _match(raw, frame, schema, ledger)
+    if ledger.whole:
+        raise BadData(ledger.problems(), ledger.count())
+    wanted: list[Feature | Target] = [*schema.features, *schema.targets]
+    present = {column.name: column for column in wanted if column.name in columns.found}
+    sources = {name: frame[columns.found[name]] for name in present}
+    parsed = {name: parse(sources[name], column, lenient=True) for name, column in present.items()}
+    parsed = _with_faults(raw, parsed, columns, ledger)
+    gaps = Ledger(raw.name, ledger.numbers)
+    moments = _check_moments(parsed, schema, None, columns.extra, gaps)
+    context = _context(frame, columns, parsed, schema, secret, ledger)
+    if ledger.findings:
+        raise BadData(ledger.problems(), ledger.count())
+    for name, column in parsed.items():
+        ledger.note(name, column.bad, column.words)
+    refused = [one for name, column in present.items() for one in _refused(sources[name], column, parsed[name])]
+    absent = [problem.column for problem in gaps.whole if problem.column]
+    refused += [refused_column(name, schema, frame.height) for name in absent]
+    _check_duplicates(pl.DataFrame(context), repeats := Ledger(raw.name, ledger.numbers))
+    refused += [repeated_rows(repeats.count(), frame.height)] if repeats.findings else []
+    named = pl.Series("_moment", schema.moments, dtype=pl.String).gather(moments)
+    valid = ~(ledger.bad_rows() | gaps.bad_rows() | repeats.bad_rows())
+    typed = [column.values.alias(name) for name, column in parsed.items()]
+    rows = [pl.Series("_row", ledger.numbers, dtype=pl.Int64), pl.Series("_valid", valid)]
+    return Observed(pl.DataFrame([*typed, *context, named, *rows]), tuple(refused), raw.notes)
+
+
+def _refused(source: pl.Series, column: Feature | Target, parsed: Parsed) -> list[RefusedValues]:
+    """What is refused of a column, by kind."""
+    if not parsed.bad.any():
+        return []
+    rows = {"unknown level": parsed.bad}
+    if rules.is_numeric(column):
+        numbers, (low, high) = _floats(parsed.values), rules.bounds(column)
+        none = parsed.bad & np.isnan(numbers)
+        beyond = parsed.bad & ~none & ~((numbers >= low) & (numbers <= high))
+        rows = {"no number": none, "out of range": beyond, "not whole": parsed.bad & ~none & ~beyond}
+    return [_refused_values(source, column, kind, at) for kind, at in rows.items() if at.any()]
+
+
+def _refused_values(source: pl.Series, column: Feature | Target, kind: Any, rows: Mask) -> RefusedValues:
+    often = source.filter(rows).value_counts(sort=True).head(rules.VALUES_SHOWN)[source.name]
+    told = (rules.shown(f"{value:g}" if isinstance(value, float) else str(value)) for value in often)
+    count, rule = int(rows.sum()), rules.expected(column)
+    examples = tuple(text for text in told if text)
+    return RefusedValues(column=column.name, kind=kind, rows=count, of=len(rows), rule=rule, examples=examples)
+
+
+def refused_column(name: str, schema: DomainSchema, rows: int) -> RefusedValues:
+    """That a column is not there which every row needs."""
+    rule = rules.expected(schema.feature_by_name[name])
+    return RefusedValues(column=name, kind="no such column", rows=rows, of=rows, rule=rule)
+
+
+def repeated_rows(rows: int, of: int) -> RefusedValues:
+    """That rows are about the same student, group and period as others."""
+    return RefusedValues(column="", kind="repeated", rows=rows, of=of, rule="a file says each thing once")
+
+
 def check_outcomes(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Validated:
     """`preprocessing.validation.validate.validate_outcomes`."""
     frame, ledger = _start(raw)
@@ -314,14 +381,15 @@ def _result(typed: pl.DataFrame, ledger: Ledger, extra: tuple[str, ...]) -> Vali
 # Columns ------------------------------------------------------------------------------------------------------------
 
 
-def parse(source: pl.Series, column: Feature | Target, commas: str | None = None) -> Parsed:
+def parse(source: pl.Series, column: Feature | Target, commas: str | None = None, *, lenient: bool = False) -> Parsed:
     """One raw column read by the rules of a declared one. commas: how its numbers are written (`rules.comma_rule`),
-    where that is known from elsewhere."""
+    where that is known from elsewhere. lenient: bad values that can be read are kept."""
     if not rules.is_numeric(column):
-        return _parse_codes(source, column) if source.dtype == pl.Enum else _parse_levels(source, column)
+        codes = source.dtype == pl.Enum
+        return _parse_codes(source, column, lenient) if codes else _parse_levels(source, column, lenient)
     source = source.cast(pl.String) if source.dtype == pl.Enum else source
     if source.dtype == pl.String:
-        return _parse_text_numbers(source, column, commas)
+        return _parse_text_numbers(source, column, commas, lenient)
     given = _given(source)
     if not source.dtype.is_numeric():
         return _refuse_all(source, given, f"{rules.expected(column)}, not {source.dtype}")
@@ -331,7 +399,7 @@ def parse(source: pl.Series, column: Feature | Target, commas: str | None = None
     given = given & ~_is_code(numbers, column)
     bad = given & _out_of_rule(numbers, column)
     words = _number_words(source, numbers, column)
-    return Parsed(_column(numbers, given & ~bad), given, bad, words)
+    return Parsed(_column(numbers, given if lenient else given & ~bad), given, bad, words)
 
 
 def _is_fine(source: pl.Series, column: Feature | Target) -> bool:
@@ -375,7 +443,7 @@ def _number_words(source: pl.Series, numbers: NDArray[np.float64], column: Featu
     return words
 
 
-def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: str | None) -> Parsed:
+def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: str | None, lenient: bool) -> Parsed:
     """Numbers written as text: first as they stand, then what is left without spaces, without what the column accepts
     around a number, and with decimal commas."""
     given = source.is_not_null().to_numpy(writable=True)
@@ -404,7 +472,7 @@ def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: st
     def words(i: int) -> tuple[str | None, str]:
         return rules.shown(source[i]), rules.text_number_fault(column, source[i], commas=commas)
 
-    return Parsed(_column(numbers, given & ~bad), given, bad, words)
+    return Parsed(_column(numbers, given & ~(slips if lenient else bad)), given, bad, words)
 
 
 def _bare(text: pl.Series, column: Feature | Target) -> pl.Series:
@@ -468,19 +536,23 @@ def _count_commas(text: pl.Series, with_comma: pl.Series, points: Mask, column: 
     return Commas(int(points.sum()), len(texts), int((groups & ~_out_of_rule(as_thousands, column)).sum()))
 
 
-def _parse_levels(source: pl.Series, column: Feature | Target) -> Parsed:
-    return _parse_distinct(
-        as_texts(source),
-        lambda text: (None, None) if rules.is_missing(text, column) else rules.read_level(column, text),
-    )
+def _parse_levels(source: pl.Series, column: Feature | Target, lenient: bool = False) -> Parsed:
+    def read(text: str) -> tuple[str | None, str | None]:
+        if rules.is_missing(text, column):
+            return None, None
+        level, fault = rules.read_level(column, text)
+        kept = rules.tidy(text)
+        return (kept if lenient and fault and not rules.text_fault(kept) else level), fault
+
+    return _parse_distinct(as_texts(source), read)
 
 
-def _parse_codes(source: pl.Series, column: Feature | Target) -> Parsed:
+def _parse_codes(source: pl.Series, column: Feature | Target, lenient: bool = False) -> Parsed:
     """Levels that came as codes. Where all texts are written as the schema has them, no row need be looked at."""
     texts = source.dtype.categories  # type: ignore[attr-defined]  # an Enum has them
     read = _parse_levels(texts, column)
     if not read.given.all() or read.bad.any() or not read.values.equals(texts):
-        return _parse_levels(source, column)
+        return _parse_levels(source, column, lenient)
     return Parsed(source, _given(source), np.zeros(len(source), dtype=bool), _no_words)
 
 
@@ -500,7 +572,8 @@ def _parse_texts(source: pl.Series, *, key: bool = False) -> Parsed:
 def _parse_distinct(
     texts: pl.Series, read: Callable[[str], tuple[str | None, str | None]], *, hidden: bool = False
 ) -> Parsed:
-    """Reads each distinct text once. read: text to (value, None), (None, what is wrong) or (None, None): missing."""
+    """Reads each distinct text once. read: text to (value, None), (None, what is wrong) or (None, None): missing; or to
+    (value, what is wrong) where it is kept all the same."""
     faults: dict[str, str] = {}
     values: dict[str, str | None] = {}
     missing: list[str] = []

@@ -1,0 +1,120 @@
+"""Monitoring reads what prediction would refuse: it is counted, told and compared, by every road that a file goes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from drift.records import DriftReport
+from drift.sentences import describe_refused
+from model.workspace import Workspace
+from monitoring.drift_files import ReportOptions, report_file
+from preprocessing.validation.rules import BadData
+from tests.training.making import SCHEMA, make_rows
+
+ROWS = 300
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def rows(seed: int = 5) -> pl.DataFrame:
+    return pl.DataFrame([{"student": f"{seed} {i}", **one.inputs} for i, one in enumerate(make_rows(ROWS, seed=seed))])
+
+
+def some(column: str, value: object, every: int = 5) -> pl.Expr:
+    """Every fifth row holds the value."""
+    return pl.when(pl.int_range(pl.len()) % every == 0).then(pl.lit(value)).otherwise(pl.col(column)).alias(column)
+
+
+CHANGES: dict[str, tuple[Change, tuple[str, str, int, tuple[str, ...]], str]] = {
+    "out of range": (
+        lambda frame: frame.with_columns(some("before", 24)),
+        ("before", "out of range", 60, ("24",)),
+        "20% of before is out of range (24, …): it must be a whole number from 0 to 20.",
+    ),
+    "not whole": (
+        lambda frame: frame.with_columns(some("before", 5.4)),
+        ("before", "not whole", 60, ("5.4",)),
+        "20% of before is no whole number (5.4, …)",
+    ),
+    "unknown level": (
+        lambda frame: frame.with_columns(some("support", "none")),
+        ("support", "unknown level", 60, ("none",)),
+        "20% of support has a level that is not declared (none, …): it must be one of low, mid, high.",
+    ),
+    "missing column": (
+        lambda frame: frame.drop("support"),
+        ("support", "no such column", ROWS, ()),
+        "Column support is missing, which every row needs.",
+    ),
+    "NaN": (
+        lambda frame: frame.with_columns(some("hours", float("nan"))),
+        ("hours", "no number", 60, ("NaN",)),
+        "20% of hours is no number (NaN, …)",
+    ),
+    "repeated rows": (
+        lambda frame: frame.with_columns(some("student", "the same", 50)),
+        ("", "repeated", 6, ()),
+        "6 rows are of the same student, group and period as another",
+    ),
+}
+
+
+def written(frame: pl.DataFrame, folder: Path) -> list[Path]:
+    """The frame as files that are counted while they are read, and one that is read row by row."""
+    frame.write_csv(folder / "rows.csv")
+    frame.write_parquet(folder / "rows.parquet")
+    frame.write_excel(folder / "rows.xlsx")
+    return [folder / f"rows.{kind}" for kind in ("csv", "parquet", "xlsx")]
+
+
+def told(report: DriftReport) -> list[tuple[str, str, int, tuple[str, ...]]]:
+    return [(one.column, one.kind, one.rows, one.examples) for one in report.refused]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_prediction_would_refuse_is_told_by_column_and_still_tested(
+    name: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    change, expected, sentence = CHANGES[name]
+    before = rows(7)
+    before.write_csv(tmp_path / "before.csv")
+    for path in written(change(rows()), tmp_path):
+        if name == "NaN" and path.suffix == ".xlsx":
+            continue  # a workbook has none
+        for reference in (None, tmp_path / "before.csv"):
+            for columns_only in (False, True):
+                options = ReportOptions(columns_only=columns_only)
+                report = report_file(workspace, SCHEMA.name, path, reference, options).report
+                assert [(c, k, n, tuple(e.upper() for e in x)) for c, k, n, x in told(report)] == [
+                    (*expected[:3], tuple(example.upper() for example in expected[3]))
+                ], path.suffix
+                assert sentence.casefold() in report.summary.casefold()
+                assert report.alarm == (expected[1] != "repeated")
+                if expected[1] in ("out of range", "not whole", "unknown level"):
+                    column = report.column(expected[0])
+                    assert (column.n_current, column.missing.rate_current) == (ROWS, 0)
+                    assert column.highest_current == 24 or expected[1] != "out of range"
+                if name != "missing column" and not columns_only:
+                    answers = report.column("_prediction:mark")
+                    refused = 0 if name == "NaN" else expected[2]  # hours may be missing, and NaN is
+                    assert answers.n_current in (ROWS - refused, ROWS - 60)
+                assert DriftReport.from_document(report.to_document()) == report
+
+
+def test_what_was_refused_before_as_often_raises_no_alarm(workspace: Workspace, tmp_path: Path) -> None:
+    for seed in (5, 7):
+        rows(seed).with_columns(some("before", 24)).write_parquet(tmp_path / f"{seed}.parquet")
+    report = report_file(workspace, SCHEMA.name, tmp_path / "5.parquet", tmp_path / "7.parquet").report
+    (one,) = report.refused
+    assert (one.share, one.share_reference, report.alarm) == (0.2, 0.2, False)
+    assert "20% before" in describe_refused(report.refused)
+
+
+def test_names_of_people_are_refused_still_and_never_among_examples(workspace: Workspace, tmp_path: Path) -> None:
+    rows().with_columns(pl.lit("anna@school.org").alias("e_mail")).write_csv(tmp_path / "rows.csv")
+    with pytest.raises(BadData, match="identify people"):
+        report_file(workspace, SCHEMA.name, tmp_path / "rows.csv")
+    rows().with_columns(some("support", "anna@school.org")).write_csv(tmp_path / "rows.csv")
+    (one,) = report_file(workspace, SCHEMA.name, tmp_path / "rows.csv").report.refused
+    assert (one.rows, one.examples) == (60, ())
