@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,11 +10,12 @@ import typer
 
 from cli.apps import app
 from cli.inputs import opened_workspace, read_rows, say_notes, told_problems, write_problems
-from cli.options import AnswerMoment, Cluster, DataFile, Domain, Problems, SkipBadRows
-from cli.output import err, out, shares, steps, write
+from cli.options import AnswerMoment, Cluster, DataFile, Domain, Keep, Locale, Problems, Sheet, SkipBadRows
+from cli.output import err, out, shares, steps
 
 if TYPE_CHECKING:
     from model.workspace import Workspace
+    from preprocessing.validation.rules import Problem
 
 
 @app.command()
@@ -23,6 +25,7 @@ def ingest(
     kind: Annotated[
         Literal["labeled", "unlabeled"], typer.Option(help="labeled: with outcomes, to learn from.")
     ] = "labeled",
+    sheet: Sheet = "",
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
@@ -30,24 +33,33 @@ def ingest(
     from monitoring.profile_archive import store_batch
 
     with opened_workspace() as workspace:
-        intake = read_rows(workspace, domain, file, kind, skip_bad_rows, problems)
+        intake = read_rows(workspace, domain, file, kind, skip_bad_rows, problems, sheet)
         schema = workspace.service.schema(domain)
         batch, new = store_batch(workspace, schema, intake.rows, kind, name=file.name, skipped=intake.skipped)
     out.print(f"batch {batch.id[:12]}: {batch.rows} rows {'stored' if new else 'were there already; nothing changed'}")
 
 
 @app.command()
-def outcomes(file: DataFile, domain: Domain) -> None:
+def outcomes(
+    file: DataFile,
+    domain: Domain,
+    sheet: Sheet = "",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
     """Store what really happened, matched to predictions by prediction_id or by student (and period).
 
     A column happened_at says when it was known; else the time of this upload counts.
     """
     from database.ingest import read_outcomes, store_outcomes
 
-    with opened_workspace() as workspace:
+    with told_problems(problems, skip_bad_rows), opened_workspace() as workspace:
         schema = workspace.service.schema(domain)
-        found, notes = read_outcomes(file, schema, secret=workspace.secret)
+        found, notes, skipped, refused = read_outcomes(
+            file, schema, secret=workspace.secret, sheet=sheet, skip_bad_rows=skip_bad_rows
+        )
         say_notes(notes)
+        _say_skipped(skipped, refused, problems)
         kept = store_outcomes(workspace.store, schema, found)
     out.print(f"{kept.outcomes} outcomes: {kept.new} new, {kept.corrected} corrected, {kept.known} known already")
     for sentence in kept.sentences:
@@ -58,15 +70,23 @@ def outcomes(file: DataFile, domain: Domain) -> None:
 def predict(
     file: DataFile,
     domain: Domain,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the answers to this CSV.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .csv, .xlsx or .parquet file for the answers.")
+    ] = None,
     moment: AnswerMoment = None,
     explain: Annotated[int, typer.Option(min=0, max=20, help="Name so many factors that moved each answer.")] = 0,
+    keep: Keep = None,
+    locale: Locale = "auto",
+    sheet: Sheet = "",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
 ) -> None:
     """Predict every row of a file, log each prediction, and print or write the answers."""
-    from model.answer_frame import answers_csv
+    from model.answer_files import answers_table, csv_bytes, dialect_of, write_answers
     from model.predict_file import predict_file
 
-    with opened_workspace() as workspace, steps() as progress:
+    dialect_of(locale)
+    with told_problems(problems, skip_bad_rows), opened_workspace() as workspace, steps() as progress:
         answered = predict_file(
             workspace.service,
             domain,
@@ -74,12 +94,22 @@ def predict(
             secret=workspace.secret,
             moment=moment,
             explain=explain,
+            sheet=sheet,
+            keep=keep or (),
+            skip_bad_rows=skip_bad_rows,
             progress=progress,
         )
         say_notes(answered.notes)
-        text = answers_csv(answered.rows, answered.predictions, workspace.schemas[domain].targets)
+        targets = workspace.schemas[domain].targets
+        answers = answers_table(answered.rows, answered.predictions, targets, answered.kept)
         warnings = _warnings(workspace, domain)
-    write(text, output)
+    _say_skipped(answered.skipped, answered.problems, problems)
+    dialect = dialect_of(locale, answered.separator)
+    if output:
+        write_answers(answers, output, dialect)
+        err.print(f"wrote {output}", highlight=False, soft_wrap=True)
+    else:
+        typer.echo(csv_bytes(answers, dialect, bom=False).decode())
     err.print(f"{len(answered.predictions):,} predictions logged")
     err.print(warnings, style="yellow", end="")
 
@@ -88,11 +118,14 @@ def predict(
 def score(
     file: DataFile,
     domain: Domain,
-    output: Annotated[Path, typer.Option("--output", "-o", help="A .csv or .parquet file for the answers.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .csv, .xlsx or .parquet file for the answers.")],
     moment: AnswerMoment = None,
     log: Annotated[
         bool, typer.Option("--log/--no-log", help="Log every prediction before its answer is written.")
     ] = True,
+    keep: Keep = None,
+    locale: Locale = "auto",
+    sheet: Sheet = "",
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
     cluster: Cluster = None,
@@ -109,6 +142,9 @@ def score(
             output,
             moment=moment,
             log=log,
+            sheet=sheet,
+            keep=keep or (),
+            locale=locale,
             skip_bad_rows=skip_bad_rows,
             cluster=cluster,
             progress=progress,
@@ -119,6 +155,13 @@ def score(
         err.print(line)
     err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
     err.print(warnings, style="yellow", end="")
+
+
+def _say_skipped(skipped: int, found: "Sequence[Problem]", problems: Path | None) -> None:
+    """How many bad rows were left out, their problems in the CSV that was asked for."""
+    write_problems(found, problems)
+    if skipped:
+        err.print(f"{skipped:,} bad rows left out", highlight=False)
 
 
 def _warnings(workspace: "Workspace", domain: str) -> str:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cli.apps import app, domain_app
 from cli.inputs import schema_of
-from cli.options import DataFile, Domain
+from cli.options import DataFile, Domain, Sheet
 from cli.output import err, out, steps, write
 from preprocessing.stories import StoryName
 from settings import Settings
@@ -39,13 +39,14 @@ def domain_infer(
     file: DataFile,
     name: Annotated[str, typer.Option(help="Name of the new domain.")] = "",
     target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
+    sheet: Sheet = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
 ) -> None:
     """Draft a domain file from a data file; read it over before you use it."""
     from preprocessing.infer import infer_schema
     from preprocessing.reading.files import read_table
 
-    draft = infer_schema(read_table(file), name=name or file.stem, target=target)
+    draft = infer_schema(read_table(file, sheet=sheet), name=name or file.stem, target=target)
     write(draft, output)
     for line in draft.splitlines():
         if line.startswith("# Left out"):

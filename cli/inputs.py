@@ -36,15 +36,25 @@ def schema_of(name: str) -> "DomainSchema":
 
 
 def read_rows(
-    workspace: "Workspace", domain: str, file: Path, kind: "BatchKind", skip_bad_rows: bool, problems: Path | None
+    workspace: "Workspace",
+    domain: str,
+    file: Path,
+    kind: "BatchKind",
+    skip_bad_rows: bool,
+    problems: Path | None,
+    sheet: str = "",
 ) -> "Intake":
-    """The rows of a file for a batch; its problems written to a CSV where one is asked for. Raises BadData."""
+    """The rows of a file (of a workbook: of a sheet) for a batch; its problems written to a CSV where one is asked
+    for. Raises BadData."""
     from database.ingest import read_batch
     from preprocessing.reading.raw_table import some_of
 
     schema = workspace.service.schema(domain)
     with told_problems(problems, skip_bad_rows):
-        intake = read_batch(file, schema, kind, secret=workspace.secret, name=file.name, skip_bad_rows=skip_bad_rows)
+        intake = read_batch(
+            file, schema, kind, secret=workspace.secret, name=file.name, sheet=sheet, skip_bad_rows=skip_bad_rows
+        )
+    write_problems(intake.problems, problems)
     say_notes(intake.notes)
     if intake.ignored_columns:
         err.print(f"columns that are not needed, not read: {some_of(intake.ignored_columns)}")

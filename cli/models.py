@@ -8,7 +8,7 @@ import typer
 
 from cli.apps import app, models_app, trials_app
 from cli.inputs import actor, opened_workspace, read_rows
-from cli.options import Domain, Moments, OneDomain, Problems, Reason, SkipBadRows, Targets
+from cli.options import Domain, Moments, OneDomain, Problems, Reason, Sheet, SkipBadRows, Targets
 from cli.output import out, steps
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def train(
     target: Targets = None,
     moment: Moments = None,
     seed: Annotated[int, typer.Option(help="Same data and seed give the same model.")] = 0,
+    sheet: Sheet = "",
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
@@ -29,7 +30,7 @@ def train(
     from retraining.first_champions import keys_of, train_file
 
     with opened_workspace() as workspace, steps() as progress:
-        intake = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems)
+        intake = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet)
         keys = keys_of(workspace.service.schema(domain), target, moment)
         trained = list(train_file(workspace, domain, intake, keys, name=data.name, seed=seed, progress=progress))
     _print_trained(trained)

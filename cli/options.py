@@ -28,3 +28,12 @@ Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
 DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")]
 KeyRole = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst, admin or metrics.")]
+Sheet = Annotated[str, typer.Option(metavar="NAME", help="Of a workbook; its first visible sheet if none.")]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Carry this column of your file into the answers (repeatable); never stored."),
+]
+Locale = Annotated[
+    str,
+    typer.Option(help="How a CSV is written: de, fr … with ; and decimal commas, en with commas; auto: as yours."),
+]

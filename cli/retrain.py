@@ -9,7 +9,7 @@ import typer
 
 from cli.apps import app
 from cli.inputs import opened_workspace, policies_of, read_rows, schema_of
-from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, SkipBadRows, Targets
+from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, Sheet, SkipBadRows, Targets
 from cli.output import err, explain, out, shares, steps
 from errors import GradewatchError
 from settings import Settings
@@ -31,6 +31,7 @@ def retrain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, print, change nothing.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for another run to finish.")] = 0.0,
     policy: PolicyFile = None,
+    sheet: Sheet = "",
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
@@ -58,7 +59,7 @@ def retrain(
         if domain is None:
             raise typer.Exit(_retrain_every_domain([run_of(schema) for schema in workspace.schemas.values()], wait))
         schema = workspace.service.schema(domain)
-        rows = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems).rows if data else ()
+        rows = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet).rows if data else ()
         run, keys, name = run_of(schema), keys_of(schema, target, moment), data.name if data else ""
         _print_results(run, retrain_patiently(run, keys, data=rows, name=name, wait=wait))
 

@@ -39,7 +39,7 @@ from monitoring.profile_archive import ArchivePart, ProfileArchive
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.columns import ColumnRows
 from preprocessing.reading.files import read_table
-from preprocessing.reading.raw_table import UnreadableFile
+from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 
@@ -140,17 +140,41 @@ class Visit:
         """One logged prediction. Raises Forbidden, BadData, NoChampion."""
         return self._service.predict(self._own(domain), [row], source="dashboard", moment=moment, explain=explain)
 
-    def predict_file(self, domain: str, name: str, content: bytes) -> AnsweredFile:
-        """One logged prediction per row. Raises UnreadableFile, also for more than is taken at once; BadData."""
-        self._own(domain)
+    def columns_of(self, name: str, content: bytes) -> list[str]:
+        """The columns of a file as it spells them. Raises UnreadableFile, also for more than is taken at once."""
+        return self._table(name, content).frame.columns
+
+    def _table(self, name: str, content: bytes) -> RawTable:
         if len(content) > self.max_upload_mb * 1_000_000:
             raise UnreadableFile(
                 f"{name}: larger than {self.max_upload_mb} MB; use `gradewatch` for files of that size"
             )
-        if (rows := read_table(content, name=name).frame.height) > self.max_rows:
-            raise UnreadableFile(f"{name}: {rows:,} rows, and this dashboard takes {self.max_rows:,} at once")
-        secret = self._shared.workspace.secret
-        return predict_file(self._service, domain, content, secret=secret, name=name, origin="dashboard")
+        table = read_table(content, name=name)
+        if table.frame.height > self.max_rows:
+            raise UnreadableFile(
+                f"{name}: {table.frame.height:,} rows, and this dashboard takes {self.max_rows:,} at once"
+            )
+        return table
+
+    def predict_file(
+        self, domain: str, name: str, content: bytes, *, keep: Sequence[str] = (), skip_bad_rows: bool = False
+    ) -> AnsweredFile:
+        """One logged prediction per row; of bad rows none with `skip_bad_rows`. keep: columns of the file to hand back.
+
+        Raises UnreadableFile, also for more than is taken at once; BadData.
+        """
+        self._own(domain)
+        self._table(name, content)
+        return predict_file(
+            self._service,
+            domain,
+            content,
+            secret=self._shared.workspace.secret,
+            name=name,
+            origin="dashboard",
+            keep=keep,
+            skip_bad_rows=skip_bad_rows,
+        )
 
     def compare_file(self, domain: str, name: str, content: bytes) -> None:
         """A stored drift report of a file. Raises UnreadableFile, BadData, NoChampion, and what cannot be compared."""

@@ -84,21 +84,36 @@ def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
 
 
 class OutcomeIntake(NamedTuple):
-    """The outcomes of a file, and what a user should know of how it was read."""
+    """The outcomes of a file, what a user should know of how it was read, and how many bad rows were left out."""
 
     outcomes: list[Outcome]
     notes: tuple[str, ...]
+    skipped: int
+    problems: tuple[Problem, ...]
 
 
-def read_outcomes(source: Path | bytes, schema: DomainSchema, *, secret: bytes, name: str = "") -> OutcomeIntake:
-    """The outcomes of a file, one per known target of each row. Raises UnreadableFile, BadData."""
+def read_outcomes(
+    source: Path | bytes,
+    schema: DomainSchema,
+    *,
+    secret: bytes,
+    name: str = "",
+    sheet: str = "",
+    skip_bad_rows: bool = False,
+) -> OutcomeIntake:
+    """The outcomes of a file, one per known target of each row. Raises UnreadableFile, BadData.
+
+    sheet: of a workbook. skip_bad_rows: keep the good rows; a file without any is refused all the same.
+    """
     from preprocessing.reading.files import read_table
 
-    validated = validate_outcomes(read_table(source, name=name), schema, secret=secret).require_clean()
+    validated = validate_outcomes(read_table(source, name=name, sheet=sheet), schema, secret=secret)
+    if not skip_bad_rows or validated.frame.is_empty():
+        validated.require_clean()
     frame = validated.frame
     happened = [None if one is None else datetime.fromisoformat(one) for one in frame["_happened_at"]]
     found = outcomes(rows_of(frame, schema), schema.name, frame["_prediction"].to_list(), happened)
-    return OutcomeIntake(found, validated.notes)
+    return OutcomeIntake(found, validated.notes, validated.skipped, validated.problems)
 
 
 def outcomes(
@@ -145,16 +160,17 @@ def read_batch(
     *,
     secret: bytes,
     name: str = "",
+    sheet: str = "",
     skip_bad_rows: bool = False,
 ) -> Intake:
     """The rows of a file for a batch of `kind`. Raises UnreadableFile, or BadData with every problem of every row.
 
-    skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people, is refused all the
-    same.
+    sheet: of a workbook. skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people,
+    is refused all the same.
     """
     from preprocessing.reading.files import read_table
 
-    raw = read_table(source, name=name)
+    raw = read_table(source, name=name, sheet=sheet)
     targets: Known = "required" if kind == "labeled" else "ignored"
     validated = validate_table(raw, schema, secret=secret, with_targets=targets)
     if not skip_bad_rows or validated.frame.is_empty():

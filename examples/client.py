@@ -76,9 +76,22 @@ def number_or_text(value: str) -> float | str:
         return value
 
 
+def outcome_columns(client: httpx.Client, domain: str) -> set[str]:
+    """What the columns are called that are predicted, letters and digits only: no inputs, if a file has them."""
+    targets = checked(client.get(f"/api/v1/domains/{domain}"))["targets"]
+    return {folded(name) for target in targets for name in (target["name"], *target.get("aliases", ()))}
+
+
+def folded(column: str) -> str:
+    """A column's name without case, spaces and dashes, as the service compares them."""
+    return "".join(letter for letter in column.casefold() if letter.isalnum())
+
+
 def predict_file(client: httpx.Client, domain: str, path: Path) -> Iterator[dict[str, Any]]:
-    """One logged prediction per row of a CSV file, in order, asked for in batches."""
-    rows = rows_of(path)
+    """One logged prediction per row of a CSV file, in order, asked for in batches; outcomes in it are left out, as the
+    service does with a file that it is sent."""
+    outcomes = outcome_columns(client, domain)
+    rows = ({name: cell for name, cell in row.items() if folded(name) not in outcomes} for row in rows_of(path))
     while batch := list(islice(rows, BATCH)):
         yield from ask(client, f"/api/v1/{domain}/predict/batch", batch)["predictions"]
 

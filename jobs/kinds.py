@@ -263,7 +263,7 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     workspace, path = run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     schema = workspace.service.schema(run.domain)
-    found, notes = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"))
+    found, notes, *_ = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"))
     note(workspace.store, run.job.actor or "", "outcomes uploaded", run.domain, outcomes=len(found))
     plain: Mapping[str, Any] = msgspec.to_builtins(store_outcomes(workspace.store, schema, found, notes))
     return plain

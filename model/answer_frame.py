@@ -26,8 +26,6 @@ from preprocessing.schema import Target
 
 Floats = NDArray[np.float64]
 
-ANSWER_DECIMALS = 4  # more than any mark has, and fewer than a float shows
-
 
 def answer_schema(targets: Sequence[Target], *, logged: bool) -> dict[str, pl.DataType]:
     """The columns of an answers file. row: as the user counts the file's rows. student: a pseudonym."""
@@ -83,21 +81,7 @@ def _values_of(target: Target, answers: Sequence[Answer | None]) -> dict[str, li
     return values
 
 
-def answers_csv(rows: Sequence[int], predictions: Sequence[Prediction], targets: Sequence[Target]) -> str:
-    """A line per prediction, numbers to four decimals. rows: their numbers in the file; targets: the domain's.
-
-    Factors, where any were asked for, stand in one more column per target, the strongest first.
-    """
-    given = {answer.target for prediction in predictions for answer in prediction.answers}
-    frame = frame_of_predictions(rows, predictions, [target for target in targets if target.name in given])
-    factors = [{answer.target: answer.factors for answer in p.answers if answer.factors} for p in predictions]
-    for name in dict.fromkeys(name for found in factors for name in found):
-        told = ["; ".join(_words(factor) for factor in found.get(name, ())) for found in factors]
-        frame = frame.with_columns(pl.Series(f"{name}_factors", told, dtype=pl.String()))
-    return frame.with_columns(pl.col(pl.Float64).round(ANSWER_DECIMALS)).write_csv()
-
-
-def _words(factor: Factor) -> str:
+def words_of_factor(factor: Factor) -> str:
     """A factor in a cell: "G2 = 8 (-1.9)"; the number is its effect."""
     value = (
         "missing" if factor.value is None else factor.value if isinstance(factor.value, str) else f"{factor.value:g}"

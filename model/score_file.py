@@ -18,12 +18,13 @@ from typing import NamedTuple, Protocol
 import msgspec
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from numpy.typing import NDArray
 
 from cluster import map_on
 from database.packed import PackedPredictions
 from database.records import digest, now
-from errors import GradewatchError
+from model.answer_files import Dialect, UnusableOutput, dialect_of, sink_of, with_kept
 from model.answer_frame import answer_schema, frame_of_batches
 from model.registry import NoChampion
 from model.sent_models import send_models
@@ -32,7 +33,7 @@ from model.workspace import Workspace
 from preprocessing.columns import tables_of
 from preprocessing.reading.raw_table import UnreadableFile, some_of
 from preprocessing.schema import DomainSchema, Target
-from preprocessing.validation.files import CheckedFile, check_file
+from preprocessing.validation.files import CheckedFile, check_file, own_column
 from preprocessing.validation.rules import Problem
 
 LOGGED_AT_ONCE = 10_000  # rows of one commit
@@ -68,10 +69,6 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
         return said
 
 
-class UnusableOutput(GradewatchError):
-    """An output that cannot be written as asked; the message says what can."""
-
-
 def score_file(  # noqa: PLR0913 - each is an option of a command
     workspace: Workspace,
     domain: str,
@@ -80,28 +77,36 @@ def score_file(  # noqa: PLR0913 - each is an option of a command
     *,
     moment: str | None = None,
     log: bool = True,
+    sheet: str = "",
+    keep: Sequence[str] = (),
+    locale: str = "auto",
     skip_bad_rows: bool = False,
     cluster: str | None = None,
     progress: Progress = lambda _step, _share: None,
 ) -> Scored:
-    """Answers every row of `path` and writes the answers to `output` (.csv or .parquet), which appears when it is
-    complete and not before.
+    """Answers every row of `path` and writes the answers to `output` (.csv, .xlsx or .parquet), which appears when it
+    is complete and not before.
 
     log: every prediction is in the store before its answer is written. The same file with the same models is logged
-    once, however often it is scored. skip_bad_rows: leave bad rows out, where else any of them refuses the file.
+    once, however often it is scored. sheet: of a workbook. keep: columns of the file that its answers carry, which are
+    never stored. locale: `answer_files.dialect_of`, of a CSV output. skip_bad_rows: leave bad rows out, where else any
+    of them refuses the file.
     cluster: the address of a Dask scheduler, whose workers then answer what is checked here, and logged here in order.
     Raises UnusableOutput, UnreadableFile, BadData, NoChampion and UnknownDomain before anything is logged;
     StoreUnavailable and what `cluster.map_on` raises, with what was logged so far kept.
     """
     schema = workspace.service.schema(domain)
-    write = _writer(path, output)
-    check = partial(check_file, path, schema, secret=workspace.secret, moment=moment)
+    _check_output(path, output)
+    dialect_of(locale)
+    check = partial(check_file, path, schema, secret=workspace.secret, moment=moment, sheet=sheet, columns=keep)
     answer = _answer_while_checking if not log and cluster is None else partial(_check_then_answer, log, cluster)
     with _workplace(output) as folder:
         answered = answer(workspace, schema, check, _Spool(folder), skip_bad_rows, progress)
         if not answered.rows:
             answered.checked.require_clean()
             raise UnreadableFile(f"{path.name}: no row to answer")
+        targets = tuple(target for target in schema.targets if target.name in answered.answers.collect_schema())
+        write = sink_of(output, targets, dialect_of(locale, answered.checked.separator))
         _publish(write, answered.answers, folder / output.name, output)
     return _scored(answered)
 
@@ -186,7 +191,8 @@ def _answer_while_checking(
     wanted = answer_schema(_answered_at(workspace, schema, checked.moments), logged=False)
     if not checked.good:
         return _Answered(checked, pl.LazyFrame(schema=wanted), 0)
-    answers = spool.answers(job.wanted).select(*wanted)
+    answers = spool.answers(job.wanted)
+    answers = answers.drop(job.wanted.keys() - wanted.keys())
     if not len(checked.repeated):
         return _Answered(checked, answers, checked.good)
     kept = answers.filter(~pl.col("row").is_in(pl.Series(checked.repeated).implode()))
@@ -258,29 +264,37 @@ class _ModelsHere:
 
 class _Part(NamedTuple):
     """The predictions of some rows, not logged yet: a batch of those that the same models answer, by column, and the
-    numbers of each batch's rows."""
+    numbers of each batch's rows. own: what the user's file has beside them, by `_row`."""
 
     batches: list[PackedPredictions]
     rows: list[list[int]]
+    own: pl.DataFrame
 
 
 def _score(models: _Models, frame: pl.DataFrame) -> _Part:
     """What is answered to the rows of a typed frame."""
     batches = models.service.score_columns(models.schema, tables_of(frame, models.schema), source=SOURCE)
     numbers = frame["_row"].to_list()
+    own = frame.select("_row", cs.starts_with(own_column("")))
     if len(batches) == 1:
-        return _Part(batches, [numbers])
+        return _Part(batches, [numbers], own)
     places = {id: place for place, id in enumerate(sorted(id for batch in batches for id in batch.ids))}  # noqa: A001
-    return _Part(batches, [[numbers[places[id]] for id in batch.ids] for batch in batches])  # noqa: A001
+    return _Part(batches, [[numbers[places[id]] for id in batch.ids] for batch in batches], own)  # noqa: A001
 
 
 def _told(job: _Job, part: _Part) -> pl.DataFrame:
     """The answers to a part, each in the store by now, if they are logged."""
     if not job.log:
-        return frame_of_batches(part.batches, part.rows, job.targets, logged=False)
+        return _beside(frame_of_batches(part.batches, part.rows, job.targets, logged=False), part.own)
     named = [job.named(batch, rows) for batch, rows in zip(part.batches, part.rows, strict=True)]
     job.workspace.store.add_predictions(batches=named)
-    return frame_of_batches(named, part.rows, job.targets)
+    return _beside(frame_of_batches(named, part.rows, job.targets), part.own)
+
+
+def _beside(answers: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+    """The answers, which are sorted by row, with the user's own columns of these rows."""
+    kept = own.sort("_row").drop("_row")
+    return with_kept(answers, kept.rename(lambda name: name.removeprefix(own_column(""))))
 
 
 def _known(job: _Job, spool: "_Spool", repeated: NDArray[np.int64]) -> bool:
@@ -333,23 +347,13 @@ class _Spool:
         return pl.scan_ipc([self._folder / f"answers-{number:06}.arrow" for number in range(self._answered)])
 
 
-def _writer(path: Path, output: Path) -> Callable[[pl.LazyFrame, Path], object]:
-    """What writes a file of the output's kind. Raises UnusableOutput."""
+def _check_output(path: Path, output: Path) -> None:
+    """Raises UnusableOutput for one that cannot be written, before anything is read."""
     if output.exists() and path.samefile(output):
         raise UnusableOutput(f"{output.name} is the file to score itself; give the answers another name")
     if output.is_dir():
-        raise UnusableOutput(f"{output} is a folder; name a .csv or .parquet file")
-    try:
-        return WRITERS[output.suffix.casefold()]
-    except KeyError:
-        raise UnusableOutput(f"answers are written as .csv or .parquet; {output.name!r} is neither") from None
-
-
-WRITERS: Mapping[str, Callable[[pl.LazyFrame, Path], object]] = {
-    ".csv": lambda answers, path: answers.sink_csv(path),
-    ".parquet": lambda answers, path: answers.sink_parquet(path, compression_level=1),
-    ".pq": lambda answers, path: answers.sink_parquet(path, compression_level=1),
-}
+        raise UnusableOutput(f"{output} is a folder; name a .csv, .xlsx or .parquet file")
+    sink_of(output, (), Dialect())
 
 
 @contextmanager

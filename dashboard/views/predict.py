@@ -5,10 +5,12 @@ handed to the service and then cleared; neither this page nor the log keeps them
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from access.roles import Forbidden
 from dashboard import charts, words
@@ -27,27 +29,27 @@ from dashboard.visit import Visit
 from database.errors import StoreUnavailable
 from database.records import Answer, Prediction
 from drift.profile import Profile
-from model.answer_frame import answers_csv
+from model.answer_files import answers_table, csv_bytes, dialect_of, excel_bytes
 from model.predict_file import AnsweredFile
 from model.registry import NoChampion, Serving
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.render import problems_csv
 from preprocessing.schema import DomainSchema, Feature, Target
-from preprocessing.validation.rules import BadData
+from preprocessing.validation.rules import BadData, Problem
 
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ROWS_SHOWN = 1000
 FACTORS_SHOWN = 5
 Session = MutableMapping[Any, Any]
 
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of asking: predictions (of a file with its rows' numbers and notes of how it was read), or the problems
-    of the data, or a sentence saying why there is neither."""
+    """What came of asking: predictions (of a file: what it gave), or the problems of the data, or a sentence saying
+    why there is neither."""
 
     predictions: Sequence[Prediction] = ()
-    rows: Sequence[int] = ()
-    notes: Sequence[str] = ()
+    file: AnsweredFile | None = None
     refused: BadData | None = None
     failure: str = ""
 
@@ -74,7 +76,7 @@ def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Predicted:
     try:
         found = work()
         if isinstance(found, AnsweredFile):
-            return Predicted(predictions=found.predictions, rows=found.rows, notes=found.notes)
+            return Predicted(predictions=found.predictions, file=found)
         return Predicted(predictions=found)
     except BadData as error:
         return Predicted(refused=error)
@@ -214,11 +216,36 @@ def _many(visit: Visit, schema: DomainSchema) -> None:
     if file is None:
         st.session_state.pop(key, None)
         return
+    keep = _columns_to_keep(visit, schema, file)
+    skip = st.checkbox("Leave out bad rows", key=f"skip:{schema.name}", help="Otherwise one bad row refuses the file.")
     if st.button("Predict all rows", type="primary", key=f"all:{schema.name}"):
         with st.spinner("Checking, predicting and logging …"):
-            st.session_state[key] = ask(lambda: visit.predict_file(schema.name, file.name, file.getvalue()))
+            st.session_state[key] = ask(
+                lambda: visit.predict_file(schema.name, file.name, file.getvalue(), keep=keep, skip_bad_rows=skip)
+            )
     if asked := st.session_state.get(key):
         _show_many(schema, asked)
+
+
+def _columns_to_keep(visit: Visit, schema: DomainSchema, file: UploadedFile) -> list[str]:
+    """Columns of the file that its answers shall carry; none of one that cannot be read, which is said when asked."""
+    key = f"columns:{schema.name}"
+    known, columns = st.session_state.get(key, ("", ()))
+    if known != file.file_id:
+        try:
+            columns = visit.columns_of(file.name, file.getvalue())
+        except UnreadableFile:
+            columns = ()
+        st.session_state[key] = file.file_id, columns
+    if not columns:
+        return []
+    return st.multiselect(
+        "Your own columns in the answers",
+        columns,
+        key=f"keep:{schema.name}",
+        placeholder="None",
+        help="Such as your key or the class: carried from your file into the download, never stored.",
+    )
 
 
 def _columns(schema: DomainSchema) -> list[dict[str, str]]:
@@ -257,8 +284,16 @@ def _show_many(schema: DomainSchema, asked: Predicted) -> None:
         st.error(asked.failure, icon=":material/error:")
     if asked.refused:
         _show_problems(schema, asked.refused)
+    if asked.file:
+        _show_answers(schema, asked.file)
+
+
+def _show_answers(schema: DomainSchema, asked: AnsweredFile) -> None:
     for note in asked.notes:
         st.info(note, icon=":material/info:")
+    if asked.skipped:
+        st.warning(f"{words.rows(asked.skipped, 'bad row')} left out.", icon=":material/warning:")
+        _offer_problems(schema, asked.problems)
     if asked.predictions:
         outside = sum(any(answer.out_of_range for answer in p.answers) for p in asked.predictions)
         silent = sum(any(answer.insufficient for answer in p.answers) for p in asked.predictions)
@@ -273,8 +308,7 @@ def _show_many(schema: DomainSchema, asked: Predicted) -> None:
                 f"{words.rows(silent)} without an answer: too much of what the model rests on is missing there.",
                 icon=":material/help:",
             )
-        text = answers_csv(asked.rows, asked.predictions, schema.targets)
-        st.download_button("Download answers (CSV)", text, f"{schema.name}-answers.csv", "text/csv", on_click="ignore")
+        _offer_answers(schema, asked)
         st.dataframe(
             answer_rows(schema, asked.rows[:ROWS_SHOWN], asked.predictions[:ROWS_SHOWN]),
             hide_index=True,
@@ -284,6 +318,16 @@ def _show_many(schema: DomainSchema, asked: Predicted) -> None:
             st.caption(f"The first {ROWS_SHOWN:,} are shown; the download has them all.")
 
 
+def _offer_answers(schema: DomainSchema, asked: AnsweredFile) -> None:
+    """The answers as files, the CSV in the dialect of the file that was given."""
+    table = answers_table(asked.rows, asked.predictions, schema.targets, asked.kept)
+    dialect, name = dialect_of("auto", asked.separator), f"{schema.name}-answers"
+    with st.container(horizontal=True):
+        csv, excel = partial(csv_bytes, table, dialect), partial(excel_bytes, table)
+        st.download_button("Download answers (CSV)", csv, f"{name}.csv", "text/csv", on_click="ignore")
+        st.download_button("Download answers (Excel)", excel, f"{name}.xlsx", EXCEL, on_click="ignore")
+
+
 def _show_problems(schema: DomainSchema, refused: BadData) -> None:
     found = words.rows(refused.total, "problem")
     st.error(f"{found} in the file; nothing was predicted or logged. Correct the file and upload it again.")
@@ -291,7 +335,11 @@ def _show_problems(schema: DomainSchema, refused: BadData) -> None:
         {"row": p.row, "column": p.column, "found": p.value, "what was expected": p.rule} for p in refused.problems
     ]
     st.dataframe(shown[:ROWS_SHOWN], hide_index=True, width="stretch")
-    text = problems_csv(refused.problems)
+    _offer_problems(schema, refused.problems)
+
+
+def _offer_problems(schema: DomainSchema, problems: Sequence[Problem]) -> None:
+    text = problems_csv(problems)
     name = f"{schema.name}-problems.csv"
     st.download_button("Download all problems (CSV)", text, name, "text/csv", on_click="ignore")
 

@@ -43,7 +43,7 @@ class FileSource:
 
     kind: "parquet", "arrow", "lines" (CSV that can be cut), or "whole". digest: SHA-256 of its bytes. commas: whether
     a cell may hold a comma, so that how numbers are written must be decided over the whole column. stamp: its size and
-    time of change, by which a file that changes under our hands is found.
+    time of change, by which a file that changes under our hands is found. sheet: of a workbook, as for `read_table`.
     """
 
     path: Path
@@ -53,6 +53,7 @@ class FileSource:
     commas: bool
     notes: tuple[str, ...]
     stamp: tuple[int, int]
+    sheet: str = ""
 
 
 class Chunk(NamedTuple):
@@ -62,8 +63,11 @@ class Chunk(NamedTuple):
     done: float
 
 
-def open_source(path: Path) -> FileSource:
-    """Looks through a file once. Raises UnreadableFile for one that is empty, missing or no table."""
+def open_source(path: Path, *, sheet: str = "") -> FileSource:
+    """Looks through a file once. sheet: of a workbook, its name or number.
+
+    Raises UnreadableFile for one that is empty, missing or no table.
+    """
     try:
         stamp = _stamp(path)
         with path.open("rb") as file:
@@ -73,19 +77,21 @@ def open_source(path: Path) -> FileSource:
     except UnreadableFile as error:
         raise UnreadableFile(f"{path.name}: {error}") from None
     notes = (seen.note,) if seen.note else ()
-    return FileSource(path, seen.kind, seen.digest, seen.encoding, seen.commas, notes, stamp)
+    return FileSource(path, seen.kind, seen.digest, seen.encoding, seen.commas, notes, stamp, sheet)
 
 
 def read_chunks(source: FileSource) -> Iterator[Chunk]:
     """The file's rows in order. Raises UnreadableFile, also where the file has changed since it was opened."""
     name = source.path.name
     try:
+        if source.sheet and source.kind != "whole":
+            raise UnreadableFile(f"it has no sheets, so there is none called {source.sheet!r}")
         if source.kind in BINARY:
             yield from _decoded_chunks(source)
         elif source.kind == "lines":
             yield from _text_pieces(source)
         else:
-            yield Chunk(read_table(source.path), 1.0)
+            yield Chunk(read_table(source.path, sheet=source.sheet), 1.0)
         if _stamp(source.path) != source.stamp:
             raise UnreadableFile("it changed while it was read; try again when nothing writes to it")
     except OSError as error:

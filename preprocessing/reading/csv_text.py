@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -118,7 +119,8 @@ def read_body(
         raise UnreadableFile(_stray_quote(body, separator, skipped))
     if '=""' in body:  # ="0012" within quotes: how spreadsheets are told that a cell is text
         frame = frame.with_columns(pl.all().str.replace(r'^="(.*)"$', "$1"))
-    return finish_table(frame, header, name, is_text=True, first_row=skipped + 2, notes=notes)
+    table = finish_table(frame, header, name, is_text=True, first_row=skipped + 2, notes=notes)
+    return replace(table, separator=separator)
 
 
 def _one_dialect(body: str, separator: str, skipped: int) -> tuple[str, tuple[str, ...]]:

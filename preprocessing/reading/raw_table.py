@@ -17,6 +17,10 @@ class UnreadableFile(GradewatchError):
     """A file that holds no table we can read; the message says why, where, and what would be readable."""
 
 
+class NoSuchColumn(GradewatchError):
+    """A column that was asked for by name and is not in the file."""
+
+
 class FaultyCell(NamedTuple):
     """A cell that cannot be taken as it stands. row: as a user counts; value: what it shows."""
 
@@ -35,6 +39,7 @@ class RawTable:
     user sees it (2 under a header; records of JSON and Parquet count from 1). notes: what a user should know about
     how it was read, such as a guessed encoding. faults: of cells, for whoever reads their columns. repeated: columns
     whose name another has too, and what to say of it; all but the first got a name that tells them from the others.
+    separator: of the cells of a CSV file; "" of any other.
     """
 
     frame: pl.DataFrame
@@ -44,6 +49,21 @@ class RawTable:
     notes: tuple[str, ...] = ()
     faults: tuple[FaultyCell, ...] = ()
     repeated: Mapping[str, str] = field(default_factory=dict)
+    separator: str = ""
+
+    def kept(self, names: Sequence[str]) -> pl.DataFrame:
+        """The columns of these names, as text, under the names that they have in the file. Raises NoSuchColumn."""
+        found = self.named(names)
+        return self.frame.select(pl.col(column).cast(pl.String) for column in found)
+
+    def named(self, names: Sequence[str]) -> list[str]:
+        """The file's own spelling of some columns, each once. Raises NoSuchColumn."""
+        spelled = {column.strip().casefold(): column for column in reversed(self.frame.columns)}
+        if unknown := [name for name in names if name.strip().casefold() not in spelled]:
+            raise NoSuchColumn(
+                f"{self.name}: no column is called {listed(unknown)}; there are {listed(self.frame.columns)}"
+            )
+        return list(dict.fromkeys(spelled[name.strip().casefold()] for name in names))
 
 
 def finish_table(

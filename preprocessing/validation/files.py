@@ -3,7 +3,7 @@
 The good rows go to the caller chunk by chunk, as they are found. It keeps no row and stores nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocessing.reading.chunks import FileSource, open_source, read_chunks
-from preprocessing.reading.raw_table import UnreadableFile
+from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation import rules
 from preprocessing.validation.rules import BadData, Problem
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class CheckedFile:
     """What a file holds. rows: not blank. good: of them without any problem of their own. repeated: numbers of the rows
     that are about a student, group and period that another row is about too. problems: in file order, at most
-    `rules.PROBLEMS_KEPT`; problem_count counts all."""
+    `rules.PROBLEMS_KEPT`; problem_count counts all. separator: `RawTable.separator`."""
 
     digest: str
     rows: int
@@ -37,6 +37,7 @@ class CheckedFile:
     problem_count: int
     ignored_columns: tuple[str, ...]
     notes: tuple[str, ...]
+    separator: str
 
     def require_clean(self) -> None:
         """Raises BadData when anything is wrong."""
@@ -50,16 +51,19 @@ def check_file(
     *,
     secret: bytes,
     moment: str | None = None,
+    sheet: str = "",
+    columns: Sequence[str] = (),
     keep: Callable[["pl.DataFrame"], object],
     progress: Callable[[float], None] = lambda _: None,
 ) -> CheckedFile:
     """Reads `path` to its end. keep: gets the good rows of each chunk, typed as `validate.Validated` says; rows that
-    turn out to be repeated are among them. progress: hears which share is read.
+    turn out to be repeated are among them. progress: hears which share is read. sheet: of a workbook. columns: of the
+    file that `keep` gets as well, as text, under `own_column` of their names.
 
-    Raises UnreadableFile; BadData where the file as a whole is refused (a missing column, one that names people);
-    ValueError for an unknown moment.
+    Raises UnreadableFile; NoSuchColumn; BadData where the file as a whole is refused (a missing column, one that names
+    people); ValueError for an unknown moment.
     """
-    source = open_source(path)
+    source = open_source(path, sheet=sheet)
     commas = _comma_rules(source, schema)
     problems: list[Problem] = []
     seen: list[Identities] = []
@@ -67,6 +71,7 @@ def check_file(
     rows = good = count = 0
     ignored: tuple[str, ...] = ()
     notes: dict[str, None] = {}
+    separator = ""
     for table, done in read_chunks(source):
         checked, identities = check_piece(table, schema, secret=secret, moment=moment, commas=commas)
         if any(problem.row is None for problem in checked.problems):
@@ -76,8 +81,9 @@ def check_file(
         moments |= set(checked.frame["_moment"].unique())
         rows, good, count = rows + checked.rows, good + checked.frame.height, count + checked.problem_count
         ignored, notes = checked.ignored_columns, notes | dict.fromkeys(table.notes)
+        separator = table.separator
         if checked.frame.height:
-            keep(checked.frame)
+            keep(_with_own(checked.frame, table, columns))
         progress(done)
     if not rows:
         raise UnreadableFile(f"{path.name}: there is a header and no row under it")
@@ -85,7 +91,22 @@ def check_file(
     problems = _with_repeated(path.name, problems, repeated)
     known = tuple(name for name in schema.moments if name in moments)
     total, numbers = count + repeated.height, repeated["row"].to_numpy()
-    return CheckedFile(source.digest, rows, good, numbers, known, tuple(problems), total, ignored, tuple(notes))
+    return CheckedFile(
+        source.digest, rows, good, numbers, known, tuple(problems), total, ignored, tuple(notes), separator
+    )
+
+
+def own_column(name: str) -> str:
+    """What a column of the user's file is called among the typed ones."""
+    return f"_own:{name}"
+
+
+def _with_own(frame: "pl.DataFrame", table: RawTable, columns: Sequence[str]) -> "pl.DataFrame":
+    """The typed rows with columns of the file as they stand there."""
+    if not columns:
+        return frame
+    own = table.kept(columns)[(frame["_row"] - table.first_row)]
+    return frame.hstack(own.rename(own_column))
 
 
 def _comma_rules(source: FileSource, schema: DomainSchema) -> dict[str, str] | None:
