@@ -161,7 +161,7 @@ def _say_skipped(skipped: int, found: "Sequence[Problem]", problems: Path | None
     """How many bad rows were left out, their problems in the CSV that was asked for."""
     write_problems(found, problems)
     if skipped:
-        err.print(f"{skipped:,} bad rows left out", highlight=False)
+        err.print(f"{skipped:,} bad row{'s' if skipped != 1 else ''} left out", highlight=False)
 
 
 def _warnings(workspace: "Workspace", domain: str) -> str:

@@ -74,7 +74,7 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
         rows.to_list(),
         predictions,
         validated.notes,
-        own[rows - raw.first_row],
+        own[rows - raw.first_row] if keep else own,
         raw.separator,
         validated.skipped,
         validated.problems,

@@ -168,10 +168,32 @@ def test_factors_are_written_beside_the_answers(run: Run, folder: Path, trained:
     asked = engagement_file(folder / "explained.csv", rows=3, seed=6)
     result = run("predict", "-d", "engagement", str(asked), "--explain", "2")
     header, *lines = result.stdout.strip().splitlines()
-    assert header.split(",")[-1] == "assignment_score_factors"
+    assert header.split(";")[-1] == "assignment_score_factors", "as the file is that was given"
     assert len(lines) == 3
     assert all(line.count(" = ") == 2 for line in lines)
     assert run("predict", "-d", "engagement", str(asked), "--explain", "21").returncode == 2
+
+
+def test_answers_carry_own_columns_and_are_written_as_a_country_reads_them(
+    run: Run, folder: Path, trained: str
+) -> None:
+    header, *rows = engagement_file(folder / "own.csv", rows=4, seed=16).read_text().split()
+    lines = [f"{header};class", *(f"{row};3b" for row in rows), f"s16-9{rows[0][5:].replace(';', ';x', 1)};3c"]
+    (folder / "own.csv").write_text("\n".join(lines))
+    asked = ("predict", "-d", "engagement", "own.csv", "--keep", "student_id", "--keep", "Class")
+    refused = run(*asked, "--problems", "bad.csv")
+    assert refused.returncode == 1
+    assert "--skip-bad-rows" in refused.stderr
+    told = run(*asked, "--skip-bad-rows", "-o", "own-answers.csv")
+    assert "1 bad row left out" in told.stderr
+    first = (folder / "own-answers.csv").read_bytes().decode("utf-8").splitlines()[:2]
+    assert first[0].startswith("\ufeffrow;student_id;class;prediction_id;student;")
+    assert first[1].startswith("2;s16-0;3b;")
+    english = run(*asked, "--skip-bad-rows", "--locale", "en").stdout.splitlines()
+    assert english[1].startswith("2,s16-0,3b,")
+    unknown = run(*asked, "--keep", "tutor")
+    assert "no column is called 'tutor'; there are 'student_id', 'comprehension'" in unknown.stderr
+    assert run(*asked, "--locale", "klingon").returncode == 1
 
 
 def test_a_challenger_is_tried_reported_and_stopped(run: Run, folder: Path, trained: str) -> None:

@@ -107,12 +107,13 @@ def count(workspace: Workspace) -> int:
 
 def test_every_answer_is_in_the_store_under_the_id_that_is_written(workspace: Workspace, tmp_path: Path) -> None:
     students(workspace.schemas["engagement"]).write_csv(tmp_path / "in.csv")
-    scored = score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / "out.csv")
+    scored = score_file(workspace, "engagement", tmp_path / "in.csv", tmp_path / "out.csv", keep=["student_id"])
     assert (scored.rows, scored.known, count(workspace)) == (150, False, 150)
-    for row in read(tmp_path / "out.csv").to_dicts():
+    for row, own in zip(read(tmp_path / "out.csv").to_dicts(), read(tmp_path / "in.csv")["student_id"], strict=True):
         prediction = workspace.store.prediction(row["prediction_id"])
         assert prediction is not None
-        assert (prediction.student, prediction.answers[0].value) == (row["student"], row["assignment_score"])
+        assert (prediction.student, row["student_id"]) == (row["student"], own)
+        assert round(float(prediction.answers[0].value), 1) == row["assignment_score"]
     assert read(tmp_path / "out.csv")["row"].to_list() == list(range(2, 152)), "a header is row 1"
 
 
@@ -188,7 +189,8 @@ def test_a_store_that_fails_halfway_leaves_no_output(
 
 
 @pytest.mark.parametrize(
-    ("output", "said"), [("in.csv", "the file to score itself"), ("out.xlsx", r"neither"), ("folder", "is a folder")]
+    ("output", "said"),
+    [("in.csv", "the file to score itself"), ("out.doc", r"\.doc' is none"), ("folder", "is a folder")],
 )
 def test_an_output_that_cannot_be_written_is_refused_first(
     workspace: Workspace, tmp_path: Path, output: str, said: str
