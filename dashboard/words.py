@@ -124,10 +124,11 @@ def interval(given: Answer, target: Target) -> str:
 
 def insufficient(given: Answer) -> str:
     """Why there is no answer."""
-    return (
+    said = (
         f"Too little is known for an answer; missing: {', '.join(given.insufficient)}. Fill in more of these and ask "
-        "again. The plain rule's answer is shown all the same."
+        "again."
     )
+    return said if given.naive is None else f"{said} The plain rule's answer is shown all the same."
 
 
 def out_of_range(given: Answer) -> str:

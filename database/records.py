@@ -50,14 +50,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     value: in target units, or a level's name; None where the row lacks too much, of which `insufficient` names what is
     missing. interval: (low, high) in target units with `coverage` (0 to 1) as its stated share; None for classes, and
-    where no share can be promised. naive: what the plain rule says for the same row. model: the version (digest) that
+    where no share can be promised. naive: what the plain rule says for the same row; None where there is no value and
+    the rule would only say what is commonest, whatever the row. model: the version (digest) that
     really answered; generation: the registry's number when it did. out_of_range: inputs unlike any that the model was
     trained on. factors: where asked for, the inputs that moved the answer most, the strongest first.
     """
 
     target: str
     value: float | str | None
-    naive: float | str
+    naive: float | str | None
     model: str
     generation: int
     interval: tuple[float, float] | None = None

@@ -5,7 +5,7 @@ The same data and seed give the same bytes; no file holds code, a pickle, a cloc
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -65,6 +65,22 @@ class ErrorTable(msgspec.Struct, frozen=True, kw_only=True):
     inflation: float = 1.0
 
 
+class MissingPattern(msgspec.Struct, frozen=True, kw_only=True):
+    """How unseen rows were answered that lacked these inputs, of those that the model rests on, and no other.
+
+    mae, naive_mae: mean absolute error (target units, or levels) of the model and of the plain rule over the n rows.
+    verdict: whether the model was credibly better or worse than the rule (90 %, over clusters), or neither. half_width:
+    as in the manifest, of these rows alone.
+    """
+
+    missing: tuple[str, ...]
+    n: int
+    mae: float
+    naive_mae: float
+    verdict: Literal["better", "alike", "worse"]
+    half_width: float | None = None
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a model but its graph.
 
@@ -80,7 +96,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     profile, the effective sample size over the rows, for the values and for the missing rate, where less than 1
     (`drift.samples`); `worth` in stored bundles.
     said: the probabilities of held-out class answers (None for values and in older bundles). learned: the schema of
-    then as plain values (empty in older bundles).
+    then as plain values (empty in older bundles). patterns: of missing inputs that take more than half of the
+    importance and that training had often enough to judge the answers.
     """
 
     format: int = FORMAT
@@ -109,6 +126,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     effective_shares: Mapping[str, tuple[float, float]] = msgspec.field(default_factory=dict, name="worth")
     said: Said | None = None
     learned: Mapping[str, Any] = {}
+    patterns: tuple[MissingPattern, ...] = ()
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):

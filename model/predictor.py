@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,10 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 ENOUGH_KNOWN = 0.5
-"""The least share of the model's importance that a row's known inputs must hold. Measured: docs/decisions/0033."""
+"""The least share of the model's importance that a row's known inputs must hold, where training says nothing of rows
+that lack as much (docs/decisions/0033)."""
+
+ROUNDING = 1e-9
 
 MOST_LOST = 0.4
 """The share of importance that may be missing before a row is looked at by itself: whether that is too much."""
@@ -62,7 +66,8 @@ class Predictor:
         self._ranges = tuple((name, low, high) for name, (low, high) in bundle.manifest.ranges.items())
         self._levels = _levels(bundle.manifest)
         self._unseen = _unseen(bundle.manifest, self._levels)
-        self._shares = _shares(bundle.manifest.importance)
+        self._shares = tuple(importance_shares(bundle.manifest.importance).items())
+        self._proven = _proven(bundle.manifest)
         naive = bundle.manifest.naive.column
         self._numeric = {part.name for part in bundle.manifest.encoding.numeric}
         self._categorical = {part.name for part in bundle.manifest.encoding.categorical}
@@ -197,10 +202,11 @@ class Predictor:
     def _value(
         self, row: Row, value: float, outside: tuple[str, ...], factors: tuple[Factor, ...], generation: int
     ) -> Answer:
-        if missing := self._insufficient(row):
+        missing, width = self._ground(row)
+        if missing:
             return self._no_answer(row, outside, missing, generation)
         manifest = self.manifest
-        width = None if outside else manifest.half_width  # no coverage is promised where nothing was measured
+        width = None if outside else width  # no coverage is promised where nothing was measured
         return Answer(
             target=manifest.target.name,
             value=value,
@@ -221,7 +227,8 @@ class Predictor:
         factors: tuple[Factor, ...],
         generation: int,
     ) -> Answer:
-        if missing := self._insufficient(row):
+        missing, _ = self._ground(row)
+        if missing:
             return self._no_answer(row, outside, missing, generation)
         manifest = self.manifest
         levels = manifest.target.levels
@@ -237,11 +244,13 @@ class Predictor:
         )
 
     def _no_answer(self, row: Row, outside: tuple[str, ...], missing: tuple[str, ...], generation: int) -> Answer:
-        """What is said where nothing can be: what is missing, and what the plain rule says."""
+        """What is said where nothing can be: what is missing, and what the plain rule says of this very row. What it
+        says of any row is no answer to one that is unlike the others."""
+        rule = self.manifest.naive
         return Answer(
             target=self.manifest.target.name,
             value=None,
-            naive=self._naive_answer(row),
+            naive=row.get(rule.column) if rule.column else None,
             model=self.version,
             generation=generation,
             out_of_range=outside,
@@ -258,15 +267,24 @@ class Predictor:
         """Made at the first question: most processes are never asked one."""
         return Explainer(self.manifest, self.outputs)
 
-    def _insufficient(self, row: Row) -> tuple[str, ...]:
-        """The inputs that are missing, where those known hold too little of what the model rests on; else nothing."""
+    def _ground(self, row: Row) -> tuple[tuple[str, ...], float | None]:
+        """The inputs that are missing, where those known are no ground for an answer, else none; and the half width.
+
+        They are one where they hold half of what the model rests on, or half of what it rested on in rows that lacked
+        no more than this one and were answered well.
+        """
         lost = 0.0
         for name, share in self._shares:
             if row.get(name) is None:
                 lost += share
         if lost <= 1 - ENOUGH_KNOWN:
-            return ()
-        return tuple(name for name in self.manifest.inputs if row.get(name) is None)
+            return (), self.manifest.half_width
+        for pattern in self._proven:
+            if lost - pattern.lost <= (1 - ENOUGH_KNOWN) * (1 - pattern.lost) + ROUNDING and all(
+                row.get(name) is None for name in pattern.missing
+            ):
+                return (), pattern.half_width
+        return tuple(name for name in self.manifest.inputs if row.get(name) is None), None
 
     def _within(self, value: float) -> float:
         """`value` within the target's range; `clip` for one number."""
@@ -316,10 +334,30 @@ def _unseen(manifest: Manifest, levels: Sequence[tuple[str, frozenset[Cell]]]) -
     return {part.name: np.array([True, *(level not in seen[part.name] for level in part.levels)]) for part in parts}
 
 
-def _shares(importance: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+class _Proven(NamedTuple):
+    """Inputs without which unseen rows were answered no worse than by the plain rule. lost: the share of importance
+    that they hold."""
+
+    missing: tuple[str, ...]
+    lost: float
+    half_width: float | None
+
+
+def _proven(manifest: Manifest) -> tuple[_Proven, ...]:
+    """The patterns that the model may be asked about, those that lack most first."""
+    shares = importance_shares(manifest.importance)
+    found = [
+        _Proven(one.missing, math.fsum(shares[name] for name in one.missing), one.half_width)
+        for one in manifest.patterns
+        if one.verdict != "worse"
+    ]
+    return tuple(sorted(found, key=lambda one: -one.lost))
+
+
+def importance_shares(importance: Mapping[str, float]) -> dict[str, float]:
     """Inputs that the model rests on, each with its share of all importance; none where nothing has any."""
     total = math.fsum(importance.values())
-    return tuple((name, value / total) for name, value in importance.items() if value > 0) if total > 0 else ()
+    return {name: value / total for name, value in importance.items() if value > 0} if total > 0 else {}
 
 
 def clip(values: Floats, minimum: float | None, maximum: float | None) -> Floats:

@@ -173,7 +173,7 @@ def _numbers(target: Target, matched: Sequence[Pair]) -> tuple[Floats, Floats, F
     return (
         as_numbers([pair.outcome.value for pair in matched], target.levels),
         as_numbers([answer.value for answer in answers if answer.value is not None], target.levels),
-        as_numbers([answer.naive for answer in answers], target.levels),
+        as_numbers([answer.naive for answer in answers if answer.naive is not None], target.levels),
     )
 
 

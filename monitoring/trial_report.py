@@ -174,7 +174,7 @@ def _judge_split(target: Target, trial: Trial, happened: Sequence[Pair]) -> Tria
 def _side(target: Target, model: str, answers: Sequence[Answer], rows: Sequence[Pair]) -> _Side:
     truth = as_numbers([pair.outcome.value for pair in rows], target.levels)
     said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
-    naive = as_numbers([answer.naive for answer in answers], target.levels)
+    naive = as_numbers([answer.naive for answer in answers if answer.naive is not None], target.levels)
     names = [pair.prediction.student or pair.prediction.id for pair in rows]
     students = np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
     return _Side(model, absolute_errors(truth, said), absolute_errors(truth, naive), students)

@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from model.bundle import MissingPattern
 from model.naive import NaiveRule, fit_naive
-from model.predictor import calibrate
+from model.predictor import ENOUGH_KNOWN, calibrate, importance_shares
 from model.scores import (
     PairedGain,
     Scores,
@@ -29,6 +30,9 @@ COVERAGE = 0.9
 SIGNAL_LEVEL = 0.99
 IMPORTANCE_REPEATS, IMPORTANCE_ROWS = 3, 500
 REFERENCE_PARTS = 8
+FEWEST_OF_PATTERN = 30
+"""Unseen rows that lack the same inputs, from which their answers can be judged."""
+PATTERN_LEVEL = 0.9
 
 
 def score(task: Task, outputs: Floats, clusters: NDArray[np.int64]) -> Scores:
@@ -190,3 +194,42 @@ def importance(fitted: Fitted, task: Task) -> dict[str, float]:
     errors = absolute_errors(np.tile(task.truth, len(answers) // len(X)), answers).reshape(-1, len(X)).mean(axis=1)
     rises = errors[1:].reshape(len(task.inputs), IMPORTANCE_REPEATS).mean(axis=1) - errors[0]
     return {feature.name: max(0.0, float(rise)) for feature, rise in zip(task.inputs, rises, strict=True)}
+
+
+def missing_patterns(
+    task: Task, outputs: Floats, naive: Floats, importance: Mapping[str, float], clusters: NDArray[np.int64]
+) -> tuple[MissingPattern, ...]:
+    """How rows were answered that lack more than half of the importance, by what they lack; only what is common.
+
+    outputs, naive: what model and plain rule said of the rows of `task`, none of which they had seen.
+    """
+    shares = importance_shares(importance)
+    names = [name for name in shares if task.frame[name].null_count()]
+    if not names:
+        return ()
+    answers = outputs[:, 0] if task.target.kind == "value" else outputs.argmax(axis=1)
+    mine, rule = absolute_errors(task.truth, answers), absolute_errors(task.truth, naive)
+    lacks = np.column_stack([task.frame[name].is_null().to_numpy() for name in names])
+    kinds, kind = np.unique(lacks, axis=0, return_inverse=True)
+    found = []
+    for number, pattern in enumerate(kinds):
+        rows = np.flatnonzero(kind.reshape(-1) == number)
+        missing = tuple(name for name, lacking in zip(names, pattern, strict=True) if lacking)
+        if len(rows) >= FEWEST_OF_PATTERN and sum(shares[name] for name in missing) > 1 - ENOUGH_KNOWN:
+            found.append(_judged(task, missing, mine[rows], rule[rows], clusters[rows]))
+    return tuple(found)
+
+
+def _judged(
+    task: Task, missing: tuple[str, ...], mine: Floats, rule: Floats, clusters: NDArray[np.int64]
+) -> MissingPattern:
+    gain = paired_gain(rule, mine, clusters, level=PATTERN_LEVEL)
+    loss = paired_gain(mine, rule, clusters, level=PATTERN_LEVEL)
+    return MissingPattern(
+        missing=missing,
+        n=len(mine),
+        mae=float(mine.mean()),
+        naive_mae=float(rule.mean()),
+        verdict="better" if gain.lower > 0 else "worse" if loss.lower > 0 else "alike",
+        half_width=half_width(mine) if task.target.kind == "value" else None,
+    )

@@ -6,8 +6,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from model.bundle import EXAMPLES, Manifest
+from model.bundle import EXAMPLES, Manifest, MissingPattern
 from model.scores import ClassScores, Scores, ValueScores, deciding
+from preprocessing.schema import Target
 
 
 def render_training(manifest: Manifest) -> RenderableType:
@@ -43,6 +44,7 @@ def summary(manifest: Manifest) -> list[str]:
         said.append(
             f"an outcome lies within ±{manifest.half_width:.3g} of the answer in {manifest.coverage:.0%} of rows"
         )
+    said += [_of_pattern(one, manifest.target) for one in manifest.patterns]
     if manifest.uncalibrated_brier is not None:
         calibrated = manifest.scores[manifest.candidate]
         assert isinstance(calibrated, ClassScores)  # noqa: S101 - only classes are calibrated
@@ -54,6 +56,16 @@ def summary(manifest: Manifest) -> list[str]:
     if manifest.lineage.source == EXAMPLES:
         said.append("trained on generated examples: for trying out, not for real students")
     return said
+
+
+def _of_pattern(one: MissingPattern, target: Target) -> str:
+    """What comes of rows that lack most of what the model rests on."""
+    unit = target.unit if target.kind == "value" else "levels"
+    told = "not answered: the rule is better" if one.verdict == "worse" else "answered"
+    return (
+        f"rows without {', '.join(one.missing)} ({one.n:,} unseen) are off by {one.mae:.3g} {unit}, by the plain rule "
+        f"{one.naive_mae:.3g}: {told}"
+    )
 
 
 def _against_naive(manifest: Manifest) -> list[str]:

@@ -4,6 +4,7 @@ Saving, registering and promoting are others' work; a refusal here is an answer,
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as library_version
@@ -21,7 +22,7 @@ from drift.profile import PREDICTION, Profile, build_profile
 from drift.samples import effective_shares_of
 from errors import Category, GradewatchError
 from model.answer_frame import hardness, summarise_said, tabulate
-from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest
+from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest, MissingPattern
 from model.export import check_parity, export_graph, nasty_rows
 from model.scores import ClassScores, Scores, absolute_errors
 from preprocessing.schema import DomainSchema
@@ -205,7 +206,9 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         heat = evaluate.temperature(seen.truth.astype(np.int64), outputs[experiment.tested])
         outputs = evaluate.calibrate_unseen(task, outputs, experiment.pairs)
         scores = scores | {chosen.name: experiment.score(outputs)}
-    naive = _score_naive(experiment)
+    said_naively = evaluate.answer_naively(task, _naive_column(experiment), experiment.pairs)[experiment.tested]
+    naive = evaluate.score_naive(seen, said_naively, experiment.groups[experiment.tested])
+    importance = evaluate.importance(unseen.last, task.subset(experiment.pairs[-1][1]))
     final = fit(chosen, task)
     graph, parity = _export(final, task)
     manifest = Manifest(
@@ -224,7 +227,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         coverage=evaluate.COVERAGE if task.target.kind == "value" else None,
         ranges=_ranges(task),
         reference=evaluate.reference(task),
-        importance=evaluate.importance(unseen.last, task.subset(experiment.pairs[-1][1])),
+        importance=importance,
         errors=_errors(experiment, outputs),
         scores={"naive": naive} | scores,
         uncalibrated_brier=uncalibrated,
@@ -234,6 +237,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         effective_shares=_effective_shares(experiment, outputs),
         said=_probabilities(experiment, outputs),
         learned=document_of(experiment.schema),
+        patterns=_patterns(experiment, outputs, said_naively, importance),
     )
     profile, aside = _profiles(experiment, outputs)
     rows = frozenset(task.frame["_record"])
@@ -267,10 +271,11 @@ def _naive_column(experiment: _Experiment) -> str | None:
     return experiment.schema.naive_column(experiment.task.target, experiment.moment)
 
 
-def _score_naive(experiment: _Experiment) -> Scores:
-    answers = evaluate.answer_naively(experiment.task, _naive_column(experiment), experiment.pairs)
+def _patterns(
+    experiment: _Experiment, outputs: Floats, naive: Floats, importance: Mapping[str, float]
+) -> tuple[MissingPattern, ...]:
     tested = experiment.tested
-    return evaluate.score_naive(experiment.seen, answers[tested], experiment.groups[tested])
+    return evaluate.missing_patterns(experiment.seen, outputs[tested], naive, importance, experiment.groups[tested])
 
 
 def _half_width(seen: Task, outputs: Floats) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from database.pairs import Pair
 from database.records import Cell, ChampionKey, Outcome, Prediction
 from model.answer_frame import naive_numbers_of, numbers_of, outputs_of
+from model.bundle import MissingPattern
 from model.predictor import ENOUGH_KNOWN, Predictor
 from model.registry import install
 from model.service import PredictionService
@@ -31,11 +33,13 @@ NOON = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = pytest.mark.parametrize("key", [MARK, GRADE], ids=lambda key: key.target)
 
 
-def predictor_of(taught: Taught, key: ChampionKey = MARK, **importance: float) -> Predictor:
-    """A predictor, told that its importance is another where some is given."""
+def predictor_of(
+    taught: Taught, key: ChampionKey = MARK, patterns: tuple[MissingPattern, ...] = (), **importance: float
+) -> Predictor:
+    """A predictor, told that its importance is another where some is given, and how it did without some inputs."""
     bundle = taught(key).bundle
     if importance:
-        manifest = msgspec.structs.replace(bundle.manifest, importance=importance)
+        manifest = msgspec.structs.replace(bundle.manifest, importance=importance, patterns=patterns)
         bundle = msgspec.structs.replace(bundle, manifest=manifest)
     return Predictor(bundle, "v")
 
@@ -57,9 +61,33 @@ def test_a_row_that_lacks_most_of_what_the_model_rests_on_gets_no_answer_but_the
     assert answer.value is None
     assert answer.insufficient == ("hours", "subject")
     assert (answer.interval, answer.coverage, answer.probabilities, answer.factors) == (None, None, None, ())
-    assert answer.naive == predictor.manifest.naive.answer(full())
+    assert answer.naive == (full()["before"] if key == MARK else None)  # never what is said of any row
     (known,) = predictor.answer([{**full(), "subject": None}], generation=1)
     assert (known.value is None, known.insufficient) == (False, ())
+
+
+def pattern(verdict: Literal["better", "alike", "worse"], half_width: float | None = 4.0) -> tuple[MissingPattern, ...]:
+    return (MissingPattern(missing=("hours",), n=40, mae=1.0, naive_mae=2.0, verdict=verdict, half_width=half_width),)
+
+
+@KEYS
+def test_rows_that_lack_much_are_answered_where_training_shows_that_they_can_be(
+    taught: Taught, key: ChampionKey
+) -> None:
+    """Of what the model rests on hours hold .6, the subject .2: without both, half of what hours leave is known."""
+    known = {"hours": 3.0, "before": 1.0, "subject": 1.0}
+    lacking = {**full(), "hours": None}
+    for verdict in ("better", "alike"):
+        predictor = predictor_of(taught, key, pattern(verdict), **known)
+        for row in (lacking, {**lacking, "subject": None}):
+            (answer,) = predictor.answer([row], generation=1)
+            assert (answer.value is None, answer.insufficient) == (False, ())
+            assert answer.interval is None or answer.interval[1] - answer.interval[0] == pytest.approx(8.0)
+            assert (answer.interval is not None) == (key == MARK)
+    for others in ({"hours": 3.0, "before": 0.9, "subject": 1.1}, known):  # too little left; and a rule that is better
+        predictor = predictor_of(taught, key, pattern("worse" if others is known else "better"), **others)
+        (answer,) = predictor.answer([{**lacking, "subject": None}], generation=1)
+        assert answer.insufficient == ("hours", "subject")
 
 
 @KEYS
@@ -139,16 +167,18 @@ cells = st.fixed_dictionaries(
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(asked=st.lists(cells, min_size=2, max_size=6))
+@given(asked=st.lists(cells, min_size=2, max_size=6), proven=st.booleans())
 @KEYS
-def test_a_row_says_the_same_alone_and_among_others(taught: Taught, key: ChampionKey, asked: list[Row]) -> None:
-    predictor = predictor_of(taught, key, hours=1.5, before=1.0)
+def test_a_row_says_the_same_alone_and_among_others(
+    taught: Taught, key: ChampionKey, asked: list[Row], proven: bool
+) -> None:
+    predictor = predictor_of(taught, key, pattern("better") if proven else (), hours=1.5, before=1.0)
     together = predictor.answer(asked, generation=1)
     for row, answer in zip(asked, together, strict=True):
         (alone,) = predictor.answer([row], generation=1)
         assert (alone.out_of_range, alone.insufficient) == (answer.out_of_range, answer.insufficient)
-        assert alone.value == answer.value
-        assert (answer.value is None) == (row["hours"] is None) == bool(answer.insufficient)
+        assert (alone.value, alone.interval) == (answer.value, answer.interval)
+        assert (answer.value is None) == (row["hours"] is None and not proven) == bool(answer.insufficient)
 
 
 def test_what_was_not_answered_is_counted_apart_and_is_no_error(taught: Taught) -> None:

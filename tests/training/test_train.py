@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -22,7 +23,7 @@ from preprocessing.encode import encode_frame
 from preprocessing.schema import load_domains
 from preprocessing.split import clusters, folds
 from preprocessing.validation.validate import rows_of
-from tests.training.making import GRADE, LEVELS, MARK, SCHEMA, make_frame, typed
+from tests.training.making import GRADE, LEVELS, MARK, SCHEMA, make_frame, make_rows, typed
 from training.render import render_training, summary
 from training.train import NotTrainable, Training, train
 
@@ -42,6 +43,30 @@ def test_row_order_and_number_of_threads_change_no_byte(key: ChampionKey, traine
     frame, training = trained(key)
     shuffled = frame.sample(fraction=1.0, shuffle=True, seed=5).with_columns(_row=pl.int_range(pl.len()))
     assert digest_of(train(SCHEMA, key, shuffled, jobs=1)) == digest_of(training)
+
+
+def test_rows_that_lack_what_counts_most_are_judged_by_themselves() -> None:
+    """Those who gave no hours did badly: the model knows it from training, and the plain rule does not."""
+    draw, rows = np.random.default_rng(3), []
+    for row in make_rows(300, seed=3):
+        hours = None if row.number % 3 == 0 else row.inputs["hours"] or 0.0
+        mark = float(np.clip((3.0 if hours is None else 4 + 0.4 * float(hours)) + draw.normal(0, 2), 0, 20))
+        inputs = {**row.inputs, "hours": hours}
+        rows.append(msgspec.structs.replace(row, inputs=inputs, targets={"mark": mark, "grade": "C"}))
+    frame = typed(rows)
+    training = train(SCHEMA, MARK, frame)
+    [pattern] = training.bundle.manifest.patterns
+    lacking = frame.sort("_record").select(pl.col("hours").is_null() & pl.col("subject").is_not_null())
+    errors = np.abs(training.truth - training.outputs[:, 0])[lacking.to_series().to_numpy()]
+    assert (pattern.missing, pattern.n, pattern.verdict) == (("hours",), 90, "better")
+    assert pattern.mae == pytest.approx(errors.mean())
+    assert pattern.mae < pattern.naive_mae - 1
+    assert pattern.half_width == pytest.approx(np.sort(errors)[81])  # the 82nd of 90: ceil(91 * .9)
+    assert "rows without hours (90 unseen)" in "".join(summary(training.bundle.manifest))
+    asked = {"hours": None, "before": 10.0, "support": "mid", "subject": "art"}
+    (answer,) = Predictor(training.bundle, "v").answer([asked], generation=1)
+    assert answer.value == pytest.approx(3.0, abs=1.5)
+    assert answer.interval is not None
 
 
 def test_another_process_with_other_hashes_makes_the_same_bytes(classes: tuple[pl.DataFrame, Training]) -> None:
