@@ -78,6 +78,10 @@ def told_problems(problems: Path | None, skip_bad_rows: bool) -> Iterator[None]:
         yield
     except BadData as error:
         write_problems(error.problems, problems)
+        if error.total > 1:
+            error.add_note(
+                f"every one of them is in {problems}" if problems else "or see every one: --problems FILE.csv"
+            )
         if not skip_bad_rows and all(problem.row is not None for problem in error.problems):
             error.add_note("or leave out bad rows with --skip-bad-rows")
         raise

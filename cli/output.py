@@ -119,12 +119,13 @@ def explain(error: Exception) -> int:
     """Print a refusal in words and give its exit code. Raises the error when it is none: then it is our mistake."""
     from pydantic import ValidationError
 
-    from preprocessing.render import render_problems
+    from preprocessing.render import tell_problems
     from preprocessing.validation.rules import BadData
 
     if isinstance(error, BadData):
-        err.print(render_problems(error))
-        err.print(", ".join(["nothing was stored; mend the file", *getattr(error, "__notes__", ())]))
+        for line in tell_problems(error):
+            err.print(line, highlight=False, soft_wrap=True)
+        err.print(", ".join(["nothing was stored; mend the file", *getattr(error, "__notes__", ())]), soft_wrap=True)
         return 1
     if isinstance(error, ValidationError):
         _explain_settings(error)

@@ -7,22 +7,16 @@ from collections.abc import Iterable
 from rich.table import Table
 
 from preprocessing.schema import DomainSchema, Feature, Target
+from preprocessing.validation.causes import tell_causes
 from preprocessing.validation.rules import BadData, Problem, expected
 
-PROBLEMS_SHOWN = 50
 
-
-def render_problems(error: BadData) -> Table:
-    """The first fifty problems, and how many there are."""
-    shown = error.problems[:PROBLEMS_SHOWN]
-    title = f"{error.total} problem{'s' if error.total != 1 else ''}" + (
-        f", the first {PROBLEMS_SHOWN} shown" if error.total > PROBLEMS_SHOWN else ""
-    )
-    table = Table("file", "row", "column", "value", "what was expected", title=title)
-    for problem in shown:
-        row = "" if problem.row is None else str(problem.row)
-        table.add_row(problem.file, row, problem.column or "", problem.value or "", problem.rule)
-    return table
+def tell_problems(error: BadData) -> list[str]:
+    """What is wrong with a file, a line per cause under a line that counts them all."""
+    files = {problem.file for problem in error.problems if problem.file}
+    where = f" in {files.pop()}" if len(files) == 1 else ""
+    head = f"{error.total:,} problem{'s' if error.total != 1 else ''}{where}:"
+    return [head, *(f"  {line}" for line in tell_causes(error.problems, error.total))]
 
 
 def problems_csv(problems: Iterable[Problem]) -> str:

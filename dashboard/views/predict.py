@@ -35,6 +35,7 @@ from model.registry import NoChampion, Serving
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.render import problems_csv
 from preprocessing.schema import DomainSchema, Feature, Target
+from preprocessing.validation.causes import causes
 from preprocessing.validation.rules import BadData, Problem
 
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
@@ -331,10 +332,22 @@ def _offer_answers(schema: DomainSchema, asked: AnsweredFile) -> None:
 def _show_problems(schema: DomainSchema, refused: BadData) -> None:
     found = words.rows(refused.total, "problem")
     st.error(f"{found} in the file; nothing was predicted or logged. Correct the file and upload it again.")
+    by_cause = [
+        {
+            "cells": one.cells,
+            "column": one.column,
+            "what was expected": one.rule,
+            "found": one.values_told,
+            "rows": one.rows_told,
+        }
+        for one in causes(refused.problems)
+    ]
+    st.dataframe(by_cause, hide_index=True, width="stretch")
     shown = [
         {"row": p.row, "column": p.column, "found": p.value, "what was expected": p.rule} for p in refused.problems
     ]
-    st.dataframe(shown[:ROWS_SHOWN], hide_index=True, width="stretch")
+    with st.expander("Every problem"):
+        st.dataframe(shown[:ROWS_SHOWN], hide_index=True, width="stretch")
     _offer_problems(schema, refused.problems)
 
 
