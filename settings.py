@@ -80,7 +80,7 @@ class Settings(BaseModel):
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
     looks for a new champion. durability: what a kept prediction survives, a killed process (normal) or also power loss
     (full). log_capacity: predictions that may wait for the database. allowed_hosts: the
-    names that the service is called by, with commas; "*" admits all.
+    names that the service and the dashboard are called by, with commas; "*" admits all.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
     rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
@@ -148,8 +148,7 @@ class Settings(BaseModel):
         host: the address that the server was told to listen on; None where nobody said, which means this machine.
         """
         if self.auth == OFF:
-            names = [name.strip() for name in self.allowed_hosts.split(",") if name.strip()]
-            for name in [*names, *([host] if host is not None else [])]:
+            for name in [*sorted(self.hosts), *([host] if host is not None else [])]:
                 if not is_loopback(name):
                     raise UnsafeStart(f"{name!r:.80} is not this machine's own: {SWITCH_ON}")
             if self.environment == "production":
@@ -162,6 +161,11 @@ class Settings(BaseModel):
         if self.token_secret is None:
             raise UnsafeStart("set GRADEWATCH_TOKEN_SECRET (32 random bytes or more): access tokens are signed with it")
         return self.token_secret.get_secret_value().encode()
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names that the service and the dashboard go by, without port; "*" admits all."""
+        return frozenset(name.strip() for name in self.allowed_hosts.split(",") if name.strip())
 
     @field_validator("cors_origins")
     @classmethod

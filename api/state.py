@@ -75,7 +75,7 @@ class ServiceState:
     @cached_property
     def hosts(self) -> frozenset[str]:
         """The names that this service goes by, without port; "*" admits all."""
-        return frozenset(name.strip() for name in self.settings.allowed_hosts.split(",") if name.strip())
+        return self.settings.hosts
 
     @cached_property
     def microbatch(self) -> Microbatch:

@@ -11,22 +11,27 @@ import streamlit as st
 
 from access.directory import Stale
 from access.journal import Action, note
+from access.origin import Origin, find_fault
 from access.roles import LOCAL, Forbidden, Permission, Principal, Unauthenticated
 from access.roles import require as require_of
 from access.users import is_password
 from dashboard.shared_workspace import SharedWorkspace
+from errors import GradewatchError
 from settings import is_loopback
 
 SESSION = "signed in"
 SIGN_IN_TRIES, WINDOW = 10, 60.0  # attempts to sign in under one name, and the seconds in which they are counted
 FORWARDING_HEADERS = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
-UNKNOWN = "anonymous"  # the name under which attempts of names that nobody has are counted and recorded
+UNKNOWN = "anonymous"  # the name under which attempts of names that nobody has are recorded
+LONGEST_NAME = 64  # characters of a user's name; what else is typed is counted by its beginning
+TYPED_NAMES, OTHERS = 10_000, ""  # names counted by themselves in a window, more than passwords can be checked in it
 
 _hashing = threading.Semaphore(2)  # passwords at once: each takes a core and 19 MiB
 
 
 class Tries:
-    """Counts attempts to sign in by user, for the whole process."""
+    """Counts attempts to sign in by the name that was typed, whether or not there is such a user, for the whole
+    process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -35,10 +40,13 @@ class Tries:
         self._counts: dict[str, int] = {}
 
     def take(self, name: str) -> bool:
-        """Whether one more is within the limit. name: of a user that there is, or UNKNOWN, so that names are few."""
+        """Whether one more is within the limit. Names beyond TYPED_NAMES are counted together."""
+        name = name[:LONGEST_NAME]
         with self._lock:
             if self._clock() - self._begun >= WINDOW:
                 self._begun, self._counts = self._clock(), {}
+            if name not in self._counts and len(self._counts) >= TYPED_NAMES:
+                name = OTHERS
             self._counts[name] = self._counts.get(name, 0) + 1
             return self._counts[name] <= SIGN_IN_TRIES
 
@@ -90,7 +98,11 @@ def record(shared: SharedWorkspace, action: Action, domain: str | None = None, *
 
 
 def refuse_strangers(shared: SharedWorkspace) -> bool:
-    """Whether this visitor was turned away: one from elsewhere, where nobody has to say who they are."""
+    """Whether this visitor was turned away: one who called by another name or from another site's page; and one from
+    elsewhere, where nobody has to say who they are."""
+    if (fault := _origin_fault(shared)) is not None:
+        st.error(str(fault()), icon=":material/lock:")
+        return True
     if shared.directory is not None:
         return False
     address = st.context.ip_address  # of the connection itself; no text: this machine
@@ -103,6 +115,21 @@ def refuse_strangers(shared: SharedWorkspace) -> bool:
         icon=":material/lock:",
     )
     return True
+
+
+def _origin_fault(shared: SharedWorkspace) -> type[GradewatchError] | None:
+    """As the API finds it, of the request that opened this session; a script without one is asked by nobody."""
+    headers = st.context.headers
+    if not headers:
+        return None
+    names, origins = headers.get_all("host"), headers.get_all("origin")
+    asked = Origin(
+        names[0] if len(names) == 1 else "",
+        origins[0] if origins else "",
+        headers.get("sec-fetch-site", ""),
+        trusted=len(origins) < 2,
+    )
+    return find_fault(asked, shared.hosts)
 
 
 def sign_in(shared: SharedWorkspace) -> None:
@@ -134,10 +161,10 @@ def _try(shared: SharedWorkspace) -> None:
 def _enter(shared: SharedWorkspace, name: str, password: str) -> None:
     """Begin a session. Raises Unauthenticated, Stale, StoreUnavailable."""
     assert shared.directory is not None  # noqa: S101 - the form is drawn only then
+    if not _tries.take(name):
+        raise Unauthenticated("too many attempts; wait a minute")
     known = shared.directory.user(name)
     actor = known.principal.name if known else UNKNOWN
-    if not _tries.take(actor):
-        raise Unauthenticated("too many attempts; wait a minute")
     with _hashing:
         right = is_password(known.user if known else None, password)
     if known is None or not right:

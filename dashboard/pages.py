@@ -5,6 +5,7 @@ It turns what may happen to every page (a database that is down, a broken domain
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
@@ -33,6 +34,9 @@ PAGES: tuple[tuple[View, str, str, Permission], ...] = (
 )
 """What there is to see, in this order, and the permission that it takes."""
 
+ICON = str(Path(__file__).resolve().parent / "icon.svg")
+"""Our own: for one of Streamlit's names the browser would ask another host."""
+
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
 @media (max-width: 640px) { .stColumn:not(:has(.stElementContainer)) { display: none; } }
@@ -42,7 +46,7 @@ STYLE = """<style>
 
 def main() -> None:
     """Draw the page that the address names."""
-    st.set_page_config(page_title="Gradewatch", page_icon=":material/school:", layout="wide")
+    st.set_page_config(page_title="Gradewatch", page_icon=ICON, layout="wide")
     st.html(STYLE)
     pages = [
         st.Page(partial(show, view), title=title, icon=icon, url_path=title.lower(), default=view is overview)

@@ -18,6 +18,7 @@ class SharedWorkspace:
     """workspace: the open parts. poll_seconds: how old its champions may be. max_rows, max_upload_mb: limits of a file.
 
     directory: of the users who may sign in; None where nobody has to. idle_seconds: after which an unused session ends.
+    hosts: the names that the dashboard may be called by, as the API's.
     """
 
     workspace: Workspace
@@ -26,6 +27,7 @@ class SharedWorkspace:
     max_upload_mb: int
     directory: Directory | None = None
     idle_seconds: float = 1800.0
+    hosts: frozenset[str] = frozenset()
     _looked: float = float("-inf")
 
     def refreshed(self) -> "SharedWorkspace":
@@ -56,4 +58,5 @@ def shared_workspace() -> SharedWorkspace:
         settings.max_upload_mb,
         directory=None if settings.auth == OFF else Directory(workspace.store),
         idle_seconds=settings.token_minutes * 60.0,
+        hosts=settings.hosts,
     )

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
     api = [sys.executable, "-m", "cli", "serve", "--port", str(api_port)]
     page = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "dashboard.py")]
     page += ["--server.port", str(dashboard_port), "--server.headless", "true", "--server.address", "127.0.0.1"]
-    page += [*_page_options(), "--logger.level", "warning"]
+    page += ["--logger.level", "warning"]
     quiet = subprocess.DEVNULL  # Streamlit's greeting; what goes wrong comes on the error output
     children = [
         subprocess.Popen(api, start_new_session=True),  # noqa: S603
@@ -62,17 +61,6 @@ def _taken(port: int) -> bool:
         except OSError:
             return True
     return False
-
-
-def _page_options() -> list[str]:
-    """The dashboard's own settings as options: Streamlit looks for the file in the working folder only."""
-    sections = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    options = []
-    for section, values in sections.items():
-        for name, value in values.items():
-            if not isinstance(value, (dict, list)):
-                options += [f"--{section}.{name}", str(value).lower() if isinstance(value, bool) else str(value)]
-    return options
 
 
 class _Stop:

@@ -3,8 +3,12 @@
 It needs no framework; what an address names is found in `api.routes.dependencies`.
 """
 
+from collections.abc import Collection, Iterable
+
 from errors import GradewatchError
 from preprocessing.schema import DomainSchema
+
+NAMED = 5  # unknown parameters that a refusal names
 
 
 class BadQueryParameter(GradewatchError):
@@ -12,7 +16,21 @@ class BadQueryParameter(GradewatchError):
 
 
 def moment_of(schema: DomainSchema, moment: str | None) -> str | None:
-    """`moment`, if the domain has it. Raises BadQuestion."""
+    """`moment`, if the domain has it. Raises BadQueryParameter."""
     if moment is not None and moment not in schema.moments:
         raise BadQueryParameter(f"moment {moment!r:.80} is none of {', '.join(schema.moments)}")
     return moment
+
+
+def refuse_unknown(asked: Iterable[str], known: Collection[str]) -> None:
+    """Raises BadQueryParameter, which names the parameters that are not `known`; their values it does not repeat.
+
+    >>> refuse_unknown(["limt"], ["limit"])
+    Traceback (most recent call last):
+    api.fast.parameters.BadQueryParameter: no parameter is called 'limt' here; there is: limit
+    """
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        names = ", ".join(f"{name!r:.40}" for name in unknown[:NAMED])
+        there = f"there is: {', '.join(known)}" if known else "this address takes none"
+        raise BadQueryParameter(f"no parameter is called {names} here; {there}")

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope
 
 from access.roles import Principal, require, require_groups
 from api.fast.json_columns import write_lines, write_many
-from api.fast.parameters import BadQueryParameter, moment_of
+from api.fast.parameters import BadQueryParameter, moment_of, refuse_unknown
 from api.observe.route_templates import template_of
 from api.observe.tracing import MARKS
 from api.request.admission import PRINCIPAL
@@ -314,8 +314,9 @@ def predictions_body(state: ServiceState, parameters: QueryParameters, batches: 
 def read_parameters(scope: Scope, schema: DomainSchema) -> QueryParameters:
     """What the address asks for. Raises BadQueryParameter for another one, an unknown moment or too many factors."""
     asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    if asked.keys() - {"moment", "explain"} or any(len(values) > 1 for values in asked.values()):
-        raise BadQueryParameter("the only parameters here are ?moment= and ?explain=, each once")
+    refuse_unknown(asked, ("moment", "explain"))
+    if any(len(values) > 1 for values in asked.values()):
+        raise BadQueryParameter("?moment= and ?explain= are taken once each")
     (explain,) = asked.get("explain", ["0"])
     if not (explain.isascii() and explain.isdigit() and len(explain) < 4 and int(explain) <= MOST_FACTORS):
         raise BadQueryParameter(f"explain is a number of factors, 0 to {MOST_FACTORS}")

@@ -5,30 +5,38 @@ The API's page has them among the framework's routes (`api.routes.health`), whic
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qs
 
 from starlette.responses import Response
 from starlette.types import Scope
 
 from access.roles import Principal
+from api.fast.parameters import refuse_unknown
 from api.request.admission import PRINCIPAL
 from api.schemas import BrokenChampion, ChampionState, Health, Readiness, StoppedChampion, respond
 from api.state import ServiceState
 from database.errors import StoreUnavailable
 
 
-async def health(_state: ServiceState, _scope: Scope) -> Response:
-    """Answers as long as the process lives; asks nothing of the database."""
+async def health(_state: ServiceState, scope: Scope) -> Response:
+    """Answers as long as the process lives; asks nothing of the database. Raises BadQueryParameter, as `ready`."""
+    _check_parameters(scope)
     return respond(Health())
 
 
 async def ready(state: ServiceState, scope: Scope) -> Response:
     """Ready: the database answers and at least one champion is in memory."""
+    _check_parameters(scope)
     answer = await asyncio.to_thread(readiness, state, scope[PRINCIPAL])
     return respond(answer, 200 if answer.ready else 503, None if answer.ready else {"retry-after": "2"})
 
 
 PROBES: Mapping[str, Callable[[ServiceState, Scope], Awaitable[Response]]] = {"/health": health, "/ready": ready}
 """By address."""
+
+
+def _check_parameters(scope: Scope) -> None:
+    refuse_unknown(parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True), ())
 
 
 def readiness(state: ServiceState, principal: Principal) -> Readiness:

@@ -6,11 +6,11 @@ The pipeline asks it before every route, the fast path's and the framework's. It
 """
 
 import ipaddress
-import re
 from functools import lru_cache
 
 from starlette.types import Scope
 
+from access.origin import Origin, find_fault
 from access.rates import Limit, parse_limit
 from access.roles import ANONYMOUS, LOCAL, Principal, Unauthenticated
 from api.request.credentials import Credentials
@@ -26,23 +26,9 @@ LIMIT_HEADERS = "gradewatch.told"
 """Key of a scope under which the headers stand that tell whoever asks what is left of their limit."""
 
 HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
-ANY = "*"
-HOST_HEADER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PROXY_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
-
-
-class UnknownHost(GradewatchError):
-    """The request names a host that this service is not."""
-
-    category = Category.FORBIDDEN
-
-
-class ForeignPage(GradewatchError):
-    """The request was made by a web page of another site."""
-
-    category = Category.FORBIDDEN
 
 
 class NotLocal(GradewatchError):
@@ -73,7 +59,8 @@ class Admission:
 
         Raises UnknownHost, ForeignPage, Unauthenticated, NotLocal, TooManyHeaders, TooManyRequests, Stale.
         """
-        check_origin(scope["method"], headers, self._state.hosts, self._state.origins)
+        if fault := find_fault(origin(scope, headers), self._state.hosts, self._state.origins):
+            raise fault
         scope[PRINCIPAL] = ANONYMOUS
         if headers.too_many:
             raise TooManyHeaders
@@ -109,6 +96,18 @@ class Admission:
         if found is None:
             found = self._limits[rate] = parse_limit(rate)
         return found
+
+
+def origin(scope: Scope, headers: RequestHeaders) -> Origin:
+    """Where a request says that it comes from."""
+    given = headers.given
+    return Origin(
+        headers.once(b"host").decode("latin-1"),
+        given.get(b"origin", b"").decode("latin-1"),
+        given.get(b"sec-fetch-site", b"").decode("latin-1"),
+        changes=scope["method"] not in HARMLESS,
+        trusted=b"origin" not in headers.again,
+    )
 
 
 def rate_headers(spent: Spent) -> list[tuple[bytes, bytes]]:
@@ -162,30 +161,3 @@ def address(scope: Scope) -> str:
     """Where a request comes from, as the server says; "unknown" behind a socket file."""
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
-
-
-def check_origin(
-    method: str, headers: RequestHeaders, hosts: frozenset[str], origins: frozenset[str] = frozenset()
-) -> None:
-    """Raises UnknownHost or ForeignPage. hosts: names without port; "*" admits all. origins: sites that may ask too.
-
-    The host guards against names of other sites that lead here (DNS rebinding); Origin and Sec-Fetch-Site, which no
-    page can forge, against requests that a browser sends for another site (Fetch Metadata, W3C).
-    """
-    host = headers.once(b"host").decode("latin-1")
-    if host_name(host) not in hosts and ANY not in hosts:
-        raise UnknownHost("this service does not go by that name; add it to GRADEWATCH_ALLOWED_HOSTS")
-    if method in HARMLESS:
-        return
-    origin = headers.given.get(b"origin", b"").decode("latin-1")
-    if origin and origin in origins and b"origin" not in headers.again:
-        return
-    if headers.given.get(b"sec-fetch-site") == b"cross-site" or (origin and origin.partition("://")[2] != host):
-        raise ForeignPage("a web page of another site asked for this; nothing was done")
-
-
-@lru_cache(maxsize=256)
-def host_name(host: str) -> str:
-    """A Host header without its port: "127.0.0.1:8000" is 127.0.0.1, "[::1]:8000" is ::1; "" for what is none."""
-    found = HOST_HEADER.fullmatch(host)
-    return (found[1] or found[2]).lower() if found else ""

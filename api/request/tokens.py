@@ -15,6 +15,7 @@ from access.roles import Unauthenticated
 ALGORITHM = "HS256"  # the only one that is accepted, whatever a token says of itself
 ISSUER = AUDIENCE = "gradewatch"
 CLAIMS = ["iss", "aud", "sub", "iat", "exp", "rev"]
+LONGEST_LIFE = timedelta(days=1)  # the most that GRADEWATCH_TOKEN_MINUTES allows
 LONGEST_TOKEN = 2_000  # characters of a token; ours have about 250
 
 
@@ -66,6 +67,14 @@ class Tokens:
             raise Unauthenticated("this token has expired: sign in again") from None
         except (jwt.PyJWTError, ValueError):
             raise Unauthenticated("this is no token of ours") from None
-        if type(says["rev"]) is not int:
+        if not _could_be_ours(says):
             raise Unauthenticated("this is no token of ours")
         return Claims(says["sub"], says["rev"], float(says["exp"]))
+
+
+def _could_be_ours(says: Mapping[str, Any]) -> bool:
+    """Whether it says what `issue` would: a revision, and a life no longer than any that can be set."""
+    times = (says["iat"], says["exp"])
+    if type(says["rev"]) is not int or not all(type(at) in (int, float) for at in times):
+        return False
+    return int(says["exp"]) - int(says["iat"]) <= LONGEST_LIFE.total_seconds()

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from pydantic import BeforeValidator
 
 from access.journal import Action, note
 from access.roles import MEANING, Permission, Principal, require
-from api.fast.parameters import BadQueryParameter, moment_of
+from api.fast.parameters import BadQueryParameter, moment_of, refuse_unknown
 from api.request.admission import PRINCIPAL
 from api.state import ServiceState
 from database.records import ChampionKey
@@ -118,10 +119,26 @@ class Needs(SecurityBase):
     async def __call__(self, request: Request) -> None:
         domain = request.path_params.get("domain", request.query_params.get("domain"))
         require(principal_of(request), self.permission, domain)
+        check_parameters(request)
 
 
-async def anyone() -> None:
+async def anyone(request: Request) -> None:
     """States of a route that it needs no permission."""
+    check_parameters(request)
+
+
+def check_parameters(request: Request) -> None:
+    """Raises BadQueryParameter where an address asks for what its route does not know: it would be passed over."""
+    if not request.scope["query_string"]:
+        return
+    known = _names_of(request.scope["route"].dependant)
+    refuse_unknown(request.query_params, known)
+
+
+def _names_of(dependant: Dependant) -> list[str]:
+    """The query parameters of a route and of all that it depends on."""
+    own = [one.alias for one in dependant.query_params]
+    return [*own, *(name for one in dependant.dependencies for name in _names_of(one))]
 
 
 OPEN = Depends(anyone)

@@ -9,13 +9,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from model.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = Path(__file__).resolve().parents[2] / "dashboard" / "dashboard.py"
+FOREIGN = "evil.example"  # a name that leads to this machine
 START_SECONDS = 60
 
 
@@ -28,13 +30,13 @@ def absent(reason: str) -> NoReturn:
 
 @pytest.fixture
 def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
-    """Where `streamlit run dashboard/dashboard.py` answers."""
+    """Where `streamlit run …/dashboard/dashboard.py` answers, started from another folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/dashboard.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.port", str(port)]
     with (tmp_path / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
     try:
         url = f"http://localhost:{port}"
         _wait_for(f"{url}/_stcore/health", server, tmp_path / "server.log")
@@ -62,9 +64,10 @@ def browser() -> Iterator[Any]:
     except ImportError:
         absent("playwright is not installed")
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"]
     with sync_playwright() as playwright:
         try:
-            opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+            opened = playwright.chromium.launch(executable_path=found, args=arguments)
         except Error as error:
             absent(f"no browser could be started: {error}")
         yield opened
@@ -94,3 +97,32 @@ def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
     assert page.get_by_role("textbox", name="Student key").input_value() == ""
     assert "key-4711" not in page.content().casefold()
     assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+
+
+def test_no_page_asks_another_host_and_another_name_opens_none(address: str, browser: Any) -> None:
+    asked: set[str] = set()
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    page.on("request", lambda request: asked.add(request.url))
+    for name in ("overview", "predict", "drift", "models", "performance"):
+        page.goto(f"{address}/{name}?domain=workshop" if name != "overview" else address)
+        page.get_by_role("heading").first.wait_for()
+        page.locator('[data-test-script-state="notRunning"]').wait_for()
+    page.wait_for_timeout(500)  # ms; the icon comes last
+    hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts == {urlsplit(address).netloc}, sorted(asked)
+    page.goto(address.replace("localhost", FOREIGN))
+    page.get_by_text("does not go by that name").wait_for()
+    assert "Workshop" not in page.content()
+
+
+def test_started_from_another_folder_it_listens_on_this_machine_only(address: str) -> None:
+    port = f"{urlsplit(address).port:04X}"
+    lines = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+    ]
+    listening = {own.partition(":")[0] for _, own, _, state, *_ in lines if own.endswith(f":{port}") and state == "0A"}
+    assert listening
+    assert listening <= {"0100007F", "00000000000000000000000001000000"}, "127.0.0.1 and ::1"

@@ -7,12 +7,13 @@ from typing import Any
 import polars as pl
 import pytest
 import streamlit as st
+from streamlit.runtime.context import ContextProxy, StreamlitHeaders
 from streamlit.testing.v1 import AppTest
 
 from access.records import Grant, User
 from access.roles import Forbidden
 from access.users import add_user, disable_user, set_grant
-from dashboard.gate import SIGN_IN_TRIES, Tries
+from dashboard.gate import SIGN_IN_TRIES, TYPED_NAMES, Tries
 from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit import Visit
 from database.records import Prediction, now
@@ -108,9 +109,10 @@ def test_a_wrong_password_is_refused_recorded_and_limited(page: Page, workspace:
         ("anonymous", "refused"),
         ("user:anna", "refused"),
     ]
-    for _ in range(SIGN_IN_TRIES):
-        app = sign_in(app, "anna", "wrong")
-    assert "too many attempts" in texts(app)
+    for name in ("anna", "nobody"):  # of whom one is known
+        for attempt in range(2, SIGN_IN_TRIES + 2):
+            app = sign_in(app, name, "wrong")
+            assert ("too many attempts" in texts(app)) == (attempt > SIGN_IN_TRIES), (name, attempt)
     assert "too many attempts" in texts(sign_in(app, "anna"))
     assert len(workspace.store.accesses(actor="user:anna", action="refused")) == SIGN_IN_TRIES
 
@@ -200,12 +202,47 @@ def test_settings_that_would_let_anyone_in_show_nothing(page: Page, monkeypatch:
 def test_without_sign_in_visitors_from_elsewhere_see_nothing(
     page: Page, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    from streamlit.runtime.context import ContextProxy
-
     monkeypatch.setattr(ContextProxy, "ip_address", address)
     app = page("overview")
     assert "answers its own machine only" in texts(app)
     assert "Workshop" not in texts(app)
+
+
+@pytest.mark.parametrize("auth", ["off", "on"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": ["evil.example:8501"], "Origin": ["http://evil.example:8501"]},  # a name that leads here
+        {"Host": ["evil.example"]},
+        {"Host": ["localhost", "localhost"]},
+        {"Origin": ["http://localhost"]},
+        {"Host": ["localhost:8501"], "Origin": ["https://evil.example"]},
+        {"Host": ["localhost:8501"], "Sec-Fetch-Site": ["cross-site"]},
+    ],
+    ids=str,
+)
+def test_under_another_name_and_for_another_page_nothing_is_shown(
+    page: Page,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    auth: str,
+    headers: dict[str, list[str]],
+) -> None:
+    if auth == "on":
+        request.getfixturevalue("guarded")
+    monkeypatch.setattr(ContextProxy, "headers", told(headers))
+    app = page("overview")
+    assert not app.text_input
+    assert "Workshop" not in texts(app)
+    monkeypatch.setattr(
+        ContextProxy, "headers", told({"Host": ["localhost:8501"], "Origin": ["http://localhost:8501"]})
+    )
+    app = app.run()
+    assert app.text_input if auth == "on" else "Workshop" in texts(app)
+
+
+def told(headers: dict[str, list[str]]) -> StreamlitHeaders:
+    return StreamlitHeaders([(name, value) for name, values in headers.items() for value in values])
 
 
 @pytest.mark.usefixtures("guarded")
@@ -296,3 +333,5 @@ def test_attempts_are_counted_by_name_and_minute() -> None:
     assert tries.take("b")
     at[0] = 60.0
     assert tries.take("a")
+    assert all(tries.take(str(name)) for name in range(TYPED_NAMES - 1))
+    assert [tries.take(f"more {name}") for name in range(SIGN_IN_TRIES + 1)] == [True] * SIGN_IN_TRIES + [False]

@@ -43,3 +43,20 @@ def test_a_wrong_word_in_an_address_is_refused_in_plain_words_that_name_it_and_s
     rules = set.union(*told.values())
     assert not [rule for rule in rules if re.search("input|field|valid|understood", rule, re.IGNORECASE)], rules
     assert all(re.match("must be |is needed", rule) for rule in rules), rules
+
+
+def test_a_parameter_that_an_address_does_not_know_is_named_by_every_route(shared: Server) -> None:
+    asked = 0
+    for path, item in shared.get("/openapi.json")["paths"].items():
+        if "/school" in path or "/course" in path:
+            continue  # as the other domains
+        for method in item:
+            address = re.sub(r"{\w+}", "nothing", path)
+            answer = shared.client.request(method, address, params={"limt": "s3cret"})
+            assert (answer.status_code, answer.json()["title"]) == (422, "BadQueryParameter"), f"{method} {path}"
+            assert "'limt'" in answer.json()["detail"]
+            assert "s3cret" not in answer.text
+            asked += 1
+    assert asked > 40
+    for path in ("/docs", "/health", "/ready", "/docs/favicon.png"):
+        assert shared.client.get(path, params={"x": "1"}).status_code == 422, path
