@@ -80,7 +80,7 @@ def check_file(
         seen.append(identities)
         moments |= set(checked.frame["_moment"].unique())
         rows, good, count = rows + checked.rows, good + checked.frame.height, count + checked.problem_count
-        ignored, notes = checked.ignored_columns, notes | dict.fromkeys(table.notes)
+        ignored, notes = checked.ignored_columns, notes | dict.fromkeys(checked.notes)
         separator = table.separator
         if checked.frame.height:
             keep(_with_own(checked.frame, table, columns))

@@ -91,13 +91,32 @@ SAMPLE = 2_000  # distinct values looked at for names and phones; e-mail address
 def pseudonym(key: str, secret: bytes) -> str:
     """The pseudonym (64 hex digits) of a student key: HMAC-SHA256 (RFC 2104) under the institution's secret.
 
-    The same key, however its accents are encoded, gives the same pseudonym; without the secret none can be guessed
-    back from a list of keys. Raises ValueError on an empty secret.
+    The same key, however its accents and widths are encoded (NFKC, Unicode annex 15), gives the same pseudonym; without
+    the secret none can be guessed back from a list of keys. Raises ValueError on an empty secret.
     """
     if not secret:
         raise ValueError("a secret is needed to make pseudonyms of student keys")
-    text = unicodedata.normalize("NFC", key.strip())
+    text = key.strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).strip()
     return hmac.digest(secret, PURPOSE + text.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+ALMOST_ALIKE = (
+    "{!r} holds keys that differ only by zeros before a number, capitals or the width of letters: apart from width, each "
+    "is a student of its own; see that they are meant so"
+)
+
+
+def are_almost_alike(keys: "pl.Series") -> bool:
+    """Whether some of these keys, each of them once, differ only in ways that programs change unasked.
+
+    >>> import polars as pl
+    >>> are_almost_alike(pl.Series(["007", "7"])), are_almost_alike(pl.Series(["s10", "S1", "S11"]))
+    (True, False)
+    """
+    folded = keys.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"(^|[^0-9])0+([0-9])", "${1}${2}")
+    return folded.n_unique() < len(keys)
 
 
 def identifying_name(column: str) -> str | None:

@@ -18,7 +18,7 @@ from preprocessing.reading.raw_table import FaultyCell, RawTable, some_of
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation import rules
 from preprocessing.validation.json_rows import ValidRow
-from preprocessing.validation.pii import identifying_columns, pseudonym
+from preprocessing.validation.pii import ALMOST_ALIKE, are_almost_alike, identifying_columns, pseudonym
 from preprocessing.validation.results import HasRow, Observed, RefusedValues, Validated
 from preprocessing.validation.rules import BadData, Known, Problem
 
@@ -688,7 +688,10 @@ def _context(
     texts = {name: as_texts(column.values) for name, column in read.items() if name in schema.placing}
     student = nothing
     if schema.student is not None and schema.student.name in texts:
-        keys = texts[schema.student.name].unique().drop_nulls().to_list()
+        distinct = texts[schema.student.name].unique().drop_nulls()
+        if are_almost_alike(distinct):
+            ledger.notes = (*ledger.notes, ALMOST_ALIKE.format(columns.found[schema.student.name]))
+        keys = distinct.to_list()
         pseudonyms = [pseudonym(key, secret) for key in keys]
         student = texts[schema.student.name].replace_strict(keys, pseudonyms, default=None, return_dtype=pl.String)
     group = nothing

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preprocessing.reading.files import typed_table
 from preprocessing.schema import load_domains
 from preprocessing.validation.pii import identifying_columns, identifying_name, looks_identifying, pseudonym
+from preprocessing.validation.validate import validate_table
 from tests.preprocessing.making import uci
 
 
@@ -19,6 +21,29 @@ def test_a_pseudonym_is_the_hmac_of_the_key_under_the_secret() -> None:
 
 def test_accents_encoded_either_way_are_one_key() -> None:
     assert pseudonym("Jos\u00e9", b"s") == pseudonym("Jose\u0301", b"s")
+    assert pseudonym("\uff33\uff11", b"s") == pseudonym("S1", b"s") == pseudonym("\u3000S1", b"s")
+
+
+@pytest.mark.parametrize(
+    ("keys", "alike"),
+    [
+        (["007", "7"], True),
+        (["S-007", "S-7"], True),
+        (["abc", "ABC"], True),
+        (["\uff33\uff11", "S1"], True),
+        (["0", "00"], True),
+        (["100", "10", "1"], False),
+        (["S1", "S2", "S1"], False),
+        (["1007", "17"], False),
+    ],
+)
+def test_keys_that_differ_only_by_zeros_case_or_width_are_told(keys: list[str], alike: bool) -> None:
+    schema = load_domains()["engagement"]
+    assert schema.student is not None
+    row = {feature.name: feature.minimum for feature in schema.features}
+    table = typed_table(pl.DataFrame([{**row, schema.student.name: key} for key in keys]), "x")
+    notes = validate_table(table, schema, secret=b"s").notes
+    assert bool([note for note in notes if "differ only by zeros" in note]) == alike
 
 
 def test_there_is_no_pseudonym_without_a_secret() -> None:
