@@ -54,6 +54,10 @@ def _without_port(bind: str) -> str:
     return host.strip("[]") if colon and port.isdigit() and (":" not in host or host.startswith("[")) else bind
 
 
+ALIASES = {"first_key": "API_KEY", "token_secret": "JWT_SECRET_KEY", "redis_url": "REDIS_URL"}
+"""Variables of a system before this one, by setting; ours win."""
+
+
 def variable(setting: str) -> str:
     """The environment variable that a setting is read from."""
     return setting.upper() if setting.startswith("mongo_") else f"GRADEWATCH_{setting.upper()}"
@@ -67,7 +71,7 @@ def _told(settings: Iterable[str]) -> dict[str, str]:
 
         found |= dotenv_values(".env")
     told = {name.upper(): value for name, value in [*found.items(), *os.environ.items()]}
-    values = ((setting, told.get(variable(setting))) for setting in settings)
+    values = ((setting, told.get(variable(setting), told.get(ALIASES.get(setting, "")))) for setting in settings)
     return {setting: value for setting, value in values if value is not None}
 
 
@@ -83,6 +87,8 @@ class Settings(BaseModel):
     names that the service and the dashboard are called by, with commas; "*" admits all.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
+    first_key, first_user, first_password: an admin's, made when the service or the dashboard starts and there is or was
+    none; first_key_file, first_password_file: files that hold them.
     rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
     and counted requests between workers and machines. cors_origins: pages of other sites that may ask, with commas.
     body_seconds: how long a body is waited for; request_seconds: how long an answer may take; stop_seconds: how long
@@ -108,6 +114,11 @@ class Settings(BaseModel):
     auth: Literal["off", "on"] = "off"
     token_secret: SecretStr | None = None
     token_minutes: int = Field(default=30, ge=1, le=1440)
+    first_key: SecretStr | None = None
+    first_key_file: Path | None = None
+    first_user: str | None = None
+    first_password: SecretStr | None = None
+    first_password_file: Path | None = None
     max_rows: int = Field(default=100_000, ge=1)
     max_upload_mb: int = Field(default=100, ge=1)
     durability: Literal["normal", "full"] = "normal"
@@ -139,7 +150,9 @@ class Settings(BaseModel):
         if self.pseudonym_secret is not None and len(self.pseudonym_secret.get_secret_value()) < 16:
             raise ValueError("GRADEWATCH_PSEUDONYM_SECRET is shorter than 16 characters")
         if self.token_secret is not None and len(self.token_secret.get_secret_value().encode()) < SHORTEST_TOKEN_SECRET:
-            raise ValueError(f"GRADEWATCH_TOKEN_SECRET is shorter than {SHORTEST_TOKEN_SECRET} bytes")
+            raise ValueError(
+                f"GRADEWATCH_TOKEN_SECRET (or JWT_SECRET_KEY) is shorter than {SHORTEST_TOKEN_SECRET} bytes"
+            )
         return self
 
     def require_safe(self, host: str | None) -> None:
@@ -222,6 +235,16 @@ class Settings(BaseModel):
             tree_lookup=self.tree_lookup != OFF,
         )
 
+    def make_first(self, workspace: "Workspace") -> None:
+        """Make the first key and user that are set. Raises BadGrant; UnsafeStart for a file that cannot be read."""
+        key = _secret_of(self.first_key, self.first_key_file)
+        if key is None and self.first_user is None:
+            return
+        from access.first import make_first
+
+        password = _secret_of(self.first_password, self.first_password_file)
+        make_first(workspace.store, key=key, user=self.first_user, password=password, domains=workspace.schemas)
+
     @property
     def artifacts_dir(self) -> Path:
         return self.data_dir / "models"
@@ -238,6 +261,16 @@ class Settings(BaseModel):
     def make_data_dir(self) -> None:
         """Records of students lie in it: a folder that is made here is its owner's alone."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _secret_of(given: SecretStr | None, file: Path | None) -> str | None:
+    """What is given itself, else what stands in the file, without the line's end."""
+    if given is not None or file is None:
+        return None if given is None else given.get_secret_value()
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnsafeStart(f"{file} cannot be read: {error}") from error
 
 
 def _create_once(path: Path, content: bytes) -> None:

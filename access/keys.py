@@ -54,18 +54,27 @@ def create_key(
     check_grant(grant, domains)
     if store.document(KEY_KIND, name) is not None:
         raise BadGrant(f"there is or was a key {name!r}; choose another name")
-    text, at = PREFIX + secrets.token_urlsafe(RANDOM_BYTES), now()
-    key = Key(
-        name=name,
-        grant=grant,
-        digest=digest_of(text.encode()).hex(),
-        created=at,
-        expires=at + lifetime if lifetime is not None else None,
-        rate=rate,
-    )
+    text = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    return keep_key(store, name, grant, digest_of(text.encode()), actor=actor, lifetime=lifetime, rate=rate), text
+
+
+def keep_key(
+    store: RecordStore,
+    name: str,
+    grant: Grant,
+    digest: bytes,
+    *,
+    actor: str,
+    lifetime: timedelta | None = None,
+    rate: str | None = None,
+) -> Key:
+    """Keep a key that somebody has; as `create_key`, which makes one. Raises Conflict where the name is taken."""
+    at = now()
+    expires = at + lifetime if lifetime is not None else None
+    key = Key(name=name, grant=grant, digest=digest.hex(), created=at, expires=expires, rate=rate)
     note(store, actor, "key created", name=name, **msgspec.to_builtins(grant))
     store.put_document(document(KEY_KIND, key, 1, at))
-    return key, text
+    return key
 
 
 def keys(store: RecordStore) -> list[Key]:

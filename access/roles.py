@@ -82,9 +82,23 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             permission not in WHOLE_WORKSPACE and (domain is None or domain in self.domains)
         )
 
+    def within(self, other: "Principal") -> "Principal":
+        """What both may do, under this one's name: whoever shows two credentials gets what the narrower one allows."""
+        return msgspec.structs.replace(
+            self,
+            permissions=self.permissions & other.permissions,
+            domains=_both(self.domains, other.domains),
+            groups=_both(self.groups, other.groups),
+            rate=other.rate or self.rate,
+        )
+
     def named(self, name: str) -> "Principal":
         """The same under another name."""
         return msgspec.structs.replace(self, name=name)
+
+
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    return one & other if one is not None and other is not None else one if other is None else other
 
 
 LOCAL = Principal(name="local", permissions=PERMISSIONS["admin"])

@@ -40,12 +40,34 @@ ARENAS = -8
 log = logging.getLogger("gradewatch.api")
 
 
+@dataclass
+class StoreHealth:
+    """fault: why the database could not be read when it was last looked at; None where it could."""
+
+    fault: str | None = None
+
+    def check(self) -> None:
+        """Raises StoreUnavailable while the database cannot be read: an answer that could never be found again is
+        none."""
+        if self.fault is not None:
+            raise StoreUnavailable(self.fault)
+
+    def look(self, store: RecordStore) -> None:
+        """Read something of it now."""
+        try:
+            store.ping()
+        except StoreUnavailable as error:
+            self.fault = str(error)
+        else:
+            self.fault = None
+
+
 @dataclass(frozen=True)
 class ServiceState:
     """predictions: answers rows, logging by `log`. appender: under the log, where the store has one. readers: of
     bodies, by domain. limiter: counts requests by who makes them. denied: refused ones, to be recorded. credentials:
     recognise whoever asks; None where nobody has to say. shared: memory between workers, where there is one. metrics:
-    what this worker counts. deadlines: of its requests at work."""
+    what this worker counts. deadlines: of its requests at work. health: whether the database can be read."""
 
     settings: Settings
     workspace: Workspace
@@ -61,6 +83,7 @@ class ServiceState:
     shared: SharedMemory | None
     metrics: Metrics
     deadlines: Deadlines
+    health: StoreHealth
 
     @cached_property
     def rate_limit(self) -> Limit | None:
@@ -130,11 +153,12 @@ def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
         readers={name: RowReader(schema, workspace.secret) for name, schema in workspace.schemas.items()},
         background=Background(settings, workspace.store),
         denied=DeniedRequests(workspace.store, pause=settings.poll_seconds),
-        credentials=_open_credentials(settings, workspace.store),
+        credentials=_open_credentials(settings, workspace),
         limiter=Limiter(shared),
         shared=shared,
         metrics=Metrics(),
         deadlines=deadlines,
+        health=StoreHealth(),
     )
 
 
@@ -151,10 +175,11 @@ def _open_cache(shared: SharedMemory | None) -> AnswerCache:
     return SharedCache(shared)
 
 
-def _open_credentials(settings: Settings, store: RecordStore) -> Credentials | None:
+def _open_credentials(settings: Settings, workspace: Workspace) -> Credentials | None:
     if settings.auth == OFF:
         return None
-    directory = Directory(store)
+    settings.make_first(workspace)
+    directory = Directory(workspace.store)
     directory.refresh()
     return Credentials(directory, Tokens(settings.token_key(), timedelta(minutes=settings.token_minutes)))
 
@@ -186,6 +211,7 @@ async def _keep_fresh(state: ServiceState, keeper: Executor) -> None:
     while True:
         await asyncio.sleep(state.settings.poll_seconds)
         try:
+            await asyncio.get_running_loop().run_in_executor(keeper, state.health.look, state.workspace.store)
             for key in await asyncio.get_running_loop().run_in_executor(keeper, state.workspace.champions.refresh):
                 log.info("champion changed", extra={"fields": {"champion": str(key)}})
             reachable = True

@@ -51,6 +51,8 @@ def shared_workspace() -> SharedWorkspace:
     settings = Settings()
     settings.require_safe(None)
     workspace = settings.open_workspace()
+    if settings.auth != OFF:
+        settings.make_first(workspace)
     return SharedWorkspace(
         workspace,
         settings.poll_seconds,

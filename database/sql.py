@@ -133,9 +133,11 @@ def _sqlite_engine(url: str, pool_size: int, durability: Durability) -> sa.Engin
         raise ValueError(f"{url!r} names no file: use sqlite:///FILE")
     wait = int(str(parsed.query.get("busy_timeout", BUSY_MS))) / 1000
     try:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(parsed.database)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)  # its log and its index get the same
     except OSError as error:
-        raise StoreUnavailable(f"cannot make the folder of {parsed.database}: {error}") from error
+        raise StoreUnavailable(f"cannot make {parsed.database}: {error}") from error
     engine = sa.create_engine(
         parsed.difference_update_query(["busy_timeout"]),
         poolclass=sa.QueuePool,
@@ -814,8 +816,11 @@ class SqlStore:
         return open_appender(self._detached_connection(), self._detached_connection())
 
     def ping(self) -> None:
-        with self._reading() as connection:
-            connection.execute(sa.select(1))
+        if self._file is None:
+            with self._reading() as connection:
+                connection.execute(sa.text("SELECT version_num FROM alembic_version"))
+            return
+        self._file.read_page()
 
     def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
         table = TABLES[kind]

@@ -7,7 +7,7 @@ leaves them out. Other databases get the store itself: there the way to the serv
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -46,6 +46,13 @@ class DatabaseFile:
         what was committed is where it is looked for. Takes two microseconds."""
         if self._lying_there() != self._known:
             raise StoreUnavailable(f"{self._path} was deleted, moved or replaced; put it back or start anew")
+
+    def read_page(self) -> None:
+        """Read what a database begins with, by a connection of its own, which remembers nothing. Raises
+        StoreUnavailable."""
+        self.check()
+        with _driver_errors(), closing(sqlite3.connect(f"{Path(self._path).as_uri()}?mode=rw", uri=True)) as connection:
+            connection.execute("SELECT version_num FROM alembic_version").fetchone()
 
     def _lying_there(self) -> tuple[int, int] | None:
         try:

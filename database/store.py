@@ -372,7 +372,8 @@ class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents
         """A log beside this store that appends predictions at less cost, where there is such a thing."""
 
     def ping(self) -> None:
-        """Return when the database answers. Raises StoreUnavailable."""
+        """Return when the database answers, and can be read: it reads something that is kept, past whatever this
+        process remembers. Raises StoreUnavailable."""
 
     def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
         """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`."""

@@ -17,6 +17,7 @@ from database.records import new_id
 from errors import Category, GradewatchError
 from model.bundle import content_digest
 
+OWNERS_ALONE = 0o700  # what a model has learned from is nobody else's business
 _ASIDE = ".writing-"
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -42,10 +43,10 @@ class ArtifactFolder:
     def save(self, files: Mapping[str, bytes]) -> str:
         """Keep `files`, durably before returning, and return their digest. The same files twice are kept once."""
         digest = content_digest(files)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=OWNERS_ALONE, parents=True, exist_ok=True)
         while not self._is_whole(digest):
             aside = self._aside()
-            aside.mkdir()
+            aside.mkdir(mode=OWNERS_ALONE)
             for name, content in files.items():
                 _write_durably(aside / name, content)
             _flush_folder(aside)
@@ -138,7 +139,7 @@ class ArtifactFolder:
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

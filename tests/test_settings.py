@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from settings import Settings, UnsafeStart, told_host
+from settings import ALIASES, Settings, UnsafeStart, told_host
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "0123456789abcdef" * 2
@@ -20,7 +20,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import os
 
     for name in os.environ:
-        if name.startswith(("GRADEWATCH_", "MONGO_")):
+        if name.startswith(("GRADEWATCH_", "MONGO_")) or name in ALIASES.values():
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -91,7 +91,9 @@ def test_what_a_killed_start_left_behind_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_many_processes_starting_at_once_share_one_secret(tmp_path: Path) -> None:
-    program = "from settings import Settings; import sys; sys.stdin.read(1); print(Settings().secret().decode())"
+    program = (
+        "from settings import ALIASES, Settings; import sys; sys.stdin.read(1); print(Settings().secret().decode())"
+    )
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", program],
@@ -192,3 +194,20 @@ def test_a_short_token_secret_is_refused_and_none_is_ever_shown() -> None:
         Settings(token_secret="thirty-one bytes are not enough")  # type: ignore[arg-type]
     assert "not enough" not in str(refused.value)
     assert "x" * 32 not in repr(Settings(**SIGNED_IN))  # type: ignore[arg-type]
+
+
+def test_variables_of_a_system_before_this_one_are_read_and_ours_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "their key")
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    monkeypatch.setenv("REDIS_URL", "redis://theirs:6379")
+    settings = Settings()
+    assert settings.first_key == SecretStr("their key")
+    assert settings.token_key() == SECRET.encode()
+    assert settings.redis_url == SecretStr("redis://theirs:6379")
+    monkeypatch.setenv("GRADEWATCH_FIRST_KEY", "our key")
+    monkeypatch.setenv("GRADEWATCH_REDIS_URL", "redis://ours:6379")
+    assert Settings().first_key == SecretStr("our key")
+    assert Settings().redis_url == SecretStr("redis://ours:6379")
+    monkeypatch.setenv("JWT_SECRET_KEY", "short")
+    with pytest.raises(ValidationError, match="JWT_SECRET_KEY"):
+        Settings()

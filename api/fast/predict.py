@@ -215,6 +215,7 @@ class FastPath:
         scope[ROUTE] = route.template
         principal: Principal = scope[PRINCIPAL]
         require(principal, "predict", route.reader.schema.name)
+        self._state.health.check()
         form = form_of(headers)
         if not route.many and form.kind != "json":
             raise UnsupportedBody(ONE_ROW)

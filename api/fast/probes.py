@@ -15,7 +15,6 @@ from api.fast.parameters import refuse_unknown
 from api.request.admission import PRINCIPAL
 from api.schemas import BrokenChampion, ChampionState, Health, Readiness, StoppedChampion, respond
 from api.state import ServiceState
-from database.errors import StoreUnavailable
 
 
 async def health(_state: ServiceState, scope: Scope) -> Response:
@@ -75,8 +74,5 @@ def readiness(state: ServiceState, principal: Principal) -> Readiness:
 
 
 def _store_state(state: ServiceState) -> str:
-    try:
-        state.workspace.store.ping()
-    except StoreUnavailable:
-        return "the database does not answer"
-    return "ok"
+    state.health.look(state.workspace.store)
+    return "ok" if state.health.fault is None else "the database does not answer, or cannot be read"

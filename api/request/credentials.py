@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable
 
-from access.directory import Directory, KnownUser
+from access.directory import Directory, KnownKey, KnownUser
 from access.keys import PREFIX, digest_of
 from access.roles import ANONYMOUS, Principal, Unauthenticated
 from api.request.headers import RequestHeaders
@@ -34,14 +34,24 @@ class Credentials:
         self._verified: dict[bytes, Claims] = {}  # by the token's SHA-256: a token in memory is a token to steal
 
     def principal(self, headers: RequestHeaders) -> Principal:
-        """Whoever sent these headers; ANONYMOUS where they name nobody. Raises Unauthenticated, Stale."""
-        given = credential(headers)
-        if given is None:
-            return ANONYMOUS
-        return self._of_key(given) if given.startswith(KEY_PREFIX) else self._of_token(given)
+        """Whoever sent these headers; ANONYMOUS where they name nobody. Of a key and a token (or two keys) both must be
+        good, and may do what both may. Raises Unauthenticated, Stale."""
+        token, key = credentials_in(headers)
+        if key is None:
+            return ANONYMOUS if token is None else self._of_either(token)
+        return self._of_key(key) if token is None else self._of_either(token).within(self._of_key(key))
+
+    def _of_either(self, text: bytes) -> Principal:
+        digest = hashlib.sha256(text).digest()
+        known = self.directory.key(digest)
+        if known is not None or text.startswith(KEY_PREFIX):
+            return self._good(known)
+        return self._of_token(text, digest)
 
     def _of_key(self, text: bytes) -> Principal:
-        known = self.directory.key(digest_of(text))
+        return self._good(self.directory.key(digest_of(text)))
+
+    def _good(self, known: KnownKey | None) -> Principal:
         if known is None:
             raise Unauthenticated("there is no such key")
         if known.revoked:
@@ -50,8 +60,7 @@ class Credentials:
             raise Unauthenticated("this key has expired", known.principal.name)
         return known.principal
 
-    def _of_token(self, text: bytes) -> Principal:
-        digest = hashlib.sha256(text).digest()
+    def _of_token(self, text: bytes, digest: bytes) -> Principal:
         claims = self._verified.get(digest)
         if claims is None:
             claims = self.tokens.read(text)
@@ -78,21 +87,23 @@ class Credentials:
         self._verified[digest] = claims
 
 
-def credential(headers: RequestHeaders) -> bytes | None:
-    """The key or token in a request's headers; None where there is none. Raises Unauthenticated where it is unclear
-    which one is meant. It is taken from nowhere else: an address is kept by every log on its way."""
+def credentials_in(headers: RequestHeaders) -> tuple[bytes | None, bytes | None]:
+    """What stands in a request's headers: a key or token in Authorization, and a key in X-API-Key; None where there is
+    none. Raises Unauthenticated where it is unclear which one is meant. They are taken from nowhere else: an address is
+    kept by every log on its way."""
     authorization, key = headers.given.get(b"authorization"), headers.given.get(b"x-api-key")
     if authorization is None and key is None:
-        return None
-    if not headers.again.isdisjoint(CARRIERS) or (authorization is not None and key is not None):
-        raise Unauthenticated("send one key or token, once")
+        return None, None
+    if not headers.again.isdisjoint(CARRIERS):
+        raise Unauthenticated("send each header once")
     if key is not None:
         key = key.strip()
-        if not key.startswith(KEY_PREFIX):
-            raise Unauthenticated("the header X-API-Key holds no key of ours")
-        return key
-    scheme, _, given = (authorization or b"").partition(b" ")
+        if not key:
+            raise Unauthenticated("the header X-API-Key holds no key")
+    if authorization is None:
+        return None, key
+    scheme, _, given = authorization.partition(b" ")
     given = given.strip()
     if scheme.lower() != b"bearer" or not given:
         raise Unauthenticated("the header Authorization must be: Bearer, a blank, a key or token")
-    return given
+    return given, key

@@ -103,8 +103,8 @@ def pseudonym(key: str, secret: bytes) -> str:
 
 
 ALMOST_ALIKE = (
-    "{!r} holds keys that differ only by zeros before a number, capitals or the width of letters: apart from width, each "
-    "is a student of its own; see that they are meant so"
+    "{!r} holds keys that differ only by zeros before a number, capitals or the width of letters: apart from width, "
+    "each is a student of its own; see that they are meant so"
 )
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from access.directory import STALE_SECONDS, WHOLE_SECONDS, Directory, Stale
+from access.first import make_first
 from access.keys import PREFIX, create_key, digest_of, keys, lifetime_of, revoke_key, state
 from access.records import BadGrant, Grant
 from access.users import add_user, disable_user, enable_user, is_password, set_grant, set_password, users
@@ -200,3 +201,40 @@ def test_without_the_database_the_last_state_serves_for_a_quarter_of_an_hour(sto
     documents.gone = False
     directory.refresh()
     assert directory.user("anna") is not None
+
+
+KEY = "an old system's key-2024".replace(" ", "-")
+
+
+def first(store: RecordStore, **given: str | None) -> None:
+    make_first(store, **({"key": None, "user": None, "password": None, "domains": DOMAINS} | given))  # type: ignore[arg-type]
+
+
+def test_the_first_key_and_user_are_made_once_and_hashed(store: RecordStore) -> None:
+    first(store, key=KEY, user="anna", password=PASSWORD)
+    assert [(key.name, key.grant.role, key.digest) for key in keys(store)] == [
+        ("first", "admin", digest_of(KEY.encode()).hex())
+    ]
+    [anna] = users(store)
+    assert is_password(anna, PASSWORD)
+    kept = msgspec.json.encode([*store.documents("api_key"), *store.documents("user"), *store.accesses()]).decode()
+    assert KEY not in kept
+    assert PASSWORD not in kept
+    revoke_key(store, "first", actor="test")
+    disable_user(store, "anna", actor="test")
+    first(store, key=KEY + "-another", user="ben", password=PASSWORD)
+    assert [(key.name, state(key, now())) for key in keys(store)] == [("first", "revoked")]
+    assert [user.name for user in users(store)] == ["anna"]
+
+
+def test_a_first_key_that_can_be_guessed_and_a_user_without_a_password_are_refused(store: RecordStore) -> None:
+    for given, words in (
+        ({"key": "secret"}, "GRADEWATCH_FIRST_KEY needs"),
+        ({"key": "two words are not one key"}, "no blank"),
+        ({"user": "anna"}, "GRADEWATCH_FIRST_PASSWORD"),
+        ({"user": "anna", "password": "short"}, "12"),
+    ):
+        with pytest.raises(BadGrant, match=words):
+            first(store, **given)
+    assert not keys(store)
+    assert not users(store)

@@ -4,6 +4,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +337,25 @@ def test_the_service_does_not_start_where_it_would_let_anyone_in(
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "gradewatch.db").exists()
+
+
+def test_a_service_set_up_by_the_variables_of_the_oldest_system_takes_its_request(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    password, key = tmp_path / "password", "the-key-of-an-old-system"
+    password.write_text(PASSWORD + "\n")
+    theirs = {"API_KEY": key, "JWT_SECRET_KEY": TOKEN_SECRET}
+    ours = {"GRADEWATCH_FIRST_USER": "anna", "GRADEWATCH_FIRST_PASSWORD_FILE": str(password)}
+    server = serve(GRADEWATCH_AUTH="on", **theirs, **ours)
+    form = {"username": "anna", "password": PASSWORD}
+    token = server.until(lambda: server.client.post("/api/v1/token", data=form).json().get("access_token"))
+    for headers in (
+        {"authorization": f"Bearer {token}", "x-api-key": key},
+        {"x-api-key": key},
+        {"authorization": f"Bearer {key}"},
+    ):
+        assert server.client.post("/predict", json=ENGAGEMENT, headers=headers).status_code == 200
+        assert server.client.get("/admin/cache/stats", headers=headers).status_code == 200
+    assert server.client.post("/predict", json=ENGAGEMENT, headers={"x-api-key": key + "s"}).status_code == 401
+    with server.store() as store:
+        assert {one.actor for one in store.predictions("engagement")} == {"user:anna", "key:first"}

@@ -185,6 +185,24 @@ def test_a_full_disk_refuses_what_cannot_be_kept_and_nothing_else(
     assert kept(server) == before + 100 * (len(answers) - len(refused) + 1)
 
 
+def test_while_the_database_cannot_be_read_nothing_is_ready_and_nothing_is_predicted(
+    serve: Callable[..., Server], installation: Path
+) -> None:
+    server = serve()
+    assert server.predict("engagement", ENGAGEMENT)["id"]
+    with (installation / "gradewatch.db").open("r+b", buffering=0) as file:
+        begins = file.read(100)  # the header of every SQLite file
+        file.seek(0)
+        file.write(bytes(100))
+        server.until(lambda: server.client.get("/ready").status_code == 503)
+        assert said(server.post(PREDICT, ENGAGEMENT)) == (503, "StoreUnavailable")
+        assert said(server.post(MANY, [ENGAGEMENT] * 3)) == (503, "StoreUnavailable")
+        file.seek(0)
+        file.write(begins)
+    server.until(lambda: server.client.get("/ready").status_code == 200)
+    assert server.predict("engagement", ENGAGEMENT)["id"]
+
+
 def test_without_its_files_a_version_is_not_made_champion_and_the_champion_serves_on(
     serve: Callable[..., Server], installation: Path, workspace: Workspace
 ) -> None:

@@ -1,5 +1,7 @@
 """What is particular to SQLite and PostgreSQL: URLs, settings, migrations."""
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -271,3 +273,15 @@ def test_a_file_that_was_deleted_or_replaced_takes_no_prediction(
     appender.add_predictions([make_prediction()])
     store.ping()
     appender.close()
+
+
+def test_what_is_made_is_its_owners_alone(sqlite_url: str, opened: Callable[[str], RecordStore]) -> None:
+    before = os.umask(0)
+    try:
+        opened(sqlite_url).add_predictions([make_prediction()])
+    finally:
+        os.umask(before)
+    folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert len(modes) == 3, "the file, its log and its index"
+    assert set(modes.values()) == {0o600}

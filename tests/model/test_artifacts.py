@@ -1,6 +1,7 @@
 """Bundles are there whole or not at all."""
 
 import os
+import stat
 import time
 from pathlib import Path
 from threading import Thread
@@ -113,3 +114,13 @@ def test_what_is_saved_again_counts_as_new(artifacts: ArtifactFolder) -> None:
 
 def test_a_folder_that_is_not_there_yet_holds_nothing(artifacts: ArtifactFolder) -> None:
     assert artifacts.digests() == artifacts.sweep([]) == []
+
+
+def test_what_is_made_is_its_owners_alone(artifacts: ArtifactFolder) -> None:
+    before = os.umask(0)
+    try:
+        folder = artifacts.folder / artifacts.save(FILES)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (artifacts.folder, folder)} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
