@@ -79,7 +79,9 @@ class Settings(BaseModel):
     """The settings, each from GRADEWATCH_<NAME>; MONGO_URI and MONGO_POOL_SIZE are read under those names.
 
     data_dir: where the embedded database, the models and the generated secret lie. database_url: sqlite:///FILE,
-    postgresql://… or mongodb://…; by default MONGO_URI where it is set, else SQLite in data_dir. domains_dir: a folder
+    postgresql://… or mongodb://…; by default MONGO_URI where it is set, else SQLite in data_dir. artifacts_url: where
+    models lie: "database", a folder, or s3://, gs:// or az://BUCKET/PREFIX; by default a database that machines share,
+    else the folder `models` in data_dir. domains_dir: a folder
     of the institution's own domain files. pseudonym_secret: key of the student pseudonyms; losing it parts old records
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
     looks for a new champion. durability: what a kept prediction survives, a killed process (normal) or also power loss
@@ -104,6 +106,7 @@ class Settings(BaseModel):
     environment: Literal["development", "production"] = "development"
     data_dir: Path = Path(".gradewatch")
     database_url: str = ""
+    artifacts_url: str = ""
     domains_dir: Path | None = None
     pseudonym_secret: SecretStr | None = None
     mongo_uri: str | None = None
@@ -145,6 +148,8 @@ class Settings(BaseModel):
     def _complete(self) -> Self:
         if not self.database_url:
             self.database_url = self.mongo_uri or f"sqlite:///{self.data_dir / 'gradewatch.db'}"
+        if not self.artifacts_url and not self.database_url.startswith("sqlite"):
+            self.artifacts_url = "database"
         if self.environment == "production" and self.pseudonym_secret is None:
             raise ValueError("set GRADEWATCH_PSEUDONYM_SECRET (32 random characters or more): production makes none up")
         if self.pseudonym_secret is not None and len(self.pseudonym_secret.get_secret_value()) < 16:
@@ -228,6 +233,7 @@ class Settings(BaseModel):
         return open_workspace(
             database_url=self.database_url,
             artifacts_dir=self.artifacts_dir,
+            artifacts_url=self.artifacts_url,
             domains_dir=self.domains_dir,
             secret=self.secret(),
             pool_size=self.mongo_pool_size,
@@ -247,6 +253,7 @@ class Settings(BaseModel):
 
     @property
     def artifacts_dir(self) -> Path:
+        """Where models lie on this machine: all of them, or those that it has used."""
         return self.data_dir / "models"
 
     def secret(self) -> bytes:

@@ -16,11 +16,21 @@ from settings import Settings
 
 @app.command()
 def setup() -> None:
-    """Make the database, and train a champion on generated data for every domain that has none."""
-    from retraining.examples import missing_champions, train_examples
+    """Make the database, and train a champion on generated data for every domain that has none.
+
+    Exit code 1 where there are champions whose files cannot be had on this machine.
+    """
+    from retraining.examples import missing_champions, train_examples, unservable
 
     settings, started = Settings(), time.monotonic()
     with opened_workspace() as workspace, steps() as progress:
+        if given := workspace.publish_models():
+            out.print(f"{len(given)} models of this machine given to all")
+        for key, why in (broken := unservable(workspace)).items():
+            err.print(f"{key} cannot be served here: {why}")
+        if broken:
+            err.print("run `gradewatch setup` where these models lie, or `gradewatch restore` a backup")
+            raise typer.Exit(1)
         for schema in missing_champions(workspace):
             for one in train_examples(workspace, schema, settings.data_dir / "examples", progress=progress):
                 out.print(f"trained {one.key}: {one.model.candidate if one.model else one.reason}")
@@ -119,7 +129,6 @@ def run(
     dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
 ) -> None:
     """Set up what is missing, then serve the API and the dashboard, with a worker, until Ctrl-C."""
-    from deployment.local import serve
+    from deployment import local
 
-    setup()
-    raise typer.Exit(serve(api_port=api_port, dashboard_port=dashboard_port))
+    raise typer.Exit(local.run(api_port=api_port, dashboard_port=dashboard_port))

@@ -1,4 +1,4 @@
-"""The start of the `gradewatch` command: `worker` and plain `serve` start at once, the rest is the command line's.
+"""The start of the `gradewatch` command: `worker`, plain `serve` and `run` begin at once, the rest is for `cli.main`.
 
 The libraries that read and explain commands are a sixth of what a start costs, and a server keeps them in memory. This
 explains nothing: options that are not plain, and starts that are refused, go the command line's way, which has words.
@@ -13,8 +13,11 @@ from typing import Any
 def main() -> None:
     """The `gradewatch` command."""
     options = plain_options(sys.argv[2:]) if sys.argv[1:2] == ["serve"] else None
+    ports = plain_options(sys.argv[2:], PORTS) if sys.argv[1:2] == ["run"] else None
     if sys.argv[1:] == ["worker"]:
         _work()
+    elif ports is not None:
+        _run(ports)
     elif options is None or not _serve(options):
         gc.set_threshold(RARELY)
         from cli.main import main as read_command
@@ -27,16 +30,21 @@ RARELY = 100_000
 it hundreds of times is a tenth of a second of every command."""
 
 
-def plain_options(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """The options of `serve`, each with a value of its own; None where there is anything else.
+Readers = Mapping[str, Callable[[str], Any]]
+"""What reads the value of an option, by the option's name; None for a value that it cannot be."""
+
+
+def plain_options(arguments: Sequence[str], known: Readers | None = None) -> dict[str, Any] | None:
+    """The options of `serve`, or those `known`, each with a value of its own; None where there is anything else.
 
     >>> plain_options(["--port", "8001"]), plain_options(["--help"])
     ({'port': 8001}, None)
     """
+    known = PLAIN if known is None else known
     names, values = arguments[::2], arguments[1::2]
-    if len(names) != len(values) or len(set(names)) < len(names) or not PLAIN.keys() >= set(names):
+    if len(names) != len(values) or len(set(names)) < len(names) or not known.keys() >= set(names):
         return None
-    found = {name.removeprefix("--"): PLAIN[name](value) for name, value in zip(names, values, strict=True)}
+    found = {name.removeprefix("--"): known[name](value) for name, value in zip(names, values, strict=True)}
     return None if None in found.values() else found
 
 
@@ -48,7 +56,8 @@ def _number(value: str) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 
-PLAIN: Mapping[str, Callable[[str], Any]] = {"--host": _text, "--port": _number, "--workers": _number}
+PLAIN: Readers = {"--host": _text, "--port": _number, "--workers": _number}
+PORTS: Readers = {"--api-port": _number, "--dashboard-port": _number}
 
 
 def _serve(options: Mapping[str, Any]) -> bool:
@@ -66,6 +75,13 @@ def _serve(options: Mapping[str, Any]) -> bool:
     print(announcement(host, port), file=sys.stderr, flush=True)
     serve_api(host=host, port=port, workers=options.get("workers", 1))
     return True
+
+
+def _run(ports: Mapping[str, int]) -> None:
+    """Set up and serve until told to stop, in a process that loads next to nothing."""
+    from deployment import local
+
+    raise SystemExit(local.run(**{name.replace("-", "_"): port for name, port in ports.items()}))
 
 
 def _work() -> None:

@@ -1,4 +1,4 @@
-"""Content of any size in the store, in chunks: the files that jobs are given, wherever the worker runs.
+"""Content of any size in the store, in chunks: the files that jobs are given, and models that machines share.
 
 A blob is whole before anything names it: whoever adds one adds the record that names it afterwards. What a killed
 process left without a name is found by its age (`RecordStore.blobs`).
@@ -6,8 +6,14 @@ process left without a name is found by its age (`RecordStore.blobs`).
 
 from collections.abc import Iterator
 
+import msgspec
+
+from database.layout import key_of, write_json
 from database.records import BlobChunk, now
-from database.store import Blobs
+from database.store import Blobs, RecordStore
+
+MODEL_BLOBS = "model/"
+"""How the names of models begin; those of jobs' files begin with the job's id, which has no slash."""
 
 CHUNK_BYTES = 1_000_000
 """Of content; a document of MongoDB holds 16 MB, and a reader holds one chunk at a time."""
@@ -27,3 +33,13 @@ def read_blob(store: Blobs, name: str) -> Iterator[bytes]:
     while chunk := store.chunk(name, number):
         yield chunk.content
         number += 1
+
+
+def renew_blob(store: RecordStore, name: str) -> bool:
+    """Whether there is such a blob; it then counts as begun now."""
+    first = store.chunk(name, 0)
+    if first is None:
+        return False
+    renewed = msgspec.structs.replace(first, at=now())
+    store.load("chunks", [(key_of("chunks", renewed), write_json(renewed))])
+    return True

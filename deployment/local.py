@@ -1,6 +1,7 @@
-"""The API, a worker and the dashboard on this machine, started together and stopped together.
+"""The API, a worker and the dashboard on this machine, set up, started together and stopped together.
 
-For a first look and for development; a server runs each under its own supervisor.
+For a first look and for development; a server runs each under its own supervisor. Whoever waits for them all that time
+holds nothing: what sets up is a process of its own, too.
 """
 
 import signal
@@ -17,6 +18,12 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 NAMES = ("the API", "the worker", "the dashboard")
+
+
+def run(*, api_port: int = 8000, dashboard_port: int = 8501) -> int:
+    """Set up what is missing, then `serve`. The exit code."""
+    done = subprocess.run([sys.executable, "-m", "cli", "setup"], check=False).returncode
+    return done or serve(api_port=api_port, dashboard_port=dashboard_port)
 
 
 def serve(*, api_port: int, dashboard_port: int) -> int:

@@ -1,4 +1,4 @@
-"""Copies the local database to MongoDB: `python deployment/migrate_to_mongo.py`.
+"""Copies the local database and its models to MongoDB: `python deployment/migrate_to_mongo.py`.
 
 Arguments, a progress bar and a table around `database.migrate`, which does the work; nothing is copied here. It runs
 in an installed project (`pip install -e .`), since the folder of a script, and not the project, is on Python's path.
@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -18,6 +19,8 @@ from database.errors import StoreUnavailable
 from database.migrate import Comparison, compare, copy, expected_counts
 from database.open import open_store
 from database.store import KINDS, RecordStore
+from model.artifacts import ArtifactFolder
+from model.shared_artifacts import DatabaseBundles, SharedArtifacts
 
 EQUAL, DIFFERENT, FAILED = 0, 1, 2
 """Exit statuses: the target holds the same as the source; it does not; the copy could not be made."""
@@ -29,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         source_url, target_url = _urls(options.source, options.target)
+        folder = options.models or _models_folder()
         console.print(f"from {_without_secrets(source_url)}\n  to {_without_secrets(target_url)}", highlight=False)
-        comparisons, written = _migrate(source_url, target_url, console)
+        comparisons, written, models = _migrate(source_url, target_url, folder, console)
     except (ValueError, ImportError) as error:
         console.print(f"[red]not started:[/] {_without_secrets(str(error))}", highlight=False)
         return FAILED
@@ -39,8 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("What was copied is kept; the same command goes on from there.")
         return FAILED
     console.print(_table(comparisons, written))
+    console.print(f"{len(models.given)} models of {folder} given to the target, where any machine finds them.")
+    if models.missing:
+        console.print(f"[red]{len(models.missing)} champions lie neither in {folder} nor in the target:[/] --models")
     if all(comparison.equal for comparison in comparisons):
         console.print("Every document is in the target, with the same content.")
+        console.print("Each machine needs the same GRADEWATCH_PSEUDONYM_SECRET (a generated one: pseudonym.secret).")
         return EQUAL
     console.print(
         "[red]The target does not hold the same as the source.[/] Stop whatever writes to either, then run again."
@@ -52,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Copy everything that Gradewatch remembers to MongoDB, and compare.")
     parser.add_argument("--source", metavar="URL", help="the store to copy (default: GRADEWATCH_DATABASE_URL)")
     parser.add_argument("--target", metavar="URL", help="the store to fill (default: MONGO_URI)")
+    parser.add_argument("--models", metavar="FOLDER", type=Path, help="where models lie (default: in the data folder)")
     return parser
 
 
@@ -75,16 +84,40 @@ def _urls(source: str | None, target: str | None) -> tuple[str, str]:
     return source, target
 
 
+def _models_folder() -> Path:
+    from settings import Settings
+
+    return Settings().artifacts_dir
+
+
+class MovedModels(NamedTuple):
+    """Versions that the target was given now, and those that it has not."""
+
+    given: list[str]
+    missing: list[str]
+
+
+def _give_models(folder: Path, target: RecordStore) -> MovedModels:
+    shared = SharedArtifacts(DatabaseBundles(target), ArtifactFolder(folder))
+    versions = [model.version for model in target.models()]
+    given = shared.publish(versions)
+    serving = {champion.version for champion in target.champions()}  # older ones may have been swept
+    return MovedModels(given, sorted(serving - set(shared.digests())))
+
+
 def _without_secrets(text: str) -> str:
     return re.sub(r"://[^@/\s]*@", "://…@", text)
 
 
-def _migrate(source_url: str, target_url: str, console: Console) -> tuple[tuple[Comparison, ...], dict[str, int]]:
+def _migrate(
+    source_url: str, target_url: str, folder: Path, console: Console
+) -> tuple[tuple[Comparison, ...], dict[str, int], MovedModels]:
     source = open_store(source_url)
     try:
         target = open_store(target_url)
         try:
-            return _with_progress(source, target, console)
+            comparisons, written = _with_progress(source, target, console)
+            return comparisons, written, _give_models(folder, target)
         finally:
             target.close()
     finally:

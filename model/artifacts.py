@@ -1,7 +1,7 @@
-"""Where bundles lie: a folder of folders, each named by the digest of what it holds.
+"""Where bundles lie, each under the digest of what it holds: the contract, and a folder of folders that keeps it.
 
 A bundle is there whole or not at all: written aside, flushed to disk, then renamed. Nothing here knows what the files
-mean, or which of them is champion.
+mean, or which of them is champion. What several machines share is `model.shared_artifacts`'.
 """
 
 import errno
@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from database.records import new_id
 from errors import Category, GradewatchError
@@ -34,8 +35,28 @@ class CorruptArtifact(GradewatchError):
     category = Category.CONFLICT
 
 
+class Artifacts(Protocol):
+    """Bundles by digest. Safe to share between threads and processes."""
+
+    def save(self, files: Mapping[str, bytes]) -> str:
+        """Keep `files`, durably before returning, and return their digest. The same files twice are kept once; a
+        spoiled bundle is mended."""
+
+    def load(self, digest: str) -> dict[str, bytes]:
+        """The files of a bundle, all in memory and checked. Raises MissingArtifact or CorruptArtifact."""
+
+    def require(self, digest: str) -> None:
+        """Return when the bundle is there and whole; it then counts as new. Raises MissingArtifact, CorruptArtifact."""
+
+    def digests(self) -> list[str]:
+        """What is there, whole or spoiled, in order."""
+
+    def sweep(self, keep: Iterable[str], *, older_than: float = 3600.0) -> list[str]:
+        """Remove bundles not in `keep`, only when `older_than` seconds old; what went."""
+
+
 class ArtifactFolder:
-    """Bundles in one local folder, shared by any number of processes."""
+    """`Artifacts` in one local folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

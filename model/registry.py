@@ -14,7 +14,7 @@ from database.pairs import Learned, LearnedRows
 from database.records import Action, ChampionKey, Event, ModelVersion, Succession, new_id, now
 from database.store import ModelRegistry, RecordStore
 from errors import Category, GradewatchError
-from model.artifacts import ArtifactFolder, CorruptArtifact, MissingArtifact
+from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle, Manifest, changes_since, read_bundle
 from model.predictor import Predictor
 from model.trial import Trial, running_trials
@@ -108,7 +108,7 @@ def rollback(
     *,
     actor: str,
     reason: str,
-    artifacts: ArtifactFolder | None = None,
+    artifacts: Artifacts | None = None,
     schemas: Mapping[str, DomainSchema] | None = None,
 ) -> list[Succession]:
     """Bring back the champions before the present ones, all or none.
@@ -150,7 +150,7 @@ def activate(
     all_targets: bool,
     actor: str,
     reason: str,
-    artifacts: ArtifactFolder | None = None,
+    artifacts: Artifacts | None = None,
     schemas: Mapping[str, DomainSchema] | None = None,
 ) -> list[Succession]:
     """Make an earlier version champion again; with all_targets every model that was trained in the same run.
@@ -168,7 +168,7 @@ def activate(
 
 
 def _require_files(
-    artifacts: ArtifactFolder | None, models: Sequence[ModelVersion], schemas: Mapping[str, DomainSchema] | None
+    artifacts: Artifacts | None, models: Sequence[ModelVersion], schemas: Mapping[str, DomainSchema] | None
 ) -> None:
     """A version that was swept, or fits no more, must not become champion; one that is chosen now must not be swept."""
     if artifacts is None:
@@ -197,7 +197,7 @@ def find_model(store: ModelRegistry, version: str, within: ChampionKey | str) ->
     raise NoSuchModel(f"no version {version!r} in {within}; the newest are: {known}")
 
 
-def load_bundle(artifacts: ArtifactFolder, version: str) -> Bundle:
+def load_bundle(artifacts: Artifacts, version: str) -> Bundle:
     """The bundle of a version, checked. Raises MissingArtifact, CorruptArtifact or BrokenBundle."""
     return read_bundle(artifacts.load(version))
 
@@ -216,7 +216,7 @@ def _unfit(domain: str, why: Sequence[str]) -> str:
     )
 
 
-def rows_of_models(artifacts: ArtifactFolder, versions: Sequence[str]) -> frozenset[str]:
+def rows_of_models(artifacts: Artifacts, versions: Sequence[str]) -> frozenset[str]:
     """The ids of all rows that one of these versions was trained on; of a bundle that is gone they are unknown."""
     found: frozenset[str] = frozenset()
     for version in versions:
@@ -225,7 +225,7 @@ def rows_of_models(artifacts: ArtifactFolder, versions: Sequence[str]) -> frozen
     return found
 
 
-def learned_by(artifacts: ArtifactFolder) -> Learned:
+def learned_by(artifacts: Artifacts) -> Learned:
     """What each version learned from, read once; None where its bundle is gone or spoiled."""
     read: dict[str, LearnedRows] = {}
 
@@ -238,7 +238,7 @@ def learned_by(artifacts: ArtifactFolder) -> Learned:
     return learned
 
 
-def collect_garbage(store: RecordStore, artifacts: ArtifactFolder, *, older_than: float = 3600.0) -> list[str]:
+def collect_garbage(store: RecordStore, artifacts: Artifacts, *, older_than: float = 3600.0) -> list[str]:
     """Remove bundles that are neither champion nor on trial nor among the ten newest versions of a key, nor the last
     ten champions.
 
@@ -262,7 +262,7 @@ class Champions:
     def __init__(
         self,
         store: RecordStore,
-        artifacts: ArtifactFolder,
+        artifacts: Artifacts,
         schemas: Mapping[str, DomainSchema],
         *,
         tree_lookup: bool = True,

@@ -13,9 +13,10 @@ from database.pairs import Learned
 from database.records import Event, new_id, now
 from database.store import Durability, Journal, RecordStore
 from errors import Category, GradewatchError
-from model.artifacts import ArtifactFolder
+from model.artifacts import Artifacts
 from model.registry import Champions, learned_by
 from model.service import PredictionService
+from model.shared_artifacts import SharedArtifacts, open_artifacts
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.validation.pii import pseudonym
 
@@ -35,7 +36,7 @@ class Workspace:
 
     schemas: Mapping[str, DomainSchema]
     store: RecordStore
-    artifacts: ArtifactFolder
+    artifacts: Artifacts
     secret: bytes
     tree_lookup: bool = True
 
@@ -55,6 +56,12 @@ class Workspace:
         """What each model learned from."""
         return learned_by(self.artifacts)
 
+    def publish_models(self) -> list[str]:
+        """Give all machines the registered models that only this one has, where they share them; which."""
+        if not isinstance(self.artifacts, SharedArtifacts):
+            return []
+        return self.artifacts.publish(model.version for model in self.store.models())
+
     def close(self) -> None:
         self.store.close()
 
@@ -63,16 +70,17 @@ def open_workspace(
     *,
     database_url: str,
     artifacts_dir: Path,
+    artifacts_url: str = "",
     domains_dir: Path | None,
     secret: bytes,
     pool_size: int = 10,
     durability: Durability = "normal",
     tree_lookup: bool = True,
 ) -> Workspace:
-    """Open everything.
+    """Open everything. artifacts_url, artifacts_dir: as `model.shared_artifacts.open_artifacts` takes them.
 
     Raises SchemaError for a domain file, StoreUnavailable for the database, UnusableWorkspace for an address that leads
-    to none, a driver that is not installed, or a secret that is not the one this database was begun with.
+    to none, a library that is not installed, or a secret that is not the one this database was begun with.
     """
     schemas = load_domains(domains_dir)
     try:
@@ -80,11 +88,11 @@ def open_workspace(
     except (ValueError, ImportError) as error:
         raise UnusableWorkspace(f"the database cannot be opened: {error}") from error
     try:
+        artifacts = open_artifacts(artifacts_url, store, artifacts_dir)
         require_secret(store, secret)
     except BaseException:
         store.close()
         raise
-    artifacts = ArtifactFolder(artifacts_dir)
     return Workspace(schemas=schemas, store=store, artifacts=artifacts, secret=secret, tree_lookup=tree_lookup)
 
 
@@ -97,5 +105,6 @@ def require_secret(store: Journal, secret: bytes) -> None:
     elif begun[0].details["check"] != check:
         raise UnusableWorkspace(
             "this database was begun with another pseudonym secret: its students would not be recognised. Set "
-            "GRADEWATCH_PSEUDONYM_SECRET to the first one (it may lie in the first data folder as pseudonym.secret)"
+            "GRADEWATCH_PSEUDONYM_SECRET to the first one (it may lie in the first data folder as pseudonym.secret; "
+            "gradewatch restore brings it along)"
         )

@@ -14,7 +14,7 @@ from database.ingest import Intake, labeled
 from database.records import ChampionKey, ModelVersion, Succession, now
 from database.store import ModelRegistry
 from errors import Category, GradewatchError
-from model.artifacts import ArtifactFolder, CorruptArtifact, MissingArtifact
+from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
 from model.bundle import EXAMPLES, RECORDS, BrokenBundle, Bundle, Manifest
 from model.export import ParityError
 from model.registry import SchemaChanged, find_model, install, load_bundle, require_fit
@@ -140,7 +140,7 @@ def why_replaced(workspace: Workspace, schema: DomainSchema, serving: Succession
     return ""
 
 
-def register(store: ModelRegistry, artifacts: ArtifactFolder, bundle: Bundle) -> ModelVersion:
+def register(store: ModelRegistry, artifacts: Artifacts, bundle: Bundle) -> ModelVersion:
     """Keep the bundle, then the record of it; in that order, so that no record names files that are not there."""
     manifest = bundle.manifest
     model = ModelVersion(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.start import plain_options
+from cli.start import PORTS, plain_options
 from tests.command import run_command
 
 
@@ -51,5 +51,15 @@ def test_every_other_verb_is_the_command_lines(tmp_path: Path) -> None:
 
 def test_serving_loads_no_command_line() -> None:
     words = "import sys, cli.start, deployment.server, settings; print({'typer', 'rich'} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "set()"
+    assert said(words) == "set()"
+
+
+def test_who_waits_for_what_run_has_started_holds_next_to_nothing() -> None:
+    assert plain_options(["--api-port", "8010"], PORTS) == {"api-port": 8010}
+    words = "import cli.start, deployment.local; print(open('/proc/self/status').read())"
+    resident = next(line for line in said(words).splitlines() if line.startswith("VmRSS"))
+    assert int(resident.split()[1]) < 40_000, "kB"
+
+
+def said(words: str) -> str:
+    return subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout.strip()
