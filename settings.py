@@ -265,6 +265,17 @@ class Settings(BaseModel):
         _create_once(path, secrets.token_hex(32).encode())
         return path.read_bytes()
 
+    def keep_secret(self, secret: bytes) -> None:
+        """Make `secret` the key of the pseudonyms here. Raises UnsafeStart where there is another one."""
+        if self.pseudonym_secret is None:
+            self.make_data_dir()
+            _create_once(self.data_dir / "pseudonym.secret", secret)
+        if self.secret() != secret:
+            raise UnsafeStart(
+                "there is another pseudonym secret here: unset GRADEWATCH_PSEUDONYM_SECRET, or remove "
+                f"{self.data_dir / 'pseudonym.secret'} if nothing needs it"
+            )
+
     def make_data_dir(self) -> None:
         """Records of students lie in it: a folder that is made here is its owner's alone."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

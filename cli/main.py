@@ -13,6 +13,7 @@ import cli.models
 import cli.monitor
 import cli.retrain
 import cli.access
+import cli.backup
 import cli.run  # noqa: F401
 
 # isort: on

@@ -5,12 +5,12 @@ a killed one continues and a run after a finished one writes nothing.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from database.blobs import MODEL_BLOBS
-from database.store import KINDS, RecordStore
+from database.store import KINDS, Exporter, RecordStore
 
 ROWS_COPIED_AT_ONCE = 1_000
 """Documents that are read, compared and written at a time."""
@@ -50,7 +50,7 @@ def copy(
     written = dict.fromkeys(KINDS, 0)
     for kind in KINDS:
         after = None
-        for page in _pages(source, kind):
+        for page in _all_pages(source, kind):
             there = dict(target.export(kind, after=after, limit=len(page)))
             missing = [(key, document) for key, document in page if there.get(key) != document]
             if missing:
@@ -76,14 +76,13 @@ def compare(
 def _compare(
     source: RecordStore, target: RecordStore, kind: str, on_page: Callable[[str, int], None] | None
 ) -> Comparison:
-    source_count, source_digest = _content(source, kind, on_page)
-    target_count, target_digest = _content(target, kind, None)
+    one, other = content_of(source, kind, on_page), content_of(target, kind)
     return Comparison(
         kind=kind,
-        source_count=source_count,
-        target_count=target_count,
-        source_digest=source_digest,
-        target_digest=target_digest,
+        source_count=one.count,
+        target_count=other.count,
+        source_digest=one.digest,
+        target_digest=other.digest,
     )
 
 
@@ -95,7 +94,7 @@ def expected_counts(source: RecordStore) -> dict[str, int]:
     }
 
 
-def _pages(store: RecordStore, kind: str) -> Iterator[list[Keyed]]:
+def _all_pages(store: Exporter, kind: str) -> Iterator[list[Keyed]]:
     after = None
     limit = min(ROWS_COPIED_AT_ONCE, LARGE_PAGE) if kind in LARGE else ROWS_COPIED_AT_ONCE
     while page := store.export(kind, after=after, limit=limit):
@@ -103,16 +102,38 @@ def _pages(store: RecordStore, kind: str) -> Iterator[list[Keyed]]:
         after = page[-1][0]
 
 
-def _content(store: RecordStore, kind: str, on_page: Callable[[str, int], None] | None) -> tuple[int, str]:
-    count, content = 0, hashlib.sha256()
-    for whole in _pages(store, kind):
-        page = [one for one in whole if kind != "chunks" or not one[0].startswith(MODEL_BLOBS)]
+def pages(store: Exporter, kind: str) -> Iterator[list[Keyed]]:
+    """All documents of a kind but models, which may lie elsewhere and are known by their digests; in key order."""
+    for page in _all_pages(store, kind):
+        yield [one for one in page if kind != "chunks" or not one[0].startswith(MODEL_BLOBS)]
+
+
+class Content:
+    """How many documents there are of a kind, and one SHA-256 over all keys and contents, in key order."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._digest = hashlib.sha256()
+
+    def add(self, page: Sequence[Keyed]) -> None:
+        """The documents that come next."""
         for key, document in page:
             name = key.encode()
-            content.update(b"%d %d " % (len(name), len(document)))  # lengths first: no two lists read the same
-            content.update(name)
-            content.update(document)
-        count += len(page)
+            self._digest.update(b"%d %d " % (len(name), len(document)))  # lengths first: no two lists read the same
+            self._digest.update(name)
+            self._digest.update(document)
+        self.count += len(page)
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def content_of(store: Exporter, kind: str, on_page: Callable[[str, int], None] | None = None) -> Content:
+    """Read all documents of a kind. on_page: called after each page with the kind and how many it had."""
+    content = Content()
+    for page in pages(store, kind):
+        content.add(page)
         if on_page:
             on_page(kind, len(page))
-    return count, content.hexdigest()
+    return content

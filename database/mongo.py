@@ -80,7 +80,7 @@ from database.records import (
     digest,
     new_id,
 )
-from database.store import Appender, Placing, RecordStore, check_document, check_successions
+from database.store import Appender, Exporter, Placing, RecordStore, check_document, check_successions
 
 Bson = dict[str, Any]
 T = TypeVar("T")
@@ -751,6 +751,10 @@ class MongoStore:
         records = [_record(kind, document) for document in found]
         numbers = [{name: document.get(name, 0) for name in RECEIPTS.get(kind, ())} for document in found]
         return [(key_of(kind, one), write_kept(one, beside)) for one, beside in zip(records, numbers, strict=True)]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Exporter]:
+        yield self  # a server without a replica set has no snapshots, and others keep them for minutes only
 
     def _export_rows(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
         first, number = ("", 0) if after is None else split_row_key(after)

@@ -65,7 +65,7 @@ from database.records import (
 )
 from database.sql_jobs import database_time
 from database.sqlite_log import DatabaseFile
-from database.store import Appender, Durability, Placing, RecordStore, check_document, check_successions
+from database.store import Appender, Durability, Exporter, Placing, RecordStore, check_document, check_successions
 from database.tables import (
     ACCESSES,
     BATCH_ROWS,
@@ -823,23 +823,19 @@ class SqlStore:
         self._file.read_page()
 
     def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
-        table = TABLES[kind]
-        key = list(table.primary_key)
-        numbers = [table.c[name] for name in RECEIPTS.get(kind, ())]
-        statement = sa.select(table.c[key[0].name], *_columns(kind), *numbers).order_by(*key).limit(limit)
-        if after is not None:
-            statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
         with self._reading() as connection:
-            rows = connection.execute(statement).all()
-            names = RECEIPTS.get(kind, ())
-            records = _unpack(connection, kind, [row[1 : len(row) - len(names)] for row in rows])
-        return [
-            (
-                row_key(row[0], record.number) if kind == "batch_rows" else key_of(kind, record),
-                write_kept(record, dict(zip(names, row[len(row) - len(names) :], strict=True))),
-            )
-            for row, record in zip(rows, records, strict=True)
-        ]
+            return _SqlExporter(connection).export(kind, after=after, limit=limit)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Exporter]:
+        if self._file is None:
+            with self._snapshot() as connection:
+                yield _SqlExporter(connection)
+            return
+        with self._file.copied(self._detached_connection()) as copy:
+            engine = sa.create_engine(f"sqlite:///{copy}", poolclass=sa.NullPool, hide_parameters=True)
+            with _driver_errors(), engine.connect() as connection:
+                yield _SqlExporter(connection)
 
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
         rows = [
@@ -905,6 +901,31 @@ def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:
         "chunks": split_row_key,
     }
     return parts[kind](key) if kind in parts else (key,)
+
+
+class _SqlExporter:
+    """An `Exporter` over one connection."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+        table = TABLES[kind]
+        key = list(table.primary_key)
+        names = RECEIPTS.get(kind, ())
+        statement = sa.select(table.c[key[0].name], *_columns(kind), *(table.c[name] for name in names))
+        statement = statement.order_by(*key).limit(limit)
+        if after is not None:
+            statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
+        rows = self._connection.execute(statement).all()
+        records = _unpack(self._connection, kind, [row[1 : len(row) - len(names)] for row in rows])
+        return [
+            (
+                row_key(row[0], record.number) if kind == "batch_rows" else key_of(kind, record),
+                write_kept(record, dict(zip(names, row[len(row) - len(names) :], strict=True))),
+            )
+            for row, record in zip(rows, records, strict=True)
+        ]
 
 
 class _SqlSource:

@@ -6,7 +6,9 @@ leaves them out. Other databases get the store itself: there the way to the serv
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from itertools import chain
@@ -47,6 +49,25 @@ class DatabaseFile:
         if self._lying_there() != self._known:
             raise StoreUnavailable(f"{self._path} was deleted, moved or replaced; put it back or start anew")
 
+    @contextmanager
+    def copied(self, source: sqlite3.Connection) -> Iterator[Path]:
+        """A copy of the file as it is at one moment, beside it and for its owner alone, while the block lasts.
+
+        Made a few pages at a time, so that no reader keeps the write-ahead log from beginning anew. What is written
+        meanwhile makes SQLite begin again; after some tries the copy is made in one go, at the speed of the disk.
+        Closes `source`. Raises StoreUnavailable.
+        """
+        with closing(source), tempfile.TemporaryDirectory(prefix=".copy-", dir=Path(self._path).parent) as folder:
+            copy = Path(folder) / "copy.db"
+            copy.touch(mode=0o600)
+            with _driver_errors(), closing(sqlite3.connect(copy)) as target:
+                try:
+                    source.backup(target, pages=COPIED_PAGES, progress=_few_restarts(), sleep=0.0)
+                except InterruptedError:
+                    source.backup(target)
+                target.execute("PRAGMA journal_mode=DELETE")
+            yield copy
+
     def read_page(self) -> None:
         """Read what a database begins with, by a connection of its own, which remembers nothing. Raises
         StoreUnavailable."""
@@ -60,6 +81,23 @@ class DatabaseFile:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+COPIED_PAGES, MOST_RESTARTS = 2_000, 3
+"""Pages that are copied between two looks at whether others wrote, 8 MB; and how often a copy is begun again."""
+
+
+def _few_restarts() -> Callable[[int, int, int], None]:
+    """Hears how far a copy is. Raises InterruptedError when it was begun again too often."""
+    left, restarts = [sys.maxsize], [0]
+
+    def hear(_status: int, remaining: int, _total: int) -> None:
+        restarts[0] += remaining > left[0]
+        left[0] = remaining
+        if restarts[0] > MOST_RESTARTS:
+            raise InterruptedError
+
+    return hear
 
 
 class SqliteAppender:

@@ -5,6 +5,7 @@ over all of them. No question here is a query language.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -356,6 +357,13 @@ class Blobs(Protocol):
         """Those that are there."""
 
 
+class Exporter(Protocol):
+    """What a store holds, document by document."""
+
+    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+        """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`."""
+
+
 class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents, AccessLog, JobQueue, Blobs, Protocol):
     """Everything that Gradewatch remembers.
 
@@ -377,6 +385,12 @@ class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents
 
     def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
         """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`."""
+
+    def snapshot(self) -> AbstractContextManager[Exporter]:
+        """What it holds at one moment, to be read as long as the block lasts; others write meanwhile.
+
+        On MongoDB, what is written while it is read may be in it or not: read what refers to others before these.
+        """
 
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
         """Keep exported documents as they are; one whose key is already there is replaced. All or none."""

@@ -1,0 +1,62 @@
+"""A whole installation in one file: `gradewatch backup` and `restore`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.apps import app
+from cli.inputs import opened_workspace
+from cli.output import err, out, steps
+from settings import Settings
+
+PassphraseFile = Annotated[
+    Path | None, typer.Option("--passphrase-file", exists=True, dir_okay=False, help="A file that holds it.")
+]
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it; must not be there yet.")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Keep what the database holds, the models and the secret in one file, while the service goes on.
+
+    The secret is sealed by a passphrase, asked for or read from standard input; without it nothing can be restored.
+    """
+    from deployment.backup import make_backup
+
+    passphrase = _passphrase(passphrase_file, confirm=True)
+    with opened_workspace() as workspace, steps() as step:
+        contents = make_backup(workspace, file, passphrase, on_page=lambda kind, _: step(kind))
+    documents = sum(one.count for one in contents.kinds)
+    out.print(
+        f"{file}: {documents:,} documents and {len(contents.models)} models, as of {contents.at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    if contents.missing:
+        err.print(f"the files of {len(contents.missing)} older versions are gone; they are listed without them")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `gradewatch backup` wrote.")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Bring a backup back into the empty installation that the settings describe, on any database, and compare it."""
+    from deployment.backup import restore_backup
+
+    passphrase = _passphrase(passphrase_file, confirm=False)
+    with steps() as step:
+        contents = restore_backup(Settings(), file, passphrase, on_page=lambda kind, _: step(kind))
+    documents = sum(one.count for one in contents.kinds)
+    out.print(f"{documents:,} documents and {len(contents.models)} models are back, the same to the last byte")
+
+
+def _passphrase(file: Path | None, *, confirm: bool) -> str:
+    """What seals or opens the secret; it stands in no command line, where every user of the machine could read it."""
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip("\r\n")
+    if sys.stdin.isatty():
+        return str(typer.prompt("passphrase", hide_input=True, confirmation_prompt=confirm))
+    return sys.stdin.readline().rstrip("\r\n")
