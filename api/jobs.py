@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -28,6 +30,7 @@ from settings import Settings
 FIRST_LOOK, LONGEST_LOOK, GROWTH = 0.02, 0.25, 1.3
 """Seconds between two looks at a job that is waited for."""
 
+FILES_AT_ONCE = 2  # uploaded files that are put into the store: more would only wait for its one writer
 LOOK_SECONDS = 2.0  # between two looks for work that nobody does
 STARTING_SECONDS = 5.0  # in which a worker that was started is seen
 LONGEST_IDEMPOTENCY_KEY = 200
@@ -50,6 +53,7 @@ class Background:
         self._worker: subprocess.Popen[bytes] | None = None
         self._holder = new_id()
         self._starting = asyncio.Lock()
+        self._files = ThreadPoolExecutor(FILES_AT_ONCE, "files")
 
     async def keep_working(self) -> None:
         """See to it that what was asked for is done, also what was asked of an earlier service, for as long as this
@@ -63,7 +67,9 @@ class Background:
 
     async def ask(self, wanted: JobRequest, *, alone: bool = False) -> Job:
         """The job that does what is wanted. alone: one at a time in a domain. Raises AlreadyAsked, KeyReused."""
-        job = await asyncio.to_thread(ask_alone if alone else ask, self._store, wanted)
+        pool = self._files if wanted.files else None  # keeping a file takes long: no other work waits behind it
+        put = partial(ask_alone if alone else ask, self._store, wanted)
+        job = await asyncio.get_running_loop().run_in_executor(pool, put)
         if not job.ended:
             await self._see_to_worker(job.kind)
         return job
@@ -112,6 +118,7 @@ class Background:
 
     async def stop(self) -> None:
         """End the worker of our own, which puts back what it does."""
+        await asyncio.to_thread(self._files.shutdown)
         if self._worker is not None:
             await asyncio.to_thread(self._end_worker, self._worker)
 
@@ -132,6 +139,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {
         "GRADEWATCH_DATA_DIR": str(settings.data_dir),
         "GRADEWATCH_DATABASE_URL": settings.database_url,
+        "GRADEWATCH_ARTIFACTS_URL": settings.artifacts_url,
         "GRADEWATCH_PSEUDONYM_SECRET": settings.secret().decode(),
         "GRADEWATCH_WINDOW": str(settings.window),
         "GRADEWATCH_DURABILITY": settings.durability,

@@ -46,12 +46,6 @@ class StoreHealth:
 
     fault: str | None = None
 
-    def check(self) -> None:
-        """Raises StoreUnavailable while the database cannot be read: an answer that could never be found again is
-        none."""
-        if self.fault is not None:
-            raise StoreUnavailable(self.fault)
-
     def look(self, store: RecordStore) -> None:
         """Read something of it now."""
         try:
@@ -67,7 +61,8 @@ class ServiceState:
     """predictions: answers rows, logging by `log`. appender: under the log, where the store has one. readers: of
     bodies, by domain. limiter: counts requests by who makes them. denied: refused ones, to be recorded. credentials:
     recognise whoever asks; None where nobody has to say. shared: memory between workers, where there is one. metrics:
-    what this worker counts. deadlines: of its requests at work. health: whether the database can be read."""
+    what this worker counts. deadlines: of its requests at work. health: whether the database can be read. prober: a
+    thread for whoever asks whether this service is ready, which nothing else may keep waiting."""
 
     settings: Settings
     workspace: Workspace
@@ -84,6 +79,7 @@ class ServiceState:
     metrics: Metrics
     deadlines: Deadlines
     health: StoreHealth
+    prober: Executor
 
     @cached_property
     def rate_limit(self) -> Limit | None:
@@ -125,6 +121,7 @@ async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(keeper.shutdown)
+        await asyncio.to_thread(state.prober.shutdown)
         await state.background.stop()
         await state.denied.write()
         await asyncio.to_thread(_close, state)
@@ -159,6 +156,7 @@ def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
         metrics=Metrics(),
         deadlines=deadlines,
         health=StoreHealth(),
+        prober=ThreadPoolExecutor(1, "prober"),
     )
 
 

@@ -42,6 +42,7 @@ from preprocessing.reading.files import read_table
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
+from preprocessing.validation.rules import TooManyRows
 
 EVENTS_READ = 200  # those of domains that the visitor may not see are left out
 
@@ -149,12 +150,10 @@ class Visit:
             raise UnreadableFile(
                 f"{name}: larger than {self.max_upload_mb} MB; use `gradewatch` for files of that size"
             )
-        table = read_table(content, name=name)
-        if table.frame.height > self.max_rows:
-            raise UnreadableFile(
-                f"{name}: {table.frame.height:,} rows, and this dashboard takes {self.max_rows:,} at once"
-            )
-        return table
+        try:
+            return read_table(content, name=name, most_rows=self.max_rows)
+        except TooManyRows as error:
+            raise UnreadableFile(f"{name}: {error}") from None
 
     def predict_file(
         self, domain: str, name: str, content: bytes, *, keep: Sequence[str] = (), skip_bad_rows: bool = False

@@ -100,14 +100,17 @@ def read_outcomes(
     name: str = "",
     sheet: str = "",
     skip_bad_rows: bool = False,
+    most_rows: int | None = None,
 ) -> OutcomeIntake:
-    """The outcomes of a file, one per known target of each row. Raises UnreadableFile, BadData.
+    """The outcomes of a file, one per known target of each row. Raises UnreadableFile, TooManyRows, BadData.
 
     sheet: of a workbook. skip_bad_rows: keep the good rows; a file without any is refused all the same.
     """
     from preprocessing.reading.files import read_table
 
-    validated = validate_outcomes(read_table(source, name=name, sheet=sheet), schema, secret=secret)
+    validated = validate_outcomes(
+        read_table(source, name=name, sheet=sheet, most_rows=most_rows), schema, secret=secret
+    )
     if not skip_bad_rows or validated.frame.is_empty():
         validated.require_clean()
     frame = validated.frame
@@ -162,15 +165,17 @@ def read_batch(
     name: str = "",
     sheet: str = "",
     skip_bad_rows: bool = False,
+    most_rows: int | None = None,
 ) -> Intake:
-    """The rows of a file for a batch of `kind`. Raises UnreadableFile, or BadData with every problem of every row.
+    """The rows of a file for a batch of `kind`. Raises UnreadableFile, TooManyRows, or BadData with every problem of
+    every row.
 
     sheet: of a workbook. skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people,
     is refused all the same.
     """
     from preprocessing.reading.files import read_table
 
-    raw = read_table(source, name=name, sheet=sheet)
+    raw = read_table(source, name=name, sheet=sheet, most_rows=most_rows)
     targets: Known = "required" if kind == "labeled" else "ignored"
     validated = validate_table(raw, schema, secret=secret, with_targets=targets)
     if not skip_bad_rows or validated.frame.is_empty():

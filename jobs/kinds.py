@@ -190,15 +190,13 @@ def score(run: JobRun) -> Mapping[str, Any]:
 def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Validated]:
     from access.roles import Principal, require_groups
     from preprocessing.reading.files import read_table
-    from preprocessing.validation.json_bodies import TooManyRows, too_many_rows
     from preprocessing.validation.validate import rows_of, validate_table
 
     options, workspace, path = run.job.arguments, run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     run.progress("checking", None)
-    raw, schema = read_table(path, name=run.name_of("file")), workspace.service.schema(run.domain)
-    if raw.frame.height > options["limit"]:
-        raise TooManyRows(too_many_rows(raw.frame.height, options["limit"]))
+    schema = workspace.service.schema(run.domain)
+    raw = read_table(path, name=run.name_of("file"), most_rows=options["limit"])
     checked = validate_table(
         raw, schema, secret=workspace.secret, moment=options.get("moment"), with_targets="ignored"
     ).require_clean()
@@ -234,16 +232,13 @@ def store_batch_file(run: JobRun) -> Mapping[str, Any]:
     from access.journal import note
     from database.ingest import batch_of, read_batch
     from monitoring.profile_archive import store_batch
-    from preprocessing.validation.json_bodies import TooManyRows
 
     options, workspace, path, name = run.job.arguments, run.workspace, run.file("file"), run.name_of("file")
     assert path is not None  # noqa: S101 (as above)
     schema, kind = workspace.service.schema(run.domain), options["kind"]
     run.progress("checking", None)
-    skip = options["skip_bad_rows"]
-    intake = read_batch(path, schema, kind, secret=workspace.secret, name=name, skip_bad_rows=skip)
-    if len(intake.rows) > options["limit"]:
-        raise TooManyRows(f"{len(intake.rows):,} rows in one file; at most {options['limit']:,} are allowed")
+    skip, most = options["skip_bad_rows"], options["limit"]
+    intake = read_batch(path, schema, kind, secret=workspace.secret, name=name, skip_bad_rows=skip, most_rows=most)
     known = batch_of(run.domain, intake.rows, kind, name="").id
     note(workspace.store, run.job.actor or "", "batch uploaded", run.domain, batch=known, rows=len(intake.rows))
     batch, new = store_batch(workspace, schema, intake.rows, kind, name=name, skipped=intake.skipped)
@@ -254,7 +249,7 @@ def store_batch_file(run: JobRun) -> Mapping[str, Any]:
 
 
 def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
-    """The outcomes in a file."""
+    """The outcomes in a file. limit: rows at most."""
     import msgspec
 
     from access.journal import note
@@ -263,7 +258,8 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     workspace, path = run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     schema = workspace.service.schema(run.domain)
-    found, notes, *_ = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"))
+    most = run.job.arguments.get("limit")  # jobs from before there was one
+    found, notes, *_ = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"), most_rows=most)
     note(workspace.store, run.job.actor or "", "outcomes uploaded", run.domain, outcomes=len(found))
     plain: Mapping[str, Any] = msgspec.to_builtins(store_outcomes(workspace.store, schema, found, notes))
     return plain

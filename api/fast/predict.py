@@ -25,6 +25,7 @@ from api.request.body import MEGABYTE, read_body
 from api.request.headers import Form, Headers, RequestHeaders, UnsupportedBody, form_of
 from api.schemas import FACTORS_NOTE, PredictionResponse, encoder
 from api.state import ServiceState
+from database.errors import StoreUnavailable
 from database.packed import PackedPredictions
 from database.records import Prediction
 from model.explain import MOST_FACTORS
@@ -215,7 +216,8 @@ class FastPath:
         scope[ROUTE] = route.template
         principal: Principal = scope[PRINCIPAL]
         require(principal, "predict", route.reader.schema.name)
-        self._state.health.check()
+        if (fault := self._state.health.fault) is not None:  # an answer that could never be found again is none
+            raise StoreUnavailable(fault)
         form = form_of(headers)
         if not route.many and form.kind != "json":
             raise UnsupportedBody(ONE_ROW)

@@ -26,7 +26,7 @@ async def health(_state: ServiceState, scope: Scope) -> Response:
 async def ready(state: ServiceState, scope: Scope) -> Response:
     """Ready: the database answers and at least one champion is in memory."""
     _check_parameters(scope)
-    answer = await asyncio.to_thread(readiness, state, scope[PRINCIPAL])
+    answer = await asyncio.get_running_loop().run_in_executor(state.prober, readiness, state, scope[PRINCIPAL])
     return respond(answer, 200 if answer.ready else 503, None if answer.ready else {"retry-after": "2"})
 
 

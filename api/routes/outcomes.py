@@ -54,7 +54,8 @@ async def add_outcomes(domain: str, request: Request, state: CurrentState) -> Re
     whoever, key, rows = principal_of(request).name, idempotency_key(request), _rows_of(request, file.content)
     if rows and key is None and (stored := await asyncio.to_thread(_store_plain, request, domain, rows)):
         return respond(stored)
-    wanted = JobRequest(OUTCOMES_FILE, domain, whoever, files={"file": file}, key=key)
+    arguments = {"limit": state.settings.max_rows}
+    wanted = JobRequest(OUTCOMES_FILE, domain, whoever, arguments, files={"file": file}, key=key)
     job = await done(request, state.background, wanted, state.settings)
     return job if isinstance(job, Response) else respond(msgspec.convert(job.result, StoredOutcomes))
 

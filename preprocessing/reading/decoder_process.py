@@ -117,11 +117,26 @@ def limit_space(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most if hard < 0 else min(most, hard), hard))
 
 
-def check_height(kind: str, data: bytes) -> None:
-    """Raises ValueError where a Parquet file says of itself that it holds far more than its size lets expect."""
+TOO_MANY_ROWS = 3
+"""The exit code for a file with more rows than are taken; both numbers are the last line of stderr."""
+
+
+class _TooHigh(Exception):
+    """More rows than are taken."""
+
+
+def check_height(kind: str, data: bytes, most: int | None) -> None:
+    """Raises ValueError where a file says of itself that it holds far more than its size lets expect, _TooHigh where it
+    has more rows than `most`. Nothing is decoded for it."""
+    scans: dict[str, Callable[[io.BytesIO], pl.LazyFrame]] = {"parquet": pl.scan_parquet, "arrow": pl.scan_ipc}
+    if kind not in scans:
+        return
+    table = scans[kind](io.BytesIO(data))
+    height = int(table.select(pl.len()).collect().item())
+    if most is not None and height > most:
+        raise _TooHigh(f"{height} {most}")
     if kind == "parquet":
-        table = pl.scan_parquet(io.BytesIO(data))
-        check_unfolded(int(table.select(pl.len()).collect().item()) * len(table.collect_schema()), len(data))
+        check_unfolded(height * len(table.collect_schema()), len(data))
 
 
 def check_unfolded(size: int, given: int) -> None:
@@ -146,8 +161,8 @@ def write_sheet(data: bytes, wanted: str) -> None:
 
 
 def main(kind: str, path: str = "", rows: str = "") -> int:
-    """Decodes stdin, or the file at `path` chunk by chunk; of a workbook on stdin the sheet that `path` names. Gives 0,
-    or 1 with the reason as the last line of stderr."""
+    """Decodes stdin, of at most `rows` rows, or the file at `path` chunk by chunk; of a workbook on stdin the sheet
+    that `path` names. Gives 0, or 1 with the reason as the last line of stderr, or TOO_MANY_ROWS."""
     try:
         if kind == "excel":
             data = sys.stdin.buffer.read()
@@ -159,10 +174,13 @@ def main(kind: str, path: str = "", rows: str = "") -> int:
         else:
             data = sys.stdin.buffer.read()
             limit_space(len(data))
-            check_height(kind, data)
+            check_height(kind, data, int(rows) if rows else None)
             frame = DECODERS[kind](data)
             check_unfolded(int(frame.estimated_size()), len(data))
             frame.write_ipc(sys.stdout.buffer)
+    except _TooHigh as error:
+        sys.stderr.write(f"\n{error}")
+        return TOO_MANY_ROWS
     except (Exception, pl.exceptions.PanicException) as error:  # native readers raise many kinds
         said = (str(error).splitlines() or [type(error).__name__])[0]
         sys.stderr.write(f"\n{said[:200]}")

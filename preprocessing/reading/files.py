@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ import msgspec
 import polars as pl
 
 from preprocessing.reading.csv_text import decode, read_csv
+from preprocessing.reading.decoder_process import DECODERS, TOO_MANY_ROWS
 from preprocessing.reading.raw_table import FaultyCell, RawTable, UnreadableFile, finish_table, listed
+from preprocessing.validation.rules import TooManyRows
 
 DECODING_SECONDS = 600
 FILE_MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -47,24 +49,28 @@ CALLED = {
 }
 
 
-def read_table(source: Path | bytes, *, name: str = "", sheet: str = "") -> RawTable:
+def read_table(source: Path | bytes, *, name: str = "", sheet: str = "", most_rows: int | None = None) -> RawTable:
     """The table in a file (or in its bytes, `name` being how to call it in messages).
 
-    sheet: the name or number of a workbook's sheet, by default its first that is visible.
+    sheet: the name or number of a workbook's sheet, by default its first that is visible. most_rows: a file with more
+    is refused, a binary one before it is decoded: 50 million rows fit into 190 kB of Parquet.
 
-    Raises UnreadableFile when there is no table in it.
+    Raises UnreadableFile when there is no table in it, TooManyRows.
     """
     called = name or (source.name if isinstance(source, Path) else "data")
     try:
         data = source.read_bytes() if isinstance(source, Path) else source
-        return _read(data, called, sheet)
+        table = _read(data, called, sheet, most_rows)
     except UnreadableFile as error:
         raise UnreadableFile(f"{called}: {error}") from None
     except OSError as error:
         raise UnreadableFile(f"{called}: {error.strerror or error}") from None
+    if most_rows is not None and table.frame.height > most_rows:
+        raise TooManyRows(table.frame.height, most_rows)
+    return table
 
 
-def _read(data: bytes, name: str, sheet: str) -> RawTable:
+def _read(data: bytes, name: str, sheet: str, most_rows: int | None) -> RawTable:
     if not data.strip():
         raise UnreadableFile("the file is empty")
     kind = kind_of(data)
@@ -72,8 +78,8 @@ def _read(data: bytes, name: str, sheet: str) -> RawTable:
         return _read_excel(data, name, sheet)
     if sheet:
         raise UnreadableFile(f"it has no sheets, so there is none called {sheet!r}")
-    if kind in READERS:
-        return READERS[kind](data, name)
+    if kind in DECODERS:
+        return typed_table(_decoded(kind, data, most_rows), name)
     if kind != "text":
         raise UnreadableFile(f"this is {kind}; {REMEDIES.get(kind, 'give a CSV, Excel, Parquet or JSON file')}")
     text, notes = decode(data)
@@ -85,7 +91,7 @@ def _read(data: bytes, name: str, sheet: str) -> RawTable:
 
 
 def kind_of(start: bytes) -> str:
-    """What a file is that begins so: a kind of `READERS`, "excel", "text", or in words what we do not read."""
+    """What a file is that begins so: one of `DECODERS`, "excel", "text", or in words what we do not read."""
     found = next((kind for magic, kind in FILE_MAGIC if start.startswith(magic)), "text")
     if found == "excel" and start.startswith(b"PK"):
         return _kind_of_archive(start)
@@ -138,21 +144,10 @@ def _decoded_sheet(data: bytes, sheet: str) -> tuple[dict[str, Any], pl.DataFram
     return json.loads(decoded[8 : 8 + length]), pl.read_ipc(io.BytesIO(decoded[8 + length :]))
 
 
-def _read_parquet(data: bytes, name: str) -> RawTable:
-    return typed_table(_decoded("parquet", data), name)
-
-
-def _read_arrow(data: bytes, name: str) -> RawTable:
-    return typed_table(_decoded("arrow", data), name)
-
-
-def _read_arrow_stream(data: bytes, name: str) -> RawTable:
-    return typed_table(_decoded("arrow stream", data), name)
-
-
-def _decoded(kind: str, data: bytes) -> pl.DataFrame:
-    """The table in bytes of a binary format."""
-    return pl.read_ipc(io.BytesIO(_decode(kind, data)))
+def _decoded(kind: str, data: bytes, most_rows: int | None) -> pl.DataFrame:
+    """The table in bytes of a binary format. Raises TooManyRows, before they are decoded."""
+    limit = [] if most_rows is None else ["", str(most_rows)]
+    return pl.read_ipc(io.BytesIO(_decode(kind, data, *limit)))
 
 
 def _decode(kind: str, data: bytes, *arguments: str) -> bytes:
@@ -163,6 +158,8 @@ def _decode(kind: str, data: bytes, *arguments: str) -> bytes:
     except subprocess.TimeoutExpired:
         said = f"it looks like {CALLED[kind]} but is not read in {DECODING_SECONDS} seconds"
         raise UnreadableFile(said) from None
+    if done.returncode == TOO_MANY_ROWS:
+        raise TooManyRows(*map(int, done.stderr.splitlines()[-1].split()))
     check_decoded(kind, done.returncode, done.stderr)
     return done.stdout
 
@@ -257,10 +254,3 @@ def _json_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return msgspec.json.encode(value).decode()
-
-
-READERS: Mapping[str, Callable[[bytes, str], RawTable]] = {
-    "parquet": _read_parquet,
-    "arrow": _read_arrow,
-    "arrow stream": _read_arrow_stream,
-}

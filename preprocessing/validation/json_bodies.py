@@ -23,7 +23,7 @@ from preprocessing.validation import rules
 from preprocessing.validation.json_rows import Cell, ValidRow, read_placing, validate_rows
 from preprocessing.validation.pii import pseudonym
 from preprocessing.validation.row_type import row_type
-from preprocessing.validation.rules import BadData, Problem
+from preprocessing.validation.rules import BadData, Problem, TooManyRows
 
 REQUEST = "request"
 COLON = ord(":")
@@ -43,12 +43,6 @@ class MalformedBody(GradewatchError):
     """A body that is no JSON, or JSON of the wrong shape; the message says which and where."""
 
     category = Category.MALFORMED
-
-
-class TooManyRows(GradewatchError):
-    """A request with more rows than are allowed; the message names the limit."""
-
-    category = Category.TOO_LARGE
 
 
 class RowReader:
@@ -118,7 +112,7 @@ class RowReader:
             bare = QUOTED_TEXT.sub(b"", body).translate(None, b" \t\r")
             if any(bare.count(mark) > number for mark, number in most.items()):
                 deep = b"[" * DEEPEST in bare or b"{:" * DEEPEST in bare  # which decoding would find
-                raise MalformedBody(TOO_DEEP) if deep else TooManyRows(too_many_rows("far more", limit))
+                raise MalformedBody(TOO_DEEP) if deep else TooManyRows("far more", limit)
 
     def _lines_by_rules(self, body: bytes, limit: int, moment: str | None) -> list[ColumnRows]:
         found = list(_json_lines(body, limit))
@@ -486,10 +480,4 @@ def _check_count(rows: int, limit: int) -> None:
     if not rows:
         raise MalformedBody("the list of rows is empty")
     if rows > limit:
-        raise TooManyRows(too_many_rows(rows, limit))
-
-
-def too_many_rows(rows: int | str, limit: int) -> str:
-    """What is said of a request with more rows than are allowed."""
-    came = f"{rows:,}" if isinstance(rows, int) else rows
-    return f"{came} rows in one request; at most {limit:,} are allowed: send them in parts"
+        raise TooManyRows(rows, limit)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from errors import GradewatchError
+from errors import Category, GradewatchError
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation.pii import looks_identifying
 
@@ -70,6 +70,16 @@ class BadData(GradewatchError):
         self.problems = tuple(problems)
         self.total = len(self.problems) if total is None else total
         super().__init__(summary(self.problems, self.total))
+
+
+class TooManyRows(GradewatchError):
+    """More rows than are allowed at once; the message names the limit. rows: their number, or in words."""
+
+    category = Category.TOO_LARGE
+
+    def __init__(self, rows: int | str, limit: int) -> None:
+        came = f"{rows:,}" if isinstance(rows, int) else rows
+        super().__init__(f"{came} rows in one request; at most {limit:,} are allowed: send them in parts")
 
 
 def summary(problems: Sequence[Problem], total: int) -> str:

@@ -13,8 +13,8 @@ import pytest
 
 from access.roles import PERMISSIONS, WHOLE_WORKSPACE, Permission, Principal
 from preprocessing.schema import load_domains
-from preprocessing.validation.json_bodies import RowReader, TooManyRows
-from preprocessing.validation.rules import BadData
+from preprocessing.validation.json_bodies import RowReader
+from preprocessing.validation.rules import BadData, TooManyRows
 from tests.api.conftest import start
 from tests.api.serving import ENGAGEMENT, SECRET, Server, begin_worker
 
@@ -131,7 +131,7 @@ def parquet(frame: pl.DataFrame) -> bytes:
 
 
 def test_a_small_file_that_unfolds_to_a_huge_table_is_refused(shared: Server) -> None:
-    bomb = parquet(pl.select(pl.lit("a" * 100_000).repeat_by(20_000).alias("attention")).explode("attention"))
+    bomb = parquet(pl.select(pl.lit("a" * 2_000_000).repeat_by(1_000).alias("attention")).explode("attention"))
     assert len(bomb) < 10_000
     answer = shared.client.post(MANY, content=bomb, headers=FILE)
     assert answer.status_code == 422, answer.text

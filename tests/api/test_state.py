@@ -8,6 +8,9 @@ from pathlib import Path
 
 from access.keys import create_key, digest_of
 from access.records import Grant
+from access.roles import ANONYMOUS
+from api.fast.probes import ready
+from api.request.admission import PRINCIPAL
 from api.state import open_state
 from settings import Settings
 from tests.api.serving import SECRET
@@ -48,3 +51,21 @@ def test_a_new_key_is_known_while_every_other_thread_is_at_work(tmp_path: Path) 
                 await asyncio.gather(*work)
 
     assert asyncio.run(learn())
+
+
+def test_while_every_other_thread_is_at_work_it_is_told_whether_the_service_is_ready(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, pseudonym_secret=SECRET)
+    done = threading.Event()
+
+    async def asked() -> int:
+        async with open_state(settings) as state:
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+            work = [asyncio.create_task(asyncio.to_thread(done.wait)) for _ in range(BUSY)]
+            try:
+                scope = {"query_string": b"", PRINCIPAL: ANONYMOUS}
+                return (await asyncio.wait_for(ready(state, scope), 10)).status_code
+            finally:
+                done.set()
+                await asyncio.gather(*work)
+
+    assert asyncio.run(asked()) == 503, "no champion is there"

@@ -1,6 +1,8 @@
 """Files become tables of raw columns, or a sentence that says why not."""
 
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -11,11 +13,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from preprocessing.reading.chunks import open_source, read_chunks
+from preprocessing.reading.decoder_process import TOO_MANY_ROWS
 from preprocessing.reading.files import read_table
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
+from preprocessing.validation.rules import TooManyRows
 from tests.preprocessing.making import BINARY, FORMATS, as_arrow, as_excel, as_parquet, table
+
+DECODER = "preprocessing.reading.decoder_process"
 
 
 def fault_of(data: bytes, name: str = "f") -> str:
@@ -259,3 +265,31 @@ def test_an_archive_is_named_by_the_file_in_it() -> None:
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("marks.csv", "a,b")
     assert "a zip archive with marks.csv in it" in fault_of(out.getvalue())
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "csv"])
+def test_more_rows_than_are_taken_are_counted_and_refused(kind: str) -> None:
+    out, frame = io.BytesIO(), pl.DataFrame({"a": range(1_000)})
+    {"parquet": frame.write_parquet, "arrow": frame.write_ipc, "csv": frame.write_csv}[kind](out)
+    assert read_table(out.getvalue(), most_rows=1_000).frame.height == 1_000
+    with pytest.raises(TooManyRows, match="1,000 rows in one request; at most 999 are allowed"):
+        read_table(out.getvalue(), most_rows=999)
+
+
+MEASURED = """
+import resource, subprocess, sys
+with open(sys.argv[1], "rb") as file:
+    done = subprocess.run([sys.executable, "-P", "-m", *sys.argv[2:]], stdin=file, capture_output=True, check=False)
+print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, *done.stderr.decode().split())
+"""
+
+
+def test_the_rows_of_a_file_that_unfolds_are_counted_before_they_are_decoded(tmp_path: Path) -> None:
+    """Fifty million rows of nothing in some kilobytes."""
+    file = tmp_path / "many.parquet"
+    pl.DataFrame({"a": pl.repeat(1.0, 50_000_000, eager=True)}).write_parquet(file, row_group_size=5_000_000)
+    assert file.stat().st_size < 200_000
+    command = [sys.executable, "-c", MEASURED, str(file), DECODER, "parquet", "", "100000"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert (int(said[0]), said[2:]) == (TOO_MANY_ROWS, ["50000000", "100000"])
+    assert int(said[1]) < 200_000, "kB; the values alone would be 400,000"
