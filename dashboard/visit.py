@@ -7,8 +7,7 @@ is settled when it is made, at each drawing; what a button does is asked about a
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
-import msgspec
-
+from access.confined import own_segments
 from access.journal import Action
 from access.roles import Permission, Principal, require_groups
 from access.roles import require as require_of
@@ -91,13 +90,17 @@ class Visit:
         found = self._shared.workspace.store.champions()
         return {one.key: one for one in found if one.domain in self.schemas}
 
-    def count_predictions(self, domain: str, since: datetime | None = None) -> int:
-        return self._shared.workspace.store.count_predictions(self._own(domain), since=since)
+    def count_predictions(self, domain: str) -> int:
+        return self._shared.workspace.store.count_predictions(self._own(domain))
+
+    def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
+        return self._shared.workspace.store.predictions_per_day(self._own(domain), since)
 
     def drift_reports(self, domain: str, limit: int) -> list[DriftRecord]:
         """Stored reports, newest first; of segments that are groups, only the visitor's own."""
         found = self._shared.workspace.store.drift_reports(self._own(domain), limit=limit)
-        return [self._of_own_groups(one) for one in found]
+        columns = self.schemas[domain].group
+        return [own_segments(one, self._principal, columns) for one in found]
 
     def decisions(self, domain: str, limit: int = 100) -> list[DecisionRecord]:
         return self._shared.workspace.store.decisions(self._own(domain), limit=limit)
@@ -123,13 +126,14 @@ class Visit:
         return report_trial(workspace.store, schema, trial, learned=workspace.learned)
 
     def evidence(self, domain: str, target: str, since: datetime | None, limit: int) -> Counted:
-        """Predictions of a target with their outcomes, newest first; a page makes aggregates of them."""
+        """Predictions of a target with their outcomes, newest first, of the visitor's groups; for aggregates."""
         workspace = self._shared.workspace
-        found = workspace.store.pairs(self._own(domain), target, since=since, limit=limit)
+        found = workspace.store.pairs(self._own(domain), target, since=since, limit=limit, groups=self._groups)
         return evidence_of(target, found, workspace.learned)
 
     def timelines(self, domain: str, target: str, since: datetime | None, limit: int) -> list[ErrorTimeline]:
-        return follow_domain(self._shared.workspace, self._own(domain), [target], since=since, limit=limit)
+        workspace = self._shared.workspace
+        return follow_domain(workspace, self._own(domain), [target], since=since, limit=limit, groups=self._groups)
 
     def days_of_predictions(self, domain: str, since: date, until: date) -> list[ArchivePart]:
         schema = self.schemas[self._own(domain)]
@@ -224,18 +228,14 @@ class Visit:
         require(self._shared, permission, self._own(domain))
         record(self._shared, action, domain, **details)
 
+    @property
+    def _groups(self) -> Sequence[str] | None:
+        """The groups that the visitor is confined to."""
+        return None if self._principal.groups is None else sorted(self._principal.groups)
+
     def _own(self, domain: str) -> str:
         require_of(self._principal, "see", domain)
         return domain
-
-    def _of_own_groups(self, report: DriftRecord) -> DriftRecord:
-        groups, columns = self._principal.groups, self.schemas[report.domain].group
-        by = report.document.get("by")
-        if groups is None or by not in columns:
-            return report
-        own = {group.split(" / ")[columns.index(by)] for group in groups}
-        segments = [one for one in report.document["segments"] if one["segment"] in own]
-        return msgspec.structs.replace(report, document={**report.document, "segments": segments})
 
 
 class _Answers(PredictionService):

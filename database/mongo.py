@@ -7,9 +7,10 @@ cluster), they also make calls with many predictions or outcomes all or none.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ from database import labeled, layout, mongo_jobs, pairs
 from database.errors import Conflict, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
+    EPOCH,
     LAYOUTS,
     RECEIPTS,
     SEPARATOR,
@@ -93,31 +95,48 @@ SELECTION_MS = 5_000
 TRIES = 3
 """How often a transaction that met another one is tried."""
 
+DAY_MICROS = 86_400_000_000
+
 LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 INDEXES: dict[str, list[list[tuple[str, int]]]] = {
-    "predictions": [[("domain", 1), ("at", -1), ("_id", -1)], [("domain", 1), ("student", 1)]],
+    "predictions": [
+        [("domain", 1), ("at", -1), ("_id", -1)],
+        [("domain", 1), ("student", 1)],
+        [("domain", 1), ("group", 1), ("at", -1), ("_id", -1)],
+        [("domain", 1), ("actor", 1), ("at", -1), ("_id", -1)],
+    ],
     "outcomes": [
         [("domain", 1), ("changed", -1), ("_id", -1)],
         [("domain", 1), ("student", 1)],
         [("domain", 1), ("prediction", 1)],
     ],
-    "batches": [[("domain", 1), ("receipt", -1)]],
+    "batches": [[("domain", 1), ("receipt", -1)], [("receipt", -1)]],
     "batch_rows": [[("batch", 1)], [("record", 1)]],
     "models": [[("domain", 1), ("target", 1), ("moment", 1), ("at", -1)]],
-    "drift_reports": [[("domain", 1), ("at", -1)]],
-    "decisions": [[("domain", 1), ("at", -1)]],
-    "events": [[("at", -1)], [("kind", 1), ("at", -1)]],
+    "drift_reports": [[("domain", 1), ("at", -1)], [("at", -1)]],
+    "decisions": [
+        [("domain", 1), ("at", -1)],
+        [("at", -1)],
+        [("domain", 1), ("target", 1), ("moment", 1), ("at", -1)],
+    ],
+    "events": [[("at", -1)], [("kind", 1), ("at", -1)], [("domain", 1), ("at", -1)]],
     "documents": [[("kind", 1), ("name", 1)], [("kind", 1), ("at", -1)]],
-    "accesses": [[("at", -1)], [("actor", 1), ("at", -1)], [("domain", 1), ("at", -1)]],
+    "accesses": [
+        [("at", -1)],
+        [("actor", 1), ("at", -1)],
+        [("domain", 1), ("at", -1)],
+        [("action", 1), ("at", -1)],
+    ],
     "jobs": [
         [("state", 1), ("due", 1), ("_id", 1)],
         [("at", -1), ("_id", -1)],
         [("domain", 1), ("kind", 1), ("at", -1)],
+        [("actor", 1), ("at", -1)],
     ],
-    "chunks": [[("blob", 1)], [("at", 1)]],
+    "chunks": [[("blob", 1)], [("number", 1), ("at", 1)]],
 }
 
 NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
@@ -405,6 +424,13 @@ class MongoStore:
         with _driver_errors():
             return self._database.predictions.count_documents({**_given(domain=domain), **_between(since, until)})
 
+    def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
+        days: Counter[date] = Counter()
+        with _driver_errors():
+            found = self._database.predictions.find({"domain": domain, **_between(since, None)}, {"at": 1, "_id": 0})
+            days.update(EPOCH.date() + timedelta(days=one["at"] // DAY_MICROS) for one in found)
+        return dict(days)
+
     def placings(self, domain: str, *, ids: Sequence[str] = (), students: Sequence[str] = ()) -> set[Placing]:
         fields = ("_id", *Placing._fields[1:])
         found: set[Placing] = set()
@@ -443,10 +469,11 @@ class MongoStore:
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        groups: Sequence[str] | None = None,
         endings: Iterable[str] | None = None,
         limit: int | None = None,
     ) -> list[pairs.Pair]:
-        among = pairs.Among(since, until, endings)
+        among = pairs.Among(since, until, endings, groups)
         with _driver_errors():
             return pairs.matched(_MongoSource(self._database), domain, target, among, limit)
 
@@ -941,6 +968,8 @@ class _MongoSource:
         before: pairs.Place | None,
     ) -> list[pairs.Received[Prediction]]:
         where = {"domain": domain, **_between(among.since, among.until), **_ending(among.endings)}
+        if among.groups is not None:
+            where["group"] = {"$in": list(among.groups)}
         return self._backwards("predictions", where, before)
 
     def predictions_about(

@@ -27,6 +27,7 @@ class Among(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     endings: Iterable[str] | None = None
+    groups: Sequence[str] | None = None
 
 
 class Received(NamedTuple, Generic[T]):

@@ -7,9 +7,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import cache
-from itertools import chain, repeat
+from heapq import merge
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from database import labeled, layout, pairs, sql_jobs
 from database.errors import Conflict, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
+    EPOCH,
     LAYOUTS,
     RECEIPTS,
     Flat,
@@ -492,9 +494,24 @@ class SqlStore:
         statement = sa.select(*_columns("predictions")).order_by(at.desc(), PREDICTIONS.c.id.desc()).limit(limit)
         statement = statement.where(*_given(PREDICTIONS, domain=domain, student=student, actor=actor))
         statement = statement.where(*_between(at, since, until))
-        if groups is not None:
-            statement = statement.where(PREDICTIONS.c.group.in_(groups))
-        return self._list("predictions", statement.where(*_ending(endings)))
+        statement = statement.where(*_ending(endings))
+        if groups is None or student is not None:
+            group = PREDICTIONS.c.group.concat("")  # as the time above: of a student there are few
+            wanted = [statement if groups is None else statement.where(group.in_(groups))]
+        else:  # one after the other, each in the order of its index
+            wanted = [statement.where(PREDICTIONS.c.group == one) for one in sorted(set(groups))]
+        found = [self._list("predictions", one) for one in wanted]
+        if len(found) == 1:
+            return found[0]
+        return list(islice(merge(*found, key=lambda one: (one.at, one.id), reverse=True), limit))
+
+    def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
+        exact: sa.ColumnElement[Any] = PREDICTIONS.c.at / sa.literal_column("86400000000")
+        day = sa.cast(sa.func.floor(exact) if self._engine.dialect.name == "postgresql" else exact, sa.BigInteger)
+        statement = sa.select(day, sa.func.count()).where(PREDICTIONS.c.domain == domain).group_by(day)
+        with self._reading() as connection:
+            counted = connection.execute(statement.where(*_between(PREDICTIONS.c.at, since, None)))
+            return {EPOCH.date() + timedelta(days=row[0]): row[1] for row in counted}
 
     def count_predictions(
         self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -533,10 +550,11 @@ class SqlStore:
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        groups: Sequence[str] | None = None,
         endings: Collection[str] | None = None,
         limit: int | None = None,
     ) -> list[pairs.Pair]:
-        among = pairs.Among(since, until, endings)
+        among = pairs.Among(since, until, endings, groups)
         with self._snapshot() as connection:
             return pairs.matched(_SqlSource(connection), domain, target, among, limit)
 
@@ -942,6 +960,8 @@ class _SqlSource:
         by_student = known.where(OUTCOMES.c.student == PREDICTIONS.c.student).exists()
         statement = _backwards("predictions", domain, before).where(sa.or_(by_id, by_student))
         statement = statement.where(*_between(PREDICTIONS.c.at, among.since, among.until), *_ending(among.endings))
+        if among.groups is not None:
+            statement = statement.where(PREDICTIONS.c.group.in_(among.groups))
         return _read_received(self._connection, "predictions", statement)
 
     def predictions_about(

@@ -6,7 +6,7 @@ over all of them. No question here is a query language.
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 from database.errors import Conflict
@@ -136,6 +136,9 @@ class PredictionLog(Protocol):
     ) -> int:
         """since is inclusive, until exclusive."""
 
+    def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
+        """How many there are of each day (UTC) from `since` on; days without any are left out."""
+
     def placings(self, domain: str, *, ids: Sequence[str] = (), students: Sequence[str] = ()) -> set[Placing]:
         """Of every prediction with one of the ids or of one of the students; what was asked and answered is not
         read."""
@@ -152,11 +155,12 @@ class PredictionLog(Protocol):
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        groups: Sequence[str] | None = None,
         endings: Collection[str] | None = None,
         limit: int | None = None,
     ) -> list[Pair]:
-        """Predictions (of these times and endings, as `predictions`) that answered `target`, newest first, each with
-        its outcome, and whether it came before that: by prediction id, else by student, group and period, else by
+        """Predictions (of these times, groups and endings, as `predictions`) that answered `target`, newest first, each
+        with its outcome, and whether it came before that: by prediction id, else by student, group and period, else by
         student and group for an outcome without a period, else by student alone where all predictions of the student
         from before the outcome, and all its outcomes of the target, are of one place and what both say of it agrees.
         An outcome that names a prediction belongs to no other. Predictions without an outcome are left out. Which of

@@ -7,7 +7,7 @@ everywhere, times are whole microseconds since 1970 UTC, nested values are JSON 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -32,9 +32,10 @@ def _receipt(name: str) -> Column[int]:
 
 
 def _where_known(name: str, table: str, *columns: str) -> Index:
-    """An index of the rows that have the last column. PostgreSQL's is the same; to say so here would load its whole
-    dialect wherever there is only SQLite."""
-    return Index(f"{table}_by_{name}", *columns, sqlite_where=text(f"{columns[-1]} IS NOT NULL"))
+    """An index of the rows that have the second column. PostgreSQL's holds all; to say otherwise here would load its
+    whole dialect wherever there is only SQLite."""
+    known = '"group"' if columns[1] == "group" else columns[1]
+    return Index(f"{table}_by_{name}", *columns, sqlite_where=text(f"{known} IS NOT NULL"))
 
 
 PREDICTIONS = Table(
@@ -57,6 +58,8 @@ PREDICTIONS = Table(
     _receipt("receipt"),
     Index("predictions_by_time", "domain", "at", "id"),
     _where_known("student", "predictions", "domain", "student"),
+    _where_known("group", "predictions", "domain", "group", "at", "id"),
+    _where_known("actor", "predictions", "domain", "actor", "at", "id"),
 )
 
 PREDICTION_BLOCKS = Table("prediction_blocks", METADATA, _key("id"), Column("body", LargeBinary, nullable=False))
@@ -94,6 +97,7 @@ BATCHES = Table(
     Column("skipped", Integer, nullable=False),
     _receipt("receipt"),
     Index("batches_by_receipt", "domain", "receipt"),
+    Index("batches_by_number", "receipt"),
 )
 
 BATCH_ROWS = Table(
@@ -149,6 +153,7 @@ DRIFT_REPORTS = Table(
     _text("current"),
     _text("document"),
     Index("drift_reports_by_time", "domain", "at"),
+    Index("drift_reports_by_day", "at"),
 )
 
 DECISIONS = Table(
@@ -164,6 +169,8 @@ DECISIONS = Table(
     _at(),
     _text("document"),
     Index("decisions_by_time", "domain", "at"),
+    Index("decisions_by_day", "at"),
+    Index("decisions_by_key", "domain", "target", "moment", "at"),
 )
 
 EVENTS = Table(
@@ -176,6 +183,7 @@ EVENTS = Table(
     _text("details"),
     Index("events_by_time", "at"),
     Index("events_by_kind", "kind", "at"),
+    Index("events_by_domain", "domain", "at"),
 )
 
 DOCUMENTS = Table(
@@ -202,6 +210,7 @@ ACCESSES = Table(
     Index("accesses_by_time", "at"),
     Index("accesses_by_actor", "actor", "at"),
     Index("accesses_by_domain", "domain", "at"),
+    Index("accesses_by_action", "action", "at"),
 )
 
 JOBS = Table(
@@ -228,6 +237,7 @@ JOBS = Table(
     Index("jobs_by_state", "state", "due", "id"),
     Index("jobs_by_time", "at", "id"),
     Index("jobs_by_domain", "domain", "kind", "at"),
+    Index("jobs_by_actor", "actor", "at"),
 )
 
 CHUNKS = Table(
@@ -237,7 +247,7 @@ CHUNKS = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     _at(),
     _text("content"),
-    Index("chunks_by_time", "at"),
+    Index("chunks_by_time", "number", "at"),
 )
 """Pieces of blobs, as JSON has bytes (base64)."""
 

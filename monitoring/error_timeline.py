@@ -29,7 +29,15 @@ from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from model.workspace import Workspace
 from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
-from monitoring.performance import ENOUGH_OUTCOMES, FEW_GROUPS, FEWEST_TOLD, clusters_of, count_students, evidence_of
+from monitoring.performance import (
+    ENOUGH_OUTCOMES,
+    FEW_GROUPS,
+    FEWEST_TOLD,
+    clusters_of,
+    count_students,
+    evidence_of,
+    tellable,
+)
 from monitoring.row_findings import pairs_of
 from preprocessing.schema import DomainSchema, Target
 
@@ -104,10 +112,11 @@ def follow_domain(
     by: By = "week",
     since: datetime | None = None,
     limit: int | None = None,
+    groups: Sequence[str] | None = None,
 ) -> list[ErrorTimeline]:
     """The courses of all targets (or these) at all moments (or these) at which there are predictions.
 
-    limit: look at the newest so many predictions, and outcomes, only.
+    limit: look at the newest so many predictions, and outcomes, only. groups: at those of these groups only.
     Raises UnknownDomain, NothingToFollow.
     """
     schema = workspace.schemas[domain]
@@ -115,13 +124,22 @@ def follow_domain(
     for word, asked, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
         if unknown := sorted({*asked} - {*known}):
             raise NothingToFollow(f"{domain} has no {word} {', '.join(unknown)}; there are: {', '.join(known)}")
-    there = {prediction.moment for prediction in workspace.store.predictions(domain, since=since, limit=limit)}
+    asked_for = Selection(since, limit, groups)
+    there = {prediction.moment for prediction in workspace.store.predictions(domain, **asked_for._asdict())}
     chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
 
-    options: Any = {"by": by, "since": since, "limit": limit}
+    options: Any = {"by": by, "asked": asked_for}
     models = KnownModels(_manifests(workspace), workspace.learned)
     found = [follow(workspace.store, schema, name, moment, models, **options) for name in names for moment in chosen]
     return [timeline for timeline in found if timeline.whole or timeline.waiting]
+
+
+class Selection(NamedTuple):
+    """Which predictions are looked at: those from `since` on, the newest so many, of these groups."""
+
+    since: datetime | None = None
+    limit: int | None = None
+    groups: Sequence[str] | None = None
 
 
 class KnownModels(NamedTuple):
@@ -167,22 +185,21 @@ def follow(
     models: KnownModels,
     *,
     by: By = "week",
-    since: datetime | None = None,
-    limit: int | None = None,
+    asked: Selection = Selection(),  # noqa: B008 (frozen)
 ) -> ErrorTimeline:
     """The course of the answers about `target` at `moment`.
 
-    models: what is known of them. since: of predictions from then on. limit: the newest so many.
+    models: what is known of them. asked: which predictions are looked at.
     Raises KeyError for a target that the schema does not have.
     """
     chosen = schema.target_by_name[target]
-    found_pairs = log.pairs(schema.name, target, since=since, limit=limit)
+    found_pairs = log.pairs(schema.name, target, **asked._asdict())
     pairs = [pair for pair in found_pairs if pair.prediction.moment == moment]
     counted, left_out = evidence_of(target, pairs, models.learned)
     known = _known(chosen, counted)
-    asked = [p for p in log.predictions(schema.name, since=since, limit=limit) if p.moment == moment]
+    logged = [p for p in log.predictions(schema.name, **asked._asdict()) if p.moment == moment]
     matched = {pair.prediction.id for pair in pairs}
-    waiting = [p for p in asked if p.id not in matched and _answer(p, target) is not None]
+    waiting = [p for p in logged if p.id not in matched and _answer(p, target) is not None]
     versions = {answer.model for answer in known.answers} | {_answer_of(p, target).model for p in waiting[:1]}
     found = {one: manifest for one in versions if (manifest := models.manifests(one)) is not None}
     held = {model: _held_out(manifest) for model, manifest in found.items()}
@@ -241,7 +258,11 @@ def measure_spans(target: Target, known: _Answers, by: By, held: Mapping[str, Es
     rows: dict[str, list[int]] = defaultdict(list)
     for row, pair in enumerate(known.pairs):
         rows[label_of(pair.prediction, by)].append(row)
-    windows = [_measure(target, known.part(part), label, held) for label, part in rows.items()]
+    parts = {label: known.part(part) for label, part in rows.items()}
+    told = tellable([count_students(_predictions(part.pairs)) for part in parts.values()])
+    windows = [
+        _measure(target, part, label, held, told=one) for (label, part), one in zip(parts.items(), told, strict=True)
+    ]
     tested = [place for place, window in enumerate(windows) if window.p_adjusted is not None]
     adjusted = adjust([windows[place].p_adjusted or 0.0 for place in tested]) if tested else np.empty(0)
     alpha = FALSE_SHARE * max(1, int((adjusted <= FALSE_SHARE).sum())) / max(1, len(tested))
@@ -266,7 +287,9 @@ def _verdict(window: TimelineSpan, p_value: float, alpha: float) -> TimelineSpan
     return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict, excess=corrected)
 
 
-def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Estimate]) -> TimelineSpan:
+def _measure(
+    target: Target, known: _Answers, label: str, held: Mapping[str, Estimate], *, told: bool = True
+) -> TimelineSpan:
     errors, clusters = absolute_errors(known.truth, known.said), known.clusters
     reference = _reference(known.answers, held)
     window = TimelineSpan(
@@ -279,7 +302,7 @@ def _measure(target: Target, known: _Answers, label: str, held: Mapping[str, Est
         verdict="not enough data",
         held_out=reference,
     )
-    if window.students < FEWEST_TOLD:
+    if window.students < FEWEST_TOLD or not told:
         return window
     excess, p_value = (None, None) if reference is None else _excess(errors, clusters, reference)
     window = msgspec.structs.replace(

@@ -83,16 +83,17 @@ def measure(
     learned: Learned,
     since: datetime | None = None,
     limit: int | None = None,
+    groups: Sequence[str] | None = None,
 ) -> DomainPerformance:
     """The performance of each of `targets` (all by default).
 
     learned: what models learned from. since: of predictions from then on. limit: the newest so many predictions with an
-    outcome per target. Raises KeyError for a target that the schema does not have.
+    outcome per target. groups: of these groups only. Raises KeyError for a target that the schema does not have.
     """
     chosen = [schema.target_by_name[name] for name in targets or schema.target_by_name]
     found = []
     for target in chosen:
-        matched = log.pairs(schema.name, target.name, since=since, limit=limit)
+        matched = log.pairs(schema.name, target.name, since=since, limit=limit, groups=groups)
         found.append(measure_target(target, *evidence_of(target.name, matched, learned)))
     return DomainPerformance(domain=schema.name, since=since, targets=tuple(found))
 
@@ -192,14 +193,31 @@ def _by_model(target: Target, matched: Sequence[Pair]) -> tuple[ModelPerformance
     parts: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     for pair in matched:
         parts[_answer(pair.prediction, target).model, pair.prediction.moment].append(pair)
-    found = [_of_model(target, model, moment, part) for (model, moment), part in parts.items()]
+    told = tellable([count_students([pair.prediction for pair in part]) for part in parts.values()])
+    found = [
+        _of_model(target, model, moment, part, told=one)
+        for ((model, moment), part), one in zip(parts.items(), told, strict=True)
+    ]
     return tuple(sorted(found, key=lambda one: -one.n))
 
 
-def _of_model(target: Target, model: str, moment: str, part: Sequence[Pair]) -> ModelPerformance:
+def tellable(students: Sequence[int]) -> list[bool]:
+    """Of which parts of a whole a mean may be told: of those with FEWEST_TOLD students or more, and not of all but a
+    few students, whom the whole and the others would give away.
+
+    >>> tellable([40, 12, 3]), tellable([40, 12, 3, 9])
+    ([True, False, False], [True, True, False, False])
+    """
+    told = [count >= FEWEST_TOLD for count in students]
+    while 0 < sum(count for count, one in zip(students, told, strict=True) if not one) < FEWEST_TOLD and any(told):
+        told[min((count, place) for place, count in enumerate(students) if told[place])[1]] = False
+    return told
+
+
+def _of_model(target: Target, model: str, moment: str, part: Sequence[Pair], *, told: bool) -> ModelPerformance:
     predictions = [pair.prediction for pair in part]
     found = ModelPerformance(model=model, moment=moment, n=len(part), students=count_students(predictions))
-    if found.students < FEWEST_TOLD:
+    if not told:
         return found
     (truth, said, naive), clusters = _numbers(target, part), clusters_of(predictions)
     errors = [mean_with_interval(absolute_errors(truth, answers), clusters) for answers in (said, naive)]

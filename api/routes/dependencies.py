@@ -4,6 +4,7 @@ Who asks is found before (`api.request.admission`); the fast path asks `access.r
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -148,3 +149,9 @@ OPEN = Depends(anyone)
 def needs(permission: Permission) -> Any:
     """For a route's `dependencies`: whoever asks must have `permission`."""
     return Security(Needs(permission), scopes=[permission])
+
+
+def groups_of(request: Request) -> Sequence[str] | None:
+    """The groups whose rows whoever asks may see; None: all."""
+    confined = principal_of(request).groups
+    return sorted(confined) if confined is not None else None

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from access.confined import own_segments
 from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
 from api.routes.dependencies import CurrentState, NotFound, needs, principal_of, schema_of
@@ -69,17 +70,20 @@ async def _reported(request: Request, state: ServiceState, wanted: JobRequest) -
 
 
 @router.get("", responses=answers(DriftReports), dependencies=[needs("see")])
-def reports(domain: str, state: CurrentState, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Response:
-    """Stored reports, newest first."""
-    schema_of(state, domain)
-    return respond(DriftReports(reports=state.workspace.store.drift_reports(domain, limit=limit)))
+def reports(
+    domain: str, request: Request, state: CurrentState, limit: Annotated[int, Query(ge=1, le=100)] = 10
+) -> Response:
+    """Stored reports, newest first; of segments that are groups, only one's own."""
+    columns, principal = schema_of(state, domain).group, principal_of(request)
+    found = state.workspace.store.drift_reports(domain, limit=limit)
+    return respond(DriftReports(reports=[own_segments(one, principal, columns) for one in found]))
 
 
 @router.get("/{id}", responses=answers(DriftRecord), dependencies=[needs("see")])
-def report(domain: str, id: str, state: CurrentState) -> Response:
+def report(domain: str, id: str, request: Request, state: CurrentState) -> Response:
     """One report."""
-    schema_of(state, domain)
+    schema = schema_of(state, domain)
     found = state.workspace.store.drift_report(id)
     if found is None or found.domain != domain:
         raise NotFound(f"no drift report of that id in {domain}")
-    return respond(found)
+    return respond(own_segments(found, principal_of(request), schema.group))

@@ -14,6 +14,7 @@ from api.routes.dependencies import (
     CurrentState,
     Instant,
     at_utc,
+    groups_of,
     keys_of,
     needs,
     noted,
@@ -96,11 +97,12 @@ def performance(
     limit: Annotated[int | None, Query(ge=1, le=100_000, description="the newest so many per target")] = None,
 ) -> Response:
     """How far answers were from what happened, beside the plain rule on the same rows. Of fewer than ten students no
-    figure is told; to choose by `since` or `limit` takes the permission to read predictions."""
+    figure is told; to choose by `since` or `limit` takes the permission to read predictions. Whoever is confined to
+    groups is told of these alone."""
     if since is not None or limit is not None:  # two choices that differ by one student would tell of that one
         require(principal_of(request), "read", domain)
     schema = schema_of(state, domain)
     keys_of(schema, target, None)
     targets = [target] if target else list(schema.target_by_name)
-    choice: Any = {"since": at_utc(since), "limit": limit or NEWEST_MATCHED}
+    choice: Any = {"since": at_utc(since), "limit": limit or NEWEST_MATCHED, "groups": groups_of(request)}
     return respond(measure(state.workspace.store, schema, targets, learned=state.workspace.learned, **choice))

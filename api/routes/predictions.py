@@ -21,6 +21,7 @@ from api.routes.dependencies import (
     Instant,
     NotFound,
     at_utc,
+    groups_of,
     needs,
     noted,
     principal_of,
@@ -74,7 +75,7 @@ async def predict_batch(
     schema = schema_of(state, domain)
     parameters = QueryParameters(moment_of(schema, moment), explain, wants_lines(request.scope[REQUEST_HEADERS]))
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
-    whoever, groups = principal_of(request), _groups(request)
+    whoever, groups = principal_of(request), groups_of(request)
     arguments: dict[str, Any] = {"moment": parameters.moment, "explain": explain, "limit": row_limit(state, parameters)}
     arguments["groups"] = None if groups is None else list(groups)
     files = {"file": JobFile(*uploads["file"])}
@@ -105,7 +106,7 @@ def predictions(
         since=at_utc(since),
         until=at_utc(until),
         student=pseudonym_of(student),
-        groups=_groups(request),
+        groups=groups_of(request),
         limit=limit,
     )
     noted(request, "predictions listed", domain, student=student, found=len(found))
@@ -120,12 +121,6 @@ def _shown(request: Request, found: Sequence[Prediction]) -> Sequence[Prediction
     return [msgspec.structs.replace(one, shadow=()) for one in found]
 
 
-def _groups(request: Request) -> Sequence[str] | None:
-    """The groups whose rows whoever asks may see; None: all."""
-    confined = principal_of(request).groups
-    return sorted(confined) if confined is not None else None
-
-
 @router.post("/predictions/find", responses=answers(FoundPredictions), openapi_extra=takes(Find), dependencies=MAY_READ)
 async def find_predictions(domain: str, request: Request, state: CurrentState) -> Response:
     """Logged predictions of a student, by the institution's own key, newest first."""
@@ -133,7 +128,7 @@ async def find_predictions(domain: str, request: Request, state: CurrentState) -
     wanted = await read_command(request, Find)
     student, limit = pseudonym(str(wanted.student), state.workspace.secret), max(1, min(wanted.limit, MOST_LISTED))
     found = await asyncio.to_thread(
-        state.workspace.store.predictions, domain, student=student, groups=_groups(request), limit=limit
+        state.workspace.store.predictions, domain, student=student, groups=groups_of(request), limit=limit
     )
     await asyncio.to_thread(noted, request, "student looked up", domain, student=student, found=len(found))
     return respond(FoundPredictions(predictions=_shown(request, found)))

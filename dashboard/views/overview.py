@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from typing import Literal
 
 import streamlit as st
@@ -81,10 +80,9 @@ def _activity(visit: Visit, domains: Sequence[DomainSchema]) -> None:
 
 
 def _per_day(visit: Visit, domain: str, days: Sequence[date]) -> list[int]:
-    """Predictions on each of consecutive `days` (UTC), the last of which has not ended."""
-    starts = [datetime.combine(day, time(), tzinfo=UTC) for day in days]
-    since = [visit.count_predictions(domain, since=start) for start in starts] + [0]
-    return [first - second for first, second in pairwise(since)]
+    """Predictions on each of consecutive `days` (UTC)."""
+    counts = visit.predictions_per_day(domain, datetime.combine(days[0], time(), tzinfo=UTC))
+    return [counts.get(day, 0) for day in days]
 
 
 def _domain(visit: Visit, schema: DomainSchema, history: dict[ChampionKey, Succession]) -> None:

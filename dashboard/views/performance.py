@@ -18,7 +18,14 @@ from database.records import now
 from drift.sentences import describe_change, describe_expected
 from model.scores import Estimate
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
-from monitoring.performance import ENOUGH_OUTCOMES, FEWEST_TOLD, ModelPerformance, TargetPerformance, measure_target
+from monitoring.performance import (
+    ENOUGH_OUTCOMES,
+    FEWEST_TOLD,
+    ModelPerformance,
+    TargetPerformance,
+    measure_target,
+    tellable,
+)
 from monitoring.render import change_sentences, promise
 from preprocessing.schema import DomainSchema, Target
 
@@ -48,7 +55,7 @@ def performance(visit: Visit) -> None:
         "that had not learned from that row, whoever was champion then."
     )
     schema = choose_domain(visit)
-    target, days = _choose(schema)
+    target, days = _choose(visit, schema)
     since = None if days is None else now() - timedelta(days=days)
     with st.spinner("Matching predictions and outcomes …"):
         matched, left_out = visit.evidence(schema.name, target.name, since, MOST_PAIRS)
@@ -72,9 +79,12 @@ def performance(visit: Visit) -> None:
         st.caption(f"The newest {MOST_PAIRS:,} predictions with outcomes are counted.")
 
 
-def _choose(schema: DomainSchema) -> tuple[Target, int | None]:
+def _choose(visit: Visit, schema: DomainSchema) -> tuple[Target, int | None]:
+    """Target and days back. Two choices of time that differ by one student would tell of that one: to choose takes the
+    permission to read predictions."""
     first, second = st.columns(2)
-    time = first.selectbox("Predictions of the", list(TIMES_BACK), index=2, key="performance time")
+    times = list(TIMES_BACK) if visit.may("read", schema.name) else ["whole time"]
+    time = first.selectbox("Predictions of the", times, index=min(2, len(times) - 1), key="performance time")
     if len(schema.targets) == 1:
         return schema.targets[0], TIMES_BACK[time]
     chosen = second.selectbox(
@@ -156,7 +166,7 @@ def stretches(target: Target, pairs: Sequence[Pair]) -> list[Stretch]:
     among: dict[int, list[Pair]] = defaultdict(list)
     for day, pair in zip(days, pairs, strict=True):
         among[(day - first).days // length].append(pair)
-    return [
+    found = [
         Stretch(
             first=first + timedelta(days=place * length),
             last=first + timedelta(days=(place + 1) * length - 1),
@@ -164,6 +174,14 @@ def stretches(target: Target, pairs: Sequence[Pair]) -> list[Stretch]:
         )
         for place in sorted(among)
     ]
+    told = tellable([one.found.students for one in found])
+    return [one if tell else _untold(one) for one, tell in zip(found, told, strict=True)]
+
+
+def _untold(stretch: Stretch) -> Stretch:
+    """The stretch without figures, which would give away the few students of another one."""
+    found = msgspec.structs.replace(stretch.found, mae=None, naive_mae=None)
+    return msgspec.structs.replace(stretch, found=found)
 
 
 def _expectations(schema: DomainSchema, timelines: Sequence[ErrorTimeline]) -> None:

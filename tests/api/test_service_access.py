@@ -4,7 +4,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,28 @@ def test_a_teacher_reads_the_own_class_only(guarded: Guarded, confined: str) -> 
     assert [one["id"] for one in found] == [own]
     everyone = guarded.ask("POST", f"{base}/find", guarded.keys["teacher"], json={"student": "reader-1"}).json()
     assert {one["id"] for one in everyone["predictions"]} == {own, other}
+
+
+def test_a_teacher_of_one_class_learns_nothing_of_others_by_cutting_figures(guarded: Guarded, confined: str) -> None:
+    path, admin = "/api/v1/university", guarded.keys["admin"]
+    rows = [UNIVERSITY | {"student_id": f"cut-{place}"} | ({"subject": "Biology"} if place % 2 else {})
+            for place in range(24)]  # fmt: skip
+    said = [theirs(guarded, row) for row in rows]
+    before = guarded.ask("GET", f"{path}/performance", confined).json()["targets"][0]
+
+    def tell(places: Sequence[int]) -> dict[str, Any]:
+        outcomes = [{"prediction_id": said[place], "final_marks": 40 + place} for place in places]
+        assert guarded.ask("POST", f"{path}/outcomes", admin, json=outcomes).status_code == 200
+        return {
+            query: guarded.ask("GET", f"{path}/performance?target=final_marks{query}", confined).json()["targets"][0]
+            for query in ("", "&limit=13", "&since=2020-01-01T00:00:00Z")
+        }
+
+    first = tell(range(0, 24, 2))
+    assert first[""]["n"] - before["n"] == 12
+    assert tell([1]) == first  # one more of the other class changes no figure, whichever way it is asked
+    assert guarded.ask("GET", f"{path}/performance?limit=20", guarded.keys["viewer"]).status_code == 403
+    assert guarded.ask("GET", f"{path}/performance", guarded.keys["viewer"]).json()["targets"][0]["n"] > first[""]["n"]
 
 
 def test_one_confined_to_a_domain_sees_and_changes_no_other(guarded: Guarded) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 import streamlit as st
+from msgspec.structs import replace
 from streamlit.runtime.context import ContextProxy, StreamlitHeaders
 from streamlit.testing.v1 import AppTest
 
@@ -16,7 +17,7 @@ from access.users import add_user, disable_user, set_grant
 from dashboard.gate import SIGN_IN_TRIES, TYPED_NAMES, Tries
 from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit import Visit
-from database.records import Prediction, now
+from database.records import Outcome, Prediction, new_id, now
 from model.workspace import Workspace
 from monitoring.drift_files import ReportOptions, report_file
 from preprocessing.synthetic import generate
@@ -259,6 +260,32 @@ def test_a_confined_visitor_finds_no_other_domain_or_group_on_any_page(
     assert "own-room" in seen["tom"]
     for foreign in ("medal", "workshop", "next-door"):
         assert foreign not in seen["tom"].lower()
+
+
+@pytest.mark.usefixtures("guarded")
+def test_figures_are_of_the_own_groups_and_time_is_chosen_by_those_who_may_read(
+    page: Page, workspace: Workspace
+) -> None:
+    made = predict_rows(workspace, "workshop", rows=60)
+    asked = [replace(one, id=new_id(), group="AB"[place % 2]) for place, one in enumerate(made)]
+    workspace.store.add_predictions(asked)
+    workspace.store.add_outcomes(
+        [Outcome(domain="workshop", target=answer.target, value=answer.naive, at=now(), prediction=one.id)
+         for one in asked for answer in one.answers]
+    )  # fmt: skip
+    add(workspace, "tom", "teacher", domains=("workshop",), groups=("A",))
+    add(workspace, "vera", "viewer", domains=("workshop",))
+    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1)
+    grant = Grant(role="teacher", domains=("workshop",), groups=("A",))
+    visit = Visit(shared, User(name="tom", grant=grant, password="", created=now()).principal())
+    pairs, _ = visit.evidence("workshop", "mark", None, 100)
+    assert {pair.prediction.group for pair in pairs} == {"A"}
+    own = len({one.id for one in asked if one.group == "A"})
+    assert sum(timeline.whole.n for timeline in visit.timelines("workshop", "mark", None, 100) if timeline.whole) <= own
+    for user, choices in (("tom", 4), ("vera", 1)):
+        st.cache_resource.clear()
+        app = sign_in(page("performance", "workshop"), user)
+        assert len(app.selectbox(key="performance time").options) == choices
 
 
 def walk(page: Page, user: str) -> str:

@@ -119,6 +119,10 @@ class TestPredictions:
         assert store.count_predictions("school", since=after(3)) == 1
         assert store.count_predictions(since=after(1)) == 3
         assert store.count_predictions("school", since=after(1), until=after(3)) == 2
+        packed = make_packed(60, NOON + timedelta(days=2))
+        store.add_predictions([make_prediction(NOON + timedelta(hours=12))], [packed])
+        days = {NOON.date() + timedelta(days=day): count for day, count in ((0, 1), (1, 1), (2, 60))}
+        assert store.predictions_per_day("school", after(3)) == days
 
     def test_say_whom_they_are_about_by_id_and_by_student(self, store: RecordStore) -> None:
         a, b = make_prediction(student="s", group="A", period="1"), make_prediction(student="s")

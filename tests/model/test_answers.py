@@ -220,12 +220,10 @@ def test_no_mean_is_told_of_fewer_than_ten_students_nor_of_a_model_that_answered
     few = performance(9, 0)
     assert (few.n, few.students, few.verdict) == (18, 9, "not enough data")
     assert {few.mae, few.naive_mae, few.gain, few.bias, few.covered, few.models[0].mae} == {None}
-    enough = performance(11, 1)
-    assert enough.mae is not None
-    assert [(one.students, one.mae is None, one.naive_mae is None) for one in enough.models] == [
-        (10, False, False),
-        (1, True, True),
-    ]
+    for students, of_another, told in ((21, 10, [True, True]), (11, 1, [False, False]), (30, 9, [False, False])):
+        enough = performance(students, of_another)  # the whole and the other model would tell of few students
+        assert enough.mae is not None
+        assert [one.mae is not None and one.naive_mae is not None for one in enough.models] == told
 
 
 def test_an_answer_of_any_kind_comes_back_from_the_log_as_it_was_said(workspace: Workspace, taught: Taught) -> None:
