@@ -3,14 +3,15 @@
 It measures single columns and names them; what is done about them is decided where models are trained.
 
 A column is surely leaking where it alone orders or explains unseen outcomes nearly perfectly, or where being filled, or
-missing, gives the outcome away, in every period alike. Both limits are .99: of the columns that are known in time, the
-strongest measured has R² .83 (G2 for G3) and AUC .95 (G2 for passing), and "no mark yet" on day 220 of a course means
-failure in 95.6 % of a period's rows; those that are not known in time have AUC 1, or 99.3 % and more. Between .9 and
-.99 numbers alone tell no leak (a final score with zeros for the missing: AUC .92) from an earlier mark: there the
-domain file must say from which moment on the column is known (docs: backtest).
+missing, gives the outcome away, or on which side of a cut of ordered outcomes it lies, in every period alike. Both
+limits are .99: of the columns that are known in time, the strongest measured has R² .83 (G2 for G3) and AUC .95 (G2 for
+passing), and "no mark yet" on day 220 of a course means failure in 95.6 % of a period's rows; those that are not known
+in time have AUC 1, or 99.3 % and more. Between .9 and .99 numbers alone tell no leak (a final score with zeros for the
+missing: AUC .92) from an earlier mark: there the domain file must say from which moment on the column is known (docs:
+backtest).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -186,23 +187,37 @@ def _suspect(
 def _pure(
     question: _Question, feature: Feature, kind: Literal["filled", "missing", "value"], rows: Rows
 ) -> list[Suspect]:
-    """Whether `rows` have one outcome nearly always, in every part where there are enough of them, and others do not.
+    """Whether `rows` have one outcome, or one side of a cut of ordered ones, nearly always, in every part where there
+    are enough of them, and others do not.
 
     A part without enough rows says nothing; at least one must say it.
     """
     if rows.sum() < FEWEST_OF_PART or rows.all():
         return []
+    inside = [rows & (question.parts == part) for part in range(question.many)]
+    told = [part for part in inside if part.sum() >= FEWEST_OF_PART] or [rows]
+    found = []
+    for detail, has in _outcomes(question, rows):
+        least = min(float(has[part].mean()) for part in told)
+        others = float(has[~rows].mean())
+        if others <= SHARE_OF_OTHERS and has[rows].mean() >= SURE and least >= SURE:
+            found.append((others, least, detail))
+    if not found:
+        return []
+    _, least, detail = min(found)  # what fewest of the others have says most
+    n, sure = int(rows.sum()), kind != "value"
+    return [_suspect(question, feature, kind, "share", least, n, sure=sure, detail=detail)]
+
+
+def _outcomes(question: _Question, rows: Rows) -> Iterator[tuple[str, Rows]]:
+    """What `rows` may all have, in words, and who has it: their most frequent outcome, and the sides of each cut."""
     texts, counts = np.unique(question.outcomes[rows], return_counts=True)
     outcome = str(texts[counts.argmax()])
-    has = question.outcomes == outcome
-    if has[~rows].mean() > SHARE_OF_OTHERS or has[rows].mean() < SURE:
-        return []
-    inside = [rows & (question.parts == part) for part in range(question.many)]
-    shares = [float(has[part].mean()) for part in inside if part.sum() >= FEWEST_OF_PART] or [float(has[rows].mean())]
-    if min(shares) < SURE:
-        return []
-    sure = kind != "value"
-    return [_suspect(question, feature, kind, "share", min(shares), int(rows.sum()), sure=sure, detail=repr(outcome))]
+    yield repr(outcome), question.outcomes == outcome
+    levels = question.target.levels
+    for cut, below in enumerate(question.cuts if levels else (), start=1):
+        yield f"{levels[cut - 1]!r} or worse", below > 0
+        yield f"{levels[cut]!r} or better", below == 0
 
 
 def _alone(question: _Question, feature: Feature, values: pl.Series) -> tuple[float, Literal["R²", "AUC"]]:

@@ -79,6 +79,20 @@ def test_a_column_that_is_filled_or_missing_for_one_outcome_only_gives_it_away()
     assert all(one.sure and one.value == 1.0 and one.detail == "'at risk'" for one in found.values())
 
 
+FOUR = Target(name="outcome", kind="ordered_class", levels=("withdrawn", "fail", "pass", "distinction"))
+
+
+def test_what_gives_away_the_side_of_a_cut_of_four_classes_is_found_though_it_tells_no_single_class() -> None:
+    rank = pl.col("mark").rank() / pl.len()
+    four = pl.when(rank < 0.25).then(pl.lit("withdrawn")).when(rank < 0.5).then(pl.lit("fail"))
+    outcome = four.when(rank < 0.75).then(pl.lit("pass")).otherwise(pl.lit("distinction"))
+    last_seen = pl.when((rank >= 0.5) & (pl.col("noise") > 0)).then(pl.col("noise"))  # only who passes stays to the end
+    frame = make_frame().with_columns(outcome.alias("outcome"), last_seen.alias("last_seen"))
+    suspects = find_suspects(frame, FOUR, numeric("last_seen", "noise", "phone"))
+    assert [(one.column, one.kind, one.sure) for one in suspects] == [("last_seen", "filled", True)]
+    assert "'outcome' is 'pass' or better in 100.0%" in str(suspects[0])
+
+
 def test_a_level_that_is_the_outcome_gives_it_away() -> None:
     letter = [Feature(name="letter", kind="categorical", open=True)]
     assert sure(make_frame(), RISK, letter) == {"letter"}
