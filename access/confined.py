@@ -1,18 +1,27 @@
-"""What of a report whoever is confined to groups may see: the segments that are groups of their own."""
+"""What of a stored drift report a principal confined to groups may see: nothing that names other groups."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import msgspec
 
-from access.roles import Principal
 from database.records import DriftRecord
+from preprocessing.schema import DomainSchema
 
 
-def own_segments(report: DriftRecord, principal: Principal, columns: Sequence[str]) -> DriftRecord:
-    """The report without the segments of groups that `principal` may not see. columns: of the domain's groups."""
-    by = report.document.get("by")
-    if principal.groups is None or by not in columns:
+def confine_report(report: DriftRecord, groups: Collection[str] | None, schema: DomainSchema) -> DriftRecord:
+    """The report as somebody may see it who is confined to `groups`; as it is where that is None.
+
+    Of segments that are groups only their own stay, of columns all but the groups, of the summary what it finds.
+    """
+    if groups is None or not schema.group:
         return report
-    own = {group.split(" / ")[columns.index(by)] for group in principal.groups}
-    segments = [one for one in report.document["segments"] if one["segment"] in own]
-    return msgspec.structs.replace(report, document={**report.document, "segments": segments})
+    document, by = dict(report.document), report.document.get("by")
+    if by in (*schema.group, "group"):
+        place = schema.group.index(by) if by in schema.group else None
+        own = {group if place is None else group.split(" / ")[place] for group in groups}
+        document["segments"] = [one for one in document["segments"] if one["segment"] in own]
+    if schema.group_name or by in (*schema.group, "group"):
+        document["summary"] = document["summary"].partition(". ")[0].rstrip(".") + "."
+    for part in ("columns", "not_compared"):
+        document[part] = [one for one in document.get(part, ()) if one["column"] != schema.group_name]
+    return msgspec.structs.replace(report, document=document)

@@ -7,7 +7,7 @@ is settled when it is made, at each drawing; what a button does is asked about a
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
-from access.confined import own_segments
+from access.confined import confine_report
 from access.journal import Action
 from access.roles import Permission, Principal, require_groups
 from access.roles import require as require_of
@@ -99,8 +99,7 @@ class Visit:
     def drift_reports(self, domain: str, limit: int) -> list[DriftRecord]:
         """Stored reports, newest first; of segments that are groups, only the visitor's own."""
         found = self._shared.workspace.store.drift_reports(self._own(domain), limit=limit)
-        columns = self.schemas[domain].group
-        return [own_segments(one, self._principal, columns) for one in found]
+        return [confine_report(one, self._principal.groups, self.schemas[domain]) for one in found]
 
     def decisions(self, domain: str, limit: int = 100) -> list[DecisionRecord]:
         return self._shared.workspace.store.decisions(self._own(domain), limit=limit)

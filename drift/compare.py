@@ -69,7 +69,9 @@ def compare(
     if not isinstance(current, MeasuredSample):
         current = measure_sample(profile_of(reference, schema), current, schema)
     require_schema(current.reference, current.fingerprint, schema)
-    return conclude_all(_compared(current, rows.effective, rows.answers), schema, policy, rows)
+    found = _compared(current, rows.effective, rows.answers)
+    found = found._replace(evidence=[*found.evidence, *rows.besides], skipped=(*found.skipped, *rows.not_compared))
+    return conclude_all(found, schema, policy, rows)
 
 
 def compare_columns(
@@ -157,7 +159,8 @@ class Findings(NamedTuple):
     independent rows (`drift.samples`). answers: columns of answers to rows of each, where the samples have none
     themselves; the reference's own count where its are empty. classifier: where rows were at hand. expected: where a
     model was. changes: of the error, where outcomes are known. said: by target, what the reference's answers and the
-    current ones gave each class. basis, sampled, refused, notes: as in a DriftReport.
+    current ones gave each class. besides: further columns, tested. basis, sampled, refused, notes, not_compared: as in
+    a DriftReport.
     """
 
     classifier: ClassifierResult | None = None
@@ -172,6 +175,8 @@ class Findings(NamedTuple):
     answers: tuple[Columns, Columns] = ({}, {})
     refused: tuple[RefusedValues, ...] = ()
     notes: tuple[str, ...] = ()
+    besides: tuple[Evidence, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
 
 
 def conclude_all(

@@ -43,6 +43,7 @@ from monitoring.row_findings import (
     said_of,
     widest_champion,
     with_answers,
+    with_groups,
 )
 from preprocessing.reading.files import kind_of, read_table
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
@@ -264,7 +265,7 @@ def _against_rows(
         findings = findings._replace(classifier=part_rows(past.frame, rows.frame, schema), sampled=sampled)
     if options.by:
         findings = findings._replace(segments=gather_segments(past.frame, rows.frame, schema, options.by))
-    findings = findings._replace(
+    findings = with_groups(findings, schema, past.frame, rows.frame)._replace(
         effective=(_effective_share(past), _effective_share(rows)),
         refused=_beside(past.refused, rows.refused),
         notes=tuple(dict.fromkeys([*past.notes, *rows.notes])),

@@ -30,6 +30,7 @@ from monitoring.row_findings import (
     part_rows,
     rows_behind,
     with_answers,
+    with_groups,
 )
 from preprocessing.schema import DomainSchema
 
@@ -77,6 +78,7 @@ def _findings_of_days(
         findings = findings_of(workspace, predictor, schema, rows.frame, past.frame if past else None)
     else:
         findings = Findings(classifier=part_rows(past.frame, rows.frame, schema) if past else None)
+        findings = with_groups(findings, schema, past.frame if past else None, rows.frame)
     read = [rows.describe("of now"), past.describe("of the past") if past else "", findings.sampled]
     return findings._replace(basis=compared.basis, sampled=" and ".join(filter(None, read)))
 

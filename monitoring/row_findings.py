@@ -36,10 +36,12 @@ from drift.classifier_test import ClassifierResult, run_classifier_test
 from drift.column import ProfileError
 from drift.compare import Findings
 from drift.impact import ExpectedError, Said
-from drift.profile import PREDICTION, Profile
-from drift.records import NotComparable
+from drift.profile import PREDICTION, Profile, summarise
+from drift.records import NotComparable, NotCompared
+from drift.samples import effective_shares_of
 from drift.segments import segment_column
-from drift.statistics import EffectiveShare
+from drift.statistics import EACH_ROW, EffectiveShare
+from drift.verdicts import conclude, measure
 from model.answer_frame import expect_error, numbers_of, outputs_of, summarise_said
 from model.bundle import Manifest
 from model.predictor import Predictor
@@ -56,6 +58,7 @@ of the classifier two-sample test is known to .021; seven times as many know it 
 seconds of one that takes less than half."""
 
 NEWEST_LOOKED_AT = 20_000  # logged predictions that segments are looked for in
+KNOWN_GROUPS = 0.5  # share of rows, of each side, whose group the other side has too
 DIGITS = 3  # of an id's end by which predictions are drawn: one of 4,096 is the smallest part
 
 T = TypeVar("T")
@@ -319,6 +322,28 @@ def part_rows(
     return run_classifier_test(reference, current, schema, columns=columns, groups=groups)
 
 
+def with_groups(
+    findings: Findings, schema: DomainSchema, reference: pl.DataFrame | None, current: pl.DataFrame
+) -> Findings:
+    """The findings, and whether the rows of two typed frames are of the same groups, as often.
+
+    Where most rows of a side are of groups that the other has not, names of groups are made anew from time to time, and
+    how often each occurs says nothing: that is told, and not tested.
+    """
+    name, frames = schema.group_name, (reference, current)
+    if name is None or any(one is None or "_group" not in one.columns or not one["_group"].count() for one in frames):
+        return findings
+    sides = [one.select("_student", pl.col("_group").alias(name)).drop_nulls(name) for one in frames if one is not None]
+    before, after = (set(side[name]) for side in sides)
+    known = [side[name].is_in(sorted(before & after)).mean() for side in sides]
+    if min(float(share or 0.0) for share in known) < KNOWN_GROUPS:  # type: ignore[arg-type]  # a mean of truth values
+        why = f"most rows are of groups that the other sample has not: {len(after - before)} of {len(after)} are new"
+        return findings._replace(not_compared=(*findings.not_compared, NotCompared(name, why)))
+    effective = [effective_shares_of(side, [name]).get(name, EACH_ROW) for side in sides]
+    measured = measure(name, *(summarise(side[name], "categorical") for side in sides))
+    return findings._replace(besides=(*findings.besides, conclude(measured, (effective[0], effective[1]))))
+
+
 def findings_of(
     workspace: Workspace,
     predictor: Predictor,
@@ -338,12 +363,13 @@ def findings_of(
     after, target = said_of(predictor, current, schema), predictor.manifest.target.name
     complete = complete_inputs(predictor, schema, current)
     compared = current if complete.is_empty() else complete
-    return Findings(
+    findings = Findings(
         classifier=None if earlier is None else part_rows(earlier, compared, schema, known),
         expected=expect_of(predictor, current, schema),
         said={target: (before, after)} if before and after else {},
         sampled=taught.describe("of training") if taught else "",
     )
+    return with_groups(findings, schema, earlier, current)
 
 
 def complete_inputs(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:

@@ -176,6 +176,11 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return (*student, *self.context, *self.features, *self.targets)
 
     @cached_property
+    def group_name(self) -> str | None:
+        """What the group is called beside the features; None without one, and where features make it up."""
+        return None if {*self.group} <= {*self.feature_by_name} else " / ".join(self.group)
+
+    @cached_property
     def placing(self) -> frozenset[str]:
         """Names of the columns that say whose row it is, in which group and when; features may be among them."""
         return frozenset({*self.context_names, *self.group, *([self.period] if self.period else [])})

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from access.confined import own_segments
+from access.confined import confine_report
 from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
 from api.routes.dependencies import CurrentState, NotFound, needs, principal_of, schema_of
@@ -66,24 +66,28 @@ async def _reported(request: Request, state: ServiceState, wanted: JobRequest) -
     report = await asyncio.to_thread(state.workspace.store.drift_report, made)
     if report is None:
         raise NotFound(f"the report of job {job.id} is not there any more")
-    return respond(report)
+    return respond(_as_seen(request, state, report))
+
+
+def _as_seen(request: Request, state: ServiceState, report: DriftRecord) -> DriftRecord:
+    return confine_report(report, principal_of(request).groups, schema_of(state, report.domain))
 
 
 @router.get("", responses=answers(DriftReports), dependencies=[needs("see")])
 def reports(
     domain: str, request: Request, state: CurrentState, limit: Annotated[int, Query(ge=1, le=100)] = 10
 ) -> Response:
-    """Stored reports, newest first; of segments that are groups, only one's own."""
-    columns, principal = schema_of(state, domain).group, principal_of(request)
+    """Stored reports, newest first; of groups, only one's own."""
+    schema_of(state, domain)
     found = state.workspace.store.drift_reports(domain, limit=limit)
-    return respond(DriftReports(reports=[own_segments(one, principal, columns) for one in found]))
+    return respond(DriftReports(reports=[_as_seen(request, state, one) for one in found]))
 
 
 @router.get("/{id}", responses=answers(DriftRecord), dependencies=[needs("see")])
 def report(domain: str, id: str, request: Request, state: CurrentState) -> Response:
     """One report."""
-    schema = schema_of(state, domain)
+    schema_of(state, domain)
     found = state.workspace.store.drift_report(id)
     if found is None or found.domain != domain:
         raise NotFound(f"no drift report of that id in {domain}")
-    return respond(own_segments(found, principal_of(request), schema.group))
+    return respond(_as_seen(request, state, found))

@@ -1,16 +1,20 @@
 """Monitoring reads what prediction would refuse: it is counted, told and compared, by every road that a file goes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from drift.records import DriftReport
+from access.confined import confine_report
+from drift.records import ALARMING, DriftReport
 from drift.sentences import describe_refused
 from model.workspace import Workspace
-from monitoring.drift_files import ReportOptions, report_file
+from monitoring.drift_files import ReportOptions, drift_record, report_file
+from preprocessing.schema import load_domains
+from preprocessing.synthetic import generate
 from preprocessing.validation.rules import BadData
+from tests.api.conftest import open_at as open_shipped
 from tests.training.making import SCHEMA, make_rows
 
 ROWS = 300
@@ -118,3 +122,50 @@ def test_names_of_people_are_refused_still_and_never_among_examples(workspace: W
     rows().with_columns(some("support", "anna@school.org")).write_csv(tmp_path / "rows.csv")
     (one,) = report_file(workspace, SCHEMA.name, tmp_path / "rows.csv").report.refused
     assert (one.rows, one.examples) == (60, ())
+
+
+@pytest.fixture(scope="module")
+def courses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    workspace = open_shipped(tmp_path_factory.mktemp("courses"))
+    yield workspace
+    workspace.close()
+
+
+def in_courses(folder: Path, seed: int, names: list[str]) -> Path:
+    """A file of the domain `course` whose rows are spread over these courses."""
+    path, frame = folder / f"{seed}.csv", generate(load_domains()["course"], rows=300, seed=seed)
+    frame.with_columns(pl.Series("course_id", (names * 300)[: frame.height])).write_csv(path)
+    return path
+
+
+def test_a_course_never_seen_is_named_with_its_share(courses: Workspace, tmp_path: Path) -> None:
+    before = in_courses(tmp_path, 1, ["AAA", "BBB", "CCC", "DDD", "AAA"])
+    same = in_courses(tmp_path, 2, ["BBB", "CCC", "AAA", "DDD", "AAA"])
+    after = in_courses(tmp_path, 3, ["AAA", "BBB", "CCC", "DDD", "GGG"])
+    quiet = report_file(courses, "course", same, before).report
+    assert quiet.column("course_id").verdict not in ALARMING
+    for columns_only in (False, True):
+        report = report_file(courses, "course", after, before, ReportOptions(columns_only=columns_only)).report
+        found = report.column("course_id")
+        assert (found.verdict, found.new_levels[0].level, found.new_level_count) == ("drift", "GGG", 1)
+        assert "of the rows are" in report.summary
+        assert report.alarm
+
+
+def test_groups_that_are_named_anew_each_time_are_told_and_raise_no_alarm(courses: Workspace, tmp_path: Path) -> None:
+    files = [in_courses(tmp_path, seed, [f"{place}-{seed}" for place in "ABC"]) for seed in (1, 2)]
+    report = report_file(courses, "course", files[1], files[0]).report
+    (left,) = [one for one in report.not_compared if one.column == "course_id"]
+    assert "3 of 3 are new" in left.reason
+    assert not any(column.column == "course_id" for column in report.columns)
+
+
+def test_who_is_confined_to_groups_learns_no_other_group_of_a_report(courses: Workspace, tmp_path: Path) -> None:
+    paths = [in_courses(tmp_path, seed, names) for seed, names in enumerate((["AAA", "BBB"], ["AAA", "BBB", "secret"]))]
+    record = drift_record(report_file(courses, "course", *reversed(paths), ReportOptions(by="course_id")).report)
+    schema = load_domains()["course"]
+    assert "secret" in str(record)
+    confined = confine_report(record, {"AAA"}, schema)
+    assert "secret" not in str(confined)
+    assert DriftReport.from_document(confined.document).segments
+    assert confine_report(record, None, schema) == record
