@@ -9,13 +9,38 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.apps import app
-from cli.inputs import opened_workspace, read_rows, say_notes, told_problems, write_problems
+from cli.inputs import opened_workspace, read_rows, say_notes, schema_of, told_problems, write_problems
 from cli.options import AnswerMoment, Cluster, DataFile, Domain, Keep, Locale, Problems, Sheet, SkipBadRows
 from cli.output import err, out, shares, steps
+
+UNKEPT = b"nothing is kept of a file that is looked at"
 
 if TYPE_CHECKING:
     from model.workspace import Workspace
     from preprocessing.validation.rules import Problem
+
+
+@app.command()
+def check(
+    file: DataFile,
+    domain: Domain,
+    sheet: Sheet = "",
+    problems: Problems = None,
+) -> None:
+    """Say what a file holds before anything is learned from it: rows, gaps, slips, what can be predicted from when."""
+    from preprocessing.data_summary import summarise_data
+    from preprocessing.reading.files import read_table
+    from preprocessing.render import tell_summary
+    from preprocessing.validation.rules import BadData
+
+    schema = schema_of(domain)
+    with told_problems(problems, skip_bad_rows=True):
+        found = summarise_data(read_table(file, sheet=sheet), schema, secret=UNKEPT)
+        say_notes(found.notes)
+        for line in tell_summary(found, schema):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        if found.problems:
+            raise BadData(found.problems, found.problem_count)
 
 
 @app.command()
