@@ -296,6 +296,10 @@ def widest_champion(workspace: Workspace, schema: DomainSchema, columns: Collect
     for moment in [*whole, *part]:
         if (serving := _champion_at(workspace, schema, moment)) is not None:
             return serving
+    stopped = [one for key, one in workspace.champions.stopped.items() if key.domain == schema.name]
+    if stopped:
+        why = "; ".join(stopped[0].why)
+        raise NoChampion(f"{schema.name} is not what its champion learned: {why}; train one, or name a reference file")
     raise NoChampion(f"no champion for {schema.name} sees these columns; train one, or name a reference file")
 
 

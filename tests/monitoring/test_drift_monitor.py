@@ -13,7 +13,7 @@ from drift.column import ProfileError
 from drift.compare import compare
 from drift.profile import Profile
 from drift.records import NotComparable
-from model.registry import load_bundle
+from model.registry import NoChampion, load_bundle
 from model.workspace import Workspace
 from monitoring.drift_days import days_of
 from monitoring.drift_files import ReportOptions, report_file, report_frame
@@ -183,5 +183,5 @@ def test_a_champion_of_another_schema_is_no_reference_and_prices_nothing(workspa
     other = msgspec.structs.replace(SCHEMA, targets=(target, *SCHEMA.targets[1:]))
     assert other.fingerprint != SCHEMA.fingerprint
     moved = replace(workspace, schemas={SCHEMA.name: other})
-    with pytest.raises(NotComparable, match="the reference was read with schema 'invented'"):
+    with pytest.raises(NoChampion, match=r"invented is not what its champion learned: .*name a reference file"):
         report_frame(moved, other, typed(make_rows(100, seed=4), other))
