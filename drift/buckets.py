@@ -148,26 +148,52 @@ def count_beside(buckets: Buckets, numbers: npt.NDArray[Any], missing: int = 0) 
     return BucketedColumn(buckets, counts, missing + lost, sums, prints, pick)
 
 
-def count_sorted(buckets: Buckets, column: NumericColumn) -> BucketedColumn:
-    """The same of a column whose values are sorted already. Its prints are left out: they are the column's own."""
-    distinct, counts, sums = np.zeros(WITHIN + 2, np.int64), np.zeros(WITHIN + 2, np.int64), Sums()
-    for begin in range(0, len(column.values), PIECE):
-        places, steps = _split(buckets, column.values[begin : begin + PIECE])
-        whole = places.astype(np.intp)
-        here = np.bincount(whole, minlength=len(counts))
-        distinct += here
-        if column.repeats is None:
-            counts, sums = distinct, _add(sums, _sums(places, steps))
-            continue
-        repeats = column.repeats[begin : begin + PIECE].astype(np.int64)
-        counts += np.bincount(whole, repeats, len(counts)).astype(np.int64)  # at most all rows: exact in doubles
-        sums = _add(sums, _sums(whole, steps.astype(np.int64), repeats))
+def count_sorted(buckets: Buckets, column: NumericColumn, *, sums: bool = True) -> BucketedColumn:
+    """The same of a column whose values are sorted already. Its prints are left out: they are the column's own; and
+    without `sums`, its sums: what they tell, its values tell as well."""
+    starts = _starts(buckets, column.values)
+    counts = np.diff(column.rows_before(starts))
 
     def pick(mask: Mask) -> NumericColumn:
-        chosen = np.repeat(mask, distinct)
-        return NumericColumn(column.values[chosen], None if column.repeats is None else column.repeats[chosen], 0)
+        edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+        runs = [slice(*ends) for ends in starts[edges].reshape(-1, 2).tolist()]
+        values, repeats = (
+            None if all_ is None else np.concatenate([all_[run] for run in runs] or [all_[:0]])
+            for all_ in (column.values, column.repeats)
+        )
+        assert values is not None  # noqa: S101 (a column has values)
+        return NumericColumn(values, repeats, 0)
 
-    return BucketedColumn(buckets, counts, column.missing, sums, NOTHING, pick)
+    return BucketedColumn(buckets, counts, column.missing, _sums_of(buckets, column) if sums else Sums(), NOTHING, pick)
+
+
+def _starts(buckets: Buckets, values: Floats) -> npt.NDArray[np.intp]:
+    """(32,771,) how many of the increasing `values` lie below each bucket, and all.
+
+    The map is monotone in doubles too, so that each bucket begins at one place: near where its beginning would be
+    sought in exact numbers, and moved until the map says the same of the values on both sides.
+    """
+    numbers = np.arange(1, WITHIN + 2)
+    found, last = np.searchsorted(values, buckets.place(numbers)), len(values) - 1
+    while len(values):
+        low = (found > 0) & (buckets.of(values[np.maximum(found - 1, 0)]) >= numbers)
+        high = (found <= last) & (buckets.of(values[np.minimum(found, last)]) < numbers)
+        if not low.any() and not high.any():
+            break
+        found = found + high - low
+    return np.concatenate([[0], found, [len(values)]])
+
+
+def _sums_of(buckets: Buckets, column: NumericColumn) -> Sums:
+    sums = Sums()
+    for begin in range(0, len(column.values), PIECE):
+        places, steps = _split(buckets, column.values[begin : begin + PIECE])
+        if column.repeats is None:
+            sums = _add(sums, _sums(places, steps))
+            continue
+        repeats = column.repeats[begin : begin + PIECE].astype(np.int64)
+        sums = _add(sums, _sums(places.astype(np.intp), steps.astype(np.int64), repeats))
+    return sums
 
 
 def printed(buckets: Buckets, column: NumericColumn) -> BucketedColumn:

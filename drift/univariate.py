@@ -76,7 +76,7 @@ def side_by_side(
     ends = np.array([just_below(reference.values[0]), reference.values[-1]])
     points = np.concatenate([ends, reference.quantiles(SHARES)])
     after = current if isinstance(current, BucketedColumn) else count_sorted(buckets, current)
-    return beside(count_sorted(buckets, reference), after, points)
+    return beside(count_sorted(buckets, reference, sums=False), after, points)
 
 
 def ks_distance(reference: Numbers, current: Numbers) -> KsDistance:

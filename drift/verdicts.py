@@ -109,7 +109,7 @@ def measure(name: str, reference: Column, current: Column | BucketedColumn) -> M
     before, after = side_by_side(reference, current)
     found, facts = TESTS["numeric"].measure(before, after), informed("numeric", before, after)
     constant = len({*range_of(before), *range_of(after)}) == 1
-    both, drawn = (moments(before), moments(after)), thinned(after) if isinstance(after, Part) else after
+    both, drawn = (moments(reference), moments(after)), thinned(after) if isinstance(after, Part) else after
     return Measured(name, "numeric", rows, missing, found, facts, constant, both, drawn=drawn)
 
 
