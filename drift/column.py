@@ -224,13 +224,35 @@ def _count_marks(numbers: npt.NDArray[Any], missing: int) -> NumericColumn | Non
     Counting costs half of sorting.
     """
     first = numbers[:LOOKED_AT].astype(np.float64)
-    if len(numbers) < MARKS_FROM or not np.isfinite(first).all() or np.abs(first).max() > COUNTED_SPAN:
-        return None
-    scale = next((scale for scale in SCALES if (np.rint(first * scale) / scale == first).all()), None)
-    if scale is None:
+    if len(numbers) < MARKS_FROM or not any(_on_scale(first, scale) for scale in SCALES):
         return None
     low, high = float(numbers.min()), float(numbers.max())
-    if not (high - low) * scale < COUNTED_SPAN or abs(low) > COUNTED_SPAN:
+    for scale in SCALES:
+        if _on_scale(first, scale) and (counts := _count_on_scale(numbers, scale, low, high)) is not None:
+            column = _counted(counts, round(low * scale), missing)
+            return NumericColumn(column.values / scale, column.repeats, missing)
+    return None
+
+
+def are_marks(values: Floats) -> bool:
+    """Whether a sample of many rows that holds these distinct, increasing values is counted, whatever their order."""
+    low, high = float(values[0]), float(values[-1])
+    return any(_spans(scale, low, high) and _on_scale(values, scale) for scale in SCALES)
+
+
+def _on_scale(values: Floats, scale: int) -> bool:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool((np.rint(values * scale) / scale == values).all())
+
+
+def _spans(scale: int, low: float, high: float) -> bool:
+    """Whether marks from `low` to `high` are few enough to be counted."""
+    return (high - low) * scale < COUNTED_SPAN and abs(low) <= COUNTED_SPAN and abs(high) <= COUNTED_SPAN
+
+
+def _count_on_scale(numbers: npt.NDArray[Any], scale: int, low: float, high: float) -> Integers | None:
+    """How often each k/`scale` occurs; None where a value is none, or too far away."""
+    if not _spans(scale, low, high):
         return None
     start = round(low * scale)
     counts = np.zeros(round(high * scale) - start + 1, np.int64)
@@ -240,8 +262,7 @@ def _count_marks(numbers: npt.NDArray[Any], missing: int) -> NumericColumn | Non
         if not (whole / scale == values).all():
             return None
         counts += np.bincount((whole - start).astype(np.intp), minlength=len(counts))
-    column = _counted(counts, start, missing)
-    return NumericColumn(column.values / scale, column.repeats, missing)
+    return counts
 
 
 def _positive_zero(values: Floats) -> Floats:

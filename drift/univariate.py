@@ -33,6 +33,7 @@ from drift.column import (
     Integers,
     NumericColumn,
     ProfileError,
+    are_marks,
     bin_numbers,
     just_below,
 )
@@ -70,7 +71,8 @@ def side_by_side(
     if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
         assert not isinstance(current, BucketedColumn)  # noqa: S101 (buckets are made from exact references)
         return reference, current
-    buckets = buckets_of(reference) if current.present > SORTED_UP_TO else None
+    counted = isinstance(current, NumericColumn) and current.present and are_marks(current.values)
+    buckets = buckets_of(reference) if current.present > SORTED_UP_TO and not counted else None
     if buckets is None:
         return reference, current.exact() if isinstance(current, BucketedColumn) else current
     ends = np.array([just_below(reference.values[0]), reference.values[-1]])

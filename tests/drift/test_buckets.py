@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift import buckets, profile, univariate
+from drift import buckets, column, profile, univariate
 from drift.buckets import BucketedColumn, buckets_of, count_beside, count_sorted, printed
-from drift.column import NumericColumn, prints_of, summarise_numbers
+from drift.column import NumericColumn, are_marks, count_numbers, prints_of, summarise_numbers
 from drift.statistics import moments
 from drift.univariate import ks_distance, side_by_side, wasserstein
 from drift.verdicts import conclude, measure
@@ -23,6 +23,7 @@ samples = st.one_of(st.lists(kind, min_size=1, max_size=50) for kind in (*KINDS,
 def always_in_buckets(monkeypatch):
     for module in (profile, univariate):
         monkeypatch.setattr(module, "SORTED_UP_TO", 0)
+    monkeypatch.setattr(univariate, "are_marks", lambda _: False)  # which are counted and never come here
     monkeypatch.setattr(buckets, "FEWEST_BESIDE", 0)
     monkeypatch.setattr(buckets, "PIECE", 16)
 
@@ -88,6 +89,24 @@ def test_means_spreads_and_wasserstein_are_those_of_the_values(reference, curren
     assert found.variance == pytest.approx(np.var(current, ddof=1), abs=1e-8 * width**2)
     expected = stats.wasserstein_distance(reference, current)
     assert wasserstein(first, second) == pytest.approx(expected, abs=width / buckets.WITHIN + 1e-12)
+
+
+MARKS = st.tuples(st.integers(-700, 700), st.sampled_from([1, 2, 10, 100])).map(lambda one: one[0] / one[1])
+FAR = st.sampled_from([65_536.0, -65_536.0, 65_537.0, 1e9, math.inf, 1 / 3, -0.0])
+
+
+@given(st.lists(MARKS, min_size=1, max_size=30), st.lists(FAR, max_size=2), st.randoms())
+def test_whether_a_column_is_counted_depends_on_its_values_and_not_on_their_order(marks, others, lots):
+    values = [*marks, *others]
+    lots.shuffle(values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(column, "MARKS_FROM", 0)
+        patch.setattr(column, "LOOKED_AT", 3)
+        counted = count_numbers(np.array(values))
+    ordered = summarise_numbers(np.array(values))
+    assert (counted is not None) == are_marks(ordered.values)
+    if counted is not None:
+        assert (counted.values.tolist(), counted.counts.tolist()) == (ordered.values.tolist(), ordered.counts.tolist())
 
 
 def test_all_mass_in_one_bucket_far_outliers_and_a_far_shift_stay_exact():
