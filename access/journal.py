@@ -10,7 +10,7 @@ from database.store import AccessLog
 
 Action = Literal[
     "predictions listed", "prediction read", "student looked up", "batch uploaded", "outcomes uploaded",
-    "drift judged", "retraining started", "champion activated", "champion rolled back",
+    "drift judged", "training started", "retraining started", "champion activated", "champion rolled back",
     "trial started", "trial stopped", "cache emptied", "key created", "key revoked", "user added",
     "user changed", "user disabled", "user enabled", "password changed", "signed in", "refused",
 ]  # fmt: skip

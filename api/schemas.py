@@ -268,6 +268,13 @@ class Retrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     dry_run: bool = False
 
 
+class TrainFirst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to train: one target or moment, or all."""
+
+    target: str | None = None
+    moment: str | None = None
+
+
 RetrainingState = Literal["running", "finished", "failed", "busy", "stopped"]
 
 
@@ -322,7 +329,7 @@ DESCRIBED: tuple[type, ...] = (
     Prediction, Find,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
-    DriftRecord, CompareDays, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
+    DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access,
 )  # fmt: skip
 """The records that the API's page describes."""

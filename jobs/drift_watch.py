@@ -5,7 +5,7 @@ All that must be remembered between looks is in the store. The process that look
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -26,7 +26,7 @@ from monitoring.drift_days import Against, Days
 from monitoring.drift_monitor import report_days
 from retraining.first_champions import keys_of
 from retraining.policies import Policies
-from retraining.run import Busy, Result, Run, retrain
+from retraining.run import Busy, Result, Run, overdue, retrain
 from retraining.trigger import Proposal, WindowVerdict, propose, verdict_of
 
 WATCH_KIND = "watch"
@@ -125,7 +125,7 @@ def look(workspace: Workspace, plan: Plan, slot: datetime, channels: Mapping[str
         level=level or state.level,
         windows=windows,
         last=ends if proposal.retrain else state.last,
-        open=state.open or (proposal.retrain and plan.retrain),
+        open=state.open or (plan.retrain and (proposal.retrain or bool(overdue(_run(workspace, plan))))),
         told=state.told | {key: change.noticed for key, change in changes.items()},
     )
     _remember(workspace, plan.domain, follows, revision)
@@ -216,7 +216,8 @@ class Stopped(RuntimeError):
 
 
 def carry_out(workspace: Workspace, plan: Plan, stop: threading.Event) -> list[Result]:
-    """The retraining that was proposed and not done yet. Done twice, it changes nothing twice. Raises Busy, Stopped."""
+    """The retraining that was proposed, or is owed to records of one's own, and not done yet. Done twice, it changes
+    nothing twice. Raises Busy, Stopped."""
 
     def step(_: str) -> None:
         if stop.is_set():
@@ -225,20 +226,17 @@ def carry_out(workspace: Workspace, plan: Plan, stop: threading.Event) -> list[R
     state, _ = recall(workspace, plan.domain)
     if not (state.open and plan.retrain):
         return []
-    schema, rules = workspace.service.schema(plan.domain), plan.policies
-    run = Run(
-        workspace,
-        schema,
-        rules.training.window or plan.window,
-        policy=rules.promotion,
-        drift_policy=rules.drift,
-        actor="watch",
-        progress=step,
-    )
-    results = retrain(run, keys_of(schema))
+    run = replace(_run(workspace, plan), progress=step)
+    results = retrain(run, keys_of(run.schema))
     state, revision = recall(workspace, plan.domain)
     _remember(workspace, plan.domain, msgspec.structs.replace(state, open=False), revision)
     return results
+
+
+def _run(workspace: Workspace, plan: Plan) -> Run:
+    schema, rules = workspace.service.schema(plan.domain), plan.policies
+    window = rules.training.window or plan.window
+    return Run(workspace, schema, window, policy=rules.promotion, drift_policy=rules.drift, actor="watch")
 
 
 def look_and_act(

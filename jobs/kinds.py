@@ -23,6 +23,7 @@ from jobs.queue import (
     OUTCOMES_FILE,
     RETRAINING,
     SCORING,
+    TRAINING,
     files_of,
     prediction_id,
 )
@@ -91,6 +92,25 @@ class JobKind:
         if attempts >= self.attempts:
             return None
         return min(LONGEST_ATTEMPT_PAUSE, max(least, FIRST_ATTEMPT_PAUSE * 2.0 ** (attempts - 1)))
+
+
+def train(run: JobRun) -> Mapping[str, Any]:
+    """Train on the newest labelled records; what is learned serves where no model of records serves yet. target,
+    moment: only these."""
+    from retraining.first_champions import keys_of, train_records
+
+    wanted, schema = run.job.arguments, run.workspace.service.schema(run.domain)
+    keys = keys_of(schema, *([one] if one else None for one in (wanted.get("target"), wanted.get("moment"))))
+    actor = run.job.actor or "train"
+    done = train_records(
+        run.workspace, schema, keys, window=run.window, actor=actor, progress=lambda step: run.progress(step, None)
+    )
+    told = [
+        {"target": one.key.target, "moment": one.key.moment, "version": one.model and one.model.version}
+        | {"serves": one.installed, "reason": one.reason, "remarks": list(one.remarks)}
+        for one in done
+    ]
+    return {"models": told}
 
 
 def retrain(run: JobRun) -> Mapping[str, Any]:
@@ -266,6 +286,7 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
 
 
 JOB_KINDS: Mapping[str, JobKind] = {
+    TRAINING: JobKind(train, long=True),
     RETRAINING: JobKind(retrain, long=True, several=True),
     DRIFT_FILE: JobKind(report_drift_of_file),
     DRIFT_DAYS: JobKind(report_drift_of_days),

@@ -16,6 +16,7 @@ from database.records import Job, JobState, SeenWorker, digest, new_id, now
 from database.store import RecordStore
 from errors import Category, GradewatchError
 
+TRAINING = "training"
 RETRAINING = "retraining"
 DRIFT_FILE = "drift of a file"
 DRIFT_DAYS = "drift of days"

@@ -130,7 +130,7 @@ def _touched(column: Invented, touched: NDArray[np.bool_], value: str | None) ->
 def _context(schema: DomainSchema, name: str, group: NDArray[np.int64], students: int) -> Invented:
     place = np.arange(len(group))
     if schema.student is not None and name == schema.student.name:
-        return Invented(place % max(students, 1), tuple(f"S{number:06d}" for number in range(1, students + 1)))
+        return Invented(place % max(students, 1), tuple(f"example-{number:06d}" for number in range(1, students + 1)))
     if name == schema.period:
         years = tuple(f"{2024 + p // 2}-{1 + p % 2}" for p in range(HALF_YEARS))
         return Invented(place * HALF_YEARS // max(len(group), 1), years)

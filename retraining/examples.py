@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from database.ingest import batch_rows, labeled
-from database.records import ChampionKey
+from database.records import ChampionKey, digest
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import EXAMPLES
 from model.workspace import Workspace
@@ -48,14 +48,22 @@ def train_examples(
     rows: int = EXAMPLES_MADE,
     progress: Progress = lambda _: None,
 ) -> Iterator[Trained]:
-    """Generate `rows` rows of a domain into `folder`, and train and install its champions on them."""
+    """Generate `rows` rows of a domain into `folder`, and train and install its champions on them.
+
+    Their pseudonyms are made with a secret of their own: none is that of a student of the institution.
+    """
     path = folder / f"{schema.name}.csv"
     folder.mkdir(parents=True, exist_ok=True)
     generate(schema, rows=rows, seed=SEED).write_csv(path)
-    frame = example_frame(path, schema, workspace.secret)
+    frame = example_frame(path, schema, secret_of_examples(workspace.secret))
     yield from train_domain(
         workspace, schema, frame, keys_of(schema), actor="setup", seed=SEED, source=EXAMPLES, progress=progress
     )
+
+
+def secret_of_examples(secret: bytes) -> bytes:
+    """What pseudonyms of example students are made with, where those of real ones are made with `secret`."""
+    return digest(["secret of examples", secret.hex()]).encode()
 
 
 def example_frame(path: Path, schema: DomainSchema, secret: bytes) -> pl.DataFrame:

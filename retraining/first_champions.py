@@ -108,6 +108,27 @@ def train_file(
         yield one
 
 
+def train_records(
+    workspace: Workspace,
+    schema: DomainSchema,
+    keys: Sequence[ChampionKey],
+    *,
+    window: int,
+    actor: str,
+    seed: int = 0,
+    progress: Progress = lambda _: None,
+) -> Iterator[Trained]:
+    """Train each of `keys` on the newest labelled records that are stored, `window` of them at most.
+
+    Raises NotTrainable where there are none.
+    """
+    records = workspace.store.labeled_records(schema.name, limit=window)
+    if not records:
+        raise NotTrainable(f"{schema.name}: no labelled records yet; upload a labelled file first")
+    frame = frame_of(records, schema)
+    yield from train_domain(workspace, schema, frame, keys, actor=actor, seed=seed, progress=progress)
+
+
 def _install_first(workspace: Workspace, schema: DomainSchema, model: ModelVersion, actor: str) -> tuple[bool, str]:
     champions = workspace.store.champions()
     serving = next((champion for champion in champions if champion.key == model.key), None)

@@ -130,6 +130,13 @@ def with_new_labels(run: Run, keys: Sequence[ChampionKey]) -> list[ChampionKey]:
     return [key for key in keys if _has_new_labels(run, key, records)]
 
 
+def overdue(run: Run) -> list[ChampionKey]:
+    """Champions of generated examples, or of another schema, for which there are new records to learn from."""
+    present = {one.key: one for one in run.workspace.store.champions() if one.domain == run.schema.name}
+    given_way = [key for key, one in present.items() if why_replaced(run.workspace, run.schema, one)]
+    return with_new_labels(run, given_way) if given_way else []
+
+
 def _has_new_labels(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> bool:
     known = {record.id for record in records if key.target in record.targets}
     history = run.workspace.store.successions(key) if known else ()
@@ -201,11 +208,12 @@ def _judge(run: Run, champion: Succession, bundle: Bundle, records: Sequence[Lab
 
 
 def _replace(run: Run, champion: Succession, records: Sequence[LabeledRecord], reason: str) -> Result:
-    """A model of the records in the place of a champion that no contest is owed: it stands for no row of theirs."""
-    key = champion.key
+    """A model of the records in the place of a champion that no contest is owed: it stands for no row of theirs. What
+    that one learned from is of another schema where it is of records, and teaches nothing any more."""
+    key, before = champion.key, rows_of_models(run.workspace.artifacts, [champion.version])
     run.progress(f"{key}: first model of records")
     try:
-        frame = ordered_frame(records, run.schema)
+        frame = ordered_frame([one for one in records if one.id not in before], run.schema)
         bundle = train(run.schema, key, frame, seed=run.seed, progress=run.progress).bundle
     except (NotTrainable, ParityError) as error:
         return Result(key=key, champion=champion.version, decision=refusal(f"no model of records: {error}"))

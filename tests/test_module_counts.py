@@ -72,13 +72,14 @@ from database.ingest import read_batch
 from monitoring.drift_files import report_file
 from monitoring.profile_archive import store_batch
 from preprocessing.synthetic import generate
+from retraining.examples import secret_of_examples
 from tests.api.conftest import open_at
 from tests.own_modules import OwnModules
 
 ran, folder, domain, kind, beside = OwnModules(), Path(sys.argv[1]), *sys.argv[2:]
 workspace = open_at(folder)
 schema = workspace.schemas[domain]
-read = read_batch(folder / "examples" / f"{domain}.csv", schema, "labeled", secret=workspace.secret)
+read = read_batch(folder / "examples" / f"{domain}.csv", schema, "labeled", secret=secret_of_examples(workspace.secret))
 store_batch(workspace, schema, read.rows, "labeled", name="learned from", skipped=0)
 
 def file_of(seed):

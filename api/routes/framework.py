@@ -16,13 +16,26 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import NOT_ALLOWED, REFUSED_AS, answer_error, name_of, refuse
-from api.routes import access, batches, domains, drift, health, jobs, models, outcomes, predictions, retraining, trials
+from api.routes import (
+    access,
+    batches,
+    domains,
+    drift,
+    health,
+    jobs,
+    models,
+    outcomes,
+    predictions,
+    retraining,
+    training,
+    trials,
+)
 from api.routes.docs_page import router as pages
 from api.routes.openapi import describe
 from api.state import ServiceState
 from preprocessing.validation.rules import BadData, Problem
 
-ROUTERS = (health, access, domains, models, jobs, trials, predictions, batches, outcomes, drift, retraining)
+ROUTERS = (health, access, domains, models, jobs, trials, predictions, batches, outcomes, drift, training, retraining)
 
 
 def create_framework(state: ServiceState | None) -> FastAPI:

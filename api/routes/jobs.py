@@ -17,13 +17,14 @@ from api.routes.openapi import answers
 from api.schemas import JobList, JobStatus, PredictionsResponse, respond
 from api.state import ServiceState
 from database.records import Job, JobState
-from jobs.queue import BATCH_FILE, DRIFT_DAYS, DRIFT_FILE, OUTCOMES_FILE, RETRAINING, SCORING, absence
+from jobs.queue import BATCH_FILE, DRIFT_DAYS, DRIFT_FILE, OUTCOMES_FILE, RETRAINING, SCORING, TRAINING, absence
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 MAY_SEE = [needs("see")]
 MOST_JOBS = 200
 
 NEEDED: Mapping[str, Permission] = {
+    TRAINING: "retrain",
     RETRAINING: "retrain",
     DRIFT_FILE: "compare",
     DRIFT_DAYS: "compare",

@@ -80,6 +80,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     run = server.get(f"{DOMAIN}/retrain")["runs"][0]["id"]
     server.until(lambda: server.get(f"{DOMAIN}/retrain/{run}")["state"] == "finished", patience=2 * PATIENCE)
     yield get, f"{DOMAIN}/retrain/{run}", {}
+    yield post, f"{DOMAIN}/train", {"json": {}}
 
 
 def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -244,7 +244,7 @@ def test_a_file_is_answered_row_by_row_and_logged_once(page: Page, workspace: Wo
     assert workspace.store.count_predictions("workshop") == 25
     assert {prediction.source for prediction in workspace.store.predictions("workshop")} == {"dashboard"}
     assert len(next(table.value for table in app.dataframe if "90% interval" in table.value)) == 25
-    assert "S000001" not in texts(app)
+    assert "example-000001" not in texts(app)
 
 
 def test_every_problem_of_a_file_is_listed_and_nothing_is_logged(page: Page, workspace: Workspace) -> None:

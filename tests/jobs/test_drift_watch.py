@@ -27,6 +27,8 @@ from drift.records import DriftReport
 from jobs.drift_watch import Look, Plan, carry_out, describe_look, level_of, look, recall, sentence_of
 from jobs.schedule import BadSchedule, Schedule, plan_schedule
 from jobs.watch import watch, watch_once
+from model.bundle import EXAMPLES
+from model.registry import install
 from model.workspace import Workspace
 from monitoring.alerts import deliveries
 from monitoring.channels import Channel, open_channels
@@ -34,6 +36,7 @@ from monitoring.profile_archive import midnight
 from retraining.policies import Policies
 from retraining.run import Busy
 from retraining.trigger import TriggerPolicy
+from tests.model.registry_making import keep, make_bundle
 from tests.monitoring.asking import asked
 from tests.monitoring.receivers import free_port
 from tests.training.making import MARK, SCHEMA, make_rows
@@ -239,6 +242,22 @@ def test_a_proposal_is_carried_out_once_by_the_policy_also_after_a_stop(workspac
     assert decided.promoted
     assert workspace.store.successions(MARK)[-1].actor == "watch"
     assert carry_out(workspace, plan, threading.Event()) == []
+
+
+def test_a_watch_lets_own_records_replace_a_model_of_examples_without_waiting_for_drift(workspace: Workspace) -> None:
+    bundle = make_bundle(5.0)
+    lineage = msgspec.structs.replace(bundle.manifest.lineage, source=EXAMPLES)
+    manifest = msgspec.structs.replace(bundle.manifest, lineage=lineage)
+    model = keep(workspace.store, workspace.artifacts, msgspec.structs.replace(bundle, manifest=manifest))
+    install(workspace.store, [model], action="promote", actor="test", reason="the first")
+    for retraining in (False, True):
+        plan = Plan(**(vars(PLAN) | {"retrain": retraining}))
+        look(workspace, plan, slot(retraining), NOBODY)
+        assert recall(workspace, "invented")[0].open == retraining
+    (done,) = [one for one in carry_out(workspace, plan, threading.Event()) if one.key == MARK]
+    assert (done.promoted, done.champion) == (True, model.version)
+    look(workspace, plan, slot(2), NOBODY)
+    assert not recall(workspace, "invented")[0].open
 
 
 def watched(workspace: Workspace, plan: Plan, channels: Mapping[str, Channel], many: int = 1) -> list[str]:

@@ -50,9 +50,9 @@ def test_more_absences_go_with_a_worse_grade_and_more_marks_with_a_better() -> N
 def test_known_rows_come_of_a_known_seed() -> None:
     frame = generate(load_domains()["engagement"], rows=3, seed=7)
     assert frame.rows() == [
-        ("S000001", "A001", 34.3, 54.1, 12.4, 9.5, 168.9, 64.7),
-        ("S000002", "A000", 37.7, 22.5, 40.1, 51.7, 139.5, 84.7),
-        ("S000003", "A000", 58.8, 44.1, 4.7, 13.3, 4.4, 31.3),
+        ("example-000001", "A001", 34.3, 54.1, 12.4, 9.5, 168.9, 64.7),
+        ("example-000002", "A000", 37.7, 22.5, 40.1, 51.7, 139.5, 84.7),
+        ("example-000003", "A000", 58.8, 44.1, 4.7, 13.3, 4.4, 31.3),
     ]
 
 

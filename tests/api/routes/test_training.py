@@ -1,0 +1,36 @@
+"""Training over HTTP: what an institution uploads replaces the models of generated examples."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from database.records import unpack_ids
+from model.artifacts import ArtifactFolder
+from tests.api.serving import Server
+from tests.api.uploads import ended, upload
+
+
+@pytest.mark.parametrize("road", ["train", "retrain"])
+def test_ones_own_data_replaces_the_models_of_examples(
+    serve: Callable[..., Server], installation: Path, road: str
+) -> None:
+    """Even rows that look like the examples to the letter: their keys are other students'."""
+    server, address = serve(), f"/api/v1/engagement/{road}"
+    assert [one["from_examples"] for one in server.get("/ready")["champions"] if one["domain"] == "engagement"] == [
+        True
+    ]
+    status, stored = upload(server, (installation / "examples" / "engagement.csv").read_text())
+    assert (status, stored["batch"]["rows"]) == (201, 200)
+    started = server.post(address, {})
+    assert started.status_code == 202
+    job = ended(server, started.headers["location"])
+    told = job["result"]["models"][0]["reason"] if road == "train" else job["decisions"][0]["document"]["reasons"][0]
+    assert told.startswith("replaces a model of generated examples")
+    server.until(lambda: not any(
+        one["from_examples"] for one in server.get("/ready")["champions"] if one["domain"] == "engagement"
+    ))  # fmt: skip
+    assert server.post(address, {"target": "?"}).status_code == 422
+    newest, first = (server.get("/api/v1/models?domain=engagement")["models"][place]["version"] for place in (0, -1))
+    rows_of_examples, own = (ArtifactFolder(installation / "models").load(one)["rows.bin"] for one in (first, newest))
+    assert set(unpack_ids(rows_of_examples)).isdisjoint(unpack_ids(own))
