@@ -18,9 +18,9 @@ from preprocessing.validation.tables import check_table, observe_table
 
 FACTORS = (100.0, 10.0, 60.0, 1_000.0)  # percent for shares, tenths, minutes for hours, thousands
 FEW_SLIPS = 0.05  # share of a column's values that may be slips; more are another unit, or no slips
-MIDDLE = (0.1, 0.9)  # shares of a column's values between which most lie, slips aside
+USUAL_SHARES = (0.1, 0.9)  # shares of a column's values between which most lie, slips aside
 FAR = 5.0  # times: so far from all other values, and from where most lie, lies a slip
-FEWEST_VALUES = 20  # of which nothing is said about slips
+FEWEST_FOR_SLIPS = 20  # of which nothing is said about slips
 
 
 class UnitSlips(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,9 +121,9 @@ def _slips(frame: pl.DataFrame, column: Feature | Target) -> UnitSlips | None:
         return None
     values = frame[column.name].fill_null(float("nan")).to_numpy()
     known = np.isfinite(values) & (values > 0)
-    if int(known.sum()) < FEWEST_VALUES:
+    if int(known.sum()) < FEWEST_FOR_SLIPS:
         return None
-    low, high = np.quantile(values[known], MIDDLE)
+    low, high = np.quantile(values[known], USUAL_SHARES)
     broken = values != np.floor(values)
     shares = (
         float(broken[known].mean()) > 1 / 2
