@@ -1,17 +1,23 @@
 """`gradewatch domain …`: the domains there are, a draft of a new one, upload templates, and samples."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from cli.apps import app, domain_app
-from cli.inputs import schema_of
+from cli.inputs import say_notes, schema_of
 from cli.options import DataFile, Domain, Sheet
 from cli.output import err, out, steps, write
 from preprocessing.stories import StoryName
 from settings import Settings
+
+if TYPE_CHECKING:
+    from preprocessing.drafting.draft import Wishes
+    from preprocessing.reading.raw_table import RawTable
 
 
 @domain_app.command("list")
@@ -39,18 +45,47 @@ def domain_infer(
     file: DataFile,
     name: Annotated[str, typer.Option(help="Name of the new domain.")] = "",
     target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
+    student: Annotated[str | None, typer.Option(help="Column that tells students apart.")] = None,
+    period: Annotated[str | None, typer.Option(help="Column that says when a row is from.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Column of the class or course; may be repeated.")] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask about each of these, with what was found.")] = False,
     sheet: Sheet = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
 ) -> None:
-    """Draft a domain file from a data file; read it over before you use it."""
-    from preprocessing.infer import infer_schema
+    """Draft a domain file from a data file, and say what was found; read it over before you use it."""
+    from preprocessing.drafting.domain_file import draft_domain
+    from preprocessing.drafting.draft import Wishes
     from preprocessing.reading.files import read_table
 
-    draft = infer_schema(read_table(file, sheet=sheet), name=name or file.stem, target=target)
+    raw = read_table(file, sheet=sheet)
+    say_notes(raw.notes)
+    wishes = Wishes(target, student, period, tuple(group or ()))
+    wishes = _asked(raw, wishes) if ask else wishes
+    draft, findings = draft_domain(raw, name=name or file.stem, wishes=wishes)
     write(draft, output)
-    for line in draft.splitlines():
-        if line.startswith("# Left out"):
-            err.print(line.removeprefix("# "), markup=False)
+    for finding in findings:
+        err.print(finding, soft_wrap=True)
+
+
+def _asked(raw: "RawTable", wishes: "Wishes") -> "Wishes":
+    """The wishes after asking on the terminal: Enter takes what was found, a column's name another, - none."""
+    from preprocessing.drafting.draft import NoDraft, Wishes, find_domain
+
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("--ask needs a terminal; say --target, --student, --period and --group instead")
+    try:
+        found = find_domain(raw, wishes)
+    except NoDraft as error:
+        err.print(str(error), style="yellow")
+        target = typer.prompt("Column to predict")
+        found = find_domain(raw, replace(wishes, target=target))
+    placement = found.placement
+    return Wishes(
+        target=typer.prompt(f"Predict ({found.choice.why})", default=found.target.name),
+        student=typer.prompt("Student key", default=placement.student or "-"),
+        period=typer.prompt("Period", default=placement.period or "-"),
+        group=tuple(typer.prompt("Groups, by commas", default=",".join(placement.group) or "-").split(",")),
+    )
 
 
 @domain_app.command("template")

@@ -417,10 +417,12 @@ def _refused_values(
 
 def _is_odd(column: Feature | Target, level: str) -> bool:
     """Whether the rules would read a level otherwise than it stands, or may refuse it as somebody's name."""
-    if level != level.strip() or level.casefold() in rules.missing_words(column) or bool(looks_identifying(level)):
+    allowed = isinstance(column, Feature) and column.allow
+    named = bool(looks_identifying(level, key=allowed))
+    if level != level.strip() or level.casefold() in rules.missing_words(column) or named:
         return True
     read, fault = rules.read_level(column, level)
-    return read != level if fault is None else rules.text_fault(level) is not None
+    return read != level if fault is None else rules.text_fault(level, key=allowed) is not None
 
 
 def _repeats(path: Path, schema: DomainSchema, columns: Columns) -> int:

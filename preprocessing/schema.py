@@ -76,6 +76,7 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     known_at: str = ""
     optional: bool = False
     protected: bool = False
+    allow: bool = False
     drift_threshold: float | None = None
     trusted: bool = False
 
@@ -109,11 +110,12 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class ContextColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A column that places a row (who, which group, when) and is never a model input."""
+    """A column that places a row (who, which group, when) and is never a model input. allow: as of a feature."""
 
     name: str
     description: str = ""
     aliases: tuple[str, ...] = ()
+    allow: bool = False
 
 
 class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
@@ -249,12 +251,26 @@ def load_domains(folder: Path | None = None) -> SchemasByName:
 def read_schema(text: str, *, source: str = "schema") -> DomainSchema:
     """The schema that TOML `text` describes. Raises SchemaError, `source` named, listing all that is wrong."""
     try:
-        schema = msgspec.convert(tomllib.loads(text), DomainSchema, strict=False)
+        schema = _with_allowed(msgspec.convert(tomllib.loads(text), DomainSchema, strict=False))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SchemaError(f"{source}: {error}") from None
     if problems := find_problems(schema):
         raise SchemaError("\n".join(f"{source}: {problem}" for problem in problems))
     return schema
+
+
+def _with_allowed(schema: DomainSchema) -> DomainSchema:
+    """The schema whose columns know that they are allowed."""
+    if not schema.allow:
+        return schema
+    features = tuple(
+        msgspec.structs.replace(feature, allow=feature.allow or feature.name in schema.allow)
+        for feature in schema.features
+    )
+    context = tuple(
+        msgspec.structs.replace(column, allow=column.allow or column.name in schema.allow) for column in schema.context
+    )
+    return msgspec.structs.replace(schema, features=features, context=context)
 
 
 def find_problems(schema: DomainSchema) -> list[str]:

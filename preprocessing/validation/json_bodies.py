@@ -65,6 +65,7 @@ class RowReader:
         self._whole = [place for place, feature in enumerate(schema.features) if feature.integer]
         self._unplaced = (None,) * (len(columns) - len(names))
         self._student = columns.index(schema.student.name) if schema.student else None
+        self._named = {self._student, *(columns.index(name) for name in schema.allow)}
         self._group = [columns.index(name) for name in schema.group]
         self._period = columns.index(schema.period) if schema.period else None
         self._may_be_absent = [place for place, field in enumerate(msgspec.structs.fields(row)) if not field.required]
@@ -269,7 +270,7 @@ class RowReader:
         placing = list(values)
         for place in range(self._features, len(values)):
             if values[place] is not None:
-                placing[place], fault = read_placing(values[place], key=place == self._student)
+                placing[place], fault = read_placing(values[place], key=place in self._named)
                 if fault is not None:
                     return None
         student = placing[self._student] if self._student is not None else None

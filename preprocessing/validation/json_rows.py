@@ -244,7 +244,7 @@ def _kind(value: object) -> str:
 
 def _read_context(canonical: str, value: object, plan: _Plan, reading: _Reading) -> None:
     is_key = plan.schema.student is not None and canonical == plan.schema.student.name
-    text, fault = read_placing(value, key=is_key)
+    text, fault = read_placing(value, key=is_key or canonical in plan.schema.allow)
     if fault is None and is_key and plan.secret is None:
         fault = "must be a short text; no secret is set to make pseudonyms of student keys; leave it out"
     if fault is not None:
@@ -262,7 +262,7 @@ def read_placing(value: object, *, key: bool) -> tuple[str | None, str | None]:
     if isinstance(value, int) and not isinstance(value, bool):
         text = str(value) if abs(value) < 10**rules.LONGEST_TEXT else "9" * (rules.LONGEST_TEXT + 1)
     elif isinstance(value, str):
-        text = rules.tidy(value)
+        text = rules.plain_key(value)
     else:
         return None, "must be text or a whole number"
     fault = rules.text_fault(text, key=key)

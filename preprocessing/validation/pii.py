@@ -1,6 +1,6 @@
 """Keeps people out of the data: student keys become pseudonyms, and columns that name a person are found and refused.
 
-Two looks at every column: its name, in five languages, and its content. It is a guard against slips, no proof that a
+Two looks at every column: its name, in nine languages, and its content. It is a guard against slips, no proof that a
 table is anonymous. Values are never part of an answer, only the reason.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from preprocessing.schema import DomainSchema, fold
+from preprocessing.validation.national_ids import looks_national, national_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,39 +25,68 @@ PHONE = re.compile(
     r"|0[0-9](?:[ .][0-9]{2}){4}"  # 06 12 34 56 78
 )
 BARE_PHONE = re.compile(r"0[1-9][0-9]{1,4}[ /\-]?[0-9]{6,8}")  # 0171 1234567; also what a key may look like
-NATIONAL_ID = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")  # US social security number
+PHONE_WITHIN = re.compile(rf"(?<![\w.+-])(?:{PHONE.pattern}|0[1-9][0-9]{{1,4}}[ /\-][0-9]{{6,8}})(?![\w.-])")
+SHORTEST_NATIONAL = 15  # of those that are letters and digits only
+LEAST_OF_TEXT = 3  # words of a text in which a phone number may stand
 WORD = re.compile(r"[^\W\d_]+(?:[’'\-][^\W\d_]+)*\.?")
 
 IDENTIFYING = frozenset(
     """
     name fullname firstname lastname familyname givenname middlename surname forename nickname username login
-    studentname pupilname learnername parentname mothername fathername mothersname fathersname guardianname teachername
-    advisorname maidenname preferredname legalname displayname initials
-    email mail emailaddress phone phonenumber telephone tel mobile mobilenumber mobilephone cell cellphone sms fax
-    whatsapp skype address homeaddress postaladdress streetaddress addressline street streetname housenumber zip zipcode
-    postcode postalcode dateofbirth dob birthdate birthday birthdatum placeofbirth birthplace ssn socialsecurity
-    socialsecuritynumber nationalid nationalidnumber passport passportnumber idcard nhsnumber taxid iban
-    latitude longitude gps ipaddress photo photourl
-    nombre nombres apellido apellidos primerapellido segundoapellido nombrecompleto correo correoelectronico telefono
-    telefonomovil movil celular direccion domicilio calle codigopostal fechadenacimiento fechanacimiento dni nie curp
-    nome nomes nomecompleto sobrenome apelido telefone telemovel endereco morada rua cep datadenascimento datanascimento
-    cpf rg nif
-    vorname nachname familienname rufname geburtsname telefonnummer telefon handy handynummer mobilnummer anschrift
-    adresse strasse straße hausnummer plz postleitzahl geburtsdatum geburtstag geburtsort ausweisnummer
-    nom prenom prenoms nomdefamille nomcomplet courriel adressemail adresseelectronique numerodetelephone portable rue
-    codepostal datedenaissance numerodesecuritesociale
+    studentname pupilname learnername parentname mothername fathername mothersname fathersname guardianname
+    teachername advisorname maidenname preferredname legalname displayname initials email mail emailaddress phone
+    phonenumber telephone tel mobile mobilenumber mobilephone cell cellphone sms fax whatsapp skype address
+    homeaddress postaladdress streetaddress addressline street streetname housenumber zip zipcode postcode postalcode
+    dateofbirth dob birthdate birthday birthdatum placeofbirth birthplace ssn socialsecurity socialsecuritynumber
+    nationalid nationalidnumber passport passportnumber idcard nhsnumber taxid iban latitude longitude gps ipaddress
+    photo photourl nombre nombres apellido apellidos primerapellido segundoapellido nombrecompleto correo
+    correoelectronico telefono telefonomovil movil celular direccion domicilio calle codigopostal fechadenacimiento
+    fechanacimiento dni nie curp nome nomes nomecompleto sobrenome apelido telefone telemovel endereco morada rua cep
+    datadenascimento datanascimento cpf rg nif vorname nachname familienname rufname geburtsname telefonnummer telefon
+    handy handynummer mobilnummer anschrift adresse strasse straße hausnummer plz postleitzahl geburtsdatum geburtstag
+    geburtsort ausweisnummer nom prenom prenoms nomdefamille nomcomplet courriel adressemail adresseelectronique
+    numerodetelephone portable rue codepostal datedenaissance numerodesecuritesociale neele nele lieudenaissance
+    identite lastfirst firstlast cognome indirizzo datadinascita luogodinascita codicefiscale cellulare cap nominativo
+    naam voornaam achternaam tussenvoegsel roepnaam geboortedatum geboorteplaats bsn burgerservicenummer woonplaats
+    adres telefoonnummer mobielnummer mobiel imie nazwisko imieinazwisko nazwiskoiimie dataurodzenia miejsceurodzenia
+    pesel numertelefonu kodpocztowy adi soyadi soyad isim adsoyad adisoyadi ogrenciadi dogumtarihi dogumyeri
+    tckimlikno tckimlik kimlikno eposta cep ceptelefonu adresi postakodu nascimento nacimiento familia filiacao
     """.split()  # noqa: SIM905 (a word list reads better so)
 )
 """Folded names, without accents, that say what they hold."""
 
 IDENTIFYING_HEADS = ("email", "emailaddress", "phone", "phonenumber", "telephone", "surname", "firstname", "lastname",
          "familyname", "givenname", "homeaddress", "streetaddress", "postcode", "zipcode", "dateofbirth", "birthdate",
-         "birthday", "fullname", "apellidos", "vorname", "nachname", "prenom", "telefone", "telefono")  # fmt: skip
+         "birthday", "fullname", "apellidos", "vorname", "nachname", "prenom", "telefone", "telefono", "cognome",
+         "voornaam", "achternaam", "nazwisko", "soyadi", "geburtsdatum", "geboortedatum", "datadenascimento",
+         "fechadenacimiento", "datedenaissance", "datadinascita")  # fmt: skip
 """Endings that say it too: parent_email, guardianPhoneNumber."""
 
 BEARERS = ("student", "pupil", "learner", "parent", "mother", "father", "guardian", "teacher", "child", "user",
            "person", "contact", "advisor", "tutor", "alumno", "aluno", "schueler", "schuler", "eleve")  # fmt: skip
-"""Whose name, address or birth it is: student_name, name_of_mother."""
+"""Whose name, address or birth it is, also within a word: student_name, Schülername."""
+
+BEARER_WORDS = frozenset(BEARERS) | frozenset(
+    """
+    alumna aluna estudiante estudante schulerin schuelerin kind etudiant etudiante studente studentessa alunno alunna
+    allievo allieva leerling uczen ucznia uczniow studenta ogrenci ogrencinin mutter vater eltern lehrer lehrerin
+    lehrkraft madre padre tutora acudiente apoderado profesor profesora docente mae pai professor professora
+    responsavel encarregado mere pere parents enseignant enseignante professeur genitore genitori insegnante moeder
+    vader ouder ouders docent mentor leraar matki ojca rodzica rodzicow nauczyciel nauczyciela opiekuna anne annenin
+    baba babanin veli velinin veliadi ogretmen ogretmenin erziehungsberechtigte erziehungsberechtigten vormund
+    klassenlehrer
+    """.split()  # noqa: SIM905 (a word list reads better so)
+)
+PERSONAL_WORDS = frozenset(
+    """
+    name names nombre nombres apellido apellidos nome nomes cognome cognomi nom noms prenom naam namen imie nazwisko
+    ad adi soyadi isim surname vorname nachname address adresse anschrift direccion domicilio endereco morada
+    indirizzo adres adresi phone telephone telefon telefono telefone telefoon tel handy mobil movil celular cellulare
+    telemovel portable email mail correo courriel eposta birth birthdate geburtsdatum nacimiento nascimento naissance
+    nascita urodzenia dogum
+    """.split()  # noqa: SIM905 (a word list reads better so)
+)
+"""With a bearer's word they say whose they are: Nombre del alumno, Name der Mutter, Nome da mãe, Naam leerling."""
 
 GIVEN_NAMES = frozenset(
     """
@@ -78,9 +108,28 @@ GIVEN_NAMES = frozenset(
     samantha samuel sandra santiago sara sarah sebastian sergio silvia simon sofia sonia sophia sophie stefan stefanie
     stephanie stephen steven susan susana susanne svetlana teresa thomas tiago tim timothy tobias ulrike ursula
     valentina vera veronica vicente vincent vladimir wei werner william wolfgang xavier yusuf zoe
+    aart adele adrian afonso agata agnieszka ahmet ainhoa aitor aleksandra alessandro alessia alfie alvaro amelie
+    andrzej anke annika anouk antoine antonella archie aurelie aylin ayse baptiste baris bart bartosz beatrice
+    begona benoit bernardo bjorn bram britta burak callum carlota carsten catia celine cem chiara clement connor
+    corentin daan damien davide dawid declan delphine detlef dieter dirk dolores duarte elif elisa ellen elodie
+    emilie emine emre enrico enrique esra estelle ethan ewa fabien fatih fatma federica femke filippo finn florian
+    francois freya gamze giacomo gijs giorgia gisela giuseppe goncalo greta grzegorz guillaume gunther hakan
+    hartmut hatice helene helga hendrik holger huseyin ignacio iker ilaria ilse ingrid irene isla iwona jaime
+    jakub jana jayden jeroen jerome jesse joanna joao joaquim joaquin joost jorg julien jurgen jurre kacper karl-
+    heinz karolina katarzyna katja kemal kerstin krzysztof larissa lars laurent leire lena leonard leonor leticia
+    liam lieke lina lorena lorenzo lotte lucie ludovica luigi luiza maarten maciej madalena magda malgorzata malte
+    manon marcin mareike marek margarida margaux marieke marion marlene martina massimo mateusz mathieu mathilde
+    maxime mees mercedes merel merve michal michela miriam murat mustafa nathalie nele nerea niamh nicola niels
+    niklas noelia oguz olivier ozlem pauline pawel pieter pietro pilar piotr poppy quentin rafaela rafal rainer
+    rhys riccardo rocio romain ruben salvatore sanne sebastien selin serena serkan sevgi sian silke simao simone
+    siobhan sjoerd solene stefano steffen stephane sven svenja theo thiago thibault thijs thorsten tijn tomas
+    tomasz tommaso ulrich uwe valentin valerie vasco vincenzo volker wiebke willem wojciech wouter ximena yasemin
+    yigit yolanda zeynep zofia
     """.split()  # noqa: SIM905 (a word list reads better so)
 )
 """Common given names without accents; words that are places or subjects too are left out."""
+
+UNACCENTED = str.maketrans("ıİłŁøØ", "iIlLoO")  # letters that do not come apart into a letter and an accent
 
 ENOUGH_NAMES = 20  # distinct values from which "capitalised words that hardly repeat" speaks for names by itself
 NAMES_SHARE = 0.3  # share of values that start or end with a common given name
@@ -131,14 +180,21 @@ def identifying_name(column: str) -> str | None:
         stem.endswith(("name", "address", "names")) or "nameof" in plain
     )
     forms = {plain, stem, *(stem.removesuffix(end) for end in ("no", "nr", "number"))}
+    words = set(re.findall(r"[a-z]+", _ascii(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)).casefold()))
+    bearer = bearer or bool(words & BEARER_WORDS and words & PERSONAL_WORDS)
     if forms & IDENTIFYING or bearer or (stem.endswith(IDENTIFYING_HEADS) and not stem.startswith("has")):
         return f"it is called {column!r}"
     return None
 
 
 def _plain(column: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", column)
-    return fold("".join(character for character in decomposed if not unicodedata.combining(character)))
+    return fold(_ascii(column))
+
+
+def _ascii(text: str) -> str:
+    """Text without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(UNACCENTED))
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
 def looks_identifying(text: str, *, key: bool = False) -> str | None:
@@ -149,16 +205,19 @@ def looks_identifying(text: str, *, key: bool = False) -> str | None:
     """
     if "@" in text and EMAIL.search(text):
         return "an e-mail address"
-    if text.isalnum():  # no mark and no space: none of the kinds below
+    if text.isalnum() and len(text) < SHORTEST_NATIONAL:  # no mark and no space: none of the kinds below
         return None
     stripped = text.strip()
+    found = None
     if PHONE.fullmatch(stripped) and not stripped.isdigit():
-        return "a phone number"
-    if NATIONAL_ID.fullmatch(stripped):
-        return "a national identity number"
-    if not key and _is_person(stripped, certain=True):
-        return "a person's name"
-    return None
+        found = "a phone number"
+    elif looks_national(stripped):
+        found = "a national identity number"
+    elif stripped.count(" ") >= LEAST_OF_TEXT and re.search(r"[^\W\d_]{2}", stripped) and PHONE_WITHIN.search(stripped):
+        found = "a text with a phone number"
+    elif not key and _is_person(stripped, certain=True):
+        found = "a person's name"
+    return found
 
 
 def _is_person(text: str, *, certain: bool) -> bool:
@@ -180,8 +239,8 @@ def identifying_columns(
     """Columns of a raw table that identify people, each with the reason; without a schema all are undeclared.
 
     found: canonical to given names, as `rules.match_columns` tells. Undeclared columns are looked at by name and by
-    content, declared ones by content: closed levels and numbers need no look, a student key must not be an e-mail
-    address or phone number.
+    content, declared ones by content: closed levels and numbers need no look; a student key, and a column that the
+    schema allows, must not be an e-mail address, a phone or a national number.
     """
     import polars as pl
 
@@ -191,7 +250,9 @@ def identifying_columns(
         if column not in declared and (reason := identifying_name(column)):
             reasons[column] = reason
         elif kind in (pl.String, pl.Enum) and not (schema and _is_closed(declared.get(column), schema)):
-            is_key = bool(schema and schema.student and declared.get(column) == schema.student.name)
+            canonical = declared.get(column)
+            is_key = bool(schema and schema.student and canonical == schema.student.name)
+            is_key = is_key or bool(schema and canonical in schema.allow)
             texts = frame.get_column(column).cast(pl.String)
             if reason := _identifying_content(texts, key=is_key, declared=column in declared):
                 reasons[column] = reason
@@ -219,7 +280,7 @@ def _identifying_content(values: "pl.Series", *, key: bool, declared: bool) -> s
 
 def _phones(sample: Sequence[str], *, declared: bool) -> str | None:
     kinds = [looks_identifying(value, key=True) for value in sample]
-    if _share(kind is not None for kind in kinds) >= PHONES_SHARE:
+    if _share(kind is not None for kind in kinds) >= PHONES_SHARE or national_column(list(sample)):
         return "it holds phone or identity numbers"
     if not declared and _share(bool(BARE_PHONE.fullmatch(value)) for value in sample) >= PHONES_SHARE:
         return "it holds phone numbers"

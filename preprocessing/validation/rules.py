@@ -37,6 +37,7 @@ OUTCOME_FAULT = "an outcome, which is predicted here and no input: leave it out"
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+")
+FLOAT_KEY = re.compile(r"[0-9]+\.0+")
 AMBIGUOUS_COMMA = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+(?:[.,][0-9]*)?")
 
@@ -234,7 +235,7 @@ def read_level(column: Feature | Target, text: str, *, exact: bool = False) -> t
     if not (isinstance(column, Feature) and column.open):
         near = nearest(text, column.levels)
         return None, expected(column) + (f"; did you mean {near[0]!r}?" if near else "")
-    fault = text_fault(stripped)
+    fault = text_fault(stripped, key=column.allow)
     return (None, f"{expected(column)}; {fault}") if fault else (stripped, None)
 
 
@@ -271,8 +272,19 @@ def read_instant(text: str, latest: datetime) -> tuple[str | None, str | None]:
     return found.isoformat(), None
 
 
+def plain_key(text: str) -> str:
+    """A student key, a group or a period as it is stored: "1001.0", as pandas writes it, is 1001.
+
+    >>> plain_key(" 1001.0 "), plain_key("1.0b"), plain_key("0.5")
+    ('1001', '1.0b', '0.5')
+    """
+    tidied = tidy(text)
+    return tidied[: tidied.index(".")] if FLOAT_KEY.fullmatch(tidied) else tidied
+
+
 def text_fault(text: str, *, key: bool = False) -> str | None:
-    """What is wrong with a free text: a level of an open column, a group, a period or (`key`) a student key."""
+    """What is wrong with a free text: a level of an open column, a group, a period; or (`key`) a student key or a value
+    of a column that may look like names."""
     if text.casefold() in MISSING_TEXTS:
         return "leave it out (null) where it is not known"
     if len(text) > LONGEST_TEXT:

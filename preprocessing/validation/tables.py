@@ -333,9 +333,19 @@ def _match(raw: RawTable, frame: pl.DataFrame, schema: DomainSchema, ledger: Led
     for first, second, canonical in columns.twice:
         ledger.refuse(second, rules.twice_fault(first, second, canonical))
     for column, reason in identifying_columns(frame, schema, columns.found).items():
-        advice = "keep an opaque student key instead" if column in columns.found.values() else "remove the column"
-        ledger.refuse(column, f"{reason}: columns that identify people are refused; {advice}")
+        if column in columns.found.values():
+            ledger.refuse(
+                column, f"{reason}: columns that identify people are refused; {_remedy(column, columns, schema)}"
+            )
+        else:
+            ledger.notes += (f"column {column!r} identifies people ({reason}): dropped, neither read nor stored",)
     return columns
+
+
+def _remedy(column: str, columns: rules.Columns, schema: DomainSchema) -> str:
+    if schema.student and columns.found.get(schema.student.name) == column:
+        return "keep an opaque student key instead"
+    return 'remove it, or say allow = ["column"] in the domain file where it names nobody'
 
 
 def _with_faults(
@@ -556,17 +566,17 @@ def _parse_codes(source: pl.Series, column: Feature | Target, lenient: bool = Fa
     return Parsed(source, _given(source), np.zeros(len(source), dtype=bool), _no_words)
 
 
-def _parse_texts(source: pl.Series, *, key: bool = False) -> Parsed:
-    """A student key, a group, a period: any short text."""
+def _parse_texts(source: pl.Series, *, key: bool = False, hidden: bool = False) -> Parsed:
+    """A student key, a group, a period: any short text. key: as `rules.text_fault` has it. hidden: never shown."""
 
     def read(text: str) -> tuple[str | None, str | None]:
-        stripped = rules.tidy(text)
+        stripped = rules.plain_key(text)
         if rules.is_missing(stripped):
             return None, None
         fault = rules.text_fault(stripped, key=key)
         return (None, f"must be a short text; {fault}") if fault else (stripped, None)
 
-    return _parse_distinct(as_texts(source), read, hidden=key)
+    return _parse_distinct(as_texts(source), read, hidden=hidden)
 
 
 def _parse_distinct(
@@ -682,7 +692,8 @@ def _context(
     for name in schema.context_names:
         if name in columns.found:
             is_key = schema.student is not None and name == schema.student.name
-            read[name] = _parse_texts(frame[columns.found[name]], key=is_key)
+            allowed = name in schema.allow
+            read[name] = _parse_texts(frame[columns.found[name]], key=is_key or allowed, hidden=is_key)
             ledger.note(name, read[name].bad, read[name].words)
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
     texts = {name: as_texts(column.values) for name, column in read.items() if name in schema.placing}

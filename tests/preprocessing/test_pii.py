@@ -60,10 +60,14 @@ NAMED = """name|Student Name|studentName|name of mother|first_name|Last Name|sur
 mail|parent_email|Phone|guardianPhoneNumber|mobile|tel.|Address|address_line_1|AddressLine2|street|postcode|ZIP|
 date of birth|DOB|birth_date|SSN|passport no|Nombre|Primer Apellido|Correo electrónico|Teléfono|Dirección|
 Fecha de nacimiento|DNI|Sobrenome|Endereço|Data de nascimento|CPF|Vorname|Nachname|Straße|Geburtsdatum|Handy|Prénom|
-Nom de famille|Courriel|Adresse|Code postal"""
+Nom de famille|Courriel|Adresse|Code postal|Nombre del alumno|Name der Mutter|Nome da mãe|Teléfono de la madre|
+Adresse der Eltern|Nom de l'élève|Prénom du père|Cognome|Nome dello studente|Data di nascita|Codice fiscale|
+Indirizzo del genitore|Voornaam|Achternaam|Naam leerling|Geboortedatum|BSN|E-mail ouder|Imię|Nazwisko|Imię ucznia|
+Data urodzenia|PESEL|Telefon rodzica|Adı|Soyadı|Adı Soyadı|Öğrenci adı|Anne adı|Doğum tarihi|TC Kimlik No|Né(e) le"""
 
 ORDINARY = """age|sex|school|course_name|school name|file name|subject|internet|famsize|phone_usage_hours|has_phone|
 email_clicks|birth_year|mother_job|homework|grade|G1|student_id|userId|teacher|Mjob|health|higher|address_type|nursery|
+Nombre d'absences|Prüfungsname|Naam van het vak|Adet|nom du cours|Nome da disciplina|Liczba godzin|veli|
 StudyHoursPerWeek|attendance|remark|region|household|class|term|unit_name|renamed|nominal|mobility|streetwise"""
 
 
@@ -80,6 +84,7 @@ def test_an_ordinary_columns_name_is_let_be(name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["ana@example.org", "mail: a.b@c.de!", "+34 612 345 678", "(555) 123-4567", "06 12 34 56 78", "123-45-6789",
+     "123.456.789-09", "RSSMRA85T10A562S", "1 85 05 78 006 084 36", "Mother called, ring 0171 2345678 please",
      "Ana Sousa", "Sousa, Ana", "John A. Smith", "José María Núñez", "Jean-Pierre Dupont"],
 )  # fmt: skip
 def test_a_value_that_identifies_is_known(text: str) -> None:
@@ -109,6 +114,43 @@ def test_columns_of_phone_numbers_and_names_are_found() -> None:
     assert content("Maria", "João", "Peter", "Zlatan") == {"x": "it holds names of people"}
     rare = [f"{a}a{b}o {b}uch{a}er".title() for a in "bcdfg" for b in "klmnp"]
     assert content(*rare) == {"x": "it holds names of people"}
+
+
+def test_national_numbers_are_known_by_their_check_digits_and_other_keys_are_none() -> None:
+    letters = "TRWAGMYFPDXBNJZSQVHLCKE"
+    dni = [f"{n}{letters[n % 23]}" for n in range(12_345_678, 12_345_690)]
+    assert content(*dni) == {"x": "it holds phone or identity numbers"}
+    assert content(*(f"{n}T" for n in range(12_345_678, 12_345_690))) == {}
+    bsn = [str(n) for n in range(111_111_100, 111_112_000) if looks_bsn(n)][:12]
+    assert content(*bsn) == {"x": "it holds phone or identity numbers"}
+    assert content(*(str(n) for n in range(111_111_100, 111_111_200))) == {}
+
+
+def looks_bsn(number: int) -> bool:
+    digits = [int(digit) for digit in str(number)]
+    return (sum((9 - i) * digit for i, digit in enumerate(digits[:8])) - digits[8]) % 11 == 0
+
+
+PEOPLE = {
+    "en": "Oliver Hughes|Amelia Carter|George Patel|Isla Thompson|Harry Evans|Freya Walker|Alfie Ward|Poppy Hill",
+    "de": "Lukas Brandt|Hannah Vogel|Jonas Keller|Marlene Busch|Niklas Horn|Lena Krämer|Tim Schuster|Greta Lang",
+    "fr": "Camille Roux|Julien Moreau|Manon Girard|Théo Lambert|Chloé Fabre|Romain Perrin|Lucie Blanc|Hugo Marchand",
+    "es": "Lucía Ortega|Javier Ruiz|Carmen Vidal|Adrián Molina|Marta Gil|Sergio Prieto|Rocío Campos|Iker Soler",
+    "pt": "Beatriz Nunes|Tiago Pinto|Leonor Matos|Afonso Reis|Inês Lopes|Duarte Faria|Matilde Neves|Simão Cunha",
+    "it": "Giulia Ferri|Lorenzo Conti|Chiara Greco|Matteo Serra|Elisa Monti|Davide Rizzi|Alessia Neri|Pietro Fontana",
+    "nl": "Daan Visser|Sanne Bakker|Bram Smit|Lotte Mulder|Thijs Bos|Femke Vos|Jesse Kok|Anouk Prins",
+    "pl": "Jakub Wójcik|Zofia Mazur|Kacper Krawczyk|Agata Dudek|Paweł Baran|Karolina Wilk|Michał Sikora|Ewa Lis",
+    "tr": "Emre Kaya|Zeynep Aydın|Mustafa Koç|Elif Şahin|Burak Arslan|Merve Doğan|Yiğit Polat|Ayşe Kurt",
+}
+
+
+@pytest.mark.parametrize("language", PEOPLE)
+def test_columns_of_names_are_found_in_nine_languages(language: str) -> None:
+    whole = PEOPLE[language].split("|")
+    turned = [", ".join(reversed(name.split())) for name in whole]
+    given = [name.split()[0] for name in whole]
+    for values in (whole, turned, given):
+        assert content(*values) == {"x": "it holds names of people"}, values
 
 
 def test_subjects_towns_codes_and_dates_are_no_names() -> None:
