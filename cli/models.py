@@ -46,6 +46,8 @@ def _print_trained(trained: "Sequence[Trained]") -> None:
             out.print(f"version {one.model.version[:12]}: {'now serves: ' if one.installed else ''}{one.reason}")
             for remark in one.remarks:
                 out.print(f"make sure that this is known by then: {remark}", style="yellow")
+            for question in one.questions:
+                out.print(f"to be settled: {question}", style="yellow")
         else:
             out.print(f"refused: {one.reason}", style="red")
     if not any(one.bundle for one in trained):

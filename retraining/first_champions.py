@@ -35,7 +35,8 @@ class UnknownChampion(GradewatchError):
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one target at one moment: a model and whether it serves now, or the reason for none.
 
-    remarks: inputs that tell the outcome so well that someone should look whether they are known by then.
+    remarks: inputs that tell the outcome so well that someone should look whether they are known by then. questions:
+    what else someone should settle.
     """
 
     key: ChampionKey
@@ -44,6 +45,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     installed: bool = False
     reason: str = ""
     remarks: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
 
 
 def keys_of(
@@ -82,7 +84,15 @@ def train_domain(
         installed, reason = _install_first(workspace, schema, model, actor)
         remarks = tuple(map(str, training.suspects))
         bundle = training.bundle
-        yield Trained(key=key, model=model, bundle=bundle, installed=installed, reason=reason, remarks=remarks)
+        yield Trained(
+            key=key,
+            model=model,
+            bundle=bundle,
+            installed=installed,
+            reason=reason,
+            remarks=remarks,
+            questions=training.questions,
+        )
 
 
 def train_file(

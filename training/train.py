@@ -4,7 +4,7 @@ Saving, registering and promoting are others' work; a refusal here is an answer,
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as library_version
@@ -33,6 +33,7 @@ from preprocessing.validation.validate import rows_of
 from training import evaluate
 from training.candidates import Candidate, candidates_for
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
+from training.gate import objections, questions, told_without_error
 
 MINIMUM_ROWS = 50
 FEWEST_ASIDE = 20
@@ -54,13 +55,14 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     """A trained bundle, and the unseen answers that its scores were made of.
 
     truth, outputs: (n,) and (n, outputs), NaN in rows that no fold tested. suspects: inputs that tell the outcome so
-    well that someone should look whether they are known by then.
+    well that someone should look whether they are known by then. questions: what else someone should settle.
     """
 
     bundle: Bundle
     truth: Floats
     outputs: Floats
     suspects: tuple[Suspect, ...] = ()
+    questions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def train(
     """
     task = _task(schema, key, frame, seed, with_protected)
     suspects = _suspects(str(key), task)
+    _require_none(key, objections(task))
     experiment = _experiment(schema, key.moment, frame, task, _run_of(schema, frame, seed), source)
     candidates = candidates_for(experiment.task.target.kind)
     jobs = jobs or os.cpu_count() or 1
@@ -128,10 +131,18 @@ def train(
         unseen = answer_unseen(candidates, experiment.task, experiment.pairs, jobs=jobs, progress=progress)
         scores = {name: experiment.score(one.outputs) for name, one in unseen.items()}
         chosen = next(c for c in candidates if c.name == evaluate.choose(scores))
+        faultless = told_without_error(experiment.seen, unseen[chosen.name].outputs[experiment.tested])
+        _require_none(key, [faultless] if faultless else [])
         _require_signal(experiment, unseen[chosen.name].outputs)
         progress("final model")
         training = _finish(experiment, chosen, unseen[chosen.name], scores)
-    return msgspec.structs.replace(training, suspects=suspects)
+    return msgspec.structs.replace(training, suspects=suspects, questions=tuple(questions(task)))
+
+
+def _require_none(key: ChampionKey, objections: Iterable[str]) -> None:
+    """Raises NotTrainable where there is an objection."""
+    if told := list(objections):
+        raise NotTrainable(f"{key}: {'. And '.join(told)}")
 
 
 def _run_of(schema: DomainSchema, frame: pl.DataFrame, seed: int) -> str:
@@ -151,6 +162,8 @@ def _experiment(
 def _task(schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, seed: int, with_protected: bool) -> Task:
     target = schema.target_by_name[key.target]
     inputs = schema.inputs_at(key.moment, with_protected=with_protected)
+    if not inputs:
+        raise NotTrainable(f"{key}: no input is known at this moment; there is nothing to predict from")
     needed = [target.name] + [feature.name for feature in inputs if not feature.optional]
     if absent := [name for name in needed if name not in frame.columns]:
         raise NotTrainable(f"{key}: the rows have no column {', '.join(absent)}")
