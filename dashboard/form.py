@@ -40,7 +40,7 @@ def draw_fields(schema: DomainSchema, moment: str) -> None:
 
 def _since(schema: DomainSchema, moment: str) -> str:
     if moment in schema.moment_titles:
-        return schema.moment_titles[moment]
+        return f"Known {schema.moment_titles[moment]}"
     return "Known from the start" if moment == schema.moments[0] else f"Known since {moment}"
 
 
@@ -57,7 +57,7 @@ def _draw(schema: DomainSchema, feature: Feature) -> None:
         st.selectbox(
             label(feature),
             feature.levels,
-            format_func=lambda level: feature.labels.get(level, level),
+            format_func=lambda level: words.level_name(feature, level),
             index=None,
             placeholder="choose or type" if feature.open else "choose",
             accept_new_options=feature.open,

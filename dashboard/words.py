@@ -179,6 +179,11 @@ def span(column: Feature | Target) -> str:
     return f"{column.minimum:g} to {column.maximum:g}{space(unit)}"
 
 
+def level_name(column: Feature | Target, level: str) -> str:
+    """A level with what it means: "together (T)"."""
+    return f"{column.labels[level]} ({level})" if level in column.labels else level
+
+
 def column_name(name: str) -> str:
     """A column of a drift report for people: '_prediction:G3' as 'prediction of G3'."""
     return plain(name)

@@ -1,14 +1,19 @@
 """The command line as a user runs it: a process of its own, a folder of its own."""
 
 import json
+import os
+import pty
+import random
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +21,7 @@ import pytest
 
 from cli import output
 from database.open import open_store
-from tests.command import GRADEWATCH, run_command
+from tests.command import GRADEWATCH, environment_of, run_command
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -281,14 +286,52 @@ def test_performance_speaks_of_windows_and_of_what_is_to_be_expected(run: Run, f
     assert (refused.returncode, "has no target fame" in refused.stderr) == (1, True)
 
 
-def test_a_domain_inferred_from_a_file_trains_on_that_file(run: Run, folder: Path) -> None:
-    source = engagement_file(folder / "ours.csv", rows=120, seed=5)
-    drafted = run("domain", "infer", str(source), "--name", "ours", "-o", str(folder / "ours.toml"))
+def lycee(n: int, seed: int) -> bytes:
+    """A French school's export: names, `;`, decimal commas, marks of 20, absences as words, Windows-1252."""
+    chance = random.Random(seed)
+    lines = ["Nom de l'élève;N° élève;Trimestre;Sexe;Moyenne précédente;Contrôle;Assiduité;Moyenne"]
+    keys = chance.sample(range(10**5, 10**6), n)
+    for term, key in product(("1er trimestre", "2e trimestre", "3e trimestre"), keys):
+        ability = random.Random(key).gauss(0, 1)
+        marks = [min(20.0, max(0.0, 12 + 3 * ability + chance.gauss(0, spread))) for spread in (1.5, 1.0, 1.2)]
+        before, test, mean = (f"{mark:.1f}".replace(".", ",") for mark in marks)
+        test = chance.choice(["Abs", "disp."]) if chance.random() < 0.03 else f"{test}/20"
+        cells = ["Maëlys KERMARREC", str(key), term, chance.choice(["Fille", "Garçon"]), before, test]
+        lines.append(";".join([*cells, f"{chance.randint(60, 100)} %", mean]))
+    return "\n".join(lines).encode("cp1252")
+
+
+def test_a_schools_export_goes_from_infer_to_a_served_model_in_two_commands(run: Run, folder: Path) -> None:
+    source = folder / "relevé.csv"
+    source.write_bytes(lycee(80, seed=3))
+    drafted = run("domain", "infer", str(source), "--name", "lycee", "-o", str(folder / "lycee.toml"))
     assert drafted.returncode == 0, drafted.stderr
-    assert "ours" in run("domain", "list").stdout
-    result = run("train", "-d", "ours", "--data", str(source))
+    told = drafted.stderr
+    assert "predicts 'Moyenne' (called a mark)" in told
+    assert "student key: 'N° élève', 80 students, each once in 'Trimestre'" in told
+    assert "from the oldest on: 1er trimestre, 2e trimestre, 3e trimestre" in told
+    assert "cells of 'Contrôle' are no numbers: " in told
+    result = run("train", "-d", "lycee", "--data", str(source))
     assert "now serves" in result.stdout, result.stdout + result.stderr
-    (folder / "ours.toml").unlink()
+    assert "rows split by period" in result.stdout
+    assert 'column "Nom de l\'élève" identifies people' in " ".join(result.stderr.split())
+    (folder / "lycee.toml").unlink()
+
+
+def test_infer_asks_on_a_terminal_and_nowhere_else(run: Run, folder: Path) -> None:
+    source = engagement_file(folder / "asked.csv", rows=60, seed=5)
+    refused = run("domain", "infer", str(source), "--ask")
+    assert (refused.returncode, "--ask needs a terminal" in refused.stderr) == (2, True)
+    ours, theirs = pty.openpty()
+    command = [*GRADEWATCH, "domain", "infer", str(source), "--ask", "-o", str(folder / "asked.toml")]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder,
+                          env=environment_of(folder / "data")) as asking:  # fmt: skip
+        os.write(ours, b"focus\n\n-\n-\n")
+        asking.communicate(timeout=120)
+    draft = tomllib.loads((folder / "asked.toml").read_text())
+    assert (draft["targets"][0]["name"], draft["student"]["name"]) == ("focus", "student_id")
+    assert not {"period", "group"} & draft.keys()
+    (folder / "asked.toml").unlink()
 
 
 def test_a_template_validates_as_it_is(run: Run, folder: Path, trained: str) -> None:

@@ -7,11 +7,10 @@ table is anonymous. Values are never part of an answer, only the reason.
 import hmac
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from preprocessing.schema import DomainSchema, fold
-from preprocessing.validation.national_ids import looks_national, national_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -211,7 +210,7 @@ def looks_identifying(text: str, *, key: bool = False) -> str | None:
     found = None
     if PHONE.fullmatch(stripped) and not stripped.isdigit():
         found = "a phone number"
-    elif looks_national(stripped):
+    elif _looks_national(stripped):
         found = "a national identity number"
     elif stripped.count(" ") >= LEAST_OF_TEXT and re.search(r"[^\W\d_]{2}", stripped) and PHONE_WITHIN.search(stripped):
         found = "a text with a phone number"
@@ -280,7 +279,7 @@ def _identifying_content(values: "pl.Series", *, key: bool, declared: bool) -> s
 
 def _phones(sample: Sequence[str], *, declared: bool) -> str | None:
     kinds = [looks_identifying(value, key=True) for value in sample]
-    if _share(kind is not None for kind in kinds) >= PHONES_SHARE or national_column(list(sample)):
+    if _share(kind is not None for kind in kinds) >= PHONES_SHARE or _national_column(list(sample)):
         return "it holds phone or identity numbers"
     if not declared and _share(bool(BARE_PHONE.fullmatch(value)) for value in sample) >= PHONES_SHARE:
         return "it holds phone numbers"
@@ -299,3 +298,87 @@ def _names(sample: Sequence[str], repeats: float) -> str | None:
 def _share(matches: Iterable[bool]) -> float:
     flags = list(matches)
     return sum(flags) / len(flags)
+
+
+# National numbers: told by their shape, and by check digits that one passes by chance and a column does not -----------
+
+NATIONAL_SHAPES = re.compile(
+    r"[0-9]{3}-[0-9]{2}-[0-9]{4}"  # US social security
+    r"|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"  # CPF, Brazil
+    r"|[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]"  # codice fiscale, Italy
+    r"|[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]) ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}"  # NIR, France
+    r"|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]"  # national insurance, UK
+    r"|[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?"  # IBAN
+)
+"""Shapes that hardly anything else has."""
+
+
+def _digits(text: str, count: int) -> list[int] | None:
+    plain = re.sub(r"[ .\-]", "", text)
+    return [int(digit) for digit in plain] if len(plain) == count and plain.isdecimal() else None
+
+
+def _dni(text: str) -> bool:
+    found = re.fullmatch(r"([XYZ]?)([0-9]{7,8})-?([A-Z])", text)
+    if found is None:
+        return False
+    number = int({"X": "0", "Y": "1", "Z": "2"}.get(found[1], "") + found[2])
+    return "TRWAGMYFPDXBNJZSQVHLCKE"[number % 23] == found[3]
+
+
+def _pesel(text: str) -> bool:
+    digits = _digits(text, 11)
+    if not digits or not 1 <= (digits[2] * 10 + digits[3]) % 20 <= 12:
+        return False
+    weighted = sum(weight * digit for weight, digit in zip((1, 3, 7, 9) * 3, digits[:10], strict=False))
+    return (10 - weighted % 10) % 10 == digits[10]
+
+
+def _tc_kimlik(text: str) -> bool:
+    digits = _digits(text, 11)
+    if not digits or not digits[0]:
+        return False
+    tenth = (7 * sum(digits[0:9:2]) - sum(digits[1:8:2])) % 10
+    return tenth == digits[9] and sum(digits[:10]) % 10 == digits[10]
+
+
+def _cpf(text: str) -> bool:
+    digits = _digits(text, 11)
+    if not digits or len(set(digits)) == 1:
+        return False
+    ends = [sum((count + 1 - i) * digits[i] for i in range(count)) * 10 % 11 % 10 for count in (9, 10)]
+    return ends == digits[9:]
+
+
+def _bsn(text: str) -> bool:
+    digits = _digits(text, 9)
+    if not digits or not any(digits):
+        return False
+    return (sum((9 - i) * digits[i] for i in range(8)) - digits[8]) % 11 == 0
+
+
+NATIONAL_CHECKS: Mapping[str, Callable[[str], bool]] = {
+    "DNI or NIE": _dni,
+    "PESEL": _pesel,
+    "TC kimlik": _tc_kimlik,
+    "CPF": _cpf,
+    "BSN": _bsn,
+}
+"""Numbers that only their check digits tell from others; one in ten to a hundred passes by chance."""
+NATIONAL_SHARE = 0.9
+FEWEST_NATIONAL = 8  # values of which nearly all pass: by chance once in 40 million columns
+
+
+def _looks_national(text: str) -> bool:
+    """Whether one text has the shape of a national number that hardly anything else has."""
+    return NATIONAL_SHAPES.fullmatch(text) is not None
+
+
+def _national_column(sample: list[str]) -> str | None:
+    """Which national number a column's values are, or None."""
+    if len(sample) < FEWEST_NATIONAL:
+        return None
+    for name, check in NATIONAL_CHECKS.items():
+        if sum(map(check, sample)) >= NATIONAL_SHARE * len(sample):
+            return name
+    return None

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from dashboard import words
 from dashboard.charts import CONFIG
 from dashboard.form import step
+from dashboard.parts import moment_name
 from dashboard.views.overview import first_sentence
 from dashboard.views.performance import STRETCHES, stretches
 from database.records import Answer, Event, Outcome, Prediction, now
 from model.scores import Estimate
-from preprocessing.schema import Feature, Target
+from preprocessing.schema import Feature, Target, load_domains
 
 MARK = Target(name="mark", minimum=0, maximum=20, unit="points")
 
@@ -25,6 +26,13 @@ MARK = Target(name="mark", minimum=0, maximum=20, unit="points")
 )
 def test_numbers_have_no_more_digits_than_anyone_reads(value: float, said: str) -> None:
     assert words.number(value) == said
+
+
+def test_levels_and_moments_are_said_as_the_domain_says_them() -> None:
+    school = load_domains()["school"]
+    assert words.level_name(school.feature_by_name["Pstatus"], "T") == "together (T)"
+    assert words.level_name(school.feature_by_name["Mjob"], "teacher") == "teacher"
+    assert moment_name(school, "G2") == "once the second period's grade is known"
 
 
 @given(st.floats(-1e6, 1e6))

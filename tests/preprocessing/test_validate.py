@@ -295,6 +295,17 @@ def test_a_wrong_value_that_may_identify_a_person_is_not_shown() -> None:
     assert [(problem.column, problem.value) for problem in validated.problems] == [("support", None), ("hours", None)]
 
 
+@pytest.mark.parametrize("written", ["1001.0", "1001", " 1001.00 "])
+def test_a_key_written_as_a_float_is_the_whole_number(written: str) -> None:
+    frame = checked(f"pupil_id,term,hours,support\n{written},2024.0,1,some\n").frame
+    assert frame["_student"].to_list() == [pseudonym("1001", SECRET)]
+    assert frame["_period"].to_list() == ["2024"]
+    [row] = validate_rows(
+        [{"pupil_id": written, "term": "2024.0", "hours": 1, "support": "some"}], SUBJECT, secret=SECRET
+    ).rows
+    assert (row.student, row.period) == (pseudonym("1001", SECRET), "2024")
+
+
 def test_a_wrong_student_key_is_not_shown() -> None:
     [problem] = checked(f"pupil_id,hours,support\n{'k' * 101},1,some\n").problems
     assert (problem.column, problem.value) == ("pupil_id", None)
