@@ -142,6 +142,8 @@ def _read(period: str) -> _Time | None:
             season = SEASONS[word]
         elif word in ORDINALS or word in MONTHS:
             part.append(ORDINALS.get(word) or MONTHS[word])
+        elif year and len(word) == 1:
+            part.append(ord(word))  # 2013B, 2013J
         elif word not in EMPTY_WORDS:
             return None
     if not year and not season and not part:

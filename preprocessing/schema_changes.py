@@ -95,7 +95,7 @@ EFFECTS: Mapping[type, Mapping[str, Rule]] = {
         "features": Effect.SILENT,
         "targets": Effect.SILENT,
     },
-    ContextColumn: {"name": Effect.WARN, **_WORDS},
+    ContextColumn: {"name": Effect.WARN, **_WORDS, "allow": Effect.SILENT},
     Feature: {
         "name": Effect.STOP,
         "kind": Effect.STOP,
@@ -110,6 +110,7 @@ EFFECTS: Mapping[type, Mapping[str, Rule]] = {
         "known_at": Effect.SILENT,  # as the moments
         "optional": Effect.WARN,
         "protected": _protected,
+        "allow": Effect.SILENT,
         "drift_threshold": Effect.SILENT,
         "trusted": Effect.SILENT,
     },

@@ -66,7 +66,7 @@ EARLIER = _words(
     """
     previous prior prev vorjahr vorjahres letztjahrig precedent precedente anterior anteriores vorig vorige earlier
     old entrance admission baseline pretest past before last vorher vorherige ks2 ks3 highschool einstufung entry
-    passe passee pasado passado scorso initial diagnostic predicted target expected forecast cgpa estimated
+    passe passee pasado passado scorso initial diagnostic predicted target expected forecast estimated
     """
 )
 OTHER = _words(

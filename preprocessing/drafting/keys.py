@@ -6,6 +6,7 @@ A key is a column, alone or with the period or a course, that is unique and opaq
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from preprocessing.validation.rules import text_fault
 NONE = "-"  # instead of a column: there is none
 MOST_PERIODS = 60
 FEWEST_GROUPS = 10  # among fewer, models cannot be compared group by group: the column is a feature then
+MOST_PLACING = 6  # columns of which two together may tell rows apart
 ROWS_A_PERIOD = 3  # on average, for values to be said to repeat
 NUMBERED_PERIODS = frozenset(
     """
@@ -140,11 +142,13 @@ def _set_student(found: Placement, columns: Sequence[Column], keys: Sequence[Col
             found.student = key.name
             found.why[key.name] = f"{len(key.levels):,} students, each once in {' and '.join(map(repr, placing))}"
             return
-        for other in _others(columns, found, key):
-            if _tell_apart(columns, [key.name, *placing, other.name]):
-                found.student, found.group = key.name, [*found.group, other.name]
-                found.why[key.name] = f"{len(key.levels):,} students, each once in every {other.name!r}"
-                found.why[other.name] = "with it every row is told from every other"
+        others = _others(columns, found, key)
+        for some in [*combinations(others, 1), *combinations(others[:MOST_PLACING], 2)]:
+            names = [column.name for column in some]
+            if _tell_apart(columns, [key.name, *placing, *names]):
+                found.student, found.group = key.name, [*found.group, *names]
+                found.why[key.name] = f"{len(key.levels):,} students, each once in {' and '.join(map(repr, names))}"
+                found.why |= dict.fromkeys(names, "with it every row is told from every other")
                 return
     for key in keys:
         if is_called_key(key) or len(key.levels) >= ENOUGH_ROWS:

@@ -169,8 +169,8 @@ class _Written:
         plainly = texts.cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
         found.numbers = int(plainly.sum())
         found.points = int((plainly & texts.str.contains(".", literal=True)).sum())
-        rest = texts.filter(~plainly).drop_nulls().value_counts(name="times")
-        for text, times in rest.iter_rows():
+        rest = texts.alias("text").filter(~plainly).drop_nulls().value_counts(name="times")
+        for text, times in rest.sort("times", "text", descending=[True, False]).iter_rows():
             found._count(text, times)
         return found
 

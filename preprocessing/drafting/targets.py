@@ -13,10 +13,13 @@ from preprocessing.drafting.header_words import hints, stem, tokens
 from preprocessing.drafting.kinds import Column
 from preprocessing.validation.composition import adds_up
 
+MOST_SCHOOL_YEARS = 7
 MOST_CLASSES = 10  # levels of a target
 MOST_MOMENTS = 4  # between the start and the outcome; each has a model of its own
 SHORT_STEMS = frozenset(("g#", "m#", "p#", "t#", "q#", "hj#", "s#", "term #", "period #", "quarter #", "semester #"))
 """What numbered marks are called that are called nothing."""
+LATEST_FIRST = 4  # number of a series' first mark: the 10th and the 12th school year are none
+SCHOOL_YEARS = (1, 13)
 GOES_TOGETHER = 0.1  # squared correlation of an earlier mark with the outcome
 LIKELY = 1.5  # points from which a column is a likely outcome
 ALIKE = 0.5  # points within which two columns may as well be it
@@ -63,7 +66,7 @@ def choose_target(columns: Sequence[Column]) -> Choice:
     numbers = [c for c in columns if c.kind == "number" and len(c.levels) > 1]
     series = _series(numbers)
     scores = {c.name: _points(c, series) for c in numbers}
-    likely = [c for c in numbers if scores[c.name] >= LIKELY]
+    likely = [c for c in numbers if scores[c.name] >= LIKELY and not _is_school_year(c, numbers)]
     parts = {c.name: parts_of(c, numbers) for c in likely}
     for column in likely:
         scores[column.name] += 3.0 if parts[column.name] else 0.0
@@ -81,6 +84,17 @@ def choose_target(columns: Sequence[Column]) -> Choice:
     return Choice(best, _reason(best, series, parts[best.name]), others, parts[best.name])
 
 
+def _is_school_year(column: Column, numbers: Sequence[Column]) -> bool:
+    """Whether a "grade" is the school year that pupils are in: a few whole numbers that go with no other."""
+    if "grade" not in tokens(column.name) or not column.is_whole or len(column.levels) > MOST_SCHOOL_YEARS:
+        return False
+    low, high = np.nanmin(column.numbers), np.nanmax(column.numbers)
+    if low < SCHOOL_YEARS[0] or high > SCHOOL_YEARS[1] or "final" in hints(column.name):
+        return False
+    others = [correlation(column.numbers, other.numbers) ** 2 for other in numbers if other is not column]
+    return len(others) > 1 and max(others) < GOES_TOGETHER
+
+
 def _points(column: Column, series: Mapping[str, Sequence[Column]]) -> float:
     found, words = hints(column.name), tokens(column.name)
     points = 4.0 * ("final" in found) + 2.0 * ("mark" in found) - 2.0 * bool(words & NOT_YET)
@@ -91,7 +105,7 @@ def _points(column: Column, series: Mapping[str, Sequence[Column]]) -> float:
     if found & {"other", "protected"}:
         points -= 8.0
     if "final" in found and words & PARTS:
-        points -= 2.5
+        points -= 3.5
     elif words & PARTS:
         points -= 1.0
     points += 0.5 * bool(words & MARKS_THEMSELVES)
@@ -105,6 +119,8 @@ def _class_target(columns: Sequence[Column]) -> Choice:
     likely = []
     for column in texts:
         found, words = hints(column.name), tokens(column.name)
+        if "key" in found:
+            continue
         if (found & {"final", "mark"} and not found & {"earlier", "other", "protected", "access"}) or words & EITHER:
             likely.append(column)
     if len(likely) == 1:
@@ -140,7 +156,8 @@ def _series(columns: Sequence[Column]) -> dict[str, list[Column]]:
     found: dict[str, list[Column]] = {}
     for members in by_stem.values():
         ordered = [column for _, column in sorted(members, key=lambda one: one[0])]
-        if len(ordered) > 1 and not hints(ordered[0].name) & {"other", "earlier"}:
+        early = min(number for number, _ in members) <= LATEST_FIRST
+        if len(ordered) > 1 and early and not hints(ordered[0].name) & {"other", "earlier"}:
             found |= {column.name: ordered for column in ordered}
     return found
 

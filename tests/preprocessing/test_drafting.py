@@ -1,6 +1,7 @@
 """A draft of a domain from any file: it reads that file without a problem and says what it left out."""
 
 import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -233,10 +234,48 @@ def test_seasons_are_the_period_in_their_order() -> None:
     assert schema.period_order == ("Fall 2023", "Spring 2024", "Fall 2024", "Spring 2025")
 
 
+def test_a_key_may_take_two_columns_beside_it() -> None:
+    rows = "".join(f"{900_000 + i // 4},{'ab'[i % 2]},2013{'BJ'[i // 2 % 2]},{i % 9},{i % 41}\n" for i in range(80))
+    schema = draft(table("id_student,module,presentation,hours,score\n" + rows))
+    assert schema.student is not None
+    assert (schema.student.name, schema.period, schema.group) == ("id_student", "presentation", ("module",))
+
+
 def test_a_key_is_a_pair_where_students_sit_in_several_courses() -> None:
     rows = "".join(f"{900_000 + i // 2},{'ab'[i % 2]},{i % 9},{i % 41}\n" for i in range(80))
     schema = draft(table("SID,subject,hours,score\n" + rows))
     assert (schema.student and schema.student.name, schema.group) == ("SID", ("subject",))
+
+
+def layout(header: str, *columns: Sequence[object]) -> RawTable:
+    """A table of these columns, each repeated to sixty rows."""
+    rows = [[cell[i % len(cell)] for cell in columns] for i in range(60)]
+    return table(header + "\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+
+
+NUMBERS, OTHERS, MORE = [(i * 37) % 61 for i in range(60)], [(i * 23) % 59 for i in range(60)], list(range(53))
+
+
+@pytest.mark.parametrize(
+    ("raw", "target"),
+    [
+        (layout("Grade,Math,Science", [9, 10, 11, 12], NUMBERS, OTHERS), None),
+        (layout("GradeID,Topic,raisedhands,Discussion", ["G-01", "G-02"], ["IT", "Math"], NUMBERS, OTHERS), None),
+        (layout("10th Marks,12th Marks,CGPA", NUMBERS, OTHERS, MORE), None),
+        (layout("Hours Studied,Previous Scores,Performance Index", NUMBERS, OTHERS, MORE), None),
+        (layout("Hours_Studied,Previous_Scores,Exam_Score", NUMBERS, OTHERS, MORE), "Exam_Score"),
+        (layout("Attendance %,Midterm,Final Exam,Grade", NUMBERS, OTHERS, MORE, [1.0, 1.3, 2.7]), None),
+        (layout("N1,N2,Média", [1, 5, 7], [2, 9], [1.5, 7.0, 4.5, 5.0, 4.5, 8.0]), "Média"),
+        (layout("Semester 1 GPA,Semester 2 GPA,age", NUMBERS, OTHERS, MORE), "Semester 2 GPA"),
+        (layout("region,credits,final_result", ["a", "b"], NUMBERS, ["Pass", "Fail", "Withdrawn"]), "final_result"),
+    ],
+)
+def test_other_peoples_layouts_are_drafted_right_or_asked_about(raw: RawTable, target: str | None) -> None:
+    if target is None:
+        with pytest.raises(NoDraft, match="--target"):
+            draft(raw)
+    else:
+        assert draft(raw).targets[0].name == target
 
 
 def test_time_does_not_run_backwards() -> None:
