@@ -279,7 +279,7 @@ def _identifying_content(values: "pl.Series", *, key: bool, declared: bool) -> s
 
 def _phones(sample: Sequence[str], *, declared: bool) -> str | None:
     kinds = [looks_identifying(value, key=True) for value in sample]
-    if _share(kind is not None for kind in kinds) >= PHONES_SHARE or _national_column(list(sample)):
+    if _share(kind is not None for kind in kinds) >= PHONES_SHARE or _national_column(sample[:NATIONAL_SAMPLE]):
         return "it holds phone or identity numbers"
     if not declared and _share(bool(BARE_PHONE.fullmatch(value)) for value in sample) >= PHONES_SHARE:
         return "it holds phone numbers"
@@ -366,6 +366,7 @@ NATIONAL_CHECKS: Mapping[str, Callable[[str], bool]] = {
 }
 """Numbers that only their check digits tell from others; one in ten to a hundred passes by chance."""
 NATIONAL_SHARE = 0.9
+NATIONAL_SAMPLE = 100  # values looked at
 FEWEST_NATIONAL = 8  # values of which nearly all pass: by chance once in 40 million columns
 
 
@@ -374,7 +375,7 @@ def _looks_national(text: str) -> bool:
     return NATIONAL_SHAPES.fullmatch(text) is not None
 
 
-def _national_column(sample: list[str]) -> str | None:
+def _national_column(sample: Sequence[str]) -> str | None:
     """Which national number a column's values are, or None."""
     if len(sample) < FEWEST_NATIONAL:
         return None

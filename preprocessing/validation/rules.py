@@ -279,7 +279,7 @@ def plain_key(text: str) -> str:
     ('1001', '1.0b', '0.5')
     """
     tidied = tidy(text)
-    return tidied[: tidied.index(".")] if FLOAT_KEY.fullmatch(tidied) else tidied
+    return tidied[: tidied.index(".")] if "." in tidied and FLOAT_KEY.fullmatch(tidied) else tidied
 
 
 def text_fault(text: str, *, key: bool = False) -> str | None:
