@@ -12,7 +12,7 @@ import polars as pl
 from model.scores import absolute_errors
 from preprocessing.drafting.header_words import hints, stem
 from preprocessing.schema import Feature
-from preprocessing.validation.composition import PARTS, adds_up
+from preprocessing.validation.composition import FEWEST_PARTS, adds_up
 from training.fit import Floats, Task
 
 NEARLY_ALL = 0.95  # different values per row
@@ -77,7 +77,7 @@ def _other_clothes(task: Task, inputs: Sequence[Feature]) -> list[str]:
     if task.target.kind == "ordered_class":
         bands = [f.name for f in numeric if _has_bands(task.truth, task.frame[f.name])]
         return [f"{task.target.name!r} is {name!r} by bands, the same in other words: {remedy}" for name in bands]
-    if len(numeric) < PARTS:
+    if len(numeric) < FEWEST_PARTS:
         return []
     used = adds_up(task.truth, np.column_stack([_numbers(task, feature) for feature in numeric]))
     parts = [repr(feature.name) for feature, is_part in zip(numeric, used, strict=True) if is_part]

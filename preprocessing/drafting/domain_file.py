@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from preprocessing.drafting.draft import MOST_LEVELS, Draft, Wishes, find_domain, has_start, optional_columns
+from preprocessing.drafting.draft import MOST_NAMED_LEVELS, Draft, Wishes, find_domain, has_start, optional_columns
 from preprocessing.drafting.header_words import hints
 from preprocessing.drafting.keys import Placement
 from preprocessing.drafting.kinds import Column, said_cells
@@ -17,7 +17,7 @@ from preprocessing.schema import DomainSchema, read_schema
 from preprocessing.validation.rules import plain_level
 from preprocessing.validation.tables import check_table
 
-SHOWN_PROBLEMS = 3
+PROBLEMS_NOTED = 3
 
 
 def draft_domain(raw: RawTable, *, name: str, wishes: Wishes = Wishes()) -> tuple[str, list[str]]:  # noqa: B008 (frozen)
@@ -75,8 +75,8 @@ def _feature(draft: Draft, column: Column, optional: set[str]) -> list[str]:
         lines += ['kind = "numeric"', *_numbers(draft, column)]
     else:
         levels = _levels(column)
-        lines += ['kind = "categorical"', f"levels = {_list(sorted(levels[:MOST_LEVELS]))}"]
-        if len(levels) > MOST_LEVELS:
+        lines += ['kind = "categorical"', f"levels = {_list(sorted(levels[:MOST_NAMED_LEVELS]))}"]
+        if len(levels) > MOST_NAMED_LEVELS:
             lines.append("open = true  # others are accepted, and unknown to the model")
     lines += [f"known_at = {_quoted(draft.moments[column.name])}"] if column.name in draft.moments else []
     lines += ["optional = true  # empty in some rows"] if column.name in optional else []
@@ -241,5 +241,5 @@ def _problems(raw: RawTable, schema: DomainSchema) -> list[str]:
     found = check_table(raw, schema, secret=b"only looked at")
     if not found.problem_count:
         return []
-    shown = [str(problem) for problem in found.problems[:SHOWN_PROBLEMS]]
+    shown = [str(problem) for problem in found.problems[:PROBLEMS_NOTED]]
     return [f"{found.problem_count:,} cells of this file it does not take, to be mended first: {'; '.join(shown)}"]

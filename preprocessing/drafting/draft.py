@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from errors import GradewatchError
 from preprocessing.drafting.header_words import hints
-from preprocessing.drafting.keys import NONE, Placement, Roles, place_rows
+from preprocessing.drafting.keys import NO_COLUMN, Placement, Roles, place_rows
 from preprocessing.drafting.kinds import Column, read_columns, said_cells
 from preprocessing.drafting.targets import (
     MOST_CLASSES,
-    SAME,
+    SAYS_THE_SAME,
     Choice,
     choose_target,
     correlation,
@@ -34,7 +34,7 @@ from preprocessing.validation.tables import as_texts
 
 Rows = NDArray[np.bool_]
 
-MOST_LEVELS = 30  # a column with more distinct texts is open, or free text
+MOST_NAMED_LEVELS = 30  # a column with more distinct texts is open, or free text
 OPEN_SHARE = 0.5  # distinct texts per row, at most, of an open column
 CODES = 10  # a column called like an address but of so few distinct short values holds codes
 FEWEST_OF_BAND = 2  # rows of a level that say which numbers it stands for
@@ -102,7 +102,7 @@ def find_domain(raw: RawTable, wishes: Wishes) -> Draft:
 
 def _asked(columns: Sequence[Column], wishes: Wishes) -> Roles:
     def named(name: str, role: str) -> str:
-        return NONE if name == NONE else _named(columns, name, role)
+        return NO_COLUMN if name == NO_COLUMN else _named(columns, name, role)
 
     student = named(wishes.student, "student") if wishes.student else None
     period = named(wishes.period, "period") if wishes.period else None
@@ -180,7 +180,7 @@ def _no_levels(column: Column) -> str | None:
     if column.odd:
         cells = f"{sum(column.odd.values())} of {column.given} cells are no numbers ({said_cells(column.odd)})"
         return f"{cells}: mend them, or replace them by a blank"
-    if len(column.levels) > MOST_LEVELS and len(column.levels) > OPEN_SHARE * column.given:
+    if len(column.levels) > MOST_NAMED_LEVELS and len(column.levels) > OPEN_SHARE * column.given:
         return "nearly every value is another one: a key or free text"
     if faults := [fault for text in column.levels if (fault := text_fault(text))]:
         return f"of a value, {faults[0]}"
@@ -231,7 +231,7 @@ def _is_other_clothes(target: Column, column: Column) -> bool:
     if target.kind != "number":
         return column.kind == "number" and _has_bands(column, target) and bool(hints(column.name) & {"final", "mark"})
     if column.kind == "number":
-        return correlation(target.numbers, column.numbers) ** 2 >= SAME
+        return correlation(target.numbers, column.numbers) ** 2 >= SAYS_THE_SAME
     return bool(hints(column.name) & {"final", "mark"}) and _has_bands(target, column)
 
 

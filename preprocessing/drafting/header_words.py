@@ -120,7 +120,7 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
 BEGINNINGS: Mapping[str, tuple[str, ...]] = {"earlier": ("vorjahr", "vornote", "previous", "prior"), "other": ("fehl",)}
 
 
-ASIDE = re.compile(
+REMARK = re.compile(
     r"\[[^\]]*\]|<[^>]*>|\(\d+\)|\|\s*\d+|\((?:real|percentage|letter|points|read only)\)", re.IGNORECASE
 )
 """What programs write behind a column's own name: "(1234)" of Canvas, "(Real)" of Moodle, "[Total Pts: 10] |71" of
@@ -130,7 +130,7 @@ ACCESS_ALONE = frozenset(("first", "last"))  # by themselves: of the first and l
 
 def own_name(header: str) -> str:
     """A header without what programs write behind a column's name."""
-    return ASIDE.sub(" ", header).strip() or header
+    return REMARK.sub(" ", header).strip() or header
 
 
 def plain(header: str) -> str:

@@ -15,7 +15,7 @@ from preprocessing.drafting.kinds import ENOUGH_ROWS, Column
 from preprocessing.periods import sorted_periods, tells_time
 from preprocessing.validation.rules import text_fault
 
-NONE = "-"  # instead of a column: there is none
+NO_COLUMN = "-"  # instead of a column: there is none
 MOST_PERIODS = 60
 FEWEST_GROUPS = 10  # among fewer, models cannot be compared group by group: the column is a feature then
 MOST_PLACING = 6  # columns of which two together may tell rows apart
@@ -58,7 +58,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Roles:
-    """What the user says: columns, or `NONE`; None where the values are to tell."""
+    """What the user says: columns, or `NO_COLUMN`; None where the values are to tell."""
 
     student: str | None = None
     period: str | None = None
@@ -68,15 +68,15 @@ class Roles:
 def place_rows(columns: Sequence[Column], told: Roles) -> Placement:
     """Finds student, period and group among columns that identify nobody."""
     found = Placement()
-    if told.student and told.student != NONE:
+    if told.student and told.student != NO_COLUMN:
         found.student, found.why[told.student] = told.student, "as you said"
     keys = _keys(columns)
-    period = _of(columns, told.period) if told.period and told.period != NONE else None
+    period = _of(columns, told.period) if told.period and told.period != NO_COLUMN else None
     period = period if told.period else _period(columns, keys)
     if period:
         _set_period(found, period, said=bool(told.period))
     found.group = (
-        [name for name in told.group if name != NONE]
+        [name for name in told.group if name != NO_COLUMN]
         if told.group
         else [c.name for c in columns if _is_group(c) and c.name not in found.roles]
     )

@@ -23,9 +23,9 @@ SCHOOL_YEARS = (1, 13)
 GOES_TOGETHER = 0.1  # squared correlation of an earlier mark with the outcome
 LIKELY = 1.5  # points from which a column is a likely outcome
 ALIKE = 0.5  # points within which two columns may as well be it
-SAME = 0.995  # squared correlation of two columns that say the same
+SAYS_THE_SAME = 0.995  # squared correlation of two columns that say the same
 FEWEST_PAIRS = 10
-PARTS = frozenset(
+PART_WORDS = frozenset(
     """
     exam examen esame klausur prova test quiz midterm assignment homework toets task unit project lab exams quizzes
     tests assignments homeworks tasks units projects labs discussions discussion essay essays participation aufgabe
@@ -104,9 +104,9 @@ def _points(column: Column, series: Mapping[str, Sequence[Column]]) -> float:
         points -= 8.0
     if found & {"other", "protected"}:
         points -= 8.0
-    if "final" in found and words & PARTS:
+    if "final" in found and words & PART_WORDS:
         points -= 3.5
-    elif words & PARTS:
+    elif words & PART_WORDS:
         points -= 1.0
     points += 0.5 * bool(words & MARKS_THEMSELVES)
     if numbered := series.get(column.name):
@@ -172,7 +172,7 @@ def parts_of(target: Column, columns: Sequence[Column]) -> tuple[str, ...]:
 
 
 def _say_the_same(one: Column, other: Column) -> bool:
-    return correlation(one.numbers, other.numbers) ** 2 >= SAME
+    return correlation(one.numbers, other.numbers) ** 2 >= SAYS_THE_SAME
 
 
 def correlation(one: Floats, other: Floats) -> float:
@@ -225,7 +225,7 @@ def _are_marks(members: Sequence[Column], target: Column) -> bool:
 
 
 def _are_called_marks(members: Sequence[Column]) -> bool:
-    if any("mark" in hints(column.name) or tokens(column.name) & PARTS for column in members):
+    if any("mark" in hints(column.name) or tokens(column.name) & PART_WORDS for column in members):
         return True
     return stem(members[0].name)[0] in SHORT_STEMS
 

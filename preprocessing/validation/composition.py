@@ -10,10 +10,10 @@ Floats = NDArray[np.float64]
 
 FEWEST_ROWS_A_WEIGHT = 2.0  # complete rows for each weight, in what is learned from
 COMPLETE = 0.3  # share of complete rows, at least; else the missing count as nothing
-HELD = 0.99  # share of unseen rows that must come out
+COMES_OUT = 0.99  # share of unseen rows that must come out
 SMALLEST_WEIGHT = 0.004  # of a column's part in the spread, below which it is none
 GRAINS = (10.0, 5.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01, 0.001)
-PARTS = 2
+FEWEST_PARTS = 2
 
 
 def adds_up(outcome: Floats, inputs: Floats) -> NDArray[np.bool_]:
@@ -32,14 +32,14 @@ def adds_up(outcome: Floats, inputs: Floats) -> NDArray[np.bool_]:
     rows = complete if complete.sum() >= COMPLETE * known.sum() else known
     x, y = np.nan_to_num(inputs[rows]), outcome[rows]
     varied = x.std(axis=0) > 0 if len(y) else none
-    if len(y) == 0 or y.std() == 0 or varied.sum() < PARTS:
+    if len(y) == 0 or y.std() == 0 or varied.sum() < FEWEST_PARTS:
         return none
     weights = _weights(x[:, varied], y)
     if weights is None:
         return none
     used = none.copy()
     used[varied] = np.abs(weights) * x[:, varied].std(axis=0) >= SMALLEST_WEIGHT * y.std()
-    return used if used.sum() >= PARTS else none
+    return used if used.sum() >= FEWEST_PARTS else none
 
 
 def _weights(x: Floats, y: Floats) -> Floats | None:
@@ -51,7 +51,7 @@ def _weights(x: Floats, y: Floats) -> Floats | None:
     for teach, test in ((learned, ~learned), (~learned, learned)):
         solved = np.linalg.lstsq(design[teach], y[teach], rcond=None)[0]
         errors = np.abs(design[test] @ solved - y[test])
-        if np.quantile(errors, HELD) > _rounding(y):
+        if np.quantile(errors, COMES_OUT) > _rounding(y):
             return None
     return np.asarray(np.linalg.lstsq(design, y, rcond=None)[0][:-1], dtype=np.float64)
 

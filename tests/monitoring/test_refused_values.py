@@ -13,7 +13,6 @@ from model.workspace import Workspace
 from monitoring.drift_files import ReportOptions, drift_record, report_file
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
-from preprocessing.validation.rules import BadData
 from tests.api.conftest import open_at as open_shipped
 from tests.training.making import SCHEMA, make_rows
 
