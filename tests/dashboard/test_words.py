@@ -13,6 +13,7 @@ from dashboard.form import step
 from dashboard.parts import moment_name
 from dashboard.views.overview import first_sentence
 from dashboard.views.performance import STRETCHES, stretches
+from database.pairs import Pair
 from database.records import Answer, Event, Outcome, Prediction, now
 from model.scores import Estimate
 from preprocessing.schema import Feature, Target, load_domains
@@ -95,7 +96,7 @@ def test_every_outcome_is_in_exactly_one_stretch_of_time(days: list[int]) -> Non
     start = datetime(2026, 1, 5, 12, tzinfo=UTC)
     answer = Answer(target="mark", value=10.0, naive=9.0, model="m", generation=1)
     pairs = [
-        (
+        Pair(
             Prediction(
                 id=str(place),
                 domain="d",
