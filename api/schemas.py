@@ -213,6 +213,15 @@ class StartTrial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reason: str = "started over the API"
 
 
+class Withdraw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take back one of: a batch (its id, or the beginning), predictions by id, or outcomes as they were sent."""
+
+    reason: str
+    batch: str = ""
+    predictions: Sequence[str] = ()
+    outcomes: Sequence[dict[str, Any]] = ()
+
+
 class Successions(msgspec.Struct, frozen=True, kw_only=True):
     """Changes of champion, oldest first."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 # isort: off
 import cli.domains
 import cli.data
+import cli.withdraw
 import cli.models
 import cli.monitor
 import cli.retrain

@@ -24,7 +24,15 @@ Cluster = Annotated[
     str | None,
     typer.Option(metavar="tcp://HOST:PORT", help="Let a Dask scheduler's workers do it; the result is the same."),
 ]
-Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
+
+
+def _nobody_named(reason: str) -> str:
+    from database.withdrawal import require_nobody_named
+
+    return require_nobody_named(reason)
+
+
+Reason = Annotated[str, typer.Option(help="Why; kept in the history, so name nobody.", callback=_nobody_named)]
 DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")]
 KeyRole = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst, admin or metrics.")]

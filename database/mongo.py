@@ -462,6 +462,20 @@ class MongoStore:
             self._database.outcomes.bulk_write(writes, ordered=False, session=session)
         return new, corrected
 
+    def remove_predictions(self, domain: str, ids: Sequence[str]) -> int:
+        with self._writing():
+            wanted = ({"domain": domain, "_id": {"$in": part}} for part in parts(ids))
+            return sum(self._database.predictions.delete_many(where).deleted_count for where in wanted)
+
+    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome]) -> int:
+        same = [
+            {"_id": outcome.id, "domain": domain, "value": _document("outcomes", outcome)["value"]}
+            for outcome in outcomes
+        ]
+        with self._writing():
+            wanted = ({"$or": part} for part in parts(same))
+            return sum(self._database.outcomes.delete_many(where).deleted_count for where in wanted)
+
     def pairs(
         self,
         domain: str,
@@ -495,6 +509,12 @@ class MongoStore:
                 return False
             self._database.batch_rows.delete_many({"batch": batch.id, "attempt": {"$ne": attempt}})
         return True
+
+    def remove_batch(self, id: str) -> bool:
+        with self._writing():  # rows that no batch names are never read
+            removed = bool(self._database.batches.delete_one({"_id": id}).deleted_count)
+            self._database.batch_rows.delete_many({"batch": id})
+            return removed
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         return self._list("batches", _given(domain=domain, kind=kind))

@@ -543,6 +543,32 @@ class SqlStore:
             _write(connection, "outcomes", rows, replace=True)
         return new, corrected
 
+    def remove_predictions(self, domain: str, ids: Sequence[str]) -> int:
+        removed = 0
+        with self._writing() as connection:
+            for part in parts(ids):
+                here = (PREDICTIONS.c.domain == domain, PREDICTIONS.c.id.in_(part))
+                known = sa.select(PREDICTIONS.c.block).where(*here, PREDICTIONS.c.block.is_not(None)).distinct()
+                blocks = list(connection.execute(known).scalars())
+                removed += connection.execute(PREDICTIONS.delete().where(*here)).rowcount
+                if blocks:  # those that no row points to any more go, too
+                    used = sa.select(PREDICTIONS.c.block).where(PREDICTIONS.c.block.in_(blocks))
+                    held = PREDICTION_BLOCKS.c.id
+                    connection.execute(PREDICTION_BLOCKS.delete().where(held.in_(blocks), held.not_in(used)))
+        return removed
+
+    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome]) -> int:
+        values = {outcome.id: _row("outcomes", outcome)[3] for outcome in outcomes}
+        removed = 0
+        with self._writing() as connection:
+            _lock(connection, OUTCOMES_LOCK)
+            for ids in parts(values):
+                known = sa.select(OUTCOMES.c.id, OUTCOMES.c.value).where(OUTCOMES.c.id.in_(ids))
+                kept = connection.execute(known.where(OUTCOMES.c.domain == domain))
+                same = [row.id for row in kept if row.value == values[row.id]]
+                removed += connection.execute(OUTCOMES.delete().where(OUTCOMES.c.id.in_(same))).rowcount
+        return removed
+
     def pairs(
         self,
         domain: str,
@@ -569,6 +595,11 @@ class SqlStore:
             receipt = _next_receipt(connection)  # last, for whom it keeps waiting
             connection.execute(BATCHES.update().where(BATCHES.c.id == batch.id).values(receipt=receipt))
         return True
+
+    def remove_batch(self, id: str) -> bool:
+        with self._writing() as connection:
+            connection.execute(BATCH_ROWS.delete().where(BATCH_ROWS.c.batch == id))
+            return bool(connection.execute(BATCHES.delete().where(BATCHES.c.id == id)).rowcount)
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         return self._list("batches", _newest("batches").where(*_given(BATCHES, domain=domain, kind=kind)))

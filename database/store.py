@@ -148,6 +148,12 @@ class PredictionLog(Protocol):
         when it happened, counts as neither. What comes later is newer, whatever times say. Raises ValueError for one
         that is not finite or about nobody."""
 
+    def remove_predictions(self, domain: str, ids: Sequence[str]) -> int:
+        """Those of the domain that are there. How many."""
+
+    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome]) -> int:
+        """Those about the same whose kept value is the given one. How many."""
+
     def pairs(
         self,
         domain: str,
@@ -172,6 +178,9 @@ class BatchArchive(Protocol):
 
     def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
         """Keep the batch and its rows, all or none. False, and nothing changed, when its id is already there."""
+
+    def remove_batch(self, id: str) -> bool:
+        """With its rows. Whether it was there; its content is new again."""
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         """Newest first: that came in last."""

@@ -35,6 +35,7 @@ TEMPLATES = (
     "/api/v1/{domain}/batches",
     "/api/v1/{domain}/outcomes",
     "/api/v1/{domain}/performance",
+    "/api/v1/{domain}/withdrawals",
     "/api/v1/{domain}/drift",
     "/api/v1/{domain}/drift/window",
     "/api/v1/{domain}/drift/{id}",

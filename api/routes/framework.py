@@ -29,13 +29,28 @@ from api.routes import (
     retraining,
     training,
     trials,
+    withdrawals,
 )
 from api.routes.docs_page import router as pages
 from api.routes.openapi import describe
 from api.state import ServiceState
 from preprocessing.validation.rules import BadData, Problem
 
-ROUTERS = (health, access, domains, models, jobs, trials, predictions, batches, outcomes, drift, training, retraining)
+ROUTERS = (
+    health,
+    access,
+    domains,
+    models,
+    jobs,
+    trials,
+    predictions,
+    batches,
+    outcomes,
+    withdrawals,
+    drift,
+    training,
+    retraining,
+)
 
 
 def create_framework(state: ServiceState | None) -> FastAPI:

@@ -8,6 +8,7 @@ from api.routes.dependencies import CurrentState, needs, noted, principal_of, sc
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import StartTrial, Trials, respond
+from database.withdrawal import require_nobody_named
 from model.registry import find_model
 from model.trial import Trial, find_trial, start_trial, stop_trial, trials
 from monitoring.trial_report import TrialReport, report_trial
@@ -44,7 +45,7 @@ def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
     workspace = service_state(request).workspace
     model = find_model(workspace.store, wanted.version, domain)
     workspace.artifacts.require(model.version)
-    options = {"actor": principal_of(request).name, "reason": wanted.reason}
+    options = {"actor": principal_of(request).name, "reason": require_nobody_named(wanted.reason)}
     trial = start_trial(workspace.store, model, mode=wanted.mode, share=wanted.share, **options)
     noted(request, "trial started", domain, version=trial.challenger, mode=trial.mode)
     workspace.champions.refresh()

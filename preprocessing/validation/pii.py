@@ -8,6 +8,7 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from preprocessing.schema import DomainSchema, fold
@@ -194,6 +195,20 @@ def _ascii(text: str) -> str:
     """Text without accents."""
     decomposed = unicodedata.normalize("NFKD", text.translate(UNACCENTED))
     return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+BETWEEN_WORDS = re.compile(r"[\s_.,;:/()]+")
+
+
+def names_somebody(text: str) -> str | None:
+    """What kind of identifying value stands anywhere in a free text, such as a reason or a file's name, or None.
+
+    >>> names_somebody("Marks of Ana Sousa.csv"), names_somebody("wrong file")
+    ("a person's name", None)
+    """
+    words = [word for word in BETWEEN_WORDS.split(text) if word]
+    parts = [text, *text.split(), *(f"{one} {other}" for one, other in pairwise(words))]
+    return next((found for part in parts if (found := looks_identifying(part))), None)
 
 
 def looks_identifying(text: str, *, key: bool = False) -> str | None:

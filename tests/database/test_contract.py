@@ -27,6 +27,13 @@ from database.records import (
     now,
 )
 from database.store import KINDS, RecordStore
+from database.withdrawal import (
+    NamesSomebody,
+    NothingToWithdraw,
+    withdraw_batch,
+    withdraw_outcomes,
+    withdraw_predictions,
+)
 from preprocessing.columns import Numbers
 from tests.database import strategies
 from tests.database.making import (
@@ -304,6 +311,46 @@ class TestBatches:
 
     def test_an_unknown_batch_has_no_rows(self, store: RecordStore) -> None:
         assert store.batch_rows("unknown") == []
+
+
+class TestWithdrawal:
+    def test_what_is_withdrawn_is_gone_and_may_come_again_and_the_reason_stays(self, store: RecordStore) -> None:
+        rows, why = [make_row(1), make_row(2)], {"reason": "wrong term", "actor": "ann"}
+        store.add_batch(make_batch("abc", rows=2), rows)
+        single, packed = make_prediction(student="s"), make_packed(60, students=["p"] * 60)
+        store.add_predictions([single], [packed])
+        outcomes = [make_outcome(13.0, student="s"), make_outcome(4.0, student="t")]
+        store.add_outcomes([*outcomes, make_outcome(5.0, student="u")])
+        assert withdraw_batch(store, "school", "ab", **why).count == 2
+        assert (store.batches(), store.batch_rows("abc"), store.labeled_rows("school", ["record 1"])) == ([], [], [])
+        assert store.add_batch(make_batch("abc", rows=2), rows)
+        assert withdraw_outcomes(store, "school", [*outcomes, make_outcome(9.0, student="u")], **why).count == 2
+        assert store.pairs("school", "G3") == []
+        assert store.add_outcomes(outcomes) == (2, 0)
+        ids = [single.id, "unknown", *packed.ids[:59]]
+        assert withdraw_predictions(store, "school", ids, **why).count == 60
+        assert store.predictions("school") == [packed[59]]
+        assert withdraw_predictions(store, "school", packed.ids, **why).count == 1
+        told = store.events("school", kind="withdrawn")
+        assert [(one.details["kind"], one.details["reason"]) for one in told[::-1]] == [
+            (kind, "wrong term") for kind in ("batch", "outcomes", "predictions", "predictions")
+        ]
+
+    def test_nothing_of_another_domain_and_no_reason_that_names_somebody(self, store: RecordStore) -> None:
+        store.add_batch(make_batch("abc"), [make_row(1)])
+        store.add_predictions([asked := make_prediction(student="s")])
+        store.add_outcomes([outcome := make_outcome(student="s")])
+        refused: list[Callable[[str, str], object]] = [
+            lambda domain, reason: withdraw_batch(store, domain, "abc", reason=reason, actor="a"),
+            lambda domain, reason: withdraw_outcomes(store, domain, [outcome], reason=reason, actor="a"),
+            lambda domain, reason: withdraw_predictions(store, domain, [asked.id], reason=reason, actor="a"),
+        ]
+        for attempt in refused:
+            with pytest.raises(NothingToWithdraw):
+                attempt("k12", "wrong")
+            with pytest.raises(NamesSomebody, match="person's name"):
+                attempt("school", "marks of Ana Sousa were wrong")
+        assert (len(store.batches()), len(store.pairs("school", "G3")), store.events("school")) == (1, 1, [])
 
 
 class TestModels:

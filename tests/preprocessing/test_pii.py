@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from preprocessing.reading.files import typed_table
 from preprocessing.schema import load_domains
-from preprocessing.validation.pii import identifying_columns, identifying_name, looks_identifying, pseudonym
+from preprocessing.validation.pii import (
+    identifying_columns,
+    identifying_name,
+    looks_identifying,
+    names_somebody,
+    pseudonym,
+)
 from preprocessing.validation.validate import validate_table
 from tests.preprocessing.making import uci
 
@@ -173,3 +179,12 @@ def test_only_the_address_of_the_published_file_is_suspect_and_only_undeclared()
     assert list(identifying_columns(raw.frame)) == ["address"]
     school = load_domains()["school"]
     assert identifying_columns(raw.frame, school, {name: name for name in school.feature_by_name}) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "somebody"),
+    [("Marks of Ana Sousa.csv", True), ("Ana_Sousa.csv", True), ("sent by ana@example.org", True),
+     ("students_2026.csv", False), ("wrong term, section B", False), ("Jan-Mar.csv", False)],
+)  # fmt: skip
+def test_a_reason_or_a_file_name_that_names_somebody_is_found(text: str, somebody: bool) -> None:
+    assert bool(names_somebody(text)) is somebody

@@ -1,0 +1,44 @@
+"""Taking back what came in by mistake: `gradewatch withdraw`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.apps import app
+from cli.inputs import actor, opened_workspace
+from cli.options import Domain
+from cli.output import out
+
+
+@app.command()
+def withdraw(
+    domain: Domain,
+    reason: Annotated[str, typer.Option(help="Why; kept for good, so name nobody.")],
+    batch: Annotated[str | None, typer.Option(help="A batch, by its id or the beginning of it.")] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The outcomes in this file, as it was stored.")
+    ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The predictions of a run, by its file of answers.")
+    ] = None,
+) -> None:
+    """Take back a batch, outcomes or predictions that came in by mistake; figures follow, the reason is kept."""
+    if sum(one is not None for one in (batch, outcomes, answers)) != 1:
+        raise typer.BadParameter("say one of --batch, --outcomes and --answers")
+    from database.ingest import read_outcomes
+    from database.withdrawal import withdraw_batch, withdraw_outcomes, withdraw_predictions
+    from preprocessing.reading.files import read_table
+
+    with opened_workspace() as workspace:
+        schema, store, who = workspace.service.schema(domain), workspace.store, actor()
+        if batch is not None:
+            done = withdraw_batch(store, domain, batch, reason=reason, actor=who)
+        elif outcomes is not None:
+            found = read_outcomes(outcomes, schema, secret=workspace.secret).outcomes
+            done = withdraw_outcomes(store, domain, found, reason=reason, actor=who)
+        elif answers is not None:
+            table = read_table(answers).frame
+            ids = table["prediction_id"].drop_nulls().to_list() if "prediction_id" in table.columns else []
+            done = withdraw_predictions(store, domain, [str(one) for one in ids], reason=reason, actor=who)
+    out.print(f"withdrawn: {done.count:,} {'rows of batch ' + done.which if done.kind == 'batch' else done.kind}")
