@@ -103,7 +103,14 @@ MIGRATION_LOCK = 0x67726164655F  # "grade_": any number that no one else locks o
 OUTCOMES_LOCK = MIGRATION_LOCK + 1
 
 ROWS_AT_ONCE = 5_000
-"""Rows that go to PostgreSQL in one statement: some megabytes."""
+"""Rows that go to PostgreSQL in one statement, or come from SQLite in one: some megabytes, and a tenth of a second."""
+
+BULK_ROWS, BULK_CACHE_KB = 5_000, 65_536
+"""Rows of one call from which a writer of SQLite gets a page cache of so much: keys come in no order, and what leaves
+the 2 MB that SQLite has by itself is read and written again for almost each of them."""
+
+SNAPSHOT_SECONDS = 0.5
+"""For which a reader of SQLite may hold one."""
 
 BLOCKS_AT_ONCE = 50
 """Blocks of predictions that are read together: two megabytes."""
@@ -339,6 +346,12 @@ def _write(connection: sa.Connection, kind: str, rows: Sequence[Row], *, replace
     return written
 
 
+def _cache_pages(connection: sa.Connection, rows: int) -> None:
+    """Prepare a connection for so many rows; it keeps what it has got."""
+    if rows >= BULK_ROWS and connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{BULK_CACHE_KB}")
+
+
 def _row(kind: str, record: Any, batch: str = "", numbers: Sequence[int | None] = ()) -> Row:
     """The row of a record: its flat values, around them what the table has and the record has not. numbers: its
     receipts, where they are known."""
@@ -401,6 +414,13 @@ def _newest(kind: str) -> sa.Select[Any]:
     return sa.select(*_columns(kind)).order_by(order.desc(), *(column.desc() for column in table.primary_key))
 
 
+PlaceOf = tuple[tuple[sa.Column[Any], ...], Callable[[Any], tuple[Flat, ...]]]
+"""By which columns rows are in order, and a record's values of them."""
+
+_place_of: PlaceOf = ((PREDICTIONS.c.at, PREDICTIONS.c.id), lambda one: (micros(one.at), one.id))
+_number_of: PlaceOf = ((BATCH_ROWS.c.number,), lambda one: (one.number,))
+
+
 class SqlStore:
     """A `RecordStore` over one engine. Made by `open_sql`; safe between threads. fence: what every write is under."""
 
@@ -445,6 +465,30 @@ class SqlStore:
         with self._reading() as connection:
             return _read(connection, kind, statement)
 
+    def _paged(
+        self,
+        kind: str,
+        statement: sa.Select[Any],
+        place: PlaceOf,
+        limit: int | None = None,
+        *,
+        newest: bool = False,
+    ) -> list[Any]:
+        """As `_list`, some thousands at a time, each in a snapshot of its own. place: where the next ones begin."""
+        found: list[Any] = []
+        columns, of = place
+        order = sa.tuple_(*columns)
+        while limit is None or len(found) < limit:
+            size = ROWS_AT_ONCE if limit is None else min(ROWS_AT_ONCE, limit - len(found))
+            page = statement.limit(size)
+            if found:
+                last = sa.tuple_(*map(sa.literal, of(found[-1])))
+                page = page.where(order < last if newest else order > last)
+            found += (part := self._list(kind, page))
+            if len(part) < size:
+                break
+        return found
+
     def _by_id(self, kind: str, id: str) -> Any:
         found = self._list(kind, sa.select(*_columns(kind)).where(TABLES[kind].c.id == id))
         return found[0] if found else None
@@ -457,6 +501,7 @@ class SqlStore:
         check_finite(predictions)
         rows = [_row("predictions", record) for record in predictions]
         with self._writing() as connection:
+            _cache_pages(connection, len(rows) + sum(map(len, batches)))
             _write(connection, "predictions", rows)
             insert = _upsert(PREDICTION_BLOCKS, connection.dialect.name).on_conflict_do_nothing()
             for block in chain.from_iterable(map(pack_blocks, batches)):
@@ -491,7 +536,7 @@ class SqlStore:
     ) -> list[Prediction]:
         # Of a student there are few: the index by time, which SQLite would choose, leads through all of a domain.
         at = PREDICTIONS.c.at if student is None else PREDICTIONS.c.at + 0
-        statement = sa.select(*_columns("predictions")).order_by(at.desc(), PREDICTIONS.c.id.desc()).limit(limit)
+        statement = sa.select(*_columns("predictions")).order_by(at.desc(), PREDICTIONS.c.id.desc())
         statement = statement.where(*_given(PREDICTIONS, domain=domain, student=student, actor=actor))
         statement = statement.where(*_between(at, since, until))
         statement = statement.where(*_ending(endings))
@@ -500,7 +545,7 @@ class SqlStore:
             wanted = [statement if groups is None else statement.where(group.in_(groups))]
         else:  # one after the other, each in the order of its index
             wanted = [statement.where(PREDICTIONS.c.group == one) for one in sorted(set(groups))]
-        found = [self._list("predictions", one) for one in wanted]
+        found = [self._paged("predictions", one, _place_of, limit, newest=True) for one in wanted]
         if len(found) == 1:
             return found[0]
         return list(islice(merge(*found, key=lambda one: (one.at, one.id), reverse=True), limit))
@@ -589,6 +634,7 @@ class SqlStore:
     def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
         packed = [_row("batch_rows", row, batch.id) for row in rows]
         with self._writing() as connection:
+            _cache_pages(connection, len(packed))
             if not _write(connection, "batches", [_row("batches", batch, numbers=[0])]):
                 return False
             _write(connection, "batch_rows", packed)
@@ -608,7 +654,7 @@ class SqlStore:
         columns = _columns("batch_rows")
         statement = sa.select(*columns).where(BATCH_ROWS.c.batch == batch).order_by(BATCH_ROWS.c.number)
         if numbers is None:
-            return self._list("batch_rows", statement)
+            return self._paged("batch_rows", statement, _number_of)
         with self._reading() as connection:
             pages = parts(sorted(numbers))
             found = (_read(connection, "batch_rows", statement.where(BATCH_ROWS.c.number.in_(page))) for page in pages)
@@ -978,10 +1024,24 @@ class _SqlExporter:
 
 
 class _SqlSource:
-    """The questions of `pairs.RecordSource`, on one connection."""
+    """The questions of `pairs.RecordSource`, on one connection, which is given a new snapshot when the present one is
+    older than SNAPSHOT_SECONDS on SQLite: its write-ahead log cannot begin anew while somebody holds one.
+
+    What is corrected between two snapshots is read as it was or as it is.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
+        self._held = connection
+        self._may_let_go = connection.dialect.name == "sqlite"
+        self._since = time.monotonic()
+
+    @property
+    def _connection(self) -> sa.Connection:
+        """To be asked for before each statement."""
+        if self._may_let_go and time.monotonic() - self._since > SNAPSHOT_SECONDS:
+            self._held.rollback()
+            self._since = time.monotonic()
+        return self._held
 
     def predictions_backwards(
         self, domain: str, target: str, among: pairs.Among, before: pairs.Place | None
@@ -1006,7 +1066,7 @@ class _SqlSource:
         place = [PREDICTIONS.c[name] for name in ("student", "group", "period")]
         statement: sa.Select[Any] = sa.select(*place, sa.func.min(PREDICTIONS.c.receipt)).group_by(*place)
         statement = statement.where(PREDICTIONS.c.domain == domain, PREDICTIONS.c.student.in_(students))
-        for student, group, period, receipt in self._connection.execute(statement):
+        for student, group, period, receipt in self._connection.execute(statement).all():
             yield pairs.Placed(student, group, period, receipt)
 
     def outcomes_backwards(
@@ -1041,7 +1101,7 @@ class _SqlSource:
     def rows_of(self, records: Sequence[str]) -> Iterator[tuple[str, BatchRow]]:
         statement = sa.select(BATCH_ROWS.c.batch, *_columns("batch_rows")).where(BATCH_ROWS.c.record.in_(records))
         unpack = LAYOUTS["batch_rows"].unpack
-        for batch, *values in self._connection.execute(statement):
+        for batch, *values in self._connection.execute(statement).all():
             yield batch, unpack(values)
 
     def _where_in(

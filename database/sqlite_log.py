@@ -28,8 +28,9 @@ OVERFULL = 2
 """Times its limit from which the log is written back before anything more is committed: where the thread that does it
 beside commits comes too late, or not at all, these slow down instead."""
 
-OVERFULL_WAIT_MS = 200
-"""For which others are waited for then: a reader keeps the log from beginning anew."""
+OVERFULL_WAIT_MS, LONGEST_WAIT_MS = 200, 1_500
+"""For which others are waited for then: a reader keeps the log from beginning anew. The second where the log has grown
+on: longer than any reader of ours holds a snapshot."""
 
 LOG_LOOK_EVERY = 256
 """Predictions between two looks at the size of the write-ahead log."""
@@ -166,7 +167,8 @@ class SqliteAppender:
             self._patient.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             (patience,) = self._patient.execute("PRAGMA busy_timeout").fetchone()
             overfull = self._is_overfull()
-            self._patient.execute(f"PRAGMA busy_timeout={OVERFULL_WAIT_MS if overfull else 0}")
+            wait = LONGEST_WAIT_MS if self._wal_bytes() > (OVERFULL + 1) * WAL_BYTES else OVERFULL_WAIT_MS
+            self._patient.execute(f"PRAGMA busy_timeout={wait if overfull else 0}")
             try:  # a log that is cut off must be made longer again, which costs every commit a little
                 self._patient.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if overfull else 'FULL'})").fetchone()
             finally:
