@@ -12,6 +12,7 @@ import msgspec
 
 from database.records import Answer, Event, Factor
 from model.bundle import Manifest
+from model.naive import RULE
 from model.scores import ClassScores, Estimate, Scores
 from model.trial import Trial
 from preprocessing.schema import ContextColumn, Feature, Target
@@ -40,7 +41,7 @@ FACTORS_HELP = (
 )
 
 
-Standing = Literal["ahead", "close", "behind"]
+Standing = Literal["ahead", "close", "behind", "rule"]
 
 
 class Headline(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +54,14 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     naive: Estimate
     n: int
     beats_naive: bool
+    is_rule: bool = False
 
     @property
     def standing(self) -> Standing:
         """Against the plain rule: "ahead" only where the two intervals do not even touch."""
         apart = self.model.high < self.naive.low or self.model.low > self.naive.high
+        if self.is_rule:
+            return "rule"
         if not self.beats_naive:
             return "behind"
         return "ahead" if apart else "close"
@@ -67,6 +71,7 @@ STANDINGS: Mapping[Standing, str] = {
     "ahead": "beats the plain rule",
     "close": "ahead of the plain rule, maybe by luck",
     "behind": "does not beat the plain rule",
+    "rule": "is the plain rule itself",
 }
 
 
@@ -82,6 +87,7 @@ def headline(manifest: Manifest) -> Headline:
         naive=deciding(naive),
         n=model.n,
         beats_naive=manifest.beats_naive,
+        is_rule=manifest.candidate == RULE,
     )
 
 
@@ -218,6 +224,7 @@ EVENT_WORDS: Mapping[str, str] = {
     "challenger_not_loaded": (
         "The challenger {version}, on trial against {champion}, could not be loaded: {why}. The champion answers alone"
     ),
+    "plain_rule_promoted": "The plain rule took the champion's place for {target} at {moment}: {why}",
     "retraining_started": "A retraining run has begun",
     "retraining_finished": "A retraining run has ended ({state}): {decisions}",
     "champion_stopped": (

@@ -158,7 +158,8 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One trained model. version: the digest of its bundle. scores, lineage: as in the bundle, for listing; among the
-    scores, under "naive", those of the plain rule on the same rows, with its "rule" in words (not in older records)."""
+    scores, under "naive", those of the plain rule on the same rows, with its "rule" and their "comparison" in words
+    (not in older records)."""
 
     version: str
     domain: str

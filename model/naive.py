@@ -13,6 +13,9 @@ from preprocessing.schema import Target
 
 Cell = float | str | None
 
+RULE = "plain_rule"
+"""The candidate's name where the rule itself serves as a model."""
+
 
 class NaiveRule(msgspec.Struct, frozen=True, kw_only=True):
     """column: answer with its value where it is known. constant: the answer everywhere else."""

@@ -297,3 +297,22 @@ def interval_of_unpaired(
     freedom = squared.sum() ** 2 / (squared**2 / (np.array(counts) - 1)).sum()
     half = float(t.ppf((1 + SCORE_LEVEL) / 2, freedom) * np.sqrt(squared.sum()))
     return Estimate(mean, mean - half, mean + half)
+
+
+def told_against_rule(gain: PairedGain, unit: str = "") -> str:
+    """Whether a model is nearer to what happened than the plain rule, in words. gain: how much smaller its error is.
+
+    >>> told_against_rule(PairedGain(mean=-0.05, lower=-0.09, level=0.9, n=423, clusters=423), "points")[:59]
+    'the plain rule is nearer than the model, by 0.05 points on '
+    """
+    size = (
+        f"by {abs(gain.mean):.3g} {unit}".rstrip() + f" on average ({gain.n} unseen rows, bounds at {gain.level:.0%})"
+    )
+    if gain.lower > 0:
+        return f"the model is nearer than the plain rule, {size}"
+    if 2 * gain.mean - gain.lower < 0:
+        return (
+            f"the plain rule is nearer than the model, {size}; the model serves all the same until a contest on rows "
+            "that neither knows gives its place to the rule"
+        )
+    return f"neither the model nor the plain rule is surely nearer to what happened; the difference is {size[3:]}"

@@ -35,11 +35,20 @@ def clusters(frame: pl.DataFrame, schema: DomainSchema) -> Rows:
     With periods a group of one period is a cluster of its own: the same course next year has new students. Where at
     most one is named, with unnamed rows beside it or not, it could only be judged by what is no group: students count.
     """
-    period = pl.col("_period").fill_null("") if schema.period else pl.lit("")
-    group = pl.format("group {}\x1f{}", "_group", period)
     own = pl.coalesce(pl.format("student {}", "_student"), pl.format("row {}", pl.int_range(pl.len())))
-    named = frame.select(group.drop_nulls().n_unique()).item() if schema.group else 0
-    return _numbered(frame, pl.coalesce(group, own) if named > 1 else own)
+    by_group = cluster_kind(frame, schema) == "group"
+    return _numbered(frame, pl.coalesce(_group_of(schema), own) if by_group else own)
+
+
+def cluster_kind(frame: pl.DataFrame, schema: DomainSchema) -> str:
+    """What `clusters` are: "group", or "student" where groups cannot be compared."""
+    return "group" if schema.group and frame.select(_group_of(schema).drop_nulls().n_unique()).item() > 1 else "student"
+
+
+def _group_of(schema: DomainSchema) -> pl.Expr:
+    """The name of each row's group, of its period where there are periods; null where it has none."""
+    period = pl.col("_period").fill_null("") if schema.period else pl.lit("")
+    return pl.format("group {}\x1f{}", "_group", period)
 
 
 def _numbered(frame: pl.DataFrame, key: pl.Expr) -> Rows:

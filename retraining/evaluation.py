@@ -3,9 +3,11 @@
 It trains and judges; it knows no store, promotes nobody and writes nothing down.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -19,21 +21,28 @@ from model.answer_frame import naive_numbers_of, numbers_of
 from model.bundle import Bundle
 from model.export import ParityError
 from model.predictor import Predictor
-from model.scores import absolute_errors
 from monitoring.drift_monitor import profile_for
 from monitoring.row_findings import effective_shares_of_model, with_answers
 from preprocessing.schema import DomainSchema
-from retraining.holdout import Holdout, among, hold_out
+from retraining.holdout import COPIES, Holdout, among, hold_out
 from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide, refusal
 from training.train import NotTrainable
 
-Fit = Callable[[pl.DataFrame], Bundle]
-"""Trains a challenger on the rows that teach. Raises NotTrainable, ParityError."""
+
+class Fit(Protocol):
+    """Trains a challenger on the rows that teach, or makes their plain rule a model. Raises NotTrainable,
+    ParityError."""
+
+    def __call__(self, teaching: pl.DataFrame, *, plain_rule: bool = False) -> Bundle: ...
 
 
 @dataclass(frozen=True)
 class Contest:
-    """What was decided, and the challenger that it was decided about; None where there was none to judge."""
+    """What was decided, and the challenger that it was decided about, or the plain rule where that won; None where
+    there was none to judge.
+
+    decision: with the unseen rows that could not judge, by reason.
+    """
 
     decision: PromotionDecision
     challenger: Bundle | None = None
@@ -44,12 +53,20 @@ def contest(
 ) -> Contest:
     """A challenger trained by `fit` on the teaching rows, judged with the champion on the others."""
     if holdout.judging.is_empty():
-        return Contest(refusal(_nothing_to_judge(holdout, schema), verdict="keep"))
+        why = _nothing_to_judge(holdout, schema)
+        return Contest(refusal(why, verdict="keep", left_out=holdout.left_out))
     try:
         challenger = fit(holdout.teaching)
     except (NotTrainable, ParityError) as error:
-        return Contest(refusal(f"no challenger: {error}"))
-    return Contest(judge(schema, key, champion, challenger, holdout, policy), challenger)
+        return Contest(refusal(f"no challenger: {error}", left_out=holdout.left_out))
+    decision = judge(schema, key, champion, challenger, holdout, policy)
+    if decision.winner == "challenger":
+        return Contest(decision, challenger)
+    try:
+        return Contest(decision, fit(holdout.teaching, plain_rule=True))
+    except (NotTrainable, ParityError) as error:
+        said = (*decision.reasons, f"it was not made a model: {error}")
+        return Contest(msgspec.structs.replace(decision, verdict="keep", winner="challenger", reasons=said), challenger)
 
 
 def judge(
@@ -64,7 +81,8 @@ def judge(
     target = schema.target_by_name[key.target]
     min_gain = target.min_gain if policy.min_gain is None else policy.min_gain
     evidence = collect_evidence(schema, champion, challenger, holdout)
-    return decide(evidence, policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
+    decision = decide(evidence, policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
+    return msgspec.structs.replace(decision, left_out=holdout.left_out)
 
 
 def judge_shadow(
@@ -75,10 +93,14 @@ def judge_shadow(
     frame: pl.DataFrame,
     fresh: Collection[str],
     policy: PromotionPolicy,
+    *,
+    arrived: Mapping[str, int] | None = None,
 ) -> PromotionDecision | None:
     """What a shadow trial came to, on those rows of an ordered typed `frame` whose ids are `fresh`, from after its
-    beginning; None while there are fewer than the policy's `trial_rows`, or all are of one cluster."""
-    holdout = among(hold_out(frame, schema, champion.rows | challenger.rows, share=1.0), fresh)
+    beginning; None while there are fewer than the policy's `trial_rows`, or all are of one cluster. arrived: when each
+    record came, where that is known."""
+    seen = champion.rows | challenger.rows
+    holdout = among(hold_out(frame, schema, key, seen, share=1.0, arrived=arrived), fresh)
     if holdout.judging.height < max(1, policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
         return None
     return judge(schema, key, champion, challenger, holdout, policy)
@@ -110,29 +132,47 @@ def drift_since(
 
 
 def _nothing_to_judge(holdout: Holdout, schema: DomainSchema) -> str:
-    """Why no row can judge: there is no new one, or every new one belongs to a group that the champion knows."""
+    """Why no row can judge, and what would let the next ones: there is no new row, or the champion knows them all."""
+    repeated = holdout.left_out.get(COPIES, 0)
     if holdout.unseen.is_empty():
-        return "not enough data: no labelled rows that the champion has not seen"
-    kind = " and ".join(schema.group) or "student"
-    return (
-        f"not enough data: all {holdout.unseen.height} new labelled rows belong to a {kind} that the champion was "
-        "trained on; if the same names stand for new students, give the domain a period column"
-    )
+        beside = f" ({repeated} new rows are {COPIES})" if repeated else ""
+        return f"not enough data: no labelled rows that the champion has not seen{beside}"
+    rows, kind = holdout.unseen, holdout.kind
+    what = " and ".join(schema.group) if kind == "group" else "student"
+    found = f"not enough data: all {rows.height} new labelled rows belong to a {what} that the champion was trained on"
+    return f"{found}; {_remedy(rows, schema, kind)}"
+
+
+def _remedy(rows: pl.DataFrame, schema: DomainSchema, kind: str) -> str:
+    if schema.period is None:
+        return f"give the domain a period column: rows of a later period judge, whatever the {kind} is called"
+    if undated := rows["_period"].null_count():
+        aside = ", or with students whom no model knows, uploaded after the rows that it learned from"
+        return f"{undated} of them name no {schema.period}: with it, rows of a later {schema.period} judge" + (
+            aside if kind == "group" else ""
+        )
+    return f"only rows of a later {schema.period} than all that it learned from judge, or of another {kind}"
 
 
 def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle, holdout: Holdout) -> PromotionEvidence:
-    """Both models and the plain rule on the very same held-out rows."""
+    """Both models and the plain rule on the very same held-out rows. Slices: protected columns, groups, and of a class
+    what it turned out to be: no grade may be told credibly worse than before."""
     rows = holdout.judging
-    outcomes = outcomes_of(holdout.judging, schema, challenger.manifest.target.name)
+    outcomes = outcomes_of(rows, schema, challenger.manifest.target.name)
     old, new = Predictor(champion, "champion"), Predictor(challenger, "challenger")
-    parted = [f.name for f in schema.features if f.protected and f.name in holdout.judging.columns]
+    parted = [f.name for f in schema.features if f.protected and f.name in rows.columns]
     parted += ["_group"] if schema.group else []
+    slices = {name: rows[name].fill_null("(missing)").to_numpy().astype(str) for name in parted}
+    target = challenger.manifest.target
+    if target.kind == "ordered_class":
+        slices[target.name] = rows[target.name].to_numpy().astype(str)
     return PromotionEvidence(
-        champion=absolute_errors(outcomes, numbers_of(old, rows)),
-        challenger=absolute_errors(outcomes, numbers_of(new, rows)),
-        naive=absolute_errors(outcomes, naive_numbers_of(new.manifest, rows)),
+        outcomes=outcomes,
+        champion=numbers_of(old, rows),
+        challenger=numbers_of(new, rows),
+        naive=naive_numbers_of(new.manifest, rows),
         clusters=holdout.clusters,
-        slices={name: holdout.judging[name].fill_null("(missing)").to_numpy().astype(str) for name in parted},
+        slices=slices,
     )
 
 

@@ -18,6 +18,7 @@ from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
 from model.bundle import EXAMPLES, RECORDS, BrokenBundle, Bundle, Manifest
 from model.export import ParityError
 from model.registry import SchemaChanged, find_model, install, load_bundle, require_fit
+from model.scores import told_against_rule
 from model.workspace import Workspace
 from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
@@ -189,6 +190,10 @@ def register(store: ModelRegistry, artifacts: Artifacts, bundle: Bundle) -> Mode
 
 
 def _listed(manifest: Manifest) -> dict[str, Any]:
-    """The scores of a model and, beside them, of the plain rule."""
+    """The scores of a model and, beside them, of the plain rule, with how both compare in words."""
     own, naive = (dict(msgspec.to_builtins(manifest.scores[name])) for name in (manifest.candidate, "naive"))
-    return own | {"naive": naive | {"rule": str(manifest.naive)}}
+    said = {"rule": str(manifest.naive)}
+    if manifest.against_rule is not None:
+        unit = "levels" if manifest.target.levels else manifest.target.unit
+        said["comparison"] = told_against_rule(manifest.against_rule, unit)
+    return own | {"naive": naive | said}

@@ -1,31 +1,45 @@
-"""Which rows judge a challenger: the newest that the champion has not seen, whole clusters, held out of its training.
+"""Which rows judge a challenger: the newest that neither model knows, whole clusters, held out of its training.
 
-Everything else teaches the challenger. Nothing here fits or scores.
+Everything else teaches the challenger; what does neither is counted by its reason. Nothing here fits or scores.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from database.records import LabeledRecord
+from database.records import ChampionKey, LabeledRecord
+from preprocessing.copies import ORDINARY, content_columns, copies
 from preprocessing.periods import rank_periods
 from preprocessing.schema import DomainSchema
-from preprocessing.split import clusters
+from preprocessing.split import Rows, cluster_kind, clusters
 from preprocessing.validation.validate import frame_of
+
+Mask = NDArray[np.bool_]
+
+COPIES = "copies of other rows, which count once"
+KNOWN = "rows of a {} that the champion has learned from"
+JUDGED_STUDENTS = "rows of students who judge in another group"
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """Typed frames: `teaching` rows for the challenger, `judging` rows for both, `unseen` by the champion so far."""
+    """Typed frames: `teaching` rows for the challenger, `judging` rows for both, `unseen` by the champion so far.
+
+    clusters: of the judging rows; kind: "group" or "student", what they are. left_out: how many unseen rows could not
+    judge, by reason.
+    """
 
     teaching: pl.DataFrame
     judging: pl.DataFrame
     unseen: pl.DataFrame
-    clusters: NDArray[np.int64]
+    clusters: Rows
+    kind: str = "student"
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def ordered_frame(records: Sequence[LabeledRecord], schema: DomainSchema) -> pl.DataFrame:
@@ -35,31 +49,66 @@ def ordered_frame(records: Sequence[LabeledRecord], schema: DomainSchema) -> pl.
     to do with the file's (a file sorted by school or mark must not decide which rows are "newest").
     """
     rank = rank_periods((r.period for r in records if r.period), schema.period_order)
-    ordered = sorted(records, key=lambda r: (rank.get(r.period or "", -1), r.at, _scatter(r.id)))
+    ordered = sorted(records, key=lambda r: (rank.get(r.period or "", -1), *_receipt(r), _scatter(r.id)))
     return frame_of(ordered, schema)
+
+
+def arrivals(records: Sequence[LabeledRecord]) -> dict[str, int]:
+    """By record: which of the uploads it came with, counted from the oldest."""
+    order = {receipt: place for place, receipt in enumerate(sorted({_receipt(record) for record in records}))}
+    return {record.id: order[_receipt(record)] for record in records}
+
+
+def _receipt(record: LabeledRecord) -> tuple[float, datetime]:
+    """The order of receipt; what is not stored yet is newest, and has only its time."""
+    return record.receipt or float("inf"), record.at
 
 
 def _scatter(record: str) -> bytes:
     return hashlib.sha256(record.encode()).digest()
 
 
-def hold_out(frame: pl.DataFrame, schema: DomainSchema, seen: Collection[str], *, share: float) -> Holdout:
+def hold_out(
+    frame: pl.DataFrame,
+    schema: DomainSchema,
+    key: ChampionKey,
+    seen: Collection[str],
+    *,
+    share: float,
+    arrived: Mapping[str, int] | None = None,
+) -> Holdout:
     """Split an ordered typed `frame` of complete rows. seen: ids of the rows that the champion was trained on.
 
-    Clusters (group, else student) with any seen row judge nothing. Of the other clusters the newest are held out
-    until they hold `share` of all unseen rows, and are two at least: one alone says nothing about the next.
+    Copies count once, and not at all where the champion knows one of them. Clusters (group, else student) with any seen
+    row judge nothing, but for two kinds: rows of a later period than all that the champion knows, where students are
+    the clusters, and groups that only have an old name (`_renewed`; arrived: `arrivals`). Of the rest the
+    newest are held out, by whole periods or whole clusters, until they hold `share` of all unseen rows, and are two
+    clusters at least: one alone says nothing about the next.
     """
-    groups = clusters(frame, schema)
+    kind = cluster_kind(frame, schema)
     known = np.asarray(frame["_record"].is_in(list(seen)).to_numpy(), dtype=bool)
-    spoiled = np.unique(groups[known])
-    unseen = ~known
-    eligible = unseen & ~np.isin(groups, spoiled)
-    judging = np.isin(groups, _newest_clusters(groups, eligible, int(np.ceil(share * unseen.sum()))))
+    counted = _counted(frame, schema, key, known)
+    unseen = ~known & counted
+    groups = clusters(frame, schema)
+    renewed = _renewed(frame, schema, groups, known, unseen, arrived or {})
+    groups = np.where(renewed, groups + groups.max(initial=0) + 1, groups)
+    later = _later(frame, schema, known) & unseen
+    eligible = unseen & (later | ~np.isin(groups, np.unique(groups[known])))
+    wanted = int(np.ceil(share * unseen.sum()))
+    judging = _newest(frame, groups, eligible, later, wanted, int(unseen.sum()))
+    idle = unseen & ~judging & _of_students(frame, judging & renewed)
+    reasons = {
+        COPIES: int((~counted & ~known).sum()),
+        KNOWN.format(kind): int((unseen & ~eligible).sum()),
+        JUDGED_STUDENTS: int(idle.sum()),
+    }
     return Holdout(
-        teaching=frame.filter(pl.Series(~judging)),
+        teaching=frame.filter(pl.Series(counted & ~judging & ~idle)),
         judging=frame.filter(pl.Series(judging)),
         unseen=frame.filter(pl.Series(unseen)),
         clusters=groups[judging],
+        kind=kind,
+        left_out={reason: count for reason, count in reasons.items() if count},
     )
 
 
@@ -70,11 +119,87 @@ def among(holdout: Holdout, records: Collection[str]) -> Holdout:
     return replace(holdout, judging=holdout.judging.filter(kept), clusters=clusters)
 
 
-def _newest_clusters(groups: NDArray[np.int64], eligible: NDArray[np.bool_], wanted: int) -> list[int]:
+def _counted(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey, known: Mask) -> Mask:
+    """Which rows count: of each copied content the known ones, or else the first."""
+    found = copies(frame, content_columns(schema, key.target, key.moment))
+    contents = np.unique(found[known])
+    return np.asarray((found == ORDINARY) | known | ((found == np.arange(len(found))) & ~np.isin(found, contents)))
+
+
+def _renewed(
+    frame: pl.DataFrame,
+    schema: DomainSchema,
+    groups: Rows,
+    known: Mask,
+    unseen: Mask,
+    arrived: Mapping[str, int],
+) -> Mask:
+    """Unseen rows of groups that only share their name with one that the champion knows, where no period tells.
+
+    So it is where all of a name's unseen rows came later than all that the champion learned under that name, and none
+    of its students is known to the champion.
+    """
+    found = np.zeros(frame.height, dtype=bool)
+    if cluster_kind(frame, schema) == "student" or not known.any():
+        return found
+    dated = np.asarray(frame["_period"].is_not_null().to_numpy()) if schema.period else found
+    uploads = np.array([arrived.get(record, 0) for record in frame["_record"].to_list()])
+    named = np.asarray(frame["_student"].is_not_null().to_numpy())
+    met = _of_students(frame, known)
+    for group in np.intersect1d(groups[known], groups[unseen & ~dated]):
+        new, old = unseen & (groups == group), known & (groups == group)
+        if named[new].all() and not met[new].any() and uploads[new].min() > uploads[old].max():
+            found |= new
+    return found
+
+
+def _of_students(frame: pl.DataFrame, rows: Mask) -> Mask:
+    """The rows of all students that any of `rows` is about."""
+    students = frame.filter(pl.Series(rows))["_student"].drop_nulls().unique()
+    return np.asarray(frame["_student"].is_in(students.to_list()).fill_null(False).to_numpy(), dtype=bool)
+
+
+def _later(frame: pl.DataFrame, schema: DomainSchema, known: Mask) -> Mask:
+    """Rows of a later period than all that the champion knows, where students are the clusters; else none."""
+    if not schema.period or cluster_kind(frame, schema) != "student":
+        return np.zeros(frame.height, dtype=bool)
+    periods = frame["_period"].to_list()
+    order = rank_periods((period for period in periods if period is not None), schema.period_order)
+    rank = np.array([-1 if period is None else order[period] for period in periods])
+    return np.asarray(rank > rank[known].max(initial=-1))
+
+
+def _newest(frame: pl.DataFrame, groups: Rows, eligible: Mask, later: Mask, wanted: int, unseen: int) -> Mask:
+    """The rows that judge: `wanted` of the eligible ones or somewhat more.
+
+    Later periods are held out whole, newest first; one that would leave no unseen row to learn from is parted by
+    clusters, as are rows without a later period.
+    """
+    judging = np.zeros(len(groups), dtype=bool)
+    for period in _parts(frame, eligible, later):
+        if judging.sum() >= wanted and len(np.unique(groups[judging])) > 1:
+            break
+        if later[period].any() and judging.sum() + period.sum() < unseen:
+            judging |= period
+        else:
+            judging |= period & np.isin(groups, _newest_clusters(groups, period, wanted - int(judging.sum())))
+    return judging
+
+
+def _parts(frame: pl.DataFrame, eligible: Mask, later: Mask) -> Iterator[Mask]:
+    """Later periods, newest first, then all other eligible rows together; the frame is ordered by period."""
+    periods = frame["_period"].to_numpy() if "_period" in frame.columns else np.array([None] * frame.height)
+    for period in dict.fromkeys(periods[eligible & later][::-1].tolist()):
+        yield eligible & later & (periods == period)
+    if (eligible & ~later).any():
+        yield eligible & ~later
+
+
+def _newest_clusters(groups: Rows, eligible: Mask, wanted: int) -> list[int]:
     """Eligible clusters, newest first by their last row, until they hold `wanted` rows."""
     chosen: list[int] = []
     held = 0
-    sizes = np.bincount(groups)
+    sizes = np.bincount(groups[eligible])
     for group in dict.fromkeys(groups[eligible][::-1].tolist()):
         if held >= wanted and len(chosen) > 1:
             break

@@ -10,10 +10,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from model.scores import Estimate, PairedGain, mean_with_interval, paired_gain
+from model.scores import Estimate, PairedGain, absolute_errors, mean_with_interval, paired_gain
 
 Floats = NDArray[np.float64]
 Verdict = Literal["promote", "shadow", "keep"]
+Winner = Literal["challenger", "plain rule"]
+
+FOLLOWING_LEVEL = 0.99
+"""At which answers must be seen to go along with the outcomes; against them, it is a mistake in the file."""
+
+
+LEAST_WIDTH = 1e-9
+"""Of an interval that rests on differences between clusters: below, they do not differ and are but one finding."""
 
 
 class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +64,10 @@ class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided and why. Errors are mean absolute errors in target units, with 95 % intervals, over n rows."""
+    """What was decided and why. Errors are mean absolute errors in target units, with 95 % intervals, over n rows.
+
+    left_out: unseen rows that could not judge, by reason. winner: who is promoted, where anybody is.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -67,54 +78,160 @@ class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
     naive_mae: Estimate | None
     gain: PairedGain | None
     slices: tuple[SliceGain, ...] = ()
+    left_out: Mapping[str, int] = {}
+    winner: Winner = "challenger"
 
 
 class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """(n,) absolute errors of champion, challenger and plain rule on the same unseen rows, with their clusters.
+    """(n,) outcomes of unseen rows and what champion, challenger and plain rule answered, in target units or level
+    numbers, with the rows' clusters.
 
     slices: column name to (n,) values by which students are told apart.
     """
 
+    outcomes: Floats
     champion: Floats
     challenger: Floats
     naive: Floats
     clusters: NDArray[np.int64]
     slices: Mapping[str, NDArray[np.str_]] = {}
 
+    def gain(self, first: Floats, second: Floats, level: float) -> PairedGain:
+        """How much smaller the error of the `second` answers is than that of the `first`."""
+        errors = absolute_errors(self.outcomes, first), absolute_errors(self.outcomes, second)
+        return paired_gain(*errors, self.clusters, level=level)
+
+    def following(self, said: Floats, level: float = FOLLOWING_LEVEL) -> PairedGain:
+        """The covariance of answers and outcomes, as a mean over rows with its lower bound."""
+        together = (said - said.mean()) * (self.outcomes - self.outcomes.mean())
+        return paired_gain(together, np.zeros_like(together), self.clusters, level=level)
+
 
 def decide(
     evidence: PromotionEvidence, policy: PromotionPolicy, *, min_gain: float, unit: str = ""
 ) -> PromotionDecision:
-    """Promote when the gain is above `min_gain`, its lower bound above 0, and no slice gets worse; else shadow.
+    """Promote when the gain is above `min_gain`, its lower bound above 0, no slice gets worse, the answers follow the
+    outcomes and the plain rule is not credibly better; else shadow.
 
-    With fewer than `policy.min_rows` rows, or all of one cluster, nothing is proved and the challenger stays in shadow.
+    With fewer than `policy.min_rows` rows, all of one cluster, or no difference between clusters, nothing is proved and
+    the challenger stays in shadow. Outcomes that are all the same, or that run against the champion's answers, say
+    more about the file than about models: nobody is tried on them. A plain rule that is credibly better than both
+    takes the champion's place, where it meets all that is asked of a challenger.
     """
     n, groups = len(evidence.champion), len(np.unique(evidence.clusters))
     if n < policy.min_rows or groups < 2:
         found = f"{n} rows in {groups} clusters that neither model has seen"
         reason = f"not enough data: {found}; {policy.min_rows} rows in 2 clusters are the least"
         return refusal(reason, n=n, clusters=groups, verdict="shadow")
-    gain = paired_gain(evidence.champion, evidence.challenger, evidence.clusters, level=policy.level)
-    slices = slice_gains(evidence, policy, min_gain)
-    failures = [*gain_failures(gain, min_gain, unit), *slice_failures(slices)]
-    success = (
-        f"the challenger's error is {gain.mean:.4g} {unit} smaller".replace("  ", " ")
-        + f" (more than {min_gain:g}), with a {policy.level:.0%} lower bound of {gain.lower:.4g}, on {n} unseen rows"
-    )
-    return PromotionDecision(
-        verdict="shadow" if failures else "promote",
-        reasons=tuple(failures) or (success,),
+    if mistake := _mistake(evidence):
+        return refusal(mistake, n=n, clusters=groups)
+    gain = evidence.gain(evidence.champion, evidence.challenger, policy.level)
+    if gain.mean - gain.lower <= LEAST_WIDTH * max(1.0, abs(gain.mean)):
+        reason = f"not enough data: all {groups} clusters show the very same difference of {gain.mean:.4g}"
+        return refusal(reason, n=n, clusters=groups, verdict="shadow")
+    failures, slices = _failures(evidence, evidence.challenger, gain, policy, min_gain, unit)
+    rule = evidence.gain(evidence.challenger, evidence.naive, policy.level)
+    decision = PromotionDecision(
+        verdict="shadow" if failures or rule.lower > 0 else "promote",
+        reasons=(*failures, *_beaten_by_rule(rule, unit)) or _successes(evidence, gain, rule, min_gain, unit),
         n=n,
         clusters=gain.clusters,
-        champion_mae=mean_with_interval(evidence.champion, evidence.clusters),
-        challenger_mae=mean_with_interval(evidence.challenger, evidence.clusters),
-        naive_mae=mean_with_interval(evidence.naive, evidence.clusters),
+        champion_mae=_mean_error(evidence, evidence.champion),
+        challenger_mae=_mean_error(evidence, evidence.challenger),
+        naive_mae=_mean_error(evidence, evidence.naive),
         gain=gain,
         slices=tuple(slices),
     )
+    return _with_rule(decision, evidence, policy, min_gain, unit) if rule.lower > 0 else decision
 
 
-def refusal(reason: str, *, n: int = 0, clusters: int = 0, verdict: Verdict = "keep") -> PromotionDecision:
+def _mean_error(evidence: PromotionEvidence, said: Floats) -> Estimate:
+    return mean_with_interval(absolute_errors(evidence.outcomes, said), evidence.clusters)
+
+
+def _mistake(evidence: PromotionEvidence) -> str:
+    """Why these outcomes look like a mistake in the file; empty where they do not."""
+    outcomes = evidence.outcomes
+    if (outcomes == outcomes[0]).all():
+        return f"every outcome of the {len(outcomes)} judging rows is {outcomes[0]:g}: they tell no model from another"
+    against = evidence.following(-evidence.champion)
+    if against.lower > 0:
+        return (
+            f"the outcomes of the {len(outcomes)} judging rows run against the champion's answers: where it said more, "
+            "less came. A scale that was turned round looks like that; look at the file before anybody learns from it"
+        )
+    return ""
+
+
+def _failures(
+    evidence: PromotionEvidence,
+    said: Floats,
+    gain: PairedGain,
+    policy: PromotionPolicy,
+    min_gain: float,
+    unit: str,
+) -> tuple[list[str], list[SliceGain]]:
+    """What the answers `said` lack to take the champion's place, beside the plain rule's vote, and all slices."""
+    slices = slice_gains(evidence, said, policy, min_gain)
+    failures = [*gain_failures(gain, min_gain, unit), *slice_failures(slices)]
+    if not evidence.following(said).lower > 0:
+        failures.append(
+            f"its answers are not seen to follow the outcomes of these rows ({FOLLOWING_LEVEL:.0%} bound): as if the "
+            "outcomes were other students'"
+        )
+    return failures, slices
+
+
+def _beaten_by_rule(rule: PairedGain, unit: str) -> list[str]:
+    """The plain rule's vote, in words. rule: how much smaller its error is than the challenger's."""
+    if not rule.lower > 0:
+        return []
+    return [
+        f"the plain rule is better than the challenger on the same rows: its error is {_amount(rule.mean, unit)} "
+        f"smaller, with a {rule.level:.0%} lower bound of {rule.lower:.4g}"
+    ]
+
+
+def _successes(
+    evidence: PromotionEvidence, gain: PairedGain, rule: PairedGain, min_gain: float, unit: str
+) -> tuple[str, ...]:
+    """Why the challenger is promoted, and where the plain rule is no worse."""
+    said = [
+        f"the challenger's error is {_amount(gain.mean, unit)} smaller (more than {min_gain:g}), with a "
+        f"{gain.level:.0%} lower bound of {gain.lower:.4g}, on {gain.n} unseen rows"
+    ]
+    if rule.mean >= 0:
+        own, its = (_mean_error(evidence, answers).value for answers in (evidence.challenger, evidence.naive))
+        said.append(f"the plain rule is no worse on the same rows, nor surely better: {its:.3f} against {own:.3f}")
+    return tuple(said)
+
+
+def _with_rule(
+    decision: PromotionDecision, evidence: PromotionEvidence, policy: PromotionPolicy, min_gain: float, unit: str
+) -> PromotionDecision:
+    """The decision with the plain rule in the champion's place, where it shows all that a challenger must."""
+    gain = evidence.gain(evidence.champion, evidence.naive, policy.level)
+    failures, slices = _failures(evidence, evidence.naive, gain, policy, min_gain, unit)
+    if failures:
+        return decision
+    reason = (
+        f"the plain rule is better than both models on {gain.n} unseen rows and takes the champion's place: its error "
+        f"is {_amount(gain.mean, unit)} smaller than the champion's (more than {min_gain:g}), with a {gain.level:.0%} "
+        f"lower bound of {gain.lower:.4g}"
+    )
+    beaten = _beaten_by_rule(evidence.gain(evidence.challenger, evidence.naive, policy.level), unit)
+    return msgspec.structs.replace(
+        decision, verdict="promote", winner="plain rule", reasons=(reason, *beaten), slices=tuple(slices)
+    )
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:.4g} {unit}".rstrip()
+
+
+def refusal(
+    reason: str, *, n: int = 0, clusters: int = 0, verdict: Verdict = "keep", left_out: Mapping[str, int] | None = None
+) -> PromotionDecision:
     """A decision that needed no comparison."""
     return PromotionDecision(
         verdict=verdict,
@@ -125,6 +242,7 @@ def refusal(reason: str, *, n: int = 0, clusters: int = 0, verdict: Verdict = "k
         challenger_mae=None,
         naive_mae=None,
         gain=None,
+        left_out=left_out or {},
     )
 
 
@@ -132,7 +250,7 @@ def gain_failures(gain: PairedGain, min_gain: float, unit: str) -> list[str]:
     """Why the gain is not enough; empty when it is."""
     failures = []
     if not gain.mean > min_gain:
-        failures.append(f"the gain of {gain.mean:.4g} {unit} is not above {min_gain:g}".replace("  ", " "))
+        failures.append(f"the gain of {_amount(gain.mean, unit)} is not above {min_gain:g}")
     if not gain.lower > 0:
         failures.append(
             f"the gain may be luck: its {gain.level:.0%} lower bound is {gain.lower:.4g} over {gain.n} rows "
@@ -141,8 +259,8 @@ def gain_failures(gain: PairedGain, min_gain: float, unit: str) -> list[str]:
     return failures
 
 
-def slice_gains(evidence: PromotionEvidence, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
-    """The gain in every slice that is large enough to be judged.
+def slice_gains(evidence: PromotionEvidence, said: Floats, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
+    """The gain of the answers `said` in every slice that is large enough to be judged.
 
     All slices together are found worse by mere luck with a chance of 1 - level at most (Bonferroni).
     """
@@ -153,18 +271,20 @@ def slice_gains(evidence: PromotionEvidence, policy: PromotionPolicy, min_gain: 
         if (values == value).sum() >= policy.slice_rows
     ]
     level = 1 - (1 - policy.level) / max(1, len(parts))
-    return [_slice_gain(evidence, *part, level=level, min_gain=min_gain) for part in parts]
+    old, new = absolute_errors(evidence.outcomes, evidence.champion), absolute_errors(evidence.outcomes, said)
+    return [
+        _slice_gain(column, value, old[rows], new[rows], evidence.clusters[rows], level=level, min_gain=min_gain)
+        for column, value, rows in parts
+    ]
 
 
 def _slice_gain(
-    evidence: PromotionEvidence, column: str, value: str, rows: NDArray[np.bool_], *, level: float, min_gain: float
+    column: str, value: str, old: Floats, new: Floats, groups: NDArray[np.int64], *, level: float, min_gain: float
 ) -> SliceGain:
-    """The gain over `rows`; within one cluster its rows are the units, for it is that cluster that is judged."""
-    champion, challenger, groups = evidence.champion[rows], evidence.challenger[rows], evidence.clusters[rows]
+    """The gain from `old` to `new` errors; within one cluster its rows are the units, for it is judged itself."""
     if len(np.unique(groups)) < 2:
         groups = np.arange(len(groups))
-    loss = paired_gain(challenger, champion, groups, level=level)
-    gain = paired_gain(champion, challenger, groups, level=level)
+    loss, gain = paired_gain(new, old, groups, level=level), paired_gain(old, new, groups, level=level)
     return SliceGain(column=column, value=value, gain=gain, worse=loss.mean > min_gain and loss.lower > 0)
 
 

@@ -25,6 +25,7 @@ def render_result(result: Result, *, dry: bool) -> RenderableType:
     if result.drift:
         parts.append(Text(f"drift since the champion was trained: {result.drift.summary}"))
     parts += [Text(f"  because {reason}") for reason in result.decision.reasons]
+    parts += [Text(f"  {count} unseen rows do not judge: {why}") for why, count in result.decision.left_out.items()]
     if result.decision.gain:
         parts.append(evidence_table(result.decision))
     if result.champion:

@@ -18,6 +18,7 @@ from database.records import (
     BatchRow,
     ChampionKey,
     DecisionRecord,
+    Event,
     LabeledRecord,
     ModelVersion,
     Succession,
@@ -40,13 +41,16 @@ from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
 from retraining.evaluation import complete_rows, contest, drift_since, judge_shadow
 from retraining.first_champions import register, why_replaced
-from retraining.holdout import Holdout, hold_out, ordered_frame
+from retraining.holdout import Holdout, arrivals, hold_out, ordered_frame
 from retraining.policy import PromotionDecision, PromotionPolicy, refusal
 from training.fit import Progress
-from training.train import NotTrainable, train
+from training.train import NotTrainable, train, train_rule
 
 RUN_LEASE_SECONDS = 300.0
 """A run renews its lease at every step, the longest of which is one fit; a dead run is out of the way after that."""
+
+
+RULE_EVENT = "plain_rule_promoted"
 
 
 class Busy(GradewatchError):
@@ -199,7 +203,8 @@ def _judge(run: Run, champion: Succession, bundle: Bundle, records: Sequence[Lab
     """A champion against a challenger that is on trial, where that can be judged now, or against a new one."""
     known = ordered_frame(records, run.schema)
     frame = complete_rows(known, run.schema, champion.key)
-    holdout = hold_out(frame, run.schema, bundle.rows, share=run.policy.holdout_share)
+    seen, share, arrived = bundle.rows, run.policy.holdout_share, arrivals(records)
+    holdout = hold_out(frame, run.schema, champion.key, seen, share=share, arrived=arrived)
     if judged := _judge_trial(run, champion, bundle, frame, records):
         return judged
     report = drift_since(run.schema, bundle, holdout.unseen, run.drift_policy)
@@ -281,9 +286,11 @@ def _challenge(
     """
     key, known = champion.key, champion.version
 
-    def fit(teaching: pl.DataFrame) -> Bundle:
-        run.progress(f"{key}: challenger")
+    def fit(teaching: pl.DataFrame, *, plain_rule: bool = False) -> Bundle:
+        run.progress(f"{key}: {'plain rule' if plain_rule else 'challenger'}")
         offered = pl.concat([teaching, others])
+        if plain_rule:
+            return _of_run(run.id, train_rule(run.schema, key, offered, seed=run.seed).bundle)
         return _of_run(run.id, train(run.schema, key, offered, seed=run.seed, progress=run.progress).bundle)
 
     held = contest(run.schema, key, bundle, holdout, run.policy, fit)
@@ -313,6 +320,10 @@ def _succeed(run: Run, champion: Succession, model: ModelVersion, result: Result
         lost = "another champion was installed meanwhile: the comparison no longer holds; run again"
         decision = msgspec.structs.replace(result.decision, verdict="shadow", reasons=(lost, *result.decision.reasons))
         return msgspec.structs.replace(result, decision=decision)
+    if result.decision.winner == "plain rule":
+        told = {"target": model.target, "moment": model.moment, "version": model.version, "why": reason}
+        event = Event(id=new_id(), kind=RULE_EVENT, at=now(), domain=model.domain, details=told)
+        run.workspace.store.add_event(event)
     return msgspec.structs.replace(result, promoted=True)
 
 
@@ -347,11 +358,12 @@ def _judge_trial(
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
         _end_trial(run, trial, str(error))
         return None
+    arrived = arrivals(records)
     fresh = {record.id for record in records if record.at > trial.started}
-    decision = judge_shadow(run.schema, champion.key, bundle, challenger, frame, fresh, run.policy)
+    decision = judge_shadow(run.schema, champion.key, bundle, challenger, frame, fresh, run.policy, arrived=arrived)
     if decision is None:
         return None
-    if decision.verdict != "promote":
+    if decision.verdict != "promote" or decision.winner != "challenger":
         _end_trial(run, trial, f"on {decision.n} new rows " + "; ".join(decision.reasons))
         return None
     decision = msgspec.structs.replace(decision, reasons=(f"shadow trial {trial.id}", *decision.reasons))

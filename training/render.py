@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from model.bundle import EXAMPLES, Manifest, MissingPattern
-from model.scores import ClassScores, Scores, ValueScores, deciding
+from model.naive import RULE
+from model.scores import ClassScores, Scores, ValueScores, deciding, told_against_rule
 from preprocessing.schema import Target
 
 
@@ -69,16 +70,19 @@ def _of_pattern(one: MissingPattern, target: Target) -> str:
 
 
 def _against_naive(manifest: Manifest) -> list[str]:
-    """Whether the model beats the rule by the score that chose it, and where the rule is better by another."""
+    """Whether the model beats the rule by the score that chose it, and by the mean absolute error that promotes."""
     model, naive, name = manifest.scores[manifest.candidate], manifest.scores["naive"], manifest.candidate
+    if name == RULE:
+        return ["this model is the plain rule itself."]
     (chooses, first), (_, second) = deciding(model), deciding(naive)
     numbers = f"{chooses} {first.value:.3f} against {second.value:.3f}"
+    said = f"{name} beats the plain rule: {numbers}."
     if not manifest.beats_naive:
-        return [f"{name} does NOT beat the plain rule ({numbers}): the rule is as good an answer as the model."]
-    said = [f"{name} beats the plain rule: {numbers}."]
-    if naive.mae.value < model.mae.value:
-        said.append(f"By MAE the plain rule is better: {naive.mae.value:.3f} against {model.mae.value:.3f}.")
-    return said
+        said = f"{name} does NOT beat the plain rule ({numbers}): the rule is as good an answer as the model."
+    if manifest.against_rule is None:
+        return [said]
+    by_error = told_against_rule(manifest.against_rule, manifest.target.unit)
+    return [said, f"by mean error (MAE) {by_error}: {model.mae.value:.3f} against {naive.mae.value:.3f}."]
 
 
 def confusion_table(scores: ClassScores) -> Table:

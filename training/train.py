@@ -24,16 +24,19 @@ from errors import Category, GradewatchError
 from model.answer_frame import hardness, summarise_said, tabulate
 from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest, MissingPattern
 from model.export import check_parity, export_graph, nasty_rows
-from model.scores import ClassScores, Scores, absolute_errors
+from model.naive import RULE
+from model.scores import ClassScores, PairedGain, Scores, absolute_errors, paired_gain
+from preprocessing.copies import content_columns, once
 from preprocessing.schema import DomainSchema
 from preprocessing.schema_changes import document_of
 from preprocessing.split import Rows, clusters, folds, split_kind
 from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, require_no_leak
 from preprocessing.validation.validate import rows_of
 from training import evaluate
-from training.candidates import Candidate, candidates_for
+from training.candidates import ABSOLUTE, candidates_for
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
 from training.gate import objections, questions, told_without_error
+from training.rule import fit_rule
 
 MINIMUM_ROWS = 50
 FEWEST_ASIDE = 20
@@ -42,6 +45,8 @@ TRAINING_FOLDS = 5
 FEW_CLUSTERS = 10
 """Among fewer groups nothing can be told from luck. Signal is then judged by rows: their answers came from models that
 had not seen their group, so what is left of its intraclass correlation narrows the bound and leaves the gain."""
+RULE_LEVEL = 0.9
+"""Of the bounds by which a new model is compared with the plain rule; that of promotions by default."""
 LIBRARIES = ("numpy", "scikit-learn", "skl2onnx", "onnx", "onnxruntime")
 
 
@@ -69,12 +74,14 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 class _Experiment:
     """A task with its split: rows `tested` were each answered by a model fitted without their fold.
 
-    offered: the typed frame that the task's complete rows are from.
+    offered: the typed frame that the task's complete rows are from. complete: the ids of those rows, also of copies,
+    which the task holds once.
     """
 
     schema: DomainSchema
     moment: str
     offered: pl.DataFrame
+    complete: frozenset[str]
     task: Task
     pairs: list[tuple[Rows, Rows]]
     groups: NDArray[np.int64]
@@ -121,21 +128,25 @@ def train(
     depend on it. Raises NotTrainable, also where an input holds the future, or ParityError when the exported graph
     disagrees with the fitted model.
     """
-    task = _task(schema, key, frame, seed, with_protected)
+    task, complete = _task(schema, key, frame, seed, with_protected)
     suspects = _suspects(str(key), task)
     _require_none(key, objections(task))
-    experiment = _experiment(schema, key.moment, frame, task, _run_of(schema, frame, seed), source)
+    experiment = _experiment(schema, key.moment, frame, complete, task, _run_of(schema, frame, seed), source)
     candidates = candidates_for(experiment.task.target.kind)
     jobs = jobs or os.cpu_count() or 1
     with threadpool_limits(1):
         unseen = answer_unseen(candidates, experiment.task, experiment.pairs, jobs=jobs, progress=progress)
         scores = {name: experiment.score(one.outputs) for name, one in unseen.items()}
         chosen = next(c for c in candidates if c.name == evaluate.choose(scores))
+        if _nearer_rule(experiment, unseen[chosen.name].outputs):
+            tried = answer_unseen([ABSOLUTE], task, experiment.pairs, jobs=jobs, progress=progress)
+            unseen, scores = unseen | tried, scores | {ABSOLUTE.name: experiment.score(tried[ABSOLUTE.name].outputs)}
+            chosen = chosen if _nearer_rule(experiment, tried[ABSOLUTE.name].outputs) else ABSOLUTE
         faultless = told_without_error(experiment.seen, unseen[chosen.name].outputs[experiment.tested])
         _require_none(key, [faultless] if faultless else [])
         _require_signal(experiment, unseen[chosen.name].outputs)
         progress("final model")
-        training = _finish(experiment, chosen, unseen[chosen.name], scores)
+        training = _finish(experiment, chosen.name, fit(chosen, task), unseen[chosen.name], scores)
     return msgspec.structs.replace(training, suspects=suspects, questions=tuple(questions(task)))
 
 
@@ -152,14 +163,23 @@ def _run_of(schema: DomainSchema, frame: pl.DataFrame, seed: int) -> str:
 
 
 def _experiment(
-    schema: DomainSchema, moment: str, offered: pl.DataFrame, task: Task, run: str, source: str
+    schema: DomainSchema,
+    moment: str,
+    offered: pl.DataFrame,
+    complete: frozenset[str],
+    task: Task,
+    run: str,
+    source: str,
 ) -> _Experiment:
     classes = None if task.target.kind == "value" else task.truth.astype(np.int64)
     pairs = folds(task.frame, schema, k=TRAINING_FOLDS, seed=task.seed, classes=classes)
-    return _Experiment(schema, moment, offered, task, pairs, clusters(task.frame, schema), run, source)
+    return _Experiment(schema, moment, offered, complete, task, pairs, clusters(task.frame, schema), run, source)
 
 
-def _task(schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, seed: int, with_protected: bool) -> Task:
+def _task(
+    schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, seed: int, with_protected: bool
+) -> tuple[Task, frozenset[str]]:
+    """What is to be learned, from each complete row of `frame` once, and the ids of all of them, copies as well."""
     target = schema.target_by_name[key.target]
     inputs = schema.inputs_at(key.moment, with_protected=with_protected)
     if not inputs:
@@ -171,16 +191,21 @@ def _task(schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, seed: int
     absent_options = [pl.lit(None, kinds[f.kind]).alias(f.name) for f in inputs if f.name not in frame.columns]
     rows = frame.with_columns(absent_options).drop_nulls(needed)
     rows = rows.sort("_record", target.name, *(f.name for f in inputs), maintain_order=True)
-    _require_rows(str(key), rows, target.name)
+    complete = frozenset(rows["_record"])
+    rows = rows.filter(pl.Series(once(rows, content_columns(schema, target.name, key.moment))))
+    _require_rows(str(key), rows, target.name, copied=len(complete) - rows.height)
     truth = rows[target.name]
     if target.kind == "ordered_class":
         truth = truth.replace_strict({level: float(i) for i, level in enumerate(target.levels)})
-    return Task(target, inputs, rows, truth.to_numpy().astype(np.float64), seed)
+    return Task(target, inputs, rows, truth.to_numpy().astype(np.float64), seed), complete
 
 
-def _require_rows(what: str, rows: pl.DataFrame, target: str) -> None:
+def _require_rows(what: str, rows: pl.DataFrame, target: str, *, copied: int) -> None:
     if rows.height < MINIMUM_ROWS:
-        raise NotTrainable(f"{what}: not enough data, {rows.height} complete labelled rows; {MINIMUM_ROWS} are needed")
+        beside = f" beside {copied} copies" if copied > 0 else ""
+        raise NotTrainable(
+            f"{what}: not enough data, {rows.height} complete labelled rows{beside}; {MINIMUM_ROWS} are needed"
+        )
     if rows[target].n_unique() < 2:
         raise NotTrainable(f"{what}: every outcome is {rows[target][0]}; there is nothing to learn")
 
@@ -210,19 +235,38 @@ def _require_signal(experiment: _Experiment, outputs: Floats) -> None:
         )
 
 
-def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: dict[str, Scores]) -> Training:
-    """The chosen candidate fitted on every row, calibrated, exported, proved and bundled."""
+def train_rule(
+    schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, *, seed: int = 0, source: str = RECORDS
+) -> Training:
+    """The plain rule of the rows of `frame` as a model, whatever candidates could do with them.
+
+    Raises NotTrainable where it answers everyone alike, or with a level; ParityError.
+    """
+    task, complete = _task(schema, key, frame, seed, False)
+    run = _run_of(schema, frame, seed)
+    experiment = _experiment(schema, key.moment, frame, complete, task, run, source)
+    column = _naive_column(experiment)
+    if column is None or task.target.kind != "value":
+        raise NotTrainable(f"{key}: the plain rule answers everyone alike, or with a level; it is not made a model")
+    outputs = evaluate.answer_naively(task, column, experiment.pairs).reshape(-1, 1)
+    narrow = replace(experiment, task=replace(task, inputs=tuple(f for f in task.inputs if f.name == column)))
+    before, _ = narrow.pairs[-1]
+    unseen = Unseen(outputs, fit_rule(narrow.task.subset(before)))
+    return _finish(narrow, RULE, fit_rule(narrow.task), unseen, {RULE: narrow.score(outputs)})
+
+
+def _finish(experiment: _Experiment, chosen: str, final: Fitted, unseen: Unseen, scores: dict[str, Scores]) -> Training:
+    """The chosen candidate, as it was fitted on every row: calibrated, exported, proved and bundled."""
     task, seen, outputs = experiment.task, experiment.seen, unseen.outputs
     heat, uncalibrated = 1.0, None
-    if isinstance(before := scores[chosen.name], ClassScores):
+    if isinstance(before := scores[chosen], ClassScores):
         uncalibrated = before.brier
         heat = evaluate.temperature(seen.truth.astype(np.int64), outputs[experiment.tested])
         outputs = evaluate.calibrate_unseen(task, outputs, experiment.pairs)
-        scores = scores | {chosen.name: experiment.score(outputs)}
+        scores = scores | {chosen: experiment.score(outputs)}
     said_naively = evaluate.answer_naively(task, _naive_column(experiment), experiment.pairs)[experiment.tested]
     naive = evaluate.score_naive(seen, said_naively, experiment.groups[experiment.tested])
     importance = evaluate.importance(unseen.last, task.subset(experiment.pairs[-1][1]))
-    final = fit(chosen, task)
     graph, parity = _export(final, task)
     manifest = Manifest(
         domain=experiment.schema.name,
@@ -231,7 +275,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         schema=experiment.schema.fingerprint,
         inputs=tuple(feature.name for feature in task.inputs),
         encoding=final.encoding,
-        candidate=chosen.name,
+        candidate=chosen,
         naive=evaluate.naive_rule(task, _naive_column(experiment)),
         center=final.center,
         scale=final.scale,
@@ -244,7 +288,8 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         errors=_errors(experiment, outputs),
         scores={"naive": naive} | scores,
         uncalibrated_brier=uncalibrated,
-        beats_naive=evaluate.better(scores[chosen.name], naive),
+        beats_naive=evaluate.better(scores[chosen], naive),
+        against_rule=_against_rule(experiment, outputs, said_naively),
         parity=parity,
         lineage=_lineage(experiment),
         effective_shares=_effective_shares(experiment, outputs),
@@ -253,8 +298,7 @@ def _finish(experiment: _Experiment, chosen: Candidate, unseen: Unseen, scores: 
         patterns=_patterns(experiment, outputs, said_naively, importance),
     )
     profile, aside = _profiles(experiment, outputs)
-    rows = frozenset(task.frame["_record"])
-    contents = contents_of(task.frame, experiment.schema)
+    rows, contents = experiment.complete, contents_of(task.frame, experiment.schema)
     bundle = Bundle(manifest=manifest, graph=graph, profile=profile, rows=rows, aside=aside, contents=contents)
     return Training(bundle=bundle, truth=task.truth, outputs=outputs)
 
@@ -282,6 +326,23 @@ def contents_of(frame: pl.DataFrame, schema: DomainSchema) -> frozenset[str]:
 
 def _naive_column(experiment: _Experiment) -> str | None:
     return experiment.schema.naive_column(experiment.task.target, experiment.moment)
+
+
+def _nearer_rule(experiment: _Experiment, outputs: Floats) -> bool:
+    """Whether the plain rule is credibly nearer to the values than these unseen answers; of classes not asked."""
+    if experiment.task.target.kind != "value":
+        return False
+    naive = evaluate.answer_naively(experiment.task, _naive_column(experiment), experiment.pairs)
+    gain = _against_rule(experiment, outputs, naive[experiment.tested])
+    return 2 * gain.mean - gain.lower < 0
+
+
+def _against_rule(experiment: _Experiment, outputs: Floats, naive: Floats) -> PairedGain:
+    """How much smaller the absolute error of the unseen `outputs` is than that of the rule's answers `naive`."""
+    unseen, truth = outputs[experiment.tested], experiment.seen.truth
+    own = unseen[:, 0] if experiment.task.target.kind == "value" else unseen.argmax(axis=1)
+    rule, model = absolute_errors(truth, naive), absolute_errors(truth, own)
+    return paired_gain(rule, model, experiment.groups[experiment.tested], level=RULE_LEVEL)
 
 
 def _patterns(

@@ -20,6 +20,7 @@ from dashboard.visit import Visit
 from database.records import ChampionKey, DecisionRecord, DriftRecord, Succession, now
 from model.bundle import Manifest
 from model.registry import Serving
+from model.scores import told_against_rule
 from preprocessing.schema import DomainSchema
 
 DAYS = 14
@@ -28,6 +29,7 @@ BADGES: Mapping[words.Standing, tuple[str, Literal["green", "blue", "orange"]]] 
     "ahead": (":material/check:", "green"),
     "close": (":material/balance:", "blue"),
     "behind": (":material/priority_high:", "orange"),
+    "rule": (":material/straighten:", "blue"),
 }
 
 
@@ -114,6 +116,9 @@ def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: S
         f"95 % interval {low} to {high}  \nplain rule {words.with_interval(score.naive)}", help=words.PLAIN_RULE_HELP
     )
     st.caption(mean_errors(manifest), help=words.MAE)
+    if manifest.against_rule is not None:
+        told = told_against_rule(manifest.against_rule, "levels" if manifest.target.levels else manifest.target.unit)
+        st.caption(f"{told[0].upper()}{told[1:]}.")
     icon, colour = BADGES[score.standing]
     st.badge(words.STANDINGS[score.standing], icon=icon, color=colour, help=words.STANDING)
     began = f"since {words.when(since.at)}" if since else ""

@@ -13,6 +13,7 @@ trains on all that is known after every period and swaps without a contest.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -33,7 +34,7 @@ from retraining.holdout import hold_out
 from retraining.policies import Policies
 from retraining.policy import PromotionDecision
 from retraining.trigger import Proposal, Verdict, WindowVerdict, propose, verdict_of
-from training.train import NotTrainable, train
+from training.train import NotTrainable, train, train_rule
 
 REPLAY_BEGINS = datetime(2000, 1, 3, tzinfo=UTC)  # periods have an order but no dates; theirs are counted from here
 
@@ -119,8 +120,10 @@ def make_period(replay: Replay, rows: pl.DataFrame, past: Sequence[str], *, last
     return Period(tuple(past), here, truth, rows.filter(pl.col("_period").is_in(past)), last)
 
 
-def fit(replay: Replay, rows: pl.DataFrame) -> Bundle:
-    """A model of `rows`. Raises NotTrainable, Leaking, ParityError."""
+def fit(replay: Replay, rows: pl.DataFrame, *, plain_rule: bool = False) -> Bundle:
+    """A model of `rows`, or their plain rule as one. Raises NotTrainable, Leaking, ParityError."""
+    if plain_rule:
+        return train_rule(replay.schema, replay.key, rows, seed=replay.seed).bundle
     return train(replay.schema, replay.key, rows, seed=replay.seed, jobs=replay.jobs).bundle
 
 
@@ -165,10 +168,10 @@ def _always(replay: Replay, period: Period, strategy: Strategy, step: Step) -> S
     return msgspec.structs.replace(step, proposed=True, retrained=True, promoted=True)
 
 
-def _trained(replay: Replay, period: Period, rows: pl.DataFrame) -> Bundle:
-    name = digest(sorted(rows["_record"]))
+def _trained(replay: Replay, period: Period, rows: pl.DataFrame, *, plain_rule: bool = False) -> Bundle:
+    name = digest([plain_rule, *sorted(rows["_record"])])
     if name not in period.bundles:
-        period.bundles[name] = fit(replay, rows)
+        period.bundles[name] = fit(replay, rows, plain_rule=plain_rule)
     return period.bundles[name]
 
 
@@ -213,8 +216,8 @@ def _retrain(replay: Replay, period: Period, strategy: Strategy, step: Step) -> 
         if step.promoted:
             return step
     policy, champion = strategy.policies.promotion, strategy.champion
-    holdout = hold_out(frame, replay.schema, champion.rows, share=policy.holdout_share)
-    held = contest(replay.schema, replay.key, champion, holdout, policy, lambda rows: _trained(replay, period, rows))
+    holdout = hold_out(frame, replay.schema, replay.key, champion.rows, share=policy.holdout_share)
+    held = contest(replay.schema, replay.key, champion, holdout, policy, partial(_trained, replay, period))
     step = _because(step, held.decision.reasons, held.decision)
     if held.challenger is None:
         return step
@@ -244,7 +247,7 @@ def _judge_shadow(
     if decision is None:
         return _because(step, (f"{what}, waits for {policy.trial_rows} new outcomes",))
     step = _because(step, (f"{what}, is judged: {'; '.join(decision.reasons)}",), decision)
-    if decision.verdict != "promote":
+    if decision.verdict != "promote" or decision.winner != "challenger":
         strategy.shadow = None
         return step
     strategy.promote(shadow.challenger, shadow.since)

@@ -16,6 +16,7 @@ from cluster import map_on
 from database.ingest import batch_rows, labeled
 from errors import GradewatchError
 from model.export import ParityError
+from preprocessing.copies import content_columns, once
 from preprocessing.periods import sorted_periods
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
@@ -68,7 +69,9 @@ def backtest(
     BadBacktest, and Leaking where a column holds the future, before anything is trained; what `cluster.map_on` raises.
     """
     require_replayable(replay, policies)
-    rows = _ordered(replay, frame)
+    complete = _ordered(replay, frame)
+    content = content_columns(replay.schema, replay.key.target, replay.key.moment)
+    rows = complete.filter(pl.Series(once(complete, content)))
     periods = _periods(replay, rows)
     suspects = find_suspects(
         rows, replay.schema.target_by_name[replay.key.target], replay.schema.inputs_at(replay.key.moment)
@@ -88,7 +91,7 @@ def backtest(
         period_days=replay.period_days,
         policies=dict(policies),
         trajectories=trajectories,
-        remarks=tuple(map(str, suspects)),
+        remarks=(*map(str, suspects), *_copies_said(complete.height - rows.height)),
         left_out=tuple(f.name for f in replay.schema.features if f.name in rows.columns and f.name not in known),
     )
 
@@ -148,6 +151,10 @@ def _ordered(replay: Replay, frame: pl.DataFrame) -> pl.DataFrame:
     if rows.is_empty():
         raise BadBacktest(f"no row has all that {replay.key} needs: its outcome and every input that is not optional")
     return rows
+
+
+def _copies_said(copied: int) -> tuple[str, ...]:
+    return (f"{copied:,} rows are copies of other rows, which count once: they are not replayed",) if copied else ()
 
 
 def _periods(replay: Replay, rows: pl.DataFrame) -> list[str]:

@@ -13,14 +13,17 @@ import pytest
 
 from database.ingest import add_batch
 from database.records import BatchRow
+from model.answer_frame import numbers_of
 from model.bundle import EXAMPLES
+from model.naive import RULE
+from model.predictor import Predictor
 from model.registry import activate, collect_garbage, install, load_bundle, rollback
 from model.workspace import Workspace
 from retraining.policy import PromotionPolicy
-from retraining.run import Busy, Result, Run, retrain, retrain_patiently, with_new_labels
+from retraining.run import RULE_EVENT, Busy, Result, Run, retrain, retrain_patiently, with_new_labels
 from tests.model.registry_making import keep, make_bundle
 from tests.retraining.conftest import open_at
-from tests.training.making import MARK, SCHEMA, make_rows
+from tests.training.making import MARK, SCHEMA, make_rows, typed
 
 LEASE = "retrain:invented"
 
@@ -131,6 +134,22 @@ def replace_moment():  # type: ignore[no-untyped-def]
     from tests.model.registry_making import KEYS
 
     return KEYS[1]
+
+
+def test_a_plain_rule_that_is_better_than_both_models_serves_and_an_event_says_so(workspace: Workspace) -> None:
+    rows = make_rows(200, seed=4, first=4000)
+    told = [row.inputs["before"] if number % 10 else row.targets["mark"] for number, row in enumerate(rows)]
+    upload(workspace, [msgspec.structs.replace(r, targets={"mark": m}) for r, m in zip(rows, told, strict=True)])
+    result = retrained(workspace)
+    assert (result.promoted, result.decision.winner) == (True, "plain rule"), result.decision.reasons
+    champion = load_bundle(workspace.artifacts, workspace.store.successions(MARK)[-1].version)
+    assert (champion.manifest.candidate, champion.manifest.inputs) == (RULE, ("before",))
+    (happened,) = workspace.store.events("invented", kind=RULE_EVENT)
+    assert happened.details["version"] == result.challenger
+    answers = numbers_of(Predictor(champion, ""), typed(rows))
+    assert answers.tolist() == [row.inputs["before"] for row in rows]
+    upload(workspace, new_rows())
+    assert retrained(workspace).decision.winner == "challenger"
 
 
 def test_drift_alone_promotes_nothing(workspace: Workspace) -> None:

@@ -1,21 +1,33 @@
 """When a challenger replaces the champion: a table of cases, and how often luck alone would do it."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
 from model.scores import paired_gain
 from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide
 
 N = 200
+Floats, Rows = NDArray[np.float64], NDArray[np.int64]
 
 
 def evidence(
-    gain: float, *, n: int = N, noise: float = 0.3, groups: int | None = None, worse_for: float | None = None
+    gain: float,
+    *,
+    n: int = N,
+    noise: float = 0.3,
+    groups: int | None = None,
+    worse_for: float | None = None,
+    naive: float = 1.0,
 ) -> PromotionEvidence:
-    """Errors of a champion and of a challenger whose errors are smaller by `gain`, and larger for every fifth row."""
+    """Errors of a champion and of a challenger whose errors are smaller by `gain`, and larger for every fifth row.
+
+    naive: how much larger those of the plain rule are than the champion's.
+    """
     draw = np.random.default_rng(4)
     wobble = draw.normal(0, noise, n)
     champion = 3 + draw.normal(0, 0.5, n)
@@ -24,8 +36,27 @@ def evidence(
     if worse_for is not None:
         challenger[kinds == "m"] += worse_for - (challenger - champion)[kinds == "m"].mean()
     clusters = np.arange(n) if groups is None else np.arange(n) * groups // n
+    rule_wobble = draw.normal(0, 0.05, n)
+    rule = champion + naive + rule_wobble - (rule_wobble.mean() if n else 0)
+    return made(champion, challenger, rule, clusters, slices={"sex": kinds})
+
+
+def made(
+    champion: Floats,
+    challenger: Floats,
+    naive: Floats,
+    clusters: Rows,
+    slices: dict[str, NDArray[np.str_]] | None = None,
+) -> PromotionEvidence:
+    """Outcomes, and answers that miss them by these errors."""
+    outcomes = np.random.default_rng(8).normal(50, 10, len(champion))
     return PromotionEvidence(
-        champion=champion, challenger=challenger, naive=champion + 1, clusters=clusters, slices={"sex": kinds}
+        outcomes=outcomes,
+        champion=outcomes + champion,
+        challenger=outcomes + challenger,
+        naive=outcomes + naive,
+        clusters=clusters,
+        slices=slices or {},
     )
 
 
@@ -39,7 +70,7 @@ def decided(case: PromotionEvidence, **policy: float) -> PromotionDecision:
         (evidence(0.5), "promote", "smaller (more than 0.01)"),
         (evidence(0.5, groups=8), "promote", "on 200 unseen rows"),
         (evidence(0.009, noise=0.001), "shadow", "is not above 0.01"),
-        (evidence(0.01, noise=0.0), "shadow", "is not above 0.01"),
+        (evidence(0.5, noise=0.0), "shadow", "not enough data: all 200 clusters show the very same difference of 0.5"),
         (evidence(0.02, noise=1.0), "shadow", "may be luck"),
         (evidence(-0.5), "shadow", "is not above 0.01"),
         (evidence(0.5, n=49), "shadow", "not enough data: 49 rows in 49 clusters"),
@@ -48,12 +79,38 @@ def decided(case: PromotionEvidence, **policy: float) -> PromotionDecision:
         (evidence(0.5, worse_for=0.3), "shadow", "students with sex = m would get worse by 0.3 (40 rows)"),
         (evidence(0.5, worse_for=0.005), "promote", "smaller"),
         (evidence(0.5, n=60, worse_for=0.3), "promote", "smaller"),  # 12 rows of m are too few to judge
+        (evidence(0.5, naive=-0.501), "promote", "the plain rule is no worse on the same rows, nor surely better"),
+        (evidence(-0.5, naive=-0.005), "shadow", "the plain rule is better than the challenger on the same rows"),
+        (evidence(0.5, naive=-1.5), "promote", "the plain rule is better than both models"),
     ],
 )
 def test_the_policy_as_a_table(case: PromotionEvidence, verdict: str, reason: str) -> None:
     decision = decided(case)
     assert decision.verdict == verdict
     assert any(reason in said for said in decision.reasons), decision.reasons
+
+
+def test_the_plain_rule_is_promoted_only_by_what_a_challenger_must_show() -> None:
+    assert decided(evidence(0.5, naive=-1.5)).winner == "plain rule"
+    assert decided(evidence(0.5, naive=-0.5)).winner == "challenger"
+    little = decided(evidence(-0.5, naive=-0.009))
+    assert (little.verdict, little.winner) == ("shadow", "challenger")  # better than both, but by less than .01
+    case = evidence(0.5, naive=-1.5)
+    others = {"champion": case.outcomes[::-1], "challenger": np.roll(case.outcomes, 7)}
+    alike = decided(msgspec.structs.replace(case, naive=np.full(N, 50.0), **others))
+    assert (alike.verdict, alike.winner) == ("shadow", "challenger")  # says the same of everybody
+
+
+def test_outcomes_that_are_none_decide_nothing() -> None:
+    case = evidence(0.5)
+    same = msgspec.structs.replace(case, outcomes=np.full(N, 10.0))
+    assert "every outcome of the 200 judging rows is 10" in decided(same).reasons[0]
+    turned = msgspec.structs.replace(case, outcomes=100 - case.outcomes)
+    assert "run against the champion's answers" in decided(turned).reasons[0]
+    shuffled = msgspec.structs.replace(case, outcomes=case.outcomes[::-1], challenger=case.challenger * 0 + 50.0)
+    assert any("not seen to follow" in reason for reason in decided(shuffled).reasons)
+    assert {decided(one).verdict for one in (same, turned)} == {"keep"}
+    assert decided(shuffled).verdict == "shadow"
 
 
 def test_every_failure_is_named_and_every_number_stands_beside_its_n() -> None:
@@ -128,8 +185,8 @@ def test_the_simulated_gate_is_the_policys_own() -> None:
     for _ in range(30):
         champion = np.abs(draw.normal(0, 1, 100))
         challenger = champion - draw.normal(0, 0.25, 100)
-        case = PromotionEvidence(champion=champion, challenger=challenger, naive=champion, clusters=np.arange(100))
-        gain = paired_gain(champion, challenger, case.clusters, level=0.9)
+        case = made(champion, challenger, champion + 2, np.arange(100))
+        gain = paired_gain(np.abs(champion), np.abs(challenger), case.clusters, level=0.9)
         assert (decided(case).verdict == "promote") == (gain.mean > 0.01 and gain.lower > 0)
 
 
@@ -139,8 +196,6 @@ def test_many_slices_do_not_stop_a_good_challenger_by_luck() -> None:
         champion = 3 + draw.normal(0, 0.5, 600)
         challenger = champion - 0.03 - draw.normal(0, 0.2, 600)
         slices = {f"column {c}": draw.choice(["a", "b", "c", "d"], 600) for c in range(5)}
-        case = PromotionEvidence(
-            champion=champion, challenger=challenger, naive=champion, clusters=np.arange(600), slices=slices
-        )
+        case = made(champion, challenger, champion + 1, np.arange(600), slices)
         stopped += any(part.worse for part in decided(case).slices)
     assert stopped <= 10

@@ -9,15 +9,15 @@ from model.export import NASTY_ROWS, TOLERANCE, ParityError, check_parity, expor
 from model.graph import open_graph, run_graph
 from preprocessing.encode import Encoding
 from tests.training.making import GRADE, MARK, SCHEMA, make_frame
-from training.candidates import CLASS_CANDIDATES, VALUE_CANDIDATES, Candidate
+from training.candidates import ABSOLUTE, CLASS_CANDIDATES, VALUE_CANDIDATES, Candidate
 from training.fit import Task, fit
 from training.train import _task
 
-ALL = [(MARK, c) for c in VALUE_CANDIDATES] + [(GRADE, c) for c in CLASS_CANDIDATES]
+ALL = [(MARK, c) for c in (*VALUE_CANDIDATES, ABSOLUTE)] + [(GRADE, c) for c in CLASS_CANDIDATES]
 
 
 def task_of(key: ChampionKey, seed: int = 1) -> Task:
-    return _task(SCHEMA, key, make_frame(150, seed=seed, levels=("F", "D", "C", "A")), 0, False)
+    return _task(SCHEMA, key, make_frame(150, seed=seed, levels=("F", "D", "C", "A")), 0, False)[0]
 
 
 def nasty(task: Task, encoding: Encoding) -> np.ndarray:
