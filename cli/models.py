@@ -12,7 +12,15 @@ from cli.options import Domain, Moments, OneDomain, Problems, Reason, Sheet, Ski
 from cli.output import out, steps
 
 if TYPE_CHECKING:
+    from database.records import Succession
+    from preprocessing.schema import DomainSchema
     from retraining.first_champions import Trained
+
+
+TaskName = Annotated[
+    Literal["regression", "classification", "both"] | None,
+    typer.Option(help="Values, classes or both; a value and the classes that are its bands move together."),
+]
 
 
 @app.command()
@@ -83,9 +91,10 @@ def models_activate(
     version: str,
     domain: Domain,
     all_targets: Annotated[bool, typer.Option(help="Every model of the same training run at once.")] = False,
+    task: TaskName = None,
     reason: Reason = "activated by hand",
 ) -> None:
-    """Make an earlier version champion; all-or-none with --all-targets."""
+    """Make an earlier version champion; all-or-none with --all-targets or --task both."""
     from model.registry import activate
 
     with opened_workspace() as workspace:
@@ -93,14 +102,16 @@ def models_activate(
             workspace.store,
             domain,
             version,
-            all_targets=all_targets,
+            all_targets=all_targets or task == "both",
             actor="cli",
             reason=reason,
             artifacts=workspace.artifacts,
             schemas=workspace.schemas,
         )
+        words = _moved_together(workspace.service.schema(domain), done)
     for one in done:
         out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
+    out.print(words, end="")
 
 
 @models_app.command("rollback")
@@ -108,6 +119,7 @@ def models_rollback(
     domain: Domain,
     target: Targets = None,
     moment: Moments = None,
+    task: TaskName = None,
     reason: Reason = "rolled back by hand",
 ) -> None:
     """Bring back the champions before the present ones."""
@@ -115,17 +127,33 @@ def models_rollback(
     from retraining.first_champions import keys_of
 
     with opened_workspace() as workspace:
-        keys = keys_of(workspace.service.schema(domain), target, moment)
+        schema = workspace.service.schema(domain)
+        kind = {"regression": "value", "classification": "ordered_class"}.get(task or "")
+        named = target or [one.name for one in schema.targets if kind in (None, one.kind)]
         done = rollback(
             workspace.store,
-            keys,
+            keys_of(schema, named, moment),
             actor="cli",
             reason=reason,
             artifacts=workspace.artifacts,
             schemas=workspace.schemas,
         )
+        words = _moved_together(schema, done)
+    out.print(words, end="")
     for one in done:
         out.print(f"{one.key}: back to {one.version[:12]}, generation {one.generation}")
+
+
+def _moved_together(schema: "DomainSchema", done: "Sequence[Succession]") -> str:
+    """A line for each value whose bands moved with it."""
+    moved = {one.target for one in done}
+    lines = [
+        f"{bands.name} is bands of {name}: one task, which moves as one\n"
+        for name in schema.target_by_name
+        for bands in schema.banded(name)
+        if {name, bands.name} <= moved
+    ]
+    return "".join(lines)
 
 
 @models_app.command("gc")

@@ -18,7 +18,7 @@ from database.answer_columns import AnswerColumn
 from database.packed import PackedPredictions
 from database.records import Answer, Factor, Prediction
 from drift.impact import ExpectedError, Said
-from model.bundle import ErrorTable, Manifest
+from model.bundle import ErrorTable, Manifest, answered_levels
 from model.predictor import Predictor
 from preprocessing.columns import Column, Numbers
 from preprocessing.encode import NumberedColumns, number_columns
@@ -152,7 +152,14 @@ def outputs_of(predictor: Predictor, frame: pl.DataFrame) -> Floats:
 def numbers_of(predictor: Predictor, frame: pl.DataFrame) -> Floats:
     """(n,) answers to the rows of a typed `frame` as numbers: values in target units, or level numbers."""
     outputs = outputs_of(predictor, frame)
-    return outputs[:, 0] if predictor.manifest.target.kind == "value" else outputs.argmax(axis=1).astype(np.float64)
+    return as_answers(predictor.manifest, outputs)
+
+
+def as_answers(manifest: Manifest, outputs: Floats) -> Floats:
+    """(n,) what `outputs` are answered with, as numbers."""
+    if manifest.target.kind == "value":
+        return outputs[:, 0]
+    return answered_levels(outputs, banded=manifest.bands is not None).astype(np.float64)
 
 
 def naive_numbers_of(manifest: Manifest, frame: pl.DataFrame) -> Floats:

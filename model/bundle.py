@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from database.pairs import LearnedRows
 from database.records import pack_ids, unpack_ids
@@ -35,7 +37,8 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """Where a model comes from.
 
     data: hash of its training rows. training: shared by all models of one run. source: RECORDS of an institution, or
-    EXAMPLES that were generated and stand for no student.
+    EXAMPLES that were generated and stand for no student. task: the value whose bands are answered by the same
+    distribution, of its model and of theirs; empty where a target is a task of its own.
     """
 
     data: str
@@ -46,6 +49,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     code: str
     libraries: Mapping[str, str]
+    task: str = ""
 
 
 class ErrorTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +67,20 @@ class ErrorTable(msgspec.Struct, frozen=True, kw_only=True):
     mean: tuple[float, ...]
     variance: tuple[float, ...]
     inflation: float = 1.0
+
+
+class Bands(msgspec.Struct, frozen=True, kw_only=True):
+    """How a class follows from a value: its level is the band that the value lies in.
+
+    cuts: rising, the first band lying below the first. minimum, maximum: of the value. errors: absolute errors of
+    unseen answers at even shares of them from 0 to `share`: how the outcome lies about the answer, on both sides.
+    """
+
+    cuts: tuple[float, ...]
+    minimum: float | None
+    maximum: float | None
+    errors: tuple[float, ...]
+    share: float
 
 
 class MissingPattern(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +117,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     (`drift.samples`); `worth` in stored bundles.
     said: the probabilities of held-out class answers (None for values and in older bundles). learned: the schema of
     then as plain values (empty in older bundles). patterns: of missing inputs that take more than half of the
-    importance and that training had often enough to judge the answers.
+    importance and that training had often enough to judge the answers. bands: where the graph says a value, and the
+    target's level is the band of it.
     """
 
     format: int = FORMAT
@@ -130,6 +149,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     said: Said | None = None
     learned: Mapping[str, Any] = {}
     patterns: tuple[MissingPattern, ...] = ()
+    bands: Bands | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,10 +203,18 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
     )
 
 
+def answered_levels(outputs: NDArray[np.float64], *, banded: bool) -> NDArray[np.intp]:
+    """(n,) level numbers that (n, levels) probabilities are answered with: the likeliest; of bands the middle one, in
+    which the value lies that the same distribution is answered with."""
+    if banded:
+        return np.asarray((np.cumsum(outputs, axis=1) > 0.5).argmax(axis=1))
+    return np.asarray(outputs.argmax(axis=1))
+
+
 def changes_since(manifest: Manifest, schema: DomainSchema) -> tuple[SchemaChange, ...]:
     """What has changed in a domain since a model of it learned, what stops the model first; nothing mostly."""
     if manifest.learned:
-        return changes_for(
+        found = changes_for(
             manifest.learned,
             schema,
             target=manifest.target.name,
@@ -194,6 +222,7 @@ def changes_since(manifest: Manifest, schema: DomainSchema) -> tuple[SchemaChang
             inputs=manifest.inputs,
             seen=manifest.ranges,
         )
+        return (*_changed_bands(manifest, schema), *found)
     if manifest.schema == schema.fingerprint:
         return ()
     known = {f.name for f in schema.features_at(manifest.moment)} if manifest.moment in schema.moments else set()
@@ -202,6 +231,15 @@ def changes_since(manifest: Manifest, schema: DomainSchema) -> tuple[SchemaChang
     if gone:
         return (SchemaChange(f"gone: {', '.join(gone)}", Effect.STOP),)
     return (SchemaChange("something that this older model cannot name", Effect.WARN),)
+
+
+def _changed_bands(manifest: Manifest, schema: DomainSchema) -> list[SchemaChange]:
+    if manifest.bands is None or manifest.target.name not in schema.target_by_name:
+        return []
+    leader = schema.target_by_name[schema.leader(manifest.target.name)]
+    if leader.cut_points == manifest.bands.cuts:
+        return []
+    return [SchemaChange(f"target {manifest.target.name!r}: its bands are cut elsewhere, or no more", Effect.STOP)]
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from database.records import Cell, Factor
-from model.bundle import Manifest
+from model.bundle import Manifest, answered_levels
 from preprocessing.encode import encode_rows
 
 Floats = NDArray[np.float64]
@@ -39,6 +39,7 @@ class Explainer:
 
     def __init__(self, manifest: Manifest, outputs: Callable[[Encoded], Floats]) -> None:
         self._outputs = outputs
+        self._banded = manifest.bands is not None
         self._ordered = np.arange(len(manifest.target.levels), dtype=np.float64)
         behind = np.array(manifest.encoding.columns)
         self.features = tuple(name for name in manifest.inputs if name in manifest.reference)
@@ -79,7 +80,7 @@ class Explainer:
         moved = said[:, np.newaxis, :] - means
         if not self._ordered.size:
             return moved[:, :, 0], moved[:, :, 0]
-        answered = said.argmax(axis=1)
+        answered = answered_levels(said, banded=self._banded)
         return np.take_along_axis(moved, answered[:, np.newaxis, np.newaxis], axis=2)[:, :, 0], moved @ self._ordered
 
     def _factors(self, row: Mapping[str, Cell], effects: Floats, directions: Floats, most: int) -> tuple[Factor, ...]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from database.answer_columns import AnswerColumn
 from database.records import Answer, Factor, pack_ids
-from model.bundle import EXAMPLES, Bundle, Manifest
+from model.bundle import EXAMPLES, Bands, Bundle, Manifest, answered_levels
 from model.explain import Explainer
 from model.fast_trees import MOST_BYTES, TreeLookup, prove_tables
 from model.graph import open_graph, run_graph
@@ -40,6 +41,9 @@ ENOUGH_KNOWN = 0.5
 that lack as much (docs/decisions/0033)."""
 
 ROUNDING = 1e-9
+
+MIDDLE_SHARE = 0.5
+LEAST_HALF = 1e-6  # on either side of an answer: more than sums of shares are off by
 
 MOST_LOST = 0.4
 """The share of importance that may be missing before a row is looked at by itself: whether that is too much."""
@@ -97,6 +101,9 @@ class Predictor:
         raw, target = said.astype(np.float64), self.manifest.target
         if target.kind == "value":
             return clip(raw * self.manifest.scale + self.manifest.center, target.minimum, target.maximum)
+        if bands := self.manifest.bands:
+            values = raw * self.manifest.scale + self.manifest.center
+            return band_probabilities(clip(values, bands.minimum, bands.maximum)[:, 0], bands)
         return calibrate(raw, self.manifest.temperature)
 
     def answer(self, rows: Sequence[Row], *, generation: int, explain: int = 0) -> list[Answer]:
@@ -164,7 +171,8 @@ class Predictor:
     def _levels_said(self, outputs: Floats, naive: Column, generation: int) -> AnswerColumn:
         """`_level` of rows in which nothing is missing that counts, and nothing unlike training."""
         levels = self.manifest.target.levels
-        said = Levels(levels, outputs.argmax(axis=1).astype(np.uint32))
+        answered = answered_levels(outputs, banded=self.manifest.bands is not None)
+        said = Levels(levels, answered.astype(np.uint32))
         shares = {level: Numbers(outputs[:, place]) for place, level in enumerate(levels)}
         return AnswerColumn(self.manifest.target.name, self.version, generation, said, naive, shares=shares)
 
@@ -234,7 +242,7 @@ class Predictor:
         levels = manifest.target.levels
         return Answer(
             target=manifest.target.name,
-            value=levels[shares.index(max(shares))],
+            value=levels[self._answered(shares)],
             naive=self._naive_answer(row),
             model=self.version,
             generation=generation,
@@ -242,6 +250,12 @@ class Predictor:
             out_of_range=outside,
             factors=factors,
         )
+
+    def _answered(self, shares: Sequence[float]) -> int:
+        """`answered_levels` of one row."""
+        if self.manifest.bands is None:
+            return shares.index(max(shares))
+        return next(place for place, below in enumerate(accumulate(shares)) if below > MIDDLE_SHARE)
 
     def _no_answer(self, row: Row, outside: tuple[str, ...], missing: tuple[str, ...], generation: int) -> Answer:
         """What is said where nothing can be: what is missing, and what the plain rule says of this very row. What it
@@ -365,6 +379,19 @@ def clip(values: Floats, minimum: float | None, maximum: float | None) -> Floats
     if minimum is None and maximum is None:
         return values
     return np.asarray(np.clip(values, minimum, maximum))
+
+
+def band_probabilities(values: Floats, bands: Bands) -> Floats:
+    """(n, levels) probabilities that the outcomes about (n,) answered `values` lie in each band.
+
+    The middle of each distribution is the answer itself: below a cut above it lies more than half, by however little.
+    """
+    away = np.array(bands.cuts)[np.newaxis, :] - values[:, np.newaxis]
+    within = np.interp(np.abs(away), bands.errors, np.linspace(0, bands.share, len(bands.errors)))
+    half = np.maximum(within / 2, LEAST_HALF)
+    below = MIDDLE_SHARE + np.where(away > 0, half, -half)
+    n = len(values)
+    return np.asarray(np.diff(np.column_stack([np.zeros(n), below, np.ones(n)]), axis=1))
 
 
 def calibrate(probabilities: Floats, temperature: float) -> Floats:

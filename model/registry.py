@@ -16,6 +16,7 @@ from database.store import ModelRegistry, RecordStore
 from errors import Category, GradewatchError
 from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle, Manifest, changes_since, read_bundle
+from model.partners import partners_of
 from model.predictor import Predictor
 from model.trial import Trial, running_trials
 from preprocessing.schema import DomainSchema
@@ -115,11 +116,11 @@ def rollback(
 
     "Before" undoes: after A, B, a rollback serves A, and a second one has nothing left to undo. Of several keys those
     without a champion before are left alone. artifacts: where given, a model whose files are gone or spoiled is
-    refused; with `schemas` one that learned another schema, too. Raises NoSuchModel when nothing can be brought back,
-    SchemaChanged, Conflict in a race.
+    refused; with `schemas` one that learned another schema, too. Champions of one task (`model.partners`) go together.
+    Raises NoSuchModel when nothing can be brought back, SchemaChanged, Conflict in a race.
     """
     models, expected = [], {}
-    for key in keys:
+    for key in _with_partners(store, keys):
         history = store.successions(key)
         line = _line_of_descent(history)
         if len(line) > 1:
@@ -129,6 +130,17 @@ def rollback(
         raise NoSuchModel(f"no champion before the present one: {', '.join(str(key) for key in keys)}")
     _require_files(artifacts, models, schemas)
     return install(store, models, action="rollback", actor=actor, reason=reason, expected=expected)
+
+
+def _with_partners(store: ModelRegistry, keys: Sequence[ChampionKey]) -> list[ChampionKey]:
+    """The keys, and those whose champions are one task with theirs."""
+    serving = {one.key: one.version for one in store.champions()}
+    found = dict.fromkeys(keys)
+    for key in keys:
+        for model in [one for one in store.models(key) if one.version == serving.get(key)]:
+            partners = partners_of(store, model)
+            found |= dict.fromkeys(one.key for one in partners if serving.get(one.key) == one.version)
+    return list(found)
 
 
 def _line_of_descent(history: Sequence[Succession]) -> list[str]:
@@ -153,12 +165,13 @@ def activate(
     artifacts: Artifacts | None = None,
     schemas: Mapping[str, DomainSchema] | None = None,
 ) -> list[Succession]:
-    """Make an earlier version champion again; with all_targets every model that was trained in the same run.
+    """Make an earlier version champion again, with those of its task; with all_targets every model that was trained in
+    the same run.
 
     artifacts, schemas: as for `rollback`. Raises NoSuchModel, SchemaChanged, Conflict.
     """
     chosen = find_model(store, version, domain)
-    models = {chosen.key: chosen}
+    models = {one.key: one for one in (chosen, *partners_of(store, chosen))}
     if all_targets:
         run = chosen.lineage["training"]
         same = [model for model in store.models() if model.domain == domain and model.lineage["training"] == run]

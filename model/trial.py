@@ -14,6 +14,7 @@ import msgspec
 from database.records import ChampionKey, Document, ModelVersion, Succession, new_id, now
 from database.store import RecordStore
 from errors import Category, GradewatchError
+from model.partners import partners_of
 
 TRIAL_KIND = "trial"
 TRIALS_KEPT = 20  # past trials of a champion that stay on record
@@ -82,14 +83,19 @@ def start_trial(
 ) -> Trial:
     """Try `model` next to the champion of its key from now on; every worker notices at its next look.
 
-    Raises TrialRefused when there is no champion, it is the same model, the share is not between 0 and 1, or another
-    trial runs; Conflict in a race.
+    Raises TrialRefused when there is no champion, it is the same model, a split would part a task, the share is not
+    between 0 and 1, or another trial runs; Conflict in a race.
     """
     champion = next((one for one in store.champions() if one.key == model.key), None)
     if champion is None:
         raise TrialRefused(f"{model.key} has no champion to try {model.version[:12]} against; train one first")
     if champion.version == model.version:
         raise TrialRefused(f"{model.version[:12]} is the champion of {model.key} itself")
+    if mode == "split" and (partners := partners_of(store, model)):
+        names = " and ".join(one.target for one in partners)
+        raise TrialRefused(
+            f"{model.target} is one task with {names}, which its answers would contradict in a split; try it in shadow"
+        )
     if not 0 < share < 1:
         raise TrialRefused(f"a share of {share:g} is no trial; give one between 0 and 1, such as 0.5")
     kept = store.document(TRIAL_KIND, str(model.key))

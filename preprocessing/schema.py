@@ -207,6 +207,23 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         known = {feature.name for feature in self.features_at(moment)}
         return next((name for name in target.naive if name in known), None)
 
+    def banded(self, value: str) -> tuple[Target, ...]:
+        """The ordered classes that are bands of the target `value`: its cut points part as many levels as they have.
+
+        >>> [target.name for target in load_domains()["university"].banded("final_marks")]
+        ['final_grade']
+        """
+        target = self.target_by_name[value]
+        cuts = len(target.cut_points) if target.kind == "value" else 0
+        first = next((one.name for one in self.targets if one.kind == "value" and len(one.cut_points) == cuts), None)
+        if not cuts or first != value:
+            return ()
+        return tuple(one for one in self.targets if one.kind == "ordered_class" and len(one.levels) == cuts + 1)
+
+    def leader(self, target: str) -> str:
+        """The value that `target` is bands of, or itself: both are one task, and have one model."""
+        return next((one.name for one in self.targets if target in {b.name for b in self.banded(one.name)}), target)
+
     def aliases(self) -> dict[str, str]:
         """Every accepted spelling of a column, folded by `fold`, to its name."""
         spelled: dict[str, str] = {}

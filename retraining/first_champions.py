@@ -24,7 +24,7 @@ from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of
 from training.fit import Progress
-from training.train import NotTrainable, train
+from training.train import NotTrainable, train_task
 
 
 class UnknownChampion(GradewatchError):
@@ -74,26 +74,33 @@ def train_domain(
     source: str = RECORDS,
     progress: Progress = lambda _: None,
 ) -> Iterator[Trained]:
-    """Train each of `keys` on a typed `frame` with `_record` ids; install it where no model of records serves yet."""
+    """Train each of `keys` on a typed `frame` with `_record` ids; install it where no model of records serves yet.
+
+    The models of one task (a value and its bands) are trained and installed together, whichever of them was named.
+    """
+    done: set[ChampionKey] = set()
     for key in keys:
+        if key in done:
+            continue
         try:
-            training = train(schema, key, frame, seed=seed, source=source, progress=progress)
+            found = train_task(schema, key, frame, seed=seed, source=source, progress=progress)
         except (NotTrainable, ParityError) as error:
             yield Trained(key=key, reason=str(error))
             continue
-        model = register(workspace.store, workspace.artifacts, training.bundle)
-        installed, reason = _install_first(workspace, schema, model, actor)
-        remarks = tuple(map(str, training.suspects))
-        bundle = training.bundle
-        yield Trained(
-            key=key,
-            model=model,
-            bundle=bundle,
-            installed=installed,
-            reason=reason,
-            remarks=remarks,
-            questions=training.questions,
-        )
+        models = [register(workspace.store, workspace.artifacts, training.bundle) for training in found]
+        done |= {model.key for model in models}
+        told = _install_first(workspace, schema, models, actor)
+        for model, training, (installed, reason) in zip(models, found, told, strict=True):
+            remarks, bundle = tuple(map(str, training.suspects)), training.bundle
+            yield Trained(
+                key=model.key,
+                model=model,
+                bundle=bundle,
+                installed=installed,
+                reason=reason,
+                remarks=remarks,
+                questions=training.questions,
+            )
 
 
 def train_file(
@@ -140,23 +147,38 @@ def train_records(
     yield from train_domain(workspace, schema, frame, keys, actor=actor, seed=seed, progress=progress)
 
 
-def _install_first(workspace: Workspace, schema: DomainSchema, model: ModelVersion, actor: str) -> tuple[bool, str]:
-    champions = workspace.store.champions()
-    serving = next((champion for champion in champions if champion.key == model.key), None)
-    if serving and serving.version == model.version:
-        return False, "it serves already: the same data and seed gave the same model"
-    reason = why_replaced(workspace, schema, serving) if serving else "first champion"
-    if serving and not reason:
-        return False, (
-            f"{serving.version[:12]} serves and stays; let `gradewatch retrain` compare them, or use "
-            f"`gradewatch models activate {model.version[:12]}`"
-        )
-    expected = {model.key: serving.generation} if serving else {}
+def _install_first(
+    workspace: Workspace, schema: DomainSchema, models: Sequence[ModelVersion], actor: str
+) -> list[tuple[bool, str]]:
+    """Of each model of one task whether it serves now, and why: all or none of them do."""
+    serving = {one.key: one for one in workspace.store.champions()}
+    present = [serving.get(model.key) for model in models]
+    told = [_standing(workspace, schema, *one) for one in zip(models, present, strict=True)]
+    if not all(free for free, _ in told):
+        other = "a model that is one task with it serves and stays"
+        return [(False, other if free else reason) for free, reason in told]
+    expected = {one.key: one.generation for one in present if one}
     try:
-        install(workspace.store, [model], action="promote", actor=actor, reason=reason, expected=expected)
+        install(workspace.store, models, action="promote", actor=actor, reason=told[0][1], expected=expected)
     except Conflict:
-        return False, "another champion was installed meanwhile, and stays"
-    return True, reason
+        return [(False, "another champion was installed meanwhile, and stays")] * len(models)
+    return told
+
+
+def _standing(
+    workspace: Workspace, schema: DomainSchema, model: ModelVersion, serving: Succession | None
+) -> tuple[bool, str]:
+    """Whether a model may serve without a contest, and why, or why not."""
+    if serving is None:
+        return True, "first champion"
+    if serving.version == model.version:
+        return False, "it serves already: the same data and seed gave the same model"
+    if reason := why_replaced(workspace, schema, serving):
+        return True, reason
+    return False, (
+        f"{serving.version[:12]} serves and stays; let `gradewatch retrain` compare them, or use "
+        f"`gradewatch models activate {model.version[:12]}`"
+    )
 
 
 def why_replaced(workspace: Workspace, schema: DomainSchema, serving: Succession) -> str:

@@ -33,6 +33,7 @@ from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle
 from model.export import ParityError
+from model.partners import in_words, partners_of
 from model.registry import find_model, install, load_bundle, rows_of_models
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from model.workspace import Workspace
@@ -44,7 +45,7 @@ from retraining.first_champions import register, why_replaced
 from retraining.holdout import Holdout, arrivals, hold_out, ordered_frame
 from retraining.policy import PromotionDecision, PromotionPolicy, refusal
 from training.fit import Progress
-from training.train import NotTrainable, train, train_rule
+from training.train import NotTrainable, train_rule, train_task
 
 RUN_LEASE_SECONDS = 300.0
 """A run renews its lease at every step, the longest of which is one fit; a dead run is out of the way after that."""
@@ -106,7 +107,7 @@ def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] =
             store_batch(run.workspace, run.schema, data, "labeled", name=name)
         records = _records(leased, data)
         identified = replace(leased, id=_id(leased, records))
-        return [_evaluate(identified, key, records) for key in keys]
+        return [_evaluate(identified, key, records) for key in _tasks(identified, keys)]
 
 
 def retrain_patiently(
@@ -147,6 +148,22 @@ def _has_new_labels(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]
     if not history or known <= rows_of_models(run.workspace.artifacts, [history[-1].version]):
         return False
     return _settled(run, history[-1], _basis(run, key, records)) is None
+
+
+def _tasks(run: Run, keys: Sequence[ChampionKey]) -> list[ChampionKey]:
+    """The keys to judge by: of champions that are one task, the value's decides for all."""
+    store = run.workspace.store
+    found: dict[ChampionKey, None] = {}
+    serving = {one.key: one.version for one in store.champions()}
+    for key in keys:
+        leader = ChampionKey(key.domain, run.schema.leader(key.target), key.moment)
+        if leader != key and {leader, key} <= serving.keys():
+            model = find_model(store, serving[leader], leader)
+            partners = {one.key: one.version for one in partners_of(store, model)}
+            found[leader if partners.get(key) == serving[key] else key] = None
+        else:
+            found[key] = None
+    return list(found)
 
 
 def _records(run: Run, data: Sequence[BatchRow]) -> list[LabeledRecord]:
@@ -219,15 +236,25 @@ def _replace(run: Run, champion: Succession, records: Sequence[LabeledRecord], r
     run.progress(f"{key}: first model of records")
     try:
         frame = ordered_frame([one for one in records if one.id not in before], run.schema)
-        bundle = train(run.schema, key, frame, seed=run.seed, progress=run.progress).bundle
+        bundle, others = _train(run, key, frame)
     except (NotTrainable, ParityError) as error:
         return Result(key=key, champion=champion.version, decision=refusal(f"no model of records: {error}"))
     decision = refusal(f"{reason}: it learned from {bundle.manifest.lineage.rows} records", verdict="promote")
     result = Result(key=key, champion=champion.version, decision=decision)
     if run.dry:
         return result
-    model = register(run.workspace.store, run.workspace.artifacts, _of_run(run.id, bundle))
+    model, *_ = [register(run.workspace.store, run.workspace.artifacts, one) for one in (bundle, *others)]
     return _succeed(run, champion, model, msgspec.structs.replace(result, challenger=model.version))
+
+
+def _train(run: Run, key: ChampionKey, frame: pl.DataFrame, *, plain_rule: bool = False) -> tuple[Bundle, list[Bundle]]:
+    """The model of a key, and those that are one task with it."""
+    if plain_rule:
+        found = train_rule(run.schema, key, frame, seed=run.seed)
+    else:
+        found = train_task(run.schema, key, frame, seed=run.seed, progress=run.progress)
+    bundles = {one.bundle.manifest.target.name: _of_run(run.id, one.bundle) for one in found}
+    return bundles.pop(key.target), list(bundles.values())
 
 
 def _promoted_before(history: Sequence[Succession], basis: str) -> Result:
@@ -285,19 +312,19 @@ def _challenge(
     others: incomplete rows. They teach nothing, and belong to the population that the challenger comes from.
     """
     key, known = champion.key, champion.version
+    partners: list[Bundle] = []
 
     def fit(teaching: pl.DataFrame, *, plain_rule: bool = False) -> Bundle:
         run.progress(f"{key}: {'plain rule' if plain_rule else 'challenger'}")
         offered = pl.concat([teaching, others])
-        if plain_rule:
-            return _of_run(run.id, train_rule(run.schema, key, offered, seed=run.seed).bundle)
-        return _of_run(run.id, train(run.schema, key, offered, seed=run.seed, progress=run.progress).bundle)
+        bundle, partners[:] = _train(run, key, offered, plain_rule=plain_rule)
+        return bundle
 
     held = contest(run.schema, key, bundle, holdout, run.policy, fit)
     result = Result(key=key, champion=known, drift=drift, decision=held.decision)
     if run.dry or held.challenger is None:
         return result
-    model = register(run.workspace.store, run.workspace.artifacts, held.challenger)
+    model, *_ = [register(run.workspace.store, run.workspace.artifacts, one) for one in (held.challenger, *partners)]
     result = msgspec.structs.replace(result, challenger=model.version)
     if held.decision.verdict == "promote":
         return _succeed(run, champion, model, result)
@@ -313,9 +340,22 @@ def _of_run(id: str, bundle: Bundle) -> Bundle:
 def _succeed(run: Run, champion: Succession, model: ModelVersion, result: Result) -> Result:
     """`model` installed, if the champion is still the one that it was judged by."""
     run.progress(f"{champion.key}: promotion")
+    partners = partners_of(run.workspace.store, model)
+    if words := in_words(partners):
+        decision = msgspec.structs.replace(result.decision, reasons=(*result.decision.reasons, words))
+        result = msgspec.structs.replace(result, decision=decision)
     reason, expected = "; ".join(result.decision.reasons), {champion.key: champion.generation}
+    others = {one.key for one in partners}
+    expected |= {one.key: one.generation for one in run.workspace.store.champions() if one.key in others}
     try:
-        install(run.workspace.store, [model], action="promote", actor=run.actor, reason=reason, expected=expected)
+        install(
+            run.workspace.store,
+            [model, *partners],
+            action="promote",
+            actor=run.actor,
+            reason=reason,
+            expected=expected,
+        )
     except Conflict:
         lost = "another champion was installed meanwhile: the comparison no longer holds; run again"
         decision = msgspec.structs.replace(result.decision, verdict="shadow", reasons=(lost, *result.decision.reasons))

@@ -5,14 +5,15 @@ Pure functions over arrays and fitted models; nothing here trains the final mode
 
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from model.bundle import MissingPattern
+from model.bundle import Bands, ErrorTable, MissingPattern, answered_levels
 from model.naive import NaiveRule, fit_naive
-from model.predictor import ENOUGH_KNOWN, calibrate, importance_shares
+from model.predictor import ENOUGH_KNOWN, band_probabilities, calibrate, importance_shares
 from model.scores import (
     PairedGain,
     Scores,
@@ -33,14 +34,22 @@ REFERENCE_PARTS = 8
 FEWEST_OF_PATTERN = 30
 """Unseen rows that lack the same inputs, from which their answers can be judged."""
 PATTERN_LEVEL = 0.9
+BAND_PARTS = 200
 
 
 def score(task: Task, outputs: Floats, clusters: NDArray[np.int64]) -> Scores:
     """Scores of `outputs` ((n, 1) values or (n, levels) probabilities) for the rows of `task`."""
     if task.target.kind == "value":
         return score_values(task.truth, outputs[:, 0], clusters)
-    truth, answers = task.truth.astype(np.int64), outputs.argmax(axis=1)
-    return score_classes(truth, answers, outputs, task.target.levels, clusters)
+    truth, answers = task.truth.astype(np.int64), answers_of(task, outputs)
+    return score_classes(truth, answers.astype(np.int64), outputs, task.target.levels, clusters)
+
+
+def answers_of(task: Task, outputs: Floats) -> Floats:
+    """(n,) what `outputs` are answered with, as numbers: values in the target's unit, or level numbers."""
+    if task.target.kind == "value":
+        return outputs[:, 0]
+    return answered_levels(outputs, banded=task.banded).astype(np.float64)
 
 
 def score_naive(task: Task, answers: Floats, clusters: NDArray[np.int64]) -> Scores:
@@ -207,7 +216,7 @@ def missing_patterns(
     names = [name for name in shares if task.frame[name].null_count()]
     if not names:
         return ()
-    answers = outputs[:, 0] if task.target.kind == "value" else outputs.argmax(axis=1)
+    answers = answers_of(task, outputs)
     mine, rule = absolute_errors(task.truth, answers), absolute_errors(task.truth, naive)
     lacks = np.column_stack([task.frame[name].is_null().to_numpy() for name in names])
     kinds, kind = np.unique(lacks, axis=0, return_inverse=True)
@@ -233,3 +242,43 @@ def _judged(
         verdict="better" if gain.lower > 0 else "worse" if loss.lower > 0 else "alike",
         half_width=half_width(mine) if task.target.kind == "value" else None,
     )
+
+
+def bands(task: Task, values: Floats, folds: list[tuple[Rows, Rows]]) -> tuple[Bands, Floats]:
+    """How classes follow from the value that `task` learns, and (n, levels) probabilities of its unseen (n,) `values`,
+    each fold's from the errors of the others (of its own where it is the only one); NaN where untested."""
+    errors, tested = np.abs(task.truth - values), [rows for _, rows in folds]
+    found = np.full((len(values), len(task.target.cut_points) + 1), np.nan)
+    for rows in tested:
+        others = np.setdiff1d(np.concatenate(tested), rows)
+        found[rows] = band_probabilities(values[rows], _bands(task, errors[others if others.size else rows]))
+    return _bands(task, errors[np.concatenate(tested)]), found
+
+
+def _bands(task: Task, errors: Floats) -> Bands:
+    """The k-th smallest of n errors is not exceeded by a share of k / (n + 1), as in `half_width`."""
+    n = len(errors)
+    ranks, known = np.arange(n + 1), np.concatenate([[0.0], np.sort(errors)])
+    parts = np.linspace(0, n, min(n, BAND_PARTS) + 1)
+    return Bands(
+        cuts=task.target.cut_points,
+        minimum=task.target.minimum,
+        maximum=task.target.maximum,
+        errors=tuple(np.interp(parts, ranks, known).tolist()),
+        share=n / (n + 1),
+    )
+
+
+def in_levels(importance: Mapping[str, float], values: ErrorTable | None, levels: ErrorTable) -> dict[str, float]:
+    """The importance of a value's inputs for its bands: the same shares, as large as errors in levels are beside those
+    of the value."""
+    of_value = float(np.average(values.mean, weights=values.n)) if values else 0.0
+    ratio = float(np.average(levels.mean, weights=levels.n)) / of_value if of_value else 1.0
+    return {name: rise * ratio for name, rise in importance.items()}
+
+
+def as_leader(patterns: tuple[MissingPattern, ...], leader: tuple[MissingPattern, ...]) -> tuple[MissingPattern, ...]:
+    """The patterns of bands with the verdicts of the value's: both are answered, or neither."""
+    verdicts = {one.missing: one.verdict for one in leader}
+    known = [one for one in patterns if one.missing in verdicts]
+    return tuple(msgspec.structs.replace(one, verdict=verdicts[one.missing]) for one in known)

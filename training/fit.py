@@ -28,16 +28,18 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learned: `inputs` of `frame` to `truth` ((n,) values, or level numbers)."""
+    """What is to be learned: `inputs` of `frame` to `truth` ((n,) values, or level numbers). banded: the levels are
+    bands of a value, which is what is learned."""
 
     target: Target
     inputs: tuple[Feature, ...]
     frame: pl.DataFrame
     truth: Floats
     seed: int
+    banded: bool = False
 
     def subset(self, rows: Rows) -> "Task":
-        return Task(self.target, self.inputs, self.frame[rows], self.truth[rows], self.seed)
+        return Task(self.target, self.inputs, self.frame[rows], self.truth[rows], self.seed, self.banded)
 
 
 @dataclass(frozen=True)

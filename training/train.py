@@ -4,7 +4,7 @@ Saving, registering and promoting are others' work; a refusal here is an answer,
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as library_version
@@ -27,7 +27,7 @@ from model.export import check_parity, export_graph, nasty_rows
 from model.naive import RULE
 from model.scores import ClassScores, PairedGain, Scores, absolute_errors, paired_gain
 from preprocessing.copies import content_columns, once
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, Target
 from preprocessing.schema_changes import document_of
 from preprocessing.split import Rows, clusters, folds, split_kind
 from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, require_no_leak
@@ -124,16 +124,58 @@ def train(
 ) -> Training:
     """The best model of a target at a moment for the labelled rows of a typed `frame` with `_record` ids.
 
-    source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not
-    depend on it. Raises NotTrainable, also where an input holds the future, or ParityError when the exported graph
-    disagrees with the fitted model.
+    Of a class that is bands of a value, the bands of the best model of that value: `train_task`. source: where the rows
+    come from, kept in the lineage. jobs: threads (all cores by default); the result does not depend on it. Raises
+    NotTrainable, also where an input holds the future, or ParityError when the exported graph disagrees with the
+    fitted model.
     """
-    task, complete = _task(schema, key, frame, seed, with_protected)
-    suspects = _suspects(str(key), task)
-    _require_none(key, objections(task))
-    experiment = _experiment(schema, key.moment, frame, complete, task, _run_of(schema, frame, seed), source)
-    candidates = candidates_for(experiment.task.target.kind)
-    jobs = jobs or os.cpu_count() or 1
+    found = train_task(
+        schema,
+        key,
+        frame,
+        seed=seed,
+        source=source,
+        with_protected=with_protected,
+        jobs=jobs,
+        progress=progress,
+    )
+    return next(one for one in found if one.bundle.manifest.target.name == key.target)
+
+
+def train_task(
+    schema: DomainSchema,
+    key: ChampionKey,
+    frame: pl.DataFrame,
+    *,
+    seed: int = 0,
+    source: str = RECORDS,
+    with_protected: bool = False,
+    jobs: int | None = None,
+    progress: Progress = lambda _: None,
+) -> list[Training]:
+    """As `train`, all models of the task that a target belongs to: that of a value, then those of its bands.
+
+    Classes follow from the value where the rows' own do (`BANDED_SHARE`); else each target is a task of its own.
+    """
+    leader = ChampionKey(key.domain, schema.leader(key.target), key.moment)
+    classes = [one for one in schema.banded(leader.target) if _are_bands(schema, leader.target, one, frame)]
+    if key.target not in {leader.target, *(one.name for one in classes)}:
+        leader, classes = key, []
+    task, complete = _task(schema, leader, frame, seed, with_protected)
+    suspects = _suspects(str(leader), task)
+    _require_none(leader, objections(task))
+    experiment = _experiment(schema, leader.moment, frame, complete, task, _run_of(schema, frame, seed), source)
+    training = _chosen(experiment, jobs or os.cpu_count() or 1, progress)
+    asked = tuple(questions(task))
+    found = _whole_task(experiment, training, classes)
+    return [msgspec.structs.replace(one, suspects=suspects, questions=asked) for one in found]
+
+
+def _chosen(experiment: _Experiment, jobs: int, progress: Progress) -> Training:
+    """The best candidate of an experiment. Raises NotTrainable where none tells anything."""
+    task = experiment.task
+    key = ChampionKey(experiment.schema.name, task.target.name, experiment.moment)
+    candidates = candidates_for(task.target.kind)
     with threadpool_limits(1):
         unseen = answer_unseen(candidates, experiment.task, experiment.pairs, jobs=jobs, progress=progress)
         scores = {name: experiment.score(one.outputs) for name, one in unseen.items()}
@@ -146,8 +188,75 @@ def train(
         _require_none(key, [faultless] if faultless else [])
         _require_signal(experiment, unseen[chosen.name].outputs)
         progress("final model")
-        training = _finish(experiment, chosen.name, fit(chosen, task), unseen[chosen.name], scores)
-    return msgspec.structs.replace(training, suspects=suspects, questions=tuple(questions(task)))
+        return _finish(experiment, chosen.name, fit(chosen, task), unseen[chosen.name], scores)
+
+
+def _whole_task(experiment: _Experiment, leader: Training, classes: Sequence[Target]) -> list[Training]:
+    """The model of a value, and those of the classes that are its bands."""
+    if not classes:
+        return [leader]
+    manifest = leader.bundle.manifest
+    lineage = msgspec.structs.replace(manifest.lineage, task=experiment.task.target.name)
+    bundle = msgspec.structs.replace(leader.bundle, manifest=msgspec.structs.replace(manifest, lineage=lineage))
+    leader = msgspec.structs.replace(leader, bundle=bundle)
+    return [leader, *(_of_bands(experiment, leader, one) for one in classes)]
+
+
+BANDED_SHARE = 0.95
+"""Of rows with both outcomes, those whose class is the band of their value, from which on the one follows from the
+other. A few slips of whoever wrote them down leave a rule a rule."""
+
+
+def _are_bands(schema: DomainSchema, value: str, target: Target, frame: pl.DataFrame) -> bool:
+    if value not in frame.columns or target.name not in frame.columns:
+        return value in frame.columns
+    both = frame.select(value, pl.col(target.name).cast(pl.String)).drop_nulls()
+    levels = _bands_of(schema, value, target, both[value])
+    return both.is_empty() or float((levels == both[target.name]).mean() or 0.0) >= BANDED_SHARE  # type: ignore[arg-type]
+
+
+def _bands_of(schema: DomainSchema, value: str, target: Target, values: pl.Series) -> pl.Series:
+    """The level of each of `values`."""
+    places = np.searchsorted(schema.target_by_name[value].cut_points, values.to_numpy(), side="right")
+    return pl.Series(target.name, [target.levels[place] for place in places], dtype=pl.String)
+
+
+def _of_bands(experiment: _Experiment, leader: Training, target: Target) -> Training:
+    """The class of each value: the same graph, and the probabilities that its unseen errors give to each band."""
+    value, before, seed = experiment.task.target, leader.bundle.manifest, experiment.task.seed
+    levels = _bands_of(experiment.schema, value.name, target, experiment.task.frame[value.name])
+    frame = experiment.task.frame
+    if target.name in frame.columns:
+        levels = frame[target.name].cast(pl.String).fill_null(levels)
+    frame = frame.with_columns(levels)
+    truth = levels.replace_strict({level: float(place) for place, level in enumerate(target.levels)}).to_numpy()
+    task = Task(target, experiment.task.inputs, frame, truth.astype(np.float64), seed, banded=True)
+    ours = replace(experiment, task=task)
+    bands, outputs = evaluate.bands(experiment.task, leader.outputs[:, 0], experiment.pairs)
+    naive = evaluate.answer_naively(task, _naive_column(ours), ours.pairs)[ours.tested]
+    scores = {"naive": evaluate.score_naive(ours.seen, naive, ours.groups[ours.tested])}
+    scores[before.candidate] = ours.score(outputs)
+    errors = _errors(ours, outputs)
+    importance = evaluate.in_levels(before.importance, before.errors, errors)
+    manifest = msgspec.structs.replace(
+        before,
+        target=target,
+        naive=evaluate.naive_rule(task, _naive_column(ours)),
+        half_width=None,
+        coverage=None,
+        importance=importance,
+        errors=errors,
+        scores=scores,
+        beats_naive=evaluate.better(scores[before.candidate], scores["naive"]),
+        against_rule=_against_rule(ours, outputs, naive),
+        effective_shares=_effective_shares(ours, outputs),
+        said=_probabilities(ours, outputs),
+        patterns=evaluate.as_leader(_patterns(ours, outputs, naive, importance), before.patterns),
+        bands=bands,
+    )
+    profile, aside = _profiles(ours, outputs)
+    bundle = msgspec.structs.replace(leader.bundle, manifest=manifest, profile=profile, aside=aside)
+    return Training(bundle=bundle, truth=task.truth, outputs=outputs)
 
 
 def _require_none(key: ChampionKey, objections: Iterable[str]) -> None:
@@ -237,8 +346,8 @@ def _require_signal(experiment: _Experiment, outputs: Floats) -> None:
 
 def train_rule(
     schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, *, seed: int = 0, source: str = RECORDS
-) -> Training:
-    """The plain rule of the rows of `frame` as a model, whatever candidates could do with them.
+) -> list[Training]:
+    """The plain rule of the rows of `frame` as a model, whatever candidates could do with them, and its bands.
 
     Raises NotTrainable where it answers everyone alike, or with a level; ParityError.
     """
@@ -252,7 +361,9 @@ def train_rule(
     narrow = replace(experiment, task=replace(task, inputs=tuple(f for f in task.inputs if f.name == column)))
     before, _ = narrow.pairs[-1]
     unseen = Unseen(outputs, fit_rule(narrow.task.subset(before)))
-    return _finish(narrow, RULE, fit_rule(narrow.task), unseen, {RULE: narrow.score(outputs)})
+    training = _finish(narrow, RULE, fit_rule(narrow.task), unseen, {RULE: narrow.score(outputs)})
+    classes = [one for one in schema.banded(key.target) if _are_bands(schema, key.target, one, frame)]
+    return _whole_task(narrow, training, classes)
 
 
 def _finish(experiment: _Experiment, chosen: str, final: Fitted, unseen: Unseen, scores: dict[str, Scores]) -> Training:
@@ -340,7 +451,7 @@ def _nearer_rule(experiment: _Experiment, outputs: Floats) -> bool:
 def _against_rule(experiment: _Experiment, outputs: Floats, naive: Floats) -> PairedGain:
     """How much smaller the absolute error of the unseen `outputs` is than that of the rule's answers `naive`."""
     unseen, truth = outputs[experiment.tested], experiment.seen.truth
-    own = unseen[:, 0] if experiment.task.target.kind == "value" else unseen.argmax(axis=1)
+    own = evaluate.answers_of(experiment.task, unseen)
     rule, model = absolute_errors(truth, naive), absolute_errors(truth, own)
     return paired_gain(rule, model, experiment.groups[experiment.tested], level=RULE_LEVEL)
 
@@ -361,7 +472,7 @@ def _half_width(seen: Task, outputs: Floats) -> float | None:
 def _errors(experiment: _Experiment, outputs: Floats) -> ErrorTable:
     seen, tested = experiment.seen, experiment.tested
     unseen = outputs[tested]
-    answers = unseen[:, 0] if seen.target.kind == "value" else unseen.argmax(axis=1).astype(np.float64)
+    answers = evaluate.answers_of(seen, unseen)
     hard = hardness(seen.target, unseen)
     return tabulate(hard, absolute_errors(seen.truth, answers), experiment.groups[tested])
 
@@ -440,7 +551,8 @@ def _said(task: Task, outputs: Floats) -> list[float | str | None]:
         if np.isnan(row[0]):
             said.append(None)
         else:
-            said.append(float(row[0]) if task.target.kind == "value" else task.target.levels[int(row.argmax())])
+            answer = float(evaluate.answers_of(task, row[np.newaxis, :])[0])
+            said.append(answer if task.target.kind == "value" else task.target.levels[int(answer)])
     return said
 
 

@@ -17,11 +17,10 @@ from functools import partial
 from typing import Literal
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from database.records import ChampionKey, digest
-from model.answer_frame import naive_numbers_of, outputs_of
+from model.answer_frame import as_answers, naive_numbers_of, outputs_of
 from model.bundle import Bundle
 from model.export import ParityError
 from model.predictor import Predictor
@@ -123,7 +122,7 @@ def make_period(replay: Replay, rows: pl.DataFrame, past: Sequence[str], *, last
 def fit(replay: Replay, rows: pl.DataFrame, *, plain_rule: bool = False) -> Bundle:
     """A model of `rows`, or their plain rule as one. Raises NotTrainable, Leaking, ParityError."""
     if plain_rule:
-        return train_rule(replay.schema, replay.key, rows, seed=replay.seed).bundle
+        return train_rule(replay.schema, replay.key, rows, seed=replay.seed)[0].bundle
     return train(replay.schema, replay.key, rows, seed=replay.seed, jobs=replay.jobs).bundle
 
 
@@ -151,7 +150,7 @@ def _answer(champion: Bundle, period: Period) -> Answers:
     if id(champion) not in period.answers:
         outputs = outputs_of(Predictor(champion, ""), period.rows)
         value = champion.manifest.target.kind == "value"
-        numbers = outputs[:, 0] if value else outputs.argmax(axis=1).astype(np.float64)
+        numbers = as_answers(champion.manifest, outputs)
         errors = absolute_errors(period.truth.outcomes, numbers)
         period.answers[id(champion)] = Answers(numbers, errors, None if value else outputs)
     return period.answers[id(champion)]
