@@ -26,28 +26,40 @@ Estimator = Any
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to try. make: builds it unfitted from a seed. standardise: its numeric inputs need one scale."""
+    """A model to try. make: builds it unfitted from a seed, for so many rows. standardise: its numeric inputs need one
+    scale."""
 
     name: str
-    make: Callable[[int], Estimator]
+    make: Callable[[int, int], Estimator]
     standardise: bool = False
 
 
+def leaf_size(rows: int) -> int:
+    """The fewest rows in a leaf of a forest that learns from `rows`, so that no tree has more than 1,000 leaves.
+
+    >>> leaf_size(649), leaf_size(20_000)
+    (2, 20)
+    """
+    return max(2, rows // 1000)
+
+
 VALUE_CANDIDATES = (
-    Candidate("ridge", lambda _: RidgeCV(np.logspace(-1, 3, 13)), standardise=True),
+    Candidate("ridge", lambda *_: RidgeCV(np.logspace(-1, 3, 13)), standardise=True),
     Candidate(
         "random_forest",
-        lambda seed: RandomForestRegressor(200, min_samples_leaf=2, max_features=0.5, random_state=seed),
+        lambda seed, rows: RandomForestRegressor(
+            200, min_samples_leaf=leaf_size(rows), max_features=0.5, random_state=seed
+        ),
     ),
     Candidate(
         "gradient_boosting",
-        lambda seed: GradientBoostingRegressor(
+        lambda seed, _: GradientBoostingRegressor(
             n_estimators=150, learning_rate=0.05, max_depth=3, subsample=0.7, max_features=0.5, random_state=seed
         ),
     ),
     Candidate(
         "hist_gradient_boosting",
-        lambda seed: HistGradientBoostingRegressor(
+        lambda seed, _: HistGradientBoostingRegressor(
             max_iter=120,
             learning_rate=0.05,
             max_leaf_nodes=15,
@@ -60,7 +72,7 @@ VALUE_CANDIDATES = (
 
 ABSOLUTE = Candidate(
     "absolute_boosting",
-    lambda seed: GradientBoostingRegressor(
+    lambda seed, _: GradientBoostingRegressor(
         loss="absolute_error",
         n_estimators=150,
         learning_rate=0.05,
@@ -74,20 +86,22 @@ ABSOLUTE = Candidate(
 promotions are judged. Its squared errors are large on students who fail, so that it is no choice elsewhere."""
 
 CLASS_CANDIDATES = (
-    Candidate("logistic", lambda _: LogisticRegression(max_iter=2000), standardise=True),
+    Candidate("logistic", lambda *_: LogisticRegression(max_iter=2000), standardise=True),
     Candidate(
         "random_forest",
-        lambda seed: RandomForestClassifier(200, min_samples_leaf=2, max_features=0.5, random_state=seed),
+        lambda seed, rows: RandomForestClassifier(
+            200, min_samples_leaf=leaf_size(rows), max_features=0.5, random_state=seed
+        ),
     ),
     Candidate(
         "gradient_boosting",
-        lambda seed: GradientBoostingClassifier(
+        lambda seed, _: GradientBoostingClassifier(
             n_estimators=60, learning_rate=0.1, max_depth=3, subsample=0.7, max_features=0.5, random_state=seed
         ),
     ),
     Candidate(
         "hist_gradient_boosting",
-        lambda seed: HistGradientBoostingClassifier(
+        lambda seed, _: HistGradientBoostingClassifier(
             max_iter=60,
             learning_rate=0.1,
             max_leaf_nodes=15,

@@ -91,7 +91,7 @@ def fit(candidate: Candidate, task: Task) -> Fitted:
     encoding = fit_encoding(task.inputs, task.frame, standardise=candidate.standardise)
     center, scale, truth = _standardised(task)
     alone = task.target.kind == "ordered_class" and np.unique(truth).size == 1
-    estimator = DummyClassifier() if alone else candidate.make(task.seed)
+    estimator = DummyClassifier() if alone else candidate.make(task.seed, task.frame.height)
     with threadpool_limits(1, user_api="openmp"):
         estimator.fit(encode_frame(encoding, task.frame), truth)
     return Fitted(estimator, encoding, task.target, center, scale)
