@@ -32,7 +32,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         if not self.rows:
-            return f"column {self.column!r}: {self.rule}" if self.column else self.rule
+            named = not self.column or self.rule.startswith("column ")
+            return self.rule if named else f"column {self.column!r}: {self.rule}"
         what = "cell" if self.column else "row"
         where = f"{self.cells:,} {what}{'s' if self.cells > 1 else ''}{f' of {self.column!r}' if self.column else ''}"
         found = f", found {self.values_told}" if self.values else ""
