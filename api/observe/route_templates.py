@@ -39,6 +39,7 @@ TEMPLATES = (
     "/api/v1/{domain}/drift",
     "/api/v1/{domain}/drift/window",
     "/api/v1/{domain}/drift/{id}",
+    "/api/v1/{domain}/train",
     "/api/v1/{domain}/retrain",
     "/api/v1/{domain}/retrain/{run}",
     "/docs",
