@@ -208,7 +208,7 @@ def _show_factors(target: Target, answer: Answer) -> None:
 def _many(visit: Visit, schema: DomainSchema) -> None:
     st.write(
         f"One row per student, columns named as in the domain. CSV, Excel, Parquet or JSON; up to {visit.max_rows:,} "
-        f"rows and {visit.max_upload_mb} MB. Columns with names, addresses or phone numbers are refused."
+        f"rows and {visit.max_upload_mb} MB. Columns of names that no domain declares are left out, never stored."
     )
     with st.expander("Which columns?"):
         st.dataframe(_columns(schema), hide_index=True, width="stretch")
