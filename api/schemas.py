@@ -26,6 +26,7 @@ from database.records import (
     Prediction,
     Succession,
 )
+from database.withdrawal import Withdrawal
 from model.cache import CacheState
 from model.trial import Mode, Trial
 from monitoring.performance import DomainPerformance
@@ -339,6 +340,6 @@ DESCRIBED: tuple[type, ...] = (
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
-    Problem, Token, Accesses, Access,
+    Problem, Token, Accesses, Access, Withdraw, Withdrawal,
 )  # fmt: skip
 """The records that the API's page describes."""

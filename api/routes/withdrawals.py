@@ -11,8 +11,13 @@ from api.routes.uploads import read_command
 from api.schemas import Withdraw, respond
 from database.ingest import outcomes
 from database.withdrawal import Withdrawal, withdraw_batch, withdraw_outcomes, withdraw_predictions
-from preprocessing.validation.json_bodies import MalformedBody
+from errors import GradewatchError
 from preprocessing.validation.json_rows import plain_outcomes
+
+
+class UnclearWithdrawal(GradewatchError):
+    """A request that does not say which records it means."""
+
 
 router = APIRouter(prefix="/api/v1/{domain}/withdrawals", tags=["outcomes"])
 
@@ -35,7 +40,7 @@ def _withdraw(request: Request, domain: str, wanted: Withdraw) -> Withdrawal:
     state, who = service_state(request), principal_of(request).name
     store, given = state.workspace.store, (bool(wanted.batch), bool(wanted.predictions), bool(wanted.outcomes))
     if sum(given) != 1:
-        raise MalformedBody("say one of batch, predictions and outcomes")
+        raise UnclearWithdrawal("say one of batch, predictions and outcomes")
     if wanted.batch:
         done = withdraw_batch(store, domain, wanted.batch, reason=wanted.reason, actor=who)
     elif wanted.predictions:
@@ -44,7 +49,7 @@ def _withdraw(request: Request, domain: str, wanted: Withdraw) -> Withdrawal:
         rows: Sequence[dict[str, object]] = wanted.outcomes
         plain = plain_outcomes(rows, state.predictions.schema(domain), secret=state.workspace.secret)
         if plain is None:
-            raise MalformedBody("outcomes are withdrawn as they were sent, under the columns' own names")
+            raise UnclearWithdrawal("outcomes are withdrawn as they were sent, under the columns' own names")
         found = outcomes([one.row for one in plain], domain, [one.prediction for one in plain], [None] * len(plain))
         done = withdraw_outcomes(store, domain, found, reason=wanted.reason, actor=who)
     noted(request, "withdrawn", domain, what=done.kind, found=done.count)

@@ -8,11 +8,11 @@ from tests.api.uploads import CSV, DRIFT, LATER, SCORE, ended, rows_of
 
 def test_a_job_that_failed_tells_what_a_waiting_request_is_told(shared: Server) -> None:
     bad = "attention\n500\n"
-    at_once = shared.client.post(DRIFT, content=bad, headers=CSV)
+    at_once = shared.client.post(SCORE, content=bad, headers=CSV)
     assert at_once.headers["content-type"] == "application/problem+json"
-    later = shared.client.post(DRIFT, content=bad, headers=CSV | LATER)
+    later = shared.client.post(SCORE, content=bad, headers=CSV | LATER)
     assert ended(shared, later.headers["location"])["problem"] == at_once.json()
-    as_file = shared.client.post(DRIFT, content=bad, headers=CSV | {"accept": "text/csv"})
+    as_file = shared.client.post(SCORE, content=bad, headers=CSV | {"accept": "text/csv"})
     assert (as_file.status_code, as_file.headers["content-type"].split(";")[0]) == (422, "text/csv")
     assert as_file.text.count("\n") > 1
 

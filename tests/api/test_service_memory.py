@@ -81,6 +81,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     server.until(lambda: server.get(f"{DOMAIN}/retrain/{run}")["state"] == "finished", patience=2 * PATIENCE)
     yield get, f"{DOMAIN}/retrain/{run}", {}
     yield post, f"{DOMAIN}/train", {"json": {}}
+    yield post, f"{DOMAIN}/withdrawals", {"json": {"predictions": [said["id"]], "reason": "asked by mistake"}}
 
 
 def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

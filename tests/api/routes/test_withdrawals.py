@@ -16,5 +16,5 @@ def test_what_came_in_by_mistake_is_withdrawn_and_figures_follow(shared: Server)
     assert shared.post(f"{path}/withdrawals", {"predictions": [said["id"]], "reason": "wrong class"}).status_code == 201
     assert shared.post(f"{path}/withdrawals", {"predictions": [said["id"]], "reason": "again"}).status_code == 404
     both = {"reason": "both", "batch": "a", "predictions": ["b"]}
-    assert shared.post(f"{path}/withdrawals", both).status_code == 400
+    assert shared.post(f"{path}/withdrawals", both).status_code == 422
     assert shared.post(f"{path}/withdrawals", {"reason": "of Ana Sousa", "batch": "a"}).status_code == 422
