@@ -71,8 +71,13 @@ def _told(settings: Iterable[str]) -> dict[str, str]:
 
         found |= dotenv_values(".env")
     told = {name.upper(): value for name, value in [*found.items(), *os.environ.items()]}
-    values = ((setting, told.get(variable(setting), told.get(ALIASES.get(setting, "")))) for setting in settings)
+    values = ((setting, told.get(variable(setting), _told_before(told, setting))) for setting in settings)
     return {setting: value for setting, value in values if value is not None}
+
+
+def _told_before(told: Mapping[str, str | None], setting: str) -> str | None:
+    """What an older system's variable says, unless a file of ours says it: API_KEY may be another program's."""
+    return None if told.get(f"{variable(setting)}_FILE") else told.get(ALIASES.get(setting, ""))
 
 
 class Settings(BaseModel):
@@ -183,7 +188,7 @@ class Settings(BaseModel):
     @property
     def hosts(self) -> frozenset[str]:
         """The names that the service and the dashboard go by, without port; "*" admits all."""
-        return frozenset(name.strip() for name in self.allowed_hosts.split(",") if name.strip())
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
 
     @field_validator("cors_origins")
     @classmethod
@@ -243,13 +248,13 @@ class Settings(BaseModel):
 
     def make_first(self, workspace: "Workspace") -> None:
         """Make the first key and user that are set. Raises BadGrant; UnsafeStart for a file that cannot be read."""
-        key = _secret_of(self.first_key, self.first_key_file)
-        if key is None and self.first_user is None:
+        key, user = _secret_of(self.first_key, self.first_key_file), self.first_user or None  # blank: as not set
+        if key is None and user is None:
             return
         from access.first import make_first
 
         password = _secret_of(self.first_password, self.first_password_file)
-        make_first(workspace.store, key=key, user=self.first_user, password=password, domains=workspace.schemas)
+        make_first(workspace.store, key=key, user=user, password=password, domains=workspace.schemas)
 
     @property
     def artifacts_dir(self) -> Path:
@@ -283,8 +288,8 @@ class Settings(BaseModel):
 
 def _secret_of(given: SecretStr | None, file: Path | None) -> str | None:
     """What is given itself, else what stands in the file, without the line's end."""
-    if given is not None or file is None:
-        return None if given is None else given.get_secret_value()
+    if (text := given.get_secret_value() if given else "") or file is None:
+        return text or None
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -20,8 +20,12 @@ def confine_report(report: DriftRecord, groups: Collection[str] | None, schema: 
         place = schema.group.index(by) if by in schema.group else None
         own = {group if place is None else group.split(" / ")[place] for group in groups}
         document["segments"] = [one for one in document["segments"] if one["segment"] in own]
-    if schema.group_name or by in (*schema.group, "group"):
-        document["summary"] = document["summary"].partition(". ")[0].rstrip(".") + "."
-    for part in ("columns", "not_compared"):
-        document[part] = [one for one in document.get(part, ()) if one["column"] != schema.group_name]
+    document["summary"] = document["summary"].partition(". ")[0].rstrip(".") + "."
+    names = {schema.group_name, *schema.group}  # features that make the group up name other groups, too
+    for part in ("columns", "not_compared", "refused"):
+        document[part] = [one for one in document.get(part, ()) if one["column"] not in names]
+    document["segments"] = [
+        {**one, "columns": [column for column in one.get("columns", ()) if column["column"] not in names]}
+        for one in document.get("segments", ())
+    ]
     return msgspec.structs.replace(report, document=document)

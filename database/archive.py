@@ -16,7 +16,7 @@ import msgspec
 
 from database.layout import split_row_key
 from database.migrate import Content, Keyed, pages
-from database.records import now
+from database.records import new_id, now
 from database.store import KINDS, Exporter
 from errors import Category, GradewatchError
 
@@ -73,8 +73,24 @@ def write_archive(
     """
     if path.exists():
         raise FileExistsError(f"{path} is there already; a backup replaces nothing")
-    at, aside = now(), path.with_name(f"{path.name}.writing")
-    with os.fdopen(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as file:
+    at, aside = now(), path.with_name(f"{path.name}.writing-{new_id()}")
+    try:
+        contents = _write_whole(aside, at, source, pack_model, sealed, on_page)
+        aside.rename(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return contents
+
+
+def _write_whole(
+    aside: Path,
+    at: datetime,
+    source: Exporter,
+    pack_model: Callable[[str], bytes | None],
+    sealed: bytes,
+    on_page: Callable[[str, int], None],
+) -> Contents:
+    with os.fdopen(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
         with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             kinds, versions = _write_kinds(archive, source, on_page)
             models, missing = _write_models(archive, versions, pack_model)
@@ -84,7 +100,6 @@ def write_archive(
             archive.writestr(LIST_OF_CONTENTS, msgspec.json.encode(contents))
         file.flush()
         os.fsync(file.fileno())
-    aside.rename(path)
     return contents
 
 

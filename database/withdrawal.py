@@ -51,9 +51,11 @@ def withdraw_batch(store: RecordStore, domain: str, batch: str, *, reason: str, 
     found = [one for one in store.batches(domain) if batch and one.id.startswith(batch)]
     if len(found) != 1:
         raise NothingToWithdraw(f"{len(found)} batches of {domain} have an id that begins with {batch!r}")
-    store.remove_batch(found[0].id)
     which = f"{found[0].id} {found[0].name}"
-    return _told(store, domain, Withdrawal(kind="batch", count=found[0].rows, reason=reason, actor=actor, which=which))
+    done = Withdrawal(kind="batch", count=found[0].rows, reason=reason, actor=actor, which=which)
+    _told(store, domain, done)  # before: nothing is deleted of which no reason is kept
+    store.remove_batch(found[0].id)
+    return done
 
 
 def withdraw_outcomes(

@@ -58,7 +58,9 @@ def make_backup(workspace: Workspace, path: Path, passphrase: str, *, on_page: O
     def pack_model(version: str) -> bytes | None:
         try:
             return pack_bundle(workspace.artifacts.load(version))
-        except (MissingArtifact, CorruptArtifact):
+        except (MissingArtifact, CorruptArtifact) as error:
+            if error.category is Category.UNAVAILABLE:  # they are there, and would be missing from the backup only
+                raise
             return None
 
     sealed = seal(workspace.secret, passphrase)

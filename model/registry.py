@@ -233,8 +233,11 @@ def rows_of_models(artifacts: Artifacts, versions: Sequence[str]) -> frozenset[s
     """The ids of all rows that one of these versions was trained on; of a bundle that is gone they are unknown."""
     found: frozenset[str] = frozenset()
     for version in versions:
-        with suppress(MissingArtifact, CorruptArtifact, BrokenBundle):
+        try:
             found |= load_bundle(artifacts, version).rows
+        except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+            if error.category is Category.UNAVAILABLE:  # not gone: it cannot be said now what it learned
+                raise
     return found
 
 

@@ -144,9 +144,14 @@ def unpack_bundle(digest: str, content: bytes) -> dict[str, bytes]:
         files = msgspec.msgpack.decode(content, type=dict[str, bytes])
     except msgspec.DecodeError:
         files = {}
-    if content_digest(files) != digest:
+    if content_digest(files) != digest or not all(map(_is_plain_name, files)):
         raise CorruptArtifact(f"the files of model {digest[:12]} have changed since it was saved")
     return files
+
+
+def _is_plain_name(name: str) -> bool:
+    """Whether a file of that name lies in the bundle's folder: what another place gave must not write elsewhere."""
+    return name not in ("", ".", "..") and not {"/", "\\", "\0"} & set(name)
 
 
 class DatabaseBundles:

@@ -210,6 +210,8 @@ def _evaluate(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> R
     try:
         bundle = load_bundle(run.workspace.artifacts, champion.version)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+        if error.category is Category.UNAVAILABLE:
+            raise
         return _store(run, Result(key=key, champion=champion.version, decision=refusal(str(error))))
     if champion.action == "promote" and bundle.manifest.lineage.training == run.id:
         return _store(run, _promoted_before(history, basis))
@@ -396,6 +398,8 @@ def _judge_trial(
     try:
         challenger = load_bundle(run.workspace.artifacts, trial.challenger)
     except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
+        if error.category is Category.UNAVAILABLE:  # it is there; the next run finds it
+            raise
         _end_trial(run, trial, str(error))
         return None
     arrived = arrivals(records)

@@ -211,3 +211,10 @@ def test_variables_of_a_system_before_this_one_are_read_and_ours_win(monkeypatch
     monkeypatch.setenv("JWT_SECRET_KEY", "short")
     with pytest.raises(ValidationError, match="JWT_SECRET_KEY"):
         Settings()
+
+
+def test_a_key_of_another_program_never_stands_before_a_file_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "a key of another program")
+    assert Settings().first_key is not None
+    monkeypatch.setenv("GRADEWATCH_FIRST_KEY_FILE", "first.key")
+    assert Settings().first_key is None

@@ -12,7 +12,14 @@ from database.store import RecordStore
 from errors import MissingExtra
 from model.artifacts import ArtifactFolder, CorruptArtifact, MissingArtifact
 from model.bundle import content_digest
-from model.shared_artifacts import CLOUDS, DatabaseBundles, SharedArtifacts, open_artifacts
+from model.shared_artifacts import (
+    CLOUDS,
+    DatabaseBundles,
+    SharedArtifacts,
+    open_artifacts,
+    pack_bundle,
+    unpack_bundle,
+)
 from tests.conftest import absent
 
 FILES = {"graph.onnx": os.urandom(2_500_000), "manifest.json": b"{}"}
@@ -138,3 +145,11 @@ def test_an_unknown_place_and_a_missing_library_are_named(
     for scheme in CLOUDS:
         with pytest.raises(MissingExtra, match=r"cloud\.lock"):
             open_artifacts(f"{scheme}://bucket/models", store, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../out.txt", "/etc/out.txt", "..", "", "a\\b", "a/b", "a\0"])
+def test_a_bundle_whose_files_would_lie_elsewhere_is_damaged(name: str) -> None:
+    files = {**FILES, name: b"x"}
+    with pytest.raises(CorruptArtifact):
+        unpack_bundle(content_digest(files), pack_bundle(files))
+    assert unpack_bundle(content_digest(FILES), pack_bundle(FILES)) == FILES
