@@ -59,4 +59,6 @@ def _passphrase(file: Path | None, *, confirm: bool) -> str:
         return file.read_text(encoding="utf-8").strip("\r\n")
     if sys.stdin.isatty():
         return str(typer.prompt("passphrase", hide_input=True, confirmation_prompt=confirm))
-    return sys.stdin.readline().rstrip("\r\n")
+    if given := sys.stdin.readline().rstrip("\r\n"):
+        return given
+    raise typer.BadParameter("no passphrase was given: name a file of it with --passphrase-file")

@@ -107,10 +107,12 @@ def predict(
     problems: Problems = None,
 ) -> None:
     """Predict every row of a file, log each prediction, and print or write the answers."""
-    from model.answer_files import answers_table, csv_bytes, dialect_of, write_answers
+    from model.answer_files import answers_table, csv_bytes, dialect_of, sink_of, write_answers
     from model.predict_file import predict_file
 
-    dialect_of(locale)
+    dialect = dialect_of(locale)
+    if output:
+        sink_of(output, (), dialect)  # refused before anything is logged
     with told_problems(problems, skip_bad_rows), opened_workspace() as workspace, steps() as progress:
         answered = predict_file(
             workspace.service,

@@ -139,7 +139,7 @@ def excel_bytes(frame: pl.DataFrame) -> bytes:
 
 
 def write_answers(frame: pl.DataFrame, output: Path, dialect: Dialect) -> None:
-    """A table of answers into a file: .xlsx, .parquet, anything else is CSV. Raises UnusableOutput."""
+    """A table of answers into a .csv, .xlsx or .parquet file. Raises UnusableOutput."""
     output.parent.mkdir(parents=True, exist_ok=True)
     kind = output.suffix.casefold()
     if kind in (".parquet", ".pq"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import numpy as np
 
+from errors import GradewatchError
 from preprocessing.schema import DomainSchema
 from preprocessing.stories import StoryName, story_of
 from preprocessing.synthetic import HALF_YEARS, Invented, frame_of_columns, invent
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 EXCEL_ROWS = 1_048_575
 """What a sheet holds below its header."""
+
+
+class UnusableSampleFile(GradewatchError):
+    """A file that invented rows cannot be written to."""
 
 
 class StoryEffect(NamedTuple):
@@ -64,18 +69,21 @@ def sample(
 
 
 def write_sample(frame: "pl.DataFrame", output: Path | None) -> str | None:
-    """The rows into a .csv, .parquet or .xlsx file; as CSV text where there is none."""
+    """The rows into a .csv, .parquet or .xlsx file; as CSV text where there is none. Raises UnusableSampleFile."""
     if output is None:
         return frame.write_csv()
     output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".parquet":
+    kind = output.suffix.casefold()
+    if kind == ".parquet":
         frame.write_parquet(output)
-    elif output.suffix == ".xlsx" and frame.height <= EXCEL_ROWS:
+    elif kind == ".xlsx" and frame.height <= EXCEL_ROWS:
         sheet = io.BytesIO()
         frame.write_excel(sheet, autofilter=False)
         output.write_bytes(sheet.getvalue())
-    else:
+    elif kind == ".csv":
         frame.write_csv(output)
+    else:
+        raise UnusableSampleFile(f"{frame.height:,} rows go into a .csv or .parquet file, fewer into .xlsx as well")
     return None
 
 

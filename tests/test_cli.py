@@ -199,6 +199,7 @@ def test_answers_carry_own_columns_and_are_written_as_a_country_reads_them(
     unknown = run(*asked, "--keep", "tutor")
     assert "no column is called 'tutor'; there are 'student_id', 'comprehension'" in unknown.stderr
     assert run(*asked, "--locale", "klingon").returncode == 1
+    assert "written as .csv, .xlsx or .parquet" in run(*asked, "-o", "answers.pdf").stderr
 
 
 def test_a_challenger_is_tried_reported_and_stopped(run: Run, folder: Path, trained: str) -> None:

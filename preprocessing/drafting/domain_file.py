@@ -223,7 +223,7 @@ def _findings(draft: Draft) -> list[str]:
     for column in [*draft.features, *draft.targets]:
         if column.odd:
             cells = f"{sum(column.odd.values())} cells of {column.name!r} are no numbers: {said_cells(column.odd)}"
-            said.append(f"{cells}; taken as missing, settle that (missing = …)")
+            said.append(f"{cells}; written as missing = …, check that")
         if set(column.reading.accepts) - {","}:
             said.append(
                 f"{column.name!r} is written with {' and '.join(column.reading.accepts)}; read as plain numbers"

@@ -41,7 +41,7 @@ ABSENCE = frozenset(
 )
 """Words that stand where a mark is missing, letters only."""
 
-TIME = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T,].*)?|\d{1,2}:\d{2}(:\d{2})?( ?[ap]m)?")
+TIME = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T,].*)?|\d{1,2}:\d{2}(:\d{2})?( ?[ap]m)?")
 WRITTEN_DATE = re.compile(r"\b\d{1,2}\.? (?:de )?([^\W\d_]+)\.?,? (?:de )?\d{4}\b|\b([^\W\d_]+)\.? \d{1,2}, \d{4}\b")
 DURATION = re.compile(
     r"(\d+\s*(d|h|m|s|days?|hours?|mins?|minutes?|secs?|seconds?|weeks?|years?|tage?n?|stunden?|jours?|heures?|jahre?|ans?"

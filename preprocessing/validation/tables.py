@@ -338,7 +338,7 @@ def _match(raw: RawTable, frame: pl.DataFrame, schema: DomainSchema, ledger: Led
                 column, f"{reason}: columns that identify people are refused; {_remedy(column, columns, schema)}"
             )
         else:
-            ledger.notes += (f"column {column!r} identifies people ({reason}): dropped, neither read nor stored",)
+            ledger.notes += (f"column {column!r} identifies people ({reason}): dropped, not stored",)
     return columns
 
 

@@ -208,7 +208,7 @@ def test_odd_cells_of_numbers_are_named_and_become_words_for_missing() -> None:
         table("key;test;final\n" + "".join(f"k{i:03d};{cell};{i % 17}\n" for i, cell in enumerate(cells))), name="x"
     )
     assert tomllib.loads(text)["features"][0]["missing"] == ["AB", "disp."]
-    assert "2 cells of 'test' are no numbers: AB ×1, disp. ×1; taken as missing, settle that (missing = …)" in findings
+    assert "2 cells of 'test' are no numbers: AB ×1, disp. ×1; written as missing = …, check that" in findings
     cells[:6] = ["see note"] * 6
     text, findings = draft_domain(
         table("key;test;h;final\n" + "".join(f"k{i:03d};{cell};{i % 5};{i % 17}\n" for i, cell in enumerate(cells))),

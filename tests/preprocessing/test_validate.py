@@ -264,7 +264,7 @@ def test_an_undeclared_column_that_identifies_people_is_dropped_with_a_word(head
     assert header not in validated.frame.columns
     [note] = validated.notes
     assert note.startswith(f"column {header!r} identifies people (")
-    assert note.endswith("): dropped, neither read nor stored")
+    assert note.endswith("): dropped, not stored")
     assert "ana" not in note.casefold().replace(header.casefold(), "")
 
 
