@@ -14,13 +14,14 @@ import polars as pl
 from database.records import Prediction
 from errors import Category, GradewatchError
 from model.answer_frame import frame_of_predictions, words_of_factor
+from preprocessing.excel import excel_bytes
 from preprocessing.schema import Target
 
 VERSION_LETTERS = 12
 """Of a version's digest, where people read it; every command takes as many."""
 SHARE_DECIMALS = 3
+SHEET = "answers"
 WIDE_RANGE = 20  # of a target; one decimal tells its values apart
-EXCEL_ROWS = 1_048_575  # that a sheet holds under its header
 POINT_LANGUAGES = frozenset({"en", "ga", "he", "hi", "ja", "ko", "mt", "th", "zh"})
 COMMA_LANGUAGES = frozenset(
     {
@@ -125,19 +126,6 @@ def csv_bytes(frame: pl.DataFrame, dialect: Dialect, *, bom: bool = True) -> byt
     return text.getvalue()
 
 
-def excel_bytes(frame: pl.DataFrame) -> bytes:
-    """A table as a workbook of one sheet; no cell of it is taken for a formula or a link. Raises UnusableOutput."""
-    import xlsxwriter  # type: ignore[import-untyped]
-
-    if frame.height > EXCEL_ROWS:
-        raise UnusableOutput(f"{frame.height:,} answers; a sheet of Excel holds {EXCEL_ROWS:,}: write .csv or .parquet")
-    target = io.BytesIO()
-    plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(target, plain) as book:
-        frame.write_excel(book, "answers", autofit=True, freeze_panes=(1, 0), autofilter=False)
-    return target.getvalue()
-
-
 def write_answers(frame: pl.DataFrame, output: Path, dialect: Dialect) -> None:
     """A table of answers into a .csv, .xlsx or .parquet file. Raises UnusableOutput."""
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +133,7 @@ def write_answers(frame: pl.DataFrame, output: Path, dialect: Dialect) -> None:
     if kind in (".parquet", ".pq"):
         frame.write_parquet(output)
     else:
-        output.write_bytes(excel_bytes(frame) if kind == ".xlsx" else csv_bytes(frame, dialect))
+        output.write_bytes(excel_bytes(frame, SHEET) if kind == ".xlsx" else csv_bytes(frame, dialect))
 
 
 def sink_of(output: Path, targets: Sequence[Target], dialect: Dialect) -> Callable[[pl.LazyFrame, Path], object]:
@@ -154,7 +142,7 @@ def sink_of(output: Path, targets: Sequence[Target], dialect: Dialect) -> Callab
         ".csv": lambda answers, path: readable(answers, targets).sink_csv(
             path, separator=dialect.separator, decimal_comma=dialect.comma, include_bom=dialect.comma
         ),
-        ".xlsx": lambda answers, path: path.write_bytes(excel_bytes(readable(answers, targets).collect())),
+        ".xlsx": lambda answers, path: path.write_bytes(excel_bytes(readable(answers, targets).collect(), SHEET)),
         ".parquet": lambda answers, path: answers.sink_parquet(path, compression_level=1),
     }
     kind = output.suffix.casefold()

@@ -1,6 +1,5 @@
 """Files of invented rows with a known truth: what `gradewatch sample` writes, and what is true of it."""
 
-import io
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +9,13 @@ import msgspec
 import numpy as np
 
 from errors import GradewatchError
+from preprocessing.excel import excel_bytes
 from preprocessing.schema import DomainSchema
 from preprocessing.stories import StoryName, story_of
 from preprocessing.synthetic import HALF_YEARS, Invented, frame_of_columns, invent
 
 if TYPE_CHECKING:
     import polars as pl
-
-EXCEL_ROWS = 1_048_575
-"""What a sheet holds below its header."""
 
 
 class UnusableSampleFile(GradewatchError):
@@ -76,14 +73,12 @@ def write_sample(frame: "pl.DataFrame", output: Path | None) -> str | None:
     kind = output.suffix.casefold()
     if kind == ".parquet":
         frame.write_parquet(output)
-    elif kind == ".xlsx" and frame.height <= EXCEL_ROWS:
-        sheet = io.BytesIO()
-        frame.write_excel(sheet, autofilter=False)
-        output.write_bytes(sheet.getvalue())
+    elif kind == ".xlsx":
+        output.write_bytes(excel_bytes(frame, "data"))
     elif kind == ".csv":
         frame.write_csv(output)
     else:
-        raise UnusableSampleFile(f"{frame.height:,} rows go into a .csv or .parquet file, fewer into .xlsx as well")
+        raise UnusableSampleFile(f"rows are written as .csv, .xlsx or .parquet; {output.name!r} is none")
     return None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as library_version
+from typing import TypedDict, Unpack
 
 import msgspec
 import numpy as np
@@ -111,34 +112,28 @@ class _Experiment:
         return evaluate.score(self.seen, outputs[self.tested], self.groups[self.tested])
 
 
+class TrainingOptions(TypedDict, total=False):
+    """Of `train_task`."""
+
+    seed: int
+    source: str
+    with_protected: bool
+    jobs: int | None
+    progress: Progress
+
+
 def train(
     schema: DomainSchema,
     key: ChampionKey,
     frame: pl.DataFrame,
-    *,
-    seed: int = 0,
-    source: str = RECORDS,
-    with_protected: bool = False,
-    jobs: int | None = None,
-    progress: Progress = lambda _: None,
+    **options: Unpack[TrainingOptions],
 ) -> Training:
     """The best model of a target at a moment for the labelled rows of a typed `frame` with `_record` ids.
 
-    Of a class that is bands of a value, the bands of the best model of that value: `train_task`. source: where the rows
-    come from, kept in the lineage. jobs: threads (all cores by default); the result does not depend on it. Raises
-    NotTrainable, also where an input holds the future, or ParityError when the exported graph disagrees with the
-    fitted model.
+    Of a class that is bands of a value, the bands of the best model of that value: `train_task`. Raises NotTrainable,
+    also where an input holds the future, or ParityError when the exported graph disagrees with the fitted model.
     """
-    found = train_task(
-        schema,
-        key,
-        frame,
-        seed=seed,
-        source=source,
-        with_protected=with_protected,
-        jobs=jobs,
-        progress=progress,
-    )
+    found = train_task(schema, key, frame, **options)
     return next(one for one in found if one.bundle.manifest.target.name == key.target)
 
 
@@ -156,6 +151,8 @@ def train_task(
     """As `train`, all models of the task that a target belongs to: that of a value, then those of its bands.
 
     Classes follow from the value where the rows' own do (`BANDED_SHARE`); else each target is a task of its own.
+    source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not
+    depend on it.
     """
     leader = ChampionKey(key.domain, schema.leader(key.target), key.moment)
     classes = [one for one in schema.banded(leader.target) if _are_bands(schema, leader.target, one, frame)]

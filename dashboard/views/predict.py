@@ -29,9 +29,10 @@ from dashboard.visit import Visit
 from database.errors import StoreUnavailable
 from database.records import Answer, Prediction
 from drift.profile import Profile
-from model.answer_files import answers_table, csv_bytes, dialect_of, excel_bytes
+from model.answer_files import SHEET, answers_table, csv_bytes, dialect_of
 from model.predict_file import AnsweredFile
 from model.registry import NoChampion, Serving
+from preprocessing.excel import excel_bytes
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.render import problems_csv
 from preprocessing.schema import DomainSchema, Feature, Target
@@ -324,7 +325,7 @@ def _offer_answers(schema: DomainSchema, asked: AnsweredFile) -> None:
     table = answers_table(asked.rows, asked.predictions, schema.targets, asked.kept)
     dialect, name = dialect_of("auto", asked.separator), f"{schema.name}-answers"
     with st.container(horizontal=True):
-        csv, excel = partial(csv_bytes, table, dialect), partial(excel_bytes, table)
+        csv, excel = partial(csv_bytes, table, dialect), partial(excel_bytes, table, SHEET)
         st.download_button("Download answers (CSV)", csv, f"{name}.csv", "text/csv", on_click="ignore")
         st.download_button("Download answers (Excel)", excel, f"{name}.xlsx", EXCEL, on_click="ignore")
 

@@ -14,12 +14,12 @@ from model.answer_files import (
     UnusableOutput,
     csv_bytes,
     dialect_of,
-    excel_bytes,
     readable,
     sink_of,
     with_kept,
     write_answers,
 )
+from preprocessing.excel import excel_bytes
 from preprocessing.schema import Target
 
 POINTS = Target(name="G3", minimum=0, maximum=20)
@@ -80,7 +80,7 @@ def test_own_columns_stand_after_the_row_and_never_hide_one_of_ours() -> None:
     own = pl.DataFrame({"class": ["3b", "3c"], "student": ["0012", "=1+1"]})
     kept = with_kept(shown(), own)
     assert kept.columns[:4] == ["row", "class", "student (file)", "student"]
-    book = pl.read_excel(excel_bytes(kept), infer_schema_length=None)
+    book = pl.read_excel(excel_bytes(kept, "answers"), infer_schema_length=None)
     assert book["student (file)"].to_list() == ["0012", "=1+1"]  # text, neither a number nor a formula
     assert book["G3"].to_list() == [11.3, 7.0]
 
