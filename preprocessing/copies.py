@@ -96,10 +96,10 @@ def _luck(counts: Rows, expected: Floats) -> Floats:
 
 
 def _limit(luck: Floats, contents: int) -> float:
-    """The largest chance at which so few of all `contents` are called copied by luck; below 0: none is."""
-    ordered = np.sort(luck)
-    passed = np.flatnonzero(ordered <= FALSE_COPIES * np.arange(1, len(ordered) + 1) / contents)
-    return float(ordered[passed[-1]]) if passed.size else -1.0
+    """The chance up to which so few of all `contents` are called copied by luck; below 0: none is."""
+    steps = FALSE_COPIES * np.arange(1, len(luck) + 1) / contents
+    passed = np.flatnonzero(np.sort(luck) <= steps)
+    return float(steps[passed[-1]]) if passed.size else -1.0
 
 
 def _without_crowds(

@@ -48,6 +48,13 @@ def test_of_copied_rows_one_counts_wherever_they_stand(times: int, honest: int, 
     assert (found == ORDINARY).sum() == 60 + honest
 
 
+def test_copies_of_real_rows_with_another_outcome_are_copies_beside_the_real_ones() -> None:
+    real = noisy(200)
+    other = real.head(30).with_columns((pl.col("value 3") + 1.23).round(2))
+    frame = pl.concat([real, *([other] * 12)])
+    assert once(frame, frame.columns).sum() == 200 + 30, "the real row next to it is no crowd that explains twelve"
+
+
 def test_a_missing_cell_equals_a_missing_cell_and_no_row_is_no_copy() -> None:
     frame = noisy(40).with_columns(pl.lit(None, pl.String).alias("support"))
     assert once(pl.concat([frame] * 3), frame.columns).sum() == 40
