@@ -87,10 +87,27 @@ def answers_table(
 
 
 def readable(answers: pl.LazyFrame, targets: Sequence[Target]) -> pl.LazyFrame:
-    """Answers with numbers to the decimals that their unit is read with, and versions of twelve letters."""
-    rounded = [pl.col(name).round(decimals) for target in targets for name, decimals in _decimals(target).items()]
+    """Answers with numbers to the decimals that their unit is read with, and versions of twelve letters.
+
+    No answer is rounded over a cut point: 59.96 beside the grade below 60 is shown as 59.9.
+    """
+    rounded = [
+        _rounded(name, decimals, target.cut_points if name == target.name else ())
+        for target in targets
+        for name, decimals in _decimals(target).items()
+    ]
     versions = [pl.col(f"{target.name}_model").str.slice(0, VERSION_LETTERS) for target in targets]
     return answers.with_columns(rounded + versions)
+
+
+def _rounded(name: str, decimals: int, cuts: Sequence[float]) -> pl.Expr:
+    value, step = pl.col(name), 10.0**-decimals
+    shown = value.round(decimals)
+    for cut in cuts:
+        below = (value < cut) & (shown >= cut)
+        above = (value >= cut) & (shown < cut)
+        shown = pl.when(below).then(shown - step).when(above).then(shown + step).otherwise(shown).round(decimals)
+    return shown.alias(name)
 
 
 def _decimals(target: Target) -> dict[str, int]:

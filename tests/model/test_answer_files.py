@@ -5,6 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.answer_files import (
     COMMA_LANGUAGES,
@@ -57,6 +59,19 @@ def test_numbers_have_the_decimals_of_their_unit_and_versions_twelve_letters() -
     assert (first["gpa"], first["gpa_naive"]) == (3.14, 3.33)
     assert (first["grade_p_F"], first["grade_p_A"]) == (0.123, 0.877)
     assert first["G3_model"] == "0123456789ab"
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=40), st.lists(st.integers(1, 99), max_size=4, unique=True))
+def test_no_shown_answer_stands_on_the_other_side_of_a_cut_point(values: list[float], cuts: list[int]) -> None:
+    target = Target(name="mark", minimum=0, maximum=100, cut_points=tuple(sorted(cuts)))
+    near = [cut + gap for cut in cuts for gap in (-0.04, -1e-9, 0.0, 0.04)]
+    told = pl.LazyFrame({"mark": [*values, *near]}).with_columns(mark_model=pl.lit("m"))
+    told = told.with_columns(pl.col("mark").alias(f"mark_{part}") for part in ("low", "high", "naive"))
+    shown = readable(told, [target]).collect()["mark"].to_list()
+    for value, said in zip([*values, *near], shown, strict=True):
+        assert [value >= cut for cut in cuts] == [said >= cut for cut in cuts]
+        assert abs(value - said) <= 0.1
+        assert said == round(said, 1)
 
 
 @pytest.mark.parametrize("locale", ["auto", *sorted(COMMA_LANGUAGES | POINT_LANGUAGES), "de_AT", "fr-CH", "EN-us"])
