@@ -1,4 +1,4 @@
-"""What a benchmark reports, and where: benchmarks/results/<name>.json and a table on the terminal."""
+"""What a benchmark reports, and where: benchmarks/results/NAME.json, docs/benchmarks.md and a table on the terminal."""
 
 import os
 import platform
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 NOTED_LIBRARIES = ("numpy", "polars", "scipy", "scikit-learn", "onnxruntime", "uvicorn", "SQLAlchemy")
 
 
@@ -79,18 +80,47 @@ def _version(name: str) -> str:
         return ""
 
 
-def write_results(name: str, figures: Sequence[Figure]) -> Path:
+def read_results(name: str) -> Results | None:
+    """The figures of one benchmark that are kept."""
+    path = RESULTS / f"{name}.json"
+    return msgspec.json.decode(path.read_bytes(), type=Results) if path.exists() else None
+
+
+def write_results(name: str, figures: Sequence[Figure]) -> None:
     """Keep the figures of one benchmark, and on what they were measured, and print them."""
     RESULTS.mkdir(exist_ok=True)
-    path, machine = RESULTS / f"{name}.json", this_machine()
-    results = Results(machine, tuple(figures))
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-    table = Table("figure", "value", "goal", "holds", "how", title=name, caption=str(machine))
+    results = Results(this_machine(), tuple(figures))
+    (RESULTS / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    PAGE.write_text(page(), encoding="utf-8")
+    print_figures(name, figures)
+
+
+def print_figures(title: str, figures: Sequence[Figure]) -> None:
+    table = Table("figure", "value", "goal", "holds", "how", title=title, caption=str(this_machine()))
     for figure in figures:
         cells = (figure.figure, f"{figure.value:g} {figure.unit}", figure.goal, "yes" if figure.holds else "NO")
         table.add_row(*cells, figure.how)
     Console().print(table)
-    return path
+
+
+def page() -> str:
+    """docs/benchmarks.md, made from every benchmarks/results/<name>.json."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench` from `benchmarks/results/`; `make bench BENCH=name` runs one.",
+        "",
+    ]
+    for path in sorted(RESULTS.glob("*.json")):
+        results = msgspec.json.decode(path.read_bytes(), type=Results)
+        where = f"On {results.machine}." if results.machine else "On a machine that was not noted."
+        lines += [f"## {path.stem}", "", where, "", "| figure | value | goal | holds | how |", "|---|---|---|---|---|"]
+        for figure in results.figures:
+            holds = "yes" if figure.holds else "**no**"
+            cells = (figure.figure, f"{figure.value:g} {figure.unit}", figure.goal, holds, figure.how)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 class Stopwatch:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from benchmarks.__main__ import PAGE
-from benchmarks.__main__ import page as benchmarks_page
+from benchmarks.result import PAGE
+from benchmarks.result import page as benchmarks_page
 from cli import reference
 from cli.apps import app
 from drift.statistics import MEASURES, TESTS

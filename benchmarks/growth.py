@@ -1,0 +1,144 @@
+"""Commands and the service as an installation grows: each row of `ROWS` at 10k, 100k and 1M records.
+
+`python -m benchmarks.growth [--quick] [--rows N …] [--only NAME …] [--keep FOLDER]` from the project's root. Every
+figure is measured through a command, a route or a page, in processes of their own. A run of some rows leaves the kept
+figures of the others; one of other sizes than all three keeps nothing.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from benchmarks.commands import GRADEWATCH, SECRET, measured, open_installation, settings_of
+from benchmarks.result import Figure, print_figures, read_results, this_machine, write_results
+from database.records import ChampionKey
+from preprocessing.schema import load_domains
+from preprocessing.synthetic import generate
+
+SIZES, QUICK_SIZES = (10_000, 100_000, 1_000_000), (10_000,)
+SCHOOL = ChampionKey("school", "G3", "G2")
+
+Measure = Callable[[Path, Sequence[int]], list[Figure]]
+"""Measures one row: in a folder that all rows share, at these numbers of records."""
+
+
+def main(given: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the least size alone, to see that it works")
+    parser.add_argument("--rows", type=int, nargs="+", help="numbers of records")
+    parser.add_argument("--only", nargs="+", choices=ROWS, metavar="NAME", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--keep", type=Path, help="a folder for what is made, to use again")
+    asked = parser.parse_args(given)
+    sizes = tuple(asked.rows or (QUICK_SIZES if asked.quick else SIZES))
+    with tempfile.TemporaryDirectory(prefix="gradewatch-growth-") as made:
+        folder = asked.keep or Path(made)
+        folder.mkdir(parents=True, exist_ok=True)
+        figures = {name: _named(name, folder, sizes) for name in asked.only or ROWS}
+    told = [figure for found in figures.values() for figure in found]
+    if sizes == SIZES:
+        write_results("growth", [figure for name in ROWS for figure in figures.get(name) or _kept(name)])
+    else:
+        print_figures("growth", told)
+
+
+def _named(name: str, folder: Path, sizes: Sequence[int]) -> list[Figure]:
+    print(f"  {name}", flush=True)
+    return [replace(one, figure=f"{name}: {one.figure}") for one in ROWS[name](folder, sizes)]
+
+
+def _kept(name: str) -> list[Figure]:
+    """The figures of a row that were measured before, on this very machine."""
+    known = read_results("growth")
+    if known is None or known.machine != this_machine():
+        return []
+    return [one for one in known.figures if one.figure.startswith(f"{name}: ")]
+
+
+def at_most(figure: str, value: float, unit: str, goal: float, how: str) -> Figure:
+    """A figure that is good when it is small."""
+    return Figure(figure, value, unit, f"≤ {goal:g}", value <= goal, how)
+
+
+# What is measured with ----------------------------------------------------------------------------------------------
+
+
+def file_of(folder: Path, domain: str, rows: int, suffix: str = ".csv") -> Path:
+    """A file of so many invented rows of a domain, outcomes included."""
+    path = folder / f"{domain}-{rows}{suffix}"
+    if not path.exists():
+        made = generate(load_domains()[domain], rows=rows, seed=rows)
+        made.write_csv(path) if suffix == ".csv" else made.write_parquet(path)
+    return path
+
+
+def installation(folder: Path, name: str) -> dict[str, str]:
+    """The settings of a new installation of one row, without a champion."""
+    room = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
+    open_installation(room).close()
+    return settings_of(room)
+
+
+def served_installation(folder: Path, name: str) -> dict[str, str]:
+    """The settings of a new installation in which `SCHOOL` has a champion."""
+    from retraining.examples import example_frame
+    from retraining.first_champions import train_domain
+
+    room = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
+    workspace = open_installation(room)
+    try:
+        schema = workspace.schemas[SCHOOL.domain]
+        frame = example_frame(file_of(folder, SCHOOL.domain, 1_000), schema, SECRET.encode())
+        (trained,) = train_domain(workspace, schema, frame, [SCHOOL], actor="benchmark")
+    finally:
+        workspace.close()
+    if trained.model is None:
+        raise RuntimeError(trained.reason)
+    return settings_of(room)
+
+
+# Rows ---------------------------------------------------------------------------------------------------------------
+
+
+def ingest(folder: Path, sizes: Sequence[int]) -> list[Figure]:
+    """A labelled file into the store, by the command."""
+    figures = []
+    for rows in sizes:
+        for suffix in (".csv", ".parquet"):
+            file = file_of(folder, "school", rows, suffix)
+            spent, held = measured(installation(folder, "ingest"), GRADEWATCH, "ingest", str(file), "-d", "school")
+            what, how = f"{rows:,} rows of {suffix[1:]}", f"{SCHOOL_TABLE}; start included; a new SQLite database"
+            figures.append(at_most(f"{what}, CPU", spent, "CPU s", 1.5 + 28.5 * rows / 1e6, how))
+            figures.append(at_most(f"{what}, peak memory", held, "MB", 400, how))
+    return figures
+
+
+def logged_scores(folder: Path, sizes: Sequence[int]) -> list[Figure]:
+    """A file answered by `gradewatch score`, every answer logged: in proportion to the rows."""
+    figures = []
+    for rows in sizes:
+        settings = served_installation(folder, "scores")
+        file = file_of(folder, "school", rows, ".parquet")
+        answers = folder / f"answers-{rows}.parquet"
+        spent, held = measured(settings, GRADEWATCH, "score", str(file), "-d", "school", "-o", str(answers))
+        each, how = spent / rows * 1e6, f"{SCHOOL_TABLE}; start included; {spent:.1f} CPU s"
+        figures.append(at_most(f"{rows:,} rows, CPU", each, "µs a row", 12 + 1.5e6 / rows, how))
+        figures.append(at_most(f"{rows:,} rows, peak memory", held, "MB", 400, how))
+    return figures
+
+
+SCHOOL_TABLE = "`school`, 32 columns"
+
+ROWS: Mapping[str, Measure] = {
+    "ingest": ingest,
+    "logged scores": logged_scores,
+}
+"""By name, with which its figures begin."""
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])
