@@ -368,8 +368,10 @@ def wasserstein(reference: Numbers, current: Numbers) -> float | None:
         assert isinstance(reference, NumericColumn)  # noqa: S101 (see `side_by_side`)
         assert isinstance(current, NumericColumn)  # noqa: S101
         points = np.concatenate([reference.values, current.values])
-        points.sort(kind="stable")
-        a, b = (column.rows_up_to(points[:-1]) / column.present for column in (reference, current))
+        order = points.argsort(kind="stable")  # two sorted runs are merged
+        points, of_reference = points[order], order < len(reference.values)
+        a = reference.rows_before(of_reference.cumsum()[:-1]) / reference.present
+        b = current.rows_before((~of_reference).cumsum()[:-1]) / current.present
         with np.errstate(over="ignore", invalid="ignore"):
             distance = float((np.abs(a - b) * np.diff(points)).sum())
     return distance if math.isfinite(distance) else None
