@@ -27,6 +27,7 @@ from database.records import (
     Outcome,
     Prediction,
     Record,
+    Statement,
     Succession,
 )
 
@@ -245,26 +246,50 @@ say; receipt: of the upload that the record came with, or of a prediction the ne
 upload that gave an outcome its present value."""
 
 
-class Receipts(msgspec.Struct, frozen=True):
-    """The numbers of `RECEIPTS` in an exported document; those of one from before there were any are None."""
+STATEMENTS = "said"
+"""Where the statements stand beside an outcome that was corrected."""
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """What stands beside a record in an exported document. Receipts of one from before there were any are None."""
 
     receipt: int | None = None
     changed: int | None = None
+    said: tuple[Statement, ...] = ()
 
 
-def write_kept(record: Stored, numbers: Mapping[str, int]) -> bytes:
-    """As `write_json`, with the numbers that stand beside it."""
+def write_kept(record: Stored, numbers: Mapping[str, int], said: str | None = None) -> bytes:
+    """As `write_json`, with what stands beside it. said: as `write_statements` wrote it."""
     if not numbers:
         return write_json(record)
-    return msgspec.json.encode(msgspec.to_builtins(record) | dict(numbers), order="sorted")
+    beside: dict[str, Any] = dict(numbers) | ({STATEMENTS: msgspec.Raw(said.encode())} if said else {})
+    return msgspec.json.encode(msgspec.to_builtins(record) | beside, order="sorted")
 
 
 def read_numbers(kind: str, document: bytes) -> tuple[int | None, ...]:
     """The numbers that `write_kept` wrote beside a record of `kind`, in the order of `RECEIPTS`."""
     if kind not in RECEIPTS:
         return ()
-    found = msgspec.json.decode(document, type=Receipts)
+    found = msgspec.json.decode(document, type=Beside)
     return tuple(getattr(found, name) for name in RECEIPTS[kind])
+
+
+def read_said(kind: str, document: bytes) -> tuple[Statement, ...]:
+    """The statements that `write_kept` wrote beside a record of `kind`."""
+    return msgspec.json.decode(document, type=Beside).said if kind == "outcomes" else ()
+
+
+def write_statements(said: Sequence[Statement]) -> str | None:
+    """JSON text, the same for the same statements; None for none."""
+    return msgspec.json.encode(said, order="sorted").decode() if said else None
+
+
+def read_statements(text: str | None) -> tuple[Statement, ...]:
+    """What `write_statements` wrote. Raises Damaged."""
+    try:
+        return msgspec.json.decode(text, type=tuple[Statement, ...]) if text else ()
+    except msgspec.MsgspecError as error:
+        raise _damaged("what was said of an outcome") from error
 
 
 def row_key(batch: str, number: int) -> str:

@@ -21,6 +21,7 @@ try:
     from bson.errors import BSONError
     from pymongo import (
         DESCENDING,
+        DeleteMany,
         IndexModel,
         MongoClient,
         ReplaceOne,
@@ -44,6 +45,7 @@ from database.layout import (
     LAYOUTS,
     RECEIPTS,
     SEPARATOR,
+    STATEMENTS,
     check_finite,
     document_key,
     key_of,
@@ -51,11 +53,14 @@ from database.layout import (
     parts,
     read_json,
     read_numbers,
+    read_said,
+    read_statements,
     row_key,
     split_document_key,
     split_row_key,
     write_json,
     write_kept,
+    write_statements,
 )
 from database.packed import PackedPredictions
 from database.records import (
@@ -82,7 +87,7 @@ from database.records import (
     digest,
     new_id,
 )
-from database.store import Appender, Exporter, Placing, RecordStore, check_document, check_successions
+from database.store import Appender, Exporter, Placing, RecordStore, check_document, check_successions, counted
 
 Bson = dict[str, Any]
 T = TypeVar("T")
@@ -258,13 +263,19 @@ def _numbered(kind: str, record: Any, numbers: Sequence[int | None]) -> Bson:
     return _document(kind, record) | dict(zip(RECEIPTS[kind], numbers, strict=True))
 
 
+def _told(one: pairs.Received[Outcome]) -> Bson:
+    """The document of an outcome with its receipts and all that was said of it."""
+    said = write_statements(one.said)
+    return _numbered("outcomes", one.record, (one.receipt, one.newest)) | ({STATEMENTS: said} if said else {})
+
+
 def _next_receipt(database: Database[Bson]) -> int:
     """The number of this upload."""
     one_more, after = {"$inc": {"number": 1}}, ReturnDocument.AFTER
-    counted: Bson | None = database.meta.find_one_and_update(
+    found: Bson | None = database.meta.find_one_and_update(
         {"_id": UPLOADS_DOCUMENT}, one_more, upsert=True, return_document=after
     )
-    return int((counted or {"number": 1})["number"])
+    return int((found or {"number": 1})["number"])
 
 
 def _newest_receipt(database: Database[Bson], session: ClientSession | None = None) -> int:
@@ -452,29 +463,61 @@ class MongoStore:
     def _fold_outcomes(
         self, outcomes: Sequence[Outcome], receipt: int, session: ClientSession | None
     ) -> tuple[int, int]:
+        changed, new, corrected = pairs.fold_outcomes(self._read_told(outcomes, session), outcomes, receipt)
+        if changed:
+            self._database.outcomes.bulk_write(_writes(map(_told, changed)), ordered=False, session=session)
+        return new, corrected
+
+    def _read_told(
+        self, outcomes: Iterable[Outcome], session: ClientSession | None
+    ) -> dict[str, pairs.Received[Outcome]]:
+        """Those that are kept about the same, by id, with all that was said of them."""
         kept: dict[str, pairs.Received[Outcome]] = {}
         for ids in parts({outcome.id for outcome in outcomes}):
             for document in self._database.outcomes.find({"_id": {"$in": ids}}, session=session):
-                kept[document["_id"]] = _received("outcomes", document)
-        changed, new, corrected = pairs.fold_outcomes(kept, outcomes, receipt)
-        writes = _writes(_numbered("outcomes", one.record, one[1:]) for one in changed)
-        if writes:
-            self._database.outcomes.bulk_write(writes, ordered=False, session=session)
-        return new, corrected
+                said = read_statements(document.get(STATEMENTS))
+                kept[document["_id"]] = _received("outcomes", document)._replace(said=said)
+        return kept
 
-    def remove_predictions(self, domain: str, ids: Sequence[str]) -> int:
-        with self._writing():
-            wanted = ({"domain": domain, "_id": {"$in": part}} for part in parts(ids))
-            return sum(self._database.predictions.delete_many(where).deleted_count for where in wanted)
+    def _take_back(
+        self, event: Event, find: Callable[[ClientSession | None], tuple[int, Mapping[str, Sequence[Any]]]]
+    ) -> Event | None:
+        """Keep the event, then make the writes of each collection; together, where the server has transactions. find:
+        how much is there, and the writes that take it back."""
 
-    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome]) -> int:
-        same = [
-            {"_id": outcome.id, "domain": domain, "value": _document("outcomes", outcome)["value"]}
-            for outcome in outcomes
-        ]
+        def work(session: ClientSession | None) -> Event | None:
+            count, writes = find(session)
+            if not count:
+                return None
+            told = counted(event, count, receipt)
+            self._database.events.replace_one({"_id": told.id}, _document("events", told), upsert=True, session=session)
+            for kind, changes in writes.items():
+                for part in parts(changes):
+                    self._database[kind].bulk_write(part, ordered=False, session=session)
+            return told
+
         with self._writing():
-            wanted = ({"$or": part} for part in parts(same))
-            return sum(self._database.outcomes.delete_many(where).deleted_count for where in wanted)
+            receipt = _next_receipt(self._database)
+            return self._together(work)
+
+    def remove_predictions(self, domain: str, ids: Sequence[str], event: Event) -> Event | None:
+        def find(session: ClientSession | None) -> tuple[int, Mapping[str, Sequence[Any]]]:
+            wanted = [{"domain": domain, "_id": {"$in": part}} for part in parts(set(ids))]
+            kept = self._database.predictions
+            count = sum(kept.count_documents(where, session=session) for where in wanted)
+            return count, {"predictions": [DeleteMany(where) for where in wanted]}
+
+        return self._take_back(event, find)
+
+    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
+        here = [outcome for outcome in outcomes if outcome.domain == domain]
+
+        def find(session: ClientSession | None) -> tuple[int, Mapping[str, Sequence[Any]]]:
+            changed, gone = pairs.withdraw_outcomes(self._read_told(here, session), here)
+            deletions = [DeleteMany({"_id": {"$in": part}}) for part in parts(gone)]
+            return len(changed) + len(gone), {"outcomes": [*_writes(map(_told, changed)), *deletions]}
+
+        return self._take_back(event, find)
 
     def pairs(
         self,
@@ -510,11 +553,16 @@ class MongoStore:
             self._database.batch_rows.delete_many({"batch": batch.id, "attempt": {"$ne": attempt}})
         return True
 
-    def remove_batch(self, id: str) -> bool:
-        with self._writing():  # rows that no batch names are never read
-            removed = bool(self._database.batches.delete_one({"_id": id}).deleted_count)
-            self._database.batch_rows.delete_many({"batch": id})
-            return removed
+    def remove_batch(self, id: str, event: Event) -> Event | None:
+        def find(session: ClientSession | None) -> tuple[int, Mapping[str, Sequence[Any]]]:
+            found = self._database.batches.find_one({"_id": id}, {"rows": 1}, session=session) or {"rows": 0}
+            return found["rows"], {"batches": [DeleteMany({"_id": id})]}
+
+        told = self._take_back(event, find)
+        if told:  # rows that no batch names are never read
+            with self._writing():
+                self._database.batch_rows.delete_many({"batch": id})
+        return told
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         return self._list("batches", _given(domain=domain, kind=kind))
@@ -795,9 +843,7 @@ class MongoStore:
             where, order = _documents_behind(after), [("kind", 1), ("name", 1)]
         with _driver_errors():
             found = list(self._database[kind].find(where).sort(order).limit(limit)) if limit else []
-        records = [_record(kind, document) for document in found]
-        numbers = [{name: document.get(name, 0) for name in RECEIPTS.get(kind, ())} for document in found]
-        return [(key_of(kind, one), write_kept(one, beside)) for one, beside in zip(records, numbers, strict=True)]
+        return [_exported(kind, document) for document in found]
 
     @contextmanager
     def snapshot(self) -> Iterator[Exporter]:
@@ -844,11 +890,13 @@ class MongoStore:
         if kind not in RECEIPTS:
             return _writes(_document(kind, record) for record in records.values())
         numbers = {key: read_numbers(kind, document) for key, document in documents}
+        said = {key: write_statements(read_said(kind, document)) for key, document in documents}
         newest = max((number or 0 for beside in numbers.values() for number in beside), default=0)
         self._database.meta.update_one({"_id": UPLOADS_DOCUMENT}, {"$max": {"number": newest}}, upsert=True)
         present = max(newest, _newest_receipt(self._database))
         found = [
             _numbered(kind, record, [present if number is None else number for number in numbers[key]])
+            | ({STATEMENTS: said[key]} if said[key] else {})
             for key, record in records.items()
         ]
         return _batch_writes(found) if kind == "batches" else _writes(found)
@@ -954,6 +1002,11 @@ def _batch_writes(documents: Iterable[Bson]) -> list[ReplaceOne[Bson] | UpdateOn
     return [
         UpdateOne({"_id": d["_id"]}, {"$set": d, "$setOnInsert": {"attempt": d["_id"]}}, upsert=True) for d in documents
     ]
+
+
+def _exported(kind: str, document: Mapping[str, Any]) -> tuple[str, bytes]:
+    record, numbers = _record(kind, document), {name: document.get(name, 0) for name in RECEIPTS.get(kind, ())}
+    return key_of(kind, record), write_kept(record, numbers, document.get(STATEMENTS))
 
 
 def _received(kind: str, document: Mapping[str, Any]) -> pairs.Received[Any]:

@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from database.layout import micros, parts
-from database.records import Batch, BatchRow, Cell, Outcome, Prediction, digest, record_id
+from database.records import Batch, BatchRow, Cell, Outcome, Prediction, Statement, digest, record_id
 
 Place = tuple[int, str]
 """Where a page ended: (microseconds, or receipt of outcomes, id) of its last record."""
@@ -32,11 +32,13 @@ class Among(NamedTuple):
 
 class Received(NamedTuple, Generic[T]):
     """A record with its receipts: of the upload that it came with (of a prediction: of the newest upload before it),
-    and of the upload that gave it its present value."""
+    and of the upload that gave it its present value. said: of an outcome, every statement that made it, oldest first;
+    empty where there was one, and where nobody asked."""
 
     record: T
     receipt: int
     newest: int
+    said: tuple[Statement, ...] = ()
 
 
 class Placed(NamedTuple):
@@ -97,29 +99,69 @@ def fold_outcomes(
     kept: Mapping[str, Received[Outcome]], given: Sequence[Outcome], receipt: int
 ) -> tuple[list[Received[Outcome]], int, int]:
     """What `given`, an upload with this receipt, changes in `kept` (by id), how many are new, and how many correct a
-    kept one.
-
-    Each counts as if it came alone, in the order given: the later one is the newer, whatever its time. One that says
-    nothing of when it happened leaves that as it was.
-    """
+    kept one. Each counts as if it came alone, in the order given."""
     changed: dict[str, Received[Outcome]] = {}
     new = corrected = 0
     for outcome in given:
         known = changed.get(outcome.id) or kept.get(outcome.id)
+        statement = Statement(receipt=receipt, value=outcome.value, at=outcome.at, happened_at=outcome.happened_at)
         if known is None:
             new += 1
-            changed[outcome.id] = Received(outcome, receipt, receipt)
+            changed[outcome.id] = as_told(outcome, [statement])
             continue
-        before = known.record
-        if outcome.happened_at is None:
-            outcome = msgspec.structs.replace(outcome, happened_at=before.happened_at)  # noqa: PLW2901 (as it counts)
-        if not _same_value(before, outcome) or before.happened_at != outcome.happened_at:
-            corrected += 1
-            changed[outcome.id] = Received(outcome, known.receipt, receipt)
+        told = _statements(known)
+        if _same(told[-1], statement):
+            continue
+        changed[outcome.id] = now = as_told(outcome, [*told, statement])
+        corrected += not _same(known.record, now.record)
     return list(changed.values()), new, corrected
 
 
-def _same_value(one: Outcome, other: Outcome) -> bool:
+def withdraw_outcomes(
+    kept: Mapping[str, Received[Outcome]], given: Iterable[Outcome]
+) -> tuple[list[Received[Outcome]], list[str]]:
+    """What `kept` (by id) becomes had nobody ever said what `given` says: those that change, and ids of those of which
+    nothing is left."""
+    wrong: dict[str, list[Outcome]] = {}
+    for outcome in given:
+        if outcome.id in kept:
+            wrong.setdefault(outcome.id, []).append(outcome)
+    changed, gone = [], []
+    for one_id, outcomes in wrong.items():
+        told = _statements(kept[one_id])
+        left = [one for one in told if not any(_same_value(one, outcome) for outcome in outcomes)]
+        if not left:
+            gone.append(one_id)
+        elif len(left) < len(told):
+            changed.append(as_told(kept[one_id].record, left))
+    return changed, gone
+
+
+def as_told(about: Outcome, statements: Sequence[Statement]) -> Received[Outcome]:
+    """What statements about one thing, oldest first and at least one, make of it: the later one is the newer, whatever
+    its time, and one that says nothing of when it happened leaves that as it was. about: any outcome about it."""
+    first, *later = statements
+    present = msgspec.structs.replace(about, value=first.value, at=first.at, happened_at=first.happened_at)
+    newest = first.receipt
+    for one in later:
+        happened = one.happened_at or present.happened_at
+        told = msgspec.structs.replace(about, value=one.value, at=one.at, happened_at=happened)
+        if not _same(present, told):
+            present, newest = told, one.receipt
+    return Received(present, first.receipt, newest, tuple(statements) if later else ())
+
+
+def _statements(known: Received[Outcome]) -> tuple[Statement, ...]:
+    one = known.record
+    alone = Statement(receipt=known.receipt, value=one.value, at=one.at, happened_at=one.happened_at)
+    return known.said or (alone,)
+
+
+def _same(one: Outcome | Statement, other: Outcome | Statement) -> bool:
+    return _same_value(one, other) and one.happened_at == other.happened_at
+
+
+def _same_value(one: Outcome | Statement, other: Outcome | Statement) -> bool:
     return one.value == other.value and isinstance(one.value, str) == isinstance(other.value, str)
 
 

@@ -114,6 +114,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return digest([self.domain, self.target, self.prediction, self.student, self.group, self.period])
 
 
+class Statement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one upload said of an outcome, as it was given. receipt: of that upload."""
+
+    receipt: int
+    value: float | str
+    at: datetime
+    happened_at: datetime | None = None
+
+
 class LabeledRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One row to learn from: from a labelled batch, or a prediction whose outcomes are known.
 

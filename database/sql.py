@@ -27,6 +27,7 @@ from database.layout import (
     EPOCH,
     LAYOUTS,
     RECEIPTS,
+    STATEMENTS,
     Flat,
     check_finite,
     key_of,
@@ -35,12 +36,15 @@ from database.layout import (
     parts,
     read_json,
     read_numbers,
+    read_said,
+    read_statements,
     row_key,
     split_document_key,
     split_row_key,
     split_succession_key,
     unpack_block,
     write_kept,
+    write_statements,
 )
 from database.packed import PackedPredictions
 from database.records import (
@@ -63,11 +67,21 @@ from database.records import (
     Outcome,
     Prediction,
     SeenWorker,
+    Statement,
     Succession,
 )
 from database.sql_jobs import database_time
 from database.sqlite_log import DatabaseFile
-from database.store import Appender, Durability, Exporter, Placing, RecordStore, check_document, check_successions
+from database.store import (
+    Appender,
+    Durability,
+    Exporter,
+    Placing,
+    RecordStore,
+    check_document,
+    check_successions,
+    counted,
+)
 from database.tables import (
     ACCESSES,
     BATCH_ROWS,
@@ -352,13 +366,15 @@ def _cache_pages(connection: sa.Connection, rows: int) -> None:
         connection.exec_driver_sql(f"PRAGMA cache_size=-{BULK_CACHE_KB}")
 
 
-def _row(kind: str, record: Any, batch: str = "", numbers: Sequence[int | None] = ()) -> Row:
+def _row(
+    kind: str, record: Any, batch: str = "", numbers: Sequence[int | None] = (), said: Sequence[Statement] = ()
+) -> Row:
     """The row of a record: its flat values, around them what the table has and the record has not. numbers: its
     receipts, where they are known."""
     values = LAYOUTS[kind].pack(record)
     receipts = numbers or [None] * len(RECEIPTS.get(kind, ()))
     if kind == "outcomes":
-        return (record.id, *values, *receipts)
+        return (record.id, *values, *receipts, write_statements(said))
     if kind == "predictions":
         return (*values, None, None, *receipts)  # in no block
     if kind == "batches":
@@ -405,6 +421,30 @@ def _read_received(connection: sa.Connection, kind: str, statement: sa.Select[An
     rows = connection.execute(statement.add_columns(*numbers)).all()
     records = _unpack(connection, kind, [row[: -len(numbers)] for row in rows])
     return [pairs.Received(record, row[-len(numbers)], row[-1]) for record, row in zip(records, rows, strict=True)]
+
+
+def _read_told(connection: sa.Connection, outcomes: Iterable[Outcome]) -> dict[str, pairs.Received[Outcome]]:
+    """Those that are kept about the same, by id, with all that was said of them."""
+    kept: dict[str, pairs.Received[Outcome]] = {}
+    for ids in parts({outcome.id for outcome in outcomes}):
+        known = sa.select(*_columns("outcomes")).where(OUTCOMES.c.id.in_(ids))
+        texts = sa.select(OUTCOMES.c.id, OUTCOMES.c.said).where(OUTCOMES.c.id.in_(ids), OUTCOMES.c.said.is_not(None))
+        said = {one: read_statements(text) for one, text in connection.execute(texts)}
+        for one in _read_received(connection, "outcomes", known):
+            kept[one.record.id] = one._replace(said=said.get(one.record.id, ()))
+    return kept
+
+
+def _write_told(connection: sa.Connection, told: Iterable[pairs.Received[Outcome]]) -> None:
+    rows = [_row("outcomes", one.record, numbers=(one.receipt, one.newest), said=one.said) for one in told]
+    _write(connection, "outcomes", rows, replace=True)
+
+
+def _tell(connection: sa.Connection, event: Event, count: int) -> Event:
+    """Keep the event that says what was taken back."""
+    told = counted(event, count, _next_receipt(connection))
+    _write(connection, "events", [_row("events", told)])
+    return told
 
 
 def _newest(kind: str) -> sa.Select[Any]:
@@ -579,16 +619,12 @@ class SqlStore:
         pairs.check_outcomes(outcomes)
         with self._writing() as connection:
             _lock(connection, OUTCOMES_LOCK)  # two corrections of one outcome are counted, and kept, in turn
-            kept: dict[str, pairs.Received[Outcome]] = {}
-            for ids in parts({outcome.id for outcome in outcomes}):
-                known = sa.select(*_columns("outcomes")).where(OUTCOMES.c.id.in_(ids))
-                kept.update({one.record.id: one for one in _read_received(connection, "outcomes", known)})
+            kept = _read_told(connection, outcomes)
             changed, new, corrected = pairs.fold_outcomes(kept, outcomes, _next_receipt(connection))
-            rows = [_row("outcomes", one.record, numbers=one[1:]) for one in changed]
-            _write(connection, "outcomes", rows, replace=True)
+            _write_told(connection, changed)
         return new, corrected
 
-    def remove_predictions(self, domain: str, ids: Sequence[str]) -> int:
+    def remove_predictions(self, domain: str, ids: Sequence[str], event: Event) -> Event | None:
         removed = 0
         with self._writing() as connection:
             for part in parts(ids):
@@ -600,19 +636,18 @@ class SqlStore:
                     used = sa.select(PREDICTIONS.c.block).where(PREDICTIONS.c.block.in_(blocks))
                     held = PREDICTION_BLOCKS.c.id
                     connection.execute(PREDICTION_BLOCKS.delete().where(held.in_(blocks), held.not_in(used)))
-        return removed
+            return _tell(connection, event, removed) if removed else None
 
-    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome]) -> int:
-        values = {outcome.id: _row("outcomes", outcome)[3] for outcome in outcomes}
-        removed = 0
+    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
+        here = [outcome for outcome in outcomes if outcome.domain == domain]
         with self._writing() as connection:
             _lock(connection, OUTCOMES_LOCK)
-            for ids in parts(values):
-                known = sa.select(OUTCOMES.c.id, OUTCOMES.c.value).where(OUTCOMES.c.id.in_(ids))
-                kept = connection.execute(known.where(OUTCOMES.c.domain == domain))
-                same = [row.id for row in kept if row.value == values[row.id]]
-                removed += connection.execute(OUTCOMES.delete().where(OUTCOMES.c.id.in_(same))).rowcount
-        return removed
+            changed, gone = pairs.withdraw_outcomes(_read_told(connection, here), here)
+            for ids in parts(gone):
+                connection.execute(OUTCOMES.delete().where(OUTCOMES.c.id.in_(ids)))
+            _write_told(connection, changed)
+            count = len(changed) + len(gone)
+            return _tell(connection, event, count) if count else None
 
     def pairs(
         self,
@@ -642,10 +677,11 @@ class SqlStore:
             connection.execute(BATCHES.update().where(BATCHES.c.id == batch.id).values(receipt=receipt))
         return True
 
-    def remove_batch(self, id: str) -> bool:
+    def remove_batch(self, id: str, event: Event) -> Event | None:
         with self._writing() as connection:
-            connection.execute(BATCH_ROWS.delete().where(BATCH_ROWS.c.batch == id))
-            return bool(connection.execute(BATCHES.delete().where(BATCHES.c.id == id)).rowcount)
+            removed = connection.execute(BATCH_ROWS.delete().where(BATCH_ROWS.c.batch == id)).rowcount
+            there = connection.execute(BATCHES.delete().where(BATCHES.c.id == id)).rowcount
+            return _tell(connection, event, removed) if there else None
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         return self._list("batches", _newest("batches").where(*_given(BATCHES, domain=domain, kind=kind)))
@@ -939,6 +975,7 @@ class SqlStore:
                 read_json(kind, document),
                 split_row_key(key)[0] if kind == "batch_rows" else "",
                 read_numbers(kind, document),
+                read_said(kind, document),
             )
             for key, document in dict(documents).items()
         ]
@@ -1008,16 +1045,18 @@ class _SqlExporter:
         table = TABLES[kind]
         key = list(table.primary_key)
         names = RECEIPTS.get(kind, ())
-        statement = sa.select(table.c[key[0].name], *_columns(kind), *(table.c[name] for name in names))
+        said = table.c[STATEMENTS] if kind == "outcomes" else sa.null()
+        beside = (*(table.c[name] for name in names), said)
+        statement = sa.select(table.c[key[0].name], *_columns(kind), *beside)
         statement = statement.order_by(*key).limit(limit)
         if after is not None:
             statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
         rows = self._connection.execute(statement).all()
-        records = _unpack(self._connection, kind, [row[1 : len(row) - len(names)] for row in rows])
+        records = _unpack(self._connection, kind, [row[1 : -len(beside)] for row in rows])
         return [
             (
                 row_key(row[0], record.number) if kind == "batch_rows" else key_of(kind, record),
-                write_kept(record, dict(zip(names, row[len(row) - len(names) :], strict=True))),
+                write_kept(record, dict(zip(names, row[-len(beside) :], strict=False)), row[-1]),
             )
             for row, record in zip(rows, records, strict=True)
         ]

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
+import msgspec
+
 from database.errors import Conflict
 from database.packed import PackedPredictions
 from database.pairs import Pair
@@ -57,6 +59,11 @@ def check_document(document: Document) -> None:
     length = len(document.kind.encode()) + len(document.name.encode())
     if length > LONGEST_KEY:
         raise ValueError(f"kind and name of a document have {length:,} bytes: at most {LONGEST_KEY:,} fit")
+
+
+def counted(event: Event, count: int, receipt: int) -> Event:
+    """An event that says what was taken back, as `PredictionLog.remove_predictions` keeps it."""
+    return msgspec.structs.replace(event, details={**event.details, "count": count, "receipt": receipt})
 
 
 class Placing(NamedTuple):
@@ -145,14 +152,22 @@ class PredictionLog(Protocol):
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         """Keep all or none, as one upload. Returns (new, corrected); one that says the same as the kept one, also of
-        when it happened, counts as neither. What comes later is newer, whatever times say. Raises ValueError for one
-        that is not finite or about nobody."""
+        when it happened, counts as neither. What comes later is newer, whatever times say. What was corrected is kept
+        beside the present value, for `remove_outcomes`. Raises ValueError for one that is not finite or about
+        nobody."""
 
-    def remove_predictions(self, domain: str, ids: Sequence[str]) -> int:
-        """Those of the domain that are there. How many."""
+    def remove_predictions(self, domain: str, ids: Sequence[str], event: Event) -> Event | None:
+        """Take back those of the domain that are there, and keep the event that says so, both or neither.
 
-    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome]) -> int:
-        """Those about the same whose kept value is the given one. How many."""
+        Returns the event as it is kept: with "count", of how many, and "receipt" among its details, for it is numbered
+        as an upload is, so that whoever keeps sums over records as of one receipt learns that some are gone. None, and
+        nothing kept, where none is there. (A MongoDB without transactions keeps the event first; cut off there, the
+        same call again takes back the rest.)"""
+
+    def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
+        """As `remove_predictions`: all is as if nobody had ever said these values of these things. One that had been
+        corrected so has its earlier value and receipts again; one of which nothing else was said is gone; one that
+        was corrected since keeps its present value."""
 
     def pairs(
         self,
@@ -179,8 +194,8 @@ class BatchArchive(Protocol):
     def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
         """Keep the batch and its rows, all or none. False, and nothing changed, when its id is already there."""
 
-    def remove_batch(self, id: str) -> bool:
-        """With its rows. Whether it was there; its content is new again."""
+    def remove_batch(self, id: str, event: Event) -> Event | None:
+        """With its rows, as `remove_predictions`; count: of its rows. Its content is new again."""
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         """Newest first: that came in last."""

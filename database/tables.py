@@ -7,7 +7,7 @@ everywhere, times are whole microseconds since 1970 UTC, nested values are JSON 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -80,6 +80,7 @@ OUTCOMES = Table(
     Column("happened_at", BigInteger),
     _receipt("receipt"),
     _receipt("changed"),
+    _text("said", missing=True),
     Index("outcomes_by_receipt", "domain", "changed", "id"),
     _where_known("student", "outcomes", "domain", "student"),
     _where_known("prediction", "outcomes", "domain", "prediction"),

@@ -1,6 +1,7 @@
 """Taking back what came in by mistake: a batch, outcomes, predictions. The reason is kept, and every figure follows.
 
-What is withdrawn is deleted, so that no reader must know of it; an event says what it was. It erases no student.
+What is withdrawn is deleted together with the writing of an event that says what it was, so that no reader must know of
+it. It erases no student.
 """
 
 from collections.abc import Sequence
@@ -29,13 +30,15 @@ class NamesSomebody(GradewatchError):
 
 
 class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
-    """What was withdrawn: so many of a kind ("batch", "outcomes", "predictions"); which: the batch's id and name."""
+    """What was withdrawn: so many of a kind ("batch", "outcomes", "predictions"); which: the batch's id and name.
+    receipt: its number among the uploads."""
 
     kind: str
     count: int
     reason: str
     actor: str
     which: str = ""
+    receipt: int = 0
 
 
 def require_nobody_named(text: str, what: str = "the reason") -> str:
@@ -51,34 +54,32 @@ def withdraw_batch(store: RecordStore, domain: str, batch: str, *, reason: str, 
     found = [one for one in store.batches(domain) if batch and one.id.startswith(batch)]
     if len(found) != 1:
         raise NothingToWithdraw(f"{len(found)} batches of {domain} have an id that begins with {batch!r}")
-    which = f"{found[0].id} {found[0].name}"
-    done = Withdrawal(kind="batch", count=found[0].rows, reason=reason, actor=actor, which=which)
-    _told(store, domain, done)  # before: nothing is deleted of which no reason is kept
-    store.remove_batch(found[0].id)
-    return done
+    event = _event(domain, "batch", reason, actor, which=f"{found[0].id} {found[0].name}")
+    return _withdrawn(store.remove_batch(found[0].id, event), event)
 
 
 def withdraw_outcomes(
     store: RecordStore, domain: str, outcomes: Sequence[Outcome], *, reason: str, actor: str
 ) -> Withdrawal:
-    """Take back those of `outcomes` that are kept with the same value. What one had corrected does not come back.
-    Raises NothingToWithdraw, NamesSomebody."""
-    require_nobody_named(reason)
-    return _of_many(store, domain, "outcomes", store.remove_outcomes(domain, outcomes), reason, actor)
+    """Take back what `outcomes` say, as if nobody had ever said it: what one had corrected comes back. Raises
+    NothingToWithdraw, NamesSomebody."""
+    event = _event(domain, "outcomes", reason, actor)
+    return _withdrawn(store.remove_outcomes(domain, outcomes, event), event)
 
 
 def withdraw_predictions(store: RecordStore, domain: str, ids: Sequence[str], *, reason: str, actor: str) -> Withdrawal:
     """Take back predictions by their ids. Raises NothingToWithdraw, NamesSomebody."""
+    event = _event(domain, "predictions", reason, actor)
+    return _withdrawn(store.remove_predictions(domain, ids, event), event)
+
+
+def _event(domain: str, kind: str, reason: str, actor: str, which: str = "") -> Event:
     require_nobody_named(reason)
-    return _of_many(store, domain, "predictions", store.remove_predictions(domain, ids), reason, actor)
+    details = {"kind": kind, "reason": reason, "actor": actor, "which": which}
+    return Event(id=new_id(), kind=WITHDRAWN, at=now(), domain=domain, details=details)
 
 
-def _of_many(store: RecordStore, domain: str, kind: str, count: int, reason: str, actor: str) -> Withdrawal:
-    if not count:
-        raise NothingToWithdraw(f"none of these {kind} are stored in {domain}")
-    return _told(store, domain, Withdrawal(kind=kind, count=count, reason=reason, actor=actor))
-
-
-def _told(store: RecordStore, domain: str, done: Withdrawal) -> Withdrawal:
-    store.add_event(Event(id=new_id(), kind=WITHDRAWN, at=now(), domain=domain, details=msgspec.to_builtins(done)))
-    return done
+def _withdrawn(told: Event | None, event: Event) -> Withdrawal:
+    if told is None:
+        raise NothingToWithdraw(f"none of these {event.details['kind']} are stored in {event.domain}")
+    return msgspec.convert(told.details, Withdrawal)

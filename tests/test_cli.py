@@ -143,6 +143,28 @@ def test_predictions_outcomes_and_history_read_back(run: Run, folder: Path, trai
     assert "0 new, 0 corrected" in run("outcomes", "-d", "engagement", str(folder / "known.csv")).stdout
 
 
+def test_what_came_in_by_mistake_is_withdrawn_with_a_reason(run: Run, folder: Path, trained: str) -> None:
+    first, wrong = (engagement_file(folder / f"of-{shift}.csv", rows=20, seed=9, shift=shift) for shift in (0.0, -5.0))
+    answers, take_back = folder / "run.csv", ("withdraw", "-d", "engagement", "--reason", "wrong class")
+    assert run("predict", "-d", "engagement", str(first), "-o", str(answers)).returncode == 0
+    assert "20 new" in run("outcomes", "-d", "engagement", str(first)).stdout
+    assert "20 corrected" in run("outcomes", "-d", "engagement", str(wrong)).stdout
+    assert "withdrawn: 20 outcomes" in run(*take_back, "--outcomes", str(wrong)).stdout
+    assert "0 new, 0 corrected" in run("outcomes", "-d", "engagement", str(first)).stdout, "what was corrected is back"
+    assert "withdrawn: 20 predictions" in run(*take_back, "--answers", str(answers)).stdout
+    assert run("ingest", "-d", "engagement", str(first), "--kind", "unlabeled").returncode == 0
+    with closing(open_store(f"sqlite:///{folder / 'data' / 'gradewatch.db'}")) as store:
+        (batch,) = store.batches("engagement", "unlabeled")
+    assert "withdrawn: 20 rows of batch" in run(*take_back, "--batch", batch.id[:12]).stdout
+    for given in (
+        (),
+        ("--batch", batch.id),
+        ("--batch", batch.id, "--answers", str(answers)),
+        ("--answers", str(answers)),
+    ):
+        assert run(*take_back, *given).returncode != 0
+
+
 def test_a_retraining_decides_with_reasons_promotes_and_can_be_rolled_back(
     run: Run, folder: Path, trained: str
 ) -> None:

@@ -320,20 +320,23 @@ class TestWithdrawal:
         single, packed = make_prediction(student="s"), make_packed(60, students=["p"] * 60)
         store.add_predictions([single], [packed])
         outcomes = [make_outcome(13.0, student="s"), make_outcome(4.0, student="t")]
-        store.add_outcomes([*outcomes, make_outcome(5.0, student="u")])
+        store.add_outcomes([make_outcome(12.0, student="u"), make_outcome(5.0, student="u")])
+        store.add_outcomes(outcomes)
         assert withdraw_batch(store, "school", "ab", **why).count == 2
         assert (store.batches(), store.batch_rows("abc"), store.labeled_rows("school", ["record 1"])) == ([], [], [])
         assert store.add_batch(make_batch("abc", rows=2), rows)
         assert withdraw_outcomes(store, "school", [*outcomes, make_outcome(9.0, student="u")], **why).count == 2
         assert store.pairs("school", "G3") == []
-        assert store.add_outcomes(outcomes) == (2, 0)
+        assert store.add_outcomes([*outcomes, make_outcome(5.0, student="u")]) == (2, 0)
+        assert withdraw_outcomes(store, "school", [make_outcome(5.0, student="u")], **why).receipt == 8
+        assert store.add_outcomes([make_outcome(12.0, student="u")]) == (0, 0), "what was corrected came back"
         ids = [single.id, "unknown", *packed.ids[:59]]
         assert withdraw_predictions(store, "school", ids, **why).count == 60
         assert store.predictions("school") == [packed[59]]
         assert withdraw_predictions(store, "school", packed.ids, **why).count == 1
         told = store.events("school", kind="withdrawn")
         assert [(one.details["kind"], one.details["reason"]) for one in told[::-1]] == [
-            (kind, "wrong term") for kind in ("batch", "outcomes", "predictions", "predictions")
+            (kind, "wrong term") for kind in ("batch", "outcomes", "outcomes", "predictions", "predictions")
         ]
 
     def test_nothing_of_another_domain_and_no_reason_that_names_somebody(self, store: RecordStore) -> None:

@@ -12,10 +12,27 @@ from database import layout
 from database.pairs import Pair
 from database.records import Batch, BatchRow, LabeledRecord, Outcome, Prediction, new_id, record_id
 from database.store import RecordStore
-from tests.database.making import NOON, after, make_answer, make_batch, make_outcome, make_prediction, make_row
+from tests.database.making import (
+    NOON,
+    after,
+    make_answer,
+    make_batch,
+    make_event,
+    make_outcome,
+    make_prediction,
+    make_row,
+)
 
 Upload = tuple[Batch, list[BatchRow]]
-History = list[Prediction | Outcome | Upload]
+
+
+class Withdrawn(NamedTuple):
+    """From here on it is as if nobody had ever said this."""
+
+    outcome: Outcome
+
+
+History = list[Prediction | Outcome | Upload | Withdrawn]
 """What came in, in this order; its times say nothing of that."""
 
 students = st.sampled_from(["ann", "ben", None])
@@ -56,7 +73,8 @@ def histories(draw: st.DrawFn) -> History:
         rows = [draw_row(draw, domain, number) for number in range(1, draw(st.integers(1, 4)) + 1)]
         kind = draw(st.sampled_from(["labeled", "labeled", "unlabeled"]))
         batches.append((make_batch(new_id(), draw(instants), domain=domain, kind=kind, rows=len(rows)), rows))
-    return list(draw(st.permutations([*predictions, *outcomes, *batches])))
+    withdrawn = [Withdrawn(one) for one in outcomes if draw(st.booleans())]
+    return list(draw(st.permutations([*predictions, *outcomes, *batches, *withdrawn])))
 
 
 def draw_row(draw: st.DrawFn, domain: str, number: int) -> BatchRow:
@@ -79,7 +97,8 @@ class Known(NamedTuple):
 def kept_outcomes(history: History) -> list[Known]:
     kept: dict[str, Known] = {}
     for step, outcome in enumerate(history):
-        if isinstance(outcome, Outcome):
+        wrong = [(one[0].id, one[0].value) for one in history[step:] if isinstance(one, Withdrawn)]
+        if isinstance(outcome, Outcome) and (outcome.id, outcome.value) not in wrong:
             old = kept.get(outcome.id, Known(outcome, step, step))
             now = replace(outcome, happened_at=outcome.happened_at or old.outcome.happened_at)
             same = (old.outcome.value, old.outcome.happened_at) == (now.value, now.happened_at)
@@ -122,8 +141,8 @@ def expected_records(history: History, domain: str) -> list[LabeledRecord]:
     Seen = tuple[tuple[int, int, datetime, str], datetime, str, BatchRow | Prediction, dict[str, float | str]]
     seen: list[Seen] = []
     for step, one in enumerate(history):
-        if isinstance(one, tuple) and one[0].kind == "labeled":
-            batch, rows = one
+        if isinstance(one, tuple) and isinstance(one[0], Batch) and one[0].kind == "labeled":
+            batch, rows = one  # type: ignore[misc]
             seen += [((step, r.number, NOON, ""), batch.at, r.record, r, dict(r.targets)) for r in rows if r.targets]
         elif isinstance(one, Prediction):
             for target in ("marks", "grade"):
@@ -159,6 +178,8 @@ def test_any_history_reads_as_the_contract_says(store: RecordStore, history: His
             store.add_predictions([one])
         elif isinstance(one, Outcome):
             store.add_outcomes([one])
+        elif isinstance(one, Withdrawn):
+            store.remove_outcomes(domain, [one.outcome], make_event())
         else:
             store.add_batch(*one)
 

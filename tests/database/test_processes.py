@@ -1,5 +1,6 @@
 """Several processes on one database, processes that are killed, and servers that go away."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -104,6 +105,25 @@ def test_a_killed_upload_leaves_whole_batches_only(store_url: str, store: Record
         assert {len(store.batch_rows(batch)) for batch in kept} == {200}
         assert {record.id.split()[0] for record in store.labeled_records("school")} == set(kept)
         assert {key.split("\t")[0] for key, _ in store.export("batch_rows", limit=10_000)} == set(kept)
+
+
+def test_a_killed_withdrawal_is_done_with_its_reason_or_not_at_all(store_url: str, store: RecordStore) -> None:
+    for _ in range(3):
+        acknowledged = kill_after(4, start("withdraw", store_url))
+        told: dict[str, set[str]] = {"predictions": set(), "outcomes": set(), "batch": set()}
+        for event in store.events("school", limit=10_000):
+            told[event.details["kind"]].add(event.details["reason"])
+        kept = {
+            "predictions": Counter(one.group for one in store.predictions("school")),
+            "outcomes": Counter(json.loads(outcome)["group"] for _, outcome in store.export("outcomes", limit=10_000)),
+            "batch": Counter({batch.name: len(store.batch_rows(batch.id)) for batch in store.batches()}),
+        }
+        for line in acknowledged:
+            kind, call = line.split()
+            assert call in told[kind]
+        for kind, counts in kept.items():
+            assert set(counts.values()) <= {20}
+            assert set(counts) ^ told[kind] >= {one.group for one in store.predictions("k12")}
 
 
 def every_question(store: RecordStore) -> list[Callable[[], Any]]:

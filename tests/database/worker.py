@@ -7,7 +7,8 @@ from database.blocks import BLOCK_ROWS
 from database.errors import Conflict
 from database.open import open_store
 from database.records import Batch, BatchRow, Succession, new_id, now
-from tests.database.making import make_packed, make_prediction
+from database.withdrawal import withdraw_batch, withdraw_outcomes, withdraw_predictions
+from tests.database.making import make_batch, make_outcome, make_packed, make_prediction, make_row
 
 
 def promote(url: str, actor: str, until: str) -> None:
@@ -75,12 +76,32 @@ def upload(url: str) -> None:
         print(batch.id, flush=True)
 
 
+def withdraw(url: str) -> None:
+    """Take back what was just kept, for ever; print the kind and the reason, which is the group, after each."""
+    store = open_store(url)
+    while True:
+        call = new_id()
+        asked = [make_prediction(group=call) for _ in range(20)]
+        outcomes = [make_outcome(student=f"{n}", group=call) for n in range(20)]
+        store.add_outcomes(outcomes)
+        store.add_batch(make_batch(call, name=call, rows=20), [make_row(n) for n in range(1, 21)])
+        store.add_predictions([*asked, make_prediction(domain="k12", group=call)])  # this one says that all are there
+        why = {"reason": call, "actor": "worker"}
+        withdraw_predictions(store, "school", [one.id for one in asked], **why)
+        print("predictions", call, flush=True)
+        withdraw_outcomes(store, "school", outcomes, **why)
+        print("outcomes", call, flush=True)
+        withdraw_batch(store, "school", call, **why)
+        print("batch", call, flush=True)
+
+
 VERBS: dict[str, Callable[..., None]] = {
     "promote": promote,
     "first_open": first_open,
     "predict": predict,
     "predict_by_column": predict_by_column,
     "upload": upload,
+    "withdraw": withdraw,
 }
 
 if __name__ == "__main__":
