@@ -23,7 +23,8 @@ def backup(
 ) -> None:
     """Keep what the database holds, the models and the secret in one file, while the service goes on.
 
-    The secret is sealed by a passphrase, asked for or read from standard input; without it nothing can be restored.
+    A passphrase, asked for or read from standard input, seals the secret and signs the file; without it nothing is
+    restored. Files of jobs, with whatever keys of students they hold, are not kept.
     """
     from deployment.backup import make_backup
 
@@ -32,8 +33,13 @@ def backup(
         contents = make_backup(workspace, file, passphrase, on_page=lambda kind, _: step(kind))
     documents = sum(one.count for one in contents.kinds)
     out.print(
-        f"{file}: {documents:,} documents and {len(contents.models)} models, as of {contents.at:%Y-%m-%d %H:%M:%S} UTC"
+        f"{file}: {documents:,} documents and {len(contents.models)} models, as of upload {contents.receipt:,}, "
+        f"{contents.at:%Y-%m-%d %H:%M:%S} UTC"
     )
+    if contents.jobs_left_out:
+        err.print(
+            f"{contents.jobs_left_out} jobs wait with files of their own, which no backup holds: ask for them again"
+        )
     if contents.missing:
         err.print(f"the files of {len(contents.missing)} older versions are gone; they are listed without them")
 

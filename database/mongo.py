@@ -25,7 +25,6 @@ try:
         IndexModel,
         MongoClient,
         ReplaceOne,
-        ReturnDocument,
         UpdateMany,
         UpdateOne,
         WriteConcern,
@@ -62,6 +61,15 @@ from database.layout import (
     write_kept,
     write_statements,
 )
+from database.mongo_uploads import (
+    READING,
+    READING_SECONDS,
+    count_to,
+    newest_receipt,
+    next_receipt,
+    require_nobody_reads,
+    settled_receipt,
+)
 from database.packed import PackedPredictions
 from database.records import (
     Access,
@@ -87,7 +95,7 @@ from database.records import (
     digest,
     new_id,
 )
-from database.store import Appender, Exporter, Placing, RecordStore, check_document, check_successions, counted
+from database.store import Appender, Placing, RecordStore, Snapshot, check_document, check_successions, counted
 
 Bson = dict[str, Any]
 T = TypeVar("T")
@@ -150,9 +158,6 @@ ORDERS = {
     "outcomes": [("changed", DESCENDING), ("_id", DESCENDING)],
 }
 """What came in last comes first; of other kinds what is newest by time."""
-
-UPLOADS_DOCUMENT = "uploads"
-"""The document of `meta` that counts uploads."""
 
 OWN_KEY = {"models": "version"}
 """The field that becomes `_id`, where it is not `id`."""
@@ -217,7 +222,7 @@ def _number_what_is_there(database: Database[Bson]) -> None:
             writes.append(UpdateMany(where, {"$set": dict.fromkeys(RECEIPTS[kind], number)}))
         for part in parts(writes):
             database[kind].bulk_write(part, ordered=False)
-    database.meta.update_one({"_id": UPLOADS_DOCUMENT}, {"$max": {"number": len(ordered)}}, upsert=True)
+    count_to(database, len(ordered))
 
 
 @contextmanager
@@ -267,20 +272,6 @@ def _told(one: pairs.Received[Outcome]) -> Bson:
     """The document of an outcome with its receipts and all that was said of it."""
     said = write_statements(one.said)
     return _numbered("outcomes", one.record, (one.receipt, one.newest)) | ({STATEMENTS: said} if said else {})
-
-
-def _next_receipt(database: Database[Bson]) -> int:
-    """The number of this upload."""
-    one_more, after = {"$inc": {"number": 1}}, ReturnDocument.AFTER
-    found: Bson | None = database.meta.find_one_and_update(
-        {"_id": UPLOADS_DOCUMENT}, one_more, upsert=True, return_document=after
-    )
-    return int((found or {"number": 1})["number"])
-
-
-def _newest_receipt(database: Database[Bson], session: ClientSession | None = None) -> int:
-    """The number of the newest upload."""
-    return int((database.meta.find_one({"_id": UPLOADS_DOCUMENT}, session=session) or {"number": 0})["number"])
 
 
 def _flat(kind: str, record: Any) -> Bson:
@@ -359,7 +350,7 @@ class MongoStore:
             return
         with self._writing():
             if kind in RECEIPTS:
-                newest = dict.fromkeys(RECEIPTS[kind], _newest_receipt(self._database))
+                newest = dict.fromkeys(RECEIPTS[kind], newest_receipt(self._database))
                 documents = {key: document | newest for key, document in documents.items()}
             if len(documents) == 1 or not self._transactions:
                 _insert_new(self._database[kind], list(documents.values()))
@@ -457,8 +448,8 @@ class MongoStore:
         with self._writing():
             if not outcomes:
                 return 0, 0
-            receipt = _next_receipt(self._database)
-            return self._together(lambda session: self._fold_outcomes(outcomes, receipt, session))
+            with next_receipt(self._database) as receipt:
+                return self._together(lambda session: self._fold_outcomes(outcomes, receipt, session))
 
     def _fold_outcomes(
         self, outcomes: Sequence[Outcome], receipt: int, session: ClientSession | None
@@ -496,8 +487,8 @@ class MongoStore:
                     self._database[kind].bulk_write(part, ordered=False, session=session)
             return told
 
-        with self._writing():
-            receipt = _next_receipt(self._database)
+        with self._writing(), next_receipt(self._database) as receipt:
+            require_nobody_reads(self._database)
             return self._together(work)
 
     def remove_predictions(self, domain: str, ids: Sequence[str], event: Event) -> Event | None:
@@ -545,8 +536,8 @@ class MongoStore:
             if documents:
                 self._database.batch_rows.insert_many(documents, ordered=False)
             try:  # the commit point: rows of an attempt that no batch names are never read
-                numbered = _numbered("batches", batch, [_next_receipt(self._database)])
-                self._database.batches.insert_one({**numbered, "attempt": attempt})
+                with next_receipt(self._database) as receipt:
+                    self._database.batches.insert_one({**_numbered("batches", batch, [receipt]), "attempt": attempt})
             except DuplicateKeyError:
                 self._database.batch_rows.delete_many({"batch": batch.id, "attempt": attempt})
                 return False
@@ -831,7 +822,10 @@ class MongoStore:
         with _driver_errors():
             self._database.meta.find_one({"_id": "indexes"})
 
-    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+    def export(
+        self, kind: str, *, after: str | None = None, limit: int = 1000, before: int | None = None
+    ) -> list[tuple[str, bytes]]:
+        """As `Exporter.export`. before: of kinds with receipts, what had come in before this one, as it was then."""
         with _driver_errors():
             if kind == "batch_rows":
                 return self._export_rows(after, limit)
@@ -841,13 +835,19 @@ class MongoStore:
         order = [("_id", 1)]
         if kind == "documents":  # by kind, then name, as in SQL: in `_id`, letters below TAB would change that order
             where, order = _documents_behind(after), [("kind", 1), ("name", 1)]
+        where |= _received_before(kind, before)
         with _driver_errors():
             found = list(self._database[kind].find(where).sort(order).limit(limit)) if limit else []
-        return [_exported(kind, document) for document in found]
+        return [_exported(kind, document, before) for document in found]
 
     @contextmanager
-    def snapshot(self) -> Iterator[Exporter]:
-        yield self  # a server without a replica set has no snapshots, and others keep them for minutes only
+    def snapshot(self) -> Iterator[Snapshot]:
+        # Not the server's own: one without a replica set has no snapshots, and others keep them for minutes only.
+        holder = new_id()
+        try:
+            yield _MongoSnapshot(self, self._database, holder)
+        finally:
+            self.release_lease(READING, holder)
 
     def _export_rows(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
         first, number = ("", 0) if after is None else split_row_key(after)
@@ -892,8 +892,8 @@ class MongoStore:
         numbers = {key: read_numbers(kind, document) for key, document in documents}
         said = {key: write_statements(read_said(kind, document)) for key, document in documents}
         newest = max((number or 0 for beside in numbers.values() for number in beside), default=0)
-        self._database.meta.update_one({"_id": UPLOADS_DOCUMENT}, {"$max": {"number": newest}}, upsert=True)
-        present = max(newest, _newest_receipt(self._database))
+        count_to(self._database, newest)
+        present = max(newest, newest_receipt(self._database))
         found = [
             _numbered(kind, record, [present if number is None else number for number in numbers[key]])
             | ({STATEMENTS: said[key]} if said[key] else {})
@@ -1004,7 +1004,15 @@ def _batch_writes(documents: Iterable[Bson]) -> list[ReplaceOne[Bson] | UpdateOn
     ]
 
 
-def _exported(kind: str, document: Mapping[str, Any]) -> tuple[str, bytes]:
+def _received_before(kind: str, number: int | None) -> Bson:
+    return {"receipt": {"$lt": number}} if number is not None and kind in RECEIPTS else {}
+
+
+def _exported(kind: str, document: Mapping[str, Any], before: int | None = None) -> tuple[str, bytes]:
+    """Its key and content; before: as it was before this receipt."""
+    if before is not None and document.get("changed", 0) >= before:  # an outcome that was corrected since
+        said = [one for one in read_statements(document[STATEMENTS]) if one.receipt < before]
+        document = _told(pairs.as_told(_record(kind, document), said))
     record, numbers = _record(kind, document), {name: document.get(name, 0) for name in RECEIPTS.get(kind, ())}
     return key_of(kind, record), write_kept(record, numbers, document.get(STATEMENTS))
 
@@ -1012,6 +1020,43 @@ def _exported(kind: str, document: Mapping[str, Any]) -> tuple[str, bytes]:
 def _received(kind: str, document: Mapping[str, Any]) -> pairs.Received[Any]:
     numbers = _numbers(kind, document)
     return pairs.Received(_record(kind, document), numbers[0], numbers[-1])
+
+
+class _MongoSnapshot:
+    """What a store held before a receipt that no upload has. Its reader holds a lease, so that nothing is taken back
+    meanwhile."""
+
+    def __init__(self, store: MongoStore, database: Database[Bson], holder: str) -> None:
+        self._store = store
+        self._database = database
+        self._holder = holder
+        self._read: Counter[str] = Counter()
+        self._hold()
+        with _driver_errors():
+            self._number = settled_receipt(database)
+
+    @property
+    def receipt(self) -> int:
+        return self._number - 1
+
+    def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+        self._hold()
+        page = self._store.export(kind, after=after, limit=limit, before=self._number)
+        self._read[kind] = len(page) + (0 if after is None else self._read[kind])
+        if kind == "predictions" and not page:
+            self._require_all()
+        return page
+
+    def _hold(self) -> None:
+        if self._store.try_lease(READING, self._holder, READING_SECONDS):
+            raise StoreUnavailable("another backup is being made: try again when it has ended")
+
+    def _require_all(self) -> None:
+        """Predictions wait for nobody, so that a call which was under way may have been read in part."""
+        with _driver_errors():
+            there = self._database.predictions.count_documents(_received_before("predictions", self._number))
+        if there != self._read["predictions"]:
+            raise StoreUnavailable("predictions of before came in while they were read: make the backup again")
 
 
 class _MongoSource:

@@ -75,9 +75,9 @@ from database.sqlite_log import DatabaseFile
 from database.store import (
     Appender,
     Durability,
-    Exporter,
     Placing,
     RecordStore,
+    Snapshot,
     check_document,
     check_successions,
     counted,
@@ -958,7 +958,7 @@ class SqlStore:
             return _SqlExporter(connection).export(kind, after=after, limit=limit)
 
     @contextmanager
-    def snapshot(self) -> Iterator[Exporter]:
+    def snapshot(self) -> Iterator[Snapshot]:
         if self._file is None:
             with self._snapshot() as connection:
                 yield _SqlExporter(connection)
@@ -1036,10 +1036,14 @@ def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:
 
 
 class _SqlExporter:
-    """An `Exporter` over one connection."""
+    """A `Snapshot` over one connection."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+
+    @property
+    def receipt(self) -> int:
+        return self._connection.execute(sa.select(UPLOADS.c.number)).scalar() or 0
 
     def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
         table = TABLES[kind]

@@ -392,6 +392,14 @@ class Exporter(Protocol):
         """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`."""
 
 
+class Snapshot(Exporter, Protocol):
+    """What a store held at one moment."""
+
+    @property
+    def receipt(self) -> int:
+        """Of the newest upload that is in it, with all before it."""
+
+
 class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents, AccessLog, JobQueue, Blobs, Protocol):
     """Everything that Gradewatch remembers.
 
@@ -414,11 +422,12 @@ class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents
     def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
         """Up to `limit` documents of one kind, in key order, as (key, canonical JSON), from the key behind `after`."""
 
-    def snapshot(self) -> AbstractContextManager[Exporter]:
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
         """What it holds at one moment, to be read as long as the block lasts; others write meanwhile.
 
-        On MongoDB, what is written while it is read may be in it or not: read what refers to others before these.
-        """
+        On MongoDB that moment is a receipt: predictions, outcomes and batches are as of it, and nothing is taken back
+        meanwhile (withdrawals raise StoreUnavailable). What else is written while it is read may be in it or not: read
+        what refers to others before these. Raises StoreUnavailable where another snapshot is being read there."""
 
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
         """Keep exported documents as they are; one whose key is already there is replaced. All or none."""

@@ -1,18 +1,18 @@
 """Keeps a whole installation in one file, and brings it back: what the store holds, its models, and the secret.
 
-The secret of the pseudonyms is sealed by a passphrase, for whoever has both can tell students by their keys. Files of
-domains and settings are the operator's, and no part of it.
+A passphrase seals the secret of the pseudonyms, for whoever has both can tell students by their keys, and signs the
+whole file. Files of domains and settings are the operator's, and no part of it.
 """
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
-
-from database.archive import Archive, Contents, NoBackup, open_archive, write_archive
+from database.archive import Archive, ArchiveSeal, Contents, NoBackup, label_of, open_archive, write_archive
 from database.migrate import content_of
 from database.open import open_store
 from database.store import KINDS, RecordStore
@@ -24,7 +24,8 @@ from settings import Settings
 
 SHORTEST_PASSPHRASE = 12  # characters
 SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 2**26}  # 32 MiB and a tenth of a second for each guess (RFC 7914)
-PURPOSE_OF_SEAL = b"gradewatch/backup/1"
+SALT_BYTES, NONCE_BYTES = 16, 12
+PURPOSE_OF_SEAL = b"gradewatch/backup/2"
 
 OnPage = Callable[[str, int], None]
 
@@ -39,12 +40,37 @@ class NotEmpty(GradewatchError):
     category = Category.CONFLICT
 
 
-class Sealed(msgspec.Struct, frozen=True):
-    """A secret under a passphrase: AES-256-GCM by a key that scrypt makes of it."""
+class BackupKeys(NamedTuple):
+    """What scrypt makes of a passphrase and a salt. seal: of the secret (AES-256-GCM). code: of the whole file
+    (HMAC-SHA256). check: tells another passphrase from a changed file."""
 
     salt: bytes
-    nonce: bytes
-    sealed: bytes
+    seal: bytes
+    code: bytes
+    check: bytes
+
+    @property
+    def label(self) -> bytes:
+        """What stands in the file of them."""
+        return (self.salt + self.check).hex().encode()
+
+
+def keys_of(passphrase: str, salt: bytes) -> BackupKeys:
+    """Keys that nobody makes without the passphrase."""
+    made = hashlib.scrypt(passphrase.encode(), salt=salt, dklen=80, **SCRYPT)
+    return BackupKeys(salt, made[:32], made[32:64], made[64:])
+
+
+def keys_for(path: Path, passphrase: str) -> BackupKeys:
+    """Those of the backup at `path`. Raises BadPassphrase, NoBackup."""
+    label = label_of(path)
+    try:
+        keys = keys_of(passphrase, bytes.fromhex(label.decode())[:SALT_BYTES])
+    except ValueError as error:
+        raise NoBackup(f"{path} is no backup, or not a whole one") from error
+    if not hmac.compare_digest(keys.label, label):
+        raise BadPassphrase("this passphrase does not open the backup")
+    return keys
 
 
 def make_backup(workspace: Workspace, path: Path, passphrase: str, *, on_page: OnPage = lambda *_: None) -> Contents:
@@ -63,19 +89,22 @@ def make_backup(workspace: Workspace, path: Path, passphrase: str, *, on_page: O
                 raise
             return None
 
-    sealed = seal(workspace.secret, passphrase)
+    keys = keys_of(passphrase, secrets.token_bytes(SALT_BYTES))
+    sealed = ArchiveSeal(keys.code, keys.label, seal(workspace.secret, keys.seal))
     with workspace.store.snapshot() as source:
-        return write_archive(path, source, pack_model=pack_model, sealed=sealed, on_page=on_page)
+        return write_archive(path, source, pack_model=pack_model, seal=sealed, on_page=on_page)
 
 
 def restore_backup(settings: Settings, path: Path, passphrase: str, *, on_page: OnPage = lambda *_: None) -> Contents:
     """Bring an installation back where `settings` say; compared with the backup when it is done.
 
-    Raises BadPassphrase and NotEmpty before anything is written; UnsafeStart where the settings have another secret;
-    NoBackup for a damaged file: then what is there is to be erased.
+    Raises BadPassphrase, NotEmpty, UnsafeStart where the settings have another secret, and NoBackup for a file with a
+    byte that is not as it was written, before anything is written; NoBackup as well where what came back is not the
+    same: then what is there is to be erased.
     """
-    with open_archive(path) as archive:
-        secret = unseal(archive.contents.sealed, passphrase)
+    keys = keys_for(path, passphrase)
+    with open_archive(path, keys.code) as archive:
+        secret = unseal(archive.contents.sealed, keys.seal)
         with _opened(settings) as store:
             _require_empty(store)
             settings.keep_secret(secret)
@@ -118,32 +147,24 @@ def _compare(contents: Contents, store: RecordStore) -> None:
             )
 
 
-def seal(secret: bytes, passphrase: str) -> bytes:
-    """`secret` for nobody without the passphrase.
+def seal(secret: bytes, key: bytes) -> bytes:
+    """`secret` for nobody without the key of 32 bytes.
 
-    >>> unseal(seal(b"secret", "correct horse"), "correct horse")
+    >>> unseal(seal(b"secret", bytes(32)), bytes(32))
     b'secret'
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
-    sealed = AESGCM(_key(passphrase, salt)).encrypt(nonce, secret, PURPOSE_OF_SEAL)
-    return msgspec.json.encode(Sealed(salt, nonce, sealed))
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, secret, PURPOSE_OF_SEAL)
 
 
-def unseal(text: bytes, passphrase: str) -> bytes:
-    """What `seal` was given. Raises BadPassphrase, NoBackup."""
+def unseal(sealed: bytes, key: bytes) -> bytes:
+    """What `seal` was given. Raises NoBackup."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        kept = msgspec.json.decode(text, type=Sealed)
-        return bytes(AESGCM(_key(passphrase, kept.salt)).decrypt(kept.nonce, kept.sealed, PURPOSE_OF_SEAL))
-    except InvalidTag:
-        raise BadPassphrase("this passphrase does not open the backup's secret") from None
-    except (msgspec.DecodeError, ValueError) as error:
+        return bytes(AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], PURPOSE_OF_SEAL))
+    except (InvalidTag, ValueError) as error:
         raise NoBackup("the backup's secret cannot be read") from error
-
-
-def _key(passphrase: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(passphrase.encode(), salt=salt, dklen=32, **SCRYPT)
