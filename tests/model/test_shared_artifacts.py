@@ -1,6 +1,9 @@
 """Bundles that machines share are the same bundles on all of them, wherever they lie."""
 
+import json
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -21,6 +24,8 @@ from model.shared_artifacts import (
     unpack_bundle,
 )
 from tests.conftest import absent
+
+pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # so gcsfs sends it
 
 FILES = {"graph.onnx": os.urandom(2_500_000), "manifest.json": b"{}"}
 Machine = Callable[[str], SharedArtifacts]
@@ -49,11 +54,57 @@ def s3_url(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{bucket}/gradewatch"
 
 
-@pytest.fixture(params=["sqlite", "postgres", "mongo", "s3"])
+@pytest.fixture(scope="module")
+def gs_address() -> Iterator[str]:
+    """A server of Google's storage."""
+    try:
+        from gcp_storage_emulator.server import create_server
+    except ImportError as error:
+        absent("a server of Google's storage", error)
+    with create_server("127.0.0.1", 0, in_memory=True) as server:
+        yield f"http://127.0.0.1:{server._api._httpd.server_address[1]}"
+
+
+@pytest.fixture
+def gs_url(gs_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gs_address)
+    bucket, kind = uuid4().hex, {"Content-Type": "application/json"}
+    new = json.dumps({"name": bucket}).encode()
+    urlopen(Request(f"{gs_address}/storage/v1/b?project=tests", data=new, headers=kind)).close()
+    return f"gs://{bucket}/gradewatch"
+
+
+@pytest.fixture(scope="module")
+def az_address() -> Iterator[str]:
+    """Azure's own server for tests, which is no package of Python: its absence skips, in CI too."""
+    program = shutil.which("azurite-blob")
+    if program is None:
+        pytest.skip("Azurite is not installed: npm install --global azurite")
+    options = ["--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
+    with subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield next(line for line in server.stdout if "successfully listens" in line).split()[-1]
+        server.terminate()
+
+
+@pytest.fixture
+def az_url(az_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    from azure.storage.blob import BlobServiceClient
+
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # known to all
+    account = f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={key}"
+    connection, bucket = f"{account};BlobEndpoint={az_address}/devstoreaccount1;", uuid4().hex
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
+    with BlobServiceClient.from_connection_string(connection) as client:
+        client.create_container(bucket)
+    return f"az://{bucket}/gradewatch"
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mongo", "s3", "gs", "az"])
 def machine(request: pytest.FixtureRequest, opened: Callable[[str], RecordStore], tmp_path: Path) -> Machine:
     """Machines, each with a folder of its own, that share one place for models."""
-    if request.param == "s3":
-        url, store = request.getfixturevalue("s3_url"), opened(request.getfixturevalue("sqlite_url"))
+    if request.param in CLOUDS:
+        url, store = request.getfixturevalue(f"{request.param}_url"), opened(request.getfixturevalue("sqlite_url"))
     else:
         url, store = "database", opened(request.getfixturevalue(f"{request.param}_url"))
 
