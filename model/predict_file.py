@@ -61,7 +61,7 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
     from preprocessing.validation.validate import validate_table
 
     schema = service.schema(domain)
-    raw = read_table(source, name=name, sheet=sheet)
+    raw = read_table(source, name=name, sheet=sheet).handing_back(keep)
     own = raw.kept(keep)
     validated = validate_table(raw, schema, secret=secret, moment=moment, with_targets="ignored")
     validated = _answered_by_somebody(service, domain, validated, raw.name)

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import random
+import re
 import subprocess
 import sys
 import time
@@ -109,8 +110,13 @@ def test_a_column_of_names_is_dropped_and_nobody_is_named(run: Run, folder: Path
     )
     result = run("predict", "-d", "engagement", str(named))
     assert result.returncode == 0
-    assert "'Full Name' identifies people" in " ".join(result.stderr.split())
+    assert re.search(r"'Full Name' identifies people \([^)]*\): dropped", " ".join(result.stderr.split()))
     assert "Ada" not in result.stdout + result.stderr
+    for command in (("predict",), ("score", "-o", str(folder / "named-answers.csv"))):
+        kept = run(*command, "-d", "engagement", str(named), "--keep", "full name")
+        said = " ".join(kept.stderr.split() + kept.stdout.split())
+        assert re.search(r"'Full Name' identifies people \([^)]*\): stored nowhere, and handed back to you", said), said
+        assert "dropped" not in said
 
 
 def test_a_row_that_sums_up_others_is_named_by_every_command_that_leaves_it_out(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import polars as pl
@@ -39,7 +39,8 @@ class RawTable:
     user sees it (2 under a header; records of JSON and Parquet count from 1). notes: what a user should know about
     how it was read, such as a guessed encoding. faults: of cells, for whoever reads their columns. repeated: columns
     whose name another has too, and what to say of it; all but the first got a name that tells them from the others.
-    separator: of the cells of a CSV file; "" of any other.
+    separator: of the cells of a CSV file; "" of any other. handed_back: columns that its owner gets again beside what
+    is made of the others, and that nobody else sees.
     """
 
     frame: pl.DataFrame
@@ -50,6 +51,11 @@ class RawTable:
     faults: tuple[FaultyCell, ...] = ()
     repeated: Mapping[str, str] = field(default_factory=dict)
     separator: str = ""
+    handed_back: frozenset[str] = frozenset()
+
+    def handing_back(self, names: Sequence[str]) -> "RawTable":
+        """The same, of which columns of these names go back to its owner. Raises NoSuchColumn."""
+        return replace(self, handed_back=frozenset(self.named(names)))
 
     def kept(self, names: Sequence[str]) -> pl.DataFrame:
         """The columns of these names, as text, under the names that they have in the file. Raises NoSuchColumn."""

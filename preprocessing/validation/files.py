@@ -72,7 +72,8 @@ def check_file(
     ignored: tuple[str, ...] = ()
     notes: dict[str, None] = {}
     separator = ""
-    for table, done in read_chunks(source):
+    for piece, done in read_chunks(source):
+        table = piece.handing_back(columns)
         checked, identities = check_piece(table, schema, secret=secret, moment=moment, commas=commas)
         if any(problem.row is None for problem in checked.problems):
             raise BadData([*problems, *checked.problems][: rules.PROBLEMS_KEPT], count + checked.problem_count)

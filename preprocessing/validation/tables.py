@@ -338,7 +338,9 @@ def _match(raw: RawTable, frame: pl.DataFrame, schema: DomainSchema, ledger: Led
                 column, f"{reason}: columns that identify people are refused; {_remedy(column, columns, schema)}"
             )
         else:
-            ledger.notes += (f"column {column!r} identifies people ({reason}): dropped, not stored",)
+            handed_back = "stored nowhere, and handed back to you in your own file of answers, as you asked"
+            fate = handed_back if column in raw.handed_back else "dropped, not stored"
+            ledger.notes += (f"column {column!r} identifies people ({reason}): {fate}",)
     return columns
 
 
