@@ -58,6 +58,11 @@ ALIASES = {"first_key": "API_KEY", "token_secret": "JWT_SECRET_KEY", "redis_url"
 """Variables of a system before this one, by setting; ours win."""
 
 
+OF_API_KEY = "client"
+"""The role of a first key that comes as API_KEY, unless GRADEWATCH_FIRST_KEY_ROLE says another one: callers of the
+system that had it predict and ask for the cache, and change nothing."""
+
+
 def variable(setting: str) -> str:
     """The environment variable that a setting is read from."""
     return setting.upper() if setting.startswith("mongo_") else f"GRADEWATCH_{setting.upper()}"
@@ -71,8 +76,10 @@ def _told(settings: Iterable[str]) -> dict[str, str]:
 
         found |= dotenv_values(".env")
     told = {name.upper(): value for name, value in [*found.items(), *os.environ.items()]}
-    values = ((setting, told.get(variable(setting), _told_before(told, setting))) for setting in settings)
-    return {setting: value for setting, value in values if value is not None}
+    values = {setting: told.get(variable(setting), _told_before(told, setting)) for setting in settings}
+    if values["first_key"] is not None and variable("first_key") not in told:
+        values["first_key_role"] = values["first_key_role"] or OF_API_KEY
+    return {setting: value for setting, value in values.items() if value is not None}
 
 
 def _told_before(told: Mapping[str, str | None], setting: str) -> str | None:
@@ -94,8 +101,9 @@ class Settings(BaseModel):
     names that the service and the dashboard are called by, with commas; "*" admits all.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
-    first_key, first_user, first_password: an admin's, made when the service or the dashboard starts and there is or was
-    none; first_key_file, first_password_file: files that hold them.
+    first_key, first_user, first_password: made when the service or the dashboard starts and there is or was none;
+    first_key_file, first_password_file: files that hold them. first_key_role: an admin's, or, where the key is an
+    older system's (API_KEY), what its callers need.
     rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
     and counted requests between workers and machines. cors_origins: pages of other sites that may ask, with commas.
     body_seconds: how long a body is waited for; request_seconds: how long an answer may take; stop_seconds: how long
@@ -124,6 +132,7 @@ class Settings(BaseModel):
     token_minutes: int = Field(default=30, ge=1, le=1440)
     first_key: SecretStr | None = None
     first_key_file: Path | None = None
+    first_key_role: Literal["admin", "client"] = "admin"
     first_user: str | None = None
     first_password: SecretStr | None = None
     first_password_file: Path | None = None
@@ -254,7 +263,8 @@ class Settings(BaseModel):
         from access.first import make_first
 
         password = _secret_of(self.first_password, self.first_password_file)
-        make_first(workspace.store, key=key, user=user, password=password, domains=workspace.schemas)
+        role = self.first_key_role
+        make_first(workspace.store, key=key, key_role=role, user=user, password=password, domains=workspace.schemas)
 
     @property
     def artifacts_dir(self) -> Path:

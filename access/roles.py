@@ -10,7 +10,7 @@ import msgspec
 
 from errors import Category, GradewatchError
 
-Role = Literal["viewer", "teacher", "analyst", "admin", "metrics"]
+Role = Literal["viewer", "teacher", "analyst", "admin", "metrics", "client"]
 Permission = Literal["see", "predict", "read", "upload", "compare", "retrain", "change", "operate", "audit", "measure"]
 
 MEANING: Mapping[Permission, str] = {
@@ -37,7 +37,11 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "analyst": _ANALYST,
     "admin": frozenset(get_args(Permission)),
     "metrics": frozenset({"measure"}),  # of a key that a monitoring system holds
+    "client": frozenset({"predict", "operate"}),  # of a key that a program of an older system holds: all it asked for
 }
+
+KEYS_ONLY: frozenset[Role] = frozenset({"metrics", "client"})
+"""Roles of programs: no user has one."""
 
 WHOLE_WORKSPACE: frozenset[Permission] = frozenset({"operate", "audit", "measure"})
 """Permissions that are about the workspace as a whole: nobody confined to domains has them."""

@@ -11,6 +11,7 @@ import msgspec
 
 from access.journal import Action, note
 from access.records import USER_KIND, BadGrant, Grant, User, check_grant, check_name, document, user_of
+from access.roles import KEYS_ONLY
 from database.records import now
 from database.store import RecordStore
 
@@ -88,8 +89,8 @@ def set_grant(store: RecordStore, name: str, grant: Grant, *, domains: Iterable[
 
 def _check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
     check_grant(grant, domains)
-    if grant.role == "metrics":
-        raise BadGrant("metrics are read by a program: make a key for it")
+    if grant.role in KEYS_ONLY:
+        raise BadGrant(f"{grant.role} is the role of a program: make a key for it")
     return grant
 
 

@@ -35,7 +35,7 @@ def _nobody_named(reason: str) -> str:
 Reason = Annotated[str, typer.Option(help="Why; kept in the history, so name nobody.", callback=_nobody_named)]
 DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")]
-KeyRole = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst, admin or metrics.")]
+KeyRole = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst, admin, metrics or client.")]
 Sheet = Annotated[str, typer.Option(metavar="NAME", help="Of a workbook; its first visible sheet if none.")]
 Keep = Annotated[
     list[str] | None,

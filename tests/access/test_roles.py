@@ -38,6 +38,7 @@ def test_who_reads_rows_of_students() -> None:
         "teacher",
         "analyst",
         "admin",
+        "client",  # what it is answered, and no stored row
     ]
 
 

@@ -379,5 +379,7 @@ def test_a_service_set_up_by_the_variables_of_the_oldest_system_takes_its_reques
         assert server.client.post("/predict", json=ENGAGEMENT, headers=headers).status_code == 200
         assert server.client.get("/admin/cache/stats", headers=headers).status_code == 200
     assert server.client.post("/predict", json=ENGAGEMENT, headers={"x-api-key": key + "s"}).status_code == 401
+    for beyond in ("/api/v1/engagement/predictions", "/api/v1/accesses", "/metrics", "/api/v1/engagement/performance"):
+        assert server.client.get(beyond, headers={"x-api-key": key}).status_code == 403, "it opens no more than it did"
     with server.store() as store:
         assert {one.actor for one in store.predictions("engagement")} == {"user:anna", "key:first"}
