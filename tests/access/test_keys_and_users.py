@@ -229,7 +229,7 @@ def test_the_first_key_and_user_are_made_once_and_hashed(store: RecordStore) -> 
 
 def test_a_first_key_that_can_be_guessed_and_a_user_without_a_password_are_refused(store: RecordStore) -> None:
     for given, words in (
-        ({"key": "secret"}, "GRADEWATCH_FIRST_KEY needs"),
+        ({"key": "secret"}, "GRADEWATCH_FIRST_KEY"),
         ({"key": "two words are not one key"}, "no blank"),
         ({"user": "anna"}, "GRADEWATCH_FIRST_PASSWORD"),
         ({"user": "anna", "password": "short"}, "12"),
