@@ -40,6 +40,7 @@ FACTORS_HELP = (
     "about this student left as it is."
 )
 
+LEAST_SHOWN = 0.005  # of a chance: as little as whole percents can say
 
 Standing = Literal["ahead", "close", "behind", "rule"]
 
@@ -126,6 +127,24 @@ def interval(given: Answer, target: Target) -> str:
         return ""
     low, high = (number(end) for end in given.interval)
     return f"{given.coverage:.0%} of such answers are right within {low} to {high}{space(target.unit)}"
+
+
+def below_pass(given: Answer, target: Target) -> str:
+    """The chance of ending below the pass mark, in a sentence; empty where there is none."""
+    if given.below_pass is None:
+        return ""
+    return f"{chance(given.below_pass)} chance of ending below {pass_mark(target)}"
+
+
+def pass_mark(target: Target) -> str:
+    """The least outcome that passes."""
+    mark = target.pass_mark or 0
+    return target.levels[int(mark)] if target.levels else f"{number(mark)}{space(target.unit)}"
+
+
+def chance(share: float) -> str:
+    """A share in whole percent; what is not sure is never called so."""
+    return "under 1%" if share < LEAST_SHOWN else "over 99%" if share > 1 - LEAST_SHOWN else f"{share:.0%}"
 
 
 def insufficient(given: Answer) -> str:

@@ -19,7 +19,8 @@ Said = tuple[Answer, ...]
 class AnswerColumn(NamedTuple):
     """What one model said of many rows: an `Answer` of each, by column where rows differ.
 
-    low, high: the interval. shares: probabilities, by level. others: answers about which there is more to say, by row.
+    low, high: the interval. shares: probabilities, by level. below_pass: the chance of an outcome below the pass mark.
+    others: answers about which there is more to say, by row.
     """
 
     target: str
@@ -31,6 +32,7 @@ class AnswerColumn(NamedTuple):
     high: Numbers | None = None
     coverage: float | None = None
     shares: Mapping[str, Numbers] | None = None
+    below_pass: Numbers | None = None
     others: Mapping[int, Answer] = NO_OTHERS
 
     def take(self, places: Sequence[int]) -> "AnswerColumn":
@@ -41,6 +43,7 @@ class AnswerColumn(NamedTuple):
             low=None if self.low is None else self.low.take(places),
             high=None if self.high is None else self.high.take(places),
             shares=None if self.shares is None else {name: one.take(places) for name, one in self.shares.items()},
+            below_pass=None if self.below_pass is None else self.below_pass.take(places),
             others={new: self.others[old] for new, old in enumerate(places) if old in self.others},
         )
 
@@ -56,9 +59,10 @@ class AnswerColumn(NamedTuple):
                 interval=interval,
                 coverage=self.coverage,
                 probabilities=shares,
+                below_pass=below,
             )
-            for value, naive, interval, shares in zip(
-                self.value.cells(), self.naive.cells(), self._intervals(), self._shares(), strict=False
+            for value, naive, interval, shares, below in zip(
+                self.value.cells(), self.naive.cells(), self._intervals(), self._shares(), self._below(), strict=False
             )
         ]
         for place, answer in self.others.items():
@@ -75,6 +79,9 @@ class AnswerColumn(NamedTuple):
             return repeat(None)
         rows = zip(*[share.values.tolist() for share in self.shares.values()], strict=True)
         return (dict(zip(self.shares, row, strict=True)) for row in rows)
+
+    def _below(self) -> Iterator[float | None]:
+        return repeat(None) if self.below_pass is None else iter(self.below_pass.values.tolist())
 
     def faulty(self) -> int | None:
         """The first row whose answer is no number where it should be one."""

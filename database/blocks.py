@@ -51,6 +51,7 @@ class _KeptAnswers(msgspec.Struct, frozen=True, array_like=True):
     coverage: float | None
     shares: dict[str, _Kept] | None
     others: dict[int, Answer]
+    below_pass: _Kept | None = None
 
 
 class _Block(msgspec.Struct, frozen=True, array_like=True):
@@ -85,6 +86,7 @@ class _PackingAnswers:
         self._value, self._naive = _Packing(column.value), _Packing(column.naive)
         self._low, self._high = (None if one is None else _Packing(one) for one in (column.low, column.high))
         self._shares = None if column.shares is None else {name: _Packing(one) for name, one in column.shares.items()}
+        self._below = None if column.below_pass is None else _Packing(column.below_pass)
 
     def cut(self, places: range) -> _KeptAnswers:
         column = self._column
@@ -99,6 +101,7 @@ class _PackingAnswers:
             coverage=column.coverage,
             shares=None if self._shares is None else {name: one.cut(places) for name, one in self._shares.items()},
             others={place - places.start: one for place, one in column.others.items() if place in places},
+            below_pass=None if self._below is None else self._below.cut(places),
         )
 
 
@@ -155,6 +158,7 @@ def _opened(kept: _KeptAnswers, places: Sequence[int], at: Places) -> AnswerColu
         high=None if kept.high is None else _numbers(kept.high, at),
         coverage=kept.coverage,
         shares=None if kept.shares is None else {name: _numbers(one, at) for name, one in kept.shares.items()},
+        below_pass=None if kept.below_pass is None else _numbers(kept.below_pass, at),
         others={new: kept.others[old] for new, old in enumerate(places) if old in kept.others},
     )
 

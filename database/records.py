@@ -50,10 +50,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     value: in target units, or a level's name; None where the row lacks too much, of which `insufficient` names what is
     missing. interval: (low, high) in target units with `coverage` (0 to 1) as its stated share; None for classes, and
-    where no share can be promised. naive: what the plain rule says for the same row; None where there is no value and
-    the rule would only say what is commonest, whatever the row. model: the version (digest) that
-    really answered; generation: the registry's number when it did. out_of_range: inputs unlike any that the model was
-    trained on. factors: where asked for, the inputs that moved the answer most, the strongest first.
+    where no share can be promised. below_pass: the chance that the outcome lies below the target's pass mark; None
+    where there is no such mark, no answer, or an input out of range. naive: what the plain rule says for the same row;
+    None where there is no value and the rule would only say what is commonest, whatever the row. model: the version
+    (digest) that really answered; generation: the registry's number when it did. out_of_range: inputs unlike any that
+    the model was trained on. factors: where asked for, the inputs that moved the answer most, the strongest first.
     """
 
     target: str
@@ -64,6 +65,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     interval: tuple[float, float] | None = None
     coverage: float | None = None
     probabilities: Mapping[str, float] | None = None
+    below_pass: float | None = None
     out_of_range: tuple[str, ...] = ()
     insufficient: tuple[str, ...] = ()
     factors: tuple[Factor, ...] = ()

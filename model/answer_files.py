@@ -111,11 +111,12 @@ def _rounded(name: str, decimals: int, cuts: Sequence[float]) -> pl.Expr:
 
 
 def _decimals(target: Target) -> dict[str, int]:
+    shares = {f"{target.name}_below_pass": SHARE_DECIMALS} if target.cut_points else {}
     if target.kind != "value":
-        return {f"{target.name}_p_{level}": SHARE_DECIMALS for level in target.levels}
+        return shares | {f"{target.name}_p_{level}": SHARE_DECIMALS for level in target.levels}
     known = target.minimum is not None and target.maximum is not None
     wide = known and (target.maximum or 0.0) - (target.minimum or 0.0) >= WIDE_RANGE
-    return {f"{target.name}{part}": 1 if wide else 2 for part in ("", "_low", "_high", "_naive")}
+    return shares | {f"{target.name}{part}": 1 if wide else 2 for part in ("", "_low", "_high", "_naive")}
 
 
 def with_kept(answers: pl.DataFrame, kept: pl.DataFrame | None) -> pl.DataFrame:

@@ -43,6 +43,7 @@ def _columns_of(target: Target) -> dict[str, pl.DataType]:
     columns: dict[str, pl.DataType] = {name: pl.Float64() if number else pl.String()}
     columns |= {f"{name}_{part}": pl.Float64() for part in (("low", "high") if number else ())}
     columns |= {f"{name}_p_{level}": pl.Float64() for level in target.levels}
+    columns |= {f"{name}_below_pass": pl.Float64()} if target.cut_points else {}
     columns[f"{name}_naive"] = columns[name]
     return columns | {f"{name}_{part}": pl.String() for part in ("model", "out_of_range", "insufficient")}
 
@@ -74,6 +75,8 @@ def _values_of(target: Target, answers: Sequence[Answer | None]) -> dict[str, li
         values[f"{name}_high"] = [answer and answer.interval and answer.interval[1] for answer in answers]
     for level in target.levels:
         values[f"{name}_p_{level}"] = [a and a.probabilities and a.probabilities[level] for a in answers]
+    if target.cut_points:
+        values[f"{name}_below_pass"] = [answer and answer.below_pass for answer in answers]
     values[f"{name}_naive"] = [answer and answer.naive for answer in answers]
     values[f"{name}_model"] = [answer and answer.model for answer in answers]
     values[f"{name}_out_of_range"] = ["; ".join(answer.out_of_range) if answer else None for answer in answers]
@@ -125,6 +128,7 @@ def _said(target: Target, column: AnswerColumn | None, n: int) -> dict[str, pl.S
     shares = {f"{name}_p_{level}": share for level, share in (column.shares or {}).items()}
     found = {name: column.value, f"{name}_naive": column.naive, **shares}
     found |= {f"{name}_low": column.low, f"{name}_high": column.high} if column.low and column.high else {}
+    found |= {f"{name}_below_pass": column.below_pass} if column.below_pass and target.cut_points else {}
     values |= {part: _series(cells, kinds[part]) for part, cells in found.items()}
     values[f"{name}_model"] = pl.Series([column.model]).new_from_index(0, n)
     values |= {f"{name}_{part}": pl.Series([""]).new_from_index(0, n) for part in ("out_of_range", "insufficient")}

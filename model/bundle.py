@@ -70,17 +70,20 @@ class ErrorTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bands(msgspec.Struct, frozen=True, kw_only=True):
-    """How a class follows from a value: its level is the band that the value lies in.
+    """Where outcomes lie about an answered value, beside cuts (rising; the first band lies below the first).
 
-    cuts: rising, the first band lying below the first. minimum, maximum: of the value. errors: absolute errors of
-    unseen answers at even shares of them from 0 to `share`: how the outcome lies about the answer, on both sides.
+    below: for each cut, the chance that the outcome lies below it where the answer is `at` (rising); it falls with the
+    answer, learned from answers to unseen rows. sided: whether on each side of a cut more than half of the outcomes are
+    held to lie there, as where the level is answered too, which is the band of the value. minimum, maximum: of the
+    value.
     """
 
     cuts: tuple[float, ...]
     minimum: float | None
     maximum: float | None
-    errors: tuple[float, ...]
-    share: float
+    at: tuple[float, ...]
+    below: tuple[tuple[float, ...], ...]
+    sided: bool = False
 
 
 class MissingPattern(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,8 +120,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     (`drift.samples`); `worth` in stored bundles.
     said: the probabilities of held-out class answers (None for values and in older bundles). learned: the schema of
     then as plain values (empty in older bundles). patterns: of missing inputs that take more than half of the
-    importance and that training had often enough to judge the answers. bands: where the graph says a value, and the
-    target's level is the band of it.
+    importance and that training had often enough to judge the answers. bands: how likely outcomes lie below each cut
+    point of the value that the graph says; of a class that has them, the level is the band of that value.
     """
 
     format: int = FORMAT
@@ -234,12 +237,18 @@ def changes_since(manifest: Manifest, schema: DomainSchema) -> tuple[SchemaChang
 
 
 def _changed_bands(manifest: Manifest, schema: DomainSchema) -> list[SchemaChange]:
-    if manifest.bands is None or manifest.target.name not in schema.target_by_name:
+    target = schema.target_by_name.get(manifest.target.name)
+    if target is None:
         return []
-    leader = schema.target_by_name[schema.leader(manifest.target.name)]
-    if leader.cut_points == manifest.bands.cuts:
+    what = f"target {target.name!r}"
+    if manifest.bands and target.kind != "value":
+        leader = schema.target_by_name[schema.leader(target.name)]
+        if leader.cut_points != manifest.bands.cuts:
+            return [SchemaChange(f"{what}: its bands are cut elsewhere, or no more", Effect.STOP)]
+    if target.pass_mark == manifest.target.pass_mark:
         return []
-    return [SchemaChange(f"target {manifest.target.name!r}: its bands are cut elsewhere, or no more", Effect.STOP)]
+    marks = [f"{mark:g}" if mark is not None else "none" for mark in (manifest.target.pass_mark, target.pass_mark)]
+    return [SchemaChange(f"{what}: its pass mark was {marks[0]}, is now {marks[1]}", Effect.WARN)]
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:

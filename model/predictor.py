@@ -1,10 +1,12 @@
 """One loaded model answering rows. Knows its bundle and nothing of stores, champions or requests."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import accumulate
-from typing import NamedTuple
+from operator import add
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,7 @@ Row = Mapping[str, Cell]
 Columns = Mapping[str, Column]
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+T = TypeVar("T", float, Floats)
 
 ENOUGH_KNOWN = 0.5
 """The least share of the model's importance that a row's known inputs must hold, where training says nothing of rows
@@ -43,7 +46,7 @@ that lack as much (docs/decisions/0033)."""
 ROUNDING = 1e-9
 
 MIDDLE_SHARE = 0.5
-LEAST_HALF = 1e-6  # on either side of an answer: more than sums of shares are off by
+MORE_THAN_HALF = MIDDLE_SHARE + 1e-6  # by more than sums of shares are off by
 
 MOST_LOST = 0.4
 """The share of importance that may be missing before a row is looked at by itself: whether that is too much."""
@@ -68,6 +71,8 @@ class Predictor:
         self._minimum = -math.inf if target.minimum is None else target.minimum
         self._maximum = math.inf if target.maximum is None else target.maximum
         self._ranges = tuple((name, low, high) for name, (low, high) in bundle.manifest.ranges.items())
+        self._curves = BandCurves(bundle.manifest.bands) if bundle.manifest.bands else None
+        self._failing = int(target.pass_mark or 0) if target.kind == "ordered_class" else 0
         self._levels = _levels(bundle.manifest)
         self._unseen = _unseen(bundle.manifest, self._levels)
         self._shares = tuple(importance_shares(bundle.manifest.importance).items())
@@ -101,9 +106,8 @@ class Predictor:
         raw, target = said.astype(np.float64), self.manifest.target
         if target.kind == "value":
             return clip(raw * self.manifest.scale + self.manifest.center, target.minimum, target.maximum)
-        if bands := self.manifest.bands:
-            values = raw * self.manifest.scale + self.manifest.center
-            return band_probabilities(clip(values, bands.minimum, bands.maximum)[:, 0], bands)
+        if self._curves:
+            return self._curves.shares((raw * self.manifest.scale + self.manifest.center)[:, 0])
         return calibrate(raw, self.manifest.temperature)
 
     def answer(self, rows: Sequence[Row], *, generation: int, explain: int = 0) -> list[Answer]:
@@ -163,6 +167,8 @@ class Predictor:
         """`_value` of rows in which nothing is missing that counts, and nothing unlike training."""
         width = self.manifest.half_width
         said = AnswerColumn(self.manifest.target.name, self.version, generation, Numbers(values), naive)
+        if self._curves:
+            said = said._replace(below_pass=Numbers(self._curves.below(values)[:, 0]))
         if width is None:
             return said
         low, high = (np.minimum(np.maximum(values + by, self._minimum), self._maximum) for by in (-width, width))
@@ -174,7 +180,9 @@ class Predictor:
         answered = answered_levels(outputs, banded=self.manifest.bands is not None)
         said = Levels(levels, answered.astype(np.uint32))
         shares = {level: Numbers(outputs[:, place]) for place, level in enumerate(levels)}
-        return AnswerColumn(self.manifest.target.name, self.version, generation, said, naive, shares=shares)
+        below = Numbers(_sum(list(outputs.T[: self._failing]))) if self._failing else None
+        name = self.manifest.target.name
+        return AnswerColumn(name, self.version, generation, said, naive, shares=shares, below_pass=below)
 
     def _column(self, name: str, cells: Sequence[Cell]) -> Column:
         numeric = name in self._numeric or not any(isinstance(cell, str) for cell in cells)
@@ -223,6 +231,7 @@ class Predictor:
             generation=generation,
             interval=None if width is None else (self._within(value - width), self._within(value + width)),
             coverage=None if width is None else manifest.coverage,
+            below_pass=None if outside or self._curves is None else self._curves.below_first(value),
             out_of_range=outside,
             factors=factors,
         )
@@ -247,6 +256,7 @@ class Predictor:
             model=self.version,
             generation=generation,
             probabilities=dict(zip(levels, shares, strict=True)),
+            below_pass=None if outside or not self._failing else _sum(shares[: self._failing]),
             out_of_range=outside,
             factors=factors,
         )
@@ -381,17 +391,50 @@ def clip(values: Floats, minimum: float | None, maximum: float | None) -> Floats
     return np.asarray(np.clip(values, minimum, maximum))
 
 
-def band_probabilities(values: Floats, bands: Bands) -> Floats:
-    """(n, levels) probabilities that the outcomes about (n,) answered `values` lie in each band.
+class BandCurves:
+    """How likely the outcome about an answered value lies below each cut, as one is asked or many: to the last bit
+    the same."""
 
-    The middle of each distribution is the answer itself: below a cut above it lies more than half, by however little.
-    """
-    away = np.array(bands.cuts)[np.newaxis, :] - values[:, np.newaxis]
-    within = np.interp(np.abs(away), bands.errors, np.linspace(0, bands.share, len(bands.errors)))
-    half = np.maximum(within / 2, LEAST_HALF)
-    below = MIDDLE_SHARE + np.where(away > 0, half, -half)
-    n = len(values)
-    return np.asarray(np.diff(np.column_stack([np.zeros(n), below, np.ones(n)]), axis=1))
+    def __init__(self, bands: Bands) -> None:
+        self._bands = bands
+        self._at = np.array(bands.at)
+        self._curves = [np.array(curve) for curve in bands.below]
+        self._slopes = [np.append(np.diff(curve) / np.diff(self._at), 0.0) for curve in self._curves]
+        self._first: tuple[Sequence[float], Sequence[float]] = bands.below[0], self._slopes[0].tolist()
+
+    def below(self, values: Floats) -> Floats:
+        """(n, cuts) chances that the outcomes about (n,) answered values lie below each cut."""
+        within = np.maximum(values, self._at[0])
+        place = np.searchsorted(self._at, within, side="right") - 1
+        away = within - self._at[place]
+        found = [curve[place] + slopes[place] * away for curve, slopes in zip(self._curves, self._slopes, strict=True)]
+        if self._bands.sided:
+            found = [
+                np.where(values < cut, np.maximum(one, MORE_THAN_HALF), np.minimum(one, 1 - MORE_THAN_HALF))
+                for cut, one in zip(self._bands.cuts, found, strict=True)
+            ]
+        return np.column_stack(found)
+
+    def below_first(self, value: float) -> float:
+        """`below` of one value and the first cut; array operations would take longer than the graph."""
+        bands, (curve, slopes) = self._bands, self._first
+        within = max(value, bands.at[0])
+        place = bisect_right(bands.at, within) - 1
+        found = curve[place] + slopes[place] * (within - bands.at[place])
+        if not bands.sided:
+            return found
+        return max(found, MORE_THAN_HALF) if value < bands.cuts[0] else min(found, 1 - MORE_THAN_HALF)
+
+    def shares(self, values: Floats) -> Floats:
+        """(n, levels) probabilities that the outcomes about (n,) values lie in each band."""
+        below = self.below(clip(values, self._bands.minimum, self._bands.maximum))
+        n = len(values)
+        return np.asarray(np.diff(np.column_stack([np.zeros(n), below, np.ones(n)]), axis=1))
+
+
+def _sum(parts: Sequence[T]) -> T:
+    """From the left, so that one row's is that of many: `sum` of floats is more exact than that of arrays."""
+    return reduce(add, parts)
 
 
 def calibrate(probabilities: Floats, temperature: float) -> Floats:

@@ -11,6 +11,7 @@ module reads no data and holds no rule of any single domain.
 """
 
 import hashlib
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -107,6 +108,11 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     naive: tuple[str, ...] = ()
     cut_points: tuple[float, ...] = ()
     min_gain: float = 0.01
+
+    @property
+    def pass_mark(self) -> float | None:
+        """Below which an outcome fails: of a class the number of levels that do."""
+        return self.cut_points[0] if self.cut_points else None
 
 
 class ContextColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -360,8 +366,22 @@ def _target_problems(target: Target) -> list[str]:
         problems.append(f"target {target.name!r}: levels belong to an ordered_class")
     if target.min_gain < 0:
         problems.append(f"target {target.name!r}: min_gain must not be negative")
+    if wrong := _cut_problem(target):
+        problems.append(f"target {target.name!r}: cut_points {wrong}")
     problems += _spelling_problems(f"target {target.name!r}", target)
     return problems + _range_problems(f"target {target.name!r}", target.minimum, target.maximum)
+
+
+def _cut_problem(target: Target) -> str:
+    cuts, levels = target.cut_points, len(target.levels)
+    if list(cuts) != sorted(set(cuts)):
+        return "rise, each once, from the pass mark on"
+    if target.kind == "ordered_class" and not all(cut in range(1, levels) for cut in cuts):
+        return f"of a class are numbers of levels that fail: whole, from 1 to {max(1, levels - 1)}"
+    low, high = (math.inf * sign if end is None else end for end, sign in ((target.minimum, -1), (target.maximum, 1)))
+    if target.kind == "value" and not all(low < cut <= high for cut in cuts):
+        return f"lie between {low:g} and {high:g}, or nobody would be on one side"
+    return ""
 
 
 def _range_problems(what: str, minimum: float | None, maximum: float | None) -> list[str]:

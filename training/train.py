@@ -194,7 +194,9 @@ def _whole_task(experiment: _Experiment, leader: Training, classes: Sequence[Tar
         return [leader]
     manifest = leader.bundle.manifest
     lineage = msgspec.structs.replace(manifest.lineage, task=experiment.task.target.name)
-    bundle = msgspec.structs.replace(leader.bundle, manifest=msgspec.structs.replace(manifest, lineage=lineage))
+    bands = manifest.bands and msgspec.structs.replace(manifest.bands, sided=True)
+    manifest = msgspec.structs.replace(manifest, lineage=lineage, bands=bands)
+    bundle = msgspec.structs.replace(leader.bundle, manifest=manifest)
     leader = msgspec.structs.replace(leader, bundle=bundle)
     return [leader, *(_of_bands(experiment, leader, one) for one in classes)]
 
@@ -219,7 +221,7 @@ def _bands_of(schema: DomainSchema, value: str, target: Target, values: pl.Serie
 
 
 def _of_bands(experiment: _Experiment, leader: Training, target: Target) -> Training:
-    """The class of each value: the same graph, and the probabilities that its unseen errors give to each band."""
+    """The class of each value: the same graph, and the probabilities of each band about its answers."""
     value, before, seed = experiment.task.target, leader.bundle.manifest, experiment.task.seed
     levels = _bands_of(experiment.schema, value.name, target, experiment.task.frame[value.name])
     frame = experiment.task.frame
@@ -229,7 +231,7 @@ def _of_bands(experiment: _Experiment, leader: Training, target: Target) -> Trai
     truth = levels.replace_strict({level: float(place) for place, level in enumerate(target.levels)}).to_numpy()
     task = Task(target, experiment.task.inputs, frame, truth.astype(np.float64), seed, banded=True)
     ours = replace(experiment, task=task)
-    bands, outputs = evaluate.bands(experiment.task, leader.outputs[:, 0], experiment.pairs)
+    outputs = evaluate.unseen_shares(experiment.task, leader.outputs[:, 0], experiment.pairs)
     naive = evaluate.answer_naively(task, _naive_column(ours), ours.pairs)[ours.tested]
     scores = {"naive": evaluate.score_naive(ours.seen, naive, ours.groups[ours.tested])}
     scores[before.candidate] = ours.score(outputs)
@@ -249,7 +251,6 @@ def _of_bands(experiment: _Experiment, leader: Training, target: Target) -> Trai
         effective_shares=_effective_shares(ours, outputs),
         said=_probabilities(ours, outputs),
         patterns=evaluate.as_leader(_patterns(ours, outputs, naive, importance), before.patterns),
-        bands=bands,
     )
     profile, aside = _profiles(ours, outputs)
     bundle = msgspec.structs.replace(leader.bundle, manifest=manifest, profile=profile, aside=aside)
@@ -376,6 +377,7 @@ def _finish(experiment: _Experiment, chosen: str, final: Fitted, unseen: Unseen,
     naive = evaluate.score_naive(seen, said_naively, experiment.groups[experiment.tested])
     importance = evaluate.importance(unseen.last, task.subset(experiment.pairs[-1][1]))
     graph, parity = _export(final, task)
+    banded = task.target.kind == "value" and bool(task.target.cut_points)
     manifest = Manifest(
         domain=experiment.schema.name,
         target=task.target,
@@ -404,6 +406,7 @@ def _finish(experiment: _Experiment, chosen: str, final: Fitted, unseen: Unseen,
         said=_probabilities(experiment, outputs),
         learned=document_of(experiment.schema),
         patterns=_patterns(experiment, outputs, said_naively, importance),
+        bands=evaluate.bands(seen, outputs[experiment.tested, 0]) if banded else None,
     )
     profile, aside = _profiles(experiment, outputs)
     rows, contents = experiment.complete, contents_of(task.frame, experiment.schema)

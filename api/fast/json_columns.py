@@ -102,6 +102,7 @@ class _Template:
 def _answer(form: _Template, column: AnswerColumn) -> Answer:
     ends = [form.hole(_cells(end)) for end in (column.low, column.high) if end is not None]
     shares = None if column.shares is None else {name: form.hole(_cells(one)) for name, one in column.shares.items()}
+    below = None if column.below_pass is None else form.hole(_cells(column.below_pass))
     return Answer(
         target=column.target,
         value=form.hole(_cells(column.value)),
@@ -111,6 +112,7 @@ def _answer(form: _Template, column: AnswerColumn) -> Answer:
         interval=(ends[0], ends[1]) if ends else None,
         coverage=column.coverage,
         probabilities=shares,
+        below_pass=below,
     )
 
 

@@ -183,7 +183,7 @@ def _show_answer(target: Target, answer: Answer) -> None:
         said, chart = st.columns([1, 2], gap="medium", vertical_alignment="center")
         said.metric(words.title(target), words.answer(answer.value, target), help=target.description or None)
         naive = words.answer(answer.naive, target)
-        lines = [words.interval(answer, target), f"The plain rule says {naive}"]
+        lines = [words.below_pass(answer, target), words.interval(answer, target), f"The plain rule says {naive}"]
         said.caption("  \n".join(line for line in lines if line), help=words.PLAIN_RULE_HELP)
         said.caption(f"model `{words.version(answer.model)}`, generation {answer.generation}")
         with chart:
@@ -373,6 +373,8 @@ def answer_rows(
                 row[f"{answer.coverage:.0%} interval"] = f"{words.number(low)} to {words.number(high)}"
             if answer.probabilities:
                 row["probability"] = f"{max(answer.probabilities.values()):.0%}"
+            if answer.below_pass is not None:
+                row[f"below {words.pass_mark(target)}"] = words.chance(answer.below_pass)
             row[f"plain rule ({answer.target})"] = words.answer(answer.naive, target)
         outside = {name for answer in prediction.answers for name in answer.out_of_range}
         if len(schema.moments) > 1:

@@ -83,6 +83,7 @@ def test_a_file_is_answered_as_the_service_answers_its_rows(
                 assert [row[f"{name}_low"], row[f"{name}_high"]] == answer["interval"]
             for level, share in (answer["probabilities"] or {}).items():
                 assert row[f"{name}_p_{level}"] == share
+            assert row[f"{name}_below_pass"] == answer["below_pass"]
             assert row[f"{name}_out_of_range"] == "; ".join(answer["out_of_range"])
     alone = shared.predict(domain, {k: v for k, v in frame.to_dicts()[5].items() if v is not None})
     assert [answer["value"] for answer in alone["answers"]] == [a["value"] for a in expected[5]["answers"]]  # type: ignore[attr-defined]

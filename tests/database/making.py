@@ -129,6 +129,7 @@ def make_packed(n: int = 60, at: datetime = NOON, **fields: Any) -> PackedPredic
     numbers = Numbers.of([None if place % 7 == 3 else float(place) for place in range(n)])
     value, naive = Numbers(np.linspace(0.1, 19.9, n)), Levels(("none",), np.zeros(n, dtype=np.uint8))
     interval = {"low": Numbers(value.values - 2.5), "high": Numbers(value.values + 2.5), "coverage": 0.9}
+    interval |= {"below_pass": Numbers(np.linspace(1, 0, n))}
     marks = AnswerColumn("G3", "a" * 64, 3, value, numbers_without_gaps(n), **interval, others={1: make_answer()})
     shares = {"pass": Numbers(np.linspace(0, 1, n)), "fail": Numbers(1 - np.linspace(0, 1, n))}
     grades = AnswerColumn(

@@ -36,6 +36,7 @@ answers = st.builds(
     interval=st.none() | st.tuples(numbers, numbers),
     coverage=st.none() | st.floats(0, 1),
     probabilities=st.none() | st.dictionaries(names, numbers, max_size=3),
+    below_pass=st.none() | st.floats(0, 1),
     out_of_range=st.lists(names, max_size=3).map(tuple),
     insufficient=st.lists(names, max_size=3).map(tuple),
     factors=st.lists(factors, max_size=2).map(tuple),

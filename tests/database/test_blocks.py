@@ -56,7 +56,7 @@ def test_small_whole_numbers_take_a_byte_each_and_a_block_only_its_own_names() -
         make_packed(2 * BLOCK_ROWS),
     )
     sizes = [[len(body) for _, body in write_blocks(packed)] for packed in (few, many)]
-    assert all(size < BLOCK_ROWS * (1 + 4 * 8 + 3 * 8) for size in sizes[0])
+    assert all(size < BLOCK_ROWS * (1 + 5 * 8 + 3 * 8) for size in sizes[0])
     names = [{read_block(body, [0])[0][0]["town"] for _, body in write_blocks(many)}]
     assert names == [{"town 0", f"town {BLOCK_ROWS}"}]
 

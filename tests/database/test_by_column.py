@@ -68,6 +68,7 @@ def answer_columns(n: int) -> st.SearchStrategy[AnswerColumn]:
         "value": said,
         "naive": said,
         "others": st.dictionaries(st.integers(0, n - 1), strategies.answers, max_size=2),
+        "below_pass": st.none() | numbers(n),
     } | dict.fromkeys(("low", "high", "coverage", "shares"), st.none())
     interval = {"low": numbers(n), "high": numbers(n), "coverage": st.floats(0, 1)}
     shares = {"shares": st.fixed_dictionaries({"A": numbers(n), "B": numbers(n)})}

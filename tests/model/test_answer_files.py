@@ -66,7 +66,7 @@ def test_no_shown_answer_stands_on_the_other_side_of_a_cut_point(values: list[fl
     target = Target(name="mark", minimum=0, maximum=100, cut_points=tuple(sorted(cuts)))
     near = [cut + gap for cut in cuts for gap in (-0.04, -1e-9, 0.0, 0.04)]
     told = pl.LazyFrame({"mark": [*values, *near]}).with_columns(mark_model=pl.lit("m"))
-    told = told.with_columns(pl.col("mark").alias(f"mark_{part}") for part in ("low", "high", "naive"))
+    told = told.with_columns(pl.col("mark").alias(f"mark_{part}") for part in ("low", "high", "naive", "below_pass"))
     shown = readable(told, [target]).collect()["mark"].to_list()
     for value, said in zip([*values, *near], shown, strict=True):
         assert [value >= cut for cut in cuts] == [said >= cut for cut in cuts]

@@ -13,7 +13,7 @@ from database.ingest import batch_rows, labeled
 from database.records import BatchRow, ChampionKey
 from model.bundle import Bundle, changes_since
 from model.partners import partners_of
-from model.predictor import Predictor, band_probabilities
+from model.predictor import Predictor
 from model.registry import activate, rollback
 from model.trial import TrialRefused, start_trial
 from model.workspace import Workspace
@@ -26,6 +26,7 @@ from retraining.first_champions import keys_of, train_domain
 from retraining.run import Run, retrain
 from tests.command import run_command
 from tests.retraining.conftest import SECRET, open_at
+from tests.training.making import honest
 from training.train import train_task
 
 SCHEMA = load_domains()["university"]
@@ -69,29 +70,30 @@ def test_every_grade_is_the_band_of_its_marks_alone_and_among_others(bundles: li
         assert explained.value == said[1][number].value
 
 
-def test_probabilities_and_interval_are_of_one_distribution_and_hold_for_others(bundles: list[Bundle]) -> None:
-    marks, grades = (Predictor(bundle, "v") for bundle in bundles)
-    width, bands = bundles[0].manifest.half_width, bundles[1].manifest.bands
-    assert width is not None
-    assert bands is not None
-    around = msgspec.structs.replace(bands, cuts=(50.0 - width, 50.0 + width))
-    assert band_probabilities(np.array([50.0]), around)[0] == pytest.approx([0.05, 0.9, 0.05], abs=0.005)
+def test_chances_and_grades_are_of_one_distribution_and_hold_for_others(bundles: list[Bundle]) -> None:
     fresh = rows(1000, 2)
-    told = grades.answer([row.inputs for row in fresh], generation=1)
-    shares = np.array([[one.probabilities[level] for level in LEVELS] for one in told if one.probabilities])
+    marks, grades = (Predictor(one, "v").answer([row.inputs for row in fresh], generation=1) for one in bundles)
+    shares = np.array([[one.probabilities[level] for level in LEVELS] for one in grades if one.probabilities])
     happened = np.array([[row.targets["final_grade"] == level for level in LEVELS] for row in fresh], dtype=float)
     assert np.allclose(shares.sum(axis=1), 1)
     brier, constant = (((part - happened) ** 2).sum(axis=1).mean() for part in (shares, happened.mean(axis=0)))
     assert brier < 0.95 * constant
-    said = np.array([one.value for one in marks.answer([row.inputs for row in fresh], generation=1)], dtype=float)
-    assert ((shares[:, 0] > 0.5) == (said < CUTS[0])).all()  # below the middle is below the answer
+    said = np.array([one.value for one in marks], dtype=float)
+    assert ((shares[:, 0] > 0.5) == (said < CUTS[0])).all()  # whose grade fails is likelier than not to
+    known = [one.below_pass for one in marks if not one.out_of_range]
+    assert known == [one.below_pass for one in grades if not one.out_of_range]
+    assert [one.below_pass for one in (*marks, *grades) if one.out_of_range] == [None] * 2 * (1000 - len(known))
+    inside = np.array([not one.out_of_range for one in marks])
+    assert known == shares[inside, 0].tolist()
+    assert (np.diff(np.array(known)[np.argsort(said[inside])]) <= 0).all()
+    assert honest(known, happened[inside, 0], learned=500)
 
 
-def test_other_cuts_stop_the_model_of_bands_alone(bundles: list[Bundle]) -> None:
+def test_other_cuts_stop_the_model_of_bands_and_are_told_by_that_of_the_value(bundles: list[Bundle]) -> None:
     targets = [msgspec.structs.replace(one, cut_points=(40, 60, 70, 80)) for one in SCHEMA.targets[:1]]
     changed = msgspec.structs.replace(SCHEMA, targets=(*targets, *SCHEMA.targets[1:]))
     found = [[change.effect.name for change in changes_since(one.manifest, changed)] for one in bundles]
-    assert found == [[], ["STOP"]]
+    assert found == [["WARN"], ["STOP"]]  # the mark that chances are below
 
 
 def test_grades_that_are_no_bands_are_learned_by_themselves() -> None:

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import ArrayLike
+from scipy.stats import chi2
 
 from database.ingest import labeled
 from database.records import BatchRow, ChampionKey, record_id
-from preprocessing.schema import DomainSchema, read_schema
+from preprocessing.schema import DomainSchema, Target, read_schema
 from preprocessing.validation.validate import frame_of
+from training.fit import Task
 
 LEVELS = ("F", "D", "C", "B", "A")
 SCHEMA = read_schema(
@@ -118,3 +121,18 @@ def make_frame(n: int, *, seed: int = 0, signal: float = 1.0, levels: Sequence[s
 def typed(rows: Sequence[BatchRow], schema: DomainSchema = SCHEMA) -> pl.DataFrame:
     """Batch rows as training takes them."""
     return frame_of(labeled(schema.name, rows), schema)
+
+
+def task_of(target: Target, truth: np.ndarray) -> Task:
+    """A target of which only the outcomes are known."""
+    return Task(target, (), pl.DataFrame({"row": np.arange(len(truth))}), truth, 0)
+
+
+def honest(chances: ArrayLike, happened: ArrayLike, *, learned: int) -> bool:
+    """Whether in each of eight parts, by (n,) `chances`, as many happened as these said, within sampling error: of the
+    rows themselves, and of the `learned` ones that the chances are from."""
+    said, came = np.asarray(chances), np.asarray(happened, dtype=float)
+    parts = np.array_split(np.argsort(said, kind="stable"), 8)
+    by_chance = [(said[part] * (1 - said[part])).sum() * (1 + len(said) / learned) + 0.5 for part in parts]
+    gaps = [(said[part] - came[part]).sum() ** 2 / one for part, one in zip(parts, by_chance, strict=True)]
+    return float(sum(gaps)) <= chi2.ppf(0.999, len(parts))
