@@ -11,7 +11,7 @@ from threading import Lock
 import msgspec
 
 from database.pairs import Learned, LearnedRows
-from database.records import Action, ChampionKey, Event, ModelVersion, Succession, new_id, now
+from database.records import Action, ChampionKey, Event, ModelVersion, Succession, digest, now
 from database.store import ModelRegistry, RecordStore
 from errors import Category, GradewatchError
 from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
@@ -297,7 +297,8 @@ class Champions:
         """Load every champion whose generation or trial changed; the keys that did.
 
         A bundle that is missing or spoiled leaves the old champion serving, or the champion without its challenger,
-        and an event says why, once. A champion that learned another schema is stopped, and an event says so.
+        and an event says why. A champion that learned another schema is stopped, and an event says so. Each is kept
+        once, whichever process meets it.
         """
         with self._refreshing:
             serving, stopped = dict(self.loaded), dict(self.stopped)
@@ -341,7 +342,7 @@ class Champions:
         changes = changes_since(predictor.manifest, schema) if schema else ()
         if why := tuple(change.words for change in changes if change.effect is Effect.STOP):
             about = {"champion": str(succession.key), "version": succession.version, "why": "; ".join(why)}
-            self._tell("champion_stopped", succession.domain, about)
+            self._tell("champion_stopped", succession.domain, about, (*_cause(succession), why))
             return UnfitChampion(succession.version, succession.generation, why)
         return Serving(predictor, succession.generation, changes=tuple(change.words for change in changes))
 
@@ -358,7 +359,7 @@ class Champions:
         except (MissingArtifact, CorruptArtifact, BrokenBundle, SchemaChanged) as error:
             if trial.id not in self._broken_trials:
                 about = {"champion": str(trial.key), "version": trial.challenger, "trial": trial.id, "why": str(error)}
-                self._tell("challenger_not_loaded", trial.domain, about)
+                self._tell("challenger_not_loaded", trial.domain, about, trial.id)
                 self._broken_trials.add(trial.id)
             return None
 
@@ -374,11 +375,12 @@ class Champions:
             "why": why,
             "serving_instead": present.predictor.version if present else None,
         }
-        self._tell("champion_not_loaded", succession.domain, details)
+        self._tell("champion_not_loaded", succession.domain, details, _cause(succession))
         self._broken[succession.key] = succession.generation
 
-    def _tell(self, kind: str, domain: str, details: Mapping[str, str | None]) -> None:
-        self._store.add_event(Event(id=new_id(), kind=kind, at=now(), domain=domain, details=details))
+    def _tell(self, kind: str, domain: str, details: Mapping[str, str | None], cause: object) -> None:
+        """An event, kept once for each cause, however many processes meet it and how often."""
+        self._store.add_event(Event(id=digest([kind, cause]), kind=kind, at=now(), domain=domain, details=details))
 
     def at(self, domain: str, moment: str) -> dict[str, Serving]:
         """Target to champion, at one moment. Raises NoChampion, naming the moments that have one; SchemaChanged where
@@ -406,3 +408,8 @@ class Champions:
     def broken(self) -> Mapping[ChampionKey, int]:
         """Champions that could not be loaded, with the generation that failed."""
         return dict(self._broken)
+
+
+def _cause(succession: Succession) -> tuple[str, str, int]:
+    """A champion as something that can fail to serve."""
+    return str(succession.key), succession.version, succession.generation
