@@ -70,7 +70,8 @@ def compare(
         current = measure_sample(profile_of(reference, schema), current, schema)
     require_schema(current.reference, current.fingerprint, schema)
     found = _compared(current, rows.effective, rows.answers)
-    found = found._replace(evidence=[*found.evidence, *rows.besides], skipped=(*found.skipped, *rows.not_compared))
+    skipped = {one.column: one for one in (*found.skipped, *rows.not_compared)}
+    found = found._replace(evidence=[*found.evidence, *rows.besides], skipped=tuple(skipped.values()))
     return conclude_all(found, schema, policy, rows)
 
 

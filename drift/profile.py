@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -198,6 +198,15 @@ class Profile:
         of rows (131 KB a column), still merging exactly, and comparing to an interval instead of a number."""
         columns = {name: _binned(column, reference.columns.get(name)) for name, column in self.columns.items()}
         return replace(self, columns=columns)
+
+    def read_as(self, fingerprint: str, *, without: Collection[str] = ()) -> Profile:
+        """The same sample for a schema of this `fingerprint`, in which all its columns but those `without` mean what
+        they meant."""
+        columns = {name: column for name, column in self.columns.items() if name not in without}
+        read = replace(self, fingerprint=fingerprint, columns=columns)
+        if len(columns) == len(self.columns):
+            vars(read)["digest"] = self.digest
+        return read
 
     def to_bytes(self) -> bytes:
         """The profile as bytes: a short header, then the raw arrays. Equal profiles have equal bytes."""

@@ -20,7 +20,7 @@ import polars as pl
 
 from database.records import DriftRecord, new_id, now
 from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn, ProfileError, same
-from drift.compare import Findings, compare, refuse_same, require_schema
+from drift.compare import Findings, compare, refuse_same
 from drift.files import separator_of
 from drift.policy import DriftPolicy
 from drift.profile import PREDICTION, Profile, build_profile
@@ -31,6 +31,7 @@ from drift.statistics import EffectiveShares
 from model.predictor import Predictor
 from model.registry import NoChampion
 from model.workspace import Workspace
+from monitoring.reference import changed_of, population_of, reference_of
 from monitoring.row_findings import (
     Sample,
     complete_inputs,
@@ -39,7 +40,6 @@ from monitoring.row_findings import (
     expect_of,
     findings_of,
     part_rows,
-    population_of,
     said_of,
     widest_champion,
     with_answers,
@@ -187,8 +187,7 @@ def _count_against_champion(
     columns = _columns_of(path, schema)
     with _doubted():
         predictor = widest_champion(workspace, schema, columns.found).predictor
-    before = population_of(predictor)
-    require_schema(before, schema.fingerprint, schema)
+    before = population_of(predictor, schema)
     rows, known = _rows_wanted(schema, columns, options), _known(predictor, schema)
     with _doubted():
         measured = measure_sample(before, path, schema, rows=rows, columns=known, context=_others(columns))
@@ -239,6 +238,7 @@ def _against_champion(
         importance=manifest.importance,
         refused=rows.refused,
         notes=rows.notes,
+        not_compared=(*findings.not_compared, *changed_of(manifest, schema)),
     )
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
     return keep_report(workspace, report, measured.reference, measured.drawn)
@@ -293,10 +293,9 @@ def _answered(findings: Findings, predictor: Predictor, schema: DomainSchema, pa
 
 def _champion_of(workspace: Workspace, schema: DomainSchema, columns: Collection[str]) -> Predictor | None:
     try:
-        predictor = widest_champion(workspace, schema, columns).predictor
+        return widest_champion(workspace, schema, columns).predictor
     except NoChampion:
         return None
-    return predictor if predictor.manifest.schema == schema.fingerprint else None
 
 
 def _answers(frame: pl.DataFrame, schema: DomainSchema) -> dict[str, Column]:
@@ -481,9 +480,9 @@ def report_rows(workspace: Workspace, schema: DomainSchema, rows: Sample, option
     """The same of all rows of a file."""
     frame = rows.frame
     predictor = widest_champion(workspace, schema, frame.columns).predictor
-    _refuse_its_own(Profile.from_bytes(predictor.profile), predictor, schema, frame)
-    before = population_of(predictor)
-    require_schema(before, schema.fingerprint, schema)
+    own = reference_of(predictor.manifest, Profile.from_bytes(predictor.profile), schema)
+    _refuse_its_own(own, predictor, schema, frame)
+    before = population_of(predictor, schema)
     known = _known(predictor, schema)
     chosen = frame.select(name for name in frame.columns if name in known)
     measured = measure_sample(before, chosen, schema, cluster=options.cluster)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from drift.compare import Findings, compare, compare_columns, require_schema
+from drift.compare import Findings, compare, compare_columns
 from drift.impact import ErrorChange
 from drift.policy import DriftPolicy
 from drift.profile import PREDICTION, Profile, build_profile
@@ -22,6 +22,7 @@ from monitoring.drift_days import ComparedDays, Days, compared_days
 from monitoring.drift_files import KeptReport, keep_report, outcomes_known
 from monitoring.error_timeline import find_error_changes
 from monitoring.profile_archive import midnight
+from monitoring.reference import changed_of
 from monitoring.row_findings import (
     ROWS_A_SIDE,
     Sample,
@@ -48,7 +49,6 @@ def report_days(
     """
     schema = workspace.schemas[domain]
     compared = compared_days(workspace, schema, window)
-    require_schema(compared.reference, compared.current.fingerprint, schema)
     compare_columns(compared.reference, compared.current)  # refuses the reference itself before any row is read
     limit = None if by or window.exact else ROWS_A_SIDE
     rows, past = (
@@ -76,6 +76,8 @@ def _findings_of_days(
     if compared.standard:
         predictor = compared.standard.predictor
         findings = findings_of(workspace, predictor, schema, rows.frame, past.frame if past else None)
+        changed = () if past else changed_of(predictor.manifest, schema)
+        findings = findings._replace(not_compared=(*findings.not_compared, *changed))
     else:
         findings = Findings(classifier=part_rows(past.frame, rows.frame, schema) if past else None)
         findings = with_groups(findings, schema, past.frame if past else None, rows.frame)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, partial
@@ -20,11 +21,13 @@ from database.records import Batch, BatchKind, BatchRow, Cell, Document, Predict
 from database.store import RecordStore
 from drift.column import Column
 from drift.profile import PREDICTION, Profile, build_profile
+from drift.records import NotComparable
 from drift.statistics import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.stored import Grids, compacted, pack, unpack
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from model.workspace import Workspace
+from monitoring.reference import reference_of
 from preprocessing.schema import DomainSchema
 
 Source = Literal["predictions", "labeled", "unlabeled"]
@@ -64,7 +67,7 @@ class Standard(NamedTuple):
 
 def standard_at(workspace: Workspace, schema: DomainSchema, moment: str) -> Standard | None:
     """The data of the champions that answer at `moment`, or else at the latest one before: labelled rows know all that
-    was known earlier. None where there is no champion, or only of another schema."""
+    was known earlier. None where there is no champion, or only of another schema that matters."""
     for earlier in reversed(schema.moments[: schema.moments.index(moment) + 1]):
         try:
             serving = workspace.champions.at(schema.name, earlier)
@@ -77,8 +80,10 @@ def standard_at(workspace: Workspace, schema: DomainSchema, moment: str) -> Stan
 
 def _standard(schema: DomainSchema, moment: str, serving: Mapping[str, Serving]) -> Standard | None:
     predictors = [serving[target.name].predictor for target in schema.targets if target.name in serving]
-    known = [(Profile.from_bytes(one.profile), one) for one in predictors]
-    known = [(profile, one) for profile, one in known if profile.fingerprint == schema.fingerprint]
+    known: list[tuple[Profile, Predictor]] = []
+    for one in predictors:
+        with suppress(NotComparable):
+            known.append((reference_of(one.manifest, Profile.from_bytes(one.profile), schema), one))
     if not known:
         return None
     columns: dict[str, Column] = {}

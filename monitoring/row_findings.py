@@ -36,7 +36,7 @@ from drift.classifier_test import ClassifierResult, run_classifier_test
 from drift.column import ProfileError
 from drift.compare import Findings
 from drift.impact import ExpectedError, Said
-from drift.profile import PREDICTION, Profile, summarise
+from drift.profile import PREDICTION, summarise
 from drift.records import NotComparable, NotCompared
 from drift.samples import effective_shares_of
 from drift.segments import segment_column
@@ -48,6 +48,7 @@ from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from model.workspace import Workspace
 from monitoring.profile_archive import DAY, ArchivePart, Source, midnight
+from monitoring.reference import comparable_features
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.results import RefusedValues
 from preprocessing.validation.tables import frame_of_records, rows_of_frame
@@ -308,13 +309,6 @@ def _champion_at(workspace: Workspace, schema: DomainSchema, moment: str) -> Ser
     return next((workspace.champions.loaded[key] for key in keys if key in workspace.champions.loaded), None)
 
 
-def population_of(predictor: Predictor) -> Profile:
-    """All rows that were offered to the predictor's training, those that lack an input included: what a file is
-    compared with, whose rows may lack some too. (Logged predictions lack none: they were asked for at their moment.)"""
-    answered = Profile.from_bytes(predictor.profile)
-    return answered + Profile.from_bytes(predictor.aside) if predictor.aside else answered
-
-
 def part_rows(
     reference: pl.DataFrame, current: pl.DataFrame, schema: DomainSchema, columns: Sequence[str] | None = None
 ) -> ClassifierResult | None:
@@ -363,6 +357,7 @@ def findings_of(
     taught = training_rows(workspace, predictor, schema) if reference is None else None
     earlier = taught.frame if taught else reference
     known = [feature.name for feature in schema.features_at(predictor.manifest.moment)]
+    known = known if taught is None else comparable_features(predictor.manifest, schema)
     before = predictor.manifest.said if reference is None else said_of(predictor, reference, schema)
     after, target = said_of(predictor, current, schema), predictor.manifest.target.name
     complete = complete_inputs(predictor, schema, current)

@@ -171,6 +171,21 @@ def changes_for(
     return tuple(sorted((one for one in found if one.effect), key=lambda one: -one.effect))
 
 
+def changed_columns(
+    learned: Part, schema: DomainSchema, *, moment: str, seen: Mapping[str, tuple[float, float]]
+) -> list[tuple[str, str]]:
+    """The features known at `moment` both then and now whose values mean something else, whether a model reads them or
+    not, and what has changed. learned, seen: as for `changes_for`. That a column is protected now changes no value."""
+    old, new = _known(learned, moment), _known(document_of(schema), moment)
+    found = []
+    for name in sorted(old.keys() & new.keys()):
+        before = {**old[name], "protected": new[name]["protected"]}
+        changes = _fields(Feature, "", before, new[name], seen.get(name))
+        if why := [change.words for change in changes if change.effect is Effect.STOP]:
+            found.append((name, "; ".join(why)))
+    return found
+
+
 def _fields(kind: type, what: str, old: Part, new: Part, seen: Range = None) -> Iterator[SchemaChange]:
     """The changed fields of one part. A field that one of them lacks has its default, as bundles from before it."""
     usual = _defaults(kind)

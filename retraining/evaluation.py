@@ -22,6 +22,7 @@ from model.bundle import Bundle
 from model.export import ParityError
 from model.predictor import Predictor
 from monitoring.drift_monitor import profile_for
+from monitoring.reference import changed_of, reference_of
 from monitoring.row_findings import effective_shares_of_model, with_answers
 from preprocessing.schema import DomainSchema
 from retraining.holdout import COPIES, Holdout, among, hold_out
@@ -120,14 +121,16 @@ def drift_since(
     """Typed rows against what the champion was trained on; None where there is nothing to compare, or nothing new."""
     if rows.is_empty():
         return None
-    predictor, reference = Predictor(champion, ""), Profile.from_bytes(champion.profile)
+    predictor, manifest = Predictor(champion, ""), champion.manifest
     answered = with_answers(predictor, schema, rows)
     current = profile_for(predictor, schema, answered)
-    effective = effective_shares_of_model(champion.manifest), effective_shares_of(answered, current.columns)
-    importance = champion.manifest.importance
+    effective = effective_shares_of_model(manifest), effective_shares_of(answered, current.columns)
     try:
-        return compare(reference, current, schema, policy, rows=Findings(importance=importance, effective=effective))
-    except (SameSample, NotComparable):  # nothing new, or the schema has changed since: labels decide all the same
+        changed = changed_of(manifest, schema)
+        findings = Findings(importance=manifest.importance, effective=effective, not_compared=changed)
+        reference = reference_of(manifest, Profile.from_bytes(champion.profile), schema)
+        return compare(reference, current, schema, policy, rows=findings)
+    except (SameSample, NotComparable):  # nothing new, or nothing in common: labels decide all the same
         return None
 
 
@@ -173,6 +176,7 @@ def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle,
         naive=naive_numbers_of(new.manifest, rows),
         clusters=holdout.clusters,
         slices=slices,
+        megabytes=challenger.megabytes,
     )
 
 

@@ -18,7 +18,9 @@ from model.workspace import Workspace
 from monitoring.drift_days import days_of
 from monitoring.drift_files import ReportOptions, report_file, report_frame
 from monitoring.drift_monitor import profile_for, report_days
-from monitoring.row_findings import population_of, widest_champion
+from monitoring.reference import population_of
+from monitoring.row_findings import widest_champion
+from preprocessing.schema import DomainSchema, Feature
 from retraining.first_champions import train_domain
 from tests.monitoring.asking import asked, loud, more_hours
 from tests.retraining.conftest import open_at
@@ -53,7 +55,7 @@ def test_a_population_that_always_had_missing_values_raises_no_alarm_by_them(gap
     predictor = widest_champion(gappy_workspace, SCHEMA, fresh.columns).predictor
     complete = Profile.from_bytes(predictor.profile)
     found = compare(complete, profile_for(predictor, SCHEMA, fresh)).column("before").missing
-    assert (complete.rows, population_of(predictor).rows) == (200, 300)
+    assert (complete.rows, population_of(predictor, SCHEMA).rows) == (200, 300)
     assert (found.rate_reference, found.verdict) == (0.0, "drift")  # what complete rows alone would have said
 
 
@@ -185,3 +187,57 @@ def test_a_champion_of_another_schema_is_no_reference_and_prices_nothing(workspa
     moved = replace(workspace, schemas={SCHEMA.name: other})
     with pytest.raises(NoChampion, match=r"invented is not what its champion learned: .*name a reference file"):
         report_frame(moved, other, typed(make_rows(100, seed=4), other))
+
+
+# After a change of the domain's file
+
+
+def changed(**levels: tuple[str, ...]) -> DomainSchema:
+    """The school with a wider range, an alias, a new optional column, another title; and these levels of columns."""
+    harmless = {"hours": {"maximum": 80.0}, "before": {"aliases": ("earlier mark",), "minimum": -5.0}}
+    given = {name: harmless.get(name, {}) | ({"levels": levels[name]} if name in levels else {}) for name in (
+        feature.name for feature in SCHEMA.features
+    )}  # fmt: skip
+    features = [msgspec.structs.replace(feature, **given[feature.name]) for feature in SCHEMA.features]
+    clubs = Feature(name="clubs", kind="numeric", minimum=0, maximum=9, optional=True)
+    return msgspec.structs.replace(SCHEMA, title="Another title", features=(*features, clubs))
+
+
+def test_a_change_that_leaves_values_what_they_were_leaves_reports_what_they_were(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    frame, schema = typed(make_rows(300, seed=4)), changed()
+    assert schema.fingerprint != SCHEMA.fingerprint
+    early = date(2020, 1, 6)
+    workspace.store.add_predictions(asked(early, 300, seed=5))
+    moved, window = replace(workspace, schemas={SCHEMA.name: schema}), days_of(early, early + WEEK, against="champion")
+    assert moved.champions.refresh() == workspace.champions.refresh() == []
+    joined = frame.with_columns(clubs=pl.lit(3.0))
+    file = written(tmp_path / "new.csv", 4)
+    for report in (
+        lambda one: report_frame(one, one.schemas[SCHEMA.name], joined if one is moved else frame),
+        lambda one: report_days(one, SCHEMA.name, window),
+        lambda one: report_file(one, SCHEMA.name, file),
+        lambda one: report_file(one, SCHEMA.name, file, options=ReportOptions(columns_only=True)),
+    ):
+        before, after = report(workspace).report, report(moved).report
+        assert after.columns == before.columns
+        assert (after.alarm, after.joint, after.expected) == (before.alarm, before.joint, before.expected)
+        assert {one.column for one in after.not_compared} - {one.column for one in before.not_compared} <= {"clubs"}
+
+
+def test_a_column_that_means_something_else_is_left_out_of_reports_by_name(workspace: Workspace) -> None:
+    schema = changed(sex=("woman", "man"))
+    moved = replace(workspace, schemas={SCHEMA.name: schema})
+    frame = typed(make_rows(300, seed=4)).with_columns(sex=pl.col("sex").replace_strict({"f": "woman", "m": "man"}))
+    report = report_frame(moved, schema, frame).report
+    before = report_frame(workspace, SCHEMA, typed(make_rows(300, seed=4))).report
+    told = {one.column: one.reason for one in report.not_compared}
+    assert told["sex"] == "means something else since the model learned: levels was f, m, is now woman, man"
+    effects = {one.column: one.effect for one in before.columns if one.column != "sex"}
+    assert {one.column: one.effect for one in report.columns} == effects
+    assert report.joint is not None
+    assert before.joint is not None
+    assert report.joint.classifier.auc == pytest.approx(
+        before.joint.classifier.auc, abs=0.05
+    )  # by "woman" alone it would be 1
