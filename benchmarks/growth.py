@@ -6,6 +6,7 @@ figures of the others; one of other sizes than all three keeps nothing.
 """
 
 import argparse
+import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from msgspec.structs import replace
 
 from benchmarks.commands import GRADEWATCH, SECRET, measured, open_installation, settings_of
 from benchmarks.result import Figure, print_figures, read_results, this_machine, write_results
+from benchmarks.servers import free_port, started
+from benchmarks.serving import OURS, READY, ask
 from database.records import ChampionKey
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
@@ -129,11 +132,37 @@ def logged_scores(folder: Path, sizes: Sequence[int]) -> list[Figure]:
     return figures
 
 
+def worker(folder: Path, sizes: Sequence[int]) -> list[Figure]:
+    """A serving process with every champion of `school` in memory, each of which has answered: alone, and a table."""
+    schema, figures = load_domains()["school"], []
+    for rows in sorted({min(rows, TAUGHT) for rows in sizes}):
+        settings, file, answered = installation(folder, "worker"), file_of(folder, "school", rows), set[int]()
+        measured(settings, GRADEWATCH, "train", "-d", "school", "--data", str(file))
+        asked = generate(schema, rows=1_000, seed=1)
+        with started(OURS, port=free_port(), settings=settings, ready=READY) as server:
+            for moment in schema.moments:
+                known = asked.select(feature.name for feature in schema.features_at(moment)).to_dicts()
+                for path, body in (("predict", known[0]), ("predict/batch", known)):
+                    answered.add(
+                        ask(f"{server.url}/api/v1/school/{path}", json.dumps(body).encode(), "application/json")
+                    )
+            held = server.own_memory
+        if answered != {200}:
+            raise RuntimeError(f"not every champion answered: {answered}")
+        size = sum(path.stat().st_size for path in (Path(settings["GRADEWATCH_DATA_DIR"])).rglob("graph.onnx")) / 1e6
+        how = f"{SCHOOL_TABLE}; {size:.1f} MB of graphs; one row and 1,000 answered at each moment; resident memory"
+        figures.append(at_most(f"champions of {rows:,} rows, memory", held, "MB", 200, how))
+    return figures
+
+
+TAUGHT = 20_000  # rows that a champion learns from, as the setting has it by default
+
 SCHOOL_TABLE = "`school`, 32 columns"
 
 ROWS: Mapping[str, Measure] = {
     "ingest": ingest,
     "logged scores": logged_scores,
+    "worker": worker,
 }
 """By name, with which its figures begin."""
 

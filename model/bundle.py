@@ -121,7 +121,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     said: the probabilities of held-out class answers (None for values and in older bundles). learned: the schema of
     then as plain values (empty in older bundles). patterns: of missing inputs that take more than half of the
     importance and that training had often enough to judge the answers. bands: how likely outcomes lie below each cut
-    point of the value that the graph says; of a class that has them, the level is the band of that value.
+    point of the value that the graph says; of a class that has them, the level is the band of that value. too_large: candidates that are
+    better by the score, to the megabytes of their graphs, which are above what was allowed.
     """
 
     format: int = FORMAT
@@ -153,6 +154,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     learned: Mapping[str, Any] = {}
     patterns: tuple[MissingPattern, ...] = ()
     bands: Bands | None = None
+    too_large: Mapping[str, float] = {}
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +172,11 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     rows: frozenset[str]
     aside: bytes = b""
     contents: frozenset[str] = frozenset()
+
+    @property
+    def megabytes(self) -> float:
+        """Of its graph (10^6 bytes)."""
+        return len(self.graph) / 1e6
 
     @property
     def learned(self) -> LearnedRows:
@@ -203,6 +210,14 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
     aside, contents = files.get(ASIDE, b""), frozenset(unpack_ids(files.get(CONTENTS, b"")))
     return Bundle(
         manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids, aside=aside, contents=contents
+    )
+
+
+def band_rule(manifest: Manifest) -> str:
+    """How a class that is bands of a value is answered, in a sentence."""
+    return (
+        f"the level is the band of the answered {manifest.lineage.task}, the middle of the distribution that the "
+        "probabilities are of as well; another level may be likelier"
     )
 
 

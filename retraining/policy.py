@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 Verdict = Literal["promote", "shadow", "keep"]
 Winner = Literal["challenger", "plain rule"]
 
+MAX_MEGABYTES = 20.0
+"""Of a model's graph, where no policy says otherwise."""
+
 FOLLOWING_LEVEL = 0.99
 """At which answers must be seen to go along with the outcomes; against them, it is a mistake in the file."""
 
@@ -31,7 +34,8 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     level: of the one-sided paired lower bound that must be above 0. min_rows: fewer unseen rows decide nothing.
     holdout_share: of the rows that the champion has not seen, the newest that are held out. slice_rows: a slice of
     students (group, protected column) with so many rows must not get credibly worse. trial_rows: after so many new
-    outcomes a challenger in shadow is judged, once; 0: none is tried in shadow.
+    outcomes a challenger in shadow is judged, once; 0: none is tried in shadow. max_megabytes: of its graph (10^6
+    bytes), which every serving process holds, first champions included.
     """
 
     min_gain: float | None = None
@@ -40,6 +44,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     holdout_share: float = 0.5
     slice_rows: int = 30
     trial_rows: int = 200
+    max_megabytes: float = MAX_MEGABYTES
 
     def __post_init__(self) -> None:
         wrong = (
@@ -48,6 +53,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         shares = {"level": (self.level, 0.5), "holdout_share": (self.holdout_share, 0.0)}
         for name, (value, least) in shares.items():
             wrong += [] if least < value < 1 else [f"{name} is {value}, not above {least:g} and below 1"]
+        wrong += [] if self.max_megabytes > 0 else [f"max_megabytes is {self.max_megabytes}, not above 0"]
         rows = {"min_rows": self.min_rows, "slice_rows": self.slice_rows, "trial_rows": self.trial_rows}
         wrong += [f"{name} is {value}, below 0" for name, value in rows.items() if value < 0]
         if wrong:
@@ -86,7 +92,7 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """(n,) outcomes of unseen rows and what champion, challenger and plain rule answered, in target units or level
     numbers, with the rows' clusters.
 
-    slices: column name to (n,) values by which students are told apart.
+    slices: column name to (n,) values by which students are told apart. megabytes: of the challenger's graph.
     """
 
     outcomes: Floats
@@ -95,6 +101,7 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     naive: Floats
     clusters: NDArray[np.int64]
     slices: Mapping[str, NDArray[np.str_]] = {}
+    megabytes: float = 0.0
 
     def gain(self, first: Floats, second: Floats, level: float) -> PairedGain:
         """How much smaller the error of the `second` answers is than that of the `first`."""
@@ -113,12 +120,15 @@ def decide(
     """Promote when the gain is above `min_gain`, its lower bound above 0, no slice gets worse, the answers follow the
     outcomes and the plain rule is not credibly better; else shadow.
 
+    A challenger whose graph is above `policy.max_megabytes` is not even tried, since in shadow it would be held, too.
     With fewer than `policy.min_rows` rows, all of one cluster, or no difference between clusters, nothing is proved and
     the challenger stays in shadow. Outcomes that are all the same, or that run against the champion's answers, say
     more about the file than about models: nobody is tried on them. A plain rule that is credibly better than both
     takes the champion's place, where it meets all that is asked of a challenger.
     """
     n, groups = len(evidence.champion), len(np.unique(evidence.clusters))
+    if evidence.megabytes > policy.max_megabytes:
+        return refusal(told_of_size("the challenger", evidence.megabytes, policy.max_megabytes), n=n, clusters=groups)
     if n < policy.min_rows or groups < 2:
         found = f"{n} rows in {groups} clusters that neither model has seen"
         reason = f"not enough data: {found}; {policy.min_rows} rows in 2 clusters are the least"
@@ -133,7 +143,7 @@ def decide(
     rule = evidence.gain(evidence.challenger, evidence.naive, policy.level)
     decision = PromotionDecision(
         verdict="shadow" if failures or rule.lower > 0 else "promote",
-        reasons=(*failures, *_beaten_by_rule(rule, unit)) or _successes(evidence, gain, rule, min_gain, unit),
+        reasons=(*failures, *_beaten_by_rule(rule, unit)) or _successes(evidence, gain, rule, policy, min_gain, unit),
         n=n,
         clusters=gain.clusters,
         champion_mae=_mean_error(evidence, evidence.champion),
@@ -193,13 +203,20 @@ def _beaten_by_rule(rule: PairedGain, unit: str) -> list[str]:
 
 
 def _successes(
-    evidence: PromotionEvidence, gain: PairedGain, rule: PairedGain, min_gain: float, unit: str
+    evidence: PromotionEvidence,
+    gain: PairedGain,
+    rule: PairedGain,
+    policy: PromotionPolicy,
+    min_gain: float,
+    unit: str,
 ) -> tuple[str, ...]:
-    """Why the challenger is promoted, and where the plain rule is no worse."""
+    """Why the challenger is promoted, with its size, and where the plain rule is no worse."""
     said = [
         f"the challenger's error is {_amount(gain.mean, unit)} smaller (more than {min_gain:g}), with a "
         f"{gain.level:.0%} lower bound of {gain.lower:.4g}, on {gain.n} unseen rows"
     ]
+    if evidence.megabytes:
+        said.append(told_of_size("it", evidence.megabytes, policy.max_megabytes))
     if rule.mean >= 0:
         own, its = (_mean_error(evidence, answers).value for answers in (evidence.challenger, evidence.naive))
         said.append(f"the plain rule is no worse on the same rows, nor surely better: {its:.3f} against {own:.3f}")
@@ -223,6 +240,17 @@ def _with_rule(
     return msgspec.structs.replace(
         decision, verdict="promote", winner="plain rule", reasons=(reason, *beaten), slices=tuple(slices)
     )
+
+
+def told_of_size(who: str, megabytes: float, most: float) -> str:
+    """How large a graph is beside what is allowed.
+
+    >>> told_of_size("random_forest", 65.3, 20.0)
+    'random_forest has a graph of 65.3 MB, above the 20 MB that a model may take in every serving process'
+    """
+    side = "above" if megabytes > most else "within"
+    of = f"{most:g} MB that a model may take in every serving process"
+    return f"{who} has a graph of {megabytes:.3g} MB, {side} the {of}"
 
 
 def _amount(value: float, unit: str) -> str:

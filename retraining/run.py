@@ -254,7 +254,14 @@ def _train(run: Run, key: ChampionKey, frame: pl.DataFrame, *, plain_rule: bool 
     if plain_rule:
         found = train_rule(run.schema, key, frame, seed=run.seed)
     else:
-        found = train_task(run.schema, key, frame, seed=run.seed, progress=run.progress)
+        found = train_task(
+            run.schema,
+            key,
+            frame,
+            seed=run.seed,
+            max_megabytes=run.policy.max_megabytes,
+            progress=run.progress,
+        )
     bundles = {one.bundle.manifest.target.name: _of_run(run.id, one.bundle) for one in found}
     return bundles.pop(key.target), list(bundles.values())
 

@@ -45,6 +45,10 @@ def summary(manifest: Manifest) -> list[str]:
         said.append(
             f"an outcome lies within ±{manifest.half_width:.3g} of the answer in {manifest.coverage:.0%} of rows"
         )
+    said += [
+        f"{name} is better, and left out: its graph of {size:.3g} MB is above what a model may take in every process"
+        for name, size in manifest.too_large.items()
+    ]
     said += [_of_pattern(one, manifest.target) for one in manifest.patterns]
     if manifest.uncalibrated_brier is not None:
         calibrated = manifest.scores[manifest.candidate]

@@ -3,6 +3,7 @@
 Saving, registering and promoting are others' work; a refusal here is an answer, raised with its reason.
 """
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ from preprocessing.split import Rows, clusters, folds, split_kind
 from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, require_no_leak
 from preprocessing.validation.validate import rows_of
 from training import evaluate
-from training.candidates import ABSOLUTE, candidates_for
+from training.candidates import ABSOLUTE, Candidate, candidates_for
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
 from training.gate import objections, questions, told_without_error
 from training.rule import fit_rule
@@ -119,6 +120,7 @@ class TrainingOptions(TypedDict, total=False):
     source: str
     with_protected: bool
     jobs: int | None
+    max_megabytes: float
     progress: Progress
 
 
@@ -137,7 +139,7 @@ def train(
     return next(one for one in found if one.bundle.manifest.target.name == key.target)
 
 
-def train_task(
+def train_task(  # noqa: PLR0913 (options, each by its name)
     schema: DomainSchema,
     key: ChampionKey,
     frame: pl.DataFrame,
@@ -146,13 +148,14 @@ def train_task(
     source: str = RECORDS,
     with_protected: bool = False,
     jobs: int | None = None,
+    max_megabytes: float = math.inf,
     progress: Progress = lambda _: None,
 ) -> list[Training]:
     """As `train`, all models of the task that a target belongs to: that of a value, then those of its bands.
 
     Classes follow from the value where the rows' own do (`BANDED_SHARE`); else each target is a task of its own.
     source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not
-    depend on it.
+    depend on it. max_megabytes: of a graph; a candidate with a larger one is left out by name (`Manifest.too_large`).
     """
     leader = ChampionKey(key.domain, schema.leader(key.target), key.moment)
     classes = [one for one in schema.banded(leader.target) if _are_bands(schema, leader.target, one, frame)]
@@ -162,14 +165,14 @@ def train_task(
     suspects = _suspects(str(leader), task)
     _require_none(leader, objections(task))
     experiment = _experiment(schema, leader.moment, frame, complete, task, _run_of(schema, frame, seed), source)
-    training = _chosen(experiment, jobs or os.cpu_count() or 1, progress)
+    training = _chosen(experiment, jobs or os.cpu_count() or 1, max_megabytes, progress)
     asked = tuple(questions(task))
     found = _whole_task(experiment, training, classes)
     return [msgspec.structs.replace(one, suspects=suspects, questions=asked) for one in found]
 
 
-def _chosen(experiment: _Experiment, jobs: int, progress: Progress) -> Training:
-    """The best candidate of an experiment. Raises NotTrainable where none tells anything."""
+def _chosen(experiment: _Experiment, jobs: int, max_megabytes: float, progress: Progress) -> Training:
+    """The best candidate of an experiment that is not too large. Raises NotTrainable where none tells anything."""
     task = experiment.task
     key = ChampionKey(experiment.schema.name, task.target.name, experiment.moment)
     candidates = candidates_for(task.target.kind)
@@ -183,9 +186,36 @@ def _chosen(experiment: _Experiment, jobs: int, progress: Progress) -> Training:
             chosen = chosen if _nearer_rule(experiment, tried[ABSOLUTE.name].outputs) else ABSOLUTE
         faultless = told_without_error(experiment.seen, unseen[chosen.name].outputs[experiment.tested])
         _require_none(key, [faultless] if faultless else [])
-        _require_signal(experiment, unseen[chosen.name].outputs)
         progress("final model")
-        return _finish(experiment, chosen.name, fit(chosen, task), unseen[chosen.name], scores)
+        return _small_enough(experiment, chosen, unseen, scores, max_megabytes)
+
+
+def _small_enough(
+    experiment: _Experiment,
+    chosen: Candidate,
+    unseen: Mapping[str, Unseen],
+    scores: dict[str, Scores],
+    max_megabytes: float,
+) -> Training:
+    """The chosen candidate fitted to every row, or where its graph is too large the best whose is not.
+
+    Raises NotTrainable where all are too large, and where that one tells nothing.
+    """
+    task, too_large = experiment.task, dict[str, float]()
+    others = [one for one in (*candidates_for(task.target.kind), ABSOLUTE) if one.name in scores and one != chosen]
+    others.sort(key=lambda one: -evaluate.merit(scores[one.name]))
+    for candidate in (chosen, *others):
+        final = fit(candidate, task)
+        graph = export_graph(final.estimator, final.encoding.width, levels=len(task.target.levels))
+        if len(graph) <= max_megabytes * 1e6:
+            _require_signal(experiment, unseen[candidate.name].outputs)
+            return _finish(experiment, candidate.name, final, graph, unseen[candidate.name], scores, too_large)
+        too_large[candidate.name] = round(len(graph) / 1e6, 6)
+    sizes = ", ".join(f"{name} {size:.3g} MB" for name, size in too_large.items())
+    raise NotTrainable(
+        f"{experiment.schema.name}/{task.target.name}@{experiment.moment}: every candidate's graph is above the "
+        f"{max_megabytes:g} MB that a model may take in every serving process ({sizes}); allow more (max_megabytes)"
+    )
 
 
 def _whole_task(experiment: _Experiment, leader: Training, classes: Sequence[Target]) -> list[Training]:
@@ -359,13 +389,23 @@ def train_rule(
     narrow = replace(experiment, task=replace(task, inputs=tuple(f for f in task.inputs if f.name == column)))
     before, _ = narrow.pairs[-1]
     unseen = Unseen(outputs, fit_rule(narrow.task.subset(before)))
-    training = _finish(narrow, RULE, fit_rule(narrow.task), unseen, {RULE: narrow.score(outputs)})
+    final = fit_rule(narrow.task)
+    graph = export_graph(final.estimator, final.encoding.width)
+    training = _finish(narrow, RULE, final, graph, unseen, {RULE: narrow.score(outputs)})
     classes = [one for one in schema.banded(key.target) if _are_bands(schema, key.target, one, frame)]
     return _whole_task(narrow, training, classes)
 
 
-def _finish(experiment: _Experiment, chosen: str, final: Fitted, unseen: Unseen, scores: dict[str, Scores]) -> Training:
-    """The chosen candidate, as it was fitted on every row: calibrated, exported, proved and bundled."""
+def _finish(
+    experiment: _Experiment,
+    chosen: str,
+    final: Fitted,
+    graph: bytes,
+    unseen: Unseen,
+    scores: dict[str, Scores],
+    too_large: Mapping[str, float] | None = None,
+) -> Training:
+    """The chosen candidate, as it was fitted on every row and exported: calibrated, proved and bundled."""
     task, seen, outputs = experiment.task, experiment.seen, unseen.outputs
     heat, uncalibrated = 1.0, None
     if isinstance(before := scores[chosen], ClassScores):
@@ -376,7 +416,7 @@ def _finish(experiment: _Experiment, chosen: str, final: Fitted, unseen: Unseen,
     said_naively = evaluate.answer_naively(task, _naive_column(experiment), experiment.pairs)[experiment.tested]
     naive = evaluate.score_naive(seen, said_naively, experiment.groups[experiment.tested])
     importance = evaluate.importance(unseen.last, task.subset(experiment.pairs[-1][1]))
-    graph, parity = _export(final, task)
+    parity = _parity(final, graph, task)
     banded = task.target.kind == "value" and bool(task.target.cut_points)
     manifest = Manifest(
         domain=experiment.schema.name,
@@ -407,6 +447,7 @@ def _finish(experiment: _Experiment, chosen: str, final: Fitted, unseen: Unseen,
         learned=document_of(experiment.schema),
         patterns=_patterns(experiment, outputs, said_naively, importance),
         bands=evaluate.bands(seen, outputs[experiment.tested, 0]) if banded else None,
+        too_large=too_large or {},
     )
     profile, aside = _profiles(experiment, outputs)
     rows, contents = experiment.complete, contents_of(task.frame, experiment.schema)
@@ -477,12 +518,11 @@ def _errors(experiment: _Experiment, outputs: Floats) -> ErrorTable:
     return tabulate(hard, absolute_errors(seen.truth, answers), experiment.groups[tested])
 
 
-def _export(final: Fitted, task: Task) -> tuple[bytes, float]:
-    """The graph, after both have agreed on 20,000 nasty rows."""
-    graph = export_graph(final.estimator, final.encoding.width, levels=len(task.target.levels))
+def _parity(final: Fitted, graph: bytes, task: Task) -> float:
+    """How far graph and model differ on 20,000 nasty rows. Raises ParityError."""
     seen = {f.name: task.frame[f.name].to_numpy().astype(np.float64) for f in task.inputs if f.kind == "numeric"}
     rows = nasty_rows(task.inputs, final.encoding, seen, seed=task.seed)
-    return graph, check_parity(final.estimator, graph, rows, scale=final.scale)
+    return check_parity(final.estimator, graph, rows, scale=final.scale)
 
 
 def _ranges(task: Task) -> dict[str, tuple[float, float]]:

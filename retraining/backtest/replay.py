@@ -31,9 +31,9 @@ from retraining.backtest.trajectory import Answers, Step, Truth, make_step
 from retraining.evaluation import contest, drift_since, judge_shadow, outcomes_of
 from retraining.holdout import hold_out
 from retraining.policies import Policies
-from retraining.policy import PromotionDecision
+from retraining.policy import MAX_MEGABYTES, PromotionDecision
 from retraining.trigger import Proposal, Verdict, WindowVerdict, propose, verdict_of
-from training.train import NotTrainable, train, train_rule
+from training.train import NotTrainable, TrainingOptions, train, train_rule
 
 REPLAY_BEGINS = datetime(2000, 1, 3, tzinfo=UTC)  # periods have an order but no dates; theirs are counted from here
 
@@ -119,11 +119,14 @@ def make_period(replay: Replay, rows: pl.DataFrame, past: Sequence[str], *, last
     return Period(tuple(past), here, truth, rows.filter(pl.col("_period").is_in(past)), last)
 
 
-def fit(replay: Replay, rows: pl.DataFrame, *, plain_rule: bool = False) -> Bundle:
-    """A model of `rows`, or their plain rule as one. Raises NotTrainable, Leaking, ParityError."""
+def fit(
+    replay: Replay, rows: pl.DataFrame, *, plain_rule: bool = False, max_megabytes: float = MAX_MEGABYTES
+) -> Bundle:
+    """A model of `rows` of this size at most, or their plain rule as one. Raises NotTrainable, Leaking, ParityError."""
     if plain_rule:
         return train_rule(replay.schema, replay.key, rows, seed=replay.seed)[0].bundle
-    return train(replay.schema, replay.key, rows, seed=replay.seed, jobs=replay.jobs).bundle
+    options: TrainingOptions = {"seed": replay.seed, "jobs": replay.jobs, "max_megabytes": max_megabytes}
+    return train(replay.schema, replay.key, rows, **options).bundle
 
 
 def answer_naively(first: Bundle, period: Period) -> Answers:
@@ -167,10 +170,17 @@ def _always(replay: Replay, period: Period, strategy: Strategy, step: Step) -> S
     return msgspec.structs.replace(step, proposed=True, retrained=True, promoted=True)
 
 
-def _trained(replay: Replay, period: Period, rows: pl.DataFrame, *, plain_rule: bool = False) -> Bundle:
-    name = digest([plain_rule, *sorted(rows["_record"])])
+def _trained(
+    replay: Replay,
+    period: Period,
+    rows: pl.DataFrame,
+    *,
+    plain_rule: bool = False,
+    max_megabytes: float = MAX_MEGABYTES,
+) -> Bundle:
+    name = digest([plain_rule, max_megabytes, *sorted(rows["_record"])])
     if name not in period.bundles:
-        period.bundles[name] = fit(replay, rows, plain_rule=plain_rule)
+        period.bundles[name] = fit(replay, rows, plain_rule=plain_rule, max_megabytes=max_megabytes)
     return period.bundles[name]
 
 
@@ -216,7 +226,8 @@ def _retrain(replay: Replay, period: Period, strategy: Strategy, step: Step) -> 
             return step
     policy, champion = strategy.policies.promotion, strategy.champion
     holdout = hold_out(frame, replay.schema, replay.key, champion.rows, share=policy.holdout_share)
-    held = contest(replay.schema, replay.key, champion, holdout, policy, partial(_trained, replay, period))
+    train_challenger = partial(_trained, replay, period, max_megabytes=policy.max_megabytes)
+    held = contest(replay.schema, replay.key, champion, holdout, policy, train_challenger)
     step = _because(step, held.decision.reasons, held.decision)
     if held.challenger is None:
         return step

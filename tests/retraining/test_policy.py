@@ -82,6 +82,9 @@ def decided(case: PromotionEvidence, **policy: float) -> PromotionDecision:
         (evidence(0.5, naive=-0.501), "promote", "the plain rule is no worse on the same rows, nor surely better"),
         (evidence(-0.5, naive=-0.005), "shadow", "the plain rule is better than the challenger on the same rows"),
         (evidence(0.5, naive=-1.5), "promote", "the plain rule is better than both models"),
+        (msgspec.structs.replace(evidence(0.5), megabytes=20), "promote", "a graph of 20 MB, within the 20 MB"),
+        (msgspec.structs.replace(evidence(0.5), megabytes=20.1), "keep", "a graph of 20.1 MB, above the 20 MB"),
+        (msgspec.structs.replace(evidence(0.5, n=9), megabytes=99), "keep", "above the 20 MB"),  # in no shadow, too
     ],
 )
 def test_the_policy_as_a_table(case: PromotionEvidence, verdict: str, reason: str) -> None:

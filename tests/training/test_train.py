@@ -18,7 +18,7 @@ from database.records import BatchRow, ChampionKey, record_id
 from drift.profile import Profile
 from model.bundle import EXAMPLES, content_digest, read_bundle
 from model.predictor import Predictor
-from model.scores import ClassScores, ValueScores
+from model.scores import ClassScores, ValueScores, deciding
 from preprocessing.encode import encode_frame
 from preprocessing.schema import load_domains
 from preprocessing.split import clusters, folds
@@ -125,6 +125,25 @@ def refusal_of(key: ChampionKey, frame: pl.DataFrame) -> str:
     except NotTrainable as refusal:
         return str(refusal)
     return ""
+
+
+def test_a_candidate_above_the_size_budget_gives_way_to_the_next_by_name() -> None:
+    draw, rows = np.random.default_rng(3), []
+    for row in make_rows(300, seed=3):
+        either = (float(row.inputs["hours"] or 0) > 20) != (float(row.inputs["before"] or 0) > 10)  # no line says that
+        rows.append(msgspec.structs.replace(row, targets={"mark": float(np.clip(15 * either + draw.normal(2), 0, 20))}))
+    frame = typed(rows)
+    best = train(SCHEMA, MARK, frame).bundle
+    most = 0.999 * best.megabytes
+    other = train(SCHEMA, MARK, frame, max_megabytes=most).bundle
+    assert other.megabytes <= most
+    assert other.manifest.too_large[best.manifest.candidate] == round(best.megabytes, 6)
+    scores = {name: deciding(one)[1].value for name, one in other.manifest.scores.items() if name != "naive"}
+    left = scores.keys() - other.manifest.too_large.keys()
+    assert other.manifest.candidate == min(left, key=scores.__getitem__)
+    assert any(f"{best.manifest.candidate} is better, and left out" in line for line in summary(other.manifest))
+    with pytest.raises(NotTrainable, match=r"every candidate's graph is above the 1e-05 MB .*ridge 0.000"):
+        train(SCHEMA, MARK, frame, max_megabytes=1e-5)
 
 
 def test_too_few_rows_and_a_single_outcome_are_refused() -> None:
