@@ -31,6 +31,7 @@ from model.cache import CacheState
 from model.trial import Mode, Trial
 from monitoring.performance import DomainPerformance
 from monitoring.trial_report import TrialReport
+from preprocessing.schema import TaskKind
 from preprocessing.validation.rules import Problem
 
 FACTORS_NOTE = "factors say what moved this model's answer, not what causes a result"
@@ -47,7 +48,8 @@ class PredictionResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One logged prediction as its asker sees it.
 
     id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given.
-    naive_rules: of each model that answered, which rule's answer stands under `naive`. note: how factors are to be
+    naive_rules: of each model that answered, which rule's answer stands under `naive`. band_rules: of those whose level
+    is the band of a value, that it need not be the likeliest. note: how factors are to be
     read, where they were asked for, and which columns of a file were not.
     """
 
@@ -59,6 +61,7 @@ class PredictionResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     student: str | None = None
     warning: str | None = None
     naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+    band_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     note: str | None = None
 
 
@@ -69,6 +72,7 @@ class PredictionsResponse(msgspec.Struct, frozen=True, kw_only=True):
     predictions: Sequence[PredictionResponse]
     warning: str | None = None
     naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+    band_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     note: str | None = None
 
 
@@ -271,18 +275,22 @@ class CompareDays(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Retrain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to retrain: one target or moment, or all. dry_run: decide and say so in the run's words, change nothing."""
+    """What to retrain: one target or moment, values or classes alone, or all. A value and its bands move together
+    whichever is named. dry_run: decide and say so in the run's words, change nothing."""
 
     target: str | None = None
     moment: str | None = None
+    task: TaskKind = "both"
     dry_run: bool = False
 
 
 class TrainFirst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to train: one target or moment, or all."""
+    """What to train: one target or moment, values or classes alone, or all. A value and its bands are trained together
+    whichever is named."""
 
     target: str | None = None
     moment: str | None = None
+    task: TaskKind = "both"
 
 
 RetrainingState = Literal["running", "finished", "failed", "busy", "stopped"]

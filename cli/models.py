@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.apps import app, models_app, trials_app
-from cli.inputs import actor, opened_workspace, read_rows
-from cli.options import Domain, Moments, OneDomain, Problems, Reason, Sheet, SkipBadRows, Targets
+from cli.inputs import actor, opened_workspace, policies_of, read_rows
+from cli.options import Domain, Moments, OneDomain, PolicyFile, Problems, Reason, Sheet, SkipBadRows, Targets, TaskName
 from cli.output import out, steps
 
 if TYPE_CHECKING:
@@ -17,19 +17,15 @@ if TYPE_CHECKING:
     from retraining.first_champions import Trained
 
 
-TaskName = Annotated[
-    Literal["regression", "classification", "both"] | None,
-    typer.Option(help="Values, classes or both; a value and the classes that are its bands move together."),
-]
-
-
 @app.command()
 def train(
     domain: Domain,
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Labelled file to learn from.")],
     target: Targets = None,
     moment: Moments = None,
+    task: TaskName = None,
     seed: Annotated[int, typer.Option(help="Same data and seed give the same model.")] = 0,
+    policy: PolicyFile = None,
     sheet: Sheet = "",
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
@@ -37,10 +33,21 @@ def train(
     """Train on a labelled file; what it learns serves where no model of real records serves yet."""
     from retraining.first_champions import keys_of, train_file
 
+    rules = policies_of(policy)
     with opened_workspace() as workspace, steps() as progress:
         intake = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet)
-        keys = keys_of(workspace.service.schema(domain), target, moment)
-        trained = list(train_file(workspace, domain, intake, keys, name=data.name, seed=seed, progress=progress))
+        keys = keys_of(workspace.service.schema(domain), target, moment, task or "both")
+        found = train_file(
+            workspace,
+            domain,
+            intake,
+            keys,
+            name=data.name,
+            seed=seed,
+            max_megabytes=rules.promotion.max_megabytes,
+            progress=progress,
+        )
+        trained = list(found)
     _print_trained(trained)
 
 
@@ -128,11 +135,9 @@ def models_rollback(
 
     with opened_workspace() as workspace:
         schema = workspace.service.schema(domain)
-        kind = {"regression": "value", "classification": "ordered_class"}.get(task or "")
-        named = target or [one.name for one in schema.targets if kind in (None, one.kind)]
         done = rollback(
             workspace.store,
-            keys_of(schema, named, moment),
+            keys_of(schema, target, moment, task or "both"),
             actor="cli",
             reason=reason,
             artifacts=workspace.artifacts,

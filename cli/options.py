@@ -1,7 +1,7 @@
 """Options and arguments that several verbs take, each said once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,10 @@ Domains = Annotated[list[str] | None, typer.Option("--domain", "-d", help="Only 
 Groups = Annotated[list[str] | None, typer.Option("--group", help="Only rows of this group (repeatable).")]
 Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this target (repeatable).")]
 Moments = Annotated[list[str] | None, typer.Option("--moment", help="Only this moment (repeatable).")]
+TaskName = Annotated[
+    Literal["regression", "classification", "both"] | None,
+    typer.Option(help="Values, classes or both; a value and the classes that are its bands move together."),
+]
 AnswerMoment = Annotated[
     str | None, typer.Option("--moment", help="Answer as of this moment; each row's own by default.")
 ]

@@ -9,7 +9,7 @@ import typer
 
 from cli.apps import app
 from cli.inputs import opened_workspace, policies_of, read_rows, schema_of
-from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, Sheet, SkipBadRows, Targets
+from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, Sheet, SkipBadRows, Targets, TaskName
 from cli.output import err, explain, out, shares, steps
 from errors import GradewatchError
 from settings import Settings
@@ -27,6 +27,7 @@ def retrain(
     data: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="New labelled file.")] = None,
     target: Targets = None,
     moment: Moments = None,
+    task: TaskName = None,
     seed: Annotated[int, typer.Option(help="Same data and seed give the same decision.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, print, change nothing.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for another run to finish.")] = 0.0,
@@ -39,8 +40,8 @@ def retrain(
     from retraining.first_champions import keys_of
     from retraining.run import Run, retrain_patiently
 
-    if domain is None and (data or target or moment):
-        raise typer.BadParameter("name the domain of --data, --target and --moment: --domain D")
+    if domain is None and (data or target or moment or task):
+        raise typer.BadParameter("name the domain of --data, --target, --moment and --task: --domain D")
     settings, rules = Settings(), policies_of(policy)
     with opened_workspace() as workspace, steps() as progress:
 
@@ -60,7 +61,7 @@ def retrain(
             raise typer.Exit(_retrain_every_domain([run_of(schema) for schema in workspace.schemas.values()], wait))
         schema = workspace.service.schema(domain)
         rows = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet).rows if data else ()
-        run, keys, name = run_of(schema), keys_of(schema, target, moment), data.name if data else ""
+        run, keys, name = run_of(schema), keys_of(schema, target, moment, task or "both"), data.name if data else ""
         _print_results(run, retrain_patiently(run, keys, data=rows, name=name, wait=wait))
 
 

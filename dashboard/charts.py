@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from dashboard.words import VERDICTS, candidate, column_name, number
 from database.records import Answer
 from drift.records import ColumnDrift
+from model.answer_files import readable_value
 from model.scores import ClassScores, Estimate
 from monitoring.calibration import Reliability
 from preprocessing.schema import Target
@@ -138,20 +139,25 @@ def place(given: Answer, target: Target) -> Figure:
     if given.interval is not None:
         low, high = given.interval
         line = {"color": "#a9c6da", "width": 14}
-        figure.add_scatter(x=[low, high], y=[0, 0], mode="lines", line=line, name=f"{given.coverage:.0%} interval")
+        ends, name = (
+            [readable_value(end, target, answered=False) for end in (low, high)],
+            f"{given.coverage:.0%} interval",
+        )
+        figure.add_scatter(x=[low, high], y=[0, 0], mode="lines", line=line, name=name, text=ends)
     marks = [("model", given.value, MODEL, "circle"), ("plain rule", given.naive, PLAIN_RULE_COLOUR, "diamond")]
     for name, value, colour, symbol in marks:
         if value is None:
             continue
         marker = {"size": 15, "color": colour, "symbol": symbol, "line": {"color": "#ffffff", "width": 1.5}}
-        figure.add_scatter(x=[value], y=[0], mode="markers", marker=marker, name=name)
+        text = [readable_value(float(value), target)]
+        figure.add_scatter(x=[value], y=[0], mode="markers", marker=marker, name=name, text=text)
     for cut in target.cut_points[:1]:
         figure.add_vline(
             x=cut,
             line={"color": ALARM, "dash": "dash", "width": 1},
             annotation={"text": f"pass mark {number(cut)}", "font": {"size": 11, "color": ALARM}},
         )
-    figure.update_traces(hovertemplate="%{fullData.name}: %{x:.2f}<extra></extra>")
+    figure.update_traces(hovertemplate="%{fullData.name}: %{text}<extra></extra>")
     if target.minimum is not None and target.maximum is not None:
         margin = (target.maximum - target.minimum) * 0.02
         figure.update_xaxes(range=[target.minimum - margin, target.maximum + margin])

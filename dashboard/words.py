@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from database.records import Answer, Event, Factor
+from model.answer_files import readable_value
 from model.bundle import Manifest
 from model.naive import RULE
 from model.scores import ClassScores, Estimate, Scores
@@ -118,14 +119,14 @@ def answer(value: float | str | None, target: Target) -> str:
     """An answer or an outcome in the target's unit, or a level; what is said where there is none."""
     if value is None:
         return "no answer"
-    return value if isinstance(value, str) else f"{number(value)}{space(target.unit)}"
+    return value if isinstance(value, str) else f"{readable_value(value, target)}{space(target.unit)}"
 
 
 def interval(given: Answer, target: Target) -> str:
     """The range of an answer with its coverage, in a sentence; empty where there is none."""
     if given.interval is None or given.coverage is None:
         return ""
-    low, high = (number(end) for end in given.interval)
+    low, high = (readable_value(end, target, answered=False) for end in given.interval)
     return f"{given.coverage:.0%} of such answers are right within {low} to {high}{space(target.unit)}"
 
 
@@ -145,6 +146,17 @@ def pass_mark(target: Target) -> str:
 def chance(share: float) -> str:
     """A share in whole percent; what is not sure is never called so."""
     return "under 1%" if share < LEAST_SHOWN else "over 99%" if share > 1 - LEAST_SHOWN else f"{share:.0%}"
+
+
+def likelier(given: Answer) -> str:
+    """That another level is likelier than the answered band of a value; empty mostly."""
+    if given.likelier is None or not given.probabilities:
+        return ""
+    share, other = (given.probabilities[str(level)] for level in (given.value, given.likelier))
+    return (
+        f"{given.value} ({share:.0%}) is the band of the answered value, the middle of what may happen; "
+        f"{given.likelier} by itself is likelier ({other:.0%})"
+    )
 
 
 def insufficient(given: Answer) -> str:

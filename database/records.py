@@ -70,6 +70,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     insufficient: tuple[str, ...] = ()
     factors: tuple[Factor, ...] = ()
 
+    @property
+    def likelier(self) -> str | None:
+        """The likeliest level, where that is not the answered one: the band of a value can lie beside it."""
+        if not self.probabilities or self.value is None:
+            return None
+        most = max(self.probabilities, key=self.probabilities.__getitem__)
+        return most if self.probabilities[most] > self.probabilities[str(self.value)] else None
+
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row that was answered: what was asked, by whom, what was said. Logged before the answer leaves.

@@ -29,7 +29,9 @@ from jobs.queue import (
 )
 
 if TYPE_CHECKING:
+    from database.records import ChampionKey
     from model.workspace import Workspace
+    from preprocessing.schema import DomainSchema
     from preprocessing.validation.json_rows import ValidRow
     from preprocessing.validation.results import Validated
 
@@ -96,11 +98,11 @@ class JobKind:
 
 def train(run: JobRun) -> Mapping[str, Any]:
     """Train on the newest labelled records; what is learned serves where no model of records serves yet. target,
-    moment: only these."""
-    from retraining.first_champions import keys_of, train_records
+    moment, task: only these."""
+    from retraining.first_champions import train_records
 
     wanted, schema = run.job.arguments, run.workspace.service.schema(run.domain)
-    keys = keys_of(schema, *([one] if one else None for one in (wanted.get("target"), wanted.get("moment"))))
+    keys = _keys_of(schema, wanted)
     actor = run.job.actor or "train"
     done = train_records(
         run.workspace, schema, keys, window=run.window, actor=actor, progress=lambda step: run.progress(step, None)
@@ -113,15 +115,22 @@ def train(run: JobRun) -> Mapping[str, Any]:
     return {"models": told}
 
 
-def retrain(run: JobRun) -> Mapping[str, Any]:
-    """Evaluate and, where deserved, replace champions. target, moment: only these. dry_run: change nothing."""
+def _keys_of(schema: DomainSchema, wanted: Mapping[str, Any]) -> list[ChampionKey]:
+    """Those that a job is asked about."""
     from retraining.first_champions import keys_of
+
+    target, moment = ([one] if one else None for one in (wanted.get("target"), wanted.get("moment")))
+    return keys_of(schema, target, moment, wanted.get("task", "both"))
+
+
+def retrain(run: JobRun) -> Mapping[str, Any]:
+    """Evaluate and, where deserved, replace champions. target, moment, task: only these. dry_run: change nothing."""
     from retraining.render import result_text
     from retraining.run import Run
     from retraining.run import retrain as evaluate
 
     wanted, schema = run.job.arguments, run.workspace.service.schema(run.domain)
-    keys = keys_of(schema, *([one] if one else None for one in (wanted.get("target"), wanted.get("moment"))))
+    keys = _keys_of(schema, wanted)
     work = Run(
         run.workspace,
         schema,

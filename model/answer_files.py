@@ -92,7 +92,7 @@ def readable(answers: pl.LazyFrame, targets: Sequence[Target]) -> pl.LazyFrame:
     No answer is rounded over a cut point: 59.96 beside the grade below 60 is shown as 59.9.
     """
     rounded = [
-        _rounded(name, decimals, target.cut_points if name == target.name else ())
+        _rounded(pl.col(name), decimals, target.cut_points if name == target.name else ()).alias(name)
         for target in targets
         for name, decimals in _decimals(target).items()
     ]
@@ -100,23 +100,38 @@ def readable(answers: pl.LazyFrame, targets: Sequence[Target]) -> pl.LazyFrame:
     return answers.with_columns(rounded + versions)
 
 
-def _rounded(name: str, decimals: int, cuts: Sequence[float]) -> pl.Expr:
-    value, step = pl.col(name), 10.0**-decimals
-    shown = value.round(decimals)
+def readable_value(value: float, target: Target, *, answered: bool = True) -> str:
+    """A number in the target's unit as `readable` shows it; answered: one that no cut point may be lost of.
+
+    >>> mark = Target(name="mark", minimum=0, maximum=100, cut_points=(60.0,))
+    >>> readable_value(59.96, mark), readable_value(61, mark), readable_value(59.96, mark, answered=False)
+    ('59.9', '61', '60')
+    """
+    decimals = decimals_of(target)
+    shown = pl.select(_rounded(pl.lit(float(value)), decimals, target.cut_points if answered else ())).item()
+    return f"{shown:,.{0 if shown == int(shown) else decimals}f}"
+
+
+def _rounded(value: pl.Expr, decimals: int, cuts: Sequence[float]) -> pl.Expr:
+    shown, step = value.round(decimals), 10.0**-decimals
     for cut in cuts:
         below = (value < cut) & (shown >= cut)
         above = (value >= cut) & (shown < cut)
         shown = pl.when(below).then(shown - step).when(above).then(shown + step).otherwise(shown).round(decimals)
-    return shown.alias(name)
+    return shown
 
 
 def _decimals(target: Target) -> dict[str, int]:
     shares = {f"{target.name}_below_pass": SHARE_DECIMALS} if target.cut_points else {}
     if target.kind != "value":
         return shares | {f"{target.name}_p_{level}": SHARE_DECIMALS for level in target.levels}
+    return shares | {f"{target.name}{part}": decimals_of(target) for part in ("", "_low", "_high", "_naive")}
+
+
+def decimals_of(target: Target) -> int:
+    """To how many the values of a target are read."""
     known = target.minimum is not None and target.maximum is not None
-    wide = known and (target.maximum or 0.0) - (target.minimum or 0.0) >= WIDE_RANGE
-    return shares | {f"{target.name}{part}": 1 if wide else 2 for part in ("", "_low", "_high", "_naive")}
+    return 1 if known and (target.maximum or 0.0) - (target.minimum or 0.0) >= WIDE_RANGE else 2
 
 
 def with_kept(answers: pl.DataFrame, kept: pl.DataFrame | None) -> pl.DataFrame:

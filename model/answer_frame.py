@@ -7,7 +7,7 @@ that answers became harder ones; it cannot see that the same students end differ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +43,7 @@ def _columns_of(target: Target) -> dict[str, pl.DataType]:
     columns: dict[str, pl.DataType] = {name: pl.Float64() if number else pl.String()}
     columns |= {f"{name}_{part}": pl.Float64() for part in (("low", "high") if number else ())}
     columns |= {f"{name}_p_{level}": pl.Float64() for level in target.levels}
+    columns |= {} if number else {f"{name}_likelier": pl.String()}
     columns |= {f"{name}_below_pass": pl.Float64()} if target.cut_points else {}
     columns[f"{name}_naive"] = columns[name]
     return columns | {f"{name}_{part}": pl.String() for part in ("model", "out_of_range", "insufficient")}
@@ -75,6 +76,8 @@ def _values_of(target: Target, answers: Sequence[Answer | None]) -> dict[str, li
         values[f"{name}_high"] = [answer and answer.interval and answer.interval[1] for answer in answers]
     for level in target.levels:
         values[f"{name}_p_{level}"] = [a and a.probabilities and a.probabilities[level] for a in answers]
+    if target.levels:
+        values[f"{name}_likelier"] = [answer and answer.likelier for answer in answers]
     if target.cut_points:
         values[f"{name}_below_pass"] = [answer and answer.below_pass for answer in answers]
     values[f"{name}_naive"] = [answer and answer.naive for answer in answers]
@@ -130,6 +133,7 @@ def _said(target: Target, column: AnswerColumn | None, n: int) -> dict[str, pl.S
     found |= {f"{name}_low": column.low, f"{name}_high": column.high} if column.low and column.high else {}
     found |= {f"{name}_below_pass": column.below_pass} if column.below_pass and target.cut_points else {}
     values |= {part: _series(cells, kinds[part]) for part, cells in found.items()}
+    values |= {f"{name}_likelier": _likelier(target, values)} if shares else {}
     values[f"{name}_model"] = pl.Series([column.model]).new_from_index(0, n)
     values |= {f"{name}_{part}": pl.Series([""]).new_from_index(0, n) for part in ("out_of_range", "insufficient")}
     if column.others:
@@ -139,6 +143,16 @@ def _said(target: Target, column: AnswerColumn | None, n: int) -> dict[str, pl.S
             for part, cells in values.items()
         }
     return values
+
+
+def _likelier(target: Target, values: Mapping[str, pl.Series]) -> pl.Series:
+    """`Answer.likelier` of whole columns."""
+    shares = np.column_stack([values[f"{target.name}_p_{level}"].to_numpy() for level in target.levels])
+    said = values[target.name].cast(pl.Enum(target.levels)).to_physical().to_numpy()
+    most = shares.argmax(axis=1)
+    other = shares[np.arange(len(most)), most] > shares[np.arange(len(most)), said]
+    levels = pl.Series(target.levels, dtype=pl.String).gather(most.astype(np.uint32))
+    return levels.zip_with(pl.Series(other), pl.Series([None], dtype=pl.String).new_from_index(0, len(most)))
 
 
 def _series(column: Column, kind: pl.DataType) -> pl.Series:

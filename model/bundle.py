@@ -121,8 +121,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     said: the probabilities of held-out class answers (None for values and in older bundles). learned: the schema of
     then as plain values (empty in older bundles). patterns: of missing inputs that take more than half of the
     importance and that training had often enough to judge the answers. bands: how likely outcomes lie below each cut
-    point of the value that the graph says; of a class that has them, the level is the band of that value. too_large: candidates that are
-    better by the score, to the megabytes of their graphs, which are above what was allowed.
+    point of the value that the graph says; of a class that has them, the level is the band of that value. too_large:
+    candidates that are better by the score, to the megabytes of their graphs, which are above what was allowed.
     """
 
     format: int = FORMAT

@@ -16,6 +16,7 @@ import msgspec
 from database.packed import Common, PackedPredictions
 from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
 from database.store import Log
+from model.bundle import band_rule
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
 from model.predictor import Predictor
@@ -49,10 +50,12 @@ log = logging.getLogger("gradewatch.model")
 
 class Remarks(NamedTuple):
     """What goes with answers. naive_rules: by the version of the model that answered, which rule's answer stands under
-    `naive`; of all of many rows it is said once."""
+    `naive`; of all of many rows it is said once. band_rules: of models whose level is the band of a value, how it is
+    answered."""
 
     warning: str | None = None
     naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+    band_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Slot(NamedTuple):
@@ -225,7 +228,9 @@ class PredictionService:
         changed = dict.fromkeys(words for one in serving if one.predictor.version in known for words in one.changes)
         said += [CHANGES_WARNING + "; ".join(changed)] if changed else []
         rules = {version: str(one.manifest.naive) for version, one in sorted(known.items())}
-        remarks = Remarks(". ".join(said) or None, rules)
+        banded = [one for one in sorted(known.items()) if one[1].manifest.bands and one[1].manifest.target.levels]
+        bands = {version: band_rule(one.manifest) for version, one in banded}
+        remarks = Remarks(". ".join(said) or None, rules, bands or msgspec.UNSET)
         if len(known) == len(models):  # one that was replaced this very moment is looked for again
             self._remarks[models] = remarks
         return remarks

@@ -124,6 +124,10 @@ class ContextColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     allow: bool = False
 
 
+TaskKind = Literal["regression", "classification", "both"]
+"""Which targets are meant: values, classes, or all."""
+
+
 class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
     """One domain: its columns, when they become known, and what is predicted.
 
@@ -225,6 +229,15 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         if not cuts or first != value:
             return ()
         return tuple(one for one in self.targets if one.kind == "ordered_class" and len(one.levels) == cuts + 1)
+
+    def targets_of(self, task: TaskKind) -> tuple[str, ...]:
+        """The names of the targets that are values (regression), classes (classification), or either.
+
+        >>> load_domains()["university"].targets_of("classification")
+        ('final_grade',)
+        """
+        kinds = {"regression": ("value",), "classification": ("ordered_class",)}.get(task, ("value", "ordered_class"))
+        return tuple(target.name for target in self.targets if target.kind in kinds)
 
     def leader(self, target: str) -> str:
         """The value that `target` is bands of, or itself: both are one task, and have one model."""

@@ -4,7 +4,7 @@ Replacing a champion that serves is not done here: that takes a decision (`retra
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 import polars as pl
@@ -15,16 +15,16 @@ from database.records import ChampionKey, ModelVersion, Succession, now
 from database.store import ModelRegistry
 from errors import Category, GradewatchError
 from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
-from model.bundle import EXAMPLES, RECORDS, BrokenBundle, Bundle, Manifest
+from model.bundle import EXAMPLES, BrokenBundle, Bundle, Manifest
 from model.export import ParityError
 from model.registry import SchemaChanged, find_model, install, load_bundle, require_fit
 from model.scores import told_against_rule
 from model.workspace import Workspace
 from monitoring.profile_archive import store_batch
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, TaskKind
 from preprocessing.validation.validate import frame_of
-from training.fit import Progress
-from training.train import NotTrainable, train_task
+from retraining.policy import MAX_MEGABYTES
+from training.train import NotTrainable, TrainingOptions, train_task
 
 
 class UnknownChampion(GradewatchError):
@@ -50,16 +50,23 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keys_of(
-    schema: DomainSchema, targets: Sequence[str] | None = None, moments: Sequence[str] | None = None
+    schema: DomainSchema,
+    targets: Sequence[str] | None = None,
+    moments: Sequence[str] | None = None,
+    task: TaskKind = "both",
 ) -> list[ChampionKey]:
-    """The champions that a domain has, or those of the named targets and moments. Raises UnknownChampion for others."""
+    """The champions that a domain has, or those of the named targets, moments and task. Raises UnknownChampion where
+    there are none."""
     for name in targets or ():
         if name not in schema.target_by_name:
             raise UnknownChampion(f"{schema.name} has no target {name!r}; it has {', '.join(schema.target_by_name)}")
     for name in moments or ():
         if name not in schema.moments:
             raise UnknownChampion(f"{schema.name} has no moment {name!r}; it has {', '.join(schema.moments)}")
-    chosen = targets or [target.name for target in schema.targets]
+    known = schema.targets_of(task)
+    chosen = [name for name in targets or known if name in known]
+    if not chosen:
+        raise UnknownChampion(f"{schema.name} has no such target of {task}; it has {', '.join(known) or 'none'}")
     return [ChampionKey(schema.name, target, moment) for target in chosen for moment in moments or schema.moments]
 
 
@@ -70,20 +77,20 @@ def train_domain(
     keys: Sequence[ChampionKey],
     *,
     actor: str,
-    seed: int = 0,
-    source: str = RECORDS,
-    progress: Progress = lambda _: None,
+    **options: Unpack[TrainingOptions],
 ) -> Iterator[Trained]:
     """Train each of `keys` on a typed `frame` with `_record` ids; install it where no model of records serves yet.
 
     The models of one task (a value and its bands) are trained and installed together, whichever of them was named.
+    options: of `training.train.train_task`, graphs as large as promotions allow by default.
     """
+    options.setdefault("max_megabytes", MAX_MEGABYTES)
     done: set[ChampionKey] = set()
     for key in keys:
         if key in done:
             continue
         try:
-            found = train_task(schema, key, frame, seed=seed, source=source, progress=progress)
+            found = train_task(schema, key, frame, **options)
         except (NotTrainable, ParityError) as error:
             yield Trained(key=key, reason=str(error))
             continue
@@ -110,8 +117,7 @@ def train_file(
     keys: Sequence[ChampionKey],
     *,
     name: str,
-    seed: int = 0,
-    progress: Progress = lambda _: None,
+    **options: Unpack[TrainingOptions],
 ) -> Iterator[Trained]:
     """Train each of `keys` on the rows of a labelled file; keep them as a batch called `name` once one succeeded.
 
@@ -119,7 +125,7 @@ def train_file(
     """
     schema, stored = workspace.schemas[domain], False
     frame = frame_of(labeled(domain, intake.rows), schema)
-    for one in train_domain(workspace, schema, frame, keys, actor="train", seed=seed, progress=progress):
+    for one in train_domain(workspace, schema, frame, keys, actor="train", **options):
         if one.model and not stored:
             store_batch(workspace, schema, intake.rows, "labeled", name=name, skipped=intake.skipped)
             stored = True
@@ -133,8 +139,7 @@ def train_records(
     *,
     window: int,
     actor: str,
-    seed: int = 0,
-    progress: Progress = lambda _: None,
+    **options: Unpack[TrainingOptions],
 ) -> Iterator[Trained]:
     """Train each of `keys` on the newest labelled records that are stored, `window` of them at most.
 
@@ -144,16 +149,19 @@ def train_records(
     if not records:
         raise NotTrainable(f"{schema.name}: no labelled records yet; upload a labelled file first")
     frame = frame_of(records, schema)
-    yield from train_domain(workspace, schema, frame, keys, actor=actor, seed=seed, progress=progress)
+    yield from train_domain(workspace, schema, frame, keys, actor=actor, **options)
 
 
 def _install_first(
     workspace: Workspace, schema: DomainSchema, models: Sequence[ModelVersion], actor: str
 ) -> list[tuple[bool, str]]:
-    """Of each model of one task whether it serves now, and why: all or none of them do."""
+    """Of each model of one task whether it serves now, and why: all or none of them do. Where one of the present models
+    gives way, all do: the new one would be no task with the others."""
     serving = {one.key: one for one in workspace.store.champions()}
     present = [serving.get(model.key) for model in models]
     told = [_standing(workspace, schema, *one) for one in zip(models, present, strict=True)]
+    if way := next((reason for (free, reason), one in zip(told, present, strict=True) if free and one), ""):
+        told = [(True, reason if free else f"moves with a model of its task, which {way}") for free, reason in told]
     if not all(free for free, _ in told):
         other = "a model that is one task with it serves and stays"
         return [(False, other if free else reason) for free, reason in told]

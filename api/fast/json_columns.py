@@ -23,9 +23,15 @@ JsonCells = Iterable[bytes]
 def write_many(batches: Sequence[PackedPredictions], remarks: Remarks, note: str | None) -> bytes:
     """`PredictionsResponse` as JSON, in the order of the rows of a request."""
     rows: Any = Raw(HOLE)
-    warning, rules = remarks
     count = sum(map(len, batches))
-    whole = PredictionsResponse(count=count, predictions=rows, warning=warning, naive_rules=rules, note=note)
+    whole = PredictionsResponse(
+        count=count,
+        predictions=rows,
+        warning=remarks.warning,
+        naive_rules=remarks.naive_rules,
+        band_rules=remarks.band_rules,
+        note=note,
+    )
     head, tail = encoder.encode(whole).split(HOLE)
     parts = _write_all(batches, b",", Remarks(), None)
     parts[0] = head + b"[" + parts[0]
@@ -65,6 +71,7 @@ def _write(predictions: PackedPredictions, end: bytes, remarks: Remarks, note: s
         student=None if students is None else form.hole(map(encoder.encode, students)),
         warning=remarks.warning,
         naive_rules=remarks.naive_rules,
+        band_rules=remarks.band_rules,
         note=note,
     )
     parts, width = form.fill(encoder.encode(record) + end, len(predictions))

@@ -303,6 +303,7 @@ def prediction_response(prediction: Prediction, remarks: Remarks, note: str | No
         student=prediction.student,
         warning=remarks.warning,
         naive_rules=remarks.naive_rules,
+        band_rules=remarks.band_rules,
         note=note,
     )
 

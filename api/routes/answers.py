@@ -39,6 +39,7 @@ def written_answers(state: ServiceState, job: Job, *, lines: bool) -> Iterator[b
         predictions=rows,
         warning=remarks.warning,
         naive_rules=remarks.naive_rules,
+        band_rules=remarks.band_rules,
         note=note,
     )
     head, tail = encoder.encode(whole).split(HOLE)

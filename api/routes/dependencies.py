@@ -21,7 +21,7 @@ from api.request.admission import PRINCIPAL
 from api.state import ServiceState
 from database.records import ChampionKey
 from errors import Category, GradewatchError
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, TaskKind
 
 PSEUDONYM_LENGTH = 64
 WRITTEN_OUT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -56,12 +56,16 @@ def schema_of(state: ServiceState, domain: str) -> DomainSchema:
     return state.predictions.schema(domain)
 
 
-def keys_of(schema: DomainSchema, target: str | None, moment: str | None) -> list[ChampionKey]:
-    """The champions that a request means: one, those of a target or a moment, or all. Raises BadQueryParameter."""
+def keys_of(schema: DomainSchema, target: str | None, moment: str | None, task: TaskKind = "both") -> list[ChampionKey]:
+    """The champions that a request means: one, those of a target, a moment or a task, or all. Raises
+    BadQueryParameter."""
     moment_of(schema, moment)
     if target is not None and target not in schema.target_by_name:
         raise BadQueryParameter(f"target {target!r:.80} is none of {', '.join(schema.target_by_name)}")
-    targets = [target] if target else list(schema.target_by_name)
+    targets = [name for name in schema.targets_of(task) if target in (None, name)]
+    if not targets:
+        there = ", ".join(schema.targets_of(task)) or "none"
+        raise BadQueryParameter(f"no target of {task} is meant; {schema.name} has {there}")
     return [ChampionKey(schema.name, name, at) for name in targets for at in ([moment] if moment else schema.moments)]
 
 

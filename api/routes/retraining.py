@@ -36,8 +36,8 @@ RETRAIN = [needs("retrain")]
 async def retrain(domain: str, request: Request, state: CurrentState) -> Response:
     """Start a retraining run on the newest labelled records; its address is in the answer's Location."""
     wanted = await read_command(request, Retrain)
-    keys_of(schema_of(state, domain), wanted.target, wanted.moment)
-    arguments = {"target": wanted.target, "moment": wanted.moment, "dry_run": wanted.dry_run}
+    keys_of(schema_of(state, domain), wanted.target, wanted.moment, wanted.task)
+    arguments = {"target": wanted.target, "moment": wanted.moment, "task": wanted.task, "dry_run": wanted.dry_run}
     asked = JobRequest(RETRAINING, domain, principal_of(request).name, arguments, key=idempotency_key(request))
     await asyncio.to_thread(noted, request, "retraining started", domain, dry_run=wanted.dry_run)
     job = await state.background.ask(asked, alone=True)

@@ -24,8 +24,8 @@ router = APIRouter(prefix="/api/v1/{domain}/train", tags=["retraining"])
 async def train(domain: str, request: Request, state: CurrentState) -> Response:
     """Train on the newest labelled records; a model serves where none of records serves yet. A job: see Location."""
     wanted = await read_command(request, TrainFirst)
-    keys_of(schema_of(state, domain), wanted.target, wanted.moment)
-    arguments = {"target": wanted.target, "moment": wanted.moment}
+    keys_of(schema_of(state, domain), wanted.target, wanted.moment, wanted.task)
+    arguments = {"target": wanted.target, "moment": wanted.moment, "task": wanted.task}
     asked = JobRequest(TRAINING, domain, principal_of(request).name, arguments, key=idempotency_key(request))
     await asyncio.to_thread(noted, request, "training started", domain)
     return accepted(await state.background.ask(asked, alone=True))

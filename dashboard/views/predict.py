@@ -29,7 +29,7 @@ from dashboard.visit import Visit
 from database.errors import StoreUnavailable
 from database.records import Answer, Prediction
 from drift.profile import Profile
-from model.answer_files import SHEET, answers_table, csv_bytes, dialect_of
+from model.answer_files import SHEET, answers_table, csv_bytes, dialect_of, readable_value
 from model.predict_file import AnsweredFile
 from model.registry import NoChampion, Serving
 from preprocessing.excel import excel_bytes
@@ -183,7 +183,8 @@ def _show_answer(target: Target, answer: Answer) -> None:
         said, chart = st.columns([1, 2], gap="medium", vertical_alignment="center")
         said.metric(words.title(target), words.answer(answer.value, target), help=target.description or None)
         naive = words.answer(answer.naive, target)
-        lines = [words.below_pass(answer, target), words.interval(answer, target), f"The plain rule says {naive}"]
+        told = (words.below_pass(answer, target), words.interval(answer, target), words.likelier(answer))
+        lines = [*told, f"The plain rule says {naive}"]
         said.caption("  \n".join(line for line in lines if line), help=words.PLAIN_RULE_HELP)
         said.caption(f"model `{words.version(answer.model)}`, generation {answer.generation}")
         with chart:
@@ -369,10 +370,11 @@ def answer_rows(
             target = schema.target_by_name[answer.target]
             row[words.title(target)] = words.answer(answer.value, target)
             if answer.interval:
-                low, high = answer.interval
-                row[f"{answer.coverage:.0%} interval"] = f"{words.number(low)} to {words.number(high)}"
-            if answer.probabilities:
-                row["probability"] = f"{max(answer.probabilities.values()):.0%}"
+                low, high = (readable_value(end, target, answered=False) for end in answer.interval)
+                row[f"{answer.coverage:.0%} interval"] = f"{low} to {high}"
+            if answer.probabilities and answer.value is not None:
+                row["probability"] = f"{answer.probabilities[str(answer.value)]:.0%}"
+                row["likelier"] = answer.likelier
             if answer.below_pass is not None:
                 row[f"below {words.pass_mark(target)}"] = words.chance(answer.below_pass)
             row[f"plain rule ({answer.target})"] = words.answer(answer.naive, target)

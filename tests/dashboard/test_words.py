@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,18 @@ MARK = Target(name="mark", minimum=0, maximum=20, unit="points")
 )
 def test_numbers_have_no_more_digits_than_anyone_reads(value: float, said: str) -> None:
     assert words.number(value) == said
+
+
+def test_an_answer_is_on_its_side_of_the_cut_points_and_a_likelier_level_is_told() -> None:
+    mark = Target(name="mark", minimum=0, maximum=100, unit="points", cut_points=(60.0,))
+    assert [words.answer(value, mark) for value in (59.96, 60.04, 12.345, "A")] == [
+        "59.9 points", "60 points", "12.3 points", "A",
+    ]  # fmt: skip
+    about: dict[str, Any] = {"target": "grade", "naive": "A", "model": "m", "generation": 1}
+    assert words.likelier(Answer(value="A", probabilities={"F": 0.3, "A": 0.7}, **about)) == ""
+    told = words.likelier(Answer(value="B", probabilities={"F": 0.41, "B": 0.2, "A": 0.39}, **about))
+    assert told.startswith("B (20%) is the band")
+    assert told.endswith("F by itself is likelier (41%)")
 
 
 def test_levels_and_moments_are_said_as_the_domain_says_them() -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from database.ingest import batch_rows, labeled
 from database.records import BatchRow, ChampionKey
-from model.bundle import Bundle, changes_since
+from model.bundle import EXAMPLES, Bundle, changes_since
 from model.partners import partners_of
 from model.predictor import Predictor
-from model.registry import activate, rollback
+from model.registry import activate, install, rollback
 from model.trial import TrialRefused, start_trial
 from model.workspace import Workspace
 from monitoring.profile_archive import store_batch
@@ -22,7 +22,7 @@ from preprocessing.reading.files import read_table
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
 from preprocessing.validation.validate import frame_of, validate_table
-from retraining.first_champions import keys_of, train_domain
+from retraining.first_champions import keys_of, register, train_domain
 from retraining.run import Run, retrain
 from tests.command import run_command
 from tests.retraining.conftest import SECRET, open_at
@@ -63,6 +63,9 @@ def test_every_grade_is_the_band_of_its_marks_alone_and_among_others(bundles: li
     for mark, grade in zip(*said, strict=True):
         assert isinstance(mark.value, float)
         assert LEVELS[int(np.searchsorted(CUTS, mark.value, side="right"))] == grade.value
+        shares = grade.probabilities or {}
+        assert (grade.likelier or grade.value) == max(shares, key=shares.__getitem__)
+    assert 0 < sum(one.likelier is not None for one in said[1]) < 500
     for number in range(0, 1000, 50):
         alone = [one.answer([asked[number]], generation=1)[0] for one in (marks, grades)]
         assert alone == [one[number] for one in said]
@@ -153,3 +156,20 @@ def test_one_task_is_judged_promoted_activated_and_brought_back_as_one(workspace
     assert serving(workspace) == first
     with pytest.raises(TrialRefused, match="one task with final_grade"):
         start_trial(workspace.store, model, mode="split", actor="test")
+
+
+@pytest.mark.parametrize("invented", [MARKS, GRADE])
+def test_where_one_of_a_task_is_a_model_of_examples_both_give_way(workspace: Workspace, invented: ChampionKey) -> None:
+    examples = train_task(SCHEMA, invented, typed(rows(200, 9)), source=EXAMPLES)
+    model = next(
+        register(workspace.store, workspace.artifacts, one.bundle)
+        for one in examples
+        if one.bundle.manifest.target.name == invented.target
+    )
+    install(workspace.store, [model], action="activate", actor="test", reason="test")
+    done = list(train_domain(workspace, SCHEMA, typed(rows(200, 5)), [GRADE], actor="test"))
+    assert [(one.key, one.installed) for one in done] == [(MARKS, True), (GRADE, True)]
+    assert serving(workspace) == {one.key: one.model.version for one in done if one.model}
+    assert [partners_of(workspace.store, one.model)[0].version for one in done if one.model] == [
+        one.model.version for one in reversed(done) if one.model
+    ]

@@ -85,7 +85,7 @@ def test_answers_to_columns_are_those_to_rows_to_the_last_bit(workspace: Workspa
     assert any(answer.out_of_range for one in found for answer in one.answers)
 
 
-REMARKS = Remarks(warning='of "examples"\n', naive_rules={"0": "the last mark: ä"})
+REMARKS = Remarks(warning='of "examples"\n', naive_rules={"0": "the last mark: ä"}, band_rules={"1": "bands"})
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -103,6 +103,7 @@ def test_answers_are_written_from_columns_as_from_records(workspace: Workspace, 
             predictions=[prediction_response(one, Remarks()) for one in flat(found)],
             warning=REMARKS.warning,
             naive_rules=REMARKS.naive_rules,
+            band_rules=REMARKS.band_rules,
             note="a note",
         )
         assert write_many(found, REMARKS, "a note") == encoder.encode(said)

@@ -53,6 +53,16 @@ def test_an_outcome_is_no_input_refused_in_json_and_named_as_unread_of_a_file(sh
     assert shared.predict("engagement", ENGAGEMENT | {"assignment_score": None})["note"] is None
 
 
+def test_a_level_that_is_the_band_of_a_value_says_so_once(shared: Server) -> None:
+    said = shared.predict("university", UNIVERSITY)
+    models = {answer["target"]: answer["model"] for answer in said["answers"]}
+    assert said["band_rules"].keys() == {models["final_grade"]}
+    assert "band of the answered final_marks" in said["band_rules"][models["final_grade"]]
+    many = shared.post("/api/v1/university/predict/batch", [UNIVERSITY] * 2).json()
+    assert (many["band_rules"], "band_rules" in many["predictions"][0]) == (said["band_rules"], False)
+    assert "band_rules" not in shared.predict("engagement", ENGAGEMENT)
+
+
 def test_the_rule_behind_the_naive_answer_is_named_and_stands_beside_every_model(shared: Server) -> None:
     for rows in ([SCHOOL], [SCHOOL | {"G1": 9}, SCHOOL | {"G1": 9, "G2": 11}]):
         for one in shared.post("/api/v1/school/predict/batch", rows, headers=AS_LINES).text.splitlines():

@@ -22,7 +22,9 @@ def test_ones_own_data_replaces_the_models_of_examples(
     ]
     status, stored = upload(server, (installation / "examples" / "engagement.csv").read_text())
     assert (status, stored["batch"]["rows"]) == (201, 200)
-    started = server.post(address, {})
+    for wrong in ({"task": "classification"}, {"task": "?"}, {"task": "classification", "target": "assignment_score"}):
+        assert server.post(address, wrong).status_code in (400, 422)
+    started = server.post(address, {"task": "regression"})
     assert started.status_code == 202
     job = ended(server, started.headers["location"])
     told = job["result"]["models"][0]["reason"] if road == "train" else job["decisions"][0]["document"]["reasons"][0]
