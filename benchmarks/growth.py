@@ -157,12 +157,27 @@ def worker(folder: Path, sizes: Sequence[int]) -> list[Figure]:
 
 TAUGHT = 20_000  # rows that a champion learns from, as the setting has it by default
 
+
+def train_school(rows: int, cpu: float, memory: float) -> Measure:
+    """Models of all three moments from one file of `rows`, whatever the sizes of the other rows."""
+
+    def measure(folder: Path, _: Sequence[int]) -> list[Figure]:
+        file = file_of(folder, "school", rows)
+        spent, held = measured(installation(folder, "train"), GRADEWATCH, "train", "--data", str(file), "-d", "school")
+        how = f"{SCHOOL_TABLE}; three moments; start and storing included"
+        return [at_most("CPU", spent, "CPU s", cpu, how), at_most("peak memory", held, "MB", memory, how)]
+
+    return measure
+
+
 SCHOOL_TABLE = "`school`, 32 columns"
 
 ROWS: Mapping[str, Measure] = {
     "ingest": ingest,
     "logged scores": logged_scores,
     "worker": worker,
+    "train school 10k": train_school(10_000, 20, 600),
+    "train school 100k": train_school(100_000, 180, 1_000),
 }
 """By name, with which its figures begin."""
 

@@ -9,7 +9,7 @@ import typer
 from cli.apps import app, models_app, trials_app
 from cli.inputs import actor, opened_workspace, policies_of, read_rows
 from cli.options import Domain, Moments, OneDomain, PolicyFile, Problems, Reason, Sheet, SkipBadRows, Targets, TaskName
-from cli.output import out, steps
+from cli.output import err, out, steps
 
 if TYPE_CHECKING:
     from database.records import Succession
@@ -30,17 +30,20 @@ def train(
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
-    """Train on a labelled file; what it learns serves where no model of real records serves yet."""
+    """Train on a labelled file; what it learns serves where no model of real records serves yet.
+
+    Each target and moment is trained by itself: one that is refused, say for want of a signal before the first mark, is
+    named and keeps none of the others. Exit code 1 where all are refused, else 0.
+    """
     from retraining.first_champions import keys_of, train_file
 
     rules = policies_of(policy)
     with opened_workspace() as workspace, steps() as progress:
-        intake = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet)
         keys = keys_of(workspace.service.schema(domain), target, moment, task or "both")
         found = train_file(
             workspace,
             domain,
-            intake,
+            read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet),
             keys,
             name=data.name,
             seed=seed,
@@ -65,8 +68,11 @@ def _print_trained(trained: "Sequence[Trained]") -> None:
                 out.print(f"to be settled: {question}", style="yellow")
         else:
             out.print(f"refused: {one.reason}", style="red")
-    if not any(one.bundle for one in trained):
+    refused = [str(one.key) for one in trained if not one.bundle]
+    if len(refused) == len(trained):
         raise typer.Exit(1)
+    if refused:
+        err.print(f"{len(refused)} of {len(trained)} refused, which keeps none of the others: {', '.join(refused)}")
 
 
 @models_app.command("list")

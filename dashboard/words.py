@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from database.records import Answer, Event, Factor
+from database.records import Answer, DecisionRecord, Event, Factor
 from model.answer_files import readable_value
 from model.bundle import Manifest
 from model.naive import RULE
@@ -307,3 +307,10 @@ DECISION_WORDS: Mapping[str, str] = {
     "keep": "Champion kept",
 }
 """What a retraining decision means, in words."""
+
+
+def decided(decision: DecisionRecord) -> str:
+    """A decision in words; where there was no champion, none was kept."""
+    if decision.verdict == "keep" and decision.champion is None:
+        return "Nobody to replace"
+    return DECISION_WORDS.get(decision.verdict, decision.verdict)

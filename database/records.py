@@ -8,7 +8,7 @@ import hashlib
 import os
 import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -391,6 +391,21 @@ def new_ids(count: int) -> list[str]:
 def digest(parts: Any) -> str:
     """SHA-256 (32 hex digits) of the canonical JSON of `parts`."""
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:32]
+
+
+def digest_in_pieces(pieces: Iterable[Sequence[Any]]) -> str:
+    """The digest of all pieces as one list, one of which is held at a time.
+
+    >>> digest_in_pieces([[1, "a"], [], [None]]) == digest([1, "a", None])
+    True
+    """
+    whole, between = hashlib.sha256(b"["), b""
+    for piece in pieces:
+        if len(piece):
+            whole.update(between + msgspec.json.encode(piece, order="sorted")[1:-1])
+            between = b","
+    whole.update(b"]")
+    return whole.hexdigest()[:32]
 
 
 def record_id(

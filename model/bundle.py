@@ -16,7 +16,7 @@ from database.records import pack_ids, unpack_ids
 from drift.impact import Said
 from errors import Category, GradewatchError
 from model.naive import NaiveRule
-from model.scores import PairedGain, Scores
+from model.scores import Overtaken, PairedGain, Scores
 from preprocessing.encode import Cell, Encoding
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.schema_changes import Effect, SchemaChange, changes_for
@@ -112,9 +112,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     and None for the missing; single columns, no rows. Empty in bundles from before answers were explained.
     importance: input to the rise of the mean absolute error (target units) when its values are shuffled. errors: of
     held-out rows, by how hard the answer was, for estimates before outcomes are known (None in older bundles).
-    scores: candidate (and "naive") to out-of-fold scores. beats_naive: whether the chosen one does, by its criterion.
-    against_rule: how much smaller its mean absolute error is than the plain rule's on the same held-out rows (None in
-    older bundles).
+    scores: candidate (and "naive") to out-of-fold scores. overtaken: candidate to why it has none. beats_naive: whether
+    the chosen one does, by its criterion. against_rule: how much smaller its mean absolute error is than the plain
+    rule's on the same held-out rows (None in older bundles).
     parity: largest difference from scikit-learn over 20,000 nasty rows. effective_shares: of columns of the drift
     profile, the effective sample size over the rows, for the values and for the missing rate, where less than 1
     (`drift.samples`); `worth` in stored bundles.
@@ -144,6 +144,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     importance: Mapping[str, float]
     errors: ErrorTable | None = None
     scores: Mapping[str, Scores]
+    overtaken: Mapping[str, Overtaken] = {}
     uncalibrated_brier: float | None = None
     beats_naive: bool
     against_rule: PairedGain | None = None

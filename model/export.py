@@ -66,6 +66,8 @@ def _round_thresholds(estimator: Any) -> None:
     The graph holds float32 thresholds, and skl2onnx 1.20 rounds them up as well as down: a row that lies on one then
     goes the other way. (It does take those of other trees down.)
     """
+    for part in getattr(estimator, "estimators_", ()):  # of a mean
+        _round_thresholds(part)
     for trees in getattr(estimator, "_predictors", ()):
         for tree in trees:
             exact = tree.nodes["num_threshold"]

@@ -316,3 +316,35 @@ def told_against_rule(gain: PairedGain, unit: str = "") -> str:
             "that neither knows gives its place to the rule"
         )
     return f"neither the model nor the plain rule is surely nearer to what happened; the difference is {size[3:]}"
+
+
+class Overtaken(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that fitted no further folds, since it could not be much better than another.
+
+    score, best: the deciding score (RMSE in target units, or weighted F1) of it and of `leader` on the same n unseen
+    rows, those of so many folds. most: how much better than the leader's its own may be after all, at `level`
+    (one-sided); too little to be worth its fits.
+    """
+
+    score: float
+    leader: str
+    best: float
+    most: float
+    level: float
+    n: int
+    folds: int
+
+
+def told_overtaken(name: str, one: Overtaken, measure: str) -> str:
+    """Why a candidate stopped early, in words.
+
+    >>> stopped = Overtaken(score=1.6, leader="ridge", best=1.5, most=-0.05, level=0.99, n=2000, folds=1)
+    >>> told_overtaken("random_forest", stopped, "RMSE")
+    'random_forest stopped after 1 fold: RMSE 1.600 where ridge had 1.500 (2,000 unseen rows), surely no better (99 %)'
+    """
+    chance = f"at best {one.most:.2g} better" if one.most > 0 else "surely no better"
+    folds = f"{one.folds} fold{'s' if one.folds > 1 else ''}"
+    return (
+        f"{name} stopped after {folds}: {measure} {one.score:.3f} where {one.leader} had {one.best:.3f} "
+        f"({one.n:,} unseen rows), {chance} ({round(100 * one.level)} %)"
+    )

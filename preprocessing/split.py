@@ -35,14 +35,23 @@ def clusters(frame: pl.DataFrame, schema: DomainSchema) -> Rows:
     With periods a group of one period is a cluster of its own: the same course next year has new students. Where at
     most one is named, with unnamed rows beside it or not, it could only be judged by what is no group: students count.
     """
-    own = pl.coalesce(pl.format("student {}", "_student"), pl.format("row {}", pl.int_range(pl.len())))
-    by_group = cluster_kind(frame, schema) == "group"
-    return _numbered(frame, pl.coalesce(_group_of(schema), own) if by_group else own)
+    if cluster_kind(frame, schema) == "student":
+        return students(frame)
+    return _numbered(frame, pl.coalesce(_group_of(schema), _student()))
+
+
+def students(frame: pl.DataFrame) -> Rows:
+    """(n,) numbers of the student of each row, else of the row itself, whatever groups there are."""
+    return _numbered(frame, _student())
 
 
 def cluster_kind(frame: pl.DataFrame, schema: DomainSchema) -> str:
     """What `clusters` are: "group", or "student" where groups cannot be compared."""
     return "group" if schema.group and frame.select(_group_of(schema).drop_nulls().n_unique()).item() > 1 else "student"
+
+
+def _student() -> pl.Expr:
+    return pl.coalesce(pl.format("student {}", "_student"), pl.format("row {}", pl.int_range(pl.len())))
 
 
 def _group_of(schema: DomainSchema) -> pl.Expr:
@@ -53,8 +62,7 @@ def _group_of(schema: DomainSchema) -> pl.Expr:
 
 def _numbered(frame: pl.DataFrame, key: pl.Expr) -> Rows:
     """(n,) the number of each row's `key`, in key order."""
-    keys = frame.select(key).to_series().to_numpy().astype(str)
-    return np.unique(keys, return_inverse=True)[1].astype(np.int64)
+    return frame.select(key.rank("dense") - 1).to_series().to_numpy().astype(np.int64)
 
 
 def folds(

@@ -128,7 +128,7 @@ def train_file(
     for one in train_domain(workspace, schema, frame, keys, actor="train", **options):
         if one.model and not stored:
             store_batch(workspace, schema, intake.rows, "labeled", name=name, skipped=intake.skipped)
-            stored = True
+            stored, intake = True, msgspec.structs.replace(intake, rows=())  # the frame has what is learned from
         yield one
 
 

@@ -14,11 +14,13 @@ VERDICT_WORDS = {
     "shadow": "challenger stays in shadow, champion stays",
     "keep": "champion stays",
 }
+NO_CHAMPION = "nobody to replace"
 
 
 def render_result(result: Result, *, dry: bool) -> RenderableType:
     """The decision about one champion with its reasons and numbers; the drift in one sentence."""
-    verdict = VERDICT_WORDS[result.decision.verdict]
+    nobody = result.decision.verdict == "keep" and result.champion is None
+    verdict = NO_CHAMPION if nobody else VERDICT_WORDS[result.decision.verdict]
     if dry:
         verdict = f"would be: {verdict} (dry run, nothing changed)"
     parts: list[RenderableType] = [Text(f"{result.key}: {verdict}", style="bold")]

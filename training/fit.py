@@ -1,10 +1,10 @@
 """Fits candidates and lets each answer rows it has not seen. Chooses nothing and judges nothing."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import VotingRegressor
 from sklearn.utils import parallel
 from threadpoolctl import threadpool_limits
 
@@ -20,7 +21,7 @@ from model.predictor import clip
 from preprocessing.encode import Encoding, encode_frame, fit_encoding
 from preprocessing.schema import Feature, Target
 from preprocessing.split import Rows
-from training.candidates import Candidate, Estimator
+from training.candidates import Candidate, Estimator, Mean
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -82,12 +83,14 @@ class Unseen:
     last: Fitted
 
 
-def fit(candidate: Candidate, task: Task) -> Fitted:
+def fit(candidate: Candidate | Mean, task: Task) -> Fitted:
     """`candidate` fitted on all rows of `task`; where all are of one class, a model that always answers it.
 
     One OpenMP thread, so that sums are added in one order everywhere; the limit holds for the calling thread alone.
     (That of BLAS holds for the process: `training.train` sets it.)
     """
+    if isinstance(candidate, Mean):
+        return _mean_of([fit(part, task) for part in candidate.parts])
     encoding = fit_encoding(task.inputs, task.frame, standardise=candidate.standardise)
     center, scale, truth = _standardised(task)
     alone = task.target.kind == "ordered_class" and np.unique(truth).size == 1
@@ -95,6 +98,13 @@ def fit(candidate: Candidate, task: Task) -> Fitted:
     with threadpool_limits(1, user_api="openmp"):
         estimator.fit(encode_frame(encoding, task.frame), truth)
     return Fitted(estimator, encoding, task.target, center, scale)
+
+
+def _mean_of(parts: Sequence[Fitted]) -> Fitted:
+    """The model that says the mean of what `parts` say, which were fitted to the same rows."""
+    together = VotingRegressor([(str(number), part.estimator) for number, part in enumerate(parts)])
+    together.estimators_ = [part.estimator for part in parts]  # fitted already
+    return replace(parts[0], estimator=together)
 
 
 def _standardised(task: Task) -> tuple[float, float, NDArray[Any]]:
@@ -105,20 +115,68 @@ def _standardised(task: Task) -> tuple[float, float, NDArray[Any]]:
     return center, scale, (task.truth - center) / scale
 
 
+Judge = Callable[[Mapping[str, Floats], Rows, int], Collection[str]]
+"""Names the candidates that need not go on, by the (n, outputs) of each, the rows tested so far and the folds."""
+
+
 def answer_unseen(
-    candidates: Sequence[Candidate], task: Task, folds: Sequence[tuple[Rows, Rows]], *, jobs: int, progress: Progress
+    candidates: Sequence[Candidate | Mean],
+    task: Task,
+    folds: Sequence[tuple[Rows, Rows]],
+    *,
+    jobs: int,
+    progress: Progress,
+    judge: Judge | None = None,
 ) -> dict[str, Unseen]:
-    """Candidate name to its answers, each row answered by a model that was fitted without its fold."""
-    work = [(candidate, train, test) for candidate in candidates for train, test in folds]
+    """Candidate name to its answers, each row answered by a model that was fitted without its fold.
+
+    judge: asked after each fold, the newest first; whom it names fits no further one. All go on where it is None.
+    """
     width = 1 if task.target.kind == "value" else len(task.target.levels)
     outputs = {candidate.name: np.full((task.frame.height, width), np.nan) for candidate in candidates}
     last: dict[str, Fitted] = {}
+    rounds = [[pair] for pair in reversed(folds)] if judge else [folds[::-1]]
+    tested: list[Rows] = []
     leave_filters_alone()
-    with ThreadPoolExecutor(jobs) as pool, closing(_answers(pool, work, task)) as results:
-        for (candidate, _, test), (fitted, answers) in zip(work, results, strict=True):
-            outputs[candidate.name][test], last[candidate.name] = answers, fitted
-            progress(candidate.name)
+    with ThreadPoolExecutor(jobs) as pool:
+        for number, pairs in enumerate(rounds, start=1):
+            for test, answered in _answer_folds(pool, candidates, pairs, task, progress):
+                tested.append(test)
+                for name, (fitted, answers) in answered.items():
+                    outputs[name][test] = answers
+                    last.setdefault(name, fitted)
+            if judge and number < len(rounds):
+                known = {candidate.name: outputs[candidate.name] for candidate in candidates}
+                left = judge(known, np.sort(np.concatenate(tested)), number)
+                candidates = [candidate for candidate in candidates if candidate.name not in left]
     return {name: Unseen(outputs[name], last[name]) for name in outputs}
+
+
+Answered = Mapping[str, tuple[Fitted, Floats]]
+"""Candidate name to the model that was fitted without a fold, and what it says of the fold's rows."""
+
+
+def _answer_folds(
+    pool: ThreadPoolExecutor,
+    candidates: Sequence[Candidate | Mean],
+    pairs: Sequence[tuple[Rows, Rows]],
+    task: Task,
+    progress: Progress,
+) -> Iterator[tuple[Rows, Answered]]:
+    """The test rows of each of `pairs`, and what candidates say of them."""
+    fitting = [candidate for candidate in candidates if isinstance(candidate, Candidate)]
+    means = [candidate for candidate in candidates if isinstance(candidate, Mean)]
+    work = [(candidate, *pair) for pair in pairs for candidate in fitting]
+    with closing(_answers(pool, work, task)) as results:
+        for _, test in pairs:
+            answered = {}
+            for candidate in fitting:
+                answered[candidate.name] = next(results)
+                progress(candidate.name)
+            for mean in means:
+                fitted = _mean_of([answered[part.name][0] for part in mean.parts])
+                answered[mean.name] = fitted, fitted.outputs(task.frame[test])
+            yield test, answered
 
 
 SETTING_FILTERS = frozenset({"1.7", "1.8", "1.9"})

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from model.bundle import EXAMPLES, Manifest, MissingPattern
 from model.naive import RULE
-from model.scores import ClassScores, Scores, ValueScores, deciding, told_against_rule
+from model.scores import ClassScores, Scores, ValueScores, deciding, told_against_rule, told_overtaken
 from preprocessing.schema import Target
 
 
@@ -41,6 +41,8 @@ def candidate_table(scores: Mapping[str, Scores], chosen: str) -> Table:
 def summary(manifest: Manifest) -> list[str]:
     """What a reader must know about the chosen model, a sentence each."""
     said = [f"plain rule: {manifest.naive}", *_against_naive(manifest)]
+    measure, _ = deciding(manifest.scores[manifest.candidate])
+    said += [told_overtaken(name, one, measure) for name, one in manifest.overtaken.items()]
     if manifest.half_width is not None and manifest.coverage is not None:
         said.append(
             f"an outcome lies within ±{manifest.half_width:.3g} of the answer in {manifest.coverage:.0%} of rows"

@@ -5,7 +5,7 @@ Saving, registering and promoting are others' work; a refusal here is an answer,
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as library_version
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from database.pairs import content_id
-from database.records import ChampionKey, digest
+from database.records import ChampionKey, digest, digest_in_pieces
 from drift.impact import Said
 from drift.profile import PREDICTION, Profile, build_profile
 from drift.samples import effective_shares_of
@@ -27,17 +27,18 @@ from model.answer_frame import hardness, summarise_said, tabulate
 from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest, MissingPattern
 from model.export import check_parity, export_graph, nasty_rows
 from model.naive import RULE
-from model.scores import ClassScores, PairedGain, Scores, absolute_errors, paired_gain
+from model.scores import ClassScores, Overtaken, PairedGain, Scores, absolute_errors, paired_gain
 from preprocessing.copies import content_columns, once
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.schema_changes import document_of
-from preprocessing.split import Rows, clusters, folds, split_kind
+from preprocessing.split import Rows, clusters, folds, split_kind, students
 from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, require_no_leak
 from preprocessing.validation.validate import rows_of
 from training import evaluate
-from training.candidates import ABSOLUTE, Candidate, candidates_for
+from training.candidates import ABSOLUTE, Candidate, Mean, candidates_for
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
 from training.gate import objections, questions, told_without_error
+from training.race import RACED_ROWS, overtaken
 from training.rule import fit_rule
 
 MINIMUM_ROWS = 50
@@ -45,8 +46,9 @@ FEWEST_ASIDE = 20
 """Rows without an input, of which a profile is kept: one of fewer says nearly as much about each as the row does."""
 TRAINING_FOLDS = 5
 FEW_CLUSTERS = 10
-"""Among fewer groups nothing can be told from luck. Signal is then judged by rows: their answers came from models that
-had not seen their group, so what is left of its intraclass correlation narrows the bound and leaves the gain."""
+"""Among fewer tested groups nothing can be told from luck. Signal is then judged by students: their answers came from
+models that had not seen their group, so what is left of its intraclass correlation narrows the bound and leaves the
+gain."""
 RULE_LEVEL = 0.9
 """Of the bounds by which a new model is compared with the plain rule; that of promotions by default."""
 LIBRARIES = ("numpy", "scikit-learn", "skl2onnx", "onnx", "onnxruntime")
@@ -177,7 +179,7 @@ def _chosen(experiment: _Experiment, jobs: int, max_megabytes: float, progress: 
     key = ChampionKey(experiment.schema.name, task.target.name, experiment.moment)
     candidates = candidates_for(task.target.kind)
     with threadpool_limits(1):
-        unseen = answer_unseen(candidates, experiment.task, experiment.pairs, jobs=jobs, progress=progress)
+        unseen, left = _race(experiment, jobs, progress)
         scores = {name: experiment.score(one.outputs) for name, one in unseen.items()}
         chosen = next(c for c in candidates if c.name == evaluate.choose(scores))
         if _nearer_rule(experiment, unseen[chosen.name].outputs):
@@ -187,14 +189,15 @@ def _chosen(experiment: _Experiment, jobs: int, max_megabytes: float, progress: 
         faultless = told_without_error(experiment.seen, unseen[chosen.name].outputs[experiment.tested])
         _require_none(key, [faultless] if faultless else [])
         progress("final model")
-        return _small_enough(experiment, chosen, unseen, scores, max_megabytes)
+        return _small_enough(experiment, chosen, unseen, scores, left, max_megabytes)
 
 
 def _small_enough(
     experiment: _Experiment,
-    chosen: Candidate,
+    chosen: Candidate | Mean,
     unseen: Mapping[str, Unseen],
     scores: dict[str, Scores],
+    left: Mapping[str, Overtaken],
     max_megabytes: float,
 ) -> Training:
     """The chosen candidate fitted to every row, or where its graph is too large the best whose is not.
@@ -209,13 +212,37 @@ def _small_enough(
         graph = export_graph(final.estimator, final.encoding.width, levels=len(task.target.levels))
         if len(graph) <= max_megabytes * 1e6:
             _require_signal(experiment, unseen[candidate.name].outputs)
-            return _finish(experiment, candidate.name, final, graph, unseen[candidate.name], scores, too_large)
+            return _finish(experiment, candidate.name, final, graph, unseen[candidate.name], scores, too_large, left)
         too_large[candidate.name] = round(len(graph) / 1e6, 6)
     sizes = ", ".join(f"{name} {size:.3g} MB" for name, size in too_large.items())
     raise NotTrainable(
         f"{experiment.schema.name}/{task.target.name}@{experiment.moment}: every candidate's graph is above the "
         f"{max_megabytes:g} MB that a model may take in every serving process ({sizes}); allow more (max_megabytes)"
     )
+
+
+def _race(experiment: _Experiment, jobs: int, progress: Progress) -> tuple[dict[str, Unseen], dict[str, Overtaken]]:
+    """The unseen answers of the candidates that answered every fold, and who did not, and why."""
+    task, left = experiment.task, dict[str, Overtaken]()
+
+    def judge(outputs: Mapping[str, Floats], tested: Rows, folds: int) -> Collection[str]:
+        some = {name: answers[tested] for name, answers in outputs.items()}
+        found = overtaken(task.subset(tested), some, experiment.groups[tested], folds=folds)
+        stay = {part.name for one in means if one.name in some.keys() - found.keys() for part in one.parts}
+        left.update({name: one for name, one in found.items() if name not in stay})
+        return left
+
+    candidates = candidates_for(task.target.kind)
+    means = [candidate for candidate in candidates if isinstance(candidate, Mean)]
+    unseen = answer_unseen(
+        candidates,
+        task,
+        experiment.pairs,
+        jobs=jobs,
+        progress=progress,
+        judge=judge if task.frame.height >= RACED_ROWS else None,
+    )
+    return {name: one for name, one in unseen.items() if name not in left}, left
 
 
 def _whole_task(experiment: _Experiment, leader: Training, classes: Sequence[Target]) -> list[Training]:
@@ -357,19 +384,26 @@ def _suspects(what: str, task: Task) -> tuple[Suspect, ...]:
 
 
 def _require_signal(experiment: _Experiment, outputs: Floats) -> None:
-    task, groups = experiment.task, experiment.groups
-    if len(np.unique(groups)) < FEW_CLUSTERS:
-        groups = np.arange(len(groups))
-    gain = evaluate.signal(task, outputs, experiment.pairs, experiment.tested, groups)
-    if gain.lower <= 0:
-        what = f"{experiment.schema.name}/{task.target.name}@{experiment.moment}"
-        side = "below" if gain.mean > 0 else "above"
+    task, tested = experiment.task, experiment.tested
+    by_student = evaluate.signal(task, outputs, experiment.pairs, tested, students(task.frame))
+    few = len(np.unique(experiment.groups[tested])) < FEW_CLUSTERS
+    gain = by_student if few else evaluate.signal(task, outputs, experiment.pairs, tested, experiment.groups)
+    if gain.lower > 0:
+        return
+    what = f"{experiment.schema.name}/{task.target.name}@{experiment.moment}"
+    side = "below" if gain.mean > 0 else "above"
+    told = (
+        f"Over {gain.n} unseen rows in {gain.clusters} clusters the best model's mean loss (squared error, or Brier) "
+        f"is {abs(gain.mean):.4g} {side} that of a constant answer; its gain has a {gain.level:.0%} lower bound of "
+        f"{gain.lower:.4g}, and a model is served only when that is above 0"
+    )
+    if by_student.lower > 0:
         raise NotTrainable(
-            f"{what}: no signal in these inputs. Over {gain.n} unseen rows in {gain.clusters} clusters the best "
-            f"model's mean loss (squared error, or Brier) is {abs(gain.mean):.4g} {side} that of a constant answer; "
-            f"its gain has a {gain.level:.0%} lower bound of {gain.lower:.4g}, and a model is served only when that is "
-            "above 0"
+            f"{what}: too few groups, or groups that differ too much, to tell a signal from what they have in common. "
+            f"{told}. Were rows of different students independent, it would be {by_student.lower:.4g}: bring rows of "
+            "more groups, or take the column out of `group` if it only says which subject, form or test a row is of"
         )
+    raise NotTrainable(f"{what}: no signal in these inputs. {told}")
 
 
 def train_rule(
@@ -404,6 +438,7 @@ def _finish(
     unseen: Unseen,
     scores: dict[str, Scores],
     too_large: Mapping[str, float] | None = None,
+    left: Mapping[str, Overtaken] | None = None,
 ) -> Training:
     """The chosen candidate, as it was fitted on every row and exported: calibrated, proved and bundled."""
     task, seen, outputs = experiment.task, experiment.seen, unseen.outputs
@@ -437,6 +472,7 @@ def _finish(
         importance=importance,
         errors=_errors(experiment, outputs),
         scores={"naive": naive} | scores,
+        overtaken=left or {},
         uncalibrated_brier=uncalibrated,
         beats_naive=evaluate.better(scores[chosen], naive),
         against_rule=_against_rule(experiment, outputs, said_naively),
@@ -601,7 +637,7 @@ def _lineage(experiment: _Experiment) -> Lineage:
     task = experiment.task
     columns = sorted(set(task.frame.columns) - {"_row", "_student"})
     return Lineage(
-        data=digest(task.frame.select(columns).rows()),
+        data=digest_in_pieces(piece.rows() for piece in task.frame.select(columns).iter_slices()),
         training=experiment.run,
         source=experiment.source,
         rows=task.frame.height,

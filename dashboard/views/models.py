@@ -23,7 +23,7 @@ from database.errors import Conflict, StoreUnavailable
 from database.records import ChampionKey, DecisionRecord, ModelVersion, Succession
 from model.bundle import EXAMPLES, Manifest
 from model.registry import NoSuchModel, Serving
-from model.scores import ClassScores, Scores, ValueScores
+from model.scores import ClassScores, Scores, ValueScores, told_overtaken
 from model.trial import Trial
 from monitoring.trial_report import TrialReport
 
@@ -131,6 +131,8 @@ def _scores(manifest: Manifest) -> None:
     }
     table = [{"candidate": words.candidate(name), **row_of(score)} for name, score in ranked(manifest).items()]
     st.dataframe(table, hide_index=True, width="stretch", column_config=config)
+    for name, one in manifest.overtaken.items():
+        st.caption(told_overtaken(words.candidate(name), one, line.name))
     chosen = manifest.scores[manifest.candidate]
     if isinstance(chosen, ClassScores):
         _classes(manifest, chosen)
@@ -235,7 +237,7 @@ def decision_row(decision: DecisionRecord) -> dict[str, object]:
     """One decision with its reasons and the number of rows it rests on."""
     return {
         "when": words.when(decision.at),
-        "decision": words.DECISION_WORDS.get(decision.verdict, decision.verdict),
+        "decision": words.decided(decision),
         "unseen rows": decision.document.get("n", 0),
         "because": "; ".join(decision.document.get("reasons", ())),
         "challenger": words.version(decision.challenger or ""),

@@ -159,7 +159,7 @@ def _last_decision(schema: DomainSchema, decision: DecisionRecord | None) -> Non
     key = ChampionKey(decision.domain, decision.target, decision.moment)
     known = key.target in schema.target_by_name
     name = champion_name(schema, key) if known else str(key)
-    verdict = words.DECISION_WORDS.get(decision.verdict, decision.verdict)
+    verdict = words.decided(decision)
     reason = next(iter(decision.document.get("reasons", ())), "")
     st.markdown(f":material/gavel: **{verdict}** ({name}), {words.when(decision.at)}: {reason}")
 

@@ -9,7 +9,7 @@ from model.export import NASTY_ROWS, TOLERANCE, ParityError, check_parity, expor
 from model.graph import open_graph, run_graph
 from preprocessing.encode import Encoding
 from tests.training.making import GRADE, MARK, SCHEMA, make_frame
-from training.candidates import ABSOLUTE, CLASS_CANDIDATES, VALUE_CANDIDATES, Candidate
+from training.candidates import ABSOLUTE, CLASS_CANDIDATES, VALUE_CANDIDATES, Candidate, Mean
 from training.fit import Task, fit
 from training.train import _task
 
@@ -26,7 +26,7 @@ def nasty(task: Task, encoding: Encoding) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("key", "candidate"), ALL, ids=[f"{key.target}-{c.name}" for key, c in ALL])
-def test_every_candidate_says_the_same_as_its_graph(key: ChampionKey, candidate: Candidate) -> None:
+def test_every_candidate_says_the_same_as_its_graph(key: ChampionKey, candidate: Candidate | Mean) -> None:
     task = task_of(key)
     fitted = fit(candidate, task)
     levels = len(task.target.levels)
@@ -42,7 +42,7 @@ def test_every_candidate_says_the_same_as_its_graph(key: ChampionKey, candidate:
 
 
 @pytest.mark.parametrize(("key", "candidate"), ALL, ids=[f"{key.target}-{c.name}" for key, c in ALL])
-def test_a_row_alone_gets_the_answer_that_it_gets_among_others(key: ChampionKey, candidate: Candidate) -> None:
+def test_a_row_alone_gets_the_answer_that_it_gets_among_others(key: ChampionKey, candidate: Candidate | Mean) -> None:
     task = task_of(key)
     fitted = fit(candidate, task)
     graph = open_graph(export_graph(fitted.estimator, fitted.encoding.width, levels=len(task.target.levels)))

@@ -97,7 +97,7 @@ def test_the_naive_rule_is_scored_first_on_the_same_rows(key: ChampionKey, train
     manifest = trained(key)[1].bundle.manifest
     _, *others = manifest.scores.values()
     assert next(iter(manifest.scores)) == "naive"
-    assert len(others) == 4
+    assert len(others) == (5 if key == MARK else 4)
     assert {scores.n for scores in manifest.scores.values()} == {200}
     assert manifest.beats_naive
     assert not any("NOT" in line for line in summary(manifest))
@@ -303,6 +303,24 @@ def test_rows_are_split_by_group_or_period_where_the_schema_has_them(period, spl
     numbers = clusters(ordered, COURSE)
     for train_rows, test_rows in folds(ordered, COURSE, k=5, seed=0):
         assert not np.intersect1d(numbers[train_rows], numbers[test_rows]).size
+
+
+def test_groups_that_are_too_few_are_not_called_no_signal() -> None:
+    """Of ten groups eight are tested: students judge. Of twelve ten are, one of them upside down: groups judge."""
+    marks = {"few": course_rows(10, 12, period=_term, pull=15.0), "many": course_rows(12, 12, period=_term, pull=15.0)}
+    assert train(COURSE, FINAL, typed(marks["few"], COURSE)).bundle.manifest.lineage.split == "period"
+    upset = [
+        msgspec.structs.replace(row, targets={"final_grade": 100 - row.targets["final_grade"]})
+        if row.group == "course 11"
+        else row
+        for row in marks["many"]
+    ]
+    with pytest.raises(NotTrainable, match="too few groups, or groups that differ too much"):
+        train(COURSE, FINAL, typed(upset, COURSE))
+
+
+def _term(group: int) -> str:
+    return f"2026-{group // 2 + 1}"
 
 
 def test_columns_that_nobody_filled_in_are_no_obstacle() -> None:
