@@ -30,13 +30,7 @@ Cluster = Annotated[
 ]
 
 
-def _nobody_named(reason: str) -> str:
-    from database.withdrawal import require_nobody_named
-
-    return require_nobody_named(reason)
-
-
-Reason = Annotated[str, typer.Option(help="Why; kept in the history, so name nobody.", callback=_nobody_named)]
+Reason = Annotated[str, typer.Option(help="Why; kept in the history, so name nobody.")]
 DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")]
 KeyRole = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst, admin, metrics or client.")]

@@ -91,10 +91,12 @@ class Visit:
         return {one.key: one for one in found if one.domain in self.schemas}
 
     def count_predictions(self, domain: str) -> int:
-        return self._shared.workspace.store.count_predictions(self._own(domain))
+        """Of the visitor's groups."""
+        return self._shared.workspace.store.count_predictions(self._own(domain), groups=self._groups)
 
     def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
-        return self._shared.workspace.store.predictions_per_day(self._own(domain), since)
+        """Of the visitor's groups."""
+        return self._shared.workspace.store.predictions_per_day(self._own(domain), since, groups=self._groups)
 
     def drift_reports(self, domain: str, limit: int) -> list[DriftRecord]:
         """Stored reports, newest first; of segments that are groups, only the visitor's own."""
@@ -121,8 +123,9 @@ class Visit:
         return self._shared.workspace.store.successions(key)
 
     def trial_report(self, trial: Trial) -> TrialReport:
+        """Of the visitor's groups."""
         workspace, schema = self._shared.workspace, self.schemas[self._own(trial.domain)]
-        return report_trial(workspace.store, schema, trial, learned=workspace.learned)
+        return report_trial(workspace.store, schema, trial, learned=workspace.learned, groups=self._groups)
 
     def evidence(self, domain: str, target: str, since: datetime | None, limit: int) -> Counted:
         """Predictions of a target with their outcomes, newest first, of the visitor's groups; for aggregates."""
@@ -135,6 +138,8 @@ class Visit:
         return follow_domain(workspace, self._own(domain), [target], since=since, limit=limit, groups=self._groups)
 
     def days_of_predictions(self, domain: str, since: date, until: date) -> list[ArchivePart]:
+        """What is kept of each day, of all groups. Raises Forbidden for who may not compare."""
+        require_of(self._principal, "compare", domain)
         schema = self.schemas[self._own(domain)]
         return ProfileArchive(self._shared.workspace, schema).parts("predictions", since, until)
 

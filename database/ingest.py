@@ -24,7 +24,7 @@ from database.records import (
 from database.store import BatchArchive, PredictionLog
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
-from preprocessing.validation.pii import names_somebody
+from preprocessing.validation.pii import harmless_name
 from preprocessing.validation.rules import Known, Problem
 from preprocessing.validation.validate import rows_of, validate_outcomes, validate_table
 
@@ -63,8 +63,8 @@ def add_batch(
 def batch_of(domain: str, rows: Sequence[BatchRow], kind: BatchKind, *, name: str, skipped: int = 0) -> Batch:
     """The batch that `rows` are, of this moment; its id is their content's digest."""
     content = digest([domain, kind, [[row.record, row.inputs, row.targets] for row in rows]])
-    name = UNNAMED if names_somebody(name) else name
-    return Batch(id=content, domain=domain, kind=kind, name=name, rows=len(rows), at=now(), skipped=skipped)
+    kept_name = harmless_name(name)
+    return Batch(id=content, domain=domain, kind=kind, name=kept_name, rows=len(rows), at=now(), skipped=skipped)
 
 
 def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
@@ -83,10 +83,6 @@ def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
         )
         for row in rows
     ]
-
-
-UNNAMED = "(a file whose name names somebody)"
-"""Listed instead of such a name, which is not kept."""
 
 
 class OutcomeIntake(NamedTuple):

@@ -292,6 +292,10 @@ def _row_documents(batch: str, attempt: str, rows: Iterable[BatchRow]) -> Iterat
         yield {"_id": row_key(attempt, row.number), "batch": batch, "attempt": attempt, **_flat("batch_rows", row)}
 
 
+def _of_groups(groups: Sequence[str] | None) -> Bson:
+    return {} if groups is None else {"group": {"$in": list(groups)}}
+
+
 def _ending(endings: Iterable[str] | None) -> Bson:
     """Only what has an `_id` that ends so."""
     if endings is None:
@@ -415,21 +419,28 @@ class MongoStore:
         endings: Iterable[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
-        where = {**_given(domain=domain, student=student, actor=actor), **_between(since, until)}
-        if groups is not None:
-            where["group"] = {"$in": list(groups)}
+        where = {**_given(domain=domain, student=student, actor=actor), **_between(since, until), **_of_groups(groups)}
         return self._list("predictions", {**where, **_ending(endings)}, limit=limit)
 
     def count_predictions(
-        self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+        self,
+        domain: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        groups: Sequence[str] | None = None,
     ) -> int:
+        where = {**_given(domain=domain), **_between(since, until), **_of_groups(groups)}
         with _driver_errors():
-            return self._database.predictions.count_documents({**_given(domain=domain), **_between(since, until)})
+            return self._database.predictions.count_documents(where)
 
-    def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
+    def predictions_per_day(
+        self, domain: str, since: datetime, *, groups: Sequence[str] | None = None
+    ) -> dict[date, int]:
         days: Counter[date] = Counter()
+        where = {"domain": domain, **_between(since, None), **_of_groups(groups)}
         with _driver_errors():
-            found = self._database.predictions.find({"domain": domain, **_between(since, None)}, {"at": 1, "_id": 0})
+            found = self._database.predictions.find(where, {"at": 1, "_id": 0})
             days.update(EPOCH.date() + timedelta(days=one["at"] // DAY_MICROS) for one in found)
         return dict(days)
 
@@ -1085,9 +1096,8 @@ class _MongoSource:
         among: pairs.Among,
         before: pairs.Place | None,
     ) -> list[pairs.Received[Prediction]]:
-        where = {"domain": domain, **_between(among.since, among.until), **_ending(among.endings)}
-        if among.groups is not None:
-            where["group"] = {"$in": list(among.groups)}
+        where = {"domain": domain, **_between(among.since, among.until), **_of_groups(among.groups)}
+        where |= _ending(among.endings)
         return self._backwards("predictions", where, before)
 
     def predictions_about(

@@ -590,18 +590,25 @@ class SqlStore:
             return found[0]
         return list(islice(merge(*found, key=lambda one: (one.at, one.id), reverse=True), limit))
 
-    def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
+    def predictions_per_day(
+        self, domain: str, since: datetime, *, groups: Sequence[str] | None = None
+    ) -> dict[date, int]:
         exact: sa.ColumnElement[Any] = PREDICTIONS.c.at / sa.literal_column("86400000000")
         day = sa.cast(sa.func.floor(exact) if self._engine.dialect.name == "postgresql" else exact, sa.BigInteger)
-        statement = sa.select(day, sa.func.count()).where(PREDICTIONS.c.domain == domain).group_by(day)
+        statement = sa.select(day, sa.func.count()).where(PREDICTIONS.c.domain == domain, *_of_groups(groups))
         with self._reading() as connection:
-            counted = connection.execute(statement.where(*_between(PREDICTIONS.c.at, since, None)))
-            return {EPOCH.date() + timedelta(days=row[0]): row[1] for row in counted}
+            found = connection.execute(statement.where(*_between(PREDICTIONS.c.at, since, None)).group_by(day))
+            return {EPOCH.date() + timedelta(days=row[0]): row[1] for row in found}
 
     def count_predictions(
-        self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+        self,
+        domain: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        groups: Sequence[str] | None = None,
     ) -> int:
-        wanted = [*_given(PREDICTIONS, domain=domain), *_between(PREDICTIONS.c.at, since, until)]
+        wanted = [*_given(PREDICTIONS, domain=domain), *_between(PREDICTIONS.c.at, since, until), *_of_groups(groups)]
         statement = sa.select(sa.func.count()).select_from(PREDICTIONS).where(*wanted)
         with self._reading() as connection:
             return int(connection.execute(statement).scalar_one())
@@ -1007,6 +1014,10 @@ def _between(at: sa.ColumnElement[int], since: datetime | None, until: datetime 
     return after if until is None else [*after, at < micros(until)]
 
 
+def _of_groups(groups: Sequence[str] | None) -> list[sa.ColumnElement[bool]]:
+    return [] if groups is None else [PREDICTIONS.c.group.in_(groups)]
+
+
 def _ending(endings: Iterable[str] | None) -> list[sa.ColumnElement[bool]]:
     """Only predictions whose id ends so; the index by time holds ids, so that no row is read for this."""
     if endings is None:
@@ -1094,8 +1105,7 @@ class _SqlSource:
         by_student = known.where(OUTCOMES.c.student == PREDICTIONS.c.student).exists()
         statement = _backwards("predictions", domain, before).where(sa.or_(by_id, by_student))
         statement = statement.where(*_between(PREDICTIONS.c.at, among.since, among.until), *_ending(among.endings))
-        if among.groups is not None:
-            statement = statement.where(PREDICTIONS.c.group.in_(among.groups))
+        statement = statement.where(*_of_groups(among.groups))
         return _read_received(self._connection, "predictions", statement)
 
     def predictions_about(

@@ -139,12 +139,20 @@ class PredictionLog(Protocol):
         by chance, so that some of all endings give a random sample, found without reading the rest."""
 
     def count_predictions(
-        self, domain: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+        self,
+        domain: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        groups: Sequence[str] | None = None,
     ) -> int:
-        """since is inclusive, until exclusive."""
+        """since is inclusive, until exclusive. groups: as `predictions`."""
 
-    def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
-        """How many there are of each day (UTC) from `since` on; days without any are left out."""
+    def predictions_per_day(
+        self, domain: str, since: datetime, *, groups: Sequence[str] | None = None
+    ) -> dict[date, int]:
+        """How many there are of each day (UTC) from `since` on; days without any are left out. groups: as
+        `predictions`."""
 
     def placings(self, domain: str, *, ids: Sequence[str] = (), students: Sequence[str] = ()) -> set[Placing]:
         """Of every prediction with one of the ids or of one of the students; what was asked and answered is not

@@ -15,6 +15,7 @@ from database.blobs import MODEL_BLOBS, put_blob
 from database.records import Job, JobState, SeenWorker, digest, new_id, now
 from database.store import RecordStore
 from errors import Category, GradewatchError
+from preprocessing.validation.pii import harmless_name
 
 TRAINING = "training"
 RETRAINING = "retraining"
@@ -111,7 +112,7 @@ def ask_alone(store: RecordStore, request: JobRequest) -> Job:
 
 def _described(job: str, name: str, file: JobFile) -> dict[str, str]:
     content = hashlib.sha256(file.content).hexdigest()
-    return {"name": file.name, "blob": f"{job}-{name}", "sha256": content}
+    return {"name": harmless_name(file.name), "blob": f"{job}-{name}", "sha256": content}
 
 
 def _same(job: Job, arguments: Mapping[str, Any]) -> Job:

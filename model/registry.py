@@ -13,6 +13,7 @@ import msgspec
 from database.pairs import Learned, LearnedRows
 from database.records import Action, ChampionKey, Event, ModelVersion, Succession, digest, now
 from database.store import ModelRegistry, RecordStore
+from database.withdrawal import require_nobody_named
 from errors import Category, GradewatchError
 from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle, Manifest, changes_since, read_bundle
@@ -117,8 +118,9 @@ def rollback(
     "Before" undoes: after A, B, a rollback serves A, and a second one has nothing left to undo. Of several keys those
     without a champion before are left alone. artifacts: where given, a model whose files are gone or spoiled is
     refused; with `schemas` one that learned another schema, too. Champions of one task (`model.partners`) go together.
-    Raises NoSuchModel when nothing can be brought back, SchemaChanged, Conflict in a race.
+    Raises NamesSomebody, NoSuchModel when nothing can be brought back, SchemaChanged, Conflict in a race.
     """
+    require_nobody_named(reason)
     models, expected = [], {}
     for key in _with_partners(store, keys):
         history = store.successions(key)
@@ -168,8 +170,9 @@ def activate(
     """Make an earlier version champion again, with those of its task; with all_targets every model that was trained in
     the same run.
 
-    artifacts, schemas: as for `rollback`. Raises NoSuchModel, SchemaChanged, Conflict.
+    artifacts, schemas: as for `rollback`. Raises NamesSomebody, NoSuchModel, SchemaChanged, Conflict.
     """
+    require_nobody_named(reason)
     chosen = find_model(store, version, domain)
     models = {one.key: one for one in (chosen, *partners_of(store, chosen))}
     if all_targets:

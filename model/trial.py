@@ -13,6 +13,7 @@ import msgspec
 
 from database.records import ChampionKey, Document, ModelVersion, Succession, new_id, now
 from database.store import RecordStore
+from database.withdrawal import require_nobody_named
 from errors import Category, GradewatchError
 from model.partners import partners_of
 
@@ -83,9 +84,10 @@ def start_trial(
 ) -> Trial:
     """Try `model` next to the champion of its key from now on; every worker notices at its next look.
 
-    Raises TrialRefused when there is no champion, it is the same model, a split would part a task, the share is not
-    between 0 and 1, or another trial runs; Conflict in a race.
+    Raises NamesSomebody; TrialRefused when there is no champion, it is the same model, a split would part a task, the
+    share is not between 0 and 1, or another trial runs; Conflict in a race.
     """
+    require_nobody_named(reason)
     champion = next((one for one in store.champions() if one.key == model.key), None)
     if champion is None:
         raise TrialRefused(f"{model.key} has no champion to try {model.version[:12]} against; train one first")
@@ -123,7 +125,9 @@ def start_trial(
 
 
 def stop_trial(store: RecordStore, id: str, *, actor: str, why: str, domain: str | None = None) -> Trial:
-    """End a running trial, with the reason. Raises NoSuchTrial when it does not run, Conflict in a race."""
+    """End a running trial, with the reason. Raises NamesSomebody, NoSuchTrial when it does not run, Conflict in a
+    race."""
+    require_nobody_named(why)
     trial = find_trial(store, id, domain=domain)
     if trial.ended is not None:
         raise NoSuchTrial(f"trial {trial.id} runs no more: {trial.why}")

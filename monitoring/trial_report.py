@@ -5,7 +5,7 @@ It reads the log and judges in words; it starts, ends and promotes nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -97,15 +97,23 @@ class _Side:
         return Arm(model=self.model, n=n, students=students, mae=mae, naive_mae=naive)
 
 
-def report_trial(log: PredictionLog, schema: DomainSchema, trial: Trial, *, learned: Learned) -> TrialReport:
-    """The report of a running or ended trial over its newest predictions.
+def report_trial(
+    log: PredictionLog,
+    schema: DomainSchema,
+    trial: Trial,
+    *,
+    learned: Learned,
+    groups: Sequence[str] | None = None,
+) -> TrialReport:
+    """The report of a running or ended trial over its newest predictions; groups: of students in these only.
 
     learned: what models learned from; rows that one of the two knew prove nothing.
     """
     target = schema.target_by_name[trial.target]
-    logged = log.predictions(schema.name, since=trial.started, until=trial.ended, limit=NEWEST_TRIED)
+    among: Any = {"since": trial.started, "until": trial.ended, "groups": groups, "limit": NEWEST_TRIED}
+    logged = log.predictions(schema.name, **among)
     of_trial = [prediction for prediction in logged if _both(trial, prediction) or _arm(trial, prediction)]
-    happened = log.pairs(schema.name, target.name, since=trial.started, until=trial.ended, limit=NEWEST_TRIED)
+    happened = log.pairs(schema.name, target.name, **among)
     told = [pair for pair in happened if _both(trial, pair.prediction) or _arm(trial, pair.prediction)]
     fresh, left_out = evidence(told, lambda _: (trial.champion, trial.challenger), learned)
     judge = _judge_shadow if trial.mode == "shadow" else _judge_split

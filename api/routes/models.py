@@ -12,7 +12,6 @@ from api.routes.uploads import read_command
 from api.schemas import Activate, Models, Rollback, Successions, respond
 from api.state import ServiceState
 from database.records import ChampionKey, Succession
-from database.withdrawal import require_nobody_named
 from model.registry import activate, rollback
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
@@ -58,7 +57,7 @@ def _activate(request: Request, wanted: Activate) -> Successions:
         wanted.version,
         all_targets=wanted.all_targets,
         actor=principal_of(request).name,
-        reason=require_nobody_named(wanted.reason),
+        reason=wanted.reason,
         artifacts=state.workspace.artifacts,
         schemas=state.workspace.schemas,
     )
@@ -82,7 +81,7 @@ def _roll_back(request: Request, wanted: Rollback, keys: list[ChampionKey]) -> S
         workspace.store,
         keys,
         actor=actor,
-        reason=require_nobody_named(wanted.reason),
+        reason=wanted.reason,
         artifacts=workspace.artifacts,
         schemas=workspace.schemas,
     )

@@ -4,11 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from api.routes.dependencies import CurrentState, needs, noted, principal_of, schema_of, service_state
+from api.routes.dependencies import CurrentState, groups_of, needs, noted, principal_of, schema_of, service_state
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import StartTrial, Trials, respond
-from database.withdrawal import require_nobody_named
 from model.registry import find_model
 from model.trial import Trial, find_trial, start_trial, stop_trial, trials
 from monitoring.trial_report import TrialReport, report_trial
@@ -45,7 +44,7 @@ def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
     workspace = service_state(request).workspace
     model = find_model(workspace.store, wanted.version, domain)
     workspace.artifacts.require(model.version)
-    options = {"actor": principal_of(request).name, "reason": require_nobody_named(wanted.reason)}
+    options = {"actor": principal_of(request).name, "reason": wanted.reason}
     trial = start_trial(workspace.store, model, mode=wanted.mode, share=wanted.share, **options)
     noted(request, "trial started", domain, version=trial.challenger, mode=trial.mode)
     workspace.champions.refresh()
@@ -53,11 +52,13 @@ def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
 
 
 @router.get("/{trial}", responses=answers(TrialReport), dependencies=SEE)
-def report(domain: str, trial: str, state: CurrentState) -> Response:
-    """What a trial has shown so far: a sentence, then both models beside the plain rule, with n and intervals."""
+def report(domain: str, trial: str, request: Request, state: CurrentState) -> Response:
+    """What a trial has shown so far: a sentence, then both models beside the plain rule, with n and intervals. Whoever
+    is confined to groups is told of these alone."""
     schema, workspace = schema_of(state, domain), state.workspace
     found = find_trial(workspace.store, trial, domain=domain)
-    return respond(report_trial(workspace.store, schema, found, learned=workspace.learned))
+    groups = groups_of(request)
+    return respond(report_trial(workspace.store, schema, found, learned=workspace.learned, groups=groups))
 
 
 @router.delete("/{trial}", responses=answers(Trial), dependencies=CHANGE_TRIALS)

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from preprocessing.schema import DomainSchema, fold
@@ -36,31 +37,66 @@ IDENTIFYING = frozenset(
     studentname pupilname learnername parentname mothername fathername mothersname fathersname guardianname
     teachername advisorname maidenname preferredname legalname displayname initials email mail emailaddress phone
     phonenumber telephone tel mobile mobilenumber mobilephone cell cellphone sms fax whatsapp skype address
-    homeaddress postaladdress streetaddress addressline street streetname housenumber zip zipcode postcode postalcode
-    dateofbirth dob birthdate birthday birthdatum placeofbirth birthplace ssn socialsecurity socialsecuritynumber
-    nationalid nationalidnumber passport passportnumber idcard nhsnumber taxid iban latitude longitude gps ipaddress
-    photo photourl nombre nombres apellido apellidos primerapellido segundoapellido nombrecompleto correo
-    correoelectronico telefono telefonomovil movil celular direccion domicilio calle codigopostal fechadenacimiento
-    fechanacimiento dni nie curp nome nomes nomecompleto sobrenome apelido telefone telemovel endereco morada rua cep
-    datadenascimento datanascimento cpf rg nif vorname nachname familienname rufname geburtsname telefonnummer telefon
-    handy handynummer mobilnummer anschrift adresse strasse straße hausnummer plz postleitzahl geburtsdatum geburtstag
-    geburtsort ausweisnummer nom prenom prenoms nomdefamille nomcomplet courriel adressemail adresseelectronique
-    numerodetelephone portable rue codepostal datedenaissance numerodesecuritesociale neele nele lieudenaissance
-    identite lastfirst firstlast cognome indirizzo datadinascita luogodinascita codicefiscale cellulare cap nominativo
-    naam voornaam achternaam tussenvoegsel roepnaam geboortedatum geboorteplaats bsn burgerservicenummer woonplaats
-    adres telefoonnummer mobielnummer mobiel imie nazwisko imieinazwisko nazwiskoiimie dataurodzenia miejsceurodzenia
-    pesel numertelefonu kodpocztowy adi soyadi soyad isim adsoyad adisoyadi ogrenciadi dogumtarihi dogumyeri
-    tckimlikno tckimlik kimlikno eposta cep ceptelefonu adresi postakodu nascimento nacimiento familia filiacao
+    homeaddress postaladdress streetaddress addressline street streetname housenumber zip zipcode postcode
+    postalcode dateofbirth dob birthdate birthday birthdatum placeofbirth birthplace ssn socialsecurity
+    socialsecuritynumber nationalid nationalidnumber passport passportnumber idcard nhsnumber taxid iban latitude
+    longitude gps ipaddress photo photourl nombre nombres apellido apellidos primerapellido segundoapellido
+    nombrecompleto correo correoelectronico telefono telefonomovil movil celular direccion domicilio calle
+    codigopostal fechadenacimiento fechanacimiento dni nie curp nome nomes nomecompleto sobrenome apelido telefone
+    telemovel endereco morada rua cep datadenascimento datanascimento cpf rg nif vorname nachname familienname
+    rufname geburtsname telefonnummer telefon handy handynummer mobilnummer anschrift adresse strasse straße
+    hausnummer plz postleitzahl geburtsdatum geburtstag geburtsort ausweisnummer nom prenom prenoms nomdefamille
+    nomcomplet courriel adressemail adresseelectronique numerodetelephone portable rue codepostal datedenaissance
+    numerodesecuritesociale neele nele lieudenaissance identite lastfirst firstlast cognome indirizzo datadinascita
+    luogodinascita codicefiscale cellulare cap nominativo naam voornaam achternaam tussenvoegsel roepnaam
+    geboortedatum geboorteplaats bsn burgerservicenummer woonplaats adres telefoonnummer telefoon straat huisnummer
+    mobielnummer mobiel imie nazwisko imieinazwisko nazwiskoiimie dataurodzenia miejsceurodzenia
+    erziehungsberechtigte erziehungsberechtigter encarregadodeeducacao opiekunprawny tutorlegal representantelegal
+    klassenlehrer klassenlehrerin responsavellegal pesel numertelefonu kodpocztowy ulica wohnort residenza recapito
+    localidade adi soyadi soyad isim adsoyad adisoyadi ogrenciadi dogumtarihi dogumyeri tckimlikno tckimlik
+    kimlikno eposta cep ceptelefonu adresi postakodu nascimento nacimiento familia filiacao
     """.split()  # noqa: SIM905 (a word list reads better so)
 )
 """Folded names, without accents, that say what they hold."""
 
 IDENTIFYING_HEADS = ("email", "emailaddress", "phone", "phonenumber", "telephone", "surname", "firstname", "lastname",
-         "familyname", "givenname", "homeaddress", "streetaddress", "postcode", "zipcode", "dateofbirth", "birthdate",
-         "birthday", "fullname", "apellidos", "vorname", "nachname", "prenom", "telefone", "telefono", "cognome",
-         "voornaam", "achternaam", "nazwisko", "soyadi", "geburtsdatum", "geboortedatum", "datadenascimento",
-         "fechadenacimiento", "datedenaissance", "datadinascita")  # fmt: skip
+         "familyname", "givenname", "homeaddress", "streetaddress", "postcode", "zipcode", "dateofbirth",
+         "birthdate", "birthday", "fullname", "apellidos", "vorname", "nachname", "prenom", "telefone",
+         "telefono", "cognome", "emailadresse", "leerlingnaam", "voornaam", "achternaam", "nazwisko",
+         "soyadi", "geburtsdatum", "geboortedatum", "datadenascimento", "fechadenacimiento",
+         "datedenaissance", "datadinascita")  # fmt: skip
 """Endings that say it too: parent_email, guardianPhoneNumber."""
+
+HEADS_FIRST = frozenset(
+    """
+    apellido apellidos sobrenome apelido cognome cognomi nazwisko nazwiska imie imiona achternaam voornaam vorname
+    nachname prenom prenoms soyadi domicilio direccion endereco morada indirizzo adres adresse anschrift correo
+    courriel telefono telefone telefon telefonu telefoon telefonnr telefonnummer telemovel cellulare celular ulica
+    """.split()  # noqa: SIM905 (a word list reads better so)
+)
+"""First words that say it where a language puts the head first: Apellido paterno, Adres zamieszkania, Nr telefonu."""
+
+NUMBER_WORDS = frozenset({"nr", "no", "num", "numer", "numero", "numara", "n", "o"})
+BIRTH_WORDS = frozenset(
+    """
+    birth born nacimiento nascimento nascita naissance urodzenia dogum geboren geb geburt geburts geboorte
+    """.split()  # noqa: SIM905
+)
+WHEN_OR_WHERE = frozenset(
+    """
+    date day place city town fecha f data d dia lugar ciudad local cidade luogo citta lieu ville miejsce datum tag
+    am ort stadt plaats tarihi yeri
+    """.split()  # noqa: SIM905
+)
+"""With a word of birth they say when or where somebody was born; a year or a country alone does not tell who it is."""
+
+ISSUED = re.compile(
+    "socialsecurity|seguridadsocial|segurancasocial|securitesociale|sozialversicherung|versichertennummer|contribuinte"
+    "|steuerid|steuernummer|cartaodecidadao|bilhetedeidentidade|documentodeidenti|personalausweis|kimlik|numerdowodu"
+    "|dowodosobisty|cartadidentita|carteidentite|identiteitskaart|passport|pasaporte|passaporto|passaporte|paszport"
+    "|paspoort|reisepass|pasaport"
+)
+"""Within a folded name: what an authority gave one person."""
 
 BEARERS = ("student", "pupil", "learner", "parent", "mother", "father", "guardian", "teacher", "child", "user",
            "person", "contact", "advisor", "tutor", "alumno", "aluno", "schueler", "schuler", "eleve")  # fmt: skip
@@ -79,11 +115,11 @@ BEARER_WORDS = frozenset(BEARERS) | frozenset(
 )
 PERSONAL_WORDS = frozenset(
     """
-    name names nombre nombres apellido apellidos nome nomes cognome cognomi nom noms prenom naam namen imie nazwisko
-    ad adi soyadi isim surname vorname nachname address adresse anschrift direccion domicilio endereco morada
-    indirizzo adres adresi phone telephone telefon telefono telefone telefoon tel handy mobil movil celular cellulare
-    telemovel portable email mail correo courriel eposta birth birthdate geburtsdatum nacimiento nascimento naissance
-    nascita urodzenia dogum
+    name names nombre nombres apellido apellidos nome nomes cognome cognomi nom noms prenom naam namen imie
+    nazwisko ad adi soyadi isim surname vorname nachname address adresse anschrift direccion domicilio endereco
+    morada indirizzo adres adresi phone telephone telefon telefonu telefono telefone telefoon tel handy mobil movil
+    celular cellulare telemovel portable email mail correo courriel eposta birth birthdate geburtsdatum nacimiento
+    nascimento naissance nascita urodzenia dogum
     """.split()  # noqa: SIM905 (a word list reads better so)
 )
 """With a bearer's word they say whose they are: Nombre del alumno, Name der Mutter, Nome da mãe, Naam leerling."""
@@ -180,9 +216,13 @@ def identifying_name(column: str) -> str | None:
         stem.endswith(("name", "address", "names")) or "nameof" in plain
     )
     forms = {plain, stem, *(stem.removesuffix(end) for end in ("no", "nr", "number"))}
-    words = set(re.findall(r"[a-z]+", _ascii(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)).casefold()))
+    spelled = re.findall(r"[a-z]+", _ascii(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)).casefold())
+    words = {*spelled, *(word.removesuffix("s") for word in spelled)}  # Name des Schülers
     bearer = bearer or bool(words & BEARER_WORDS and words & PERSONAL_WORDS)
-    if forms & IDENTIFYING or bearer or (stem.endswith(IDENTIFYING_HEADS) and not stem.startswith("has")):
+    first = next((word for word in spelled if word not in NUMBER_WORDS), "")
+    born = bool(words & BIRTH_WORDS and words & WHEN_OR_WHERE)
+    said = bool(forms & IDENTIFYING) or (stem.endswith(IDENTIFYING_HEADS) and not stem.startswith("has"))
+    if said or bearer or born or first in HEADS_FIRST or ISSUED.search(plain):
         return f"it is called {column!r}"
     return None
 
@@ -198,6 +238,11 @@ def _ascii(text: str) -> str:
 
 
 BETWEEN_WORDS = re.compile(r"[\s_.,;:/()]+")
+ADDRESSED = re.compile(
+    r"\b(?:[Mm]rs?|[Mm]s|[Dd]r|Prof|[Ff]rau|[Hh]errn?|[Ss]eñora?|Sra?|Srta|Don|Doña|Dona|[Ss]enhora?|[Ss]ignora?|Sig|"
+    r"[Mm]evrouw|[Mm]eneer|Mevr|[Dd]hr|Pan|Pani|Bay|Bayan|[Mm]adame|[Mm]onsieur|Mme|Mlle)\.? +([^\W\d_]{2,})"
+)
+"""Words by which people are addressed, and the word behind: a name where it is capitalised."""
 
 
 def names_somebody(text: str) -> str | None:
@@ -208,7 +253,26 @@ def names_somebody(text: str) -> str | None:
     """
     words = [word for word in BETWEEN_WORDS.split(text) if word]
     parts = [text, *text.split(), *(f"{one} {other}" for one, other in pairwise(words))]
-    return next((found for part in parts if (found := looks_identifying(part))), None)
+    found = next((found for part in parts if (found := looks_identifying(part))), None)
+    if found is None and any(name[0].isupper() for name in ADDRESSED.findall(text)):
+        return "a person's name"
+    if found is None and any(map(BARE_PHONE.fullmatch, words)):
+        return "a phone number"
+    if found is None and any(check(word) for word in words for check in NATIONAL_CHECKS.values()):
+        return "a national identity number"
+    return found
+
+
+UNNAMED = "(a file whose name names somebody)"
+
+
+def harmless_name(file: str) -> str:
+    """A file's name as it may be kept and listed; of one that names somebody only its ending.
+
+    >>> harmless_name("marks.csv"), harmless_name("Marks of Ana Sousa.csv")
+    ('marks.csv', '(a file whose name names somebody).csv')
+    """
+    return UNNAMED + PurePath(file).suffix if names_somebody(file) else file
 
 
 def looks_identifying(text: str, *, key: bool = False) -> str | None:

@@ -184,6 +184,26 @@ def test_a_teacher_of_one_class_learns_nothing_of_others_by_cutting_figures(guar
     assert guarded.ask("GET", f"{path}/performance", guarded.keys["viewer"]).json()["targets"][0]["n"] > first[""]["n"]
 
 
+def test_nothing_that_a_teacher_of_one_class_may_read_is_changed_by_what_others_do(
+    guarded: Guarded, confined: str
+) -> None:
+    page = guarded.client.get("/openapi.json").json()["paths"]
+    asked = [path.replace("{domain}", "university") for path, operations in page.items() if "get" in operations]
+    asked = [f"{path}?domain=university" if path.endswith("/history") else path for path in asked if "{" not in path]
+    theirs(guarded, UNIVERSITY | {"student_id": "own-1"})
+
+    def read() -> dict[str, str]:
+        found = {path: guarded.ask("GET", path, confined) for path in asked}
+        return {path: answer.text for path, answer in found.items() if answer.status_code == 200}
+
+    before = read()
+    assert {"/api/v1/university/performance", "/api/v1/university/trials", "/api/v1/jobs"} <= set(before)
+    said = [theirs(guarded, UNIVERSITY | {"student_id": f"far-{n}", "subject": "Biology"}) for n in range(12)]
+    outcomes = [{"prediction_id": one, "final_marks": 55} for one in said]
+    assert guarded.ask("POST", "/api/v1/university/outcomes", guarded.keys["admin"], json=outcomes).status_code == 200
+    assert read() == before
+
+
 def test_one_confined_to_a_domain_sees_and_changes_no_other(guarded: Guarded) -> None:
     key = guarded.key("one-domain", "admin", domains=("university",))
     guarded.until_known(key)

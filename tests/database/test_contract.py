@@ -130,6 +130,10 @@ class TestPredictions:
         store.add_predictions([make_prediction(NOON + timedelta(hours=12))], [packed])
         days = {NOON.date() + timedelta(days=day): count for day, count in ((0, 1), (1, 1), (2, 60))}
         assert store.predictions_per_day("school", after(3)) == days
+        store.add_predictions([make_prediction(group="A"), make_prediction(after(1), group="B")])
+        for groups, count in ((["A"], 1), (["A", "B"], 2), ([], 0)):
+            assert store.count_predictions("school", groups=groups) == count
+            assert sum(store.predictions_per_day("school", NOON, groups=groups).values()) == count
 
     def test_say_whom_they_are_about_by_id_and_by_student(self, store: RecordStore) -> None:
         a, b = make_prediction(student="s", group="A", period="1"), make_prediction(student="s")

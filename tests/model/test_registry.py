@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from database.errors import Conflict
 from database.open import open_store
 from database.records import ModelVersion
 from database.store import RecordStore
+from database.withdrawal import NamesSomebody
 from model.artifacts import ArtifactFolder
 from model.registry import (
     Champions,
@@ -33,6 +35,15 @@ from tests.model.registry_making import DOMAINS, KEYS, MARK, answers, keep, make
 from tests.training.making import SCHEMA
 
 HALF = KEYS[1]
+
+
+def test_no_change_by_hand_keeps_a_reason_that_names_somebody(tmp_path: Path) -> None:
+    with closing(open_store(f"sqlite:///{tmp_path / 'g.db'}")) as store:
+        for reason in ("Ana Sousa complained", "ana@example.org wrote", "ring +34 612 345 678"):
+            with pytest.raises(NamesSomebody):
+                rollback(store, [MARK], actor="test", reason=reason)
+            with pytest.raises(NamesSomebody):
+                activate(store, "invented", "0", all_targets=False, actor="test", reason=reason)
 
 
 def champion(store: RecordStore) -> tuple[str, int, str]:

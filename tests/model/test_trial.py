@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from database.errors import Conflict
 from database.pairs import LearnedRows
 from database.records import Outcome, Prediction, now
+from database.withdrawal import NamesSomebody
 from model.cache import MemoryCache
 from model.registry import collect_garbage, install, rollback
 from model.service import PredictionService
@@ -305,6 +306,10 @@ def test_a_shadow_report_says_how_far_apart_they_are_before_any_outcome(workspac
     assert report.differences.mean == pytest.approx(3.0, abs=1e-3)
     assert (report.verdict, report.gain, report.asked) == ("not enough data", None, 40)
     assert report.sentence.startswith("Not enough data yet")
+    of_none = report_trial(workspace.store, SCHEMA, trial, learned=workspace.learned, groups=[])
+    assert (of_none.asked, of_none.differences) == (0, None)
+    with pytest.raises(NamesSomebody):
+        stop_trial(workspace.store, trial.id, actor="a", why="Ana Sousa asked for it")
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,18 @@ Fecha de nacimiento|DNI|Sobrenome|Endereço|Data de nascimento|CPF|Vorname|Nachn
 Nom de famille|Courriel|Adresse|Code postal|Nombre del alumno|Name der Mutter|Nome da mãe|Teléfono de la madre|
 Adresse der Eltern|Nom de l'élève|Prénom du père|Cognome|Nome dello studente|Data di nascita|Codice fiscale|
 Indirizzo del genitore|Voornaam|Achternaam|Naam leerling|Geboortedatum|BSN|E-mail ouder|Imię|Nazwisko|Imię ucznia|
-Data urodzenia|PESEL|Telefon rodzica|Adı|Soyadı|Adı Soyadı|Öğrenci adı|Anne adı|Doğum tarihi|TC Kimlik No|Né(e) le"""
+Data urodzenia|PESEL|Telefon rodzica|Adı|Soyadı|Adı Soyadı|Öğrenci adı|Anne adı|Doğum tarihi|TC Kimlik No|Né(e) le|
+F. nacimiento|Lugar de nacimiento|Apellido paterno|N.º de Seguridad Social|Name des Schülers|Geb.-Datum|geb. am|Wohnort|
+E-Mail-Adresse|Steuer-ID|Personalausweisnummer|Erziehungsberechtigte|Número de contribuinte|Cartão de cidadão|
+Encarregado de educação|Cognome e nome|Residenza|Leerlingnaam|Telefoon|Straat|Geboorteplaats|Adres zamieszkania|
+Nr telefonu|Opiekun prawny|Numer dowodu|TC Kimlik Numarası|Veli Telefonu|Pasaporte"""
 
 ORDINARY = """age|sex|school|course_name|school name|file name|subject|internet|famsize|phone_usage_hours|has_phone|
 email_clicks|birth_year|mother_job|homework|grade|G1|student_id|userId|teacher|Mjob|health|higher|address_type|nursery|
 Nombre d'absences|Prüfungsname|Naam van het vak|Adet|nom du cours|Nome da disciplina|Liczba godzin|veli|
-StudyHoursPerWeek|attendance|remark|region|household|class|term|unit_name|renamed|nominal|mobility|streetwise"""
+StudyHoursPerWeek|attendance|remark|region|household|class|term|unit_name|renamed|nominal|mobility|streetwise|
+birth_order|country_of_birth|Geburtsland|Telefonstunden|Escolaridade da mãe|Beruf der Mutter|Nome scuola|Ders adı|
+Nazwa przedmiotu|Naam school|Schulname|day_of_week|city|data_structures|capital|Note|Voto|Cijfer|Ocena|Sınıf"""
 
 
 @pytest.mark.parametrize("name", NAMED.replace("\n", "").split("|"))
@@ -184,7 +190,9 @@ def test_only_the_address_of_the_published_file_is_suspect_and_only_undeclared()
 @pytest.mark.parametrize(
     ("text", "somebody"),
     [("Marks of Ana Sousa.csv", True), ("Ana_Sousa.csv", True), ("sent by ana@example.org", True),
-     ("students_2026.csv", False), ("wrong term, section B", False), ("Jan-Mar.csv", False)],
+     ("Frau Müller rang", True), ("ring 0612345678", True), ("of pupil 12345678Z", True), ("Sra. García", True),
+     ("Dr. Who", True), ("Mr", False), ("students_2026.csv", False),
+     ("wrong term, section B", False), ("Jan-Mar.csv", False)],
 )  # fmt: skip
 def test_a_reason_or_a_file_name_that_names_somebody_is_found(text: str, somebody: bool) -> None:
     assert bool(names_somebody(text)) is somebody
