@@ -70,11 +70,15 @@ class DatabaseFile:
             yield copy
 
     def read_page(self) -> None:
-        """Read what a database begins with, by a connection of its own, which remembers nothing. Raises
-        StoreUnavailable."""
+        """Read what a database begins with and what came in last, by a connection of its own, which remembers nothing,
+        and see that none of its pages is missing. Raises StoreUnavailable."""
         self.check()
         with _driver_errors(), closing(sqlite3.connect(f"{Path(self._path).as_uri()}?mode=rw", uri=True)) as connection:
             connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            connection.execute("SELECT id FROM predictions ORDER BY rowid DESC LIMIT 1").fetchone()
+            pages, size = (connection.execute(f"PRAGMA page_{name}").fetchone()[0] for name in ("count", "size"))
+            if pages * size > sum(map(_size_of, (self._path, f"{self._path}-wal"))):  # a page lies in one of the two
+                raise StoreUnavailable(f"{self._path} was cut off; put a backup in its place")
 
     def _lying_there(self) -> tuple[int, int] | None:
         try:
@@ -82,6 +86,10 @@ class DatabaseFile:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+def _size_of(path: str) -> int:
+    return Path(path).stat().st_size if Path(path).exists() else 0
 
 
 COPIED_PAGES, MOST_RESTARTS = 2_000, 3

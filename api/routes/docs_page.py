@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 
 from api.routes.dependencies import OPEN, NotFound
 
@@ -45,6 +45,12 @@ async def page(request: Request) -> HTMLResponse:
         ]
     )
     return answer
+
+
+@router.get("/openapi.json", dependencies=[OPEN])
+async def description(request: Request) -> JSONResponse:
+    """What the page shows, for programs."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs/{name}", dependencies=[OPEN])

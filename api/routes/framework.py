@@ -55,7 +55,7 @@ ROUTERS = (
 
 def create_framework(state: ServiceState | None) -> FastAPI:
     """The routes of a service, which find its `state` in the framework's. None describes them only."""
-    app = FastAPI(title="Gradewatch", version=version("gradewatch"), docs_url=None, redoc_url=None)
+    app = FastAPI(title="Gradewatch", version=version("gradewatch"), openapi_url=None, docs_url=None, redoc_url=None)
     app.state.service_state = state
     for module in ROUTERS:
         app.include_router(module.router)

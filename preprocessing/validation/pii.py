@@ -267,12 +267,14 @@ UNNAMED = "(a file whose name names somebody)"
 
 
 def harmless_name(file: str) -> str:
-    """A file's name as it may be kept and listed; of one that names somebody only its ending.
+    """A file's name as it may be kept and listed: without what cannot be printed, and only the ending of one that names
+    somebody.
 
-    >>> harmless_name("marks.csv"), harmless_name("Marks of Ana Sousa.csv")
+    >>> harmless_name("marks\0.csv"), harmless_name("Marks of Ana Sousa.csv")
     ('marks.csv', '(a file whose name names somebody).csv')
     """
-    return UNNAMED + PurePath(file).suffix if names_somebody(file) else file
+    shown = "".join(filter(str.isprintable, file))
+    return UNNAMED + PurePath(shown).suffix if names_somebody(shown) else shown
 
 
 def looks_identifying(text: str, *, key: bool = False) -> str | None:

@@ -275,6 +275,27 @@ def test_a_file_that_was_deleted_or_replaced_takes_no_prediction(
     appender.close()
 
 
+@pytest.mark.parametrize("harm", ["cut off", "its beginning", "its end", "all of it"])
+def test_a_file_that_cannot_be_read_any_more_is_unavailable(
+    sqlite_url: str, opened: Callable[[str], RecordStore], harm: str
+) -> None:
+    store = opened(sqlite_url)
+    store.add_predictions([make_prediction() for _ in range(2_000)])
+    ask(sqlite_url, "PRAGMA wal_checkpoint(TRUNCATE)")
+    store.ping()
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    content = file.read_bytes()
+    half = len(content) // 2
+    noise = bytes(byte ^ 0x5A for byte in content)
+    after = {"its beginning": noise[:8_192] + content[8_192:], "its end": content[:half] + noise[half:],
+             "cut off": content[:half], "all of it": noise}[harm]  # fmt: skip
+    with file.open("r+b") as there:  # in its place: it stays the same file
+        there.truncate(len(after))
+        there.write(after)
+    with pytest.raises(StoreUnavailable):
+        store.ping()
+
+
 def test_what_is_made_is_its_owners_alone(sqlite_url: str, opened: Callable[[str], RecordStore]) -> None:
     before = os.umask(0)
     try:
