@@ -881,6 +881,10 @@ class MongoStore:
         behind = [(key, write_json(succession)) for key, succession in keyed if after is None or key > after]
         return behind[:limit]
 
+    def number_from(self, receipt: int) -> None:
+        with self._writing():
+            count_to(self._database, receipt)
+
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
         records = {key: read_json(kind, document) for key, document in documents}
         if not records:

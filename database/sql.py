@@ -975,6 +975,10 @@ class SqlStore:
             with _driver_errors(), engine.connect() as connection:
                 yield _SqlExporter(connection)
 
+    def number_from(self, receipt: int) -> None:
+        with self._writing() as connection:
+            _count_to(connection, receipt)
+
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
         rows = [
             _row(

@@ -437,6 +437,9 @@ class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents
         meanwhile (withdrawals raise StoreUnavailable). What else is written while it is read may be in it or not: read
         what refers to others before these. Raises StoreUnavailable where another snapshot is being read there."""
 
+    def number_from(self, receipt: int) -> None:
+        """Number the next upload higher than this one, as where the documents came from that were loaded."""
+
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
         """Keep exported documents as they are; one whose key is already there is replaced. All or none."""
 

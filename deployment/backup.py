@@ -110,6 +110,7 @@ def restore_backup(settings: Settings, path: Path, passphrase: str, *, on_page: 
             settings.keep_secret(secret)
             artifacts = open_artifacts(settings.artifacts_url, store, settings.artifacts_dir)
             _fill(archive, store, artifacts, on_page)
+            store.number_from(archive.contents.receipt)
             _compare(archive.contents, store)
         return archive.contents
 

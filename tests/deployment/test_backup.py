@@ -91,6 +91,9 @@ def test_after_the_disk_is_erased_all_three_parts_come_back(
         assert differing == {"jobs", "chunks"}, "but the job that waits with a file"
         assert isinstance(restored.artifacts, ArtifactFolder if place == "sqlite" else SharedArtifacts)
         assert restored.store.champions() == workspace.store.champions()
+        restored.store.add_outcomes([make_outcome(1.0, student="later")])
+        newest = max(json.loads(text)["receipt"] for _, text in restored.store.export("outcomes"))
+        assert newest == contents.receipt + 1, "it is numbered on"
     finally:
         restored.close()
         workspace.close()
