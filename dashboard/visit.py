@@ -24,6 +24,7 @@ from database.records import (
     Prediction,
     Succession,
 )
+from database.withdrawal import WITHDRAWN
 from model.predict_file import AnsweredFile, predict_file
 from model.registry import Serving, UnfitChampion, activate, rollback
 from model.service import PredictionService
@@ -44,6 +45,7 @@ from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.rules import TooManyRows
 
 EVENTS_READ = 200  # those of domains that the visitor may not see are left out
+OF_ALL_GROUPS = (WITHDRAWN, "retraining_proposed")  # kinds of events with figures of every group
 
 
 class Visit:
@@ -107,11 +109,13 @@ class Visit:
         return self._shared.workspace.store.decisions(self._own(domain), limit=limit)
 
     def events(self) -> list[Event]:
-        """Of the visitor's domains, or of none in particular; newest first."""
+        """Of the visitor's domains, or of none in particular; newest first. Whoever is confined to groups sees none
+        that tell of all."""
+        hidden = {SECRET_EVENT} if self._groups is None else {SECRET_EVENT, *OF_ALL_GROUPS}
         return [
             one
             for one in self._shared.workspace.store.events(limit=EVENTS_READ)
-            if one.kind != SECRET_EVENT and (one.domain is None or one.domain in self.schemas)
+            if one.kind not in hidden and (one.domain is None or one.domain in self.schemas)
         ]
 
     def models(self, key: ChampionKey) -> list[ModelVersion]:

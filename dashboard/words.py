@@ -255,6 +255,7 @@ EVENT_WORDS: Mapping[str, str] = {
     "challenger_not_loaded": (
         "The challenger {version}, on trial against {champion}, could not be loaded: {why}. The champion answers alone"
     ),
+    "withdrawn": "Taken back by {actor} ({kind}, {count} rows): {reason}",
     "plain_rule_promoted": "The plain rule took the champion's place for {target} at {moment}: {why}",
     "retraining_started": "A retraining run has begun",
     "retraining_finished": "A retraining run has ended ({state}): {decisions}",

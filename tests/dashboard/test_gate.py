@@ -18,6 +18,7 @@ from dashboard.gate import SIGN_IN_TRIES, TYPED_NAMES, Tries
 from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit import Visit
 from database.records import Outcome, Prediction, new_id, now
+from database.withdrawal import withdraw_predictions
 from model.workspace import Workspace
 from monitoring.drift_files import ReportOptions, report_file
 from preprocessing.synthetic import generate
@@ -281,6 +282,10 @@ def test_figures_are_of_the_own_groups_and_time_is_chosen_by_those_who_may_read(
     pairs, _ = visit.evidence("workshop", "mark", None, 100)
     assert {pair.prediction.group for pair in pairs} == {"A"}
     own = len({one.id for one in asked if one.group == "A"})
+    assert visit.count_predictions("workshop") == sum(visit.predictions_per_day("workshop", made[0].at).values()) == own
+    withdraw_predictions(workspace.store, "workshop", [asked[1].id], reason="wrong class", actor="key:a")
+    assert "withdrawn" not in {event.kind for event in visit.events()}
+    assert "withdrawn" in {event.kind for event in workspace.store.events("workshop")}
     assert sum(timeline.whole.n for timeline in visit.timelines("workshop", "mark", None, 100) if timeline.whole) <= own
     for user, choices in (("tom", 4), ("vera", 1)):
         st.cache_resource.clear()
