@@ -270,7 +270,7 @@ def harmless_name(file: str) -> str:
     """A file's name as it may be kept and listed: without what cannot be printed, and only the ending of one that names
     somebody.
 
-    >>> harmless_name("marks\0.csv"), harmless_name("Marks of Ana Sousa.csv")
+    >>> harmless_name(f"marks{chr(0)}.csv"), harmless_name("Marks of Ana Sousa.csv")
     ('marks.csv', '(a file whose name names somebody).csv')
     """
     shown = "".join(filter(str.isprintable, file))
