@@ -3,18 +3,16 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from database.records import Prediction
-from model.registry import NoChampion, SchemaChanged
 from model.service import PredictionService
+from model.silent_moments import require_answers, silent_moments
 from preprocessing.columns import tables_of
 from preprocessing.reading.files import read_table
-from preprocessing.validation.results import Validated
-from preprocessing.validation.rules import PROBLEMS_KEPT, Problem
+from preprocessing.validation.rules import Problem
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,15 +56,17 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
     stored. skip_bad_rows: answer the good rows; a file without any is refused all the same.
     Raises UnreadableFile, NoSuchColumn, BadData, NoChampion.
     """
+    from preprocessing.validation.tables import without_silent
     from preprocessing.validation.validate import validate_table
 
     schema = service.schema(domain)
     raw = read_table(source, name=name, sheet=sheet).handing_back(keep)
     own = raw.kept(keep)
     validated = validate_table(raw, schema, secret=secret, moment=moment, with_targets="ignored")
-    validated = _answered_by_somebody(service, domain, validated, raw.name)
-    if not skip_bad_rows or validated.frame.is_empty():
-        validated.require_clean()
+    silent = silent_moments(service, domain)
+    require_answers(silent, validated.frame["_moment"].unique(maintain_order=True))
+    validated = without_silent(validated, {name: str(error) for name, error in silent.items()}, raw.name)
+    validated.require_good(skip=skip_bad_rows)
     predictions: list[Prediction] = []
     for part in validated.frame.iter_slices(ANSWERED_AT_ONCE):
         tables = tables_of(part, schema)
@@ -82,34 +82,4 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
         raw.separator,
         validated.skipped,
         validated.problems,
-    )
-
-
-def _answered_by_somebody(service: PredictionService, domain: str, validated: Validated, name: str) -> Validated:
-    """The rows at moments that have champions; those at others are problems of theirs, found before any row is logged.
-
-    Raises NoChampion where no row can be answered, SchemaChanged.
-    """
-    silent: dict[str, NoChampion] = {}
-    moments = validated.frame["_moment"].unique(maintain_order=True).to_list()
-    for moment in moments:
-        try:
-            service.champions.at(domain, moment)
-        except SchemaChanged:
-            raise
-        except NoChampion as error:
-            silent[moment] = error
-    if not silent:
-        return validated
-    if len(silent) == len(moments):
-        raise silent[moments[0]]
-    waits = validated.frame["_moment"].is_in(list(silent))
-    at = validated.frame.filter(waits).select("_row", "_moment").iter_rows()
-    found = [Problem(file=name, row=row, column=None, value=None, rule=str(silent[moment])) for row, moment in at]
-    problems = sorted([*validated.problems, *found], key=lambda problem: problem.row or 0)[:PROBLEMS_KEPT]
-    return replace(
-        validated,
-        frame=validated.frame.filter(~waits),
-        problems=tuple(problems),
-        problem_count=validated.problem_count + len(found),
     )

@@ -7,7 +7,7 @@ import glob
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -29,12 +29,13 @@ from model.answer_frame import answer_schema, frame_of_batches
 from model.registry import NoChampion
 from model.sent_models import send_models
 from model.service import PredictionService
+from model.silent_moments import require_answers, silent_moments
 from model.workspace import Workspace
 from preprocessing.columns import tables_of
 from preprocessing.reading.raw_table import UnreadableFile, some_of
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.files import CheckedFile, check_file, own_column
-from preprocessing.validation.rules import Problem
+from preprocessing.validation.rules import Problem, left_out
 
 LOGGED_AT_ONCE = 10_000  # rows of one commit
 PARTIAL = ".partial"
@@ -63,7 +64,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
         if self.ignored_columns:
             said.append(f"columns that are no input, not read: {some_of(self.ignored_columns)}")
         if self.skipped:
-            said.append(f"{self.skipped:,} bad rows left out, with {self.problem_count:,} problems")
+            said.append(f"{left_out(self.skipped)}, with {self.problem_count:,} problems")
         if self.known:
             said.append("an earlier run has logged this file with the same models: nothing was logged twice")
         return said
@@ -95,13 +96,23 @@ def score_file(  # noqa: PLR0913 - each is an option of a command
     Raises UnusableOutput, UnreadableFile, BadData, NoChampion and UnknownDomain before anything is logged;
     StoreUnavailable and what `cluster.map_on` raises, with what was logged so far kept.
     """
-    schema = workspace.service.schema(domain)
+    schema, columns = workspace.service.schema(domain), keep
     _check_output(path, output)
     dialect_of(locale)
-    check = partial(check_file, path, schema, secret=workspace.secret, moment=moment, sheet=sheet, columns=keep)
+    silent = silent_moments(workspace.service, domain)
+
+    def check(*, keep: Callable[[pl.DataFrame], object], progress: Callable[[float], None]) -> CheckedFile:
+        words = {name: str(error) for name, error in silent.items()}
+        read = partial(check_file, path, schema, secret=workspace.secret, moment=moment, sheet=sheet, columns=columns)
+        checked = read(silent=words, keep=keep, progress=progress)
+        require_answers(silent, checked.moments)
+        if not skip_bad_rows:
+            checked.require_clean()
+        return checked
+
     answer = _answer_while_checking if not log and cluster is None else partial(_check_then_answer, log, cluster)
     with _workplace(output) as folder:
-        answered = answer(workspace, schema, check, _Spool(folder), skip_bad_rows, progress)
+        answered = answer(workspace, schema, check, _Spool(folder), progress)
         if not answered.rows:
             answered.checked.require_clean()
             raise UnreadableFile(f"{path.name}: no row to answer")
@@ -115,7 +126,7 @@ def score_file(  # noqa: PLR0913 - each is an option of a command
 
 
 class _Check(Protocol):
-    """`check_file` of the file at hand."""
+    """`check_file` of the file at hand. Raises BadData where bad rows refuse it, NoChampion where nobody answers it."""
 
     def __call__(self, *, keep: Callable[[pl.DataFrame], object], progress: Callable[[float], None]) -> CheckedFile: ...
 
@@ -149,13 +160,10 @@ def _check_then_answer(
     schema: DomainSchema,
     check: _Check,
     spool: "_Spool",
-    skip_bad_rows: bool,
     progress: Progress,
 ) -> _Answered:
     """Every row is checked before the first is answered, and logged if `log`."""
     checked = check(keep=spool.keep, progress=lambda share: progress("checking", share))
-    if not skip_bad_rows:
-        checked.require_clean()
     job = _Job(workspace, schema, _answered_at(workspace, schema, checked.moments), checked.digest, log)
     known, rows = log and _known(job, spool, checked.repeated), 0
     models: _Models = _ModelsHere(workspace.service, schema) if cluster is None else send_models(workspace, schema)
@@ -168,26 +176,17 @@ def _check_then_answer(
 
 
 def _answer_while_checking(
-    workspace: Workspace, schema: DomainSchema, check: _Check, spool: "_Spool", skip_bad_rows: bool, progress: Progress
+    workspace: Workspace, schema: DomainSchema, check: _Check, spool: "_Spool", progress: Progress
 ) -> _Answered:
     """Nothing is logged, so rows can be answered as they are found good: the answers are thrown away if a later row
     refuses the file."""
-    job = _Job(workspace, schema, _answered_at(workspace, schema, schema.moments, all_of_them=False))
+    job = _Job(workspace, schema, _answered_at(workspace, schema, schema.moments))
     here = _ModelsHere(workspace.service, schema)
-    without_champion: list[NoChampion] = []
 
     def answer(frame: pl.DataFrame) -> None:
-        try:
-            if not without_champion:
-                spool.keep_answers(_told(job, _score(here, frame)))
-        except NoChampion as error:
-            without_champion.append(error)  # what is wrong with the rows is said first
+        spool.keep_answers(_told(job, _score(here, frame)))
 
     checked = check(keep=answer, progress=lambda share: progress("scoring", share))
-    if not skip_bad_rows:
-        checked.require_clean()
-    if without_champion:
-        raise without_champion[0]
     wanted = answer_schema(_answered_at(workspace, schema, checked.moments), logged=False)
     if not checked.good:
         return _Answered(checked, pl.LazyFrame(schema=wanted), 0)
@@ -199,13 +198,11 @@ def _answer_while_checking(
     return _Answered(checked, kept, int(kept.select(pl.len()).collect().item()))
 
 
-def _answered_at(
-    workspace: Workspace, schema: DomainSchema, moments: Sequence[str], *, all_of_them: bool = True
-) -> tuple[Target, ...]:
-    """The targets that any of the moments answers. Raises NoChampion where one has none, if `all_of_them` must."""
+def _answered_at(workspace: Workspace, schema: DomainSchema, moments: Sequence[str]) -> tuple[Target, ...]:
+    """The targets that any of the moments answers."""
     found = set[str]()
     for moment in moments:
-        with nullcontext() if all_of_them else suppress(NoChampion):
+        with suppress(NoChampion):
             found |= workspace.champions.at(schema.name, moment).keys()
     return tuple(target for target in schema.targets if target.name in found)
 

@@ -20,12 +20,14 @@ import polars as pl
 
 from preprocessing.reading.csv_text import (
     BOMS,
+    LATIN_1,
+    TITLE,
     check_one_encoding,
+    find_header,
+    guess_encoding,
     mixed,
     read_body,
     read_header,
-    sniff_separator,
-    take_hint,
 )
 from preprocessing.reading.files import check_decoded, decoder, kind_of, read_table, typed_table
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
@@ -34,7 +36,6 @@ ROWS_A_CHUNK = 50_000  # of a chunk of a binary file
 STEP = 1 << 21  # bytes of a chunk of text; some 20,000 to 50,000 rows of marks
 LONGEST_PIECE = 1 << 26  # bytes; a quote that is still open after so many will not be closed
 BINARY = ("parquet", "arrow")
-UNDEFINED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))  # what Windows-1252 has no character for
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def read_chunks(source: FileSource) -> Iterator[Chunk]:
             raise UnreadableFile(f"it has no sheets, so there is none called {source.sheet!r}")
         if source.kind in BINARY:
             yield from _decoded_chunks(source)
-        elif source.kind == "lines":
+        elif source.kind == "lines" and source.stamp[0] > STEP:
             yield from _text_pieces(source)
         else:
             yield Chunk(read_table(source.path, sheet=source.sheet), 1.0)
@@ -137,8 +138,8 @@ def _is_uncut(start: bytes) -> bool:
 def _look_at_text(file: BufferedReader) -> _Seen:
     digest = hashlib.sha256()
     strict = codecs.getincrementaldecoder("utf-8")()
-    line, foreign, undefined, quoted = 1, 0, False, False
-    separator = ""
+    line, foreign, quoted, seen = 1, 0, False, set[int]()
+    separator, guessed = "", ("cp1252", "Windows-1252")
     while block := file.read(STEP):
         digest.update(block)
         if b"\0" in block:
@@ -147,22 +148,30 @@ def _look_at_text(file: BufferedReader) -> _Seen:
         separator = separator or _separator(block)
         quoted = quoted or b'"' in block
         if not block.isascii() or strict.getstate()[0]:
-            undefined = undefined or bool(set(block) & set(UNDEFINED))
-            foreign = foreign or _foreign_line(strict, block, line)
+            seen |= set(block)
+            if not foreign and (foreign := _foreign_line(strict, block, line)):
+                guessed = guess_encoding(block, foreign)
         line += block.count(b"\n")
     if strict.getstate()[0]:
         foreign = foreign or line
     if foreign:
         _refuse_two_encodings(file)
-    called = ("Latin-1", "latin-1") if undefined else ("Windows-1252", "cp1252")
-    said = f"line {foreign} is not UTF-8; the file was read as {called[0]}: check letters with accents"
-    encoding, note = (called[1], said) if foreign else ("utf-8", "")
+    encoding, called = guessed if _is_text(bytes(seen), guessed[0]) else LATIN_1
+    said = f"line {foreign} is not UTF-8; the file was read as {called}: check letters with accents"
+    encoding, note = (encoding, said) if foreign else ("utf-8", "")
     return _Seen("lines", digest.hexdigest(), encoding, quoted or separator != ",", note)
 
 
+def _is_text(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _separator(start: bytes) -> str:
-    hint, text = take_hint(start.decode("latin-1").lstrip("\r\n \ufeff"))
-    return hint or sniff_separator(text)
+    return find_header(start.decode("latin-1").lstrip("\r\n \ufeff"))[0]
 
 
 def _refuse_two_encodings(file: BufferedReader) -> None:
@@ -196,17 +205,18 @@ def _text_pieces(source: FileSource) -> Iterator[Chunk]:
         blocks = _blocks(file)
         first = next(blocks).removeprefix(codecs.BOM_UTF8) if source.encoding == "utf-8" else next(blocks)
         body = first.lstrip(b"\r\n \t") if not first.lstrip(b"\r\n ").startswith(b"\t") else first.lstrip(b"\r\n ")
-        hint, text = take_hint(body.decode(source.encoding))
+        separator, text, titles = find_header(body.decode(source.encoding))
         body = text.encode(source.encoding)
         skipped = first[: len(first) - len(body)].count(b"\n")
         start = body[: _whole_lines(body, first=True)]
-        separator = hint or sniff_separator(text)
+        told = (TITLE.format(skipped + 1),) if titles else ()
         header, _ = read_header(text, separator, skipped)
         above, block = skipped, body[len(start) :]
         while True:
             if block:
                 text = (start + block).decode(source.encoding)
-                table = read_body(text, header, separator, source.path.name, skipped=above, notes=source.notes)
+                name, notes = source.path.name, (*source.notes, *told)
+                table = read_body(text, header, separator, name, skipped=above, notes=notes, whole=False)
                 above += table.frame.height
                 yield Chunk(table, file.tell() / max(1, source.stamp[0]))
             try:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,20 +11,31 @@ import numpy as np
 import polars as pl
 
 from preprocessing.reading.raw_table import RawTable, UnreadableFile, finish_table, listed
+from preprocessing.reading.surroundings import NUMBER_LIKE, names_of_two_rows, table_beside, without_rows
 
 FIELD_SEPARATORS = (",", ";", "\t", "|")
 LONGEST_FIELD = 131_072  # characters; as the csv module's own limit
 LONGEST_LINE = 1_048_576  # bytes; a longer one is no table of one row per line
+TITLE = "the header was found in row {}; above it stands no table"
 STRAY_QUOTE = 'a quote (") stands where none can: quote whole fields, and double a quote inside one'
 BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+LATIN_1 = ("latin-1", "Latin-1")
+HIGH_LETTERS = re.compile(rb"[\xc0-\xff]")
+FOREIGN_WORDS = re.compile(rb"[\xc0-\xff]{4,}")  # Greek, Cyrillic: words of nothing else
+FEWEST_FOREIGN = 8  # letters by which that is known
+POLISH = re.compile(rb"[a-z\xc0-\xff][\xb3\xb9\xbf][a-z\xc0-\xff]")
+TURKISH = re.compile(rb"[A-Za-z][\xf0\xfd\xfe]|[\xdd\xde\xfe][a-z]")
+NOT_TURKISH = re.compile(rb"[\xe1\xe6\xed\xf3\xfa]")  # Icelandic, which has the others too
+LINES_ABOVE = 30  # among which the header is looked for
+MOST_OF_TITLE = 2  # cells of a line above it
 HINT = re.compile(r"\ufeff?sep=(.)[\t,; ]*\r?\n", re.IGNORECASE)
 
 
 def decode(data: bytes) -> tuple[str, tuple[str, ...]]:
     """The text of a file, and a note where its encoding had to be guessed.
 
-    UTF-8 (with or without byte order mark) and UTF-16 (with one) are certain; anything else is taken as Windows-1252
-    or, where that has no such byte, Latin-1. Raises UnreadableFile on NUL bytes.
+    UTF-8 (with or without byte order mark) and UTF-16 (with one) are certain; of anything else `guess_encoding` says
+    what it is, or it is Latin-1. Raises UnreadableFile on NUL bytes.
     """
     for mark, encoding in BOMS:
         if data.startswith(mark):
@@ -36,13 +48,30 @@ def decode(data: bytes) -> tuple[str, tuple[str, ...]]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
     check_one_encoding(data)
-    for encoding, called in (("cp1252", "Windows-1252"), ("latin-1", "Latin-1")):
+    for encoding, called in (guess_encoding(data, line), LATIN_1):
         try:
             text = _without_nul(data.decode(encoding))
         except UnicodeDecodeError:
             continue
         return text, (f"line {line} is not UTF-8; the file was read as {called}: check letters with accents",)
     raise AssertionError("Latin-1 has every byte")
+
+
+def guess_encoding(data: bytes, line: int) -> tuple[str, str]:
+    """What bytes that are no UTF-8 are most likely, and what that is called: Windows-1252, or its neighbours where a
+    word has letters that western languages have not. Raises UnreadableFile for other alphabets. line: the first such.
+
+    >>> guess_encoding("Öğrenci".encode("cp1254"), 1)[1], guess_encoding("Całość".encode("cp1250"), 1)[1]
+    ('Windows-1254', 'Windows-1250')
+    """
+    high = len(HIGH_LETTERS.findall(data))
+    if high >= FEWEST_FOREIGN and sum(map(len, FOREIGN_WORDS.findall(data))) > high / 2:
+        raise UnreadableFile(f"line {line} is not UTF-8 and its alphabet cannot be told; save the file as UTF-8")
+    if POLISH.search(data):
+        return "cp1250", "Windows-1250"
+    if TURKISH.search(data) and not NOT_TURKISH.search(data):
+        return "cp1254", "Windows-1254"
+    return "cp1252", "Windows-1252"
 
 
 def check_one_encoding(data: bytes, line: int = 1) -> tuple[int, int]:
@@ -82,13 +111,60 @@ def read_csv(text: str, name: str, notes: tuple[str, ...]) -> RawTable:
     if "\n" not in text:
         text = text.replace("\r", "\n")
     body = text.lstrip("\r\n \t") if text[:1] in "\r\n \t" and not text.lstrip("\r\n ").startswith("\t") else text
-    hint, body = take_hint(body)
+    separator, body, above = find_header(body)
     skipped = text[: len(text) - len(body)].count("\n")
-    separator = hint or sniff_separator(body)
+    notes = (*notes, *([TITLE.format(skipped + 1)] if above else ()))
     header, rest = read_header(body, separator, skipped)
     if not rest:
         raise UnreadableFile(f"there is a header ({listed(header)}) and no row under it")
     return read_body(body, header, separator, name, skipped=skipped, notes=notes)
+
+
+def find_header(text: str) -> tuple[str, str, bool]:
+    """The separator of CSV text, the text from its header on, and whether titles were passed over: lines of a cell or
+    two above names that are as many as the cells of the rows below."""
+    hint, body = take_hint(text)
+    separator = hint or sniff_separator(body)
+    lines = _logical_lines(body)
+    if hint or _cells(lines[0], separator) == _cells(next(filter(str.strip, lines[1:]), lines[0]), separator) > 1:
+        rows = [_filled_cells(line, separator) for line in lines[:2]]
+        if hint or len(rows[0]) > MOST_OF_TITLE:
+            return separator, body, False
+    for other in sorted(FIELD_SEPARATORS, key=lambda one: -_usual(lines, one)):
+        width = _usual(lines, other)
+        place = next((n for n, line in enumerate(lines) if 2 * len(_filled_cells(line, other)) > width), 0)
+        names, titles = _filled_cells(lines[place], other), [_filled_cells(line, other) for line in lines[:place]]
+        fits = width > MOST_OF_TITLE and not any(map(NUMBER_LIKE.fullmatch, names))
+        if place and fits and all(len(title) <= MOST_OF_TITLE for title in titles):
+            return other, body[sum(len(line) + 1 for line in lines[:place]) :], True
+        break
+    return separator, body, False
+
+
+def _logical_lines(text: str) -> list[str]:
+    """The first lines, those that a quoted line break parts as one."""
+    lines: list[str] = []
+    for line in text.split("\n", LINES_ABOVE)[:LINES_ABOVE]:
+        if lines and lines[-1].count('"') % 2:
+            lines[-1] += f"\n{line}"
+        else:
+            lines.append(line)
+    return lines
+
+
+def _usual(lines: Sequence[str], separator: str) -> int:
+    """How many cells most of some lines have; 1 where that is not so."""
+    counts = Counter(_cells(line, separator) for line in lines if line.strip())
+    cells, times = max(counts.items(), key=lambda one: (one[1], one[0]), default=(1, 0))
+    return cells if 2 * times > counts.total() else 1
+
+
+def _cells(line: str, separator: str) -> int:
+    return "".join(line.split('"')[::2]).count(separator) + 1
+
+
+def _filled_cells(line: str, separator: str) -> list[str]:
+    return [cell.strip() for cell in line.split(separator) if cell.strip(' "\r')]
 
 
 def take_hint(text: str) -> tuple[str, str]:
@@ -98,9 +174,17 @@ def take_hint(text: str) -> tuple[str, str]:
 
 
 def read_body(
-    body: str, header: Sequence[str], separator: str, name: str, *, skipped: int, notes: tuple[str, ...] = ()
+    body: str,
+    header: Sequence[str],
+    separator: str,
+    name: str,
+    *,
+    skipped: int,
+    notes: tuple[str, ...] = (),
+    whole: bool = True,
 ) -> RawTable:
-    """The table in CSV text that begins with its header. skipped: lines of the file above the text."""
+    """The table in CSV text that begins with its header. skipped: lines of the file above the text. whole: whether it
+    is all of it."""
     body, told = _one_dialect(body, separator, skipped)
     notes = (*notes, *told)
     try:
@@ -119,7 +203,14 @@ def read_body(
         raise UnreadableFile(_stray_quote(body, separator, skipped))
     if '=""' in body:  # ="0012" within quotes: how spreadsheets are told that a cell is text
         frame = frame.with_columns(pl.all().str.replace(r'^="(.*)"$', "$1"))
-    table = finish_table(frame, header, name, is_text=True, first_row=skipped + 2, notes=notes)
+    if whole and not all(cell.strip() for cell in header):
+        width, apart = table_beside(frame, header)
+        frame, header = frame[:, :width], header[:width]
+        if names := names_of_two_rows(header, frame.row(0)):
+            header, frame = names, without_rows(frame, [0])
+            apart = apart or f"the header was read from rows {skipped + 1} and {skipped + 2}"
+        notes = (*notes, *([apart] if apart else ()))
+    table = finish_table(frame, header, name, is_text=True, first_row=skipped + 2, notes=notes, whole=whole)
     return replace(table, separator=separator)
 
 
@@ -141,7 +232,7 @@ def _one_dialect(body: str, separator: str, skipped: int) -> tuple[str, tuple[st
 
 def sniff_separator(text: str) -> str:
     """The separator of CSV text, read off its header: the candidate that occurs most outside quotes."""
-    line = text.split("\n", 1)[0]
+    line = _logical_lines(text)[0]
     outside = "".join(line.split('"')[::2])
     return max(FIELD_SEPARATORS, key=outside.count)
 

@@ -20,6 +20,7 @@ import polars as pl
 from preprocessing.reading.csv_text import decode, read_csv
 from preprocessing.reading.decoder_process import DECODERS, TOO_MANY_ROWS
 from preprocessing.reading.raw_table import FaultyCell, RawTable, UnreadableFile, finish_table, listed
+from preprocessing.reading.surroundings import table_beside
 from preprocessing.validation.rules import TooManyRows
 
 DECODING_SECONDS = 600
@@ -40,6 +41,7 @@ WORKBOOK_PARTS = ("[Content_Types].xml", "_rels/", "xl/", "docProps/", "customXm
 HTML = "an HTML page, whatever its name ends in"
 XML = "an XML document, whatever its name ends in"
 RESAVE = "open it in a spreadsheet program and save it as .xlsx or .csv"
+UNPACK = "unpack it, and give the file in it"
 REMEDIES = {HTML: RESAVE, XML: RESAVE}
 CALLED = {
     "excel": "an Excel workbook",
@@ -81,7 +83,8 @@ def _read(data: bytes, name: str, sheet: str, most_rows: int | None) -> RawTable
     if kind in DECODERS:
         return typed_table(_decoded(kind, data, most_rows), name)
     if kind != "text":
-        raise UnreadableFile(f"this is {kind}; {REMEDIES.get(kind, 'give a CSV, Excel, Parquet or JSON file')}")
+        unpack = UNPACK if "archive" in kind else "give a CSV, Excel, Parquet or JSON file"
+        raise UnreadableFile(f"this is {kind}; {REMEDIES.get(kind, unpack)}")
     text, notes = decode(data)
     text = text.lstrip("\ufeff")
     start = text.lstrip()[:1]
@@ -124,11 +127,13 @@ def _read_excel(data: bytes, name: str, sheet: str = "") -> RawTable:
     header: list[str] = told["header"]
     if not header:
         raise UnreadableFile(f"{where} is empty")
-    used = [i for i, cell in enumerate(header) if cell or (frame.to_series(i).str.strip_chars() != "").any()]
+    width, apart = table_beside(frame, header)
+    used = [i for i, cell in enumerate(header[:width]) if cell or (frame.to_series(i).str.strip_chars() != "").any()]
     body, names = frame.select(frame.columns[i] for i in used), [header[i] for i in used]
     if not body.select(pl.any_horizontal(pl.all().str.strip_chars() != "").any()).item():
         raise UnreadableFile(f"{where} has a header ({listed(names)}) and no row under it")
-    table = finish_table(body, names, name, is_text=True, first_row=told["first_row"], notes=tuple(told["notes"]))
+    notes = (*told["notes"], *([apart] if apart else ()))
+    table = finish_table(body, names, name, is_text=True, first_row=told["first_row"], notes=notes)
     called = dict(zip(used, table.frame.columns, strict=True))
     faults = [
         FaultyCell(row + table.first_row, called[column], value, rule)

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import polars as pl
 
 from errors import GradewatchError
+from preprocessing.reading.surroundings import without_surroundings
 
 SHOWN = 6  # columns of many that are named
+NUMBER_IN_HEADER = re.compile(r"[+-]?\d+([.,]\d+)?")
 MOST_COLUMNS_READ = 5_000  # each is looked at by itself, for a millisecond
 
 
@@ -80,21 +82,25 @@ def finish_table(
     is_text: bool,
     first_row: int,
     notes: tuple[str, ...] = (),
+    whole: bool = True,
 ) -> RawTable:
-    """The table under the names that its header gives. Raises UnreadableFile for too many columns."""
+    """The table under the names that its header gives. whole: whether these are all its rows. Raises UnreadableFile for
+    too many columns."""
     if len(header) > MOST_COLUMNS_READ:
         raise UnreadableFile(f"it has {len(header):,} columns; at most {MOST_COLUMNS_READ:,} are read")
+    if is_text and len(header) > 1 and all(NUMBER_IN_HEADER.fullmatch(cell.strip()) for cell in header):
+        raise UnreadableFile("its first row holds numbers and no names: give the columns a header")
     named, repeated = _named(header)
     frame = frame.rename(dict(zip(frame.columns, named, strict=True)))
     if is_text:
-        frame, told = without_summaries(frame, first_row)
+        frame, told = without_surroundings(frame, first_row, whole=whole)
         notes = (*notes, *told)
     return RawTable(frame, name, is_text, first_row, notes, repeated=repeated)
 
 
 def _named(header: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """A name of its own for each column, and which have one that occurs again."""
-    given = [cell.strip() or f"column {number}" for number, cell in enumerate(header, 1)]
+    given = [" ".join(cell.split()) or f"column {number}" for number, cell in enumerate(header, 1)]
     names, repeated, first = list[str](), dict[str, str](), dict[str, int]()
     for number, column in enumerate(given, 1):
         earlier = first.setdefault(column.casefold(), number)
@@ -118,57 +124,3 @@ def some_of(names: Sequence[str]) -> str:
     'a, b, c, d, e, f and 4 more'
     """
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
-
-
-# Rows that are no students --------------------------------------------------------------------------------------------
-
-SUMMARIES = frozenset(
-    "total totals subtotal grandtotal sum average mean median minimum maximum min max average_mark classaverage "
-    "pointspossible possiblepoints maxpoints maximumpoints maxscore maximumscore maxmarks maximummarks outof weight "
-    "weights weighting weightings stddev standarddeviation count overallaverage coursetotal "
-    "summe gesamt insgesamt durchschnitt mittelwert mittel schnitt notenschnitt klassenschnitt höchstpunktzahl "
-    "maximalpunktzahl maximalepunktzahl gewicht gewichtung standardabweichung anzahl "
-    "somme moyenne médiane ecarttype écarttype barème bareme coefficient coefficients coef pondération "
-    "moyennedelaclasse moyennegénérale "
-    "suma promedio promediodelgrupo mediana puntosposibles puntajemáximo puntuaciónmáxima ponderación peso media "
-    "soma média pontuaçãomáxima ponderação pesos "
-    "somma totale punteggiomassimo voto_massimo "
-    "totaal gemiddelde maximum_aantal_punten weging som klasgemiddelde".replace("_", "").split()
-)
-"""What rows are called that sum up others, in the languages of headers, letters only."""
-KEY_LIKE = 0.9  # distinct values per row
-MOST_SUMMARIES = 3  # rows of one name; a column with more of them holds levels
-
-
-def without_summaries(frame: pl.DataFrame, first_row: int) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The table with rows that sum up others blanked, and a note for each: "Points Possible", "Average", "Total".
-
-    A row is one where the first text in it says so, as few others do, where the rest of it is numbers or blank or the
-    column hardly ever repeats a value, as names and keys do.
-    """
-    columns = [column for column in frame.columns[:3] if frame.schema[column] == pl.String]
-    found: dict[int, str] = {}
-    for column in columns:
-        words = frame[column].str.to_lowercase().str.replace_all(r"[^\p{L}]", "")
-        places = words.is_in(SUMMARIES).fill_null(value=False).arg_true().to_list()
-        alike = words.gather(places).value_counts(name="rows")
-        often = set(alike.filter(pl.col("rows") > MOST_SUMMARIES)[column].to_list())
-        names = bool(places) and frame[column].n_unique() > KEY_LIKE * frame.height
-        for place in places:
-            if words[place] not in often and _sums_up(frame.row(place), frame.columns.index(column), names):
-                found.setdefault(place, (frame[column][place] or "").strip())
-    if not found:
-        return frame, ()
-    kept = pl.Series([place not in found for place in range(frame.height)])
-    blanked = frame.with_columns(pl.when(kept).then(pl.all()).otherwise(None).name.keep())
-    notes = [f"row {place + first_row} ({word!r}) sums up others: left out" for place, word in sorted(found.items())]
-    return blanked, tuple(notes)
-
-
-def _sums_up(row: Sequence[str | None], named: int, key: bool) -> bool:
-    """Whether nothing stands before the name in a row, and only numbers after it, or anything in a column of keys."""
-    cells = [(cell or "").strip() for cell in row]
-    return not any(cells[:named]) and (key or all(NUMBER_LIKE.fullmatch(cell) for cell in cells[named + 1 :]))
-
-
-NUMBER_LIKE = re.compile(r"[\s\d.,%/+()*\u00a0\u202f'-]*|n/?a|-+")

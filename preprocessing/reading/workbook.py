@@ -17,6 +17,7 @@ from xml.parsers import expat
 import fastexcel
 import polars as pl
 
+from preprocessing.reading.csv_text import TITLE
 from preprocessing.reading.raw_table import UnreadableFile
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -95,11 +96,12 @@ def _chosen(reader: Any, names: Sequence[str], wanted: str) -> str:
 @dataclass
 class Marks:
     """What the XML of a sheet says besides values. shown: texts by (row, column) where the format changes them; merged:
-    (first row, first column, last row, last column); left: the sheet's first used column."""
+    (first row, first column, last row, last column); hidden: how many rows are; left: the sheet's first used column."""
 
     shown: dict[tuple[int, int], str] = field(default_factory=dict)
     faults: list[CellFault] = field(default_factory=list)
     merged: list[tuple[int, int, int, int]] = field(default_factory=list)
+    hidden: int = 0
     left: int = 0
 
 
@@ -113,7 +115,7 @@ def _marks_of(data: bytes, sheet: str) -> Marks | None:
         formats = _formats(archive)
         xml = archive.read(_place(archive, sheet))
     special = any(formats)
-    if not special and not any(mark in xml for mark in (b"<f", b't="e"', b"mergeCell ")):
+    if not special and not any(mark in xml for mark in (b"<f", b't="e"', b"mergeCell ", b'hidden="1"')):
         return Marks()
     return _Cells(formats).read(xml)
 
@@ -173,6 +175,7 @@ class _Cells:
         name = name.rpartition(":")[2]
         if name == "row":
             self._row = int(attributes["r"]) - 1 if "r" in attributes else self._row + 1
+            self._marks.hidden += attributes.get("hidden") in ("1", "true")
             self._column = -1
         elif name == "c":
             self._column = place_of(attributes["r"])[1] if "r" in attributes else self._column + 1
@@ -234,6 +237,8 @@ def place_of(reference: str) -> tuple[int, int]:
 
 def _apply(book: Workbook, marks: Marks) -> None:
     """Puts what cells show into the frame, and merged cells' values into each row that they cover."""
+    if marks.hidden:
+        book.notes.append(f"{marks.hidden:,} of its rows are hidden (by a filter?): they were read all the same")
     marks.merged = [(a, b - marks.left, c, d - marks.left) for a, b, c, d in marks.merged]
     changed = {(row, column - marks.left): text for (row, column), text in marks.shown.items()}
     for row, column, value, rule in marks.faults:
@@ -283,7 +288,7 @@ def _find_header(book: Workbook, merged: Sequence[tuple[int, int, int, int]]) ->
         book.body = top + 2
         book.notes.append(f"the header was read from rows {top + 1} and {top + 2}, whose cells are merged")
     elif any(any(row) for row in rows[:top]):
-        book.notes.append(f"the header was found in row {top + 1}; above it stands no table")
+        book.notes.append(TITLE.format(top + 1))
     book.header = names
     if any(left == right and bottom >= book.body for _, left, bottom, right in merged):
         book.notes.append("merged cells were filled down: each row that they cover got their value")

@@ -3,9 +3,10 @@
 The good rows go to the caller chunk by chunk, as they are found. It keeps no row and stores nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation import rules
 from preprocessing.validation.rules import BadData, Problem
-from preprocessing.validation.tables import Identities, check_piece, comma_rules
+from preprocessing.validation.tables import Identities, Noticed, check_piece, comma_rules, without_silent
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """What a file holds. rows: not blank. good: of them without any problem of their own. repeated: numbers of the rows
-    that are about a student, group and period that another row is about too. problems: in file order, at most
-    `rules.PROBLEMS_KEPT`; problem_count counts all. separator: `RawTable.separator`."""
+    """What a file holds. rows: not blank, and saying more than an earlier one. good: of them without any problem of
+    their own. repeated: numbers of the rows that are left out because another is about the same student, group and
+    period; of those that say the same the first stays. moments: of all rows without a problem of their own, `silent`
+    ones included. problems: in file order, at most `rules.PROBLEMS_KEPT`; problem_count counts all. separator:
+    `RawTable.separator`."""
 
     digest: str
     rows: int
@@ -45,7 +48,7 @@ class CheckedFile:
             raise BadData(self.problems, self.problem_count)
 
 
-def check_file(
+def check_file(  # noqa: PLR0913 - what `score` may ask of a file
     path: Path,
     schema: DomainSchema,
     *,
@@ -53,12 +56,14 @@ def check_file(
     moment: str | None = None,
     sheet: str = "",
     columns: Sequence[str] = (),
+    silent: Mapping[str, str] = MappingProxyType({}),
     keep: Callable[["pl.DataFrame"], object],
     progress: Callable[[float], None] = lambda _: None,
 ) -> CheckedFile:
     """Reads `path` to its end. keep: gets the good rows of each chunk, typed as `validate.Validated` says; rows that
     turn out to be repeated are among them. progress: hears which share is read. sheet: of a workbook. columns: of the
-    file that `keep` gets as well, as text, under `own_column` of their names.
+    file that `keep` gets as well, as text, under `own_column` of their names. silent: moments whose rows are problems,
+    in words.
 
     Raises UnreadableFile; NoSuchColumn; BadData where the file as a whole is refused (a missing column, one that names
     people); ValueError for an unknown moment.
@@ -71,15 +76,17 @@ def check_file(
     rows = good = count = 0
     ignored: tuple[str, ...] = ()
     notes: dict[str, None] = {}
-    separator = ""
+    noticed, separator = Noticed(), ""
     for piece, done in read_chunks(source):
         table = piece.handing_back(columns)
         checked, identities = check_piece(table, schema, secret=secret, moment=moment, commas=commas)
         if any(problem.row is None for problem in checked.problems):
             raise BadData([*problems, *checked.problems][: rules.PROBLEMS_KEPT], count + checked.problem_count)
+        moments |= set(checked.frame["_moment"].unique())
+        checked = without_silent(checked, silent, path.name)
         problems += checked.problems[: rules.PROBLEMS_KEPT - len(problems)]
         seen.append(identities)
-        moments |= set(checked.frame["_moment"].unique())
+        noticed.see(checked.frame, schema)
         rows, good, count = rows + checked.rows, good + checked.frame.height, count + checked.problem_count
         ignored, notes = checked.ignored_columns, notes | dict.fromkeys(checked.notes)
         separator = table.separator
@@ -88,12 +95,20 @@ def check_file(
         progress(done)
     if not rows:
         raise UnreadableFile(f"{path.name}: there is a header and no row under it")
-    repeated = _repeated(seen)
-    problems = _with_repeated(path.name, problems, repeated)
-    known = tuple(name for name in schema.moments if name in moments)
-    total, numbers = count + repeated.height, repeated["row"].to_numpy()
+    contradicting, again = _repeated(seen)
+    problems = _with_repeated(path.name, problems, contradicting)
+    told = [*notes, *([rules.said_again(again)] if again else ()), *noticed.notes(schema)]
     return CheckedFile(
-        source.digest, rows, good, numbers, known, tuple(problems), total, ignored, tuple(notes), separator
+        digest=source.digest,
+        rows=rows - len(again),
+        good=good,
+        repeated=np.sort(np.array([*contradicting["row"], *again], dtype=np.int64)),
+        moments=tuple(name for name in schema.moments if name in moments),
+        problems=tuple(problems),
+        problem_count=count + contradicting.height,
+        ignored_columns=ignored,
+        notes=tuple(told),
+        separator=separator,
     )
 
 
@@ -116,16 +131,20 @@ def _comma_rules(source: FileSource, schema: DomainSchema) -> dict[str, str] | N
     return comma_rules((chunk.table for chunk in read_chunks(source)), schema)
 
 
-def _repeated(seen: list[Identities]) -> "pl.DataFrame":
-    """`row` and `other`: the rows whose identity occurs more than once, in file order, each with another such row."""
+def _repeated(seen: list[Identities]) -> tuple["pl.DataFrame", list[int]]:
+    """`row` and `other`: the rows that say something else than another row of their identity, in file order, each with
+    such a row; and the numbers of those that say again what an earlier one says."""
     import polars as pl
 
-    hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *(part.hashes for part in seen)])
-    numbers = np.concatenate([np.zeros(0, dtype=np.int64), *(part.numbers for part in seen)])
-    alike = pl.DataFrame({"hash": hashes, "row": numbers}).filter(pl.col("hash").is_duplicated())
+    parts = {name: [getattr(part, name) for part in seen] for name in ("hashes", "contents", "numbers")}
+    found = pl.DataFrame({name: np.concatenate(arrays) for name, arrays in parts.items()})
+    found = found.rename({"hashes": "hash", "numbers": "row"}).filter(pl.col("hash").is_duplicated())
+    same = pl.col("contents").n_unique().over("hash") == 1
+    again = found.filter(same & ~pl.col("hash").is_first_distinct())["row"].to_list()
+    alike = found.filter(~same)
     first, second = pl.col("row").first().over("hash"), pl.col("row").slice(1, 1).first().over("hash")
     other = pl.when(pl.col("row") == first).then(second).otherwise(first)
-    return alike.select("row", other.alias("other")).sort("row")
+    return alike.select("row", other.alias("other")).sort("row"), again
 
 
 def _with_repeated(name: str, problems: list[Problem], repeated: "pl.DataFrame") -> list[Problem]:

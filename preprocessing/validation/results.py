@@ -20,8 +20,9 @@ class Validated:
     missing), one per target present (value Float64, ordered_class String), and always `_student` (pseudonym or null),
     `_group`, `_period` (String or null), `_moment` (String), `_row` (Int64, as the user counts). Empty when the file
     as a whole is refused. problems: at most 10,000 of them in file order; problem_count counts all. rows: rows in the
-    file that are not blank. ignored_columns: columns of the file that were not read: those that
-    the schema does not know, and targets where they are ignored. notes: what a user should know of how it was read.
+    file that are not blank and do not only say again what an earlier one says. ignored_columns: columns of the file
+    that were not read: those that the schema does not know, and targets where they are ignored. notes: what a user
+    should know of how it was read.
     """
 
     frame: "pl.DataFrame"
@@ -46,6 +47,10 @@ class Validated:
         if self.problems:
             raise BadData(self.problems, self.problem_count)
         return self
+
+    def require_good(self, *, skip: bool) -> "Validated":
+        """Itself. Raises BadData when anything is wrong, or, to `skip` bad rows, when no row is good."""
+        return self if skip and not self.frame.is_empty() else self.require_clean()
 
 
 class RefusedValues(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,11 +77,13 @@ class RefusedValues(msgspec.Struct, frozen=True, kw_only=True):
 class Observed:
     """A table read as it is, for whoever watches it. frame: as in `Validated`, of all rows, with the values that break
     a rule where they can be read, and `_valid`: whether prediction would take the row. refused: by column, what it
-    would not take. notes: as in `Validated`."""
+    would not take. notes: as in `Validated`. problems: of rows that were left out because it cannot be read whose they
+    are."""
 
     frame: "pl.DataFrame"
     refused: tuple[RefusedValues, ...]
     notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class HasRow(Protocol):

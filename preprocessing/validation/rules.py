@@ -18,17 +18,38 @@ from errors import Category, GradewatchError
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation.pii import looks_identifying
 
-MISSING_TEXTS = frozenset({"", "na", "n/a", "null", "-"})
+MISSING_TEXTS = frozenset({"", "na", "n/a", "null", "-", "–", "—"})
 """What stands for "no value" in a file, in any case. NaN does not: a computed NaN is an error somewhere upstream."""
 
+SHARE = "; others of this column are percent (85%), and this looks like a share (0.85): write all of them in one way"
 LONGEST_TEXT = 100  # characters of a level, a student key, a group
 LARGEST_NUMBER = 1e30  # float32, which models compute in, ends at 3.4e38
+ROWS_SHOWN = 6  # of those that are left out without being wrong, that are named
 VALUES_SHOWN = 3  # of what is refused that are named
 CELL_LETTERS = 60  # characters of a wrong value that a problem shows
 PROBLEMS_KEPT = 10_000  # problems kept with their words; all are counted
 
 NOT_FINITE = "; NaN and infinity are no values: leave it empty (null) where it is not known"
 DUPLICATE = "rows {} and {} are the same student, group and period; a file says each thing once"
+
+
+def said_again(rows: Sequence[int]) -> str:
+    """What to say of rows that only say again what an earlier row says.
+
+    >>> said_again([4, 9])
+    'rows 4, 9 say again what an earlier row says: one of each is kept'
+    """
+    shown = ", ".join(map(str, rows[:ROWS_SHOWN])) + (
+        f" and {len(rows) - ROWS_SHOWN:,} more" if rows[ROWS_SHOWN:] else ""
+    )
+    said = ("rows", "say", "one of each") if len(rows) > 1 else ("row", "says", "one")
+    return f"{said[0]} {shown} {said[1]} again what an earlier row says: {said[2]} is kept"
+
+
+def left_out(rows: int) -> str:
+    """How many bad rows were left out, in words."""
+    return f"{rows:,} bad row{'s' if rows != 1 else ''} left out"
+
 
 Known = Literal["required", "optional", "ignored", "refused"]
 """What is asked of target columns."""
@@ -37,6 +58,7 @@ OUTCOME_FAULT = "an outcome, which is predicted here and no input: leave it out"
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+")
+ROUNDED_KEY = re.compile(r"[0-9][.,][0-9]+E\+[0-9]+", re.IGNORECASE)
 FLOAT_KEY = re.compile(r"[0-9]+\.0+")
 AMBIGUOUS_COMMA = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:[ ,.'’\u00a0\u202f][0-9]{3})+(?:[.,][0-9]*)?")
@@ -291,6 +313,8 @@ def text_fault(text: str, *, key: bool = False) -> str | None:
         return f"it has {len(text):,} characters"
     if not text.isprintable():
         return "it holds a line break or another control character"
+    if key and ROUNDED_KEY.fullmatch(text):
+        return "a spreadsheet has rounded it; give the column the format Text and write it again"
     if reason := looks_identifying(text, key=key):
         return f"it looks like {reason}"
     return None

@@ -4,13 +4,15 @@ It says what a rule is nowhere: limits and words come from `preprocessing.valida
 data frames before they need them use `preprocessing.validation.validate`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from numpy.typing import NDArray
 
 from preprocessing.periods import sorted_periods
@@ -27,6 +29,7 @@ Words = Callable[[int], tuple[str | None, str]]
 """From a row's place to (what may be shown of its value, the rule it breaks)."""
 
 IDENTITY = ("_student", "_group", "_period")
+MOST_OTHERS = 1_000  # different levels of a column that the domain does not list, and that are named or counted
 PREDICTION_NAMES = frozenset({"prediction", "predictionid"})
 """Folded names of the column of an outcomes table that says which prediction is meant."""
 
@@ -43,23 +46,26 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Identities:
-    """Who some rows of a file are about: a 64-bit hash of student, group and period, and the row's number, of every
-    row that names its student. Two that are alike by chance come once in 37 million files of a million rows."""
+    """Who some rows of a file are about: of every row that names its student a 64-bit hash of student, group and
+    period, one of all that the row says, and its number. Two that are alike by chance come once in 37 million files of
+    a million rows."""
 
     hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    contents: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     numbers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass
 class Ledger:
-    """What is wrong with a table so far: whole-file problems, and per finding the rows it concerns; and notes of
-    how it was read."""
+    """What is wrong with a table so far: whole-file problems, and per finding the rows it concerns; notes of how it was
+    read; and the places of rows that say again what an earlier one says, which are left out."""
 
     file: str
     numbers: NDArray[np.int64]
     notes: tuple[str, ...] = ()
     whole: list[Problem] = field(default_factory=list)
     findings: list[tuple[str | None, Mask, Words]] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
 
     def refuse(self, column: str | None, rule: str) -> None:
         """Notes a problem of the whole file."""
@@ -111,23 +117,43 @@ def check_table(
     """`preprocessing.validation.validate.validate_table`."""
     typed, ledger, extra = _examine(raw, schema, secret, moment, with_targets)
     if not ledger.whole:
-        _check_duplicates(typed.select(IDENTITY), ledger)
+        _check_duplicates(typed, ledger)
+        if ledger.again:
+            ledger.notes += (rules.said_again(ledger.numbers[ledger.again].tolist()),)
     return _result(typed, ledger, extra)
 
 
-def notes_of(typed: pl.DataFrame, schema: DomainSchema) -> tuple[str, ...]:
-    """What a user should know of good rows: levels that the schema does not list, and how periods were put in order."""
-    notes = []
-    for feature in schema.features:
-        if feature.open and feature.levels and feature.name in typed.columns:
-            given = typed[feature.name].drop_nulls()
-            others = given.filter(~given.is_in(list(feature.levels)))
-            if len(others):
-                said = f"{len(others):,} of {len(given):,} rows ({len(others) / len(given):.0%})"
-                named = some_of([repr(level) for level in others.unique().sort()])
-                notes.append(f"column {feature.name!r}: levels that the domain does not list in {said}: {named}")
-    periods = typed["_period"].drop_nulls().unique().to_list()
-    return (*notes, *(_told_periods(periods, schema) if len(periods) > 1 else ()))
+@dataclass
+class Noticed:
+    """What a user should know of good rows, which may come in several frames: levels that the schema does not list, and
+    the periods there are. given, others: rows by column; levels: of the others."""
+
+    given: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+    levels: dict[str, set[str]] = field(default_factory=dict)
+    periods: set[str] = field(default_factory=set)
+
+    def see(self, typed: pl.DataFrame, schema: DomainSchema) -> None:
+        """Counts what is in a frame."""
+        self.periods |= set(typed["_period"].drop_nulls().unique())
+        for feature in schema.features:
+            if feature.open and feature.levels and feature.name in typed.columns:
+                counted = typed[feature.name].drop_nulls().value_counts(name="_rows")
+                other = counted.filter(~pl.col(feature.name).cast(pl.String).is_in(list(feature.levels)))
+                self.given[feature.name] += int(counted["_rows"].sum())
+                self.others[feature.name] += int(other["_rows"].sum())
+                known = self.levels.setdefault(feature.name, set())
+                known |= set(other[feature.name].cast(pl.String).head(MOST_OTHERS - len(known)))
+
+    def notes(self, schema: DomainSchema) -> tuple[str, ...]:
+        """It in sentences."""
+        notes = []
+        for name, rows in self.others.items():
+            if rows:
+                said = f"{rows:,} of {self.given[name]:,} rows ({rows / self.given[name]:.0%})"
+                named = some_of([repr(level) for level in sorted(self.levels[name])])
+                notes.append(f"column {name!r}: levels that the domain does not list in {said}: {named}")
+        return (*notes, *(_told_periods(list(self.periods), schema) if len(self.periods) > 1 else ()))
 
 
 def _told_periods(periods: list[str], schema: DomainSchema) -> list[str]:
@@ -149,9 +175,31 @@ def check_piece(
     typed, ledger, extra = _examine(raw, schema, secret, moment, "ignored", commas)
     if ledger.whole:
         return _result(typed, ledger, extra), Identities()
-    known = typed.select(IDENTITY).with_row_index("_place").filter(pl.col("_student").is_not_null())
-    hashes = known.select(IDENTITY).hash_rows(seed=0).to_numpy()
-    return _result(typed, ledger, extra), Identities(hashes, ledger.numbers[known["_place"].to_numpy()])
+    identity = typed.select(IDENTITY)
+    known = identity["_student"].is_not_null().to_numpy()
+    contents = typed.with_columns(cs.enum().cast(pl.String)).hash_rows(seed=1).to_numpy(writable=True)
+    bad = ledger.bad_rows()
+    contents[bad] = ledger.numbers[bad]  # a bad row says the same as no other
+    identities = Identities(identity.hash_rows(seed=0).to_numpy()[known], contents[known], ledger.numbers[known])
+    return _result(typed, ledger, extra), identities
+
+
+def without_silent(checked: Validated, silent: Mapping[str, str], name: str) -> Validated:
+    """What was checked, its rows at the moments of `silent` problems of theirs, in the words that stand there. name: of
+    the file."""
+    waits = checked.frame["_moment"].is_in(list(silent))
+    if not waits.any():
+        return checked
+    at = checked.frame.filter(waits).select("_row", "_moment")
+    shown = at.head(rules.PROBLEMS_KEPT).iter_rows()
+    found = [Problem(file=name, row=row, column=None, value=None, rule=silent[moment]) for row, moment in shown]
+    problems = sorted([*checked.problems, *found], key=lambda problem: problem.row or 0)[: rules.PROBLEMS_KEPT]
+    return replace(
+        checked,
+        frame=checked.frame.filter(~waits),
+        problems=tuple(problems),
+        problem_count=checked.problem_count + at.height,
+    )
 
 
 def _examine(
@@ -188,12 +236,12 @@ def _examine(
     return pl.DataFrame([*typed, *context, named]), ledger, (*columns.extra, *unread)
 
 
-def observe_table(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Observed:
+def observe_table(raw: RawTable, schema: DomainSchema, *, secret: bytes, skip_bad_rows: bool = False) -> Observed:
     """The rows of a table as they are, with what prediction would refuse of them.
 
     Values out of range, not whole, and levels that are not declared stay; what is no number, or no text that may be
     kept, is missing. Raises BadData for what nobody may read: columns that identify people, or that are there twice,
-    student keys, groups and periods that are none.
+    and, unless `skip_bad_rows` leaves such rows out, student keys, groups and periods that are none.
     """
     frame, ledger = _start(raw)
     columns = _match(raw, frame, schema, ledger)
@@ -208,13 +256,19 @@ def observe_table(raw: RawTable, schema: DomainSchema, *, secret: bytes) -> Obse
     moments = _check_moments(parsed, schema, None, columns.extra, gaps)
     context = _context(frame, columns, parsed, schema, secret, ledger)
     if ledger.findings:
-        raise BadData(ledger.problems(), ledger.count())
+        if not skip_bad_rows or (bad := ledger.bad_rows()).all():
+            raise BadData(ledger.problems(), ledger.count())
+        left = pl.Series(~np.isin(np.arange(raw.frame.height) + raw.first_row, ledger.numbers[bad]))
+        kept = raw.frame.with_columns(pl.when(left).then(pl.all()).otherwise(None).name.keep())
+        seen = observe_table(replace(raw, frame=kept), schema, secret=secret)
+        said = f"{rules.left_out(int(bad.sum()))}: it cannot be read whose they are"
+        return replace(seen, notes=(*seen.notes, said), problems=ledger.problems())
     for name, column in parsed.items():
         ledger.note(name, column.bad, column.words)
     refused = [one for name, column in present.items() for one in _refused(sources[name], column, parsed[name])]
     absent = [problem.column for problem in gaps.whole if problem.column]
     refused += [refused_column(name, schema, frame.height) for name in absent]
-    _check_duplicates(pl.DataFrame(context), repeats := Ledger(raw.name, ledger.numbers))
+    _check_duplicates(pl.DataFrame(context), repeats := Ledger(raw.name, ledger.numbers), alike=False)
     refused += [repeated_rows(repeats.count(), frame.height)] if repeats.findings else []
     named = pl.Series("_moment", schema.moments, dtype=pl.String).gather(moments)
     valid = ~(ledger.bad_rows() | gaps.bad_rows() | repeats.bad_rows())
@@ -383,11 +437,13 @@ def _faulty(column: Parsed, rows: Mask, faults: Mapping[int, FaultyCell]) -> Par
 def _result(typed: pl.DataFrame, ledger: Ledger, extra: tuple[str, ...]) -> Validated:
     rows = len(ledger.numbers)
     if typed.height == rows:
-        good = typed.with_columns(pl.Series("_row", ledger.numbers, dtype=pl.Int64)).filter(~ledger.bad_rows())
+        kept = ~ledger.bad_rows()
+        kept[ledger.again] = False
+        good = typed.with_columns(pl.Series("_row", ledger.numbers, dtype=pl.Int64)).filter(kept)
     else:
         none = [pl.Series(name, [], dtype=pl.String) for name in ("_student", "_group", "_period", "_moment")]
         good = pl.DataFrame([*none, pl.Series("_row", [], dtype=pl.Int64)])
-    return Validated(good, ledger.problems(), ledger.count(), rows, extra, ledger.notes)
+    return Validated(good, ledger.problems(), ledger.count(), rows - len(ledger.again), extra, ledger.notes)
 
 
 # Columns ------------------------------------------------------------------------------------------------------------
@@ -479,12 +535,28 @@ def _parse_text_numbers(source: pl.Series, column: Feature | Target, decided: st
         slips[rest] = with_comma.to_numpy() & (commas not in ("accepted", "points refused"))
     slips |= points & given & (commas == "points refused")
     given &= ~_is_code(numbers, column)
+    shares = _shares(source, numbers, column)
+    slips |= shares
     bad = given & (_out_of_rule(numbers, column) | slips)
 
     def words(i: int) -> tuple[str | None, str]:
-        return rules.shown(source[i]), rules.text_number_fault(column, source[i], commas=commas)
+        share = f"{rules.expected(column)}{rules.SHARE}" if shares[i] else ""
+        return rules.shown(source[i]), share or rules.text_number_fault(column, source[i], commas=commas)
 
     return Parsed(_column(numbers, given & ~(slips if lenient else bad)), given, bad, words)
+
+
+def _shares(source: pl.Series, numbers: NDArray[np.float64], column: Feature | Target) -> Mask:
+    """Which numbers are shares (0.85) where others of the column are percent and say so (85%)."""
+    none = np.zeros(len(source), dtype=bool)
+    if "%" not in column.accepts:
+        return none
+    signed = source.str.contains(r"%\s*$").fill_null(value=False).to_numpy()
+    percents = numbers[signed & np.isfinite(numbers)]
+    if not len(percents) or np.median(percents) <= 1:
+        return none
+    shares = ~signed & (numbers > 0) & (numbers < 1)
+    return shares | (~signed & (numbers == 1)) if shares.any() else none
 
 
 def _bare(text: pl.Series, column: Feature | Target) -> pl.Series:
@@ -715,18 +787,23 @@ def _context(
     return [student.alias("_student"), group.alias("_group"), period.alias("_period")]
 
 
-def _check_duplicates(identity: pl.DataFrame, ledger: Ledger) -> None:
-    """Notes every row whose student, group and period another row has too, with the first such row."""
-    keys = identity.with_row_index("_place")
+def _check_duplicates(typed: pl.DataFrame, ledger: Ledger, *, alike: bool = True) -> None:
+    """Notes every row whose student, group and period another row has too, with the first such row. alike: of good rows
+    that say the same in everything the first is kept, and the others are no problem."""
+    keys = typed.select(IDENTITY).with_row_index("_place")
     known = keys.filter(pl.col("_student").is_not_null())
     repeated = known.filter(known.select(IDENTITY).is_duplicated())
     if repeated.is_empty():
         return
+    bad, said = ledger.bad_rows(), typed.hash_rows(seed=1).to_numpy()
     grouped = repeated.group_by(IDENTITY, maintain_order=True).agg("_place")
     other: dict[int, int] = {}
-    for places in grouped["_place"]:
+    for places in grouped["_place"].to_list():
         first, second, *_ = places
-        other |= dict.fromkeys(places, first) | {first: second}
+        if alike and not bad[places].any() and len(set(said[places])) == 1:
+            ledger.again += places[1:]
+        else:
+            other |= dict.fromkeys(places, first) | {first: second}
     rows = np.zeros(keys.height, dtype=bool)
     rows[list(other)] = True
 

@@ -34,10 +34,12 @@ def validate_table(
     target per row, "optional" checks those that are there, "ignored" leaves them out. A missing column, one given
     twice or one that identifies people refuses the whole table. Raises ValueError only for an unknown `moment`.
     """
-    from preprocessing.validation.tables import check_table, notes_of
+    from preprocessing.validation.tables import Noticed, check_table
 
     found = check_table(raw, schema, secret=secret, moment=moment, with_targets=with_targets)
-    return replace(found, notes=(*found.notes, *notes_of(found.frame, schema)))
+    noticed = Noticed()
+    noticed.see(found.frame, schema)
+    return replace(found, notes=(*found.notes, *noticed.notes(schema)))
 
 
 def validate_outcomes(raw: "RawTable", schema: DomainSchema, *, secret: bytes) -> Validated:

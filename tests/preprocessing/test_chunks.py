@@ -46,7 +46,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "ROWS_A_CHUNK", 3)
 
 
-@given(lines, st.sampled_from([",", ";", "\t"]), st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16"]))
+@given(
+    lines.flatmap(lambda said: st.lists(st.sampled_from(said), max_size=3).map(lambda again: [*said, *again])),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16"]),
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 def test_a_csv_file_says_the_same_in_pieces_as_whole(
     tmp_path_factory: pytest.TempPathFactory, small: None, rows: list[tuple[str, list[str]]], separator: str, code: str
@@ -66,7 +70,7 @@ def test_a_csv_file_says_the_same_in_pieces_as_whole(
         return
     checked = check_file(path, SCHOOL, secret=SECRET, keep=kept.append)
     good = pl.concat(kept).filter(~pl.col("_row").is_in(checked.repeated.tolist())) if kept else whole.frame.clear()
-    assert (checked.rows, checked.problem_count) == (whole.rows, whole.problem_count)
+    assert (checked.rows, checked.problem_count, checked.notes) == (whole.rows, whole.problem_count, whole.notes)
     assert sorted(map(str, checked.problems)) == sorted(map(str, whole.problems))
     assert good.equals(whole.frame)
 

@@ -68,6 +68,27 @@ def test_another_encoding_is_guessed_and_said_so() -> None:
     assert raw.notes == ("line 2 is not UTF-8; the file was read as Windows-1252: check letters with accents",)
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "called"),
+    [
+        ("Öğrenci,Dönem\nIşık,Güz\n", "cp1254", "Windows-1254"),
+        ("Przedmiot,Całość\nRóżne,średnia\n", "cp1250", "Windows-1250"),
+        ("Élève,Cœur ¿qué?\nm³,1²\n", "cp1252", "Windows-1252"),
+        ("Áfangi,Þýska\nÍslenska,Tölfræði\n", "cp1252", "Windows-1252"),
+    ],
+)
+def test_neighbouring_encodings_are_told_by_letters_that_others_have_not(text: str, code: str, called: str) -> None:
+    raw = read_table(text.encode(code))
+    assert [",".join(raw.frame.columns), ",".join(raw.frame.row(0))] == text.split("\n")[:2]
+    assert f"read as {called}" in raw.notes[0]
+
+
+@pytest.mark.parametrize("code", ["cp1253", "cp1251"])
+def test_another_alphabet_is_refused_with_the_remedy(code: str) -> None:
+    text = {"cp1253": "Βαθμός,Τετράμηνο\n1,Πρώτο\n", "cp1251": "Оценка,Четверть\n5,Первая\n"}[code]
+    assert "line 1 is not UTF-8 and its alphabet cannot be told; save the file as UTF-8" in fault_of(text.encode(code))
+
+
 def test_a_headers_cells_lose_their_spaces_and_empty_ones_get_a_number() -> None:
     assert table(" a ,\n1,2\n").frame.columns == ["a", "column 2"]
 

@@ -76,6 +76,13 @@ def test_what_the_column_does_not_accept_is_refused(cell: str) -> None:
     assert problem.rule == "must be a number from 0 to 5000"
 
 
+def test_shares_among_percent_are_refused_and_percent_among_shares_alone_are_not() -> None:
+    found = read("mark;sex\n85%;\n0.85;\n1;\n40 %;\n7;\n", number='accepts = ["%"]')
+    assert [problem.row for problem in found.problems] == [3, 4]
+    assert all("looks like a share" in problem.rule for problem in found.problems)
+    assert read("mark;sex\n0.85;\n0.5%;\n1;\n", number='accepts = ["%"]').problems == ()
+
+
 @given(st.lists(st.floats(0, 5000).map(lambda x: round(x, 2)), min_size=1, max_size=8))
 def test_a_unit_changes_no_number(values: list[float]) -> None:
     found = read("mark;sex\n" + "".join(f"{value} %;\n" for value in values), number='accepts = ["%", "/20"]')

@@ -218,6 +218,14 @@ def test_the_same_student_group_and_period_twice_is_told_of_both_rows() -> None:
     assert validated.frame["_row"].to_list() == [3, 5]
 
 
+def test_of_rows_that_say_the_same_the_first_is_kept_and_bad_ones_are_all_told() -> None:
+    rows = ["7,7b,2026-1,1,some\n", "8,7b,2026-1,1,none\n", "9,7b,2026-1,99,some\n"]
+    validated = checked("pupil_id,class,term,hours,support\n" + "".join([*rows, *rows]))
+    assert (validated.frame["_row"].to_list(), validated.rows) == ([2, 3], 4)
+    assert {problem.row for problem in validated.problems} == {4, 7}
+    assert "rows 5, 6 say again what an earlier row says: one of each is kept" in validated.notes
+
+
 def test_blank_rows_count_as_rows_of_the_file_and_as_nothing_else() -> None:
     validated = checked("hours,support\n1,some\n,\n\n99,some\n")
     assert validated.rows == 2

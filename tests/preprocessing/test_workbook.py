@@ -94,6 +94,18 @@ def test_the_first_visible_sheet_is_read_and_another_can_be_named() -> None:
         read_table(b"a,b\n1,2\n", sheet="1")
 
 
+def test_hidden_rows_are_read_and_told() -> None:
+    def fill(_: Book, sheet: Sheet) -> None:
+        write(sheet, [["key", "mark"], ["S1", 1], ["S2", 2]])
+        sheet.set_row(1, None, None, {"hidden": True})
+
+    table = read(fill)
+    assert (table.frame.height, table.notes) == (
+        2,
+        ("1 of its rows are hidden (by a filter?): they were read all the same",),
+    )
+
+
 def test_titles_above_the_header_are_passed_over_and_rows_keep_their_numbers() -> None:
     def fill(_: Book, sheet: Sheet) -> None:
         write(sheet, [["Department of Computing"], ["Term:", "2026-1"], [], ["key", "term", "a", "b"]])
