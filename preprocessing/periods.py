@@ -21,10 +21,10 @@ def _numbered(*lines: str, start: int) -> dict[str, int]:
 
 
 SEASONS: Mapping[str, int] = _numbered(
-    "spring fruhling fruhjahr printemps primavera voorjaar lente lent hilary",
-    "summer sommer sommersemester sose ss ete verano verao estate zomer trinity",
-    "fall autumn herbst automne otono outono autunno najaar herfst michaelmas",
-    "winter wintersemester wise ws hiver invierno inverno",
+    "spring fruhling fruhjahr printemps primavera voorjaar lente lent hilary bahar wiosna",
+    "summer sommer sommersemester sose ss ete verano verao estate zomer trinity yaz lato letni",
+    "fall autumn herbst automne otono outono autunno najaar herfst michaelmas guz jesien",
+    "winter wintersemester wise ws hiver invierno inverno kis zima zimowy",
     start=SPRING,
 )
 """Seasons and terms that are called after them, without accents, in the languages of headers."""
@@ -56,10 +56,13 @@ EMPTY_WORDS = frozenset(
     t s q h p w hj term terms semester sem trimester trimestre trim quarter quartal halbjahr period periode periodo
     semestre cuatrimestre bimestre quadrimestre bim week woche semaine semana settimana wk year schuljahr sy ay annee
     ano anno jahr school academic session block er re e eme nd st rd th o a de del di du of the kwartaal blok schooljaar
-    curso escolar lectivo letivo scolaire scolastico
+    curso escolar lectivo letivo scolaire scolastico donem donemi yariyil yariyili yili semestr okres rok szkolny
     """.split()  # noqa: SIM905 (a word list reads better so)
 )
 """Words of a period's name that say nothing of its time."""
+
+NO_ACCENTS = str.maketrans({"ß": "ss", "ı": "i", "ł": "l", "ø": "o"})
+"""Letters that are one without an accent, and are not taken apart by Unicode."""
 
 SPAN = re.compile(r"(?<!\d)((?:19|20)\d\d)\s*[/\-–]\s*((?:19|20)?\d\d)(?!\d)")
 SHORT_SPAN = re.compile(r"(?<!\d)(\d\d)\s*/\s*(\d\d)(?!\d)")
@@ -132,7 +135,8 @@ def _is_span(period: str) -> bool:
 
 
 def _read(period: str) -> _Time | None:
-    plain = "".join(c for c in unicodedata.normalize("NFKD", period.casefold()) if not unicodedata.combining(c))
+    plain = period.casefold().translate(NO_ACCENTS)
+    plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
     year, rest = _year(plain)
     season, part = 0, list[int]()
     for word in PERIOD_WORD.findall(rest):

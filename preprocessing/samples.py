@@ -12,7 +12,7 @@ from errors import GradewatchError
 from preprocessing.excel import excel_bytes
 from preprocessing.schema import DomainSchema
 from preprocessing.stories import StoryName, story_of
-from preprocessing.synthetic import HALF_YEARS, Invented, frame_of_columns, invent
+from preprocessing.synthetic import Invented, frame_of_columns, invent, invented_periods
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,8 +44,8 @@ class InventedRows(NamedTuple):
 def sample(
     schema: DomainSchema, *, rows: int | None = None, students: int | None = None, seed: int, story: StoryName | None
 ) -> InventedRows:
-    """`rows` invented rows of a domain, or those of so many `students`, each once in each half year where the domain
-    has a period.
+    """`rows` invented rows of a domain, or those of so many `students`, each once in each period where the domain has
+    periods: the newest four of its `period_order`, or half years.
 
     With a story, all that it does not touch is what the same seed gives without it. Raises StoryNotPossible.
 
@@ -55,7 +55,7 @@ def sample(
     """
     told = story_of(story, schema) if story else None
     returning = students is not None and schema.period in schema.context_names
-    height = (students or 0) * (HALF_YEARS if returning else 1) if rows is None else rows
+    height = (students or 0) * (len(invented_periods(schema)) if returning else 1) if rows is None else rows
     population = zlib.crc32(schema.name.encode())  # of the domain: another seed is other students of the same schools
     plain = invent(schema, height, seed, students=students, population=population)
     if told is None:

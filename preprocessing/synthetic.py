@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 Cells = list[float | int | str | None]
 
 GROUP_SIZE = 25  # rows, about a class
-HALF_YEARS = 4  # half years
+MOST_PERIODS_INVENTED = 4
+HALF_YEARS = tuple(f"{2024 + p // 2}-{1 + p % 2}" for p in range(MOST_PERIODS_INVENTED))
 SPEAKING = 5  # columns' worth of signal: with more columns each says less
 NOISE = 0.5  # of the outcome, against an ability of spread 1
 MISSING_SHARE = 0.05  # of optional columns
@@ -127,13 +128,18 @@ def _touched(column: Invented, touched: NDArray[np.bool_], value: str | None) ->
     return column._replace(values=np.where(touched, len(column.levels), column.values), levels=(*column.levels, value))
 
 
+def invented_periods(schema: DomainSchema) -> tuple[str, ...]:
+    """The periods that rows are invented in, from the oldest on: the newest that the domain names, or half years."""
+    return schema.period_order[-MOST_PERIODS_INVENTED:] or HALF_YEARS
+
+
 def _context(schema: DomainSchema, name: str, group: NDArray[np.int64], students: int) -> Invented:
     place = np.arange(len(group))
     if schema.student is not None and name == schema.student.name:
         return Invented(place % max(students, 1), tuple(f"example-{number:06d}" for number in range(1, students + 1)))
     if name == schema.period:
-        years = tuple(f"{2024 + p // 2}-{1 + p % 2}" for p in range(HALF_YEARS))
-        return Invented(place * HALF_YEARS // max(len(group), 1), years)
+        periods = invented_periods(schema)
+        return Invented(place * len(periods) // max(len(group), 1), periods)
     return Invented(group, tuple(f"{name[:1].upper()}{number:03d}" for number in range(group.max(initial=-1) + 1)))
 
 

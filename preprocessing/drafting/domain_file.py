@@ -9,15 +9,21 @@ import numpy as np
 import polars as pl
 
 from preprocessing.drafting.draft import MOST_NAMED_LEVELS, Draft, Wishes, find_domain, has_start, optional_columns
-from preprocessing.drafting.header_words import hints
+from preprocessing.drafting.header_words import hints, tokens
 from preprocessing.drafting.keys import Placement
 from preprocessing.drafting.kinds import Column, said_cells
+from preprocessing.drafting.targets import rises
 from preprocessing.reading.raw_table import RawTable
 from preprocessing.schema import DomainSchema, read_schema
 from preprocessing.validation.rules import plain_level
 from preprocessing.validation.tables import check_table
 
 PROBLEMS_NOTED = 3
+HAS_DIGIT = re.compile(r"\d")
+NEARLY_EMPTY = 0.1  # of the rows
+SAME_SCALE = 0.35  # of the outcome's width, by which the ends of a mark on its scale may lie from its own
+TOPS = (6.0, 10.0)  # where the scales of marks end that rounding would cut short
+GRADE_POINTS = frozenset(("gpa", "cgpa"))  # end at 4
 
 
 def draft_domain(raw: RawTable, *, name: str, wishes: Wishes = Wishes()) -> tuple[str, list[str]]:  # noqa: B008 (frozen)
@@ -97,7 +103,7 @@ def _levels(column: Column) -> list[str]:
 def _numbers(draft: Draft, column: Column) -> list[str]:
     """How a number is written and its range."""
     numbers = column.parsed.values.drop_nulls().to_numpy()
-    low, high = rounded_range(float(numbers.min()), float(numbers.max()))
+    low, high = _range(draft, column)
     reading = column.reading
     words = [*reading.missing, *(word for word in draft.missing if word not in reading.missing)]
     return [
@@ -142,13 +148,13 @@ def _target(draft: Draft, target: Column) -> list[str]:
             'kind = "ordered_class"',
             f"levels = {_list(_worst_first(draft, target))}  # put the worst first",
         ]
-    numbers = _numbers(draft, target)
-    low, high = rounded_range(*_ends(target))
-    naive = [column for column in reversed(draft.moments) if _same_scale(draft, column, (low, high))]
+    low, high = _range(draft, target)
+    naive = [column.name for column in reversed(_marks_alike(draft)) if column is not draft.target]
+    naive = naive if target is draft.target else []
     return [
         *lines,
         'kind = "value"',
-        *numbers,
+        *_numbers(draft, target),
         *([f"naive = {_list(naive)}  # plausible answers by themselves, best first"] if naive else []),
         f"# cut_points = [{(low + high) / 2:g}]  # the pass mark first",
     ]
@@ -159,10 +165,34 @@ def _ends(column: Column) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def _same_scale(draft: Draft, name: str, ends: tuple[float, float]) -> bool:
-    """Whether a column has the target's range, so that it may stand for it."""
-    column = next((column for column in draft.features if column.name == name), None)
-    return column is not None and rounded_range(*_ends(column)) == ends
+def _range(draft: Draft, column: Column) -> tuple[float, float]:
+    """The range of a column. Marks begin at 0 and end where their scales do, and those on the outcome's scale have one:
+    a 6 that nobody got in one of the terms would be refused there."""
+    alike = _marks_alike(draft)
+    if not any(column is mark for mark in alike):
+        alike = [column]
+    ends = [_ends(mark) for mark in alike]
+    low, high = rounded_range(min(low for low, _ in ends), max(high for _, high in ends))
+    if low < 0 or not (len(alike) > 1 or column is draft.target or "mark" in hints(column.name)):
+        return low, high
+    top = next((top for top in TOPS if top / 2 < high <= top), high)
+    return 0.0, high if tokens(column.name) & GRADE_POINTS else top
+
+
+def _marks_alike(draft: Draft) -> list[Column]:
+    """The outcome, where it is a number, and earlier marks on its scale, in their order in time: each may stand for
+    it."""
+    target = draft.target
+    if target.kind != "number":
+        return []
+    numbers = [column for column in draft.features if column.kind == "number" and _ends_alike(target, column)]
+    before = [c for c in numbers if c.name not in draft.moments and "earlier" in hints(c.name) and rises(target, c)]
+    return [*before, *(c for name in draft.moments for c in numbers if c.name == name), target]
+
+
+def _ends_alike(target: Column, column: Column) -> bool:
+    (low, high), (least, most) = _ends(target), _ends(column)
+    return max(abs(low - least), abs(high - most)) <= SAME_SCALE * (high - low)
 
 
 def _worst_first(draft: Draft, target: Column) -> list[str]:
@@ -223,10 +253,16 @@ def _findings(draft: Draft) -> list[str]:
     for column in [*draft.features, *draft.targets]:
         if column.odd:
             cells = f"{sum(column.odd.values())} cells of {column.name!r} are no numbers: {said_cells(column.odd)}"
-            said.append(f"{cells}; written as missing = …, check that")
+            lost = "; a cell that holds a number loses it so" if any(map(HAS_DIGIT.search, column.odd)) else ""
+            said.append(f"{cells}; written as missing = …, check that{lost}")
         if set(column.reading.accepts) - {","}:
             said.append(
                 f"{column.name!r} is written with {' and '.join(column.reading.accepts)}; read as plain numbers"
+            )
+    for column in draft.features:
+        if column.given < NEARLY_EMPTY * len(column.texts):
+            said.append(
+                f"{column.name!r} stands in {column.given:,} of {len(column.texts):,} rows only: fill it, or drop it"
             )
     said += [f"{name!r}: {remark}" for name, remark in draft.remarks.items()]
     return [*said, *(f"left out: column {column!r}: {why}" for column, why in draft.left_out.items())]

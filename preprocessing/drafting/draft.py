@@ -94,7 +94,8 @@ def find_domain(raw: RawTable, wishes: Wishes) -> Draft:
     inputs = [c for c in usable if c.name not in left_out and c.name not in placement.roles]
     choice = _wanted(wanted, inputs, left_out) if wanted else choose_target(inputs)
     if choice.column is None:
-        raise NoDraft(choice.why)
+        likely = [c.name for c in usable if c.odd and c.name in left_out and hints(c.name) & {"final", "mark"}]
+        raise NoDraft("; ".join([choice.why, *(f"{name!r} is left out: {left_out[name]}" for name in likely)]))
     draft = Draft(placement, choice, left_out=left_out, allow=allow, blank=_blank_rows(raw))
     _settle(draft, choice.column, inputs)
     return draft
@@ -177,6 +178,8 @@ def _no_levels(column: Column) -> str | None:
     """Why texts are no levels."""
     if column.kind != "text":
         return None
+    if column.mixed:
+        return column.mixed
     if column.odd:
         cells = f"{sum(column.odd.values())} of {column.given} cells are no numbers ({said_cells(column.odd)})"
         return f"{cells}: mend them, or replace them by a blank"
@@ -221,7 +224,8 @@ def _settle(draft: Draft, target: Column, inputs: Sequence[Column]) -> None:
         )
     _without_leaks(draft)
     if not draft.features:
-        raise NoDraft(f"there is no column to predict {target.name!r} from")
+        why = "; ".join(f"{name!r}: {reason}" for name, reason in draft.left_out.items())
+        raise NoDraft(f"there is no column to predict {target.name!r} from{f' ({why})' if why else ''}")
     words = {word: None for column in [*draft.features, *draft.targets] for word in column.reading.missing}
     draft.missing = tuple(words)
 

@@ -1,6 +1,7 @@
-"""What headers say in seven languages, as hints that break ties between columns whose values say the same.
+"""What headers say in ten languages, as hints that break ties between columns whose values say the same.
 
-It knows words only, never values: `drafting.kinds`, `drafting.keys` and `drafting.targets` weigh them.
+Letters are compared without accents, and a Greek sigma at a word's end as any other. It knows words only, never values:
+`drafting.kinds`, `drafting.keys` and `drafting.targets` weigh them.
 
 >>> sorted(tokens("Quiz: Unit 3 (Real)")), hints("Vorjahresnote") >= {"earlier", "mark"}
 (['3', 'quiz', 'unit'], True)
@@ -12,6 +13,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
+
+from preprocessing.periods import NO_ACCENTS
 
 
 def _words(text: str) -> frozenset[str]:
@@ -27,11 +30,14 @@ STUDENT = _words(
     schulerid eleve etudiant alumno alumna estudiante expediente legajo aluno aluna estudante ra studente alunno
     allievo matricola leerling leerlingnummer leerlingnr studentnummer stamnummer ine numen sisuserid
     studentidentifier learnid
+    ogrenci ogrencino ogrencinumarasi okulno uczen ucznia student studenta nralbumu albumu αριθμοσμητρωου
+    μητρωου μαθητησ μαθητη φοιτητη
     """
 )
 KEY = _words(
     """
     id no nr num number code key ref nummer numero n nº kennung identifier identifiant kenn index uid guid
+    numarasi numer αριθμοσ αμ
     """
 )
 PERIOD = _words(
@@ -39,12 +45,14 @@ PERIOD = _words(
     term period semester trimester trimestre quarter quartal halbjahr schuljahr schoolyear academicyear year session
     annee ano anno periode periodo semestre cuatrimestre bimestre quadrimestre jahr jaar schooljaar academicterm curso
     evaluacion quadrimester rapportperiode lectivo scolaire academic intake cohort week semaine woche semana
+    donem yariyil semestr okres trymestr rok τετραμηνο τριμηνο εξαμηνο περιοδοσ
     """
 )
 GROUP = _words(
     """
     class section course group classe klasse kurs gruppe groupe grupo clase turma seccion secao sezione corso groep
     klas cours division courseid classid sectionid codemodule homeroom lerngruppe tutorgroup regclass
+    sinif sube klasa grupa oddzial ταξη τμημα
     """
 )
 FINAL = _words(
@@ -52,6 +60,7 @@ FINAL = _words(
     final total overall endnote gesamtnote abschlussnote zeugnisnote gesamt gesamtpunkte finale finalgrade finalmark
     finalmarks finalscore generale general outcome result resultat resultado risultato ergebnis eindcijfer
     eindresultaat definitiva definitivo attainment totale eind summe somme endergebnis finalresult globale jahresnote
+    basari sonu yilsonu donemsonu koncowa koncowy roczna ostateczna τελικοσ τελικη τελικο συνολο
     """
 )
 MARK = _words(
@@ -60,6 +69,8 @@ MARK = _words(
     average moyenne promedio media durchschnitt gemiddelde calificacion calificaciones pontuacao puntaje puntos pontos
     percentage percent exam klausur examen prova esame toets test quiz percentil grades scores notenpunkte punteggio
     bewertung classificacao valutazione score% pct
+    notu puan puani sinavi sinav vize ocena oceny punkty sprawdzian kartkowka egzamin βαθμοσ βαθμοι βαθμολογια
+    διαγωνισμα εξεταση
     """
 )
 EARLIER = _words(
@@ -67,6 +78,7 @@ EARLIER = _words(
     previous prior prev vorjahr vorjahres letztjahrig precedent precedente anterior anteriores vorig vorige earlier
     old entrance admission baseline pretest past before last vorher vorherige ks2 ks3 highschool einstufung entry
     passe passee pasado passado scorso initial diagnostic predicted target expected forecast estimated
+    onceki gecen poprzednia poprzedni zeszloroczna προηγουμενοσ προηγουμενη
     """
 )
 OTHER = _words(
@@ -75,6 +87,7 @@ OTHER = _words(
     verzuim hours hour stunden heures horas ore uren time minutes clicks logins attendance anwesenheit assiduite
     asistencia presenca presenze aanwezigheid lateness lates retards verspatungen attended days lessons visits posts
     count failures weight credits ects retard tardies minuten minutos sessions views asistencias presence studytime
+    devamsizlik devam yas yasi nieobecnosci frekwencja obecnosc wiek godziny απουσιες ηλικια ωρες παρουσιες
     """
 )
 PROTECTED = _words(
@@ -82,6 +95,7 @@ PROTECTED = _words(
     sex gender ethnic ethnicity race religion disability disabled nationality sexo genero geschlecht sexe genre sesso
     geslacht nationalite nacionalidad nacionalidade nazionalita nationaliteit staatsangehorigkeit sen send fsm
     handicap
+    cinsiyet plec φυλο
     """
 )
 ACCESS = _words(
@@ -111,7 +125,7 @@ VOCABULARY: Mapping[str, frozenset[str]] = {
     "row number": ROW_NUMBER,
 }
 ENDINGS: Mapping[str, tuple[str, ...]] = {
-    "mark": ("note", "noten", "punkte", "cijfer", "zensur"),
+    "mark": ("note", "noten", "punkte", "cijfer", "zensur", "prufung", "klausur"),
     "final": ("gesamtnote", "endnote", "eindcijfer", "zeugnisnote"),
     "earlier": (),
     "other": ("stunden", "tage", "zeiten"),
@@ -135,22 +149,22 @@ def own_name(header: str) -> str:
 
 def plain(header: str) -> str:
     """A header without accents and case."""
-    decomposed = unicodedata.normalize("NFKD", header.replace("ß", "ss"))
-    return "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
+    decomposed = unicodedata.normalize("NFKD", header.casefold().translate(NO_ACCENTS))
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
 def tokens(header: str) -> frozenset[str]:
     """The words of a header: "FinalGrade" and "final_grade" have the same; a number is one of its own."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKD", own_name(header)))
-    return frozenset(re.findall(r"[a-z]+|[0-9]+", plain(apart)))
+    return frozenset(re.findall(r"[^\W\d_]+|[0-9]+", plain(apart)))
 
 
 @cache
 def hints(header: str) -> frozenset[str]:
     """What the words of a header speak for: keys of `VOCABULARY`."""
-    words = tokens(header)
-    joined = "".join(re.findall(r"[a-z]+", plain(own_name(header))))
-    found = {hint for hint, vocabulary in VOCABULARY.items() if (words | {joined}) & vocabulary}
+    words, text = tokens(header), plain(own_name(header))
+    joined = {"".join(re.findall(r"[^\W\d_]+", text)), *re.findall(r"[^\W_]+", text)}  # "Student ID", "KS2"
+    found = {hint for hint, vocabulary in VOCABULARY.items() if (words | joined) & vocabulary}
     for word in words:
         found |= {hint for hint, endings in ENDINGS.items() if endings and word.endswith(endings)}
         found |= {hint for hint, beginnings in BEGINNINGS.items() if word.startswith(beginnings)}
@@ -164,4 +178,4 @@ def stem(header: str) -> tuple[str, int | None]:
     if not numbers:
         return text, None
     last = numbers[-1]
-    return re.sub(r"[^a-z0-9#]+", " ", text[: last.start()] + "#" + text[last.end() :]).strip(), int(last[0])
+    return re.sub(r"[^\w#]+|_", " ", text[: last.start()] + "#" + text[last.end() :]).strip(), int(last[0])

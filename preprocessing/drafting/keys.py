@@ -13,7 +13,7 @@ import polars as pl
 from preprocessing.drafting.header_words import hints, tokens
 from preprocessing.drafting.kinds import ENOUGH_ROWS, Column
 from preprocessing.periods import sorted_periods, tells_time
-from preprocessing.validation.rules import text_fault
+from preprocessing.validation.rules import ROUNDED_KEY, text_fault
 
 NO_COLUMN = "-"  # instead of a column: there is none
 MOST_PERIODS = 60
@@ -174,7 +174,10 @@ def _leave_out_others(found: Placement, columns: Sequence[Column], keys: Sequenc
     for column in columns:
         if column.name in found.roles or column.name in found.left_out:
             continue
-        if column in keys and (column.is_unique or is_called_key(column)):
+        rounded = is_called_key(column) and next((t for t in column.levels if ROUNDED_KEY.fullmatch(t)), None)
+        if rounded:
+            found.left_out[column.name] = f"keys such as {rounded}: {text_fault(rounded, key=True)}"
+        elif column in keys and (column.is_unique or is_called_key(column)):
             found.left_out[column.name] = "it tells students apart too: a key is no input"
         elif column.is_row_number and column.given >= ENOUGH_ROWS and not hints(column.name) & {"mark", "final"}:
             found.left_out[column.name] = "it counts the rows"

@@ -36,7 +36,8 @@ ABSENCE = frozenset(
     notsubmitted nosubmitted ungraded pending krank entschuldigt unentschuldigt fehlt gefehlt f e u befreit nb ausente
     ausencia faltou falta exento eximido pendiente nopresentado noevaluado sincalificar isento pendente assente
     giustificato esonerato afwezig ziek vrijgesteld niet nietgemaakt x none nil never nie jamais nunca mai nooit nv kA
-    ka
+    ka nnot abi abj yok gelmedi girmedi raporlu muaf katilmadi nieobecny nieobecna zwolniony brak nieklasyfikowany απων
+    απουσια
     """.split()  # noqa: SIM905 (a word list reads better so)
 )
 """Words that stand where a mark is missing, letters only."""
@@ -47,8 +48,10 @@ DURATION = re.compile(
     r"(\d+\s*(d|h|m|s|days?|hours?|mins?|minutes?|secs?|seconds?|weeks?|years?|tage?n?|stunden?|jours?|heures?|jahre?|ans?"
     r"|d[ií]as?|horas?|minutos?|segundos?|giorn[io]|or[ae]|minut[io]|dagen|dag|uren|uur|minuten|sekunden)\.?[\s,]*)+"
 )
+MIXED = "some of its cells are percent (85%), others shares (0.85): write all of them in one way"
 TIMESTAMPS = (946_684_800, 2_208_988_800)  # seconds from 1970 to 2000 and to 2040
 CODE = re.compile(r"#?(?=[\w\-./]*\d)[\w\-./]{1,40}")
+THREES = r"^[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+$"
 UNIT = re.compile(r"(.*?)\s*(%|/\s*(\d{1,4}))")
 
 
@@ -58,7 +61,8 @@ class Column:
 
     place: among the columns. texts: null where nothing stands. kind: "number"; "time" (dates, durations, timestamps);
     "text"; "nothing" where it is empty. parsed: of numbers, and of texts as levels. reading: how the domain would
-    read it. odd: cells that are no numbers, and how often; `missing` words of `reading` are among them.
+    read it. odd: cells that are no numbers, and how often; `missing` words of `reading` are among them. mixed: why its
+    numbers cannot be told, though they are numbers.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Column:
     reading: Feature
     parsed: Parsed
     odd: Mapping[str, int] = field(default_factory=dict)
+    mixed: str = ""
 
     @cached_property
     def levels(self) -> list[str]:
@@ -151,13 +156,16 @@ def _given(source: pl.Series) -> pl.Series:
 
 @dataclass
 class _Written:
-    """How the cells of a column are written, counted. other: what is no number, or of another unit than most."""
+    """How the cells of a column are written, counted. threes: points before three digits, which may group thousands.
+    shares: plain numbers that are no whole ones, up to 1. other: what is no number, or of another unit than most."""
 
     cells: int = 0
     numbers: int = 0
     points: int = 0
+    threes: int = 0
     commas: int = 0
     ambiguous: int = 0
+    shares: int = 0
     units: Counter[str] = field(default_factory=Counter)
     groups: Counter[str] = field(default_factory=Counter)
     other: Counter[str] = field(default_factory=Counter)
@@ -168,7 +176,10 @@ class _Written:
         found = cls(cells=texts.len() - texts.null_count())
         plainly = texts.cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
         found.numbers = int(plainly.sum())
-        found.points = int((plainly & texts.str.contains(".", literal=True)).sum())
+        broken = texts.filter(plainly & texts.str.contains(".", literal=True))
+        found.points = len(broken)
+        found.threes = int(broken.str.contains(THREES).sum())
+        found.shares = int(broken.cast(pl.Float64).is_between(0, 1).sum())
         rest = texts.alias("text").filter(~plainly).drop_nulls().value_counts(name="times")
         for text, times in rest.sort("times", "text", descending=[True, False]).iter_rows():
             found._count(text, times)
@@ -198,11 +209,21 @@ class _Written:
         few = len(self.other) <= MOST_WORDS
         return few and self.numbers >= max(NUMBER_SHARE * asked, FEWEST_NUMBERS * self.cells, 1)
 
+    @property
+    def mixed(self) -> str:
+        """Why the numbers cannot be told apart by how they are written: two units in one column."""
+        scales = sorted(unit for unit in self.units if unit != "%")
+        if self.is_numbers and self.shares and self.units["%"]:
+            return MIXED
+        return f"its marks are out of {' and '.join(scales)}: bring them to one scale" if len(scales) > 1 else ""
+
     def accepts(self, *, commas: bool) -> list[str]:
         """What the column must accept. commas: whether commas are surely decimal elsewhere in the file."""
         found = list(self.units)
         thousands = self.commas and self.commas == self.ambiguous and not commas and not self.groups
         mark = next(iter(self.groups), "," if thousands else "")
+        if commas and not mark and self.points and self.points == self.threes:
+            mark = "."  # 1.234 where other columns have decimal commas
         if mark:
             found.append({"\u00a0": "1 000", "\u202f": "1 000", "’": "1'000"}.get(mark, f"1{mark}000"))
         if self.commas and not thousands and mark != ",":
@@ -226,7 +247,7 @@ def _column(source: pl.Series, place: int, texts: pl.Series, written: _Written, 
         return Column(name, place, texts, "nothing", anything, parse(texts, anything))
     if _are_times(texts, written):
         return Column(name, place, texts, "time", anything, parse(texts, anything))
-    if written.is_numbers and not _has_zeros_in_front(texts):
+    if written.is_numbers and not written.mixed and not _has_zeros_in_front(texts):
         words = tuple(word for word in written.other if rules.shown(word))
         accepts = tuple(written.accepts(commas=commas))
         reading = Feature(name=name, kind="numeric", accepts=accepts, missing=words)
@@ -234,7 +255,7 @@ def _column(source: pl.Series, place: int, texts: pl.Series, written: _Written, 
         if not parsed.bad.any():
             return Column(name, place, texts, "number", reading, parsed, dict(written.other))
     odd = dict(written.other) if written.numbers > written.cells / 2 else {}
-    return Column(name, place, texts, "text", anything, parse(texts, anything), odd)
+    return Column(name, place, texts, "text", anything, parse(texts, anything), odd, written.mixed)
 
 
 def _are_times(texts: pl.Series, written: _Written) -> bool:

@@ -30,6 +30,7 @@ PART_WORDS = frozenset(
     exam examen esame klausur prova test quiz midterm assignment homework toets task unit project lab exams quizzes
     tests assignments homeworks tasks units projects labs discussions discussion essay essays participation aufgabe
     aufgaben hausaufgaben devoir devoirs tarea tareas compiti huiswerk contrôle controle prueba verifica
+    sinav sinavi vize odev sprawdzian kartkowka egzamin zadania διαγωνισμα
     """.split()  # noqa: SIM905 (a word list reads better so)
 )
 NOT_YET = frozenset(["unposted", "current", "letzte", "aktuell"])
@@ -44,6 +45,7 @@ EXAMS = frozenset(("exam", "examination", "test", "paper"))  # a final exam is a
 MARKS_THEMSELVES = frozenset(
     """
     score grade mark marks note nota voto cijfer moyenne media promedio calificacion
+    ocena notu puan puani βαθμοσ
     """.split()  # noqa: SIM905 (a word list reads better so)
 )
 
@@ -75,6 +77,7 @@ def choose_target(columns: Sequence[Column]) -> Choice:
         return _class_target(columns)
     best = likely[0]
     alike = [c for c in likely[1:] if scores[best.name] - scores[c.name] < ALIKE and not _say_the_same(best, c)]
+    alike += [c for c in likely[1:] if c not in alike and _may_follow(best, c)]
     if alike:
         names = " or ".join(repr(c.name) for c in sorted([best, *alike], key=lambda c: c.place)[:6])
         return Choice(
@@ -82,6 +85,13 @@ def choose_target(columns: Sequence[Column]) -> Choice:
         )
     others = tuple(c.name for c in likely[1:4])
     return Choice(best, _reason(best, series, parts[best.name]), others, parts[best.name])
+
+
+def _may_follow(best: Column, other: Column) -> bool:
+    """Whether "final" alone may be an exam, and another column, further right, the mark that it is a part of."""
+    own = tokens(other.name)
+    mark = "mark" in hints(other.name) and not own & PART_WORDS and not any(word.isdecimal() for word in own)
+    return tokens(best.name) == {"final"} and other.place > best.place and mark and not _say_the_same(best, other)
 
 
 def _is_school_year(column: Column, numbers: Sequence[Column]) -> bool:
@@ -181,6 +191,12 @@ def correlation(one: Floats, other: Floats) -> float:
     if both.sum() < FEWEST_PAIRS or one[both].std() == 0 or other[both].std() == 0:
         return 0.0
     return float(np.corrcoef(one[both], other[both])[0, 1])
+
+
+def rises(one: Column, other: Column) -> bool:
+    """Whether two columns go up together, in more than name."""
+    together = correlation(one.numbers, other.numbers)
+    return together > 0 and together**2 >= GOES_TOGETHER
 
 
 def is_running_total(target: Column, column: Column) -> bool:

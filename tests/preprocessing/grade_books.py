@@ -1,4 +1,4 @@
-"""Generated grade books: eight languages in the layouts of eight kinds of programs, each with what is true of it.
+"""Generated grade books: ten languages in the layouts of eight kinds of programs, each with what is true of it.
 
 No file, name or value of anybody's is in them.
 """
@@ -79,6 +79,14 @@ LOCALES = (
             "Pupil Name", "Legal Surname", "Forename", "Adm No", "Reg Group", "Term", "Test", "Homework",
             "Absence", "Gender", "Mark", "Overall mark", "Last access", "Last downloaded from this course", "N",
             "Prior attainment mark", "Parent email", "Day"),
+    _locale("tr", True, "Ayşegül Cengizhan Nilüfer Tuğrul Gökçen|Karaosmanoğlu Çelebioğlu Özdemirci Güneşdoğdu",
+            "Öğrenci Adı", "Soyadı", "Adı", "Öğrenci No", "Sınıf", "Dönem", "Sınav", "Ödev", "Devamsızlık", "Cinsiyet",
+            "Puan", "Dönem sonu notu", "Son erişim", "Bu kurstan son indirme", "yok", "Önceki yıl notu",
+            "E-posta adresi", "Gün"),
+    _locale("pl", True, "Bożydar Jadwiga Ziemowit Grażyna Mścisław|Wiśniowiecki Brzeziński Krzyżanowski",
+            "Imię i nazwisko ucznia", "Nazwisko", "Imię", "Nr ucznia", "Klasa", "Semestr", "Sprawdzian", "Zadania",
+            "Nieobecności", "Płeć", "Ocena", "Ocena końcowa", "Ostatni dostęp", "Ostatnio pobrane z tego kursu", "nb",
+            "Poprzednia ocena", "Adres e-mail", "Dzień"),
 )  # fmt: skip
 
 
@@ -262,6 +270,8 @@ PERIODS = {
     "Bimestre": ("1º bimestre", "2º bimestre", "3º bimestre"),
     "Quadrimestre": ("I quadrimestre", "II quadrimestre", "III quadrimestre"),
     "Periode": ("P1", "P2", "P3"),
+    "Dönem": ("2023-2024 Güz", "2023-2024 Bahar", "2024-2025 Güz"),
+    "Semestr": ("semestr zimowy 2023/24", "semestr letni 2023/24", "semestr zimowy 2024/25"),
 }
 
 

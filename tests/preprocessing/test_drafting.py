@@ -176,9 +176,9 @@ def faults_of(book: Book) -> list[str]:
     return faults + [f"{book.name}: {said}" for said in findings if "does not take" in said]
 
 
-def test_grade_books_of_eight_programs_in_eight_languages_are_drafted_right() -> None:
+def test_grade_books_of_eight_programs_in_ten_languages_are_drafted_right() -> None:
     books = list(grade_books())
-    assert len(books) == 64
+    assert len(books) == 80
     assert [fault for book in books for fault in faults_of(book)] == []
 
 
@@ -224,6 +224,35 @@ def test_units_are_said_and_accepted() -> None:
     accepts = [feature.accepts for feature in schema.features]
     assert accepts == [("%",), ("/20", ","), ("1 000",)]
     assert [feature.maximum for feature in schema.features] == [100, 20, 1140]
+
+
+def test_cells_that_may_mean_two_things_are_settled_by_the_file_or_left_out() -> None:
+    rows = "".join(f"k{i:03d};{f'{40 + i}%' if i % 2 else f'0.{40 + i}'};{i % 9};{i % 17}\n" for i in range(40))
+    text, findings = draft_domain(table("key;presence;hours;final\n" + rows), name="x")
+    assert [feature["name"] for feature in tomllib.loads(text)["features"]] == ["hours"]
+    assert any("some of its cells are percent (85%), others shares (0.85)" in said for said in findings)
+    rows = "".join(f"k{i:03d};{i % 11}/{20 if i % 2 else 10};{i % 9};{i % 17}\n" for i in range(40))
+    _, findings = draft_domain(table("key;test;hours;final\n" + rows), name="x")
+    assert any("its marks are out of /10 and /20: bring them to one scale" in said for said in findings)
+    rows = "".join(f"2.0{i % 9}E+08;{i % 9};{i % 17}\n" for i in range(40))
+    _, findings = draft_domain(table("Student ID;hours;final\n" + rows), name="x")
+    assert any("keys such as 2.00E+08: a spreadsheet has rounded it" in said for said in findings)
+    rows = "".join(f"k{i:03d};{f'1.{200 + i}' if i % 2 else 300 + i};{i % 17},5\n" for i in range(40))
+    [minutes] = draft(table("key;minutes;final\n" + rows)).features
+    assert (minutes.accepts, minutes.maximum, minutes.integer) == (("1.000",), 2000, True)
+
+
+def test_marks_on_one_scale_have_one_range_and_stand_for_each_other() -> None:
+    rows = "".join(f"k{i:03d};{1 + i // 2 % 5};{1 + i // 3 % 5};{1 + i % 5},5\n" for i in range(60))
+    schema = draft(table("key;Note 1. Hj;Note 2. Hj;Jahresnote\n" + rows))
+    assert {(one.minimum, one.maximum) for one in (*schema.features, *schema.targets)} == {(0, 6)}
+    assert schema.targets[0].naive == ("Note 2. Hj", "Note 1. Hj")
+
+
+def test_an_exam_called_final_beside_a_later_mark_is_asked_about() -> None:
+    rows = "".join(f"k{i:03d},{i % 19},{i % 13},{i % 11}\n" for i in range(60))
+    with pytest.raises(NoDraft, match="'Final' or 'Grade' may as well be the outcome"):
+        draft(table("key,Midterm,Final,Grade\n" + rows))
 
 
 def test_seasons_are_the_period_in_their_order() -> None:
