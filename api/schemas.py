@@ -47,7 +47,8 @@ def respond(record: Any, status: int = 200, headers: dict[str, str] | None = Non
 class PredictionResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One logged prediction as its asker sees it.
 
-    id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given.
+    id: under which it is logged; give it with the outcome. student: the pseudonym, where a student key was given. row:
+    of a file, its number as users count (a header is row 1).
     naive_rules: of each model that answered, which rule's answer stands under `naive`. band_rules: of those whose level
     is the band of a value, that it need not be the likeliest. note: how factors are to be
     read, where they were asked for, and which columns of a file were not.
@@ -59,6 +60,7 @@ class PredictionResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: datetime
     answers: tuple[Answer, ...]
     student: str | None = None
+    row: int | msgspec.UnsetType = msgspec.UNSET
     warning: str | None = None
     naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     band_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
@@ -66,7 +68,8 @@ class PredictionResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PredictionsResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """Logged predictions, in the order of the rows."""
+    """Logged predictions, in the order of the rows. problems: the first of those of bad rows that were left out on
+    request."""
 
     count: int
     predictions: Sequence[PredictionResponse]
@@ -74,6 +77,7 @@ class PredictionsResponse(msgspec.Struct, frozen=True, kw_only=True):
     naive_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     band_rules: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
     note: str | None = None
+    problems: Sequence[Problem] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

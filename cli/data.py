@@ -2,14 +2,13 @@
 
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cli.apps import app
-from cli.inputs import opened_workspace, read_rows, say_notes, schema_of, told_problems, write_problems
+from cli.inputs import opened_workspace, read_rows, say_notes, say_skipped, schema_of, told_problems, write_problems
 from cli.options import AnswerMoment, Cluster, DataFile, Domain, Keep, Locale, Problems, Sheet, SkipBadRows
 from cli.output import err, out, shares, steps
 
@@ -17,7 +16,6 @@ UNKEPT = b"nothing is kept of a file that is looked at"
 
 if TYPE_CHECKING:
     from model.workspace import Workspace
-    from preprocessing.validation.rules import Problem
 
 
 @app.command()
@@ -84,7 +82,7 @@ def outcomes(
             file, schema, secret=workspace.secret, sheet=sheet, skip_bad_rows=skip_bad_rows
         )
         say_notes(notes)
-        _say_skipped(skipped, refused, problems)
+        say_skipped(skipped, refused, problems)
         kept = store_outcomes(workspace.store, schema, found)
     out.print(f"{kept.outcomes} outcomes: {kept.new} new, {kept.corrected} corrected, {kept.known} known already")
     for sentence in kept.sentences:
@@ -128,10 +126,10 @@ def predict(
         )
         say_notes(answered.notes)
         targets = workspace.schemas[domain].targets
-        answers = answers_table(answered.rows, answered.predictions, targets, answered.kept)
+        dialect = dialect_of(locale, answered.separator)
+        answers = answers_table(answered.rows, answered.predictions, targets, answered.kept, dialect=dialect)
         warnings = _warnings(workspace, domain)
-    _say_skipped(answered.skipped, answered.problems, problems)
-    dialect = dialect_of(locale, answered.separator)
+    say_skipped(answered.skipped, answered.problems, problems)
     if output:
         write_answers(answers, output, dialect)
         err.print(f"wrote {output}", highlight=False, soft_wrap=True)
@@ -182,13 +180,6 @@ def score(
         err.print(line)
     err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
     err.print(warnings, style="yellow", end="")
-
-
-def _say_skipped(skipped: int, found: "Sequence[Problem]", problems: Path | None) -> None:
-    """How many bad rows were left out, their problems in the CSV that was asked for."""
-    write_problems(found, problems)
-    if skipped:
-        err.print(f"{skipped:,} bad row{'s' if skipped != 1 else ''} left out", highlight=False)
 
 
 def _warnings(workspace: "Workspace", domain: str) -> str:

@@ -54,12 +54,10 @@ def read_rows(
         intake = read_batch(
             file, schema, kind, secret=workspace.secret, name=file.name, sheet=sheet, skip_bad_rows=skip_bad_rows
         )
-    write_problems(intake.problems, problems)
     say_notes(intake.notes)
     if intake.ignored_columns:
         err.print(f"columns that are not needed, not read: {some_of(intake.ignored_columns)}")
-    if intake.skipped:
-        err.print(f"{intake.skipped} bad rows left out")
+    say_skipped(intake.skipped, intake.problems, problems)
     return intake
 
 
@@ -85,6 +83,15 @@ def told_problems(problems: Path | None, skip_bad_rows: bool) -> Iterator[None]:
         if not skip_bad_rows and all(problem.row is not None for problem in error.problems):
             error.add_note("or leave out bad rows with --skip-bad-rows")
         raise
+
+
+def say_skipped(skipped: int, found: "Sequence[Problem]", problems: Path | None) -> None:
+    """How many bad rows were left out, their problems in the CSV that was asked for."""
+    from preprocessing.validation.rules import left_out
+
+    write_problems(found, problems)
+    if skipped:
+        err.print(left_out(skipped), highlight=False)
 
 
 def write_problems(found: "Sequence[Problem]", problems: Path | None) -> None:

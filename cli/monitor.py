@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.apps import alerts_app, app, drift_app
-from cli.inputs import opened_workspace, policies_of, say_notes
-from cli.options import Cluster, Domain, Moments, OneDomain, PolicyFile, Targets
+from cli.inputs import opened_workspace, policies_of, say_notes, told_problems, write_problems
+from cli.options import Cluster, Domain, Moments, OneDomain, PolicyFile, Problems, Sheet, SkipBadRows, Targets
 from cli.output import err, out, say, steps
 from settings import Settings
 
@@ -54,8 +54,12 @@ def drift(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the report as one self-contained page.")] = None,
     cluster: Cluster = None,
+    sheet: Sheet = "",
+    reference_sheet: Annotated[str, typer.Option(metavar="NAME", help="The same of --reference.")] = "",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
 ) -> None:
-    """Compare a file (--current), or the days from --since on, with what came before, and store the report."""
+    """Compare a file (--current; values out of range are findings), or the days from --since on, with the past."""
     from monitoring.drift_days import days_of
     from monitoring.drift_files import ReportOptions, report_file
     from monitoring.drift_monitor import report_days
@@ -64,18 +68,18 @@ def drift(
         return
     domain = _plain_question(domain, current, reference, since, options=(by, columns_only, cluster))
     rules = policies_of(policy).drift
-    with opened_workspace() as workspace, steps() as progress:
+    with told_problems(problems, skip_bad_rows), opened_workspace() as workspace, steps() as progress:
         if current:
-            progress(
-                f"comparing {current.name} with {reference.name if reference else 'what the champion learned from'}"
-            )
-            options = ReportOptions(rules, by, columns_only, cluster)
+            past = reference.name if reference else "what the champion learned from"
+            progress(f"comparing {current.name} with {past}")
+            options = ReportOptions(rules, by, columns_only, cluster, sheet, reference_sheet, skip_bad_rows)
             watched = report_file(workspace, domain, current, reference, options)
         elif since:
             progress(f"comparing the days from {since:%Y-%m-%d} on with what came before")
             until_day = until.date() if until else None
             window = days_of(since.date(), until_day, source=source, moment=moment, against=against, exact=exact)
             watched = report_days(workspace, domain, window, by=by, policy=rules)
+    write_problems(watched.problems, problems)
     _print_drift(watched, as_json, html)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.apps import app
-from cli.inputs import opened_workspace, policies_of, read_rows, schema_of
+from cli.inputs import opened_workspace, policies_of, read_rows, say_notes, say_skipped, schema_of, told_problems
 from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, Sheet, SkipBadRows, Targets, TaskName
 from cli.output import err, explain, out, shares, steps
 from errors import GradewatchError
@@ -117,6 +117,9 @@ def backtest(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write the result as one self-contained page.")] = None,
     cluster: Cluster = None,
+    sheet: Sheet = "",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
 ) -> None:
     """Replay past periods: what each policy would have done, beside never and always retraining. Stores nothing."""
     import msgspec
@@ -139,7 +142,11 @@ def backtest(
             seed=seed,
             progress=lambda _, share: show("replaying", share),
         )
-        found = replay_history(replay, read_history(data, schema, name=data.name), strategies, cluster=cluster)
+        with told_problems(problems, skip_bad_rows):
+            history = read_history(data, schema, name=data.name, sheet=sheet, skip_bad_rows=skip_bad_rows)
+        say_notes(history.notes)
+        say_skipped(history.skipped, history.problems, problems)
+        found = replay_history(replay, history.frame, strategies, cluster=cluster)
     if html:
         html.write_text(render_page(found), encoding="utf-8")
         err.print(f"wrote {html}")

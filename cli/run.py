@@ -2,16 +2,19 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.apps import app
-from cli.inputs import opened_workspace
-from cli.options import Domain
+from cli.inputs import opened_workspace, say_notes, say_skipped, told_problems
+from cli.options import Domain, Problems, Sheet, SkipBadRows
 from cli.output import err, out, steps
 from deployment.server import HOST, PORT
 from settings import Settings
+
+if TYPE_CHECKING:
+    from preprocessing.validation.results import Validated
 
 
 @app.command()
@@ -76,25 +79,34 @@ def loadtest(
     seconds: Annotated[float, typer.Option(help="End after so many seconds, 600 at most.")] = 10.0,
     requests: Annotated[int | None, typer.Option(help="End after so many requests.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="It is mine to burden, although it is another machine.")] = False,
+    sheet: Sheet = "",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
 ) -> None:
     """Send predictions for a bounded time, and print latencies, throughput and errors. They are logged as others are.
 
     The API key is read from GRADEWATCH_API_KEY. Exit code 1 when any request failed.
     """
-    from deployment.loadtest import key_of_environment, plan_load, require_consent, run_load
+    from deployment.loadtest import RowsFile, key_of_environment, plan_load, require_consent, run_load
     from deployment.render import load_table
 
     require_consent(url, consent=yes)
-    load = plan_load(
-        url,
-        domain,
-        rows=rows,
-        file=file,
-        key=key_of_environment(),
-        connections=connections,
-        seconds=seconds,
-        requests=requests,
-    )
+
+    def tell(read: "Validated") -> None:
+        say_notes(read.notes)
+        say_skipped(read.skipped, read.problems, problems)
+
+    with told_problems(problems, skip_bad_rows):
+        load = plan_load(
+            url,
+            domain,
+            rows=rows,
+            file=RowsFile(file, sheet, skip_bad_rows, tell) if file else None,
+            key=key_of_environment(),
+            connections=connections,
+            seconds=seconds,
+            requests=requests,
+        )
     result = run_load(load)
     out.print(load_table(result))
     raise typer.Exit(1 if result.errors else 0)

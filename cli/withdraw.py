@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from cli.apps import app
-from cli.inputs import actor, opened_workspace
-from cli.options import Domain
+from cli.inputs import actor, opened_workspace, say_notes, say_skipped, told_problems
+from cli.options import Domain, Problems, Sheet, SkipBadRows
 from cli.output import out
 
 
@@ -22,6 +22,9 @@ def withdraw(
     answers: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="The predictions of a run, by its file of answers.")
     ] = None,
+    sheet: Sheet = "",
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
 ) -> None:
     """Take back a batch, outcomes or predictions that came in by mistake; figures follow, the reason is kept."""
     if sum(one is not None for one in (batch, outcomes, answers)) != 1:
@@ -35,10 +38,15 @@ def withdraw(
         if batch is not None:
             done = withdraw_batch(store, domain, batch, reason=reason, actor=who)
         elif outcomes is not None:
-            found = read_outcomes(outcomes, schema, secret=workspace.secret).outcomes
-            done = withdraw_outcomes(store, domain, found, reason=reason, actor=who)
+            with told_problems(problems, skip_bad_rows):
+                read = read_outcomes(
+                    outcomes, schema, secret=workspace.secret, sheet=sheet, skip_bad_rows=skip_bad_rows
+                )
+            say_notes(read.notes)
+            say_skipped(read.skipped, read.problems, problems)
+            done = withdraw_outcomes(store, domain, read.outcomes, reason=reason, actor=who)
         elif answers is not None:
-            table = read_table(answers).frame
+            table = read_table(answers, sheet=sheet).frame
             ids = table["prediction_id"].drop_nulls().to_list() if "prediction_id" in table.columns else []
             done = withdraw_predictions(store, domain, [str(one) for one in ids], reason=reason, actor=who)
     out.print(f"withdrawn: {done.count:,} {'rows of batch ' + done.which if done.kind == 'batch' else done.kind}")

@@ -4,6 +4,7 @@ It knows no single page, and asks the store nothing.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -13,7 +14,12 @@ from dashboard.visit import Visit
 from database.records import ChampionKey
 from model.bundle import EXAMPLES
 from model.registry import Serving
+from preprocessing.reading.files import kind_of
+from preprocessing.render import problems_csv
 from preprocessing.schema import DomainSchema
+from preprocessing.validation.rules import Problem
+
+FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "xls", "ods", "parquet", "arrow", "json", "jsonl")
 
 
 def choose_domain(visit: Visit) -> DomainSchema:
@@ -67,6 +73,35 @@ def choose_champion(schema: DomainSchema, keys: Sequence[ChampionKey]) -> Champi
         persist_state="session",
         help="A domain has one champion for each target and each moment at which something new becomes known.",
     )
+
+
+class GivenFile(NamedTuple):
+    """A file that a visitor gives, and how it is to be read. id: other for each that is given."""
+
+    id: str
+    name: str
+    content: bytes
+    sheet: str
+    skip_bad_rows: bool
+
+
+def choose_file(purpose: str) -> GivenFile | None:
+    """A file with what may be said of it; None where none is given. purpose: tells the choices of a session apart."""
+    file = st.file_uploader("File", type=FILE_TYPES, key=f"file:{purpose}")
+    if file is None:
+        return None
+    content, sheet = file.getvalue(), ""
+    if kind_of(content) == "excel":
+        shown = "The first that is visible"
+        sheet = st.text_input("Sheet", key=f"sheet:{purpose}", placeholder=shown, help="Its name or number.")
+    skip = st.checkbox("Leave out bad rows", key=f"skip:{purpose}", help="Otherwise one bad row refuses the file.")
+    return GivenFile(file.file_id, file.name, content, sheet.strip(), skip)
+
+
+def offer_problems(name: str, problems: Sequence[Problem]) -> None:
+    """Every problem of a file, as a file. name: of the domain."""
+    text = problems_csv(problems)
+    st.download_button("Download all problems (CSV)", text, f"{name}-problems.csv", "text/csv", on_click="ignore")
 
 
 def champion_name(schema: DomainSchema, key: ChampionKey) -> str:

@@ -31,7 +31,7 @@ from model.service import PredictionService
 from model.trial import Trial
 from model.workspace import SECRET_EVENT
 from monitoring.drift_days import Against, days_of
-from monitoring.drift_files import report_file
+from monitoring.drift_files import KeptReport, ReportOptions, report_file
 from monitoring.drift_monitor import report_days
 from monitoring.error_timeline import ErrorTimeline, follow_domain
 from monitoring.performance import evidence_of
@@ -153,29 +153,37 @@ class Visit:
         """One logged prediction. Raises Forbidden, BadData, NoChampion."""
         return self._service.predict(self._own(domain), [row], source="dashboard", moment=moment, explain=explain)
 
-    def columns_of(self, name: str, content: bytes) -> list[str]:
+    def columns_of(self, name: str, content: bytes, *, sheet: str = "") -> list[str]:
         """The columns of a file as it spells them. Raises UnreadableFile, also for more than is taken at once."""
-        return self._table(name, content).frame.columns
+        return self._table(name, content, sheet).frame.columns
 
-    def _table(self, name: str, content: bytes) -> RawTable:
+    def _table(self, name: str, content: bytes, sheet: str) -> RawTable:
         if len(content) > self.max_upload_mb * 1_000_000:
             raise UnreadableFile(
                 f"{name}: larger than {self.max_upload_mb} MB; use `gradewatch` for files of that size"
             )
         try:
-            return read_table(content, name=name, most_rows=self.max_rows)
+            return read_table(content, name=name, sheet=sheet, most_rows=self.max_rows)
         except TooManyRows as error:
             raise UnreadableFile(f"{name}: {error}") from None
 
     def predict_file(
-        self, domain: str, name: str, content: bytes, *, keep: Sequence[str] = (), skip_bad_rows: bool = False
+        self,
+        domain: str,
+        name: str,
+        content: bytes,
+        *,
+        sheet: str = "",
+        keep: Sequence[str] = (),
+        skip_bad_rows: bool = False,
     ) -> AnsweredFile:
-        """One logged prediction per row; of bad rows none with `skip_bad_rows`. keep: columns of the file to hand back.
+        """One logged prediction per row; of bad rows none with `skip_bad_rows`. sheet: of a workbook. keep: columns of
+        the file to hand back.
 
         Raises UnreadableFile, also for more than is taken at once; BadData.
         """
         self._own(domain)
-        self._table(name, content)
+        self._table(name, content, sheet)
         return predict_file(
             self._service,
             domain,
@@ -183,21 +191,25 @@ class Visit:
             secret=self._shared.workspace.secret,
             name=name,
             origin="dashboard",
+            sheet=sheet,
             keep=keep,
             skip_bad_rows=skip_bad_rows,
         )
 
-    def compare_file(self, domain: str, name: str, content: bytes) -> None:
+    def compare_file(
+        self, domain: str, name: str, content: bytes, *, sheet: str = "", skip_bad_rows: bool = False
+    ) -> KeptReport:
         """A stored drift report of a file. Raises UnreadableFile, BadData, NoChampion, and what cannot be compared."""
         self._begin("compare", "drift judged", domain)
         if len(content) > self.max_upload_mb * 1_000_000:
             raise UnreadableFile(f"{name} is larger than {self.max_upload_mb} MB; use `gradewatch drift` for it")
-        report_file(self._shared.workspace, domain, content, name=name)
+        options = ReportOptions(sheet=sheet, skip_bad_rows=skip_bad_rows)
+        return report_file(self._shared.workspace, domain, content, options=options, name=name)
 
-    def compare_days(self, domain: str, since: date, *, moment: str, against: Against, rows: int) -> None:
+    def compare_days(self, domain: str, since: date, *, moment: str, against: Against, rows: int) -> KeptReport:
         """A stored drift report of the days from `since` on, which hold so many rows."""
         self._begin("compare", "drift judged", domain, predictions=rows)
-        report_days(self._shared.workspace, domain, days_of(since, None, moment=moment, against=against))
+        return report_days(self._shared.workspace, domain, days_of(since, None, moment=moment, against=against))
 
     def roll_back(self, key: ChampionKey, reason: str) -> list[Succession]:
         """Raises NoSuchModel, Conflict."""

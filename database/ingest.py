@@ -113,8 +113,7 @@ def read_outcomes(
     validated = validate_outcomes(
         read_table(source, name=name, sheet=sheet, most_rows=most_rows), schema, secret=secret
     )
-    if not skip_bad_rows or validated.frame.is_empty():
-        validated.require_clean()
+    validated.require_good(skip=skip_bad_rows)
     frame = validated.frame
     happened = [None if one is None else datetime.fromisoformat(one) for one in frame["_happened_at"]]
     found = outcomes(rows_of(frame, schema), schema.name, frame["_prediction"].to_list(), happened)
@@ -180,8 +179,7 @@ def read_batch(
     raw = read_table(source, name=name, sheet=sheet, most_rows=most_rows)
     targets: Known = "required" if kind == "labeled" else "ignored"
     validated = validate_table(raw, schema, secret=secret, with_targets=targets)
-    if not skip_bad_rows or validated.frame.is_empty():
-        validated.require_clean()
+    validated.require_good(skip=skip_bad_rows)
     return Intake(
         rows=batch_rows(validated.frame, schema, kind),
         skipped=validated.skipped,
@@ -194,7 +192,8 @@ def read_batch(
 class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of uploaded outcomes, one per row and target. known: said the same before. undated: did not say when
     they happened, so that the time of receipt counts. unmatched: belong to no prediction so far. lacking: columns by
-    which they would be told apart, and which the upload has not. notes: what to know of how a file was read."""
+    which they would be told apart, and which the upload has not. notes: what to know of how a file was read. skipped:
+    bad rows that were left out on request, with the first of their problems."""
 
     outcomes: int
     new: int
@@ -204,6 +203,8 @@ class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     unmatched: int = 0
     lacking: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    skipped: int = 0
+    problems: tuple[Problem, ...] = ()
 
     @property
     def sentences(self) -> list[str]:

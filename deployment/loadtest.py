@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
@@ -22,6 +23,9 @@ import msgspec
 
 from errors import GradewatchError
 from preprocessing.schema import DomainSchema
+
+if TYPE_CHECKING:
+    from preprocessing.validation.results import Validated
 
 MOST_SECONDS, REQUESTS, CONNECTIONS = 600.0, 10_000_000, 1_000  # no test may ask for more
 ANSWER_SECONDS = 30.0  # seconds that one answer may take
@@ -218,12 +222,21 @@ def key_of_environment() -> str | None:
 # What to send -------------------------------------------------------------------------------------------------------
 
 
+class RowsFile(NamedTuple):
+    """A file of rows to send. sheet, skip_bad_rows: how it is read; hear: gets what was read."""
+
+    path: Path
+    sheet: str = ""
+    skip_bad_rows: bool = False
+    hear: "Callable[[Validated], object]" = lambda _: None
+
+
 def plan_load(
     url: str,
     domain: str,
     *,
     rows: int = 1,
-    file: Path | None = None,
+    file: RowsFile | None = None,
     connections: int = 16,
     seconds: float = 10.0,
     requests: int | None = None,
@@ -278,13 +291,15 @@ def _invented(schema: DomainSchema, rows: int) -> list[dict[str, object]]:
     return _filled(frame.select(feature.name for feature in schema.features).to_dicts())
 
 
-def _of_file(schema: DomainSchema, file: Path) -> list[dict[str, object]]:
+def _of_file(schema: DomainSchema, file: RowsFile) -> list[dict[str, object]]:
     """The rows of a file without student keys. Raises UnreadableFile and BadData."""
     from preprocessing.reading.files import read_table
     from preprocessing.validation.validate import rows_of, validate_table
 
     no_keys = b"student keys are not sent"
-    valid = validate_table(read_table(file), schema, secret=no_keys, with_targets="ignored").require_clean()
+    raw = read_table(file.path, sheet=file.sheet)
+    valid = validate_table(raw, schema, secret=no_keys, with_targets="ignored").require_good(skip=file.skip_bad_rows)
+    file.hear(valid)
     return _filled([dict(row.inputs) for row in rows_of(valid.frame, schema)])
 
 

@@ -157,14 +157,21 @@ def _tell_event(run: JobRun, kind: str, details: Mapping[str, Any]) -> None:
 
 
 def report_drift_of_file(run: JobRun) -> Mapping[str, Any]:
-    """A file against the champion's data, or against the file `reference`. by: also by this column."""
+    """A file against the champion's data, or against the file `reference`. by: also by this column. sheet,
+    reference_sheet, skip_bad_rows: as `monitoring.drift_files.ReportOptions` has them."""
     from monitoring.drift_files import ReportOptions, report_file
 
     current, reference = run.file("file"), run.file("reference")
     assert current is not None  # noqa: S101 (no job of this kind is asked for without one)
     run.progress("comparing", None)
     name = run.name_of("file")
-    options = ReportOptions(by=run.job.arguments.get("by"))
+    asked = run.job.arguments
+    options = ReportOptions(
+        by=asked.get("by"),
+        sheet=asked.get("sheet", ""),
+        reference_sheet=asked.get("reference_sheet", ""),
+        skip_bad_rows=asked.get("skip_bad_rows", False),
+    )
     report_file(run.workspace, run.domain, current, reference, options, name=name)
     return _reported(run)
 
@@ -193,8 +200,10 @@ def _reported(run: JobRun) -> Mapping[str, Any]:
 
 
 def score(run: JobRun) -> Mapping[str, Any]:
-    """Answer and log every row of a file. moment, explain: as the API has them; limit: rows at most; groups: those that
-    whoever asks is confined to. The whole file is checked before its first row is logged."""
+    """Answer and log every row of a file. moment, explain, sheet, skip_bad_rows: as the API has them; limit: rows at
+    most; groups: those that whoever asks is confined to. The whole file is checked before its first row is logged."""
+    import msgspec
+
     from model.microbatch import API_SOURCE
     from preprocessing.columns import columns_of
 
@@ -213,26 +222,47 @@ def score(run: JobRun) -> Mapping[str, Any]:
             models |= {column.model for column in batch.answers}
     told = {"rows": len(rows), "moments": dict(moments), "models": sorted(models)}
     told |= {"ignored_columns": list(checked.ignored_columns), "notes": list(checked.notes)}
+    told |= {"row_numbers": runs_of([row.row for row in rows]), "skipped": checked.skipped}
+    told |= {"problems": msgspec.to_builtins(checked.problems[:SHOWN_PROBLEMS])}
     return told | {"address": f"/api/v1/jobs/{run.job.id}/answers"}
 
 
 def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Validated]:
     from access.roles import Principal, require_groups
+    from model.silent_moments import require_answers, silent_moments
     from preprocessing.reading.files import read_table
+    from preprocessing.validation.tables import without_silent
     from preprocessing.validation.validate import rows_of, validate_table
 
     options, workspace, path = run.job.arguments, run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     run.progress("checking", None)
     schema = workspace.service.schema(run.domain)
-    raw = read_table(path, name=run.name_of("file"), most_rows=options["limit"])
-    checked = validate_table(
-        raw, schema, secret=workspace.secret, moment=options.get("moment"), with_targets="ignored"
-    ).require_clean()
+    raw = read_table(path, name=run.name_of("file"), sheet=options.get("sheet", ""), most_rows=options["limit"])
+    checked = validate_table(raw, schema, secret=workspace.secret, moment=options.get("moment"), with_targets="ignored")
+    silent = silent_moments(workspace.service, run.domain)
+    require_answers(silent, checked.frame["_moment"].unique(maintain_order=True))
+    checked = without_silent(checked, {name: str(error) for name, error in silent.items()}, raw.name)
+    checked.require_good(skip=options.get("skip_bad_rows", False))
     rows, groups = rows_of(checked.frame, schema), options.get("groups")
     whoever = Principal(name="", permissions=frozenset(), groups=None if groups is None else frozenset(groups))
     require_groups(whoever, (row.group for row in rows))
     return rows, checked
+
+
+def runs_of(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as runs, first and last of each.
+
+    >>> runs_of([2, 3, 4, 7])
+    [(2, 4), (7, 7)]
+    """
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = runs[-1][0], number
+        else:
+            runs.append((number, number))
+    return runs
 
 
 def _known_by_job(job: Job, start: int, said: Sequence[PackedPredictions]) -> list[PackedPredictions]:
@@ -255,7 +285,7 @@ def _known_by_job(job: Job, start: int, said: Sequence[PackedPredictions]) -> li
 
 
 def store_batch_file(run: JobRun) -> Mapping[str, Any]:
-    """A file as a batch of `kind`. skip_bad_rows: keep the good rows of a file with bad ones; limit: rows at most."""
+    """A file as a batch of `kind`. sheet, skip_bad_rows: as the API has them; limit: rows at most."""
     import msgspec
 
     from access.journal import note
@@ -266,8 +296,7 @@ def store_batch_file(run: JobRun) -> Mapping[str, Any]:
     assert path is not None  # noqa: S101 (as above)
     schema, kind = workspace.service.schema(run.domain), options["kind"]
     run.progress("checking", None)
-    skip, most = options["skip_bad_rows"], options["limit"]
-    intake = read_batch(path, schema, kind, secret=workspace.secret, name=name, skip_bad_rows=skip, most_rows=most)
+    intake = read_batch(path, schema, kind, secret=workspace.secret, name=name, **_read_as(run))
     known = batch_of(run.domain, intake.rows, kind, name="").id
     note(workspace.store, run.job.actor or "", "batch uploaded", run.domain, batch=known, rows=len(intake.rows))
     batch, new = store_batch(workspace, schema, intake.rows, kind, name=name, skipped=intake.skipped)
@@ -278,7 +307,7 @@ def store_batch_file(run: JobRun) -> Mapping[str, Any]:
 
 
 def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
-    """The outcomes in a file. limit: rows at most."""
+    """The outcomes in a file. sheet, skip_bad_rows: as the API has them; limit: rows at most."""
     import msgspec
 
     from access.journal import note
@@ -287,11 +316,23 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     workspace, path = run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     schema = workspace.service.schema(run.domain)
-    most = run.job.arguments.get("limit")  # jobs from before there was one
-    found, notes, *_ = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"), most_rows=most)
+    read = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"), **_read_as(run))
+    found = read.outcomes
     note(workspace.store, run.job.actor or "", "outcomes uploaded", run.domain, outcomes=len(found))
-    plain: Mapping[str, Any] = msgspec.to_builtins(store_outcomes(workspace.store, schema, found, notes))
+    stored = store_outcomes(workspace.store, schema, found, read.notes)
+    stored = msgspec.structs.replace(stored, skipped=read.skipped, problems=read.problems[:SHOWN_PROBLEMS])
+    plain: Mapping[str, Any] = msgspec.to_builtins(stored)
     return plain
+
+
+def _read_as(run: JobRun) -> dict[str, Any]:
+    """How a file is to be read, as whoever sent it asked; jobs from before one could say less."""
+    asked = run.job.arguments
+    return {
+        "sheet": asked.get("sheet", ""),
+        "skip_bad_rows": asked.get("skip_bad_rows", False),
+        "most_rows": asked.get("limit"),
+    }
 
 
 JOB_KINDS: Mapping[str, JobKind] = {

@@ -6,6 +6,7 @@ keeps all. What the answers are is said by `model.answer_frame`.
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,10 +70,15 @@ def dialect_of(locale: str, separator: str = "") -> Dialect:
 
 
 def answers_table(
-    rows: Sequence[int], predictions: Sequence[Prediction], targets: Sequence[Target], kept: pl.DataFrame | None = None
+    rows: Sequence[int],
+    predictions: Sequence[Prediction],
+    targets: Sequence[Target],
+    kept: pl.DataFrame | None = None,
+    *,
+    dialect: Dialect = Dialect(),  # noqa: B008 (frozen)
 ) -> pl.DataFrame:
     """A row per prediction as people read it. rows: their numbers in the file; targets: the domain's; kept: columns of
-    the user's own file, in the order of the predictions.
+    the user's own file, in the order of the predictions. dialect: how numbers within texts are written.
 
     Factors, where any were asked for, stand in one more column per target, the strongest first.
     """
@@ -81,7 +87,8 @@ def answers_table(
     frame = frame_of_predictions(rows, predictions, answered)
     factors = [{answer.target: answer.factors for answer in p.answers if answer.factors} for p in predictions]
     for name in dict.fromkeys(name for found in factors for name in found):
-        told = ["; ".join(words_of_factor(factor) for factor in found.get(name, ())) for found in factors]
+        words = partial(words_of_factor, comma=dialect.comma)
+        told = ["; ".join(map(words, found.get(name, ()))) for found in factors]
         frame = frame.with_columns(pl.Series(f"{name}_factors", told, dtype=pl.String()))
     return with_kept(readable(frame.lazy(), answered).collect(), kept)
 

@@ -87,12 +87,16 @@ def _values_of(target: Target, answers: Sequence[Answer | None]) -> dict[str, li
     return values
 
 
-def words_of_factor(factor: Factor) -> str:
-    """A factor in a cell: "G2 = 8 (-1.9)"; the number is its effect."""
-    value = (
-        "missing" if factor.value is None else factor.value if isinstance(factor.value, str) else f"{factor.value:g}"
-    )
-    return f"{factor.feature} = {value} ({factor.effect:+.3g})"
+def words_of_factor(factor: Factor, *, comma: bool = False) -> str:
+    """A factor in a cell: "G2 = 8 (-1.9)"; the number is its effect. comma: of decimals."""
+
+    def written(number: float, form: str) -> str:
+        text = format(number, form)
+        return text.replace(".", ",") if comma else text
+
+    value = "missing" if factor.value is None else factor.value
+    told = value if isinstance(value, str) else written(value, "g")
+    return f"{factor.feature} = {told} ({written(factor.effect, '+.3g')})"
 
 
 def frame_of_batches(

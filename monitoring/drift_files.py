@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -51,7 +52,7 @@ from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
 from preprocessing.validation.pii import looks_identifying
 from preprocessing.validation.results import RefusedValues
-from preprocessing.validation.rules import BadData, Columns
+from preprocessing.validation.rules import BadData, Columns, Problem
 from preprocessing.validation.tables import observe_table, refused_column, repeated_rows
 
 ROWS_OF_FILE = 20_000  # that are read for what only rows tell
@@ -66,13 +67,17 @@ class ReportOptions(NamedTuple):
     by: a column whose values are reported on as segments, each against its own rows in the reference file, or else in
     the labelled records or logged predictions; all rows are read for it. columns_only: nothing is asked of rows:
     neither whether a classifier parts the samples nor what the champion answers. cluster: the address of a Dask
-    scheduler, whose workers measure the columns; the report is the same.
+    scheduler, whose workers measure the columns; the report is the same. sheet, reference_sheet: of workbooks.
+    skip_bad_rows: leave out rows of which it cannot be read whose they are; values out of range are findings.
     """
 
     policy: DriftPolicy | None = None
     by: str | None = None
     columns_only: bool = False
     cluster: str | None = None
+    sheet: str = ""
+    reference_sheet: str = ""
+    skip_bad_rows: bool = False
 
 
 NO_OPTIONS = ReportOptions()
@@ -95,17 +100,21 @@ def report_file(
     schema = workspace.schemas[domain]
     with _as_file(current) as now, _as_file(reference) as before:
         try:
-            if options.by or options.cluster or now is None or (reference is not None and before is None):
+            sheets = options.sheet or options.reference_sheet
+            if options.by or options.cluster or sheets or now is None or (reference is not None and before is None):
                 raise _Doubtful
             if before is None:
                 return _count_against_champion(workspace, schema, now, options)
             return _count_against_file(workspace, schema, before, now, options)
         except _Doubtful:
             pass
-    rows = _read(workspace, schema, current, name)
+    read = partial(_read, workspace, schema, skip_bad_rows=options.skip_bad_rows)
+    rows = read(current, name, options.sheet)
     if reference is None:
+        if options.reference_sheet:
+            raise UnreadableFile("a sheet of a reference is named, and no reference is given")
         return report_rows(workspace, schema, rows, options)
-    return _report_both(workspace, schema, _read(workspace, schema, reference, ""), rows, options)
+    return _report_both(workspace, schema, read(reference, "", options.reference_sheet), rows, options)
 
 
 class _Doubtful(Exception):
@@ -143,19 +152,23 @@ def _beginning(path: Path) -> bytes:
 
 
 class KeptReport(NamedTuple):
-    """A report as it was made, the two profiles it compares, and the record that was stored of it."""
+    """A report as it was made, the two profiles it compares, and the record that was stored of it. problems: of the
+    rows of files that were left out."""
 
     report: DriftReport
     reference: Profile
     current: Profile
     record: DriftRecord
+    problems: tuple[Problem, ...] = ()
 
 
-def keep_report(workspace: Workspace, report: DriftReport, reference: Profile, current: Profile) -> KeptReport:
+def keep_report(
+    workspace: Workspace, report: DriftReport, reference: Profile, current: Profile, problems: tuple[Problem, ...] = ()
+) -> KeptReport:
     """Store a report."""
     record = drift_record(report)
     workspace.store.add_drift_report(record)
-    return KeptReport(report, reference, current, record)
+    return KeptReport(report, reference, current, record, problems)
 
 
 def drift_record(report: DriftReport) -> DriftRecord:
@@ -241,7 +254,7 @@ def _against_champion(
         not_compared=(*findings.not_compared, *changed_of(manifest, schema)),
     )
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
-    return keep_report(workspace, report, measured.reference, measured.drawn)
+    return keep_report(workspace, report, measured.reference, measured.drawn, rows.problems)
 
 
 def _against_rows(
@@ -271,7 +284,8 @@ def _against_rows(
         notes=tuple(dict.fromkeys([*past.notes, *rows.notes])),
     )
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
-    return keep_report(workspace, report, measured.reference, measured.drawn)
+    problems = (*past.problems, *rows.problems)
+    return keep_report(workspace, report, measured.reference, measured.drawn, problems)
 
 
 def _beside(past: Sequence[RefusedValues], now: Sequence[RefusedValues]) -> tuple[RefusedValues, ...]:
@@ -463,10 +477,13 @@ def _not_a_number(schema: DomainSchema, path: Path, columns: Columns, profile: P
 # Frames
 
 
-def _read(workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str) -> Sample:
+def _read(
+    workspace: Workspace, schema: DomainSchema, source: Path | bytes, name: str, sheet: str, *, skip_bad_rows: bool
+) -> Sample:
     """All rows of a file as they are, outcomes included where it has them. Raises UnreadableFile, BadData."""
-    seen = observe_table(read_table(source, name=name), schema, secret=workspace.secret)
-    return Sample(seen.frame, seen.frame.height, seen.refused, seen.notes)
+    raw = read_table(source, name=name, sheet=sheet)
+    seen = observe_table(raw, schema, secret=workspace.secret, skip_bad_rows=skip_bad_rows)
+    return Sample(seen.frame, seen.frame.height, seen.refused, seen.notes, seen.problems)
 
 
 def report_frame(

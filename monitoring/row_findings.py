@@ -51,6 +51,7 @@ from monitoring.profile_archive import DAY, ArchivePart, Source, midnight
 from monitoring.reference import comparable_features
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.results import RefusedValues
+from preprocessing.validation.rules import Problem
 from preprocessing.validation.tables import frame_of_records, rows_of_frame
 
 ROWS_A_SIDE = 3_000
@@ -68,13 +69,14 @@ T = TypeVar("T")
 class Sample(NamedTuple):
     """Typed rows, with what was answered: all of `total`, or as many of them as `frame` holds, drawn at random.
 
-    refused, notes: of the file that they are from, as `preprocessing.validation.results.Observed` has them.
+    refused, notes, problems: of the file that they are from, as `preprocessing.validation.results.Observed` has them.
     """
 
     frame: pl.DataFrame
     total: int
     refused: tuple[RefusedValues, ...] = ()
     notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     @property
     def share(self) -> float:

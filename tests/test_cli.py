@@ -9,18 +9,21 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 
 from cli import output
+from cli.main import app
 from database.open import open_store
 from tests.command import GRADEWATCH, environment_of, run_command
 
@@ -361,6 +364,36 @@ def test_infer_asks_on_a_terminal_and_nowhere_else(run: Run, folder: Path) -> No
     assert (draft["targets"][0]["name"], draft["student"]["name"]) == ("focus", "student_id")
     assert not {"period", "group"} & draft.keys()
     (folder / "asked.toml").unlink()
+
+
+NO_ROWS = {"policy", "passphrase_file"}
+"""Options of files that hold no rows."""
+ASKS = {"sheet", "skip_bad_rows", "problems"}
+REFUSES_NOTHING = {
+    ("domain", "infer"): {"sheet"},
+    ("check",): {"sheet", "problems"},
+    ("restore",): set[str](),  # what `backup` wrote
+}
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, one in getattr(command, "commands", {}).items():
+        yield from commands(one, (*path, name))
+
+
+def is_file(parameter: Any) -> bool:
+    said = parameter.type_descriptor.parameter_info
+    return bool(said is not None and said.exists and said.file_okay and not said.dir_okay)
+
+
+def test_every_command_that_takes_a_file_of_rows_takes_a_sheet_of_it_and_leaves_bad_rows_out() -> None:
+    asked = 0
+    for path, command in commands(typer.main.get_command(app)):
+        if {one.name for one in command.params if is_file(one)} - NO_ROWS:
+            assert REFUSES_NOTHING.get(path, ASKS) <= {one.name for one in command.params}, path
+            asked += 1
+    assert asked >= 12
 
 
 def test_a_template_validates_as_it_is(run: Run, folder: Path, trained: str) -> None:

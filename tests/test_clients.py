@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from deployment.loadtest import BadAddress, Load, is_local, plan_load, require_consent, run_load, target_of
+from deployment.loadtest import BadAddress, Load, RowsFile, is_local, plan_load, require_consent, run_load, target_of
 from deployment.security import check_service
 from tests.api.conftest import start
 from tests.api.serving import Server
@@ -185,7 +185,7 @@ def test_a_service_that_hangs_up_is_an_error_of_its_own() -> None:
 def test_a_load_of_a_file_sends_its_rows_without_student_keys(plain: Server, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("student_id,comprehension,attention,focus,retention,engagement_time\ns1,1,2,3,4,5\ns2,2,3,4,5,6\n")
-    load = plan_load(plain.url, "engagement", rows=3, file=path)
+    load = plan_load(plain.url, "engagement", rows=3, file=RowsFile(path))
     assert load.target.path == "/api/v1/engagement/predict/batch"
     assert load.bodies[0].count(b'"comprehension"') == 3
     assert not any(b"s1" in body for body in load.bodies)

@@ -215,7 +215,7 @@ def test_the_answers_to_a_file_and_what_is_logged_of_it(
 
 
 def test_a_backtest(address: str) -> None:
-    frame = read_history(make_history(4, 80).write_csv().encode(), TERMS, name="history.csv")
+    frame = read_history(make_history(4, 80).write_csv().encode(), TERMS, name="history.csv").frame
     eager = {"eager": Policies(trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0))}
     progress, heard = killing(address, "never")
     alone = backtest(Replay(TERMS, KEY), frame, eager)

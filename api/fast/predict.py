@@ -47,6 +47,7 @@ BYTES_ON_LOOP = 65_536  # bytes; reading and scoring a larger body is moved off 
 EXPLAINED_ROWS = 1_000  # rows of one request that are explained: half a second of scoring
 ROW_BYTES = MEGABYTE  # of a body that holds one row
 ROWS_ON_LOOP = 500  # rows; empty ones are small, and all that is wrong with each is said
+AS_A_FILE = (b"sheet=", b"skip_bad_rows=")  # asked of a body that a worker reads, whatever its form
 SHOWN_UNREAD = 1_000  # characters of the names of columns that were not read
 ANSWERS_ON_LOOP = 100  # predictions; encoding an answer with more is moved off it too
 
@@ -154,6 +155,8 @@ class FastPath:
         if scope["method"] != "POST":
             if path in SEED_ROUTES and PREFLIGHT not in scope:
                 raise HTTPException(405, headers={"allow": "POST"})
+            return None
+        if route.many and any(name in scope["query_string"] for name in AS_A_FILE):
             return None
         if headers.given.get(b"content-type", JSON_TYPE) != JSON_TYPE and form_of(headers).kind == "file":
             if route.many:

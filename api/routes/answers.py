@@ -1,29 +1,35 @@
 """The answers of a file that a worker has scored, read from the log and written piece by piece."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
 
 from api.fast.json_columns import HOLE
 from api.fast.predict import QueryParameters, prediction_response
-from api.schemas import PredictionsResponse, encoder
+from api.schemas import PredictionResponse, PredictionsResponse, encoder
 from api.state import ServiceState
 from database.records import Job, Prediction
 from jobs.queue import prediction_id
 from model.service import Remarks
+from preprocessing.validation.rules import Problem, left_out
 
 ANSWERS_JSON, ANSWERS_LINES = "application/json", "application/x-ndjson"
 ANSWERS_AT_ONCE = 1_000
 """Predictions that are read and written together."""
+RowNumber = int | msgspec.UnsetType
 
 
-def logged_answers(state: ServiceState, job: Job) -> Iterator[Sequence[Prediction]]:
-    """What the rows of a job's file were answered, in their order, in pieces."""
-    count: int = (job.result or {})["rows"]
+def logged_answers(state: ServiceState, job: Job) -> Iterator[Iterator[tuple[Prediction, RowNumber]]]:
+    """What the rows of a job's file were answered, each with its row's number, in their order, in pieces."""
+    result: Mapping[str, Any] = job.result or {}
+    count: int = result["rows"]
+    known = (range(first, last + 1) for first, last in result.get("row_numbers", ()))  # older jobs do not say it
+    numbers: Iterator[RowNumber] = chain(chain.from_iterable(known), repeat(msgspec.UNSET))
     for start in range(0, count, ANSWERS_AT_ONCE):
         ids = [prediction_id(job.id, row) for row in range(start, min(count, start + ANSWERS_AT_ONCE))]
-        yield state.workspace.store.predictions_of(ids)
+        yield zip(state.workspace.store.predictions_of(ids), numbers, strict=False)
 
 
 def written_answers(state: ServiceState, job: Job, *, lines: bool) -> Iterator[bytes]:
@@ -31,8 +37,9 @@ def written_answers(state: ServiceState, job: Job, *, lines: bool) -> Iterator[b
     note, remarks = note_of(job), state.predictions.remarks(frozenset((job.result or {})["models"]))
     if lines:
         for piece in logged_answers(state, job):
-            yield encoder.encode_lines([prediction_response(one, remarks, note) for one in piece])
+            yield encoder.encode_lines([_answer_of(one, row, remarks, note) for one, row in piece])
         return
+    problems = (job.result or {}).get("problems")
     rows: Any = msgspec.Raw(HOLE)
     whole = PredictionsResponse(
         count=(job.result or {})["rows"],
@@ -41,12 +48,17 @@ def written_answers(state: ServiceState, job: Job, *, lines: bool) -> Iterator[b
         naive_rules=remarks.naive_rules,
         band_rules=remarks.band_rules,
         note=note,
+        problems=msgspec.convert(problems, list[Problem]) if problems else msgspec.UNSET,
     )
     head, tail = encoder.encode(whole).split(HOLE)
     for place, piece in enumerate(logged_answers(state, job)):
         yield b"," if place else head + b"["
-        yield encoder.encode([prediction_response(one, Remarks()) for one in piece])[1:-1]
+        yield encoder.encode([_answer_of(one, row, Remarks()) for one, row in piece])[1:-1]
     yield b"]" + tail
+
+
+def _answer_of(prediction: Prediction, row: RowNumber, remarks: Remarks, note: str | None = None) -> PredictionResponse:
+    return msgspec.structs.replace(prediction_response(prediction, remarks, note), row=row)
 
 
 def note_of(job: Job) -> str | None:
@@ -54,4 +66,5 @@ def note_of(job: Job) -> str | None:
     result = job.result or {}
     unread = tuple(result.get("ignored_columns", ()))
     said = QueryParameters(explain=job.arguments.get("explain", 0), unread=unread).note
-    return "; ".join([*result.get("notes", ()), *([said] if said else [])]) or None
+    skipped = [left_out(result["skipped"])] if result.get("skipped") else []
+    return "; ".join([*result.get("notes", ()), *skipped, *([said] if said else [])]) or None

@@ -9,7 +9,7 @@ from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
 from api.routes.dependencies import CurrentState, needs, principal_of, schema_of
 from api.routes.openapi import answers, takes_file
-from api.routes.uploads import read_uploads
+from api.routes.uploads import OfSheet, WithoutBadRows, read_uploads
 from api.schemas import Batches, StoredBatch, respond
 from database.records import BatchKind
 from jobs.queue import BATCH_FILE, JobFile, JobRequest
@@ -32,12 +32,13 @@ async def add_batch(
     request: Request,
     state: CurrentState,
     kind: Annotated[BatchKind, Query(description="labeled: with outcomes, to learn from")],
-    skip_bad_rows: Annotated[bool, Query(description="keep the good rows of a file with bad ones")] = False,
+    sheet: OfSheet = "",
+    skip_bad_rows: WithoutBadRows = False,
 ) -> Response:
     """Store a file as a batch: 201 when it is new, 200 when the same content was there already."""
     schema_of(state, domain)
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
-    arguments = {"kind": kind, "skip_bad_rows": skip_bad_rows, "limit": state.settings.max_rows}
+    arguments = {"kind": kind, "sheet": sheet, "skip_bad_rows": skip_bad_rows, "limit": state.settings.max_rows}
     files, whoever = {"file": JobFile(*uploads["file"])}, principal_of(request).name
     wanted = JobRequest(BATCH_FILE, domain, whoever, arguments, files=files, key=idempotency_key(request))
     job = await done(request, state.background, wanted, state.settings)

@@ -13,7 +13,7 @@ from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
 from api.routes.dependencies import CurrentState, NotFound, needs, principal_of, schema_of
 from api.routes.openapi import answers, takes, takes_file
-from api.routes.uploads import read_command, read_uploads
+from api.routes.uploads import OfSheet, WithoutBadRows, read_command, read_uploads
 from api.schemas import CompareDays, DriftReports, respond
 from api.state import ServiceState
 from database.records import DriftRecord
@@ -30,13 +30,22 @@ By = Annotated[str | None, Query(description="also by this column: each of its v
     openapi_extra=takes_file(reference=True),
     dependencies=[needs("compare")],
 )
-async def compare(domain: str, request: Request, state: CurrentState, by: By = None) -> Response:
+async def compare(
+    domain: str,
+    request: Request,
+    state: CurrentState,
+    by: By = None,
+    sheet: OfSheet = "",
+    reference_sheet: OfSheet = "",
+    skip_bad_rows: WithoutBadRows = False,
+) -> Response:
     """Compare a file with the champion's training data, or with a second file `reference`, and store the report."""
     schema_of(state, domain)
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     files = {name: JobFile(*upload) for name, upload in uploads.items() if name in FILES}
+    arguments = {"by": by, "sheet": sheet, "reference_sheet": reference_sheet, "skip_bad_rows": skip_bad_rows}
     wanted = JobRequest(
-        DRIFT_FILE, domain, principal_of(request).name, {"by": by}, files=files, key=idempotency_key(request)
+        DRIFT_FILE, domain, principal_of(request).name, arguments, files=files, key=idempotency_key(request)
     )
     return await _reported(request, state, wanted)
 

@@ -23,7 +23,7 @@ from api.routes.dependencies import (
     service_state,
 )
 from api.routes.openapi import answers, takes_file
-from api.routes.uploads import read_uploads
+from api.routes.uploads import OfSheet, WithoutBadRows, read_uploads
 from api.schemas import respond
 from database.ingest import StoredOutcomes, outcomes, store_outcomes
 from jobs.queue import OUTCOMES_FILE, JobFile, JobRequest
@@ -44,7 +44,9 @@ NEWEST_MATCHED = 20_000  # matched predictions of a target, where the request do
     openapi_extra=takes_file(json=True),
     dependencies=[needs("upload")],
 )
-async def add_outcomes(domain: str, request: Request, state: CurrentState) -> Response:
+async def add_outcomes(
+    domain: str, request: Request, state: CurrentState, sheet: OfSheet = "", skip_bad_rows: WithoutBadRows = False
+) -> Response:
     """Store outcomes: a JSON list or a file, each row with a prediction_id or a student key (and period) and the
     value of one target or more; happened_at says when that was known, else it is the time of this
     request. A later outcome about the same corrects the earlier. A plain list is answered at once, whatever is
@@ -52,10 +54,13 @@ async def add_outcomes(domain: str, request: Request, state: CurrentState) -> Re
     schema_of(state, domain)
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     file = JobFile(*uploads["file"])
-    whoever, key, rows = principal_of(request).name, idempotency_key(request), _rows_of(request, file.content)
+    asked = {"sheet": sheet, "skip_bad_rows": skip_bad_rows}
+    plain = not any(asked.values())
+    whoever, key = principal_of(request).name, idempotency_key(request)
+    rows = _rows_of(request, file.content) if plain else None
     if rows and key is None and (stored := await asyncio.to_thread(_store_plain, request, domain, rows)):
         return respond(stored)
-    arguments = {"limit": state.settings.max_rows}
+    arguments = {"limit": state.settings.max_rows, **asked}
     wanted = JobRequest(OUTCOMES_FILE, domain, whoever, arguments, files={"file": file}, key=key)
     job = await done(request, state.background, wanted, state.settings)
     return job if isinstance(job, Response) else respond(msgspec.convert(job.result, StoredOutcomes))

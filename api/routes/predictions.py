@@ -29,7 +29,7 @@ from api.routes.dependencies import (
     schema_of,
 )
 from api.routes.openapi import answers, takes, takes_file
-from api.routes.uploads import read_command, read_uploads
+from api.routes.uploads import OfSheet, WithoutBadRows, read_command, read_uploads
 from api.schemas import Find, FoundPredictions, PredictionResponse, PredictionsResponse, respond
 from database.records import Prediction
 from jobs.queue import SCORING, JobFile, JobRequest
@@ -69,15 +69,22 @@ async def predict(
     dependencies=MAY_PREDICT,
 )
 async def predict_batch(
-    domain: str, request: Request, state: CurrentState, moment: Moment = None, explain: Explain = 0
+    domain: str,
+    request: Request,
+    state: CurrentState,
+    moment: Moment = None,
+    explain: Explain = 0,
+    sheet: OfSheet = "",
+    skip_bad_rows: WithoutBadRows = False,
 ) -> Response:
-    """Predict many rows: a JSON list, {"students": list}, JSON lines, or a CSV, Excel, Parquet or Arrow file."""
+    """Predict many rows: a JSON list, {"students": list}, JSON lines, or a CSV, Excel, Parquet or Arrow file. An answer
+    to a row of a file names it as you count (`row`), so that your own columns can be put beside it."""
     schema = schema_of(state, domain)
     parameters = QueryParameters(moment_of(schema, moment), explain, wants_lines(request.scope[REQUEST_HEADERS]))
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     whoever, groups = principal_of(request), groups_of(request)
     arguments: dict[str, Any] = {"moment": parameters.moment, "explain": explain, "limit": row_limit(state, parameters)}
-    arguments["groups"] = None if groups is None else list(groups)
+    arguments |= {"groups": None if groups is None else list(groups), "sheet": sheet, "skip_bad_rows": skip_bad_rows}
     files = {"file": JobFile(*uploads["file"])}
     wanted = JobRequest(SCORING, domain, whoever.name, arguments, files=files, key=idempotency_key(request))
     job = await done(request, state.background, wanted, state.settings)

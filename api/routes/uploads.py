@@ -3,10 +3,10 @@
 Their limits are those of `api.request.body`; what is in a file is read elsewhere.
 """
 
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.datastructures import UploadFile
 from starlette.types import Message, Receive
 
@@ -15,6 +15,8 @@ from api.request.headers import REQUEST_HEADERS, form_of
 from preprocessing.validation.json_bodies import MalformedBody
 
 T = TypeVar("T")
+OfSheet = Annotated[str, Query(description="of a workbook, a sheet's name or number; its first visible one if none")]
+WithoutBadRows = Annotated[bool, Query(description="keep the good rows of a file with bad ones")]
 
 
 class Upload(NamedTuple):

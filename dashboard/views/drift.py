@@ -13,8 +13,10 @@ from dashboard import charts, words
 from dashboard.parts import (
     champions_of,
     choose_domain,
+    choose_file,
     draw,
     moment_name,
+    offer_problems,
     say_no_champion,
     warn_of_changed_schemas,
     warn_of_examples,
@@ -26,6 +28,7 @@ from drift.records import ColumnDrift, DriftReport, NotComparable, SameSample
 from drift.sentences import describe, describe_segment, sentences_of
 from model.registry import NoChampion
 from monitoring.drift_days import Against
+from monitoring.drift_files import KeptReport
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.rules import BadData
@@ -37,7 +40,6 @@ AGAINST: dict[str, Against] = {
     "the champion's data": "champion",
     "the same weeks of earlier periods": "past",
 }
-FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
 EFFECT = (
     "How far the column has moved, from 0 (the same) to 1 (entirely different): the largest shift in the share of "
     "rows for numbers (Kolmogorov–Smirnov D), Cramér's V for levels."
@@ -80,10 +82,14 @@ def _run(visit: Visit, schema: DomainSchema) -> None:
 
 def _from_file(visit: Visit, schema: DomainSchema) -> None:
     st.write("New rows of this domain, with or without outcomes. They are compared and not kept.")
-    file = st.file_uploader("File", type=FILE_TYPES, key=f"drift file:{schema.name}")
+    file = choose_file(f"drift:{schema.name}")
     if st.button("Compare with the champion's data", disabled=file is None, key="drift from file") and file:
-        content = file.getvalue()
-        _compare(schema, lambda: visit.compare_file(schema.name, file.name, content))
+        _compare(
+            schema,
+            lambda: visit.compare_file(
+                schema.name, file.name, file.content, sheet=file.sheet, skip_bad_rows=file.skip_bad_rows
+            ),
+        )
 
 
 def _from_predictions(visit: Visit, schema: DomainSchema) -> None:
@@ -117,21 +123,24 @@ def _from_predictions(visit: Visit, schema: DomainSchema) -> None:
         _compare(schema, lambda: visit.compare_days(schema.name, since, moment=chosen, against=past, rows=rows))
 
 
-def _compare(schema: DomainSchema, work: Callable[[], object]) -> None:
+def _compare(schema: DomainSchema, work: Callable[[], KeptReport]) -> None:
     """Run `work`, which stores its report; that report is then the newest of the list below."""
     try:
         with st.spinner("Comparing …"):
-            work()
+            kept = work()
     except BadData as error:
         st.error(f"{words.rows(error.total, 'problem')} in the file; nothing was compared.")
         shown = [{"row": p.row, "column": p.column, "found": p.value, "expected": p.rule} for p in error.problems]
         st.dataframe(shown[:200], hide_index=True, width="stretch")
+        offer_problems(schema.name, error.problems)
         return
     except (UnreadableFile, NoChampion, SameSample, NotComparable, ProfileError) as error:
         st.error(f"Nothing was compared: {error}")
         return
     st.session_state.pop(f"report:{schema.name}", None)
     st.success("Compared and stored: the report is below.", icon=":material/check:")
+    if kept.problems:
+        offer_problems(schema.name, kept.problems)
 
 
 # Stored reports -----------------------------------------------------------------------------------------------------

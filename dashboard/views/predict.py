@@ -10,17 +10,19 @@ from typing import Any
 
 import msgspec
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from access.roles import Forbidden
 from dashboard import charts, words
 from dashboard.form import draw_fields, field, read_fields, typical
 from dashboard.parts import (
+    GivenFile,
     capital,
     champions_of,
     choose_domain,
+    choose_file,
     draw,
     moment_name,
+    offer_problems,
     say_no_champion,
     warn_of_changed_schemas,
     warn_of_examples,
@@ -34,12 +36,10 @@ from model.predict_file import AnsweredFile
 from model.registry import NoChampion, Serving
 from preprocessing.excel import excel_bytes
 from preprocessing.reading.raw_table import UnreadableFile
-from preprocessing.render import problems_csv
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation.causes import causes
-from preprocessing.validation.rules import BadData, Problem
+from preprocessing.validation.rules import BadData
 
-FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "parquet", "json", "jsonl")
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ROWS_SHOWN = 1000
 FACTORS_SHOWN = 5
@@ -214,32 +214,38 @@ def _many(visit: Visit, schema: DomainSchema) -> None:
     )
     with st.expander("Which columns?"):
         st.dataframe(_columns(schema), hide_index=True, width="stretch")
-    file = st.file_uploader("File", type=FILE_TYPES, key=f"file:{schema.name}")
+    file = choose_file(schema.name)
     key = f"answers:{schema.name}"
     if file is None:
         st.session_state.pop(key, None)
         return
     keep = _columns_to_keep(visit, schema, file)
-    skip = st.checkbox("Leave out bad rows", key=f"skip:{schema.name}", help="Otherwise one bad row refuses the file.")
     if st.button("Predict all rows", type="primary", key=f"all:{schema.name}"):
         with st.spinner("Checking, predicting and logging …"):
             st.session_state[key] = ask(
-                lambda: visit.predict_file(schema.name, file.name, file.getvalue(), keep=keep, skip_bad_rows=skip)
+                lambda: visit.predict_file(
+                    schema.name,
+                    file.name,
+                    file.content,
+                    sheet=file.sheet,
+                    keep=keep,
+                    skip_bad_rows=file.skip_bad_rows,
+                )
             )
     if asked := st.session_state.get(key):
         _show_many(schema, asked)
 
 
-def _columns_to_keep(visit: Visit, schema: DomainSchema, file: UploadedFile) -> list[str]:
+def _columns_to_keep(visit: Visit, schema: DomainSchema, file: GivenFile) -> list[str]:
     """Columns of the file that its answers shall carry; none of one that cannot be read, which is said when asked."""
     key = f"columns:{schema.name}"
-    known, columns = st.session_state.get(key, ("", ()))
-    if known != file.file_id:
+    known, columns = st.session_state.get(key, (("", ""), ()))
+    if known != (file.id, file.sheet):
         try:
-            columns = visit.columns_of(file.name, file.getvalue())
+            columns = visit.columns_of(file.name, file.content, sheet=file.sheet)
         except UnreadableFile:
             columns = ()
-        st.session_state[key] = file.file_id, columns
+        st.session_state[key] = (file.id, file.sheet), columns
     if not columns:
         return []
     return st.multiselect(
@@ -296,7 +302,7 @@ def _show_answers(schema: DomainSchema, asked: AnsweredFile) -> None:
         st.info(note, icon=":material/info:")
     if asked.skipped:
         st.warning(f"{words.rows(asked.skipped, 'bad row')} left out.", icon=":material/warning:")
-        _offer_problems(schema, asked.problems)
+        offer_problems(schema.name, asked.problems)
     if asked.predictions:
         outside = sum(any(answer.out_of_range for answer in p.answers) for p in asked.predictions)
         silent = sum(any(answer.insufficient for answer in p.answers) for p in asked.predictions)
@@ -323,8 +329,8 @@ def _show_answers(schema: DomainSchema, asked: AnsweredFile) -> None:
 
 def _offer_answers(schema: DomainSchema, asked: AnsweredFile) -> None:
     """The answers as files, the CSV in the dialect of the file that was given."""
-    table = answers_table(asked.rows, asked.predictions, schema.targets, asked.kept)
     dialect, name = dialect_of("auto", asked.separator), f"{schema.name}-answers"
+    table = answers_table(asked.rows, asked.predictions, schema.targets, asked.kept, dialect=dialect)
     with st.container(horizontal=True):
         csv, excel = partial(csv_bytes, table, dialect), partial(excel_bytes, table, SHEET)
         st.download_button("Download answers (CSV)", csv, f"{name}.csv", "text/csv", on_click="ignore")
@@ -350,13 +356,7 @@ def _show_problems(schema: DomainSchema, refused: BadData) -> None:
     ]
     with st.expander("Every problem"):
         st.dataframe(shown[:ROWS_SHOWN], hide_index=True, width="stretch")
-    _offer_problems(schema, refused.problems)
-
-
-def _offer_problems(schema: DomainSchema, problems: Sequence[Problem]) -> None:
-    text = problems_csv(problems)
-    name = f"{schema.name}-problems.csv"
-    st.download_button("Download all problems (CSV)", text, name, "text/csv", on_click="ignore")
+    offer_problems(schema.name, refused.problems)
 
 
 def answer_rows(

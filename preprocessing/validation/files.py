@@ -97,19 +97,11 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
         raise UnreadableFile(f"{path.name}: there is a header and no row under it")
     contradicting, again = _repeated(seen)
     problems = _with_repeated(path.name, problems, contradicting)
-    told = [*notes, *([rules.said_again(again)] if again else ()), *noticed.notes(schema)]
-    return CheckedFile(
-        digest=source.digest,
-        rows=rows - len(again),
-        good=good,
-        repeated=np.sort(np.array([*contradicting["row"], *again], dtype=np.int64)),
-        moments=tuple(name for name in schema.moments if name in moments),
-        problems=tuple(problems),
-        problem_count=count + contradicting.height,
-        ignored_columns=ignored,
-        notes=tuple(told),
-        separator=separator,
-    )
+    known = tuple(name for name in schema.moments if name in moments)
+    told = (*notes, *([rules.said_again(again)] if again else ()), *noticed.notes(schema))
+    numbers = np.sort(np.array([*contradicting["row"], *again], dtype=np.int64))
+    rows, count = rows - len(again), count + contradicting.height
+    return CheckedFile(source.digest, rows, good, numbers, known, tuple(problems), count, ignored, told, separator)
 
 
 def own_column(name: str) -> str:

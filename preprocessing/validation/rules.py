@@ -24,7 +24,7 @@ MISSING_TEXTS = frozenset({"", "na", "n/a", "null", "-", "–", "—"})
 SHARE = "; others of this column are percent (85%), and this looks like a share (0.85): write all of them in one way"
 LONGEST_TEXT = 100  # characters of a level, a student key, a group
 LARGEST_NUMBER = 1e30  # float32, which models compute in, ends at 3.4e38
-ROWS_SHOWN = 6  # of those that are left out without being wrong, that are named
+AGAIN_SHOWN = 6  # of those that are left out without being wrong, that are named
 VALUES_SHOWN = 3  # of what is refused that are named
 CELL_LETTERS = 60  # characters of a wrong value that a problem shows
 PROBLEMS_KEPT = 10_000  # problems kept with their words; all are counted
@@ -39,8 +39,8 @@ def said_again(rows: Sequence[int]) -> str:
     >>> said_again([4, 9])
     'rows 4, 9 say again what an earlier row says: one of each is kept'
     """
-    shown = ", ".join(map(str, rows[:ROWS_SHOWN])) + (
-        f" and {len(rows) - ROWS_SHOWN:,} more" if rows[ROWS_SHOWN:] else ""
+    shown = ", ".join(map(str, rows[:AGAIN_SHOWN])) + (
+        f" and {len(rows) - AGAIN_SHOWN:,} more" if rows[AGAIN_SHOWN:] else ""
     )
     said = ("rows", "say", "one of each") if len(rows) > 1 else ("row", "says", "one")
     return f"{said[0]} {shown} {said[1]} again what an earlier row says: {said[2]} is kept"

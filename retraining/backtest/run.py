@@ -21,6 +21,7 @@ from preprocessing.periods import sorted_periods
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.leakage import find_suspects, require_no_leak
+from preprocessing.validation.results import Validated
 from preprocessing.validation.validate import validate_table
 from retraining.backtest.replay import Period, Replay, Strategy, answer_naively, fit, live_through, make_period
 from retraining.backtest.trajectory import Answers, Trajectory, Truth, make_course, make_step
@@ -99,11 +100,13 @@ def backtest(
 # What is replayed ---------------------------------------------------------------------------------------------------
 
 
-def read_history(source: Path | bytes, schema: DomainSchema, *, name: str = "") -> pl.DataFrame:
-    """The typed labelled rows of a file. Nothing is kept of it, so that its pseudonyms need no secret, and the same
-    file gives the same replay everywhere. Raises UnreadableFile, BadData."""
-    raw = read_table(source, name=name)
-    return validate_table(raw, schema, secret=PSEUDONYMS, with_targets="required").require_clean().frame
+def read_history(
+    source: Path | bytes, schema: DomainSchema, *, name: str = "", sheet: str = "", skip_bad_rows: bool = False
+) -> Validated:
+    """The labelled rows of a file. Nothing is kept of it, so that its pseudonyms need no secret, and the same file
+    gives the same replay everywhere. Raises UnreadableFile, BadData."""
+    raw = read_table(source, name=name, sheet=sheet)
+    return validate_table(raw, schema, secret=PSEUDONYMS, with_targets="required").require_good(skip=skip_bad_rows)
 
 
 def read_strategies(paths: Sequence[Path]) -> dict[str, Policies]:

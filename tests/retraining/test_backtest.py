@@ -86,7 +86,7 @@ def make_history(
 
 
 def replayed(history: pl.DataFrame, policies: dict[str, Policies] = QUICK) -> Backtest:
-    frame = read_history(history.write_csv().encode(), SCHEMA, name="history.csv")
+    frame = read_history(history.write_csv().encode(), SCHEMA, name="history.csv").frame
     return backtest(Replay(SCHEMA, KEY, first=2), frame, policies)
 
 
@@ -176,7 +176,7 @@ def test_the_service_decides_as_the_replay_did(tried: Backtest, tmp_path: Path) 
         secret=PSEUDONYMS,
     )
     workspace = replace(workspace, schemas={SCHEMA.name: SCHEMA})
-    frame = read_history(make_history(5).write_csv().encode(), SCHEMA)
+    frame = read_history(make_history(5).write_csv().encode(), SCHEMA).frame
 
     def upload(*terms: str) -> list[BatchRow]:
         return batch_rows(frame.filter(pl.col("_period").is_in(terms)), SCHEMA, "labeled")  # it arrives now
@@ -237,7 +237,7 @@ def test_the_terminal_says_the_same_in_words_and_tables(found: Backtest) -> None
 def test_a_column_that_holds_the_future_is_named_before_anything_is_trained() -> None:
     told: list[str] = []
     history = make_history().with_columns((pl.col("mark") * 5).alias("hours"))
-    frame = read_history(history.write_csv().encode(), SCHEMA, name="history.csv")
+    frame = read_history(history.write_csv().encode(), SCHEMA, name="history.csv").frame
     with pytest.raises(Leaking, match="'hours' alone tells 'mark'"):
         backtest(Replay(SCHEMA, KEY, progress=lambda step, _: told.append(step)), frame, QUICK)
     assert told == []
@@ -309,7 +309,7 @@ def test_oulad_is_replayed_from_2013_to_2014(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delitem(sys.modules, "prepare")
     schema = read_schema((ROOT / "examples" / "oulad" / "oulad_risk.toml").read_text())
     table = prepare(OULAD, with_leaky=True).collect().gather_every(20)
-    frame = read_history(table.write_csv().encode(), schema, name="oulad.csv")
+    frame = read_history(table.write_csv().encode(), schema, name="oulad.csv").frame
     assert not {"date_unregistration", "final_score", "last_handed_in"} & set(frame.columns)
     key = ChampionKey("oulad_risk", "outcome", "now")
     eager = Policies(trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0), promotion=PromotionPolicy(level=0.8))

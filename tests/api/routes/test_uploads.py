@@ -1,7 +1,12 @@
 """Files come as a form's field or as the body itself, and what is none or too large is refused in words."""
 
-from tests.api.serving import Server
-from tests.api.uploads import labeled, upload
+import io
+import json
+
+import xlsxwriter
+
+from tests.api.serving import ENGAGEMENT, Server
+from tests.api.uploads import SCORE, labeled, upload
 
 
 def test_a_form_without_its_file_and_a_body_without_anything_are_told_what_to_send(shared: Server) -> None:
@@ -22,3 +27,42 @@ def test_files_that_cannot_be_read_or_are_too_large_are_refused_in_words(shared:
     assert (status, "1,000" in answer["detail"]) == (413, True)
     answer = shared.client.post("/api/v1/engagement/batches", content=labeled(3)).json()
     assert answer["problems"][0]["column"] == "kind"
+
+
+def test_every_route_that_takes_a_file_takes_a_sheet_of_it_and_leaves_bad_rows_out(shared: Server) -> None:
+    takes = 0
+    for path, item in shared.get("/openapi.json")["paths"].items():
+        for operation in item.values():
+            if "multipart/form-data" in operation.get("requestBody", {}).get("content", ()):
+                asked = {one["name"] for one in operation["parameters"]}
+                assert {"sheet", "skip_bad_rows"} <= asked, path
+                takes += 1
+    assert takes >= 4
+
+
+def test_an_answer_to_a_file_names_its_row_whatever_was_left_out(shared: Server) -> None:
+    header, *rows = labeled(3).split("\n")
+    lines = [header.split(","), *(row.split(",") for row in rows)]
+    lines[2:2] = [["500", *lines[1][1:-1], "b9"], lines[1]]  # one that is bad, and one that says the same again
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"strings_to_numbers": True}) as book:
+        for name, some in (("other", lines[:2]), ("marks", lines)):
+            sheet = book.add_worksheet(name)
+            for number, cells in enumerate(some):
+                sheet.write_row(number, 0, cells)
+    asked = {
+        "content": out.getvalue(),
+        "headers": {"content-type": "application/octet-stream", "x-file-name": "m.xlsx"},
+    }
+    refused = shared.client.post(SCORE, params={"sheet": "marks"}, **asked)  # type: ignore[arg-type]
+    assert (refused.status_code, [p["row"] for p in refused.json()["problems"]]) == (422, [3])
+    told = shared.client.post(SCORE, params={"sheet": "2", "skip_bad_rows": "true"}, **asked).json()  # type: ignore[arg-type]
+    assert [one["row"] for one in told["predictions"]] == [2, 5, 6]
+    assert [p["row"] for p in told["problems"]] == [3]
+    assert "row 4 says again what an earlier row says" in told["note"]
+    assert "1 bad row left out" in told["note"]
+    lines = shared.client.post(
+        SCORE, params={"skip_bad_rows": "true"}, json=[{**ENGAGEMENT, "focus": 500}, ENGAGEMENT],
+        headers={"accept": "application/x-ndjson"},
+    ).text.splitlines()  # fmt: skip
+    assert [json.loads(line)["row"] for line in lines] == [2]
