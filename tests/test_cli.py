@@ -5,6 +5,7 @@ import os
 import pty
 import random
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -333,7 +334,12 @@ def lycee(n: int, seed: int) -> bytes:
     return "\n".join(lines).encode("cp1252")
 
 
+CPU_OF_A_SCHOOL = 60.0
+"""Seconds from a school's file to served models, at most."""
+
+
 def test_a_schools_export_goes_from_infer_to_a_served_model_in_two_commands(run: Run, folder: Path) -> None:
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
     source = folder / "relevé.csv"
     source.write_bytes(lycee(80, seed=3))
     drafted = run("domain", "infer", str(source), "--name", "lycee", "-o", str(folder / "lycee.toml"))
@@ -346,6 +352,8 @@ def test_a_schools_export_goes_from_infer_to_a_served_model_in_two_commands(run:
     result = run("train", "-d", "lycee", "--data", str(source))
     assert "now serves" in result.stdout, result.stdout + result.stderr
     assert "rows split by period" in result.stdout
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime < CPU_OF_A_SCHOOL
     assert 'column "Nom de l\'élève" identifies people' in " ".join(result.stderr.split())
     (folder / "lycee.toml").unlink()
 

@@ -17,12 +17,14 @@ NUMBERS_ABOVE = 0.8  # of the cells of a column, where a text below them heads a
 LOOKED_AT = 1_000  # rows by which a column of codes is known
 CODES_AMONG = 0.9  # of its cells
 FEWEST_KEYS = 10
+FEWEST_SHARE = 0.2  # different keys a row: students may return each term
 MOST_AT_EDGE = 6  # rows without a key at the end; more are no footer
 KEY_LIKE = 0.9  # distinct values per row
 MOST_SUMMARIES = 3  # rows of one name; a column with more of them holds levels
 
 NUMBER_LIKE = re.compile(r"[\s\d.,%/+()*\u00a0\u202f'-]*|n/?a|-+")
 CODE_LIKE = r"^\s*#?[\w\-./]*\d[\w\-./]*\s*$"
+SHORT_NUMBER = r"^[1-9]?[0-9]{0,3}$|^[+-]?[0-9]+[.,][0-9]+$"
 UNIT_LIKE = re.compile(
     r"\(?(?:%|(?:in )?percent|/ ?\d+|h|hrs?|hours?|min\.?|minutes?|pts?\.?|points?|marks?|punkte|pkt\.?|stunden|std\.?"
     r"|heures?|horas?|ore|uren|puntos|pontos|punti|punten|max\.? ?\d+|0 ?[-–] ?\d+)\)?",
@@ -114,11 +116,18 @@ def _without_table_below(frame: pl.DataFrame, first_row: int) -> Told:
 
 def _heads_another(frame: pl.DataFrame, place: int, row: Sequence[str | None]) -> bool:
     words = _words(row)
-    if len(words) < 2 or any(NUMBER_LIKE.fullmatch(word) for word in words.values()):
+    names = set(words.values())
+    if len(words) < 2 or len(names) < len(words) or any(map(_is_value, names)):
+        return False
+    if any(names & set(frame.to_series(column)[:place]) for column in words):  # a word for absence, it may be
         return False
     above = [frame.to_series(column)[:place].drop_nulls().head(LOOKED_AT) for column in words]
     shares = [np.mean([bool(NUMBER_LIKE.fullmatch(cell)) for cell in cells]) for cells in above if len(cells)]
     return any(share >= NUMBERS_ABOVE for share in shares)
+
+
+def _is_value(word: str) -> bool:
+    return bool(NUMBER_LIKE.fullmatch(word) or re.search(CODE_LIKE, word))
 
 
 def _words(row: Sequence[str | None]) -> dict[int, str]:
@@ -148,8 +157,10 @@ def _without_edges(frame: pl.DataFrame, first_row: int) -> Told:
 
 
 def _is_codes(cells: pl.Series) -> bool:
-    given = cells.head(LOOKED_AT).drop_nulls()
-    return len(given) >= FEWEST_KEYS and int(given.str.contains(CODE_LIKE).sum()) >= CODES_AMONG * len(given)
+    """Whether a column holds opaque codes of many rows, and neither marks nor a few classes or terms."""
+    given = cells.head(LOOKED_AT).drop_nulls().str.strip_chars()
+    codes = given.filter(given.str.contains(CODE_LIKE) & ~given.str.contains(SHORT_NUMBER))
+    return len(codes) >= CODES_AMONG * len(given) and codes.n_unique() >= max(FEWEST_KEYS, len(given) * FEWEST_SHARE)
 
 
 def _is_units(row: Sequence[str | None], key: int) -> bool:

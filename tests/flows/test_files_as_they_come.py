@@ -459,3 +459,23 @@ def test_drift_says_that_a_column_is_not_there_and_judges_the_others(run: Run) -
     report = json.loads(told.out)
     assert {column["column"] for column in report["columns"]} >= {"hours", "final_marks"}
     assert "club" in json.dumps(report["not_compared"])
+
+
+def test_drift_compares_two_sheets_and_leaves_out_rows_that_are_nobodys(run: Run) -> None:
+    Path("ours.toml").write_text(OURS)
+    before, after = studied(["2024-1"], 60, 12), studied(["2025-1"], 60, 13)
+    after[3][1] = "x" * 120
+    out = xlsxwriter.Workbook("years.xlsx")
+    for name, rows in (("2024", before), ("2025", after)):
+        sheet = out.add_worksheet(name)
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+    out.close()
+    asked = ("drift", "-d", "ours", "--current", "years.xlsx", "--sheet", "2025", "--reference", "years.xlsx")
+    asked = (*asked, "--reference-sheet", "2024", "--problems", "problems.csv")
+    refused = run(*asked)
+    assert (refused.code, "it has 120 characters" in refused.err, "--skip-bad-rows" in refused.err) == (1, True, True)
+    told = run(*asked, "--skip-bad-rows")
+    assert (told.code, "1 bad row left out: it cannot be read whose they are" in told.err) == (0, True), told
+    assert Path("problems.csv").read_text().splitlines()[1].split(",")[:3] == ["years.xlsx", "4", "term"]
+    assert "it has no sheets" in run("drift", "-d", "ours", "--current", "ours.toml", "--sheet", "1").err

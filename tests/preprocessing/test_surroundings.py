@@ -76,6 +76,10 @@ def test_names_in_two_rows_are_joined_and_a_header_of_numbers_is_none() -> None:
         [HEADER, *([f"name{'abc'[n % 3]}", *row[1:]] for n, row in enumerate(STUDENTS))],
         [[*HEADER, "", "group"], *([*row, "", "a"] for row in STUDENTS)],
         [["student_id", "test"], *([f"S{n}", "" if n else 3] for n in range(12))],
+        [["test", "final"], *([n, n % 7] for n in range(40)), ["absent", 3]],
+        [["term", "final"], *([f"2024-{n % 2}", n] for n in range(40)), ["Spring", 3]],
+        [HEADER, *STUDENTS, [], ["S900", "absent", "ill", ""]],
+        [HEADER, *STUDENTS, ["S800", "absent", 1, 2], [], ["Ada", "absent", "ill", ""], ["S801", 1, 2, 3]],
     ],
 )
 def test_rows_and_columns_of_the_table_stay(rows: Rows) -> None:
