@@ -39,6 +39,7 @@ def said_again(rows: Sequence[int]) -> str:
     >>> said_again([4, 9])
     'rows 4, 9 say again what an earlier row says: one of each is kept'
     """
+    rows = sorted(rows)
     shown = ", ".join(map(str, rows[:AGAIN_SHOWN])) + (
         f" and {len(rows) - AGAIN_SHOWN:,} more" if rows[AGAIN_SHOWN:] else ""
     )
