@@ -1,6 +1,6 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench lock format clean torch
+.PHONY: run test check bench lock format clean torch tabicl
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -43,6 +43,10 @@ $(EXTRAS): $(VENV)/.run
 # PyTorch stands in no lock: its makers publish builds by processor and card, so no one set of hashes is right everywhere.
 torch: $(VENV)/.run
 	@$(INSTALL) torch==2.13.0
+
+# TabICL stands beside it, for the same reason.
+tabicl: torch
+	@$(INSTALL) tabicl==2.2.0
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -48,6 +48,7 @@ def train(
             name=data.name,
             seed=seed,
             max_megabytes=rules.promotion.max_megabytes,
+            foundation=[Path(name) for name in rules.training.foundation],
             progress=progress,
         )
         trained = list(found)

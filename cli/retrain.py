@@ -52,6 +52,7 @@ def retrain(
                 rules.training.window or settings.window,
                 policy=rules.promotion,
                 drift_policy=rules.drift,
+                foundation=[Path(name) for name in rules.training.foundation],
                 seed=seed,
                 dry=dry_run,
                 progress=progress,

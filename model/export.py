@@ -30,6 +30,8 @@ def export_graph(estimator: Any, width: int, *, levels: int = 0) -> bytes:
 
     levels: of a classifier's target; its graph gives a probability for each, 0 for those it was not fitted on.
     """
+    if hasattr(estimator, "to_graph"):  # what scikit-learn does not know makes its own
+        return _of_all_levels(estimator.to_graph(width), estimator, levels)
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
@@ -43,6 +45,11 @@ def export_graph(estimator: Any, width: int, *, levels: int = 0) -> bytes:
             options=options,
             target_opset={"": OPSET, "ai.onnx.ml": 3},
         )
+    return _of_all_levels(graph, estimator, levels)
+
+
+def _of_all_levels(graph: Any, estimator: Any, levels: int) -> bytes:
+    """The bytes of a graph that says something of each level."""
     if levels and len(estimator.classes_) < levels:
         _widen(graph, estimator.classes_.astype(int), levels)
     return bytes(graph.SerializeToString(deterministic=True))

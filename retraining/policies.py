@@ -25,6 +25,7 @@ KIND_WORDS: dict[Any, str] = {
     int | None: "a whole number",
     float | None: "a number",
     dict[str, float]: "a table of numbers by column",
+    tuple[str, ...]: "a list of texts",
 }
 
 
@@ -34,9 +35,11 @@ class BadPolicy(GradewatchError):
 
 class TrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """window: how many of the newest labelled records a challenger learns from and is judged on; None: as many as the
-    workspace is set to. Raises ValueError for fewer than 100."""
+    workspace is set to. foundation: files of TabICL's checkpoints, which compete where rows are few. Raises ValueError
+    for a window of fewer than 100."""
 
     window: int | None = None
+    foundation: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.window is not None and self.window < FEWEST_RECORDS:

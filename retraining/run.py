@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version as library_version
+from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -67,7 +68,8 @@ class Run:
 
     window: how many of the newest labelled records. dry: change nothing. lease: seconds for which a run that gives no
     sign of life keeps others out. id: shared by all models it trains, though each learns from rows of its own; made
-    of the records. holder: of the lease, where a killed run is to be taken up under the same name.
+    of the records. foundation: files of foundation models, which compete with the others. holder: of the lease, where a
+    killed run is to be taken up under the same name.
     """
 
     workspace: Workspace
@@ -75,6 +77,7 @@ class Run:
     window: int
     policy: PromotionPolicy = field(default_factory=PromotionPolicy)
     drift_policy: DriftPolicy = field(default_factory=DriftPolicy)
+    foundation: Sequence[Path] = ()
     actor: str = "retraining"
     seed: int = 0
     dry: bool = False
@@ -260,6 +263,7 @@ def _train(run: Run, key: ChampionKey, frame: pl.DataFrame, *, plain_rule: bool 
             frame,
             seed=run.seed,
             max_megabytes=run.policy.max_megabytes,
+            foundation=run.foundation,
             progress=run.progress,
         )
     bundles = {one.bundle.manifest.target.name: _of_run(run.id, one.bundle) for one in found}

@@ -4,8 +4,9 @@ What else was tried, and earned no place, is in docs/decisions (0005 and later).
 of one group or a rare class in two. Nothing here looks at data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression, RidgeCV
+
+from preprocessing.schema import Target
 
 Estimator = Any
 """A scikit-learn estimator (the library ships no types)."""
@@ -120,3 +123,17 @@ CLASS_CANDIDATES = (
 def candidates_for(kind: str) -> tuple[Candidate | Mean, ...]:
     """The candidates for a target of `kind` "value" or "ordered_class"."""
     return VALUE_CANDIDATES if kind == "value" else CLASS_CANDIDATES
+
+
+FOUNDATION_ROWS = 2_000
+"""Up to which a foundation model competes: its graph holds the rows, and looks at all of them for each question."""
+
+
+def foundation_candidates(files: Sequence[Path], target: Target, rows: int) -> tuple[Candidate, ...]:
+    """The first model among the user's checkpoints of TabICL that answers such a target, for so many rows at most."""
+    if not files or rows > FOUNDATION_ROWS:
+        return ()
+    from training.foundation import make_estimator, suits
+
+    file = next((file for file in files if suits(file, target)), None)
+    return (Candidate("tabicl", lambda *_: make_estimator(file, target), standardise=True),) if file else ()

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as library_version
+from pathlib import Path
 from typing import TypedDict, Unpack
 
 import msgspec
@@ -35,7 +36,7 @@ from preprocessing.split import Rows, clusters, folds, split_kind, students
 from preprocessing.validation.leakage import Leaking, Suspect, find_suspects, require_no_leak
 from preprocessing.validation.validate import rows_of
 from training import evaluate
-from training.candidates import ABSOLUTE, Candidate, Mean, candidates_for
+from training.candidates import ABSOLUTE, Candidate, Mean, candidates_for, foundation_candidates
 from training.fit import Fitted, Floats, Progress, Task, Unseen, answer_unseen, fit
 from training.gate import objections, questions, told_without_error
 from training.race import RACED_ROWS, overtaken
@@ -91,6 +92,7 @@ class _Experiment:
     groups: NDArray[np.int64]
     run: str
     source: str
+    candidates: tuple[Candidate | Mean, ...] = ()
 
     @cached_property
     def tested(self) -> Rows:
@@ -123,6 +125,7 @@ class TrainingOptions(TypedDict, total=False):
     with_protected: bool
     jobs: int | None
     max_megabytes: float
+    foundation: Sequence[Path]
     progress: Progress
 
 
@@ -151,6 +154,7 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     with_protected: bool = False,
     jobs: int | None = None,
     max_megabytes: float = math.inf,
+    foundation: Sequence[Path] = (),
     progress: Progress = lambda _: None,
 ) -> list[Training]:
     """As `train`, all models of the task that a target belongs to: that of a value, then those of its bands.
@@ -158,6 +162,7 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     Classes follow from the value where the rows' own do (`BANDED_SHARE`); else each target is a task of its own.
     source: where the rows come from, kept in the lineage. jobs: threads (all cores by default); the result does not
     depend on it. max_megabytes: of a graph; a candidate with a larger one is left out by name (`Manifest.too_large`).
+    foundation: checkpoints of TabICL, of which one competes as well where rows are few (`training.foundation`).
     """
     leader = ChampionKey(key.domain, schema.leader(key.target), key.moment)
     classes = [one for one in schema.banded(leader.target) if _are_bands(schema, leader.target, one, frame)]
@@ -167,6 +172,8 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     suspects = _suspects(str(leader), task)
     _require_none(leader, objections(task))
     experiment = _experiment(schema, leader.moment, frame, complete, task, _run_of(schema, frame, seed), source)
+    also = foundation_candidates(foundation, task.target, task.frame.height)
+    experiment = replace(experiment, candidates=(*candidates_for(task.target.kind), *also))
     training = _chosen(experiment, jobs or os.cpu_count() or 1, max_megabytes, progress)
     asked = tuple(questions(task))
     found = _whole_task(experiment, training, classes)
@@ -177,7 +184,7 @@ def _chosen(experiment: _Experiment, jobs: int, max_megabytes: float, progress: 
     """The best candidate of an experiment that is not too large. Raises NotTrainable where none tells anything."""
     task = experiment.task
     key = ChampionKey(experiment.schema.name, task.target.name, experiment.moment)
-    candidates = candidates_for(task.target.kind)
+    candidates = experiment.candidates
     with threadpool_limits(1):
         unseen, left = _race(experiment, jobs, progress)
         scores = {name: experiment.score(one.outputs) for name, one in unseen.items()}
@@ -205,7 +212,7 @@ def _small_enough(
     Raises NotTrainable where all are too large, and where that one tells nothing.
     """
     task, too_large = experiment.task, dict[str, float]()
-    others = [one for one in (*candidates_for(task.target.kind), ABSOLUTE) if one.name in scores and one != chosen]
+    others = [one for one in (*experiment.candidates, ABSOLUTE) if one.name in scores and one != chosen]
     others.sort(key=lambda one: -evaluate.merit(scores[one.name]))
     for candidate in (chosen, *others):
         final = fit(candidate, task)
@@ -232,7 +239,7 @@ def _race(experiment: _Experiment, jobs: int, progress: Progress) -> tuple[dict[
         left.update({name: one for name, one in found.items() if name not in stay})
         return left
 
-    candidates = candidates_for(task.target.kind)
+    candidates = experiment.candidates
     means = [candidate for candidate in candidates if isinstance(candidate, Mean)]
     unseen = answer_unseen(
         candidates,
