@@ -2,7 +2,7 @@
 
 TabICL (Qu et al. 2025) learns nothing from rows: it reads them each time, beside those it is asked about. Nothing loads
 this module before such a file is named, and nothing that serves does: a model that is chosen leaves as an ONNX graph
-that holds the rows, and its size is judged like any other's (docs/decisions/0126).
+that holds the rows, and its size is judged like any other's (docs/decisions/0129).
 """
 
 import io
