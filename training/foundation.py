@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from errors import GradewatchError, MissingExtra
 from preprocessing.schema import Target
 
-ROWS_AT_ONCE = 256
+ASKED_AT_ONCE = 256
 OPSET = 18
 Matrix = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ class InContextRegressor:
 
         with torch.no_grad():
             parts = [
-                self._context(torch.from_numpy(X[at : at + ROWS_AT_ONCE])) for at in range(0, len(X), ROWS_AT_ONCE)
+                self._context(torch.from_numpy(X[at : at + ASKED_AT_ONCE])) for at in range(0, len(X), ASKED_AT_ONCE)
             ]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
 
