@@ -29,6 +29,7 @@ from database.records import (
 from database.withdrawal import Withdrawal
 from model.cache import CacheState
 from model.trial import Mode, Trial
+from monitoring.at_risk import AtRisk
 from monitoring.performance import DomainPerformance
 from monitoring.trial_report import TrialReport
 from preprocessing.schema import TaskKind
@@ -348,7 +349,7 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
 
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
-    Prediction, Find,
+    Prediction, Find, AtRisk,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,

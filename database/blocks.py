@@ -147,6 +147,15 @@ def read_block(block: bytes, places: Sequence[int]) -> list[tuple[dict[str, Cell
     return found
 
 
+def read_answers(block: bytes, places: Sequence[int]) -> list[AnswerColumn]:
+    """What was answered about the rows at `places` of a block, by column. Raises ValueError as `read_block`."""
+    try:
+        kept, at = BLOCK_DECODER.decode(block), np.asarray(places, dtype=np.intp)
+        return [_opened(one, places, at) for one in kept.answers]
+    except (IndexError, TypeError) as error:
+        raise ValueError(f"a block has no rows {places}") from error
+
+
 def _opened(kept: _KeptAnswers, places: Sequence[int], at: Places) -> AnswerColumn:
     return AnswerColumn(
         target=kept.target,

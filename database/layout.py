@@ -6,7 +6,7 @@ Both stores use the same layouts, so that they keep the same things. Nothing her
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from database.errors import Damaged
 from database.packed import PackedPredictions
 from database.records import (
     Access,
+    Answer,
     Batch,
     BatchRow,
     BlobChunk,
@@ -30,6 +31,9 @@ from database.records import (
     Statement,
     Succession,
 )
+
+if TYPE_CHECKING:
+    from database.answer_columns import AnswerColumn
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,6 +57,7 @@ from before there was such a field."""
 
 EMPTY_LIST = "[]"
 
+ANSWERS = msgspec.json.Decoder(tuple[Answer, ...])
 encode = msgspec.json.Encoder().encode
 encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -189,6 +194,26 @@ def unpack_block(block: str, body: bytes | None, rows: Sequence[Sequence[Any]]) 
         fields |= {"inputs": inputs, "answers": answers, "shadow": shadow, "at": instant(fields["at"])}
         found.append(Prediction(**fields))
     return found
+
+
+def unpack_answers(id: str, text: str) -> tuple[Answer, ...]:
+    """The answers of a prediction that stands in no block. Raises Damaged."""
+    try:
+        return ANSWERS.decode(text)
+    except ValueError as error:
+        raise _damaged(f"Prediction (id {id})") from error
+
+
+def unpack_block_answers(block: str, body: bytes | None, places: Sequence[int]) -> "list[AnswerColumn]":
+    """The answers at `places` of a block, by column. Raises Damaged."""
+    from database.blocks import read_answers
+
+    if body is None:
+        raise _damaged(f"block {block} of predictions is missing, and what it held")
+    try:
+        return read_answers(body, places)
+    except ValueError as error:
+        raise _damaged(f"block {block} of predictions") from error
 
 
 T = TypeVar("T")

@@ -6,6 +6,7 @@ exists from the moment its own document does. Where the server has transactions 
 cluster), they also make calls with many predictions or outcomes all or none.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ from database.layout import (
     STATEMENTS,
     check_finite,
     document_key,
+    instant,
     key_of,
     micros,
     parts,
@@ -69,6 +71,18 @@ from database.mongo_uploads import (
     next_receipt,
     require_nobody_reads,
     settled_receipt,
+)
+from database.newest import (
+    NOWHERE,
+    OF_ALL,
+    REASONS,
+    NewestAnswer,
+    NewestCounts,
+    NewestRow,
+    Which,
+    newest_of,
+    rows_of,
+    rows_of_packed,
 )
 from database.packed import PackedPredictions
 from database.records import (
@@ -113,13 +127,17 @@ DAY_MICROS = 86_400_000_000
 LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "predictions": [
         [("domain", 1), ("at", -1), ("_id", -1)],
         [("domain", 1), ("student", 1)],
         [("domain", 1), ("group", 1), ("at", -1), ("_id", -1)],
         [("domain", 1), ("actor", 1), ("at", -1), ("_id", -1)],
+    ],
+    "newest": [
+        [("domain", 1), ("target", 1), ("below", -1), ("student", -1), ("group", -1), ("period", -1), ("at", -1)],
+        [("domain", 1), ("student", 1)],
     ],
     "outcomes": [
         [("domain", 1), ("changed", -1), ("_id", -1)],
@@ -347,18 +365,18 @@ class MongoStore:
         with self._writing():
             _insert_one(self._database[kind], _document(kind, record))
 
-    def _keep_all(self, kind: str, records: Sequence[Prediction] | Sequence[Access]) -> None:
-        """All or none, where the server has transactions; those that are there stay as they are."""
+    def _keep_all(self, kind: str, records: Sequence[Prediction] | Sequence[Access]) -> set[str]:
+        """All or none, where the server has transactions; those that are there stay as they are: their keys."""
         documents = {key_of(kind, record): _document(kind, record) for record in reversed(list(records))}
+        given = set(documents)
         if not documents:
-            return
+            return given
         with self._writing():
             if kind in RECEIPTS:
                 newest = dict.fromkeys(RECEIPTS[kind], newest_receipt(self._database))
                 documents = {key: document | newest for key, document in documents.items()}
             if len(documents) == 1 or not self._transactions:
-                _insert_new(self._database[kind], list(documents.values()))
-                return
+                return _insert_new(self._database[kind], list(documents.values()))
             try:
                 self._together(lambda session: self._insert_all(kind, list(documents.values()), session))
             except BulkWriteError as error:
@@ -369,6 +387,7 @@ class MongoStore:
                         del documents[there["_id"]]
                 if documents:
                     self._together(lambda session: self._insert_all(kind, list(documents.values()), session))
+        return given - set(documents)
 
     def _insert_all(self, kind: str, documents: Sequence[Bson], session: ClientSession | None) -> None:
         self._database[kind].insert_many(documents, ordered=False, session=session)
@@ -394,7 +413,22 @@ class MongoStore:
         self, predictions: Sequence[Prediction] = (), batches: Sequence[PackedPredictions] = ()
     ) -> None:
         check_finite(predictions)
-        self._keep_all("predictions", [*predictions, *chain.from_iterable(batches)])
+        there = self._keep_all("predictions", [*predictions, *chain.from_iterable(batches)])
+        newest = chain(rows_of(predictions), chain.from_iterable(map(rows_of_packed, batches)))
+        times = self._times_of(there)  # of the same call once more, or of others, which are left as they are
+        self._keep_newest(row for row in newest if times.get(row.prediction, row.at) == row.at)
+
+    def _times_of(self, ids: Iterable[str]) -> dict[str, int]:
+        with _driver_errors():
+            kept = (self._database.predictions.find({"_id": {"$in": part}}, {"at": 1}) for part in parts(ids))
+            return {document["_id"]: document["at"] for documents in kept for document in documents}
+
+    def _keep_newest(self, rows: Iterable[NewestRow]) -> None:
+        """Each where it is newer than what is kept of its key, or the first. After its prediction and by itself: where
+        one of two that come at once is refused, nothing else may be undone."""
+        with _driver_errors():
+            for part in parts(newest_of(rows)):
+                _write_newer(self._database.newest, part)
 
     def prediction(self, id: str) -> Prediction | None:
         found = self._list("predictions", {"_id": id})
@@ -454,6 +488,35 @@ class MongoStore:
                     found.update(Placing(*(row[name] for name in fields)) for row in rows)
         return found
 
+    def newest_answers(
+        self,
+        domain: str,
+        target: str,
+        which: Which = OF_ALL,
+        *,
+        least: float = 0.0,
+        before: NewestAnswer | None = None,
+        limit: int = 100,
+    ) -> list[NewestAnswer]:
+        where = {
+            **_which(domain, target, which),
+            "below": {"$gt": math.nextafter(least, -1)},  # said so as in `_between`
+        }
+        if before is not None:
+            last = before.below, before.student, before.group or NOWHERE, before.period or NOWHERE
+            where = {"$and": [where, _behind_newest(last)]}
+        with _driver_errors():
+            found = self._database.newest.find(where).sort([(name, DESCENDING) for name in NEWEST_ORDER])
+            return [_newest_answer(document) for document in found.limit(limit)] if limit else []
+
+    def count_newest(self, domain: str, target: str, which: Which = OF_ALL) -> NewestCounts:
+        where = _which(domain, target, which)
+        with _driver_errors():
+            known = self._database.newest.count_documents({**where, "below": {"$gt": -1}})
+            reasons = ((one, {**where, "below": None, "why": one}) for one in REASONS)
+            counted = {one: self._database.newest.count_documents(asked) for one, asked in reasons}
+            return NewestCounts(known, {one: number for one, number in counted.items() if number})
+
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         pairs.check_outcomes(outcomes)
         with self._writing():
@@ -503,13 +566,21 @@ class MongoStore:
             return self._together(work)
 
     def remove_predictions(self, domain: str, ids: Sequence[str], event: Event) -> Event | None:
+        about: list[Any] = []
+
         def find(session: ClientSession | None) -> tuple[int, Mapping[str, Sequence[Any]]]:
             wanted = [{"domain": domain, "_id": {"$in": part}} for part in parts(set(ids))]
             kept = self._database.predictions
-            count = sum(kept.count_documents(where, session=session) for where in wanted)
-            return count, {"predictions": [DeleteMany(where) for where in wanted]}
+            about[:] = [one["student"] for where in wanted for one in kept.find(where, {"student": 1}, session=session)]
+            return len(about), {"predictions": [DeleteMany(where) for where in wanted]}
 
-        return self._take_back(event, find)
+        told = self._take_back(event, find)
+        for part in parts({student for student in about if student is not None}):
+            of_them = {"domain": domain, "student": {"$in": part}}
+            with _driver_errors():
+                self._database.newest.delete_many(of_them)
+            self._keep_newest(rows_of(self._list("predictions", of_them)))
+        return told
 
     def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
         here = [outcome for outcome in outcomes if outcome.domain == domain]
@@ -897,6 +968,8 @@ class MongoStore:
             self._together(
                 lambda session: self._database[kind].bulk_write(writes, ordered=False, session=session).matched_count
             )
+        if kind == "predictions":
+            self._keep_newest(rows_of(records.values()))
 
     def _kept_writes(
         self, kind: str, records: Mapping[str, Any], documents: Sequence[tuple[str, bytes]]
@@ -945,6 +1018,44 @@ class MongoStore:
         self._client.close()
 
 
+def _write_newer(collection: Collection[Bson], rows: Sequence[NewestRow]) -> None:
+    writes = []
+    for row in rows:
+        newer = [{"at": {"$lt": row.at}}, {"at": row.at, "prediction": {"$lt": row.prediction}}]
+        key = SEPARATOR.join(row.key)
+        writes.append(ReplaceOne({"_id": key, "$or": newer}, {"_id": key, **row._asdict()}, upsert=True))
+    try:
+        collection.bulk_write(writes, ordered=False)
+    except BulkWriteError as error:  # what is kept is newer
+        if not _only_duplicates(error):
+            raise
+
+
+NEWEST_ORDER = ("below", "student", "group", "period")
+
+
+def _which(domain: str, target: str, which: Which) -> Bson:
+    where: Bson = {"domain": domain, "target": target, **_between(which.since, None)}
+    if which.groups is not None:
+        where["group"] = {"$in": list(which.groups)}
+    return where if which.period is None else {**where, "period": which.period}
+
+
+def _behind_newest(last: Sequence[float | str]) -> Bson:
+    """Behind a place in `NEWEST_ORDER`."""
+    same: Bson = {}
+    behind: list[Bson] = []
+    for name, value in zip(NEWEST_ORDER, last, strict=True):
+        behind.append({**same, name: {"$lt": value}})
+        same[name] = value
+    return {"$or": behind}
+
+
+def _newest_answer(document: Mapping[str, Any]) -> NewestAnswer:
+    place = document["student"], document["group"] or None, document["period"] or None
+    return NewestAnswer(*place, document["prediction"], instant(document["at"]), document["below"])
+
+
 def _make_registry(database: Database[Bson], domain: str) -> None:
     empty = {"revision": 0, "champions": {}, "history": []}
     try:
@@ -962,12 +1073,15 @@ def _insert_one(collection: Collection[Bson], document: Bson) -> bool:
     return True
 
 
-def _insert_new(collection: Collection[Bson], documents: Sequence[Bson]) -> None:
+def _insert_new(collection: Collection[Bson], documents: Sequence[Bson]) -> set[str]:
+    """The keys of those that were there, and stay as they are."""
     try:
         collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
         if not _only_duplicates(error):
             raise
+        return {documents[refused["index"]]["_id"] for refused in error.details["writeErrors"]}
+    return set()
 
 
 def _only_duplicates(error: BulkWriteError) -> bool:

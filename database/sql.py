@@ -20,7 +20,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from database import labeled, layout, pairs, sql_jobs
+from database import labeled, layout, pairs, sql_jobs, sql_newest
 from database.errors import Conflict, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
@@ -46,6 +46,7 @@ from database.layout import (
     write_kept,
     write_statements,
 )
+from database.newest import OF_ALL, NewestAnswer, NewestCounts, Which, rows_of, rows_of_packed
 from database.packed import PackedPredictions
 from database.records import (
     Access,
@@ -548,6 +549,9 @@ class SqlStore:
                 connection.execute(insert.values(id=block.id, body=block.body))
                 columns = (block.columns.get(c.name, repeat(block.alike.get(c.name))) for c in PREDICTIONS.columns)
                 _write(connection, "predictions", list(zip(*columns, strict=False)))
+            if self._file is None:
+                newest = chain(rows_of(predictions), chain.from_iterable(map(rows_of_packed, batches)))
+                sql_newest.keep(connection, newest, ROWS_AT_ONCE)
 
     def prediction(self, id: str) -> Prediction | None:
         found: Prediction | None = self._by_id("predictions", id)
@@ -622,6 +626,37 @@ class SqlStore:
                     found.update(Placing(*row) for row in connection.execute(statement.where(column.in_(part))))
         return found
 
+    def newest_answers(
+        self,
+        domain: str,
+        target: str,
+        which: Which = OF_ALL,
+        *,
+        least: float = 0.0,
+        before: NewestAnswer | None = None,
+        limit: int = 100,
+    ) -> list[NewestAnswer]:
+        self._look_on()
+        statement = sql_newest.page(sql_newest.asked(domain, target, which), before, least, limit)
+        with self._reading() as connection:
+            return [sql_newest.answer_of(row) for row in connection.execute(statement)]
+
+    def count_newest(self, domain: str, target: str, which: Which = OF_ALL) -> NewestCounts:
+        self._look_on()
+        with self._reading() as connection:
+            return sql_newest.counts(connection, sql_newest.asked(domain, target, which))
+
+    def _look_on(self) -> None:
+        """On SQLite, look at the predictions that came since somebody asked."""
+        if self._file is not None:
+            sql_newest.catch_up(self._reading, self._writing_much, ROWS_AT_ONCE)
+
+    @contextmanager
+    def _writing_much(self) -> Iterator[sa.Connection]:
+        with self._writing() as connection:
+            _cache_pages(connection, BULK_ROWS)
+            yield connection
+
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         pairs.check_outcomes(outcomes)
         with self._writing() as connection:
@@ -636,6 +671,8 @@ class SqlStore:
         with self._writing() as connection:
             for part in parts(ids):
                 here = (PREDICTIONS.c.domain == domain, PREDICTIONS.c.id.in_(part))
+                about = sa.select(PREDICTIONS.c.student).where(*here, PREDICTIONS.c.student.is_not(None)).distinct()
+                students = list(connection.execute(about).scalars())
                 known = sa.select(PREDICTIONS.c.block).where(*here, PREDICTIONS.c.block.is_not(None)).distinct()
                 blocks = list(connection.execute(known).scalars())
                 removed += connection.execute(PREDICTIONS.delete().where(*here)).rowcount
@@ -643,6 +680,7 @@ class SqlStore:
                     used = sa.select(PREDICTIONS.c.block).where(PREDICTIONS.c.block.in_(blocks))
                     held = PREDICTION_BLOCKS.c.id
                     connection.execute(PREDICTION_BLOCKS.delete().where(held.in_(blocks), held.not_in(used)))
+                sql_newest.forget(connection, domain, students, ROWS_AT_ONCE)
             return _tell(connection, event, removed) if removed else None
 
     def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
@@ -980,10 +1018,11 @@ class SqlStore:
             _count_to(connection, receipt)
 
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
+        records = {key: read_json(kind, document) for key, document in documents}
         rows = [
             _row(
                 kind,
-                read_json(kind, document),
+                records[key],
                 split_row_key(key)[0] if kind == "batch_rows" else "",
                 read_numbers(kind, document),
                 read_said(kind, document),
@@ -995,6 +1034,8 @@ class SqlStore:
             if newest:
                 _count_to(connection, newest)
             _write(connection, kind, rows, replace=True)
+            if kind == "predictions":
+                sql_newest.look_again(connection, records.values(), ROWS_AT_ONCE)
 
     def _detached_connection(self) -> Any:
         """A connection of the driver's own kind, set up as all are here. No pool takes it back: its user closes it."""

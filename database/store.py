@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from database.errors import Conflict
+from database.newest import OF_ALL, NewestAnswer, NewestCounts, Which
 from database.packed import PackedPredictions
 from database.pairs import Pair
 from database.records import (
@@ -157,6 +158,23 @@ class PredictionLog(Protocol):
     def placings(self, domain: str, *, ids: Sequence[str] = (), students: Sequence[str] = ()) -> set[Placing]:
         """Of every prediction with one of the ids or of one of the students; what was asked and answered is not
         read."""
+
+    def newest_answers(
+        self,
+        domain: str,
+        target: str,
+        which: Which = OF_ALL,
+        *,
+        least: float = 0.0,
+        before: NewestAnswer | None = None,
+        limit: int = 100,
+    ) -> list[NewestAnswer]:
+        """Of each student the newest answer about the target in each group and period, by time and id, where it says a
+        chance of `least` or more of ending below the pass mark: the largest chance first. before: the last one of the
+        page before, whether or not it is still the newest."""
+
+    def count_newest(self, domain: str, target: str, which: Which = OF_ALL) -> NewestCounts:
+        """How many newest answers there are."""
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         """Keep all or none, as one upload. Returns (new, corrected); one that says the same as the kept one, also of

@@ -4,10 +4,10 @@
 everywhere, times are whole microseconds since 1970 UTC, nested values are JSON text.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -64,6 +64,25 @@ PREDICTIONS = Table(
 
 PREDICTION_BLOCKS = Table("prediction_blocks", METADATA, _key("id"), Column("body", LargeBinary, nullable=False))
 """What many predictions of one batch were asked and answered; a row of each says which block holds it, and where."""
+
+NEWEST = Table(
+    "newest",
+    METADATA,
+    _key("student"),
+    _key("domain"),
+    _key("target"),
+    _key("group"),
+    _key("period"),
+    _at(),
+    _text("prediction"),
+    Column("below", Double),
+    _text("why"),
+    Index("newest_by_chance", "domain", "target", "below", "student", "group", "period", "at"),
+)
+"""The newest answer of each student in each place, as `database.newest` has it. Follows from predictions."""
+
+NEWEST_UNTIL = Table("newest_until", METADATA, _key("name"), _text("prediction"))
+"""One row on SQLite: the last prediction that `newest` knows of."""
 
 OUTCOMES = Table(
     "outcomes",
@@ -261,7 +280,8 @@ UPLOAD_COUNTER = "last"
 
 LEASES = Table("leases", METADATA, _key("name"), _text("holder"), Column("expires", BigInteger, nullable=False))
 
-TABLES: dict[str, Table] = {
-    table.name: table for table in METADATA.sorted_tables if table not in (LEASES, PREDICTION_BLOCKS, UPLOADS, WORKERS)
-}
+BESIDE = (LEASES, NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, UPLOADS, WORKERS)
+"""Tables that hold no kind of record."""
+
+TABLES: dict[str, Table] = {table.name: table for table in METADATA.sorted_tables if table not in BESIDE}
 """By kind, as `KINDS` names them."""

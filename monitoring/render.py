@@ -10,8 +10,17 @@ from rich.text import Text
 from drift.sentences import describe_change, describe_expected
 from model.scores import Estimate
 from monitoring.alerts import GIVE_UP, Delivery
+from monitoring.at_risk import AtRisk
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.trial_report import TrialReport
+from preprocessing.schema import Target
+
+SHOWN_LETTERS = 12  # letters of a version or a pseudonym, in a table
+UNRANKED = {
+    "insufficient": "without an answer: too little known",
+    "out_of_range": "without a chance: unlike any in training",
+    "no_pass_mark": "without a chance: no pass mark when the model learned",
+}
 
 
 def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
@@ -32,6 +41,23 @@ def describe_state(delivery: Delivery) -> str:
     if delivery.state == "given up":
         return "given up at once: refused for good" if delivery.final else f"given up after {GIVE_UP.days} days"
     return "sent"
+
+
+def students_table(found: AtRisk, target: Target) -> Table:
+    """A page of students, and how many there are."""
+    unranked = [f"{count:,} {UNRANKED[why]}" for why, count in sorted(found.unranked.items())]
+    caption = f"{found.ranked:,} students with a chance of ending below {found.pass_mark} ({found.target})"
+    table = Table(box=box.SIMPLE, caption="; ".join([caption, *unranked]), caption_justify="left")
+    for head in ("student", "group", "period", f"below {found.pass_mark}", target.name, "interval", "when (UTC)", "by"):
+        table.add_column(head, overflow="fold")
+    for one in found.students:
+        value = one.value if isinstance(one.value, str) else f"{one.value or 0:.4g}"
+        interval = f"{one.interval[0]:.4g} to {one.interval[1]:.4g}" if one.interval else ""
+        place = one.student[:SHOWN_LETTERS], one.group or "", one.period or ""
+        table.add_row(
+            *place, f"{one.below_pass:.1%}", value, interval, f"{one.at:%Y-%m-%d %H:%M}", one.model[:SHOWN_LETTERS]
+        )
+    return table
 
 
 def trial_table(report: TrialReport) -> Table:

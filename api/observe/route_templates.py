@@ -32,6 +32,7 @@ TEMPLATES = (
     "/api/v1/{domain}/predictions",
     "/api/v1/{domain}/predictions/find",
     "/api/v1/{domain}/predictions/{id}",
+    "/api/v1/{domain}/students",
     "/api/v1/{domain}/batches",
     "/api/v1/{domain}/outcomes",
     "/api/v1/{domain}/performance",

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from database.newest import Which
 from database.records import ChampionKey
 from database.store import RecordStore
 from tests.database.making import NOON, after, fill
@@ -26,6 +27,11 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "how many since": (lambda s: s.count_predictions("school", since=NOON), {"domain", "at"}),
     "how many a day": (lambda s: s.predictions_per_day("school", NOON), {"domain", "at"}),
     "placings": (lambda s: s.placings("school", ids=["x"], students=["s"]), {"id", "student"}),
+    "newest answers": (
+        lambda s: s.newest_answers("school", "G3", Which(["A"]), limit=5),
+        {"domain", "target", "below"},
+    ),
+    "how many newest answers": (lambda s: s.count_newest("school", "G3"), {"domain", "target", "below"}),
     "pairs": (lambda s: s.pairs("school", "G3", since=NOON, limit=10), {"domain", "at", "student", "prediction"}),
     "labelled rows": (lambda s: s.labeled_rows("school", ["record 1"]), {"domain", "record"}),
     "labelled records": (lambda s: s.labeled_records("school", limit=2), {"domain", "batch", "student"}),

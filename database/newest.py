@@ -1,0 +1,152 @@
+"""The newest answer of each student, in each group and period, about each target: what lists of students are read from.
+
+How it follows from predictions, for every store; it knows no database and ranks nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from database.layout import micros
+from database.packed import PackedPredictions
+from database.records import Answer, Prediction
+
+if TYPE_CHECKING:
+    from database.answer_columns import AnswerColumn
+
+Reason = Literal["insufficient", "out_of_range", "no_pass_mark"]
+"""Why an answer has no chance below the pass mark: too little known, an input unlike any in training, or no such mark
+when its model learned."""
+
+REASONS: tuple[Reason, ...] = get_args(Reason)
+NOWHERE = ""
+"""Stands in rows for no group, and no period: keys hold no NULL."""
+
+WITH_CHANCE: Literal[""] = ""
+"""Stands in rows for no reason: there is a chance."""
+
+
+class NewestRow(NamedTuple):
+    """What is kept of one answer; of equal keys (the first five) the newest by time and id. at: microseconds."""
+
+    domain: str
+    student: str
+    target: str
+    group: str
+    period: str
+    at: int
+    prediction: str
+    below: float | None
+    why: Reason | Literal[""]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What there is one of."""
+        return self[:5]
+
+    @property
+    def age(self) -> tuple[int, str]:
+        """The larger, the newer."""
+        return self.at, self.prediction
+
+
+class NewestAnswer(NamedTuple):
+    """The newest answer about a target of a student in a group and period. below: the chance of ending below the pass
+    mark."""
+
+    student: str
+    group: str | None
+    period: str | None
+    prediction: str
+    at: datetime
+    below: float
+
+
+class NewestCounts(NamedTuple):
+    """How many newest answers say a chance, and how many do not, by reason."""
+
+    known: int
+    without: Mapping[Reason, int]
+
+
+class Which(NamedTuple):
+    """Of which newest answers something is asked. groups: of these alone. since: given from then on."""
+
+    groups: Sequence[str] | None = None
+    period: str | None = None
+    since: datetime | None = None
+
+
+OF_ALL = Which()
+
+Chance = tuple[float | None, Reason | Literal[""]]
+Placed = tuple[str, str, str | None, str | None, int, str]
+"""The domain, student, group, period, time and id of a prediction."""
+
+
+def newest_of(rows: Iterable[NewestRow]) -> list[NewestRow]:
+    """The newest of each key, by key: who writes many at once locks them in one order."""
+    found: dict[tuple[str, ...], NewestRow] = {}
+    add_newest(found, rows)
+    return in_order(found)
+
+
+def add_newest(found: dict[tuple[str, ...], NewestRow], rows: Iterable[NewestRow]) -> None:
+    """Put `rows` among those that were `found`, by key."""
+    for row in rows:
+        known = found.get(row.key)
+        if known is None or row.age > known.age:
+            found[row.key] = row
+
+
+def in_order(found: Mapping[tuple[str, ...], NewestRow]) -> list[NewestRow]:
+    """By student first, as tables are."""
+    return sorted(found.values(), key=lambda row: (row.student, *row))
+
+
+def rows_of(predictions: Iterable[Prediction]) -> Iterator[NewestRow]:
+    """Of each answer about a student."""
+    for one in predictions:
+        if one.student is not None:
+            place = one.domain, one.student, one.group, one.period, micros(one.at), one.id
+            yield from (row_of(place, answer.target, chance_of(answer)) for answer in one.answers)
+
+
+def rows_of_packed(packed: PackedPredictions) -> Iterator[NewestRow]:
+    """As `rows_of`, of predictions by column."""
+    if packed.students is None:
+        return
+    common, at = packed.common, micros(packed.common.at)
+    groups, periods = (column or [None] * len(packed) for column in (packed.groups, packed.periods))
+    for column in packed.answers:
+        chances = chances_of(column)
+        for student, group, period, one, chance in zip(
+            packed.students, groups, periods, packed.ids, chances, strict=True
+        ):
+            if student is not None:
+                yield row_of((common.domain, student, group, period, at, one), column.target, chance)
+
+
+def chances_of(column: "AnswerColumn") -> list[Chance]:
+    """Of each row of a column of answers."""
+    found: list[Chance]
+    if column.below_pass is None:
+        found = [(None, "no_pass_mark")] * len(column.value[-1])
+    else:
+        found = [(below, WITH_CHANCE) for below in column.below_pass.values.tolist()]
+    for place, answer in column.others.items():
+        found[place] = chance_of(answer)
+    return found
+
+
+def chance_of(answer: Answer) -> Chance:
+    """That of ending below the pass mark, or why there is none."""
+    if answer.below_pass is not None:
+        return answer.below_pass, WITH_CHANCE
+    return None, "insufficient" if answer.insufficient else "out_of_range" if answer.out_of_range else "no_pass_mark"
+
+
+def row_of(placed: Placed, target: str, chance: Chance) -> NewestRow:
+    """What is kept of an answer of a prediction that is `placed`."""
+    domain, student, group, period, at, prediction = placed
+    return NewestRow(domain, student, target, group or NOWHERE, period or NOWHERE, at, prediction, *chance)

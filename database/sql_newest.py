@@ -1,0 +1,189 @@
+"""The newest answer of each student, on SQL: how it is kept and asked for, on a connection that `database.sql` lends.
+
+PostgreSQL keeps it as predictions come. SQLite, where that would cost a commit as much as all else, when it is asked
+for: its rows are numbered in the order of their commits, and it remembers the last one that it has looked at.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from database.layout import instant, micros, parts, unpack_answers, unpack_block_answers
+from database.newest import (
+    NOWHERE,
+    NewestAnswer,
+    NewestCounts,
+    NewestRow,
+    Placed,
+    Which,
+    add_newest,
+    chance_of,
+    chances_of,
+    in_order,
+    newest_of,
+    row_of,
+    rows_of,
+)
+from database.records import Prediction
+from database.tables import NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, PREDICTIONS
+
+NEWEST_COLUMNS = ", ".join(f'"{name}"' for name in NewestRow._fields)
+UPDATE = """
+    ON CONFLICT ("domain", "student", "target", "group", "period") DO UPDATE
+    SET "at" = excluded."at", "prediction" = excluded."prediction", "below" = excluded."below", "why" = excluded."why"
+    WHERE (excluded."at", excluded."prediction") > (newest."at", newest."prediction")
+"""
+ON_SQLITE = f"""
+    INSERT INTO newest ({NEWEST_COLUMNS}) SELECT {", ".join("?" * len(NewestRow._fields))}
+    WHERE EXISTS (SELECT 1 FROM predictions WHERE "id" = ? AND "at" = ?) {UPDATE}
+"""
+ON_POSTGRES = f"""
+    INSERT INTO newest ({NEWEST_COLUMNS})
+    SELECT {", ".join(f'given."{name}"' for name in NewestRow._fields)}
+    FROM json_to_recordset(CAST(:rows AS json)) AS given("domain" text, "student" text, "target" text, "group" text,
+        "period" text, "at" bigint, "prediction" text, "below" double precision, "why" text)
+    JOIN predictions AS kept ON kept.id = given."prediction" AND kept."at" = given."at"
+    {UPDATE}
+"""
+UNTIL = "until"
+UNTIL_WHICH = sa.select(NEWEST_UNTIL.c.prediction).where(NEWEST_UNTIL.c.name == UNTIL)
+COMMIT_NUMBER = sa.literal_column("predictions.rowid", sa.Integer).label("number")
+MOST_FOUND = 300_000
+"""Newest answers that are held in memory until they are written, each once: 150 MB."""
+Lent = Callable[[], AbstractContextManager[sa.Connection]]
+"""Lends a connection for a while."""
+OF_PREDICTIONS = tuple(
+    PREDICTIONS.c[name] for name in ("id", "domain", "student", "group", "period", "at", "answers", "block", "place")
+)
+
+
+def keep(connection: sa.Connection, rows: Iterable[NewestRow], at_once: int) -> None:
+    """Each where it is newer than what is kept of its key, or the first."""
+    for part in parts(newest_of(rows), at_once):
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(ON_SQLITE, [(*row, row.prediction, row.at) for row in part])
+            continue
+        document = msgspec.json.encode([row._asdict() for row in part]).decode()
+        connection.execute(sa.text(ON_POSTGRES), {"rows": document})
+
+
+class _Place(NamedTuple):
+    """A row of predictions on SQLite: its number, 0 for before the first, and its id."""
+
+    number: int
+    prediction: str
+
+
+def catch_up(reading: Lent, writing: Lent, at_once: int) -> None:
+    """Look at what came on SQLite since somebody asked, some thousand rows at a time: others write meanwhile."""
+    ended = False
+    while not ended:
+        with reading() as connection:
+            begun = last = _looked_at(connection)
+        found: dict[tuple[str, ...], NewestRow] = {}
+        while not ended and len(found) < MOST_FOUND:
+            with reading() as connection:
+                behind = connection.execute(_behind(last.number, at_once)).all()
+                add_newest(found, _rows(connection, behind))
+            if behind:
+                last = _Place(behind[-1].number, behind[-1].id)
+            ended = len(behind) < at_once
+        if last == begun:
+            return
+        for part in parts(in_order(found), at_once):
+            with writing() as connection:
+                connection.exec_driver_sql(ON_SQLITE, [(*row, row.prediction, row.at) for row in part])
+        with writing() as connection:
+            _looked_on(connection, begun, last)
+
+
+def _looked_at(connection: sa.Connection) -> _Place:
+    """The last row that was looked at; before the first where that row is gone, for numbers may have changed then."""
+    until = connection.execute(UNTIL_WHICH).scalar() or ""
+    number = connection.execute(sa.select(COMMIT_NUMBER).where(PREDICTIONS.c.id == until)).scalar() or 0
+    return _Place(number, until)
+
+
+def _behind(number: int, limit: int) -> sa.Select[Any]:
+    return sa.select(*OF_PREDICTIONS, COMMIT_NUMBER).where(number < COMMIT_NUMBER).order_by(COMMIT_NUMBER).limit(limit)
+
+
+def _looked_on(connection: sa.Connection, begun: _Place, last: _Place) -> None:
+    """Remember the last row, unless somebody has looked on meanwhile, or all is to be looked at again."""
+    present = connection.execute(UNTIL_WHICH).scalar() or ""
+    if present == begun.prediction:
+        connection.execute(NEWEST_UNTIL.delete())
+        connection.execute(NEWEST_UNTIL.insert().values(name=UNTIL, prediction=last.prediction))
+
+
+def _rows(connection: sa.Connection, found: Sequence[Any]) -> Iterator[NewestRow]:
+    """Of rows of predictions; of those in blocks, by block."""
+    held: dict[str, list[Any]] = {}
+    for one in found:
+        if one.student is None:
+            continue
+        if one.block is None:
+            yield from (row_of(_placed(one), it.target, chance_of(it)) for it in unpack_answers(one.id, one.answers))
+        else:
+            held.setdefault(one.block, []).append(one)
+    for block, members in held.items():
+        body = connection.execute(sa.select(PREDICTION_BLOCKS.c.body).where(PREDICTION_BLOCKS.c.id == block)).scalar()
+        for column in unpack_block_answers(block, body, [one.place for one in members]):
+            chances = zip(members, chances_of(column), strict=True)
+            yield from (row_of(_placed(one), column.target, chance) for one, chance in chances)
+
+
+def _placed(row: Any) -> Placed:
+    return row.domain, row.student, row.group, row.period, row.at, row.id
+
+
+def look_again(connection: sa.Connection, predictions: Iterable[Prediction], at_once: int) -> None:
+    """At predictions that came from elsewhere; SQLite at all that are there, when it is asked."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(NEWEST_UNTIL.delete())
+    else:
+        keep(connection, rows_of(predictions), at_once)
+
+
+def forget(connection: sa.Connection, domain: str, students: Sequence[str], at_once: int) -> None:
+    """Take the answers about these students from what is left of their predictions."""
+    for part in parts(students):
+        connection.execute(NEWEST.delete().where(NEWEST.c.domain == domain, NEWEST.c.student.in_(part)))
+        left = sa.select(*OF_PREDICTIONS).where(PREDICTIONS.c.domain == domain, PREDICTIONS.c.student.in_(part))
+        keep(connection, _rows(connection, connection.execute(left).all()), at_once)
+
+
+def asked(domain: str, target: str, which: Which) -> list[sa.ColumnElement[bool]]:
+    """The answers that a question is about."""
+    wanted = [NEWEST.c.domain == domain, NEWEST.c.target == target]
+    wanted += [] if which.groups is None else [NEWEST.c.group.in_(which.groups)]
+    wanted += [] if which.period is None else [NEWEST.c.period == which.period]
+    return wanted if which.since is None else [*wanted, NEWEST.c.at >= micros(which.since)]
+
+
+def page(
+    wanted: Sequence[sa.ColumnElement[bool]], before: NewestAnswer | None, least: float, limit: int
+) -> sa.Select[Any]:
+    """The likeliest to end below the pass mark first."""
+    order = [NEWEST.c[name] for name in ("below", "student", "group", "period")]
+    statement = sa.select(*order, NEWEST.c.prediction, NEWEST.c.at).where(*wanted, NEWEST.c.below >= least)
+    if before is not None:
+        last = before.below, before.student, before.group or NOWHERE, before.period or NOWHERE
+        statement = statement.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, last)))
+    return statement.order_by(*(column.desc() for column in order)).limit(limit)
+
+
+def answer_of(row: Any) -> NewestAnswer:
+    """A row of `page`."""
+    return NewestAnswer(row.student, row.group or None, row.period or None, row.prediction, instant(row.at), row.below)
+
+
+def counts(connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]]) -> NewestCounts:
+    """How many there are, and how many without a chance, by reason."""
+    number = sa.select(sa.func.count()).where(*wanted, NEWEST.c.below >= 0.0)
+    reasons = sa.select(NEWEST.c.why, sa.func.count()).where(*wanted, NEWEST.c.below.is_(None)).group_by(NEWEST.c.why)
+    without = {row[0]: row[1] for row in connection.execute(reasons)}
+    return NewestCounts(int(connection.execute(number).scalar_one()), without)

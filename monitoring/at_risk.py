@@ -1,0 +1,131 @@
+"""Which students may end below the pass mark: the newest answer of each, the likeliest first, page by page.
+
+It ranks what answers said when they were given; it answers nobody anew and knows no name.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from database.newest import NewestAnswer, Reason, Which
+from database.records import Prediction
+from database.store import PredictionLog
+from errors import Category, GradewatchError
+from preprocessing.schema import DomainSchema, Target
+
+LIKELIER_THAN_NOT = 0.5
+
+
+class NoPassMark(GradewatchError):
+    """Nobody can end below a mark that there is not."""
+
+    category = Category.INVALID
+
+
+class UnknownPlace(GradewatchError):
+    """A page that begins behind a prediction which is none of this list."""
+
+    category = Category.UNKNOWN
+
+
+class StudentAtRisk(msgspec.Struct, frozen=True, kw_only=True):
+    """A student (a pseudonym) in a group and period, and its newest answer about the target, as it was given.
+
+    below_pass: the chance of ending below the pass mark. model: the version that answered; at: when.
+    """
+
+    student: str
+    group: str | None
+    period: str | None
+    below_pass: float
+    value: float | str | None
+    interval: tuple[float, float] | None
+    coverage: float | None
+    moment: str
+    model: str
+    at: datetime
+    prediction: str
+
+
+class AtRisk(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of students, the likeliest to end below the pass mark first.
+
+    pass_mark: in target units, or the least level that passes. ranked: how many newest answers of students say such a
+    chance, on all pages. unranked: how many say none, by reason: "insufficient" (too little known), "out_of_range" (an
+    input unlike any in training), "no_pass_mark" (there was none when the model learned). next: for `after` of the next
+    page; None behind the last.
+    """
+
+    domain: str
+    target: str
+    pass_mark: float | str
+    ranked: int
+    unranked: Mapping[Reason, int]
+    students: tuple[StudentAtRisk, ...]
+    next: str | None = None
+
+
+def at_risk(
+    log: PredictionLog,
+    schema: DomainSchema,
+    target: str | None = None,
+    *,
+    which: Which,
+    least: float = 0.0,
+    after: str | None = None,
+    limit: int = 100,
+) -> AtRisk:
+    """The students whose newest answers about `target` (the first with a pass mark) say a chance of `least` or more.
+
+    after: the prediction that the page before ended with. Raises KeyError for another target, NoPassMark, UnknownPlace.
+    """
+    wanted = _target(schema, target)
+    before = None if after is None else _place(log, schema.name, wanted.name, which, after)
+    found = log.newest_answers(schema.name, wanted.name, which, least=least, before=before, limit=limit)
+    known = {one.id: one for one in log.predictions_of([one.prediction for one in found])}
+    counts = log.count_newest(schema.name, wanted.name, which)
+    mark = wanted.pass_mark or 0
+    return AtRisk(
+        domain=schema.name,
+        target=wanted.name,
+        pass_mark=wanted.levels[int(mark)] if wanted.levels else mark,
+        ranked=counts.known,
+        unranked=counts.without,
+        students=tuple(_student(one, known[one.prediction], wanted) for one in found if one.prediction in known),
+        next=found[-1].prediction if len(found) == limit else None,
+    )
+
+
+def _target(schema: DomainSchema, name: str | None) -> Target:
+    targets = [schema.target_by_name[name]] if name else list(schema.targets)
+    found = next((one for one in targets if one.pass_mark is not None), None)
+    if found is None:
+        raise NoPassMark(f"{name or schema.name} has no pass mark: cut_points in the domain's file names one")
+    return found
+
+
+def _place(log: PredictionLog, domain: str, target: str, which: Which, after: str) -> NewestAnswer:
+    one = log.prediction(after)
+    seen = one is not None and one.domain == domain and (which.groups is None or one.group in which.groups)
+    said = next((answer for answer in one.answers if answer.target == target), None) if one and seen else None
+    if one is None or one.student is None or said is None or said.below_pass is None:
+        raise UnknownPlace(f"no student of this list was answered as {after!r}; begin again without it")
+    return NewestAnswer(one.student, one.group, one.period, one.id, one.at, said.below_pass)
+
+
+def _student(one: NewestAnswer, said: Prediction, target: Target) -> StudentAtRisk:
+    answer = next(answer for answer in said.answers if answer.target == target.name)
+    return StudentAtRisk(
+        student=one.student,
+        group=one.group,
+        period=one.period,
+        below_pass=one.below,
+        value=answer.value,
+        interval=answer.interval,
+        coverage=answer.coverage,
+        moment=said.moment,
+        model=answer.model,
+        at=one.at,
+        prediction=one.prediction,
+    )

@@ -1,0 +1,113 @@
+"""The newest answer of each student, on every store, is what the predictions that are there say."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from database.answer_columns import AnswerColumn
+from database.newest import NewestAnswer, NewestCounts, Which
+from database.packed import Common, PackedPredictions
+from database.records import Answer, Prediction, new_id, new_ids
+from database.store import RecordStore
+from preprocessing.columns import Numbers
+from tests.database.making import after, make_event
+
+TARGETS = "G3", "grade"
+CHANCES = st.sampled_from([None, 0.0, 0.25, 0.5, 0.75, 1.0])
+PLACES: dict[str, Any] = {
+    "students": st.sampled_from([None, "a", "b", "c"]),
+    "groups": st.sampled_from([None, "A", "B"]),
+}
+PLACES |= {"periods": st.sampled_from([None, "1"])}
+
+
+@st.composite
+def batches(draw: st.DrawFn, domain: str) -> PackedPredictions:
+    n = draw(st.integers(1, 6))
+
+    def column(target: str) -> AnswerColumn:
+        below = draw(st.lists(CHANCES, min_size=n, max_size=n))
+        said = Answer(target=target, value=None, naive=None, model="m", generation=1, insufficient=("x",))
+        strange = msgspec.structs.replace(said, value=1.0, insufficient=(), out_of_range=("x",))
+        others = {place: draw(st.sampled_from([said, strange])) for place in range(n) if below[place] is None}
+        value, chances = Numbers(np.ones(n)), Numbers(np.array([one or 0.0 for one in below]))
+        known = draw(st.sampled_from([chances, chances, None]))  # a model from before there were chances
+        return AnswerColumn(target, "m", 1, value, value, below_pass=known, others=others)
+
+    columns = [column(target) for target in draw(st.sampled_from([TARGETS, TARGETS[:1]]))]
+    who = {name: draw(st.lists(one, min_size=n, max_size=n)) for name, one in PLACES.items()}
+    common = Common(domain, "G2", "api", after(draw(st.integers(0, 3))), None)
+    return PackedPredictions(common, new_ids(n), {"G1": Numbers(np.ones(n))}, columns, **who)
+
+
+def expected(there: Sequence[Prediction], target: str) -> tuple[list[NewestAnswer], NewestCounts]:
+    newest = {
+        (one.student, one.group, one.period): (one, answer)
+        for one in sorted(there, key=lambda one: (one.at, one.id))
+        for answer in one.answers
+        if one.student is not None and answer.target == target
+    }
+    found = [
+        NewestAnswer(one.student or "", one.group, one.period, one.id, one.at, answer.below_pass)
+        for one, answer in newest.values()
+        if answer.below_pass is not None
+    ]
+    whys = [
+        "insufficient" if answer.insufficient else "out_of_range" if answer.out_of_range else "no_pass_mark"
+        for _, answer in newest.values()
+        if answer.below_pass is None
+    ]
+    found.sort(key=lambda one: (one.below, one.student, one.group or "", one.period or ""), reverse=True)
+    return found, NewestCounts(len(found), {why: whys.count(why) for why in whys})  # type: ignore[misc]
+
+
+def check(store: RecordStore, domain: str, there: Sequence[Prediction]) -> None:
+    for target in TARGETS:
+        found, counts = expected(there, target)
+        assert store.newest_answers(domain, target) == found
+        assert store.count_newest(domain, target) == counts
+        pages, before = [], None
+        while page := store.newest_answers(domain, target, before=before, limit=2):
+            pages += page
+            before = page[-1]
+        assert pages == found
+        likely = [one for one in found if one.below >= 0.5]
+        assert store.newest_answers(domain, target, least=0.5, limit=3) == likely[:3]
+        some = [one for one in found if one.group == "A" and one.period == "1" and one.at >= after(1)]
+        which = Which(["A", "C"], "1", after(1))
+        assert store.newest_answers(domain, target, which) == some
+        assert store.count_newest(domain, target, which).known == len(some)
+        assert store.newest_answers(domain, target, Which([])) == []
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_the_newest_answers_are_those_of_what_is_there(store: RecordStore, data: st.DataObject) -> None:
+    domain, there = new_id(), dict[str, Prediction]()
+    for step in data.draw(st.lists(st.sampled_from(["one by one", "by column", "again", "gone", "back"]), max_size=6)):
+        known = list(there.values())
+        if step == "gone" and known:
+            chosen = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=4))
+            store.remove_predictions(domain, [one.id for one in chosen], make_event(domain=domain))
+            there = {one.id: one for one in known if one not in chosen}
+        elif step == "again" and known:  # of ids that are there, and so left as they are
+            store.add_predictions([msgspec.structs.replace(known[0], at=after(9), answers=known[-1].answers)])
+        elif step != "gone":
+            batch = data.draw(batches(domain))
+            if step == "back":
+                store.load("predictions", [(one.id, msgspec.json.encode(one)) for one in batch])
+            elif step == "by column":
+                store.add_predictions(batches=[batch])
+            else:
+                store.add_predictions(list(batch))
+            there |= {one.id: one for one in batch}
+        check(store, domain, list(there.values()))
