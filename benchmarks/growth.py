@@ -7,18 +7,26 @@ figures of the others; one of other sizes than all three keeps nothing.
 
 import argparse
 import json
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Thread
 from unittest.mock import patch
 
+import msgspec
+import polars as pl
 from msgspec.structs import replace
 
 from benchmarks.commands import GRADEWATCH, SECRET, measured, open_installation, settings_of
 from benchmarks.result import Figure, print_figures, read_results, this_machine, write_results
-from benchmarks.servers import free_port, started
+from benchmarks.servers import Running, free_port, start, started, wait
 from benchmarks.serving import OURS, READY, ask
 from database.records import ChampionKey
+from database.sqlite_log import WAL_BYTES
+from deployment.loadtest import Load, run_load, target_of
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
 
@@ -194,7 +202,118 @@ def train_school(rows: int, cpu: float, memory: float) -> Measure:
     return measure
 
 
+def refused_upload(folder: Path, _sizes: Sequence[int]) -> list[Figure]:
+    """Fifty million rows in a Parquet file of some kilobytes, sent to the route for batches: refused unread."""
+    file = folder / "many.parquet"
+    names = [*(feature.name for feature in load_domains()["engagement"].features), "assignment_score"]
+    alike = pl.Series([50], dtype=pl.Int64).new_from_index(0, MANY_ROWS)
+    pl.DataFrame({names[0]: alike}).with_columns(alike.alias(name) for name in names).write_parquet(file)
+    with started(OURS, port=free_port(), settings=installation(folder, "refused"), ready=READY) as server:
+        with Watched(server) as watched:
+            status = ask(f"{server.url}/api/v1/engagement/batches?kind=labeled", file.read_bytes(), PARQUET)
+        peak = watched.memory
+    how = (
+        f"{MANY_ROWS:,} rows in {file.stat().st_size / 1e3:,.0f} kB of Parquet; the service, its worker and the decoder"
+    )
+    answered = Figure("status", status, "", "413", status == 413, how)
+    return [answered, at_most("peak memory of service and worker", peak, "MB", 500, how)]
+
+
+def uploads_at_once(folder: Path, _sizes: Sequence[int]) -> list[Figure]:
+    """Ten files of 30 MB each, sent at the same time, and how long /ready takes meanwhile."""
+    row = ",".join(["50"] * 6)
+    header = ",".join([*(feature.name for feature in load_domains()["engagement"].features), "assignment_score"])
+    bodies = [f"{header}\n{number % 100},{row[3:]}\n".encode() for number in range(UPLOADS)]
+    bodies = [body + f"{row}\n".encode() * (UPLOAD_BYTES // (len(row) + 1)) for body in bodies]
+    slowest, ended = 0.0, Event()
+    with started(OURS, port=free_port(), settings=installation(folder, "uploads"), ready=READY) as server:
+        url = f"{server.url}/api/v1/engagement/batches?kind=labeled"
+        with ThreadPoolExecutor(UPLOADS) as pool, Watched(server) as watched:
+            sent = [pool.submit(ask, url, body, "text/csv") for body in bodies]
+            while not all(one.done() for one in sent):
+                begun = time.perf_counter()
+                ask(server.url + READY)
+                slowest = max(slowest, time.perf_counter() - begun)
+                ended.wait(0.02)
+        statuses = sorted({one.result() for one in sent})
+    how = f"{UPLOADS} files of {UPLOAD_BYTES / 1e6:.0f} MB at once to the route for batches, answered {statuses}"
+    return [
+        at_most("slowest /ready", slowest, "s", 1, how),
+        at_most("peak memory of service and worker", watched.memory, "MB", 1_500, how),
+    ]
+
+
+def log_under_load(folder: Path, _sizes: Sequence[int]) -> list[Figure]:
+    """The write-ahead log while predictions are logged, a file is ingested and drift reads all there is."""
+    settings = served_installation(folder, "load")
+    log = Path(settings["GRADEWATCH_DATA_DIR"]) / "gradewatch.db-wal"
+    names = [feature.name for feature in load_domains()["school"].features]
+    rows = generate(load_domains()["school"], rows=5_000, seed=5).select(names).to_dicts()
+    bodies = [msgspec.json.encode(row) for row in rows]
+    file, sizes = file_of(folder, "school", 100_000), [0]
+    with started(OURS, port=free_port(), settings=settings, ready=READY) as server:
+        load = Load(
+            target=target_of(server.url, "/api/v1/school/predict"), bodies=bodies, connections=16, seconds=300.0
+        )
+        with ThreadPoolExecutor(2) as pool:
+            beside = [
+                pool.submit(measured, settings, GRADEWATCH, "ingest", str(file), "-d", "school"),
+                pool.submit(measured, settings, GRADEWATCH, "drift", "-d", "school", "--since", "2020-01-01"),
+            ]
+
+            def is_over() -> bool:
+                sizes.append(log.stat().st_size if log.exists() else 0)
+                return all(one.done() for one in beside)
+
+            result = run_load(load, until=is_over)
+            for one in beside:
+                one.result()
+    how = f"16 connections, {result.requests:,} predictions logged, 100,000 rows ingested and drift read meanwhile"
+    slowest, failed = result.quantile(1.0), sum(result.errors.values())
+    return [
+        at_most("write-ahead log", max(sizes) / 1e6, "MB", 4 * WAL_BYTES / 1e6, how),
+        at_most("slowest prediction", slowest, "s", 1, how),
+        Figure("failed predictions", failed, "requests", "0", failed == 0, how),
+    ]
+
+
+def parent_of_run(folder: Path, _sizes: Sequence[int]) -> list[Figure]:
+    """What waits for service, worker and dashboard in `gradewatch run`."""
+    settings, port, page = installation(folder, "run"), free_port(), free_port()
+    command = [sys.executable, "-m", "cli.start", "run", "--api-port", str(port), "--dashboard-port", str(page)]
+    parent = start(command, port=port, settings=settings)
+    try:
+        wait(parent, READY)
+        held = parent.own_memory
+    finally:
+        parent.process.terminate()
+        parent.process.wait(60)
+    return [at_most("resident memory of the parent", held, "MB", 40, "`gradewatch run`, when the service answers")]
+
+
+class Watched:
+    """The most MB that a server's processes held together while the block ran, looked at every 20 ms."""
+
+    def __init__(self, server: Running) -> None:
+        self._server, self.memory = server, 0.0
+        self._ended, self._thread = Event(), Thread(target=self._watch)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.02):
+            self.memory = max(self.memory, self._server.memory)
+
+    def __enter__(self) -> "Watched":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
 SCHOOL_TABLE = "`school`, 32 columns"
+PARQUET = "application/vnd.apache.parquet"
+MANY_ROWS, UPLOADS, UPLOAD_BYTES = 50_000_000, 10, 30_000_000
 
 ROWS: Mapping[str, Measure] = {
     "ingest": ingest,
@@ -202,11 +321,13 @@ ROWS: Mapping[str, Measure] = {
     "worker": worker,
     "train school 10k": train_school(10_000, 20, 600),
     "train school 100k": train_school(100_000, 180, 1_000),
+    "50 million rows refused": refused_upload,
+    "ten uploads": uploads_at_once,
+    "log under load": log_under_load,
+    "gradewatch run": parent_of_run,
 }
 """By name, with which its figures begin."""
 
 
 if __name__ == "__main__":
-    import sys
-
     main(sys.argv[1:])

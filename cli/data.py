@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -53,12 +54,14 @@ def ingest(
     problems: Problems = None,
 ) -> None:
     """Store a file as a batch; the same content twice is stored once."""
-    from monitoring.profile_archive import store_batch
+    from monitoring.profile_archive import store_intake
 
-    with opened_workspace() as workspace:
-        intake = read_rows(workspace, domain, file, kind, skip_bad_rows, problems, sheet)
+    _end_in_order()
+    with opened_workspace() as workspace, shares() as progress:
+        checking, storing = partial(progress, "checking"), partial(progress, "storing")
         schema = workspace.service.schema(domain)
-        batch, new = store_batch(workspace, schema, intake.rows, kind, name=file.name, skipped=intake.skipped)
+        with read_rows(workspace, domain, file, kind, skip_bad_rows, problems, sheet, checking) as intake:
+            batch, new = store_intake(workspace, schema, intake, name=file.name, progress=storing)
     out.print(f"batch {batch.id[:12]}: {batch.rows} rows {'stored' if new else 'were there already; nothing changed'}")
 
 
@@ -158,7 +161,7 @@ def score(
     """Predict millions of rows in little memory: the whole file is checked first, then answered, logged and written."""
     from model.score_file import score_file
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what is half done is swept away
+    _end_in_order()
     with told_problems(problems, skip_bad_rows), opened_workspace() as workspace, shares() as progress:
         scored = score_file(
             workspace,
@@ -180,6 +183,11 @@ def score(
         err.print(line)
     err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
     err.print(warnings, style="yellow", end="")
+
+
+def _end_in_order() -> None:
+    """So that what is half done is swept away when this process is told to end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _warnings(workspace: "Workspace", domain: str) -> str:

@@ -1,7 +1,7 @@
 """What the verbs work on: the open workspace, a domain, the rows of a file, the rules, and who asks."""
 
 import getpass
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ def schema_of(name: str) -> "DomainSchema":
     return load_domains(Settings().domains_dir)[name]
 
 
+@contextmanager
 def read_rows(
     workspace: "Workspace",
     domain: str,
@@ -43,22 +44,26 @@ def read_rows(
     skip_bad_rows: bool,
     problems: Path | None,
     sheet: str = "",
-) -> "Intake":
+    progress: Callable[[float], None] = lambda _: None,
+) -> "Iterator[Intake]":
     """The rows of a file (of a workbook: of a sheet) for a batch; its problems written to a CSV where one is asked
-    for. Raises BadData."""
+    for. progress: hears which share is read. Raises BadData."""
     from database.ingest import read_batch
+    from preprocessing.reading.chunks import open_source
     from preprocessing.reading.raw_table import some_of
 
-    schema = workspace.service.schema(domain)
-    with told_problems(problems, skip_bad_rows):
-        intake = read_batch(
-            file, schema, kind, secret=workspace.secret, name=file.name, sheet=sheet, skip_bad_rows=skip_bad_rows
-        )
-    say_notes(intake.notes)
-    if intake.ignored_columns:
-        err.print(f"columns that are not needed, not read: {some_of(intake.ignored_columns)}")
-    say_skipped(intake.skipped, intake.problems, problems)
-    return intake
+    schema, secret = workspace.service.schema(domain), workspace.secret
+    with (
+        told_problems(problems, skip_bad_rows),
+        read_batch(
+            open_source(file, sheet=sheet), schema, kind, secret=secret, skip_bad_rows=skip_bad_rows, progress=progress
+        ) as intake,
+    ):
+        say_notes(intake.notes)
+        if intake.ignored_columns:
+            err.print(f"columns that are not needed, not read: {some_of(intake.ignored_columns)}")
+        say_skipped(intake.skipped, intake.problems, problems)
+        yield intake
 
 
 def say_notes(notes: Sequence[str]) -> None:

@@ -40,18 +40,19 @@ def train(
     rules = policies_of(policy)
     with opened_workspace() as workspace, steps() as progress:
         keys = keys_of(workspace.service.schema(domain), target, moment, task or "both")
-        found = train_file(
-            workspace,
-            domain,
-            read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet),
-            keys,
-            name=data.name,
-            seed=seed,
-            max_megabytes=rules.promotion.max_megabytes,
-            foundation=[Path(name) for name in rules.training.foundation],
-            progress=progress,
-        )
-        trained = list(found)
+        with read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet) as intake:
+            found = train_file(
+                workspace,
+                domain,
+                intake,
+                keys,
+                name=data.name,
+                seed=seed,
+                max_megabytes=rules.promotion.max_megabytes,
+                foundation=[Path(name) for name in rules.training.foundation],
+                progress=progress,
+            )
+            trained = list(found)
     _print_trained(trained)
 
 

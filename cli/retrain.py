@@ -15,6 +15,7 @@ from errors import GradewatchError
 from settings import Settings
 
 if TYPE_CHECKING:
+    from database.records import BatchRow
     from preprocessing.schema import DomainSchema
     from retraining.run import Result, Run
 
@@ -61,7 +62,10 @@ def retrain(
         if domain is None:
             raise typer.Exit(_retrain_every_domain([run_of(schema) for schema in workspace.schemas.values()], wait))
         schema = workspace.service.schema(domain)
-        rows = read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet).rows if data else ()
+        rows: Sequence[BatchRow] = ()
+        if data:
+            with read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet) as intake:
+                rows = intake.records()
         run, keys, name = run_of(schema), keys_of(schema, target, moment, task or "both"), data.name if data else ""
         _print_results(run, retrain_patiently(run, keys, data=rows, name=name, wait=wait))
 

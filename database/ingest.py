@@ -1,9 +1,10 @@
 """A validated file into the store: as a batch whose id is its content, so that the same content is stored once.
 
-Bad rows are refused by validation before anything is stored.
+Bad rows are refused by validation before anything is stored. Of a batch no more is in memory than some thousand rows.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,37 +20,28 @@ from database.records import (
     Outcome,
     digest,
     now,
-    record_id,
 )
 from database.store import BatchArchive, PredictionLog
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.pii import harmless_name
-from preprocessing.validation.rules import Known, Problem
-from preprocessing.validation.validate import rows_of, validate_outcomes, validate_table
+from preprocessing.validation.rules import Problem
+from preprocessing.validation.validate import rows_of, validate_outcomes
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from database.batch_frames import Spool
+    from database.packed import PackedRows
+    from preprocessing.reading.chunks import FileSource
+    from preprocessing.validation.files import CheckedFile
+
 
 def batch_rows(frame: "pl.DataFrame", schema: DomainSchema, kind: BatchKind) -> list[BatchRow]:
-    """The rows of a typed `frame` as a batch of `kind` keeps them, each under the id of its student or content.
+    """The rows of a typed `frame` as a batch of `kind` keeps them (`batch_frames.with_json`)."""
+    from database.batch_frames import rows_of_packed, slices_of, with_json
 
-    Only rows with an outcome belong in a labelled batch; an unlabelled one keeps no outcomes.
-    """
-    rows = [row for row in rows_of(frame, schema) if kind == "unlabeled" or row.targets]
-    return [
-        BatchRow(
-            record=record_id(schema.name, row.student, row.group, row.period, row.inputs),
-            number=number,
-            inputs=row.inputs,
-            targets=row.targets if kind == "labeled" else {},
-            student=row.student,
-            group=row.group,
-            period=row.period,
-        )
-        for number, row in enumerate(rows, start=1)
-    ]
+    return rows_of_packed(slices_of([with_json(frame, schema, kind)]))
 
 
 def add_batch(
@@ -63,8 +55,12 @@ def add_batch(
 def batch_of(domain: str, rows: Sequence[BatchRow], kind: BatchKind, *, name: str, skipped: int = 0) -> Batch:
     """The batch that `rows` are, of this moment; its id is their content's digest."""
     content = digest([domain, kind, [[row.record, row.inputs, row.targets] for row in rows]])
-    kept_name = harmless_name(name)
-    return Batch(id=content, domain=domain, kind=kind, name=kept_name, rows=len(rows), at=now(), skipped=skipped)
+    return _named_batch(content, domain, kind, name, len(rows), skipped)
+
+
+def _named_batch(id: str, domain: str, kind: BatchKind, name: str, rows: int, skipped: int) -> Batch:
+    kept = harmless_name(name)
+    return Batch(id=id, domain=domain, kind=kind, name=kept, rows=rows, at=now(), skipped=skipped)
 
 
 def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
@@ -146,47 +142,80 @@ def outcomes(
     ]
 
 
-class Intake(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was read: its rows to keep, how many bad ones were left out, columns nobody asked for, and notes of
-    how it was read."""
+class Intake:
+    """A file that was checked, its good rows on disk: as a batch keeps them, as typed frames, or as records.
 
-    rows: Sequence[BatchRow]
-    skipped: int
-    problems: tuple[Problem, ...]
-    ignored_columns: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    skipped: bad rows that were left out, for `problems`. ignored_columns: that nobody asked for. notes: of how it was
+    read.
+    """
+
+    def __init__(self, spool: "Spool", checked: "CheckedFile", schema: DomainSchema, kind: BatchKind) -> None:
+        from database.batch_frames import content_digest
+
+        self._spool, self._schema, self.kind = spool, schema, kind
+        self._repeated = checked.repeated
+        self.problems, self.notes = checked.problems, checked.notes
+        self.ignored_columns = checked.ignored_columns
+        self.id, self.rows = content_digest(schema.name, kind, self.slices())
+        good = sum(frame.height for frame in self.frames()) if len(self._repeated) else checked.good
+        self.skipped = checked.rows - good
+
+    def frames(self) -> "Iterator[pl.DataFrame]":
+        """The good rows, typed."""
+        for frame in self._spool:
+            yield frame.filter(~frame["_row"].is_in(self._repeated)) if len(self._repeated) else frame
+
+    def slices(self) -> "Iterator[PackedRows]":
+        """The rows of the batch, packed."""
+        from database.batch_frames import slices_of
+
+        return slices_of(self.frames())
+
+    def records(self) -> list[BatchRow]:
+        """The rows of the batch, each by itself."""
+        from database.batch_frames import rows_of_packed
+
+        return rows_of_packed(self.slices())
+
+    def batch(self, name: str) -> Batch:
+        """The batch that the rows are, of this moment. name: the file's, for listing."""
+        return _named_batch(self.id, self._schema.name, self.kind, name, self.rows, self.skipped)
 
 
+@contextmanager
 def read_batch(
-    source: Path | bytes,
+    source: "FileSource",
     schema: DomainSchema,
     kind: BatchKind,
     *,
     secret: bytes,
-    name: str = "",
-    sheet: str = "",
     skip_bad_rows: bool = False,
-    most_rows: int | None = None,
-) -> Intake:
-    """The rows of a file for a batch of `kind`. Raises UnreadableFile, TooManyRows, or BadData with every problem of
-    every row.
+    progress: Callable[[float], None] = lambda _: None,
+) -> Iterator[Intake]:
+    """The rows of a file for a batch of `kind`, as long as the block lasts. It is read to its end in bounded memory
+    before there are any. Raises UnreadableFile, TooManyRows, or BadData with every problem of every row.
 
-    sheet: of a workbook. skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people,
-    is refused all the same.
+    skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people, is refused all the
+    same. progress: hears which share is read.
     """
-    from preprocessing.reading.files import read_table
+    from database.batch_frames import Spool, with_json
+    from preprocessing.validation.files import check_file
 
-    raw = read_table(source, name=name, sheet=sheet, most_rows=most_rows)
-    targets: Known = "required" if kind == "labeled" else "ignored"
-    validated = validate_table(raw, schema, secret=secret, with_targets=targets)
-    validated.require_good(skip=skip_bad_rows)
-    return Intake(
-        rows=batch_rows(validated.frame, schema, kind),
-        skipped=validated.skipped,
-        problems=validated.problems,
-        ignored_columns=validated.ignored_columns,
-        notes=validated.notes,
-    )
+    with closing(Spool()) as spool:
+        checked = check_file(
+            source,
+            schema,
+            secret=secret,
+            with_targets="required" if kind == "labeled" else "ignored",
+            keep=lambda frame: spool.add(with_json(frame, schema, kind)),
+            progress=progress,
+        )
+        if not skip_bad_rows:
+            checked.require_clean()
+        intake = Intake(spool, checked, schema, kind)
+        if not intake.rows:
+            checked.require_clean()
+        yield intake
 
 
 class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any, TypeVar
@@ -38,8 +38,8 @@ except ImportError as error:
     raise MissingExtra("MongoDB", "mongo") from error
 
 from database import labeled, layout, mongo_jobs, pairs
-from database.errors import Conflict, StoreUnavailable, Unkeepable
-from database.fence import Fence
+from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
+from database.fence import SECOND, Fence
 from database.layout import (
     EPOCH,
     LAYOUTS,
@@ -51,6 +51,7 @@ from database.layout import (
     instant,
     key_of,
     micros,
+    pack_rows,
     parts,
     read_json,
     read_numbers,
@@ -84,7 +85,7 @@ from database.newest import (
     rows_of,
     rows_of_packed,
 )
-from database.packed import PackedPredictions
+from database.packed import PackedPredictions, PackedRows
 from database.records import (
     Access,
     Batch,
@@ -109,7 +110,18 @@ from database.records import (
     digest,
     new_id,
 )
-from database.store import Appender, Placing, RecordStore, Snapshot, check_document, check_successions, counted
+from database.store import (
+    STOOD_STILL,
+    UPLOAD_LEASE,
+    UPLOAD_SECONDS,
+    Appender,
+    Placing,
+    RecordStore,
+    Snapshot,
+    check_document,
+    check_successions,
+    counted,
+)
 
 Bson = dict[str, Any]
 T = TypeVar("T")
@@ -305,9 +317,10 @@ def _slot(succession: Succession) -> str:
     return digest([succession.target, succession.moment])
 
 
-def _row_documents(batch: str, attempt: str, rows: Iterable[BatchRow]) -> Iterator[Bson]:
-    for row in rows:
-        yield {"_id": row_key(attempt, row.number), "batch": batch, "attempt": attempt, **_flat("batch_rows", row)}
+def _row_documents(batch: str, attempt: str, packed: PackedRows) -> Iterator[Bson]:
+    for number, *row in zip(packed.number, *packed, strict=True):
+        flat = dict(zip(PackedRows._fields, row, strict=True))
+        yield {"_id": row_key(attempt, number), "batch": batch, "attempt": attempt, **flat}
 
 
 def _of_groups(groups: Sequence[str] | None) -> Bson:
@@ -609,32 +622,82 @@ class MongoStore:
 
     # Batches
 
-    def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
-        attempt = new_id()
-        documents = list(_row_documents(batch.id, attempt, rows))
-        with self._writing():
+    def add_batch(self, batch: Batch, rows: Iterable[BatchRow] = (), packed: Iterable[PackedRows] = ()) -> bool:
+        self.sweep_uploads()
+        with _driver_errors():
             if self._database.batches.find_one({"_id": batch.id}, {"_id": 1}):
                 return False
-            if documents:
-                self._database.batch_rows.insert_many(documents, ordered=False)
-            try:  # the commit point: rows of an attempt that no batch names are never read
-                with next_receipt(self._database) as receipt:
-                    self._database.batches.insert_one({**_numbered("batches", batch, [receipt]), "attempt": attempt})
-            except DuplicateKeyError:
-                self._database.batch_rows.delete_many({"batch": batch.id, "attempt": attempt})
-                return False
-            self._database.batch_rows.delete_many({"batch": batch.id, "attempt": {"$ne": attempt}})
-        return True
+        attempt = new_id()
+        self._give_sign(attempt, first=True)
+        try:
+            for part in chain(pack_rows(rows), packed):
+                self._give_sign(attempt)
+                with self._writing():
+                    self._database.batch_rows.insert_many(_row_documents(batch.id, attempt, part), ordered=False)
+            added = self._publish(batch, attempt)
+        except BaseException:
+            with suppress(StoreUnavailable, LostJob):  # then they are swept
+                self._remove_rows(attempt)
+            raise
+        if not added:
+            self._remove_rows(attempt)
+        return added
+
+    def _give_sign(self, attempt: str, *, first: bool = False) -> None:
+        """Hold the lease of an upload. Raises StoreUnavailable where its rows were removed meanwhile."""
+        with self._writing():
+            until = mongo_jobs.server_time(self._database) + round(UPLOAD_SECONDS * SECOND)
+            lease, held = {"_id": UPLOAD_LEASE + attempt, "holder": attempt}, {"$set": {"expires": until}}
+            if not self._database.leases.update_one(lease, held, upsert=first).matched_count and not first:
+                raise StoreUnavailable(STOOD_STILL)
+
+    def _publish(self, batch: Batch, attempt: str) -> bool:
+        self._give_sign(attempt)
+        with self._writing():
+            with next_receipt(self._database) as receipt:
+                numbered = _numbered("batches", batch, [receipt])
+                # the commit point: rows of an attempt that no batch names are never read
+                added = _insert_one(self._database.batches, {**numbered, "attempt": attempt})
+            if added:
+                self._database.leases.delete_one({"_id": UPLOAD_LEASE + attempt})
+        return added
+
+    def _remove_rows(self, attempt: str) -> None:
+        """Of an attempt that no batch names."""
+        with self._writing():
+            given_up = {"$set": {"holder": "", "expires": 0}}
+            self._database.leases.update_one({"_id": UPLOAD_LEASE + attempt}, given_up, upsert=True)
+            self._database.batch_rows.delete_many({"_id": _rows_between(attempt)})
+            self._database.leases.delete_one({"_id": UPLOAD_LEASE + attempt})
+
+    def sweep_uploads(self) -> None:
+        with self._writing():
+            late = {"$lte": mongo_jobs.server_time(self._database)}
+            leases = self._database.leases.find({"_id": {"$regex": f"^{UPLOAD_LEASE}"}, "expires": late})
+            attempts = [lease["_id"].removeprefix(UPLOAD_LEASE) for lease in leases]
+        for attempt in attempts:
+            with self._writing():
+                named = self._database.batches.find_one({"attempt": attempt}, {"_id": 1})
+                free, taken = {"_id": UPLOAD_LEASE + attempt, "expires": late}, {"$set": {"holder": "", "expires": 0}}
+                alone = self._database.leases.update_one(free, taken).matched_count
+                if named:  # killed between its last two steps
+                    self._database.leases.delete_one({"_id": UPLOAD_LEASE + attempt})
+            if alone and not named:
+                self._remove_rows(attempt)
 
     def remove_batch(self, id: str, event: Event) -> Event | None:
+        attempt = _attempts(self._database, [id]).get(id, "")
+
         def find(session: ClientSession | None) -> tuple[int, Mapping[str, Sequence[Any]]]:
             found = self._database.batches.find_one({"_id": id}, {"rows": 1}, session=session) or {"rows": 0}
-            return found["rows"], {"batches": [DeleteMany({"_id": id})]}
+            lease = {"_id": UPLOAD_LEASE + attempt, "holder": "", "expires": 0}
+            left = ReplaceOne({"_id": lease["_id"]}, lease, upsert=True)
+            return found["rows"], {"leases": [left], "batches": [DeleteMany({"_id": id})]}
 
         told = self._take_back(event, find)
-        if told:  # rows that no batch names are never read
-            with self._writing():
-                self._database.batch_rows.delete_many({"batch": id})
+        if told:
+            with suppress(StoreUnavailable, LostJob):  # then they are swept
+                self._remove_rows(attempt)
         return told
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
@@ -995,7 +1058,7 @@ class MongoStore:
             document
             for key, row in records.items()
             for batch in [split_row_key(key)[0]]
-            for document in _row_documents(batch, attempts.get(batch, batch), [row])
+            for document in _row_documents(batch, attempts.get(batch, batch), next(pack_rows([row])))
         )
         return [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
 

@@ -27,6 +27,18 @@ class Common(NamedTuple):
     actor: str | None
 
 
+class PackedRows(NamedTuple):
+    """Rows of a batch by column, as stores keep them: in the order of `BatchRow`'s fields; inputs, targets: JSON."""
+
+    record: Sequence[str]
+    number: Sequence[int]
+    inputs: Sequence[str]
+    targets: Sequence[str]
+    student: Sequence[str | None]
+    group: Sequence[str | None]
+    period: Sequence[str | None]
+
+
 class PackedPredictions(Sequence[Prediction]):
     """Predictions of one batch, by column. ids: ascending, and made for these alone: stores know a block by its first.
     answers, shadow: a column for each model.

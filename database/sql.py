@@ -6,7 +6,7 @@ The only module that speaks SQL; nothing outside `database` may import it, `open
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from functools import cache
 from heapq import merge
@@ -20,19 +20,21 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from database import labeled, layout, pairs, sql_jobs, sql_newest
-from database.errors import Conflict, StoreUnavailable, Unkeepable
+from database import labeled, layout, pairs, sql_batches, sql_jobs, sql_newest
+from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
     EPOCH,
     LAYOUTS,
     RECEIPTS,
+    ROWS_AT_ONCE,
     STATEMENTS,
     Flat,
     check_finite,
     key_of,
     micros,
     pack_blocks,
+    pack_rows,
     parts,
     read_json,
     read_numbers,
@@ -43,11 +45,12 @@ from database.layout import (
     split_row_key,
     split_succession_key,
     unpack_block,
+    write_json,
     write_kept,
     write_statements,
 )
 from database.newest import OF_ALL, NewestAnswer, NewestCounts, Which, rows_of, rows_of_packed
-from database.packed import PackedPredictions
+from database.packed import PackedPredictions, PackedRows
 from database.records import (
     Access,
     Batch,
@@ -70,10 +73,12 @@ from database.records import (
     SeenWorker,
     Statement,
     Succession,
+    new_id,
 )
 from database.sql_jobs import database_time
 from database.sqlite_log import DatabaseFile
 from database.store import (
+    STOOD_STILL,
     Appender,
     Durability,
     Placing,
@@ -117,12 +122,13 @@ CONNECT_SECONDS = 5
 MIGRATION_LOCK = 0x67726164655F  # "grade_": any number that no one else locks on in the same database
 OUTCOMES_LOCK = MIGRATION_LOCK + 1
 
-ROWS_AT_ONCE = 5_000
-"""Rows that go to PostgreSQL in one statement, or come from SQLite in one: some megabytes, and a tenth of a second."""
-
 BULK_ROWS, BULK_CACHE_KB = 5_000, 65_536
 """Rows of one call from which a writer of SQLite gets a page cache of so much: keys come in no order, and what leaves
 the 2 MB that SQLite has by itself is read and written again for almost each of them."""
+
+TURN_SECONDS, PAUSE_SECONDS, ROWS_OF_TURN = 0.1, 0.03, 1_000
+"""For which a writer of many rows holds the write lock of SQLite, about, and then leaves it to others; and rows between
+two looks at the time. Who waits for the lock looks every 25 ms during its first tenth of a second, then less often."""
 
 SNAPSHOT_SECONDS = 0.5
 """For which a reader of SQLite may hold one."""
@@ -294,7 +300,8 @@ def _insert(kind: str, dialect: str, replace: bool) -> sa.Insert:
         insert = insert.values({c.name: _received(sa.bindparam(c.name), c.name) for c in table.columns})
     if not replace:
         return insert.on_conflict_do_nothing()
-    rest = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key}
+    kept = {"attempt"}  # under which the rows of a batch are found
+    rest = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key and c.name not in kept}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=rest)
 
 
@@ -361,6 +368,11 @@ def _write(connection: sa.Connection, kind: str, rows: Sequence[Row], *, replace
     return written
 
 
+def _require_sign(connection: sa.Connection, attempt: str) -> None:
+    if not sql_batches.goes_on(connection, attempt):
+        raise StoreUnavailable(STOOD_STILL)
+
+
 def _cache_pages(connection: sa.Connection, rows: int) -> None:
     """Prepare a connection for so many rows; it keeps what it has got."""
     if rows >= BULK_ROWS and connection.dialect.name == "sqlite":
@@ -368,10 +380,10 @@ def _cache_pages(connection: sa.Connection, rows: int) -> None:
 
 
 def _row(
-    kind: str, record: Any, batch: str = "", numbers: Sequence[int | None] = (), said: Sequence[Statement] = ()
+    kind: str, record: Any, attempt: str = "", numbers: Sequence[int | None] = (), said: Sequence[Statement] = ()
 ) -> Row:
-    """The row of a record: its flat values, around them what the table has and the record has not. numbers: its
-    receipts, where they are known."""
+    """The row of a record: its flat values, around them what the table has and the record has not. attempt: of a batch
+    or a row of one. numbers: its receipts, where they are known."""
     values = LAYOUTS[kind].pack(record)
     receipts = numbers or [None] * len(RECEIPTS.get(kind, ()))
     if kind == "outcomes":
@@ -379,8 +391,8 @@ def _row(
     if kind == "predictions":
         return (*values, None, None, *receipts)  # in no block
     if kind == "batches":
-        return (*values, *receipts)
-    return (batch, *values) if kind == "batch_rows" else tuple(values)
+        return (*values, *receipts, attempt)
+    return (attempt, *values) if kind == "batch_rows" else tuple(values)
 
 
 @cache
@@ -711,29 +723,97 @@ class SqlStore:
 
     # Batches
 
-    def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
-        packed = [_row("batch_rows", row, batch.id) for row in rows]
+    def add_batch(self, batch: Batch, rows: Iterable[BatchRow] = (), packed: Iterable[PackedRows] = ()) -> bool:
+        self.sweep_uploads()
+        if self._by_id("batches", batch.id) is not None:
+            return False
+        attempt = new_id()
         with self._writing() as connection:
-            _cache_pages(connection, len(packed))
-            if not _write(connection, "batches", [_row("batches", batch, numbers=[0])]):
+            sql_batches.begin(connection, attempt)
+        try:
+            for part in chain(pack_rows(rows), packed):
+                self._keep_rows(attempt, part)
+            added = self._publish(batch, attempt)
+        except BaseException:
+            with suppress(StoreUnavailable, LostJob):  # then they are swept
+                self._give_up(attempt)
+            raise
+        if not added:
+            self._give_up(attempt)
+        return added
+
+    def _keep_rows(self, attempt: str, part: PackedRows) -> None:
+        """Rows of an upload, in as many transactions as it takes to hold nobody up."""
+        rows = list(zip(repeat(attempt), *part, strict=False))
+        while rows:
+            with self._taking_turns() as (connection, is_over):
+                _require_sign(connection, attempt)
+                _cache_pages(connection, len(rows))
+                done = 0
+                while done < len(rows) and not is_over():
+                    _write(connection, "batch_rows", rows[done : done + ROWS_OF_TURN])
+                    done += ROWS_OF_TURN
+            del rows[:done]
+
+    def _publish(self, batch: Batch, attempt: str) -> bool:
+        with self._writing() as connection:
+            _require_sign(connection, attempt)
+            if not _write(connection, "batches", [_row("batches", batch, attempt, [0])]):
                 return False
-            _write(connection, "batch_rows", packed)
+            sql_batches.end(connection, attempt)
             receipt = _next_receipt(connection)  # last, for whom it keeps waiting
             connection.execute(BATCHES.update().where(BATCHES.c.id == batch.id).values(receipt=receipt))
         return True
 
+    def _give_up(self, attempt: str) -> None:
+        with self._writing() as connection:
+            sql_batches.give_up(connection, attempt)
+        self._remove_rows(attempt)
+
+    def _remove_rows(self, attempt: str) -> None:
+        """Of an attempt that was given up."""
+        left = True
+        while left:
+            with self._taking_turns() as (connection, is_over):
+                while left and not is_over():
+                    left = sql_batches.remove_some(connection, attempt)
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[tuple[sa.Connection, Callable[[], bool]]]:
+        """A transaction of many that follow each other, and whether it is time to end it. Where there is one write lock
+        for all, it is then left to others for a while."""
+        with self._writing() as connection:
+            ends = time.monotonic() + TURN_SECONDS
+            yield connection, lambda: time.monotonic() > ends
+        if self._file is not None and time.monotonic() > ends - TURN_SECONDS / 2:  # after less it was hardly held
+            time.sleep(PAUSE_SECONDS)
+
+    def sweep_uploads(self) -> None:
+        with self._reading() as connection:
+            attempts = sql_batches.without_sign(connection)
+        for attempt in attempts:
+            with self._writing() as connection:
+                alone = sql_batches.is_without_sign(connection, attempt)
+            if alone:
+                self._remove_rows(attempt)
+
     def remove_batch(self, id: str, event: Event) -> Event | None:
         with self._writing() as connection:
-            removed = connection.execute(BATCH_ROWS.delete().where(BATCH_ROWS.c.batch == id)).rowcount
-            there = connection.execute(BATCHES.delete().where(BATCHES.c.id == id)).rowcount
-            return _tell(connection, event, removed) if there else None
+            found = sql_batches.withdraw(connection, id)
+            if found is None:
+                return None
+            told = _tell(connection, event, found.rows)
+        with suppress(StoreUnavailable, LostJob):  # then they are swept
+            self._remove_rows(found.attempt)
+        return told
 
     def batches(self, domain: str | None = None, kind: BatchKind | None = None) -> list[Batch]:
         return self._list("batches", _newest("batches").where(*_given(BATCHES, domain=domain, kind=kind)))
 
     def batch_rows(self, batch: str, numbers: Collection[int] | None = None) -> list[BatchRow]:
         columns = _columns("batch_rows")
-        statement = sa.select(*columns).where(BATCH_ROWS.c.batch == batch).order_by(BATCH_ROWS.c.number)
+        mine = BATCH_ROWS.c.attempt == sql_batches.attempt_of(batch)
+        statement = sa.select(*columns).where(mine).order_by(BATCH_ROWS.c.number)
         if numbers is None:
             return self._paged("batch_rows", statement, _number_of)
         with self._reading() as connection:
@@ -1018,24 +1098,20 @@ class SqlStore:
             _count_to(connection, receipt)
 
     def load(self, kind: str, documents: Sequence[tuple[str, bytes]]) -> None:
-        records = {key: read_json(kind, document) for key, document in documents}
-        rows = [
-            _row(
-                kind,
-                records[key],
-                split_row_key(key)[0] if kind == "batch_rows" else "",
-                read_numbers(kind, document),
-                read_said(kind, document),
-            )
-            for key, document in dict(documents).items()
-        ]
+        kept = {
+            key: (read_json(kind, document), read_numbers(kind, document), read_said(kind, document))
+            for key, document in documents
+        }
+        of = {key: split_row_key(key)[0] if kind == "batch_rows" else key for key in kept}
         newest = max((number or 0 for _, document in documents for number in read_numbers(kind, document)), default=0)
         with self._writing() as connection:
             if newest:
                 _count_to(connection, newest)
+            attempts = sql_batches.attempts(connection, set(of.values())) if kind == "batch_rows" else {}
+            rows = [_row(kind, one, attempts.get(of[key], of[key]), n, said) for key, (one, n, said) in kept.items()]
             _write(connection, kind, rows, replace=True)
             if kind == "predictions":
-                sql_newest.look_again(connection, records.values(), ROWS_AT_ONCE)
+                sql_newest.look_again(connection, [one for one, *_ in kept.values()], ROWS_AT_ONCE)
 
     def _detached_connection(self) -> Any:
         """A connection of the driver's own kind, set up as all are here. No pool takes it back: its user closes it."""
@@ -1083,7 +1159,6 @@ def _journal(kind: str, domain: str | None, limit: int) -> sa.Select[Any]:
 
 def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:
     parts: dict[str, Callable[[str], tuple[str | int, ...]]] = {
-        "batch_rows": split_row_key,
         "successions": split_succession_key,
         "documents": split_document_key,
         "chunks": split_row_key,
@@ -1102,24 +1177,38 @@ class _SqlExporter:
         return self._connection.execute(sa.select(UPLOADS.c.number)).scalar() or 0
 
     def export(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[tuple[str, bytes]]:
+        if kind == "batch_rows":
+            return self._export_rows(after, limit)
         table = TABLES[kind]
         key = list(table.primary_key)
         names = RECEIPTS.get(kind, ())
         said = table.c[STATEMENTS] if kind == "outcomes" else sa.null()
         beside = (*(table.c[name] for name in names), said)
-        statement = sa.select(table.c[key[0].name], *_columns(kind), *beside)
+        statement = sa.select(*_columns(kind), *beside)
         statement = statement.order_by(*key).limit(limit)
         if after is not None:
             statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
         rows = self._connection.execute(statement).all()
-        records = _unpack(self._connection, kind, [row[1 : -len(beside)] for row in rows])
+        records = _unpack(self._connection, kind, [row[: -len(beside)] for row in rows])
         return [
-            (
-                row_key(row[0], record.number) if kind == "batch_rows" else key_of(kind, record),
-                write_kept(record, dict(zip(names, row[-len(beside) :], strict=False)), row[-1]),
-            )
+            (key_of(kind, record), write_kept(record, dict(zip(names, row[-len(beside) :], strict=False)), row[-1]))
             for row, record in zip(rows, records, strict=True)
         ]
+
+    def _export_rows(self, after: str | None, limit: int) -> list[tuple[str, bytes]]:
+        """Those of batches alone: others belong to uploads under way, or to none any more."""
+        first, number = ("", None) if after is None else split_row_key(after)
+        batches = sa.select(BATCHES.c.id, BATCHES.c.attempt).where(BATCHES.c.id >= first).order_by(BATCHES.c.id)
+        found: list[tuple[str, bytes]] = []
+        for batch, attempt in self._connection.execute(batches).all():
+            rows = sa.select(*_columns("batch_rows")).where(BATCH_ROWS.c.attempt == attempt)
+            rows = rows.where(BATCH_ROWS.c.number > number) if batch == first and number is not None else rows
+            rows = rows.order_by(BATCH_ROWS.c.number).limit(limit - len(found))
+            page = _read(self._connection, "batch_rows", rows)
+            found += [(row_key(batch, row.number), write_json(row)) for row in page]
+            if len(found) >= limit:
+                break
+        return found
 
 
 class _SqlSource:
@@ -1187,7 +1276,8 @@ class _SqlSource:
     def rows_backwards(self, batch: str) -> Iterator[BatchRow]:
         number: int | None = None
         while True:
-            statement = sa.select(*_columns("batch_rows")).where(BATCH_ROWS.c.batch == batch).limit(layout.PAGE)
+            mine = BATCH_ROWS.c.attempt == sql_batches.attempt_of(batch)
+            statement = sa.select(*_columns("batch_rows")).where(mine).limit(layout.PAGE)
             if number is not None:
                 statement = statement.where(BATCH_ROWS.c.number < number)
             page = _read(self._connection, "batch_rows", statement.order_by(BATCH_ROWS.c.number.desc()))
@@ -1197,7 +1287,8 @@ class _SqlSource:
             number = page[-1].number
 
     def rows_of(self, records: Sequence[str]) -> Iterator[tuple[str, BatchRow]]:
-        statement = sa.select(BATCH_ROWS.c.batch, *_columns("batch_rows")).where(BATCH_ROWS.c.record.in_(records))
+        statement = sa.select(BATCHES.c.id, *_columns("batch_rows")).where(BATCH_ROWS.c.record.in_(records))
+        statement = statement.where(BATCHES.c.attempt == BATCH_ROWS.c.attempt)
         unpack = LAYOUTS["batch_rows"].unpack
         for batch, *values in self._connection.execute(statement).all():
             yield batch, unpack(values)

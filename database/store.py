@@ -4,7 +4,7 @@
 over all of them. No question here is a query language.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, Protocol
@@ -13,7 +13,7 @@ import msgspec
 
 from database.errors import Conflict
 from database.newest import OF_ALL, NewestAnswer, NewestCounts, Which
-from database.packed import PackedPredictions
+from database.packed import PackedPredictions, PackedRows
 from database.pairs import Pair
 from database.records import (
     Access,
@@ -47,6 +47,14 @@ def check_successions(successions: Sequence[Succession]) -> None:
     if len(set(keys)) < len(keys):
         raise Conflict("a key occurs twice in one change of champions")
 
+
+UPLOAD_SECONDS = 300.0
+"""For which the rows of an upload that gives no sign are left alone. It gives one with each of some thousand rows."""
+
+UPLOAD_LEASE = "upload "
+"""Begins the name of the lease under which rows are kept that belong to no batch yet, or to none any more."""
+
+STOOD_STILL = "the upload stood still for so long that its rows were removed; send it again"
 
 LONGEST_KEY = 2_000
 """Bytes of UTF-8 that a document's kind and name may have together: an index of PostgreSQL holds no longer key."""
@@ -217,8 +225,16 @@ class PredictionLog(Protocol):
 class BatchArchive(Protocol):
     """Uploaded files, labelled and unlabelled kept apart."""
 
-    def add_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> bool:
-        """Keep the batch and its rows, all or none. False, and nothing changed, when its id is already there."""
+    def add_batch(self, batch: Batch, rows: Iterable[BatchRow] = (), packed: Iterable[PackedRows] = ()) -> bool:
+        """Keep the batch and its rows, all or none; packed: those that come by column. False, and nothing changed, when
+        its id is already there.
+
+        Rows are taken as they come and kept some thousand at a time, so that nobody else waits long; nobody sees them
+        before the last step, which also gives the batch its receipt. Where it fails or is killed before that, they are
+        removed, by this call or by `sweep_uploads`."""
+
+    def sweep_uploads(self) -> None:
+        """Remove the rows of uploads that gave no sign for `UPLOAD_SECONDS`, and of removed batches."""
 
     def remove_batch(self, id: str, event: Event) -> Event | None:
         """With its rows, as `remove_predictions`; count: of its rows. Its content is new again."""

@@ -7,7 +7,7 @@ everywhere, times are whole microseconds since 1970 UTC, nested values are JSON 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -116,14 +116,17 @@ BATCHES = Table(
     _at(),
     Column("skipped", Integer, nullable=False),
     _receipt("receipt"),
+    Column("attempt", TEXT, nullable=False, server_default=text("''")),
     Index("batches_by_receipt", "domain", "receipt"),
     Index("batches_by_number", "receipt"),
+    Index("batches_by_attempt", "attempt"),
 )
+"""attempt: under which the rows are kept. Those of an attempt that no batch names are never read."""
 
 BATCH_ROWS = Table(
     "batch_rows",
     METADATA,
-    _key("batch"),
+    _key("attempt"),
     _text("record"),
     Column("number", Integer, primary_key=True, autoincrement=False),
     _text("inputs"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -289,17 +290,18 @@ def store_batch_file(run: JobRun) -> Mapping[str, Any]:
     import msgspec
 
     from access.journal import note
-    from database.ingest import batch_of, read_batch
-    from monitoring.profile_archive import store_batch
+    from database.ingest import read_batch
+    from monitoring.profile_archive import store_intake
+    from preprocessing.reading.chunks import open_source
 
     options, workspace, path, name = run.job.arguments, run.workspace, run.file("file"), run.name_of("file")
     assert path is not None  # noqa: S101 (as above)
-    schema, kind = workspace.service.schema(run.domain), options["kind"]
-    run.progress("checking", None)
-    intake = read_batch(path, schema, kind, secret=workspace.secret, name=name, **_read_as(run))
-    known = batch_of(run.domain, intake.rows, kind, name="").id
-    note(workspace.store, run.job.actor or "", "batch uploaded", run.domain, batch=known, rows=len(intake.rows))
-    batch, new = store_batch(workspace, schema, intake.rows, kind, name=name, skipped=intake.skipped)
+    schema, kind, asked = workspace.service.schema(run.domain), options["kind"], _read_as(run)
+    skip, checking = asked.pop("skip_bad_rows"), partial(run.progress, "checking")
+    source = open_source(path, name=name, **asked)
+    with read_batch(source, schema, kind, secret=workspace.secret, skip_bad_rows=skip, progress=checking) as intake:
+        note(workspace.store, run.job.actor or "", "batch uploaded", run.domain, batch=intake.id, rows=intake.rows)
+        batch, new = store_intake(workspace, schema, intake, name=name, progress=partial(run.progress, "storing"))
     told = {"batch": batch, "new": new, "skipped": intake.skipped, "problems": intake.problems[:SHOWN_PROBLEMS]}
     told |= {"ignored_columns": intake.ignored_columns, "notes": intake.notes}
     plain: Mapping[str, Any] = msgspec.to_builtins(told)

@@ -150,10 +150,11 @@ def absence(store: RecordStore, job: Job) -> str | None:
 
 
 def sweep(store: RecordStore) -> None:
-    """Forget jobs that ended long ago, workers that are gone, and files that no job needs."""
+    """Forget jobs that ended long ago, workers that are gone, files that no job needs, and rows of killed uploads."""
     at = now()
     store.remove_jobs(at - KEPT)
     store.forget_workers(at - KEPT)
+    store.sweep_uploads()
     names = [name for name in store.blobs(before=at - LEFT_BEHIND) if not name.startswith(MODEL_BLOBS)]
     jobs = {name: store.job(name.partition("-")[0]) for name in names}
     gone = [name for name, job in jobs.items() if job is None or job.ended]

@@ -32,6 +32,7 @@ from model.service import PredictionService
 from model.silent_moments import require_answers, silent_moments
 from model.workspace import Workspace
 from preprocessing.columns import tables_of
+from preprocessing.reading.chunks import open_source
 from preprocessing.reading.raw_table import UnreadableFile, some_of
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.files import CheckedFile, check_file, own_column
@@ -99,11 +100,12 @@ def score_file(  # noqa: PLR0913 - each is an option of a command
     schema, columns = workspace.service.schema(domain), keep
     _check_output(path, output)
     dialect_of(locale)
+    source = open_source(path, sheet=sheet)
     silent = silent_moments(workspace.service, domain)
 
     def check(*, keep: Callable[[pl.DataFrame], object], progress: Callable[[float], None]) -> CheckedFile:
         words = {name: str(error) for name, error in silent.items()}
-        read = partial(check_file, path, schema, secret=workspace.secret, moment=moment, sheet=sheet, columns=columns)
+        read = partial(check_file, source, schema, secret=workspace.secret, moment=moment, columns=columns)
         checked = read(silent=words, keep=keep, progress=progress)
         require_answers(silent, checked.moments)
         if not skip_bad_rows:

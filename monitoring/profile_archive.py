@@ -16,7 +16,8 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 
 from database.errors import Conflict
-from database.ingest import add_batch
+from database.ingest import Intake, add_batch
+from database.packed import PackedRows
 from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction, now
 from database.store import RecordStore
 from drift.column import Column
@@ -29,11 +30,13 @@ from model.registry import NoChampion, Serving
 from model.workspace import Workspace
 from monitoring.reference import reference_of
 from preprocessing.schema import DomainSchema
+from preprocessing.validation.validate import frame_of
 
 Source = Literal["predictions", "labeled", "unlabeled"]
 PROFILE_KIND = "profile"
 FEWEST_KEPT = 20  # rows; a profile of fewer says nearly as much about each student as the rows do, and is not kept
 LARGEST_DOCUMENT = 12_000_000  # characters of one document; MongoDB's limit is 16 MB
+ROWS_OF_FRAME = 20_000  # of a batch that are read at once
 WHOLE_DAY_ROWS = 20_000  # predictions of a day read at once; longer days are read hour by hour
 DAY = timedelta(days=1)
 
@@ -124,12 +127,10 @@ class ProfileArchive:
         ordered = sorted(batches, key=lambda one: (one.at, one.id))
         return [part for batch in ordered for part in self._batch(batch, kept.get(batch_name(batch)), exact=exact)]
 
-    def keep_batch(self, batch: Batch, rows: Sequence[BatchRow]) -> None:
-        """Store the profile of a batch whose rows are at hand."""
-        name = batch_name(batch)
-        self._keep(
-            name, batch.at, batch.kind, self._cells_of_batch(batch.kind, rows), self._store.document(PROFILE_KIND, name)
-        )
+    def keep_batch(self, batch: Batch, frames: Iterable[pl.DataFrame]) -> None:
+        """Store the profile of a batch whose rows are at hand, typed."""
+        name, cells = batch_name(batch), self._cells_of_batch(batch.kind, frames)
+        self._keep(name, batch.at, batch.kind, cells, self._store.document(PROFILE_KIND, name))
 
     # Days of predictions
 
@@ -171,7 +172,8 @@ class ProfileArchive:
         while start < midnight(day + DAY):
             found = self._store.predictions(self._schema.name, since=start, until=start + step)
             for key, rows in _grouped(found, lambda one: (one.moment, one.period)).items():
-                cells.add(key, self._counted(key[0], [row.inputs for row in rows], self._said(rows), exact=exact))
+                profile = profile_rows(self._schema, key[0], [row.inputs for row in rows], self._said(rows))
+                cells.add(key, self._compacted(key[0], profile, exact=exact))
             start += step
         return cells
 
@@ -183,31 +185,33 @@ class ProfileArchive:
     # Batches
 
     def _batch(self, batch: Batch, document: Document | None, *, exact: bool) -> list[ArchivePart]:
-        day, rows = batch.at.astimezone(UTC).date(), cache(lambda: self._store.batch_rows(batch.id))
+        day = batch.at.astimezone(UTC).date()
         if exact:
-            return _live(day, self._cells_of_batch(batch.kind, rows(), exact=True))
+            return _live(day, self._cells_of_batch(batch.kind, self._frames_of(batch), exact=True))
+        again = cache(lambda: self._cells_of_batch(batch.kind, self._frames_of(batch)))
         if document and self._fits(document, batch.rows):
-            return self._read(document, day, cache(lambda: self._cells_of_batch(batch.kind, rows())))
-        cells = self._cells_of_batch(batch.kind, rows())
-        self._keep(batch_name(batch), batch.at, batch.kind, cells, document)
-        return _live(day, cells)
+            return self._read(document, day, again)
+        self._keep(batch_name(batch), batch.at, batch.kind, again(), document)
+        return _live(day, again())
 
-    def _cells_of_batch(self, kind: str, rows: Sequence[BatchRow], *, exact: bool = False) -> Cells:
+    def _frames_of(self, batch: Batch) -> Iterator[pl.DataFrame]:
+        """The stored rows of a batch, some thousand at a time."""
+        for first in range(1, batch.rows + 1, ROWS_OF_FRAME):
+            numbers = range(first, min(first + ROWS_OF_FRAME, batch.rows + 1))
+            yield frame_of(self._store.batch_rows(batch.id, numbers), self._schema)
+
+    def _cells_of_batch(self, kind: str, frames: Iterable[pl.DataFrame], *, exact: bool = False) -> Cells:
         cells, targets = Cells(), self._schema.targets if kind == "labeled" else ()
-        for key, found in _grouped(rows, lambda row: (self._moment(row.inputs), row.period)).items():
-            known: dict[str, list[Cell]] = {t.name: [row.targets.get(t.name) for row in found] for t in targets}
-            cells.add(key, self._counted(key[0], [row.inputs for row in found], known, exact=exact))
+        known = [target.name for target in targets]
+        for frame in frames:
+            for (moment, period), part in frame.group_by(["_moment", "_period"], maintain_order=True):
+                profile = profile_frame(self._schema, str(moment), part, known)
+                cells.add((str(moment), period), self._compacted(str(moment), profile, exact=exact))
         return cells
-
-    def _moment(self, inputs: Mapping[str, Cell]) -> str:
-        return self._schema.moment_of(name for name, value in inputs.items() if value is not None)
 
     # Documents
 
-    def _counted(
-        self, moment: str, inputs: Sequence[Mapping[str, Cell]], known: Mapping[str, list[Cell]], *, exact: bool
-    ) -> Profile:
-        profile = profile_rows(self._schema, moment, inputs, known)
+    def _compacted(self, moment: str, profile: Profile, *, exact: bool) -> Profile:
         return profile if exact else compacted(profile, self._grids_at(moment))
 
     def _grids_at(self, moment: str) -> Grids:
@@ -274,8 +278,32 @@ def store_batch(
     """Store rows as a batch, and its profile with it; the batch, and whether it is new."""
     batch, new = add_batch(workspace.store, schema.name, rows, kind, name=name, skipped=skipped)
     if new:
-        ProfileArchive(workspace, schema).keep_batch(batch, rows)
+        ProfileArchive(workspace, schema).keep_batch(batch, [frame_of(rows, schema)])
     return batch, new
+
+
+def store_intake(
+    workspace: Workspace,
+    schema: DomainSchema,
+    intake: Intake,
+    *,
+    name: str,
+    progress: Callable[[float], None] = lambda _: None,
+) -> tuple[Batch, bool]:
+    """The same of a file that was read, in bounded memory. progress: hears which share of its rows is stored."""
+    batch = intake.batch(name)
+    new = workspace.store.add_batch(batch, packed=_told(intake, progress))
+    if new:
+        ProfileArchive(workspace, schema).keep_batch(batch, intake.frames())
+    return batch, new
+
+
+def _told(intake: Intake, progress: Callable[[float], None]) -> Iterator[PackedRows]:
+    stored = 0
+    for packed in intake.slices():
+        yield packed
+        stored += len(packed.record)
+        progress(stored / max(1, intake.rows))
 
 
 class Cells:
@@ -304,21 +332,35 @@ def _in_order(item: tuple[tuple[str, str | None], Profile]) -> tuple[str, str]:
 def profile_rows(
     schema: DomainSchema, moment: str, inputs: Sequence[Mapping[str, Cell]], known: Mapping[str, Sequence[Cell]]
 ) -> Profile:
-    """The profile of rows as they are seen at `moment`: every feature of it, and the columns `known` (outcomes or
-    predictions by name). A feature that no row has counts as missing; what is not known yet does not."""
+    """`profile_frame` of rows, and of the columns `known` of them."""
     columns: dict[str, Sequence[Cell]] = {
         f.name: [row.get(f.name) for row in inputs] for f in schema.features_at(moment)
     }
-    numbers = {f.name for f in schema.features if f.kind == "numeric"}
-    numbers |= {spelled for t in schema.targets if t.kind == "value" for spelled in (t.name, PREDICTION + t.name)}
+    numbers = _numbers(schema)
     frame = pl.DataFrame(
         [
             pl.Series(name, list(values), dtype=pl.Float64 if name in numbers else pl.String)
             for name, values in (columns | dict(known)).items()
         ]
     )
-    profile = build_profile(frame, schema)
+    return profile_frame(schema, moment, frame, list(known))
+
+
+def profile_frame(schema: DomainSchema, moment: str, frame: pl.DataFrame, known: Sequence[str]) -> Profile:
+    """The profile of typed rows as they are seen at `moment`: every feature of it, and the columns `known` (outcomes or
+    predictions by name). A feature that no row has counts as missing; what is not known yet does not."""
+    numbers, columns = _numbers(schema), []
+    for name in [*(feature.name for feature in schema.features_at(moment)), *known]:
+        kind = pl.Float64 if name in numbers else pl.String
+        columns.append((pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name))
+    profile = build_profile(frame.select(columns), schema)
     return replace(profile, columns={n: replace(c, missing=0) if n in known else c for n, c in profile.columns.items()})
+
+
+def _numbers(schema: DomainSchema) -> set[str]:
+    """The columns that hold numbers."""
+    numbers = {feature.name for feature in schema.features if feature.kind == "numeric"}
+    return numbers | {name for t in schema.targets if t.kind == "value" for name in (t.name, PREDICTION + t.name)}
 
 
 def total(profiles: Iterable[Profile]) -> Profile:

@@ -20,7 +20,7 @@ from model.export import ParityError
 from model.registry import SchemaChanged, find_model, install, load_bundle, require_fit
 from model.scores import told_against_rule
 from model.workspace import Workspace
-from monitoring.profile_archive import store_batch
+from monitoring.profile_archive import store_intake
 from preprocessing.schema import DomainSchema, TaskKind
 from preprocessing.validation.validate import frame_of
 from retraining.policy import MAX_MEGABYTES
@@ -124,11 +124,11 @@ def train_file(
     Rows that nothing could be learned from are not stored: as labelled records they would teach the next challenger.
     """
     schema, stored = workspace.schemas[domain], False
-    frame = frame_of(labeled(domain, intake.rows), schema)
+    frame = frame_of(labeled(domain, intake.records()), schema)
     for one in train_domain(workspace, schema, frame, keys, actor="train", **options):
         if one.model and not stored:
-            store_batch(workspace, schema, intake.rows, "labeled", name=name, skipped=intake.skipped)
-            stored, intake = True, msgspec.structs.replace(intake, rows=())  # the frame has what is learned from
+            store_intake(workspace, schema, intake, name=name)
+            stored = True
         yield one
 
 

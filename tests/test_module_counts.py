@@ -70,7 +70,8 @@ import json, sys
 from pathlib import Path
 from database.ingest import read_batch
 from monitoring.drift_files import report_file
-from monitoring.profile_archive import store_batch
+from monitoring.profile_archive import store_intake
+from preprocessing.reading.chunks import open_source
 from preprocessing.synthetic import generate
 from retraining.examples import secret_of_examples
 from tests.api.conftest import open_at
@@ -79,8 +80,9 @@ from tests.own_modules import OwnModules
 ran, folder, domain, kind, beside = OwnModules(), Path(sys.argv[1]), *sys.argv[2:]
 workspace = open_at(folder)
 schema = workspace.schemas[domain]
-read = read_batch(folder / "examples" / f"{domain}.csv", schema, "labeled", secret=secret_of_examples(workspace.secret))
-store_batch(workspace, schema, read.rows, "labeled", name="learned from", skipped=0)
+source, secret = open_source(folder / "examples" / f"{domain}.csv"), secret_of_examples(workspace.secret)
+with read_batch(source, schema, "labeled", secret=secret) as read:
+    store_intake(workspace, schema, read, name="learned from")
 
 def file_of(seed):
     path, rows = folder / f"{seed}.{kind}", generate(schema, rows=600, seed=seed)

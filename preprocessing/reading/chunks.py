@@ -31,6 +31,7 @@ from preprocessing.reading.csv_text import (
 )
 from preprocessing.reading.files import check_decoded, decoder, kind_of, read_table, typed_table
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
+from preprocessing.validation.rules import TooManyRows
 
 ROWS_A_CHUNK = 50_000  # of a chunk of a binary file
 STEP = 1 << 21  # bytes of a chunk of text; some 20,000 to 50,000 rows of marks
@@ -45,6 +46,7 @@ class FileSource:
     kind: "parquet", "arrow", "lines" (CSV that can be cut), or "whole". digest: SHA-256 of its bytes. commas: whether
     a cell may hold a comma, so that how numbers are written must be decided over the whole column. stamp: its size and
     time of change, by which a file that changes under our hands is found. sheet: of a workbook, as for `read_table`.
+    name: what it is called in messages. most_rows: a file with more is refused, as `read_table` does it.
     """
 
     path: Path
@@ -55,6 +57,13 @@ class FileSource:
     notes: tuple[str, ...]
     stamp: tuple[int, int]
     sheet: str = ""
+    name: str = ""
+    most_rows: int | None = None
+
+    def require_fewer(self, rows: int) -> None:
+        """Raises TooManyRows."""
+        if self.most_rows is not None and rows > self.most_rows:
+            raise TooManyRows(rows, self.most_rows)
 
 
 class Chunk(NamedTuple):
@@ -64,26 +73,28 @@ class Chunk(NamedTuple):
     done: float
 
 
-def open_source(path: Path, *, sheet: str = "") -> FileSource:
-    """Looks through a file once. sheet: of a workbook, its name or number.
+def open_source(path: Path, *, sheet: str = "", name: str = "", most_rows: int | None = None) -> FileSource:
+    """Looks through a file once. sheet: of a workbook, its name or number. name: by default the path's.
 
     Raises UnreadableFile for one that is empty, missing or no table.
     """
+    called = name or path.name
     try:
         stamp = _stamp(path)
         with path.open("rb") as file:
             seen = _look(file)
     except OSError as error:
-        raise UnreadableFile(f"{path.name}: {error.strerror or error}") from None
+        raise UnreadableFile(f"{called}: {error.strerror or error}") from None
     except UnreadableFile as error:
-        raise UnreadableFile(f"{path.name}: {error}") from None
+        raise UnreadableFile(f"{called}: {error}") from None
     notes = (seen.note,) if seen.note else ()
-    return FileSource(path, seen.kind, seen.digest, seen.encoding, seen.commas, notes, stamp, sheet)
+    return FileSource(path, seen.kind, seen.digest, seen.encoding, seen.commas, notes, stamp, sheet, called, most_rows)
 
 
 def read_chunks(source: FileSource) -> Iterator[Chunk]:
-    """The file's rows in order. Raises UnreadableFile, also where the file has changed since it was opened."""
-    name = source.path.name
+    """The file's rows in order. Raises UnreadableFile, also where the file has changed since it was opened;
+    TooManyRows."""
+    name = source.name
     try:
         if source.sheet and source.kind != "whole":
             raise UnreadableFile(f"it has no sheets, so there is none called {source.sheet!r}")
@@ -92,7 +103,7 @@ def read_chunks(source: FileSource) -> Iterator[Chunk]:
         elif source.kind == "lines" and source.stamp[0] > STEP:
             yield from _text_pieces(source)
         else:
-            yield Chunk(read_table(source.path, sheet=source.sheet), 1.0)
+            yield Chunk(read_table(source.path, name=name, sheet=source.sheet, most_rows=source.most_rows), 1.0)
         if _stamp(source.path) != source.stamp:
             raise UnreadableFile("it changed while it was read; try again when nothing writes to it")
     except OSError as error:
@@ -215,9 +226,10 @@ def _text_pieces(source: FileSource) -> Iterator[Chunk]:
         while True:
             if block:
                 text = (start + block).decode(source.encoding)
-                name, notes = source.path.name, (*source.notes, *told)
-                table = read_body(text, header, separator, name, skipped=above, notes=notes, whole=False)
+                notes = (*source.notes, *told)
+                table = read_body(text, header, separator, source.name, skipped=above, notes=notes, whole=False)
                 above += table.frame.height
+                source.require_fewer(above - skipped)
                 yield Chunk(table, file.tell() / max(1, source.stamp[0]))
             try:
                 block = next(blocks)
@@ -271,12 +283,13 @@ def _decoded_chunks(source: FileSource) -> Iterator[Chunk]:
 
 def _received(source: FileSource, pipe: IO[bytes]) -> Iterator[Chunk]:
     height = int.from_bytes(pipe.read(8), "little")
+    source.require_fewer(height)  # before anything is decoded
     done = 0
     while len(length := pipe.read(8)) == 8:
         data = pipe.read(int.from_bytes(length, "little"))
         if len(data) < int.from_bytes(length, "little"):
             return  # the child has ended; its exit code says how
         frame = pl.read_ipc(io.BytesIO(data))
-        table = replace(typed_table(frame, source.path.name, coded=True), first_row=done + 1)
+        table = replace(typed_table(frame, source.name, coded=True), first_row=done + 1)
         done += table.frame.height
         yield Chunk(table, done / max(1, height))

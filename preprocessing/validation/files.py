@@ -5,18 +5,17 @@ The good rows go to the caller chunk by chunk, as they are found. It keeps no ro
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocessing.reading.chunks import FileSource, open_source, read_chunks
+from preprocessing.reading.chunks import FileSource, read_chunks
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
-from preprocessing.validation.rules import BadData, Problem
+from preprocessing.validation.rules import BadData, Known, Problem
 from preprocessing.validation.tables import Identities, Noticed, check_piece, comma_rules, without_silent
 
 if TYPE_CHECKING:
@@ -49,27 +48,26 @@ class CheckedFile:
 
 
 def check_file(  # noqa: PLR0913 - what `score` may ask of a file
-    path: Path,
+    source: FileSource,
     schema: DomainSchema,
     *,
     secret: bytes,
     moment: str | None = None,
-    sheet: str = "",
+    with_targets: Known = "ignored",
     columns: Sequence[str] = (),
     silent: Mapping[str, str] = MappingProxyType({}),
     keep: Callable[["pl.DataFrame"], object],
     progress: Callable[[float], None] = lambda _: None,
 ) -> CheckedFile:
-    """Reads `path` to its end. keep: gets the good rows of each chunk, typed as `validate.Validated` says; rows that
-    turn out to be repeated are among them. progress: hears which share is read. sheet: of a workbook. columns: of the
-    file that `keep` gets as well, as text, under `own_column` of their names. silent: moments whose rows are problems,
-    in words.
+    """Reads a file to its end. with_targets: as `validate.validate_table` has it. keep: gets the good rows of each
+    chunk, typed as `validate.Validated` says; rows that turn out to be repeated are among them. progress: hears which
+    share is read. columns: of the file that `keep` gets as well, as text, under `own_column` of their names. silent:
+    moments whose rows are problems, in words.
 
-    Raises UnreadableFile; NoSuchColumn; BadData where the file as a whole is refused (a missing column, one that names
-    people); ValueError for an unknown moment.
+    Raises UnreadableFile; TooManyRows; NoSuchColumn; BadData where the file as a whole is refused (a missing column,
+    one that names people); ValueError for an unknown moment.
     """
-    source = open_source(path, sheet=sheet)
-    commas = _comma_rules(source, schema)
+    commas = _comma_rules(source, schema, with_targets)
     problems: list[Problem] = []
     seen: list[Identities] = []
     moments: set[str] = set()
@@ -79,11 +77,13 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
     noticed, separator = Noticed(), ""
     for piece, done in read_chunks(source):
         table = piece.handing_back(columns)
-        checked, identities = check_piece(table, schema, secret=secret, moment=moment, commas=commas)
+        checked, identities = check_piece(
+            table, schema, secret=secret, moment=moment, with_targets=with_targets, commas=commas
+        )
         if any(problem.row is None for problem in checked.problems):
             raise BadData([*problems, *checked.problems][: rules.PROBLEMS_KEPT], count + checked.problem_count)
         moments |= set(checked.frame["_moment"].unique())
-        checked = without_silent(checked, silent, path.name)
+        checked = without_silent(checked, silent, source.name)
         problems += checked.problems[: rules.PROBLEMS_KEPT - len(problems)]
         seen.append(identities)
         noticed.see(checked.frame, schema)
@@ -94,9 +94,9 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
             keep(_with_own(checked.frame, table, columns))
         progress(done)
     if not rows:
-        raise UnreadableFile(f"{path.name}: there is a header and no row under it")
+        raise UnreadableFile(f"{source.name}: there is a header and no row under it")
     contradicting, again = _repeated(seen)
-    problems = _with_repeated(path.name, problems, contradicting)
+    problems = _with_repeated(source.name, problems, contradicting)
     known = tuple(name for name in schema.moments if name in moments)
     told = (*notes, *([rules.said_again(again)] if again else ()), *noticed.notes(schema))
     numbers = np.sort(np.array([*contradicting["row"], *again], dtype=np.int64))
@@ -117,10 +117,11 @@ def _with_own(frame: "pl.DataFrame", table: RawTable, columns: Sequence[str]) ->
     return frame.hstack(own.rename(own_column))
 
 
-def _comma_rules(source: FileSource, schema: DomainSchema) -> dict[str, str] | None:
+def _comma_rules(source: FileSource, schema: DomainSchema, with_targets: Known) -> dict[str, str] | None:
     if not source.commas:
         return None
-    return comma_rules((chunk.table for chunk in read_chunks(source)), schema)
+    columns: list[Feature | Target] = [*schema.features, *(schema.targets if with_targets != "ignored" else ())]
+    return comma_rules((chunk.table for chunk in read_chunks(source)), schema, columns)
 
 
 def _repeated(seen: list[Identities]) -> tuple["pl.DataFrame", list[int]]:

@@ -168,11 +168,17 @@ def _told_periods(periods: list[str], schema: DomainSchema) -> list[str]:
 
 
 def check_piece(
-    raw: RawTable, schema: DomainSchema, *, secret: bytes, moment: str | None, commas: Mapping[str, str] | None
+    raw: RawTable,
+    schema: DomainSchema,
+    *,
+    secret: bytes,
+    moment: str | None,
+    with_targets: Known,
+    commas: Mapping[str, str] | None,
 ) -> tuple[Validated, Identities]:
-    """As `check_table` for one chunk of a longer file, its targets ignored, and who its rows are about, bad ones too:
-    whether two rows say the same thing is for the whole file to tell. commas: `comma_rules` of the whole file."""
-    typed, ledger, extra = _examine(raw, schema, secret, moment, "ignored", commas)
+    """As `check_table` for one chunk of a longer file, and who its rows are about, bad ones too: whether two rows say
+    the same thing is for the whole file to tell. commas: `comma_rules` of the whole file."""
+    typed, ledger, extra = _examine(raw, schema, secret, moment, with_targets, commas)
     if ledger.whole:
         return _result(typed, ledger, extra), Identities()
     identity = typed.select(IDENTITY)
@@ -587,19 +593,21 @@ class Commas(NamedTuple):
         return rules.comma_rule(self.points, self.commas, all_ambiguous=self.ambiguous == self.commas)
 
 
-def comma_rules(tables: Iterable[RawTable], schema: DomainSchema) -> dict[str, str]:
-    """How the numbers of each column are written, for a file that comes as several tables."""
+def comma_rules(
+    tables: Iterable[RawTable], schema: DomainSchema, columns: Sequence[Feature | Target]
+) -> dict[str, str]:
+    """How the numbers of each of these columns are written, for a file that comes as several tables."""
     counted: dict[str, Commas] = {}
     for raw in tables:
         found = rules.match_columns(raw.frame.columns, schema).found
-        for feature in schema.features:
-            if feature.name in found and rules.is_numeric(feature):
-                source = raw.frame[found[feature.name]]
-                text = _bare(source.str.strip_chars(), feature)
+        for column in columns:
+            if column.name in found and rules.is_numeric(column):
+                source = raw.frame[found[column.name]]
+                text = _bare(source.str.strip_chars(), column)
                 with_comma = text.str.contains(f"^(?:{rules.COMMA_NUMBER.pattern})$").fill_null(value=False)
-                here = _count_commas(text, with_comma, _points(text, _floats(text)), feature)
-                before = counted.get(feature.name, Commas())
-                counted[feature.name] = Commas(*(a + b for a, b in zip(before, here, strict=True)))
+                here = _count_commas(text, with_comma, _points(text, _floats(text)), column)
+                before = counted.get(column.name, Commas())
+                counted[column.name] = Commas(*(a + b for a, b in zip(before, here, strict=True)))
     return {name: count.rule for name, count in counted.items()}
 
 

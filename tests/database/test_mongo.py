@@ -47,22 +47,6 @@ def test_without_a_name_in_the_url_the_database_is_gradewatch(
     assert client["gradewatch"].predictions.count_documents({"_id": prediction.id}) == 1
 
 
-def test_rows_of_a_batch_that_was_never_finished_are_not_read_and_go_when_it_is(
-    mongo_url: str, client: MongoClient[dict[str, Any]], opened: Open
-) -> None:
-    store = opened(mongo_url)
-    store.add_batch(make_batch("marks"), [make_row(1)])
-    mongo = client.get_database(parse_uri(mongo_url)["database"])
-    store.add_batch(make_batch("half"), [make_row(1, record="of the first try"), make_row(2)])
-    mongo.batches.delete_one({"_id": "half"})  # as if killed before the last step
-    assert store.batch_rows("half") == []
-    assert [record.id for record in store.labeled_records("school")] == ["record 1"]
-    assert [key for key, _ in store.export("batch_rows")] == ["marks\t000000001"]
-    assert store.add_batch(make_batch("half"), [make_row(1)])
-    assert store.batch_rows("half") == [make_row(1)]
-    assert mongo.batch_rows.count_documents({"batch": "half"}) == 1
-
-
 def test_predictions_from_before_actors_and_shadows_have_none(
     mongo_url: str, client: MongoClient[dict[str, Any]], opened: Open
 ) -> None:

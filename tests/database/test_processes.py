@@ -5,17 +5,20 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import make_url
 
+from database import layout, mongo, mongo_jobs, sql_batches
 from database.errors import StoreUnavailable
 from database.open import open_store
-from database.records import ChampionKey
+from database.records import BatchRow, ChampionKey, digest
 from database.store import RecordStore
+from database.withdrawal import withdraw_batch
 from tests.conftest import own_server
 from tests.database.making import (
     NOON,
@@ -33,6 +36,7 @@ from tests.database.making import (
     make_succession,
     matched,
 )
+from tests.database.worker import rows_at_once
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = ChampionKey("school", "G3", "G2")
@@ -126,6 +130,68 @@ def test_a_killed_withdrawal_is_done_with_its_reason_or_not_at_all(store_url: st
             assert set(counts) ^ told[kind] >= {one.group for one in store.predictions("k12")}
 
 
+def test_predictions_go_on_beside_an_upload_and_when_it_is_killed_nothing_of_it_is_seen(
+    store_url: str, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = start("upload_for_ever", store_url)
+    assert upload.stdout is not None
+    upload.stdout.readline()
+    beside, waited = open_store(store_url), list[int]()
+    for n in range(30):
+        before = kept_rows(store)
+        beside.add_predictions([make_prediction(student=f"s{n}")])
+        waited.append(kept_rows(store) - before)
+        assert (beside.batches(), beside.batch_rows("endless"), beside.export("batch_rows")) == ([], [], [])
+    assert max(waited) <= 10 * rows_at_once(store_url), "nobody waits for more than a few turns"
+    assert beside.labeled_rows("school", [digest([1])]) == []
+    store.sweep_uploads()  # those of others that live stay
+    kill_after(2, upload)
+    assert beside.labeled_records("school") == []
+    left = kept_rows(store)
+    assert left >= 4 * rows_at_once(store_url)
+    store.sweep_uploads()
+    assert kept_rows(store) == left, "it may only be slow"
+    for module in (sql_batches, mongo_jobs):
+        monkeypatch.setattr(module, "database_time" if module is sql_batches else "server_time", lambda _: FAR_AWAY)
+    store.sweep_uploads()
+    assert kept_rows(store) == 0
+    beside.close()
+
+
+FAR_AWAY = 2**52  # in microseconds: the year 2112
+
+
+def kept_rows(store: RecordStore) -> int:
+    """Rows of batches that lie in the database, whether they are seen or not."""
+    if hasattr(store, "_database"):
+        return int(store._database.batch_rows.count_documents({}))
+    with store._engine.connect() as connection:  # type: ignore[attr-defined]
+        return int(connection.execute(sa.text("SELECT count(*) FROM batch_rows")).scalar_one())
+
+
+def test_an_upload_whose_rows_were_swept_meanwhile_is_refused(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "ROWS_AT_ONCE", 10)
+    for module in (sql_batches, mongo):
+        monkeypatch.setattr(module, "UPLOAD_SECONDS", 0)
+
+    def rows() -> Iterator[BatchRow]:
+        for n in range(1, 20):
+            if n == 11:
+                store.sweep_uploads()
+            yield make_row(n)
+
+    with pytest.raises(StoreUnavailable, match="send it again"):
+        store.add_batch(make_batch("slow"), rows())
+    assert (store.batches(), kept_rows(store)) == ([], 0)
+    assert store.add_batch(make_batch("slow"), [make_row(1)])
+    store.sweep_uploads()
+    assert store.batch_rows("slow") == [make_row(1)]
+    withdraw_batch(store, "school", "slow", reason="by mistake", actor="tester")
+    assert kept_rows(store) == 0
+
+
 def every_question(store: RecordStore) -> list[Callable[[], Any]]:
     return [
         store.ping,
@@ -139,6 +205,7 @@ def every_question(store: RecordStore) -> list[Callable[[], Any]]:
         lambda: matched(store, "school", "G3"),
         lambda: store.add_batch(make_batch("a"), [make_row(1)]),
         store.batches,
+        store.sweep_uploads,
         lambda: store.batch_rows("a"),
         lambda: store.labeled_records("school"),
         lambda: store.add_model(make_model("a")),

@@ -1,12 +1,14 @@
 """A process of its own for tests that race and kill: `VERB URL …`; it prints a line per finished act."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 
+from database import layout
 from database.blocks import BLOCK_ROWS
 from database.errors import Conflict
 from database.open import open_store
-from database.records import Batch, BatchRow, Succession, new_id, now
+from database.records import Batch, BatchRow, Succession, digest, new_id, now
 from database.withdrawal import withdraw_batch, withdraw_outcomes, withdraw_predictions
 from tests.database.making import make_batch, make_outcome, make_packed, make_prediction, make_row
 
@@ -95,6 +97,24 @@ def withdraw(url: str) -> None:
         print("batch", call, flush=True)
 
 
+def rows_at_once(url: str) -> int:
+    """Rows that go to a database together: fewer where the server is one for tests, which takes its time."""
+    return 500 if url.startswith("mongo") else layout.ROWS_AT_ONCE
+
+
+def upload_for_ever(url: str) -> None:
+    """Store a batch that never ends; print how many of its rows are stored, now and then."""
+    store, layout.ROWS_AT_ONCE = open_store(url), rows_at_once(url)
+
+    def rows() -> Iterator[BatchRow]:
+        for n in count(1):
+            yield BatchRow(record=digest([n]), number=n, inputs={"G1": 1.0, "G2": n / 7}, targets={"G3": 1.0})
+            if n % (2 * layout.ROWS_AT_ONCE) == 0:
+                print(n, flush=True)
+
+    store.add_batch(Batch(id="endless", domain="school", kind="labeled", name="f.csv", rows=0, at=now()), rows())
+
+
 VERBS: dict[str, Callable[..., None]] = {
     "promote": promote,
     "first_open": first_open,
@@ -102,6 +122,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "predict_by_column": predict_by_column,
     "upload": upload,
     "withdraw": withdraw,
+    "upload_for_ever": upload_for_ever,
 }
 
 if __name__ == "__main__":

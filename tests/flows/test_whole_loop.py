@@ -14,6 +14,7 @@ from drift.records import DriftReport
 from model.predict_file import predict_file
 from model.registry import activate, load_bundle, rollback
 from model.workspace import Workspace
+from preprocessing.reading.chunks import open_source
 from preprocessing.validation.rules import BadData
 from retraining.evaluation import collect_evidence
 from retraining.first_champions import keys_of, train_file
@@ -27,8 +28,8 @@ Part = Callable[..., Path]
 
 def train_on_gp(workspace: Workspace, part_of: Part) -> None:
     path = part_of("gp.csv", school="GP")
-    intake = read_batch(path, workspace.schemas["school"], "labeled", secret=workspace.secret)
-    (trained,) = train_file(workspace, "school", intake, [KEY], name=path.name)
+    with read_batch(open_source(path), workspace.schemas["school"], "labeled", secret=workspace.secret) as intake:
+        (trained,) = train_file(workspace, "school", intake, [KEY], name=path.name)
     assert trained.installed
 
 
@@ -111,7 +112,8 @@ def test_rows_that_the_champion_has_seen_would_have_hidden_the_better_challenger
     challenger = load_bundle(workspace.artifacts, result.challenger)
 
     path = part_of("gp-again.csv", school="GP")
-    old = read_batch(path, workspace.schemas["school"], "labeled", secret=workspace.secret).rows
+    with read_batch(open_source(path), workspace.schemas["school"], "labeled", secret=workspace.secret) as intake:
+        old = intake.records()
     assert {row.record for row in old} == champion.rows
     verdicts = [naive_verdict(workspace, old, champion, challenger, seed) for seed in range(10)]
     assert verdicts.count("shadow") == 10
@@ -133,8 +135,9 @@ def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(
     workspace: Workspace, part_of: Part
 ) -> None:
     path = part_of("gp.csv", school="GP")
-    intake = read_batch(path, workspace.schemas["school"], "labeled", secret=workspace.secret)
-    trained = list(train_file(workspace, "school", intake, keys_of(workspace.schemas["school"]), name=path.name))
+    schema = workspace.schemas["school"]
+    with read_batch(open_source(path), schema, "labeled", secret=workspace.secret) as intake:
+        trained = list(train_file(workspace, "school", intake, keys_of(schema), name=path.name))
     assert all(one.installed for one in trained)
     workspace.champions.refresh()
     row = pl.read_csv(path, separator=";", n_rows=1).drop("G3").to_dicts()[0]
@@ -153,13 +156,14 @@ def test_challengers_of_one_run_are_activated_together_though_each_learned_from_
 ) -> None:
     schema = workspace.schemas["school"]
     keys = keys_of(schema, None, ["start", "G1"])
-    gp = read_batch(part_of("gp.csv", school="GP"), schema, "labeled", secret=workspace.secret)
-    list(train_file(workspace, "school", gp, keys, name="gp.csv"))
+    with read_batch(open_source(part_of("gp.csv", school="GP")), schema, "labeled", secret=workspace.secret) as gp:
+        list(train_file(workspace, "school", gp, keys, name="gp.csv"))
     path = part_of("ms.csv", school="MS", drop=("G2",))
     lines = pl.read_csv(path, separator=";", infer_schema=False).with_row_index("n")
     without = lines.with_columns(G1=pl.when(pl.col("n") % 5 > 0).then("G1")).drop("n")
     without.write_csv(path, separator=";")
-    ms = read_batch(path, schema, "labeled", secret=workspace.secret).rows
+    with read_batch(open_source(path), schema, "labeled", secret=workspace.secret) as intake:
+        ms = intake.records()
     start, middle = retrain(Run(workspace, schema, window=20_000), keys, data=ms, name="ms.csv")
 
     found = {model.version: model.lineage["rows"] for model in workspace.store.models()}

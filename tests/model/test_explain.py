@@ -13,6 +13,7 @@ from database.records import Cell, ChampionKey
 from model.explain import MOST_FACTORS
 from model.predictor import Predictor
 from model.scores import paired_gain
+from preprocessing.reading.chunks import open_source
 from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.validation.validate import frame_of, rows_of
 from tests.training.making import GRADE, MARK, SCHEMA, make_frame
@@ -108,8 +109,9 @@ def banded() -> DomainSchema:
 def real_frame(schema: DomainSchema) -> pl.DataFrame:
     if not UCI.is_dir():
         pytest.skip(f"the UCI files are not at {UCI}")
-    intake = read_batch(UCI / "student-por.csv", load_domains()["school"], "labeled", secret=b"a secret for tests")
-    frame = frame_of(labeled("school", intake.rows), schema)
+    source, school = open_source(UCI / "student-por.csv"), load_domains()["school"]
+    with read_batch(source, school, "labeled", secret=b"a secret for tests") as intake:
+        frame = frame_of(labeled("school", intake.records()), schema)
     band = pl.when(pl.col("G3") < 10).then(0).when(pl.col("G3") < 14).then(1).otherwise(2)
     return frame.drop("band", strict=False).with_columns(
         band.replace_strict(dict(enumerate(BANDS)), return_dtype=pl.String).alias("band")

@@ -15,19 +15,19 @@ from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
 from preprocessing.validation.files import check_file
-from preprocessing.validation.rules import BadData
+from preprocessing.validation.rules import BadData, Known
 from preprocessing.validation.validate import validate_table
 
 SCHOOL = load_domains()["engagement"]
 SECRET = b"a secret for tests, long enough"
-HEADER = ["student_id", "comprehension", "attention", "focus", "retention", "engagement_time"]
+HEADER = ["student_id", "comprehension", "attention", "focus", "retention", "engagement_time", "assignment_score"]
 ABORTS = Path(__file__).with_name("aborts.parquet")
 
 cells = st.sampled_from(
     ["1", "50", "70.5", " 3 ", "70,5", "1,234", "", "n/a", "101", "x", '"12"', '"7,5"', '"a\nb"', "é"]
 )
 keys = st.sampled_from(["", *(f"s{number}" for number in range(12))])
-lines = st.lists(st.tuples(keys, st.lists(cells, min_size=5, max_size=5)) | st.just(None), min_size=1, max_size=30)
+lines = st.lists(st.tuples(keys, st.lists(cells, min_size=6, max_size=6)) | st.just(None), min_size=1, max_size=30)
 
 
 def csv_of(rows: list[tuple[str, list[str]] | None], separator: str) -> str:
@@ -50,25 +50,31 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     lines.flatmap(lambda said: st.lists(st.sampled_from(said), max_size=3).map(lambda again: [*said, *again])),
     st.sampled_from([",", ";", "\t"]),
     st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16"]),
+    st.sampled_from(["ignored", "required"]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 def test_a_csv_file_says_the_same_in_pieces_as_whole(
-    tmp_path_factory: pytest.TempPathFactory, small: None, rows: list[tuple[str, list[str]]], separator: str, code: str
+    tmp_path_factory: pytest.TempPathFactory,
+    small: None,
+    rows: list[tuple[str, list[str]]],
+    separator: str,
+    code: str,
+    targets: Known,
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "marks.csv"
     path.write_bytes(csv_of(rows, separator).encode(code))
     try:
-        whole = validate_table(read_table(path), SCHOOL, secret=SECRET, with_targets="ignored")
+        whole = validate_table(read_table(path), SCHOOL, secret=SECRET, with_targets=targets)
     except UnreadableFile:
         with pytest.raises(UnreadableFile):
-            check_file(path, SCHOOL, secret=SECRET, keep=lambda _: None)
+            check_file(open_source(path), SCHOOL, secret=SECRET, with_targets=targets, keep=lambda _: None)
         return
     kept: list[pl.DataFrame] = []
     if any(problem.row is None for problem in whole.problems):
         with pytest.raises(BadData):
-            check_file(path, SCHOOL, secret=SECRET, keep=kept.append)
+            check_file(open_source(path), SCHOOL, secret=SECRET, with_targets=targets, keep=kept.append)
         return
-    checked = check_file(path, SCHOOL, secret=SECRET, keep=kept.append)
+    checked = check_file(open_source(path), SCHOOL, secret=SECRET, with_targets=targets, keep=kept.append)
     good = pl.concat(kept).filter(~pl.col("_row").is_in(checked.repeated.tolist())) if kept else whole.frame.clear()
     assert (checked.rows, checked.problem_count, checked.notes) == (whole.rows, whole.problem_count, whole.notes)
     assert sorted(map(str, checked.problems)) == sorted(map(str, whole.problems))
@@ -107,7 +113,7 @@ def test_a_row_of_blanks_is_no_row_whatever_the_type_of_its_columns(tmp_path: Pa
     kinds = {name: pl.Enum(rows[name].unique().drop_nulls()) for name in rows.columns}
     typed = {"text": rows, "categorical": rows.cast(pl.Categorical), "enum": rows.cast(kinds)}
     typed[kind].write_parquet(path)
-    checked = check_file(path, schema, secret=SECRET, keep=lambda _: None)
+    checked = check_file(open_source(path), schema, secret=SECRET, keep=lambda _: None)
     assert (checked.rows, checked.problem_count) == (3, 0)
 
 
