@@ -47,7 +47,8 @@ BYTES_ON_LOOP = 65_536  # bytes; reading and scoring a larger body is moved off 
 EXPLAINED_ROWS = 1_000  # rows of one request that are explained: half a second of scoring
 ROW_BYTES = MEGABYTE  # of a body that holds one row
 ROWS_ON_LOOP = 500  # rows; empty ones are small, and all that is wrong with each is said
-AS_A_FILE = (b"sheet=", b"skip_bad_rows=")  # asked of a body that a worker reads, whatever its form
+OF_FILES = ("sheet", "skip_bad_rows")  # parameters that say how a file is read
+FALSE = ("false", "0", "no", "off", "f", "n")  # as the framework reads it
 SHOWN_UNREAD = 1_000  # characters of the names of columns that were not read
 ANSWERS_ON_LOOP = 100  # predictions; encoding an answer with more is moved off it too
 
@@ -156,8 +157,6 @@ class FastPath:
             if path in SEED_ROUTES and PREFLIGHT not in scope:
                 raise HTTPException(405, headers={"allow": "POST"})
             return None
-        if route.many and any(name in scope["query_string"] for name in AS_A_FILE):
-            return None
         if headers.given.get(b"content-type", JSON_TYPE) != JSON_TYPE and form_of(headers).kind == "file":
             if route.many:
                 return None
@@ -224,7 +223,8 @@ class FastPath:
         form = form_of(headers)
         if not route.many and form.kind != "json":
             raise UnsupportedBody(ONE_ROW)
-        parameters = NO_PARAMETERS if not scope["query_string"] else read_parameters(scope, route.reader.schema)
+        known = ("moment", "explain", *(OF_FILES if route.many else ()))
+        parameters = NO_PARAMETERS if not scope["query_string"] else read_parameters(scope, route.reader.schema, known)
         if route.many and wants_lines(headers):
             parameters = parameters._replace(lines=True)
         return Asked(principal, form, parameters)
@@ -318,12 +318,17 @@ def predictions_body(state: ServiceState, parameters: QueryParameters, batches: 
     return write(batches, state.predictions.remarks(models), parameters.note)
 
 
-def read_parameters(scope: Scope, schema: DomainSchema) -> QueryParameters:
-    """What the address asks for. Raises BadQueryParameter for another one, an unknown moment or too many factors."""
+def read_parameters(scope: Scope, schema: DomainSchema, known: Sequence[str]) -> QueryParameters:
+    """What the address asks for, of the parameters that are `known`. Raises BadQueryParameter for another one, an
+    unknown moment, too many factors, and what only files have."""
     asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    refuse_unknown(asked, ("moment", "explain"))
+    refuse_unknown(asked, known)
     if any(len(values) > 1 for values in asked.values()):
         raise BadQueryParameter("?moment= and ?explain= are taken once each")
+    if any(asked.get("sheet", [""])) or asked.get("skip_bad_rows", ["no"])[0].lower() not in FALSE:
+        raise BadQueryParameter(
+            "sheet and skip_bad_rows are for files: JSON has no sheets, and each bad row of it is named"
+        )
     (explain,) = asked.get("explain", ["0"])
     if not (explain.isascii() and explain.isdigit() and len(explain) < 4 and int(explain) <= MOST_FACTORS):
         raise BadQueryParameter(f"explain is a number of factors, 0 to {MOST_FACTORS}")

@@ -55,10 +55,9 @@ async def add_outcomes(
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
     file = JobFile(*uploads["file"])
     asked = {"sheet": sheet, "skip_bad_rows": skip_bad_rows}
+    whoever, key, rows = principal_of(request).name, idempotency_key(request), _rows_of(request, file.content)
     plain = not any(asked.values())
-    whoever, key = principal_of(request).name, idempotency_key(request)
-    rows = _rows_of(request, file.content) if plain else None
-    if rows and key is None and (stored := await asyncio.to_thread(_store_plain, request, domain, rows)):
+    if rows and plain and key is None and (stored := await asyncio.to_thread(_store_plain, request, domain, rows)):
         return respond(stored)
     arguments = {"limit": state.settings.max_rows, **asked}
     wanted = JobRequest(OUTCOMES_FILE, domain, whoever, arguments, files={"file": file}, key=key)

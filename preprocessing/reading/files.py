@@ -76,6 +76,8 @@ def _read(data: bytes, name: str, sheet: str, most_rows: int | None) -> RawTable
     if not data.strip():
         raise UnreadableFile("the file is empty")
     kind = kind_of(data)
+    if "\0" in sheet:
+        raise UnreadableFile("no sheet is called so")
     if kind == "excel":
         return _read_excel(data, name, sheet)
     if sheet:

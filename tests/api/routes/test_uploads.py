@@ -1,7 +1,6 @@
 """Files come as a form's field or as the body itself, and what is none or too large is refused in words."""
 
 import io
-import json
 
 import xlsxwriter
 
@@ -50,19 +49,18 @@ def test_an_answer_to_a_file_names_its_row_whatever_was_left_out(shared: Server)
             sheet = book.add_worksheet(name)
             for number, cells in enumerate(some):
                 sheet.write_row(number, 0, cells)
-    asked = {
+    sent = {
         "content": out.getvalue(),
         "headers": {"content-type": "application/octet-stream", "x-file-name": "m.xlsx"},
     }
-    refused = shared.client.post(SCORE, params={"sheet": "marks"}, **asked)  # type: ignore[arg-type]
+    refused = shared.client.post(SCORE, params={"sheet": "marks"}, **sent)  # type: ignore[arg-type]
     assert (refused.status_code, [p["row"] for p in refused.json()["problems"]]) == (422, [3])
-    told = shared.client.post(SCORE, params={"sheet": "2", "skip_bad_rows": "true"}, **asked).json()  # type: ignore[arg-type]
+    told = shared.client.post(SCORE, params={"sheet": "2", "skip_bad_rows": "true"}, **sent).json()  # type: ignore[arg-type]
     assert [one["row"] for one in told["predictions"]] == [2, 5, 6]
     assert [p["row"] for p in told["problems"]] == [3]
     assert "row 4 says again what an earlier row says" in told["note"]
     assert "1 bad row left out" in told["note"]
-    lines = shared.client.post(
-        SCORE, params={"skip_bad_rows": "true"}, json=[{**ENGAGEMENT, "focus": 500}, ENGAGEMENT],
-        headers={"accept": "application/x-ndjson"},
-    ).text.splitlines()  # fmt: skip
-    assert [json.loads(line)["row"] for line in lines] == [2]
+    for asked in ({"skip_bad_rows": "true"}, {"sheet": "1"}, {"skip_bad_rows": "perhaps"}):
+        refused = shared.client.post(SCORE, params=asked, json=[ENGAGEMENT])
+        assert (refused.status_code, "are for files" in refused.json()["detail"]) == (422, True)
+    assert shared.client.post(SCORE, params={"sheet": "", "skip_bad_rows": "false"}, json=[ENGAGEMENT]).is_success
