@@ -13,6 +13,7 @@ import cli.withdraw
 import cli.students
 import cli.models
 import cli.monitor
+import cli.feedback
 import cli.retrain
 import cli.access
 import cli.backup

@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.sentences import describe_change, describe_expected
-from model.scores import Estimate
+from model.scores import ClassScores, Estimate, ValueScores
 from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.at_risk import AtRisk
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
+from monitoring.feedback import Feedback, FeedbackPart, TargetFeedback
 from monitoring.trial_report import TrialReport
 from preprocessing.schema import Target
 
@@ -58,6 +59,49 @@ def students_table(found: AtRisk, target: Target) -> Table:
             *place, f"{one.below_pass:.1%}", value, interval, f"{one.at:%Y-%m-%d %H:%M}", one.model[:SHOWN_LETTERS]
         )
     return table
+
+
+def feedback_tables(found: Feedback) -> list[RenderableType]:
+    """What became of the answers of a domain, a table for each target."""
+    return [_feedback_table(found, one) for one in found.targets]
+
+
+def _feedback_table(found: Feedback, one: TargetFeedback) -> Table:
+    values = not any(isinstance(part.scores, ClassScores) for part in one.parts)
+    heads = ("MAE", "RMSE", "within interval") if values else ("accuracy", "weighted F1", "Brier")
+    caption = [f"answers since {found.since:%Y-%m-%d}; errors in {one.unit or 'units'}; 95 % intervals"]
+    caption += [f"no figures below {found.fewest} answers"] if any(part.scores is None for part in one.parts) else []
+    caption += [f"{one.unanswered:,} without an answer"] if one.unanswered else []
+    caption += [f"not counted: {one.left_out}"] if str(one.left_out) else []
+    table = Table(
+        box=box.SIMPLE, title=f"{found.domain}/{one.target}", caption="\n".join(caption), caption_justify="left"
+    )
+    for head in ("", "n", "students", *heads, "below the pass mark: said / happened"):
+        table.add_column(head, overflow="fold")
+    for part in one.parts:
+        name = (
+            "all"
+            if part.by == "all"
+            else f"{part.by} {part.name[:SHOWN_LETTERS] if part.by == 'version' else part.name}"
+        )
+        table.add_row(name, f"{part.n:,}", f"{part.students:,}", *_figures(part))
+    return table
+
+
+def _figures(part: FeedbackPart) -> tuple[str, str, str, str]:
+    chance = part.below_pass
+    passed = f"{chance.said:.1%} / {chance.happened:.1%}" + ("" if chance.kept else " (!)") if chance else ""
+    if isinstance(part.scores, ValueScores):
+        held = part.coverage
+        inside = (
+            f"{held.share:.1%} of {held.n:,}, stated {held.stated:.0%}" + ("" if held.kept else " (!)") if held else ""
+        )
+        return str(part.scores.mae), str(part.scores.rmse), inside, passed
+    if isinstance(part.scores, ClassScores):
+        kept = part.calibration
+        brier = f"{kept.brier}" + ("" if kept.kept else " (!)") if kept else ""
+        return str(part.scores.accuracy), str(part.scores.weighted_f1), brier, passed
+    return "not enough data", "", "", ""
 
 
 def trial_table(report: TrialReport) -> Table:
