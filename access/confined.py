@@ -21,7 +21,7 @@ def confine_report(report: DriftRecord, groups: Collection[str] | None, schema: 
         own = {group if place is None else group.split(" / ")[place] for group in groups}
         document["segments"] = [one for one in document["segments"] if one["segment"] in own]
     document["summary"] = document["summary"].partition(". ")[0].rstrip(".") + "."
-    names = {schema.group_name, *schema.group}  # features that make the group up name other groups, too
+    names = {schema.group_name, *schema.group, *schema.other_context}  # all of them may name other groups
     for part in ("columns", "not_compared", "refused"):
         document[part] = [one for one in document.get(part, ()) if one["column"] not in names]
     document["segments"] = [

@@ -303,12 +303,14 @@ def content_id(group: str | None, period: str | None, moment: str, inputs: Mappi
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Pairs that are no evidence, each by the first reason that holds. afterwards: answered when the outcome was known
     or had happened. learned: the model had learned the row. unknown: its model is gone, and with it what it learned.
-    repeated: the same student, moment and inputs again."""
+    repeated: the same student, moment and inputs again. copied: copies of other rows, under whatever keys; counted by
+    trials."""
 
     afterwards: int = 0
     learned: int = 0
     unknown: int = 0
     repeated: int = 0
+    copied: int = 0
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         sums = (getattr(self, name) + getattr(other, name) for name in self.__struct_fields__)
@@ -325,6 +327,7 @@ LEFT_OUT_WORDS = {
     "learned": "answered by a model that had learned the row",
     "unknown": "answered by a model that is gone",
     "repeated": "asked again with the same inputs",
+    "copied": "copies of other rows, which count once",
 }
 
 

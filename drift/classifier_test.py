@@ -183,6 +183,15 @@ class ClassifierResult(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[TellingColumn, ...] = ()
     left_out: tuple[str, ...] = ()
 
+    def at_level(self, level: float) -> ClassifierResult:
+        """The same with the interval of the AUC at another level."""
+        from scipy.special import stdtrit
+
+        freedom = _freedom(self.clusters)
+        half = max(self.auc - self.auc_low, self.auc_high - self.auc)  # of two ends one may be cut off
+        half *= float(stdtrit(freedom, (1 + level) / 2) / stdtrit(freedom, (1 + LEVEL) / 2))
+        return msgspec.structs.replace(self, auc_low=max(0.0, self.auc - half), auc_high=min(1.0, self.auc + half))
+
 
 def run_classifier_test(
     reference: pl.DataFrame,
@@ -272,7 +281,7 @@ def _conclude(sample: _Sample, names: Sequence[str], unit: Literal["rows", "grou
     parts = [_fold(sample, codes, half == 1 - part, half == part, generator) for part in (0, 1)]
     auc, error = _combine(sample, [(test, whole) for test, whole, _ in parts])
     count = len(np.unique(sample.units))
-    freedom = max(1, count // 2 - 1)  # of one half
+    freedom = _freedom(count)
     quantile = float(stdtrit(freedom, (1 + LEVEL) / 2))
     p_value = float(stdtr(freedom, -(auc - 0.5) / error)) if error else float(auc <= 0.5)
     drops = [
@@ -296,6 +305,11 @@ def _conclude(sample: _Sample, names: Sequence[str], unit: Literal["rows", "grou
         unit=unit,
         columns=tuple(sorted(named, key=lambda one: (-one.drop, one.column))[:NAMED]),
     )
+
+
+def _freedom(clusters: int) -> int:
+    """Degrees of freedom of one half."""
+    return max(1, clusters // 2 - 1)
 
 
 def _halves(sample: _Sample, generator: np.random.Generator) -> Integers:

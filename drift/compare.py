@@ -14,7 +14,7 @@ import numpy as np
 from drift.classifier_test import ClassifierResult
 from drift.impact import ErrorChange, ExpectedError, Said
 from drift.policy import DEFAULT_POLICY, FEWEST_ALARMING, DriftPolicy
-from drift.profile import PREDICTION, Profile
+from drift.profile import Profile
 from drift.records import (
     ALARMING,
     SCHEMA_VERSION,
@@ -38,7 +38,6 @@ from drift.verdicts import (
     conclude,
     measure,
     most_telling,
-    with_probabilities,
 )
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.results import RefusedValues
@@ -202,8 +201,18 @@ def conclude_all(
         np.split(adjust(np.concatenate(p), np.repeat(weights, sizes)), np.cumsum(sizes)[:-1])
         for p in ([family.p_values for family in families], [family.sharpest for family in families])
     )
-    alphas = [(1 - policy.level) * weight / sum(sizes) for weight in weights]
-    verdicts = [Verdicts(policy, schema, findings.importance, alpha) for alpha in alphas]
+    shown = sum(int((p <= policy.q).sum()) for p in adjusted)
+    verdicts = [
+        Verdicts(
+            policy,
+            schema,
+            findings.importance,
+            alpha=min(1 - policy.level, policy.q) * weight / sum(sizes),
+            alpha_shown=min(policy.q, policy.q * weight * shown / sum(sizes)),
+            said=findings.said,
+        )
+        for weight in weights
+    ]
     columns = [one.columns(f, p, least) for one, f, p, least in zip(verdicts, families, adjusted, sharper, strict=True)]
     joint = compare_jointly(findings.classifier, float(adjusted[0][-1]), verdicts[0], columns[0])
     segments = _segments(findings.segments, dict(zip(pairs, columns[1:], strict=True)), policy)
@@ -252,7 +261,7 @@ def _report(
     segments: tuple[SegmentDrift, ...],
     findings: Findings,
 ) -> DriftReport:
-    columns = tuple(sorted((_with_said(column, findings.said) for column in found), key=most_telling))
+    columns = tuple(sorted(found, key=most_telling))
     loud = _alarms(columns, policy) or (joint is not None and joint.verdict in ALARMING)
     report = DriftReport(
         schema_version=SCHEMA_VERSION,
@@ -287,10 +296,3 @@ def _refuses(pair: Compared, policy: DriftPolicy, findings: Findings) -> bool:
     few = min(pair.reference.rows, pair.current[0]) < FEWEST_ALARMING
     more = (one.share - one.share_reference for one in findings.refused if one.column)
     return not few and any(share > policy.missing_threshold for share in more)
-
-
-def _with_said(column: ColumnDrift, said: Mapping[str, tuple[Said, Said]]) -> ColumnDrift:
-    target = column.column.removeprefix(PREDICTION)
-    if not column.classes or target not in said:
-        return column
-    return msgspec.structs.replace(column, classes=with_probabilities(column.classes, *said[target]))

@@ -74,8 +74,9 @@ class Said(msgspec.Struct, frozen=True):
 class ClassChange(msgspec.Struct, frozen=True, kw_only=True):
     """One class among the answers of both samples, of n_reference and n_current rows. Shares and probabilities: 0 to 1.
 
-    change: share_current - share_reference, low to high its 95 % interval (Newcombe 1998). probability_…: the mean
-    probability of the class and the 95 % interval of how far it moved; None where probabilities are not known.
+    change: share_current - share_reference, low to high its interval (Newcombe 1998), in a report corrected as the
+    test of the column is and for the number of classes. probability_…: the mean probability of the class and the
+    interval of how far it moved; None where probabilities are not known.
     """
 
     level: str

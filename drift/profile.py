@@ -20,6 +20,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -48,7 +49,7 @@ from drift.column import (
     prints_of,
     summarise_numbers,
 )
-from preprocessing.schema import DomainSchema, fold
+from preprocessing.schema import CONTEXT, DomainSchema, fold
 
 Kind = Literal["numeric", "categorical"]
 
@@ -243,6 +244,22 @@ def build_profile(frame: pl.DataFrame, schema: DomainSchema, *, columns: Sequenc
     summaries = in_threads(lambda name: summarise(frame[name], kinds[name]), names) if many else None
     pairs = zip(names, summaries or [summarise(frame[name], kinds[name]) for name in names], strict=True)
     return assemble(schema, frame.height, pairs)
+
+
+def count_context(frame: pl.DataFrame, schema: DomainSchema) -> Profile:
+    """The profile of the columns that place the rows of a typed frame, where they do: the group, and further ones.
+
+    Neither the student nor the period: of both it is known that they are others each time. Rows without a group do not
+    count, nor do columns of more levels than a profile holds.
+    """
+    named = {schema.group_name: "_group"} if schema.group_name else {}
+    named |= {name: CONTEXT + name for name in schema.other_context}
+    columns: dict[str, Column] = {}
+    for name, given in named.items():
+        if given in frame.columns and frame[given].count():
+            with suppress(ProfileError):
+                columns[name] = summarise(frame[given].drop_nulls(), "categorical")
+    return assemble(schema, frame.height, columns.items())
 
 
 def profile_frame(table: Any, schema: DomainSchema, *, columns: Sequence[str] | None = None) -> Profile:

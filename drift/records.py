@@ -70,7 +70,8 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     ones tested together. outside_range: rows beyond the reference's smallest and largest value; known only up to a
     grid's edge for a grid. severity, with its interval: effect × importance, in target units: what the change can cost
     at most if the model is as wrong about the rows that moved as it is with the column shuffled. lowest_…, highest_…,
-    mean_…: of numbers; mean_change_low to mean_change_high: 95 % interval of mean_current - mean_reference.
+    mean_…: of numbers; mean_change_low to mean_change_high: interval of mean_current - mean_reference, corrected as the
+    test is, with 0 inside where that shows no change.
     wasserstein_deviations: wasserstein over the reference's standard deviation.
     significant: changed beyond chance, the correction considered, by however little.
     read_rows_again: a grid leaves the verdict open that the rows themselves would settle.
@@ -171,7 +172,8 @@ class NotCompared(msgspec.Struct, frozen=True):
 class JointDrift(msgspec.Struct, frozen=True, kw_only=True):
     """What rows show that single columns may hide: a model tells the samples apart.
 
-    p_adjusted: corrected for all tests of the report and this one. threshold: of the AUC. hidden: the columns by which
+    p_adjusted: corrected for all tests of the report and this one, as is the interval of the AUC. threshold: of the
+    AUC. hidden: the columns by which
     they are told apart that raise no alarm by themselves; how they go together changed.
     """
 
@@ -180,6 +182,12 @@ class JointDrift(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     verdict: Verdict
     hidden: tuple[str, ...] = ()
+
+    @property
+    def calm(self) -> bool:
+        """Whether the verdict is undecided without any sign of a difference, as "no sign" of a column."""
+        beyond, limit = self.classifier.auc_high - 0.5, self.threshold - 0.5
+        return self.verdict == "undecided" and self.classifier.auc - 0.5 < limit / 2 and beyond <= 1.5 * limit
 
 
 class SegmentDrift(msgspec.Struct, frozen=True, kw_only=True):

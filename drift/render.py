@@ -18,8 +18,8 @@ from rich.text import Text
 from drift.column import BinnedColumn, CategoricalColumn, Column, Floats, NumericColumn
 from drift.impact import ClassChange
 from drift.profile import Profile
-from drift.records import ColumnDrift, Doubt, DriftReport, SegmentDrift
-from drift.sentences import costs_of, describe, describe_segment, sentences_of
+from drift.records import ALARMING, ColumnDrift, Doubt, DriftReport, SegmentDrift
+from drift.sentences import costs_of, describe, describe_interval, describe_segment, effect_of, sentences_of
 from drift.statistics import MEASURES
 from drift.univariate import aligned
 
@@ -48,11 +48,10 @@ def render_table(report: DriftReport, *, limit: int | None = None) -> Table:
     table.add_column("what changed", min_width=14)
     for column in report.columns[:limit]:
         verdict = Text(_verdict(column), style=STYLES[_verdict(column)])
-        ends = f"{column.effect_low:.2f}–{column.effect_high:.2f}"
-        effect = "not tested" if column.doubt == "untested" else f"{column.effect:.2f} ({ends})"
-        change = _short(describe(column).partition(": ")[2], 160) if column.alarming else ""
-        severity = [_severity(column).partition(" ")[0]] if priced else []  # intervals: in the page
-        table.add_row(Text(_short(column.label)), verdict, effect, *severity, _p(column.p_adjusted), Text(change))
+        effect, p = _effect(column)
+        change = _short(_told(column), 160) if column.alarming else ""
+        severity = [] if not priced else [""] if _by_loss(column) else [_severity(column).partition(" ")[0]]
+        table.add_row(Text(_short(column.label)), verdict, effect, *severity, _p(p), Text(change))
     return table
 
 
@@ -70,20 +69,36 @@ def render_segments(report: DriftReport) -> Table:
     return table
 
 
+def _by_loss(column: ColumnDrift) -> bool:
+    """Whether only the missing rate raises the alarm."""
+    return column.alarming and column.verdict not in ALARMING
+
+
 def _verdict(column: ColumnDrift) -> str:
     """The word that the column is shown under: its missing rate's when only that raises the alarm."""
-    verdict: str = (
-        column.missing.verdict if column.alarming and column.verdict not in ("drift", "warn") else column.verdict
-    )
-    return verdict
+    return column.missing.verdict if _by_loss(column) else column.verdict
+
+
+def _effect(column: ColumnDrift) -> tuple[str, float | None]:
+    """The effect of which the shown verdict is, with its interval, and its adjusted p."""
+    if not _by_loss(column) and column.doubt == "untested":
+        return "not tested", column.p_adjusted
+    effect, ends, p = column.effect, effect_of(column), column.p_adjusted
+    if _by_loss(column):
+        lost = column.missing
+        ends = describe_interval(lost.effect_low, lost.effect_high, lost.threshold, changed=True)
+        effect, p = lost.effect, lost.p_adjusted
+    return f"{effect:.2f} ({ends.replace('at most ', '≤').replace(' to ', '–')})", p
+
+
+def _told(column: ColumnDrift) -> str:
+    """What changed, beside the name and the verdict of the column."""
+    told = describe(column)
+    return told.removeprefix(f"{column.label} ") if column.missing.verdict in ALARMING else told.partition(": ")[2]
 
 
 def _p(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}"
-
-
-def _range(column: ColumnDrift) -> str:
-    return f"{column.effect_low:.3f}–{column.effect_high:.3f}"
+    return "" if value is None else "<1e-99" if value < 1e-99 else f"{value:.2g}"  # what underflows is not 0
 
 
 def _severity(column: ColumnDrift) -> str:
@@ -187,7 +202,8 @@ def _cards_of(cards: list[tuple[ColumnDrift, _Card]], doubt: Doubt) -> list[_Car
 def _card(column: ColumnDrift, reference: Profile, current: Profile, draw: bool) -> _Card:
     before, after = reference.columns.get(column.column), current.columns.get(column.column)
     plot = _plot(before, after) if draw and before and after else None
-    numbers = f"effect {column.effect:.3f} ({_range(column)}), limit {column.threshold:g}, p {_p(column.p_adjusted)}"
+    numbers = f"effect {column.effect:.3f} ({effect_of(column, 3)}), limit {column.threshold:g}"
+    numbers += f", p {_p(column.p_adjusted)}"
     numbers = "" if column.doubt == "untested" else numbers
     numbers += f", missing {_missing(column)}" if column.missing.statistic is not None else ""
     numbers += f", mean {_mean(column)}" if _mean(column) else ""
@@ -206,7 +222,7 @@ def _row(column: ColumnDrift) -> tuple[str, ...]:
         _verdict(column),
         _severity(column),
         f"{column.effect:.3f}",
-        _range(column),
+        effect_of(column, 3),
         f"{column.threshold:g}",
         f"{column.statistic:.4g}",
         _p(column.p_value) + (" (exact)" if column.p_method == "exact" else ""),

@@ -47,7 +47,7 @@ from drift.profile import (
 from drift.records import NotComparable
 from drift.statistics import EACH_ROW, EffectiveShare
 from drift.verdicts import Measured, measure
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import CONTEXT, DomainSchema
 
 Columns = Mapping[str, Column]
 Given = Profile | pl.DataFrame | Path
@@ -278,6 +278,15 @@ def effective_shares_of(
         name: _effective_share(frame[name], students, groups if name in per_group else None, share) for name in names
     }
     return {name: effective for name, effective in found.items() if effective != EACH_ROW}
+
+
+def effective_shares_of_context(
+    frame: pl.DataFrame, schema: DomainSchema, names: Collection[str]
+) -> dict[str, EffectiveShare]:
+    """The same of the columns `names` that place rows (`drift.profile.count_context`)."""
+    given = {name: "_group" if name == schema.group_name else CONTEXT + name for name in names}
+    named = frame.select("_student", *(pl.col(column).alias(name) for name, column in given.items()))
+    return effective_shares_of(named, names, per_group=())
 
 
 def columns_per_group(frame: pl.DataFrame, names: Collection[str]) -> set[str]:

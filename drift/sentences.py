@@ -6,23 +6,32 @@ from collections import Counter
 from collections.abc import Sequence
 
 from drift.impact import ClassChange, ErrorChange, ExpectedError
+from drift.policy import FEWEST_ALARMING
 from drift.profile import PREDICTION
-from drift.records import ALARMING, ColumnDrift, DriftReport, JointDrift, SegmentDrift, Verdict
+from drift.records import (
+    ALARMING,
+    ColumnDrift,
+    DriftReport,
+    JointDrift,
+    MissingDrift,
+    SegmentDrift,
+    Verdict,
+)
 from preprocessing.validation.results import RefusedValues
 
 
 def describe(column: ColumnDrift) -> str:
     """What one column shows, in a plain sentence."""
-    sentences = []
-    if column.verdict == "constant":
-        sentences.append(f"{column.label} has one value, the same in both samples.")
-    elif column.doubt == "untested":
-        sentences.append(f"{column.label} was not tested: {column.untested or 'a sample has no values'}.")
-    else:
-        sentences.append(f"{column.label} {_finding(column)}: {_change(column)}.")
+    sentences, values = [], column.label
     if column.missing.verdict in ALARMING:
-        before, after = _percent(column.missing.rate_reference), _percent(column.missing.rate_current)
-        sentences.append(f"Its values are missing in {after} of the rows, {before} before.")
+        sentences.append(f"{column.label} {_loss(column.missing)}.")
+        values = "What there is of it"
+    if column.verdict == "constant":
+        sentences.append(f"{values} has one value, the same in both samples.")
+    elif column.doubt == "untested":
+        sentences.append(f"{values} was not tested: {column.untested or 'a sample has no values'}.")
+    else:
+        sentences.append(f"{values} {_finding(column)}: {_change(column)}.")
     if column.new_level_count:
         names = ", ".join(f"{item.level} ({item.rows})" for item in column.new_levels[:3])
         more = " and more" if column.new_level_count > 3 else ""
@@ -42,11 +51,43 @@ def _finding(column: ColumnDrift) -> str:
     if column.doubt == "no sign":
         return f"shows no sign of change, at most {column.effect_high:.2f}"
     if column.doubt == "at the limit":
-        ends = f"{column.effect_low:.2f} to {column.effect_high:.2f}"
-        return f"changed beyond chance, by {ends}, and {column.threshold:g} would matter"
+        return f"changed beyond chance, by {effect_of(column)}, and {column.threshold:g} would matter"
+    if column.doubt and column.significant:
+        return f"changed beyond chance, but fewer than {FEWEST_ALARMING} rows raise no alarm"
     if column.doubt:
         return f"may or may not have changed ({_too_few(column)})"
     return WORDS[column.verdict]
+
+
+def _loss(missing: MissingDrift) -> str:
+    before, after = _percent(missing.rate_reference), _percent(missing.rate_current)
+    ends = describe_interval(missing.effect_low, missing.effect_high, missing.threshold, changed=True)
+    return f"is missing in {after} of the rows, {before} before: a difference of {ends}"
+
+
+def describe_interval(low: float, high: float, limit: float, *, changed: bool, digits: int = 2) -> str:
+    """Where an effect lies, its ends on the side of the limit on which they are.
+
+    The interval is corrected more strictly than the test: where this shows that something `changed`, an end that cannot
+    be told from 0 is not said.
+
+    >>> describe_interval(0.0, 0.0997, 0.1, changed=True)
+    'at most 0.0997'
+    """
+    first, last = _on_its_side(low, limit, digits), _on_its_side(high, limit, digits)
+    return f"at most {last}" if changed and not float(first) else f"{first} to {last}"
+
+
+def effect_of(column: ColumnDrift, digits: int = 2) -> str:
+    """The interval of the effect of a column's values."""
+    low, high, limit = column.effect_low, column.effect_high, column.threshold
+    return describe_interval(low, high, limit, changed=column.significant, digits=digits)
+
+
+def _on_its_side(value: float, limit: float, digits: int) -> str:
+    while digits < 6 and (value - limit) * (round(value, digits) - limit) <= 0 and value != limit:
+        digits += 1
+    return f"{value:.{digits}f}"
 
 
 def _too_few(column: ColumnDrift) -> str:
@@ -59,11 +100,12 @@ def _too_few(column: ColumnDrift) -> str:
 
 def _change(column: ColumnDrift) -> str:
     before, after = _percent(column.share_reference or 0.0), _percent(column.share_current or 0.0)
+    rows = "rows" if not (column.missing.rate_reference or column.missing.rate_current) else "rows with a value"
     if column.kind == "categorical":
-        return f"{after} of the rows are {column.where!r}, {before} before"
+        return f"{after} of the {rows} are {column.where!r}, {before} before"
     if column.where is None:
-        return f"largest difference {_percent(column.statistic)} of the rows"
-    return f"{after} of the rows are at or below {column.where:.4g}, {before} before"
+        return f"largest difference {_percent(column.statistic)} of the {rows}"
+    return f"{after} of the {rows} are at or below {column.where:.4g}, {before} before"
 
 
 def _percent(share: float) -> str:
@@ -79,7 +121,7 @@ def describe_answers(column: ColumnDrift) -> str:
         return ""
     change = column.mean_current - column.mean_reference
     told = (
-        f"from {column.mean_reference:.3g} to {column.mean_current:.3g} ({change:+.2g}, 95% interval {low:+.2g} to "
+        f"from {column.mean_reference:.3g} to {column.mean_current:.3g} ({change:+.2g}, interval {low:+.2g} to "
         f"{high:+.2g}, {column.n_current:,} rows)"
     )
     target = column.column.removeprefix(PREDICTION)
@@ -92,7 +134,10 @@ def describe_joint(joint: JointDrift) -> str:
     """What telling rows apart showed, in a plain sentence."""
     found = joint.classifier
     n = f"{found.n_current:,} rows against {found.n_reference:,}"
-    told = f"{found.auc:.0%} of pairs (95% interval {found.auc_low:.0%} to {found.auc_high:.0%}; 50% is guessing; {n})"
+    ends = f"interval {found.auc_low:.0%} to {found.auc_high:.0%}"
+    if joint.verdict in ALARMING and found.auc_low < 0.505:  # as in `describe_interval`
+        ends = f"at most {found.auc_high:.0%}"
+    told = f"{found.auc:.0%} of pairs ({ends}; 50% is guessing; {n})"
     by = ", ".join(one.column for one in found.columns)
     besides = f", even without {', '.join(found.left_out)}" if found.left_out else ""
     if joint.verdict in ALARMING:
@@ -103,6 +148,8 @@ def describe_joint(joint: JointDrift) -> str:
         return sentence
     if joint.verdict == "ok":
         return f"Rows of now can hardly be told from earlier ones, in {told}."
+    if joint.calm:
+        return f"There is no sign that rows of now can be told from earlier ones: {told}."
     return f"Whether rows of now can be told from earlier ones is open: in {told}."
 
 
@@ -151,6 +198,8 @@ def describe_finding(report: DriftReport, *, told: bool = False) -> str:
         return f"Drift in {len(report.flagged)} of {len(report.columns)} columns ({rows})."
     if told:
         return f"No drift found in single columns of {rows}."
+    if loud := sum(segment.alarm for segment in report.segments):
+        return f"No drift found in {rows} as a whole, but in {loud} of {len(report.segments)} segments."
     if all(column.doubt in ("few rows", "untested") for column in report.columns):
         return f"Too few rows to tell whether anything changed ({rows})."
     return f"No drift found in {rows}."
@@ -281,14 +330,12 @@ def describe_classes(target: str, changes: Sequence[ClassChange]) -> str:
         return ""
     most = max(changes, key=lambda one: (abs(one.change), one.level))
     rows = f"{most.n_current:,} rows against {most.n_reference:,}"
-    told = (
-        f"{most.share_current:.0%} after {most.share_reference:.0%} ({most.change:+.0%}, 95% interval {most.low:+.0%}"
-    )
+    told = f"{most.share_current:.0%} after {most.share_reference:.0%} ({most.change:+.0%}, interval {most.low:+.0%}"
     told += f" to {most.high:+.0%}, {rows})"
     if most.probability_reference is not None and most.probability_current is not None:
         told += (
             f"; its mean probability went from {most.probability_reference:.2f} to {most.probability_current:.2f} "
-            f"(95% interval of the change {most.probability_low:+.2f} to {most.probability_high:+.2f})"
+            f"(interval of the change {most.probability_low:+.2f} to {most.probability_high:+.2f})"
         )
     if most.low <= 0 <= most.high:
         return f"Whether the answers for {target} moved is open; most of all {most.level!r} did: {told}."

@@ -269,10 +269,12 @@ def most_telling(column: ColumnDrift) -> tuple[bool, bool, int, bool, float, str
 def compare_jointly(
     classifier: ClassifierResult | None, adjusted: float, verdicts: Verdicts, columns: Sequence[ColumnDrift]
 ) -> JointDrift | None:
-    """The verdict on rows told apart, whose p-value was `adjusted` with all others."""
+    """The verdict on rows told apart, whose p-value was `adjusted` with all others, as is the interval."""
     if classifier is None:
         return None
     threshold = verdicts.policy.auc_threshold
+    tails = 2 if verdicts.shows(adjusted) else 1  # the test looks at one side
+    classifier = classifier.at_level(1 - tails * verdicts.alpha_of(adjusted))
     ends = (classifier.auc_low, classifier.auc_high)
     verdict = verdicts.verdict(adjusted, classifier.auc, ends, threshold)
     seen = {column.column for column in columns if column.alarming or column.significant}
@@ -281,12 +283,16 @@ def compare_jointly(
 
 
 class Verdicts(NamedTuple):
-    """Turns evidence into verdicts. alpha: chance that an interval misses; all of a report together keep its level."""
+    """Turns evidence into verdicts. alpha: chance that an interval misses; all of a report together keep its level.
+    alpha_shown: of those beside a change that was shown, the share of which may miss (Benjamini and Yekutieli 2005).
+    said: by target, what the answers of both samples gave each class."""
 
     policy: DriftPolicy
     schema: DomainSchema | None
     importance: Mapping[str, float]
     alpha: float
+    alpha_shown: float
+    said: Mapping[str, tuple[Said, Said]] = {}
 
     def columns(self, family: Family, adjusted: Floats, sharper: Floats) -> list[ColumnDrift]:
         """The columns of a family, whose p-values are `adjusted` in its order; sharper: those of `Family.sharpest`."""
@@ -298,7 +304,7 @@ class Verdicts(NamedTuple):
     def column(self, item: Evidence, adjusted: float, sharper: float, lost_adjusted: float | None) -> ColumnDrift:
         """One column, of which `lost_adjusted` is the adjusted p of its missing rate."""
         found, threshold, importance = item.outcome, self.threshold(item), self.importance.get(item.name)
-        low, high = self.interval(item)
+        low, high = self.interval(item, adjusted)
         enough = min(item.rows) >= FEWEST_ALARMING
         verdict = self.verdict(adjusted, found.effect, (low, high), threshold, enough=enough)
         slack = found.statistic_high - found.statistic
@@ -321,7 +327,7 @@ class Verdicts(NamedTuple):
             effect_high=high,
             threshold=threshold,
             verdict=verdict,
-            significant=adjusted <= self.policy.q,
+            significant=self.shows(adjusted),
             untested=item.untested,
             missing=self.missing(item, lost_adjusted),
             importance=importance,
@@ -331,8 +337,33 @@ class Verdicts(NamedTuple):
             independent_reference=_less_than(item.rows[0], item.independent[0]),
             independent_current=_less_than(item.rows[1], item.independent[1]),
             read_rows_again=best != verdict or self.open(slack, low, high, threshold),
-            **item.facts,
+            **self.moved(item, adjusted),
         )
+
+    def shows(self, adjusted: float) -> bool:
+        """Whether a test, corrected with all others, shows a change, by however little."""
+        return adjusted <= self.policy.q
+
+    def alpha_of(self, adjusted: float) -> float:
+        """The chance that an interval misses which informs beside a test."""
+        return self.alpha_shown if self.shows(adjusted) else self.alpha
+
+    def moved(self, item: Evidence, adjusted: float) -> dict[str, Any]:
+        """The facts of a column with intervals of what moved that do not say more than its test: corrected as this is,
+        and with 0 inside where no change is shown."""
+        facts, shown = dict(item.facts), self.shows(adjusted)
+        if "mean_change_low" in facts:
+            change = facts["mean_current"] - facts["mean_reference"]
+            wider = _wider(self.alpha_of(adjusted))
+            ends = _corrected((facts["mean_change_low"], change, facts["mean_change_high"]), wider, shown=shown)
+            facts["mean_change_low"], facts["mean_change_high"] = ends
+        classes: tuple[ClassChange, ...] = facts.get("classes", ())
+        if classes:
+            said = self.said.get(item.name.removeprefix(PREDICTION))
+            classes = with_probabilities(classes, *said) if said else classes
+            wider = _wider(self.alpha_of(adjusted) / len(classes))
+            facts["classes"] = tuple(_correct_class(one, wider, shown=shown) for one in classes)
+        return facts
 
     def threshold(self, item: Evidence) -> float:
         declared = None
@@ -341,18 +372,20 @@ class Verdicts(NamedTuple):
         general = self.policy.ks_threshold if item.kind == "numeric" else self.policy.cramers_v_threshold
         return self.policy.thresholds.get(item.name, general if declared is None else declared)
 
-    def interval(self, item: Evidence) -> tuple[float, float]:
+    def interval(self, item: Evidence, adjusted: float) -> tuple[float, float]:
+        """Where the effect lies; from 0 on where no change is shown."""
         if item.constant:
             return 0.0, 0.0
         if item.untested:
             return 0.0, 1.0
-        return TESTS[item.kind].interval(item.outcome, item.independent, self.alpha)
+        low, high = TESTS[item.kind].interval(item.outcome, item.independent, self.alpha)
+        return low if self.shows(adjusted) else 0.0, high
 
     def verdict(
         self, adjusted: float, effect: float, ends: tuple[float, float], threshold: float, *, enough: bool = True
     ) -> Verdict:
         """ends: where the effect lies. enough: rows for an alarm."""
-        if adjusted <= self.policy.q and enough:
+        if self.shows(adjusted) and enough:
             if ends[0] > threshold:
                 return "drift"
             if effect >= threshold:
@@ -368,9 +401,10 @@ class Verdicts(NamedTuple):
         rows = (item.rows[0] + item.missing[0], item.rows[1] + item.missing[1])
         rates = [lost / total if total else 0.0 for lost, total in zip(item.missing, rows, strict=True)]
         effect, threshold, low, high = abs(rates[1] - rates[0]), self.policy.missing_threshold, 0.0, 1.0
-        if item.lost:
+        if item.lost and adjusted is not None:
             independent = (rows[0] * item.effective[0].missing, rows[1] * item.effective[1].missing)
             low, high = TESTS["missing"].interval(item.lost, independent, self.alpha)
+            low = low if self.shows(adjusted) else 0.0
         enough = min(rows) >= FEWEST_ALARMING
         verdict = self.verdict(1.0 if adjusted is None else adjusted, effect, (low, high), threshold, enough=enough)
         if all(rows) and not any(item.missing):
@@ -387,6 +421,31 @@ class Verdicts(NamedTuple):
             threshold=threshold,
             verdict=verdict,
         )
+
+
+def _wider(alpha: float) -> float:
+    """How many times wider an interval is that misses with a chance of `alpha` than one at LEVEL."""
+    from scipy.special import ndtri
+
+    return float(ndtri(1 - alpha / 2) / ndtri((1 + LEVEL) / 2))
+
+
+def _corrected(known: tuple[float, float, float], wider: float, *, shown: bool) -> tuple[float, float]:
+    """The ends of the interval (low, value, high), so many times wider; with 0 inside unless a change is shown."""
+    low, value, high = known
+    low, high = value - (value - low) * wider, value + (high - value) * wider
+    return (low, high) if shown else (min(low, 0.0), max(high, 0.0))
+
+
+def _correct_class(change: ClassChange, wider: float, *, shown: bool) -> ClassChange:
+    low, high = _corrected((change.low, change.change, change.high), wider, shown=shown)
+    found = msgspec.structs.replace(change, low=max(-1.0, low), high=min(1.0, high))
+    before, after = change.probability_reference, change.probability_current
+    if before is None or after is None or change.probability_low is None or change.probability_high is None:
+        return found
+    known = (change.probability_low, after - before, change.probability_high)
+    low, high = _corrected(known, wider, shown=shown)
+    return msgspec.structs.replace(found, probability_low=low, probability_high=high)
 
 
 def _less_than(rows: int, independent: float) -> float | None:

@@ -15,8 +15,8 @@ from database.errors import Conflict
 from database.records import Document, Event, new_id, now
 from drift.column import ProfileError
 from drift.impact import ErrorChange
-from drift.records import DriftReport, NotComparable, SameSample
-from drift.sentences import describe_change
+from drift.records import ALARMING, DriftReport, NotComparable, SameSample
+from drift.sentences import describe_change, describe_finding
 from jobs.schedule import ONE_DAY, Schedule, day_of
 from model.registry import NoChampion
 from model.workspace import Workspace
@@ -149,15 +149,12 @@ def _report(workspace: Workspace, plan: Plan, slot: datetime) -> tuple[DriftRepo
 
 def sentence_of(report: DriftReport) -> str:
     """The report in a sentence that holds names of columns and counts, and no value of anybody."""
-    rows = f"{report.n_current:,} rows against {report.n_reference:,}"
-    if not report.alarm:
-        quiet = level_of(report) == "ok"
-        return f"No drift found in {rows}." if quiet else f"Too few rows to tell whether anything changed ({rows})."
     names = [column.label for column in report.flagged]
-    if not names:
+    if report.joint is not None and report.joint.verdict in ALARMING and not names:
+        rows = f"{report.n_current:,} rows against {report.n_reference:,}"
         return f"No drift in single columns, but rows can be told from earlier ones ({rows})."
     told = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"Drift in {len(names)} of {len(report.columns)} columns ({rows}){': ' + told if told else ''}."
+    return describe_finding(report).rstrip(".") + (f": {told}." if told else ".")
 
 
 def new_changes(changes: Sequence[ErrorChange], told: Mapping[str, datetime]) -> dict[str, ErrorChange]:

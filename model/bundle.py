@@ -22,7 +22,7 @@ from preprocessing.schema import DomainSchema, Target
 from preprocessing.schema_changes import Effect, SchemaChange, changes_for
 
 GRAPH, MANIFEST, PROFILE, ROWS_FILE = "graph.onnx", "manifest.json", "profile.bin", "rows.bin"
-ASIDE, CONTENTS = "aside.bin", "contents.bin"
+ASIDE, CONTENTS, CONTEXT_FILE = "aside.bin", "contents.bin", "context.bin"
 FORMAT = 1
 RECORDS, EXAMPLES = "records", "generated examples"
 
@@ -164,7 +164,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     profile: of the rows offered to training that the model would answer, with or without an outcome. aside: of those
     that lack an input; both together are the population that it was trained from. Empty where there were none, or so
     few that it would say nearly as much as the rows, and in older bundles. contents: of training rows without a student
-    key, what each moment sees of them (`database.pairs.content_id`), where that tells rows apart.
+    key, what each moment sees of them (`database.pairs.content_id`), where that tells rows apart. context: the profile
+    of what places the rows offered to training (`drift.profile.count_context`); empty where nothing does.
     """
 
     manifest: Manifest
@@ -173,6 +174,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     rows: frozenset[str]
     aside: bytes = b""
     contents: frozenset[str] = frozenset()
+    context: bytes = b""
 
     @property
     def megabytes(self) -> float:
@@ -192,8 +194,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             PROFILE: self.profile,
             ROWS_FILE: pack_ids(self.rows),
         }
-        contents = {CONTENTS: pack_ids(self.contents)} if self.contents else {}
-        return files | ({ASIDE: self.aside} if self.aside else {}) | contents
+        further = {ASIDE: self.aside, CONTENTS: pack_ids(self.contents), CONTEXT_FILE: self.context}
+        return files | {name: content for name, content in further.items() if content}
 
 
 def read_bundle(files: Mapping[str, bytes]) -> Bundle:
@@ -208,9 +210,14 @@ def read_bundle(files: Mapping[str, bytes]) -> Bundle:
     except msgspec.DecodeError as error:
         raise BrokenBundle(f"the bundle's manifest cannot be read: {error}") from None
     ids = frozenset(unpack_ids(files[ROWS_FILE]))
-    aside, contents = files.get(ASIDE, b""), frozenset(unpack_ids(files.get(CONTENTS, b"")))
     return Bundle(
-        manifest=manifest, graph=files[GRAPH], profile=files[PROFILE], rows=ids, aside=aside, contents=contents
+        manifest=manifest,
+        graph=files[GRAPH],
+        profile=files[PROFILE],
+        rows=ids,
+        aside=files.get(ASIDE, b""),
+        contents=frozenset(unpack_ids(files.get(CONTENTS, b""))),
+        context=files.get(CONTEXT_FILE, b""),
     )
 
 

@@ -59,6 +59,7 @@ class Predictor:
         self.manifest = bundle.manifest
         self.profile = bundle.profile
         self.aside = bundle.aside
+        self.context = bundle.context
         self.learned = pack_ids(bundle.rows)
         self.version = version
         self._session = open_graph(bundle.graph)

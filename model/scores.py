@@ -18,6 +18,7 @@ REPLICATES = 1000
 SCORE_LEVEL = 0.95
 RESAMPLED_UNITS = 2000
 LEAST_PROBABILITY = 1e-6  # what surely could not happen and did would cost without end
+LEAST_WIDTH = 1e-9  # of an interval that rests on differences between clusters: below, they do not differ
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -27,8 +28,17 @@ class Estimate(msgspec.Struct, frozen=True):
     low: float
     high: float
 
+    @property
+    def flat(self) -> bool:
+        """Whether all clusters show the very same that is not 0: that is but one finding, and proves nothing."""
+        return _is_flat(self.value, self.high - self.low)
+
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def _is_flat(value: float, width: float) -> bool:
+    return width <= LEAST_WIDTH * max(1.0, abs(value)) < abs(value)
 
 
 class ValueScores(msgspec.Struct, frozen=True, kw_only=True, tag="value"):
@@ -246,6 +256,11 @@ class PairedGain(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     clusters: int
 
+    @property
+    def flat(self) -> bool:
+        """As of an `Estimate`."""
+        return _is_flat(self.mean, self.mean - self.lower)
+
 
 def paired_gain(first: Floats, second: Floats, clusters: Integers, *, level: float) -> PairedGain:
     """The mean of first - second, both (n,) errors, with its one-sided lower bound at `level` (0.9: 90 %).
@@ -308,6 +323,8 @@ def told_against_rule(gain: PairedGain, unit: str = "") -> str:
     size = (
         f"by {abs(gain.mean):.3g} {unit}".rstrip() + f" on average ({gain.n} unseen rows, bounds at {gain.level:.0%})"
     )
+    if gain.flat:
+        return f"not enough data to say whether the model or the plain rule is nearer: all rows show the same, {size}"
     if gain.lower > 0:
         return f"the model is nearer than the plain rule, {size}"
     if 2 * gain.mean - gain.lower < 0:

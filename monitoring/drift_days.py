@@ -63,7 +63,8 @@ class ComparedDays(NamedTuple):
     """A window of one moment and what it is compared with, by their profiles.
 
     basis: what the reference is, in words. parts: what the window holds at that moment; past: what it is compared with,
-    None for the champion's data. standard: the champion's data, where there is a champion.
+    None for the champion's data. standard: the champion's data, where there is a champion. notes: how many rows of
+    the files of its batches were left out.
     """
 
     reference: Profile
@@ -73,6 +74,7 @@ class ComparedDays(NamedTuple):
     parts: Sequence[ArchivePart]
     past: Sequence[ArchivePart] | None
     standard: Standard | None
+    notes: tuple[str, ...] = ()
 
 
 def days_of(since: date, until: date | None, **choices: object) -> Days:
@@ -105,7 +107,16 @@ def compared_days(workspace: Workspace, schema: DomainSchema, days: Days) -> Com
         raise NoChampion(
             f"no champion of {schema.name} at moment {moment!r} to compare with" + (f"; {why}" if why else "")
         )
-    return ComparedDays(reference, current, basis, moment, parts, past.parts if past else None, standard)
+    notes = _left_out(archive, days, parts)
+    return ComparedDays(reference, current, basis, moment, parts, past.parts if past else None, standard, notes)
+
+
+def _left_out(archive: ProfileArchive, days: Days, parts: Sequence[ArchivePart]) -> tuple[str, ...]:
+    """How many rows were left out as bad when the window's batches came in. Of predictions nothing is kept that was
+    refused (decision 0024)."""
+    skipped, of = (0, 0) if days.source == "predictions" else archive.left_out(days.source, {p.day for p in parts})
+    told = f"{skipped:,} of {of:,} rows of the files of these batches were left out as bad and are not compared"
+    return (told,) if skipped else ()
 
 
 def _at_moment(schema: DomainSchema, days: Days, parts: Sequence[ArchivePart]) -> list[ArchivePart]:

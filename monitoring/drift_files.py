@@ -36,6 +36,8 @@ from monitoring.reference import changed_of, population_of, reference_of
 from monitoring.row_findings import (
     Sample,
     complete_inputs,
+    context_of,
+    context_of_model,
     earlier_rows,
     effective_shares_of_model,
     expect_of,
@@ -44,7 +46,7 @@ from monitoring.row_findings import (
     said_of,
     widest_champion,
     with_answers,
-    with_groups,
+    with_context,
 )
 from preprocessing.reading.files import kind_of, read_table
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
@@ -238,7 +240,9 @@ def _against_champion(
 ) -> KeptReport:
     """The stored report of a sample that was measured beside the champion's data, by its typed rows or some of them."""
     manifest, findings = predictor.manifest, Findings()
-    if not options.columns_only:
+    if options.columns_only:
+        findings = with_context(findings, context_of_model(predictor), context_of(rows.frame, schema))
+    else:
         rows = rows._replace(frame=with_answers(predictor, schema, rows.frame))
         findings = findings_of(workspace, predictor, schema, rows.frame)
         sampled = " and ".join(filter(None, [rows.describe("of now"), findings.sampled]))
@@ -278,7 +282,7 @@ def _against_rows(
         findings = findings._replace(classifier=part_rows(past.frame, rows.frame, schema), sampled=sampled)
     if options.by:
         findings = findings._replace(segments=gather_segments(past.frame, rows.frame, schema, options.by))
-    findings = with_groups(findings, schema, past.frame, rows.frame)._replace(
+    findings = with_context(findings, context_of(past.frame, schema), context_of(rows.frame, schema))._replace(
         effective=(_effective_share(past), _effective_share(rows)),
         refused=_beside(past.refused, rows.refused),
         notes=tuple(dict.fromkeys([*past.notes, *rows.notes])),

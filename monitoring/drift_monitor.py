@@ -26,12 +26,13 @@ from monitoring.reference import changed_of
 from monitoring.row_findings import (
     ROWS_A_SIDE,
     Sample,
+    context_of,
     earlier_rows,
     findings_of,
     part_rows,
     rows_behind,
     with_answers,
-    with_groups,
+    with_context,
 )
 from preprocessing.schema import DomainSchema
 
@@ -80,9 +81,14 @@ def _findings_of_days(
         findings = findings._replace(not_compared=(*findings.not_compared, *changed))
     else:
         findings = Findings(classifier=part_rows(past.frame, rows.frame, schema) if past else None)
-        findings = with_groups(findings, schema, past.frame if past else None, rows.frame)
+        before = context_of(past.frame, schema) if past else None
+        findings = with_context(findings, before, context_of(rows.frame, schema))
     read = [rows.describe("of now"), past.describe("of the past") if past else "", findings.sampled]
-    return findings._replace(basis=compared.basis, sampled=" and ".join(filter(None, read)))
+    return findings._replace(
+        basis=compared.basis,
+        sampled=" and ".join(filter(None, read)),
+        notes=compared.notes,
+    )
 
 
 def _error_changes(

@@ -304,10 +304,11 @@ def _measure(
     )
     if window.students < FEWEST_TOLD or not told:
         return window
-    excess, p_value = (None, None) if reference is None else _excess(errors, clusters, reference)
+    mae, few = mean_with_interval(errors, clusters), window.students < ENOUGH_OUTCOMES
+    excess, p_value = (None, None) if reference is None else _excess(errors, clusters, mae, reference, few=few)
     window = msgspec.structs.replace(
         window,
-        mae=mean_with_interval(errors, clusters),
+        mae=mae,
         bias=mean_with_interval(known.said - known.truth, clusters),
         excess=excess,
         p_adjusted=p_value,
@@ -329,15 +330,17 @@ def _reference(answers: Sequence[Answer], held: Mapping[str, Estimate]) -> Estim
     return Estimate(value, low, high)
 
 
-def _excess(errors: Floats, clusters: Integers, held: Estimate) -> tuple[Estimate, float | None]:
-    """errors' mean above `held`, and the two-sided p of none (cluster-robust, Student's t); None with too few."""
+def _excess(
+    errors: Floats, clusters: Integers, mae: Estimate, held: Estimate, *, few: bool
+) -> tuple[Estimate, float | None]:
+    """errors' mean `mae` above `held`, and the two-sided p of none (cluster-robust, Student's t); None with too `few`
+    students or clusters, or where these do not differ."""
     from scipy.special import stdtr, stdtrit  # not needed to serve
 
     n, number = len(errors), np.unique(clusters, return_inverse=True)[1]
     count, mean = int(number.max()) + 1, float(errors.mean())
-    if n < ENOUGH_OUTCOMES or count < FEW_GROUPS:
-        whole = mean_with_interval(errors, clusters)
-        return Estimate(mean - held.value, whole.low - held.high, whole.high - held.low), None
+    if few or count < FEW_GROUPS or mae.flat:
+        return Estimate(mean - held.value, mae.low - held.high, mae.high - held.low), None
     sums = np.bincount(number, weights=errors - mean)
     own = count / (count - 1) * float((sums**2).sum()) / n**2
     error = float(np.sqrt(own + ((held.high - held.low) / (2 * HALF)) ** 2))

@@ -20,7 +20,7 @@ from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
 
-ENOUGH_OUTCOMES = 30  # students, or outcomes of a window, from which there is a verdict
+ENOUGH_OUTCOMES = 30  # students, from which there is a verdict
 FEWEST_TOLD = 10  # students of whom a mean is told: of fewer, it and what was told before would give one of them away
 FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
 Verdict = Literal["better than the plain rule", "no better than the plain rule", "worse than the plain rule",
@@ -225,7 +225,7 @@ def _of_model(target: Target, model: str, moment: str, part: Sequence[Pair], *, 
 
 
 def _verdict(gain: Estimate, students: int) -> Verdict:
-    if students < ENOUGH_OUTCOMES:
+    if students < ENOUGH_OUTCOMES or gain.flat:
         return "not enough data"
     if gain.low > 0:
         return "better than the plain rule"

@@ -6,7 +6,7 @@ A profile is made when a batch is stored, or when a day that is over is first as
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -131,6 +131,12 @@ class ProfileArchive:
         """Store the profile of a batch whose rows are at hand, typed."""
         name, cells = batch_name(batch), self._cells_of_batch(batch.kind, frames)
         self._keep(name, batch.at, batch.kind, cells, self._store.document(PROFILE_KIND, name))
+
+    def left_out(self, source: BatchKind, days: Collection[date]) -> tuple[int, int]:
+        """How many rows of the files of the batches of these days were left out as bad, and of how many."""
+        here = [one for one in self._store.batches(self._schema.name, source) if one.at.astimezone(UTC).date() in days]
+        skipped = sum(batch.skipped for batch in here)
+        return skipped, skipped + sum(batch.rows for batch in here)
 
     # Days of predictions
 

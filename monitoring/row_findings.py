@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, reduce
 from operator import or_
@@ -33,14 +33,15 @@ from database.records import (
 )
 from database.store import PredictionLog, RecordStore
 from drift.classifier_test import ClassifierResult, run_classifier_test
-from drift.column import ProfileError
+from drift.column import CategoricalColumn, Column, ProfileError
 from drift.compare import Findings
 from drift.impact import ExpectedError, Said
-from drift.profile import PREDICTION, summarise
+from drift.profile import PREDICTION, Profile, count_context
 from drift.records import NotComparable, NotCompared
-from drift.samples import effective_shares_of
+from drift.samples import effective_shares_of_context
 from drift.segments import segment_column
-from drift.statistics import EACH_ROW, EffectiveShare
+from drift.statistics import EACH_ROW, EffectiveShare, EffectiveShares
+from drift.univariate import aligned
 from drift.verdicts import conclude, measure
 from model.answer_frame import expect_error, numbers_of, outputs_of, summarise_said
 from model.bundle import Manifest
@@ -49,6 +50,7 @@ from model.registry import NoChampion, Serving
 from model.workspace import Workspace
 from monitoring.profile_archive import DAY, ArchivePart, Source, midnight
 from monitoring.reference import comparable_features
+from preprocessing.copies import ORDINARY, copies
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.results import RefusedValues
 from preprocessing.validation.rules import Problem
@@ -316,32 +318,65 @@ def part_rows(
 ) -> ClassifierResult | None:
     """The classifier two-sample test of the rows of two typed frames; None where they are too few.
 
-    columns: those looked at, every feature by default. Rows of one group, or else of one student, count as one unit.
+    columns: those looked at, every feature by default. Rows of one group, or else of one student, count as one unit, as
+    do copies of one row under whatever keys: a model would know some of them by the others.
     """
-    groups = (_groups(reference), _groups(current))
+    names = [name for name in columns or schema.feature_by_name if {name} <= {*reference.columns} & {*current.columns}]
+    if not names:
+        return None
+    both = pl.concat([side.select(names) for side in (reference, current)], how="vertical_relaxed")
+    labels = np.concatenate([_groups(reference), _groups(current)]).astype(object)
+    if both.is_duplicated().any():
+        copied = copies(both, names)
+        labels[copied != ORDINARY] = [f"copy {first}" for first in copied[copied != ORDINARY]]
+    groups = labels[: reference.height].astype(str), labels[reference.height :].astype(str)
     return run_classifier_test(reference, current, schema, columns=columns, groups=groups)
 
 
-def with_groups(
-    findings: Findings, schema: DomainSchema, reference: pl.DataFrame | None, current: pl.DataFrame
-) -> Findings:
-    """The findings, and whether the rows of two typed frames are of the same groups, as often.
+class RowContext(NamedTuple):
+    """How often each group, and each value of further columns that place a row, occurs in a sample, and what rows of
+    it are worth there in independent rows."""
+
+    columns: Mapping[str, Column]
+    effective: EffectiveShares
+
+
+def context_of(frame: pl.DataFrame, schema: DomainSchema) -> RowContext:
+    """That of a typed frame."""
+    columns = count_context(frame, schema).columns
+    return RowContext(columns, effective_shares_of_context(frame, schema, columns))
+
+
+def context_of_model(predictor: Predictor) -> RowContext | None:
+    """That of the rows offered to the predictor's training; None in older bundles, and where nothing places rows."""
+    if not predictor.context:
+        return None
+    return RowContext(Profile.from_bytes(predictor.context).columns, effective_shares_of_model(predictor.manifest))
+
+
+def with_context(findings: Findings, reference: RowContext | None, current: RowContext) -> Findings:
+    """The findings, and whether the rows of two samples are of the same groups, as often; so of all that places them.
 
     Where most rows of a side are of groups that the other has not, names of groups are made anew from time to time, and
     how often each occurs says nothing: that is told, and not tested.
     """
-    name, frames = schema.group_name, (reference, current)
-    if name is None or any(one is None or "_group" not in one.columns or not one["_group"].count() for one in frames):
+    if reference is None:
         return findings
-    sides = [one.select("_student", pl.col("_group").alias(name)).drop_nulls(name) for one in frames if one is not None]
-    before, after = (set(side[name]) for side in sides)
-    known = [side[name].is_in(sorted(before & after)).mean() for side in sides]
-    if min(float(share or 0.0) for share in known) < KNOWN_GROUPS:  # type: ignore[arg-type]  # a mean of truth values
-        why = f"most rows are of groups that the other sample has not: {len(after - before)} of {len(after)} are new"
-        return findings._replace(not_compared=(*findings.not_compared, NotCompared(name, why)))
-    effective = [effective_shares_of(side, [name]).get(name, EACH_ROW) for side in sides]
-    measured = measure(name, *(summarise(side[name], "categorical") for side in sides))
-    return findings._replace(besides=(*findings.besides, conclude(measured, (effective[0], effective[1]))))
+    for name, after in current.columns.items():
+        before = reference.columns.get(name)
+        if not isinstance(before, CategoricalColumn) or not isinstance(after, CategoricalColumn):
+            continue
+        _, table = aligned(before, after)
+        known = table[:, (table > 0).all(axis=0)].sum(axis=1) / table.sum(axis=1)
+        if known.min() < KNOWN_GROUPS:
+            new = len({*after.levels} - {*before.levels})
+            why = f"most rows are of groups that the other sample has not: {new} of {len(after.levels)} are new"
+            findings = findings._replace(not_compared=(*findings.not_compared, NotCompared(name, why)))
+            continue
+        effective = reference.effective.get(name, EACH_ROW), current.effective.get(name, EACH_ROW)
+        tested = conclude(measure(name, before, after), effective)
+        findings = findings._replace(besides=(*findings.besides, tested))
+    return findings
 
 
 def findings_of(
@@ -358,6 +393,9 @@ def findings_of(
     """
     taught = training_rows(workspace, predictor, schema) if reference is None else None
     earlier = taught.frame if taught else reference
+    placed = context_of_model(predictor) if reference is None else None
+    if placed is None and earlier is not None:
+        placed = context_of(earlier, schema)
     known = [feature.name for feature in schema.features_at(predictor.manifest.moment)]
     known = known if taught is None else comparable_features(predictor.manifest, schema)
     before = predictor.manifest.said if reference is None else said_of(predictor, reference, schema)
@@ -370,7 +408,7 @@ def findings_of(
         said={target: (before, after)} if before and after else {},
         sampled=taught.describe("of training") if taught else "",
     )
-    return with_groups(findings, schema, earlier, current)
+    return with_context(findings, placed, context_of(current, schema))
 
 
 def complete_inputs(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame) -> pl.DataFrame:

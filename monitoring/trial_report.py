@@ -25,6 +25,7 @@ from model.scores import (
 from model.trial import Trial
 from monitoring.performance import ENOUGH_OUTCOMES, FEWEST_TOLD
 from preprocessing.schema import DomainSchema, Target
+from preprocessing.validation.validate import frame_of
 
 Floats = NDArray[np.float64]
 Verdict = Literal["challenger better", "champion better", "no difference seen", "not enough data"]
@@ -116,16 +117,34 @@ def report_trial(
     happened = log.pairs(schema.name, target.name, **among)
     told = [pair for pair in happened if _both(trial, pair.prediction) or _arm(trial, pair.prediction)]
     fresh, left_out = evidence(told, lambda _: (trial.champion, trial.challenger), learned)
+    counted = _once(schema, trial, fresh)
     judge = _judge_shadow if trial.mode == "shadow" else _judge_split
-    report = judge(target, trial, fresh)
+    report = judge(target, trial, counted)
     pairs = [both for prediction in of_trial if (both := _both(trial, prediction))]
     report = msgspec.structs.replace(
         report,
         asked=len(of_trial),
-        left_out=left_out,
+        left_out=msgspec.structs.replace(left_out, copied=len(fresh) - len(counted)),
         differences=_differences(target, pairs) if pairs else None,
     )
     return msgspec.structs.replace(report, sentence=_sentence(report))
+
+
+def _once(schema: DomainSchema, trial: Trial, fresh: Sequence[Pair]) -> Sequence[Pair]:
+    """The pairs whose rows count: of those that are copies of each other, under whatever keys, the newest."""
+    columns = schema.content_of(trial.target, trial.moment)
+    contents = {(*map(pair.prediction.inputs.get, columns), pair.outcome.value) for pair in fresh}
+    if len(contents) == len(fresh):
+        return fresh
+    from monitoring.row_findings import as_record  # most trials need no data frame
+    from preprocessing.copies import once
+
+    rows = [
+        msgspec.structs.replace(as_record(pair.prediction), targets={trial.target: pair.outcome.value})
+        for pair in fresh
+    ]
+    kept = once(frame_of(rows, schema), columns)
+    return [pair for pair, counts in zip(fresh, kept.tolist(), strict=True) if counts]
 
 
 def _both(trial: Trial, prediction: Prediction) -> Both | None:
@@ -190,7 +209,7 @@ def _side(target: Target, model: str, answers: Sequence[Answer], rows: Sequence[
 
 def _report(target: Target, trial: Trial, champion: _Side, challenger: _Side, gain: Estimate | None) -> TrialReport:
     arms = champion.arm(), challenger.arm()
-    enough = gain is not None and min(arm.students for arm in arms) >= ENOUGH_OUTCOMES
+    enough = gain is not None and not gain.flat and min(arm.students for arm in arms) >= ENOUGH_OUTCOMES
     return TrialReport(
         trial=trial,
         sentence="",
@@ -233,6 +252,8 @@ def _sentence(report: TrialReport) -> str:
     if report.gain is None:
         known = min(report.champion.students, report.challenger.students)
         where = "" if report.trial.mode == "shadow" else " in the smaller arm"
+        if known >= ENOUGH_OUTCOMES:
+            return f"Not enough data: all outcomes, of {known} students{where}, show the very same difference."
         return (
             f"Not enough data yet: outcomes of {known} students{where} are known, and {ENOUGH_OUTCOMES} are the least."
         )

@@ -10,8 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.schema import DomainSchema
-
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
@@ -38,7 +36,7 @@ def copies(frame: pl.DataFrame, columns: Sequence[str]) -> Rows:
     found = np.full(n, ORDINARY, dtype=np.int64)
     if n == 0 or not columns:
         return found
-    first = _first(frame, columns)
+    first = content_numbers(frame, columns)
     counts = np.bincount(first, minlength=n)
     contents = np.flatnonzero(counts)
     often = np.flatnonzero(counts > 1)
@@ -55,22 +53,17 @@ def copies(frame: pl.DataFrame, columns: Sequence[str]) -> Rows:
     return found
 
 
-def content_columns(schema: DomainSchema, target: str, moment: str) -> list[str]:
-    """What makes the content of a row of a target at a moment: all inputs of a model but those that name its group (the
-    same rows under other groups are copies all the same), and the outcome."""
-    return [f.name for f in schema.inputs_at(moment) if f.name not in schema.group] + [target]
+def content_numbers(frame: pl.DataFrame, columns: Sequence[str]) -> Rows:
+    """(n,) the position of the first row that is equal in all of the `columns` there are; missing values are equal."""
+    there = [column for column in columns if column in frame.columns]
+    place = frame.with_row_index("_place").select(pl.col("_place").min().over(there)).to_series()
+    return place.to_numpy().astype(np.int64)
 
 
 def once(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
     """(n,) whether a row counts: every ordinary row, and of each copied content the first."""
     found = copies(frame, columns)
     return np.asarray((found == ORDINARY) | (found == np.arange(len(found))))
-
-
-def _first(frame: pl.DataFrame, columns: Sequence[str]) -> Rows:
-    """(n,) the position of the first row that is equal in all `columns`; missing values are equal."""
-    place = frame.with_row_index("_place").select(pl.col("_place").min().over(list(columns))).to_series()
-    return place.to_numpy().astype(np.int64)
 
 
 def _by_frequency(frame: pl.DataFrame, columns: Sequence[str], often: Rows, counts: Rows) -> Floats:
@@ -90,9 +83,9 @@ def _by_frequency(frame: pl.DataFrame, columns: Sequence[str], often: Rows, coun
 
 def _luck(counts: Rows, expected: Floats) -> Floats:
     """The chance of as many further rows of a content, or more, where `expected` are to be expected."""
-    from scipy.stats import poisson
+    from scipy.special import pdtrc
 
-    return np.asarray(poisson.sf(counts - 2, expected))
+    return np.asarray(pdtrc(counts - 2, expected))  # of Poisson's distribution
 
 
 def _limit(luck: Floats, contents: int) -> float:

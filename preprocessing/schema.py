@@ -23,6 +23,8 @@ import msgspec
 
 from errors import Category, GradewatchError
 
+CONTEXT = "_context:"
+"""Before the names of columns of typed frames that place a row and are neither its student, group nor period."""
 SHIPPED = Path(__file__).parent / "domains"
 
 
@@ -182,6 +184,11 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return student + tuple(column.name for column in self.context)
 
     @cached_property
+    def other_context(self) -> tuple[str, ...]:
+        """Names of the columns that place a row and are neither its student, group nor period."""
+        return tuple(column.name for column in self.context if column.name not in (*self.group, self.period))
+
+    @cached_property
     def columns(self) -> tuple[Feature | Target | ContextColumn, ...]:
         """Every declared column: the student, the context, the features, the targets."""
         student = (self.student,) if self.student else ()
@@ -205,6 +212,11 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def inputs_at(self, moment: str, *, with_protected: bool = False) -> tuple[Feature, ...]:
         """The features a model may see at `moment`."""
         return tuple(f for f in self.features_at(moment) if with_protected or not f.protected)
+
+    def content_of(self, target: str, moment: str) -> list[str]:
+        """What makes the content of a row of a target at a moment: all inputs of a model but those that name its group
+        (the same rows under other groups are copies all the same), and the outcome."""
+        return [*(f.name for f in self.inputs_at(moment) if f.name not in self.group), target]
 
     def moment_of(self, given: Iterable[str]) -> str:
         """The latest moment at which any of the `given` columns becomes known."""

@@ -102,7 +102,7 @@ def judge_shadow(
     record came, where that is known."""
     seen = champion.rows | challenger.rows
     holdout = among(hold_out(frame, schema, key, seen, share=1.0, arrived=arrived), fresh)
-    if holdout.judging.height < max(1, policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
+    if holdout.count < max(1, policy.trial_rows) or len(np.unique(holdout.clusters)) < 2:
         return None
     return judge(schema, key, champion, challenger, holdout, policy)
 
@@ -177,6 +177,7 @@ def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle,
         clusters=holdout.clusters,
         slices=slices,
         megabytes=challenger.megabytes,
+        units=holdout.units,
     )
 
 

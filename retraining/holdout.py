@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from database.records import ChampionKey, LabeledRecord
-from preprocessing.copies import ORDINARY, content_columns, copies
+from preprocessing.copies import ORDINARY, content_numbers, copies
 from preprocessing.periods import rank_periods
 from preprocessing.schema import DomainSchema
-from preprocessing.split import Rows, cluster_kind, clusters
+from preprocessing.split import Rows, cluster_kind, clusters, students
 from preprocessing.validation.validate import frame_of
 
 Mask = NDArray[np.bool_]
@@ -30,8 +30,9 @@ JUDGED_STUDENTS = "rows of students who judge in another group"
 class Holdout:
     """Typed frames: `teaching` rows for the challenger, `judging` rows for both, `unseen` by the champion so far.
 
-    clusters: of the judging rows; kind: "group" or "student", what they are. left_out: how many unseen rows could not
-    judge, by reason.
+    clusters: of the judging rows; kind: "group" or "student", what they are. units: of the judging rows, by student and
+    by content: rows with the same number say nothing that is their own. left_out: how many unseen rows could not judge,
+    by reason.
     """
 
     teaching: pl.DataFrame
@@ -39,7 +40,13 @@ class Holdout:
     unseen: pl.DataFrame
     clusters: Rows
     kind: str = "student"
+    units: tuple[Rows, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many of the judging rows say something of their own."""
+        return min([self.judging.height, *(len(np.unique(labels)) for labels in self.units)])
 
 
 def ordered_frame(records: Sequence[LabeledRecord], schema: DomainSchema) -> pl.DataFrame:
@@ -102,12 +109,14 @@ def hold_out(
         KNOWN.format(kind): int((unseen & ~eligible).sum()),
         JUDGED_STUDENTS: int(idle.sum()),
     }
+    judges = frame.filter(pl.Series(judging))
     return Holdout(
         teaching=frame.filter(pl.Series(counted & ~judging & ~idle)),
-        judging=frame.filter(pl.Series(judging)),
+        judging=judges,
         unseen=frame.filter(pl.Series(unseen)),
         clusters=groups[judging],
         kind=kind,
+        units=(students(judges), content_numbers(judges, schema.content_of(key.target, key.moment))),
         left_out={reason: count for reason, count in reasons.items() if count},
     )
 
@@ -115,13 +124,14 @@ def hold_out(
 def among(holdout: Holdout, records: Collection[str]) -> Holdout:
     """The same with only those judging rows whose ids are among `records`."""
     kept = holdout.judging["_record"].is_in(list(records))
-    clusters = holdout.clusters[np.asarray(kept.to_numpy(), dtype=bool)]
-    return replace(holdout, judging=holdout.judging.filter(kept), clusters=clusters)
+    chosen = np.asarray(kept.to_numpy(), dtype=bool)
+    units = tuple(labels[chosen] for labels in holdout.units)
+    return replace(holdout, judging=holdout.judging.filter(kept), clusters=holdout.clusters[chosen], units=units)
 
 
 def _counted(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey, known: Mask) -> Mask:
     """Which rows count: of each copied content the known ones, or else the first."""
-    found = copies(frame, content_columns(schema, key.target, key.moment))
+    found = copies(frame, schema.content_of(key.target, key.moment))
     contents = np.unique(found[known])
     return np.asarray((found == ORDINARY) | known | ((found == np.arange(len(found))) & ~np.isin(found, contents)))
 

@@ -23,10 +23,6 @@ FOLLOWING_LEVEL = 0.99
 """At which answers must be seen to go along with the outcomes; against them, it is a mistake in the file."""
 
 
-LEAST_WIDTH = 1e-9
-"""Of an interval that rests on differences between clusters: below, they do not differ and are but one finding."""
-
-
 class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What a challenger must show.
 
@@ -34,8 +30,9 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     level: of the one-sided paired lower bound that must be above 0. min_rows: fewer unseen rows decide nothing.
     holdout_share: of the rows that the champion has not seen, the newest that are held out. slice_rows: a slice of
     students (group, protected column) with so many rows must not get credibly worse. trial_rows: after so many new
-    outcomes a challenger in shadow is judged, once; 0: none is tried in shadow. max_megabytes: of its graph (10^6
-    bytes), which every serving process holds, first champions included.
+    outcomes a challenger in shadow is judged, once; 0: none is tried in shadow. Of min_rows and trial_rows, those of
+    one student count once, as do those with the same inputs and outcome. max_megabytes: of its graph (10^6 bytes),
+    which every serving process holds, first champions included.
     """
 
     min_gain: float | None = None
@@ -92,7 +89,8 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """(n,) outcomes of unseen rows and what champion, challenger and plain rule answered, in target units or level
     numbers, with the rows' clusters.
 
-    slices: column name to (n,) values by which students are told apart. megabytes: of the challenger's graph.
+    slices: column name to (n,) values by which students are told apart. megabytes: of the challenger's graph. units:
+    (n,) labels each, of which rows with the same count once where rows are counted.
     """
 
     outcomes: Floats
@@ -102,6 +100,11 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     clusters: NDArray[np.int64]
     slices: Mapping[str, NDArray[np.str_]] = {}
     megabytes: float = 0.0
+    units: tuple[NDArray[np.int64], ...] = ()
+
+    def count(self) -> int:
+        """How many rows say something of their own."""
+        return min([len(self.outcomes), *(len(np.unique(labels)) for labels in self.units)])
 
     def gain(self, first: Floats, second: Floats, level: float) -> PairedGain:
         """How much smaller the error of the `second` answers is than that of the `first`."""
@@ -121,22 +124,23 @@ def decide(
     outcomes and the plain rule is not credibly better; else shadow.
 
     A challenger whose graph is above `policy.max_megabytes` is not even tried, since in shadow it would be held, too.
-    With fewer than `policy.min_rows` rows, all of one cluster, or no difference between clusters, nothing is proved and
-    the challenger stays in shadow. Outcomes that are all the same, or that run against the champion's answers, say
-    more about the file than about models: nobody is tried on them. A plain rule that is credibly better than both
-    takes the champion's place, where it meets all that is asked of a challenger.
+    With fewer than `policy.min_rows` rows (`PromotionEvidence.count`), all of one cluster, or no difference between
+    clusters, nothing is proved and the challenger stays in shadow. Outcomes that are all the same, or that run against
+    the champion's answers, say more about the file than about models: nobody is tried on them. A plain rule that is
+    credibly better than both takes the champion's place, where it meets all that is asked of a challenger.
     """
-    n, groups = len(evidence.champion), len(np.unique(evidence.clusters))
+    n, groups, units = len(evidence.champion), len(np.unique(evidence.clusters)), evidence.count()
     if evidence.megabytes > policy.max_megabytes:
         return refusal(told_of_size("the challenger", evidence.megabytes, policy.max_megabytes), n=n, clusters=groups)
-    if n < policy.min_rows or groups < 2:
+    if units < policy.min_rows or groups < 2:
         found = f"{n} rows in {groups} clusters that neither model has seen"
+        found += f", which count as {units} (a student, and equal rows, once)" if units < n else ""
         reason = f"not enough data: {found}; {policy.min_rows} rows in 2 clusters are the least"
         return refusal(reason, n=n, clusters=groups, verdict="shadow")
     if mistake := _mistake(evidence):
         return refusal(mistake, n=n, clusters=groups)
     gain = evidence.gain(evidence.champion, evidence.challenger, policy.level)
-    if gain.mean - gain.lower <= LEAST_WIDTH * max(1.0, abs(gain.mean)):
+    if gain.flat:
         reason = f"not enough data: all {groups} clusters show the very same difference of {gain.mean:.4g}"
         return refusal(reason, n=n, clusters=groups, verdict="shadow")
     failures, slices = _failures(evidence, evidence.challenger, gain, policy, min_gain, unit)
@@ -229,7 +233,7 @@ def _with_rule(
     """The decision with the plain rule in the champion's place, where it shows all that a challenger must."""
     gain = evidence.gain(evidence.champion, evidence.naive, policy.level)
     failures, slices = _failures(evidence, evidence.naive, gain, policy, min_gain, unit)
-    if failures:
+    if failures or gain.flat:
         return decision
     reason = (
         f"the plain rule is better than both models on {gain.n} unseen rows and takes the champion's place: its error "

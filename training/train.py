@@ -21,15 +21,15 @@ from threadpoolctl import threadpool_limits
 from database.pairs import content_id
 from database.records import ChampionKey, digest, digest_in_pieces
 from drift.impact import Said
-from drift.profile import PREDICTION, Profile, build_profile
-from drift.samples import effective_shares_of
+from drift.profile import PREDICTION, Profile, build_profile, count_context
+from drift.samples import effective_shares_of, effective_shares_of_context
 from errors import Category, GradewatchError
 from model.answer_frame import hardness, summarise_said, tabulate
 from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest, MissingPattern
 from model.export import check_parity, export_graph, nasty_rows
 from model.naive import RULE
 from model.scores import ClassScores, Overtaken, PairedGain, Scores, absolute_errors, paired_gain
-from preprocessing.copies import content_columns, once
+from preprocessing.copies import once
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.schema_changes import document_of
 from preprocessing.split import Rows, clusters, folds, split_kind, students
@@ -363,7 +363,7 @@ def _task(
     rows = frame.with_columns(absent_options).drop_nulls(needed)
     rows = rows.sort("_record", target.name, *(f.name for f in inputs), maintain_order=True)
     complete = frozenset(rows["_record"])
-    rows = rows.filter(pl.Series(once(rows, content_columns(schema, target.name, key.moment))))
+    rows = rows.filter(pl.Series(once(rows, schema.content_of(target.name, key.moment))))
     _require_rows(str(key), rows, target.name, copied=len(complete) - rows.height)
     truth = rows[target.name]
     if target.kind == "ordered_class":
@@ -492,10 +492,21 @@ def _finish(
         bands=evaluate.bands(seen, outputs[experiment.tested, 0]) if banded else None,
         too_large=too_large or {},
     )
+    return Training(bundle=_bundle(experiment, manifest, graph, outputs), truth=task.truth, outputs=outputs)
+
+
+def _bundle(experiment: _Experiment, manifest: Manifest, graph: bytes, outputs: Floats) -> Bundle:
+    """The model with what it learned from."""
     profile, aside = _profiles(experiment, outputs)
-    rows, contents = experiment.complete, contents_of(task.frame, experiment.schema)
-    bundle = Bundle(manifest=manifest, graph=graph, profile=profile, rows=rows, aside=aside, contents=contents)
-    return Training(bundle=bundle, truth=task.truth, outputs=outputs)
+    return Bundle(
+        manifest=manifest,
+        graph=graph,
+        profile=profile,
+        rows=experiment.complete,
+        aside=aside,
+        contents=contents_of(experiment.task.frame, experiment.schema),
+        context=_context(experiment),
+    )
 
 
 TELLING = 0.95
@@ -603,6 +614,12 @@ def _profile(experiment: _Experiment, rows: pl.DataFrame, said: list[float | str
     return replace(profile, columns=dict(sorted(known.items())))
 
 
+def _context(experiment: _Experiment) -> bytes:
+    """The profile of what places the offered rows."""
+    placed = count_context(experiment.offered, experiment.schema)
+    return placed.to_bytes() if placed.columns else b""
+
+
 def _effective_shares(experiment: _Experiment, outputs: Floats) -> dict[str, tuple[float, float]]:
     """What rows of the drift reference are worth in independent rows, where one student or group has several."""
     schema, task = experiment.schema, experiment.task
@@ -613,6 +630,8 @@ def _effective_shares(experiment: _Experiment, outputs: Floats) -> dict[str, tup
         answers.drop_nulls(experiment.prediction), [experiment.prediction]
     )
     found |= effective_shares_of(rows.drop_nulls(task.target.name), [task.target.name])
+    placed = count_context(experiment.offered, schema).columns
+    found |= effective_shares_of_context(experiment.offered, schema, placed)
     return {
         name: (round(effective.values, 6), round(effective.missing, 6)) for name, effective in sorted(found.items())
     }

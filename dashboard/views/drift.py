@@ -25,7 +25,7 @@ from dashboard.visit import Visit
 from database.records import DriftRecord, now
 from drift.column import ProfileError
 from drift.records import ColumnDrift, DriftReport, NotComparable, SameSample
-from drift.sentences import describe, describe_segment, sentences_of
+from drift.sentences import describe, describe_segment, effect_of, sentences_of
 from model.registry import NoChampion
 from monitoring.drift_days import Against
 from monitoring.drift_files import KeptReport
@@ -246,7 +246,7 @@ def _row(column: ColumnDrift) -> dict[str, str]:
         "verdict": words.DOUBTS[column.doubt] if column.doubt else words.VERDICTS[column.verdict],
         "severity": "" if column.severity is None else f"{column.severity:.2g}",
         "effect": "" if column.p_adjusted is None else f"{column.effect:.3f}",
-        "range": "" if column.p_adjusted is None else f"{column.effect_low:.3f} to {column.effect_high:.3f}",
+        "range": "" if column.p_adjusted is None else effect_of(column, 3),
         "limit": f"{column.threshold:g}",
         "p": "" if (p := column.p_adjusted) is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
         "missing": f"{column.missing.rate_reference:.0%} → {column.missing.rate_current:.0%}",

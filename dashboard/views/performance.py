@@ -120,8 +120,11 @@ def _say_left_out(left_out: LeftOut) -> None:
 
 def _say_too_few(schema: DomainSchema, target: Target, found: TargetPerformance) -> None:
     so_far = f"outcomes of {words.rows(found.students, 'student')} so far" if found.n else "no outcome so far"
+    lacking = f"{ENOUGH_OUTCOMES} are needed"
+    if found.students >= ENOUGH_OUTCOMES:
+        lacking = "and all of them show the very same difference to the plain rule"
     st.info(
-        f"**Not enough data to judge {words.title(target)}:** {so_far}, {ENOUGH_OUTCOMES} are needed. "
+        f"**Not enough data to judge {words.title(target)}:** {so_far}, {lacking}. "
         "Send in what really happened, by student key or by prediction number:",
         icon=":material/info:",
     )

@@ -18,7 +18,8 @@ class Validated:
 
     frame: the good rows, typed. One column per schema feature present (numeric Float64, categorical String, null where
     missing), one per target present (value Float64, ordered_class String), and always `_student` (pseudonym or null),
-    `_group`, `_period` (String or null), `_moment` (String), `_row` (Int64, as the user counts). Empty when the file
+    `_group`, `_period` (String or null), `_moment` (String), `_row` (Int64, as the user counts); of further columns
+    that place a row, `_context:NAME`. Empty when the file
     as a whole is refused. problems: at most 10,000 of them in file order; problem_count counts all. rows: rows in the
     file that are not blank and do not only say again what an earlier one says. ignored_columns: columns of the file
     that were not read: those that the schema does not know, and targets where they are ignored. notes: what a user

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from preprocessing.periods import sorted_periods
 from preprocessing.reading.raw_table import FaultyCell, RawTable, some_of
-from preprocessing.schema import DomainSchema, Feature, Target, fold
+from preprocessing.schema import CONTEXT, DomainSchema, Feature, Target, fold
 from preprocessing.validation import rules
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.pii import ALMOST_ALIKE, are_almost_alike, identifying_columns, pseudonym
@@ -769,7 +769,7 @@ def _context(
     secret: bytes,
     ledger: Ledger,
 ) -> list[pl.Series]:
-    """`_student`, `_group` and `_period` of every row."""
+    """`_student`, `_group` and `_period` of every row, and what else places it."""
     read = dict(parsed)
     for name in schema.context_names:
         if name in columns.found:
@@ -792,7 +792,8 @@ def _context(
         parts = pl.DataFrame([texts[name].alias(name) for name in schema.group])
         group = parts.select(pl.concat_str(pl.all(), separator=" / ")).to_series()
     period = texts.get(schema.period or "", nothing)
-    return [student.alias("_student"), group.alias("_group"), period.alias("_period")]
+    others = [texts[name].alias(CONTEXT + name) for name in schema.other_context if name in texts]
+    return [student.alias("_student"), group.alias("_group"), period.alias("_period"), *others]
 
 
 def _check_duplicates(typed: pl.DataFrame, ledger: Ledger, *, alike: bool = True) -> None:

@@ -46,7 +46,9 @@ def _sentence(found: Backtest, trajectory: Trajectory) -> str:
     counted = _counted(trajectory)
     if not trajectory.promotions:
         return f"{name}: {counted}; it answered as without retraining."
-    if gain.low > 0:
+    if gain.flat:
+        effect = "not enough data: all rows show the very same difference to never retraining"
+    elif gain.low > 0:
         effect = f"its errors are {gain.value:.3f}{unit} smaller than without retraining"
     elif gain.high < 0:
         effect = f"its errors are {-gain.value:.3f}{unit} larger than without retraining"

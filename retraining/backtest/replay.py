@@ -114,8 +114,9 @@ class Period:
 
 def make_period(replay: Replay, rows: pl.DataFrame, past: Sequence[str], *, last: bool) -> Period:
     """The last of the periods `past`; rows: complete and labelled, of all periods, oldest first."""
-    here = rows.filter(pl.col("_period") == past[-1])
-    truth = Truth(outcomes_of(here, replay.schema, replay.key.target), clusters(here, replay.schema))
+    at = rows["_period"] == past[-1]
+    here, numbers = rows.filter(at), clusters(rows, replay.schema)  # a student who returns is one cluster
+    truth = Truth(outcomes_of(here, replay.schema, replay.key.target), numbers[at.to_numpy()])
     return Period(tuple(past), here, truth, rows.filter(pl.col("_period").is_in(past)), last)
 
 

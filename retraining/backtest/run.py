@@ -16,7 +16,7 @@ from cluster import map_on
 from database.ingest import batch_rows, labeled
 from errors import GradewatchError
 from model.export import ParityError
-from preprocessing.copies import content_columns, once
+from preprocessing.copies import once
 from preprocessing.periods import sorted_periods
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
@@ -71,7 +71,7 @@ def backtest(
     """
     require_replayable(replay, policies)
     complete = _ordered(replay, frame)
-    content = content_columns(replay.schema, replay.key.target, replay.key.moment)
+    content = replay.schema.content_of(replay.key.target, replay.key.moment)
     rows = complete.filter(pl.Series(once(complete, content)))
     periods = _periods(replay, rows)
     suspects = find_suspects(

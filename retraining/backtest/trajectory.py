@@ -67,7 +67,8 @@ class Trajectory(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Truth:
-    """What happened in a period: outcomes as numbers, and the clusters that intervals resample whole; both (n,)."""
+    """What happened in a period: outcomes as numbers, and the clusters that intervals resample whole, which have the
+    same numbers in every period; both (n,)."""
 
     outcomes: Floats
     clusters: NDArray[np.int64]
@@ -153,12 +154,8 @@ def gain(truth: Truth, base: Answers, answers: Answers) -> dict[str, Estimate]:
 
 
 def _together(truths: Sequence[Truth]) -> Truth:
-    """The rows of all periods; clusters of different periods are different clusters."""
-    offset, groups = 0, []
-    for truth in truths:
-        groups.append(truth.clusters + offset)
-        offset += int(truth.clusters.max()) + 1
-    return Truth(np.concatenate([truth.outcomes for truth in truths]), np.concatenate(groups))
+    """The rows of all periods."""
+    return Truth(*(np.concatenate([getattr(truth, name) for truth in truths]) for name in ("outcomes", "clusters")))
 
 
 def _joined(answers: Sequence[Answers]) -> Answers:

@@ -352,6 +352,26 @@ def test_one_student_asked_often_is_one_student(workspace: Workspace) -> None:
     assert report.left_out.repeated == 80  # there are 20 different rows
 
 
+@pytest.mark.parametrize("mode", ["shadow", "split"])
+def test_outcomes_that_all_show_the_same_difference_prove_nothing(workspace: Workspace, mode: str) -> None:
+    trial = begin(workspace, mode)
+    happen(workspace, service(workspace).answer(SCHEMA, students(200), source="test"), lambda _: 8.0)
+    report = report_trial(workspace.store, SCHEMA, trial, learned=workspace.learned)
+    assert (report.verdict, report.gain) == ("not enough data", None)
+    assert "show the very same difference" in report.sentence
+
+
+def test_copies_under_other_keys_count_once(workspace: Workspace) -> None:
+    trial, truth, hours = begin(workspace, "shadow"), noisy(8.0), noisy(20.0)
+    asked = [
+        msgspec.structs.replace(one, inputs={**one.inputs, "hours": hours(place % 20)})
+        for place, one in enumerate(students(300))
+    ]
+    happen(workspace, service(workspace).answer(SCHEMA, asked, source="test"), lambda place: truth(place % 20))
+    report = report_trial(workspace.store, SCHEMA, trial, learned=workspace.learned)
+    assert (report.champion.n, report.left_out.copied, report.verdict) == (20, 280, "not enough data")
+
+
 def test_rows_that_a_model_was_trained_on_prove_nothing(workspace: Workspace) -> None:
     from database.records import record_id
 

@@ -19,7 +19,7 @@ from monitoring.drift_days import days_of
 from monitoring.drift_files import ReportOptions, report_file, report_frame
 from monitoring.drift_monitor import profile_for, report_days
 from monitoring.reference import population_of
-from monitoring.row_findings import widest_champion
+from monitoring.row_findings import part_rows, widest_champion
 from preprocessing.schema import DomainSchema, Feature
 from retraining.first_champions import train_domain
 from tests.monitoring.asking import asked, loud, more_hours
@@ -187,6 +187,16 @@ def test_a_champion_of_another_schema_is_no_reference_and_prices_nothing(workspa
     moved = replace(workspace, schemas={SCHEMA.name: other})
     with pytest.raises(NoChampion, match=r"invented is not what its champion learned: .*name a reference file"):
         report_frame(moved, other, typed(make_rows(100, seed=4), other))
+
+
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_rows_that_stand_twice_under_other_keys_are_not_told_apart_for_that(seed: int) -> None:
+    before, now = (typed(make_rows(600, seed=number, first=1000 * number)) for number in (seed, seed + 10))
+    again = now.with_columns(pl.format("again {}", "_student").alias("_student"))
+    found = part_rows(before, pl.concat([now, again]), SCHEMA)
+    assert found is not None
+    assert found.p_value > 0.001
+    assert found.clusters < 1400  # of 1,800 rows, some of which have too few values to be told from honest ones
 
 
 # After a change of the domain's file

@@ -1,20 +1,30 @@
 """Monitoring reads what prediction would refuse: it is counted, told and compared, by every road that a file goes."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
 from access.confined import confine_report
+from database.ingest import read_batch
+from database.records import ChampionKey
 from drift.records import ALARMING, DriftReport
 from drift.sentences import describe_refused
 from model.workspace import Workspace
-from monitoring.drift_files import ReportOptions, drift_record, report_file
-from preprocessing.schema import load_domains
+from monitoring.drift_days import days_of
+from monitoring.drift_files import KeptReport, ReportOptions, drift_record, report_file
+from monitoring.drift_monitor import report_days
+from monitoring.profile_archive import store_intake
+from preprocessing.reading.chunks import open_source
+from preprocessing.schema import ContextColumn, load_domains
 from preprocessing.synthetic import generate
+from retraining.first_champions import train_domain
 from tests.api.conftest import open_at as open_shipped
-from tests.training.making import SCHEMA, make_rows
+from tests.training.making import SCHEMA, make_rows, typed
 
 ROWS = 300
 Change = Callable[[pl.DataFrame], pl.DataFrame]
@@ -124,32 +134,73 @@ def test_what_names_people_is_in_no_report_and_never_among_examples(workspace: W
     assert (one.rows, one.examples) == (60, ())
 
 
+def test_days_of_batches_say_how_many_rows_of_their_files_were_left_out(workspace: Workspace, tmp_path: Path) -> None:
+    rows().with_columns(some("before", 24)).write_csv(tmp_path / "rows.csv")
+    options = {"secret": workspace.secret, "skip_bad_rows": True}
+    with read_batch(open_source(tmp_path / "rows.csv"), SCHEMA, "unlabeled", **options) as intake:
+        batch, _ = store_intake(workspace, SCHEMA, intake, name="rows.csv")
+    day = batch.at.astimezone(UTC).date()
+    for exact in (False, True):
+        window = days_of(day, day + timedelta(days=1), source="unlabeled", against="champion", exact=exact)
+        report = report_days(workspace, SCHEMA.name, window).report
+        assert report.notes == (
+            "60 of 300 rows of the files of these batches were left out as bad and are not compared",
+        )
+        assert report.n_current == ROWS - 60
+
+
+COURSE = load_domains()["course"]
+PLACED = msgspec.structs.replace(COURSE, context=(*COURSE.context, ContextColumn(name="campus")))
+
+
 @pytest.fixture(scope="module")
 def courses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """An installation whose rows also say on which campus they are."""
     workspace = open_shipped(tmp_path_factory.mktemp("courses"))
-    yield workspace
+    yield replace(workspace, schemas={"course": PLACED})
     workspace.close()
 
 
-def in_courses(folder: Path, seed: int, names: list[str]) -> Path:
-    """A file of the domain `course` whose rows are spread over these courses."""
-    path, frame = folder / f"{seed}.csv", generate(load_domains()["course"], rows=300, seed=seed)
-    frame.with_columns(pl.Series("course_id", (names * 300)[: frame.height])).write_csv(path)
+def in_courses(folder: Path, seed: int, names: list[str], column: str = "course_id") -> Path:
+    """A file of the domain `course` whose rows are spread over these courses, or campuses."""
+    path, frame = folder / f"{seed}.csv", generate(COURSE, rows=300, seed=seed)
+    frame.with_columns(pl.Series(column, (names * 300)[: frame.height])).write_csv(path)
     return path
 
 
-def test_a_course_never_seen_is_named_with_its_share(courses: Workspace, tmp_path: Path) -> None:
-    before = in_courses(tmp_path, 1, ["AAA", "BBB", "CCC", "DDD", "AAA"])
-    same = in_courses(tmp_path, 2, ["BBB", "CCC", "AAA", "DDD", "AAA"])
-    after = in_courses(tmp_path, 3, ["AAA", "BBB", "CCC", "DDD", "GGG"])
+@pytest.mark.parametrize("column", ["course_id", "campus"])
+def test_a_course_never_seen_is_named_with_its_share(courses: Workspace, tmp_path: Path, column: str) -> None:
+    before = in_courses(tmp_path, 1, ["AAA", "BBB", "CCC", "DDD", "AAA"], column)
+    same = in_courses(tmp_path, 2, ["BBB", "CCC", "AAA", "DDD", "AAA"], column)
+    after = in_courses(tmp_path, 3, ["AAA", "BBB", "CCC", "DDD", "GGG"], column)
     quiet = report_file(courses, "course", same, before).report
-    assert quiet.column("course_id").verdict not in ALARMING
+    assert quiet.column(column).verdict not in ALARMING
     for columns_only in (False, True):
-        report = report_file(courses, "course", after, before, ReportOptions(columns_only=columns_only)).report
-        found = report.column("course_id")
-        assert (found.verdict, found.new_levels[0].level, found.new_level_count) == ("drift", "GGG", 1)
-        assert "of the rows are" in report.summary
-        assert report.alarm
+        names_the_new(report_file(courses, "course", after, before, ReportOptions(columns_only=columns_only)), column)
+
+
+def names_the_new(kept: KeptReport, column: str) -> None:
+    found = kept.report.column(column)
+    assert (found.verdict, found.new_levels[0].level, found.new_level_count) == ("drift", "GGG", 1)
+    assert "of the rows are" in kept.report.summary
+    assert kept.report.alarm
+
+
+def test_a_champion_knows_the_courses_that_it_learned_from(courses: Workspace, tmp_path: Path) -> None:
+    courses = replace(courses, schemas={"course": COURSE})
+    taught = in_courses(tmp_path, 1, ["AAA", "BBB", "CCC", "DDD", "AAA"])
+    with read_batch(open_source(taught), COURSE, "labeled", secret=courses.secret) as intake:
+        rows = intake.records()
+    key = ChampionKey("course", "final_grade", COURSE.moments[0])
+    list(train_domain(courses, COURSE, typed(rows, COURSE), [key], actor="test"))
+    courses.champions.refresh()
+    same, after = (
+        in_courses(tmp_path, 2 + place, ["AAA", "BBB", "CCC", "DDD", last]) for place, last in enumerate(("AAA", "GGG"))
+    )
+    for columns_only in (False, True):
+        options = ReportOptions(columns_only=columns_only)
+        names_the_new(report_file(courses, "course", after, None, options), "course_id")
+        assert report_file(courses, "course", same, None, options).report.column("course_id").verdict not in ALARMING
 
 
 def test_groups_that_are_named_anew_each_time_are_told_and_raise_no_alarm(courses: Workspace, tmp_path: Path) -> None:
@@ -163,9 +214,8 @@ def test_groups_that_are_named_anew_each_time_are_told_and_raise_no_alarm(course
 def test_who_is_confined_to_groups_learns_no_other_group_of_a_report(courses: Workspace, tmp_path: Path) -> None:
     paths = [in_courses(tmp_path, seed, names) for seed, names in enumerate((["AAA", "BBB"], ["AAA", "BBB", "secret"]))]
     record = drift_record(report_file(courses, "course", *reversed(paths), ReportOptions(by="course_id")).report)
-    schema = load_domains()["course"]
     assert "secret" in str(record)
-    confined = confine_report(record, {"AAA"}, schema)
+    confined = confine_report(record, {"AAA"}, PLACED)
     assert "secret" not in str(confined)
     assert DriftReport.from_document(confined.document).segments
-    assert confine_report(record, None, schema) == record
+    assert confine_report(record, None, PLACED) == record

@@ -206,6 +206,17 @@ def test_copies_judge_once_and_not_at_all_where_the_champion_knows_them(times: i
     assert holdout.teaching.height + holdout.judging.height == 30 + counted
 
 
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=40))
+def test_rows_of_a_student_and_equal_rows_count_once_where_rows_are_counted(rows: list[tuple[int, int]]) -> None:
+    records = [
+        make_record(number, student=f"student {student}", content=float(content))
+        for number, (student, content) in enumerate(rows)
+    ]
+    judges = held(records, share=0.99)
+    told = judges.judging.select(pl.col("_student").n_unique().alias("a"), pl.col("final_grade").n_unique().alias("b"))
+    assert judges.count == min(told.row(0))
+
+
 def share_of_wrong_promotions(*, runs: int, pull: float, memory: float) -> float:
     """How often a challenger is promoted that knows nothing new, where group names come again with other students.
 

@@ -60,6 +60,11 @@ def made(
     )
 
 
+def told_as(units: int, case: PromotionEvidence) -> PromotionEvidence:
+    """The same rows, of so many students."""
+    return msgspec.structs.replace(case, units=(np.arange(N), np.arange(N) % units))
+
+
 def decided(case: PromotionEvidence, **policy: float) -> PromotionDecision:
     return decide(case, PromotionPolicy(**policy), min_gain=0.01, unit="points")  # type: ignore[arg-type]
 
@@ -73,6 +78,8 @@ def decided(case: PromotionEvidence, **policy: float) -> PromotionDecision:
         (evidence(0.5, noise=0.0), "shadow", "not enough data: all 200 clusters show the very same difference of 0.5"),
         (evidence(0.02, noise=1.0), "shadow", "may be luck"),
         (evidence(-0.5), "shadow", "is not above 0.01"),
+        (told_as(40, evidence(0.5)), "shadow", "in 200 clusters that neither model has seen, which count as 40"),
+        (told_as(50, evidence(0.5)), "promote", "on 200 unseen rows"),
         (evidence(0.5, n=49), "shadow", "not enough data: 49 rows in 49 clusters"),
         (evidence(0.5, groups=1), "shadow", "not enough data: 200 rows in 1 clusters"),
         (evidence(0.5, n=0), "shadow", "not enough data: 0 rows"),
