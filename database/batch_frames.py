@@ -6,7 +6,7 @@ It knows no database. Frames wait in a `Spool`, on disk, until the whole file is
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 import polars as pl
@@ -16,8 +16,8 @@ from database.packed import PackedRows
 from database.records import BatchKind, BatchRow
 from preprocessing.schema import DomainSchema
 
-ROWS_OF_SLICE = 10_000
-"""Rows that go to a store together: five megabytes."""
+ROWS_OF_SLICE = 20_000
+"""Rows that are made JSON of, wait, and go to a store together: some ten megabytes."""
 
 ROWS_OF_TEXT = 2
 """Rows for each distinct value of a column, from which these are written once and looked up."""
@@ -35,22 +35,31 @@ class Spool:
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="gradewatch-")  # noqa: SIM115 (`close` closes it)
         self._places: list[tuple[int, int]] = []
+        self.columns: list[str] = []
 
     def add(self, frame: pl.DataFrame) -> None:
         """Behind those that are there."""
-        body = io.BytesIO()
+        self.columns, body = frame.columns, io.BytesIO()
         frame.write_ipc(body, compression="lz4")
         self._places.append((self._file.seek(0, io.SEEK_END), body.tell()))
         self._file.write(body.getbuffer())
 
-    def __iter__(self) -> Iterator[pl.DataFrame]:
+    def frames(self, columns: Collection[str]) -> Iterator[pl.DataFrame]:
+        """The frames in order, those of `columns` that they have."""
+        wanted = [name for name in self.columns if name in columns]
         for start, size in self._places:
             self._file.seek(start)
-            yield pl.read_ipc(io.BytesIO(self._file.read(size)))
+            yield pl.read_ipc(io.BytesIO(self._file.read(size)), columns=wanted)
 
     def close(self) -> None:
         """Nothing is kept."""
         self._file.close()
+
+
+def add_to(spool: Spool, frame: pl.DataFrame, schema: DomainSchema, kind: BatchKind) -> None:
+    """Keep the rows of a typed frame that belong in a batch of `kind`, `with_json`."""
+    for part in frame.iter_slices(ROWS_OF_SLICE):
+        spool.add(with_json(part, schema, kind))
 
 
 def with_json(frame: pl.DataFrame, schema: DomainSchema, kind: BatchKind) -> pl.DataFrame:
@@ -72,10 +81,9 @@ def slices_of(frames: Iterable[pl.DataFrame]) -> Iterator[PackedRows]:
     """The rows of frames `with_json`, as stores take them, numbered from 1."""
     number = 1
     for frame in frames:
-        for part in frame.iter_slices(ROWS_OF_SLICE):
-            record, *rest = (part[name].to_list() for name in PACKED_COLUMNS)
-            yield PackedRows(record, range(number, number + part.height), *rest)
-            number += part.height
+        record, *rest = (frame[name].to_list() for name in PACKED_COLUMNS)
+        yield PackedRows(record, range(number, number + frame.height), *rest)
+        number += frame.height
 
 
 def rows_of_packed(slices: Iterable[PackedRows]) -> list[BatchRow]:

@@ -157,19 +157,25 @@ class Intake:
         self.problems, self.notes = checked.problems, checked.notes
         self.ignored_columns = checked.ignored_columns
         self.id, self.rows = content_digest(schema.name, kind, self.slices())
-        good = sum(frame.height for frame in self.frames()) if len(self._repeated) else checked.good
+        good = sum(frame.height for frame in self._frames(())) if len(self._repeated) else checked.good
         self.skipped = checked.rows - good
 
+    def _frames(self, columns: Collection[str]) -> "Iterator[pl.DataFrame]":
+        if not len(self._repeated):
+            yield from self._spool.frames(columns)
+            return
+        for frame in self._spool.frames({*columns, "_row"}):
+            yield frame.filter(~frame["_row"].is_in(self._repeated))
+
     def frames(self) -> "Iterator[pl.DataFrame]":
-        """The good rows, typed."""
-        for frame in self._spool:
-            yield frame.filter(~frame["_row"].is_in(self._repeated)) if len(self._repeated) else frame
+        """The good rows, typed: what is told of them, and when."""
+        return self._frames({*self._schema.feature_by_name, *self._schema.target_by_name, "_moment", "_period"})
 
     def slices(self) -> "Iterator[PackedRows]":
         """The rows of the batch, packed."""
-        from database.batch_frames import slices_of
+        from database.batch_frames import PACKED_COLUMNS, slices_of
 
-        return slices_of(self.frames())
+        return slices_of(self._frames(PACKED_COLUMNS))
 
     def records(self) -> list[BatchRow]:
         """The rows of the batch, each by itself."""
@@ -198,7 +204,7 @@ def read_batch(
     skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people, is refused all the
     same. progress: hears which share is read.
     """
-    from database.batch_frames import Spool, with_json
+    from database.batch_frames import Spool, add_to
     from preprocessing.validation.files import check_file
 
     with closing(Spool()) as spool:
@@ -207,7 +213,7 @@ def read_batch(
             schema,
             secret=secret,
             with_targets="required" if kind == "labeled" else "ignored",
-            keep=lambda frame: spool.add(with_json(frame, schema, kind)),
+            keep=lambda frame: add_to(spool, frame, schema, kind),
             progress=progress,
         )
         if not skip_bad_rows:

@@ -76,7 +76,7 @@ from database.records import (
     new_id,
 )
 from database.sql_jobs import database_time
-from database.sqlite_log import DatabaseFile
+from database.sqlite_log import WAL_BYTES, DatabaseFile
 from database.store import (
     STOOD_STILL,
     Appender,
@@ -107,6 +107,8 @@ from database.tables import (
     UPLOAD_COUNTER,
     UPLOADS,
     WORKERS,
+    is_among,
+    start_of,
 )
 from errors import MissingExtra
 
@@ -124,7 +126,11 @@ OUTCOMES_LOCK = MIGRATION_LOCK + 1
 
 BULK_ROWS, BULK_CACHE_KB = 5_000, 65_536
 """Rows of one call from which a writer of SQLite gets a page cache of so much: keys come in no order, and what leaves
-the 2 MB that SQLite has by itself is read and written again for almost each of them."""
+the 2 MB that SQLite has by itself is read and written again for almost each of them. Its
+write-ahead log is written back as rarely as that of predictions: the same pages change with every commit."""
+
+PAGE_BYTES = 4_096
+"""Of a page of SQLite."""
 
 TURN_SECONDS, PAUSE_SECONDS, ROWS_OF_TURN = 0.1, 0.03, 1_000
 """For which a writer of many rows holds the write lock of SQLite, about, and then leaves it to others; and rows between
@@ -377,6 +383,7 @@ def _cache_pages(connection: sa.Connection, rows: int) -> None:
     """Prepare a connection for so many rows; it keeps what it has got."""
     if rows >= BULK_ROWS and connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA cache_size=-{BULK_CACHE_KB}")
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={WAL_BYTES // PAGE_BYTES}")
 
 
 def _row(
@@ -593,8 +600,8 @@ class SqlStore:
         # Of a student there are few: the index by time, which SQLite would choose, leads through all of a domain.
         at = PREDICTIONS.c.at if student is None else PREDICTIONS.c.at + 0
         statement = sa.select(*_columns("predictions")).order_by(at.desc(), PREDICTIONS.c.id.desc())
-        statement = statement.where(*_given(PREDICTIONS, domain=domain, student=student, actor=actor))
-        statement = statement.where(*_between(at, since, until))
+        statement = statement.where(*_given(PREDICTIONS, domain=domain, actor=actor), *_between(at, since, until))
+        statement = statement if student is None else statement.where(is_among(PREDICTIONS.c.student, [student]))
         statement = statement.where(*_ending(endings))
         if groups is None or student is not None:
             group = PREDICTIONS.c.group.concat("")  # as the time above: of a student there are few
@@ -635,7 +642,7 @@ class SqlStore:
         with self._reading() as connection:
             for column, wanted in ((PREDICTIONS.c.id, ids), (PREDICTIONS.c.student, students)):
                 for part in parts(wanted):
-                    found.update(Placing(*row) for row in connection.execute(statement.where(column.in_(part))))
+                    found.update(Placing(*row) for row in connection.execute(statement.where(is_among(column, part))))
         return found
 
     def newest_answers(
@@ -1236,7 +1243,8 @@ class _SqlSource:
     ) -> list[pairs.Received[Prediction]]:
         known = sa.select(OUTCOMES.c.id).where(OUTCOMES.c.domain == domain, OUTCOMES.c.target == target)
         by_id = known.where(OUTCOMES.c.prediction == PREDICTIONS.c.id).exists()
-        by_student = known.where(OUTCOMES.c.student == PREDICTIONS.c.student).exists()
+        alike = start_of(OUTCOMES.c.student) == start_of(PREDICTIONS.c.student)
+        by_student = known.where(alike, OUTCOMES.c.student == PREDICTIONS.c.student).exists()
         statement = _backwards("predictions", domain, before).where(sa.or_(by_id, by_student))
         statement = statement.where(*_between(PREDICTIONS.c.at, among.since, among.until), *_ending(among.endings))
         statement = statement.where(*_of_groups(among.groups))
@@ -1252,7 +1260,7 @@ class _SqlSource:
     def placed(self, domain: str, students: Sequence[str]) -> Iterator[pairs.Placed]:
         place = [PREDICTIONS.c[name] for name in ("student", "group", "period")]
         statement: sa.Select[Any] = sa.select(*place, sa.func.min(PREDICTIONS.c.receipt)).group_by(*place)
-        statement = statement.where(PREDICTIONS.c.domain == domain, PREDICTIONS.c.student.in_(students))
+        statement = statement.where(PREDICTIONS.c.domain == domain, is_among(PREDICTIONS.c.student, students))
         for student, group, period, receipt in self._connection.execute(statement).all():
             yield pairs.Placed(student, group, period, receipt)
 
@@ -1287,7 +1295,7 @@ class _SqlSource:
             number = page[-1].number
 
     def rows_of(self, records: Sequence[str]) -> Iterator[tuple[str, BatchRow]]:
-        statement = sa.select(BATCHES.c.id, *_columns("batch_rows")).where(BATCH_ROWS.c.record.in_(records))
+        statement = sa.select(BATCHES.c.id, *_columns("batch_rows")).where(is_among(BATCH_ROWS.c.record, records))
         statement = statement.where(BATCHES.c.attempt == BATCH_ROWS.c.attempt)
         unpack = LAYOUTS["batch_rows"].unpack
         for batch, *values in self._connection.execute(statement).all():
@@ -1297,7 +1305,7 @@ class _SqlSource:
         self, kind: str, domain: str, column: sa.Column[Any], values: Sequence[str]
     ) -> list[pairs.Received[Any]]:
         statement = sa.select(*_columns(kind)).where(TABLES[kind].c.domain == domain)
-        wanted = (statement.where(column.in_(part)) for part in parts(values))
+        wanted = (statement.where(is_among(column, part)) for part in parts(values))
         return [one for part in wanted for one in _read_received(self._connection, kind, part)]
 
 

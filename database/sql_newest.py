@@ -28,7 +28,7 @@ from database.newest import (
     rows_of,
 )
 from database.records import Prediction
-from database.tables import NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, PREDICTIONS
+from database.tables import NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, PREDICTIONS, is_among
 
 NEWEST_COLUMNS = ", ".join(f'"{name}"' for name in NewestRow._fields)
 UPDATE = """
@@ -152,7 +152,7 @@ def forget(connection: sa.Connection, domain: str, students: Sequence[str], at_o
     """Take the answers about these students from what is left of their predictions."""
     for part in parts(students):
         connection.execute(NEWEST.delete().where(NEWEST.c.domain == domain, NEWEST.c.student.in_(part)))
-        left = sa.select(*OF_PREDICTIONS).where(PREDICTIONS.c.domain == domain, PREDICTIONS.c.student.in_(part))
+        left = sa.select(*OF_PREDICTIONS).where(PREDICTIONS.c.domain == domain, is_among(PREDICTIONS.c.student, part))
         keep(connection, _rows(connection, connection.execute(left).all()), at_once)
 
 

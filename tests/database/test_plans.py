@@ -19,22 +19,22 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "a prediction": (lambda s: s.prediction("x"), {"id"}),
     "predictions by id": (lambda s: s.predictions_of(["x", "y"]), {"id"}),
     "predictions by time": (lambda s: s.predictions("school", **NEWEST), {"domain", "at"}),
-    "predictions of a student": (lambda s: s.predictions("school", student="s", groups=["A"]), {"domain", "student"}),
+    "predictions of a student": (lambda s: s.predictions("school", student="s", groups=["A"]), {"domain", "start"}),
     "predictions of an actor": (lambda s: s.predictions("school", actor="ann", limit=100), {"domain", "actor"}),
     "predictions of groups": (lambda s: s.predictions("school", groups=["A", "B"], limit=100), {"domain", "group"}),
     "predictions by ending": (lambda s: s.predictions("school", endings=["001"], **NEWEST), {"domain", "at"}),
     "how many": (lambda s: s.count_predictions("school"), {"domain"}),
     "how many since": (lambda s: s.count_predictions("school", since=NOON), {"domain", "at"}),
     "how many a day": (lambda s: s.predictions_per_day("school", NOON), {"domain", "at"}),
-    "placings": (lambda s: s.placings("school", ids=["x"], students=["s"]), {"id", "student"}),
+    "placings": (lambda s: s.placings("school", ids=["x"], students=["s"]), {"id", "start"}),
     "newest answers": (
         lambda s: s.newest_answers("school", "G3", Which(["A"]), limit=5),
         {"domain", "target", "below"},
     ),
     "how many newest answers": (lambda s: s.count_newest("school", "G3"), {"domain", "target", "below"}),
-    "pairs": (lambda s: s.pairs("school", "G3", since=NOON, limit=10), {"domain", "at", "student", "prediction"}),
-    "labelled rows": (lambda s: s.labeled_rows("school", ["record 1"]), {"domain", "record"}),
-    "labelled records": (lambda s: s.labeled_records("school", limit=2), {"domain", "attempt", "student"}),
+    "pairs": (lambda s: s.pairs("school", "G3", since=NOON, limit=10), {"domain", "at", "start", "prediction"}),
+    "labelled rows": (lambda s: s.labeled_rows("school", ["record 1"]), {"domain", "start"}),
+    "labelled records": (lambda s: s.labeled_records("school", limit=2), {"domain", "attempt", "start"}),
     "batches": (lambda s: s.batches("school", "labeled"), {"domain"}),
     "rows of a batch": (lambda s: s.batch_rows("a", [1, 2]), {"attempt", "number"}),
     "models of a champion": (lambda s: s.models(KEY), {"domain", "target", "moment"}),
@@ -64,6 +64,8 @@ NEWEST_OF_ALL: dict[str, Question] = {
     "accesses": lambda s: s.accesses(limit=5),
     "jobs": lambda s: s.jobs(limit=5),
 }
+START = re.compile(r"<expr>|substr\((?:\w+\.)?\w+, 1, 8\)")
+"""The beginning of a key, as plans have it."""
 WALKS = re.compile(r"^SCAN (?!.*(USING|\d CONSTANT|SUBQUERY))|Seq Scan", re.MULTILINE)
 
 
@@ -94,7 +96,7 @@ def test_no_question_walks_through_what_it_does_not_ask_for(sql_url: str, opened
     store = opened(sql_url)
     fill(store, predictions=300, of_each=30)
     for name, (question, columns) in QUESTIONS.items():
-        said = "\n".join(plans(store, question))
+        said = START.sub("start", "\n".join(plans(store, question)))
         held = {column for line in re.findall(r"Index Cond: (.*)|\(([^()]*[=<>]\?[^()]*)\)", said) for column in
                 re.findall(r'"?(\w+)"?\)?(?:::\w+)? ?[=<>]', " ".join(line))}  # fmt: skip
         assert columns <= held, (name, said)
