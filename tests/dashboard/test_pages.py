@@ -1,14 +1,18 @@
 """Every page on a real installation, through Streamlit's own test runner."""
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+import xlsxwriter
 from streamlit.testing.v1 import AppTest
 
+from dashboard import parts
 from dashboard.form import field
+from dashboard.views.predict import EXCEL
 from database.records import ChampionKey, Outcome, Prediction, now
 from drift.records import DriftReport
 from drift.sentences import sentences_of
@@ -255,6 +259,45 @@ def test_every_problem_of_a_file_is_listed_and_nothing_is_logged(page: Page, wor
     table = next(table.value for table in app.dataframe if "row" in table.value)
     assert list(zip(table["row"], table["column"], strict=True)) == [(2, "age"), (3, "mode"), (4, "quiz")]
     assert workspace.store.count_predictions() == 0
+
+
+def workbook(second: list[list[object]]) -> bytes:
+    """Two sheets, of which the second holds these rows."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        book.add_worksheet("notes").write(0, 0, "read the other sheet")
+        sheet = book.add_worksheet("marks")
+        for number, row in enumerate(second):
+            sheet.write_row(number, 0, row)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["predict", "drift"])
+def test_a_sheet_can_be_named_and_bad_rows_left_out_wherever_a_file_is_given(
+    page: Page, workspace: Workspace, name: str
+) -> None:
+    rows = [[f"k{n}", 15 + n % 5, "day", "F", 10 + n % 9] for n in range(30)]
+    rows[3][0] = "x" * 120  # whose row that is cannot be read
+    student = workspace.schemas["workshop"].student
+    assert student is not None
+    content = workbook([[student.name, "age", "mode", "sex", "quiz"], *rows])
+    app, purpose = page(name, "workshop"), {"predict": "workshop", "drift": "drift:workshop"}[name]
+    app.file_uploader[0].set_value(("new.xlsx", content, EXCEL)).run()
+    app.text_input(key=f"sheet:{purpose}").set_value("marks").run()
+    key = {"predict": "all:workshop", "drift": "drift from file"}[name]
+    app.button(key=key).click().run()
+    assert not workspace.store.count_predictions() + len(workspace.store.drift_reports())
+    app.checkbox(key=f"skip:{purpose}").check().run()
+    app.button(key=key).click().run()
+    assert [workspace.store.count_predictions(), len(workspace.store.drift_reports())] == (
+        [29, 0] if name == "predict" else [0, 1]
+    )
+    assert "1 bad row left out" in texts(app)
+
+
+def test_every_form_that_takes_a_file_is_that_one() -> None:
+    forms = [file.name for file in Path(parts.__file__).parent.rglob("*.py") if "file_uploader(" in file.read_text()]
+    assert forms == ["parts.py"]
 
 
 def test_a_file_with_more_rows_than_allowed_is_refused(
