@@ -66,7 +66,8 @@ def keep(connection: sa.Connection, rows: Iterable[NewestRow], at_once: int) -> 
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(ON_SQLITE, [(*row, row.prediction, row.at) for row in part])
             continue
-        document = msgspec.json.encode([row._asdict() for row in part]).decode()
+        listed = [row._asdict() for row in part if "\0" not in row.target]  # which no text holds there, and no name has
+        document = msgspec.json.encode(listed).decode()
         connection.execute(sa.text(ON_POSTGRES), {"rows": document})
 
 

@@ -7,7 +7,6 @@ import re
 from functools import cache
 
 TEMPLATES = (
-    "/openapi.json",
     "/health",
     "/ready",
     "/admin/cache/stats",
@@ -44,6 +43,7 @@ TEMPLATES = (
     "/api/v1/{domain}/retrain",
     "/api/v1/{domain}/retrain/{run}",
     "/docs",
+    "/openapi.json",
     "/docs/{name}",
 )
 """In the order in which the routes are asked."""
