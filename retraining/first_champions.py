@@ -24,6 +24,7 @@ from monitoring.profile_archive import store_intake
 from preprocessing.schema import DomainSchema, TaskKind
 from preprocessing.validation.validate import frame_of
 from retraining.policy import MAX_MEGABYTES
+from training.fit import give_back_memory
 from training.train import NotTrainable, TrainingOptions, train_task
 
 
@@ -94,6 +95,7 @@ def train_domain(
         except (NotTrainable, ParityError) as error:
             yield Trained(key=key, reason=str(error))
             continue
+        give_back_memory()
         models = [register(workspace.store, workspace.artifacts, training.bundle) for training in found]
         done |= {model.key for model in models}
         told = _install_first(workspace, schema, models, actor)
@@ -125,6 +127,7 @@ def train_file(
     """
     schema, stored = workspace.schemas[domain], False
     frame = frame_of(labeled(domain, intake.records()), schema)
+    give_back_memory()
     for one in train_domain(workspace, schema, frame, keys, actor="train", **options):
         if one.model and not stored:
             store_intake(workspace, schema, intake, name=name)

@@ -45,7 +45,8 @@ class Mean:
 
 
 FOREST_ROWS = 5_000
-"""Each tree of a forest learns from so many rows, drawn anew, where there are more. The forest sees them all."""
+"""Each tree of a forest learns from so many rows, drawn anew, where there are more, and half the trees do."""
+FOREST_TREES = 200
 LEAVES = 250
 """Of a tree of a forest at most, if it saw each row once; where rows are fewer than 750, it has what it had."""
 BOOSTING_ROWS = 10_000
@@ -63,8 +64,8 @@ def leaf_size(rows: int) -> int:
 
 
 def _forest(kind: type[Estimator], seed: int, rows: int) -> Estimator:
-    drawn = FOREST_ROWS if rows > FOREST_ROWS else None
-    return kind(200, min_samples_leaf=leaf_size(rows), max_samples=drawn, max_features=0.5, random_state=seed)
+    trees, drawn = (FOREST_TREES, None) if rows <= FOREST_ROWS else (FOREST_TREES // 2, FOREST_ROWS)
+    return kind(trees, min_samples_leaf=leaf_size(rows), max_samples=drawn, max_features=0.5, random_state=seed)
 
 
 def _boosting(kind: type[Estimator], seed: int, rows: int, **settings: Any) -> Estimator:
