@@ -7,28 +7,38 @@ figures of the others; one of other sizes than all three keeps nothing.
 
 import argparse
 import json
+import os
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 from unittest.mock import patch
+from urllib.request import urlopen
 
 import msgspec
 import polars as pl
 from msgspec.structs import replace
 
 from benchmarks.commands import GRADEWATCH, SECRET, measured, open_installation, settings_of
-from benchmarks.result import Figure, print_figures, read_results, this_machine, write_results
-from benchmarks.servers import Running, free_port, start, started, wait
+from benchmarks.result import Figure, cpu_seconds, print_figures, read_results, this_machine, write_results
+from benchmarks.servers import ROOT, Running, free_port, start, started, wait
 from benchmarks.serving import OURS, READY, ask
-from database.records import ChampionKey
+from database.packed import PackedPredictions
+from database.records import ChampionKey, Outcome, new_ids, now
 from database.sqlite_log import WAL_BYTES
 from deployment.loadtest import Load, run_load, target_of
+from preprocessing.columns import columns_of
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
+from preprocessing.validation.json_rows import ValidRow
+from preprocessing.validation.validate import rows_of
 
 SIZES, QUICK_SIZES = (10_000, 100_000, 1_000_000), (10_000,)
 SCHOOL = ChampionKey("school", "G3", "G2")
@@ -311,6 +321,120 @@ class Watched:
         self._thread.join()
 
 
+def performance(folder: Path, sizes: Sequence[int]) -> list[Figure]:
+    """How answers turned out, by command, route and page: predictions of ninety days, a tenth with their outcomes."""
+    figures = []
+    for rows in sizes:
+        settings = served_installation(folder, "performance")
+        spent = tell_outcomes(Path(settings["GRADEWATCH_DATA_DIR"]), rows)
+        command = (GRADEWATCH, "performance", "-d", "school", "--target", SCHOOL.target)
+        first, *runs = [measured(settings, *command) for _ in range(4)]
+        page_first, page, page_held = page_seconds(settings)
+        route, route_held = route_seconds(settings)
+        how = f"{SCHOOL_TABLE}; {rows // 10:,} outcomes; kept since the first look, of {first[0]:.1f} CPU s and "
+        how += f"{first[1]:.0f} MB; the upload of the outcomes took {spent:.1f}"
+        what, seconds = f"{rows:,} predictions", statistics.median(run[0] for run in runs)
+        figures += [
+            at_most(f"{what}, gradewatch performance", seconds, "CPU s", 2, f"{how}; start included"),
+            at_most(f"{what}, its memory", max(run[1] for run in runs), "MB", 300, how),
+            at_most(f"{what}, a click on the page", page, "CPU s", 1, f"{how}; the first drawing {page_first:.1f}"),
+            at_most(f"{what}, the page's memory", page_held, "MB", 300, "the whole process, with Streamlit"),
+            at_most(f"{what}, the route", route, "CPU s", 1, how),
+            at_most(f"{what}, the service's memory", route_held, "MB", 300, how),
+        ]
+    return figures
+
+
+DAYS, DAY = 90, timedelta(days=1)
+
+
+def tell_outcomes(folder: Path, rows: int) -> float:
+    """Store so many predictions, each of another student, on the last `DAYS` days, by the writer of many; then outcomes
+    of a tenth of the students. CPU seconds of the latter."""
+    from retraining.examples import example_frame
+
+    workspace = open_installation(folder)
+    try:
+        schema = workspace.schemas[SCHOOL.domain]
+        frame = example_frame(file_of(folder.parent, SCHOOL.domain, 1_000), schema, SECRET.encode())
+        taught = rows_of(frame, schema)
+        known = {feature.name for feature in schema.features_at(SCHOOL.moment)}
+        asked = [
+            ValidRow(row=one.row, inputs={name: one.inputs[name] for name in known}, moment=SCHOOL.moment)
+            for one in taught
+        ]
+        (table,) = columns_of(asked, schema)
+        (said,) = workspace.service.score_columns(schema, [table], source="api")
+        outcomes: list[Outcome] = []
+        for number in range(DAYS):
+            places = range(rows * number // DAYS, rows * (number + 1) // DAYS)
+            at = now() - DAY * (DAYS - number)
+            for start in range(places.start, places.stop, len(said)):
+                part = range(start, min(start + len(said), places.stop))
+                workspace.store.add_predictions(batches=[said_at(said, at, part)])
+                told = [(f"student {place}", row) for row, place in zip(taught, part, strict=False) if place % 10 == 0]
+                outcomes += [told_of(student, row.targets[SCHOOL.target], at) for student, row in told]
+        with cpu_seconds() as watch:
+            workspace.store.add_outcomes(outcomes)
+    finally:
+        workspace.close()
+    return watch.seconds
+
+
+def told_of(student: str, value: float | str, at: datetime) -> Outcome:
+    return Outcome(domain=SCHOOL.domain, target=SCHOOL.target, at=at, student=student, value=value)
+
+
+def said_at(said: PackedPredictions, at: datetime, places: range) -> PackedPredictions:
+    """The same answers to as many other students, on another day."""
+    count = len(places)
+    return PackedPredictions(
+        said.common._replace(at=at),
+        new_ids(count),
+        {name: column.take(range(count)) for name, column in said.inputs.items()},
+        [column.take(range(count)) for column in said.answers],
+        students=[f"student {place}" for place in places],
+        groups=[f"class {place % 400}" for place in places],
+        periods=[None] * count,
+    )
+
+
+PAGE = """
+import json, resource, time
+from streamlit.testing.v1 import AppTest
+script = "from dashboard.pages import show\\nfrom dashboard.views.performance import performance\\nshow(performance)\\n"
+app = AppTest.from_string(script, default_timeout=600)
+app.query_params["domain"] = "school"
+spent = [time.process_time()]
+for _ in range(4):
+    app = app.run()
+    assert not app.exception and app.metric, app
+    spent.append(time.process_time())
+print(json.dumps([*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3]))
+"""
+
+
+def page_seconds(settings: Mapping[str, str]) -> tuple[float, float, float]:
+    """CPU seconds of the first drawing, and of one after it; the most MB that the process held."""
+    run = [sys.executable, "-c", PAGE]
+    where = {**os.environ, **settings, "PYTHONPATH": str(ROOT), "GRADEWATCH_AUTH": "off"}
+    done = subprocess.run(run, env=where, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    *spent, held = json.loads(done.stdout.splitlines()[-1])
+    return spent[1] - spent[0], statistics.median(b - a for a, b in pairwise(spent[1:])), held
+
+
+def route_seconds(settings: Mapping[str, str]) -> tuple[float, float]:
+    """CPU seconds of a question to a service that has been asked before, and what it holds then."""
+    with started(OURS, port=free_port(), settings=settings, ready=READY) as service:
+        spent = []
+        for _ in range(4):
+            before = service.cpu
+            with urlopen(f"{service.url}/api/v1/school/performance?target={SCHOOL.target}") as answer:
+                answer.read()
+            spent.append(service.cpu - before)
+        return statistics.median(spent[1:]), service.memory
+
+
 SCHOOL_TABLE = "`school`, 32 columns"
 PARQUET = "application/vnd.apache.parquet"
 MANY_ROWS, UPLOADS, UPLOAD_BYTES = 50_000_000, 10, 30_000_000
@@ -325,6 +449,7 @@ ROWS: Mapping[str, Measure] = {
     "ten uploads": uploads_at_once,
     "log under load": log_under_load,
     "gradewatch run": parent_of_run,
+    "performance": performance,
 }
 """By name, with which its figures begin."""
 

@@ -14,7 +14,7 @@ from access.roles import require as require_of
 from dashboard.gate import record, require
 from dashboard.shared_workspace import SharedWorkspace
 from database.packed import PackedPredictions
-from database.pairs import Counted
+from database.pairs import LeftOut
 from database.records import (
     ChampionKey,
     DecisionRecord,
@@ -33,8 +33,9 @@ from model.workspace import SECRET_EVENT
 from monitoring.drift_days import Against, days_of
 from monitoring.drift_files import KeptReport, ReportOptions, report_file
 from monitoring.drift_monitor import report_days
-from monitoring.error_timeline import ErrorTimeline, follow_domain
-from monitoring.performance import evidence_of
+from monitoring.error_timeline import ErrorTimeline, follow_target, newest_of
+from monitoring.evidence import EvidenceColumns, evidence_among
+from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.profile_archive import ArchivePart, ProfileArchive
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.columns import ColumnRows
@@ -131,15 +132,16 @@ class Visit:
         workspace, schema = self._shared.workspace, self.schemas[self._own(trial.domain)]
         return report_trial(workspace.store, schema, trial, learned=workspace.learned, groups=self._groups)
 
-    def evidence(self, domain: str, target: str, since: datetime | None, limit: int) -> Counted:
-        """Predictions of a target with their outcomes, newest first, of the visitor's groups; for aggregates."""
-        workspace = self._shared.workspace
-        found = workspace.store.pairs(self._own(domain), target, since=since, limit=limit, groups=self._groups)
-        return evidence_of(target, found, workspace.learned)
-
-    def timelines(self, domain: str, target: str, since: datetime | None, limit: int) -> list[ErrorTimeline]:
-        workspace = self._shared.workspace
-        return follow_domain(workspace, self._own(domain), [target], since=since, limit=limit, groups=self._groups)
+    def turned_out(
+        self, domain: str, target: str, since: datetime | None
+    ) -> tuple[EvidenceColumns, LeftOut, list[ErrorTimeline]]:
+        """Predictions of a target with their outcomes, of the visitor's groups, for aggregates; how many show nothing;
+        and their course."""
+        workspace, schema = self._shared.workspace, self.schemas[self._own(domain)]
+        about, asked = schema.target_by_name[target], Selection(since, groups=self._groups)
+        matched = EvidenceArchive(workspace.store, schema, workspace.learned).matched(about, asked)
+        newest = newest_of(workspace, domain, asked)
+        return *evidence_among(matched), follow_target(workspace, schema, about, matched, newest)
 
     def days_of_predictions(self, domain: str, since: date, until: date) -> list[ArchivePart]:
         """What is kept of each day, of all groups. Raises Forbidden for who may not compare."""

@@ -4,7 +4,7 @@ Both stores use the same layouts, so that they keep the same things. Nothing her
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from database.answer_columns import AnswerColumn
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+DAY_MICROS = 86_400_000_000
+
+EVERY_DAY = -1_000_000
+"""Stands for all days since 1970; the first one of the calendar is day -719,162."""
 
 Flat = str | int | bool | None
 Stored = Record | BatchRow
@@ -261,6 +266,11 @@ def instant(at: int) -> datetime:
     return EPOCH + timedelta(microseconds=at)
 
 
+def calendar_day(number: int) -> date:
+    """The day (UTC) that begins so many days after 1970 does."""
+    return EPOCH.date() + timedelta(days=number)
+
+
 def write_json(record: Stored | LabeledRecord) -> bytes:
     """Canonical JSON: equal records give equal bytes, whatever the order of their mappings."""
     return msgspec.json.encode(record, order="sorted")
@@ -325,6 +335,20 @@ def read_statements(text: str | None) -> tuple[Statement, ...]:
         return msgspec.json.decode(text, type=tuple[Statement, ...]) if text else ()
     except msgspec.MsgspecError as error:
         raise _damaged("what was said of an outcome") from error
+
+
+class OfDomain(msgspec.Struct, frozen=True):
+    """The domain of an exported document."""
+
+    domain: str | None = None
+
+
+def domains_of_pairs(kind: str, documents: Iterable[bytes]) -> list[str]:
+    """The domains whose pairs change when documents of `kind` are loaded."""
+    if kind not in ("predictions", "outcomes"):
+        return []
+    found = {msgspec.json.decode(document, type=OfDomain).domain for document in documents}
+    return sorted(domain for domain in found if domain is not None)
 
 
 def row_key(batch: str, number: int) -> str:

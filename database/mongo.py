@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ try:
         IndexModel,
         MongoClient,
         ReplaceOne,
+        ReturnDocument,
         UpdateMany,
         UpdateOne,
         WriteConcern,
@@ -41,11 +42,13 @@ from database import labeled, layout, mongo_jobs, pairs
 from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import SECOND, Fence
 from database.layout import (
-    EPOCH,
+    DAY_MICROS,
+    EVERY_DAY,
     LAYOUTS,
     RECEIPTS,
     SEPARATOR,
     STATEMENTS,
+    calendar_day,
     check_finite,
     document_key,
     instant,
@@ -86,6 +89,7 @@ from database.newest import (
     rows_of_packed,
 )
 from database.packed import PackedPredictions, PackedRows
+from database.pairs import Pair
 from database.records import (
     Access,
     Batch,
@@ -111,10 +115,12 @@ from database.records import (
     new_id,
 )
 from database.store import (
+    MADE_OF_PAIRS,
     STOOD_STILL,
     UPLOAD_LEASE,
     UPLOAD_SECONDS,
     Appender,
+    Changes,
     Placing,
     RecordStore,
     Snapshot,
@@ -133,8 +139,6 @@ SELECTION_MS = 5_000
 
 TRIES = 3
 """How often a transaction that met another one is tried."""
-
-DAY_MICROS = 86_400_000_000
 
 LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
@@ -180,6 +184,7 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
         [("actor", 1), ("at", -1)],
     ],
     "chunks": [[("blob", 1)], [("number", 1), ("at", 1)]],
+    "touched_days": [[("domain", 1)]],
 }
 
 NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
@@ -188,6 +193,9 @@ ORDERS = {
     "outcomes": [("changed", DESCENDING), ("_id", DESCENDING)],
 }
 """What came in last comes first; of other kinds what is newest by time."""
+
+TOUCHES_DOCUMENT = "touches"
+"""The document of `meta` that counts changes of what predictions are paired with, which uploads do not wait for."""
 
 OWN_KEY = {"models": "version"}
 """The field that becomes `_id`, where it is not `id`."""
@@ -302,6 +310,13 @@ def _told(one: pairs.Received[Outcome]) -> Bson:
     """The document of an outcome with its receipts and all that was said of it."""
     said = write_statements(one.said)
     return _numbered("outcomes", one.record, (one.receipt, one.newest)) | ({STATEMENTS: said} if said else {})
+
+
+def _next_touch(database: Database[Bson]) -> int:
+    """The number of this change of pairs."""
+    one_more, after = {"$inc": {"number": 1}}, ReturnDocument.AFTER
+    found = database.meta.find_one_and_update({"_id": TOUCHES_DOCUMENT}, one_more, upsert=True, return_document=after)
+    return int((found or {"number": 1})["number"])
 
 
 def _flat(kind: str, record: Any) -> Bson:
@@ -488,7 +503,7 @@ class MongoStore:
         where = {"domain": domain, **_between(since, None), **_of_groups(groups)}
         with _driver_errors():
             found = self._database.predictions.find(where, {"at": 1, "_id": 0})
-            days.update(EPOCH.date() + timedelta(days=one["at"] // DAY_MICROS) for one in found)
+            days.update(calendar_day(one["at"] // DAY_MICROS) for one in found)
         return dict(days)
 
     def placings(self, domain: str, *, ids: Sequence[str] = (), students: Sequence[str] = ()) -> set[Placing]:
@@ -535,7 +550,7 @@ class MongoStore:
         with self._writing():
             if not outcomes:
                 return 0, 0
-            with next_receipt(self._database) as receipt:
+            with self._touching(pairs.subjects_of(outcomes)), next_receipt(self._database) as receipt:
                 return self._together(lambda session: self._fold_outcomes(outcomes, receipt, session))
 
     def _fold_outcomes(
@@ -587,7 +602,8 @@ class MongoStore:
             about[:] = [one["student"] for where in wanted for one in kept.find(where, {"student": 1}, session=session)]
             return len(about), {"predictions": [DeleteMany(where) for where in wanted]}
 
-        told = self._take_back(event, find)
+        with self._touching({domain: self._subjects_of(domain, ids)}):
+            told = self._take_back(event, find)
         for part in parts({student for student in about if student is not None}):
             of_them = {"domain": domain, "student": {"$in": part}}
             with _driver_errors():
@@ -603,7 +619,47 @@ class MongoStore:
             deletions = [DeleteMany({"_id": {"$in": part}}) for part in parts(gone)]
             return len(changed) + len(gone), {"outcomes": [*_writes(map(_told, changed)), *deletions]}
 
-        return self._take_back(event, find)
+        with self._touching(pairs.subjects_of(here)):
+            return self._take_back(event, find)
+
+    @contextmanager
+    def _touching(self, subjects: Mapping[str, pairs.Subjects]) -> Iterator[None]:
+        """While what these predictions and students are paired with changes. Their days are touched before it, should
+        it not come to its end, and after it, since what it did is read only then, while others count on."""
+        with _driver_errors():
+            days = {domain: self._days_about(domain, about) for domain, about in subjects.items()}
+            self._touch(days)
+        yield
+        with _driver_errors():
+            self._touch(days)
+
+    def _subjects_of(self, domain: str, ids: Sequence[str]) -> pairs.Subjects:
+        """Predictions and their students."""
+        with _driver_errors():
+            wanted = ({"domain": domain, "_id": {"$in": part}} for part in parts(ids))
+            found = {one["student"] for where in wanted for one in self._database.predictions.find(where, ["student"])}
+        return pairs.Subjects(list(ids), sorted(found - {None}))
+
+    def _days_about(self, domain: str, about: pairs.Subjects) -> set[int]:
+        """The days of the predictions to which outcomes about these may belong."""
+        found: set[int] = set()
+        for field, wanted in (("_id", about.predictions), ("student", about.students)):
+            for part in parts(wanted):
+                rows = self._database.predictions.find({"domain": domain, field: {"$in": part}}, {"at": 1, "_id": 0})
+                found.update(one["at"] // DAY_MICROS for one in rows)
+        return found
+
+    def _touch(self, days: Mapping[str, Iterable[int]]) -> None:
+        """Say that the pairs of these days, by domain, changed, and forget what was made of them."""
+        number = _next_touch(self._database)
+        for domain, touched in days.items():
+            for part in parts(touched):
+                rows = [{"_id": f"{domain}{SEPARATOR}{day}", "domain": domain, "day": day} for day in part]
+                newer = {"$max": {"receipt": number}}
+                writes = [UpdateOne({"_id": row["_id"]}, {"$setOnInsert": row, **newer}, upsert=True) for row in rows]
+                self._database.touched_days.bulk_write(writes, ordered=False)
+                made = {"kind": {"$regex": f"^{MADE_OF_PAIRS}"}, "domain": domain}
+                self._database.documents.delete_many({**made, "at": {"$in": [day * DAY_MICROS for day in part]}})
 
     def pairs(
         self,
@@ -619,6 +675,18 @@ class MongoStore:
         among = pairs.Among(since, until, endings, groups)
         with _driver_errors():
             return pairs.matched(_MongoSource(self._database), domain, target, among, limit)
+
+    def pair_pages(self, domain: str, target: str, *, since: datetime, until: datetime) -> Iterator[list[Pair]]:
+        with _driver_errors():
+            yield from pairs.matched_pages(_MongoSource(self._database), domain, target, pairs.Among(since, until))
+
+    def changes(self, domain: str) -> Changes:
+        with _driver_errors():
+            found = self._database.meta.find_one({"_id": TOUCHES_DOCUMENT}) or {"number": 0}
+            newest = int(found["number"])  # first: what is touched later has a higher number
+            days = {one["day"]: one["receipt"] for one in self._database.touched_days.find({"domain": domain})}
+        always = days.pop(EVERY_DAY, 0)
+        return Changes(newest, {calendar_day(day): receipt for day, receipt in days.items()}, always)
 
     # Batches
 
@@ -1031,6 +1099,8 @@ class MongoStore:
             self._together(
                 lambda session: self._database[kind].bulk_write(writes, ordered=False, session=session).matched_count
             )
+            if domains := layout.domains_of_pairs(kind, [document for _, document in documents]):
+                self._touch({domain: [EVERY_DAY] for domain in domains})
         if kind == "predictions":
             self._keep_newest(rows_of(records.values()))
 
@@ -1169,10 +1239,13 @@ def _between(since: datetime | None, until: datetime | None) -> Bson:
 
 
 def _documents_behind(after: str | None) -> Bson:
+    """Those that are exported, from the key behind `after`."""
+    own = MADE_OF_PAIRS[:-1] + chr(ord(MADE_OF_PAIRS[-1]) + 1)
+    exported: Bson = {"$or": [{"kind": {"$lt": MADE_OF_PAIRS}}, {"kind": {"$gte": own}}]}
     if after is None:
-        return {}
+        return exported
     kind, name = split_document_key(after)
-    return {"$or": [{"kind": {"$gt": kind}}, {"kind": kind, "name": {"$gt": name}}]}
+    return {"$and": [exported, {"$or": [{"kind": {"$gt": kind}}, {"kind": kind, "name": {"$gt": name}}]}]}
 
 
 def _attempts(database: Database[Bson], batches: Iterable[str]) -> dict[str, str]:

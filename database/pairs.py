@@ -6,9 +6,9 @@ hands it a `RecordSource`. What figures are made of pairs is `monitoring`'s word
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -166,21 +166,22 @@ def _same_value(one: Outcome | Statement, other: Outcome | Statement) -> bool:
 
 
 class OutcomeIndex:
-    """Outcomes by what they are about, to find the one that belongs to a prediction. alone: the students of whom
-    predictions know one place only, each with that and its earliest receipt."""
+    """Outcomes, each once, by what they are about, to find the one that belongs to a prediction. placed: where
+    predictions place students whose outcome says too little, each place with its earliest receipt."""
 
-    def __init__(self, outcomes: Iterable[Received[Outcome]], alone: Mapping[str, Placed] | None = None) -> None:
+    def __init__(self, outcomes: Iterable[Received[Outcome]]) -> None:
         self._by_prediction: dict[tuple[str, str], Received[Outcome]] = {}
         self._by_student: dict[tuple[str, str | None, str | None, str], Received[Outcome]] = {}
-        self._of_student: dict[tuple[str, str], dict[str, Received[Outcome]]] = {}
-        self._alone = alone or {}
-        for one in sorted(outcomes, key=place_of):
+        self._of_student: dict[tuple[str, str], dict[tuple[str | None, str | None], Received[Outcome]]] = {}
+        self.placed: Mapping[str, Sequence[Placed]] = {}
+        for one in sorted(outcomes, key=_newer):
             outcome = one.record
             if outcome.prediction is not None:
                 self._by_prediction[outcome.prediction, outcome.target] = one
             elif outcome.student is not None:
                 self._by_student[outcome.student, outcome.group, outcome.period, outcome.target] = one
-                self._of_student.setdefault((outcome.student, outcome.target), {})[outcome.id] = one
+                places = self._of_student.setdefault((outcome.student, outcome.target), {})
+                places[outcome.group, outcome.period] = one
 
     def of(self, prediction: Received[Prediction], target: str) -> Received[Outcome] | None:
         """By prediction id, else by student, group and period, else by student and group, else by the student alone
@@ -198,15 +199,22 @@ class OutcomeIndex:
 
     def _by_student_alone(self, asked: Prediction, target: str) -> Received[Outcome] | None:
         """The only outcome of a student that predictions knew in one place when it came in, where nothing that both
-        say contradicts."""
-        if asked.student is None or not self.waits(asked, target) or asked.student not in self._alone:
+        say contradicts. Where later predictions place the student changes nothing."""
+        if asked.student is None or not self.waits(asked, target):
             return None
         (found,) = self._of_student[asked.student, target].values()
-        place, outcome = self._alone[asked.student], found.record
-        told = outcome.group, outcome.period
-        if place.receipt >= found.receipt or contradict((place.group, place.period), told):
+        known = [one for one in self.placed.get(asked.student, ()) if one.receipt < found.receipt]
+        if len(known) != 1:
             return None
-        return found if (asked.group, asked.period) == (place.group, place.period) else None
+        place, outcome = (known[0].group, known[0].period), found.record
+        if contradict(place, (outcome.group, outcome.period)):
+            return None
+        return found if (asked.group, asked.period) == place else None
+
+
+def _newer(outcome: Received[Outcome]) -> Place:
+    """Newer is more. Only of those that name the same prediction may several be about the same, and of one upload."""
+    return outcome.newest, outcome.record.id if outcome.record.prediction is not None else ""
 
 
 def contradict(one: tuple[str | None, str | None], other: tuple[str | None, str | None]) -> bool:
@@ -233,16 +241,16 @@ def index_of(
         for target in targets
         if one.record.student is not None and index.waits(one.record, target) and index.of(one, target) is None
     }
-    return OutcomeIndex(outcomes, _alone(source, domain, open_ones)) if open_ones else index
+    index.placed = _placed(source, domain, open_ones)
+    return index
 
 
-def _alone(source: RecordSource, domain: str, students: Iterable[str]) -> dict[str, Placed]:
-    """The students whom predictions know in one place only."""
+def _placed(source: RecordSource, domain: str, students: Iterable[str]) -> dict[str, list[Placed]]:
     found: dict[str, list[Placed]] = {}
     for part in parts(sorted(students)):
         for place in source.placed(domain, part):
             found.setdefault(place.student, []).append(place)
-    return {student: places[0] for student, places in found.items() if len(places) == 1}
+    return found
 
 
 class Pair(NamedTuple):
@@ -257,16 +265,42 @@ class Pair(NamedTuple):
 def matched(source: RecordSource, domain: str, target: str, among: Among, limit: int | None) -> list[Pair]:
     """`PredictionLog.pairs` over `source`."""
     found: list[Pair] = []
-    before: Place | None = None
+    pages = matched_pages(source, domain, target, among)
     while limit is None or len(found) < limit:
-        page = source.predictions_backwards(domain, target, among, before)
-        if not page:
+        page = next(pages, None)
+        if page is None:
             break
+        found += page
+    return found[:limit]
+
+
+def matched_pages(source: RecordSource, domain: str, target: str, among: Among) -> Iterator[list[Pair]]:
+    """`PredictionLog.pair_pages` over `source`."""
+    before: Place | None = None
+    while page := source.predictions_backwards(domain, target, among, before):
         before = (micros(page[-1].record.at), page[-1].record.id)
         answered = [one for one in page if any(answer.target == target for answer in one.record.answers)]
         index = index_of(source, domain, answered)
-        found += [_pair(one, outcome) for one in answered if (outcome := index.of(one, target))]
-    return found[:limit]
+        yield [_pair(one, outcome) for one in answered if (outcome := index.of(one, target))]
+
+
+class Subjects(NamedTuple):
+    """Whom outcomes are about: predictions, and students. What one outcome says concerns no other prediction."""
+
+    predictions: list[str]
+    students: list[str]
+
+
+def subjects_of(outcomes: Iterable[Outcome]) -> dict[str, Subjects]:
+    """By domain, each once and in order."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for one in outcomes:
+        predictions, students = found.setdefault(one.domain, (set(), set()))
+        if one.prediction is not None:
+            predictions.add(one.prediction)
+        elif one.student is not None:
+            students.add(one.student)
+    return {domain: Subjects(sorted(ids), sorted(students)) for domain, (ids, students) in found.items()}
 
 
 def _pair(asked: Received[Prediction], known: Received[Outcome]) -> Pair:
@@ -347,24 +381,32 @@ def evidence(found: Sequence[Pair], models: Callable[[Prediction], Collection[st
     kept: list[Pair] = []
     seen: set[object] = set()
     for pair in reversed(found):
-        if reason := _no_evidence(pair, models(pair.prediction), learned, seen):
+        row = same_row(pair.prediction)
+        reason: str | None = shows_nothing(pair, models(pair.prediction), learned)
+        if reason is None and row is not None and row in seen:
+            reason = "repeated"
+        if reason is not None:
             counts[reason] += 1
-        else:
-            kept.append(pair)
+            continue
+        seen.add(row)
+        kept.append(pair)
     return Counted(kept[::-1], LeftOut(**counts))
 
 
-def _no_evidence(pair: Pair, models: Collection[str], learned: Learned, seen: set[object]) -> str | None:
-    asked = pair.prediction
+def shows_nothing(
+    pair: Pair, models: Collection[str], learned: Learned
+) -> Literal["afterwards", "learned", "unknown"] | None:
+    """Why a pair is no evidence, whatever other pairs there are; None where it may be."""
     if not pair.before:
         return "afterwards"
     rows = [learned(model) for model in models]
-    if any(known is not None and known.knows(asked) for known in rows):
+    if any(known is not None and known.knows(pair.prediction) for known in rows):
         return "learned"
-    if None in rows:
-        return "unknown"
-    again = (asked.student, asked.group, asked.period, asked.moment, tuple(sorted(asked.inputs.items())))
-    if asked.student is not None and again in seen:
-        return "repeated"
-    seen.add(again)
-    return None
+    return "unknown" if None in rows else None
+
+
+def same_row(asked: Prediction) -> tuple[object, ...] | None:
+    """Equal where the same row was asked about again; None for rows without a student, of which nobody knows."""
+    if asked.student is None:
+        return None
+    return asked.student, asked.group, asked.period, asked.moment, tuple(sorted(asked.inputs.items()))

@@ -5,9 +5,9 @@ The only module that speaks SQL; nothing outside `database` may import it, `open
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from heapq import merge
 from itertools import chain, islice, repeat
@@ -24,12 +24,14 @@ from database import labeled, layout, pairs, sql_batches, sql_jobs, sql_newest
 from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
-    EPOCH,
+    DAY_MICROS,
+    EVERY_DAY,
     LAYOUTS,
     RECEIPTS,
     ROWS_AT_ONCE,
     STATEMENTS,
     Flat,
+    calendar_day,
     check_finite,
     key_of,
     micros,
@@ -51,6 +53,7 @@ from database.layout import (
 )
 from database.newest import OF_ALL, NewestAnswer, NewestCounts, Which, rows_of, rows_of_packed
 from database.packed import PackedPredictions, PackedRows
+from database.pairs import Pair
 from database.records import (
     Access,
     Batch,
@@ -78,8 +81,10 @@ from database.records import (
 from database.sql_jobs import database_time
 from database.sqlite_log import WAL_BYTES, DatabaseFile
 from database.store import (
+    MADE_OF_PAIRS,
     STOOD_STILL,
     Appender,
+    Changes,
     Durability,
     Placing,
     RecordStore,
@@ -104,6 +109,7 @@ from database.tables import (
     PREDICTIONS,
     SUCCESSIONS,
     TABLES,
+    TOUCHED_DAYS,
     UPLOAD_COUNTER,
     UPLOADS,
     WORKERS,
@@ -138,6 +144,8 @@ two looks at the time. Who waits for the lock looks every 25 ms during its first
 
 SNAPSHOT_SECONDS = 0.5
 """For which a reader of SQLite may hold one."""
+
+NO_DAYS: Mapping[str, Iterable[int]] = {}
 
 BLOCKS_AT_ONCE = 50
 """Blocks of predictions that are read together: two megabytes."""
@@ -337,6 +345,39 @@ def _count_to(connection: sa.Connection, number: int) -> None:
     )
 
 
+def _day_of(connection: sa.Connection) -> sa.ColumnElement[int]:
+    """The day of a prediction, counted from 1970 on."""
+    exact: sa.ColumnElement[Any] = PREDICTIONS.c.at / sa.literal_column(str(DAY_MICROS))
+    return sa.cast(sa.func.floor(exact) if connection.dialect.name == "postgresql" else exact, sa.BigInteger)
+
+
+def _days_about(connection: sa.Connection, domain: str, subjects: pairs.Subjects) -> set[int]:
+    """The days of the predictions to which outcomes about `subjects` may belong."""
+    statement = sa.select(_day_of(connection)).where(PREDICTIONS.c.domain == domain).distinct()
+    found: set[int] = set()
+    for column, wanted in ((PREDICTIONS.c.id, subjects.predictions), (PREDICTIONS.c.student, subjects.students)):
+        for part in parts(wanted):
+            found.update(connection.execute(statement.where(is_among(column, part))).scalars())
+    return found
+
+
+def _touch(connection: sa.Connection, domain: str, days: Iterable[int], number: int) -> None:
+    """Say that the pairs of these days change with the upload of this number, and forget what was made of them."""
+    for part in parts(sorted(days)):
+        insert = _upsert(TOUCHED_DAYS, connection.dialect.name)
+        insert = insert.values([{"domain": domain, "day": day, "receipt": number} for day in part])
+        changed = {"receipt": insert.excluded.receipt}
+        connection.execute(insert.on_conflict_do_update(index_elements=["domain", "day"], set_=changed))
+        made = (DOCUMENTS.c.kind.startswith(MADE_OF_PAIRS), DOCUMENTS.c.domain == domain)
+        connection.execute(DOCUMENTS.delete().where(*made, DOCUMENTS.c.at.in_([day * DAY_MICROS for day in part])))
+
+
+def _days_touched(connection: sa.Connection, outcomes: Iterable[Outcome]) -> dict[str, set[int]]:
+    """The days whose pairs change with these outcomes, by domain."""
+    subjects = pairs.subjects_of(outcomes)
+    return {domain: _days_about(connection, domain, about) for domain, about in subjects.items()}
+
+
 def _upsert(table: sa.Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
     """INSERT of a dialect that can say what to do with rows that are there."""
     if dialect != "postgresql":
@@ -460,10 +501,13 @@ def _write_told(connection: sa.Connection, told: Iterable[pairs.Received[Outcome
     _write(connection, "outcomes", rows, replace=True)
 
 
-def _tell(connection: sa.Connection, event: Event, count: int) -> Event:
-    """Keep the event that says what was taken back."""
-    told = counted(event, count, _next_receipt(connection))
+def _tell(connection: sa.Connection, event: Event, count: int, touched: Mapping[str, Iterable[int]] = NO_DAYS) -> Event:
+    """Keep the event that says what was taken back. touched: days whose pairs this changed, by domain."""
+    number = _next_receipt(connection)
+    told = counted(event, count, number)
     _write(connection, "events", [_row("events", told)])
+    for domain, days in touched.items():
+        _touch(connection, domain, days, number)
     return told
 
 
@@ -616,12 +660,11 @@ class SqlStore:
     def predictions_per_day(
         self, domain: str, since: datetime, *, groups: Sequence[str] | None = None
     ) -> dict[date, int]:
-        exact: sa.ColumnElement[Any] = PREDICTIONS.c.at / sa.literal_column("86400000000")
-        day = sa.cast(sa.func.floor(exact) if self._engine.dialect.name == "postgresql" else exact, sa.BigInteger)
-        statement = sa.select(day, sa.func.count()).where(PREDICTIONS.c.domain == domain, *_of_groups(groups))
         with self._reading() as connection:
+            day = _day_of(connection)
+            statement = sa.select(day, sa.func.count()).where(PREDICTIONS.c.domain == domain, *_of_groups(groups))
             found = connection.execute(statement.where(*_between(PREDICTIONS.c.at, since, None)).group_by(day))
-            return {EPOCH.date() + timedelta(days=row[0]): row[1] for row in found}
+            return {calendar_day(row[0]): row[1] for row in found}
 
     def count_predictions(
         self,
@@ -680,14 +723,22 @@ class SqlStore:
         pairs.check_outcomes(outcomes)
         with self._writing() as connection:
             _lock(connection, OUTCOMES_LOCK)  # two corrections of one outcome are counted, and kept, in turn
-            kept = _read_told(connection, outcomes)
-            changed, new, corrected = pairs.fold_outcomes(kept, outcomes, _next_receipt(connection))
+            kept, receipt = _read_told(connection, outcomes), _next_receipt(connection)
+            changed, new, corrected = pairs.fold_outcomes(kept, outcomes, receipt)
             _write_told(connection, changed)
+            for domain, days in _days_touched(connection, [one.record for one in changed]).items():
+                _touch(connection, domain, days, receipt)
         return new, corrected
 
     def remove_predictions(self, domain: str, ids: Sequence[str], event: Event) -> Event | None:
         removed = 0
         with self._writing() as connection:
+            concerned: set[str] = set()
+            for part in parts(ids):
+                of_part = sa.select(PREDICTIONS.c.student).where(PREDICTIONS.c.student.is_not(None))
+                of_part = of_part.where(PREDICTIONS.c.domain == domain, PREDICTIONS.c.id.in_(part))
+                concerned.update(connection.execute(of_part).scalars())
+            touched = {domain: _days_about(connection, domain, pairs.Subjects(list(ids), sorted(concerned)))}
             for part in parts(ids):
                 here = (PREDICTIONS.c.domain == domain, PREDICTIONS.c.id.in_(part))
                 about = sa.select(PREDICTIONS.c.student).where(*here, PREDICTIONS.c.student.is_not(None)).distinct()
@@ -700,7 +751,7 @@ class SqlStore:
                     held = PREDICTION_BLOCKS.c.id
                     connection.execute(PREDICTION_BLOCKS.delete().where(held.in_(blocks), held.not_in(used)))
                 sql_newest.forget(connection, domain, students, ROWS_AT_ONCE)
-            return _tell(connection, event, removed) if removed else None
+            return _tell(connection, event, removed, touched) if removed else None
 
     def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
         here = [outcome for outcome in outcomes if outcome.domain == domain]
@@ -711,7 +762,7 @@ class SqlStore:
                 connection.execute(OUTCOMES.delete().where(OUTCOMES.c.id.in_(ids)))
             _write_told(connection, changed)
             count = len(changed) + len(gone)
-            return _tell(connection, event, count) if count else None
+            return _tell(connection, event, count, _days_touched(connection, here)) if count else None
 
     def pairs(
         self,
@@ -727,6 +778,19 @@ class SqlStore:
         among = pairs.Among(since, until, endings, groups)
         with self._snapshot() as connection:
             return pairs.matched(_SqlSource(connection), domain, target, among, limit)
+
+    def pair_pages(self, domain: str, target: str, *, since: datetime, until: datetime) -> Iterator[list[Pair]]:
+        with self._snapshot() as connection:
+            yield from pairs.matched_pages(_SqlSource(connection), domain, target, pairs.Among(since, until))
+
+    def changes(self, domain: str) -> Changes:
+        uploads = sa.select(UPLOADS.c.number).where(UPLOADS.c.name == UPLOAD_COUNTER)
+        touched = sa.select(TOUCHED_DAYS.c.day, TOUCHED_DAYS.c.receipt).where(TOUCHED_DAYS.c.domain == domain)
+        with self._reading() as connection:
+            newest = connection.execute(uploads).scalar() or 0  # first: what is touched later has a higher number
+            days = {row.day: row.receipt for row in connection.execute(touched)}
+        always = days.pop(EVERY_DAY, 0)
+        return Changes(newest, {calendar_day(day): receipt for day, receipt in days.items()}, always)
 
     # Batches
 
@@ -1119,6 +1183,10 @@ class SqlStore:
             _write(connection, kind, rows, replace=True)
             if kind == "predictions":
                 sql_newest.look_again(connection, [one for one, *_ in kept.values()], ROWS_AT_ONCE)
+            if domains := layout.domains_of_pairs(kind, [document for _, document in documents]):
+                number = _next_receipt(connection)
+                for domain in domains:
+                    _touch(connection, domain, [EVERY_DAY], number)
 
     def _detached_connection(self) -> Any:
         """A connection of the driver's own kind, set up as all are here. No pool takes it back: its user closes it."""
@@ -1193,6 +1261,8 @@ class _SqlExporter:
         beside = (*(table.c[name] for name in names), said)
         statement = sa.select(*_columns(kind), *beside)
         statement = statement.order_by(*key).limit(limit)
+        if kind == "documents":
+            statement = statement.where(~DOCUMENTS.c.kind.startswith(MADE_OF_PAIRS))
         if after is not None:
             statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, _key_parts(kind, after))))
         rows = self._connection.execute(statement).all()

@@ -4,7 +4,7 @@
 over all of them. No question here is a query language.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, Protocol
@@ -56,6 +56,10 @@ UPLOAD_LEASE = "upload "
 
 STOOD_STILL = "the upload stood still for so long that its rows were removed; send it again"
 
+MADE_OF_PAIRS = "pairs/"
+"""What kinds of documents begin with that hold what was made of a day's pairs (`PredictionLog.changes`); these are not
+exported."""
+
 LONGEST_KEY = 2_000
 """Bytes of UTF-8 that a document's kind and name may have together: an index of PostgreSQL holds no longer key."""
 
@@ -82,6 +86,20 @@ class Placing(NamedTuple):
     student: str | None
     group: str | None
     period: str | None
+
+
+class Changes(NamedTuple):
+    """How far the outcomes of a domain are, for whoever keeps what was made of pairs. newest: the number of the newest
+    change: an upload, a withdrawal or a load. days: by day of prediction (UTC), the number of the newest of these that
+    may have changed its pairs. always: the newest that may have changed those of any day."""
+
+    newest: int
+    days: dict[date, int]
+    always: int
+
+    def fit(self, day: date, number: int) -> bool:
+        """Whether nothing has changed the pairs of a day since the upload of that number, but new predictions."""
+        return number >= max(self.days.get(day, 0), self.always)
 
 
 class Log(Protocol):
@@ -220,6 +238,14 @@ class PredictionLog(Protocol):
         from before the outcome, and all its outcomes of the target, are of one place and what both say of it agrees.
         An outcome that names a prediction belongs to no other. Predictions without an outcome are left out. Which of
         them are evidence, `database.pairs.evidence` says."""
+
+    def pair_pages(self, domain: str, target: str, *, since: datetime, until: datetime) -> Iterator[list[Pair]]:
+        """The same as `pairs`, some hundred at a time, so that memory does not grow with them."""
+
+    def changes(self, domain: str) -> Changes:
+        """What `pairs` gives of a day of predictions is what it gave before, as long as the day has as many predictions
+        and nothing here says that it changed. Asked before the pairs are read. A document of a kind that begins with
+        MADE_OF_PAIRS, of the domain and at the beginning of a day, is removed when that day's pairs change."""
 
 
 class BatchArchive(Protocol):

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -314,9 +314,16 @@ UPLOADS = Table("uploads", METADATA, _key("name"), Column("number", BigInteger, 
 
 UPLOAD_COUNTER = "last"
 
+TOUCHED_DAYS = Table(
+    "touched_days", METADATA, _key("domain"), Column("day", Integer, primary_key=True, autoincrement=False),
+    _receipt("receipt"),
+)  # fmt: skip
+"""The days of predictions whose pairs changed, and the number of the newest upload or withdrawal that did it; day
+`layout.EVERY_DAY` stands for those of a whole domain."""
+
 LEASES = Table("leases", METADATA, _key("name"), _text("holder"), Column("expires", BigInteger, nullable=False))
 
-BESIDE = (LEASES, NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, UPLOADS, WORKERS)
+BESIDE = (LEASES, NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, TOUCHED_DAYS, UPLOADS, WORKERS)
 """Tables that hold no kind of record."""
 
 TABLES: dict[str, Table] = {table.name: table for table in METADATA.sorted_tables if table not in BESIDE}

@@ -314,6 +314,7 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
 
     from access.journal import note
     from database.ingest import read_outcomes, store_outcomes
+    from monitoring.evidence_archive import EvidenceArchive
 
     workspace, path = run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
@@ -323,6 +324,9 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     note(workspace.store, run.job.actor or "", "outcomes uploaded", run.domain, outcomes=len(found))
     stored = store_outcomes(workspace.store, schema, found, read.notes)
     stored = msgspec.structs.replace(stored, skipped=read.skipped, problems=read.problems[:SHOWN_PROBLEMS])
+    archive = EvidenceArchive(workspace.store, schema, workspace.learned)
+    for target in sorted({one.target for one in found}):  # so that whoever looks next does not pay for it
+        archive.matched(schema.target_by_name[target])
     plain: Mapping[str, Any] = msgspec.to_builtins(stored)
     return plain
 

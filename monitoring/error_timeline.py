@@ -5,19 +5,19 @@ It compares with what the models showed on held-out rows in training. It judges 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from database.pairs import Learned, LeftOut, Pair
-from database.records import Answer, Prediction
-from database.store import PredictionLog
+from database.layout import DAY_MICROS, calendar_day, instant
+from database.pairs import Learned, LeftOut
+from database.records import Prediction
 from drift.impact import ErrorChange, ExpectedError
 from drift.stream import find_changes
 from drift.verdicts import adjust
@@ -29,15 +29,9 @@ from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from model.workspace import Workspace
 from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
-from monitoring.performance import (
-    ENOUGH_OUTCOMES,
-    FEW_GROUPS,
-    FEWEST_TOLD,
-    clusters_of,
-    count_students,
-    evidence_of,
-    tellable,
-)
+from monitoring.evidence import FEW_GROUPS, EvidenceColumns, answer_about, columns_of, evidence_among, hash_text
+from monitoring.evidence_archive import EvidenceArchive, Selection
+from monitoring.performance import ENOUGH_OUTCOMES, FEWEST_TOLD, tellable
 from monitoring.row_findings import pairs_of
 from preprocessing.schema import DomainSchema, Target
 
@@ -48,6 +42,7 @@ Verdict = Literal["worse than in training", "better than in training", "no chang
 
 FALSE_SHARE = 0.05  # share of false findings among the windows called worse or better (Benjamini–Hochberg)
 HALF = 1.959964
+NEWEST_WAITING = 5_000  # predictions, the newest, among which those that wait for their outcome are looked for
 
 
 class NothingToFollow(GradewatchError):
@@ -59,7 +54,7 @@ class NothingToFollow(GradewatchError):
 class TimelineSpan(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions of one stretch of time whose outcomes are known. first, last: moments of predictions in it (UTC).
 
-    n outcomes of `students` students in `clusters` clusters (`monitoring.performance.clusters_of`), which intervals
+    n outcomes of `students` students in `clusters` clusters (`EvidenceColumns.clusters`), which intervals
     resample whole; of fewer than FEWEST students no figure is told. mae: mean absolute error in target units, or
     levels. bias: mean of answer - outcome. held_out: the error of the same models in training. excess: mae - held_out,
     with an interval that knows the chance in both. p_adjusted: of no excess, corrected over all windows. calibration:
@@ -86,8 +81,8 @@ class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the answers about one target at one moment, oldest window first.
 
     whole: all windows as one; None without outcomes. left_out: predictions with an outcome that are no evidence, by
-    reason.
-    expected: an estimate for the rows still without outcome; None where there are none, or no model to judge by.
+    reason. waiting: predictions still without outcome, of all or of the domain's newest so many. expected: an estimate
+    for these; None where there are none, or no model to judge by.
     """
 
     domain: str
@@ -100,6 +95,7 @@ class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[ErrorChange, ...]
     waiting: int
     expected: ExpectedError | None
+    newest: int | None = None
     left_out: LeftOut = LeftOut()
 
 
@@ -121,25 +117,39 @@ def follow_domain(
     """
     schema = workspace.schemas[domain]
     names = targets or list(schema.target_by_name)
-    for word, asked, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
-        if unknown := sorted({*asked} - {*known}):
+    for word, given, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
+        if unknown := sorted({*given} - {*known}):
             raise NothingToFollow(f"{domain} has no {word} {', '.join(unknown)}; there are: {', '.join(known)}")
-    asked_for = Selection(since, limit, groups)
-    there = {prediction.moment for prediction in workspace.store.predictions(domain, **asked_for._asdict())}
-    chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
+    asked = Selection(since, limit, groups)
+    archive, newest = EvidenceArchive(workspace.store, schema, workspace.learned), newest_of(workspace, domain, asked)
+    found = []
+    for target in (schema.target_by_name[name] for name in names):
+        found += follow_target(workspace, schema, target, archive.matched(target, asked), newest, moments, by=by)
+    return found
 
-    options: Any = {"by": by, "asked": asked_for}
+
+def follow_target(
+    workspace: Workspace,
+    schema: DomainSchema,
+    target: Target,
+    matched: EvidenceColumns,
+    newest: Sequence[Prediction],
+    moments: Sequence[str] | None = None,
+    *,
+    by: By = "week",
+) -> list[ErrorTimeline]:
+    """The courses of one target at all moments (or these) at which there are predictions, as `follow` has them."""
+    there = matched.moments | {prediction.moment for prediction in newest}
+    chosen = [moment for moment in schema.moments if moment in there and moment in (moments or schema.moments)]
     models = KnownModels(_manifests(workspace), workspace.learned)
-    found = [follow(workspace.store, schema, name, moment, models, **options) for name in names for moment in chosen]
+    found = [follow(schema, target, moment, models, matched, newest, by=by) for moment in chosen]
     return [timeline for timeline in found if timeline.whole or timeline.waiting]
 
 
-class Selection(NamedTuple):
-    """Which predictions are looked at: those from `since` on, the newest so many, of these groups."""
-
-    since: datetime | None = None
-    limit: int | None = None
-    groups: Sequence[str] | None = None
+def newest_of(workspace: Workspace, domain: str, asked: Selection) -> list[Prediction]:
+    """The newest predictions, among which those that wait for their outcome are looked for."""
+    few = NEWEST_WAITING if asked.limit is None else min(asked.limit, NEWEST_WAITING)
+    return workspace.store.predictions(domain, **asked._replace(limit=few)._asdict())
 
 
 class KnownModels(NamedTuple):
@@ -162,106 +172,91 @@ def _manifests(workspace: Workspace) -> Callable[[str], Manifest | None]:
     return manifest
 
 
-class _Answers(NamedTuple):
-    """Pairs in the order of their predictions, as arrays of n; errors are absolute."""
-
-    pairs: list[Pair]
-    answers: list[Answer]
-    truth: Floats
-    said: Floats
-    clusters: Integers
-
-    def part(self, rows: Sequence[int]) -> _Answers:
-        chosen = np.array(rows)
-        pairs, answers = [self.pairs[row] for row in rows], [self.answers[row] for row in rows]
-        return _Answers(pairs, answers, self.truth[chosen], self.said[chosen], clusters_of(_predictions(pairs)))
-
-
 def follow(
-    log: PredictionLog,
     schema: DomainSchema,
-    target: str,
+    target: Target,
     moment: str,
     models: KnownModels,
+    matched: EvidenceColumns,
+    newest: Sequence[Prediction] = (),
     *,
     by: By = "week",
-    asked: Selection = Selection(),  # noqa: B008 (frozen)
 ) -> ErrorTimeline:
     """The course of the answers about `target` at `moment`.
 
-    models: what is known of them. asked: which predictions are looked at.
-    Raises KeyError for a target that the schema does not have.
+    models: what is known of them. matched: the predictions with an outcome that are looked at. newest: predictions, the
+    newest first, among which those still without one are looked for.
     """
-    chosen = schema.target_by_name[target]
-    found_pairs = log.pairs(schema.name, target, **asked._asdict())
-    pairs = [pair for pair in found_pairs if pair.prediction.moment == moment]
-    counted, left_out = evidence_of(target, pairs, models.learned)
-    known = _known(chosen, counted)
-    logged = [p for p in log.predictions(schema.name, **asked._asdict()) if p.moment == moment]
-    matched = {pair.prediction.id for pair in pairs}
-    waiting = [p for p in logged if p.id not in matched and _answer(p, target) is not None]
-    versions = {answer.model for answer in known.answers} | {_answer_of(p, target).model for p in waiting[:1]}
+    pairs = matched.at_moment(moment)
+    counted, left_out = evidence_among(pairs)
+    known = counted.take(counted.answered)
+    waiting = _waiting(target, moment, pairs, newest)
+    versions = {*_models_of(known), *(answer_about(one.answers, target.name).model for one in waiting[:1])}
     found = {one: manifest for one in versions if (manifest := models.manifests(one)) is not None}
     held = {model: _held_out(manifest) for model, manifest in found.items()}
-    windows = measure_spans(chosen, known, by, held)
-    whole = _measure(chosen, known, "all", held) if known.pairs else None
+    windows = measure_spans(target, known, by, held)
+    whole = _measure(target, known, "all", held) if known.n else None
     return ErrorTimeline(
         domain=schema.name,
-        target=target,
+        target=target.name,
         moment=moment,
-        unit=_unit(chosen),
+        unit=_unit(target),
         by=by,
         windows=windows,
         whole=whole,
-        changes=changes_of(chosen, moment, known, whole.held_out) if whole else (),
+        changes=changes_of(target, moment, known, whole.held_out) if whole else (),
         waiting=len(waiting),
-        expected=_expected(chosen, waiting, found),
+        newest=len(newest) if len(newest) == NEWEST_WAITING else None,
+        expected=_expected(target, waiting, found),
         left_out=left_out,
     )
 
 
-def _known(target: Target, pairs: Sequence[Pair]) -> _Answers:
-    """Answered pairs, oldest prediction first."""
-    answered = [pair for pair in pairs if (one := _answer(pair.prediction, target.name)) and one.value is not None]
-    ordered = sorted(answered, key=lambda pair: (pair.prediction.at, pair.prediction.id))
-    answers = [_answer_of(pair.prediction, target.name) for pair in ordered]
-    truth = as_numbers([pair.outcome.value for pair in ordered], target.levels)
-    said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
-    return _Answers(ordered, answers, truth, said, clusters_of(_predictions(ordered)))
+def _waiting(target: Target, moment: str, matched: EvidenceColumns, newest: Sequence[Prediction]) -> list[Prediction]:
+    asked = [one for one in newest if one.moment == moment and any(said.target == target.name for said in one.answers)]
+    ids = np.array([hash_text(one.id) for one in asked], dtype=np.uint64)
+    there = np.isin(ids, matched.own)
+    return [one for one, known in zip(asked, there.tolist(), strict=True) if not known]
 
 
-def _predictions(pairs: Sequence[Pair]) -> list[Prediction]:
-    return [pair.prediction for pair in pairs]
-
-
-def _answer(prediction: Prediction, target: str) -> Answer | None:
-    return next((answer for answer in prediction.answers if answer.target == target), None)
-
-
-def _answer_of(prediction: Prediction, target: str) -> Answer:
-    return next(answer for answer in prediction.answers if answer.target == target)
+def _models_of(known: EvidenceColumns) -> Counter[str]:
+    """How many answers each model gave."""
+    counts = np.bincount(known.kind, minlength=len(known.kinds))
+    found: Counter[str] = Counter()
+    for (_, model), count in zip(known.kinds, counts.tolist(), strict=True):
+        found[model] += count
+    return +found
 
 
 def _held_out(manifest: Manifest) -> Estimate:
     return manifest.scores[manifest.candidate].mae
 
 
-def label_of(prediction: Prediction, by: By) -> str:
-    """The window that a prediction belongs to: its day, ISO week or month in UTC, or its period."""
+def labels_of(known: EvidenceColumns, by: By) -> tuple[list[str], Integers]:
+    """The windows that there are, the oldest first, and (n,) which of them each belongs to: a day, ISO week or month in
+    UTC, or a period."""
     if by == "period":
-        return prediction.period or "(no period)"
-    return prediction.at.strftime({"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[by])
+        labels, number = [period or "(no period)" for _, period in known.places], known.place
+    else:
+        days, number = np.unique(known.at // DAY_MICROS, return_inverse=True)
+        written = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[by]
+        labels = [calendar_day(day).strftime(written) for day in days.tolist()]
+    there, first = np.unique(number, return_index=True)
+    order: dict[str, int] = {}
+    for one in there[np.argsort(first)].tolist():
+        order.setdefault(labels[one], len(order))
+    return list(order), np.array([order.get(label, 0) for label in labels], dtype=np.int64)[number]
 
 
-def measure_spans(target: Target, known: _Answers, by: By, held: Mapping[str, Estimate]) -> tuple[TimelineSpan, ...]:
+def measure_spans(
+    target: Target, known: EvidenceColumns, by: By, held: Mapping[str, Estimate]
+) -> tuple[TimelineSpan, ...]:
     """The windows of `known`, oldest first, corrected for how many there are. held: model to its held-out error."""
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, pair in enumerate(known.pairs):
-        rows[label_of(pair.prediction, by)].append(row)
-    parts = {label: known.part(part) for label, part in rows.items()}
-    told = tellable([count_students(_predictions(part.pairs)) for part in parts.values()])
+    labels, number = labels_of(known, by)
+    parts = [known.take(number == place) for place in range(len(labels))]
+    told = tellable([part.students for part in parts])
     windows = [
-        _measure(target, part, label, held, told=one) for (label, part), one in zip(parts.items(), told, strict=True)
+        _measure(target, part, label, held, told=one) for label, part, one in zip(labels, parts, told, strict=True)
     ]
     tested = [place for place, window in enumerate(windows) if window.p_adjusted is not None]
     adjusted = adjust([windows[place].p_adjusted or 0.0 for place in tested]) if tested else np.empty(0)
@@ -288,16 +283,16 @@ def _verdict(window: TimelineSpan, p_value: float, alpha: float) -> TimelineSpan
 
 
 def _measure(
-    target: Target, known: _Answers, label: str, held: Mapping[str, Estimate], *, told: bool = True
+    target: Target, known: EvidenceColumns, label: str, held: Mapping[str, Estimate], *, told: bool = True
 ) -> TimelineSpan:
     errors, clusters = absolute_errors(known.truth, known.said), known.clusters
-    reference = _reference(known.answers, held)
+    reference = _reference(known, held)
     window = TimelineSpan(
         label=label,
-        first=known.pairs[0].prediction.at,
-        last=known.pairs[-1].prediction.at,
-        n=len(errors),
-        students=count_students(_predictions(known.pairs)),
+        first=instant(int(known.at[0])),
+        last=instant(int(known.at[-1])),
+        n=known.n,
+        students=known.students,
         clusters=len(np.unique(clusters)),
         verdict="not enough data",
         held_out=reference,
@@ -312,20 +307,20 @@ def _measure(
         bias=mean_with_interval(known.said - known.truth, clusters),
         excess=excess,
         p_adjusted=p_value,
-        calibration=_calibration(target, known),
-        covered=_covered(known),
+        calibration=_calibration(target, known, clusters),
+        covered=_covered(known, clusters),
     )
     return window if p_value is None else _verdict(window, p_value, FALSE_SHARE)
 
 
-def _reference(answers: Sequence[Answer], held: Mapping[str, Estimate]) -> Estimate | None:
+def _reference(known: EvidenceColumns, held: Mapping[str, Estimate]) -> Estimate | None:
     """The held-out error of the models that answered, by how often they did; None when one of them is lost."""
-    models, counts = np.unique([answer.model for answer in answers], return_counts=True)
-    if any(model not in held for model in models):
+    counts = _models_of(known)
+    if any(model not in held for model in counts):
         return None
-    parts = [held[model] for model in models]
     value, low, high = (
-        float(np.average([getattr(part, end) for part in parts], weights=counts)) for end in ("value", "low", "high")
+        float(np.average([getattr(held[model], end) for model in counts], weights=list(counts.values())))
+        for end in ("value", "low", "high")
     )
     return Estimate(value, low, high)
 
@@ -349,23 +344,19 @@ def _excess(
     return Estimate(gap, gap - half, gap + half), p_value
 
 
-def _calibration(target: Target, known: _Answers) -> ClassCalibration | None:
-    told = [row for row, answer in enumerate(known.answers) if answer.probabilities]
-    if target.kind == "value" or not told:
+def _calibration(target: Target, known: EvidenceColumns, clusters: Integers) -> ClassCalibration | None:
+    told = ~np.isnan(known.shares).any(axis=1)
+    if target.kind == "value" or not told.any():
         return None
-    shares = [known.answers[row].probabilities or {} for row in told]
-    probabilities = np.array([[share.get(level, 0.0) for level in target.levels] for share in shares])
-    return calibrate_classes(known.truth[told].astype(np.int64), probabilities, known.clusters[told])
+    return calibrate_classes(known.truth[told].astype(np.int64), known.shares[told], clusters[told])
 
 
-def _covered(known: _Answers) -> Coverage | None:
-    told = [row for row, answer in enumerate(known.answers) if answer.interval and answer.coverage]
-    if not told:
+def _covered(known: EvidenceColumns, clusters: Integers) -> Coverage | None:
+    told = ~np.isnan(known.low) & (np.nan_to_num(known.coverage) > 0)
+    if not told.any():
         return None
-    ends = np.array([known.answers[row].interval for row in told], dtype=np.float64)
-    inside = (ends[:, 0] <= known.truth[told]) & (known.truth[told] <= ends[:, 1])
-    stated = float(np.mean([known.answers[row].coverage or 0.0 for row in told]))
-    return measure_coverage(inside, stated, known.clusters[told])
+    inside = (known.low <= known.truth) & (known.truth <= known.high)
+    return measure_coverage(inside[told], float(known.coverage[told].mean()), clusters[told])
 
 
 def find_error_changes(
@@ -382,17 +373,20 @@ def find_error_changes(
     manifests, found = _manifests(workspace), list[ErrorChange]()
     for target in targets:
         pairs = pairs_of(workspace.store, schema.name, target.name, since=since, until=until)
-        of_moment = [pair for pair in pairs if pair.prediction.moment == moment]
-        known = _known(target, evidence_of(target.name, of_moment, workspace.learned).pairs)
-        if not known.pairs:
+        of_moment = columns_of(target, (pair for pair in pairs if pair.prediction.moment == moment), workspace.learned)
+        counted, _ = evidence_among(of_moment)
+        known = counted.take(counted.answered)
+        if not known.n:
             continue
-        held = {answer.model: manifests(answer.model) for answer in known.answers}
-        reference = _reference(known.answers, {model: _held_out(one) for model, one in held.items() if one})
+        held = {model: manifests(model) for model in _models_of(known)}
+        reference = _reference(known, {model: _held_out(one) for model, one in held.items() if one})
         found += changes_of(target, moment, known, reference)
     return tuple(found)
 
 
-def changes_of(target: Target, moment: str, known: _Answers, held_out: Estimate | None) -> tuple[ErrorChange, ...]:
+def changes_of(
+    target: Target, moment: str, known: EvidenceColumns, held_out: Estimate | None
+) -> tuple[ErrorChange, ...]:
     """When the error changed, in the order of predictions."""
     errors = absolute_errors(known.truth, known.said)
     usual = held_out.value if held_out and held_out.value > 0 else float(errors.mean())
@@ -402,8 +396,8 @@ def changes_of(target: Target, moment: str, known: _Answers, held_out: Estimate 
             target=target.name,
             moment=moment,
             unit=_unit(target),
-            at=known.pairs[one.start].prediction.at,
-            noticed=known.pairs[one.noticed].prediction.at,
+            at=instant(int(known.at[one.start])),
+            noticed=instant(int(known.at[one.noticed])),
             n_before=one.n_before,
             n_after=one.n_after,
             before=one.before,
@@ -422,7 +416,7 @@ def _unit(target: Target) -> str:
 
 def _expected(target: Target, waiting: Sequence[Prediction], found: Mapping[str, Manifest]) -> ExpectedError | None:
     """The error to expect of the newest model's answers that still wait for their outcome."""
-    answers = [_answer_of(prediction, target.name) for prediction in waiting]
+    answers = [answer_about(prediction.answers, target.name) for prediction in waiting]
     manifest = found.get(answers[0].model) if answers else None
     if manifest is None or manifest.errors is None:
         return None

@@ -6,18 +6,20 @@ Figures of answers that are evidence (`database.pairs.evidence`); trends are `mo
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from database.pairs import Learned, LeftOut, Pair
-from database.records import Answer
+from database.pairs import Learned, LeftOut, Pair, evidence
+from database.records import Answer, Prediction
 from database.store import PredictionLog
 from model.scores import ClassScores, Estimate, ValueScores, as_numbers, mean_with_interval, score_classes, score_values
 from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
-from monitoring.performance import FEWEST_TOLD, clusters_of, count_students, evidence_of, tellable
+from monitoring.evidence import FEW_GROUPS
+from monitoring.performance import FEWEST_TOLD, tellable
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
@@ -104,7 +106,8 @@ def feed_back(
     chosen = [schema.target_by_name[name] for name in targets or schema.target_by_name]
     found = []
     for target in chosen:
-        counted = evidence_of(target.name, log.pairs(schema.name, target.name, since=since), learned)
+        pairs = log.pairs(schema.name, target.name, since=since)
+        counted = evidence(pairs, partial(_models_of, target.name), learned)
         found.append(_of_target(target, counted.pairs, counted.left_out, fewest))
     return Feedback(domain=schema.name, since=since, fewest=fewest, targets=tuple(found))
 
@@ -186,3 +189,23 @@ def _below_pass(target: Target, members: Members, truth: Floats, clusters: NDArr
     happened = (truth[places] < target.pass_mark).astype(np.float64)
     gap = mean_with_interval(said - happened, clusters[places])
     return PassChance(n=len(places), said=float(said.mean()), happened=float(happened.mean()), gap=gap)
+
+
+def _models_of(target: str, asked: Prediction) -> list[str]:
+    return [answer.model for answer in asked.answers if answer.target == target]
+
+
+def clusters_of(predictions: Sequence[Prediction]) -> NDArray[np.int64]:
+    """(n,) as `EvidenceColumns.clusters`."""
+    students = [one.student or one.id for one in predictions]
+    together = [
+        f"{one.group}\x1f{one.period}" if one.group else f"\x1f{own}"
+        for one, own in zip(predictions, students, strict=True)
+    ]
+    names = together if any(one.group for one in predictions) and len(set(together)) >= FEW_GROUPS else students
+    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64) if names else np.empty(0, np.int64)
+
+
+def count_students(predictions: Sequence[Prediction]) -> int:
+    """How many students `predictions` are of; one without a student is of one of its own."""
+    return len({one.student or one.id for one in predictions})

@@ -3,26 +3,22 @@
 It reads matched predictions and counts; it judges no challenger and changes nothing.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from database.pairs import Counted, Learned, LeftOut, Pair, evidence
-from database.records import Answer, Prediction
-from database.store import PredictionLog
-from model.scores import Estimate, Integers, absolute_errors, as_numbers, mean_with_interval
+from database.pairs import Learned, LeftOut
+from database.store import RecordStore
+from model.scores import Estimate, absolute_errors, mean_with_interval
+from monitoring.evidence import EvidenceColumns, evidence_among
+from monitoring.evidence_archive import EvidenceArchive, Selection
 from preprocessing.schema import DomainSchema, Target
-
-Floats = NDArray[np.float64]
 
 ENOUGH_OUTCOMES = 30  # students, from which there is a verdict
 FEWEST_TOLD = 10  # students of whom a mean is told: of fewer, it and what was told before would give one of them away
-FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
 Verdict = Literal["better than the plain rule", "no better than the plain rule", "worse than the plain rule",
                   "not enough data"]  # fmt: skip
 
@@ -43,10 +39,10 @@ class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
     (`database.pairs.evidence`); left_out: the others, by reason.
 
     Errors are mean absolute errors in `unit` (levels for classes), with 95 % intervals that resample whole `clusters`
-    (`clusters_of`); None below FEWEST students. unanswered: predictions with an outcome that were given no answer, for
-    want of inputs; they count nowhere else. bias: mean of answer - outcome. gain: naive_mae - mae. accuracy: share of
-    right classes. covered: share of outcomes within the stated interval, which should be `coverage`. models: the most
-    answers first.
+    (`EvidenceColumns.clusters`); None below FEWEST students. unanswered: predictions with an outcome that were given no
+    answer, for want of inputs; they count nowhere else. bias: mean of answer - outcome. gain: naive_mae - mae.
+    accuracy: share of right classes. covered: share of outcomes within the stated interval, which should be `coverage`.
+    models: the most answers first.
     """
 
     target: str
@@ -76,7 +72,7 @@ class DomainPerformance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(
-    log: PredictionLog,
+    store: RecordStore,
     schema: DomainSchema,
     targets: Sequence[str] | None = None,
     *,
@@ -90,113 +86,66 @@ def measure(
     learned: what models learned from. since: of predictions from then on. limit: the newest so many predictions with an
     outcome per target. groups: of these groups only. Raises KeyError for a target that the schema does not have.
     """
+    archive, asked = EvidenceArchive(store, schema, learned), Selection(since, limit, groups)
     chosen = [schema.target_by_name[name] for name in targets or schema.target_by_name]
-    found = []
-    for target in chosen:
-        matched = log.pairs(schema.name, target.name, since=since, limit=limit, groups=groups)
-        found.append(measure_target(target, *evidence_of(target.name, matched, learned)))
+    found = [measure_target(target, *evidence_among(archive.matched(target, asked))) for target in chosen]
     return DomainPerformance(domain=schema.name, since=since, targets=tuple(found))
 
 
-def evidence_of(target: str, found: Sequence[Pair], learned: Learned) -> Counted:
-    """Those of `found` that say something of how good the answers about `target` were."""
-    return evidence(found, lambda asked: [one.model for one in asked.answers if one.target == target], learned)
-
-
-def measure_target(target: Target, matched: Sequence[Pair], left_out: LeftOut = LeftOut()) -> TargetPerformance:  # noqa: B008 (frozen)
+def measure_target(target: Target, matched: EvidenceColumns, left_out: LeftOut = LeftOut()) -> TargetPerformance:  # noqa: B008 (frozen)
     """The performance of the answers about `target` in `matched`, which are evidence.
 
-    >>> measure_target(Target(name="mark"), []).verdict
+    >>> from monitoring.evidence import columns_of
+    >>> measure_target(Target(name="mark"), columns_of(Target(name="mark"), [])).verdict
     'not enough data'
     """
-    given, matched = len(matched), [pair for pair in matched if _answer(pair.prediction, target).value is not None]
-    predictions = [pair.prediction for pair in matched]
-    clusters, students = clusters_of(predictions), count_students(predictions)
+    given, matched = matched.n, matched.take(matched.answered)
+    clusters, students = matched.clusters, matched.students
     found = TargetPerformance(
         target=target.name,
         unit=target.unit if target.kind == "value" else "levels",
-        n=len(matched),
+        n=matched.n,
         students=students,
         clusters=len(np.unique(clusters)),
         verdict="not enough data",
-        unanswered=given - len(matched),
-        models=_by_model(target, matched),
+        unanswered=given - matched.n,
+        models=_by_model(matched),
         left_out=left_out,
     )
     if students < FEWEST_TOLD:
         return found
-    answers = [_answer(prediction, target) for prediction in predictions]
-    truth, said, naive = _numbers(target, matched)
-    errors, naive_errors = absolute_errors(truth, said), absolute_errors(truth, naive)
+    errors, naive_errors = (absolute_errors(matched.truth, said) for said in (matched.said, matched.naive))
     gain = mean_with_interval(naive_errors - errors, clusters)
     right = mean_with_interval((errors == 0).astype(np.float64), clusters) if target.kind == "ordered_class" else None
+    promised = matched.coverage[~np.isnan(matched.coverage)]
     return msgspec.structs.replace(
         found,
         verdict=_verdict(gain, students),
         mae=mean_with_interval(errors, clusters),
         naive_mae=mean_with_interval(naive_errors, clusters),
         gain=gain,
-        bias=mean_with_interval(said - truth, clusters),
+        bias=mean_with_interval(matched.said - matched.truth, clusters),
         accuracy=right,
-        covered=_covered(answers, truth, predictions),
-        coverage=next((answer.coverage for answer in answers if answer.coverage is not None), None),
+        covered=_covered(matched),
+        coverage=float(promised[-1]) if len(promised) else None,
     )
 
 
-def clusters_of(predictions: Sequence[Prediction]) -> Integers:
-    """(n,) what errors may have in common, and intervals resample whole: a number per group and period where there are
-    ten groups or more, else per student, else per prediction."""
-    students = [_student(one) for one in predictions]
-    groups = [
-        f"{one.group}\x1f{one.period}" if one.group else f"\x1f{own}"
-        for one, own in zip(predictions, students, strict=True)
-    ]
-    names = groups if any(one.group for one in predictions) and len(set(groups)) >= FEW_GROUPS else students
-    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64) if names else np.empty(0, np.int64)
-
-
-def count_students(predictions: Sequence[Prediction]) -> int:
-    """How many students `predictions` are of; one without a student is of one of its own."""
-    return len({_student(one) for one in predictions})
-
-
-def _student(prediction: Prediction) -> str:
-    return prediction.student or prediction.id
-
-
-def _answer(prediction: Prediction, target: Target) -> Answer:
-    return next(answer for answer in prediction.answers if answer.target == target.name)
-
-
-def _numbers(target: Target, matched: Sequence[Pair]) -> tuple[Floats, Floats, Floats]:
-    """(n,) outcomes, answers and naive answers of answered predictions, as numbers."""
-    answers = [_answer(pair.prediction, target) for pair in matched]
-    return (
-        as_numbers([pair.outcome.value for pair in matched], target.levels),
-        as_numbers([answer.value for answer in answers if answer.value is not None], target.levels),
-        as_numbers([answer.naive for answer in answers if answer.naive is not None], target.levels),
-    )
-
-
-def _covered(answers: Sequence[Answer], truth: Floats, predictions: Sequence[Prediction]) -> Estimate | None:
+def _covered(matched: EvidenceColumns) -> Estimate | None:
     """The share of outcomes within the interval that was stated with the answer, where one was."""
-    stated = [place for place, answer in enumerate(answers) if answer.interval is not None]
-    told = [predictions[place] for place in stated]
-    if count_students(told) < FEWEST_TOLD:
+    told = matched.take(~np.isnan(matched.low))
+    if told.students < FEWEST_TOLD:
         return None
-    ends = np.array([answers[place].interval for place in stated], dtype=np.float64)
-    inside = (ends[:, 0] <= truth[stated]) & (truth[stated] <= ends[:, 1])
-    return mean_with_interval(inside.astype(np.float64), clusters_of(told))
+    inside = (told.low <= told.truth) & (told.truth <= told.high)
+    return mean_with_interval(inside.astype(np.float64), told.clusters)
 
 
-def _by_model(target: Target, matched: Sequence[Pair]) -> tuple[ModelPerformance, ...]:
-    parts: dict[tuple[str, str], list[Pair]] = defaultdict(list)
-    for pair in matched:
-        parts[_answer(pair.prediction, target).model, pair.prediction.moment].append(pair)
-    told = tellable([count_students([pair.prediction for pair in part]) for part in parts.values()])
+def _by_model(matched: EvidenceColumns) -> tuple[ModelPerformance, ...]:
+    numbers = np.unique(matched.kind).tolist()
+    parts = [matched.take(matched.kind == number) for number in numbers]
+    told = tellable([part.students for part in parts])
     found = [
-        _of_model(target, model, moment, part, told=one)
-        for ((model, moment), part), one in zip(parts.items(), told, strict=True)
+        _of_model(matched.kinds[number], part, told=one) for number, part, one in zip(numbers, parts, told, strict=True)
     ]
     return tuple(sorted(found, key=lambda one: -one.n))
 
@@ -214,13 +163,13 @@ def tellable(students: Sequence[int]) -> list[bool]:
     return told
 
 
-def _of_model(target: Target, model: str, moment: str, part: Sequence[Pair], *, told: bool) -> ModelPerformance:
-    predictions = [pair.prediction for pair in part]
-    found = ModelPerformance(model=model, moment=moment, n=len(part), students=count_students(predictions))
+def _of_model(kind: tuple[str, str], part: EvidenceColumns, *, told: bool) -> ModelPerformance:
+    moment, model = kind
+    found = ModelPerformance(model=model, moment=moment, n=part.n, students=part.students)
     if not told:
         return found
-    (truth, said, naive), clusters = _numbers(target, part), clusters_of(predictions)
-    errors = [mean_with_interval(absolute_errors(truth, answers), clusters) for answers in (said, naive)]
+    clusters = part.clusters
+    errors = [mean_with_interval(absolute_errors(part.truth, said), clusters) for said in (part.said, part.naive)]
     return msgspec.structs.replace(found, mae=errors[0], naive_mae=errors[1])
 
 

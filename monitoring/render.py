@@ -11,6 +11,7 @@ from drift.sentences import describe_change, describe_expected
 from model.scores import ClassScores, Estimate, ValueScores
 from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.at_risk import AtRisk
+from monitoring.calibration import ClassCalibration, Coverage
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.feedback import Feedback, FeedbackPart, TargetFeedback
 from monitoring.trial_report import TrialReport
@@ -128,7 +129,7 @@ def trial_table(report: TrialReport) -> Table:
 def timeline_tables(timeline: ErrorTimeline) -> list[RenderableType]:
     """The windows of one target at one moment as a table, then plain sentences: calibration, changes, an estimate."""
     table = Table(box=box.SIMPLE, title=f"{timeline.domain}/{timeline.target}@{timeline.moment} by {timeline.by}")
-    for name in ("window", "n", "mean error", "above training", "bias", "promise kept", "verdict"):
+    for name in ("window", "n", "mean error", "above training", "bias", "promise", "verdict"):
         table.add_column(name, overflow="fold")
     for window in (*timeline.windows, *((timeline.whole,) if timeline.whole and len(timeline.windows) > 1 else ())):
         table.add_row(
@@ -144,14 +145,30 @@ def timeline_tables(timeline: ErrorTimeline) -> list[RenderableType]:
 
 
 def promise(window: TimelineSpan) -> str:
-    """Whether intervals, or probabilities, kept what they promised, with the figures."""
+    """What intervals, or probabilities, promised, what was found, and whether that falls short of it."""
     if covered := window.covered:
-        words = "yes" if covered.kept else "no"
-        return f"{words}: {covered.share:.0%} [{covered.low:.0%}, {covered.high:.0%}] of {covered.stated:.0%}"
+        found = f"{covered.share:.0%} of {covered.n:,} outcomes [{covered.low:.0%} to {covered.high:.0%}]"
+        return f"{covered.stated:.0%} to lie within; {found} did: {_fell_short(covered)}"
     if told := window.calibration:
-        words = "yes" if told.kept else "no"
-        return f"{words}: ECE {told.ece.value:.3f} [{told.ece.low:.3f}, {told.ece.high:.3f}], Brier {told.brier}"
+        said = sum(one.n * one.said for one in told.bins) / told.n
+        gap, ece = told.overconfidence, f"ECE {told.ece.value:.3f}, by chance up to {told.ece_by_chance:.3f}"
+        found = f"{said - gap.value:.0%} of {told.n:,} were [gap {gap.low:+.0%} to {gap.high:+.0%}; {ece}]"
+        return f"{said:.0%} to be right; {found}: {_miscalibrated(told)}"
     return ""
+
+
+def _fell_short(covered: Coverage) -> str:
+    if not covered.kept:
+        return "fewer than promised"
+    return "more than promised" if covered.low > covered.stated else "no shortfall shown"
+
+
+def _miscalibrated(told: ClassCalibration) -> str:
+    if told.kept:
+        return "no fault shown"
+    if told.overconfidence.low > 0:
+        return "surer than right"
+    return "less sure than right" if told.overconfidence.high < 0 else "wrong by more than chance"
 
 
 def timeline_sentences(timeline: ErrorTimeline) -> list[str]:
@@ -160,7 +177,8 @@ def timeline_sentences(timeline: ErrorTimeline) -> list[str]:
     if said := str(timeline.left_out):
         told.append(f"Not counted: {said}.")
     if timeline.waiting:
-        told.append(f"{timeline.waiting} predictions still wait for their outcome.")
+        among = f" of the newest {timeline.newest:,}" if timeline.newest else ""
+        told.append(f"{timeline.waiting:,}{among} predictions still wait for their outcome.")
     if timeline.expected:
         told.append(describe_expected(timeline.expected))
     return told

@@ -35,7 +35,6 @@ router = APIRouter(prefix="/api/v1/{domain}", tags=["outcomes"])
 PLAIN_BYTES = 1_000_000  # of a body that is read here
 Row = dict[str, str | int | float | None]
 NO_ROWS = "outcomes as JSON are a list of one object or more, each with texts, numbers or null by column"
-NEWEST_MATCHED = 20_000  # matched predictions of a target, where the request does not say how many
 
 
 @router.post(
@@ -98,7 +97,7 @@ def performance(
     state: CurrentState,
     target: Annotated[str | None, Query(description="all of the domain by default")] = None,
     since: Annotated[Instant | None, Query(description="of predictions made from then on")] = None,
-    limit: Annotated[int | None, Query(ge=1, le=100_000, description="the newest so many per target")] = None,
+    limit: Annotated[int | None, Query(ge=1, le=100_000, description="the newest so many per target, else all")] = None,
 ) -> Response:
     """How far answers were from what happened, beside the plain rule on the same rows. Of fewer than ten students no
     figure is told; to choose by `since` or `limit` takes the permission to read predictions. Whoever is confined to
@@ -108,5 +107,5 @@ def performance(
     schema = schema_of(state, domain)
     keys_of(schema, target, None)
     targets = [target] if target else list(schema.target_by_name)
-    choice: Any = {"since": at_utc(since), "limit": limit or NEWEST_MATCHED, "groups": groups_of(request)}
+    choice: Any = {"since": at_utc(since), "limit": limit, "groups": groups_of(request)}
     return respond(measure(state.workspace.store, schema, targets, learned=state.workspace.learned, **choice))

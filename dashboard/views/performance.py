@@ -3,21 +3,23 @@
 The figures are `monitoring.performance`'s over pairs that the store has matched; this page only cuts them into days.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, timedelta
 
 import msgspec
+import numpy as np
 import streamlit as st
 
 from dashboard import charts, words
 from dashboard.parts import capital, choose_domain, draw, moment_name
 from dashboard.visit import Visit
-from database.pairs import LeftOut, Pair
+from database.layout import DAY_MICROS, calendar_day
+from database.pairs import LeftOut
 from database.records import now
 from drift.sentences import describe_change, describe_expected
 from model.scores import Estimate
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
+from monitoring.evidence import EvidenceColumns
 from monitoring.performance import (
     ENOUGH_OUTCOMES,
     FEWEST_TOLD,
@@ -29,7 +31,6 @@ from monitoring.performance import (
 from monitoring.render import change_sentences, promise
 from preprocessing.schema import DomainSchema, Target
 
-MOST_PAIRS = 50_000
 STRETCHES = 12  # of time that one look can compare
 TIMES_BACK = {"last 30 days": 30, "last 90 days": 90, "last 365 days": 365, "whole time": None}
 RIGHT = "Share of answers that named the right class. Higher is better."
@@ -58,8 +59,7 @@ def performance(visit: Visit) -> None:
     target, days = _choose(visit, schema)
     since = None if days is None else now() - timedelta(days=days)
     with st.spinner("Matching predictions and outcomes …"):
-        matched, left_out = visit.evidence(schema.name, target.name, since, MOST_PAIRS)
-        timelines = visit.timelines(schema.name, target.name, since, MOST_PAIRS)
+        matched, left_out, timelines = visit.turned_out(schema.name, target.name, since)
     pairs = _at_moment(schema, matched)
     found = measure_target(target, pairs)
     _say_left_out(left_out)
@@ -75,8 +75,6 @@ def performance(visit: Visit) -> None:
     for timeline in timelines:
         _promises(schema, timeline)
     _by_model(schema, found.models, found.unit)
-    if len(pairs) == MOST_PAIRS:
-        st.caption(f"The newest {MOST_PAIRS:,} predictions with outcomes are counted.")
 
 
 def _choose(visit: Visit, schema: DomainSchema) -> tuple[Target, int | None]:
@@ -96,9 +94,9 @@ def _choose(visit: Visit, schema: DomainSchema) -> tuple[Target, int | None]:
     return schema.target_by_name[chosen], TIMES_BACK[time]
 
 
-def _at_moment(schema: DomainSchema, pairs: Sequence[Pair]) -> Sequence[Pair]:
+def _at_moment(schema: DomainSchema, pairs: EvidenceColumns) -> EvidenceColumns:
     """The pairs of the moment that the visitor chooses: what is known later is easier to predict."""
-    there = {pair.prediction.moment for pair in pairs}
+    there = pairs.moments
     moments = [moment for moment in schema.moments if moment in there]
     if len(moments) < 2:
         return pairs
@@ -110,7 +108,7 @@ def _at_moment(schema: DomainSchema, pairs: Sequence[Pair]) -> Sequence[Pair]:
         format_func=lambda m: "At any moment" if m == "all" else capital(moment_name(schema, m)),
         key=f"performance moment:{schema.name}",
     )
-    return pairs if chosen in (None, "all") else [pair for pair in pairs if pair.prediction.moment == chosen]
+    return pairs if chosen in (None, "all") else pairs.at_moment(str(chosen))
 
 
 def _say_left_out(left_out: LeftOut) -> None:
@@ -161,21 +159,19 @@ def _figure(cell: "st.delta_generator.DeltaGenerator", name: str, value: str, sc
     cell.caption(f"95 % interval {low} to {high}")
 
 
-def stretches(target: Target, pairs: Sequence[Pair]) -> list[Stretch]:
+def stretches(target: Target, pairs: EvidenceColumns) -> list[Stretch]:
     """`pairs` in at most twelve stretches of time of equal length, oldest first; those without pairs left out."""
-    days = [pair.prediction.at.date() for pair in pairs]
-    first = min(days)
-    length = -(-((max(days) - first).days + 1) // STRETCHES)
-    among: dict[int, list[Pair]] = defaultdict(list)
-    for day, pair in zip(days, pairs, strict=True):
-        among[(day - first).days // length].append(pair)
+    days = pairs.at // DAY_MICROS
+    first = int(days[0])
+    length = -(-(int(days[-1]) - first + 1) // STRETCHES)
+    number = (days - first) // length
     found = [
         Stretch(
-            first=first + timedelta(days=place * length),
-            last=first + timedelta(days=(place + 1) * length - 1),
-            found=measure_target(target, among[place]),
+            first=calendar_day(first + place * length),
+            last=calendar_day(first + (place + 1) * length - 1),
+            found=measure_target(target, pairs.take(number == place)),
         )
-        for place in sorted(among)
+        for place in np.unique(number).tolist()
     ]
     told = tellable([one.found.students for one in found])
     return [one if tell else _untold(one) for one, tell in zip(found, told, strict=True)]
@@ -226,7 +222,7 @@ def _against(window: TimelineSpan, unit: str) -> dict[str, object]:
         "mean error": _told(window.mae, unit),
         "above training": words.with_interval(window.excess, unit) if window.excess else "unknown",
         "answer minus outcome": _told(window.bias, unit),
-        "promise kept": promise(window),
+        "promise": promise(window),
         "verdict": window.verdict,
     }
 

@@ -279,14 +279,14 @@ def test_figures_are_of_the_own_groups_and_time_is_chosen_by_those_who_may_read(
     shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1)
     grant = Grant(role="teacher", domains=("workshop",), groups=("A",))
     visit = Visit(shared, User(name="tom", grant=grant, password="", created=now()).principal())
-    pairs, _ = visit.evidence("workshop", "mark", None, 100)
-    assert {pair.prediction.group for pair in pairs} == {"A"}
+    pairs, _, timelines = visit.turned_out("workshop", "mark", None)
+    assert {pairs.places[place][0] for place in pairs.place} == {"A"}
     own = len({one.id for one in asked if one.group == "A"})
     assert visit.count_predictions("workshop") == sum(visit.predictions_per_day("workshop", made[0].at).values()) == own
     withdraw_predictions(workspace.store, "workshop", [asked[1].id], reason="wrong class", actor="key:a")
     assert "withdrawn" not in {event.kind for event in visit.events()}
     assert "withdrawn" in {event.kind for event in workspace.store.events("workshop")}
-    assert sum(timeline.whole.n for timeline in visit.timelines("workshop", "mark", None, 100) if timeline.whole) <= own
+    assert sum(timeline.whole.n for timeline in timelines if timeline.whole) <= own
     for user, choices in (("tom", 4), ("vera", 1)):
         st.cache_resource.clear()
         app = sign_in(page("performance", "workshop"), user)
@@ -326,8 +326,7 @@ def test_a_visit_answers_nothing_about_another_domain(workspace: Workspace) -> N
         lambda: visit.decisions("medal"),
         lambda: visit.models(key),
         lambda: visit.successions(key),
-        lambda: visit.evidence("medal", "medal", None, 1),
-        lambda: visit.timelines("medal", "medal", None, 1),
+        lambda: visit.turned_out("medal", "medal", None),
         lambda: visit.days_of_predictions("medal", now().date(), now().date()),
         lambda: visit.predict("medal", {}, moment="now", explain=0),
         lambda: visit.predict_file("medal", "a.csv", b""),

@@ -17,6 +17,7 @@ from dashboard.views.performance import STRETCHES, stretches
 from database.pairs import Pair
 from database.records import Answer, Event, Outcome, Prediction, now
 from model.scores import Estimate
+from monitoring.evidence import columns_of
 from preprocessing.schema import Feature, Target, load_domains
 
 MARK = Target(name="mark", minimum=0, maximum=20, unit="points")
@@ -123,7 +124,7 @@ def test_every_outcome_is_in_exactly_one_stretch_of_time(days: list[int]) -> Non
         )
         for place, day in enumerate(days)
     ]
-    found = stretches(MARK, pairs)
+    found = stretches(MARK, columns_of(MARK, pairs))
     assert sum(stretch.found.n for stretch in found) == len(days)
     assert len(found) <= STRETCHES
     assert all(one.last < two.first for one, two in pairwise(found))

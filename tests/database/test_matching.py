@@ -102,7 +102,7 @@ def kept_outcomes(history: History) -> list[Known]:
             old = kept.get(outcome.id, Known(outcome, step, step))
             now = replace(outcome, happened_at=outcome.happened_at or old.outcome.happened_at)
             same = (old.outcome.value, old.outcome.happened_at) == (now.value, now.happened_at)
-            kept[outcome.id] = Known(now, old.first, step if not same else old.newest)
+            kept[outcome.id] = old if same else Known(now, old.first, step)
     return list(kept.values())
 
 
@@ -118,13 +118,13 @@ def belongs(p: Prediction, target: str, history: History) -> Known | None:
 
 
 def by_student_alone(p: Prediction, own: list[Known], history: History) -> bool:
-    asked = [q for q in history if isinstance(q, Prediction) and q.student == p.student and p.student]
-    if len(own) != 1 or len({(q.group, q.period) for q in asked}) != 1:
+    if len(own) != 1 or not p.student:
         return False
     ((outcome, first, _),) = own
+    asked = [q for q in history[:first] if isinstance(q, Prediction) and q.student == p.student]
     agree = all(one is None or other is None or one == other
                 for one, other in ((p.group, outcome.group), (p.period, outcome.period)))  # fmt: skip
-    return agree and any(history.index(q) < first for q in asked)
+    return agree and {(q.group, q.period) for q in asked} == {(p.group, p.period)}
 
 
 def expected_pairs(history: History, target: str) -> list[Pair]:

@@ -1,6 +1,6 @@
 """What an answer says, and what it does not: too little known, unlike the training rows, alone or among others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -19,6 +19,7 @@ from model.predictor import ENOUGH_KNOWN, Predictor
 from model.registry import install
 from model.service import PredictionService
 from model.workspace import Workspace
+from monitoring.evidence import columns_of
 from monitoring.performance import TargetPerformance, measure_target
 from monitoring.row_findings import with_answers
 from preprocessing.validation.json_rows import ValidRow
@@ -42,6 +43,11 @@ def predictor_of(
         manifest = msgspec.structs.replace(bundle.manifest, importance=importance, patterns=patterns)
         bundle = msgspec.structs.replace(bundle, manifest=manifest)
     return Predictor(bundle, "v")
+
+
+def measure_pairs(matched: Sequence[Pair]) -> TargetPerformance:
+    target = SCHEMA.target_by_name["mark"]
+    return measure_target(target, columns_of(target, matched))
 
 
 def rows(n: int = 30) -> list[Row]:
@@ -193,12 +199,12 @@ def test_what_was_not_answered_is_counted_apart_and_is_no_error(taught: Taught) 
         )
         for place, (row, answer) in enumerate(zip(asked, predictor.answer(asked, generation=1), strict=True))
     ]
-    found = measure_target(SCHEMA.target_by_name["mark"], matched)
+    found = measure_pairs(matched)
     assert (found.n, found.unanswered) == (40, 20)
     assert found.mae is not None
     errors = [abs(float(p.answers[0].value) - 10.0) for p, _, _ in matched if p.answers[0].value is not None]
     assert found.mae.value == pytest.approx(np.mean(errors))
-    silent = measure_target(SCHEMA.target_by_name["mark"], matched[::3])
+    silent = measure_pairs(matched[::3])
     assert (silent.n, silent.unanswered, silent.verdict) == (0, 20, "not enough data")
 
 
@@ -215,7 +221,7 @@ def test_no_mean_is_told_of_fewer_than_ten_students_nor_of_a_model_that_answered
                 student=f"s{place % students}",
             )  # fmt: skip
             matched.append(Pair(asked, Outcome(domain="d", target="mark", value=float(place), at=NOON)))
-        return measure_target(SCHEMA.target_by_name["mark"], matched)
+        return measure_pairs(matched)
 
     few = performance(9, 0)
     assert (few.n, few.students, few.verdict) == (18, 9, "not enough data")

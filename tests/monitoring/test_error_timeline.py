@@ -13,8 +13,10 @@ from database.store import RecordStore
 from model.answer_frame import tabulate
 from model.scores import Estimate
 from monitoring.error_timeline import ErrorTimeline, KnownModels, follow
+from monitoring.evidence import columns_of
+from monitoring.evidence_archive import EvidenceArchive
 from monitoring.performance import measure_target
-from monitoring.render import timeline_tables
+from monitoring.render import promise, timeline_tables
 from preprocessing.schema import DomainSchema, Feature, Target
 
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
@@ -70,8 +72,11 @@ def fill(log: RecordStore, spreads: list[float], *, rows: int = 80, groups: int 
     log.add_outcomes(outcomes)
 
 
-def timeline(log: RecordStore, target: str = "mark", **options) -> ErrorTimeline:
-    return follow(log, MARKS, target, "now", KnownModels(lambda _: MANIFEST, lambda _: LearnedRows()), **options)
+def timeline(log: RecordStore, target: str = "mark", manifest: object = MANIFEST, **options) -> ErrorTimeline:
+    models = KnownModels(lambda _: manifest, lambda _: LearnedRows())
+    about = MARKS.target_by_name[target]
+    matched = EvidenceArchive(log, MARKS, models.learned).matched(about)
+    return follow(MARKS, about, "now", models, matched, log.predictions("marks"), **options)
 
 
 def test_a_week_of_larger_errors_is_worse_than_in_training_and_dated(log: RecordStore) -> None:
@@ -82,6 +87,9 @@ def test_a_week_of_larger_errors_is_worse_than_in_training_and_dated(log: Record
     assert worst.label == "2026-W05"
     assert 0 < worst.excess.low < worst.excess.value == pytest.approx(worst.mae.value - 0.8)
     assert not worst.covered.kept
+    assert promise(worst).startswith("90% to lie within; ")
+    assert promise(worst).endswith(" did: fewer than promised")
+    assert promise(found.windows[0]).endswith(" did: no shortfall shown")
     assert found.windows[0].covered.low < 0.87 < found.windows[0].covered.high
     (change,) = found.changes
     assert abs(change.at - (START + timedelta(weeks=3))) < timedelta(days=1, weeks=1)
@@ -125,7 +133,8 @@ def test_fewer_than_ten_students_get_no_figure_at_all(log: RecordStore) -> None:
 @pytest.mark.parametrize("groups", [0, 4, 12])
 def test_a_window_and_a_target_have_the_same_intervals_for_the_same_rows(log: RecordStore, groups: int) -> None:
     fill(log, [1.0, 1.0], rows=60, groups=groups)
-    whole, other = timeline(log).whole, measure_target(MARKS.target_by_name["mark"], log.pairs("marks", "mark"))
+    mark = MARKS.target_by_name["mark"]
+    whole, other = timeline(log).whole, measure_target(mark, columns_of(mark, log.pairs("marks", "mark")))
     assert (whole.mae, whole.bias, whole.clusters) == (other.mae, other.bias, other.clusters)
     assert whole.clusters == (12 if groups == 12 else 120)  # of four classes, students count
 
@@ -161,13 +170,15 @@ def test_classes_are_judged_by_their_probabilities(log: RecordStore) -> None:
     (window,) = timeline(log, "grade").windows
     assert window.calibration.overconfidence.value == pytest.approx(0.4)
     assert not window.calibration.kept
+    assert promise(window).startswith("90% to be right; 50% of 100 were [gap +")
+    assert promise(window).endswith(": surer than right")
     assert window.covered is None
     assert [one.n for one in window.calibration.bins] == [100]
 
 
 def test_a_lost_model_leaves_errors_without_comparison(log: RecordStore) -> None:
     fill(log, [1.0])
-    found = follow(log, MARKS, "mark", "now", KnownModels(lambda _: None, lambda _: LearnedRows()))
+    found = timeline(log, manifest=None)
     assert (found.whole.held_out, found.whole.excess, found.expected) == (None, None, None)
     assert found.whole.mae.value > 0
 

@@ -1,0 +1,225 @@
+"""Predictions of one target with their outcomes, by column: what errors, intervals and promises are measured on.
+
+Columns are made of pairs; those that are evidence are the ones of `database.pairs.evidence`. Nothing here measures, and
+nothing knows a store (`monitoring.evidence_archive` does).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from database.layout import micros
+from database.pairs import Learned, LearnedRows, LeftOut, Pair, same_row, shows_nothing
+from database.records import Answer
+from preprocessing.schema import Target
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+Place = tuple[str | None, str | None]
+"""A group and a period."""
+
+FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
+SHOWS_NOTHING = ("", "afterwards", "learned", "unknown")
+"""Why a pair shows nothing, by the number that stands for it; the first: it may show something."""
+
+
+class EvidenceColumns(NamedTuple):
+    """n pairs of one target, the oldest prediction first.
+
+    at: microseconds of the prediction. own, student, row: hashes of its id, of its student (of its id where it has
+    none) and of what was asked (0 without a student, of whom it may be another row). place: into `places`. kind: into
+    `kinds`, which are (moment, model version). reason: into `SHOWS_NOTHING`. truth, said, naive: in target units, or
+    numbers of levels; low, high: the interval; coverage: its stated share; shares: (n, levels) probabilities. NaN: not
+    there.
+    """
+
+    places: tuple[Place, ...]
+    kinds: tuple[tuple[str, str], ...]
+    at: Integers
+    own: Hashes
+    student: Hashes
+    row: Hashes
+    place: Integers
+    kind: Integers
+    reason: Integers
+    truth: Floats
+    said: Floats
+    naive: Floats
+    low: Floats
+    high: Floats
+    coverage: Floats
+    shares: Floats
+
+    @property
+    def n(self) -> int:
+        return len(self.at)
+
+    @property
+    def students(self) -> int:
+        """How many students they are of; a prediction without one is of one of its own."""
+        return len(np.unique(self.student))
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """(n,) whether there was an answer."""
+        return ~np.isnan(self.said)
+
+    @property
+    def moments(self) -> set[str]:
+        return {self.kinds[number][0] for number in np.unique(self.kind).tolist()}
+
+    @property
+    def clusters(self) -> Integers:
+        """(n,) what errors may have in common, and intervals resample whole: a number per group and period where there
+        are ten groups or more, else per student."""
+        grouped = np.array([bool(group) for group, _ in self.places] or [False])[self.place]
+        names = self.student
+        if grouped.any():
+            of_place = np.array([hash_text(f"{group}\x1f{period}") for group, period in self.places], dtype=np.uint64)
+            together = np.where(grouped, of_place[self.place], self.student)
+            names = together if len(np.unique(together)) >= FEW_GROUPS else names
+        return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
+
+    def take(self, rows: NDArray[Any] | slice) -> "EvidenceColumns":
+        """Those at `rows`: places, a mask or a slice."""
+        columns: list[Any] = [column[rows] for column in self[2:]]
+        return EvidenceColumns(self.places, self.kinds, *columns)
+
+    def at_moment(self, moment: str) -> "EvidenceColumns":
+        return self.take(np.array([one == moment for one, _ in self.kinds] or [False])[self.kind])
+
+    def of_groups(self, groups: Iterable[str]) -> "EvidenceColumns":
+        """Those of these groups alone."""
+        wanted = set(groups)
+        return self.take(np.array([group in wanted for group, _ in self.places] or [False])[self.place])
+
+
+COLUMN_TYPES: Mapping[str, type[np.number[Any]]] = {
+    "at": np.int64,
+    **dict.fromkeys(("own", "student", "row"), np.uint64),
+    **dict.fromkeys(("place", "kind", "reason"), np.int64),
+    **dict.fromkeys(("truth", "said", "naive", "low", "high", "coverage", "shares"), np.float64),
+}
+"""What each column holds, in their order."""
+
+
+def columns_of(target: Target, pairs: Iterable[Pair], learned: Learned | None = None) -> EvidenceColumns:
+    """The columns of pairs that answered `target`, in any order. learned: what models learned from; nothing by default.
+
+    >>> columns_of(Target(name="mark"), []).n
+    0
+    """
+    drafts = [_draft(target, pair, learned or _nothing) for pair in pairs]
+    drafts.sort(key=lambda draft: draft[:2])
+    columns: dict[str, list[Any]] = {name: [getattr(draft, name) for draft in drafts] for name in COLUMN_TYPES}
+    known: dict[str, dict[Any, int]] = {"place": {}, "kind": {}}
+    for name, numbers in known.items():
+        columns[name] = [numbers.setdefault(one, len(numbers)) for one in columns[name]]
+    arrays: dict[str, Any] = {name: np.array(columns[name], dtype=kind) for name, kind in COLUMN_TYPES.items()}
+    arrays["shares"] = arrays["shares"].reshape(len(drafts), len(target.levels))
+    return EvidenceColumns(tuple(known["place"]), tuple(known["kind"]), **arrays)
+
+
+class _Draft(NamedTuple):
+    """One pair, as a row of the columns that are to be."""
+
+    at: int
+    id: str
+    own: int
+    student: int
+    row: int
+    place: Place
+    kind: tuple[str, str]
+    reason: int
+    truth: float
+    said: float
+    naive: float
+    low: float
+    high: float
+    coverage: float
+    shares: Sequence[float]
+
+
+def _draft(target: Target, pair: Pair, learned: Learned) -> _Draft:
+    asked, outcome = pair.prediction, pair.outcome
+    answer = answer_about(asked.answers, target.name)
+    row, low_high = same_row(asked), answer.interval or (np.nan, np.nan)
+    return _Draft(
+        at=micros(asked.at),
+        id=asked.id,
+        own=hash_text(asked.id),
+        student=hash_text(asked.student or asked.id),
+        row=0 if row is None else _hash_row(row),
+        place=(asked.group, asked.period),
+        kind=(asked.moment, answer.model),
+        reason=SHOWS_NOTHING.index(shows_nothing(pair, [answer.model], learned) or ""),
+        truth=_number(target, outcome.value),
+        said=_number(target, answer.value),
+        naive=_number(target, answer.naive),
+        low=low_high[0],
+        high=low_high[1],
+        coverage=np.nan if answer.coverage is None else answer.coverage,
+        shares=_shares(target, answer),
+    )
+
+
+def answer_about(answers: Iterable[Answer], target: str) -> Answer:
+    """The one about `target`, which must be there."""
+    return next(answer for answer in answers if answer.target == target)
+
+
+def _number(target: Target, value: float | str | None) -> float:
+    if value is None:
+        return float(np.nan)
+    return float(target.levels.index(value)) if isinstance(value, str) else value
+
+
+def _shares(target: Target, answer: Answer) -> Sequence[float]:
+    if not answer.probabilities:
+        return [np.nan] * len(target.levels)
+    return [answer.probabilities.get(level, 0.0) for level in target.levels]
+
+
+def _nothing(_version: str) -> LearnedRows:
+    return LearnedRows()
+
+
+def hash_text(text: str) -> int:
+    """64 bits: of a hundred thousand texts two are alike by chance once in four thousand million times."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _hash_row(row: object) -> int:
+    """Not 0; two zeros are one number whatever their sign."""
+    return hash_text(msgspec.json.encode(row).decode().replace(",-0.0]", ",0.0]")) or 1
+
+
+def join(parts: Sequence[EvidenceColumns], levels: int) -> EvidenceColumns:
+    """One after the other: the first holds the oldest predictions. levels: how many the target has."""
+    known: dict[str, dict[Any, int]] = {"place": {}, "kind": {}}
+    arrays: dict[str, list[NDArray[Any]]] = {}
+    for name, kind in COLUMN_TYPES.items():
+        arrays[name] = [np.empty((0, levels) if name == "shares" else 0, kind), *(getattr(one, name) for one in parts)]
+    for number, part in enumerate(parts, start=1):
+        for name, own in (("place", part.places), ("kind", part.kinds)):
+            anew = np.array([known[name].setdefault(one, len(known[name])) for one in own], dtype=np.int64)
+            arrays[name][number] = anew[arrays[name][number]]
+    joined: dict[str, Any] = {name: np.concatenate(found) for name, found in arrays.items()}
+    return EvidenceColumns(tuple(known["place"]), tuple(known["kind"]), **joined)
+
+
+def evidence_among(found: EvidenceColumns) -> tuple[EvidenceColumns, LeftOut]:
+    """As `database.pairs.evidence`: the pairs that show how good answers were, and how many show nothing, by reason."""
+    counts = np.bincount(found.reason, minlength=len(SHOWS_NOTHING))
+    fresh = found.take(found.reason == 0)
+    known = np.flatnonzero(fresh.row != 0)
+    first = known[np.unique(fresh.row[known], return_index=True)[1]]
+    kept = fresh.row == 0
+    kept[first] = True
+    left_out = dict(zip(SHOWS_NOTHING[1:], counts[1:].tolist(), strict=True))
+    return fresh.take(kept), LeftOut(**left_out, repeated=fresh.n - int(kept.sum()))
