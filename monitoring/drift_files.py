@@ -32,22 +32,24 @@ from drift.statistics import EffectiveShares
 from model.predictor import Predictor
 from model.registry import NoChampion
 from model.workspace import Workspace
-from monitoring.reference import changed_of, population_of, reference_of
 from monitoring.row_findings import (
     Sample,
+    changed_of,
     complete_inputs,
     context_of,
     context_of_model,
-    earlier_rows,
     effective_shares_of_model,
     expect_of,
     findings_of,
     part_rows,
+    population_of,
+    reference_of,
     said_of,
     widest_champion,
     with_answers,
     with_context,
 )
+from monitoring.stored_rows import earlier_rows
 from preprocessing.reading.files import kind_of, read_table
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema, Feature, Target

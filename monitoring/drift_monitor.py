@@ -22,18 +22,17 @@ from monitoring.drift_days import ComparedDays, Days, compared_days
 from monitoring.drift_files import KeptReport, keep_report, outcomes_known
 from monitoring.error_timeline import find_error_changes
 from monitoring.profile_archive import midnight
-from monitoring.reference import changed_of
 from monitoring.row_findings import (
     ROWS_A_SIDE,
     Sample,
+    changed_of,
     context_of,
-    earlier_rows,
     findings_of,
     part_rows,
-    rows_behind,
     with_answers,
     with_context,
 )
+from monitoring.stored_rows import earlier_rows, rows_behind
 from preprocessing.schema import DomainSchema
 
 MEMORY = timedelta(days=400)  # before a window's end, in which changes of the error are looked for

@@ -28,7 +28,7 @@ from drift.stored import Grids, compacted, pack, unpack
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from model.workspace import Workspace
-from monitoring.reference import reference_of
+from monitoring.row_findings import reference_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of
 

@@ -1,16 +1,17 @@
-"""What only rows tell a drift report: the stored rows behind it, what a champion says of rows, and whether a classifier
-parts them.
+"""What a champion tells a drift report: the data that it learned from, read as its domain's file is now; what it says
+of rows; and whether a classifier parts them from those that it learned.
 
-Rows are all there are, or a random sample that is the same each time and says how large it is. Columns are counted by
-profiles, in which every row counts; what follows for the report is decided in `drift.compare`.
+A change of the file that leaves values what they were leaves them comparable; a column whose values mean something else
+is left out by name, and one that the model reads stops the model itself (`preprocessing.schema_changes`). Rows are all
+there are, or a random sample that is the same each time and says how large it is. Columns are counted by profiles, in
+which every row counts; what follows for the report is decided in `drift.compare`.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cache, reduce
 from operator import or_
 from random import Random
@@ -21,47 +22,35 @@ import polars as pl
 from numpy.typing import NDArray
 
 from database.pairs import Pair
-from database.records import (
-    BatchKind,
-    BatchRow,
-    ChampionKey,
-    LabeledRecord,
-    Prediction,
-    now,
-    record_id,
-    unpack_ids,
-)
-from database.store import PredictionLog, RecordStore
+from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, record_id, unpack_ids
+from database.store import PredictionLog
 from drift.classifier_test import ClassifierResult, run_classifier_test
-from drift.column import CategoricalColumn, Column, ProfileError
+from drift.column import CategoricalColumn, Column
 from drift.compare import Findings
 from drift.impact import ExpectedError, Said
 from drift.profile import PREDICTION, Profile, count_context
 from drift.records import NotComparable, NotCompared
 from drift.samples import effective_shares_of_context
-from drift.segments import segment_column
 from drift.statistics import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.univariate import aligned
 from drift.verdicts import conclude, measure
 from model.answer_frame import expect_error, numbers_of, outputs_of, summarise_said
-from model.bundle import Manifest
+from model.bundle import Manifest, changes_since
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from model.workspace import Workspace
-from monitoring.profile_archive import DAY, ArchivePart, Source, midnight
-from monitoring.reference import comparable_features
 from preprocessing.copies import ORDINARY, copies
 from preprocessing.schema import DomainSchema
+from preprocessing.schema_changes import Effect, changed_columns
 from preprocessing.validation.results import RefusedValues
 from preprocessing.validation.rules import Problem
-from preprocessing.validation.tables import frame_of_records, rows_of_frame
+from preprocessing.validation.tables import frame_of_records
 
 ROWS_A_SIDE = 3_000
 """Rows that a report on days reads of a side, and pairs of predictions and outcomes. With as many on both sides the AUC
 of the classifier two-sample test is known to .021; seven times as many know it to .008, and make a report of three
 seconds of one that takes less than half."""
 
-NEWEST_LOOKED_AT = 20_000  # logged predictions that segments are looked for in
 KNOWN_GROUPS = 0.5  # share of rows, of each side, whose group the other side has too
 DIGITS = 3  # of an id's end by which predictions are drawn: one of 4,096 is the smallest part
 
@@ -93,31 +82,46 @@ class Sample(NamedTuple):
         return f"{self.frame.height:,} of {self.total:,} rows {whose}" if self.share < 1 else ""
 
 
-def rows_behind(
-    store: RecordStore,
-    schema: DomainSchema,
-    source: Source,
-    parts: Sequence[ArchivePart],
-    limit: int | None = ROWS_A_SIDE,
-) -> Sample:
-    """The rows of `parts`, which are of one moment, typed; with the columns that are known then, and the answers.
+def reference_of(manifest: Manifest, profile: Profile, schema: DomainSchema) -> Profile:
+    """A profile that goes with a model, of the columns that mean now what they meant when it learned.
 
-    limit: of more rows than this, so many are drawn at random.
+    Raises NotComparable where the model does not fit the schema, or is too old to say what it learned.
     """
-    moment, wanted = parts[0].moment, {(part.day, part.period) for part in parts}
-    total = sum(part.rows for part in parts)
-    most = None if limit is None or total <= limit else limit
-    read = _predictions(store, schema, parts, most) if source == "predictions" else _batches(
-        store, schema, source, parts, most
-    )  # fmt: skip
-    rows = [row for day, row in read if (day, row.period) in wanted and _asked_at(row, moment)]
-    frame = frame_of_records([as_record(row) if isinstance(row, Prediction) else row for row in rows], schema)
-    known = {feature.name for feature in schema.features_at(moment)}
-    frame = frame.drop([f.name for f in schema.features if f.name in frame.columns and f.name not in known])
-    frame = _with_answers_given(frame, schema, rows)
-    if source != "predictions":
-        frame = frame.filter(pl.col("_moment") == moment)
-    return Sample(frame if most is None else frame[_draw(range(frame.height), most)], total)
+    if profile.fingerprint == schema.fingerprint:
+        return profile
+    return profile.read_as(schema.fingerprint, without=[one.column for one in changed_of(manifest, schema)])
+
+
+def population_of(predictor: Predictor, schema: DomainSchema) -> Profile:
+    """All rows that were offered to the predictor's training, those that lack an input included: what a file is
+    compared with, whose rows may lack some too. (Logged predictions lack none: they were asked for at their moment.)"""
+    answered = Profile.from_bytes(predictor.profile)
+    whole = answered + Profile.from_bytes(predictor.aside) if predictor.aside else answered
+    return reference_of(predictor.manifest, whole, schema)
+
+
+def changed_of(manifest: Manifest, schema: DomainSchema) -> tuple[NotCompared, ...]:
+    """The columns that mean something else now, and what has changed. Raises as `reference_of`."""
+    if manifest.schema == schema.fingerprint:
+        return ()
+    what = f"the model learned another {schema.name} than its file describes now"
+    if stopping := [one.words for one in changes_since(manifest, schema) if one.effect is Effect.STOP]:
+        raise NotComparable(f"{what}: {'; '.join(stopping)}")
+    if not manifest.learned:
+        raise NotComparable(f"{what}, and is too old to say in what they differ; train a new one")
+    found = changed_columns(manifest.learned, schema, moment=manifest.moment, seen=manifest.ranges)
+    return tuple(NotCompared(name, f"means something else since the model learned: {why}") for name, why in found)
+
+
+def comparable_features(manifest: Manifest, schema: DomainSchema) -> list[str]:
+    """The features known at the model's moment of which what it learned from tells something. Raises as
+    `reference_of`."""
+    here = [feature.name for feature in schema.features_at(manifest.moment)]
+    if manifest.schema == schema.fingerprint:
+        return here
+    changed = {one.column for one in changed_of(manifest, schema)}
+    known = {feature["name"] for feature in manifest.learned["features"]} - changed
+    return [name for name in here if name in known]
 
 
 def training_rows(
@@ -126,7 +130,7 @@ def training_rows(
     """The stored rows that a model learned from, of more than `limit` so many drawn at random; None where its bundle or
     all of them are gone."""
     known = frozenset(unpack_ids(predictor.learned))
-    rows: list[BatchRow | LabeledRecord] = [*workspace.store.labeled_rows(schema.name, _draw(sorted(known), limit))]
+    rows: list[BatchRow | LabeledRecord] = [*workspace.store.labeled_rows(schema.name, draw(sorted(known), limit))]
     if len(rows) < min(limit, len(known)):  # the others came as predictions, which are not found by record
         pairs = pairs_of(workspace.store, schema.name, predictor.manifest.target.name, limit=2 * limit)
         here = known - {row.record for row in rows if isinstance(row, BatchRow)}
@@ -148,7 +152,7 @@ def pairs_of(
     total = log.count_predictions(domain, since=since, until=until)
     if total <= limit:
         return log.pairs(domain, target, since=since, until=until)
-    order, read, found = _endings(), 0, list[Pair]()
+    order, read, found = random_endings(), 0, list[Pair]()
     while read < len(order) and len(found) < limit / 2:  # few may have an outcome
         more = max(math.ceil(len(order) * limit / total), read)
         found += log.pairs(domain, target, since=since, until=until, endings=order[read : read + more])
@@ -156,78 +160,19 @@ def pairs_of(
     return sorted(found, key=lambda pair: (pair[0].at, pair[0].id), reverse=True)
 
 
-def _predictions(
-    store: RecordStore, schema: DomainSchema, parts: Sequence[ArchivePart], limit: int | None
-) -> Iterator[tuple[date, Prediction]]:
-    """What was asked in the days of `parts`, or somewhat more of it than `limit`."""
-    total, order, endings = sum(part.rows for part in parts), _endings(), None
-    if limit is not None:
-        enough = limit / total * (1 + 4 / math.sqrt(limit))
-        endings = order[: math.ceil(enough * len(order))] if enough < 1 else None
-    for first, last in _stretches({part.day for part in parts}):
-        asked = store.predictions(schema.name, since=midnight(first), until=midnight(last + DAY), endings=endings)
-        yield from ((one.at.astimezone(UTC).date(), one) for one in asked)
-
-
-def _stretches(days: Collection[date]) -> list[tuple[date, date]]:
-    """Days that follow each other, by the first and the last."""
-    found: list[tuple[date, date]] = []
-    for day in sorted(days):
-        joined = bool(found) and day - found[-1][1] == DAY
-        found = [*found[:-1], (found[-1][0], day)] if joined else [*found, (day, day)]
-    return found
-
-
-def _batches(
-    store: RecordStore, schema: DomainSchema, source: BatchKind, parts: Sequence[ArchivePart], limit: int | None
-) -> Iterator[tuple[date, BatchRow]]:
-    """The rows of the batches of the days of `parts`, or so many that `limit` of them are of their moment."""
-    days = {part.day for part in parts}
-    batches = [one for one in store.batches(schema.name, source) if one.at.astimezone(UTC).date() in days]
-    start = 0
-    rows, total = sum(batch.rows for batch in batches), sum(part.rows for part in parts)
-    drawn = None if limit is None else _draw(range(rows), math.ceil(limit * rows / total))
-    for batch in batches:
-        here = None
-        if drawn is not None:
-            first, last = (bisect_left(drawn, place) for place in (start, start + batch.rows))
-            here = [place - start + 1 for place in drawn[first:last]]
-            start += batch.rows
-        yield from ((batch.at.astimezone(UTC).date(), row) for row in store.batch_rows(batch.id, here))
-
-
 @cache
-def _endings() -> Sequence[str]:
+def random_endings() -> Sequence[str]:
     """All ends that an id may have, in an order drawn at random."""
     ends = [f"{number:0{DIGITS}x}" for number in range(16**DIGITS)]
     Random(0).shuffle(ends)  # noqa: S311 (a sample, no secret)
     return ends
 
 
-def _draw(rows: Sequence[T], most: int) -> Sequence[T]:
+def draw(rows: Sequence[T], most: int) -> Sequence[T]:
     """At most so many of the rows, in their order, drawn at random; the same each time."""
     if len(rows) <= most:
         return rows
     return [rows[place] for place in sorted(Random(0).sample(range(len(rows)), most))]  # noqa: S311 (no secret)
-
-
-def _asked_at(row: Prediction | BatchRow, moment: str) -> bool:
-    """Whether a prediction is of a moment; that of a row in a batch is known by its columns."""
-    return isinstance(row, BatchRow) or row.moment == moment
-
-
-def _with_answers_given(
-    frame: pl.DataFrame, schema: DomainSchema, rows: Sequence[Prediction | BatchRow]
-) -> pl.DataFrame:
-    """The frame with what was answered about each target, where rows are predictions."""
-    if not any(isinstance(row, Prediction) for row in rows):
-        return frame
-    said = [{a.target: a.value for a in row.answers} if isinstance(row, Prediction) else {} for row in rows]
-    columns = [
-        pl.Series(PREDICTION + t.name, [one.get(t.name) for one in said], dtype=pl.String if t.levels else pl.Float64)
-        for t in schema.targets
-    ]
-    return frame.with_columns(columns)
 
 
 def _record(asked: Prediction) -> str:
@@ -246,50 +191,6 @@ def as_record(asked: Prediction) -> LabeledRecord:
         group=asked.group,
         period=asked.period,
     )
-
-
-def earlier_rows(
-    workspace: Workspace,
-    schema: DomainSchema,
-    current: pl.DataFrame,
-    by: str,
-    moment: str,
-    before: datetime | None = None,
-) -> pl.DataFrame:
-    """Rows that segments by `by` are compared with: labelled records from before the time `before` that are not among
-    the current rows, or else, where they do not know the segments, the newest 20,000 logged predictions of the moment.
-
-    Raises ProfileError where `by` makes no segments of the current rows, NotComparable where no earlier rows do.
-    """
-    segment_column(current, schema, by)
-    end = before or now() + timedelta(days=1)
-    labeled = [record for record in workspace.store.labeled_records(schema.name) if record.at < end]
-    found = _segmented(schema, current, by, labeled)
-    if found is None:
-        asked = workspace.store.predictions(schema.name, until=end, limit=NEWEST_LOOKED_AT)
-        found = _segmented(schema, current, by, [as_record(one) for one in asked if one.moment == moment])
-    if found is None:
-        raise NotComparable(
-            f"segments by {by!r} are compared with labelled records of {schema.name} from before, or with predictions "
-            f"logged before at moment {moment!r}, and none of them has {by!r}; ingest labelled files, or name a "
-            "reference file"
-        )
-    return found
-
-
-def _segmented(
-    schema: DomainSchema, current: pl.DataFrame, by: str, records: Sequence[LabeledRecord]
-) -> pl.DataFrame | None:
-    """Those of the records that are not among the current rows, typed; None where they have no segments."""
-    here = {record_id(schema.name, r.student, r.group, r.period, r.inputs) for r in rows_of_frame(current, schema)}
-    others = [r for r in records if record_id(schema.name, r.student, r.group, r.period, r.inputs) not in here]
-    if not others:
-        return None
-    frame = frame_of_records(others, schema)
-    try:
-        return frame if frame[segment_column(frame, schema, by)].count() else None
-    except ProfileError:
-        return None
 
 
 def widest_champion(workspace: Workspace, schema: DomainSchema, columns: Collection[str]) -> Serving:

@@ -22,8 +22,7 @@ from model.bundle import Bundle
 from model.export import ParityError
 from model.predictor import Predictor
 from monitoring.drift_monitor import profile_for
-from monitoring.reference import changed_of, reference_of
-from monitoring.row_findings import effective_shares_of_model, with_answers
+from monitoring.row_findings import changed_of, effective_shares_of_model, reference_of, with_answers
 from preprocessing.schema import DomainSchema
 from retraining.holdout import COPIES, Holdout, among, hold_out
 from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide, refusal

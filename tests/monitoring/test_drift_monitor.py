@@ -18,8 +18,7 @@ from model.workspace import Workspace
 from monitoring.drift_days import days_of
 from monitoring.drift_files import ReportOptions, report_file, report_frame
 from monitoring.drift_monitor import profile_for, report_days
-from monitoring.reference import population_of
-from monitoring.row_findings import part_rows, widest_champion
+from monitoring.row_findings import part_rows, population_of, widest_champion
 from preprocessing.schema import DomainSchema, Feature
 from retraining.first_champions import train_domain
 from tests.monitoring.asking import asked, loud, more_hours
