@@ -5,7 +5,7 @@ receipt; what a clock said counts for nothing.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -90,18 +90,6 @@ def _older(source: RecordSource, domain: str, drafts: Mapping[str, _Draft], rece
         yield from _join(domain, predictions, outcomes, index)
     if any(draft.newest.of.student is None for draft in drafts.values()):
         yield from _pairs(source, domain, before=(receipt + 1, ""), by_prediction=True)
-
-
-def labeled_rows(source: RecordSource, domain: str, records: Iterable[str]) -> list[BatchRow]:
-    """`BatchArchive.labeled_rows` over `source`."""
-    receipts = {batch.record.id: batch.newest for batch in source.labeled_batches(domain)}
-    newest: dict[str, tuple[tuple[int, str, int], BatchRow]] = {}
-    for part in parts(records):
-        for batch, row in source.rows_of(part):
-            rank = (receipts.get(batch, -1), batch, row.number)
-            if batch in receipts and (row.record not in newest or newest[row.record][0] < rank):
-                newest[row.record] = rank, row
-    return [row for _, row in newest.values()]
 
 
 def _rows(source: RecordSource, domain: str) -> Iterator[_Appearance]:

@@ -249,6 +249,16 @@ def parts(items: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
         yield part
 
 
+def newest_rows(receipts: Mapping[str, int], rows: Iterable[tuple[str, BatchRow]]) -> list[BatchRow]:
+    """Of the rows that are one record, each with the id of its batch, the newest; `receipts` has those that count."""
+    newest: dict[str, tuple[tuple[int, str, int], BatchRow]] = {}
+    for batch, row in rows:
+        rank = (receipts.get(batch, -1), batch, row.number)
+        if batch in receipts and (row.record not in newest or newest[row.record][0] < rank):
+            newest[row.record] = rank, row
+    return [row for _, row in newest.values()]
+
+
 SEPARATOR = "\t"
 """Between the parts of a composed key: below every letter, so that composed keys sort as their parts do."""
 

@@ -785,7 +785,9 @@ class MongoStore:
 
     def labeled_rows(self, domain: str, records: Iterable[str]) -> list[BatchRow]:
         with _driver_errors():
-            return labeled.labeled_rows(_MongoSource(self._database), domain, records)
+            source = _MongoSource(self._database)
+            receipts = {batch.record.id: batch.newest for batch in source.labeled_batches(domain)}
+            return layout.newest_rows(receipts, chain.from_iterable(map(source.rows_of, layout.parts(records))))
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         with _driver_errors():

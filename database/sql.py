@@ -894,7 +894,9 @@ class SqlStore:
 
     def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
         with self._snapshot() as connection:
-            return labeled.labeled_rows(_SqlSource(connection), domain, records)
+            source = _SqlSource(connection)
+            receipts = {batch.record.id: batch.newest for batch in source.labeled_batches(domain)}
+            return layout.newest_rows(receipts, chain.from_iterable(map(source.rows_of, layout.parts(records))))
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         with self._snapshot() as connection:
