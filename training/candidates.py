@@ -47,25 +47,27 @@ class Mean:
 FOREST_ROWS = 5_000
 """Each tree of a forest learns from so many rows, drawn anew, where there are more, and half the trees do."""
 FOREST_TREES = 200
-LEAVES = 250
-"""Of a tree of a forest at most, if it saw each row once; where rows are fewer than 750, it has what it had."""
+FOREST_LEAVES = 50_000
+"""Of all trees of a forest at most, if each row were drawn once; where rows are fewer than 750, it has what it had."""
 BOOSTING_ROWS = 10_000
 """Each tree of exact gradient boosting learns from so many rows, drawn anew, where seven tenths are more."""
 
 
-def leaf_size(rows: int) -> int:
-    """The fewest rows in a leaf of a forest that learns from `rows`: a process that serves it holds its graph six to
-    eight times over.
+def tree_sizes(rows: int) -> tuple[int, int]:
+    """How many trees a forest has that learns from `rows`, and the fewest rows in a leaf. A process that serves it
+    holds its graph six to eight times over.
 
-    >>> leaf_size(649), leaf_size(20_000)
-    (2, 20)
+    >>> tree_sizes(649), tree_sizes(5_000), tree_sizes(20_000)
+    ((200, 2), (200, 20), (100, 10))
     """
-    return max(2, min(rows, FOREST_ROWS) // LEAVES)
+    trees = FOREST_TREES if rows <= FOREST_ROWS else FOREST_TREES // 2
+    return trees, max(2, min(rows, FOREST_ROWS) * trees // FOREST_LEAVES)
 
 
 def _forest(kind: type[Estimator], seed: int, rows: int) -> Estimator:
-    trees, drawn = (FOREST_TREES, None) if rows <= FOREST_ROWS else (FOREST_TREES // 2, FOREST_ROWS)
-    return kind(trees, min_samples_leaf=leaf_size(rows), max_samples=drawn, max_features=0.5, random_state=seed)
+    trees, leaf = tree_sizes(rows)
+    drawn = FOREST_ROWS if rows > FOREST_ROWS else None
+    return kind(trees, min_samples_leaf=leaf, max_samples=drawn, max_features=0.5, random_state=seed)
 
 
 def _boosting(kind: type[Estimator], seed: int, rows: int, **settings: Any) -> Estimator:
