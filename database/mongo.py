@@ -705,11 +705,21 @@ class MongoStore:
             added = self._publish(batch, attempt)
         except BaseException:
             with suppress(StoreUnavailable, LostJob):  # then they are swept
-                self._remove_rows(attempt)
+                if not self._ended(attempt):
+                    self._remove_rows(attempt)
             raise
         if not added:
             self._remove_rows(attempt)
         return added
+
+    def _ended(self, attempt: str) -> bool:
+        """Whether a batch names its rows; then it needs its lease no more. Whoever was cut off between these two steps,
+        or lost the connection at the first, does not know."""
+        with self._writing():
+            named = self._database.batches.find_one({"attempt": attempt}, {"_id": 1})
+            if named:
+                self._database.leases.delete_one({"_id": UPLOAD_LEASE + attempt})
+        return named is not None
 
     def _give_sign(self, attempt: str, *, first: bool = False) -> None:
         """Hold the lease of an upload. Raises StoreUnavailable where its rows were removed meanwhile."""
@@ -745,12 +755,9 @@ class MongoStore:
             attempts = [lease["_id"].removeprefix(UPLOAD_LEASE) for lease in leases]
         for attempt in attempts:
             with self._writing():
-                named = self._database.batches.find_one({"attempt": attempt}, {"_id": 1})
                 free, taken = {"_id": UPLOAD_LEASE + attempt, "expires": late}, {"$set": {"holder": "", "expires": 0}}
                 alone = self._database.leases.update_one(free, taken).matched_count
-                if named:  # killed between its last two steps
-                    self._database.leases.delete_one({"_id": UPLOAD_LEASE + attempt})
-            if alone and not named:
+            if alone and not self._ended(attempt):
                 self._remove_rows(attempt)
 
     def remove_batch(self, id: str, event: Event) -> Event | None:

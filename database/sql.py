@@ -837,9 +837,11 @@ class SqlStore:
         return True
 
     def _give_up(self, attempt: str) -> None:
+        """Unless it has ended, which whoever lost the connection just then does not know."""
         with self._writing() as connection:
-            sql_batches.give_up(connection, attempt)
-        self._remove_rows(attempt)
+            given_up = sql_batches.give_up(connection, attempt)
+        if given_up:
+            self._remove_rows(attempt)
 
     def _remove_rows(self, attempt: str) -> None:
         """Of an attempt that was given up."""

@@ -49,10 +49,10 @@ def end(connection: sa.Connection, attempt: str) -> None:
     connection.execute(LEASES.delete().where(LEASES.c.name == UPLOAD_LEASE + attempt))
 
 
-def give_up(connection: sa.Connection, attempt: str) -> None:
-    """Its rows are to be removed from now on, by whoever comes by."""
+def give_up(connection: sa.Connection, attempt: str) -> bool:
+    """Its rows are to be removed from now on, by whoever comes by. False where it has ended: they are a batch's."""
     lease = LEASES.update().where(LEASES.c.name == UPLOAD_LEASE + attempt)
-    connection.execute(lease.values(holder=NOBODY, expires=0))
+    return bool(connection.execute(lease.values(holder=NOBODY, expires=0)).rowcount)
 
 
 def without_sign(connection: sa.Connection) -> list[str]:

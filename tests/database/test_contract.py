@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from database import blobs
-from database.errors import Conflict, LostJob
+from database.errors import Conflict, LostJob, StoreUnavailable
 from database.ingest import count_strays
 from database.layout import write_json, write_kept
 from database.migrate import copy
@@ -312,6 +312,21 @@ class TestBatches:
         assert store.batches("school") == [new, old]
         assert store.batches("school", "labeled") == [old]
         assert store.batches(kind="labeled") == [elsewhere, old]
+
+    def test_one_whose_last_answer_was_lost_keeps_its_rows(
+        self, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        publish = type(store)._publish  # type: ignore[attr-defined]
+
+        def cut_off(*given: Any) -> None:
+            publish(*given)
+            raise StoreUnavailable("the connection was lost")
+
+        with monkeypatch.context() as patched, pytest.raises(StoreUnavailable):
+            patched.setattr(type(store), "_publish", cut_off)
+            store.add_batch(make_batch("one"), [make_row(1)])
+        assert not store.add_batch(make_batch("one"), [make_row(1)])
+        assert store.batch_rows("one") == [make_row(1)]
 
     def test_an_unknown_batch_has_no_rows(self, store: RecordStore) -> None:
         assert store.batch_rows("unknown") == []
