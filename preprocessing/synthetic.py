@@ -95,7 +95,7 @@ def invent(
     too, so that another seed is another population, not other students of the same.
     """
     rng = np.random.default_rng(seed)
-    nature = rng if population is None else np.random.default_rng(population)
+    nature, places = (rng, rng) if population is None else (np.random.default_rng([population, n]) for n in range(2))
     ability = rng.standard_normal(students or rows)
     ability = np.resize(ability, rows)  # those of returning students again
     group = rng.integers(0, max(2, rows // GROUP_SIZE), rows)
@@ -103,7 +103,7 @@ def invent(
     naive = {name for target in schema.targets for name in target.naive}
     features: dict[str, Invented] = {}
     share = min(1.0, (SPEAKING / max(1, len(schema.features) - len(naive))) ** 0.5)
-    outcome = ability + 0.2 * nature.standard_normal(group.max(initial=0) + 1)[group]
+    outcome = ability + 0.2 * places.standard_normal(group.max(initial=0) + 1)[group]
     for feature in schema.features:
         if feature.name not in naive:
             features[feature.name], effect = _feature(feature, ability, share, rng, nature)

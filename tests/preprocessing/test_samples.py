@@ -56,6 +56,14 @@ def test_students_return_in_each_period_of_the_domain(schema: DomainSchema) -> N
         assert frame.group_by(schema.student.name).agg(pl.col(schema.period).n_unique())[schema.period].min() == terms
 
 
+@every_domain
+def test_neither_the_seed_nor_the_number_of_rows_makes_other_schools(schema: DomainSchema) -> None:
+    few, many = (sample(schema, rows=rows, seed=seed, story=None).frame for rows, seed in ((1_200, 2), (4_000, 3)))
+    for name in [feature.name for feature in schema.features if feature.levels]:
+        shares = [dict(frame[name].drop_nulls().value_counts(normalize=True).iter_rows()) for frame in (few, many)]
+        assert all(abs(shares[0].get(level, 0) - share) < 0.07 for level, share in shares[1].items()), name
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".xlsx"])
 @every_domain
 def test_a_written_sample_is_read_back_without_a_problem(schema: DomainSchema, suffix: str, tmp_path) -> None:
