@@ -139,6 +139,8 @@ REMARK = re.compile(
 )
 """What programs write behind a column's own name: "(1234)" of Canvas, "(Real)" of Moodle, "[Total Pts: 10] |71" of
 Blackboard, "<Numeric MaxPoints:20>" of D2L."""
+ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th|er|ere|re|eme|e|nde|ro|ra|do|da|to|ta|o)(?![^\W_])")
+"""What follows a number that counts, without accents: "1st", "2ème", "3ro"; "1a" may as well be a part."""
 ACCESS_ALONE = frozenset(("first", "last"))  # by themselves: of the first and last time that somebody was there
 
 
@@ -172,8 +174,9 @@ def hints(header: str) -> frozenset[str]:
 
 
 def stem(header: str) -> tuple[str, int | None]:
-    """What a header is called before its last number, and that number: ("test", 3) of "Test 3 (Real)"."""
-    text = plain(own_name(header))
+    """What a header is called around its last number, and that number: ("test #", 3) of "Test 3 (Real)", and
+    ("# term", 1) of "1st term"."""
+    text = ORDINAL.sub("", plain(own_name(header)))
     numbers = list(re.finditer(r"[0-9]{1,3}", text))
     if not numbers:
         return text, None

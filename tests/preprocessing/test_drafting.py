@@ -242,11 +242,16 @@ def test_cells_that_may_mean_two_things_are_settled_by_the_file_or_left_out() ->
     assert (minutes.accepts, minutes.maximum, minutes.integer) == (("1.000",), 2000, True)
 
 
-def test_marks_on_one_scale_have_one_range_and_stand_for_each_other() -> None:
+@pytest.mark.parametrize(
+    "marks",
+    ["Note 1. Hj;Note 2. Hj", "Note 1er trimestre;Note 2e trimestre", "1st term mark;2nd term mark", "Nota 1º;Nota 2do"],
+)
+def test_marks_on_one_scale_have_one_range_and_stand_for_each_other(marks: str) -> None:
     rows = "".join(f"k{i:03d};{1 + i // 2 % 5};{1 + i // 3 % 5};{1 + i % 5},5\n" for i in range(60))
-    schema = draft(table("key;Note 1. Hj;Note 2. Hj;Jahresnote\n" + rows))
+    schema = draft(table(f"key;{marks};Jahresnote\n" + rows))
     assert {(one.minimum, one.maximum) for one in (*schema.features, *schema.targets)} == {(0, 6)}
-    assert schema.targets[0].naive == ("Note 2. Hj", "Note 1. Hj")
+    assert schema.targets[0].naive == tuple(reversed(marks.split(";")))
+    assert schema.moments[-2:] == tuple(marks.split(";"))
 
 
 def test_an_exam_called_final_beside_a_later_mark_is_asked_about() -> None:
