@@ -29,7 +29,8 @@ def logged_answers(state: ServiceState, job: Job) -> Iterator[Iterator[tuple[Pre
     numbers: Iterator[RowNumber] = chain(chain.from_iterable(known), repeat(msgspec.UNSET))
     for start in range(0, count, ANSWERS_AT_ONCE):
         ids = [prediction_id(job.id, row) for row in range(start, min(count, start + ANSWERS_AT_ONCE))]
-        yield zip(state.workspace.store.predictions_of(ids), numbers, strict=False)
+        rows = dict(zip(ids, numbers, strict=False))
+        yield ((one, rows[one.id]) for one in state.workspace.store.predictions_of(ids))  # some may be withdrawn
 
 
 def written_answers(state: ServiceState, job: Job, *, lines: bool) -> Iterator[bytes]:
@@ -51,9 +52,12 @@ def written_answers(state: ServiceState, job: Job, *, lines: bool) -> Iterator[b
         problems=msgspec.convert(problems, list[Problem]) if problems else msgspec.UNSET,
     )
     head, tail = encoder.encode(whole).split(HOLE)
-    for place, piece in enumerate(logged_answers(state, job)):
-        yield b"," if place else head + b"["
-        yield encoder.encode([_answer_of(one, row, Remarks()) for one, row in piece])[1:-1]
+    yield head + b"["
+    between = b""
+    for piece in logged_answers(state, job):
+        if told := encoder.encode([_answer_of(one, row, Remarks()) for one, row in piece])[1:-1]:
+            yield between + told
+            between = b","
     yield b"]" + tail
 
 
