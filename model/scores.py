@@ -317,12 +317,13 @@ def interval_of_unpaired(
 def told_against_rule(gain: PairedGain, unit: str = "") -> str:
     """Whether a model is nearer to what happened than the plain rule, in words. gain: how much smaller its error is.
 
-    >>> told_against_rule(PairedGain(mean=-0.05, lower=-0.09, level=0.9, n=423, clusters=423), "points")[:59]
-    'the plain rule is nearer than the model, by 0.05 points on '
+    >>> told_against_rule(PairedGain(mean=0.05, lower=0.01, level=0.9, n=1423, clusters=423))
+    'the model is nearer than the plain rule, by 0.05 on average (1,423 unseen rows, bounds at 90%: 0.01 and 0.09)'
     """
-    size = (
-        f"by {abs(gain.mean):.3g} {unit}".rstrip() + f" on average ({gain.n} unseen rows, bounds at {gain.level:.0%})"
-    )
+    toward = -1 if gain.mean < 0 else 1
+    near, far = sorted((toward * gain.lower, toward * (2 * gain.mean - gain.lower)))
+    bounds = f", bounds at {gain.level:.0%}: {near:.3g} and {far:.3g}" if np.isfinite(gain.lower) else ""
+    size = f"by {abs(gain.mean):.3g} {unit}".rstrip() + f" on average ({gain.n:,} unseen rows{bounds})"
     if gain.flat:
         return f"not enough data to say whether the model or the plain rule is nearer: all rows show the same, {size}"
     if gain.lower > 0:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.sentences import describe_change, describe_expected
+from model.answer_files import readable_value
 from model.scores import ClassScores, Estimate, ValueScores
 from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.at_risk import AtRisk
@@ -48,16 +49,22 @@ def describe_state(delivery: Delivery) -> str:
 def students_table(found: AtRisk, target: Target) -> Table:
     """A page of students, and how many there are."""
     unranked = [f"{count:,} {UNRANKED[why]}" for why, count in sorted(found.unranked.items())]
-    caption = f"{found.ranked:,} students with a chance of ending below {found.pass_mark} ({found.target})"
+    shown = f"{len(found.students):,} of {found.ranked:,} students"
+    caption = f"{shown} of whom the chance of ending below {found.pass_mark} ({found.target}) is known"
     table = Table(box=box.SIMPLE, caption="; ".join([caption, *unranked]), caption_justify="left")
     for head in ("student", "group", "period", f"below {found.pass_mark}", target.name, "interval", "when (UTC)", "by"):
         table.add_column(head, overflow="fold")
     for one in found.students:
-        value = one.value if isinstance(one.value, str) else f"{one.value or 0:.4g}"
-        interval = f"{one.interval[0]:.4g} to {one.interval[1]:.4g}" if one.interval else ""
+        value = readable_value(one.value, target) if isinstance(one.value, float) else one.value or ""
+        low_high = [readable_value(end, target, answered=False) for end in one.interval or ()]
         place = one.student[:SHOWN_LETTERS], one.group or "", one.period or ""
         table.add_row(
-            *place, f"{one.below_pass:.1%}", value, interval, f"{one.at:%Y-%m-%d %H:%M}", one.model[:SHOWN_LETTERS]
+            *place,
+            f"{one.below_pass:.1%}",
+            value,
+            " to ".join(low_high),
+            f"{one.at:%Y-%m-%d %H:%M}",
+            one.model[:SHOWN_LETTERS],
         )
     return table
 
@@ -70,33 +77,39 @@ def feedback_tables(found: Feedback) -> list[RenderableType]:
 def _feedback_table(found: Feedback, one: TargetFeedback) -> Table:
     values = not any(isinstance(part.scores, ClassScores) for part in one.parts)
     heads = ("MAE", "RMSE", "within interval") if values else ("accuracy", "weighted F1", "Brier")
+    figures = [_figures(part) for part in one.parts]
     caption = [f"answers since {found.since:%Y-%m-%d}; errors in {one.unit or 'units'}; 95 % intervals"]
     caption += [f"no figures below {found.fewest} answers"] if any(part.scores is None for part in one.parts) else []
     caption += [f"{one.unanswered:,} without an answer"] if one.unanswered else []
     caption += [f"not counted: {one.left_out}"] if str(one.left_out) else []
+    caption += ["(!): not what was promised, by more than chance explains"] if "(!)" in str(figures) else []
     table = Table(
         box=box.SIMPLE, title=f"{found.domain}/{one.target}", caption="\n".join(caption), caption_justify="left"
     )
-    for head in ("", "n", "students", *heads, "below the pass mark: said / happened"):
+    for head in ("", "n", "students", *heads, "below the pass mark: said / happened, difference"):
         table.add_column(head, overflow="fold")
-    for part in one.parts:
+    for part, told in zip(one.parts, figures, strict=True):
         name = (
             "all"
             if part.by == "all"
             else f"{part.by} {part.name[:SHOWN_LETTERS] if part.by == 'version' else part.name}"
         )
-        table.add_row(name, f"{part.n:,}", f"{part.students:,}", *_figures(part))
+        table.add_row(name, f"{part.n:,}", f"{part.students:,}", *told)
     return table
 
 
 def _figures(part: FeedbackPart) -> tuple[str, str, str, str]:
     chance = part.below_pass
-    passed = f"{chance.said:.1%} / {chance.happened:.1%}" + ("" if chance.kept else " (!)") if chance else ""
+    passed = ""
+    if chance:
+        gap = f"{chance.gap.value:+.1%} [{chance.gap.low:+.1%}, {chance.gap.high:+.1%}]"
+        passed = f"{chance.said:.1%} / {chance.happened:.1%}, {gap}" + ("" if chance.kept else " (!)")
     if isinstance(part.scores, ValueScores):
         held = part.coverage
-        inside = (
-            f"{held.share:.1%} of {held.n:,}, stated {held.stated:.0%}" + ("" if held.kept else " (!)") if held else ""
-        )
+        inside = ""
+        if held:
+            share = f"{held.share:.1%} [{held.low:.1%}, {held.high:.1%}] of {held.n:,}"
+            inside = f"{share}, stated {held.stated:.0%}" + ("" if held.kept else " (!)")
         return str(part.scores.mae), str(part.scores.rmse), inside, passed
     if isinstance(part.scores, ClassScores):
         kept = part.calibration

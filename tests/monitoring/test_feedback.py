@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, root_mean_squared_error
 
 from database.pairs import LearnedRows
@@ -14,6 +16,7 @@ from database.records import Answer, Outcome, Prediction
 from database.store import RecordStore
 from model.scores import ClassScores, ValueScores
 from monitoring.feedback import Feedback, feed_back
+from monitoring.render import feedback_tables
 from preprocessing.schema import load_domains
 from tests.command import run_command
 from tests.database.making import NOON, make_prediction
@@ -105,6 +108,20 @@ def test_boasting_chances_are_told_and_too_few_answers_tell_nothing(store: Recor
     assert (few.enough, few.targets[0].parts[0].n) == (False, 240)
     nobody = feed_back(store, SCHEMA, learned=lambda _: None, since=SINCE, fewest=30)
     assert [one.left_out.unknown for one in nobody.targets] == [240, 240]
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_what_is_shown_has_its_n_and_interval_and_says_what_its_marks_mean(store: RecordStore, honest: bool) -> None:
+    console = Console(width=1_000, record=True, file=StringIO())
+    found, _ = told(store, honest=honest, fewest=30)
+    console.print(*feedback_tables(found))
+    shown = console.export_text()
+    held, chance = found.targets[0].parts[0].coverage, found.targets[0].parts[0].below_pass
+    assert held is not None
+    assert chance is not None
+    assert f"{held.share:.1%} [{held.low:.1%}, {held.high:.1%}] of 240" in shown
+    assert f"{chance.gap.value:+.1%} [{chance.gap.low:+.1%}, {chance.gap.high:+.1%}]" in shown
+    assert ("(!): not what was promised" in shown) == (" (!)" in shown)
 
 
 def test_the_command_ends_with_6_where_there_is_not_enough(tmp_path: Path) -> None:

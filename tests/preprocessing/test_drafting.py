@@ -244,7 +244,12 @@ def test_cells_that_may_mean_two_things_are_settled_by_the_file_or_left_out() ->
 
 @pytest.mark.parametrize(
     "marks",
-    ["Note 1. Hj;Note 2. Hj", "Note 1er trimestre;Note 2e trimestre", "1st term mark;2nd term mark", "Nota 1º;Nota 2do"],
+    [
+        "Note 1. Hj;Note 2. Hj",
+        "Note 1er trimestre;Note 2e trimestre",
+        "1st term mark;2nd term mark",
+        "Nota 1º;Nota 2do",
+    ],
 )
 def test_marks_on_one_scale_have_one_range_and_stand_for_each_other(marks: str) -> None:
     rows = "".join(f"k{i:03d};{1 + i // 2 % 5};{1 + i // 3 % 5};{1 + i % 5},5\n" for i in range(60))
