@@ -8,7 +8,7 @@ import typer
 from cli.apps import app
 from cli.inputs import actor, opened_workspace, say_notes, say_skipped, told_problems
 from cli.options import Domain, Problems, Sheet, SkipBadRows
-from cli.output import out
+from cli.output import err, out
 
 
 @app.command()
@@ -49,4 +49,7 @@ def withdraw(
             table = read_table(answers, sheet=sheet).frame
             ids = table["prediction_id"].drop_nulls().to_list() if "prediction_id" in table.columns else []
             done = withdraw_predictions(store, domain, [str(one) for one in ids], reason=reason, actor=who)
+    if done.kind != "predictions":
+        follow = f"gradewatch models list --domain {domain}"
+        err.print(f"models that learned from them, if any, serve on until others take their places: {follow}")
     out.print(f"withdrawn: {done.count:,} {'rows of batch ' + done.which if done.kind == 'batch' else done.kind}")

@@ -53,7 +53,8 @@ def withdraw_batch(store: RecordStore, domain: str, batch: str, *, reason: str, 
     require_nobody_named(reason)
     found = [one for one in store.batches(domain) if batch and one.id.startswith(batch)]
     if len(found) != 1:
-        raise NothingToWithdraw(f"{len(found)} batches of {domain} have an id that begins with {batch!r}")
+        told = f"{len(found)} batches of {domain} have an id that begins with {batch!r}"
+        raise NothingToWithdraw(f"{told}; its history names those that are stored")
     event = _event(domain, "batch", reason, actor, which=f"{found[0].id} {found[0].name}")
     return _withdrawn(store.remove_batch(found[0].id, event), event)
 

@@ -157,9 +157,14 @@ def test_what_came_in_by_mistake_is_withdrawn_with_a_reason(run: Run, folder: Pa
     first, wrong = (engagement_file(folder / f"of-{shift}.csv", rows=20, seed=9, shift=shift) for shift in (0.0, -5.0))
     answers, take_back = folder / "run.csv", ("withdraw", "-d", "engagement", "--reason", "wrong class")
     assert run("predict", "-d", "engagement", str(first), "-o", str(answers)).returncode == 0
+    listed = run("students", "list", "-d", "engagement", "--top", "3", COLUMNS="200").stdout
+    assert re.search(r"3 of \d+ students of whom the chance of ending below 50.0", listed)
+    assert re.search(r"% +\d+(\.\d)? +\d+(\.\d)? to \d+(\.\d)? ", listed), "as many decimals as answers have"
     assert "20 new" in run("outcomes", "-d", "engagement", str(first)).stdout
     assert "20 corrected" in run("outcomes", "-d", "engagement", str(wrong)).stdout
-    assert "withdrawn: 20 outcomes" in run(*take_back, "--outcomes", str(wrong)).stdout
+    taken = run(*take_back, "--outcomes", str(wrong))
+    assert "withdrawn: 20 outcomes" in taken.stdout
+    assert "learned from them, if any, serve on" in " ".join(taken.stderr.split())
     assert "0 new, 0 corrected" in run("outcomes", "-d", "engagement", str(first)).stdout, "what was corrected is back"
     assert "withdrawn: 20 predictions" in run(*take_back, "--answers", str(answers)).stdout
     assert run("ingest", "-d", "engagement", str(first), "--kind", "unlabeled").returncode == 0
