@@ -99,7 +99,7 @@ def tell_changes(changes: Sequence[StoryEffect]) -> list[str]:
     """A line per column that a story changed."""
     lines = []
     for one in changes:
-        what = f"empty in {one.emptied:,} rows" if one.emptied else f"other in {one.rows:,} rows"
+        what = f"empty in {one.emptied:,} rows" if one.emptied else f"changed in {one.rows:,} rows"
         means = "" if one.mean_before is None or one.emptied else f", mean {one.mean_before:.4g} → {one.mean_after:.4g}"
         lines.append(f"{one.column}: {what}{means}")
     return lines

@@ -87,7 +87,7 @@ def _against_naive(manifest: Manifest) -> list[str]:
         said = f"{name} does NOT beat the plain rule ({numbers}): the rule is as good an answer as the model."
     if manifest.against_rule is None:
         return [said]
-    by_error = told_against_rule(manifest.against_rule, manifest.target.unit)
+    by_error = told_against_rule(manifest.against_rule, "levels" if manifest.target.levels else manifest.target.unit)
     return [said, f"by mean error (MAE) {by_error}: {model.mae.value:.3f} against {naive.mae.value:.3f}."]
 
 
