@@ -177,11 +177,6 @@ def patience_of(request: Request, settings: Settings) -> float:
     return most
 
 
-def wants_job(request: Request) -> bool:
-    """Whether the caller asks for a job in any case: to be answered later, or to be able to ask again."""
-    return "respond-async" in _preferences(request) or "idempotency-key" in request.headers
-
-
 def _preferences(request: Request) -> list[str]:
     given = ",".join(request.headers.getlist("prefer"))
     return [part.partition(";")[0].strip().casefold() for part in given.split(",") if part.strip()]
