@@ -9,7 +9,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from benchmarks.result import Figure, write_results
 from database.ingest import batch_of, batch_rows
 from database.records import ChampionKey, Outcome, new_ids, now
 from model.workspace import Workspace
+from monitoring.days import DAY
 from preprocessing.schema import DomainSchema
 from preprocessing.synthetic import generate
 from preprocessing.validation.json_rows import ValidRow
@@ -28,7 +29,6 @@ from retraining.first_champions import train_domain
 
 CHAMPION = ChampionKey("school", "G3", "G2")
 MONTH_DAYS, STORED_ROWS, TAUGHT = 30, 100_000, 5_000
-DAY = timedelta(days=1)
 
 
 def main(given: Sequence[str] = ()) -> None:

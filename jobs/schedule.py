@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from errors import GradewatchError
-from monitoring.profile_archive import midnight
+from monitoring.days import midnight
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ONE_DAY, TICK = timedelta(days=1), timedelta(microseconds=1)

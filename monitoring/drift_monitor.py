@@ -18,10 +18,10 @@ from drift.segments import gather_segments
 from drift.statistics import EffectiveShares
 from model.predictor import Predictor
 from model.workspace import Workspace
+from monitoring.days import midnight
 from monitoring.drift_days import ComparedDays, Days, compared_days
 from monitoring.drift_files import KeptReport, keep_report, outcomes_known
 from monitoring.error_timeline import find_error_changes
-from monitoring.profile_archive import midnight
 from monitoring.row_findings import (
     ROWS_A_SIDE,
     Sample,

@@ -20,8 +20,8 @@ from database.layout import EPOCH, micros
 from database.pairs import Learned
 from database.records import Document, new_id
 from database.store import MADE_OF_PAIRS, Changes, RecordStore
+from monitoring.days import DAY, midnight
 from monitoring.evidence import COLUMN_TYPES, EvidenceColumns, columns_of, join
-from monitoring.profile_archive import DAY, midnight
 from preprocessing.schema import DomainSchema, Target
 
 PAIRS_AT_ONCE = 5_000

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +28,7 @@ from drift.stored import Grids, compacted, pack, unpack
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from model.workspace import Workspace
+from monitoring.days import DAY, midnight
 from monitoring.row_findings import reference_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of
@@ -38,7 +39,6 @@ FEWEST_KEPT = 20  # rows; a profile of fewer says nearly as much about each stud
 LARGEST_DOCUMENT = 12_000_000  # characters of one document; MongoDB's limit is 16 MB
 ROWS_OF_FRAME = 20_000  # of a batch that are read at once
 WHOLE_DAY_ROWS = 20_000  # predictions of a day read at once; longer days are read hour by hour
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -377,11 +377,6 @@ def total(profiles: Iterable[Profile]) -> Profile:
     if merged is None:
         raise ValueError("no profile to add up")
     return replace(merged, columns={n: c for n, c in merged.columns.items() if c.present or c.missing})
-
-
-def midnight(day: date) -> datetime:
-    """The start of a day, UTC."""
-    return datetime.combine(day, time(), UTC)
 
 
 def day_name(domain: str, day: date) -> str:

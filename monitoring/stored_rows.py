@@ -16,7 +16,8 @@ from drift.profile import PREDICTION
 from drift.records import NotComparable
 from drift.segments import segment_column
 from model.workspace import Workspace
-from monitoring.profile_archive import DAY, ArchivePart, Source, midnight
+from monitoring.days import DAY, midnight
+from monitoring.profile_archive import ArchivePart, Source
 from monitoring.row_findings import ROWS_A_SIDE, Sample, as_record, draw, random_endings
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.tables import frame_of_records, rows_of_frame

@@ -32,7 +32,7 @@ from model.registry import install
 from model.workspace import Workspace
 from monitoring.alerts import deliveries
 from monitoring.channels import Channel, open_channels
-from monitoring.profile_archive import midnight
+from monitoring.days import midnight
 from retraining.policies import Policies
 from retraining.run import Busy
 from retraining.trigger import TriggerPolicy

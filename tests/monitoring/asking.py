@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from database.records import Answer, Cell, Prediction, new_id
 from drift.records import DriftReport
-from monitoring.profile_archive import midnight
+from monitoring.days import midnight
 from tests.training.making import SCHEMA, make_rows
 
 

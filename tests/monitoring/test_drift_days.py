@@ -13,10 +13,10 @@ from drift.column import BinnedColumn
 from drift.records import DriftReport, NotComparable, SameSample
 from model.registry import NoChampion
 from model.workspace import Workspace
+from monitoring.days import midnight
 from monitoring.drift_days import days_of
 from monitoring.drift_files import report_frame
 from monitoring.drift_monitor import report_days
-from monitoring.profile_archive import midnight
 from tests.monitoring.asking import asked, loud, more_hours, prediction
 from tests.retraining.conftest import open_at
 from tests.training.making import SCHEMA, make_rows, typed
