@@ -42,7 +42,7 @@ def takes(kind: type) -> Document:
 
 def takes_file(*, reference: bool = False, json: bool = False) -> Document:
     """A route's `openapi_extra` for an uploaded file, as a form or as the body itself."""
-    file = {"type": "string", "format": "binary", "description": "CSV, Excel, Parquet or JSON"}
+    file = {"type": "string", "format": "binary", "minLength": 1, "description": "CSV, Excel, Parquet or JSON"}
     properties = {"file": file} | ({"reference": file} if reference else {})
     form = {"type": "object", "properties": properties, "required": ["file"]}
     content: Document = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": file}}
