@@ -1179,6 +1179,8 @@ class SqlStore:
         }
         of = {key: split_row_key(key)[0] if kind == "batch_rows" else key for key in kept}
         newest = max((number or 0 for _, document in documents for number in read_numbers(kind, document)), default=0)
+        if kind == "batches":
+            self.sweep_uploads()  # what is left of one that was withdrawn, whose name its rows may have again
         with self._writing() as connection:
             if newest:
                 _count_to(connection, newest)

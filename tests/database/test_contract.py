@@ -329,6 +329,24 @@ class TestBatches:
         assert not store.add_batch(make_batch("one"), [make_row(1)])
         assert store.batch_rows("one") == [make_row(1)]
 
+    def test_one_that_comes_back_after_a_withdrawal_that_was_cut_off_keeps_its_rows(
+        self, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def cut_off(*_: Any) -> None:
+            raise StoreUnavailable("the connection was lost")
+
+        store.add_batch(make_batch("first"), [make_row(1)])
+        known = {kind: store.export(kind) for kind in ("batches", "batch_rows")}
+        withdraw_batch(store, "school", "first", reason="by mistake", actor="tester")
+        for _ in range(2):
+            for kind, documents in known.items():
+                store.load(kind, documents)
+            store.sweep_uploads()
+            assert store.batch_rows("first") == [make_row(1)]
+            with monkeypatch.context() as patched:
+                patched.setattr(type(store), "_remove_rows", cut_off)
+                withdraw_batch(store, "school", "first", reason="by mistake", actor="tester")
+
     def test_an_unknown_batch_has_no_rows(self, store: RecordStore) -> None:
         assert store.batch_rows("unknown") == []
 
