@@ -62,6 +62,11 @@ class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelPerformance, ...] = ()
     left_out: LeftOut = LeftOut()
 
+    @property
+    def falls_short(self) -> bool:
+        """Whether fewer outcomes lie within the stated intervals than promised, and not by chance."""
+        return self.covered is not None and self.coverage is not None and self.covered.high < self.coverage
+
 
 class DomainPerformance(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of each target, in the order of the schema."""

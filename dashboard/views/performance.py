@@ -133,7 +133,10 @@ def _say_verdict(found: TargetPerformance) -> None:
     gain = found.gain
     told = f" (gain {words.with_interval(gain, found.unit)}, {words.rows(found.n, 'outcome')})" if gain else ""
     sentence = f"The model was **{found.verdict}**{told}."
-    if found.verdict == "better than the plain rule":
+    if found.falls_short and found.covered:
+        held = f"{found.covered.value:.0%} [{found.covered.low:.0%} to {found.covered.high:.0%}]"
+        sentence += f" Its **intervals are too narrow**: {held} of outcomes lay within, not {found.coverage:.0%}."
+    if found.verdict == "better than the plain rule" and not found.falls_short:
         st.success(sentence, icon=":material/check:")
     else:
         st.warning(sentence, icon=":material/priority_high:")

@@ -473,3 +473,10 @@ def test_the_mean_error_of_matched_predictions_is_shown_beside_the_naive_rule(pa
     assert "Mean error, plain rule" in shown
     assert "40 outcomes" in app.success[0].value
     assert app.get("plotly_chart")
+
+
+def test_intervals_that_hold_less_than_promised_are_said_beside_the_verdict(page: Page, workspace: Workspace) -> None:
+    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=40), off=3.0))
+    app = page("performance", "workshop")
+    assert not app.success
+    assert any("intervals are too narrow**: 0% [0% to 0%]" in one.value for one in app.warning)
