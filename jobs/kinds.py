@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from database.blobs import read_blob
 from database.packed import PackedPredictions
 from database.records import Event, Job, digest, now
+from errors import GradewatchError
 from jobs.keyed_store import decision_id, report_id
 from jobs.queue import (
     BATCH_FILE,
@@ -325,8 +327,9 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     stored = store_outcomes(workspace.store, schema, found, read.notes)
     stored = msgspec.structs.replace(stored, skipped=read.skipped, problems=read.problems[:SHOWN_PROBLEMS])
     archive = EvidenceArchive(workspace.store, schema, workspace.learned)
-    for target in sorted({one.target for one in found}):  # so that whoever looks next does not pay for it
-        archive.matched(schema.target_by_name[target])
+    with suppress(GradewatchError):  # they are stored; whoever looks next pays for what this would have saved
+        for target in sorted({one.target for one in found}):
+            archive.matched(schema.target_by_name[target])
     plain: Mapping[str, Any] = msgspec.to_builtins(stored)
     return plain
 

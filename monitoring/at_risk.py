@@ -54,7 +54,7 @@ class AtRisk(msgspec.Struct, frozen=True, kw_only=True):
     pass_mark: in target units, or the least level that passes. ranked: how many newest answers of students say such a
     chance, on all pages. unranked: how many say none, by reason: "insufficient" (too little known), "out_of_range" (an
     input unlike any in training), "no_pass_mark" (there was none when the model learned). next: for `after` of the next
-    page; None behind the last.
+    page, which may be empty; None where this one is not full.
     """
 
     domain: str

@@ -183,7 +183,7 @@ def _answer_folds(
 def give_back_memory() -> None:
     """Have glibc give back to the system what fits, and rows that were let go of, no longer need; others do by
     themselves."""
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+    if trim := getattr(ctypes.pythonapi, "malloc_trim", None):
         trim(0)
 
 
