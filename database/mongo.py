@@ -597,10 +597,16 @@ class MongoStore:
         about: list[Any] = []
 
         def find(session: ClientSession | None) -> tuple[int, Mapping[str, Sequence[Any]]]:
-            wanted = [{"domain": domain, "_id": {"$in": part}} for part in parts(set(ids))]
-            kept = self._database.predictions
-            about[:] = [one["student"] for where in wanted for one in kept.find(where, {"student": 1}, session=session)]
-            return len(about), {"predictions": [DeleteMany(where) for where in wanted]}
+            about.clear()
+            listed, kept = list[DeleteMany](), list[DeleteMany]()
+            for part in parts(set(ids)):
+                where = {"domain": domain, "_id": {"$in": part}}
+                found = self._database.predictions.find(where, {"student": 1}, session=session)
+                students = [one["student"] for one in found]
+                about.extend(students)
+                listed.append(DeleteMany({"domain": domain, "student": {"$in": students}, "prediction": {"$in": part}}))
+                kept.append(DeleteMany(where))
+            return len(about), {"newest": listed, "predictions": kept}  # in this order, should it be cut off between
 
         with self._touching({domain: self._subjects_of(domain, ids)}):
             told = self._take_back(event, find)
