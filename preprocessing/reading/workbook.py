@@ -239,6 +239,10 @@ def _apply(book: Workbook, marks: Marks) -> None:
     """Puts what cells show into the frame, and merged cells' values into each row that they cover."""
     if marks.hidden:
         book.notes.append(f"{marks.hidden:,} of its rows are hidden (by a filter?): they were read all the same")
+    if percents := [text for text in marks.shown.values() if text.endswith("%")]:
+        held = float(percents[0].removesuffix("%")) / 100
+        told = f"shown as percentages were read as shown (such as {percents[0]}, not {held:g})"
+        book.notes.append(f"{len(percents):,} {'cell' if len(percents) == 1 else 'cells'} {told}")
     marks.merged = [(a, b - marks.left, c, d - marks.left) for a, b, c, d in marks.merged]
     changed = {(row, column - marks.left): text for (row, column), text in marks.shown.items()}
     for row, column, value, rule in marks.faults:

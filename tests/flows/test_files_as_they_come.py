@@ -159,7 +159,7 @@ def wide(rows: Cells) -> Cells:
 
 AVERAGE = ["Average", "", "", "", 5.1, 6.0, 70.1, 15.0, 2.7, 59.1, ""]
 STORED: dict[str, tuple[str, bytes, Sequence[str]]] = {
-    "percent cells": ("marks.xlsx", workbook(marks(), percents), ()),
+    "percent cells": ("marks.xlsx", workbook(marks(), percents), ["12 cells shown as percentages were read as shown"]),
     "a hidden first sheet": ("marks.xlsx", hidden_codes_first(), ["sheet 'marks' was read, of 2"]),
     "a title above the header": (
         "marks.xlsx",
