@@ -1,7 +1,6 @@
 """Is it still right? `gradewatch drift`, `drift watch`, `alerts …` and `performance`."""
 
 import json
-import signal
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,6 +118,7 @@ def drift_watch(
     from access.keys import lifetime_of
     from jobs.drift_watch import Plan
     from jobs.schedule import plan_schedule
+    from jobs.stopping import stop_at_signals
     from jobs.watch import watch, watch_once
 
     settings, stop = Settings(), threading.Event()
@@ -130,8 +130,7 @@ def drift_watch(
         if once:
             watch_once(workspace, plan, channels, say)
             return
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(sign, lambda *_: stop.set())
+        stop_at_signals(stop)
         say(f"watching {domain}, {plan.days} days at a time; alerts by {', '.join(channels) or 'nothing: none is set'}")
         watch(workspace, plan, channels, stop, say)
         say("stopped")

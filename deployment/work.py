@@ -5,7 +5,6 @@ ID TOKEN SECONDS behind it, the process of one job, which opens everything.
 """
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -32,14 +31,14 @@ def work(
     """
     from database.open import open_store
     from jobs.kinds import JOB_KINDS
+    from jobs.stopping import stop_at_signals
     from jobs.worker import Worker
 
     if unknown := set(kinds) - JOB_KINDS.keys():
         raise UnknownKind(f"no such kind: {', '.join(sorted(unknown))}; there are: {', '.join(JOB_KINDS)}")
     settings, stop = Settings(), threading.Event()
     settings.make_data_dir()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop_at_signals(stop)
     if quiet:
         _when_input_ends(stop.set)
     say = _keep_quiet if quiet else _say
