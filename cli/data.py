@@ -62,7 +62,8 @@ def ingest(
         schema = workspace.service.schema(domain)
         with read_rows(workspace, domain, file, kind, skip_bad_rows, problems, sheet, checking) as intake:
             batch, new = store_intake(workspace, schema, intake, name=file.name, progress=storing)
-    out.print(f"batch {batch.id[:12]}: {batch.rows} rows {'stored' if new else 'were there already; nothing changed'}")
+    rows = f"{batch.rows:,} row{'s' * (batch.rows != 1)}"
+    out.print(f"batch {batch.id[:12]}: {rows} {'stored' if new else 'there already; nothing changed'}")
 
 
 @app.command()

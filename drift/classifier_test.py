@@ -79,11 +79,6 @@ def answer(tree: Tree, codes: Codes) -> Floats:
     return tree.values[_leaves(tree, codes)]
 
 
-def answer_all(trees: Sequence[Tree], codes: Codes) -> Floats:
-    """(n,) the sum of all trees."""
-    return np.sum([answer(tree, codes) for tree in trees], axis=0) if trees else np.zeros(codes.shape[1])
-
-
 def _leaves(tree: Tree, codes: Codes, depth: int = DEPTH) -> Integers:
     """(n,) the node of the level `depth` in which each row ends."""
     rows, node = np.arange(codes.shape[1]), np.zeros(codes.shape[1], dtype=np.int64)

@@ -492,15 +492,8 @@ def _read(
     return Sample(seen.frame, seen.frame.height, seen.refused, seen.notes, seen.problems)
 
 
-def report_frame(
-    workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame, options: ReportOptions = NO_OPTIONS
-) -> KeptReport:
-    """The stored report of a typed frame against the data of the champion that sees most of its columns."""
-    return report_rows(workspace, schema, Sample(frame, frame.height), options)
-
-
 def report_rows(workspace: Workspace, schema: DomainSchema, rows: Sample, options: ReportOptions) -> KeptReport:
-    """The same of all rows of a file."""
+    """The stored report of all rows of a file against the data of the champion that sees most of its columns."""
     frame = rows.frame
     predictor = widest_champion(workspace, schema, frame.columns).predictor
     own = reference_of(predictor.manifest, Profile.from_bytes(predictor.profile), schema)

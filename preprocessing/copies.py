@@ -19,7 +19,10 @@ SLACK = 10.0
 CROWD = 3.0
 """Equal rows for each row that differs in one column alone: where there are so many neighbours, a crowd is natural."""
 FALSE_COPIES = 0.01
-"""Of the contents called copied, how many may be so by luck (Benjamini and Hochberg 1995)."""
+"""Of the contents called copied, how many may be so by luck (Benjamini and Hochberg 1995, with the share of honest ones
+among all estimated as Storey 2002 does: where hardly any is honest, less is asked of each)."""
+HONEST_FROM = 0.5
+"""Chance above which contents are taken for honest ones, to estimate their share."""
 
 
 def copies(frame: pl.DataFrame, columns: Sequence[str]) -> Rows:
@@ -90,7 +93,8 @@ def _luck(counts: Rows, expected: Floats) -> Floats:
 
 def _limit(luck: Floats, contents: int) -> float:
     """The chance up to which so few of all `contents` are called copied by luck; below 0: none is."""
-    steps = FALSE_COPIES * np.arange(1, len(luck) + 1) / contents
+    honest = (1 + contents - np.count_nonzero(luck <= HONEST_FROM)) / (1 - HONEST_FROM)  # one that occurs once is, too
+    steps = FALSE_COPIES * np.arange(1, len(luck) + 1) / min(honest, contents)
     passed = np.flatnonzero(np.sort(luck) <= steps)
     return float(steps[passed[-1]]) if passed.size else -1.0
 

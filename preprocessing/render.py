@@ -59,10 +59,10 @@ def tell_summary(summary: "DataSummary", schema: DomainSchema) -> list[str]:
 def _slips_line(slips: "UnitSlips") -> str:
     by = f"times {slips.factor:g}" if slips.factor > 1 else f"divided by {1 / slips.factor:g}"
     values, rows = (_few([f"{one:g}" for one in found]) for found in (slips.values, slips.rows))
-    what = "values look" if len(slips.values) > 1 else "value looks"
+    what, which = ("values look", "rows") if len(slips.values) > 1 else ("value looks", "row")
     return (
         f"{slips.column}: {len(slips.values):,} {what} like another unit ({values}, where most lie from "
-        f"{slips.low:g} to {slips.high:g}; {by} they would too): rows {rows}"
+        f"{slips.low:g} to {slips.high:g}; {by} they would too): {which} {rows}"
     )
 
 

@@ -86,7 +86,7 @@ def test_the_naive_rule_stands_beside_every_model_in_the_list(run: Run, trained:
 def test_the_same_file_twice_changes_nothing(run: Run, folder: Path, trained: str) -> None:
     again = run("train", "-d", "engagement", "--data", str(folder / "first.csv"))
     assert "serves already" in again.stdout
-    assert "were there already" in run("ingest", "-d", "engagement", str(folder / "first.csv")).stdout
+    assert "there already" in run("ingest", "-d", "engagement", str(folder / "first.csv")).stdout
 
 
 def test_every_bad_cell_is_reported_at_once_and_nothing_is_stored(run: Run, folder: Path, trained: str) -> None:
@@ -104,7 +104,7 @@ def test_every_bad_cell_is_reported_at_once_and_nothing_is_stored(run: Run, fold
         ["2", "attention", "much"],
     ]
     assert "bad.csv" not in run("history", "-d", "engagement").stdout
-    assert "1 rows stored" in run("ingest", "-d", "engagement", str(bad), "--skip-bad-rows").stdout
+    assert "1 row stored" in run("ingest", "-d", "engagement", str(bad), "--skip-bad-rows").stdout
 
 
 def test_a_column_of_names_is_dropped_and_nobody_is_named(run: Run, folder: Path, trained: str) -> None:

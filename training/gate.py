@@ -19,8 +19,7 @@ NEARLY_ALL = 0.95  # different values per row
 OFTEN = 0.5  # different texts per row, from which a column tells rows apart and teaches nothing
 CODES_FROM = 10_000  # whole numbers of five digits or more, hardly one of which repeats, are codes
 UNKNOWN_SHARE = 0.4  # of levels that the domain does not list
-COPIES_SHARE = 0.2  # of rows that another has too, in every input and the outcome
-FEWEST_DISTINCT_INPUTS = 4  # fewer may well be equal by chance
+COPIES_SHARE = 0.2  # of rows that only say again what another says (`preprocessing.copies`)
 FEWEST_OF_LEVEL = 3  # rows of a level that say which numbers it stands for
 NO_ERROR = 1e-3  # of the outcome's deviation
 
@@ -116,8 +115,9 @@ def told_without_error(task: Task, outputs: Floats) -> str | None:
     )
 
 
-def questions(task: Task) -> list[str]:
-    """What somebody should settle, though a model may serve meanwhile."""
+def questions(task: Task, copied: int) -> list[str]:
+    """What somebody should settle, though a model may serve meanwhile. copied: rows beside the task's own that only say
+    again what one of these says."""
     found = []
     for feature in task.inputs:
         if feature.open and feature.levels and feature.name in task.frame.columns:
@@ -128,9 +128,8 @@ def questions(task: Task) -> list[str]:
                 found.append(f"{said}: list them (levels), or leave the column out")
     if "_student" in task.frame.columns and task.frame["_student"].null_count() < task.frame.height:
         return found
-    names = [feature.name for feature in task.inputs] + [task.target.name]
-    copies = task.frame.select(names).is_duplicated().sum() / task.frame.height
-    if copies >= COPIES_SHARE and len(task.inputs) >= FEWEST_DISTINCT_INPUTS:
+    share = copied / (copied + task.frame.height)
+    if share >= COPIES_SHARE:
         remedy = "name the student key under [student], and the period if students come again"
-        found.append(f"{copies:.0%} of the rows repeat another, and no key says whose they are: {remedy}")
+        found.append(f"{share:.0%} of the rows say again what another says, and no key tells whose they are: {remedy}")
     return found

@@ -168,14 +168,14 @@ def train_task(  # noqa: PLR0913 (options, each by its name)
     classes = [one for one in schema.banded(leader.target) if _are_bands(schema, leader.target, one, frame)]
     if key.target not in {leader.target, *(one.name for one in classes)}:
         leader, classes = key, []
-    task, complete = _task(schema, leader, frame, seed, with_protected)
+    task, complete, copied = _task(schema, leader, frame, seed, with_protected)
     suspects = _suspects(str(leader), task)
     _require_none(leader, objections(task))
     experiment = _experiment(schema, leader.moment, frame, complete, task, _run_of(schema, frame, seed), source)
     also = foundation_candidates(foundation, task.target, task.frame.height)
     experiment = replace(experiment, candidates=(*candidates_for(task.target.kind), *also))
     training = _chosen(experiment, jobs or os.cpu_count() or 1, max_megabytes, progress)
-    asked = tuple(questions(task))
+    asked = tuple(questions(task, copied))
     found = _whole_task(experiment, training, classes)
     return [msgspec.structs.replace(one, suspects=suspects, questions=asked) for one in found]
 
@@ -349,8 +349,9 @@ def _experiment(
 
 def _task(
     schema: DomainSchema, key: ChampionKey, frame: pl.DataFrame, seed: int, with_protected: bool
-) -> tuple[Task, frozenset[str]]:
-    """What is to be learned, from each complete row of `frame` once, and the ids of all of them, copies as well."""
+) -> tuple[Task, frozenset[str], int]:
+    """What is to be learned, from each complete row of `frame` once; the ids of all, copies as well; and how many
+    copies."""
     target = schema.target_by_name[key.target]
     inputs = schema.inputs_at(key.moment, with_protected=with_protected)
     if not inputs:
@@ -363,12 +364,13 @@ def _task(
     rows = frame.with_columns(absent_options).drop_nulls(needed)
     rows = rows.sort("_record", target.name, *(f.name for f in inputs), maintain_order=True)
     complete = frozenset(rows["_record"])
-    rows = rows.filter(pl.Series(once(rows, schema.content_of(target.name, key.moment))))
-    _require_rows(str(key), rows, target.name, copied=len(complete) - rows.height)
+    counted = once(rows, schema.content_of(target.name, key.moment))
+    rows, copied = rows.filter(pl.Series(counted)), int((~counted).sum())
+    _require_rows(str(key), rows, target.name, copied=copied)
     truth = rows[target.name]
     if target.kind == "ordered_class":
         truth = truth.replace_strict({level: float(i) for i, level in enumerate(target.levels)})
-    return Task(target, inputs, rows, truth.to_numpy().astype(np.float64), seed), complete
+    return Task(target, inputs, rows, truth.to_numpy().astype(np.float64), seed), complete, copied
 
 
 def _require_rows(what: str, rows: pl.DataFrame, target: str, *, copied: int) -> None:
@@ -420,7 +422,7 @@ def train_rule(
 
     Raises NotTrainable where it answers everyone alike, or with a level; ParityError.
     """
-    task, complete = _task(schema, key, frame, seed, False)
+    task, complete, _ = _task(schema, key, frame, seed, False)
     run = _run_of(schema, frame, seed)
     experiment = _experiment(schema, key.moment, frame, complete, task, run, source)
     column = _naive_column(experiment)

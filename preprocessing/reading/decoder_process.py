@@ -154,8 +154,8 @@ def write_sheet(data: bytes, wanted: str) -> None:
     body = book.frame[book.body :] if book.header else book.frame
     check_unfolded(int(body.estimated_size()), len(data))
     faults = [fault._replace(row=fault.row - book.body) for fault in book.faults]
-    about = {"sheet": book.sheet, "header": book.header, "first_row": book.body + 1, "notes": book.notes}
-    told = json.dumps(about | {"faults": faults}).encode()
+    about = {"sheet": book.sheet, "others": book.others, "header": book.header, "first_row": book.body + 1}
+    told = json.dumps(about | {"notes": book.notes, "faults": faults}).encode()
     sys.stdout.buffer.write(len(told).to_bytes(8, "little") + told)
     body.write_ipc(sys.stdout.buffer)
 

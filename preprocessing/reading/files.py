@@ -125,7 +125,8 @@ def _kind_of_markup(start: bytes) -> str:
 def _read_excel(data: bytes, name: str, sheet: str = "") -> RawTable:
     """A sheet as text: what a cell shows is read by the same rules as in a CSV file."""
     told, frame = _decoded_sheet(data, sheet)
-    where = f"its sheet {told['sheet']!r}"
+    beside = f" (choose another as sheet: {listed(told['others'])})" if told["others"] else ""
+    where = f"its sheet {told['sheet']!r}{beside}"
     header: list[str] = told["header"]
     if not header:
         raise UnreadableFile(f"{where} is empty")

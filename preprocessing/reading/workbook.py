@@ -44,11 +44,12 @@ class CellFault(NamedTuple):
 
 @dataclass
 class Workbook:
-    """One sheet. frame: texts, from the sheet's first row and its first used column; header rows and rows above them
-    are in it. header: the names of its columns; body: the place of the first row under them. faults: of cells, by
-    place in `frame`."""
+    """One sheet. others: what the workbook's other sheets are called. frame: texts, from the sheet's first row and its
+    first used column; header rows and rows above them are in it. header: the names of its columns; body: the place of
+    the first row under them. faults: of cells, by place in `frame`."""
 
     sheet: str
+    others: Sequence[str]
     frame: pl.DataFrame
     header: list[str] = field(default_factory=list)
     body: int = 0
@@ -64,8 +65,9 @@ def read_workbook(data: bytes, wanted: str = "") -> Workbook:
     chosen = _chosen(reader, names, wanted)
     sheet = reader.load_sheet(chosen, header_row=None, skip_rows=0, dtypes="string")
     frame = sheet.to_polars()
-    found = Workbook(chosen, frame.rename({name: f"column_{i}" for i, name in enumerate(frame.columns)}))
-    if len(names) > 1:
+    others = [name for name in names if name != chosen]
+    found = Workbook(chosen, others, frame.rename({name: f"column_{i}" for i, name in enumerate(frame.columns)}))
+    if others:
         hidden = ", hidden" if sheet.visible != "visible" else ""
         found.notes.append(f"sheet {chosen!r}{hidden} was read, of {len(names)}")
     marks = _marks_of(data, chosen)

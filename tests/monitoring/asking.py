@@ -1,11 +1,17 @@
-"""Predictions of invented students on chosen days, as the service logs them."""
+"""Predictions of invented students on chosen days, as the service logs them, and reports of rows in memory."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 
+import polars as pl
+
 from database.records import Answer, Cell, Prediction, new_id
 from drift.records import DriftReport
+from model.workspace import Workspace
 from monitoring.days import midnight
+from monitoring.drift_files import NO_OPTIONS, KeptReport, ReportOptions, report_rows
+from monitoring.row_findings import Sample
+from preprocessing.schema import DomainSchema
 from tests.training.making import SCHEMA, make_rows
 
 
@@ -55,3 +61,10 @@ def prediction(
         student=f"pseudonym {new_id()}",
         period=period,
     )
+
+
+def report_frame(
+    workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame, options: ReportOptions = NO_OPTIONS
+) -> KeptReport:
+    """The stored report of a typed frame, as of a file that holds these rows."""
+    return report_rows(workspace, schema, Sample(frame, frame.height), options)

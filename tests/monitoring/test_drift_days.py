@@ -15,9 +15,8 @@ from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.days import midnight
 from monitoring.drift_days import days_of
-from monitoring.drift_files import report_frame
 from monitoring.drift_monitor import report_days
-from tests.monitoring.asking import asked, loud, more_hours, prediction
+from tests.monitoring.asking import asked, loud, more_hours, prediction, report_frame
 from tests.retraining.conftest import open_at
 from tests.training.making import SCHEMA, make_rows, typed
 

@@ -16,12 +16,12 @@ from drift.records import NotComparable
 from model.registry import NoChampion, load_bundle
 from model.workspace import Workspace
 from monitoring.drift_days import days_of
-from monitoring.drift_files import ReportOptions, report_file, report_frame
+from monitoring.drift_files import ReportOptions, report_file
 from monitoring.drift_monitor import profile_for, report_days
 from monitoring.row_findings import part_rows, population_of, widest_champion
 from preprocessing.schema import DomainSchema, Feature
 from retraining.first_champions import train_domain
-from tests.monitoring.asking import asked, loud, more_hours
+from tests.monitoring.asking import asked, loud, more_hours, report_frame
 from tests.retraining.conftest import open_at
 from tests.training.making import GRADE, MARK, SCHEMA, make_rows, typed
 

@@ -60,3 +60,13 @@ def test_a_missing_cell_equals_a_missing_cell_and_no_row_is_no_copy() -> None:
     assert once(pl.concat([frame] * 3), frame.columns).sum() == 40
     assert once(frame.clear(), frame.columns).size == 0
     assert once(frame, []).all()
+
+
+def test_a_small_file_said_twice_is_seen_though_no_row_by_itself_would_be() -> None:
+    draw = np.random.default_rng(3)
+    first, second = draw.integers(1, 20, (2, 100))
+    rows = pl.DataFrame(
+        {"p1": first, "p2": second, "mark": (3 * first + 1.5 * second + draw.normal(0, 8, 100)).round(1)}
+    )
+    assert (copies(rows, rows.columns) == ORDINARY).all()
+    assert (copies(pl.concat([rows, rows]), rows.columns) != ORDINARY).mean() > 0.5

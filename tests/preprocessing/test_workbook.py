@@ -94,6 +94,15 @@ def test_the_first_visible_sheet_is_read_and_another_can_be_named() -> None:
         read_table(b"a,b\n1,2\n", sheet="1")
 
 
+def test_a_sheet_without_rows_names_those_beside_it() -> None:
+    def fill(book: Book, first: Sheet) -> None:
+        write(first, [["about"]])
+        write(book.add_worksheet("term 1"), [["key", "mark"], ["S1", 3]])
+
+    with pytest.raises(UnreadableFile, match=r"sheet 'marks' \(choose another as sheet: 'term 1'\) has a header"):
+        read(fill)
+
+
 def test_hidden_rows_are_read_and_told() -> None:
     def fill(_: Book, sheet: Sheet) -> None:
         write(sheet, [["key", "mark"], ["S1", 1], ["S2", 2]])
