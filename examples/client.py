@@ -61,25 +61,24 @@ def checked(answer: httpx.Response) -> Any:
     raise SystemExit("\n".join(lines))
 
 
-def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a CSV file: numbers as numbers, empty cells left out."""
+def rows_of(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file, empty cells left out."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
-            yield {name: number_or_text(value) for name, value in row.items() if value not in ("", None)}
+            yield {name: value for name, value in row.items() if value not in ("", None)}
 
 
 def number_or_text(value: str) -> float | str:
-    """A cell as JSON has it."""
+    """A cell as JSON has it; the service says what is no number."""
     try:
         return float(value)
     except ValueError:
         return value
 
 
-def outcome_columns(client: httpx.Client, domain: str) -> set[str]:
-    """What the columns are called that are predicted, letters and digits only: no inputs, if a file has them."""
-    targets = checked(client.get(f"/api/v1/domains/{domain}"))["targets"]
-    return {folded(name) for target in targets for name in (target["name"], *target.get("aliases", ()))}
+def called(columns: list[dict[str, Any]]) -> set[str]:
+    """What columns of a domain are called in files, letters and digits only."""
+    return {folded(name) for one in columns for name in (one["name"], *one.get("aliases", ()))}
 
 
 def folded(column: str) -> str:
@@ -88,10 +87,18 @@ def folded(column: str) -> str:
 
 
 def predict_file(client: httpx.Client, domain: str, path: Path) -> Iterator[dict[str, Any]]:
-    """One logged prediction per row of a CSV file, in order, asked for in batches; outcomes in it are left out, as the
-    service does with a file that it is sent."""
-    outcomes = outcome_columns(client, domain)
-    rows = ({name: cell for name, cell in row.items() if folded(name) not in outcomes} for row in rows_of(path))
+    """One logged prediction per row of a CSV file, in order, asked for in batches. Outcomes in it are left out, as the
+    service does with a file that it is sent; keys of students stay the texts that they are ("0040")."""
+    said = checked(client.get(f"/api/v1/domains/{domain}"))
+    numbers, outcomes = called([one for one in said["features"] if one["kind"] == "numeric"]), called(said["targets"])
+    rows = (
+        {
+            name: number_or_text(cell) if folded(name) in numbers else cell
+            for name, cell in row.items()
+            if folded(name) not in outcomes
+        }
+        for row in rows_of(path)
+    )
     while batch := list(islice(rows, BATCH)):
         yield from ask(client, f"/api/v1/{domain}/predict/batch", batch)["predictions"]
 

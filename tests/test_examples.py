@@ -48,10 +48,18 @@ def test_the_client_predicts_one_row(service: tuple[Server, str]) -> None:
 def test_the_client_predicts_the_rows_of_a_file(service: tuple[Server, str], tmp_path: Path) -> None:
     server, key = service
     path = tmp_path / "students.csv"
-    path.write_text("student_id,comprehension,attention,focus,retention,engagement_time\n" + "s1,1,2,3,4,5\n" * 501)
+    head = "student_id,comprehension,attention,focus,retention,engagement_time,assignment_score\n"
+    path.write_text(head + "".join(f"{student:04d},1,2,3,4,5,50\n" for student in range(501)))
     done = run(*CLIENT, server.url, "engagement", "many", str(path), key=key)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("assignment_score") == 501, "more than one batch"
+    mine = {"authorization": f"Bearer {key}"}
+    sent = {"file": path.read_bytes()}
+    of_file = server.client.post("/api/v1/engagement/predict/batch", files=sent, headers=mine)
+    last = server.client.get(
+        f"/api/v1/engagement/predictions/{done.stdout.splitlines()[-1].split(':')[0]}", headers=mine
+    )
+    assert last.json()["student"] == of_file.json()["predictions"][-1]["student"], "0500 is one student on both roads"
 
 
 def test_the_client_says_what_is_wrong_with_a_row(service: tuple[Server, str]) -> None:
