@@ -9,9 +9,10 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from errors import Category, GradewatchError, MissingExtra
@@ -26,6 +27,9 @@ RETRIES = 3
 
 AHEAD = 2
 """Parts on their way for each thread of the workers: none waits for the next, and few are held at once."""
+
+LOST_SECONDS = 30.0
+"""Seconds without a result after which a part is sent again where workers came or went meanwhile."""
 
 SCHEDULER_SECONDS = 10.0
 """Seconds within which a scheduler must answer."""
@@ -63,15 +67,13 @@ def map_on(
         yield from (function(shared, part) for part in parts)
         return
     with _connected(cluster) as client:
-        held = client.submit(_itself, shared, pure=False, retries=RETRIES)  # done again where its worker dies
-        run, here, waiting = uuid4().hex, versions(), deque[Any]()
-        for number, part in enumerate(parts):
-            key = f"part {number} {run}"
-            waiting.append(_sent(client, function, held, part, here, key=key, retries=RETRIES))
-            if len(waiting) >= AHEAD * max(1, sum(client.nthreads().values())):
-                yield _result(waiting.popleft())
+        workers, waiting = _Workers(client, function, shared), deque[_Sent]()
+        for part in parts:
+            waiting.append(workers.send(part))
+            if len(waiting) >= AHEAD * workers.threads():
+                yield workers.result(waiting.popleft())
         while waiting:
-            yield _result(waiting.popleft())
+            yield workers.result(waiting.popleft())
 
 
 def versions() -> dict[str, str]:
@@ -94,19 +96,68 @@ def _connected(address: str) -> Iterator[Any]:
         yield client
 
 
-def _sent(client: Any, *arguments: Any, **options: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sending large graph")  # parts are the data themselves
-        return client.submit(_work, *arguments, **options)
+class _Sent(NamedTuple):
+    """A part on its way, and the workers that there were when it was sent."""
+
+    part: Any
+    future: Any
+    workers: frozenset[str]
 
 
-def _result(future: Any) -> Any:
-    from distributed import KilledWorker
+class _Workers:
+    """Sends parts to the workers of a cluster, and sends those again that went with one of them."""
 
-    try:
-        return future.result()
-    except KilledWorker as error:
-        raise ClusterUnavailable(f"every worker that tried it ended: {error}") from error
+    def __init__(self, client: Any, function: Callable[..., Any], shared: Any) -> None:
+        self._client, self._function, self._shared = client, function, shared
+        self._run, self._count, self._wanted = uuid4().hex, 0, versions()
+        self._held = self._hold()
+
+    def send(self, part: Any) -> _Sent:
+        key, there = f"part {self._count} {self._run}", self._there()
+        self._count += 1
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sending large graph")  # parts are the data themselves
+            sent = self._client.submit(_work, self._function, self._held, part, self._wanted, key=key, retries=RETRIES)
+        return _Sent(part, sent, there)
+
+    def result(self, sent: _Sent) -> Any:
+        """What came of it, however often it has to be sent. Dask does a part again whose worker ended, and now and
+        then forgets one: who waited for that alone would wait for ever."""
+        from distributed import KilledWorker
+        from distributed.comm.core import CommClosedError
+
+        while True:
+            try:
+                return sent.future.result(timeout=LOST_SECONDS)
+            except KilledWorker as error:
+                raise ClusterUnavailable(f"every worker that tried it ended: {error}") from error
+            except (CancelledError, CommClosedError) as error:
+                raise ClusterUnavailable(f"the Dask scheduler was lost: {error}") from error
+            except TimeoutError:
+                if sent.future.status == "error":
+                    raise  # the function's own
+            if sent.workers != self._there():
+                self._held = self._hold()
+                sent = self.send(sent.part)
+
+    def _hold(self) -> Any:
+        """What all parts share, on the workers; done again where its worker dies."""
+        return self._client.submit(_itself, self._shared, pure=False, retries=RETRIES)
+
+    def threads(self) -> int:
+        """Of all workers that there are; at least 1."""
+        return max(1, sum(self._now().values()))
+
+    def _there(self) -> frozenset[str]:
+        return frozenset(self._now())
+
+    def _now(self) -> Mapping[str, int]:
+        """The threads of each worker."""
+        try:
+            now: Mapping[str, int] = self._client.nthreads()
+        except (OSError, CancelledError) as error:
+            raise ClusterUnavailable(f"the Dask scheduler was lost: {error}") from error
+        return now
 
 
 def _itself(shared: Shared) -> Shared:

@@ -59,7 +59,8 @@ class Cluster:
 
     def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
         module = ["-m", f"distributed.cli.dask_{what}", "--scheduler-file", str(self._file), "--no-dashboard"]
-        once = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1", "PYTHONPATH": str(ROOT)}
+        dask = {"SCHEDULER__ALLOWED_FAILURES": "1", "COMM__TIMEOUTS__CONNECT": "5s"}
+        once = {f"DASK_DISTRIBUTED__{name}": value for name, value in dask.items()} | {"PYTHONPATH": str(ROOT)}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen([sys.executable, *module, *options], cwd=ROOT, env=os.environ | once, **quiet)
 
@@ -70,12 +71,17 @@ class Cluster:
         while not self._stopped.wait(0.1):
             self._workers = [self._work() if one.poll() is not None else one for one in self._workers]
 
+    def end_scheduler(self) -> None:
+        self._scheduler.kill()
+        self._scheduler.wait()
+
     def close(self) -> None:
         self._stopped.set()
         self._keeper.join()
-        for process in (*self._workers, self._scheduler):
-            process.kill()
-            process.wait()
+        for worker in self._workers:
+            worker.kill()
+            worker.wait()
+        self.end_scheduler()
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +137,17 @@ def hesitant(marker: Path, part: int) -> int:
     raise OSError("the network is away")
 
 
+def stuck(folder: Path, part: int) -> int:
+    """The first worker that takes it says so, and does not come back before it is freed."""
+    try:
+        (folder / "taken").touch(exist_ok=False)
+    except FileExistsError:
+        return part
+    while not (folder / "freed").exists():
+        time.sleep(0.02)
+    return -1
+
+
 def test_results_come_in_the_order_of_parts_whoever_is_killed_or_fails_for_a_moment(
     address: str, tmp_path: Path
 ) -> None:
@@ -152,6 +169,40 @@ def test_what_cannot_be_done_is_said(address: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cluster, "SCHEDULER_SECONDS", 0.2)
     with pytest.raises(ClusterUnavailable, match="no Dask scheduler answers at tcp://127"):
         list(map_on("tcp://127.0.0.1:9", double, [1], 2))
+
+
+def test_a_part_that_went_with_a_worker_is_sent_again(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "LOST_SECONDS", 0.5)
+
+    def replace_the_other() -> None:
+        with distributed.Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+            while not (tmp_path / "taken").exists():
+                time.sleep(0.02)
+            idle = next(worker for worker, keys in client.processing().items() if not keys)
+            os.kill(client.run(os.getpid, workers=[idle])[idle], signal.SIGKILL)
+
+    helper = threading.Thread(target=replace_the_other)
+    helper.start()
+    try:
+        assert list(map_on(address, stuck, [3], tmp_path)) == [3]
+    finally:
+        (tmp_path / "freed").touch()
+        helper.join()
+
+
+def test_a_scheduler_that_goes_away_is_said(tmp_path: Path) -> None:
+    made = Cluster(tmp_path)
+    try:
+        results = map_on(made.address, double, range(100), 2)
+        assert next(results) == 0
+        made.end_scheduler()
+        with pytest.raises(ClusterUnavailable, match="the Dask scheduler was lost"):
+            list(results)
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="module")
