@@ -83,10 +83,13 @@ from database.newest import (
     NewestAnswer,
     NewestCounts,
     NewestRow,
+    PlacedRow,
+    Standing,
     Which,
     newest_of,
     rows_of,
     rows_of_packed,
+    standings_of,
 )
 from database.packed import PackedPredictions, PackedRows
 from database.pairs import Pair
@@ -143,7 +146,7 @@ TRIES = 3
 LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
-INDEX_VERSION = 6
+INDEX_VERSION = 7
 INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "predictions": [
         [("domain", 1), ("at", -1), ("_id", -1)],
@@ -161,7 +164,7 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
         [("domain", 1), ("prediction", 1)],
     ],
     "batches": [[("domain", 1), ("receipt", -1)], [("receipt", -1)]],
-    "batch_rows": [[("batch", 1)], [("record", 1)]],
+    "batch_rows": [[("batch", 1)], [("record", 1)], [("group", 1), ("period", 1), ("student", 1)]],
     "models": [[("domain", 1), ("target", 1), ("moment", 1), ("at", -1)]],
     "drift_reports": [[("domain", 1), ("at", -1)], [("at", -1)]],
     "decisions": [
@@ -795,6 +798,46 @@ class MongoStore:
                 wanted = [{"_id": {"$in": [row_key(attempt, number) for number in page]}} for page in pages]
             found = (self._database.batch_rows.find(one).sort("_id", 1) for one in wanted)
             return [_unflat("batch_rows", document) for page in found for document in page]
+
+    def standings(
+        self, domain: str, group: str, period: str | None, *, after: str | None = None, limit: int = 100
+    ) -> list[Standing]:
+        with _driver_errors():
+            rows = self._newest_rows_of(domain, group, period, after, limit)
+            place = {"domain": domain, "group": group, "period": period or NOWHERE}
+            among = {"student": {"$in": [one.student for one in rows]}}
+            newest = [
+                (one["student"], one["target"], one["prediction"]) for one in self._database.newest.find(place | among)
+            ]
+            pages = parts({prediction for _, _, prediction in newest})
+            found = (self._database.predictions.find({"_id": {"$in": page}}) for page in pages)
+            said = [_record("predictions", document) for page in found for document in page]
+        return standings_of(rows, newest, said)
+
+    def _newest_rows_of(
+        self, domain: str, group: str, period: str | None, after: str | None, limit: int
+    ) -> list[PlacedRow]:
+        """The newest row of each of the first `limit` students behind `after`, by student."""
+        known = self._database.batches.find({"domain": domain}, ["attempt", "receipt", "at"])
+        batches = {one["attempt"]: one for one in known}
+        where = {"group": group, "period": period, "student": {"$gt": after or ""}}
+        rows = self._database.batch_rows.find(where, ["student", "attempt", "number"]).sort("student", 1)
+        newest: dict[str, tuple[tuple[int, str, int], Bson]] = {}
+        for row in rows:
+            if (batch := batches.get(row["attempt"])) is None:
+                continue
+            rank = batch["receipt"], batch["_id"], row["number"]
+            if row["student"] not in newest:
+                if len(newest) == limit:
+                    break
+                newest[row["student"]] = rank, row
+            elif newest[row["student"]][0] < rank:
+                newest[row["student"]] = rank, row
+        chosen = {row["_id"]: batches[row["attempt"]] for _, row in newest.values()}
+        pages = (self._database.batch_rows.find({"_id": {"$in": page}}) for page in parts(chosen))
+        read = {one["_id"]: _unflat("batch_rows", one) for page in pages for one in page}
+        there = [(read[key], batch) for key, batch in chosen.items() if key in read]  # else withdrawn meanwhile
+        return [PlacedRow(row.student, row, batch["_id"], instant(batch["at"])) for row, batch in there]
 
     def labeled_rows(self, domain: str, records: Iterable[str]) -> list[BatchRow]:
         with _driver_errors():

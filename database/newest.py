@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from database.layout import micros
 from database.packed import PackedPredictions
-from database.records import Answer, Prediction
+from database.records import Answer, BatchRow, Prediction
 
 if TYPE_CHECKING:
     from database.answer_columns import AnswerColumn
@@ -60,6 +60,26 @@ class NewestAnswer(NamedTuple):
     prediction: str
     at: datetime
     below: float
+
+
+class PlacedRow(NamedTuple):
+    """The newest row of a student in one group and period, labelled or not. batch: it came with. at: when that did."""
+
+    student: str
+    row: BatchRow
+    batch: str
+    at: datetime
+
+
+class Standing(NamedTuple):
+    """How a student stands in one group and period: as `PlacedRow` says, and what was answered there. predictions: by
+    target, the newest that answered it."""
+
+    student: str
+    row: BatchRow
+    batch: str
+    at: datetime
+    predictions: Mapping[str, Prediction]
 
 
 class NewestCounts(NamedTuple):
@@ -150,3 +170,15 @@ def row_of(placed: Placed, target: str, chance: Chance) -> NewestRow:
     """What is kept of an answer of a prediction that is `placed`."""
     domain, student, group, period, at, prediction = placed
     return NewestRow(domain, student, target, group or NOWHERE, period or NOWHERE, at, prediction, *chance)
+
+
+def standings_of(
+    rows: Iterable[PlacedRow], newest: Iterable[tuple[str, str, str]], predictions: Iterable[Prediction]
+) -> list[Standing]:
+    """The rows of students with what was answered. newest: student, target and id of the newest prediction of each."""
+    by_id = {one.id: one for one in predictions}
+    said: dict[str, dict[str, Prediction]] = {}
+    for student, target, prediction in newest:
+        if prediction in by_id:  # else it was taken back meanwhile
+            said.setdefault(student, {})[target] = by_id[prediction]
+    return [Standing(*row, said.get(row.student, {})) for row in rows]

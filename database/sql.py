@@ -20,7 +20,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from database import labeled, layout, pairs, sql_batches, sql_jobs, sql_newest
+from database import labeled, layout, pairs, sql_batches, sql_jobs, sql_newest, sql_standings
 from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
@@ -51,7 +51,7 @@ from database.layout import (
     write_kept,
     write_statements,
 )
-from database.newest import OF_ALL, NewestAnswer, NewestCounts, Which, rows_of, rows_of_packed
+from database.newest import OF_ALL, NewestAnswer, NewestCounts, Standing, Which, rows_of, rows_of_packed, standings_of
 from database.packed import PackedPredictions, PackedRows
 from database.pairs import Pair
 from database.records import (
@@ -893,6 +893,19 @@ class SqlStore:
             pages = parts(sorted(numbers))
             found = (_read(connection, "batch_rows", statement.where(BATCH_ROWS.c.number.in_(page))) for page in pages)
             return [row for page in found for row in page]
+
+    def standings(
+        self, domain: str, group: str, period: str | None, *, after: str | None = None, limit: int = 100
+    ) -> list[Standing]:
+        self._look_on()
+        with self._snapshot() as connection:
+            rows = sql_standings.newest_rows_of(connection, domain, group, period, after, limit)
+            students = [one.student for one in rows]
+            newest = sql_standings.newest_ids_of(connection, domain, group, period, students)
+            wanted = sa.select(*_columns("predictions"))
+            pages = parts({prediction for _, _, prediction in newest})
+            said = [_read(connection, "predictions", wanted.where(PREDICTIONS.c.id.in_(page))) for page in pages]
+        return standings_of(rows, newest, chain.from_iterable(said))
 
     def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
         with self._snapshot() as connection:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from database.errors import Conflict
-from database.newest import OF_ALL, NewestAnswer, NewestCounts, Which
+from database.newest import OF_ALL, NewestAnswer, NewestCounts, Standing, Which
 from database.packed import PackedPredictions, PackedRows
 from database.pairs import Pair
 from database.records import (
@@ -270,6 +270,13 @@ class BatchArchive(Protocol):
 
     def batch_rows(self, batch: str, numbers: Collection[int] | None = None) -> list[BatchRow]:
         """In file order, all or those of these numbers; empty for an unknown batch."""
+
+    def standings(
+        self, domain: str, group: str, period: str | None, *, after: str | None = None, limit: int = 100
+    ) -> list[Standing]:
+        """Of each student of whom a batch has a row in this group and period (None: rows that have none), the newest
+        such row, labelled or not, with what was answered about the student there: by student. Newest means as in
+        `labeled_records`. after: the last student of the page before."""
 
     def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
         """The newest row in a labelled batch of each of these records, in any order; what came as a prediction has

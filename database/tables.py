@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -63,10 +63,10 @@ def start_of(column: ColumnElement[str]) -> ColumnElement[str]:
 START = f"substr({{}}, 1, {KEY_START})"
 
 
-def _where_known(name: str, table: str, *columns: str) -> Index:
-    """An index of the rows that have the second column. PostgreSQL's holds all; to say otherwise here would load its
+def _where_known(name: str, table: str, known: str, *columns: str) -> Index:
+    """An index of the rows that have the column `known`. PostgreSQL's holds all; to say otherwise here would load its
     whole dialect wherever there is only SQLite."""
-    known = '"group"' if columns[1] == "group" else columns[1]
+    known = '"group"' if known == "group" else known
     held = [text(START.format(column)) if column == "student" else column for column in columns]
     return Index(f"{table}_by_{name}", *held, sqlite_where=text(f"{known} IS NOT NULL"))
 
@@ -90,9 +90,9 @@ PREDICTIONS = Table(
     Column("place", Integer),
     _receipt("receipt"),
     Index("predictions_by_time", "domain", "at", "id"),
-    _where_known("student", "predictions", "domain", "student"),
-    _where_known("group", "predictions", "domain", "group", "at", "id"),
-    _where_known("actor", "predictions", "domain", "actor", "at", "id"),
+    _where_known("student", "predictions", "student", "domain", "student"),
+    _where_known("group", "predictions", "group", "domain", "group", "at", "id"),
+    _where_known("actor", "predictions", "actor", "domain", "actor", "at", "id"),
 )
 
 PREDICTION_BLOCKS = Table("prediction_blocks", METADATA, _key("id"), Column("body", LargeBinary, nullable=False))
@@ -134,8 +134,8 @@ OUTCOMES = Table(
     _receipt("changed"),
     _text("said", missing=True),
     Index("outcomes_by_receipt", "domain", "changed", "id"),
-    _where_known("student", "outcomes", "domain", "student"),
-    _where_known("prediction", "outcomes", "domain", "prediction"),
+    _where_known("student", "outcomes", "student", "domain", "student"),
+    _where_known("prediction", "outcomes", "prediction", "domain", "prediction"),
 )
 
 BATCHES = Table(
@@ -168,6 +168,7 @@ BATCH_ROWS = Table(
     _text("group", missing=True),
     _text("period", missing=True),
     Index("batch_rows_by_record", text(START.format("record"))),
+    _where_known("place", "batch_rows", "student", "group", "period", "student"),
 )
 
 MODELS = Table(

@@ -173,7 +173,8 @@ def fill(store: RecordStore, predictions: int = 7, of_each: int = 1) -> None:
     store.add_outcomes([make_outcome(float(n), after(n), student=f"s{n}") for n in range(3)])
     for batch in ("b", "a!", "a", "c"):
         store.add_batch(make_batch(batch, rows=3), [make_row(n) for n in (1, 2, 10)])
-    store.add_batch(make_batch("inference", kind="unlabeled"), [make_row(1, targets={"a.b": "$"})])
+    of_a = {"student": "s1", "group": "A", "period": "1"}
+    store.add_batch(make_batch("inference", kind="unlabeled"), [make_row(1, targets={"a.b": "$"}, **of_a)])
     for n in range(1, of_each + 1):
         store.add_model(make_model(f"version {n}"))
         store.succeed([make_succession(n), make_succession(n, moment="G1")])

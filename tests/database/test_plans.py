@@ -33,6 +33,10 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     ),
     "how many newest answers": (lambda s: s.count_newest("school", "G3"), {"domain", "target", "below"}),
     "pairs": (lambda s: s.pairs("school", "G3", since=NOON, limit=10), {"domain", "at", "start", "prediction"}),
+    "standings": (
+        lambda s: s.standings("school", "A", "1", after="s", limit=5),
+        {"group", "period", "start", "attempt", "number", "student", "domain"},
+    ),
     "labelled rows": (lambda s: s.labeled_rows("school", ["record 1"]), {"domain", "start"}),
     "labelled records": (lambda s: s.labeled_records("school", limit=2), {"domain", "attempt", "start"}),
     "batches": (lambda s: s.batches("school", "labeled"), {"domain"}),
