@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from errors import Category, GradewatchError
 
 if TYPE_CHECKING:
+    from jobs.job_settings import JobSettings
     from model.workspace import Workspace
     from monitoring.channels import Channel
 
@@ -238,6 +239,12 @@ class Settings(BaseModel):
             email=self.alert_email,
             smtp_url=self.smtp_url.get_secret_value(),
         )
+
+    def for_jobs(self) -> "JobSettings":
+        """What background work is told of these settings."""
+        from jobs.job_settings import JobSettings
+
+        return JobSettings(window=self.window, channels=self.channels)
 
     def open_workspace(self) -> "Workspace":
         """The workspace that these settings describe. Raises SchemaError or StoreUnavailable."""

@@ -17,6 +17,7 @@ import cli.feedback
 import cli.retrain
 import cli.access
 import cli.backup
+import cli.schedules
 import cli.run  # noqa: F401
 
 # isort: on

@@ -1,7 +1,6 @@
 """Is it still right? `gradewatch drift`, `drift watch`, `alerts …` and `performance`."""
 
 import json
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +9,19 @@ import typer
 
 from cli.apps import alerts_app, app, drift_app
 from cli.inputs import opened_workspace, policies_of, say_notes, told_problems, write_problems
-from cli.options import Cluster, Domain, Moments, OneDomain, PolicyFile, Problems, Sheet, SkipBadRows, Targets
+from cli.options import (
+    At,
+    Cluster,
+    Domain,
+    Every,
+    Moments,
+    OneDomain,
+    PolicyFile,
+    Problems,
+    Sheet,
+    SkipBadRows,
+    Targets,
+)
 from cli.output import err, out, say, steps
 from settings import Settings
 
@@ -106,34 +117,31 @@ def _plain_question(
 @drift_app.command("watch")
 def drift_watch(
     domain: Domain,
-    every: Annotated[str | None, typer.Option(help="How often to look: 12h, 1d (the default), 1w.")] = None,
-    at: Annotated[str | None, typer.Option(help="Look daily at this time, UTC: 06:00.")] = None,
+    every: Every = None,
+    at: At = None,
     days: Annotated[int | None, typer.Option(min=1, help="Whole days judged together; as many as lie between.")] = None,
     against: Annotated[Literal["auto", "champion", "past"], typer.Option(help="As for gradewatch drift.")] = "auto",
     policy: PolicyFile = None,
     retrain: Annotated[bool, typer.Option("--retrain", help="Carry proposed retrainings out.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="Look once at the days before today, and end.")] = False,
 ) -> None:
-    """Look for drift on a schedule, in a process of its own; announce changes; propose or run retrainings."""
+    """Have workers look for drift on a schedule, announce changes, and propose or run retrainings."""
+    import msgspec
+
     from access.keys import lifetime_of
     from jobs.drift_watch import Plan
+    from jobs.queue import WATCHING
     from jobs.schedule import plan_schedule
-    from jobs.stopping import stop_at_signals
-    from jobs.watch import watch, watch_once
+    from jobs.schedules import ScheduledJob, put_schedule
 
-    settings, stop = Settings(), threading.Event()
-    channels = settings.channels()
-    schedule, between = plan_schedule(lifetime_of(every) if every else None, at, once=once)
+    channels = Settings().channels()
+    when, between = plan_schedule(lifetime_of(every) if every else None, at)
     with opened_workspace() as workspace:
         workspace.service.schema(domain)
-        plan = Plan(domain, schedule, days or between, policies_of(policy), against, retrain, settings.window)
-        if once:
-            watch_once(workspace, plan, channels, say)
-            return
-        stop_at_signals(stop)
-        say(f"watching {domain}, {plan.days} days at a time; alerts by {', '.join(channels) or 'nothing: none is set'}")
-        watch(workspace, plan, channels, stop, say)
-        say("stopped")
+        plan = Plan(domain, when, days or between, policies_of(policy), against, retrain)
+        name, arguments = f"{WATCHING} of {domain}", {"plan": msgspec.to_builtins(plan)}
+        wanted = ScheduledJob(name=name, kind=WATCHING, when=when, domain=domain, arguments=arguments)
+        put_schedule(workspace.store, wanted)
+    out.print(f"{name}: {when}, {plan.days} days at a time; alerts by {', '.join(channels) or 'nothing: none is set'}")
 
 
 def _print_drift(watched: "KeptReport", as_json: bool, html: Path | None) -> None:
@@ -154,16 +162,15 @@ def _print_drift(watched: "KeptReport", as_json: bool, html: Path | None) -> Non
 @alerts_app.command("test")
 def alerts_test() -> None:
     """Send a test message by every channel that is set."""
-    from jobs.watch import deliver_patiently, post_test
-    from monitoring.alerts import deliveries
+    from monitoring.alerts import deliver_patiently, deliveries, post_test
     from monitoring.channels import BadChannel
 
     channels = Settings().channels()
     if not channels:
         raise BadChannel(NO_CHANNEL)
     with opened_workspace() as workspace:
-        post_test(workspace, channels)
-        deliver_patiently(workspace, channels, say, 20.0)
+        post_test(workspace.store, channels)
+        deliver_patiently(workspace.store, channels, say, 20.0)
         failed = [one for one in deliveries(workspace.store, limit=len(channels)) if one.state != "sent"]
     if failed:
         raise typer.Exit(1)

@@ -18,6 +18,8 @@ TaskName = Annotated[
 AnswerMoment = Annotated[
     str | None, typer.Option("--moment", help="Answer as of this moment; each row's own by default.")
 ]
+Every = Annotated[str | None, typer.Option(help="How often: 12h, 1d (the default), 3w; in UTC, since 1970.")]
+At = Annotated[str | None, typer.Option(help="Daily at this time, UTC: 06:00.")]
 SkipBadRows = Annotated[bool, typer.Option(help="Keep the good rows of a file and leave out the bad ones.")]
 Problems = Annotated[Path | None, typer.Option(help="Write every problem of a refused file to this CSV.")]
 PolicyFile = Annotated[

@@ -9,9 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from errors import Category, GradewatchError
 from settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.tick import Passed
 
 CHILD = (sys.executable, "-m", "deployment.work")
 
@@ -44,12 +48,35 @@ def work(
     say = _keep_quiet if quiet else _say
     store = open_store(settings.database_url, pool_size=settings.mongo_pool_size, durability=settings.durability)
     try:
-        worker = Worker(store, CHILD, kinds or tuple(JOB_KINDS), places=places, poll=poll, once=once, say=say)
+        made_for = kinds or tuple(JOB_KINDS)
+        worker = Worker(store, CHILD, made_for, settings.for_jobs(), places=places, poll=poll, once=once, say=say)
         say(f"worker {worker.name} waits for jobs: {', '.join(worker.kinds)}")
         worker.work(stop)
         say("stopped")
     finally:
         store.close()
+
+
+def pass_once(say: Callable[[str], None], *, ask_only: bool = False) -> "Passed":
+    """One pass of the tick. What was asked for is done here and now where no worker lives that would do it, unless
+    `ask_only`. Raises StoreUnavailable."""
+    from database.open import open_store
+    from jobs.queue import absence
+    from jobs.tick import Pass, tick
+
+    settings = Settings()
+    settings.make_data_dir()
+    store = open_store(settings.database_url, pool_size=settings.mongo_pool_size, durability=settings.durability)
+    try:
+        passed = tick(Pass(store, settings.for_jobs()))
+        for job in passed.asked:
+            say(f"{job.kind}{f' of {job.domain}' if job.domain else ''} is {job.state} (job {job.id})")
+        alone = any(absence(store, job) for job in store.jobs(states=("waiting",)))
+    finally:
+        store.close()
+    if alone and not ask_only:
+        work(once=True)
+    return passed
 
 
 def _say(line: str) -> None:
@@ -77,7 +104,7 @@ def do_claimed(id: str, token: str, seconds: str) -> None:
     settings = Settings()
     workspace = settings.open_workspace()
     try:
-        do_job(workspace, Claim(id, int(token), float(seconds)), window=settings.window)
+        do_job(workspace, Claim(id, int(token), float(seconds)), settings.for_jobs())
     finally:
         workspace.close()
 

@@ -22,6 +22,7 @@ from database.errors import LostJob
 from database.records import Job, JobProblem, JobProgress
 from database.store import RecordStore
 from errors import Category, GradewatchError
+from jobs.job_settings import JobSettings
 from jobs.keyed_store import keyed
 from jobs.kinds import JOB_KINDS, JobRun
 from jobs.queue import files_of
@@ -46,7 +47,7 @@ class Claim:
     seconds: float
 
 
-def do_job(workspace: Workspace, claim: Claim, *, window: int) -> Job | None:
+def do_job(workspace: Workspace, claim: Claim, settings: JobSettings) -> Job | None:
     """Do the claimed job and tell the store how it ended. None where it is no longer ours: then nothing was written.
 
     Raises StoreUnavailable where even the end could not be told: the lease runs out, and it is done again.
@@ -56,7 +57,7 @@ def do_job(workspace: Workspace, claim: Claim, *, window: int) -> Job | None:
     if job is None or job.token != claim.token:
         return None
     try:
-        result = _do(workspace, job, claim, window)
+        result = _do(workspace, job, claim, settings)
     except LostJob:
         return None
     except GradewatchError as error:
@@ -69,12 +70,12 @@ def do_job(workspace: Workspace, claim: Claim, *, window: int) -> Job | None:
     return _tell(store, lambda: store.end_job(job.id, job.token, "done", result=result))
 
 
-def _do(workspace: Workspace, job: Job, claim: Claim, window: int) -> Mapping[str, Any]:
+def _do(workspace: Workspace, job: Job, claim: Claim, settings: JobSettings) -> Mapping[str, Any]:
     kind = JOB_KINDS[job.kind]
     own = keyed(workspace.store.fenced(job.id, job.token), job, several=kind.several)
     with tempfile.TemporaryDirectory(prefix="gradewatch-job-") as folder:
         progress = _Telling(workspace.store, claim)
-        return kind.do(JobRun(job, replace(workspace, store=own), Path(folder), window, progress))
+        return kind.do(JobRun(job, replace(workspace, store=own), Path(folder), settings, progress))
 
 
 def _pause(job: Job, error: GradewatchError) -> float | None:

@@ -1,9 +1,8 @@
-"""One look at the newest days: judged against what came before, the policy applied, changes of state announced.
+"""A look at the newest days: judged against what came before, the policy applied, changes of state announced.
 
-All that must be remembered between looks is in the store. The process that looks is `jobs.watch`'s.
+All that must be remembered between looks is in the store. Looking is a job (`jobs.kinds`) that stands on a schedule.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,8 +25,9 @@ from monitoring.drift_days import Against, Days
 from monitoring.drift_monitor import report_days
 from retraining.first_champions import keys_of
 from retraining.policies import Policies
-from retraining.run import Busy, Result, Run, overdue, retrain
+from retraining.run import Result, Run, overdue, retrain
 from retraining.trigger import Proposal, WindowVerdict, propose, verdict_of
+from training.fit import Progress
 
 WATCH_KIND = "watch"
 KEPT_WINDOWS = 400
@@ -108,8 +108,9 @@ def look(workspace: Workspace, plan: Plan, slot: datetime, channels: Mapping[str
     ends = day_of(slot)  # the same days may be looked at several times a day, and count once
     before = [window for window in state.windows if window.at < ends]
     windows = (*before, WindowVerdict(at=ends, verdict=verdict))[-KEPT_WINDOWS:]
-    proposal = propose(windows, plan.policies.trigger, last=state.last)
     changes = new_changes(report.changes if report else (), state.told)
+    worse = [describe_change(change) for change in changes.values() if change.rose and change.low > 0]
+    proposal = propose(windows, plan.policies.trigger, last=state.last, worse=worse)
     found = Look(
         slot=slot,
         level=level,
@@ -208,22 +209,15 @@ def _remember(workspace: Workspace, domain: str, state: Watching, revision: int)
     )
 
 
-class Stopped(RuntimeError):
-    """The process was told to end while it retrained; the retraining stays open for the next one."""
-
-
-def carry_out(workspace: Workspace, plan: Plan, stop: threading.Event) -> list[Result]:
+def carry_out(
+    workspace: Workspace, plan: Plan, *, holder: str = "", progress: Progress = lambda _: None
+) -> list[Result]:
     """The retraining that was proposed, or is owed to records of one's own, and not done yet. Done twice, it changes
-    nothing twice. Raises Busy, Stopped."""
-
-    def step(_: str) -> None:
-        if stop.is_set():
-            raise Stopped
-
+    nothing twice. holder: as `retraining.run.Run` has it. Raises Busy: then it stays open."""
     state, _ = recall(workspace, plan.domain)
     if not (state.open and plan.retrain):
         return []
-    run = replace(_run(workspace, plan), progress=step)
+    run = replace(_run(workspace, plan), holder=holder, progress=progress)
     results = retrain(run, keys_of(run.schema))
     state, revision = recall(workspace, plan.domain)
     _remember(workspace, plan.domain, msgspec.structs.replace(state, open=False), revision)
@@ -237,54 +231,41 @@ def _run(workspace: Workspace, plan: Plan) -> Run:
 
 
 def look_and_act(
-    workspace: Workspace, plan: Plan, channels: Mapping[str, Channel], stop: threading.Event, say: Say, *, step: int = 1
+    workspace: Workspace,
+    plan: Plan,
+    channels: Mapping[str, Channel],
+    say: Say,
+    *,
+    holder: str = "",
+    progress: Progress = lambda _: None,
 ) -> None:
-    """Look at everything that is due, carry out what follows, and say what was found.
-
-    step: of missed windows only every so many are due.
-    """
+    """Look at everything that is due, carry out what follows, and say what was found. Raises Busy where another
+    retraining has the domain."""
     try:
-        for slot in _slots(workspace, plan, say, step):
-            if stop.is_set():
-                return
+        for slot in _slots(workspace, plan, say):
+            progress(f"looking at {words_of_days(plan, slot)}")
             if found := look(workspace, plan, slot, channels):
                 say(describe_look(plan, found))
                 sweep(workspace.store)
+        for result in carry_out(workspace, plan, holder=holder, progress=progress):
+            say(f"{result.key}: {result.decision.verdict}: {'; '.join(result.decision.reasons)}")
     except Conflict:
         say("another watcher was quicker")
-        return
-    _carry_out_aloud(workspace, plan, stop, say)
 
 
-def _slots(workspace: Workspace, plan: Plan, say: Say, step: int) -> list[datetime]:
-    """What to look at: the newest due time, and before it those that were missed since the last look, 31 at most.
-
-    step: of the missed ones only every so many are due, counted back from the newest, whose days no look has judged.
-    """
+def _slots(workspace: Workspace, plan: Plan, say: Say) -> list[datetime]:
+    """What to look at: the newest due time, and before it those that were missed since the last look, 31 at most."""
     instant, last = now(), recall(workspace, plan.domain)[0].slot
     newest = plan.schedule.due(instant)
     if last is None or last >= newest:
         return [newest]
-    found = plan.schedule.missed(last, instant)[-step::-step][::-1]
-    missed = [slot for slot in found if slot - step * ONE_DAY >= day_of(last)]
+    missed = plan.schedule.missed(last, instant)
     if missed:
         judged, one = min(len(missed), CATCH_UP), len(missed) == 1
         told = f"{len(missed)} {'window was' if one else 'windows were'} missed while nobody looked; judging"
         which = "it now" if one else "them now, oldest first" if judged == len(missed) else f"the newest {judged} now"
         say(f"{plan.domain}: {told} {which}")
     return [*missed[-CATCH_UP:], newest]
-
-
-def _carry_out_aloud(workspace: Workspace, plan: Plan, stop: threading.Event, say: Say) -> None:
-    try:
-        for result in carry_out(workspace, plan, stop):
-            say(f"{result.key}: {result.decision.verdict}: {'; '.join(result.decision.reasons)}")
-    except Conflict:
-        say("another watcher was quicker")
-    except Busy as error:
-        say(str(error))  # it stays open, and is tried again at the next turn
-    except Stopped:
-        say("stopped while retraining; it begins again with the next start")
 
 
 def describe_look(plan: Plan, found: Look) -> str:

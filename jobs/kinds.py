@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +18,18 @@ from database.blobs import read_blob
 from database.packed import PackedPredictions
 from database.records import Event, Job, digest, now
 from errors import GradewatchError
+from jobs.job_settings import JobSettings
 from jobs.keyed_store import decision_id, report_id
 from jobs.queue import (
     BATCH_FILE,
+    DELIVERY,
     DRIFT_DAYS,
     DRIFT_FILE,
     OUTCOMES_FILE,
     RETRAINING,
     SCORING,
     TRAINING,
+    WATCHING,
     files_of,
     prediction_id,
 )
@@ -47,20 +50,23 @@ LAST_WORDS = 4_000
 SHOWN_PROBLEMS = 1_000
 """Of a file whose bad rows are left out."""
 
+PATIENT_SECONDS = 5.0
+"""For which an alert that was not taken is tried again at once; the tick sees to it after that."""
+
 ROWS_OF_PIECE = 5_000
 """Rows that are answered and logged together."""
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """What a job is done with. workspace: with the job's own store. folder: for its files, gone afterwards. window: of
-    newest labelled records, where nobody says. progress: told a step, and its share of the whole where that is known.
+    """What a job is done with. workspace: with the job's own store. folder: for its files, gone afterwards. progress:
+    told a step, and its share of the whole where that is known.
     """
 
     job: Job
     workspace: Workspace
     folder: Path
-    window: int
+    settings: JobSettings
     progress: Callable[[str, float | None], None]
 
     @property
@@ -85,11 +91,13 @@ class JobRun:
 @dataclass(frozen=True)
 class JobKind:
     """do: the job itself; its result, JSON-ready. long: whether it takes minutes, so that a worker keeps a place free
-    beside it. several: whether it makes more than one drift report. attempts: after which it fails."""
+    beside it. several: whether it makes more than one drift report. recurring: whether it may stand on a schedule: it
+    needs no file, and no arguments that change. attempts: after which it fails."""
 
     do: Callable[[JobRun], Mapping[str, Any]]
     long: bool = False
     several: bool = False
+    recurring: bool = False
     attempts: int = 3
 
     def pause(self, attempts: int, least: float = 0.0) -> float | None:
@@ -108,7 +116,12 @@ def train(run: JobRun) -> Mapping[str, Any]:
     keys = _keys_of(schema, wanted)
     actor = run.job.actor or "train"
     done = train_records(
-        run.workspace, schema, keys, window=run.window, actor=actor, progress=lambda step: run.progress(step, None)
+        run.workspace,
+        schema,
+        keys,
+        window=run.settings.window,
+        actor=actor,
+        progress=lambda step: run.progress(step, None),
     )
     told = [
         {"target": one.key.target, "moment": one.key.moment, "version": one.model and one.model.version}
@@ -137,7 +150,7 @@ def retrain(run: JobRun) -> Mapping[str, Any]:
     work = Run(
         run.workspace,
         schema,
-        run.window,
+        run.settings.window,
         dry=bool(wanted.get("dry_run")),
         holder=run.job.id,
         progress=lambda step: run.progress(step, None),
@@ -334,6 +347,36 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     return plain
 
 
+def watch(run: JobRun) -> Mapping[str, Any]:
+    """Looks at the days that are due. plan: as `jobs.drift_watch.Plan`."""
+    import msgspec
+
+    from jobs.drift_watch import Plan, look_and_act
+    from monitoring.alerts import deliver_patiently
+
+    plan, said = msgspec.convert(run.job.arguments["plan"], Plan), list[str]()
+    plan, channels = replace(plan, window=run.settings.window), run.settings.channels()
+    look_and_act(
+        run.workspace,
+        plan,
+        channels,
+        said.append,
+        holder=run.job.id,
+        progress=lambda step: run.progress(step, None),
+    )
+    deliver_patiently(run.workspace.store, channels, said.append, PATIENT_SECONDS)
+    return {"words": "\n".join(said)[-LAST_WORDS:]}
+
+
+def deliver_alerts(run: JobRun) -> Mapping[str, Any]:
+    """What waits in the outbox, sent."""
+    from monitoring.alerts import deliver_patiently
+
+    said = list[str]()
+    deliver_patiently(run.workspace.store, run.settings.channels(), said.append, PATIENT_SECONDS)
+    return {"words": "\n".join(said)[-LAST_WORDS:]}
+
+
 def _read_as(run: JobRun) -> dict[str, Any]:
     """How a file is to be read, as whoever sent it asked; jobs from before one could say less."""
     asked = run.job.arguments
@@ -345,12 +388,14 @@ def _read_as(run: JobRun) -> dict[str, Any]:
 
 
 JOB_KINDS: Mapping[str, JobKind] = {
-    TRAINING: JobKind(train, long=True),
-    RETRAINING: JobKind(retrain, long=True, several=True),
+    TRAINING: JobKind(train, long=True, recurring=True),
+    RETRAINING: JobKind(retrain, long=True, several=True, recurring=True),
     DRIFT_FILE: JobKind(report_drift_of_file),
     DRIFT_DAYS: JobKind(report_drift_of_days),
     SCORING: JobKind(score),
     BATCH_FILE: JobKind(store_batch_file),
     OUTCOMES_FILE: JobKind(store_outcomes_file),
+    WATCHING: JobKind(watch, long=True, several=True),
+    DELIVERY: JobKind(deliver_alerts),
 }
 """By name; a kind that is added here is done by every worker."""

@@ -24,6 +24,8 @@ DRIFT_DAYS = "drift of days"
 SCORING = "scoring"
 BATCH_FILE = "batch"
 OUTCOMES_FILE = "outcomes"
+WATCHING = "watch"
+DELIVERY = "alerts"
 """The kinds that there are; `jobs.kinds` says what each does."""
 
 SEEN_SECONDS = 15.0

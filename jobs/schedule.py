@@ -19,7 +19,7 @@ class BadSchedule(GradewatchError):
 
 @dataclass(frozen=True)
 class Schedule:
-    """When to look: at whole multiples of `every` (from 1970 on, UTC), or daily `at` a time (UTC)."""
+    """When something is due: at whole multiples of `every` (from 1970 on, UTC), or daily `at` a time (UTC)."""
 
     every: timedelta | None = None
     at: time | None = None
@@ -30,6 +30,15 @@ class Schedule:
         if self.every is not None and self.every < timedelta(minutes=1):
             raise BadSchedule("look once a minute at most")
 
+    def __str__(self) -> str:
+        if self.at is not None:
+            return f"daily at {self.at:%H:%M} UTC"
+        assert self.every is not None  # noqa: S101 (either is given)
+        days, rest = divmod(self.every, ONE_DAY)
+        if rest or not days:
+            return f"every {self.every / timedelta(hours=1):g} hours"
+        return "daily" if days == 1 else f"every {days} days"
+
     def due(self, instant: datetime) -> datetime:
         """The latest scheduled time that is not after `instant`."""
         if self.every is not None:
@@ -37,6 +46,10 @@ class Schedule:
         assert self.at is not None  # noqa: S101 (either is given)
         today = datetime.combine(instant.astimezone(UTC).date(), self.at, tzinfo=UTC)
         return today if today <= instant else today - ONE_DAY
+
+    def next(self, instant: datetime) -> datetime:
+        """The first scheduled time after `instant`."""
+        return self.due(instant) + (self.every or ONE_DAY)
 
     def missed(self, last: datetime, instant: datetime) -> list[datetime]:
         """The due times after `last` and before the newest at `instant`, oldest first.
@@ -54,19 +67,17 @@ def day_of(instant: datetime) -> datetime:
     return midnight(instant.astimezone(UTC).date())
 
 
-def plan_schedule(every: timedelta | None, at: str | None, *, once: bool = False) -> tuple[Schedule, int]:
-    """The schedule and how many whole days lie between two looks (one at least); daily by default.
+def plan_schedule(every: timedelta | None, at: str | None) -> tuple[Schedule, int]:
+    """The schedule and how many whole days lie between two due times (one at least); daily by default.
 
-    at: "06:00". once: whoever calls decides when, so the days before today are due, once a day. Raises BadSchedule.
+    at: "06:00". Raises BadSchedule.
     """
     if every and at:
         raise BadSchedule("say either how often (--every 1d) or at what time each day, UTC (--at 06:00)")
     if every and every > ONE_DAY and every % ONE_DAY:
         raise BadSchedule("whole days are judged: look every so many days, or several times a day")
-    days = max(1, (every or ONE_DAY) // ONE_DAY)
-    if once:
-        return Schedule(at=time(0)), days
     try:
-        return Schedule(at=time.fromisoformat(at)) if at else Schedule(every=every or timedelta(days=1)), days
+        schedule = Schedule(at=time.fromisoformat(at)) if at else Schedule(every=every or ONE_DAY)
     except ValueError as error:
         raise BadSchedule(f"{at!r} is no time of a day; write 06:00") from error
+    return schedule, max(1, (every or ONE_DAY) // ONE_DAY)

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from database.errors import LostJob, StoreUnavailable
 from database.records import Job, JobProblem, JobState, new_id
 from database.store import RecordStore
+from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS
-from jobs.queue import SEEN_SECONDS, files_of, sweep
+from jobs.queue import SEEN_SECONDS, files_of
+from jobs.tick import Pass, tick
 
 JOB_LEASE_SECONDS = 30.0
 """A job whose worker died begins again after that. Longer than any stall of a machine that is not dead."""
@@ -25,7 +27,8 @@ JOB_LEASE_SECONDS = 30.0
 SIGN_SECONDS = SEEN_SECONDS / 3
 HOLD_SECONDS = 1.0  # between two renewals of a lease, which also learn of a wish to cancel
 LOOK_AFTER_SECONDS = 0.05  # until a running job is looked after again
-SWEEP_SECONDS = 60.0
+TICK_SECONDS = 60.0
+TICK_LEASE = "tick"  # of several workers one makes the passes
 ENDING_SECONDS = 10.0  # that a job gets to end when it is told to
 
 Say = Callable[[str], None]
@@ -43,7 +46,8 @@ class _Child:
 
 @dataclass
 class Worker:
-    """Does jobs of `kinds` until told to stop, `places` at once; the last place is kept for those that are not long.
+    """Does jobs of `kinds` until told to stop, `places` at once; the last place is kept for those that are not long. It
+    makes the passes of the tick as well.
 
     command: starts the process of a job; its id, its token and the seconds of a lease come behind it. once: end when
     nothing is left to do. poll: seconds between two looks into the queue.
@@ -52,6 +56,7 @@ class Worker:
     store: RecordStore
     command: Sequence[str]
     kinds: Sequence[str] = tuple(JOB_KINDS)
+    settings: JobSettings = field(default_factory=JobSettings)
     places: int = 2
     poll: float = 0.2
     lease: float = JOB_LEASE_SECONDS
@@ -73,6 +78,7 @@ class Worker:
         finally:
             for child in list(self._children):
                 self._survive(lambda child=child: self._give_back(child))  # type: ignore[misc]
+            self._survive(lambda: self.store.release_lease(TICK_LEASE, self.name))
 
     def _turn(self) -> bool:
         """Whether a job was begun."""
@@ -80,9 +86,15 @@ class Worker:
             self._look_after(child)
         if self._is_due("sign", SIGN_SECONDS):
             self.store.see_worker(self.name, self.kinds)
-        if self._is_due("sweep", SWEEP_SECONDS):
-            sweep(self.store)
+        if self._is_due("tick", TICK_SECONDS):
+            self._tick()
         return self._is_due("claim", self.poll) and self._claim()
+
+    def _tick(self) -> None:
+        if self.store.try_lease(TICK_LEASE, self.name, TICK_SECONDS):
+            return
+        for name, error in tick(Pass(self.store, self.settings)).failed.items():
+            self.say(f"{name}: {error}")
 
     def _is_due(self, what: str, every: float) -> bool:
         if time.monotonic() < self._due.get(what, 0.0):

@@ -4,7 +4,8 @@ An alert that was sent but not yet marked when the process was killed is sent ag
 student data: column names, verdicts and counts only. How a channel sends is `monitoring.channels`'s.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -111,6 +112,44 @@ def is_waiting(store: Documents, channels: Mapping[str, Channel]) -> bool:
     """Whether anything for one of `channels` has not been taken yet."""
     found = _outbox(store, now() - 10 * GIVE_UP)
     return any(delivery.state == "waiting" and delivery.channel in channels for _, delivery in found)
+
+
+def next_delivery(store: Documents) -> datetime | None:
+    """When the outbox is to be looked at again; None where nothing waits."""
+    first: dict[str, datetime] = {}
+    for _, delivery in _outbox(store, now() - 10 * GIVE_UP):
+        if delivery.state == "waiting":
+            first.setdefault(delivery.channel, delivery.next)  # it holds back what came after it
+    return min(first.values(), default=None)
+
+
+def deliver_patiently(
+    store: Documents, channels: Mapping[str, Channel], say: Callable[[str], None], seconds: float
+) -> None:
+    """Deliver what is due, and try again for `seconds` what was not taken."""
+    ends, pause = now() + timedelta(seconds=seconds), threading.Event()
+    _tell_deliveries(store, channels, say)
+    while is_waiting(store, channels) and now() < ends:
+        pause.wait(0.5)
+        _tell_deliveries(store, channels, say)
+    if is_waiting(store, channels):
+        say("some alerts wait for the next try")
+
+
+def _tell_deliveries(store: Documents, channels: Mapping[str, Channel], say: Callable[[str], None]) -> None:
+    for one in deliver(store, channels):
+        error = f": {one.error}" if one.error else ""
+        say(f"alert {one.alert.id[:8]} by {one.kind} to {one.to}: {one.state}{error}")
+
+
+def post_test(store: Documents, channels: Mapping[str, Channel]) -> None:
+    """Put a test message into the outbox of every channel."""
+    at = now()
+    about = f"test {at.isoformat()}"
+    text = "This is a test of the alerts of Gradewatch. Nothing has happened.\n"
+    body = {"kind": "test", "at": at.isoformat(), "summary": "a test: nothing has happened"}
+    alert = Alert(about=about, domain="", subject="[gradewatch] test", text=text, body=body, at=at)
+    post(store, [alert], channels)
 
 
 def _outbox(store: Documents, since: datetime) -> list[tuple[Document, Delivery]]:

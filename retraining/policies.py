@@ -24,6 +24,7 @@ KIND_WORDS: dict[Any, str] = {
     float: "a number",
     int | None: "a whole number",
     float | None: "a number",
+    bool: "true or false",
     dict[str, float]: "a table of numbers by column",
     tuple[str, ...]: "a list of texts",
 }

@@ -1,4 +1,5 @@
-"""When monitoring proposes a retraining: after k alarms among the last w windows, and not again for a while.
+"""When monitoring proposes a retraining: after k alarms among the last w windows, and not again for a while; and when
+errors became credibly worse.
 
 Pure functions over verdicts. A proposal starts an evaluation; a challenger is promoted by `retraining.policy` alone.
 """
@@ -19,12 +20,14 @@ Verdict = Literal["alarm", "quiet", "undecided"]
 class TriggerPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """alarms: k, among the last `windows` w, that propose a retraining. cool_down_days: after a proposal or a
     retraining, for which there is no other. longest_gap_days: windows further back than this from the newest do not
-    count. Raises ValueError for numbers that make no rule."""
+    count. errors: whether errors that became credibly worse propose one as well, whatever windows say. Raises
+    ValueError for numbers that make no rule."""
 
     alarms: int = 2
     windows: int = 4
     cool_down_days: float = 28.0
     longest_gap_days: float = 120.0
+    errors: bool = True
 
     def __post_init__(self) -> None:
         wrong = [] if self.alarms >= 1 else [f"alarms is {self.alarms}, not 1 or more"]
@@ -69,13 +72,27 @@ def is_decided(report: DriftReport) -> bool:
     return joint or any(column.alarming for column in columns)
 
 
-def propose(windows: Sequence[WindowVerdict], policy: TriggerPolicy, *, last: datetime | None = None) -> Proposal:
-    """Whether the newest of `windows` (any order) should start a retraining.
+def propose(
+    windows: Sequence[WindowVerdict],
+    policy: TriggerPolicy,
+    *,
+    last: datetime | None = None,
+    worse: Sequence[str] = (),
+) -> Proposal:
+    """Whether the newest of `windows` (any order), or errors that became `worse` (in words), should start a retraining.
 
     last: when one was last proposed or done; for the same window there is no second one. Undecided windows hold their
     place among the last w and count for nothing, so that a string of them never retrains; the newest window must
-    itself be an alarm.
+    itself be an alarm. Errors wait for no second window and no cool-down: outcomes are what decides afterwards, and
+    the same outcomes decide once.
     """
+    found = _by_windows(windows, policy, last)
+    if not (worse and policy.errors):
+        return found
+    return msgspec.structs.replace(found, retrain=True, reason=" ".join([*worse, f"Inputs: {found.reason}."]))
+
+
+def _by_windows(windows: Sequence[WindowVerdict], policy: TriggerPolicy, last: datetime | None) -> Proposal:
     ordered = sorted(windows, key=lambda window: window.at)[-policy.windows :]
     if not ordered:
         return Proposal(retrain=False, reason="no window has been judged yet", alarms=0, looked_at=0)

@@ -19,6 +19,7 @@ from database.open import open_store
 from database.records import Job
 from database.store import RecordStore
 from jobs.child import Claim, do_job, end_with_worker
+from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS, JobKind, JobRun
 from model.workspace import Workspace, open_workspace
 
@@ -58,7 +59,9 @@ def act(url: str, folder: Path, seconds: float, sign: int = 0, at: int = -1) -> 
     if job is None:
         sys.exit(3)
     stepping = _Stepping(workspace.store, sign, at, [0])
-    told = do_job(replace(workspace, store=cast(RecordStore, stepping)), Claim(job.id, job.token, seconds), window=1000)
+    told = do_job(
+        replace(workspace, store=cast(RecordStore, stepping)), Claim(job.id, job.token, seconds), JobSettings(1000)
+    )
     workspace.close()
     sys.exit(0 if told else 4)
 
@@ -67,7 +70,7 @@ def act_all(url: str, folder: Path) -> None:
     """Do jobs until none is left."""
     workspace = opened(url, folder)
     while job := workspace.store.claim_job(tuple(JOB_KINDS), f"worker {os.getpid()}", 60):
-        do_job(workspace, Claim(job.id, job.token, 60), window=1000)
+        do_job(workspace, Claim(job.id, job.token, 60), JobSettings(1000))
 
 
 class _Stepping:
@@ -128,5 +131,5 @@ if __name__ == "__main__":
     url, given = os.environ["GRADEWATCH_DATABASE_URL"], sys.argv[1:]
     store = open_store(url)
     nothing: Any = None
-    do_job(Workspace({}, store, nothing, SECRET), Claim(given[0], int(given[1]), float(given[2])), window=1000)
+    do_job(Workspace({}, store, nothing, SECRET), Claim(given[0], int(given[1]), float(given[2])), JobSettings(1000))
     store.close()

@@ -1,16 +1,9 @@
 """A watch looks once at each due time, tells changes and not states, and survives being killed, doubled and late."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -20,13 +13,16 @@ from hypothesis import strategies as st
 
 from database.errors import Conflict
 from database.ingest import add_batch
-from database.open import open_store
 from database.records import Document, Outcome, now
 from drift.policy import DriftPolicy
 from drift.records import DriftReport
+from jobs.child import Claim, do_job
 from jobs.drift_watch import Look, Plan, carry_out, describe_look, level_of, look, recall, sentence_of
+from jobs.job_settings import JobSettings
+from jobs.queue import WATCHING
 from jobs.schedule import BadSchedule, Schedule, plan_schedule
-from jobs.watch import watch, watch_once
+from jobs.schedules import ScheduledJob, put_schedule
+from jobs.tick import Pass, tick
 from model.bundle import EXAMPLES
 from model.registry import install
 from model.workspace import Workspace
@@ -34,7 +30,6 @@ from monitoring.alerts import deliveries
 from monitoring.channels import Channel, open_channels
 from monitoring.days import midnight
 from retraining.policies import Policies
-from retraining.run import Busy
 from retraining.trigger import TriggerPolicy
 from tests.model.registry_making import keep, make_bundle
 from tests.monitoring.asking import asked
@@ -155,7 +150,9 @@ def test_a_real_change_of_the_error_is_in_the_report_and_told_once(
     assert (change.target, change.moment, change.rose) == ("mark", "start", True)
     assert abs(change.at - slot(2)) < timedelta(days=2)
     assert change.low > 0
-    assert told(workspace) == ["the error for mark at start rose"]
+    assert told(workspace) == ["the error for mark at start rose", "retraining is proposed"]
+    assert [one.proposal.retrain for one in found if one.changes] == [True]
+    assert not any(one.proposal.retrain for one in found if not one.changes)
     kept = [DriftReport.from_document(one.document) for one in workspace.store.drift_reports()]
     report = next(one for one in kept if one.changes)
     assert "The mean error for mark rose at about 2026-03-2" in report.summary
@@ -236,16 +233,18 @@ def test_a_proposal_is_carried_out_once_by_the_policy_also_after_a_stop(workspac
     add_batch(workspace.store, SCHEMA.name, make_rows(200, seed=2, first=2000), "labeled", name="new.csv")
     look_at(workspace, 2, NOBODY, plan)
     assert recall(workspace, "invented")[0].open
-    stop = threading.Event()
-    stop.set()
+
+    def stop(_: str) -> None:
+        raise RuntimeError
+
     with pytest.raises(RuntimeError):
-        carry_out(workspace, plan, stop)  # told to end at its first step
+        carry_out(workspace, plan, progress=stop)  # its process ends at its first step
     assert workspace.store.decisions() == []
-    results = carry_out(workspace, plan, threading.Event())
+    results = carry_out(workspace, plan)
     decided = next(one for one in results if one.key == MARK)
     assert decided.promoted
     assert workspace.store.successions(MARK)[-1].actor == "watch"
-    assert carry_out(workspace, plan, threading.Event()) == []
+    assert carry_out(workspace, plan) == []
 
 
 def test_a_watch_lets_own_records_replace_a_model_of_examples_without_waiting_for_drift(workspace: Workspace) -> None:
@@ -258,42 +257,36 @@ def test_a_watch_lets_own_records_replace_a_model_of_examples_without_waiting_fo
         plan = Plan(**(vars(PLAN) | {"retrain": retraining}))
         look(workspace, plan, slot(retraining), NOBODY)
         assert recall(workspace, "invented")[0].open == retraining
-    (done,) = [one for one in carry_out(workspace, plan, threading.Event()) if one.key == MARK]
+    (done,) = [one for one in carry_out(workspace, plan) if one.key == MARK]
     assert (done.promoted, done.champion) == (True, model.version)
     look(workspace, plan, slot(2), NOBODY)
     assert not recall(workspace, "invented")[0].open
 
 
-def watched(workspace: Workspace, plan: Plan, channels: Mapping[str, Channel], many: int = 1) -> list[str]:
-    """What `many` watchers said until every due time was looked at and half a second had passed."""
-    said: list[str] = []
-    stop, newest = threading.Event(), plan.schedule.due(now())
-    threads = [
-        threading.Thread(target=watch, args=(workspace, plan, channels, stop, said.append), kwargs={"poll": 0.05})
-        for _ in range(many)
-    ]
-    for one in threads:
-        one.start()
-    wait_for(lambda: recall(workspace, plan.domain)[0].slot == newest)
-    stop.wait(0.5)
-    stop.set()
-    for one in threads:
-        one.join()
-    return said
+def watched(workspace: Workspace, plan: Plan, channels: Mapping[str, Channel] = NOBODY, times: int = 2) -> list[str]:
+    """What workers said who had the watch on a schedule, a pass of the tick and all its jobs at a time."""
+    arguments = {"plan": msgspec.to_builtins(plan)}
+    wanted = ScheduledJob(name="w", kind=WATCHING, when=plan.schedule, domain=plan.domain, arguments=arguments)
+    put_schedule(workspace.store, wanted)
+    for _ in range(times):
+        tick(Pass(workspace.store))
+        while job := workspace.store.claim_job((WATCHING,), "w", 60):
+            do_job(workspace, Claim(job.id, job.token, 60), JobSettings(channels=lambda: channels))
+    ended = workspace.store.jobs(kind=WATCHING)
+    assert {one.state for one in ended} <= {"done"}
+    return [line for one in ended[::-1] for line in (one.result or {})["words"].splitlines()]
 
 
-def test_two_watchers_share_the_work_judge_what_was_missed_once_and_end_when_told(
-    workspace: Workspace, channels: dict[str, Channel]
-) -> None:
+def test_a_watch_on_a_schedule_judges_what_was_missed_once(workspace: Workspace, channels: dict[str, Channel]) -> None:
     plan = Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES)
     today = now().astimezone(UTC).date()
-    look(workspace, plan, midnight(today) - timedelta(days=9), channels)  # the last look of a process long gone
-    said = watched(workspace, plan, channels, many=2)
+    look(workspace, plan, midnight(today) - timedelta(days=9), channels)  # the last look before a long pause
+    said = watched(workspace, plan, channels)
     assert said[0] == "invented: 8 windows were missed while nobody looked; judging them now, oldest first"
     judged = [line.split(":")[0] for line in said if "no rows" in line]
     assert judged == [f"invented, {today - timedelta(days=back)}" for back in range(9, 0, -1)]
     assert len(recall(workspace, "invented")[0].windows) == 10
-    assert workspace.store.try_lease("watch:invented", "someone else", 1) is None
+    assert len(workspace.store.jobs(kind=WATCHING)) == 1  # the second pass had nothing to ask for
 
 
 def test_what_was_missed_is_told_in_order_and_only_where_it_changed(
@@ -307,28 +300,14 @@ def test_what_was_missed_is_told_in_order_and_only_where_it_changed(
     assert len(watched(workspace, plan, channels)) > 5
     assert told(workspace) == ["ok → drift", "retraining is proposed", "drift → ok"]
     assert len(workspace.store.drift_reports()) == 6
-    watched(workspace, plan, channels)
-    assert len(workspace.store.drift_reports()) == 6
 
 
 def test_after_a_very_long_pause_the_newest_windows_are_judged_and_that_is_said(workspace: Workspace) -> None:
     plan = Plan(SCHEMA.name, Schedule(every=timedelta(days=1)), policies=RULES)
     look(workspace, plan, midnight(now().astimezone(UTC).date()) - timedelta(days=100), NOBODY)
-    said = watched(workspace, plan, NOBODY)
+    said = watched(workspace, plan)
     assert said[0] == "invented: 99 windows were missed while nobody looked; judging the newest 31 now"
     assert len(recall(workspace, "invented")[0].windows) == 1 + 31 + 1
-
-
-@pytest.mark.parametrize(("ago", "judged"), [(21, [14, 7, 0]), (20, [7, 0]), (7, [0]), (1, [0])])
-def test_a_missed_run_of_cron_is_made_up_for_by_windows_that_do_not_overlap(
-    workspace: Workspace, ago: int, judged: list[int]
-) -> None:
-    schedule, days = plan_schedule(WEEK, None, once=True)
-    plan, today = Plan(SCHEMA.name, schedule, days, RULES), midnight(now().astimezone(UTC).date())
-    look(workspace, plan, today - timedelta(days=ago), NOBODY)
-    watch_once(workspace, plan, NOBODY, lambda _: None)
-    windows = recall(workspace, "invented")[0].windows
-    assert [(today - window.at).days for window in windows] == [ago, *judged]
 
 
 @given(
@@ -351,12 +330,6 @@ def test_missed_due_times_are_in_order_and_each_ends_another_day(
     assert all(schedule.due(slot) == slot for slot in missed)
     every_day = {schedule.due(last + timedelta(days=n)).date() for n in range(pause.days + 1)}
     assert every_day <= set(days)  # no day at whose end a look was due is left out
-
-
-def test_once_leaves_when_another_process_watches(workspace: Workspace) -> None:
-    workspace.store.try_lease("watch:invented", "another", 60)
-    with pytest.raises(Busy, match="another process is watching invented"):
-        watch_once(workspace, PLAN, NOBODY, print)
 
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (hypothesis adds it)
@@ -390,38 +363,3 @@ def test_a_schedule_judges_the_days_between_two_looks() -> None:
     assert plan_schedule(timedelta(hours=12), None) == (Schedule(every=timedelta(hours=12)), 1)
     assert plan_schedule(timedelta(days=3), None) == (Schedule(every=timedelta(days=3)), 3)
     assert plan_schedule(None, "06:30") == (Schedule(at=clock(6, 30)), 1)
-    assert plan_schedule(WEEK, None, once=True) == (Schedule(at=clock(0)), 7)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
-
-
-def test_the_process_ends_cleanly_on_sigterm_and_does_not_look_again_after_a_restart(tmp_path: Path) -> None:
-    environment = os.environ | {"GRADEWATCH_DATA_DIR": str(tmp_path / "data")}
-    command = [sys.executable, "-m", "cli", "drift", "watch", "--domain", "engagement", "--every", "1d"]
-    lines: list[list[str]] = []
-    for _ in range(2):
-        with subprocess.Popen(
-            command, env=environment, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-        ) as process:
-            assert process.stderr is not None
-            heard = [process.stderr.readline()]
-            if not lines:
-                heard.append(process.stderr.readline())
-            process.send_signal(signal.SIGTERM)
-            heard += process.stderr.readlines()
-        assert process.returncode == 0
-        lines.append([line[20:].strip() for line in heard])
-    assert lines[0] == [
-        "watching engagement, 1 days at a time; alerts by nothing: none is set",
-        next(line for line in lines[0] if ": undecided. no rows of engagement" in line),
-        "stopped",
-    ]
-    assert lines[1] == [lines[0][0], "stopped"]
-    store = open_store(f"sqlite:///{tmp_path / 'data' / 'gradewatch.db'}")
-    assert store.try_lease("watch:engagement", "someone else", 1) is None
-    store.close()

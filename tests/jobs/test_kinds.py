@@ -10,6 +10,7 @@ from database.ingest import add_batch
 from database.records import Job
 from database.store import RecordStore
 from jobs.child import Claim, do_job
+from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS
 from jobs.queue import DRIFT_DAYS, RETRAINING, JobRequest, ask
 from model.workspace import Workspace
@@ -55,7 +56,7 @@ def do(workspace: Workspace, store: RecordStore | None = None) -> Job:
     claimed = workspace.store.claim_job(tuple(JOB_KINDS), "w", 60)
     assert claimed is not None
     used = replace(workspace, store=store or workspace.store)
-    do_job(used, Claim(claimed.id, claimed.token, 60), window=1000)
+    do_job(used, Claim(claimed.id, claimed.token, 60), JobSettings(1000))
     return job_of(workspace.store, claimed.id)
 
 

@@ -1,0 +1,21 @@
+"""What background work is told of the settings, as plain values: no job and no tick reads the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monitoring.channels import Channel
+
+USUAL_WINDOW = 20_000
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """window: how many of the newest labelled records are learned from where nobody says. channels: where alerts go,
+    opened when first needed; raises BadChannel."""
+
+    window: int = USUAL_WINDOW
+    channels: Callable[[], Mapping[str, Channel]] = dict

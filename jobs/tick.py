@@ -1,0 +1,81 @@
+"""One pass over what is to be done by itself: schedules, alerts that wait, what lies about.
+
+`gradewatch tick` makes one, a worker one each minute. A pass asks for jobs and does nothing that takes long; made
+twice, or by several at once, it does nothing twice. What it looks after is the list CHORES, to which a line is added.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from database.errors import StoreUnavailable
+from database.records import Job, now
+from database.store import RecordStore
+from errors import GradewatchError
+from jobs.job_settings import JobSettings
+from jobs.queue import DELIVERY, JobRequest, ask, sweep
+from jobs.schedules import ask_for_due
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a pass is made with. at: the time that it is."""
+
+    store: RecordStore
+    settings: JobSettings = field(default_factory=JobSettings)
+    at: datetime = field(default_factory=now)
+
+
+class Passed(NamedTuple):
+    """What a pass asked for, and which chores could not be done; these are tried again by the next pass."""
+
+    asked: list[Job]
+    failed: dict[str, GradewatchError]
+
+
+Chore = Callable[[Pass], Sequence[Job]]
+"""Looks after one thing, and returns the jobs that it asked for. Done twice, it asks for the same jobs."""
+
+
+def tick(given: Pass) -> Passed:
+    """Make a pass. One chore that fails keeps none of the others. Raises StoreUnavailable."""
+    asked: list[Job] = []
+    failed: dict[str, GradewatchError] = {}
+    for name, chore in CHORES.items():
+        try:
+            asked += chore(given)
+        except StoreUnavailable:
+            raise
+        except GradewatchError as error:
+            failed[name] = error
+    return Passed(asked, failed)
+
+
+def _scheduled(given: Pass) -> Sequence[Job]:
+    return ask_for_due(given.store, given.at)
+
+
+def _alerts(given: Pass) -> Sequence[Job]:
+    """What waits in the outbox and may be tried (again)."""
+    from monitoring.alerts import next_delivery
+
+    due = next_delivery(given.store)
+    if due is None or due > given.at:
+        return ()
+    hour = f"{given.at:%Y-%m-%dT%H}"  # what waits for a channel that is no longer set is looked at now and then
+    job = ask(given.store, JobRequest(DELIVERY, "", "tick", key=f"{due.isoformat()} {hour}"))
+    return () if job.ended else [job]
+
+
+def _left_behind(given: Pass) -> Sequence[Job]:
+    sweep(given.store)
+    return ()
+
+
+CHORES: Mapping[str, Chore] = {
+    "schedules": _scheduled,
+    "alerts": _alerts,
+    "what is left behind": _left_behind,
+}
+"""What a pass looks after, in this order."""
