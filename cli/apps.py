@@ -9,7 +9,8 @@ import typer
 
 SAYS = (
     "Predict how students will do, watch whether that still holds, and replace a model only with proof.\n\n"
-    "Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage; 6 not enough data; "
+    "Exit codes: 0 done, 1 refused or failed with a reason, 2 wrong usage; "
+    "3 drift, 4 errors rose, 5 a champion was replaced, 6 not enough data; "
     "74 what was kept is damaged, 75 busy or out of reach, try later, 77 not allowed, 78 the settings cannot be used."
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -1,4 +1,4 @@
-"""Is it still right? `gradewatch drift`, `drift watch`, `alerts …` and `performance`."""
+"""Is it still right? `gradewatch monitor`, `drift`, `drift watch`, `alerts …` and `performance`."""
 
 import json
 from datetime import UTC, datetime
@@ -22,11 +22,14 @@ from cli.options import (
     SkipBadRows,
     Targets,
 )
-from cli.output import err, out, say, steps
+from cli.output import BECAME_WORSE, DRIFTED, NOT_ENOUGH_DATA, RETRAINED, err, out, say, steps
 from settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from monitoring.drift_files import KeptReport
+    from retraining.monitor import Monitored
 
 NO_CHANNEL = "no channel is set: GRADEWATCH_ALERT_WEBHOOK and _ALERT_SECRET, or GRADEWATCH_ALERT_EMAIL and _SMTP_URL"
 
@@ -187,6 +190,62 @@ def alerts_list(
 
     with opened_workspace() as workspace:
         out.print(deliveries_table(deliveries(workspace.store, domain=domain, limit=limit)))
+
+
+@app.command()
+def monitor(
+    domain: OneDomain = None,
+    lookback_days: Annotated[int, typer.Option(min=1, max=1100, help="Predictions of so many days.")] = 30,
+    min_samples: Annotated[
+        int, typer.Option(min=2, help="Predictions from which inputs are judged, outcomes from which errors are.")
+    ] = 50,
+    drift_threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Effect that is drift: share of rows that moved, Cramér's V; the policy's."
+        ),
+    ] = None,
+    auto_retrain: Annotated[bool, typer.Option("--auto-retrain", help="Retrain where the policy proposes it.")] = False,
+    today: Annotated[bool, typer.Option("--today", help="Up to now; else whole days before today (UTC).")] = False,
+    policy: PolicyFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Drift, errors measured and to be expected, a verdict, and retraining by the policy; or why not.
+
+    Exit codes: 0 quiet, 3 drift, 4 errors credibly rose, 5 a champion was replaced, 6 not enough data.
+    """
+    import msgspec
+
+    from retraining.monitor import LookBack, loosened
+    from retraining.monitor import monitor as look
+
+    settings, rules = Settings(), policies_of(policy)
+    if drift_threshold is not None:
+        rules = msgspec.structs.replace(rules, drift=loosened(rules.drift, drift_threshold))
+    asked = LookBack(lookback_days, min_samples, rules, today, auto_retrain, settings.window)
+    with opened_workspace() as workspace, steps() as progress:
+        serving = {champion.domain for champion in workspace.store.champions()}
+        names = [domain] if domain else [name for name in workspace.schemas if name in serving]
+        found = [look(workspace, name, asked, progress=progress) for name in names]
+    _print_monitored(found, as_json)
+
+
+def _print_monitored(found: "Sequence[Monitored]", as_json: bool) -> None:
+    """Ends with the exit code of the gravest finding."""
+    import msgspec
+
+    from retraining.render import render_monitored
+
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    for one in found if not as_json else ():
+        out.print(render_monitored(one))
+    if not found:
+        err.print("no champion of any domain; train one first: gradewatch train")
+    verdicts = {one.verdict for one in found}
+    codes = {"worse": BECAME_WORSE, "drift": DRIFTED, "quiet": 0}
+    gravest = next((code for verdict, code in codes.items() if verdict in verdicts), NOT_ENOUGH_DATA)
+    raise typer.Exit(RETRAINED if any(one.retrained for one in found) else gravest)
 
 
 @app.command()

@@ -39,8 +39,9 @@ Step = Callable[[str], None]
 Share = Callable[[str, float], None]
 """Hears the name of the step at hand and which share of it is done, 0 to 1."""
 
-NOT_ENOUGH_DATA = 6
-"""Exit code of a finding: what is asked about has too few outcomes."""
+DRIFTED, BECAME_WORSE, RETRAINED, NOT_ENOUGH_DATA = 3, 4, 5, 6
+"""Exit codes of findings: inputs changed; errors credibly rose; a champion was replaced; what is asked about has too
+few outcomes."""
 
 EXIT_CODES = {
     Category.MISUSED: 78,  # EX_CONFIG of sysexits.h, as the others

@@ -51,7 +51,7 @@ def _exit_codes() -> Iterator[str]:
     yield "| 0 | done |"
     yield "| 1 | refused or failed, with a reason |"
     yield "| 2 | wrong usage, or a setting that cannot be read |"
-    yield "| 3 to 9 | kept for findings |"
+    yield "| 3 to 9 | findings: 3 drift, 4 errors rose, 5 a champion was replaced, 6 not enough data; others are kept |"
     for code in sorted(set(EXIT_CODES.values())):
         yield f"| {code} | {'; '.join(CATEGORIES[one] for one in EXIT_CODES if EXIT_CODES[one] == code)} |"
 

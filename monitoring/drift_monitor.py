@@ -13,6 +13,7 @@ from drift.compare import Findings, compare, compare_columns
 from drift.impact import ErrorChange
 from drift.policy import DriftPolicy
 from drift.profile import PREDICTION, Profile, build_profile
+from drift.records import DriftReport
 from drift.samples import effective_shares_of
 from drift.segments import gather_segments
 from drift.statistics import EffectiveShares
@@ -41,7 +42,15 @@ MEMORY = timedelta(days=400)  # before a window's end, in which changes of the e
 def report_days(
     workspace: Workspace, domain: str, window: Days, *, policy: DriftPolicy | None = None, by: str | None = None
 ) -> KeptReport:
-    """The stored report of a window of days: its columns from stored profiles, the rest from rows.
+    """The report of a window of days, stored. Raises as `judge_days`."""
+    report, compared = judge_days(workspace, domain, window, policy=policy, by=by)
+    return keep_report(workspace, report, compared.reference, compared.current)
+
+
+def judge_days(
+    workspace: Workspace, domain: str, window: Days, *, policy: DriftPolicy | None = None, by: str | None = None
+) -> tuple[DriftReport, ComparedDays]:
+    """The report of a window of days and what it compares: its columns from stored profiles, the rest from rows.
 
     Rows tell how well a classifier parts the samples, what error to expect, and what rows of one student are worth. Of
     more than `ROWS_A_SIDE` a random sample is read, and the report says so; with `by`, which reports on segments as
@@ -65,8 +74,7 @@ def report_days(
         findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, by))
     importance = compared.standard.importance if compared.standard else {}
     findings = findings._replace(effective=_effective_shares(compared, rows, past), importance=importance)
-    report = compare(compared.reference, compared.current, schema, policy, rows=findings)
-    return keep_report(workspace, report, compared.reference, compared.current)
+    return compare(compared.reference, compared.current, schema, policy, rows=findings), compared
 
 
 def _findings_of_days(

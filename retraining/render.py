@@ -6,6 +6,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from drift.sentences import describe_expected
+from monitoring.days import DAY
+from monitoring.error_timeline import ErrorTimeline
+from retraining.monitor import Monitored
 from retraining.policy import PromotionDecision
 from retraining.run import Result
 
@@ -52,3 +56,34 @@ def evidence_table(decision: PromotionDecision) -> Table:
         bound = f"{decision.gain.mean:+.4f}, {decision.gain.level:.0%} lower bound {decision.gain.lower:+.4f}"
         table.add_row("gain (champion - challenger)", bound)
     return table
+
+
+def render_monitored(found: Monitored) -> RenderableType:
+    """The verdict, what it rests on, what was retrained, and why not more."""
+    last = found.until - DAY
+    head = Text(f"{found.domain}, {found.since} to {last}, {found.rows:,} predictions: {found.verdict}", style="bold")
+    drift = found.drift.summary if found.drift else f"not judged: {found.no_drift}"
+    parts: list[RenderableType] = [head, Text(f"drift: {drift}")]
+    if found.report:
+        parts.append(Text(f"  report {found.report}"))
+    parts += [Text(line) for one in found.errors for line in error_lines(one)]
+    if not found.errors:
+        parts.append(Text("errors: no predictions with an outcome, and none that waits for one"))
+    parts += [Text(f"worse: {one}") for one in found.worse]
+    parts += [render_result(one, dry=False) for one in found.results]
+    retrained = "retrained" if found.retrained else "not retrained"
+    parts += [Text(f"{retrained}: {found.why[0]}" if found.why else retrained, style="bold")]
+    parts += [Text(f"  {one}") for one in found.why[1:]]
+    return Group(*parts)
+
+
+def error_lines(line: ErrorTimeline) -> list[str]:
+    """The errors of one target at one moment: measured, and those to be expected."""
+    name, unit = f"{line.target} at {line.moment}", f" {line.unit}" if line.unit else ""
+    said = []
+    if (whole := line.whole) is not None:
+        mae = f"mean error {whole.mae}{unit}, " if whole.mae else ""
+        said.append(f"measured, {name}: {mae}{whole.n:,} outcomes of {whole.students:,} students: {whole.verdict}")
+    if line.expected is not None:
+        said.append(f"estimated, {name}: {describe_expected(line.expected)}")
+    return said
