@@ -55,7 +55,13 @@ def _without_port(bind: str) -> str:
     return host.strip("[]") if colon and port.isdigit() and (":" not in host or host.startswith("[")) else bind
 
 
-ALIASES = {"first_key": "API_KEY", "token_secret": "JWT_SECRET_KEY", "redis_url": "REDIS_URL"}
+ALIASES = {
+    "first_key": "API_KEY",
+    "token_secret": "JWT_SECRET_KEY",
+    "redis_url": "REDIS_URL",
+    "train_async": "ML_TRAIN_ASYNC",
+    "predict_async": "ML_PREDICT_ASYNC",
+}
 """Variables of a system before this one, by setting; ours win."""
 
 
@@ -107,6 +113,8 @@ class Settings(BaseModel):
     older system's (API_KEY), what its callers need.
     rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
     and counted requests between workers and machines. cors_origins: pages of other sites that may ask, with commas.
+    train_async, predict_async: whether training and retraining, and predictions of many rows, are answered at once with
+    where to look for them (202), unless the request says otherwise (?async=).
     body_seconds: how long a body is waited for; request_seconds: how long an answer may take; stop_seconds: how long
     requests at work have when the service is stopped; notice_seconds: how long before that it says it is not ready.
     whole_requests: whether `gradewatch serve` answers one-row requests that have come whole without a coroutine;
@@ -144,6 +152,8 @@ class Settings(BaseModel):
     rate_limit: str = "600/minute"
     redis_url: SecretStr | None = None  # may hold a password
     cors_origins: str = ""
+    train_async: bool = True
+    predict_async: bool = False
     body_seconds: float = Field(default=30.0, gt=0)
     request_seconds: float = Field(default=120.0, gt=0)
     stop_seconds: float = Field(default=25.0, gt=0)  # Kubernetes kills after 30

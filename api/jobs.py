@@ -182,10 +182,21 @@ def _preferences(request: Request) -> list[str]:
     return [part.partition(";")[0].strip().casefold() for part in given.split(",") if part.strip()]
 
 
-async def done(request: Request, background: Background, wanted: JobRequest, settings: Settings) -> Job | Response:
-    """The job that did what is wanted, or what to answer instead: where to look later, or why it failed."""
-    job = await background.ask(wanted)
-    job = await background.follow(job, patience_of(request, settings))
+async def done(
+    request: Request,
+    background: Background,
+    wanted: JobRequest,
+    settings: Settings,
+    *,
+    later: bool = False,
+    alone: bool = False,
+) -> Job | Response:
+    """The job that did what is wanted, or what to answer instead: where to look later, or why it failed.
+
+    later: at once. alone: as `Background.ask` has it.
+    """
+    job = await background.ask(wanted, alone=alone)
+    job = await background.follow(job, 0.0 if later else patience_of(request, settings))
     if not job.ended:
         return accepted(job, preferred="respond-async" in _preferences(request))
     return job if job.state == "done" else refused_job(request, job)

@@ -47,7 +47,7 @@ BYTES_ON_LOOP = 65_536  # bytes; reading and scoring a larger body is moved off 
 EXPLAINED_ROWS = 1_000  # rows of one request that are explained: half a second of scoring
 ROW_BYTES = MEGABYTE  # of a body that holds one row
 ROWS_ON_LOOP = 500  # rows; empty ones are small, and all that is wrong with each is said
-OF_FILES = ("sheet", "skip_bad_rows")  # parameters that say how a file is read
+OF_MANY = ("sheet", "skip_bad_rows", "async")  # parameters of many rows: how a file is read, when it is answered
 FALSE = ("false", "0", "no", "off", "f", "n")  # as the framework reads it
 SHOWN_UNREAD = 1_000  # characters of the names of columns that were not read
 ANSWERS_ON_LOOP = 100  # predictions; encoding an answer with more is moved off it too
@@ -157,8 +157,12 @@ class FastPath:
             if path in SEED_ROUTES and PREFLIGHT not in scope:
                 raise HTTPException(405, headers={"allow": "POST"})
             return None
+        if route.many and wants_later(scope, default=self._state.settings.predict_async):
+            _lead_on(scope, path)
+            return None
         if headers.given.get(b"content-type", JSON_TYPE) != JSON_TYPE and form_of(headers).kind == "file":
             if route.many:
+                _lead_on(scope, path)
                 return None
             raise UnsupportedBody(ONE_ROW)
         return route
@@ -223,7 +227,7 @@ class FastPath:
         form = form_of(headers)
         if not route.many and form.kind != "json":
             raise UnsupportedBody(ONE_ROW)
-        known = ("moment", "explain", *(OF_FILES if route.many else ()))
+        known = ("moment", "explain", *(OF_MANY if route.many else ()))
         parameters = NO_PARAMETERS if not scope["query_string"] else read_parameters(scope, route.reader.schema, known)
         if route.many and wants_lines(headers):
             parameters = parameters._replace(lines=True)
@@ -276,6 +280,11 @@ class FastPath:
         else:
             answer = predictions_body(state, asked.parameters, batches)
         return Encoded(answer, (scored, logged, time.perf_counter()))
+
+
+def _lead_on(scope: Scope, path: str) -> None:
+    """The framework answers, which knows the canonical addresses alone."""
+    scope["path"] = scope.get("root_path", "") + SEED_ROUTES.get(path, path)
 
 
 def _row(route: PredictRoute, body: bytes, asked: Asked) -> ValidRow:
@@ -334,6 +343,15 @@ def read_parameters(scope: Scope, schema: DomainSchema, known: Sequence[str]) ->
         raise BadQueryParameter(f"explain is a number of factors, 0 to {MOST_FACTORS}")
     (moment,) = asked.get("moment", [None])
     return QueryParameters(moment_of(schema, moment), int(explain))
+
+
+def wants_later(scope: Scope, *, default: bool) -> bool:
+    """Whether the caller wants to be told where to look for the answer, not to wait for it. What is no yes or no is the
+    framework's to refuse."""
+    if b"async" not in scope["query_string"]:
+        return default
+    said = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("async")
+    return default if said is None else any(one.lower() not in FALSE for one in said)
 
 
 def row_limit(state: ServiceState, parameters: QueryParameters) -> int:

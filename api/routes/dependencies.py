@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Query, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
@@ -67,6 +67,13 @@ def keys_of(schema: DomainSchema, target: str | None, moment: str | None, task: 
         there = ", ".join(schema.targets_of(task)) or "none"
         raise BadQueryParameter(f"no target of {task} is meant; {schema.name} has {there}")
     return [ChampionKey(schema.name, name, at) for name in targets for at in ([moment] if moment else schema.moments)]
+
+
+Later = Annotated[
+    bool | None,
+    Query(alias="async", description="answer at once, with where to look (202); if not said, as the service is set"),
+]
+"""Whether the caller waits, as a route's parameter."""
 
 
 def _written_out(value: str) -> str:

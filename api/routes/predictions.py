@@ -19,6 +19,7 @@ from api.routes.dependencies import (
     PSEUDONYM_LENGTH,
     CurrentState,
     Instant,
+    Later,
     NotFound,
     at_utc,
     groups_of,
@@ -76,6 +77,7 @@ async def predict_batch(
     explain: Explain = 0,
     sheet: OfSheet = "",
     skip_bad_rows: WithoutBadRows = False,
+    later: Later = None,
 ) -> Response:
     """Predict many rows: a JSON list, {"students": list}, JSON lines, or a CSV, Excel, Parquet or Arrow file. An answer
     to a row of a file names it as you count (`row`), so that your own columns can be put beside it."""
@@ -85,15 +87,34 @@ async def predict_batch(
     whoever, groups = principal_of(request), groups_of(request)
     arguments: dict[str, Any] = {"moment": parameters.moment, "explain": explain, "limit": row_limit(state, parameters)}
     arguments |= {"groups": None if groups is None else list(groups), "sheet": sheet, "skip_bad_rows": skip_bad_rows}
-    files = {"file": JobFile(*uploads["file"])}
+    files = {"file": JobFile(uploads["file"].name, rows_alone(uploads["file"].content))}
     wanted = JobRequest(SCORING, domain, whoever.name, arguments, files=files, key=idempotency_key(request))
-    job = await done(request, state.background, wanted, state.settings)
+    later = state.settings.predict_async if later is None else later
+    job = await done(request, state.background, wanted, state.settings, later=later)
     if isinstance(job, Response):
         return job
     for at, count in (job.result or {})["moments"].items():
         state.metrics.predicted(domain, at, count)
     body = await asyncio.to_thread(lambda: b"".join(written_answers(state, job, lines=parameters.lines)))
     return Response(body, media_type=parameters.answered_as.decode())
+
+
+class _Students(msgspec.Struct, forbid_unknown_fields=True):
+    students: msgspec.Raw
+
+
+def rows_alone(body: bytes) -> bytes:
+    """What is in {"students": list}, which is no file; any other body as it is.
+
+    >>> rows_alone(b'{"students": [{"a": 1}]}'), rows_alone(b"a,b")
+    (b'[{"a": 1}]', b'a,b')
+    """
+    if body[:100].lstrip()[:1] != b"{":
+        return body
+    try:
+        return bytes(msgspec.json.decode(body, type=_Students).students)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return body
 
 
 @router.get("/predictions", responses=answers(FoundPredictions), dependencies=MAY_READ)

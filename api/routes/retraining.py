@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.jobs import idempotency_key
-from api.routes.dependencies import CurrentState, NotFound, keys_of, needs, noted, principal_of, schema_of
+from api.jobs import idempotency_key, patience_of
+from api.routes.dependencies import CurrentState, Later, NotFound, keys_of, needs, noted, principal_of, schema_of
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import Retrain, RetrainingRun, Retrainings, RetrainingState, respond
@@ -29,11 +29,11 @@ RETRAIN = [needs("retrain")]
 @router.post(
     "",
     status_code=202,
-    responses=answers(RetrainingRun, 202, "started"),
+    responses=answers(RetrainingRun, 202, "started") | answers(RetrainingRun, 200, "finished"),
     openapi_extra=takes(Retrain),
     dependencies=RETRAIN,
 )
-async def retrain(domain: str, request: Request, state: CurrentState) -> Response:
+async def retrain(domain: str, request: Request, state: CurrentState, later: Later = None) -> Response:
     """Start a retraining run on the newest labelled records; its address is in the answer's Location."""
     wanted = await read_command(request, Retrain)
     keys_of(schema_of(state, domain), wanted.target, wanted.moment, wanted.task)
@@ -41,7 +41,13 @@ async def retrain(domain: str, request: Request, state: CurrentState) -> Respons
     asked = JobRequest(RETRAINING, domain, principal_of(request).name, arguments, key=idempotency_key(request))
     await asyncio.to_thread(noted, request, "retraining started", domain, dry_run=wanted.dry_run)
     job = await state.background.ask(asked, alone=True)
-    return respond(run_of(job), 202, {"location": f"/api/v1/{domain}/retrain/{job.id}"})
+    if not (state.settings.train_async if later is None else later):
+        job = await state.background.follow(job, patience_of(request, state.settings))
+    location = {"location": f"/api/v1/{domain}/retrain/{job.id}"}
+    if not job.ended:
+        return respond(run_of(job), 202, location)
+    decided = await asyncio.to_thread(decisions_of, state.workspace.store, job)
+    return respond(run_of(job, decided), 200, location)
 
 
 @router.get("", responses=answers(Retrainings), dependencies=RETRAIN)

@@ -1,6 +1,11 @@
 """Logged predictions are found by pseudonym and by key, and no key stands anywhere else."""
 
+import json
+
+import pytest
+
 from tests.api.serving import ENGAGEMENT, Server
+from tests.api.uploads import ended
 
 
 def test_logged_predictions_of_a_student_are_found_by_pseudonym_and_by_key(shared: Server) -> None:
@@ -23,3 +28,26 @@ def test_a_student_key_stands_in_no_log_and_no_refusal(shared: Server) -> None:
     assert [answer.status_code for answer in answers] == [422] * 4
     assert not any("maria" in answer.text or "key-4711" in answer.text for answer in answers)
     assert "maria" not in shared.words()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (json.dumps([ENGAGEMENT] * 3), "application/json"),
+        (json.dumps({"students": [ENGAGEMENT] * 3}), "application/json"),
+        ("\n".join([json.dumps(ENGAGEMENT)] * 3), "application/x-ndjson"),
+        ("\n".join([",".join(ENGAGEMENT), *[",".join(map(str, ENGAGEMENT.values()))] * 3]), "text/csv"),
+    ],
+    ids=["list", "students", "lines", "csv"],
+)
+def test_many_rows_of_any_form_are_answered_later_where_that_is_asked_for(shared: Server, body: str, kind: str) -> None:
+    many, headers = "/api/v1/engagement/predict/batch", {"content-type": kind}
+    at_once = shared.client.post(many, content=body, headers=headers, params={"async": "false"}).json()
+    accepted = shared.client.post(many, content=body, headers=headers, params={"async": "true"})
+    assert accepted.status_code == 202
+    address = accepted.headers["location"]
+    assert ended(shared, address)["state"] == "done"
+    later = shared.get(f"{address}/answers")
+    assert [one["answers"] for one in later["predictions"]] == [one["answers"] for one in at_once["predictions"]]
+    assert shared.client.post(many, content=body, headers=headers, params={"async": "perhaps"}).status_code == 422
+    assert shared.client.post("/predict/batch?async=1", content=body, headers=headers).status_code == 202

@@ -7,8 +7,8 @@ import pytest
 
 from database.records import unpack_ids
 from model.artifacts import ArtifactFolder
-from tests.api.serving import Server
-from tests.api.uploads import ended, upload
+from tests.api.serving import ENGAGEMENT, Server
+from tests.api.uploads import ended, labeled, upload
 
 
 @pytest.mark.parametrize("road", ["train", "retrain"])
@@ -36,3 +36,16 @@ def test_ones_own_data_replaces_the_models_of_examples(
     newest, first = (server.get("/api/v1/models?domain=engagement")["models"][place]["version"] for place in (0, -1))
     rows_of_examples, own = (ArtifactFolder(installation / "models").load(one)["rows.bin"] for one in (first, newest))
     assert set(unpack_ids(rows_of_examples)).isdisjoint(unpack_ids(own))
+
+
+def test_the_settings_say_whether_a_request_waits_where_it_does_not(serve: Callable[..., Server]) -> None:
+    server = serve(ML_TRAIN_ASYNC="false", ML_PREDICT_ASYNC="true")
+    upload(server, labeled(20))
+    for road in ("train", "retrain"):
+        waited = server.post(f"/api/v1/engagement/{road}", {})
+        assert (waited.status_code, waited.json()["state"]) in ((200, "done"), (200, "finished"), (422, "failed")), road
+        asked = server.post(f"/api/v1/engagement/{road}?async=true", {})
+        assert asked.status_code == 202
+        ended(server, asked.headers["location"])
+    many = "/api/v1/engagement/predict/batch"
+    assert [server.post(many + said, [ENGAGEMENT]).status_code for said in ("", "?async=false")] == [202, 200]
