@@ -119,6 +119,7 @@ class Settings(BaseModel):
     requests at work have when the service is stopped; notice_seconds: how long before that it says it is not ready.
     whole_requests: whether `gradewatch serve` answers one-row requests that have come whole without a coroutine;
     tree_lookup: whether many rows go through small trees by tables. Both only save time; off goes the longer way.
+    inbox: a folder, or s3:// or sftp:// address, whose files become uploads: DOMAIN/labeled|unlabeled|outcomes/FILE.
     alert_webhook: https://… that gets every alert as signed JSON; alert_secret: what signs it. alert_email: who gets
     alerts, with commas; smtp_url: smtp://name:password@host:587 or smtps://…, with ?from=ADDRESS where it must be said.
     """
@@ -160,6 +161,7 @@ class Settings(BaseModel):
     notice_seconds: float = Field(default=0.0, ge=0)
     whole_requests: Literal["on", "off"] = "on"
     tree_lookup: Literal["on", "off"] = "on"
+    inbox: SecretStr = SecretStr("")  # may hold a password
     alert_webhook: SecretStr = SecretStr("")  # its path may be all that keeps others out
     alert_secret: SecretStr = SecretStr("")
     alert_email: str = ""
@@ -254,7 +256,13 @@ class Settings(BaseModel):
         """What background work is told of these settings."""
         from jobs.job_settings import JobSettings
 
-        return JobSettings(window=self.window, channels=self.channels)
+        return JobSettings(
+            window=self.window,
+            channels=self.channels,
+            inbox=self.inbox.get_secret_value(),
+            max_rows=self.max_rows,
+            max_bytes=self.max_upload_mb * 1_000_000,
+        )
 
     def open_workspace(self) -> "Workspace":
         """The workspace that these settings describe. Raises SchemaError or StoreUnavailable."""

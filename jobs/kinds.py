@@ -22,6 +22,7 @@ from jobs.job_settings import JobSettings
 from jobs.keyed_store import decision_id, report_id
 from jobs.queue import (
     BATCH_FILE,
+    COLLECTING,
     DELIVERY,
     DRIFT_DAYS,
     DRIFT_FILE,
@@ -377,6 +378,20 @@ def deliver_alerts(run: JobRun) -> Mapping[str, Any]:
     return {"words": "\n".join(said)[-LAST_WORDS:]}
 
 
+def collect_inbox(run: JobRun) -> Mapping[str, Any]:
+    """Asks for the job of each new file in the inbox."""
+    import msgspec
+
+    from jobs.inbox import collect, opened_inbox
+
+    settings = run.settings
+    arguments = {"sheet": "", "skip_bad_rows": False, "limit": settings.max_rows}
+    store, domains = run.workspace.store, list(run.workspace.schemas)
+    with opened_inbox(settings.inbox) as inbox:
+        found = collect(store, inbox, domains, arguments=arguments, most_bytes=settings.max_bytes)
+    return {"files": msgspec.to_builtins(found)}
+
+
 def _read_as(run: JobRun) -> dict[str, Any]:
     """How a file is to be read, as whoever sent it asked; jobs from before one could say less."""
     asked = run.job.arguments
@@ -397,5 +412,6 @@ JOB_KINDS: Mapping[str, JobKind] = {
     OUTCOMES_FILE: JobKind(store_outcomes_file),
     WATCHING: JobKind(watch, long=True, several=True),
     DELIVERY: JobKind(deliver_alerts),
+    COLLECTING: JobKind(collect_inbox),
 }
 """By name; a kind that is added here is done by every worker."""

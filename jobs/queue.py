@@ -25,6 +25,7 @@ SCORING = "scoring"
 BATCH_FILE = "batch"
 OUTCOMES_FILE = "outcomes"
 WATCHING = "watch"
+COLLECTING = "inbox"
 DELIVERY = "alerts"
 """The kinds that there are; `jobs.kinds` says what each does."""
 

@@ -6,7 +6,7 @@ twice, or by several at once, it does nothing twice. What it looks after is the 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from database.errors import StoreUnavailable
@@ -14,8 +14,11 @@ from database.records import Job, now
 from database.store import RecordStore
 from errors import GradewatchError
 from jobs.job_settings import JobSettings
-from jobs.queue import DELIVERY, JobRequest, ask, sweep
+from jobs.queue import COLLECTING, DELIVERY, JobRequest, ask, sweep
 from jobs.schedules import ask_for_due
+
+REMOTE_MINUTES = 5
+"""Between two looks into an inbox on another machine."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,23 @@ def _alerts(given: Pass) -> Sequence[Job]:
     return () if job.ended else [job]
 
 
+def _inbox(given: Pass) -> Sequence[Job]:
+    """New files in the inbox. One on this machine is looked into here, another by its job every five minutes."""
+    from jobs.inbox import new_files, opened_inbox
+
+    url, slot = given.settings.inbox, given.at.replace(second=0, microsecond=0)
+    if not url:
+        return ()
+    if "://" in url:
+        slot -= timedelta(minutes=slot.minute % REMOTE_MINUTES)
+    else:
+        with opened_inbox(url) as inbox:
+            if not new_files(given.store, inbox, given.at):
+                return ()
+    job = ask(given.store, JobRequest(COLLECTING, "", "tick", key=slot.isoformat()))
+    return () if job.ended else [job]
+
+
 def _left_behind(given: Pass) -> Sequence[Job]:
     sweep(given.store)
     return ()
@@ -76,6 +96,7 @@ def _left_behind(given: Pass) -> Sequence[Job]:
 CHORES: Mapping[str, Chore] = {
     "schedules": _scheduled,
     "alerts": _alerts,
+    "inbox": _inbox,
     "what is left behind": _left_behind,
 }
 """What a pass looks after, in this order."""

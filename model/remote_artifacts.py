@@ -1,21 +1,15 @@
-"""Bundles in a store of objects: s3://, gs://, az://. fsspec's one door.
-
-It reads no credentials: the libraries of the clouds find them where their own tools do.
-"""
+"""Bundles in a store of objects: s3://, gs://, az://."""
 
 import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
-from errors import Category, MissingExtra
+from errors import Category
 from model.artifacts import MissingArtifact
+from model.remote_files import driver_errors, open_remote, written_at
 
 BUNDLE = re.compile("[0-9a-f]{64}")
-WRITTEN_AT = ("LastModified", "updated", "last_modified", "mtime")
-"""Under which the libraries tell when an object was written."""
 
 
 class ArtifactsUnreachable(MissingArtifact):
@@ -25,17 +19,15 @@ class ArtifactsUnreachable(MissingArtifact):
     retry_after = 5
 
 
+_driver_errors = partial(driver_errors, "where the models lie", ArtifactsUnreachable)
+
+
 class CloudBundles:
     """`model.shared_artifacts.BundleStore` at a URL: one object each, which is there whole or not at all."""
 
     def __init__(self, url: str) -> None:
-        try:
-            import fsspec
-
-            with _driver_errors():
-                self._files, self._root = fsspec.core.url_to_fs(url)
-        except ImportError as error:
-            raise MissingExtra(f"{url.partition(':')[0]}://", "cloud") from error
+        with _driver_errors():
+            self._files, self._root = open_remote(url)
 
     def put(self, digest: str, content: bytes) -> None:
         """As `BundleStore.put`."""
@@ -70,7 +62,8 @@ class CloudBundles:
             except FileNotFoundError:
                 return
         for one in found:
-            yield str(one["name"]).rpartition("/")[2], _seconds(one)
+            at = written_at(one)  # where it is not told, it is not swept
+            yield str(one["name"]).rpartition("/")[2], at.timestamp() if at else time.time()
 
     def remove(self, digests: Iterable[str]) -> None:
         """As `BundleStore.remove`."""
@@ -83,26 +76,3 @@ class CloudBundles:
 
     def _path(self, digest: str) -> str:
         return f"{self._root.rstrip('/')}/{digest}"
-
-
-def _seconds(told: dict[str, Any]) -> float:
-    """When an object was written, since 1970; now where that is not told, so that it is not swept."""
-    at = next((told[name] for name in WRITTEN_AT if told.get(name) is not None), None)
-    if isinstance(at, str):
-        at = datetime.fromisoformat(at)
-    if isinstance(at, datetime):
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    return float(at) if at is not None else time.time()
-
-
-@contextmanager
-def _driver_errors() -> Iterator[None]:
-    """Every failure of a cloud's library, each of which has errors of its own, as ArtifactsUnreachable."""
-    try:
-        yield
-    except (ImportError, FileNotFoundError, ArtifactsUnreachable):
-        raise
-    except Exception as error:  # whichever library it is
-        raise ArtifactsUnreachable(
-            f"where the models lie cannot be reached: {type(error).__name__}: {error}"
-        ) from error
