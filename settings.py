@@ -61,6 +61,7 @@ ALIASES = {
     "redis_url": "REDIS_URL",
     "train_async": "ML_TRAIN_ASYNC",
     "predict_async": "ML_PREDICT_ASYNC",
+    "celery_url": "CELERY_BROKER_URL",
 }
 """Variables of a system before this one, by setting; ours win."""
 
@@ -113,6 +114,7 @@ class Settings(BaseModel):
     older system's (API_KEY), what its callers need.
     rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
     and counted requests between workers and machines. cors_origins: pages of other sites that may ask, with commas.
+    celery_url: redis://… through which Celery's workers are told ids of jobs.
     train_async, predict_async: whether training and retraining, and predictions of many rows, are answered at once with
     where to look for them (202), unless the request says otherwise (?async=).
     body_seconds: how long a body is waited for; request_seconds: how long an answer may take; stop_seconds: how long
@@ -152,6 +154,7 @@ class Settings(BaseModel):
     log_capacity: int = Field(default=100_000, ge=1)
     rate_limit: str = "600/minute"
     redis_url: SecretStr | None = None  # may hold a password
+    celery_url: SecretStr | None = None  # likewise
     cors_origins: str = ""
     train_async: bool = True
     predict_async: bool = False
@@ -207,6 +210,12 @@ class Settings(BaseModel):
             raise UnsafeStart("set GRADEWATCH_TOKEN_SECRET (32 random bytes or more): access tokens are signed with it")
         return self.token_secret.get_secret_value().encode()
 
+    def require_broker(self) -> str:
+        """The address of Celery's broker. Raises UnsafeStart where none is set."""
+        if self.celery_url is None:
+            raise UnsafeStart("set GRADEWATCH_CELERY_URL (or CELERY_BROKER_URL): redis://host:6379/1")
+        return self.celery_url.get_secret_value()
+
     @property
     def hosts(self) -> frozenset[str]:
         """The names that the service and the dashboard go by, without port; "*" admits all."""
@@ -225,7 +234,7 @@ class Settings(BaseModel):
                 raise ValueError(f"{origin!r} is no origin; write https://name or https://name:port, without a path")
         return text
 
-    @field_validator("redis_url")
+    @field_validator("redis_url", "celery_url")
     @classmethod
     def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
@@ -260,6 +269,7 @@ class Settings(BaseModel):
             window=self.window,
             channels=self.channels,
             inbox=self.inbox.get_secret_value(),
+            broker=self.celery_url.get_secret_value() if self.celery_url else "",
             max_rows=self.max_rows,
             max_bytes=self.max_upload_mb * 1_000_000,
         )

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
@@ -26,6 +26,9 @@ from database.store import RecordStore
 from errors import Category, GradewatchError
 from jobs.queue import UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
 from settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.celery_messages import Messages
 
 FIRST_LOOK, LONGEST_LOOK, GROWTH = 0.02, 0.25, 1.3
 """Seconds between two looks at a job that is waited for."""
@@ -54,6 +57,8 @@ class Background:
         self._holder = new_id()
         self._starting = asyncio.Lock()
         self._files = ThreadPoolExecutor(FILES_AT_ONCE, "files")
+        self._broker = settings.celery_url.get_secret_value() if settings.celery_url else ""
+        self._messages: Messages | None = None
 
     async def keep_working(self) -> None:
         """See to it that what was asked for is done, also what was asked of an earlier service, for as long as this
@@ -72,7 +77,15 @@ class Background:
         job = await asyncio.get_running_loop().run_in_executor(pool, put)
         if not job.ended:
             await self._see_to_worker(job.kind)
+        if self._broker and job.state == "waiting":
+            await asyncio.to_thread(self._tell, job)
         return job
+
+    def _tell(self, job: Job) -> None:
+        from jobs.celery_messages import Messages
+
+        self._messages = self._messages or Messages(self._broker)
+        self._messages.send([job.id])
 
     async def follow(self, job: Job, seconds: float) -> Job:
         """The job when it has ended, or as it is after so long; or as soon as nobody is seen who would do it."""
@@ -97,7 +110,7 @@ class Background:
         return not self._store.embedded and absence(self._store, job) is not None
 
     async def _see_to_worker(self, kind: str) -> None:
-        if not self._store.embedded:
+        if not self._store.embedded or self._broker:
             return
         async with self._starting:
             if self._worker is None or self._worker.poll() is not None:

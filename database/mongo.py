@@ -996,9 +996,9 @@ class MongoStore:
                 return begun
             return self.job(job.id) or begun
 
-    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float) -> Job | None:
+    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float, *, id: str | None = None) -> Job | None:
         with _driver_errors():
-            found = mongo_jobs.claim(self._database, kinds, worker, seconds)
+            found = mongo_jobs.claim(self._database, kinds, worker, seconds, id)
         return _record("jobs", found) if found else None
 
     def renew_job(self, id: str, token: int, seconds: float, progress: JobProgress | None = None) -> Job:

@@ -29,13 +29,16 @@ def begun_at(database: Database[Bson], job: Job, pause: float) -> Job:
     return msgspec.structs.replace(job, at=instant(at), due=instant(at + round(pause * SECOND)))
 
 
-def claim(database: Database[Bson], kinds: Sequence[str], worker: str, seconds: float) -> Bson | None:
-    """The next job, held by `worker`."""
+def claim(
+    database: Database[Bson], kinds: Sequence[str], worker: str, seconds: float, id: str | None = None
+) -> Bson | None:
+    """The next job, held by `worker`. id: only this one."""
     at = server_time(database)
     waiting, stale = {"state": "waiting", "due": {"$lte": at}}, {"state": "running", "expires": {"$lte": at}}
     held = {"state": "running", "worker": worker, "started": at, "expires": at + round(seconds * SECOND)}
+    only = {} if id is None else {"_id": id}
     return database.jobs.find_one_and_update(
-        {"kind": {"$in": list(kinds)}, "$or": [waiting, stale]},
+        {**only, "kind": {"$in": list(kinds)}, "$or": [waiting, stale]},
         {"$set": held | {"progress": "null"}, "$inc": {"attempts": 1, "token": 1}},
         sort=[("due", 1), ("_id", 1)],
         return_document=ReturnDocument.AFTER,

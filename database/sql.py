@@ -1061,12 +1061,12 @@ class SqlStore:
                 return begun
             return sql_jobs.find(connection, job.id) or begun
 
-    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float) -> Job | None:
+    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float, *, id: str | None = None) -> Job | None:
         with self._reading() as connection:  # an idle worker keeps nobody from writing
-            if connection.execute(sql_jobs.claimable(connection, kinds)).scalar() is None:
+            if connection.execute(sql_jobs.claimable(connection, kinds, id)).scalar() is None:
                 return None
         with self._writing() as connection:
-            return sql_jobs.claim(connection, kinds, worker, seconds)
+            return sql_jobs.claim(connection, kinds, worker, seconds, id)
 
     def renew_job(self, id: str, token: int, seconds: float, progress: JobProgress | None = None) -> Job:
         with self._writing() as connection:

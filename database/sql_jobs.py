@@ -40,18 +40,23 @@ def find(connection: sa.Connection, id: str) -> Job | None:
     return None if row is None else _job(row)
 
 
-def claimable(connection: sa.Connection, kinds: Sequence[str]) -> sa.Select[Any]:
-    """The id of the job that is to be done next: of those that are due or whose worker gave no sign of life."""
+def claimable(connection: sa.Connection, kinds: Sequence[str], id: str | None = None) -> sa.Select[Any]:
+    """The id of the job that is to be done next: of those that are due or whose worker gave no sign of life. id: only
+    this one."""
     at = database_time(connection)
     waiting = sa.and_(JOBS.c.state == "waiting", JOBS.c.due <= at)
     lost = sa.and_(JOBS.c.state == "running", JOBS.c.expires <= at)
     statement = sa.select(JOBS.c.id).where(sa.or_(waiting, lost), JOBS.c.kind.in_(kinds))
+    if id is not None:
+        return statement.where(JOBS.c.id == id)
     return statement.order_by(JOBS.c.due, JOBS.c.id).limit(1)
 
 
-def claim(connection: sa.Connection, kinds: Sequence[str], worker: str, seconds: float) -> Job | None:
+def claim(
+    connection: sa.Connection, kinds: Sequence[str], worker: str, seconds: float, id: str | None = None
+) -> Job | None:
     """The next job, held by `worker`. SQLite has its one write lock; PostgreSQL passes by what others are claiming."""
-    found = connection.execute(claimable(connection, kinds).with_for_update(skip_locked=True)).scalar()
+    found = connection.execute(claimable(connection, kinds, id).with_for_update(skip_locked=True)).scalar()
     if found is None:
         return None
     at = database_time(connection)

@@ -391,9 +391,9 @@ class JobQueue(Protocol):
         """Keep a waiting job, to be begun after `pause` seconds; its times are the database's. The one that is there
         already where its id is: the same job asked for twice is done once."""
 
-    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float) -> Job | None:
+    def claim_job(self, kinds: Sequence[str], worker: str, seconds: float, *, id: str | None = None) -> Job | None:
         """The due job of these kinds that waits longest, or whose lease ran out, held by `worker` for `seconds` under
-        a new token; None where there is none. Of several that ask at once, one gets it."""
+        a new token; None where there is none. Of several that ask at once, one gets it. id: only this one."""
 
     def renew_job(self, id: str, token: int, seconds: float, progress: JobProgress | None = None) -> Job:
         """Hold it for `seconds` from now on, and tell how far it is. The answer says whether it is to be cancelled."""

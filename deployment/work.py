@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from errors import Category, GradewatchError
 from settings import Settings
 
 if TYPE_CHECKING:
     from jobs.tick import Passed
+    from jobs.worker import Worker
 
 CHILD = (sys.executable, "-m", "deployment.work")
 
@@ -53,6 +54,28 @@ def work(
         say(f"worker {worker.name} waits for jobs: {', '.join(worker.kinds)}")
         worker.work(stop)
         say("stopped")
+    finally:
+        store.close()
+
+
+def do_one(id: str) -> None:
+    """Do this job, if it waits still: one that is done, or that another worker has, is left alone."""
+    _with_worker(lambda worker: worker.work(threading.Event()), places=1, once=True, only=id)
+
+
+def wait_upon(stop: threading.Event) -> None:
+    """Give the sign of life of workers that are told what to do, and make the passes of the tick, until `stop`."""
+    _with_worker(lambda worker: worker.work(stop), places=0)
+
+
+def _with_worker(do: "Callable[[Worker], None]", **how: Any) -> None:
+    from database.open import open_store
+    from jobs.worker import Worker
+
+    settings = Settings()
+    store = open_store(settings.database_url, pool_size=settings.mongo_pool_size, durability=settings.durability)
+    try:
+        do(Worker(store, CHILD, settings=settings.for_jobs(), say=_say, **how))
     finally:
         store.close()
 

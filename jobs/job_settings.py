@@ -16,10 +16,11 @@ USUAL_WINDOW = 20_000
 class JobSettings:
     """window: how many of the newest labelled records are learned from where nobody says. channels: where alerts go,
     opened when first needed; raises BadChannel. inbox: where files come in; may hold a password. max_rows, max_bytes:
-    of a file in it."""
+    of a file in it. broker: of Celery, whose workers are told ids of jobs; empty without them."""
 
     window: int = USUAL_WINDOW
     channels: Callable[[], Mapping[str, Channel]] = dict
     inbox: str = ""
+    broker: str = ""
     max_rows: int = 100_000
     max_bytes: int = 100_000_000

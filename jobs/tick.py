@@ -21,6 +21,10 @@ REMOTE_MINUTES = 5
 """Between two looks into an inbox on another machine."""
 
 
+MOST_MESSAGES = 1_000
+"""That one pass sends: those that were asked for last are told when they are asked for."""
+
+
 @dataclass(frozen=True)
 class Pass:
     """What a pass is made with. at: the time that it is."""
@@ -88,6 +92,18 @@ def _inbox(given: Pass) -> Sequence[Job]:
     return () if job.ended else [job]
 
 
+def _messages(given: Pass) -> Sequence[Job]:
+    """Tell Celery's workers, where there are any, what waits and may be done."""
+    if not given.settings.broker:
+        return ()
+    from jobs.celery_messages import Messages
+
+    waiting = given.store.jobs(states=("waiting", "running"), limit=MOST_MESSAGES)
+    lost = [job for job in waiting if (job.expires or job.due) <= given.at]
+    Messages(given.settings.broker).send(job.id for job in reversed(lost))
+    return ()
+
+
 def _left_behind(given: Pass) -> Sequence[Job]:
     sweep(given.store)
     return ()
@@ -98,5 +114,6 @@ CHORES: Mapping[str, Chore] = {
     "alerts": _alerts,
     "inbox": _inbox,
     "what is left behind": _left_behind,
+    "messages": _messages,
 }
 """What a pass looks after, in this order."""

@@ -50,7 +50,8 @@ class Worker:
     makes the passes of the tick as well.
 
     command: starts the process of a job; its id, its token and the seconds of a lease come behind it. once: end when
-    nothing is left to do. poll: seconds between two looks into the queue.
+    nothing is left to do. only: the one job that it does; it is no sign of life, and makes no pass. poll: seconds
+    between two looks into the queue.
     """
 
     store: RecordStore
@@ -61,6 +62,7 @@ class Worker:
     poll: float = 0.2
     lease: float = JOB_LEASE_SECONDS
     once: bool = False
+    only: str | None = None
     say: Say = lambda _: None
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{new_id()[-4:]}")
     _children: list[_Child] = field(default_factory=list)
@@ -78,15 +80,16 @@ class Worker:
         finally:
             for child in list(self._children):
                 self._survive(lambda child=child: self._give_back(child))  # type: ignore[misc]
-            self._survive(lambda: self.store.release_lease(TICK_LEASE, self.name))
+            if self.only is None:
+                self._survive(lambda: self.store.release_lease(TICK_LEASE, self.name))
 
     def _turn(self) -> bool:
         """Whether a job was begun."""
         for child in list(self._children):
             self._look_after(child)
-        if self._is_due("sign", SIGN_SECONDS):
+        if self.only is None and self._is_due("sign", SIGN_SECONDS):
             self.store.see_worker(self.name, self.kinds)
-        if self._is_due("tick", TICK_SECONDS):
+        if self.only is None and self._is_due("tick", TICK_SECONDS):
             self._tick()
         return self._is_due("claim", self.poll) and self._claim()
 
@@ -124,7 +127,7 @@ class Worker:
             return False
         busy = free == 1 and self.places > 1 and any(JOB_KINDS[one.job.kind].long for one in self._children)
         kinds = [kind for kind in self.kinds if not (busy and JOB_KINDS[kind].long)]
-        job = self.store.claim_job(kinds, self.name, self.lease)
+        job = self.store.claim_job(kinds, self.name, self.lease, id=self.only)
         if job is None:
             return False
         self._due["claim"] = 0.0  # there may be more
