@@ -79,12 +79,16 @@ def _print_trained(trained: "Sequence[Trained]") -> None:
 
 @models_app.command("list")
 def models_list(domain: OneDomain = None) -> None:
-    """List model versions, newest first; champions are marked."""
+    """List model versions, newest first; champions are marked, and those of whose rows some were withdrawn."""
+    from database.withdrawal import rows_withdrawn
     from model.render import models_table
 
     with opened_workspace() as workspace:
         models = [model for model in workspace.store.models() if domain in (None, model.domain)]
-        out.print(models_table(models, workspace.store.champions()))
+        withdrawn: dict[str, int] = {}
+        for name in {model.domain for model in models}:
+            withdrawn |= rows_withdrawn(workspace.store, name)
+        out.print(models_table(models, workspace.store.champions(), withdrawn))
 
 
 @models_app.command("show")

@@ -29,14 +29,18 @@ def withdraw(
     """Take back a batch, outcomes or predictions that came in by mistake; figures follow, the reason is kept."""
     if sum(one is not None for one in (batch, outcomes, answers)) != 1:
         raise typer.BadParameter("say one of --batch, --outcomes and --answers")
+    from functools import partial
+
     from database.ingest import read_outcomes
     from database.withdrawal import withdraw_batch, withdraw_outcomes, withdraw_predictions
+    from model.registry import learned_from_batch
     from preprocessing.reading.files import read_table
 
     with opened_workspace() as workspace:
         schema, store, who = workspace.service.schema(domain), workspace.store, actor()
         if batch is not None:
-            done = withdraw_batch(store, domain, batch, reason=reason, actor=who)
+            learned = partial(learned_from_batch, store, workspace.artifacts, domain)
+            done = withdraw_batch(store, domain, batch, reason=reason, actor=who, learned=learned)
         elif outcomes is not None:
             with told_problems(problems, skip_bad_rows):
                 read = read_outcomes(
@@ -49,7 +53,10 @@ def withdraw(
             table = read_table(answers, sheet=sheet).frame
             ids = table["prediction_id"].drop_nulls().to_list() if "prediction_id" in table.columns else []
             done = withdraw_predictions(store, domain, [str(one) for one in ids], reason=reason, actor=who)
-    if done.kind != "predictions":
-        follow = f"gradewatch models list --domain {domain}"
-        err.print(f"models that learned from them, if any, serve on until others take their places: {follow}")
+    for version, rows in done.models.items():
+        err.print(f"model {version[:12]} learned {rows:,} of these rows")
+    if done.models:
+        err.print(
+            f"a champion most of whose rows are gone gives way to a model of others: gradewatch retrain -d {domain}"
+        )
     out.print(f"withdrawn: {done.count:,} {'rows of batch ' + done.which if done.kind == 'batch' else done.kind}")

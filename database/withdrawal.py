@@ -4,7 +4,9 @@ What is withdrawn is deleted together with the writing of an event that says wha
 it. It erases no student.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -13,6 +15,7 @@ from database.store import RecordStore
 from errors import Category, GradewatchError
 from preprocessing.validation.pii import names_somebody
 
+MOST_WITHDRAWALS = 1_000  # of a domain, the newest, that are looked through
 WITHDRAWN = "withdrawn"
 """The kind of the events that say so."""
 
@@ -31,7 +34,7 @@ class NamesSomebody(GradewatchError):
 
 class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     """What was withdrawn: so many of a kind ("batch", "outcomes", "predictions"); which: the batch's id and name.
-    receipt: its number among the uploads."""
+    receipt: its number among the uploads. models: how many rows of a batch models had learned, by version."""
 
     kind: str
     count: int
@@ -39,6 +42,7 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     which: str = ""
     receipt: int = 0
+    models: Mapping[str, int] = {}
 
 
 def require_nobody_named(text: str, what: str = "the reason") -> str:
@@ -48,14 +52,23 @@ def require_nobody_named(text: str, what: str = "the reason") -> str:
     return text
 
 
-def withdraw_batch(store: RecordStore, domain: str, batch: str, *, reason: str, actor: str) -> Withdrawal:
-    """Take back the batch whose id begins so, with its rows. Raises NothingToWithdraw, NamesSomebody."""
+def withdraw_batch(
+    store: RecordStore,
+    domain: str,
+    batch: str,
+    *,
+    reason: str,
+    actor: str,
+    learned: Callable[[str], Mapping[str, int]] = lambda _: {},
+) -> Withdrawal:
+    """Take back the batch whose id begins so, with its rows. learned: of a batch, how many of its rows models learned,
+    by version. Raises NothingToWithdraw, NamesSomebody."""
     require_nobody_named(reason)
     found = [one for one in store.batches(domain) if batch and one.id.startswith(batch)]
     if len(found) != 1:
         told = f"{len(found)} batches of {domain} have an id that begins with {batch!r}"
         raise NothingToWithdraw(f"{told}; its history names those that are stored")
-    event = _event(domain, "batch", reason, actor, which=f"{found[0].id} {found[0].name}")
+    event = _event(domain, "batch", reason, actor, f"{found[0].id} {found[0].name}", learned(found[0].id))
     return _withdrawn(store.remove_batch(found[0].id, event), event)
 
 
@@ -74,9 +87,25 @@ def withdraw_predictions(store: RecordStore, domain: str, ids: Sequence[str], *,
     return _withdrawn(store.remove_predictions(domain, ids, event), event)
 
 
-def _event(domain: str, kind: str, reason: str, actor: str, which: str = "") -> Event:
+def rows_withdrawn(store: RecordStore, domain: str, since: datetime | None = None) -> Mapping[str, int]:
+    """How many of the rows that models learned from were withdrawn afterwards, or since then, by version."""
+    found: Counter[str] = Counter()
+    for event in store.events(domain, kind=WITHDRAWN, limit=MOST_WITHDRAWALS):
+        if since is None or event.at > since:
+            found.update(event.details.get("models", {}))
+    return found
+
+
+def _event(
+    domain: str,
+    kind: str,
+    reason: str,
+    actor: str,
+    which: str = "",
+    models: Mapping[str, int] = {},
+) -> Event:
     require_nobody_named(reason)
-    details = {"kind": kind, "reason": reason, "actor": actor, "which": which}
+    details = {"kind": kind, "reason": reason, "actor": actor, "which": which, "models": dict(models)}
     return Event(id=new_id(), kind=WITHDRAWN, at=now(), domain=domain, details=details)
 
 

@@ -17,7 +17,7 @@ CELERY_QUEUE = "gradewatch"
 EXPIRES_SECONDS = 60.0
 """After which a message is dropped: what still waits then is sent again by the tick."""
 
-CONNECT_SECONDS = 2.0
+BROKER_SECONDS = 2.0
 
 log = logging.getLogger("gradewatch.jobs")
 
@@ -31,8 +31,8 @@ def open_celery(broker: str) -> Any:
     app = Celery("gradewatch", broker=broker)
     app.conf.update(
         broker_connection_retry_on_startup=True,
-        broker_connection_timeout=CONNECT_SECONDS,
-        broker_transport_options={"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": CONNECT_SECONDS},
+        broker_connection_timeout=BROKER_SECONDS,
+        broker_transport_options={"socket_connect_timeout": BROKER_SECONDS, "socket_timeout": BROKER_SECONDS},
         task_default_queue=CELERY_QUEUE,
         task_ignore_result=True,
         worker_prefetch_multiplier=1,

@@ -24,6 +24,7 @@ from preprocessing.schema import DomainSchema
 from preprocessing.schema_changes import Effect
 
 KEPT_VERSIONS = 10
+ROWS_LOOKED_UP = 5_000  # at once
 
 
 class NoSuchModel(GradewatchError):
@@ -241,6 +242,23 @@ def rows_of_models(artifacts: Artifacts, versions: Sequence[str]) -> frozenset[s
         except (MissingArtifact, CorruptArtifact, BrokenBundle) as error:
             if error.category is Category.UNAVAILABLE:  # not gone: it cannot be said now what it learned
                 raise
+    return found
+
+
+def learned_from_batch(store: RecordStore, artifacts: Artifacts, domain: str, batch: str) -> dict[str, int]:
+    """How many rows of a stored batch the models of a domain learned from, by version; those that did not are left out.
+
+    A row that a newer batch says again is that batch's.
+    """
+    found: dict[str, int] = {}
+    for version in {model.version for model in store.models() if model.domain == domain}:
+        learned = sorted(rows_of_models(artifacts, [version]))
+        for start in range(0, len(learned), ROWS_LOOKED_UP):
+            some = learned[start : start + ROWS_LOOKED_UP]
+            numbers = {row.number for row in store.labeled_rows(domain, some)}
+            there = {row.record for row in store.batch_rows(batch, numbers)} if numbers else set()
+            if count := len(there.intersection(some)):
+                found[version] = found.get(version, 0) + count
     return found
 
 

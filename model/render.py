@@ -14,8 +14,11 @@ from model.scores import Estimate
 from model.trial import Trial
 
 
-def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]) -> Table:
-    """One line per version; the champion's generation where it serves."""
+def models_table(
+    models: Sequence[ModelVersion], champions: Sequence[Succession], withdrawn: Mapping[str, int]
+) -> Table:
+    """One line per version; the champion's generation where it serves. withdrawn: rows, by version, that it learned and
+    that were withdrawn since."""
     serving = {(champion.key, champion.version): champion.generation for champion in champions}
     table = _table("version", "model of", "score", "plain rule", "trained on", "serves")
     for model in models:
@@ -25,10 +28,15 @@ def models_table(models: Sequence[ModelVersion], champions: Sequence[Succession]
             f"{model.key}\n{model.candidate}",
             headline(model).replace(" [", "\n[").replace("], ", "]\n"),
             _naive(model),
-            f"{model.lineage['rows']} {model.lineage['source']}\n{_minute(model.at)[:16]}",
+            f"{model.lineage['rows']} {model.lineage['source']}\n{_minute(model.at)[:16]}{_gone(model, withdrawn)}",
             "" if generation is None else f"generation {generation}",
         )
     return table
+
+
+def _gone(model: ModelVersion, withdrawn: Mapping[str, int]) -> str:
+    gone = withdrawn.get(model.version, 0)
+    return f"\n{gone:,} withdrawn since" if gone else ""
 
 
 def headline(model: ModelVersion) -> str:

@@ -13,11 +13,12 @@ from database.errors import Conflict
 from database.ingest import Intake, labeled
 from database.records import ChampionKey, ModelVersion, Succession, now
 from database.store import ModelRegistry
+from database.withdrawal import rows_withdrawn
 from errors import Category, GradewatchError
 from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
 from model.bundle import EXAMPLES, BrokenBundle, Bundle, Manifest
 from model.export import ParityError
-from model.registry import SchemaChanged, find_model, install, load_bundle, require_fit
+from model.registry import SchemaChanged, find_model, install, load_bundle, require_fit, rows_of_models
 from model.scores import told_against_rule
 from model.workspace import Workspace
 from monitoring.profile_archive import store_intake
@@ -196,6 +197,8 @@ def why_replaced(workspace: Workspace, schema: DomainSchema, serving: Succession
     """Why a champion gives way to a model of records without a contest; empty where only a contest replaces it."""
     if find_model(workspace.store, serving.version, serving.key).lineage["source"] == EXAMPLES:
         return f"replaces a model of {EXAMPLES}"
+    if told := _unlearned(workspace, serving):
+        return f"replaces a model that learned from {told} that were withdrawn"
     try:
         require_fit(load_bundle(workspace.artifacts, serving.version).manifest, schema)
     except (MissingArtifact, CorruptArtifact, BrokenBundle):
@@ -203,6 +206,19 @@ def why_replaced(workspace: Workspace, schema: DomainSchema, serving: Succession
     except SchemaChanged:
         return f"replaces a model of another schema of {schema.name}"
     return ""
+
+
+def learned_rows(workspace: Workspace, serving: Succession) -> frozenset[str]:
+    """The rows that teach nothing new about a champion: those that it learned. None of one most of whose rows were
+    withdrawn: what stands under their ids now came in their place."""
+    return frozenset() if _unlearned(workspace, serving) else rows_of_models(workspace.artifacts, [serving.version])
+
+
+def _unlearned(workspace: Workspace, serving: Succession) -> str:
+    """How many of its rows were withdrawn since a champion came to serve, where that is most of them."""
+    gone = rows_withdrawn(workspace.store, serving.domain, serving.at).get(serving.version, 0)
+    rows = find_model(workspace.store, serving.version, serving.key).lineage["rows"]
+    return f"{gone:,} of its {rows:,} rows" if 2 * gone > rows else ""
 
 
 def register(store: ModelRegistry, artifacts: Artifacts, bundle: Bundle) -> ModelVersion:

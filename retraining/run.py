@@ -32,17 +32,17 @@ from drift.policy import DriftPolicy
 from drift.records import DriftReport
 from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
-from model.bundle import BrokenBundle, Bundle
+from model.bundle import BrokenBundle, Bundle, content_digest
 from model.export import ParityError
 from model.partners import in_words, partners_of
-from model.registry import find_model, install, load_bundle, rows_of_models
+from model.registry import find_model, install, load_bundle
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from model.workspace import Workspace
 from monitoring.drift_files import drift_record
 from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
 from retraining.evaluation import complete_rows, contest, drift_since, judge_shadow
-from retraining.first_champions import register, why_replaced
+from retraining.first_champions import learned_rows, register, why_replaced
 from retraining.holdout import Holdout, arrivals, hold_out, ordered_frame
 from retraining.policy import PromotionDecision, PromotionPolicy, refusal
 from training.fit import Progress
@@ -148,7 +148,7 @@ def overdue(run: Run) -> list[ChampionKey]:
 def _has_new_labels(run: Run, key: ChampionKey, records: Sequence[LabeledRecord]) -> bool:
     known = {record.id for record in records if key.target in record.targets}
     history = run.workspace.store.successions(key) if known else ()
-    if not history or known <= rows_of_models(run.workspace.artifacts, [history[-1].version]):
+    if not history or known <= learned_rows(run.workspace, history[-1]):
         return False
     return _settled(run, history[-1], _basis(run, key, records)) is None
 
@@ -237,7 +237,7 @@ def _judge(run: Run, champion: Succession, bundle: Bundle, records: Sequence[Lab
 def _replace(run: Run, champion: Succession, records: Sequence[LabeledRecord], reason: str) -> Result:
     """A model of the records in the place of a champion that no contest is owed: it stands for no row of theirs. What
     that one learned from is of another schema where it is of records, and teaches nothing any more."""
-    key, before = champion.key, rows_of_models(run.workspace.artifacts, [champion.version])
+    key, before = champion.key, learned_rows(run.workspace, champion)
     run.progress(f"{key}: first model of records")
     try:
         frame = ordered_frame([one for one in records if one.id not in before], run.schema)
@@ -247,7 +247,7 @@ def _replace(run: Run, champion: Succession, records: Sequence[LabeledRecord], r
     decision = refusal(f"{reason}: it learned from {bundle.manifest.lineage.rows} records", verdict="promote")
     result = Result(key=key, champion=champion.version, decision=decision)
     if run.dry:
-        return result
+        return _would_be(result, bundle)
     model, *_ = [register(run.workspace.store, run.workspace.artifacts, one) for one in (bundle, *others)]
     return _succeed(run, champion, model, msgspec.structs.replace(result, challenger=model.version))
 
@@ -335,13 +335,20 @@ def _challenge(
 
     held = contest(run.schema, key, bundle, holdout, run.policy, fit)
     result = Result(key=key, champion=known, drift=drift, decision=held.decision)
-    if run.dry or held.challenger is None:
+    if held.challenger is None:
         return result
+    if run.dry:
+        return _would_be(result, held.challenger)
     model, *_ = [register(run.workspace.store, run.workspace.artifacts, one) for one in (held.challenger, *partners)]
     result = msgspec.structs.replace(result, challenger=model.version)
     if held.decision.verdict == "promote":
         return _succeed(run, champion, model, result)
     return _try_on(run, model, result) if held.decision.verdict == "shadow" else result
+
+
+def _would_be(result: Result, bundle: Bundle) -> Result:
+    """The result of a dry run, with the version that the challenger would have had."""
+    return msgspec.structs.replace(result, challenger=content_digest(bundle.files()))
 
 
 def _of_run(id: str, bundle: Bundle) -> Bundle:

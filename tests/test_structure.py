@@ -34,6 +34,7 @@ STARTED = frozenset(
         "cli.reference",  # python -m
         "retraining.pipeline",  # python -m
         "api.app",  # uvicorn api.app:app
+        "deployment.celery_app",  # celery -A deployment.celery_app
         "dashboard.dashboard",  # streamlit run
         "deployment.migrate_to_mongo",  # python deployment/migrate_to_mongo.py
         "preprocessing.reading.decoder_process",  # a process of its own, by its file

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.jobs import idempotency_key, patience_of
+from api.jobs import idempotency_key, patience_of, refused_job
 from api.routes.dependencies import CurrentState, Later, NotFound, keys_of, needs, noted, principal_of, schema_of
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
@@ -46,6 +46,8 @@ async def retrain(domain: str, request: Request, state: CurrentState, later: Lat
     location = {"location": f"/api/v1/{domain}/retrain/{job.id}"}
     if not job.ended:
         return respond(run_of(job), 202, location)
+    if job.state != "done":
+        return refused_job(request, job)
     decided = await asyncio.to_thread(decisions_of, state.workspace.store, job)
     return respond(run_of(job, decided), 200, location)
 

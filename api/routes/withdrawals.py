@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,6 +13,7 @@ from api.schemas import Withdraw, respond
 from database.ingest import outcomes
 from database.withdrawal import Withdrawal, withdraw_batch, withdraw_outcomes, withdraw_predictions
 from errors import GradewatchError
+from model.registry import learned_from_batch
 from preprocessing.validation.json_rows import plain_outcomes
 
 
@@ -42,7 +44,8 @@ def _withdraw(request: Request, domain: str, wanted: Withdraw) -> Withdrawal:
     if sum(given) != 1:
         raise UnclearWithdrawal("say one of batch, predictions and outcomes")
     if wanted.batch:
-        done = withdraw_batch(store, domain, wanted.batch, reason=wanted.reason, actor=who)
+        learned = partial(learned_from_batch, store, state.workspace.artifacts, domain)
+        done = withdraw_batch(store, domain, wanted.batch, reason=wanted.reason, actor=who, learned=learned)
     elif wanted.predictions:
         done = withdraw_predictions(store, domain, wanted.predictions, reason=wanted.reason, actor=who)
     else:

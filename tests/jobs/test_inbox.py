@@ -61,15 +61,17 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         monkeypatch.setenv(f"AWS_{name}", value)
     urlopen(Request(f"{address}/exports", method="PUT")).close()
     monkeypatch.setattr("jobs.inbox.SETTLED", -SETTLED)
-    import fsspec
+    from s3fs import S3FileSystem
 
-    files = fsspec.filesystem("s3", skip_instance_cache=True)
+    S3FileSystem.clear_instance_cache()  # those of other tests lead to servers that are gone
+    files = S3FileSystem()
 
     def there() -> list[str]:
         files.invalidate_cache()
         return sorted(path.removeprefix("exports/in/") for path in files.find("exports/in"))
 
     yield "s3://exports/in", lambda name, content: files.pipe_file(f"exports/in/{name}", content), there
+    S3FileSystem.clear_instance_cache()
     server.stop()
 
 

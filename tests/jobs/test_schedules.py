@@ -1,15 +1,23 @@
 """What stands on a schedule is asked for once at each due time, however often and by whomever it is looked at."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
+from database.records import now
 from database.store import RecordStore
+from jobs.child import Claim, do_job
 from jobs.job_settings import JobSettings
-from jobs.queue import RETRAINING
+from jobs.queue import DELIVERY, RETRAINING
 from jobs.schedule import Schedule
 from jobs.schedules import NoSuchSchedule, ScheduledJob, put_schedule, remove_schedule, schedules
 from jobs.tick import CHORES, Pass, tick
+from model.workspace import Workspace
+from monitoring.alerts import deliver, next_delivery, post_test
+from monitoring.channels import open_channels
+from tests.monitoring.receivers import Hook
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 DAILY = ScheduledJob(name="r", kind=RETRAINING, when=Schedule(every=timedelta(days=1)), domain="school")
@@ -64,3 +72,26 @@ def test_one_chore_that_fails_keeps_none_of_the_others(store: RecordStore, monke
     passed = tick(Pass(store, JobSettings(), MONDAY))
     assert list(passed.failed) == ["broken"]
     assert [one.kind for one in passed.asked] == [RETRAINING]
+
+
+def test_an_alert_that_waits_is_sent_by_a_job_that_a_pass_asks_for(store: RecordStore) -> None:
+    hook, nothing = Hook(), cast(Any, None)
+    channels = open_channels(webhook=hook.url, secret="a secret of some length")
+    post_test(store, channels)
+    deliver(store, channels)  # nobody is there yet
+    hook.start()
+    settings = JobSettings(channels=lambda: channels)
+    assert tick(Pass(store, settings)).asked == []  # it is tried again after a pause
+    due = next_delivery(store)
+    assert due is not None
+    for _ in range(2):
+        [job] = tick(Pass(store, settings, due)).asked
+    hour_later = due + timedelta(hours=1)
+    claimed = store.claim_job((DELIVERY,), "w", 60)
+    assert claimed is not None
+    assert claimed.id == job.id
+    time.sleep(max(0.0, (due - now()).total_seconds()))
+    do_job(Workspace({}, store, nothing, b""), Claim(claimed.id, claimed.token, 60), settings)
+    hook.stop()
+    assert len(hook.got) == 1
+    assert tick(Pass(store, settings, hour_later)).asked == []

@@ -6,18 +6,24 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from database.ingest import add_batch
 from database.records import BatchRow
+from database.withdrawal import rows_withdrawn, withdraw_batch
 from model.answer_frame import numbers_of
 from model.bundle import EXAMPLES
 from model.naive import RULE
 from model.predictor import Predictor
-from model.registry import activate, collect_garbage, install, load_bundle, rollback
+from model.registry import activate, collect_garbage, install, learned_from_batch, load_bundle, rollback
+from model.render import models_table
 from model.workspace import Workspace
 from retraining.policy import PromotionPolicy
 from retraining.run import RULE_EVENT, Busy, Result, Run, retrain, retrain_patiently, with_new_labels
@@ -187,12 +193,40 @@ def test_a_champion_of_examples_or_of_another_schema_gives_way_without_a_contest
     assert with_new_labels(run_of(workspace), [MARK]) == []
 
 
+def test_a_champion_whose_rows_were_withdrawn_gives_way_to_what_came_in_their_place(workspace: Workspace) -> None:
+    store, (old,), (champion,) = workspace.store, workspace.store.batches(), workspace.store.champions()
+    learned = partial(learned_from_batch, store, workspace.artifacts, SCHEMA.name)
+    done = withdraw_batch(store, SCHEMA.name, old.id, reason="by mistake", actor="test", learned=learned)
+    assert done.models == {champion.version: 120}
+    listed = models_table(store.models(), [champion], rows_withdrawn(store, SCHEMA.name))
+    assert "120 withdrawn since" in printed(listed)
+    assert not retrained(workspace).promoted  # there is nothing to learn from
+    corrected = make_rows(120, seed=1)  # the same students, whose marks were wrong: their rows have the ids of before
+    upload(workspace, corrected)
+    assert with_new_labels(run_of(workspace), [MARK]) == [MARK]
+    result = retrained(workspace)
+    assert (result.promoted, result.champion) == (True, champion.version)
+    assert result.decision.reasons[0].startswith(
+        "replaces a model that learned from 120 of its 120 rows that were with"
+    )
+    assert with_new_labels(run_of(workspace), [MARK]) == []
+    assert not retrained(workspace).promoted
+
+
+def printed(table: Table) -> str:
+    paper = StringIO()
+    Console(file=paper, width=200).print(table)
+    return paper.getvalue()
+
+
 def test_a_dry_run_decides_and_changes_nothing(workspace: Workspace) -> None:
     before = state(workspace)
     (result,) = retrain(run_of(workspace, dry=True), [MARK], data=new_rows(), name="new.csv")
     assert result.decision.verdict == "promote"
     assert not result.promoted
     assert state(workspace) == before
+    (done,) = retrain(run_of(workspace), [MARK], data=new_rows(), name="new.csv")
+    assert done.challenger == result.challenger  # it was told which one it would be
 
 
 def test_a_champion_that_cannot_be_read_is_not_judged(workspace: Workspace) -> None:
