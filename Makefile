@@ -14,7 +14,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--prerelease if-necessary-or-explicit
 # What only some need, added to the environment by `make mongo` and so on; the dashboard is in requirements.lock.
-EXTRAS := postgres mongo redis telemetry dask cloud sftp celery
+EXTRAS := postgres mongo redis telemetry dask cloud sftp celery pdf
 .PHONY: $(EXTRAS)
 REQUIRED = import sys, tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')

@@ -9,7 +9,7 @@ from database.records import Access, new_id, now
 from database.store import AccessLog
 
 Action = Literal[
-    "predictions listed", "prediction read", "student looked up", "students listed",
+    "predictions listed", "prediction read", "student looked up", "students listed", "report made", "report read",
     "batch uploaded", "outcomes uploaded", "withdrawn",
     "drift judged", "training started", "retraining started", "champion activated", "champion rolled back",
     "trial started", "trial stopped", "cache emptied", "key created", "key revoked", "user added",

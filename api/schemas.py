@@ -34,6 +34,7 @@ from monitoring.performance import DomainPerformance
 from monitoring.trial_report import TrialReport
 from preprocessing.schema import TaskKind
 from preprocessing.validation.rules import Problem
+from reports.records import CohortReport
 
 FACTORS_NOTE = "factors say what moved this model's answer, not what causes a result"
 
@@ -177,6 +178,34 @@ class Find(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     student: str | int
     limit: int = 100
+
+
+class ReportSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A report in a list. due: the day that it is for; next_due: when the next one is. edition: a later one than the
+    first is without students who were erased since, `withdrawn` of them."""
+
+    id: str
+    group: str
+    period: str
+    due: date
+    made: datetime
+    edition: int
+    withdrawn: int
+    students: int
+    next_due: date
+    address: str
+
+
+class ReportSummaries(msgspec.Struct, frozen=True, kw_only=True):
+    """Which reports there are, the newest first."""
+
+    reports: Sequence[ReportSummary]
+
+
+class ClassList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The institution's own keys of students, which belong in a body and never in an address."""
+
+    keys: Sequence[str | int]
 
 
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -349,7 +378,7 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
 
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
-    Prediction, Find, AtRisk,
+    Prediction, Find, AtRisk, CohortReport, ReportSummaries, ClassList,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,

@@ -11,6 +11,7 @@ import cli.domains
 import cli.data
 import cli.withdraw
 import cli.students
+import cli.reports
 import cli.models
 import cli.monitor
 import cli.feedback

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from dashboard.words import VERDICTS, candidate, column_name, number
 from database.records import Answer
 from drift.records import ColumnDrift
-from model.answer_files import readable_value
+from model.readable import readable_value
 from model.scores import ClassScores, Estimate
 from monitoring.calibration import Reliability
 from preprocessing.schema import Target

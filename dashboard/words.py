@@ -11,9 +11,9 @@ from typing import Any, Literal
 import msgspec
 
 from database.records import Answer, DecisionRecord, Event, Factor
-from model.answer_files import readable_value
 from model.bundle import Manifest
 from model.naive import RULE
+from model.readable import readable_value
 from model.scores import ClassScores, Estimate, Scores
 from model.trial import Trial
 from preprocessing.schema import ContextColumn, Feature, Target

@@ -13,7 +13,7 @@ from database.records import BlobChunk, now
 from database.store import Blobs, RecordStore
 
 MODEL_BLOBS = "model/"
-"""How the names of models begin; those of jobs' files begin with the job's id, which has no slash."""
+"""How the names of models begin. Those of jobs' files begin with the job's id, and they alone have no slash."""
 
 CHUNK_BYTES = 1_000_000
 """Of content; a document of MongoDB holds 16 MB, and a reader holds one chunk at a time."""

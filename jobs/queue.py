@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from database.blobs import MODEL_BLOBS, put_blob
+from database.blobs import put_blob
 from database.records import Job, JobState, SeenWorker, digest, new_id, now
 from database.store import RecordStore
 from errors import Category, GradewatchError
@@ -158,7 +158,7 @@ def sweep(store: RecordStore) -> None:
     store.remove_jobs(at - KEPT)
     store.forget_workers(at - KEPT)
     store.sweep_uploads()
-    names = [name for name in store.blobs(before=at - LEFT_BEHIND) if not name.startswith(MODEL_BLOBS)]
+    names = [name for name in store.blobs(before=at - LEFT_BEHIND) if "/" not in name]
     jobs = {name: store.job(name.partition("-")[0]) for name in names}
     gone = [name for name, job in jobs.items() if job is None or job.ended]
     if gone:

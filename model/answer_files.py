@@ -15,6 +15,7 @@ import polars as pl
 from database.records import Prediction
 from errors import Category, GradewatchError
 from model.answer_frame import frame_of_predictions, words_of_factor
+from model.readable import decimals_of
 from preprocessing.excel import excel_bytes
 from preprocessing.schema import Target
 
@@ -22,7 +23,6 @@ VERSION_LETTERS = 12
 """Of a version's digest, where people read it; every command takes as many."""
 SHARE_DECIMALS = 3
 SHEET = "answers"
-WIDE_RANGE = 20  # of a target; one decimal tells its values apart
 POINT_LANGUAGES = frozenset({"en", "ga", "he", "hi", "ja", "ko", "mt", "th", "zh"})
 COMMA_LANGUAGES = frozenset(
     {
@@ -107,18 +107,6 @@ def readable(answers: pl.LazyFrame, targets: Sequence[Target]) -> pl.LazyFrame:
     return answers.with_columns(rounded + versions)
 
 
-def readable_value(value: float, target: Target, *, answered: bool = True) -> str:
-    """A number in the target's unit as `readable` shows it; answered: one that no cut point may be lost of.
-
-    >>> mark = Target(name="mark", minimum=0, maximum=100, cut_points=(60.0,))
-    >>> readable_value(59.96, mark), readable_value(61, mark), readable_value(59.96, mark, answered=False)
-    ('59.9', '61', '60')
-    """
-    decimals = decimals_of(target)
-    shown = pl.select(_rounded(pl.lit(float(value)), decimals, target.cut_points if answered else ())).item()
-    return f"{shown:,.{0 if shown == int(shown) else decimals}f}"
-
-
 def _rounded(value: pl.Expr, decimals: int, cuts: Sequence[float]) -> pl.Expr:
     shown, step = value.round(decimals), 10.0**-decimals
     for cut in cuts:
@@ -133,12 +121,6 @@ def _decimals(target: Target) -> dict[str, int]:
     if target.kind != "value":
         return shares | {f"{target.name}_p_{level}": SHARE_DECIMALS for level in target.levels}
     return shares | {f"{target.name}{part}": decimals_of(target) for part in ("", "_low", "_high", "_naive")}
-
-
-def decimals_of(target: Target) -> int:
-    """To how many the values of a target are read."""
-    known = target.minimum is not None and target.maximum is not None
-    return 1 if known and (target.maximum or 0.0) - (target.minimum or 0.0) >= WIDE_RANGE else 2
 
 
 def with_kept(answers: pl.DataFrame, kept: pl.DataFrame | None) -> pl.DataFrame:

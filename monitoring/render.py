@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.sentences import describe_change, describe_expected
-from model.answer_files import readable_value
+from model.readable import readable_value
 from model.scores import ClassScores, Estimate, ValueScores
 from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.at_risk import AtRisk

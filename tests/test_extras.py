@@ -14,6 +14,9 @@ from cluster import map_on
 from database.open import open_store
 from database.redis import SharedMemory
 from errors import MissingExtra
+from reports.pdf import pdf_of
+from tests.reports.making import WEEK_3
+from tests.reports.test_archive import made
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -57,6 +60,7 @@ def test_no_lock_names_an_address_and_none_holds_torch() -> None:
         ("postgres", "psycopg", lambda: open_store("postgresql://127.0.0.1/none")),
         ("mongo", "bson", lambda: open_store("mongodb://127.0.0.1/none")),
         ("redis", "redis", lambda: SharedMemory("redis://127.0.0.1", secret=b"secret")),
+        ("pdf", "typst", lambda: pdf_of(made(WEEK_3))),
         ("dask", "distributed", lambda: list(map_on("tcp://127.0.0.1:1", pow, [1], 2))),
     ],
 )

@@ -38,6 +38,7 @@ STARTED = frozenset(
         "dashboard.dashboard",  # streamlit run
         "deployment.migrate_to_mongo",  # python deployment/migrate_to_mongo.py
         "preprocessing.reading.decoder_process",  # a process of its own, by its file
+        "reports.pdf_process",  # the same
     }
 )
 """Modules that nobody imports because something outside starts them."""

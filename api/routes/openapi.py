@@ -81,12 +81,18 @@ def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bo
             _secures(operation, signing_in)
             _refuses(operation)
         if "{domain}" in path and schemas:
-            paths |= {path.replace("{domain}", s.name): _of_domain(path, item, s) for s in schemas}
+            meant = [schema for schema in schemas if _is_of(path, schema)]
+            paths |= {path.replace("{domain}", s.name): _of_domain(path, item, s) for s in meant}
         else:
             paths[path] = item
     paths |= {seed: _seed_item(paths[to], seed, to) for seed, to in SEED_ROUTES.items() if to in paths}
     document["paths"] = paths
     return document
+
+
+def _is_of(path: str, schema: DomainSchema) -> bool:
+    """Whether an address has a meaning in a domain: there are reports on groups in periods alone."""
+    return "/reports" not in path or bool(schema.student and schema.group and schema.period)
 
 
 def _json_ready(component: Any) -> Any:

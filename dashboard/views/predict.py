@@ -31,8 +31,9 @@ from dashboard.visit import Visit
 from database.errors import StoreUnavailable
 from database.records import Answer, Prediction
 from drift.profile import Profile
-from model.answer_files import SHEET, answers_table, csv_bytes, dialect_of, readable_value
+from model.answer_files import SHEET, answers_table, csv_bytes, dialect_of
 from model.predict_file import AnsweredFile
+from model.readable import readable_value
 from model.registry import NoChampion, Serving
 from preprocessing.excel import excel_bytes
 from preprocessing.reading.raw_table import UnreadableFile

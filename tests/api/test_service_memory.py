@@ -12,8 +12,11 @@ import pytest
 from access.records import Grant
 from access.users import add_user
 from model.workspace import Workspace
+from reports.archive import keep_report
 from tests.api.serving import ENGAGEMENT, PATIENCE, UNIVERSITY, Server
 from tests.api.test_service_champions import another_version
+from tests.reports.making import WEEK_3
+from tests.reports.test_archive import made
 
 MEGABYTES = 160
 FORBIDDEN = ("sklearn/", "scipy/", "pandas/", "skl2onnx/", "polars", "_polars_runtime")
@@ -66,6 +69,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     half = "\n".join(text.splitlines()[:101])
     yield post, f"{DOMAIN}/drift", csv | {"content": half}
     yield post, f"{DOMAIN}/drift/window", {"json": {"since": today}}
+    yield from of_reports(server)
     yield get, f"{DOMAIN}/drift", {}
     yield get, f"{DOMAIN}/drift/{server.get(f'{DOMAIN}/drift')['reports'][0]['id']}", {}
     headers = csv["headers"] | {"prefer": "respond-async"}
@@ -83,6 +87,19 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield get, f"{DOMAIN}/retrain/{run}", {}
     yield post, f"{DOMAIN}/train", {"json": {}}
     yield post, f"{DOMAIN}/withdrawals", {"json": {"predictions": [said["id"]], "reason": "asked by mistake"}}
+
+
+def of_reports(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Reports of a domain that has groups and periods, one of which is kept."""
+    with server.store() as store:
+        keep_report(store, made(WEEK_3, "a" * 64, "b" * 64, domain="university"))
+    path, cohort = "/api/v1/university/reports", {"group": "algebra", "period": "2026-1"}
+    yield "GET", path, {}
+    for form in ("json", "html", "csv", "xlsx"):
+        yield "GET", f"{path}/latest", {"params": {**cohort, "format": form}}
+    address = server.get(path)["reports"][0]["address"]
+    yield "GET", address, {}
+    yield "POST", address, {"json": {"keys": ["s1"]}}
 
 
 def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -21,6 +21,7 @@ from model.answer_files import (
     with_kept,
     write_answers,
 )
+from model.readable import rounded_value
 from preprocessing.excel import excel_bytes
 from preprocessing.schema import Target
 
@@ -72,6 +73,9 @@ def test_no_shown_answer_stands_on_the_other_side_of_a_cut_point(values: list[fl
         assert [value >= cut for cut in cuts] == [said >= cut for cut in cuts]
         assert abs(value - said) <= 0.1
         assert said == round(said, 1)
+        alone = rounded_value(value, target)
+        assert [value >= cut for cut in cuts] == [alone >= cut for cut in cuts]
+        assert abs(alone - said) <= 0.1 + 1e-9
 
 
 @pytest.mark.parametrize("locale", ["auto", *sorted(COMMA_LANGUAGES | POINT_LANGUAGES), "de_AT", "fr-CH", "EN-us"])

@@ -1,0 +1,154 @@
+"""Makes a cohort report: reads the cohort's rows, has them answered, compares with the last report, and keeps it.
+
+Everything that a report says is put together here once; how it looks is for whoever renders it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from database.records import Prediction, now
+from errors import Category, GradewatchError
+from model.workspace import Workspace
+from preprocessing.schema import DomainSchema
+from reports.archive import ReportEntry, keep_report, read_report, reports_of
+from reports.asking import answers_now, ask_cohort
+from reports.changes import between, compare_answers, said_about
+from reports.cohort import CohortRow, cohort_rows
+from reports.health import models_of, newest_drift, performance_of
+from reports.records import (
+    Before,
+    CohortReport,
+    LastReport,
+    Occasion,
+    ReportedColumn,
+    ReportedStudent,
+    report_key,
+    reported_targets,
+    require_cohorts,
+)
+from reports.sentences import reasons_of
+
+
+class EmptyCohort(GradewatchError):
+    """No row of any student of the group and period is stored."""
+
+    category = Category.UNKNOWN
+
+
+def make_report(
+    workspace: Workspace, domain: str, occasion: Occasion, *, actor: str, at: datetime | None = None
+) -> tuple[ReportEntry, bool]:
+    """The report for an occasion, and whether it was made now: of each there is one. at: now, by default.
+
+    Raises UnknownDomain, NoCohorts, EmptyCohort, NoChampion, StoreUnavailable.
+    """
+    store, schema = workspace.store, workspace.service.schema(domain)
+    require_cohorts(schema)
+    known = reports_of(store, domain, occasion.group, occasion.period)
+    there = next((one for one in known if one.due == occasion.due), None)
+    if there is not None:
+        return there, False
+    rows = cohort_rows(store, schema, occasion.group, occasion.period)
+    if not rows:
+        raise EmptyCohort(
+            f"no row of {occasion.group} in {occasion.period} is stored in {domain}: upload one of each student first"
+        )
+    last = next((one for one in known if one.due < occasion.due), None)
+    before = read_report(store, last) if last else None
+    return keep_report(store, compose(workspace, schema, occasion, rows, before, actor=actor, at=at or now()))
+
+
+def compose(
+    workspace: Workspace,
+    schema: DomainSchema,
+    occasion: Occasion,
+    rows: Sequence[CohortRow],
+    last: CohortReport | None,
+    *,
+    actor: str,
+    at: datetime,
+) -> CohortReport:
+    """The report on these rows, whose answers are logged. last: the one that it is compared with."""
+    store, service, targets = workspace.store, workspace.service, reported_targets(schema)
+    key = report_key(schema.name, occasion.group, occasion.period, occasion.due)
+    said = ask_cohort(service, store, schema, rows, report=key, actor=actor, at=at)
+    columns = {one.name: ReportedColumn(unit=one.unit, labels=one.labels) for one in schema.features}
+    before = _compared(workspace, schema, said, last)
+    students = tuple(_student(one, said.get(one.student), before.get(one.student), schema, columns) for one in rows)
+    answers = [(one.moment, answer) for one in said.values() for answer in one.answers]
+    remarks = service.remarks(frozenset(answer.model for _, answer in answers))
+    return CohortReport(
+        domain=schema.name,
+        title=schema.title,
+        group=occasion.group,
+        period=occasion.period,
+        due=occasion.due,
+        every=occasion.every,
+        made=at,
+        targets=targets,
+        students=students,
+        left=_left(rows, last),
+        columns=columns,
+        last=_named(last),
+        models=models_of(store, workspace.champions, schema.name, answers),
+        performance=performance_of(workspace, schema, occasion.group),
+        drift=newest_drift(store, schema.name),
+        notes=(remarks.warning,) if remarks.warning else (),
+    )
+
+
+def _student(
+    row: CohortRow,
+    said: Prediction | None,
+    before: Before | None,
+    schema: DomainSchema,
+    columns: Mapping[str, ReportedColumn],
+) -> ReportedStudent:
+    target = reported_targets(schema)[0]
+    inputs, moment = (said.inputs, said.moment) if said else (row.row.inputs, row.row.moment)
+    answer = said_about(said, target) if said else None
+    return ReportedStudent(
+        student=row.student,
+        moment=moment,
+        row_at=row.at,
+        prediction=said.id if said else None,
+        answers=said.answers if said else (),
+        reasons=reasons_of(answer, target, columns) if answer else (),
+        missing=tuple(one.name for one in schema.inputs_at(moment) if inputs.get(one.name) is None),
+        before=before,
+    )
+
+
+def _compared(
+    workspace: Workspace, schema: DomainSchema, said: Mapping[str, Prediction], last: CohortReport | None
+) -> dict[str, Before]:
+    """Student to what the last report said, of those that stand in it."""
+    if last is None:
+        return {}
+    target = last.target if last.target.name in schema.target_by_name else reported_targets(schema)[0]
+    kept = workspace.store.predictions_of([one.prediction for one in last.students if one.prediction])
+    old = {one.student: one for one in kept if one.student is not None}
+    pairs = {student: (old[student], said[student]) for student in old.keys() & said.keys()}
+    asked = [then for then, now_said in pairs.values() if between(then, now_said, target)]
+    middle = answers_now(workspace.service, schema, asked, target)
+    found = {one.student: _bare(one, last) for one in last.students}
+    compared = {student: compare_answers(*pair, target, middle.get(student)) for student, pair in pairs.items()}
+    return found | compared
+
+
+def _bare(one: ReportedStudent, last: CohortReport) -> Before:
+    """What the last report said, where it cannot be compared with anything."""
+    answer = one.answer(last.target.name)
+    below = answer.below_pass if answer else None
+    return Before(value=answer.value if answer else None, below_pass=below, moment=one.moment)
+
+
+def _left(rows: Sequence[CohortRow], last: CohortReport | None) -> tuple[str, ...]:
+    here = {one.student for one in rows}
+    return tuple(one.student for one in last.students if one.student not in here) if last else ()
+
+
+def _named(last: CohortReport | None) -> LastReport | None:
+    if last is None:
+        return None
+    return LastReport(id=last.id, due=last.due, made=last.made, models=tuple(one.version for one in last.models))

@@ -1,0 +1,79 @@
+"""A cohort report as PDF: what its pages say is what the HTML page says. A process of its own sets them with typst."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from errors import MissingExtra
+from reports.figures import picture_of, ranked
+from reports.page import place_on_bar, student_line
+from reports.records import CohortReport, ReportedStudent
+from reports.sentences import (
+    LIMITS,
+    about_words,
+    change_words,
+    class_words,
+    column_words,
+    completeness_words,
+    edition_words,
+    health_words,
+    mark_words,
+    model_words,
+    picture_words,
+)
+from reports.tables import NO_CLASS_LIST, Named
+
+PDF_SETTER, PDF_TEMPLATE = (Path(__file__).parent / name for name in ("pdf_process.py", "page.typ"))
+SETTING_SECONDS = 60.0
+
+
+def pdf_of(report: CohortReport, keys: Named = NO_CLASS_LIST) -> bytes:
+    """The report as PDF, with the typefaces that typst brings along. Raises MissingExtra."""
+    if find_spec("typst") is None:
+        raise MissingExtra("a report as PDF", "pdf")
+    command = [
+        sys.executable,
+        "-P",
+        str(PDF_SETTER),
+        str(PDF_TEMPLATE),
+    ]  # -P: no module beside it is meant by a library's name
+    told = msgspec.json.encode(_told(report, keys))
+    return subprocess.run(command, input=told, stdout=subprocess.PIPE, check=True, timeout=SETTING_SECONDS).stdout  # noqa: S603 (our own)
+
+
+def _told(report: CohortReport, keys: Named) -> dict[str, Any]:
+    """What the template sets."""
+    target, picture = report.target, picture_of(report)
+    chapters = {
+        "Is everything there?": completeness_words(report),
+        "How good is the model?": [
+            *(" ".join(model_words(one)) for one in report.models),
+            *health_words(report),
+        ],
+        "What this report is not for": list(LIMITS),
+    }
+    return {
+        "domain": report.title,
+        "title": f"{report.group}, {report.period}",
+        "about": about_words(report),
+        "notes": [*filter(None, [edition_words(report)]), *report.notes],
+        "lead": class_words(report),
+        "picture": picture_words(picture, target),
+        "bands": [one._asdict() for one in picture.bands],
+        "mark": mark_words(target) if target.pass_mark is not None else "",
+        "target": column_words(target.name),
+        "changes": change_words(report),
+        "advised": any(one.advice for one in report.students),
+        "students": [_line(one, report, keys) for one in ranked(report)],
+        "chapters": [{"title": title, "words": words} for title, words in chapters.items()],
+    }
+
+
+def _line(one: ReportedStudent, report: CohortReport, keys: Named) -> dict[str, Any]:
+    """A student, with a bar that the template draws."""
+    bar = place_on_bar(one, report.target)
+    return student_line(one, report, keys)._asdict() | {"bar": bar and bar._asdict()}

@@ -1,0 +1,63 @@
+"""Cohort reports as text for a terminal. Computes nothing."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from rich import box
+from rich.table import Table
+
+from reports.archive import ReportEntry
+from reports.figures import ranked
+from reports.page import student_line
+from reports.records import CohortReport
+from reports.schedule import ReportSchedule
+from reports.sentences import change_words, class_words, column_words, edition_words, mark_words, next_due
+from reports.tables import NO_CLASS_LIST, Named
+
+
+def entries_table(entries: Sequence[ReportEntry]) -> Table:
+    """Which reports there are."""
+    table = Table(box=box.SIMPLE)
+    for head in ("group", "period", "for", "made (UTC)", "students", "edition", "next due", "report"):
+        table.add_column(head, overflow="fold")
+    for one in entries:
+        made, count = f"{one.made:%Y-%m-%d %H:%M}", f"{one.students:,}"
+        table.add_row(one.group, one.period, str(one.due), made, count, str(one.edition), str(one.next), one.id[:12])
+    return table
+
+
+def schedules_table(schedules: Sequence[ReportSchedule], today: date) -> Table:
+    """When reports are due, as of a day."""
+    table = Table(box=box.SIMPLE)
+    for head in ("domain", "group", "period", "from", "until", "days", "due last", "next"):
+        table.add_column(head, overflow="fold")
+    for one in schedules:
+        days = [
+            str(day or "") for day in (one.begins, one.ends, f"{one.every} days", one.due(today), one.following(today))
+        ]
+        table.add_row(one.domain, one.group, one.period, *days)
+    return table
+
+
+def report_table(report: CohortReport, keys: Named = NO_CLASS_LIST) -> Table:
+    """The students of a report, those at risk first; what it says of the class stands below."""
+    target = report.target
+    words = [*filter(None, [edition_words(report)]), *report.notes, *class_words(report), *change_words(report)]
+    caption = "\n".join([*words, f"The next report is due on {next_due(report)}."])
+    title = f"{report.title}: {report.group}, {report.period}, for {report.due}"
+    table = Table(box=box.SIMPLE, title=title, caption=caption, caption_justify="left")
+    marks = [f"below {mark_words(target)}"] if target.pass_mark is not None else []
+    for head in (
+        "student",
+        column_words(target.name),
+        "interval",
+        *marks,
+        "what moved it most",
+        "since the last report",
+    ):
+        table.add_column(head, overflow="fold")
+    for line in (student_line(one, report, keys) for one in ranked(report)):
+        why = [*filter(None, [line.remark]), *line.reasons]
+        below = [line.below] if marks else []
+        table.add_row(line.name, line.answer, line.interval, *below, "\n".join(why), line.change)
+    return table
