@@ -130,7 +130,7 @@ CONNECT_SECONDS = 5
 MIGRATION_LOCK = 0x67726164655F  # "grade_": any number that no one else locks on in the same database
 OUTCOMES_LOCK = MIGRATION_LOCK + 1
 
-BULK_ROWS, BULK_CACHE_KB = 5_000, 65_536
+BULK_ROWS, BULK_CACHE_KB, CACHE_KB = 5_000, 65_536, 2_000
 """Rows of one call from which a writer of SQLite gets a page cache of so much: keys come in no order, and what leaves
 the 2 MB that SQLite has by itself is read and written again for almost each of them. Its
 write-ahead log is written back as rarely as that of predictions: the same pages change with every commit."""
@@ -421,10 +421,18 @@ def _require_sign(connection: sa.Connection, attempt: str) -> None:
 
 
 def _cache_pages(connection: sa.Connection, rows: int) -> None:
-    """Prepare a connection for so many rows; it keeps what it has got."""
+    """Prepare a connection for so many rows; it keeps what it has got until somebody reads with it (`_read_with`)."""
     if rows >= BULK_ROWS and connection.dialect.name == "sqlite":
+        connection.info[BULK_CACHE_KB] = True
         connection.exec_driver_sql(f"PRAGMA cache_size=-{BULK_CACHE_KB}")
         connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={WAL_BYTES // PAGE_BYTES}")
+
+
+def _read_with(connection: sa.Connection) -> sa.Connection:
+    """A connection for reading, which would fill whatever cache it was prepared with: a service reads for ever."""
+    if connection.info.pop(BULK_CACHE_KB, False):
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE_KB}")
+    return connection
 
 
 def _row(
@@ -537,7 +545,7 @@ class SqlStore:
     def _reading(self) -> Iterator[sa.Connection]:
         self._check_file()  # else a new connection would make a new file there
         with _driver_errors(), self._engine.connect() as connection:
-            yield connection
+            yield _read_with(connection)
 
     @contextmanager
     def _snapshot(self) -> Iterator[sa.Connection]:
@@ -545,7 +553,7 @@ class SqlStore:
         with _driver_errors(), self._engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(isolation_level="REPEATABLE READ")  # in place; SQLite always reads so
-            yield connection
+            yield _read_with(connection)
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

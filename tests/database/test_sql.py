@@ -22,6 +22,7 @@ from msgspec.structs import replace
 import database.migrations
 from database.errors import StoreUnavailable, Unkeepable
 from database.open import open_store
+from database.sql import BULK_ROWS
 from database.store import Durability, RecordStore
 from database.tables import HEAD, METADATA
 from tests.database.making import (
@@ -309,3 +310,19 @@ def test_what_is_made_is_its_owners_alone(sqlite_url: str, opened: Callable[[str
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert len(modes) == 3, "the file, its log and its index"
     assert set(modes.values()) == {0o600}
+
+
+def test_a_reader_does_not_fill_the_cache_that_a_writer_of_many_was_given(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'many.db'}", pool_size=1)
+    engine: sa.Engine = store._engine  # type: ignore[attr-defined]
+
+    def cache() -> int:
+        with engine.connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA cache_size").scalar_one())
+
+    before = cache()
+    store.add_predictions([make_prediction(after(number)) for number in range(BULK_ROWS)])
+    assert cache() < 10 * before < 0, "negative numbers are of kB"
+    assert len(list(store.predictions("school", limit=1))) == 1
+    assert cache() == before
+    store.close()
