@@ -25,16 +25,25 @@ HONEST_FROM = 0.5
 """Chance above which contents are taken for honest ones, to estimate their share."""
 
 
-def copies(frame: pl.DataFrame, columns: Sequence[str]) -> Rows:
+def copies(frame: pl.DataFrame, *contents: Sequence[str]) -> Rows:
     """(n,) for each row of `frame` the position of the first row of its content where that was copied, else ORDINARY.
 
-    columns: what makes a content, with the outcome among them. A content is copied where so many equal rows cannot be
-    explained by the frequencies of its values among all other rows, nor by a crowd of rows that differ in one column.
+    contents: the columns that make a content, with the outcome among them; of several such lists each wider one finds
+    what those before it did not. A content is copied where so many equal rows cannot be explained by the frequencies of
+    its values among all other rows, nor by a crowd of rows that differ in one column.
 
     >>> rows = pl.DataFrame([{"hours": h + 0.25, "pause": h * 1.5, "mark": 50 + h} for h in range(1, 31)])
     >>> copies(pl.concat([rows, rows[:2], rows[:2], rows[:2]]), rows.columns)[[0, 1, 2, 30, 31]].tolist()
     [0, 1, -1, 0, 1]
     """
+    found = np.full(frame.height, ORDINARY, dtype=np.int64)
+    for columns in contents:
+        wider = _copies(frame, columns)
+        found = np.where(found == ORDINARY, wider, found)
+    return found
+
+
+def _copies(frame: pl.DataFrame, columns: Sequence[str]) -> Rows:
     n, columns = frame.height, [column for column in columns if column in frame.columns]
     found = np.full(n, ORDINARY, dtype=np.int64)
     if n == 0 or not columns:
@@ -63,9 +72,9 @@ def content_numbers(frame: pl.DataFrame, columns: Sequence[str]) -> Rows:
     return place.to_numpy().astype(np.int64)
 
 
-def once(frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.bool_]:
+def once(frame: pl.DataFrame, *contents: Sequence[str]) -> NDArray[np.bool_]:
     """(n,) whether a row counts: every ordinary row, and of each copied content the first."""
-    found = copies(frame, columns)
+    found = copies(frame, *contents)
     return np.asarray((found == ORDINARY) | (found == np.arange(len(found))))
 
 

@@ -218,6 +218,11 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         (the same rows under other groups are copies all the same), and the outcome."""
         return [*(f.name for f in self.inputs_at(moment) if f.name not in self.group), target]
 
+    def contents_of(self, target: str, moment: str) -> list[list[str]]:
+        """By what rows of a moment are seen to be copies: by what is known then, and by all that is known in the end,
+        for among a few early columns many honest rows are equal."""
+        return [self.content_of(target, one) for one in dict.fromkeys((moment, self.moments[-1]))]
+
     def moment_of(self, given: Iterable[str]) -> str:
         """The latest moment at which any of the `given` columns becomes known."""
         present = set(given)

@@ -131,7 +131,7 @@ def among(holdout: Holdout, records: Collection[str]) -> Holdout:
 
 def _counted(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey, known: Mask) -> Mask:
     """Which rows count: of each copied content the known ones, or else the first."""
-    found = copies(frame, schema.content_of(key.target, key.moment))
+    found = copies(frame, *schema.contents_of(key.target, key.moment))
     contents = np.unique(found[known])
     return np.asarray((found == ORDINARY) | known | ((found == np.arange(len(found))) & ~np.isin(found, contents)))
 

@@ -364,7 +364,7 @@ def _task(
     rows = frame.with_columns(absent_options).drop_nulls(needed)
     rows = rows.sort("_record", target.name, *(f.name for f in inputs), maintain_order=True)
     complete = frozenset(rows["_record"])
-    counted = once(rows, schema.content_of(target.name, key.moment))
+    counted = once(rows, *schema.contents_of(target.name, key.moment))
     rows, copied = rows.filter(pl.Series(counted)), int((~counted).sum())
     _require_rows(str(key), rows, target.name, copied=copied)
     truth = rows[target.name]

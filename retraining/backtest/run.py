@@ -71,8 +71,8 @@ def backtest(
     """
     require_replayable(replay, policies)
     complete = _ordered(replay, frame)
-    content = replay.schema.content_of(replay.key.target, replay.key.moment)
-    rows = complete.filter(pl.Series(once(complete, content)))
+    contents = replay.schema.contents_of(replay.key.target, replay.key.moment)
+    rows = complete.filter(pl.Series(once(complete, *contents)))
     periods = _periods(replay, rows)
     suspects = find_suspects(
         rows, replay.schema.target_by_name[replay.key.target], replay.schema.inputs_at(replay.key.moment)

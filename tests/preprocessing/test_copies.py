@@ -70,3 +70,12 @@ def test_a_small_file_said_twice_is_seen_though_no_row_by_itself_would_be() -> N
     )
     assert (copies(rows, rows.columns) == ORDINARY).all()
     assert (copies(pl.concat([rows, rows]), rows.columns) != ORDINARY).mean() > 0.5
+
+
+def test_copies_are_seen_by_what_is_known_in_the_end_where_few_early_columns_hide_them() -> None:
+    draw = np.random.default_rng(5)
+    early = pl.DataFrame({"year": draw.integers(1, 4, 260), "passed": draw.integers(0, 2, 260)}).cast(pl.Float64)
+    rows = pl.concat([early, noisy(260)], how="horizontal")
+    frame = pl.concat([rows, *([rows.head(40)] * 5)])
+    assert once(frame, early.columns).all(), "honest students have these in common"
+    assert once(frame, early.columns, rows.columns).sum() == 260
