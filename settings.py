@@ -102,7 +102,8 @@ class Settings(BaseModel):
     postgresql://… or mongodb://…; by default MONGO_URI where it is set, else SQLite in data_dir. artifacts_url: where
     models lie: "database", a folder, or s3://, gs:// or az://BUCKET/PREFIX; by default a database that machines share,
     else the folder `models` in data_dir. domains_dir: a folder
-    of the institution's own domain files. pseudonym_secret: key of the student pseudonyms; losing it parts old records
+    of the institution's own domain files. study_catalogue: a file of what students may be advised; the shipped one if
+    none. pseudonym_secret: key of the student pseudonyms; losing it parts old records
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
     looks for a new champion. durability: what a kept prediction survives, a killed process (normal) or also power loss
     (full). log_capacity: predictions that may wait for the database. allowed_hosts: the
@@ -133,6 +134,7 @@ class Settings(BaseModel):
     database_url: str = ""
     artifacts_url: str = ""
     domains_dir: Path | None = None
+    study_catalogue: Path | None = None
     pseudonym_secret: SecretStr | None = None
     mongo_uri: str | None = None
     mongo_pool_size: int = Field(default=10, ge=1)

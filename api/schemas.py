@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
+from advice.advise import Advice
 from api.errors import ProblemDocument
 from database.ingest import StoredOutcomes
 from database.records import (
@@ -378,7 +379,7 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
 
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
-    Prediction, Find, AtRisk, CohortReport, ReportSummaries, ClassList,
+    Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ClassList,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,

@@ -16,6 +16,7 @@ from functools import cached_property
 
 from access.directory import Directory
 from access.rates import Limit, parse_limit
+from advice.catalogue import Catalogue, load_catalogue
 from api.jobs import Background
 from api.observe.metrics import Metrics
 from api.request.credentials import Credentials
@@ -97,6 +98,11 @@ class ServiceState:
         return self.settings.hosts
 
     @cached_property
+    def catalogue(self) -> Catalogue:
+        """What students may be advised. Raises BadCatalogue."""
+        return load_catalogue(self.settings.study_catalogue)
+
+    @cached_property
     def microbatch(self) -> Microbatch:
         """Scores and logs single rows of requests that arrive together."""
         return Microbatch(self.predictions, self.log)
@@ -134,6 +140,8 @@ def _share_one_heap() -> None:
 
 
 def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
+    if settings.study_catalogue is not None:
+        load_catalogue(settings.study_catalogue)  # what is wrong with it is told at start
     workspace = settings.open_workspace()
     appender, shared = workspace.store.open_appender(), _open_shared(settings, workspace.secret)
     cache = _open_cache(shared)

@@ -1,6 +1,7 @@
-"""Students by their newest answers: `gradewatch students list`."""
+"""Students by their newest answers, and what they are advised: `gradewatch students`."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from cli.apps import students_app
 from cli.inputs import actor, opened_workspace
 from cli.options import Domain, Groups
 from cli.output import out
+from settings import Settings
 
 
 @students_app.command("list")
@@ -46,3 +48,54 @@ def list_students(
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
     out.print(students_table(found, schema.target_by_name[found.target]))
+
+
+@students_app.command("advice")
+def advise_one(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The student's key, or the pseudonym of an answer.")],
+    domain: Domain,
+    group: Annotated[str | None, typer.Option(help="By the newest answer in this group.")] = None,
+    period: Annotated[str | None, typer.Option(help="With --group: in this period.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all there is as JSON.")] = False,
+) -> None:
+    """A student's results beside the others', what stands out of what can be changed, and a study plan."""
+    import msgspec
+
+    from access.journal import note
+    from advice.advise import advise_student
+    from advice.catalogue import load_catalogue
+    from advice.positions import Place
+    from advice.render import advice_text
+    from preprocessing.validation.pii import is_pseudonym, pseudonym
+
+    catalogue = load_catalogue(Settings().study_catalogue)
+    with opened_workspace() as workspace:
+        schema, store = workspace.service.schema(domain), workspace.store
+        student = key if is_pseudonym(key) else pseudonym(key, workspace.secret)
+        place = Place(group, period) if group else None
+        note(store, actor(), "student looked up", domain, student=student)
+        found = advise_student(store, schema, catalogue, student, place=place)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    out.print(*advice_text(found))
+
+
+@students_app.command("catalogue")
+def show_catalogue(
+    file: Annotated[
+        Path | None, typer.Argument(help="A catalogue of your own; the one that is set, else the shipped one if none.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """What study plans are made of; everything that is wrong with a file of your own."""
+    import msgspec
+
+    from advice.catalogue import load_catalogue
+    from advice.render import catalogue_table
+
+    found = load_catalogue(file or Settings().study_catalogue)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    out.print(catalogue_table(found))

@@ -35,8 +35,17 @@ thousands grouped as in "1 000"."""
 WORDING = (
     *("title", "description", "aliases", "drift_threshold", "min_gain", "cut_points", "trusted"),
     *("accepts", "missing", "level_aliases", "labels", "moment_titles", "period_order", "allow"),
+    *("family", "better", "concern"),
 )
 """Keys that change how a file is read or a page reads, and not what a row means once it is read."""
+
+
+Family = Literal["work", "attendance", "study", "result", "before"]
+"""What a column says of how a student is getting on: work that was to be handed in, attendance, time and effort of
+study, a mark on the way; or what was reached before, which nobody can change any more."""
+
+ACTIONABLE: tuple[Family, ...] = ("work", "attendance", "study")
+"""The families whose columns are themselves what a student can do something about."""
 
 
 class SchemaError(GradewatchError):
@@ -59,7 +68,9 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     readers see of a level. accepts: how numbers may be written in a file besides plainly (`NUMBER_FORMS`). missing:
     words that stand for "no value" in a file, besides the usual. known_at: the moment from which the value is known
     (the first by default). optional: may be missing. protected: stored for audits, no model input unless asked for.
-    trusted: truly known by then, although it nearly tells the outcome: the leakage check lets it pass.
+    trusted: truly known by then, although it nearly tells the outcome: the leakage check lets it pass. family: what the
+    column says of how a student is getting on, for advice; only a numeric column that is not protected has one. better:
+    which of its values are. concern: a value (of better "higher": below it, else above it) that is a reason for advice.
     """
 
     name: str
@@ -82,6 +93,9 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     allow: bool = False
     drift_threshold: float | None = None
     trusted: bool = False
+    family: Family | None = None
+    better: Literal["higher", "lower"] = "higher"
+    concern: float | None = None
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -384,8 +398,25 @@ def _feature_problems(feature: Feature, moments: tuple[str, ...]) -> list[str]:
         problems.append(f"feature {feature.name!r}: list its levels, or say open = true")
     if feature.kind == "numeric" and feature.levels:
         problems.append(f"feature {feature.name!r}: a numeric column has a range, not levels")
-    problems += _spelling_problems(f"feature {feature.name!r}", feature)
+    problems += _family_problems(feature) + _spelling_problems(f"feature {feature.name!r}", feature)
     return problems + _range_problems(f"feature {feature.name!r}", feature.minimum, feature.maximum)
+
+
+def _family_problems(feature: Feature) -> list[str]:
+    """What is wrong with what a column says for advice."""
+    what, family = f"feature {feature.name!r}", feature.family
+    if family and feature.protected:
+        return [f"{what}: a protected column is no reason for advice; leave out its family"]
+    if family and feature.kind != "numeric":
+        return [f"{what}: only a numeric column has a family: which of its values are better must be plain"]
+    problems = []
+    if family in ("work", "result") and None in (feature.minimum, feature.maximum):
+        problems.append(f"{what}: a column of family {family!r} is a part of the marks so far: give its range")
+    if feature.better == "lower" and family not in ACTIONABLE:
+        problems.append(f'{what}: better = "lower" is for columns of the families {", ".join(ACTIONABLE)}')
+    if feature.concern is not None and family not in ACTIONABLE:
+        problems.append(f"{what}: concern is for columns of the families {', '.join(ACTIONABLE)}")
+    return problems
 
 
 def _target_problems(target: Target) -> list[str]:

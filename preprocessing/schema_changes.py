@@ -113,6 +113,9 @@ EFFECTS: Mapping[type, Mapping[str, Rule]] = {
         "allow": Effect.SILENT,
         "drift_threshold": Effect.SILENT,
         "trusted": Effect.SILENT,
+        "family": Effect.SILENT,
+        "better": Effect.SILENT,
+        "concern": Effect.SILENT,
     },
     Target: {
         "name": Effect.STOP,

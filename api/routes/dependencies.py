@@ -15,15 +15,15 @@ from fastapi.security.base import SecurityBase
 from pydantic import BeforeValidator
 
 from access.journal import Action, note
-from access.roles import MEANING, Permission, Principal, require
+from access.roles import MEANING, Permission, Principal, require, require_groups
 from api.fast.parameters import BadQueryParameter, moment_of, refuse_unknown
 from api.request.admission import PRINCIPAL
 from api.state import ServiceState
-from database.records import ChampionKey
+from database.records import ChampionKey, Prediction
 from errors import Category, GradewatchError
 from preprocessing.schema import DomainSchema, TaskKind
+from preprocessing.validation.pii import PSEUDONYM_LENGTH, is_pseudonym
 
-PSEUDONYM_LENGTH = 64
 WRITTEN_OUT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 MIDDLE_YEAR = 5000  # a year between them
@@ -102,16 +102,31 @@ def pseudonym_of(student: str | None) -> str | None:
     address, where every log on the way keeps it."""
     if student is None:
         return None
-    if len(student) != PSEUDONYM_LENGTH or not all(digit in "0123456789abcdef" for digit in student):
+    if not is_pseudonym(student):
         raise BadQueryParameter(
             "student must be the pseudonym of an answer; to search by a student key, POST it to …/find"
         )
     return student
 
 
+HEX: dict[str, Any] = {"pattern": f"^[0-9a-f]{{{PSEUDONYM_LENGTH}}}$"}
+"""What an address's pseudonym looks like, for the API's page."""
+
+
 def principal_of(request: Request) -> Principal:
     """Whoever asks, as a FastAPI dependency."""
     found: Principal = request.scope[PRINCIPAL]
+    return found
+
+
+def logged_prediction(request: Request, domain: str, id: str) -> Prediction:
+    """The prediction of that id. Raises UnknownDomain, NotFound, Forbidden for another's group."""
+    state = service_state(request)
+    schema_of(state, domain)
+    found = state.workspace.store.prediction(id)
+    if found is None or found.domain != domain:
+        raise NotFound(f"no prediction of that id in {domain}")
+    require_groups(principal_of(request), [found.group])
     return found
 
 

@@ -47,7 +47,8 @@ def takes_file(*, reference: bool = False, json: bool = False) -> Document:
     form = {"type": "object", "properties": properties, "required": ["file"]}
     content: Document = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": file}}
     if json:
-        content["application/json"] = {"schema": {"type": "array", "items": {"type": "object"}, "minItems": 1}}
+        row = {"type": "object", "additionalProperties": {"type": ["string", "number", "null"]}}
+        content["application/json"] = {"schema": {"type": "array", "items": row, "minItems": 1}}
     return {"requestBody": {"required": True, "content": content}}
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from access.roles import require_groups
 from api.fast.parameters import moment_of
 from api.fast.predict import EXPLAINED_ROWS, QueryParameters, row_limit, wants_lines
 from api.jobs import done, idempotency_key
@@ -16,13 +15,13 @@ from api.request.body import MEGABYTE
 from api.request.headers import REQUEST_HEADERS
 from api.routes.answers import written_answers
 from api.routes.dependencies import (
-    PSEUDONYM_LENGTH,
+    HEX,
     CurrentState,
     Instant,
     Later,
-    NotFound,
     at_utc,
     groups_of,
+    logged_prediction,
     needs,
     noted,
     principal_of,
@@ -45,8 +44,6 @@ Explain = Annotated[
     Query(ge=0, le=MOST_FACTORS, description=f"name so many factors per answer; then at most {EXPLAINED_ROWS:,} rows"),
 ]
 MOST_LISTED = 1000
-HEX: dict[str, Any] = {"pattern": f"^[0-9a-f]{{{PSEUDONYM_LENGTH}}}$"}
-
 
 MAY_PREDICT, MAY_READ = [needs("predict")], [needs("read")]
 
@@ -163,13 +160,9 @@ async def find_predictions(domain: str, request: Request, state: CurrentState) -
 
 
 @router.get("/predictions/{id}", responses=answers(Prediction), dependencies=MAY_READ)
-def prediction(domain: str, id: str, request: Request, state: CurrentState) -> Response:
+def prediction(domain: str, id: str, request: Request) -> Response:
     """One logged prediction."""
-    schema_of(state, domain)
-    found = state.workspace.store.prediction(id)
-    if found is None or found.domain != domain:
-        raise NotFound(f"no prediction of that id in {domain}")
-    require_groups(principal_of(request), [found.group])
+    found = logged_prediction(request, domain, id)
     noted(request, "prediction read", domain, prediction=found.id, student=found.student)
     [shown] = _shown(request, [found])
     return respond(shown)

@@ -1,13 +1,27 @@
-"""Students by their newest answers."""
+"""Students by their newest answers, and what they may be advised."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from access.roles import require_groups
+from advice.advise import Advice, advise, advise_student
+from advice.positions import Place
 from api.fast.parameters import BadQueryParameter
-from api.routes.dependencies import CurrentState, Instant, at_utc, groups_of, needs, noted, principal_of, schema_of
+from api.routes.dependencies import (
+    HEX,
+    CurrentState,
+    Instant,
+    at_utc,
+    groups_of,
+    logged_prediction,
+    needs,
+    noted,
+    principal_of,
+    pseudonym_of,
+    schema_of,
+)
 from api.routes.openapi import answers
 from api.schemas import respond
 from database.newest import Which
@@ -53,6 +67,36 @@ def students(
     if target is not None and target not in schema.target_by_name:
         raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
     least, after, limit = ranked.at_least, ranked.after, ranked.top_k
-    found = at_risk(state.workspace.store, schema, target, which=which, least=least, after=after, limit=limit)
+    store, sees_all = state.workspace.store, groups_of(request) is None
+    found = at_risk(store, schema, target, which=which, least=least, after=after, limit=limit, sees_all=sees_all)
     noted(request, "students listed", domain, found=len(found.students))
     return respond(found)
+
+
+@router.get("/students/{student}/advice", responses=answers(Advice), dependencies=[needs("read")])
+def advice(
+    domain: str,
+    student: Annotated[str, Path(description="pseudonym, as answers give it", json_schema_extra=HEX)],
+    request: Request,
+    state: CurrentState,
+    group: Annotated[str | None, Query(description="by the newest answer in this group")] = None,
+    period: Annotated[str | None, Query(description="with group: in this period")] = None,
+) -> Response:
+    """A student's results beside those of the others, what stands out that can be changed, and a study plan."""
+    schema, who = schema_of(state, domain), pseudonym_of(student)
+    place = None
+    if group is not None:
+        require_groups(principal_of(request), [group])
+        place = Place(group, period)
+    noted(request, "student looked up", domain, student=who)
+    store = state.workspace.store
+    return respond(advise_student(store, schema, state.catalogue, student, groups=groups_of(request), place=place))
+
+
+@router.get("/predictions/{id}/advice", responses=answers(Advice), dependencies=[needs("read")])
+def advice_by_prediction(domain: str, id: str, request: Request, state: CurrentState) -> Response:
+    """The same by one logged prediction, whether or not its row named a student."""
+    found = logged_prediction(request, domain, id)
+    noted(request, "prediction read", domain, prediction=found.id, student=found.student)
+    schema, store = schema_of(state, domain), state.workspace.store
+    return respond(advise(store, schema, state.catalogue, found, groups=groups_of(request)))

@@ -173,6 +173,10 @@ PHONES_SHARE = 0.3  # share of bare digit groups; one formatted number is enough
 SAMPLE = 2_000  # distinct values looked at for names and phones; e-mail addresses are looked for in all
 
 
+PSEUDONYM_LENGTH = 64
+"""Hex digits."""
+
+
 def pseudonym(key: str, secret: bytes) -> str:
     """The pseudonym (64 hex digits) of a student key: HMAC-SHA256 (RFC 2104) under the institution's secret.
 
@@ -185,6 +189,15 @@ def pseudonym(key: str, secret: bytes) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).strip()
     return hmac.digest(secret, PURPOSE + text.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def is_pseudonym(text: str) -> bool:
+    """Whether this is written as a pseudonym is.
+
+    >>> is_pseudonym(pseudonym("s1", b"a secret")), is_pseudonym("s1")
+    (True, False)
+    """
+    return len(text) == PSEUDONYM_LENGTH and all(digit in "0123456789abcdef" for digit in text)
 
 
 ALMOST_ALIKE = (

@@ -59,6 +59,36 @@ def test_the_newest_answers_are_ranked_by_chance_page_by_page_within_ones_groups
     assert guarded.ask("GET", PATH, guarded.keys["viewer"]).status_code == 403
 
 
+def test_a_student_is_advised_beside_the_others_of_ones_own_groups(guarded: Guarded, confined: str) -> None:
+    rows = [UNIVERSITY | {"student_id": f"a{n}", "term": "2026-2", "quiz_marks": n / 2} for n in range(12)]
+    rows.append(UNIVERSITY | {"student_id": "a0", "term": "2026-2", "subject": "Algorithms"})
+    said = [guarded.ask("POST", "/api/v1/university/predict", guarded.keys["teacher"], json=row).json() for row in rows]
+    own = said[0]["student"]
+
+    def advised(path: str, key: str = confined, **asked: Any) -> Any:
+        return guarded.ask("GET", f"/api/v1/university/{path}/advice", key, params=asked)
+
+    found = advised(f"students/{own}").json()
+    [weak] = found["weak_subjects"]
+    assert (weak["group"], weak["period"], weak["others"]) == (GROUP, "2026-2", 11)
+    assert (weak["position"]["below"], found["prediction"]) == (0, said[0]["id"])
+    assert "weak_subject" in [one["reason"]["family"] for one in found["plan"]["recommendations"]]
+    assert advised(f"predictions/{said[0]['id']}").json() == found
+    everywhere = advised(f"students/{own}", guarded.keys["admin"]).json()
+    assert {one["group"] for one in everywhere["subjects"]} == {GROUP, "3 / Algorithms"}
+    assert advised(f"students/{own}", guarded.keys["admin"], group=GROUP, period="2026-2").json()["group"] == GROUP
+    best = advised(f"students/{said[11]['student']}").json()
+    assert best["plan"]["recommendations"] == [] or best["reasons"]
+    refused = [
+        advised(f"students/{own}", group="3 / Algorithms"),
+        advised(f"predictions/{said[-1]['id']}"),
+        advised(f"students/{own}", guarded.keys["viewer"]),
+        advised("students/a0"),
+        advised("students/" + "0" * 64),
+    ]
+    assert [one.status_code for one in refused] == [403, 403, 403, 422, 404]
+
+
 def test_what_cannot_be_ranked_is_refused_in_words(shared: Server) -> None:
     for asked in ({"target": "shoes"}, {"order": "name"}, {"top_k": 0}, {"at_least": 2}):
         assert shared.client.get(PATH, params=asked).status_code == 422

@@ -1,0 +1,63 @@
+"""Advice and the catalogue as text for a terminal. Computes nothing."""
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from advice.advise import Advice
+from advice.catalogue import Catalogue, PlanEntry
+from advice.positions import FEWEST_OTHERS, SubjectResult
+
+
+def advice_text(found: Advice) -> list[RenderableType]:
+    """Subjects as a table, then reasons and the plan in sentences."""
+    table = Table(box=box.SIMPLE, title="own results beside the others", caption=found.note, caption_justify="left")
+    for head in ("subject", "period", "result", "known", "better than", "others"):
+        table.add_column(head, overflow="fold")
+    for one in found.subjects:
+        where, result = (one.group or "", one.period or ""), (result_words(one), one.basis)
+        table.add_row(*where, *result, _better_than(one), str(one.others))
+    reasons = [f"- {reason.words}" for reason in found.reasons]
+    return [table, Text("\n".join(["Reasons", *(reasons or ["- none"])])), *map(Text, plan_sentences(found))]
+
+
+def result_words(one: SubjectResult) -> str:
+    """A result as readers have it.
+
+    >>> result_words(SubjectResult(group=None, period=None, basis="so far", columns=("G1",), value=0.5, others=0))
+    '50% of G1'
+    """
+    if one.basis == "so far" and isinstance(one.value, float):
+        return f"{one.value:.0%} of {' + '.join(one.columns)}"
+    return one.value if isinstance(one.value, str) else f"{one.value:g}"
+
+
+def _better_than(one: SubjectResult) -> str:
+    if one.position is None:
+        return f"fewer than {FEWEST_OTHERS} others"
+    return f"{one.position.below:.0%}" + (" (weak)" if one.weak else "")
+
+
+def plan_sentences(found: Advice) -> list[str]:
+    """The plan, a paragraph for each thing."""
+    if not found.plan.recommendations:
+        return [f"No recommendation: {found.plan.none_because}."]
+    return [_entry_words(one.entry, one.reason.words) for one in found.plan.recommendations]
+
+
+def _entry_words(entry: PlanEntry, why: str) -> str:
+    by = "" if entry.support == "student" else " (with the institution)"
+    evidence = f"evidence: {entry.evidence}; {entry.source.title}, {entry.source.publisher}"
+    return "\n  ".join([f"\n{entry.title}{by}", f"why: {why}", entry.what, entry.how_long, evidence])
+
+
+def catalogue_table(catalogue: Catalogue) -> Table:
+    """All entries, in the order of the file."""
+    table = Table(box=box.SIMPLE, caption=f"{len(catalogue.entries)} entries", caption_justify="left")
+    for head in ("id", "what", "how long", "for", "evidence", "by", "source"):
+        table.add_column(head, overflow="fold")
+    for one in catalogue.entries:
+        source = f"{one.source.title}, {one.source.publisher}"
+        table.add_row(one.id, one.title, one.how_long, ", ".join(one.reasons), one.evidence, one.support, source)
+    return table
