@@ -23,6 +23,7 @@ def feedback(
     import msgspec
 
     from database.records import now
+    from monitoring.chances import keep_chances
     from monitoring.feedback import feed_back
     from monitoring.render import feedback_tables
 
@@ -33,6 +34,7 @@ def feedback(
             if target and len(known) < len(target) and domain:
                 raise typer.BadParameter(f"--target is one of {', '.join(schema.target_by_name)}")
             one = feed_back(workspace.store, schema, known, learned=workspace.learned, since=since, fewest=min_samples)
+            keep_chances(workspace.store, one, now())
             found += [one] if domain or any(part.parts[0].n for part in one.targets) else []
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())

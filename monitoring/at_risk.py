@@ -10,8 +10,9 @@ import msgspec
 
 from database.newest import NewestAnswer, Reason, Which
 from database.records import Prediction
-from database.store import PredictionLog
+from database.store import PredictionLog, RecordStore
 from errors import Category, GradewatchError
+from monitoring.chances import chances_warning
 from preprocessing.schema import DomainSchema, Target
 
 LIKELIER_THAN_NOT = 0.5
@@ -54,7 +55,8 @@ class AtRisk(msgspec.Struct, frozen=True, kw_only=True):
     pass_mark: in target units, or the least level that passes. ranked: how many newest answers of students say such a
     chance, on all pages. unranked: how many say none, by reason: "insufficient" (too little known), "out_of_range" (an
     input unlike any in training), "no_pass_mark" (there was none when the model learned). next: for `after` of the next
-    page, which may be empty; None where this one is not full.
+    page, which may be empty; None where this one is not full. warning: where feedback found such chances off; not to
+    those who may see some groups only, for it is a figure of all.
     """
 
     domain: str
@@ -64,10 +66,11 @@ class AtRisk(msgspec.Struct, frozen=True, kw_only=True):
     unranked: Mapping[Reason, int]
     students: tuple[StudentAtRisk, ...]
     next: str | None = None
+    warning: str | None = None
 
 
 def at_risk(
-    log: PredictionLog,
+    store: RecordStore,
     schema: DomainSchema,
     target: str | None = None,
     *,
@@ -75,16 +78,18 @@ def at_risk(
     least: float = 0.0,
     after: str | None = None,
     limit: int = 100,
+    sees_all: bool = True,
 ) -> AtRisk:
     """The students whose newest answers about `target` (the first with a pass mark) say a chance of `least` or more.
 
-    after: the prediction that the page before ended with. Raises KeyError for another target, NoPassMark, UnknownPlace.
+    after: the prediction that the page before ended with. sees_all: whether whoever asks may see all groups. Raises
+    KeyError for another target, NoPassMark, UnknownPlace.
     """
     wanted = _target(schema, target)
-    before = None if after is None else _place(log, schema.name, wanted.name, which, after)
-    found = log.newest_answers(schema.name, wanted.name, which, least=least, before=before, limit=limit)
-    known = {one.id: one for one in log.predictions_of([one.prediction for one in found])}
-    counts = log.count_newest(schema.name, wanted.name, which)
+    before = None if after is None else _place(store, schema.name, wanted.name, which, after)
+    found = store.newest_answers(schema.name, wanted.name, which, least=least, before=before, limit=limit)
+    known = {one.id: one for one in store.predictions_of([one.prediction for one in found])}
+    counts = store.count_newest(schema.name, wanted.name, which)
     mark = wanted.pass_mark or 0
     return AtRisk(
         domain=schema.name,
@@ -94,6 +99,7 @@ def at_risk(
         unranked=counts.without,
         students=tuple(_student(one, known[one.prediction], wanted) for one in found if one.prediction in known),
         next=found[-1].prediction if len(found) == limit else None,
+        warning=chances_warning(store, schema.name, wanted.name) if sees_all else None,
     )
 
 

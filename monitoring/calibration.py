@@ -78,9 +78,7 @@ def calibrate_classes(truth: Integers, probabilities: Floats, clusters: Integers
     answered, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     right = (answered == truth).astype(np.float64)
     happened = np.eye(probabilities.shape[1])[truth]
-    place = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    parts = np.zeros((len(truth), ECE_BINS))
-    parts[np.arange(len(truth)), place] = confidence - right
+    place, parts = _gaps(confidence, right)
     error: Callable[[Floats], Floats] = lambda sums: np.abs(sums[..., :ECE_BINS]).sum(-1) / sums[..., ECE_BINS]  # noqa: E731
     perfect = _perfect(confidence, place, seed)
     return ClassCalibration(
@@ -90,8 +88,22 @@ def calibrate_classes(truth: Integers, probabilities: Floats, clusters: Integers
         ece=bootstrap(np.column_stack([parts, np.ones(len(truth))]), clusters, error, seed=seed),
         ece_by_chance=float(np.quantile(np.abs(perfect).sum(axis=1), PROMISE_LEVEL)) / len(truth),
         p_value=_p_value(parts, clusters, perfect, seed),
-        bins=tuple(_reliability(confidence[place == b], right[place == b]) for b in np.unique(place)),
+        bins=tuple(reliability(confidence[place == b], right[place == b]) for b in np.unique(place)),
     )
+
+
+def chance_of_gaps(said: Floats, happened: Floats, clusters: Integers, *, seed: int = 0) -> float:
+    """The p-value of (n,) chances being what happened (1) or not (0), by `_p_value`: on the whole and in each tenth."""
+    place, parts = _gaps(said, happened)
+    return _p_value(parts, clusters, _perfect(said, place, seed), seed)
+
+
+def _gaps(said: Floats, happened: Floats) -> tuple[Integers, Floats]:
+    """(n,) tenths that chances lie in, and (n, bins) said less happened, each in its tenth."""
+    place = np.minimum((said * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    parts = np.zeros((len(said), ECE_BINS))
+    parts[np.arange(len(said)), place] = said - happened
+    return place, parts
 
 
 def _perfect(confidence: Floats, place: Integers, seed: int) -> Floats:
@@ -137,7 +149,8 @@ def _twice_smaller(found: Floats, by_chance: Floats) -> float:
 TIE = 1e-9  # sums of the same terms in another order
 
 
-def _reliability(confidence: Floats, right: Floats) -> Reliability:
+def reliability(confidence: Floats, right: Floats) -> Reliability:
+    """Of (n,) answers with about this confidence, n at least 1: the share that was right (1) and not (0)."""
     low, high = binomial_interval(float(right.sum()), len(right))
     return Reliability(n=len(right), said=float(confidence.mean()), right=float(right.mean()), low=low, high=high)
 

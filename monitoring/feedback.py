@@ -17,7 +17,17 @@ from database.pairs import Learned, LeftOut, Pair, evidence
 from database.records import Answer, Prediction
 from database.store import PredictionLog
 from model.scores import ClassScores, Estimate, ValueScores, as_numbers, mean_with_interval, score_classes, score_values
-from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes, measure_coverage
+from monitoring.calibration import (
+    ECE_BINS,
+    PROMISE_LEVEL,
+    ClassCalibration,
+    Coverage,
+    Reliability,
+    calibrate_classes,
+    chance_of_gaps,
+    measure_coverage,
+    reliability,
+)
 from monitoring.evidence import FEW_GROUPS
 from monitoring.performance import FEWEST_TOLD, tellable
 from preprocessing.schema import DomainSchema, Target
@@ -35,17 +45,21 @@ CUTS: dict[Cut, Callable[[Pair, Answer], str | None]] = {
 
 class PassChance(msgspec.Struct, frozen=True, kw_only=True):
     """Of n answers with a chance of ending below the pass mark: said, the mean chance; happened, the share that ended
-    there; gap, said less happened, with its interval."""
+    there; gap, said less happened, with its interval; p_value: of such gaps, on the whole and in tenths, if what
+    was said were true. bins: the same of answers with about the same chance (tenths), where that tells of no single
+    student; `right` is what happened."""
 
     n: int
     said: float
     happened: float
     gap: Estimate
+    p_value: float
+    bins: tuple[Reliability, ...] = ()
 
     @property
     def kept(self) -> bool:
-        """Whether chance alone explains the gap."""
-        return self.gap.low <= 0 <= self.gap.high
+        """Whether chance alone explains the gaps."""
+        return self.p_value > 1 - PROMISE_LEVEL
 
 
 class FeedbackPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,7 +202,23 @@ def _below_pass(target: Target, members: Members, truth: Floats, clusters: NDArr
     said = np.array([members[place][1].below_pass for place in places], dtype=np.float64)
     happened = (truth[places] < target.pass_mark).astype(np.float64)
     gap = mean_with_interval(said - happened, clusters[places])
-    return PassChance(n=len(places), said=float(said.mean()), happened=float(happened.mean()), gap=gap)
+    return PassChance(
+        n=len(places),
+        said=float(said.mean()),
+        happened=float(happened.mean()),
+        gap=gap,
+        p_value=chance_of_gaps(said, happened, clusters[places]),
+        bins=_by_chance(members, places, said, happened),
+    )
+
+
+def _by_chance(members: Members, places: Sequence[int], said: Floats, happened: Floats) -> tuple[Reliability, ...]:
+    """Chances in tenths beside what happened."""
+    tenth = np.minimum((said * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    parts = [np.flatnonzero(tenth == one) for one in np.unique(tenth)]
+    counts = [count_students([members[places[one]][0].prediction for one in part.tolist()]) for part in parts]
+    told = tellable(counts)
+    return tuple(reliability(said[part], happened[part]) for part, one in zip(parts, told, strict=True) if one)
 
 
 def _models_of(target: str, asked: Prediction) -> list[str]:

@@ -51,7 +51,9 @@ def students_table(found: AtRisk, target: Target) -> Table:
     unranked = [f"{count:,} {UNRANKED[why]}" for why, count in sorted(found.unranked.items())]
     shown = f"{len(found.students):,} of {found.ranked:,} students"
     caption = f"{shown} of whom the chance of ending below {found.pass_mark} ({found.target}) is known"
-    table = Table(box=box.SIMPLE, caption="; ".join([caption, *unranked]), caption_justify="left")
+    warned = [f"(!) {found.warning}"] if found.warning else []
+    told = "\n".join(["; ".join([caption, *unranked]), *warned])
+    table = Table(box=box.SIMPLE, caption=told, caption_justify="left")
     for head in ("student", "group", "period", f"below {found.pass_mark}", target.name, "interval", "when (UTC)", "by"):
         table.add_column(head, overflow="fold")
     for one in found.students:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from monitoring.calibration import binomial_interval, calibrate_classes, measure_coverage
+from monitoring.calibration import binomial_interval, calibrate_classes, chance_of_gaps, measure_coverage
 
 
 def said_and_true(rows: int, seed: int, sharpen: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -38,6 +38,19 @@ def test_perfect_answers_fail_in_at_most_one_sample_of_twenty(rows, levels, shar
         truth = (generator.random((rows, 1)) > said.cumsum(axis=1)).sum(axis=1).clip(0, levels - 1)
         failed += not calibrate_classes(truth, said, np.arange(rows)).kept
     assert failed <= 11  # of 100: a twentieth and three standard errors
+
+
+def test_chances_that_are_kept_fail_as_seldom_and_boasting_ones_fail_though_right_on_average():
+    failed = {"kept": 0, "boasting": 0}
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        chance = generator.uniform(0.2, 0.8, 300)
+        happened = (generator.random(300) < chance).astype(np.float64)
+        boasting = np.where(chance < 0.5, chance / 2, (1 + chance) / 2)
+        for name, said in (("kept", chance), ("boasting", boasting)):
+            failed[name] += chance_of_gaps(said, happened, np.arange(300)) <= 0.05
+    assert failed["kept"] <= 6  # of 40: a twentieth and three standard errors
+    assert failed["boasting"] >= 36
 
 
 def test_perfect_answers_that_go_wrong_together_fail_no_more_often():

@@ -11,10 +11,13 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, root_mean_squared_error
 
+from database.newest import OF_ALL
 from database.pairs import LearnedRows
 from database.records import Answer, Outcome, Prediction
 from database.store import RecordStore
 from model.scores import ClassScores, ValueScores
+from monitoring.at_risk import at_risk
+from monitoring.chances import keep_chances
 from monitoring.feedback import Feedback, feed_back
 from monitoring.render import feedback_tables
 from preprocessing.schema import load_domains
@@ -40,9 +43,11 @@ def asked(number: int, said: float, shares: np.ndarray, model: str, group: str) 
     )  # fmt: skip
 
 
-def told(store: RecordStore, *, honest: bool, fewest: int = 30, n: int = 240) -> tuple[Feedback, dict[str, np.ndarray]]:
+def told(
+    store: RecordStore, *, honest: bool, fewest: int = 30, n: int = 240, seed: int = 7
+) -> tuple[Feedback, dict[str, np.ndarray]]:
     """Answers of two versions in four courses, and what became of them. honest: as the chances said."""
-    draw = np.random.default_rng(7)
+    draw = np.random.default_rng(seed)
     truth, shares = draw.uniform(30, 90, n).round(1), draw.dirichlet(np.ones(5), n)
     said = truth + draw.normal(0, 6, n)
     grades = [int(draw.choice(5, p=one if honest else one[::-1])) for one in shares]
@@ -96,6 +101,14 @@ def test_figures_are_those_of_scikit_learn_whole_and_by_version_moment_and_cours
     assert whole.below_pass.happened == np.mean(known["grades"] == 0)
     assert whole.below_pass.gap.value == pytest.approx(known["below"].mean() - whole.below_pass.happened)
     assert whole.calibration.kept
+    untold = 240 - sum(one.n for one in whole.below_pass.bins)
+    assert min(one.n for one in whole.below_pass.bins) >= 10
+    assert untold == 0 or untold >= 10
+    for one in whole.below_pass.bins:
+        rows = (known["below"] * 10).astype(int) == int(one.said * 10)
+        assert (one.n, one.said, one.right) == (
+            rows.sum(), pytest.approx(known["below"][rows].mean()), pytest.approx(np.mean(known["grades"][rows] == 0)),
+        )  # fmt: skip
 
 
 def test_boasting_chances_are_told_and_too_few_answers_tell_nothing(store: RecordStore) -> None:
@@ -108,6 +121,25 @@ def test_boasting_chances_are_told_and_too_few_answers_tell_nothing(store: Recor
     assert (few.enough, few.targets[0].parts[0].n) == (False, 240)
     nobody = feed_back(store, SCHEMA, learned=lambda _: None, since=SINCE, fewest=30)
     assert [one.left_out.unknown for one in nobody.targets] == [240, 240]
+
+
+def test_a_list_says_that_its_chances_were_off_until_feedback_finds_them_kept(
+    store: RecordStore, opened: Callable[[str], RecordStore], tmp_path: Path
+) -> None:
+    def listed(store: RecordStore, **who: bool) -> str | None:
+        return at_risk(store, SCHEMA, "final_grade", which=OF_ALL, **who).warning  # type: ignore[arg-type]
+
+    assert listed(store) is None
+    boasting, _ = told(store, honest=False)
+    keep_chances(store, boasting, NOON)
+    chance = boasting.targets[1].parts[0].below_pass
+    assert chance is not None
+    warning = listed(store) or ""
+    assert f"of 240 answers since {SINCE:%Y-%m-%d} {chance.said:.0%} were said and {chance.happened:.0%}" in warning
+    assert listed(store, sees_all=False) is None
+    honest, _ = told(opened(f"sqlite:///{tmp_path / 'other.db'}"), honest=True, seed=8)
+    keep_chances(store, honest, NOON + timedelta(days=1))
+    assert listed(store) is None
 
 
 @pytest.mark.parametrize("honest", [True, False])
