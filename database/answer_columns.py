@@ -16,6 +16,14 @@ NO_OTHERS: Mapping[int, Answer] = MappingProxyType({})
 Said = tuple[Answer, ...]
 
 
+class SaidChances(NamedTuple):
+    """What a column of answers says of chances of ending below the pass mark; as in `AnswerColumn`."""
+
+    target: str
+    below_pass: Numbers | None
+    others: Mapping[int, Answer]
+
+
 class AnswerColumn(NamedTuple):
     """What one model said of many rows: an `Answer` of each, by column where rows differ.
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from database.answer_columns import AnswerColumn, Said, rows_of
+from database.answer_columns import AnswerColumn, Said, SaidChances, rows_of
 from database.packed import PackedPredictions
 from database.records import Answer, Cell
 from preprocessing.columns import BYTE_LEVELS, Column, Levels, Numbers
@@ -147,13 +147,20 @@ def read_block(block: bytes, places: Sequence[int]) -> list[tuple[dict[str, Cell
     return found
 
 
-def read_answers(block: bytes, places: Sequence[int]) -> list[AnswerColumn]:
-    """What was answered about the rows at `places` of a block, by column. Raises ValueError as `read_block`."""
+def read_chances(block: bytes, places: Sequence[int]) -> list[SaidChances]:
+    """What answers about the rows at `places` of a block say of chances, by column; nothing else of them is opened.
+    Raises ValueError as `read_block`."""
     try:
         kept, at = BLOCK_DECODER.decode(block), np.asarray(places, dtype=np.intp)
-        return [_opened(one, places, at) for one in kept.answers]
+        return [_chances(one, places, at) for one in kept.answers]
     except (IndexError, TypeError) as error:
         raise ValueError(f"a block has no rows {places}") from error
+
+
+def _chances(kept: _KeptAnswers, places: Sequence[int], at: Places) -> SaidChances:
+    below = None if kept.below_pass is None else _numbers(kept.below_pass, at)
+    others = {new: kept.others[old] for new, old in enumerate(places) if old in kept.others} if kept.others else {}
+    return SaidChances(kept.target, below, others)
 
 
 def _opened(kept: _KeptAnswers, places: Sequence[int], at: Places) -> AnswerColumn:

@@ -33,7 +33,7 @@ from database.records import (
 )
 
 if TYPE_CHECKING:
-    from database.answer_columns import AnswerColumn
+    from database.answer_columns import SaidChances
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -215,14 +215,14 @@ def unpack_answers(id: str, text: str) -> tuple[Answer, ...]:
         raise _damaged(f"Prediction (id {id})") from error
 
 
-def unpack_block_answers(block: str, body: bytes | None, places: Sequence[int]) -> "list[AnswerColumn]":
-    """The answers at `places` of a block, by column. Raises Damaged."""
-    from database.blocks import read_answers
+def unpack_chances(block: str, body: bytes | None, places: Sequence[int]) -> "list[SaidChances]":
+    """What the answers at `places` of a block say of chances, by column. Raises Damaged."""
+    from database.blocks import read_chances
 
     if body is None:
         raise _damaged(f"block {block} of predictions is missing, and what it held")
     try:
-        return read_answers(body, places)
+        return read_chances(body, places)
     except ValueError as error:
         raise _damaged(f"block {block} of predictions") from error
 

@@ -12,7 +12,7 @@ from database.packed import PackedPredictions
 from database.records import Answer, BatchRow, Prediction
 
 if TYPE_CHECKING:
-    from database.answer_columns import AnswerColumn
+    from database.answer_columns import AnswerColumn, SaidChances
 
 Reason = Literal["insufficient", "out_of_range", "no_pass_mark"]
 """Why an answer has no chance below the pass mark: too little known, an input unlike any in training, or no such mark
@@ -105,22 +105,12 @@ Placed = tuple[str, str, str | None, str | None, int, str]
 
 
 def newest_of(rows: Iterable[NewestRow]) -> list[NewestRow]:
-    """The newest of each key, by key: who writes many at once locks them in one order."""
+    """The newest of each key, by student first, as tables are: who writes many at once locks them in one order."""
     found: dict[tuple[str, ...], NewestRow] = {}
-    add_newest(found, rows)
-    return in_order(found)
-
-
-def add_newest(found: dict[tuple[str, ...], NewestRow], rows: Iterable[NewestRow]) -> None:
-    """Put `rows` among those that were `found`, by key."""
     for row in rows:
         known = found.get(row.key)
         if known is None or row.age > known.age:
             found[row.key] = row
-
-
-def in_order(found: Mapping[tuple[str, ...], NewestRow]) -> list[NewestRow]:
-    """By student first, as tables are."""
     return sorted(found.values(), key=lambda row: (row.student, *row))
 
 
@@ -139,7 +129,7 @@ def rows_of_packed(packed: PackedPredictions) -> Iterator[NewestRow]:
     common, at = packed.common, micros(packed.common.at)
     groups, periods = (column or [None] * len(packed) for column in (packed.groups, packed.periods))
     for column in packed.answers:
-        chances = chances_of(column)
+        chances = chances_of(column, len(packed))
         for student, group, period, one, chance in zip(
             packed.students, groups, periods, packed.ids, chances, strict=True
         ):
@@ -147,11 +137,11 @@ def rows_of_packed(packed: PackedPredictions) -> Iterator[NewestRow]:
                 yield row_of((common.domain, student, group, period, at, one), column.target, chance)
 
 
-def chances_of(column: "AnswerColumn") -> list[Chance]:
-    """Of each row of a column of answers."""
+def chances_of(column: "AnswerColumn | SaidChances", rows: int) -> list[Chance]:
+    """Of each of so many rows of a column of answers."""
     found: list[Chance]
     if column.below_pass is None:
-        found = [(None, "no_pass_mark")] * len(column.value[-1])
+        found = [(None, "no_pass_mark")] * rows
     else:
         found = [(below, WITH_CHANCE) for below in column.below_pass.values.tolist()]
     for place, answer in column.others.items():

@@ -11,18 +11,16 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from database.layout import instant, micros, parts, unpack_answers, unpack_block_answers
+from database.layout import instant, micros, parts, unpack_answers, unpack_chances
 from database.newest import (
     NOWHERE,
+    Chance,
     NewestAnswer,
     NewestCounts,
     NewestRow,
-    Placed,
     Which,
-    add_newest,
     chance_of,
     chances_of,
-    in_order,
     newest_of,
     row_of,
     rows_of,
@@ -52,7 +50,7 @@ UNTIL = "until"
 UNTIL_WHICH = sa.select(NEWEST_UNTIL.c.prediction).where(NEWEST_UNTIL.c.name == UNTIL)
 COMMIT_NUMBER = sa.literal_column("predictions.rowid", sa.Integer).label("number")
 MOST_FOUND = 300_000
-"""Newest answers that are held in memory until they are written, each once: 150 MB."""
+"""Students in a place whose newest answers are held in memory until they are written, each once: 150 MB."""
 Lent = Callable[[], AbstractContextManager[sa.Connection]]
 """Lends a connection for a while."""
 OF_PREDICTIONS = tuple(
@@ -84,17 +82,17 @@ def catch_up(reading: Lent, writing: Lent, at_once: int) -> None:
     while not ended:
         with reading() as connection:
             begun = last = _looked_at(connection)
-        found: dict[tuple[str, ...], NewestRow] = {}
+        found: _Found = {}
         while not ended and len(found) < MOST_FOUND:
             with reading() as connection:
                 behind = connection.execute(_behind(last.number, at_once)).all()
-                add_newest(found, _rows(connection, behind))
+                _add_said(found, connection, behind)
             if behind:
                 last = _Place(behind[-1].number, behind[-1].id)
             ended = len(behind) < at_once
         if last == begun:
             return
-        for part in parts(in_order(found), at_once):
+        for part in parts(newest_of(_rows_found(found)), at_once):
             with writing() as connection:
                 connection.exec_driver_sql(ON_SQLITE, [(*row, row.prediction, row.at) for row in part])
         with writing() as connection:
@@ -120,25 +118,51 @@ def _looked_on(connection: sa.Connection, begun: _Place, last: _Place) -> None:
         connection.execute(NEWEST_UNTIL.insert().values(name=UNTIL, prediction=last.prediction))
 
 
-def _rows(connection: sa.Connection, found: Sequence[Any]) -> Iterator[NewestRow]:
-    """Of rows of predictions; of those in blocks, by block."""
+class _Said(NamedTuple):
+    """What one prediction said about a student: at and id of the prediction, and the chance about each target."""
+
+    at: int
+    prediction: str
+    chances: tuple[Chance, ...]
+
+
+_Found = dict[tuple[str, str, str | None, str | None, tuple[str, ...]], _Said]
+"""The newest that was said by domain, student, group, period, and targets that it was said about."""
+
+
+def _add_said(found: _Found, connection: sa.Connection, rows: Sequence[Any]) -> None:
+    """Put what rows of predictions say among what was `found`; those in blocks by block, of which only chances are
+    read. Of most rows a newer one is there: they are to cost next to nothing."""
     held: dict[str, list[Any]] = {}
-    for one in found:
+    for one in rows:
         if one.student is None:
             continue
         if one.block is None:
-            yield from (row_of(_placed(one), it.target, chance_of(it)) for it in unpack_answers(one.id, one.answers))
+            said = unpack_answers(one.id, one.answers)
+            _add_newer(found, one, tuple([it.target for it in said]), tuple([chance_of(it) for it in said]))
         else:
             held.setdefault(one.block, []).append(one)
     for block, members in held.items():
         body = connection.execute(sa.select(PREDICTION_BLOCKS.c.body).where(PREDICTION_BLOCKS.c.id == block)).scalar()
-        for column in unpack_block_answers(block, body, [one.place for one in members]):
-            chances = zip(members, chances_of(column), strict=True)
-            yield from (row_of(_placed(one), column.target, chance) for one, chance in chances)
+        columns = unpack_chances(block, body, [one.place for one in members])
+        targets = tuple([column.target for column in columns])
+        by_row = zip(*[chances_of(column, len(members)) for column in columns], strict=True)
+        for one, chances in zip(members, by_row, strict=False):
+            _add_newer(found, one, targets, chances)
 
 
-def _placed(row: Any) -> Placed:
-    return row.domain, row.student, row.group, row.period, row.at, row.id
+def _add_newer(found: _Found, row: Any, targets: tuple[str, ...], chances: tuple[Chance, ...]) -> None:
+    prediction, domain, student, group, period, at, *_ = row
+    key = domain, student, group, period, targets
+    known = found.get(key)
+    if known is None or (at, prediction) > known[:2]:
+        found[key] = _Said(at, prediction, chances)
+
+
+def _rows_found(found: _Found) -> Iterator[NewestRow]:
+    for (domain, student, group, period, targets), said in found.items():
+        placed = domain, student, group, period, said.at, said.prediction
+        yield from (row_of(placed, target, chance) for target, chance in zip(targets, said.chances, strict=True))
 
 
 def look_again(connection: sa.Connection, predictions: Iterable[Prediction], at_once: int) -> None:
@@ -154,7 +178,9 @@ def forget(connection: sa.Connection, domain: str, students: Sequence[str], at_o
     for part in parts(students):
         connection.execute(NEWEST.delete().where(NEWEST.c.domain == domain, NEWEST.c.student.in_(part)))
         left = sa.select(*OF_PREDICTIONS).where(PREDICTIONS.c.domain == domain, is_among(PREDICTIONS.c.student, part))
-        keep(connection, _rows(connection, connection.execute(left).all()), at_once)
+        found: _Found = {}
+        _add_said(found, connection, connection.execute(left).all())
+        keep(connection, _rows_found(found), at_once)
 
 
 def asked(domain: str, target: str, which: Which) -> list[sa.ColumnElement[bool]]:
