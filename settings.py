@@ -260,8 +260,15 @@ class Settings(BaseModel):
             webhook=self.alert_webhook.get_secret_value(),
             secret=self.alert_secret.get_secret_value(),
             email=self.alert_email,
-            smtp_url=self.smtp_url.get_secret_value(),
+            smtp_url=self.smtp_url.get_secret_value() if self.alert_email else "",  # alone it is for reports
         )
+
+    def mail_to(self, receivers: "Sequence[str]") -> "dict[str, Channel]":
+        """Mail to these addresses, by name; none where no server for mail is set. Raises BadChannel."""
+        from monitoring.channels import open_channels
+
+        server = self.smtp_url.get_secret_value()
+        return open_channels(email=",".join(receivers), smtp_url=server) if server and receivers else {}
 
     def for_jobs(self) -> "JobSettings":
         """What background work is told of these settings."""
@@ -270,6 +277,7 @@ class Settings(BaseModel):
         return JobSettings(
             window=self.window,
             channels=self.channels,
+            mail_to=self.mail_to,
             inbox=self.inbox.get_secret_value(),
             broker=self.celery_url.get_secret_value() if self.celery_url else "",
             max_rows=self.max_rows,

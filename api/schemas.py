@@ -203,6 +203,14 @@ class ReportSummaries(msgspec.Struct, frozen=True, kw_only=True):
     reports: Sequence[ReportSummary]
 
 
+class MakeReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which report to make. due: the day that it is for; the one that is due by its schedule, or today, by default."""
+
+    group: str
+    period: str
+    due: date | None = None
+
+
 class ClassList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The institution's own keys of students, which belong in a body and never in an address."""
 
@@ -379,7 +387,7 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
 
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
-    Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ClassList,
+    Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,

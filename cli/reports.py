@@ -10,7 +10,6 @@ from cli.apps import reports_app
 from cli.inputs import actor, opened_workspace
 from cli.options import Domain, Groups, Locale, OneDomain
 from cli.output import err, out, steps
-from errors import GradewatchError
 
 if TYPE_CHECKING:
     from model.workspace import Workspace
@@ -113,6 +112,10 @@ def schedule(
     begins: Annotated[datetime, typer.Option(formats=DAYS_WRITTEN, help="The day that the first one is due on.")],
     ends: Annotated[datetime, typer.Option(formats=DAYS_WRITTEN, help="The last day that one may be due on.")],
     every: Annotated[int, typer.Option(help="Days from one to the next, 14 to 28.")] = 21,
+    mail: Annotated[
+        list[str] | None,
+        typer.Option(help="Tell this address when one is there (repeatable), by GRADEWATCH_SMTP_URL."),
+    ] = None,
 ) -> None:
     """Have reports on a group and period made from a day on, in place of its schedule of before."""
     from database.records import now
@@ -122,7 +125,13 @@ def schedule(
     with opened_workspace() as workspace:
         require_cohorts(workspace.service.schema(domain))
         wanted = ReportSchedule(
-            domain=domain, group=group, period=period, begins=begins.date(), ends=ends.date(), every=every
+            domain=domain,
+            group=group,
+            period=period,
+            begins=begins.date(),
+            ends=ends.date(),
+            every=every,
+            mail=tuple(mail or ()),
         )
         plan_reports(workspace.store, wanted)
         today = now().date()
@@ -149,27 +158,6 @@ def schedules(domain: OneDomain = None) -> None:
     with opened_workspace() as workspace:
         found = report_schedules(workspace.store, domain)
     out.print(schedules_table(found, now().date()))
-
-
-@reports_app.command("due")
-def make_due() -> None:
-    """Make every report that is due and has not been made. Exit code 1 where one of them could not be."""
-    from database.records import now
-    from reports.make import make_report
-    from reports.schedule import due_reports
-
-    failed = 0
-    with opened_workspace() as workspace:
-        for planned, occasion in due_reports(workspace.store, now().date()):
-            try:
-                entry, _ = make_report(workspace, planned.domain, occasion, actor=actor())
-            except GradewatchError as error:
-                failed += 1
-                err.print(f"{planned.group}, {planned.period}: {error}", style="red", highlight=False)
-                continue
-            _note(workspace, "report made", entry)
-            out.print(f"report {entry.id[:12]} on {entry.group} in {entry.period} for {entry.due} made")
-    raise typer.Exit(1 if failed else 0)
 
 
 def _note(workspace: "Workspace", action: str, entry: "ReportEntry") -> None:

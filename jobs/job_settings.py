@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,13 @@ USUAL_WINDOW = 20_000
 @dataclass(frozen=True)
 class JobSettings:
     """window: how many of the newest labelled records are learned from where nobody says. channels: where alerts go,
-    opened when first needed; raises BadChannel. inbox: where files come in; may hold a password. max_rows, max_bytes:
-    of a file in it. broker: of Celery, whose workers are told ids of jobs; empty without them."""
+    opened when first needed; raises BadChannel. mail_to: the ways to these addresses; none without a server for mail.
+    inbox: where files come in; may hold a password. max_rows, max_bytes: of a file in it. broker: of Celery, whose
+    workers are told ids of jobs; empty without them."""
 
     window: int = USUAL_WINDOW
     channels: Callable[[], Mapping[str, Channel]] = dict
+    mail_to: Callable[[Sequence[str]], Mapping[str, Channel]] = lambda _: {}
     inbox: str = ""
     broker: str = ""
     max_rows: int = 100_000

@@ -22,6 +22,7 @@ from jobs.job_settings import JobSettings
 from jobs.keyed_store import decision_id, report_id
 from jobs.queue import (
     BATCH_FILE,
+    COHORT_REPORT,
     COLLECTING,
     DELIVERY,
     DRIFT_DAYS,
@@ -372,10 +373,32 @@ def watch(run: JobRun) -> Mapping[str, Any]:
 def deliver_alerts(run: JobRun) -> Mapping[str, Any]:
     """What waits in the outbox, sent."""
     from monitoring.alerts import deliver_patiently
+    from reports.notices import channels_of_reports
 
-    said = list[str]()
-    deliver_patiently(run.workspace.store, run.settings.channels(), said.append, PATIENT_SECONDS)
+    store, said = run.workspace.store, list[str]()
+    channels = {**channels_of_reports(store, run.settings.mail_to), **run.settings.channels()}
+    deliver_patiently(store, channels, said.append, PATIENT_SECONDS)
     return {"words": "\n".join(said)[-LAST_WORDS:]}
+
+
+def report_cohort(run: JobRun) -> Mapping[str, Any]:
+    """The report on `group` in `period` for the day `due`, and its notice to whom the schedule names. every: days until
+    the next."""
+    from datetime import date
+
+    from access.journal import note
+    from reports.archive import read_report
+    from reports.make import make_report
+    from reports.notices import post_notice
+    from reports.records import Occasion
+
+    asked, actor, store = run.job.arguments, run.job.actor or "", run.workspace.store
+    occasion = Occasion(asked["group"], asked["period"], date.fromisoformat(asked["due"]), asked["every"])
+    run.progress("asking about the students", None)
+    entry, new = make_report(run.workspace, run.domain, occasion, actor=actor)
+    note(store, actor, "report made", run.domain, report=entry.id)
+    post_notice(store, read_report(store, entry), run.settings.mail_to)
+    return {"report": entry.id, "new": new, "address": f"/api/v1/{run.domain}/reports/{entry.id}"}
 
 
 def collect_inbox(run: JobRun) -> Mapping[str, Any]:
@@ -412,6 +435,7 @@ JOB_KINDS: Mapping[str, JobKind] = {
     OUTCOMES_FILE: JobKind(store_outcomes_file),
     WATCHING: JobKind(watch, long=True, several=True),
     DELIVERY: JobKind(deliver_alerts),
+    COHORT_REPORT: JobKind(report_cohort),
     COLLECTING: JobKind(collect_inbox),
 }
 """By name; a kind that is added here is done by every worker."""

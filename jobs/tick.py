@@ -14,7 +14,7 @@ from database.records import Job, now
 from database.store import RecordStore
 from errors import GradewatchError
 from jobs.job_settings import JobSettings
-from jobs.queue import COLLECTING, DELIVERY, JobRequest, ask, sweep
+from jobs.queue import COHORT_REPORT, COLLECTING, DELIVERY, UNFINISHED, JobRequest, ask, sweep
 from jobs.schedules import ask_for_due
 
 REMOTE_MINUTES = 5
@@ -63,6 +63,23 @@ def _scheduled(given: Pass) -> Sequence[Job]:
     return ask_for_due(given.store, given.at)
 
 
+def _reports(given: Pass) -> Sequence[Job]:
+    """Reports on groups in periods that are due; one that could not be made is asked for again the next day."""
+    from reports.schedule import due_reports
+
+    store, today = given.store, given.at.date()
+    due = due_reports(store, today)
+    waiting = store.jobs(kind=COHORT_REPORT, states=UNFINISHED, limit=MOST_MESSAGES) if due else []
+    asked = []
+    for planned, occasion in due:
+        arguments = {"group": planned.group, "period": planned.period, "due": str(occasion.due), "every": planned.every}
+        if any((job.domain, job.arguments) == (planned.domain, arguments) for job in waiting):
+            continue
+        key = f"{planned.group}\t{planned.period}\t{occasion.due}\t{today}"
+        asked.append(ask(store, JobRequest(COHORT_REPORT, planned.domain, "schedule", arguments, key=key)))
+    return [job for job in asked if not job.ended]
+
+
 def _alerts(given: Pass) -> Sequence[Job]:
     """What waits in the outbox and may be tried (again)."""
     from monitoring.alerts import next_delivery
@@ -105,12 +122,16 @@ def _messages(given: Pass) -> Sequence[Job]:
 
 
 def _left_behind(given: Pass) -> Sequence[Job]:
+    from reports.archive import sweep_reports
+
     sweep(given.store)
+    sweep_reports(given.store)
     return ()
 
 
 CHORES: Mapping[str, Chore] = {
     "schedules": _scheduled,
+    "reports": _reports,
     "alerts": _alerts,
     "inbox": _inbox,
     "what is left behind": _left_behind,

@@ -10,18 +10,20 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.roles import require_groups
 from api.fast.parameters import BadQueryParameter
+from api.jobs import done, idempotency_key
 from api.routes.dependencies import CurrentState, NotFound, groups_of, needs, noted, principal_of, schema_of
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
-from api.schemas import ClassList, ReportSummaries, ReportSummary, respond
+from api.schemas import ClassList, MakeReport, ReportSummaries, ReportSummary, respond
 from api.state import ServiceState
 from database.records import now
+from jobs.queue import COHORT_REPORT, JobRequest
 from preprocessing.validation.pii import pseudonym
 from preprocessing.validation.rules import plain_key
-from reports.archive import ReportEntry, list_reports, read_report
+from reports.archive import ReportEntry, list_reports, read_report, reports_of
 from reports.forms import FORMS, write_report
 from reports.records import CohortReport, require_cohorts
-from reports.schedule import require_latest
+from reports.schedule import occasion_on, require_latest
 from reports.tables import NO_CLASS_LIST, Named
 
 router = APIRouter(prefix="/api/v1/{domain}/reports", tags=["reports"])
@@ -74,6 +76,27 @@ def reports(
     groups = groups_of(request) if cohort.group is None else [cohort.group]
     found = [one for one in list_reports(state.workspace.store, domain, groups) if cohort.period in (None, one.period)]
     return respond(ReportSummaries(reports=[_summary(one) for one in found[:limit]]))
+
+
+@router.post(
+    "",
+    responses=answers(ReportSummary, later=True),
+    openapi_extra=takes(MakeReport),
+    dependencies=[needs("predict")],
+)
+async def make(domain: str, request: Request, state: CurrentState) -> Response:
+    """Have a report made, once for a day: whoever asks again is given the same one."""
+    require_cohorts(schema_of(state, domain))
+    asked, whoever, store = await read_command(request, MakeReport), principal_of(request), state.workspace.store
+    require_groups(whoever, [asked.group])
+    found = await asyncio.to_thread(occasion_on, store, domain, asked.group, asked.period, now().date())
+    arguments = {"group": asked.group, "period": asked.period, "due": str(asked.due or found.due), "every": found.every}
+    wanted = JobRequest(COHORT_REPORT, domain, whoever.name, arguments, key=idempotency_key(request))
+    job = await done(request, state.background, wanted, state.settings)
+    if isinstance(job, Response):
+        return job
+    made = await asyncio.to_thread(reports_of, store, domain, asked.group, asked.period)
+    return respond(_summary(next(one for one in made if one.id == (job.result or {})["report"])))
 
 
 @router.get("/latest", responses=in_forms(), dependencies=READERS)

@@ -10,7 +10,7 @@ from preprocessing.validation.pii import pseudonym
 from reports.archive import keep_report
 from reports.schedule import ReportSchedule, plan_reports
 from tests.api.guarded import GROUP, Guarded
-from tests.api.serving import SECRET
+from tests.api.serving import SECRET, UNIVERSITY
 from tests.reports.making import WEEK_3, WEEK_6
 from tests.reports.test_archive import everything, made
 
@@ -81,3 +81,26 @@ def test_a_refusal_says_when_a_report_is_due_and_what_is_missing(guarded: Guarde
     said = guarded.ask("GET", "/api/v1/engagement/reports", guarded.keys["admin"])
     assert (said.status_code, "no class to report on" in said.text) == (422, True)
     assert guarded.ask("GET", f"{PATH}/{'0' * 32}", confined).status_code == 404
+
+
+def test_a_report_is_made_by_a_worker_once_and_only_on_ones_own_group(guarded: Guarded, confined: str) -> None:
+    lines = [",".join(["student_id", "term", *UNIVERSITY])]
+    lines += [",".join([f"w{n}", "2026-3", *(str(value) for value in UNIVERSITY.values())]) for n in range(3)]
+    headers = {"content-type": "text/csv", "x-file-name": "week.csv"}
+    stored = guarded.ask(
+        "POST",
+        "/api/v1/university/batches",
+        guarded.keys["admin"],
+        params={"kind": "unlabeled"},
+        content="\n".join(lines),
+        headers=headers,
+    )
+    assert stored.status_code == 201, stored.text
+    wanted = {"group": GROUP, "period": "2026-3"}
+    made_now, again = (guarded.ask("POST", PATH, confined, json=wanted) for _ in range(2))
+    assert made_now.status_code == 200, made_now.text
+    assert (made_now.json(), made_now.json()["students"]) == (again.json(), 3)
+    said = guarded.ask("GET", made_now.json()["address"], confined).json()
+    assert {answer["target"] for one in said["students"] for answer in one["answers"]} == {"final_marks", "final_grade"}
+    assert guarded.ask("POST", PATH, confined, json=wanted | {"group": OTHER}).status_code == 403
+    assert guarded.ask("POST", PATH, confined, json=wanted | {"period": "2031-1"}).status_code == 404
