@@ -17,6 +17,7 @@ from errors import Category, GradewatchError
 
 if TYPE_CHECKING:
     from jobs.job_settings import JobSettings
+    from jobs.keeping import Periods
     from model.workspace import Workspace
     from monitoring.channels import Channel
 
@@ -71,6 +72,10 @@ OF_API_KEY = "client"
 system that had it predict and ask for the cache, and change nothing."""
 
 
+KEPT_FOR_A_TIME = ("predictions", "outcomes", "batches", "reports")
+"""Kinds of what is kept for a time, beside the record of who looked at it."""
+
+
 def variable(setting: str) -> str:
     """The environment variable that a setting is read from."""
     return setting.upper() if setting.startswith("mongo_") else f"GRADEWATCH_{setting.upper()}"
@@ -123,6 +128,8 @@ class Settings(BaseModel):
     whole_requests: whether `gradewatch serve` answers one-row requests that have come whole without a coroutine;
     tree_lookup: whether many rows go through small trees by tables. Both only save time; off goes the longer way.
     inbox: a folder, or s3:// or sftp:// address, whose files become uploads: DOMAIN/labeled|unlabeled|outcomes/FILE.
+    keep_predictions, keep_outcomes, keep_batches, keep_reports, keep_accesses: for how many days each is kept, and the
+    record of access longest; for good where nothing is said.
     alert_webhook: https://… that gets every alert as signed JSON; alert_secret: what signs it. alert_email: who gets
     alerts, with commas; smtp_url: smtp://name:password@host:587 or smtps://…, with ?from=ADDRESS where it must be said.
     """
@@ -167,6 +174,11 @@ class Settings(BaseModel):
     whole_requests: Literal["on", "off"] = "on"
     tree_lookup: Literal["on", "off"] = "on"
     inbox: SecretStr = SecretStr("")  # may hold a password
+    keep_predictions: int | None = Field(default=None, ge=1)
+    keep_outcomes: int | None = Field(default=None, ge=1)
+    keep_batches: int | None = Field(default=None, ge=1)
+    keep_reports: int | None = Field(default=None, ge=1)
+    keep_accesses: int | None = Field(default=None, ge=1)
     alert_webhook: SecretStr = SecretStr("")  # its path may be all that keeps others out
     alert_secret: SecretStr = SecretStr("")
     alert_email: str = ""
@@ -189,6 +201,11 @@ class Settings(BaseModel):
         if self.token_secret is not None and len(self.token_secret.get_secret_value().encode()) < SHORTEST_TOKEN_SECRET:
             raise ValueError(
                 f"GRADEWATCH_TOKEN_SECRET (or JWT_SECRET_KEY) is shorter than {SHORTEST_TOKEN_SECRET} bytes"
+            )
+        longest = max(filter(None, (getattr(self, f"keep_{kind}") for kind in KEPT_FOR_A_TIME)), default=0)
+        if self.keep_accesses is not None and self.keep_accesses < longest:
+            raise ValueError(
+                f"GRADEWATCH_KEEP_ACCESSES is below {longest}: who looked is known longer than what was seen"
             )
         return self
 
@@ -282,7 +299,14 @@ class Settings(BaseModel):
             broker=self.celery_url.get_secret_value() if self.celery_url else "",
             max_rows=self.max_rows,
             max_bytes=self.max_upload_mb * 1_000_000,
+            keep=self.periods(),
         )
+
+    def periods(self) -> "Periods":
+        """For how long each kind of record is kept."""
+        from jobs.keeping import Periods
+
+        return Periods(**{kind: getattr(self, f"keep_{kind}") for kind in (*KEPT_FOR_A_TIME, "accesses")})
 
     def open_workspace(self) -> "Workspace":
         """The workspace that these settings describe. Raises SchemaError or StoreUnavailable."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from access.roles import PERMISSIONS, Principal, Role
+from access.roles import ROLES, Principal, Role
 from database.records import Document
 from errors import GradewatchError
 
@@ -69,7 +69,7 @@ KEY_ACTOR, USER_ACTOR = "key:", "user:"
 def _principal(name: str, grant: Grant, rate: str | None = None) -> Principal:
     return Principal(
         name=name,
-        permissions=PERMISSIONS[grant.role],
+        permissions=ROLES[grant.role].may,
         domains=frozenset(grant.domains) or None,
         groups=frozenset(grant.groups) or None,
         rate=rate,
@@ -85,8 +85,8 @@ def check_name(name: str) -> str:
 
 def role_of(text: str) -> Role:
     """The role of that name. Raises BadGrant."""
-    if text not in PERMISSIONS:
-        raise BadGrant(f"no role {text!r:.80}; there are: {', '.join(PERMISSIONS)}")
+    if text not in ROLES:
+        raise BadGrant(f"no role {text!r:.80}; there are: {', '.join(ROLES)}")
     return cast(Role, text)
 
 
@@ -95,15 +95,16 @@ def check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
     there = sorted(domains)
     if unknown := [name for name in grant.domains if name not in there]:
         raise BadGrant(f"no domain {', '.join(unknown)}; there are: {', '.join(there)}")
-    if grant.groups and grant.role != "teacher":
+    if grant.groups and not ROLES[grant.role].by_group:
+        confined = " or ".join(role for role, row in ROLES.items() if row.by_group)
         raise BadGrant(
-            "only teachers are confined to groups, for viewers see no rows and analysts work on whole files: "
+            f"only the role {confined} is confined to groups, for others see no rows or work on whole files: "
             "give no --group, and lift one that there is with --all-groups"
         )
     if grant.groups and len(grant.domains) != 1:
         raise BadGrant("groups are groups of a domain: name exactly one with --domain")
-    if grant.domains and grant.role == "metrics":
-        raise BadGrant("metrics are about the whole workspace: leave --domain out")
+    if grant.domains and not ROLES[grant.role].by_domain:
+        raise BadGrant(f"{grant.role} are about the whole workspace: leave --domain out")
     return grant
 
 

@@ -4,14 +4,16 @@ The API, the dashboard and the command line judge by this alone. How a principal
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
 from errors import Category, GradewatchError
 
-Role = Literal["viewer", "teacher", "analyst", "admin", "metrics", "client"]
-Permission = Literal["see", "predict", "read", "upload", "compare", "retrain", "change", "operate", "audit", "measure"]
+Role = Literal["viewer", "teacher", "analyst", "officer", "admin", "metrics", "client"]
+Permission = Literal[
+    "see", "predict", "read", "upload", "compare", "retrain", "change", "operate", "rights", "audit", "measure",
+]  # fmt: skip
 
 MEANING: Mapping[Permission, str] = {
     "see": "see aggregates: domains, models, drift reports, performance; no row of a student",
@@ -22,26 +24,39 @@ MEANING: Mapping[Permission, str] = {
     "retrain": "start retraining and read its runs",
     "change": "change champions",
     "operate": "read and empty caches",
+    "rights": "answer a student's request: hand out all that is known, erase it, record an objection",
     "audit": "read who looked at what",
     "measure": "read the service's metrics",
 }
 """Every permission in words."""
 
+
+class RoleOf(NamedTuple):
+    """A row of the table of roles. of_program: a key alone may have it, no user. by_group: whether who has it may be
+    confined to groups. by_domain: whether to domains."""
+
+    may: frozenset[Permission]
+    of_program: bool = False
+    by_group: bool = False
+    by_domain: bool = True
+
+
 _VIEWER: frozenset[Permission] = frozenset({"see"})
 _TEACHER: frozenset[Permission] = _VIEWER | {"predict", "read"}
 _ANALYST: frozenset[Permission] = _TEACHER | {"upload", "compare", "retrain"}
 
-PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    "viewer": _VIEWER,
-    "teacher": _TEACHER,
-    "analyst": _ANALYST,
-    "admin": frozenset(get_args(Permission)),
-    "metrics": frozenset({"measure"}),  # of a key that a monitoring system holds
-    "client": frozenset({"predict", "operate"}),  # of a key that a program of an older system holds: all it asked for
+ROLES: Mapping[Role, RoleOf] = {
+    "viewer": RoleOf(_VIEWER),  # a head
+    "teacher": RoleOf(_TEACHER, by_group=True),
+    "analyst": RoleOf(_ANALYST),
+    "officer": RoleOf(_VIEWER | {"rights", "audit"}),  # who answers a student that asks what is known
+    "admin": RoleOf(frozenset(get_args(Permission))),
+    "metrics": RoleOf(frozenset({"measure"}), of_program=True, by_domain=False),  # a monitoring system
+    "client": RoleOf(frozenset({"predict", "operate"}), of_program=True),  # an older system: all that it asked for
 }
+"""Every role there is, and all that is said of it anywhere."""
 
-KEYS_ONLY: frozenset[Role] = frozenset({"metrics", "client"})
-"""Roles of programs: no user has one."""
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {role: row.may for role, row in ROLES.items()}
 
 WHOLE_WORKSPACE: frozenset[Permission] = frozenset({"operate", "audit", "measure"})
 """Permissions that are about the workspace as a whole: nobody confined to domains has them."""

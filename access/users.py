@@ -11,7 +11,7 @@ import msgspec
 
 from access.journal import Action, note
 from access.records import USER_KIND, BadGrant, Grant, User, check_grant, check_name, document, user_of
-from access.roles import KEYS_ONLY
+from access.roles import ROLES
 from database.records import now
 from database.store import RecordStore
 
@@ -89,7 +89,7 @@ def set_grant(store: RecordStore, name: str, grant: Grant, *, domains: Iterable[
 
 def _check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
     check_grant(grant, domains)
-    if grant.role in KEYS_ONLY:
+    if ROLES[grant.role].of_program:
         raise BadGrant(f"{grant.role} is the role of a program: make a key for it")
     return grant
 

@@ -28,7 +28,9 @@ from database.records import (
     Succession,
 )
 from database.withdrawal import Withdrawal
+from jobs.erasures import Erasure
 from model.cache import CacheState
+from model.objections import Objection
 from model.trial import Mode, Trial
 from monitoring.at_risk import AtRisk
 from monitoring.performance import DomainPerformance
@@ -270,6 +272,33 @@ class Withdraw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outcomes: Sequence[dict[str, Any]] = ()
 
 
+class OfStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A student, by the institution's own key."""
+
+    student: str | int
+
+
+class EraseStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Erase a student, by the institution's own key. retrain: start retraining where models learned from it."""
+
+    student: str | int
+    reason: str
+    retrain: bool = False
+
+
+class ObjectFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Record that a student objects to being scored, by the institution's own key."""
+
+    student: str | int
+    reason: str = ""
+
+
+class Erasures(msgspec.Struct, frozen=True, kw_only=True):
+    """Erasures, the newest first."""
+
+    erasures: Sequence[Erasure]
+
+
 class Successions(msgspec.Struct, frozen=True, kw_only=True):
     """Changes of champion, oldest first."""
 
@@ -391,6 +420,6 @@ DESCRIBED: tuple[type, ...] = (
     StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
-    Problem, Token, Accesses, Access, Withdraw, Withdrawal,
+    Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,
 )  # fmt: skip
 """The records that the API's page describes."""

@@ -26,8 +26,9 @@ from api.request.rate_limits import Limiter
 from api.request.tokens import Tokens
 from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog
-from database.redis import SharedMemory
+from database.redis import SharedMemory, SharedMemoryGone
 from database.store import Appender, RecordStore
+from jobs.erasures import ERASURE_KIND
 from model.cache import AnswerCache, MemoryCache
 from model.microbatch import Microbatch
 from model.service import PredictionService
@@ -153,7 +154,12 @@ def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
         log=writer,
         cache=cache,
         predictions=PredictionService(
-            workspace.schemas, workspace.champions, writer, secret=workspace.secret, cache=cache
+            workspace.schemas,
+            workspace.champions,
+            writer,
+            secret=workspace.secret,
+            cache=cache,
+            objections=workspace.objections,
         ),
         readers={name: RowReader(schema, workspace.secret) for name, schema in workspace.schemas.items()},
         background=Background(settings, workspace.store),
@@ -213,11 +219,12 @@ async def _keep_known(state: ServiceState, keeper: Executor) -> None:
 
 async def _keep_fresh(state: ServiceState, keeper: Executor) -> None:
     """Swaps in new champions for as long as the process lives; nothing that goes wrong on the way ends it."""
-    reachable = True
+    reachable, erased = True, None
     while True:
         await asyncio.sleep(state.settings.poll_seconds)
         try:
             await asyncio.get_running_loop().run_in_executor(keeper, state.health.look, state.workspace.store)
+            erased = await asyncio.get_running_loop().run_in_executor(keeper, _look_for_requests, state, erased)
             for key in await asyncio.get_running_loop().run_in_executor(keeper, state.workspace.champions.refresh):
                 log.info("champion changed", extra={"fields": {"champion": str(key)}})
             reachable = True
@@ -227,3 +234,14 @@ async def _keep_fresh(state: ServiceState, keeper: Executor) -> None:
             reachable = False
         except Exception:  # a poller that died would leave the worker on its old champions for ever
             log.exception("looking for new champions failed; trying again")
+
+
+def _look_for_requests(state: ServiceState, known: str | None) -> str | None:
+    """Who has objected since; and the newest erasure, after which no answer stays cached. known: the one before."""
+    state.workspace.objections.refresh()
+    newest = state.workspace.store.events(kind=ERASURE_KIND, limit=1)
+    if newest and newest[0].id != known:
+        with contextlib.suppress(SharedMemoryGone):
+            state.cache.clear()
+            return newest[0].id
+    return known

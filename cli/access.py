@@ -7,7 +7,7 @@ import typer
 
 from cli.apps import app, keys_app, users_app
 from cli.inputs import actor, opened_workspace
-from cli.options import Domains, Groups, KeyRole, OneDomain, RoleOption
+from cli.options import USER_ROLES, Domains, Groups, KeyRole, OneDomain, RoleOption
 from cli.output import err, out
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def users_list() -> None:
 @users_app.command("change")
 def users_change(
     name: str,
-    role: Annotated[str | None, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")] = None,
+    role: Annotated[str | None, typer.Option("--role", "-r", help=USER_ROLES)] = None,
     domain: Domains = None,
     group: Groups = None,
     all_domains: Annotated[

@@ -5,6 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from access.roles import ROLES
+
+USER_ROLES = f"One of {', '.join(role for role, row in ROLES.items() if not row.of_program)}."
+KEY_ROLES = f"One of {', '.join(ROLES)}."
 Domain = Annotated[str, typer.Option("--domain", "-d", help="Name of the domain (gradewatch domain list).")]
 OneDomain = Annotated[str | None, typer.Option("--domain", "-d", help="Only this domain.")]
 Domains = Annotated[list[str] | None, typer.Option("--domain", "-d", help="Only in this domain (repeatable).")]
@@ -34,8 +38,8 @@ Cluster = Annotated[
 
 Reason = Annotated[str, typer.Option(help="Why; kept in the history, so name nobody.")]
 DataFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, Excel, Parquet or JSON.")]
-RoleOption = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst or admin.")]
-KeyRole = Annotated[str, typer.Option("--role", "-r", help="viewer, teacher, analyst, admin, metrics or client.")]
+RoleOption = Annotated[str, typer.Option("--role", "-r", help=USER_ROLES)]
+KeyRole = Annotated[str, typer.Option("--role", "-r", help=KEY_ROLES)]
 Sheet = Annotated[str, typer.Option(metavar="NAME", help="Of a workbook; its first visible sheet if none.")]
 Keep = Annotated[
     list[str] | None,

@@ -1,16 +1,23 @@
-"""Students by their newest answers, and what they are advised: `gradewatch students`."""
+"""Students by their newest answers, what they are advised, and their requests: `gradewatch students`."""
 
+import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.apps import students_app
 from cli.inputs import actor, opened_workspace
-from cli.options import Domain, Groups
-from cli.output import out
+from cli.options import Domain, Domains, Groups, OneDomain
+from cli.output import err, out
 from settings import Settings
+
+if TYPE_CHECKING:
+    from model.workspace import Workspace
+
+StudentKey = Annotated[str, typer.Argument(metavar="KEY", help="The student's key, as your files have it.")]
 
 
 @students_app.command("list")
@@ -42,8 +49,8 @@ def list_students(
             raise typer.BadParameter(f"--target is one of {', '.join(schema.target_by_name)}")
         which = Which(group or None, period, since.replace(tzinfo=UTC) if since else None)
         least = LIKELIER_THAN_NOT if below_pass else 0.0
-        found = at_risk(store, schema, target, which=which, least=least, limit=top)
-        note(store, actor(), "students listed", domain, found=len(found.students))
+        found = at_risk(store, schema, target, which=which, least=least, limit=top, objected=workspace.objections)
+        note(store, actor(), "students listed", domain, groups=group, period=period, found=len(found.students))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
@@ -99,3 +106,121 @@ def show_catalogue(
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
     out.print(catalogue_table(found))
+
+
+@students_app.command("export")
+def export_student(
+    key: StudentKey,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The archive (ZIP), which must not be there yet.")],
+    domain: Domains = None,
+) -> None:
+    """All that is known of a student, in one archive: rows, predictions, outcomes, reports, who looked, models."""
+    from access.hand_out import hand_out
+    from access.journal import note
+    from access.known import known_everywhere
+    from database.records import now
+    from jobs.holdings import files_about
+
+    with opened_workspace() as workspace:
+        student = _pseudonym(workspace, key)
+        known = known_everywhere(workspace, student, _domains(workspace, domain))
+        for name in known:
+            note(workspace.store, actor(), "student exported", name, student=student)
+        content = hand_out(known, files_about(workspace.store, list(known), student), now())
+    with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    for name, one in known.items():
+        counts = f"{len(one.predictions):,} predictions, {len(one.rows):,} rows, {len(one.outcomes):,} outcomes"
+        out.print(f"{name}: {counts}, {len(one.looks):,} looks, {len(one.models):,} models that learned from them")
+    err.print(f"written to {output}, for its owner alone to read")
+
+
+@students_app.command("erase")
+def erase_student(
+    key: StudentKey,
+    reason: Annotated[str, typer.Option(help="Why; kept for good, so name nobody.")],
+    domain: Domains = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Retrain where models learned from the student.")] = False,
+    later: Annotated[bool, typer.Option("--later", help="Leave what is made again to a worker.")] = False,
+) -> None:
+    """Erase a student: everything that names or describes it goes, and what it stood in is made again."""
+    from access.journal import note
+    from access.known import known_everywhere
+    from jobs.erasures import ask_to_erase
+
+    with opened_workspace() as workspace:
+        student, store = _pseudonym(workspace, key), workspace.store
+        known = known_everywhere(workspace, student, _domains(workspace, domain))
+        for name in known:
+            job = ask_to_erase(store, name, student, reason=reason, actor=actor(), retrain=retrain)
+            note(store, actor(), "student erased", name, job=job.id)
+            _tell_erasure(workspace, job.id, later)
+
+
+@students_app.command("object")
+def object_for_student(
+    key: StudentKey,
+    reason: Annotated[str, typer.Option(help="Why; kept, so name nobody.")] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="The student does not object any more.")] = False,
+) -> None:
+    """Record that a student objects: in no list and never scored from now on, in any domain."""
+    from access.journal import note
+    from access.known import NobodyKnown
+    from model.objections import lift_objection, mark_of, object_for
+
+    with opened_workspace() as workspace:
+        mark = mark_of(_pseudonym(workspace, key), workspace.secret)
+        if not lift:
+            made = object_for(workspace.store, mark, actor=actor(), reason=reason)
+            note(workspace.store, actor(), "objection recorded")
+            out.print(f"in no list and never scored since {made.at:%Y-%m-%d %H:%M:%S} UTC")
+            return
+        if not lift_objection(workspace.store, mark):
+            raise NobodyKnown("no objection of this student is recorded")
+        note(workspace.store, actor(), "objection lifted")
+    out.print("the objection is lifted")
+
+
+@students_app.command("erasures")
+def list_erasures(domain: OneDomain = None) -> None:
+    """The erasures that were asked for, and their proofs; none of them says who it was."""
+    from jobs.erasures import erasures
+    from jobs.render import erasures_table
+
+    with opened_workspace() as workspace:
+        out.print(erasures_table(erasures(workspace.store, domain)))
+
+
+def _tell_erasure(workspace: "Workspace", id: str, later: bool) -> None:
+    """Erase here and now, and tell what became of it."""
+    from jobs.erasures import kept_erasure
+    from jobs.inline import do_here
+    from settings import Settings
+
+    job = do_here(workspace, id, Settings().for_jobs())
+    following = (job.result or {})["remaking"]
+    if later:
+        err.print(f"a worker makes again what the student was in, and proves that nothing is left: job {following}")
+    else:
+        do_here(workspace, following, Settings().for_jobs())
+    done, _ = kept_erasure(workspace.store, job)
+    counts = f"{done.predictions:,} predictions, {done.rows:,} rows, {done.outcomes:,} outcomes"
+    out.print(f"{done.domain}: {counts} erased, {done.looks:,} looks name nobody now (erasure {done.id})")
+    for words in done.remade:
+        out.print(f"  {words}")
+    if done.models:
+        versions = ", ".join(one["version"][:12] + (" (serves)" if one["serving"] else "") for one in done.models)
+        err.print(f"models that learned from the student: {versions}")
+    if done.retraining:
+        err.print(f"retraining is asked for: job {done.retraining}")
+
+
+def _pseudonym(workspace: "Workspace", key: str) -> str:
+    from preprocessing.validation.pii import pseudonym
+
+    return pseudonym(key, workspace.secret)
+
+
+def _domains(workspace: "Workspace", given: list[str] | None) -> Sequence[str]:
+    """Those that are named. Raises UnknownDomain."""
+    return [workspace.schemas[name].name for name in given or ()]

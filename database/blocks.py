@@ -55,9 +55,12 @@ class _KeptAnswers(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Block(msgspec.Struct, frozen=True, array_like=True):
+    """gone: places of rows that were taken out."""
+
     inputs: dict[str, _Kept]
     answers: tuple[_KeptAnswers, ...]
     shadow: tuple[_KeptAnswers, ...]
+    gone: tuple[int, ...] = ()
 
 
 BLOCK_ENCODER = msgspec.msgpack.Encoder()
@@ -161,6 +164,55 @@ def _chances(kept: _KeptAnswers, places: Sequence[int], at: Places) -> SaidChanc
     below = None if kept.below_pass is None else _numbers(kept.below_pass, at)
     others = {new: kept.others[old] for new, old in enumerate(places) if old in kept.others} if kept.others else {}
     return SaidChances(kept.target, below, others)
+
+
+def without_places(block: bytes, places: Sequence[int]) -> bytes | None:
+    """The block without what stood at `places`; all others stay where they are. None where nothing is left. Raises
+    ValueError as `read_block`."""
+    try:
+        kept = BLOCK_DECODER.decode(block)
+        gone = tuple(sorted({*kept.gone, *places}))
+        at = np.asarray(gone, dtype=np.intp)
+        if len(gone) == len(np.frombuffer(kept.answers[0].value.data, kept.answers[0].value.kind)):
+            return None
+        left = _Block(
+            {name: _blotted(column, at) for name, column in kept.inputs.items()},
+            tuple([_blotted_answers(column, at) for column in kept.answers]),
+            tuple([_blotted_answers(column, at) for column in kept.shadow]),
+            gone,
+        )
+    except (IndexError, TypeError) as error:
+        raise ValueError(f"a block has no rows {places}") from error
+    return BLOCK_ENCODER.encode(left)
+
+
+def _blotted_answers(kept: _KeptAnswers, at: Places) -> _KeptAnswers:
+    gone = set(at.tolist())
+    return _KeptAnswers(
+        target=kept.target,
+        model=kept.model,
+        generation=kept.generation,
+        value=_blotted(kept.value, at),
+        naive=_blotted(kept.naive, at),
+        low=None if kept.low is None else _blotted(kept.low, at),
+        high=None if kept.high is None else _blotted(kept.high, at),
+        coverage=kept.coverage,
+        shares=None if kept.shares is None else {name: _blotted(one, at) for name, one in kept.shares.items()},
+        others={place: one for place, one in kept.others.items() if place not in gone},
+        below_pass=None if kept.below_pass is None else _blotted(kept.below_pass, at),
+    )
+
+
+def _blotted(kept: _Kept, at: Places) -> _Kept:
+    """The column with nothing at these places, and without the levels that only they had."""
+    numbers = np.frombuffer(kept.data, kept.kind).copy()
+    if kept.names is None:
+        numbers[at] = 0
+        return _Kept(kept.kind, numbers.tobytes())
+    used = np.unique(np.delete(numbers, at))
+    codes = np.searchsorted(used, numbers).astype(numbers.dtype)
+    codes[at] = 0
+    return _Kept(kept.kind, codes.tobytes(), tuple(kept.names[code] for code in used.tolist()))
 
 
 def _opened(kept: _KeptAnswers, places: Sequence[int], at: Places) -> AnswerColumn:

@@ -207,6 +207,18 @@ def unpack_block(block: str, body: bytes | None, rows: Sequence[Sequence[Any]]) 
     return found
 
 
+def cut_block(block: str, body: bytes | None, places: Sequence[int]) -> bytes | None:
+    """A block without the rows at `places`, which leave nothing in it; None where no other is left. Raises Damaged."""
+    from database.blocks import without_places
+
+    if body is None:
+        return None
+    try:
+        return without_places(body, places)
+    except ValueError as error:
+        raise _damaged(f"block {block} of predictions") from error
+
+
 def unpack_answers(id: str, text: str) -> tuple[Answer, ...]:
     """The answers of a prediction that stands in no block. Raises Damaged."""
     try:

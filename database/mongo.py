@@ -119,14 +119,17 @@ from database.records import (
 )
 from database.store import (
     MADE_OF_PAIRS,
+    NOBODY_NAMED,
     STOOD_STILL,
     UPLOAD_LEASE,
     UPLOAD_SECONDS,
     Appender,
     Changes,
+    Forgettable,
     Placing,
     RecordStore,
     Snapshot,
+    StudentRow,
     check_document,
     check_successions,
     counted,
@@ -146,7 +149,7 @@ TRIES = 3
 LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
-INDEX_VERSION = 7
+INDEX_VERSION = 8
 INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "predictions": [
         [("domain", 1), ("at", -1), ("_id", -1)],
@@ -164,7 +167,7 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
         [("domain", 1), ("prediction", 1)],
     ],
     "batches": [[("domain", 1), ("receipt", -1)], [("receipt", -1)]],
-    "batch_rows": [[("batch", 1)], [("record", 1)], [("group", 1), ("period", 1), ("student", 1)]],
+    "batch_rows": [[("batch", 1)], [("record", 1)], [("group", 1), ("period", 1), ("student", 1)], [("student", 1)]],
     "models": [[("domain", 1), ("target", 1), ("moment", 1), ("at", -1)]],
     "drift_reports": [[("domain", 1), ("at", -1)], [("at", -1)]],
     "decisions": [
@@ -839,6 +842,15 @@ class MongoStore:
         there = [(read[key], batch) for key, batch in chosen.items() if key in read]  # else withdrawn meanwhile
         return [PlacedRow(row.student, row, batch["_id"], instant(batch["at"])) for row, batch in there]
 
+    def batch_rows_after(self, batch: str, number: int, limit: int) -> list[BatchRow]:
+        with _driver_errors():
+            attempt = _attempts(self._database, [batch]).get(batch)
+            if attempt is None:
+                return []
+            wanted = {"_id": {**_rows_between(attempt), "$gt": row_key(attempt, number)}}
+            found = self._database.batch_rows.find(wanted).sort("_id", 1).limit(limit)
+            return [_unflat("batch_rows", document) for document in found]
+
     def labeled_rows(self, domain: str, records: Iterable[str]) -> list[BatchRow]:
         with _driver_errors():
             source = _MongoSource(self._database)
@@ -848,6 +860,81 @@ class MongoStore:
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         with _driver_errors():
             return labeled.labeled_records(_MongoSource(self._database), domain, limit)
+
+    # Students
+
+    def student_rows(self, domain: str, student: str) -> list[StudentRow]:
+        with _driver_errors():
+            found = self._rows_about(domain, student, None)
+            return [StudentRow(one["batch"], _unflat("batch_rows", one)) for one in found]
+
+    def _rows_about(self, domain: str, student: str, session: ClientSession | None) -> list[Bson]:
+        """The documents of the student's rows in batches of the domain."""
+        found = list(self._database.batch_rows.find({"student": student}, session=session))
+        here = {"_id": {"$in": sorted({one["batch"] for one in found})}, "domain": domain}
+        attempts = {one["attempt"] for one in self._database.batches.find(here, {"attempt": 1}, session=session)}
+        return [one for one in found if one["attempt"] in attempts]
+
+    def student_outcomes(self, domain: str, student: str) -> list[Outcome]:
+        with _driver_errors():
+            found = self._database.predictions.find({"domain": domain, "student": student}, {"_id": 1})
+            ids = [one["_id"] for one in found]
+            return [one.record for one in _MongoSource(self._database).outcomes_about(domain, ids, [student])]
+
+    def student_accesses(self, domain: str, student: str) -> list[Access]:
+        return self._list("accesses", {"domain": domain, "details": {"$regex": student}})
+
+    def erase_student(self, domain: str, student: str, event: Event) -> Event | None:
+        mine: Bson = {"domain": domain, "student": student}
+
+        def find(session: ClientSession | None) -> tuple[int, Mapping[str, Sequence[Any]]]:
+            predictions = [one["_id"] for one in self._database.predictions.find(mine, {"_id": 1}, session=session)]
+            about: list[Bson] = [
+                mine,
+                *({"domain": domain, "prediction": {"$in": part}} for part in parts(predictions)),
+            ]
+            rows = self._rows_about(domain, student, session)
+            outcomes = sum(self._database.outcomes.count_documents(one, session=session) for one in about)
+            return len(predictions) + outcomes + len(rows), {
+                "batches": [
+                    self._with_fewer(attempt, student, session) for attempt in {one["attempt"] for one in rows}
+                ],
+                "batch_rows": [DeleteMany({"_id": {"$in": part}}) for part in parts([one["_id"] for one in rows])],
+                "outcomes": [DeleteMany(one) for one in about],
+                "newest": [DeleteMany(mine)],
+                "predictions": [DeleteMany(mine)],  # last: what else is about them is found by them
+            }
+
+        ids = [one.id for one in self._list("predictions", mine)]
+        with self._touching({domain: pairs.Subjects(ids, [student])}):
+            told = self._take_back(event, find)
+        with self._writing():
+            self._name_nobody(domain, student)
+        return told
+
+    def _with_fewer(self, attempt: str, student: str, session: ClientSession | None) -> UpdateOne:
+        """Of a batch whose rows of the student go: how many are left, so that saying it twice says it once."""
+        others = {"_id": _rows_between(attempt), "student": {"$ne": student}}
+        left = self._database.batch_rows.count_documents(others, session=session)
+        return UpdateOne({"attempt": attempt}, {"$set": {"rows": left}})
+
+    def _name_nobody(self, domain: str, student: str) -> None:
+        """In entries of access."""
+        named = self._database.accesses.find({"domain": domain, "details": {"$regex": student}}, {"details": 1})
+        for part in parts(named):
+            texts = ((one["_id"], one["details"].replace(student, NOBODY_NAMED)) for one in part)
+            changes = [UpdateOne({"_id": known}, {"$set": {"details": text}}) for known, text in texts]
+            self._database.accesses.bulk_write(changes, ordered=False)
+
+    def oldest_outcomes(self, domain: str, limit: int) -> list[Outcome]:
+        return self._list("outcomes", {"domain": domain}, limit=limit, order=[("changed", 1), ("_id", 1)])
+
+    def forget(self, kind: Forgettable, before: datetime) -> int:
+        with self._writing():
+            return self._database[kind].delete_many(_between(None, before)).deleted_count
+
+    def wipe(self, removed: Sequence[str]) -> None:
+        """Its files are the server's own."""
 
     # Models and champions
 

@@ -20,7 +20,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from database import labeled, layout, pairs, sql_batches, sql_jobs, sql_newest, sql_standings
+from database import labeled, layout, pairs, sql_batches, sql_jobs, sql_newest, sql_standings, sql_students
 from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
@@ -33,6 +33,7 @@ from database.layout import (
     Flat,
     calendar_day,
     check_finite,
+    cut_block,
     key_of,
     micros,
     pack_blocks,
@@ -86,9 +87,11 @@ from database.store import (
     Appender,
     Changes,
     Durability,
+    Forgettable,
     Placing,
     RecordStore,
     Snapshot,
+    StudentRow,
     check_document,
     check_successions,
     counted,
@@ -196,6 +199,7 @@ def _sqlite_engine(url: str, pool_size: int, durability: Durability) -> sa.Engin
         connection.isolation_level = None  # sqlite3 must not begin transactions by itself: `begin` below does
         _use_wal(connection, wait)
         connection.execute(f"PRAGMA synchronous={durability}")
+        connection.execute("PRAGMA secure_delete=ON")  # what is erased must not lie on in unused bytes of the file
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -526,6 +530,24 @@ def _newest(kind: str) -> sa.Select[Any]:
     return sa.select(*_columns(kind)).order_by(order.desc(), *(column.desc() for column in table.primary_key))
 
 
+def _take_out(connection: sa.Connection, domain: str, ids: Sequence[str]) -> int:
+    """Remove predictions of a domain, and what their blocks hold of them; how many."""
+    here = (PREDICTIONS.c.domain == domain, PREDICTIONS.c.id.in_(ids))
+    known = sa.select(PREDICTIONS.c.block, PREDICTIONS.c.place).where(*here, PREDICTIONS.c.block.is_not(None))
+    held: dict[str, list[int]] = {}
+    for block, place in connection.execute(known):
+        held.setdefault(block, []).append(place)
+    for block, places in held.items():
+        mine = PREDICTION_BLOCKS.c.id == block
+        body = connection.execute(sa.select(PREDICTION_BLOCKS.c.body).where(mine)).scalar()
+        left = cut_block(block, body, places)
+        change = PREDICTION_BLOCKS.delete() if left is None else PREDICTION_BLOCKS.update().values(body=left)
+        connection.execute(change.where(mine))
+    if connection.dialect.name == "sqlite":
+        sql_newest.step_back(connection, ids)
+    return connection.execute(PREDICTIONS.delete().where(*here)).rowcount
+
+
 PlaceOf = tuple[tuple[sa.Column[Any], ...], Callable[[Any], tuple[Flat, ...]]]
 """By which columns rows are in order, and a record's values of them."""
 
@@ -748,17 +770,8 @@ class SqlStore:
                 concerned.update(connection.execute(of_part).scalars())
             touched = {domain: _days_about(connection, domain, pairs.Subjects(list(ids), sorted(concerned)))}
             for part in parts(ids):
-                here = (PREDICTIONS.c.domain == domain, PREDICTIONS.c.id.in_(part))
-                about = sa.select(PREDICTIONS.c.student).where(*here, PREDICTIONS.c.student.is_not(None)).distinct()
-                students = list(connection.execute(about).scalars())
-                known = sa.select(PREDICTIONS.c.block).where(*here, PREDICTIONS.c.block.is_not(None)).distinct()
-                blocks = list(connection.execute(known).scalars())
-                removed += connection.execute(PREDICTIONS.delete().where(*here)).rowcount
-                if blocks:  # those that no row points to any more go, too
-                    used = sa.select(PREDICTIONS.c.block).where(PREDICTIONS.c.block.in_(blocks))
-                    held = PREDICTION_BLOCKS.c.id
-                    connection.execute(PREDICTION_BLOCKS.delete().where(held.in_(blocks), held.not_in(used)))
-                sql_newest.forget(connection, domain, students, ROWS_AT_ONCE)
+                removed += _take_out(connection, domain, part)
+            sql_newest.forget(connection, domain, sorted(concerned), ROWS_AT_ONCE)
             return _tell(connection, event, removed, touched) if removed else None
 
     def remove_outcomes(self, domain: str, outcomes: Sequence[Outcome], event: Event) -> Event | None:
@@ -915,6 +928,11 @@ class SqlStore:
             said = [_read(connection, "predictions", wanted.where(PREDICTIONS.c.id.in_(page))) for page in pages]
         return standings_of(rows, newest, chain.from_iterable(said))
 
+    def batch_rows_after(self, batch: str, number: int, limit: int) -> list[BatchRow]:
+        mine = (BATCH_ROWS.c.attempt == sql_batches.attempt_of(batch), BATCH_ROWS.c.number > number)
+        statement = sa.select(*_columns("batch_rows")).where(*mine).order_by(BATCH_ROWS.c.number)
+        return self._list("batch_rows", statement.limit(limit))
+
     def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
         with self._snapshot() as connection:
             source = _SqlSource(connection)
@@ -924,6 +942,51 @@ class SqlStore:
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         with self._snapshot() as connection:
             return labeled.labeled_records(_SqlSource(connection), domain, limit)
+
+    # Students
+
+    def student_rows(self, domain: str, student: str) -> list[StudentRow]:
+        unpack = LAYOUTS["batch_rows"].unpack
+        with self._reading() as connection:
+            found = connection.execute(sql_students.rows(domain, student)).all()
+        return [StudentRow(batch, unpack(values)) for batch, *values in found]
+
+    def student_outcomes(self, domain: str, student: str) -> list[Outcome]:
+        with self._snapshot() as connection:
+            ids = sql_students.predictions(connection, domain, student)
+            return [one.record for one in _SqlSource(connection).outcomes_about(domain, ids, [student])]
+
+    def student_accesses(self, domain: str, student: str) -> list[Access]:
+        return self._list("accesses", _newest("accesses").where(*sql_students.looks(domain, student)))
+
+    def erase_student(self, domain: str, student: str, event: Event) -> Event | None:
+        with self._writing() as connection:
+            _lock(connection, OUTCOMES_LOCK)
+            ids = sql_students.predictions(connection, domain, student)
+            touched = {domain: _days_about(connection, domain, pairs.Subjects(ids, [student]))}
+            removed = sql_students.remove_outcomes(connection, domain, student, ids)
+            removed += sum(_take_out(connection, domain, part) for part in parts(ids))
+            removed += sql_students.remove_rows(connection, domain, student)
+            sql_newest.forget(connection, domain, [student], ROWS_AT_ONCE)
+            sql_students.name_nobody(connection, domain, student)
+            return _tell(connection, event, removed, touched) if removed else None
+
+    def oldest_outcomes(self, domain: str, limit: int) -> list[Outcome]:
+        mine = sa.select(*_columns("outcomes")).where(OUTCOMES.c.domain == domain)
+        return self._list("outcomes", mine.order_by(OUTCOMES.c.changed, OUTCOMES.c.id).limit(limit))
+
+    def forget(self, kind: Forgettable, before: datetime) -> int:
+        table, removed, more = TABLES[kind], 0, True
+        some = sa.select(table.c.id).where(table.c.at < micros(before)).limit(ROWS_AT_ONCE)
+        while more:
+            with self._writing() as connection:
+                gone = connection.execute(table.delete().where(table.c.id.in_(some))).rowcount
+            removed, more = removed + gone, gone == ROWS_AT_ONCE
+        return removed
+
+    def wipe(self, removed: Sequence[str]) -> None:
+        if self._file is not None:
+            self._file.wipe(self._detached_connection(), [text.encode() for text in removed])
 
     # Models and champions
 

@@ -173,6 +173,18 @@ def look_again(connection: sa.Connection, predictions: Iterable[Prediction], at_
         keep(connection, rows_of(predictions), at_once)
 
 
+def step_back(connection: sa.Connection, ids: Sequence[str]) -> None:
+    """Before predictions are removed on SQLite: where the last that was looked at is among them, the one before is."""
+    begun = _looked_at(connection)
+    if begun.prediction not in ids:
+        return
+    before = sa.select(PREDICTIONS.c.id).where(begun.number > COMMIT_NUMBER, PREDICTIONS.c.id.not_in(ids))
+    found = connection.execute(before.order_by(COMMIT_NUMBER.desc()).limit(1)).scalar()
+    connection.execute(NEWEST_UNTIL.delete())
+    if found is not None:
+        connection.execute(NEWEST_UNTIL.insert().values(name=UNTIL, prediction=found))
+
+
 def forget(connection: sa.Connection, domain: str, students: Sequence[str], at_once: int) -> None:
     """Take the answers about these students from what is left of their predictions."""
     for part in parts(students):

@@ -69,6 +69,31 @@ class DatabaseFile:
                 target.execute("PRAGMA journal_mode=DELETE")
             yield copy
 
+    def wipe(self, connection: sqlite3.Connection, removed: Sequence[bytes]) -> None:
+        """Bring the write-ahead log into the file and cut it off, so that no page lies there as it was before; and
+        write the file anew where one of the texts that were removed is still found in unused bytes of it. Closes
+        `connection`. Raises StoreUnavailable."""
+        with closing(connection), _driver_errors():
+            _cut_off_log(connection)
+            if self._holds(removed):
+                connection.execute("VACUUM")
+                _cut_off_log(connection)
+        if self._holds(removed):
+            raise StoreUnavailable("what is to be erased came in again meanwhile")
+
+    def _holds(self, texts: Sequence[bytes]) -> bool:
+        overlap = max(map(len, texts), default=1) - 1
+        for path in (self._path, f"{self._path}-wal"):
+            if not Path(path).exists():
+                continue
+            with Path(path).open("rb", buffering=0) as file:
+                part = b""
+                while more := file.read(SEARCHED_AT_ONCE):
+                    part = part[len(part) - min(overlap, len(part)) :] + more
+                    if any(text in part for text in texts):
+                        return True
+        return False
+
     def read_page(self) -> None:
         """Read what a database begins with and what came in last, by a connection of its own, which remembers nothing,
         and see that none of its pages is missing. Raises StoreUnavailable."""
@@ -90,6 +115,15 @@ class DatabaseFile:
 
 def _size_of(path: str) -> int:
     return Path(path).stat().st_size if Path(path).exists() else 0
+
+
+SEARCHED_AT_ONCE = 1 << 22  # bytes
+
+
+def _cut_off_log(connection: sqlite3.Connection) -> None:
+    busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreUnavailable("others have read the database for so long that its log cannot be cut off; try again")
 
 
 COPIED_PAGES, MOST_RESTARTS = 2_000, 3

@@ -88,6 +88,21 @@ class Placing(NamedTuple):
     period: str | None
 
 
+Forgettable = Literal["accesses", "drift_reports"]
+"""Kinds of what is kept for a time and then removed by its age alone."""
+
+
+class StudentRow(NamedTuple):
+    """A row of a student in a batch."""
+
+    batch: str
+    row: BatchRow
+
+
+NOBODY_NAMED = "erased"
+"""Stands in entries of access in the place of a student who was erased."""
+
+
 class Changes(NamedTuple):
     """How far the outcomes of a domain are, for whoever keeps what was made of pairs. newest: the number of the newest
     change: an upload, a withdrawal or a load. days: by day of prediction (UTC), the number of the newest of these that
@@ -269,7 +284,11 @@ class BatchArchive(Protocol):
         """Newest first: that came in last."""
 
     def batch_rows(self, batch: str, numbers: Collection[int] | None = None) -> list[BatchRow]:
-        """In file order, all or those of these numbers; empty for an unknown batch."""
+        """In file order, all or those of these numbers; empty for an unknown batch. Numbers have gaps where rows were
+        erased."""
+
+    def batch_rows_after(self, batch: str, number: int, limit: int) -> list[BatchRow]:
+        """In file order so many of those behind the row of this number."""
 
     def standings(
         self, domain: str, group: str, period: str | None, *, after: str | None = None, limit: int = 100
@@ -287,6 +306,37 @@ class BatchArchive(Protocol):
 
         Newest means by receipt of the batch or outcome, then by position within the batch (later rows are newer). A
         record id occurs once: its newest inputs, with the targets of all its appearances merged (newest wins)."""
+
+
+class StudentRecords(Protocol):
+    """All that is kept of one student (a pseudonym) in a domain, but for predictions, which `PredictionLog` lists; and
+    removing what was kept long enough."""
+
+    def student_rows(self, domain: str, student: str) -> list[StudentRow]:
+        """In batches of the domain, in any order."""
+
+    def student_outcomes(self, domain: str, student: str) -> list[Outcome]:
+        """About the student, or about one of its predictions, in any order."""
+
+    def student_accesses(self, domain: str, student: str) -> list[Access]:
+        """Entries of the domain that name the student, newest first."""
+
+    def erase_student(self, domain: str, student: str, event: Event) -> Event | None:
+        """Predictions, rows of batches, outcomes and newest answers are gone, and entries of access name nobody in the
+        student's place; and the event is kept that says so, as `remove_predictions` does. None, and nothing kept, where
+        nothing is there. (On a MongoDB without transactions the same call again erases what is left of one that was
+        cut off.)"""
+
+    def oldest_outcomes(self, domain: str, limit: int) -> list[Outcome]:
+        """Those that came in first."""
+
+    def forget(self, kind: Forgettable, before: datetime) -> int:
+        """Remove entries of before then, some at a time so that nobody waits long; how many."""
+
+    def wipe(self, removed: Sequence[str]) -> None:
+        """See to it that what was removed cannot be read from the files of the database either, where it lies in files
+        of this machine. removed: texts that no record holds any more; where one is found, all is written anew. Raises
+        StoreUnavailable where others read for so long that it cannot be done now."""
 
 
 class ModelRegistry(Protocol):
@@ -475,7 +525,9 @@ class Snapshot(Exporter, Protocol):
         """Of the newest upload that is in it, with all before it."""
 
 
-class RecordStore(PredictionLog, BatchArchive, ModelRegistry, Journal, Documents, AccessLog, JobQueue, Blobs, Protocol):
+class RecordStore(
+    PredictionLog, BatchArchive, StudentRecords, ModelRegistry, Journal, Documents, AccessLog, JobQueue, Blobs, Protocol
+):
     """Everything that Gradewatch remembers.
 
     Safe to share between threads; several processes may have the same database open. Every method either does all of

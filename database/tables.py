@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -169,6 +169,7 @@ BATCH_ROWS = Table(
     _text("period", missing=True),
     Index("batch_rows_by_record", text(START.format("record"))),
     _where_known("place", "batch_rows", "student", "group", "period", "student"),
+    Index("batch_rows_by_student", text(START.format("student")), sqlite_where=text("student IS NOT NULL")),
 )
 
 MODELS = Table(
@@ -330,7 +331,7 @@ BESIDE = (LEASES, NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, TOUCHED_DAYS, UPLOADS
 TABLES: dict[str, Table] = {table.name: table for table in METADATA.sorted_tables if table not in BESIDE}
 """By kind, as `KINDS` names them."""
 
-BY_START = frozenset({PREDICTIONS.c.student, OUTCOMES.c.student, BATCH_ROWS.c.record})
+BY_START = frozenset({PREDICTIONS.c.student, OUTCOMES.c.student, BATCH_ROWS.c.record, BATCH_ROWS.c.student})
 """Columns that indexes hold by `start_of`."""
 
 

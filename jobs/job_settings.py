@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from jobs.keeping import Periods
 
 if TYPE_CHECKING:
     from monitoring.channels import Channel
@@ -17,7 +19,7 @@ class JobSettings:
     """window: how many of the newest labelled records are learned from where nobody says. channels: where alerts go,
     opened when first needed; raises BadChannel. mail_to: the ways to these addresses; none without a server for mail.
     inbox: where files come in; may hold a password. max_rows, max_bytes: of a file in it. broker: of Celery, whose
-    workers are told ids of jobs; empty without them."""
+    workers are told ids of jobs; empty without them. keep: for how long what is kept."""
 
     window: int = USUAL_WINDOW
     channels: Callable[[], Mapping[str, Channel]] = dict
@@ -26,3 +28,4 @@ class JobSettings:
     broker: str = ""
     max_rows: int = 100_000
     max_bytes: int = 100_000_000
+    keep: Periods = field(default_factory=Periods)

@@ -27,7 +27,10 @@ from jobs.queue import (
     DELIVERY,
     DRIFT_DAYS,
     DRIFT_FILE,
+    ERASURE,
+    KEEPING,
     OUTCOMES_FILE,
+    REMAKING,
     RETRAINING,
     SCORING,
     TRAINING,
@@ -247,9 +250,8 @@ def score(run: JobRun) -> Mapping[str, Any]:
 
 def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Validated]:
     from access.roles import Principal, require_groups
-    from model.silent_moments import require_answers, silent_moments
+    from model.unanswered import require_answers, silent_moments, without_unanswered
     from preprocessing.reading.files import read_table
-    from preprocessing.validation.tables import without_silent
     from preprocessing.validation.validate import rows_of, validate_table
 
     options, workspace, path = run.job.arguments, run.workspace, run.file("file")
@@ -260,7 +262,7 @@ def _checked_rows(run: JobRun) -> tuple[Sequence[ValidRow], Validated]:
     checked = validate_table(raw, schema, secret=workspace.secret, moment=options.get("moment"), with_targets="ignored")
     silent = silent_moments(workspace.service, run.domain)
     require_answers(silent, checked.frame["_moment"].unique(maintain_order=True))
-    checked = without_silent(checked, {name: str(error) for name, error in silent.items()}, raw.name)
+    checked = without_unanswered(workspace.service, silent, checked, raw.name)
     checked.require_good(skip=options.get("skip_bad_rows", False))
     rows, groups = rows_of(checked.frame, schema), options.get("groups")
     whoever = Principal(name="", permissions=frozenset(), groups=None if groups is None else frozenset(groups))
@@ -415,6 +417,28 @@ def collect_inbox(run: JobRun) -> Mapping[str, Any]:
     return {"files": msgspec.to_builtins(found)}
 
 
+def erase_student(run: JobRun) -> Mapping[str, Any]:
+    """A student, from all that is kept in a domain. erasure: the record of it."""
+    from jobs.erasing import erase
+
+    return erase(run.workspace, run.job, lambda step: run.progress(step, None))
+
+
+def make_again(run: JobRun) -> Mapping[str, Any]:
+    """What a student stood in, without. erasure: the record of it."""
+    from jobs.erasing import remake
+
+    return remake(run.workspace, run.job, lambda step: run.progress(step, None))
+
+
+def remove_old(run: JobRun) -> Mapping[str, Any]:
+    """What has been kept as long as the settings say."""
+    from jobs.keeping import keep
+
+    run.progress("removing", None)
+    return {"removed": keep(run.workspace.store, list(run.workspace.schemas), run.settings.keep, now())}
+
+
 def _read_as(run: JobRun) -> dict[str, Any]:
     """How a file is to be read, as whoever sent it asked; jobs from before one could say less."""
     asked = run.job.arguments
@@ -437,5 +461,8 @@ JOB_KINDS: Mapping[str, JobKind] = {
     DELIVERY: JobKind(deliver_alerts),
     COHORT_REPORT: JobKind(report_cohort),
     COLLECTING: JobKind(collect_inbox),
+    ERASURE: JobKind(erase_student, attempts=20),
+    REMAKING: JobKind(make_again, attempts=20),
+    KEEPING: JobKind(remove_old),
 }
 """By name; a kind that is added here is done by every worker."""

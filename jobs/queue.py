@@ -28,6 +28,9 @@ COHORT_REPORT = "cohort report"
 WATCHING = "watch"
 COLLECTING = "inbox"
 DELIVERY = "alerts"
+ERASURE = "erasure"
+REMAKING = "making again"
+KEEPING = "keeping"
 """The kinds that there are; `jobs.kinds` says what each does."""
 
 SEEN_SECONDS = 15.0

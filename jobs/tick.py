@@ -13,8 +13,9 @@ from database.errors import StoreUnavailable
 from database.records import Job, now
 from database.store import RecordStore
 from errors import GradewatchError
+from jobs.erasures import ask_for_unfinished
 from jobs.job_settings import JobSettings
-from jobs.queue import COHORT_REPORT, COLLECTING, DELIVERY, UNFINISHED, JobRequest, ask, sweep
+from jobs.queue import COHORT_REPORT, COLLECTING, DELIVERY, KEEPING, UNFINISHED, JobRequest, ask, sweep
 from jobs.schedules import ask_for_due
 
 REMOTE_MINUTES = 5
@@ -121,6 +122,19 @@ def _messages(given: Pass) -> Sequence[Job]:
     return ()
 
 
+def _erasures(given: Pass) -> Sequence[Job]:
+    """Those that were asked for and have no job."""
+    return ask_for_unfinished(given.store)
+
+
+def _kept(given: Pass) -> Sequence[Job]:
+    """What has been kept long enough, once a day."""
+    if not given.settings.keep:
+        return ()
+    job = ask(given.store, JobRequest(KEEPING, "", "tick", key=f"{given.at:%Y-%m-%d}"))
+    return () if job.ended else [job]
+
+
 def _left_behind(given: Pass) -> Sequence[Job]:
     from reports.archive import sweep_reports
 
@@ -134,6 +148,8 @@ CHORES: Mapping[str, Chore] = {
     "reports": _reports,
     "alerts": _alerts,
     "inbox": _inbox,
+    "erasures": _erasures,
+    "what was kept long enough": _kept,
     "what is left behind": _left_behind,
     "messages": _messages,
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from database.records import Prediction
 from model.service import PredictionService
-from model.silent_moments import require_answers, silent_moments
+from model.unanswered import require_answers, silent_moments, without_unanswered
 from preprocessing.columns import tables_of
 from preprocessing.reading.files import read_table
 from preprocessing.validation.rules import Problem
@@ -56,7 +56,6 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
     stored. skip_bad_rows: answer the good rows; a file without any is refused all the same.
     Raises UnreadableFile, NoSuchColumn, BadData, NoChampion.
     """
-    from preprocessing.validation.tables import without_silent
     from preprocessing.validation.validate import validate_table
 
     schema = service.schema(domain)
@@ -65,7 +64,7 @@ def predict_file(  # noqa: PLR0913 - each is an option of a command or a field o
     validated = validate_table(raw, schema, secret=secret, moment=moment, with_targets="ignored")
     silent = silent_moments(service, domain)
     require_answers(silent, validated.frame["_moment"].unique(maintain_order=True))
-    validated = without_silent(validated, {name: str(error) for name, error in silent.items()}, raw.name)
+    validated = without_unanswered(service, silent, validated, raw.name)
     validated.require_good(skip=skip_bad_rows)
     predictions: list[Prediction] = []
     for part in validated.frame.iter_slices(ANSWERED_AT_ONCE):

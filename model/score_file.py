@@ -29,7 +29,7 @@ from model.answer_frame import answer_schema, frame_of_batches
 from model.registry import NoChampion
 from model.sent_models import send_models
 from model.service import PredictionService
-from model.silent_moments import require_answers, silent_moments
+from model.unanswered import require_answers, silent_moments, without_unanswered
 from model.workspace import Workspace
 from preprocessing.columns import tables_of
 from preprocessing.reading.chunks import open_source
@@ -104,9 +104,9 @@ def score_file(  # noqa: PLR0913 - each is an option of a command
     silent = silent_moments(workspace.service, domain)
 
     def check(*, keep: Callable[[pl.DataFrame], object], progress: Callable[[float], None]) -> CheckedFile:
-        words = {name: str(error) for name, error in silent.items()}
+        sieve = partial(without_unanswered, workspace.service, silent)
         read = partial(check_file, source, schema, secret=workspace.secret, moment=moment, columns=columns)
-        checked = read(silent=words, keep=keep, progress=progress)
+        checked = read(sieve=sieve, keep=keep, progress=progress)
         require_answers(silent, checked.moments)
         if not skip_bad_rows:
             checked.require_clean()

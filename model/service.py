@@ -19,6 +19,7 @@ from database.store import Log
 from model.bundle import band_rule
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
+from model.objections import Objections
 from model.predictor import Predictor
 from model.registry import Champions, Serving
 from model.trial import Trial
@@ -87,7 +88,8 @@ class _PlansOfMoment(NamedTuple):
 class PredictionService:
     """Answers rows with the champions of their moment, and logs every answer before giving it.
 
-    cache: of answers, where there is one; a cached answer is logged like any other.
+    cache: of answers, where there is one; a cached answer is logged like any other. objections: who is never scored;
+    None where rows come that were looked through for them.
     """
 
     def __init__(
@@ -98,8 +100,10 @@ class PredictionService:
         *,
         secret: bytes,
         cache: AnswerCache | None = None,
+        objections: Objections | None = None,
     ) -> None:
         self.schemas = schemas
+        self.objections = objections
         self.champions = champions
         self._log = log
         self._secret = secret
@@ -149,9 +153,11 @@ class PredictionService:
         """One prediction per validated row, in order, not logged: whoever calls this must log before answering. For few
         rows; many are `score_columns`' to answer.
 
-        Raises NoChampion; ValueError for more than `MOST_FACTORS` factors.
+        Raises NoChampion; BadData for who objected; ValueError for more than `MOST_FACTORS` factors.
         """
         _check_explain(explain)
+        if self.objections is not None and self.objections.marks:
+            self.objections.require_none([row.student for row in rows], [row.row for row in rows])
         if len(rows) == 1:
             plan = self._plans_at(schema, rows[0].moment).plan(rows[0].student)
             [only] = self._said(plan, rows, explain)
@@ -193,6 +199,9 @@ class PredictionService:
         Ids ascend as the rows' places do. Raises as `score`.
         """
         _check_explain(explain)
+        if self.objections is not None and self.objections.marks:
+            for table in tables:
+                self.objections.require_none(table.students or (), [place + 1 for place in table.places])
         ids, at = new_ids(sum(map(len, tables))), now()
         return [
             _answer_table(Common(schema.name, part.moment, source, at, actor), ids, part, plan, explain)

@@ -14,6 +14,7 @@ from database.records import Event, new_id, now
 from database.store import Durability, Journal, RecordStore
 from errors import Category, GradewatchError
 from model.artifacts import Artifacts
+from model.objections import Objections
 from model.registry import Champions, learned_by
 from model.service import PredictionService
 from model.shared_artifacts import SharedArtifacts, open_artifacts
@@ -49,7 +50,16 @@ class Workspace:
 
     @cached_property
     def service(self) -> PredictionService:
-        return PredictionService(self.schemas, self.champions, self.store, secret=self.secret)
+        return PredictionService(
+            self.schemas, self.champions, self.store, secret=self.secret, objections=self.objections
+        )
+
+    @cached_property
+    def objections(self) -> Objections:
+        """Who must not be scored, as of the first use; `refresh` brings them up to date."""
+        objections = Objections(self.store, self.secret)
+        objections.refresh()
+        return objections
 
     @cached_property
     def learned(self) -> Learned:

@@ -3,8 +3,9 @@
 It ranks what answers said when they were given; it answers nobody anew and knows no name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -69,7 +70,7 @@ class AtRisk(msgspec.Struct, frozen=True, kw_only=True):
     warning: str | None = None
 
 
-def at_risk(
+def at_risk(  # noqa: PLR0913 - each is a choice of a page of the list
     store: RecordStore,
     schema: DomainSchema,
     target: str | None = None,
@@ -79,15 +80,17 @@ def at_risk(
     after: str | None = None,
     limit: int = 100,
     sees_all: bool = True,
+    objected: Container[str] = (),
 ) -> AtRisk:
     """The students whose newest answers about `target` (the first with a pass mark) say a chance of `least` or more.
 
-    after: the prediction that the page before ended with. sees_all: whether whoever asks may see all groups. Raises
-    KeyError for another target, NoPassMark, UnknownPlace.
+    after: the prediction that the page before ended with. sees_all: whether whoever asks may see all groups. objected:
+    who is in no list, though counted. Raises KeyError for another target, NoPassMark, UnknownPlace.
     """
     wanted = _target(schema, target)
     before = None if after is None else _place(store, schema.name, wanted.name, which, after)
-    found = store.newest_answers(schema.name, wanted.name, which, least=least, before=before, limit=limit)
+    ask = partial(store.newest_answers, schema.name, wanted.name, which, least=least)
+    found = _without(ask, before, limit, objected)
     known = {one.id: one for one in store.predictions_of([one.prediction for one in found])}
     counts = store.count_newest(schema.name, wanted.name, which)
     mark = wanted.pass_mark or 0
@@ -101,6 +104,20 @@ def at_risk(
         next=found[-1].prediction if len(found) == limit else None,
         warning=chances_warning(store, schema.name, wanted.name) if sees_all else None,
     )
+
+
+def _without(
+    ask: Callable[..., list[NewestAnswer]], before: NewestAnswer | None, limit: int, objected: Container[str]
+) -> list[NewestAnswer]:
+    """So many answers, of students who did not object."""
+    found: list[NewestAnswer] = []
+    while (wanted := limit - len(found)) > 0:
+        page = ask(before=before, limit=wanted)
+        found += [one for one in page if one.student not in objected]
+        if len(page) < wanted:
+            break
+        before = page[-1]
+    return found
 
 
 def _target(schema: DomainSchema, name: str | None) -> Target:

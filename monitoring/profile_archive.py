@@ -29,12 +29,12 @@ from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from model.workspace import Workspace
 from monitoring.days import DAY, midnight
+from monitoring.profile_names import PROFILE_KIND, batch_name, day_name
 from monitoring.row_findings import reference_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.validate import frame_of
 
 Source = Literal["predictions", "labeled", "unlabeled"]
-PROFILE_KIND = "profile"
 FEWEST_KEPT = 20  # rows; a profile of fewer says nearly as much about each student as the rows do, and is not kept
 LARGEST_DOCUMENT = 12_000_000  # characters of one document; MongoDB's limit is 16 MB
 ROWS_OF_FRAME = 20_000  # of a batch that are read at once
@@ -202,9 +202,10 @@ class ProfileArchive:
 
     def _frames_of(self, batch: Batch) -> Iterator[pl.DataFrame]:
         """The stored rows of a batch, some thousand at a time."""
-        for first in range(1, batch.rows + 1, ROWS_OF_FRAME):
-            numbers = range(first, min(first + ROWS_OF_FRAME, batch.rows + 1))
-            yield frame_of(self._store.batch_rows(batch.id, numbers), self._schema)
+        last = 0
+        while rows := self._store.batch_rows_after(batch.id, last, ROWS_OF_FRAME):
+            yield frame_of(rows, self._schema)
+            last = rows[-1].number
 
     def _cells_of_batch(self, kind: str, frames: Iterable[pl.DataFrame], *, exact: bool = False) -> Cells:
         cells, targets = Cells(), self._schema.targets if kind == "labeled" else ()
@@ -377,16 +378,6 @@ def total(profiles: Iterable[Profile]) -> Profile:
     if merged is None:
         raise ValueError("no profile to add up")
     return replace(merged, columns={n: c for n, c in merged.columns.items() if c.present or c.missing})
-
-
-def day_name(domain: str, day: date) -> str:
-    """The document of a day's predictions."""
-    return f"{domain}/predictions/{day.isoformat()}"
-
-
-def batch_name(batch: Batch) -> str:
-    """The document of a batch."""
-    return f"{batch.domain}/batch/{batch.id}"
 
 
 def _grouped(

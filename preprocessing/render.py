@@ -77,7 +77,7 @@ def problems_csv(problems: Iterable[Problem]) -> str:
     writer.writerow(["file", "row", "column", "value", "rule"])
     for problem in problems:
         cells = [problem.file, problem.row, problem.column, problem.value, problem.rule]
-        writer.writerow([_harmless(cell) for cell in cells])
+        writer.writerow([harmless_cell(cell) for cell in cells])
     return text.getvalue()
 
 
@@ -114,6 +114,6 @@ def _values(column: Feature | Target) -> str:
     return "; ".join(parts)
 
 
-def _harmless(cell: object) -> object:
+def harmless_cell(cell: object) -> object:
     """A value that a spreadsheet would run as a formula gets an apostrophe in front."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell

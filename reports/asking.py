@@ -12,7 +12,7 @@ import msgspec
 from database.records import Answer, Prediction, digest
 from database.store import PredictionLog
 from model.service import PredictionService
-from model.silent_moments import require_answers, silent_moments
+from model.unanswered import require_answers, silent_moments
 from preprocessing.columns import columns_of
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.json_rows import ValidRow

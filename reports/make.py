@@ -48,7 +48,8 @@ def make_report(
     there = next((one for one in known if one.due == occasion.due), None)
     if there is not None:
         return there, False
-    rows = cohort_rows(store, schema, occasion.group, occasion.period)
+    found = cohort_rows(store, schema, occasion.group, occasion.period)
+    rows = [one for one in found if one.student not in workspace.objections]
     if not rows:
         raise EmptyCohort(
             f"no row of {occasion.group} in {occasion.period} is stored in {domain}: upload one of each student first"

@@ -17,7 +17,18 @@ from api.routes.openapi import answers
 from api.schemas import JobList, JobStatus, PredictionsResponse, respond
 from api.state import ServiceState
 from database.records import Job, JobState
-from jobs.queue import BATCH_FILE, DRIFT_DAYS, DRIFT_FILE, OUTCOMES_FILE, RETRAINING, SCORING, TRAINING, absence
+from jobs.queue import (
+    BATCH_FILE,
+    DRIFT_DAYS,
+    DRIFT_FILE,
+    ERASURE,
+    OUTCOMES_FILE,
+    REMAKING,
+    RETRAINING,
+    SCORING,
+    TRAINING,
+    absence,
+)
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 MAY_SEE = [needs("see")]
@@ -31,6 +42,8 @@ NEEDED: Mapping[str, Permission] = {
     SCORING: "predict",
     BATCH_FILE: "upload",
     OUTCOMES_FILE: "upload",
+    ERASURE: "rights",
+    REMAKING: "rights",
 }
 """What whoever asks must be allowed, in the job's domain, to see it or cancel it."""
 

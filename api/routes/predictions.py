@@ -134,7 +134,7 @@ def predictions(
         groups=groups_of(request),
         limit=limit,
     )
-    noted(request, "predictions listed", domain, student=student, found=len(found))
+    noted(request, "predictions listed", domain, student=student, groups=groups_of(request), found=len(found))
     return respond(FoundPredictions(predictions=_shown(request, found)))
 
 

@@ -1,7 +1,7 @@
 """Students by their newest answers, and what they may be advised."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
@@ -68,8 +68,9 @@ def students(
         raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
     least, after, limit = ranked.at_least, ranked.after, ranked.top_k
     store, sees_all = state.workspace.store, groups_of(request) is None
-    found = at_risk(store, schema, target, which=which, least=least, after=after, limit=limit, sees_all=sees_all)
-    noted(request, "students listed", domain, found=len(found.students))
+    paged: dict[str, Any] = {"least": least, "after": after, "limit": limit, "sees_all": sees_all}
+    found = at_risk(store, schema, target, which=which, objected=state.workspace.objections, **paged)
+    noted(request, "students listed", domain, groups=which.groups, period=which.period, found=len(found.students))
     return respond(found)
 
 

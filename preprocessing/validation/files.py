@@ -3,9 +3,8 @@
 The good rows go to the caller chunk by chunk, as they are found. It keeps no row and stores nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +14,9 @@ from preprocessing.reading.chunks import FileSource, read_chunks
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
+from preprocessing.validation.results import Validated
 from preprocessing.validation.rules import BadData, Known, Problem
-from preprocessing.validation.tables import Identities, Noticed, check_piece, comma_rules, without_silent
+from preprocessing.validation.tables import Identities, Noticed, check_piece, comma_rules
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class CheckedFile:
     """What a file holds. rows: not blank, and saying more than an earlier one. good: of them without any problem of
     their own. repeated: numbers of the rows that are left out because another is about the same student, group and
-    period; of those that say the same the first stays. moments: of all rows without a problem of their own, `silent`
-    ones included. problems: in file order, at most `rules.PROBLEMS_KEPT`; problem_count counts all. separator:
-    `RawTable.separator`."""
+    period; of those that say the same the first stays. moments: of all rows without a problem of their own, those
+    that the caller's `sieve` took out included. problems: in file order, at most `rules.PROBLEMS_KEPT`; problem_count
+    counts all. separator: `RawTable.separator`."""
 
     digest: str
     rows: int
@@ -55,14 +55,14 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
     moment: str | None = None,
     with_targets: Known = "ignored",
     columns: Sequence[str] = (),
-    silent: Mapping[str, str] = MappingProxyType({}),
+    sieve: Callable[[Validated, str], Validated] = lambda checked, _: checked,
     keep: Callable[["pl.DataFrame"], object],
     progress: Callable[[float], None] = lambda _: None,
 ) -> CheckedFile:
     """Reads a file to its end. with_targets: as `validate.validate_table` has it. keep: gets the good rows of each
     chunk, typed as `validate.Validated` says; rows that turn out to be repeated are among them. progress: hears which
-    share is read. columns: of the file that `keep` gets as well, as text, under `own_column` of their names. silent:
-    moments whose rows are problems, in words.
+    share is read. columns: of the file that `keep` gets as well, as text, under `own_column` of their names. sieve:
+    takes out rows that are problems for a reason of the caller's; gets the file's name, too.
 
     Raises UnreadableFile; TooManyRows; NoSuchColumn; BadData where the file as a whole is refused (a missing column,
     one that names people); ValueError for an unknown moment.
@@ -83,7 +83,7 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
         if any(problem.row is None for problem in checked.problems):
             raise BadData([*problems, *checked.problems][: rules.PROBLEMS_KEPT], count + checked.problem_count)
         moments |= set(checked.frame["_moment"].unique())
-        checked = without_silent(checked, silent, source.name)
+        checked = sieve(checked, source.name)
         problems += checked.problems[: rules.PROBLEMS_KEPT - len(problems)]
         seen.append(identities)
         noticed.see(checked.frame, schema)

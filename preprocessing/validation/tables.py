@@ -190,19 +190,18 @@ def check_piece(
     return _result(typed, ledger, extra), identities
 
 
-def without_silent(checked: Validated, silent: Mapping[str, str], name: str) -> Validated:
-    """What was checked, its rows at the moments of `silent` problems of theirs, in the words that stand there. name: of
-    the file."""
-    waits = checked.frame["_moment"].is_in(list(silent))
-    if not waits.any():
+def without_rows(checked: Validated, out: pl.Series, words: Callable[[str], str], name: str) -> Validated:
+    """What was checked, its rows where `out` is true problems of theirs. words: what is wrong, by a row's moment. name:
+    of the file."""
+    if not out.any():
         return checked
-    at = checked.frame.filter(waits).select("_row", "_moment")
+    at = checked.frame.filter(out).select("_row", "_moment")
     shown = at.head(rules.PROBLEMS_KEPT).iter_rows()
-    found = [Problem(file=name, row=row, column=None, value=None, rule=silent[moment]) for row, moment in shown]
+    found = [Problem(file=name, row=row, column=None, value=None, rule=words(moment)) for row, moment in shown]
     problems = sorted([*checked.problems, *found], key=lambda problem: problem.row or 0)[: rules.PROBLEMS_KEPT]
     return replace(
         checked,
-        frame=checked.frame.filter(~waits),
+        frame=checked.frame.filter(~out),
         problems=tuple(problems),
         problem_count=checked.problem_count + at.height,
     )

@@ -63,8 +63,8 @@ def test_the_name_of_a_revoked_key_is_not_given_again(store: RecordStore) -> Non
     ("grant", "words"),
     [
         (Grant(role="viewer", domains=("course",)), "no domain course"),
-        (Grant(role="analyst", domains=("school",), groups=("a",)), "only teachers"),
-        (Grant(role="viewer", domains=("school",), groups=("a",)), "only teachers"),
+        (Grant(role="analyst", domains=("school",), groups=("a",)), "only the role teacher"),
+        (Grant(role="viewer", domains=("school",), groups=("a",)), "only the role teacher"),
         (Grant(role="teacher", groups=("a",)), "exactly one"),
         (Grant(role="teacher", domains=DOMAINS, groups=("a",)), "exactly one"),
         (Grant(role="metrics", domains=("school",)), "whole workspace"),

@@ -12,6 +12,7 @@ from access.roles import (
     LOCAL,
     MEANING,
     PERMISSIONS,
+    ROLES,
     WHOLE_WORKSPACE,
     Forbidden,
     Permission,
@@ -31,6 +32,7 @@ def test_each_role_may_what_the_one_below_may() -> None:
     order = [PERMISSIONS[role] for role in ("viewer", "teacher", "analyst", "admin")]  # type: ignore[index]
     assert all(below < above for below, above in itertools.pairwise(order))
     assert PERMISSIONS["admin"] == set(MEANING) == set(get_args(Permission))
+    assert list(ROLES) == list(get_args(Role))
 
 
 def test_who_reads_rows_of_students() -> None:
@@ -40,6 +42,7 @@ def test_who_reads_rows_of_students() -> None:
         "admin",
         "client",  # what it is answered, and no stored row
     ]
+    assert [role for role in get_args(Role) if "rights" in PERMISSIONS[role]] == ["officer", "admin"]
 
 
 @given(role=roles, permission=permissions, domain=domains)

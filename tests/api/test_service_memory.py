@@ -88,6 +88,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     server.until(lambda: server.get(f"{DOMAIN}/retrain/{run}")["state"] == "finished", patience=2 * PATIENCE)
     yield get, f"{DOMAIN}/retrain/{run}", {}
     yield post, f"{DOMAIN}/train", {"json": {}}
+    yield from rights()
     yield post, f"{DOMAIN}/withdrawals", {"json": {"predictions": [said["id"]], "reason": "asked by mistake"}}
 
 
@@ -102,6 +103,14 @@ def of_reports(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
     address = server.get(path)["reports"][0]["address"]
     yield "GET", address, {}
     yield "POST", address, {"json": {"keys": ["s1"]}}
+
+
+def rights() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What an officer answers a student with."""
+    yield "POST", f"{DOMAIN}/students/export", {"json": {"student": "s1"}}
+    yield "POST", f"{DOMAIN}/students/object", {"json": {"student": "nobody"}}
+    yield "POST", f"{DOMAIN}/students/erase", {"json": {"student": "s1", "reason": "asked for"}}
+    yield "GET", f"{DOMAIN}/students/erasures", {}
 
 
 def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from database.blocks import BLOCK_ROWS, read_block, write_blocks
+from database.blocks import BLOCK_ROWS, read_block, without_places, write_blocks
 from preprocessing.columns import Levels, Numbers
 from tests.database.making import make_packed
 
@@ -30,6 +30,21 @@ def test_rows_come_out_of_a_block_as_they_went_in(
     assert [packed[place].inputs for place in range(4)] == [
         {"a": number, "b": level} for number, level in zip(numbers, levels, strict=True)
     ]
+
+
+@given(gone=st.lists(st.integers(0, 8), min_size=1, max_size=9))
+def test_what_is_taken_out_of_a_block_leaves_nothing_and_the_rest_stays(gone: list[int]) -> None:
+    packed = make_packed(9)
+    [(_, body)] = write_blocks(packed)
+    for place in gone:
+        cut = without_places(body, [place])
+        body = cut or body
+    left = [place for place in range(9) if place not in gone]
+    assert (cut is None) == (not left)
+    if left:
+        expected = [(packed[place].inputs, packed[place].answers, packed[place].shadow) for place in left]
+        assert msgspec.json.encode(read_block(body, left)) == msgspec.json.encode(expected)
+        assert not any(f"town {place}".encode() in body for place in gone)
 
 
 @given(data=st.data())

@@ -14,14 +14,13 @@ from drift.column import BinnedColumn, NumericColumn
 from drift.profile import Profile
 from model.workspace import Workspace
 from monitoring.profile_archive import (
-    PROFILE_KIND,
     ProfileArchive,
-    day_name,
     midnight,
     profile_rows,
     store_batch,
     total,
 )
+from monitoring.profile_names import PROFILE_KIND, day_name
 from preprocessing.schema import load_domains
 from tests.monitoring.asking import asked
 from tests.training.making import SCHEMA, make_rows

@@ -1,0 +1,83 @@
+"""Removing what has been kept as long as it may be: predictions, outcomes, rows of files, drift reports, looks.
+
+How long that is, the settings say; without a word everything is kept. Done twice it removes nothing more.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from database.records import Event, digest, now
+from database.store import RecordStore
+from monitoring.profile_names import PROFILE_KIND, batch_name, day_name
+
+KEPT_ENOUGH = "kept long enough"
+"""The kind of the events that say how much was removed."""
+
+REMOVED_TOGETHER = 2_000
+"""Predictions or outcomes of one transaction: others wait for it."""
+
+
+class Periods(msgspec.Struct, frozen=True, kw_only=True):
+    """For how many days each kind is kept, from when it came in; None: for good."""
+
+    predictions: int | None = None
+    outcomes: int | None = None
+    batches: int | None = None
+    reports: int | None = None
+    accesses: int | None = None
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) is not None for name in self.__struct_fields__)
+
+
+def keep(store: RecordStore, domains: Collection[str], periods: Periods, at: datetime) -> dict[str, int]:
+    """Remove what is older, by kind how much. at: the time that it is."""
+    removed: dict[str, int] = {}
+    for kind, forget in (("predictions", _predictions), ("outcomes", _outcomes), ("batches", _batches)):
+        if (days := getattr(periods, kind)) is not None:
+            removed[kind] = sum(forget(store, domain, at - timedelta(days=days), days) for domain in domains)
+    if periods.reports is not None:
+        removed["reports"] = store.forget("drift_reports", at - timedelta(days=periods.reports))
+    if periods.accesses is not None:
+        removed["accesses"] = store.forget("accesses", at - timedelta(days=periods.accesses))
+    return removed
+
+
+def _predictions(store: RecordStore, domain: str, before: datetime, days: int) -> int:
+    removed = 0
+    while found := store.predictions(domain, until=before, limit=REMOVED_TOGETHER):
+        ids = [one.id for one in found]
+        told = store.remove_predictions(domain, ids, _event(domain, "predictions", days, ids))
+        removed += told.details["count"] if told else 0
+        _remove_profiles(store, {day_name(domain, one.at.date()) for one in found})
+    return removed
+
+
+def _outcomes(store: RecordStore, domain: str, before: datetime, days: int) -> int:
+    removed = 0
+    while old := [one for one in store.oldest_outcomes(domain, REMOVED_TOGETHER) if one.at < before]:
+        told = store.remove_outcomes(domain, old, _event(domain, "outcomes", days, [one.id for one in old]))
+        removed += told.details["count"] if told else 0
+    return removed
+
+
+def _batches(store: RecordStore, domain: str, before: datetime, days: int) -> int:
+    old = [one for one in store.batches(domain) if one.at < before]
+    for one in old:
+        store.remove_batch(one.id, _event(domain, "batch", days, [one.id]))
+        _remove_profiles(store, [batch_name(one)])
+    return len(old)
+
+
+def _remove_profiles(store: RecordStore, names: Iterable[str]) -> None:
+    for name in names:
+        store.remove_document(PROFILE_KIND, name)
+
+
+def _event(domain: str, kind: str, days: int, ids: Collection[str]) -> Event:
+    details: dict[str, Any] = {"kind": kind, "reason": f"kept for {days} days"}
+    about = digest([KEPT_ENOUGH, kind, *ids, now().isoformat()])
+    return Event(id=about, kind=KEPT_ENOUGH, at=now(), domain=domain, details=details)

@@ -1,0 +1,66 @@
+"""An officer answers a request over the API: everything is handed out, then erased, with a proof that names nobody."""
+
+import csv
+import io
+import json
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from tests.api.guarded import Guarded
+from tests.api.serving import UNIVERSITY
+
+PATH = "/api/v1/university/students"
+KEY = "s-4711-x"
+
+
+@pytest.fixture
+def officer(guarded: Guarded) -> str:
+    return guarded.keys["officer"]
+
+
+def unzipped(content: bytes) -> dict[str, bytes]:
+    with ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_all_that_is_known_is_handed_out_and_then_erased(guarded: Guarded, officer: str) -> None:
+    teacher, analyst = guarded.keys["teacher"], guarded.keys["analyst"]
+    row = UNIVERSITY | {"student_id": KEY, "subject": "=1+1"}
+    for marks in (11, 12):
+        said = guarded.ask("POST", "/api/v1/university/predict", teacher, json=row | {"midterm_marks": marks})
+        assert said.status_code == 200, said.text
+    outcome = [{"student_id": KEY, "semester": row["semester"], "subject": "=1+1", "final_marks": 61}]
+    assert guarded.ask("POST", "/api/v1/university/outcomes", analyst, json=outcome).status_code == 200
+    assert guarded.ask("POST", "/api/v1/university/predictions/find", teacher, json={"student": KEY}).status_code == 200
+    assert guarded.ask("GET", "/api/v1/university/predictions", teacher).status_code == 200
+    refused = guarded.ask("POST", f"{PATH}/export", analyst, json={"student": KEY})
+    assert refused.status_code == 403
+    files = unzipped(guarded.ask("POST", f"{PATH}/export", officer, json={"student": KEY}).content)
+    [known] = json.loads(files["everything.json"])
+    assert [one["inputs"]["midterm_marks"] for one in known["predictions"]] == [12, 11]
+    assert [one["value"] for one in known["outcomes"]] == [61]
+    assert [one["action"] for one in known["looks"]] == ["student looked up"]
+    assert "predictions listed" in {one["action"] for one in known["lists"]}
+    table = list(csv.DictReader(io.StringIO(files["university/predictions.csv"].decode("utf-8-sig"))))
+    assert {one["midterm_marks"] for one in table} == {"12.0", "11.0"}
+    assert {one["group"] for one in table} <= {one["group"] for one in table if "=1+1" in one["group"]}
+    assert not any(cell.startswith("=") for one in table for cell in one.values())
+    assert KEY.encode() not in b"".join(files.values())
+
+    asked = guarded.ask("POST", f"{PATH}/erase", officer, json={"student": KEY, "reason": "a letter of 3 May"})
+    assert asked.status_code == 202, asked.text
+
+    def proof() -> dict[str, Any]:
+        found = guarded.ask("GET", f"{PATH}/erasures", officer).json()["erasures"]
+        return found[0] if found and found[0]["done"] else {}
+
+    guarded.server.until(proof)
+    assert (proof()["predictions"], proof()["outcomes"], proof()["reason"]) == (2, 1, "a letter of 3 May")
+    assert known["student"] not in json.dumps(proof())
+    assert guarded.ask("POST", f"{PATH}/export", officer, json={"student": KEY}).status_code == 404
+    found = guarded.ask("POST", "/api/v1/university/predictions/find", teacher, json={"student": KEY})
+    assert found.json()["predictions"] == []
+    named = {"student": KEY, "reason": "Ana Sousa wrote"}
+    assert guarded.ask("POST", f"{PATH}/erase", officer, json=named).status_code in (404, 422)
