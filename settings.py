@@ -295,6 +295,7 @@ class Settings(BaseModel):
             window=self.window,
             channels=self.channels,
             mail_to=self.mail_to,
+            study_catalogue=self.study_catalogue,
             inbox=self.inbox.get_secret_value(),
             broker=self.celery_url.get_secret_value() if self.celery_url else "",
             max_rows=self.max_rows,

@@ -10,6 +10,7 @@ from cli.apps import reports_app
 from cli.inputs import actor, opened_workspace
 from cli.options import Domain, Groups, Locale, OneDomain
 from cli.output import err, out, steps
+from settings import Settings
 
 if TYPE_CHECKING:
     from model.workspace import Workspace
@@ -46,6 +47,7 @@ def make(
     locale: Locale = "auto",
 ) -> None:
     """Make the report of a group and period for a day, once: whoever asks again is given the same one."""
+    from advice.catalogue import load_catalogue
     from database.records import now
     from reports.make import make_report
     from reports.schedule import occasion_on
@@ -54,7 +56,8 @@ def make(
         progress("asking about the students")
         occasion = occasion_on(workspace.store, domain, group, period, now().date())
         occasion = occasion._replace(due=due.date()) if due else occasion
-        entry, new = make_report(workspace, domain, occasion, actor=actor())
+        catalogue = load_catalogue(Settings().study_catalogue)
+        entry, new = make_report(workspace, domain, occasion, actor=actor(), catalogue=catalogue)
         _note(workspace, "report made" if new else "report read", entry)
         _hand_out(workspace, entry, output, class_list, locale)
     said = "made" if new else "there already; nothing changed"

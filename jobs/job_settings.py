@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.keeping import Periods
@@ -18,11 +19,13 @@ USUAL_WINDOW = 20_000
 class JobSettings:
     """window: how many of the newest labelled records are learned from where nobody says. channels: where alerts go,
     opened when first needed; raises BadChannel. mail_to: the ways to these addresses; none without a server for mail.
-    inbox: where files come in; may hold a password. max_rows, max_bytes: of a file in it. broker: of Celery, whose
-    workers are told ids of jobs; empty without them. keep: for how long what is kept."""
+    study_catalogue: a file of what students may be advised; the shipped one if none. inbox: where files come in; may
+    hold a password. max_rows, max_bytes: of a file in it. broker: of Celery, whose workers are told ids of jobs; empty
+    without them. keep: for how long what is kept."""
 
     window: int = USUAL_WINDOW
     channels: Callable[[], Mapping[str, Channel]] = dict
+    study_catalogue: Path | None = None
     mail_to: Callable[[Sequence[str]], Mapping[str, Channel]] = lambda _: {}
     inbox: str = ""
     broker: str = ""

@@ -389,6 +389,7 @@ def report_cohort(run: JobRun) -> Mapping[str, Any]:
     from datetime import date
 
     from access.journal import note
+    from advice.catalogue import load_catalogue
     from reports.archive import read_report
     from reports.make import make_report
     from reports.notices import post_notice
@@ -397,7 +398,8 @@ def report_cohort(run: JobRun) -> Mapping[str, Any]:
     asked, actor, store = run.job.arguments, run.job.actor or "", run.workspace.store
     occasion = Occasion(asked["group"], asked["period"], date.fromisoformat(asked["due"]), asked["every"])
     run.progress("asking about the students", None)
-    entry, new = make_report(run.workspace, run.domain, occasion, actor=actor)
+    catalogue = load_catalogue(run.settings.study_catalogue)
+    entry, new = make_report(run.workspace, run.domain, occasion, actor=actor, catalogue=catalogue)
     note(store, actor, "report made", run.domain, report=entry.id)
     post_notice(store, read_report(store, entry), run.settings.mail_to)
     return {"report": entry.id, "new": new, "address": f"/api/v1/{run.domain}/reports/{entry.id}"}

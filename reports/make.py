@@ -5,11 +5,14 @@ Everything that a report says is put together here once; how it looks is for who
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
+from advice.catalogue import Catalogue, load_catalogue
 from database.records import Prediction, now
 from errors import Category, GradewatchError
 from model.workspace import Workspace
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, Target
+from reports.advising import advise_cohort
 from reports.archive import ReportEntry, keep_report, read_report, reports_of
 from reports.asking import answers_now, ask_cohort
 from reports.changes import between, compare_answers, said_about
@@ -20,6 +23,7 @@ from reports.records import (
     CohortReport,
     LastReport,
     Occasion,
+    ReportedAdvice,
     ReportedColumn,
     ReportedStudent,
     report_key,
@@ -29,6 +33,14 @@ from reports.records import (
 from reports.sentences import reasons_of
 
 
+class Making(NamedTuple):
+    """Who makes a report, when, and out of which catalogue students are advised."""
+
+    actor: str
+    at: datetime
+    catalogue: Catalogue
+
+
 class EmptyCohort(GradewatchError):
     """No row of any student of the group and period is stored."""
 
@@ -36,9 +48,16 @@ class EmptyCohort(GradewatchError):
 
 
 def make_report(
-    workspace: Workspace, domain: str, occasion: Occasion, *, actor: str, at: datetime | None = None
+    workspace: Workspace,
+    domain: str,
+    occasion: Occasion,
+    *,
+    actor: str,
+    catalogue: Catalogue | None = None,
+    at: datetime | None = None,
 ) -> tuple[ReportEntry, bool]:
-    """The report for an occasion, and whether it was made now: of each there is one. at: now, by default.
+    """The report for an occasion, and whether it was made now: of each there is one. catalogue: of what students may be
+    advised; the shipped one by default. at: now, by default.
 
     Raises UnknownDomain, NoCohorts, EmptyCohort, NoChampion, StoreUnavailable.
     """
@@ -56,7 +75,8 @@ def make_report(
         )
     last = next((one for one in known if one.due < occasion.due), None)
     before = read_report(store, last) if last else None
-    return keep_report(store, compose(workspace, schema, occasion, rows, before, actor=actor, at=at or now()))
+    making = Making(actor, at or now(), catalogue or load_catalogue())
+    return keep_report(store, compose(workspace, schema, occasion, rows, before, making))
 
 
 def compose(
@@ -65,17 +85,17 @@ def compose(
     occasion: Occasion,
     rows: Sequence[CohortRow],
     last: CohortReport | None,
-    *,
-    actor: str,
-    at: datetime,
+    making: Making,
 ) -> CohortReport:
     """The report on these rows, whose answers are logged. last: the one that it is compared with."""
     store, service, targets = workspace.store, workspace.service, reported_targets(schema)
     key = report_key(schema.name, occasion.group, occasion.period, occasion.due)
-    said = ask_cohort(service, store, schema, rows, report=key, actor=actor, at=at)
+    said = ask_cohort(service, store, schema, rows, report=key, actor=making.actor, at=making.at)
     columns = {one.name: ReportedColumn(unit=one.unit, labels=one.labels) for one in schema.features}
     before = _compared(workspace, schema, said, last)
-    students = tuple(_student(one, said.get(one.student), before.get(one.student), schema, columns) for one in rows)
+    advice = advise_cohort(schema, rows, _chances(said, targets[0]), making.catalogue)
+    told = [(one, said.get(one.student), before.get(one.student), advice.get(one.student)) for one in rows]
+    students = tuple(_student(*one, schema, columns) for one in told)
     answers = [(one.moment, answer) for one in said.values() for answer in one.answers]
     remarks = service.remarks(frozenset(answer.model for _, answer in answers))
     return CohortReport(
@@ -85,7 +105,7 @@ def compose(
         period=occasion.period,
         due=occasion.due,
         every=occasion.every,
-        made=at,
+        made=making.at,
         targets=targets,
         students=students,
         left=_left(rows, last),
@@ -102,6 +122,7 @@ def _student(
     row: CohortRow,
     said: Prediction | None,
     before: Before | None,
+    advice: ReportedAdvice | None,
     schema: DomainSchema,
     columns: Mapping[str, ReportedColumn],
 ) -> ReportedStudent:
@@ -116,8 +137,15 @@ def _student(
         answers=said.answers if said else (),
         reasons=reasons_of(answer, target, columns) if answer else (),
         missing=tuple(one.name for one in schema.inputs_at(moment) if inputs.get(one.name) is None),
+        advice=advice,
         before=before,
     )
+
+
+def _chances(said: Mapping[str, Prediction], target: Target) -> dict[str, float | None]:
+    """Student to the chance of ending below the pass mark, of those who were answered."""
+    answers = {student: said_about(one, target) for student, one in said.items()}
+    return {student: answer.below_pass for student, answer in answers.items() if answer is not None}
 
 
 def _compared(

@@ -32,6 +32,8 @@ minimum = 0
 maximum = 100
 unit = "percent"
 optional = true
+family = "attendance"
+concern = 50
 
 [[features]]
 name = "before"
@@ -56,6 +58,7 @@ minimum = 0
 maximum = 100
 unit = "points"
 known_at = "half"
+family = "result"
 
 [[targets]]
 name = "final"

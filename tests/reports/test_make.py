@@ -39,6 +39,11 @@ def test_a_report_says_of_each_student_what_is_logged_and_is_made_once(workspace
     assert {one.student: one.answers for one in report.students} == {s: one.answers for s, one in logged.items()}
     assert {(one.source, one.at) for one in logged.values()} == {(REPORT_SOURCE, MONDAY_3)}
     assert all(one.reasons for one in report.students if one.answers[0].value is not None)
+    for one in report.students:
+        attended, advice = logged[one.student].inputs["attendance_rate"], one.advice
+        assert advice is not None
+        assert ("below 50" in " ".join(step.why for step in advice.steps)) == (attended is not None and attended < 50)
+        assert bool(advice.steps) != bool(advice.nothing_because)
     risks = [one.answers[0].below_pass for one in ranked(report) if one.answers[0].below_pass is not None]
     assert risks == sorted(risks, reverse=True)
     assert sum(band.students for band in picture_of(report).bands) == picture_of(report).answered
