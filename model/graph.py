@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from model.bundle import BrokenBundle
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # or, from 1.29 on, it tells its makers over HTTPS what it runs, and where
-import onnxruntime  # reads that once, when it is loaded
 
 TREES_OPERATOR = b"TreeEnsemble"  # the operator's name, as it stands in a graph's bytes
 
@@ -30,6 +29,8 @@ def open_graph(graph: bytes) -> Graph:
 
     Raises BrokenBundle for bytes that this ONNX Runtime cannot run.
     """
+    import onnxruntime  # takes 14 MB, which nobody needs who only looks at figures
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

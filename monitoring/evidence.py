@@ -86,7 +86,10 @@ class EvidenceColumns(NamedTuple):
         return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
 
     def take(self, rows: NDArray[Any] | slice) -> "EvidenceColumns":
-        """Those at `rows`: places, a mask or a slice."""
+        """Those at `rows`: places, a mask or a slice. Where a mask leaves none out, as most do, the very same: of a
+        hundred thousand pairs a copy takes 11 MB."""
+        if isinstance(rows, np.ndarray) and rows.dtype == np.bool_ and rows.all():
+            return self
         columns: list[Any] = [column[rows] for column in self[2:]]
         return EvidenceColumns(self.places, self.kinds, *columns)
 
