@@ -111,8 +111,10 @@ class Settings(BaseModel):
     none. pseudonym_secret: key of the student pseudonyms; losing it parts old records
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
     looks for a new champion. durability: what a kept prediction survives, a killed process (normal) or also power loss
-    (full). log_capacity: predictions that may wait for the database. allowed_hosts: the
-    names that the service and the dashboard are called by, with commas; "*" admits all.
+    (full). train_after: so many new rows to learn from, by uploads, start a training; 0: none. group_downloads:
+    whether who is confined to groups may download models, which tell of all groups. log_capacity: predictions that may
+    wait for the database. allowed_hosts: the names that the service and the dashboard are called by, with commas; "*"
+    admits all.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
     first_key, first_user, first_password: made when the service or the dashboard starts and there is or was none;
@@ -159,6 +161,8 @@ class Settings(BaseModel):
     first_password_file: Path | None = None
     max_rows: int = Field(default=100_000, ge=1)
     max_upload_mb: int = Field(default=100, ge=1)
+    train_after: int = Field(default=100, ge=0)
+    group_downloads: Literal["on", "off"] = "off"
     durability: Literal["normal", "full"] = "normal"
     log_capacity: int = Field(default=100_000, ge=1)
     rate_limit: str = "600/minute"
@@ -301,6 +305,7 @@ class Settings(BaseModel):
             max_rows=self.max_rows,
             max_bytes=self.max_upload_mb * 1_000_000,
             keep=self.periods(),
+            train_after=self.train_after,
         )
 
     def periods(self) -> "Periods":

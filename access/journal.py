@@ -11,7 +11,7 @@ from database.store import AccessLog
 Action = Literal[
     "predictions listed", "prediction read", "student looked up", "students listed", "report made", "report read",
     "student exported", "student erased", "objection recorded", "objection lifted",
-    "batch uploaded", "outcomes uploaded", "withdrawn",
+    "batch uploaded", "outcomes uploaded", "withdrawn", "model downloaded",
     "drift judged", "training started", "retraining started", "champion activated", "champion rolled back",
     "trial started", "trial stopped", "cache emptied", "key created", "key revoked", "user added",
     "user changed", "user disabled", "user enabled", "password changed", "signed in", "refused",

@@ -12,14 +12,17 @@ from errors import Category, GradewatchError
 
 Role = Literal["viewer", "teacher", "analyst", "officer", "admin", "metrics", "client"]
 Permission = Literal[
-    "see", "predict", "read", "upload", "compare", "retrain", "change", "operate", "rights", "audit", "measure",
+    "see", "predict", "read", "upload", "download", "withdraw", "compare", "retrain", "change", "operate", "rights",
+    "audit", "measure",
 ]  # fmt: skip
 
 MEANING: Mapping[Permission, str] = {
     "see": "see aggregates: domains, models, drift reports, performance; no row of a student",
     "predict": "predict",
     "read": "read logged predictions",
-    "upload": "upload batches and outcomes, list batches",
+    "upload": "upload batches and outcomes, list uploads",
+    "download": "download models",
+    "withdraw": "take back uploads and predictions",
     "compare": "run drift reports, see what challengers said in shadow",
     "retrain": "start retraining and read its runs",
     "change": "change champions",
@@ -42,8 +45,8 @@ class RoleOf(NamedTuple):
 
 
 _VIEWER: frozenset[Permission] = frozenset({"see"})
-_TEACHER: frozenset[Permission] = _VIEWER | {"predict", "read"}
-_ANALYST: frozenset[Permission] = _TEACHER | {"upload", "compare", "retrain"}
+_TEACHER: frozenset[Permission] = _VIEWER | {"predict", "read", "upload", "download"}
+_ANALYST: frozenset[Permission] = _TEACHER | {"withdraw", "compare", "retrain"}
 
 ROLES: Mapping[Role, RoleOf] = {
     "viewer": RoleOf(_VIEWER),  # a head

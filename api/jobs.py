@@ -156,6 +156,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "GRADEWATCH_PSEUDONYM_SECRET": settings.secret().decode(),
         "GRADEWATCH_WINDOW": str(settings.window),
         "GRADEWATCH_DURABILITY": settings.durability,
+        "GRADEWATCH_TRAIN_AFTER": str(settings.train_after),
         "MONGO_POOL_SIZE": str(settings.mongo_pool_size),
         **({"GRADEWATCH_DOMAINS_DIR": str(settings.domains_dir)} if settings.domains_dir else {}),
     }

@@ -27,6 +27,7 @@ from database.records import (
     Prediction,
     Succession,
 )
+from database.uploads import Upload
 from database.withdrawal import Withdrawal
 from jobs.erasures import Erasure
 from model.cache import CacheState
@@ -222,17 +223,25 @@ class ClassList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an uploaded file. new: False when the same content was there already; nothing changed then.
 
-    skipped: bad rows that were left out on request, with the first of their problems. ignored_columns: columns of the
+    skipped: bad rows that were left out on request; problems: the first of theirs, and of rows of groups that are not
+    the sender's. upload: what the history of uploads says of the file. ignored_columns: columns of the
     file that were not read: those that the domain does not know, and outcomes in an unlabelled file. notes: what to
     know of how it was read.
     """
 
     batch: Batch
     new: bool
+    upload: Upload | None = None
     skipped: int = 0
     problems: Sequence[Problem] = ()
     ignored_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class Uploads(msgspec.Struct, frozen=True, kw_only=True):
+    """The history of uploaded files, newest first; the next page begins behind the last one's id."""
+
+    uploads: Sequence[Upload]
 
 
 class Batches(msgspec.Struct, frozen=True, kw_only=True):
@@ -417,7 +426,8 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
     Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
-    StoredBatch, Batches, StoredOutcomes, DomainPerformance, Models, Successions, Activate, Rollback, DriftReports,
+    StoredBatch, Batches, Uploads, Upload, StoredOutcomes, DomainPerformance, Models, Successions, Activate,
+    Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,

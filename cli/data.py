@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.apps import app
-from cli.inputs import opened_workspace, read_rows, say_notes, say_skipped, schema_of, told_problems, write_problems
+from cli.inputs import (
+    actor,
+    opened_workspace,
+    read_rows,
+    say_notes,
+    say_skipped,
+    schema_of,
+    told_problems,
+    write_problems,
+)
 from cli.options import AnswerMoment, Cluster, DataFile, Domain, Keep, Locale, Problems, Sheet, SkipBadRows
 from cli.output import err, out, shares, steps
+from settings import Settings
 
 UNKEPT = b"nothing is kept of a file that is looked at"
 
 if TYPE_CHECKING:
+    from database.uploads import Upload
     from model.workspace import Workspace
 
 
@@ -53,17 +64,27 @@ def ingest(
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
 ) -> None:
-    """Store a file as a batch; the same content twice is stored once."""
-    from monitoring.profile_archive import store_intake
+    """Store a file as a batch; the same content twice is stored once. A row replaces the same student's of that group
+    and period."""
+    from database.records import new_id
+    from database.uploads import new_upload
+    from jobs.render import counts_of
+    from jobs.uploads import store_rows, validating
 
     _end_in_order()
     with opened_workspace() as workspace, shares() as progress:
         checking, storing = partial(progress, "checking"), partial(progress, "storing")
-        schema = workspace.service.schema(domain)
-        with read_rows(workspace, domain, file, kind, skip_bad_rows, problems, sheet, checking) as intake:
-            batch, new = store_intake(workspace, schema, intake, name=file.name, progress=storing)
+        schema, train_after = workspace.service.schema(domain), Settings().train_after
+        came = new_upload(new_id(), domain, kind, name=file.name, actor=actor())
+        with (
+            validating(workspace.store, came) as begun,
+            read_rows(workspace, domain, file, kind, skip_bad_rows, problems, sheet, checking) as intake,
+        ):
+            batch, new, upload = store_rows(workspace, schema, intake, begun, train_after=train_after, progress=storing)
     rows = f"{batch.rows:,} row{'s' * (batch.rows != 1)}"
     out.print(f"batch {batch.id[:12]}: {rows} {'stored' if new else 'there already; nothing changed'}")
+    err.print(f"{counts_of(upload)} (upload {upload.id})", highlight=False)
+    _say_training(upload)
 
 
 @app.command()
@@ -78,19 +99,24 @@ def outcomes(
 
     A column happened_at says when it was known; else the time of this upload counts.
     """
-    from database.ingest import read_outcomes, store_outcomes
+    from database.ingest import read_outcomes
+    from database.records import new_id
+    from database.uploads import find_upload, new_upload
+    from jobs.uploads import store_outcomes_read, validating
 
     with told_problems(problems, skip_bad_rows), opened_workspace() as workspace:
-        schema = workspace.service.schema(domain)
-        found, notes, skipped, refused = read_outcomes(
-            file, schema, secret=workspace.secret, sheet=sheet, skip_bad_rows=skip_bad_rows
-        )
-        say_notes(notes)
-        say_skipped(skipped, refused, problems)
-        kept = store_outcomes(workspace.store, schema, found)
+        schema, store = workspace.service.schema(domain), workspace.store
+        came = new_upload(new_id(), domain, "outcomes", name=file.name, actor=actor())
+        with validating(store, came) as begun:
+            read = read_outcomes(file, schema, secret=workspace.secret, sheet=sheet, skip_bad_rows=skip_bad_rows)
+            say_notes(read.notes)
+            say_skipped(read.skipped, read.problems, problems)
+            kept = store_outcomes_read(store, schema, read, begun, train_after=Settings().train_after)
+        upload = find_upload(store, domain, kept.upload)
     out.print(f"{kept.outcomes} outcomes: {kept.new} new, {kept.corrected} corrected, {kept.known} known already")
     for sentence in kept.sentences:
         err.print(sentence)
+    _say_training(upload)
 
 
 @app.command()
@@ -184,6 +210,13 @@ def score(
         err.print(line)
     err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
     err.print(warnings, style="yellow", end="")
+
+
+def _say_training(upload: "Upload") -> None:
+    for job in upload.training:
+        err.print(f"training starts by itself: job {job}, which a worker does (gradewatch worker)", highlight=False)
+    if upload.note:
+        err.print(upload.note, highlight=False)
 
 
 def _end_in_order() -> None:

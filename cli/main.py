@@ -9,6 +9,7 @@ from collections.abc import Sequence
 # isort: off
 import cli.domains
 import cli.data
+import cli.uploads
 import cli.withdraw
 import cli.keep
 import cli.students

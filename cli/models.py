@@ -105,6 +105,28 @@ def models_show(version: str, domain: Domain) -> None:
         out.print(history_table(workspace.store.successions(model.key)))
 
 
+@models_app.command("download")
+def models_download(
+    version: str,
+    domain: Domain,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .zip file; named by the model if none.")
+    ] = None,
+) -> None:
+    """Write one version as one file: a ZIP of its bundle, the same bytes for the same model."""
+    from access.journal import note
+    from model.bundle_file import file_name, zip_bundle
+    from model.registry import find_model
+
+    with opened_workspace() as workspace:
+        model = find_model(workspace.store, version, domain)
+        files = workspace.artifacts.load(model.version)
+        note(workspace.store, actor(), "model downloaded", domain, version=model.version)
+    path = output or Path(file_name(model))
+    path.write_bytes(zip_bundle(files))
+    out.print(f"wrote {path}: {len(files)} files of model {model.version}", highlight=False, soft_wrap=True)
+
+
 @models_app.command("activate")
 def models_activate(
     version: str,

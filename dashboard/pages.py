@@ -18,6 +18,7 @@ from dashboard.views.models import models
 from dashboard.views.overview import overview
 from dashboard.views.performance import performance
 from dashboard.views.predict import predict
+from dashboard.views.uploads import uploads
 from dashboard.visit import Visit
 from database.errors import Damaged, StoreUnavailable
 from preprocessing.schema import SchemaError
@@ -28,6 +29,7 @@ View = Callable[[Visit], None]
 PAGES: tuple[tuple[View, str, str, Permission], ...] = (
     (overview, "Overview", ":material/home:", "see"),
     (predict, "Predict", ":material/person_search:", "predict"),
+    (uploads, "Uploads", ":material/upload_file:", "upload"),
     (drift, "Drift", ":material/stacked_line_chart:", "see"),
     (models, "Models", ":material/model_training:", "see"),
     (performance, "Performance", ":material/query_stats:", "see"),

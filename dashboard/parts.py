@@ -4,13 +4,12 @@ It knows no single page, and asks the store nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import streamlit as st
 
 from dashboard import words
 from dashboard.charts import CONFIG, Figure
-from dashboard.visit import Visit
+from dashboard.visit import GivenFile, Visit
 from database.records import ChampionKey
 from model.bundle import EXAMPLES
 from model.registry import Serving
@@ -73,16 +72,6 @@ def choose_champion(schema: DomainSchema, keys: Sequence[ChampionKey]) -> Champi
         persist_state="session",
         help="A domain has one champion for each target and each moment at which something new becomes known.",
     )
-
-
-class GivenFile(NamedTuple):
-    """A file that a visitor gives, and how it is to be read. id: other for each that is given."""
-
-    id: str
-    name: str
-    content: bytes
-    sheet: str
-    skip_bad_rows: bool
 
 
 def choose_file(purpose: str) -> GivenFile | None:

@@ -16,6 +16,7 @@ from settings import OFF, Settings
 @dataclass
 class SharedWorkspace:
     """workspace: the open parts. poll_seconds: how old its champions may be. max_rows, max_upload_mb: limits of a file.
+    train_after: so many rows to learn from start a training.
 
     directory: of the users who may sign in; None where nobody has to. idle_seconds: after which an unused session ends.
     hosts: the names that the dashboard may be called by, as the API's.
@@ -25,6 +26,7 @@ class SharedWorkspace:
     poll_seconds: float
     max_rows: int
     max_upload_mb: int
+    train_after: int
     directory: Directory | None = None
     idle_seconds: float = 1800.0
     hosts: frozenset[str] = frozenset()
@@ -58,6 +60,7 @@ def shared_workspace() -> SharedWorkspace:
         settings.poll_seconds,
         settings.max_rows,
         settings.max_upload_mb,
+        settings.train_after,
         directory=None if settings.auth == OFF else Directory(workspace.store),
         idle_seconds=settings.token_minutes * 60.0,
         hosts=settings.hosts,

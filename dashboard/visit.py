@@ -6,6 +6,9 @@ is settled when it is made, at each drawing; what a button does is asked about a
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 from access.confined import confine_report
 from access.journal import Action
@@ -13,6 +16,7 @@ from access.roles import Permission, Principal, require_groups
 from access.roles import require as require_of
 from dashboard.gate import record, require
 from dashboard.shared_workspace import SharedWorkspace
+from database.ingest import StoredOutcomes
 from database.packed import PackedPredictions
 from database.pairs import LeftOut
 from database.records import (
@@ -23,8 +27,11 @@ from database.records import (
     ModelVersion,
     Prediction,
     Succession,
+    new_id,
 )
+from database.uploads import Upload, UploadKind, begin_upload, new_upload, refuse_upload, uploads_of
 from database.withdrawal import WITHDRAWN
+from jobs.uploads import TakenRows, take_outcomes, take_rows
 from model.predict_file import AnsweredFile, predict_file
 from model.registry import Serving, UnfitChampion, activate, rollback
 from model.service import PredictionService
@@ -39,6 +46,7 @@ from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.profile_archive import ArchivePart, ProfileArchive
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.columns import ColumnRows
+from preprocessing.reading.chunks import FileSource, open_source
 from preprocessing.reading.files import read_table
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema
@@ -47,6 +55,16 @@ from preprocessing.validation.rules import TooManyRows
 
 EVENTS_READ = 200  # those of domains that the visitor may not see are left out
 OF_ALL_GROUPS = (WITHDRAWN, "retraining_proposed")  # kinds of events with figures of every group
+
+
+class GivenFile(NamedTuple):
+    """A file that a visitor gives, and how it is to be read. id: other for each that is given."""
+
+    id: str
+    name: str
+    content: bytes
+    sheet: str
+    skip_bad_rows: bool
 
 
 class Visit:
@@ -197,6 +215,37 @@ class Visit:
             keep=keep,
             skip_bad_rows=skip_bad_rows,
         )
+
+    def uploads(self, domain: str, limit: int) -> list[Upload]:
+        """The history of uploads, newest first; of who is confined to groups, their own."""
+        require_of(self._principal, "upload", self._own(domain))
+        whose = None if self._groups is None else self._principal.name
+        return uploads_of(self._shared.workspace.store, domain, actor=whose, limit=limit)
+
+    def upload(self, domain: str, kind: UploadKind, file: GivenFile) -> TakenRows | StoredOutcomes:
+        """A file of rows or outcomes, kept; rows of groups that are not the visitor's left out. Raises UnreadableFile,
+        also for more than is taken at once; BadData."""
+        present, workspace = require(self._shared, "upload", self._own(domain)), self._shared.workspace
+        schema, upload = self.schemas[domain], new_upload(new_id(), domain, kind, name=file.name, actor=present.name)
+        groups = None if present.groups is None else sorted(present.groups)
+        rules: dict[str, Any] = {"groups": groups, "train_after": self._shared.train_after}
+        rules |= {"skip_bad_rows": file.skip_bad_rows}
+
+        if len(file.content) > self.max_upload_mb * 1_000_000:
+            large = UnreadableFile(f"{file.name} is larger than {self.max_upload_mb} MB; use `gradewatch ingest`")
+            refuse_upload(workspace.store, begin_upload(workspace.store, upload), large)
+            raise large
+        if kind == "outcomes":
+            read_as: dict[str, Any] = {"sheet": file.sheet, "most_rows": self.max_rows, "name": file.name}
+            return take_outcomes(workspace, schema, file.content, upload, **rules, **read_as)[0]
+
+        def opened() -> FileSource:
+            path.write_bytes(file.content)
+            return open_source(path, name=file.name, sheet=file.sheet, most_rows=self.max_rows)
+
+        with TemporaryDirectory(prefix="gradewatch-upload-") as folder:
+            path = Path(folder) / "file"
+            return take_rows(workspace, schema, opened, upload, **rules)
 
     def compare_file(
         self, domain: str, name: str, content: bytes, *, sheet: str = "", skip_bad_rows: bool = False

@@ -3,7 +3,8 @@
 Bad rows are refused by validation before anything is stored. Of a batch no more is in memory than some thousand rows.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from database.store import BatchArchive, PredictionLog
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.pii import harmless_name
-from preprocessing.validation.rules import Problem
+from preprocessing.validation.rules import OF_ANOTHER, PROBLEMS_KEPT, BadData, Problem
 from preprocessing.validation.validate import rows_of, validate_outcomes
 
 if TYPE_CHECKING:
@@ -81,8 +82,36 @@ def labeled(domain: str, rows: Sequence[BatchRow]) -> list[LabeledRecord]:
     ]
 
 
+class RowChanges(NamedTuple):
+    """Of rows that come in, how many are new, replace what is known of the same record, and say it again."""
+
+    added: int
+    updated: int
+    unchanged: int
+
+
+def count_changes(store: BatchArchive, domain: str, kind: BatchKind, slices: "Iterable[PackedRows]") -> RowChanges:
+    """What rows of a batch of `kind`, not stored yet, would change. An unlabelled row says nothing of outcomes."""
+    from database.batch_frames import rows_of_packed
+
+    counted: Counter[str] = Counter()
+    known = bool(store.batches(domain))
+    for packed in slices:
+        if not known:
+            counted["added"] += len(packed.record)
+            continue
+        kept = {row.record: row for row in store.newest_rows(domain, packed.record)}
+        for row in rows_of_packed([packed]):
+            before = kept.get(row.record)
+            same = before is not None and row.inputs == before.inputs
+            same = same and (kind == "unlabeled" or row.targets == before.targets)  # type: ignore[union-attr]
+            counted["added" if before is None else "unchanged" if same else "updated"] += 1
+    return RowChanges(counted["added"], counted["updated"], counted["unchanged"])
+
+
 class OutcomeIntake(NamedTuple):
-    """The outcomes of a file, what a user should know of how it was read, and how many bad rows were left out."""
+    """The outcomes of a file, what a user should know of how it was read, and how many bad rows were left out, as well
+    as rows of groups that are not the sender's."""
 
     outcomes: list[Outcome]
     notes: tuple[str, ...]
@@ -99,10 +128,12 @@ def read_outcomes(
     sheet: str = "",
     skip_bad_rows: bool = False,
     most_rows: int | None = None,
+    own: "OwnGroups | None" = None,
 ) -> OutcomeIntake:
     """The outcomes of a file, one per known target of each row. Raises UnreadableFile, TooManyRows, BadData.
 
-    sheet: of a workbook. skip_bad_rows: keep the good rows; a file without any is refused all the same.
+    sheet: of a workbook. skip_bad_rows: keep the good rows; a file without any is refused all the same. own: whoever
+    sends it is confined to these groups; rows of others are left out, and a file of nothing else is refused.
     """
     from preprocessing.reading.files import read_table
 
@@ -112,8 +143,42 @@ def read_outcomes(
     validated.require_good(skip=skip_bad_rows)
     frame = validated.frame
     happened = [None if one is None else datetime.fromisoformat(one) for one in frame["_happened_at"]]
-    found = outcomes(rows_of(frame, schema), schema.name, frame["_prediction"].to_list(), happened)
-    return OutcomeIntake(found, validated.notes, validated.skipped, validated.problems)
+    rows, predictions = rows_of(frame, schema), frame["_prediction"].to_list()
+    problems: tuple[Problem, ...] = ()
+    if own is not None:
+        places = own.outside([row.group for row in rows], predictions)
+        problems = tuple(of_another(name, rows[place].row, schema) for place in places)
+        if len(places) == len(rows):
+            raise BadData(problems)
+        gone = set(places)
+        rows, predictions, happened = (
+            [one for place, one in enumerate(column) if place not in gone] for column in (rows, predictions, happened)
+        )
+    found = outcomes(rows, schema.name, predictions, happened)
+    return OutcomeIntake(found, validated.notes, validated.skipped + len(problems), (*validated.problems, *problems))
+
+
+class OwnGroups(NamedTuple):
+    """Those that a sender of outcomes is confined to; the log says of which group a prediction is."""
+
+    log: PredictionLog
+    domain: str
+    groups: Collection[str]
+
+    def outside(self, groups: Sequence[str | None], predictions: Sequence[str | None]) -> list[int]:
+        """The places of rows of other groups, or of none that is known. predictions: that rows name, or None."""
+        ids = [one for one in predictions if one is not None]
+        of = {one.id: one.group for one in self.log.placings(self.domain, ids=ids)} if ids else {}
+        placed = [
+            group if prediction is None else of.get(prediction)
+            for group, prediction in zip(groups, predictions, strict=True)
+        ]
+        return [place for place, group in enumerate(placed) if group not in self.groups]
+
+
+def of_another(name: str, row: int, schema: DomainSchema) -> Problem:
+    """What is said of a row that is left out because its group is not the sender's."""
+    return Problem(file=name, row=row, column=schema.group_name, value=None, rule=OF_ANOTHER)
 
 
 def outcomes(
@@ -145,20 +210,33 @@ def outcomes(
 class Intake:
     """A file that was checked, its good rows on disk: as a batch keeps them, as typed frames, or as records.
 
-    skipped: bad rows that were left out, for `problems`. ignored_columns: that nobody asked for. notes: of how it was
-    read.
+    skipped: bad rows that were left out, for `problems`; foreign: rows of groups that are not the sender's, left out,
+    too. ignored_columns: that nobody asked for. notes: of how it was read.
     """
 
-    def __init__(self, spool: "Spool", checked: "CheckedFile", schema: DomainSchema, kind: BatchKind) -> None:
+    def __init__(
+        self,
+        spool: "Spool",
+        checked: "CheckedFile",
+        schema: DomainSchema,
+        kind: BatchKind,
+        *,
+        name: str,
+        foreign: Sequence[int],
+    ) -> None:
         from database.batch_frames import content_digest
 
         self._spool, self._schema, self.kind = spool, schema, kind
         self._repeated = checked.repeated
-        self.problems, self.notes = checked.problems, checked.notes
+        others = sorted({*foreign}.difference(checked.repeated.tolist()))
+        self.foreign, self.problem_count = len(others), checked.problem_count + len(others)
+        told = (of_another(name, row, schema) for row in others[: PROBLEMS_KEPT - len(checked.problems)])
+        self.problems, self.notes = (*checked.problems, *told), checked.notes
         self.ignored_columns = checked.ignored_columns
         self.id, self.rows = content_digest(schema.name, kind, self.slices())
-        good = sum(frame.height for frame in self._frames(())) if len(self._repeated) else checked.good
-        self.skipped = checked.rows - good
+        good = checked.good - self.foreign
+        good = sum(frame.height for frame in self._frames(())) if len(self._repeated) else good
+        self.skipped = checked.rows - good - self.foreign
 
     def _frames(self, columns: Collection[str]) -> "Iterator[pl.DataFrame]":
         if not len(self._repeated):
@@ -196,16 +274,28 @@ def read_batch(
     *,
     secret: bytes,
     skip_bad_rows: bool = False,
+    groups: Collection[str] | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Intake]:
     """The rows of a file for a batch of `kind`, as long as the block lasts. It is read to its end in bounded memory
     before there are any. Raises UnreadableFile, TooManyRows, or BadData with every problem of every row.
 
     skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people, is refused all the
-    same. progress: hears which share is read.
+    same. groups: that whoever sends it is confined to; rows of others are left out, and a file of nothing else is
+    refused. progress: hears which share is read.
     """
     from database.batch_frames import Spool, add_to
     from preprocessing.validation.files import check_file
+
+    foreign: list[int] = []
+
+    def keep(frame: "pl.DataFrame") -> None:
+        if groups is not None:
+            outside = ~frame["_group"].is_in(list(groups)).fill_null(value=False)
+            foreign.extend(frame["_row"].filter(outside).to_list())
+            frame = frame.filter(~outside)
+        if frame.height:
+            add_to(spool, frame, schema, kind)
 
     with closing(Spool()) as spool:
         checked = check_file(
@@ -213,14 +303,14 @@ def read_batch(
             schema,
             secret=secret,
             with_targets="required" if kind == "labeled" else "ignored",
-            keep=lambda frame: add_to(spool, frame, schema, kind),
+            keep=keep,
             progress=progress,
         )
         if not skip_bad_rows:
             checked.require_clean()
-        intake = Intake(spool, checked, schema, kind)
-        if not intake.rows:
-            checked.require_clean()
+        intake = Intake(spool, checked, schema, kind, name=source.name, foreign=foreign)
+        if not intake.rows and intake.problems:
+            raise BadData(intake.problems, intake.problem_count)
         yield intake
 
 
@@ -228,7 +318,8 @@ class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """What became of uploaded outcomes, one per row and target. known: said the same before. undated: did not say when
     they happened, so that the time of receipt counts. unmatched: belong to no prediction so far. lacking: columns by
     which they would be told apart, and which the upload has not. notes: what to know of how a file was read. skipped:
-    bad rows that were left out on request, with the first of their problems."""
+    rows that were left out, bad ones on request and those of groups that are not the sender's, with the first of their
+    problems. upload: under which the history of uploads has a file."""
 
     outcomes: int
     new: int
@@ -240,6 +331,7 @@ class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     notes: tuple[str, ...] = ()
     skipped: int = 0
     problems: tuple[Problem, ...] = ()
+    upload: str = ""
 
     @property
     def sentences(self) -> list[str]:

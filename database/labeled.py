@@ -78,7 +78,7 @@ def _add_older(source: RecordSource, domain: str, drafts: Mapping[str, _Draft], 
 
 
 def _older(source: RecordSource, domain: str, drafts: Mapping[str, _Draft], receipt: int) -> Iterator[_Appearance]:
-    batches = {batch.record.id: batch for batch in source.labeled_batches(domain)}
+    batches = {batch.record.id: batch for batch in source.batches(domain, "labeled")}
     for records in parts(drafts):
         for batch, row in source.rows_of(records):
             if batch in batches:
@@ -93,7 +93,7 @@ def _older(source: RecordSource, domain: str, drafts: Mapping[str, _Draft], rece
 
 
 def _rows(source: RecordSource, domain: str) -> Iterator[_Appearance]:
-    for batch in source.labeled_batches(domain):
+    for batch in source.batches(domain, "labeled"):
         for row in source.rows_backwards(batch.record.id):
             if row.targets:
                 yield _row_appearance(batch, row)

@@ -851,10 +851,10 @@ class MongoStore:
             found = self._database.batch_rows.find(wanted).sort("_id", 1).limit(limit)
             return [_unflat("batch_rows", document) for document in found]
 
-    def labeled_rows(self, domain: str, records: Iterable[str]) -> list[BatchRow]:
+    def newest_rows(self, domain: str, records: Iterable[str], kind: BatchKind | None = None) -> list[BatchRow]:
         with _driver_errors():
             source = _MongoSource(self._database)
-            receipts = {batch.record.id: batch.newest for batch in source.labeled_batches(domain)}
+            receipts = {batch.record.id: batch.newest for batch in source.batches(domain, kind)}
             return layout.newest_rows(receipts, chain.from_iterable(map(source.rows_of, layout.parts(records))))
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
@@ -1039,6 +1039,15 @@ class MongoStore:
     ) -> list[Document]:
         where = {**_given(kind=kind, domain=domain), **_between(since, until)}
         return self._list("documents", where, order=[("name", 1)])
+
+    def newest_documents(
+        self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> list[Document]:
+        where: Bson = {"kind": kind}
+        if before is not None:
+            at, name = micros(before[0]), before[1]
+            where["$or"] = [{"at": {"$lt": at}}, {"at": at, "name": {"$lt": name}}]
+        return self._list("documents", where, order=[("at", DESCENDING), ("name", DESCENDING)], limit=limit)
 
     def put_document(self, document: Document) -> None:
         check_document(document)
@@ -1527,8 +1536,8 @@ class _MongoSource:
         found |= {one.record.id: one for one in self._about("outcomes", domain, "student", students)}
         return list(found.values())
 
-    def labeled_batches(self, domain: str) -> list[pairs.Received[Batch]]:
-        found = self._database.batches.find({"domain": domain, "kind": "labeled"}).sort(ORDERS["batches"])
+    def batches(self, domain: str, kind: BatchKind | None) -> list[pairs.Received[Batch]]:
+        found = self._database.batches.find(_given(domain=domain, kind=kind)).sort(ORDERS["batches"])
         return [_received("batches", document) for document in found]
 
     def rows_backwards(self, batch: str) -> Iterator[BatchRow]:

@@ -13,7 +13,7 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from database.layout import micros, parts
-from database.records import Batch, BatchRow, Cell, Outcome, Prediction, Statement, digest, record_id
+from database.records import Batch, BatchKind, BatchRow, Cell, Outcome, Prediction, Statement, digest, record_id
 
 Place = tuple[int, str]
 """Where a page ended: (microseconds, or receipt of outcomes, id) of its last record."""
@@ -71,8 +71,8 @@ class RecordSource(Protocol):
     def outcomes_about(self, domain: str, ids: Sequence[str], students: Sequence[str]) -> list[Received[Outcome]]:
         """Those that name one of the predictions or one of the students, in any order."""
 
-    def labeled_batches(self, domain: str) -> list[Received[Batch]]:
-        """All labelled batches, backwards."""
+    def batches(self, domain: str, kind: BatchKind | None) -> list[Received[Batch]]:
+        """All batches, or those of a kind, backwards."""
 
     def rows_backwards(self, batch: str) -> Iterable[BatchRow]:
         """The rows of one batch, last first."""

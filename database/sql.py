@@ -933,10 +933,10 @@ class SqlStore:
         statement = sa.select(*_columns("batch_rows")).where(*mine).order_by(BATCH_ROWS.c.number)
         return self._list("batch_rows", statement.limit(limit))
 
-    def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
+    def newest_rows(self, domain: str, records: Collection[str], kind: BatchKind | None = None) -> list[BatchRow]:
         with self._snapshot() as connection:
             source = _SqlSource(connection)
-            receipts = {batch.record.id: batch.newest for batch in source.labeled_batches(domain)}
+            receipts = {batch.record.id: batch.newest for batch in source.batches(domain, kind)}
             return layout.newest_rows(receipts, chain.from_iterable(map(source.rows_of, layout.parts(records))))
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
@@ -1085,6 +1085,16 @@ class SqlStore:
     ) -> list[Document]:
         wanted = [*_given(DOCUMENTS, kind=kind, domain=domain), *_between(DOCUMENTS.c.at, since, until)]
         return self._list("documents", sa.select(*_columns("documents")).where(*wanted).order_by(DOCUMENTS.c.name))
+
+    def newest_documents(
+        self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> list[Document]:
+        order = (DOCUMENTS.c.at, DOCUMENTS.c.name)
+        wanted = sa.select(*_columns("documents")).where(DOCUMENTS.c.kind == kind)
+        if before is not None:
+            last = micros(before[0]), before[1]
+            wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, last)))
+        return self._list("documents", wanted.order_by(*(column.desc() for column in order)).limit(limit))
 
     def put_document(self, document: Document) -> None:
         check_document(document)
@@ -1437,8 +1447,8 @@ class _SqlSource:
         found += self._where_in("outcomes", domain, OUTCOMES.c.student, students)
         return list({one.record.id: one for one in found}.values())
 
-    def labeled_batches(self, domain: str) -> list[pairs.Received[Batch]]:
-        statement = _newest("batches").where(BATCHES.c.domain == domain, BATCHES.c.kind == "labeled")
+    def batches(self, domain: str, kind: BatchKind | None) -> list[pairs.Received[Batch]]:
+        statement = _newest("batches").where(*_given(BATCHES, domain=domain, kind=kind))
         return _read_received(self._connection, "batches", statement)
 
     def rows_backwards(self, batch: str) -> Iterator[BatchRow]:

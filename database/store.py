@@ -297,9 +297,9 @@ class BatchArchive(Protocol):
         such row, labelled or not, with what was answered about the student there: by student. Newest means as in
         `labeled_records`. after: the last student of the page before."""
 
-    def labeled_rows(self, domain: str, records: Collection[str]) -> list[BatchRow]:
-        """The newest row in a labelled batch of each of these records, in any order; what came as a prediction has
-        none."""
+    def newest_rows(self, domain: str, records: Collection[str], kind: BatchKind | None = None) -> list[BatchRow]:
+        """The newest row of each of these records in a batch, or in one of a kind, in any order; what came as a
+        prediction has none."""
 
     def labeled_records(self, domain: str, *, limit: int | None = None) -> list[LabeledRecord]:
         """The newest labelled rows, newest first: rows of labelled batches and predictions with an outcome.
@@ -401,6 +401,11 @@ class Documents(Protocol):
         self, kind: str, *, domain: str | None = None, since: datetime | None = None, until: datetime | None = None
     ) -> list[Document]:
         """Sorted by name; since is inclusive, until exclusive, both on `at`."""
+
+    def newest_documents(
+        self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> list[Document]:
+        """Newest first. before: `at` and name of the last one of the page before."""
 
     def put_document(self, document: Document) -> None:
         """Keep it in place of the one with its kind and name. Its revision must be exactly one above the kept one's (1

@@ -21,7 +21,8 @@ class JobSettings:
     opened when first needed; raises BadChannel. mail_to: the ways to these addresses; none without a server for mail.
     study_catalogue: a file of what students may be advised; the shipped one if none. inbox: where files come in; may
     hold a password. max_rows, max_bytes: of a file in it. broker: of Celery, whose workers are told ids of jobs; empty
-    without them. keep: for how long what is kept."""
+    without them. keep: for how long what is kept. train_after: so many new rows to learn from, by uploads,
+    start a training; 0: none."""
 
     window: int = USUAL_WINDOW
     channels: Callable[[], Mapping[str, Channel]] = dict
@@ -32,3 +33,4 @@ class JobSettings:
     max_rows: int = 100_000
     max_bytes: int = 100_000_000
     keep: Periods = field(default_factory=Periods)
+    train_after: int = 0

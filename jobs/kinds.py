@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,7 @@ from jobs.queue import (
     WATCHING,
     files_of,
     prediction_id,
+    upload_of,
 )
 
 if TYPE_CHECKING:
@@ -114,11 +114,11 @@ class JobKind:
 
 def train(run: JobRun) -> Mapping[str, Any]:
     """Train on the newest labelled records; what is learned serves where no model of records serves yet. target,
-    moment, task: only these."""
+    moment, task: only these; missing: only what nobody serves."""
     from retraining.first_champions import train_records
 
     wanted, schema = run.job.arguments, run.workspace.service.schema(run.domain)
-    keys = _keys_of(schema, wanted)
+    keys = _keys_of(run, schema, wanted)
     actor = run.job.actor or "train"
     done = train_records(
         run.workspace,
@@ -136,22 +136,27 @@ def train(run: JobRun) -> Mapping[str, Any]:
     return {"models": told}
 
 
-def _keys_of(schema: DomainSchema, wanted: Mapping[str, Any]) -> list[ChampionKey]:
+def _keys_of(run: JobRun, schema: DomainSchema, wanted: Mapping[str, Any]) -> list[ChampionKey]:
     """Those that a job is asked about."""
     from retraining.first_champions import keys_of
 
     target, moment = ([one] if one else None for one in (wanted.get("target"), wanted.get("moment")))
-    return keys_of(schema, target, moment, wanted.get("task", "both"))
+    found = keys_of(schema, target, moment, wanted.get("task", "both"))
+    if not wanted.get("missing") and not wanted.get("serving"):
+        return found
+    there = {one.key for one in run.workspace.store.champions()}
+    return [key for key in found if (key in there) == bool(wanted.get("serving"))]
 
 
 def retrain(run: JobRun) -> Mapping[str, Any]:
-    """Evaluate and, where deserved, replace champions. target, moment, task: only these. dry_run: change nothing."""
+    """Evaluate and, where deserved, replace champions. target, moment, task: only these; serving: only where there are
+    champions. dry_run: change nothing."""
     from retraining.render import result_text
     from retraining.run import Run
     from retraining.run import retrain as evaluate
 
     wanted, schema = run.job.arguments, run.workspace.service.schema(run.domain)
-    keys = _keys_of(schema, wanted)
+    keys = _keys_of(run, schema, wanted)
     work = Run(
         run.workspace,
         schema,
@@ -305,50 +310,56 @@ def _known_by_job(job: Job, start: int, said: Sequence[PackedPredictions]) -> li
 
 
 def store_batch_file(run: JobRun) -> Mapping[str, Any]:
-    """A file as a batch of `kind`. sheet, skip_bad_rows: as the API has them; limit: rows at most."""
+    """A file as a batch of `kind`. sheet, skip_bad_rows: as the API has them; limit: rows at most; groups: those that
+    whoever asks is confined to."""
     import msgspec
 
-    from access.journal import note
-    from database.ingest import read_batch
-    from monitoring.profile_archive import store_intake
+    from jobs.uploads import take_rows
     from preprocessing.reading.chunks import open_source
 
-    options, workspace, path, name = run.job.arguments, run.workspace, run.file("file"), run.name_of("file")
+    workspace, path, read_as = run.workspace, run.file("file"), _read_as(run)
     assert path is not None  # noqa: S101 (as above)
-    schema, kind, asked = workspace.service.schema(run.domain), options["kind"], _read_as(run)
-    skip, checking = asked.pop("skip_bad_rows"), partial(run.progress, "checking")
-    source = open_source(path, name=name, **asked)
-    with read_batch(source, schema, kind, secret=workspace.secret, skip_bad_rows=skip, progress=checking) as intake:
-        note(workspace.store, run.job.actor or "", "batch uploaded", run.domain, batch=intake.id, rows=intake.rows)
-        batch, new = store_intake(workspace, schema, intake, name=name, progress=partial(run.progress, "storing"))
-    told = {"batch": batch, "new": new, "skipped": intake.skipped, "problems": intake.problems[:SHOWN_PROBLEMS]}
-    told |= {"ignored_columns": intake.ignored_columns, "notes": intake.notes}
-    plain: Mapping[str, Any] = msgspec.to_builtins(told)
-    return plain
+    sheet, limit = read_as.pop("sheet"), read_as.pop("most_rows")
+    taken = take_rows(
+        workspace,
+        workspace.service.schema(run.domain),
+        lambda: open_source(path, name=run.name_of("file"), sheet=sheet, most_rows=limit),
+        upload_of(run.job),
+        **read_as,
+        **_rules(run),
+        progress=run.progress,
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(taken._asdict())
+    return plain | {"problems": plain["problems"][:SHOWN_PROBLEMS]}
 
 
 def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
-    """The outcomes in a file. sheet, skip_bad_rows: as the API has them; limit: rows at most."""
+    """The outcomes in a file. sheet, skip_bad_rows: as the API has them; limit: rows at most; groups: as
+    `store_batch_file` has them."""
     import msgspec
 
-    from access.journal import note
-    from database.ingest import read_outcomes, store_outcomes
+    from jobs.uploads import take_outcomes
     from monitoring.evidence_archive import EvidenceArchive
 
     workspace, path = run.workspace, run.file("file")
     assert path is not None  # noqa: S101 (as above)
     schema = workspace.service.schema(run.domain)
-    read = read_outcomes(path, schema, secret=workspace.secret, name=run.name_of("file"), **_read_as(run))
-    found = read.outcomes
-    note(workspace.store, run.job.actor or "", "outcomes uploaded", run.domain, outcomes=len(found))
-    stored = store_outcomes(workspace.store, schema, found, read.notes)
-    stored = msgspec.structs.replace(stored, skipped=read.skipped, problems=read.problems[:SHOWN_PROBLEMS])
+    stored, targets = take_outcomes(
+        workspace, schema, path, upload_of(run.job), name=run.name_of("file"), **_read_as(run), **_rules(run)
+    )
     archive = EvidenceArchive(workspace.store, schema, workspace.learned)
     with suppress(GradewatchError):  # they are stored; whoever looks next pays for what this would have saved
-        for target in sorted({one.target for one in found}):
+        for target in targets:
             archive.matched(schema.target_by_name[target])
-    plain: Mapping[str, Any] = msgspec.to_builtins(stored)
+    plain: Mapping[str, Any] = msgspec.to_builtins(
+        msgspec.structs.replace(stored, problems=stored.problems[:SHOWN_PROBLEMS])
+    )
     return plain
+
+
+def _rules(run: JobRun) -> dict[str, Any]:
+    """What else an upload is told; jobs from before one could say less."""
+    return {"groups": run.job.arguments.get("groups"), "train_after": run.settings.train_after}
 
 
 def watch(run: JobRun) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ import msgspec
 from database.blobs import put_blob
 from database.records import Job, JobState, SeenWorker, digest, new_id, now
 from database.store import RecordStore
+from database.uploads import Upload, begin_upload, new_upload
 from errors import Category, GradewatchError
 from preprocessing.validation.pii import harmless_name
 
@@ -44,6 +45,9 @@ LEFT_BEHIND = timedelta(hours=1)
 for what a killed process left."""
 
 ASKING_SECONDS = 10.0
+UPLOADED = (BATCH_FILE, OUTCOMES_FILE)
+"""Kinds that keep an uploaded file's rows; the history of uploads tells of each."""
+
 UNFINISHED: tuple[JobState, ...] = ("waiting", "running")
 
 
@@ -99,7 +103,17 @@ def ask(store: RecordStore, request: JobRequest) -> Job:
     asked = Job(
         id=made, kind=request.kind, domain=request.domain, actor=request.actor, arguments=arguments, at=at, due=at
     )
-    return _same(store.add_job(asked), arguments)
+    job = _same(store.add_job(asked), arguments)
+    if job.kind in UPLOADED:
+        begin_upload(store, upload_of(job))
+    return job
+
+
+def upload_of(job: Job) -> Upload:
+    """What the history says of the file of a job of these kinds when it comes in."""
+    kind = job.arguments.get("kind", "outcomes")
+    name, actor = files_of(job)["file"]["name"], job.actor or ""
+    return new_upload(job.id, job.domain or "", kind, name=name, actor=actor)
 
 
 def ask_alone(store: RecordStore, request: JobRequest) -> Job:

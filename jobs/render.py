@@ -1,11 +1,13 @@
-"""Schedules and erasures as tables for a terminal. Computes nothing."""
+"""Schedules, erasures and the history of uploads as text for a terminal. Computes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from rich import box
 from rich.table import Table
 
 from database.records import Job
+from database.uploads import Upload
 from jobs.erasures import Erasure
 from jobs.schedules import ScheduledJob
 
@@ -31,3 +33,46 @@ def erasures_table(found: Sequence[Erasure]) -> Table:
         done = f"{one.done:%Y-%m-%d %H:%M}" if one.done else "not yet"
         table.add_row(one.id[:12], one.domain, f"{one.asked:%Y-%m-%d %H:%M}", done, *counts, one.reason)
     return table
+
+
+def uploads_table(uploads: Sequence[Upload]) -> Table:
+    """One line for each."""
+    table = Table(box=box.SIMPLE)
+    for head in ("upload", "when (UTC)", "by", "file", "kind", "state", "rows", "why"):
+        table.add_column(head, overflow="fold")
+    for one in uploads:
+        when, rows = f"{one.at:%Y-%m-%d %H:%M}", counts_of(one).replace(", ", "\n")
+        why = "\n".join([*one.reasons[:1], *([one.note] if one.note else [])])
+        table.add_row(one.id, when, one.actor, one.name, one.kind, one.state, rows, why)
+    return table
+
+
+def upload_lines(upload: Upload) -> Iterator[str]:
+    """All that is known of one."""
+    yield f"{upload.name} ({upload.kind}) of {upload.domain}, by {upload.actor}, {upload.at:%Y-%m-%d %H:%M:%S} UTC"
+    counts = counts_of(upload)
+    yield f"{upload.state} since {upload.changed:%Y-%m-%d %H:%M:%S} UTC" + (f": {counts}" if counts else "")
+    if upload.batch:
+        yield f"batch {upload.batch}"
+    yield from (f"training: job {job}" for job in upload.training)
+    if upload.note:
+        yield upload.note
+    if upload.reasons:
+        yield "refused:" if upload.state == "refused" else "left out:"
+        yield from (f"  {reason}" for reason in upload.reasons)
+
+
+def counts_of(upload: Upload) -> str:
+    """What rows an upload brought; empty where they were not counted.
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2026, 3, 1, tzinfo=UTC)
+    >>> came = {"id": "1", "domain": "school", "kind": "labeled", "name": "a.csv", "actor": "ann", "at": at}
+    >>> counts_of(Upload(**came, changed=at, added=3, updated=1, unchanged=0, left_out=2))
+    '3 added, 1 updated, 2 left out'
+    """
+    counts = {"added": upload.added, "updated": upload.updated, "unchanged": upload.unchanged}
+    if upload.added is None:
+        return ""
+    told = [f"{count:,} {name}" for name, count in {**counts, "left out": upload.left_out}.items() if count]
+    return ", ".join(told) or "no rows"

@@ -255,7 +255,7 @@ def learned_from_batch(store: RecordStore, artifacts: Artifacts, domain: str, ba
         learned = sorted(rows_of_models(artifacts, [version]))
         for start in range(0, len(learned), ROWS_LOOKED_UP):
             some = learned[start : start + ROWS_LOOKED_UP]
-            numbers = {row.number for row in store.labeled_rows(domain, some)}
+            numbers = {row.number for row in store.newest_rows(domain, some, "labeled")}
             there = {row.record for row in store.batch_rows(batch, numbers)} if numbers else set()
             if count := len(there.intersection(some)):
                 found[version] = found.get(version, 0) + count

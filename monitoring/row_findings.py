@@ -130,7 +130,9 @@ def training_rows(
     """The stored rows that a model learned from, of more than `limit` so many drawn at random; None where its bundle or
     all of them are gone."""
     known = frozenset(unpack_ids(predictor.learned))
-    rows: list[BatchRow | LabeledRecord] = [*workspace.store.labeled_rows(schema.name, draw(sorted(known), limit))]
+    rows: list[BatchRow | LabeledRecord] = [
+        *workspace.store.newest_rows(schema.name, draw(sorted(known), limit), "labeled")
+    ]
     if len(rows) < min(limit, len(known)):  # the others came as predictions, which are not found by record
         pairs = pairs_of(workspace.store, schema.name, predictor.manifest.target.name, limit=2 * limit)
         here = known - {row.record for row in rows if isinstance(row, BatchRow)}

@@ -13,7 +13,8 @@ GRADEWATCH = (sys.executable, "-m", "cli")
 def environment_of(folder: Path, **settings: str) -> dict[str, str]:
     """Of a process whose data are in `folder`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
-    return {**clean, "GRADEWATCH_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), "COLUMNS": "160", **settings}
+    usual = {"GRADEWATCH_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    return {**clean, **usual, "GRADEWATCH_TRAIN_AFTER": "0", **settings}  # nothing is trained that no test asks for
 
 
 def run_command(

@@ -32,6 +32,7 @@ from api.routes import (
     students,
     training,
     trials,
+    upload_history,
     withdrawals,
 )
 from api.routes.docs_page import router as pages
@@ -51,6 +52,7 @@ ROUTERS = (
     reports,
     rights,
     batches,
+    upload_history,
     outcomes,
     withdrawals,
     drift,

@@ -108,10 +108,11 @@ def job_answers(id: str, request: Request, state: CurrentState) -> Response:
 
 
 def may_see(whoever: Principal, job: Job) -> bool:
-    """Whether a job may be shown: what one may ask for oneself, and answers about students to their asker alone."""
+    """Whether a job may be shown: what one may ask for oneself, and answers about students to their asker alone.
+    Whoever is confined to groups sees their own."""
     if not whoever.may(NEEDED.get(job.kind, "operate"), job.domain):
         return False
-    return job.kind != SCORING or job.actor == whoever.name
+    return (job.kind != SCORING and whoever.groups is None) or job.actor == whoever.name
 
 
 def _job(request: Request, state: ServiceState, id: str) -> Job:

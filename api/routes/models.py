@@ -2,17 +2,19 @@
 
 import asyncio
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 
-from access.roles import require
+from access.roles import Forbidden, require
 from api.routes.dependencies import CurrentState, keys_of, needs, noted, principal_of, schema_of, service_state
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import Activate, Models, Rollback, Successions, respond
 from api.state import ServiceState
 from database.records import ChampionKey, Succession
-from model.registry import activate, rollback
+from model.bundle_file import file_name, zip_bundle
+from model.registry import activate, find_model, rollback
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
 
@@ -35,6 +37,25 @@ def history(state: CurrentState, domain: str, target: str | None = None, moment:
     keys = keys_of(schema_of(state, domain), target, moment)
     found = [succession for key in keys for succession in state.workspace.store.successions(key)]
     return respond(Successions(successions=sorted(found, key=lambda one: one.at)))
+
+
+@router.get(
+    "/{version}/download",
+    responses={200: {"description": "the files of the bundle", "content": {"application/zip": {}}}},
+    dependencies=[needs("download")],
+)
+def download(version: str, domain: str, request: Request, state: CurrentState) -> Response:
+    """A model (its version, or the beginning) as one file: a ZIP of its bundle. It tells of every group that it learned
+    from: whoever is confined to groups gets one only where the installation allows it."""
+    schema_of(state, domain)
+    if principal_of(request).groups is not None and state.settings.group_downloads == "off":
+        raise Forbidden("a model tells of all groups that it learned from, and you are confined to some")
+    model = find_model(state.workspace.store, version, domain)
+    files = state.workspace.artifacts.load(model.version)
+    noted(request, "model downloaded", domain, version=model.version)
+    name = quote(file_name(model))
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+    return Response(zip_bundle(files), headers=headers, media_type="application/zip")
 
 
 CHANGE = [needs("change")]  # and in the domain that the body names

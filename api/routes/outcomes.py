@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import require
 from api.jobs import done, idempotency_key
-from api.request.body import MEGABYTE
 from api.request.headers import REQUEST_HEADERS, form_of
 from api.routes.dependencies import (
     CurrentState,
@@ -23,13 +22,14 @@ from api.routes.dependencies import (
     service_state,
 )
 from api.routes.openapi import answers, takes_file
-from api.routes.uploads import OfSheet, WithoutBadRows, read_uploads
+from api.routes.uploads import OfSheet, WithoutBadRows, read_told, rules_of
 from api.schemas import respond
-from database.ingest import StoredOutcomes, outcomes, store_outcomes
+from database.ingest import OwnGroups, StoredOutcomes, of_another, outcomes, store_outcomes
 from jobs.queue import OUTCOMES_FILE, JobFile, JobRequest
 from monitoring.performance import DomainPerformance, measure
 from preprocessing.validation.json_bodies import MalformedBody
 from preprocessing.validation.json_rows import plain_outcomes
+from preprocessing.validation.rules import BadData, Problem
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["outcomes"])
 PLAIN_BYTES = 1_000_000  # of a body that is read here
@@ -47,18 +47,18 @@ async def add_outcomes(
     domain: str, request: Request, state: CurrentState, sheet: OfSheet = "", skip_bad_rows: WithoutBadRows = False
 ) -> Response:
     """Store outcomes: a JSON list or a file, each row with a prediction_id or a student key (and period) and the
-    value of one target or more; happened_at says when that was known, else it is the time of this
-    request. A later outcome about the same corrects the earlier. A plain list is answered at once, whatever is
-    preferred."""
+    value of one target or more; happened_at says when that was known, else it is the time of this request. Rows of
+    groups that are not the sender's are left out. A later outcome about the same corrects the earlier. A plain list is
+    answered at once, whatever is preferred, and stands in no history of uploads."""
     schema_of(state, domain)
-    uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
+    uploads = await read_told(request, domain, "outcomes")
     file = JobFile(*uploads["file"])
     asked = {"sheet": sheet, "skip_bad_rows": skip_bad_rows}
     whoever, key, rows = principal_of(request).name, idempotency_key(request), _rows_of(request, file.content)
     plain = not any(asked.values())
     if rows and plain and key is None and (stored := await asyncio.to_thread(_store_plain, request, domain, rows)):
         return respond(stored)
-    arguments = {"limit": state.settings.max_rows, **asked}
+    arguments = {**rules_of(request), **asked}
     wanted = JobRequest(OUTCOMES_FILE, domain, whoever, arguments, files={"file": file}, key=key)
     job = await done(request, state.background, wanted, state.settings)
     return job if isinstance(job, Response) else respond(msgspec.convert(job.result, StoredOutcomes))
@@ -85,9 +85,19 @@ def _store_plain(request: Request, domain: str, rows: list[Row]) -> StoredOutcom
     plain = plain_outcomes(rows, state.predictions.schema(domain), secret=state.workspace.secret)
     if plain is None:
         return None
+    schema, store, groups = state.predictions.schema(domain), state.workspace.store, groups_of(request)
+    problems: list[Problem] = []
+    if groups is not None:
+        own = OwnGroups(store, domain, groups)
+        outside = own.outside([one.row.group for one in plain], [one.prediction for one in plain])
+        problems = [of_another("", plain[place].row.row, schema) for place in outside]
+        if len(outside) == len(plain):
+            raise BadData(problems)
+        plain = [one for place, one in enumerate(plain) if place not in set(outside)]
     found = outcomes([one.row for one in plain], domain, [one.prediction for one in plain], [one.at for one in plain])
     noted(request, "outcomes uploaded", domain, outcomes=len(found))
-    return store_outcomes(state.workspace.store, state.predictions.schema(domain), found)
+    stored = store_outcomes(store, schema, found)
+    return msgspec.structs.replace(stored, skipped=len(problems), problems=tuple(problems))
 
 
 @router.get("/performance", responses=answers(DomainPerformance), dependencies=[needs("see")])

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/v1/{domain}/withdrawals", tags=["outcomes"])
     status_code=201,
     responses=answers(Withdrawal, 201, "withdrawn; figures follow"),
     openapi_extra=takes(Withdraw),
-    dependencies=[needs("upload")],
+    dependencies=[needs("withdraw")],
 )
 async def withdraw(domain: str, request: Request) -> Response:
     """Take back one of: a batch by id, predictions by id, outcomes as they were sent. The reason is kept for good."""

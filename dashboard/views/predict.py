@@ -15,7 +15,6 @@ from access.roles import Forbidden
 from dashboard import charts, words
 from dashboard.form import draw_fields, field, read_fields, typical
 from dashboard.parts import (
-    GivenFile,
     capital,
     champions_of,
     choose_domain,
@@ -27,7 +26,7 @@ from dashboard.parts import (
     warn_of_changed_schemas,
     warn_of_examples,
 )
-from dashboard.visit import Visit
+from dashboard.visit import GivenFile, Visit
 from database.errors import StoreUnavailable
 from database.records import Answer, Prediction
 from drift.profile import Profile

@@ -30,6 +30,7 @@ CELL_LETTERS = 60  # characters of a wrong value that a problem shows
 PROBLEMS_KEPT = 10_000  # problems kept with their words; all are counted
 
 NOT_FINITE = "; NaN and infinity are no values: leave it empty (null) where it is not known"
+OF_ANOTHER = "is of a group that you have no access to"
 DUPLICATE = "rows {} and {} are the same student, group and period; a file says each thing once"
 
 

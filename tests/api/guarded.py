@@ -24,8 +24,10 @@ GROUP = "3 / Data Structures"
 class Guarded:
     """A service that asks who they are, with a key of every role."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, domains: tuple[str, ...] = ()) -> None:
+        """domains: beside those that ship."""
         self.server = server
+        self.domains = ["engagement", "university", "school", *domains]
         self.keys = {role: self.key(f"a-{role}", role) for role in get_args(Role)}
         self.until_known(self.keys["admin"])
 
@@ -34,8 +36,7 @@ class Guarded:
     ) -> str:
         with self.server.store() as store:
             grant = Grant(role=role, domains=domains, groups=groups)
-            names = ["engagement", "university", "school"]
-            return create_key(store, name, grant, domains=names, actor="test", **how)[1]
+            return create_key(store, name, grant, domains=self.domains, actor="test", **how)[1]
 
     def user(self, name: str, role: Role) -> None:
         with self.server.store() as store:

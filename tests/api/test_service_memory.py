@@ -67,7 +67,9 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield post, f"{DOMAIN}/outcomes", csv | {"content": "student_id,assignment_score\ns1,71\n"}
     yield get, f"{DOMAIN}/performance", {}
     yield post, f"{DOMAIN}/batches", csv | {"params": {"kind": "labeled"}}
-    yield get, f"{DOMAIN}/batches", {}
+    uploaded = server.get(f"{DOMAIN}/uploads")["uploads"][0]["id"]
+    for path in ("batches", "uploads", f"uploads/{uploaded}"):
+        yield get, f"{DOMAIN}/{path}", {}
     half = "\n".join(text.splitlines()[:101])
     yield post, f"{DOMAIN}/drift", csv | {"content": half}
     yield post, f"{DOMAIN}/drift/window", {"json": {"since": today}}
@@ -119,6 +121,7 @@ def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str,
     other = next(one["version"] for one in others if one["version"] != champion)
     trial = server.post(f"{DOMAIN}/trials", {"version": other, "mode": "shadow"})
     assert trial.status_code == 201, trial.text
+    yield "GET", f"/api/v1/models/{champion}/download", {"params": {"domain": "engagement"}}
     yield "GET", f"{DOMAIN}/trials", {}
     yield "GET", trial.headers["location"], {}
     yield "DELETE", trial.headers["location"], {}

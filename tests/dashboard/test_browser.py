@@ -104,7 +104,7 @@ def test_no_page_asks_another_host_and_another_name_opens_none(address: str, bro
     page = browser.new_page()
     page.set_default_timeout(60_000)
     page.on("request", lambda request: asked.add(request.url))
-    for name in ("overview", "predict", "drift", "models", "performance"):
+    for name in ("overview", "predict", "uploads", "drift", "models", "performance"):
         page.goto(f"{address}/{name}?domain=workshop" if name != "overview" else address)
         page.get_by_role("heading").first.wait_for()
         page.locator('[data-test-script-state="notRunning"]').wait_for()

@@ -24,6 +24,7 @@ from retraining.first_champions import register
 
 Page = Callable[..., AppTest]
 PAGES = ("overview", "predict", "drift", "models", "performance")
+"""Those of models; uploads need none."""
 QUIZ = ChampionKey("workshop", "mark", "quiz")
 
 
@@ -88,6 +89,28 @@ def test_the_dashboard_opens_on_the_overview(page: Page) -> None:
     app = AppTest.from_file(str(script), default_timeout=60).run()
     assert not app.exception
     assert [title.value for title in app.title] == ["Gradewatch"]
+
+
+# Uploads ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_uploaded_and_each_upload_stands_in_the_history_with_its_end(
+    page: Page, workspace: Workspace
+) -> None:
+    assert "Nothing was uploaded yet." in texts(page("uploads", "course"))
+    app, table = page("uploads", "workshop"), generate(workspace.schemas["workshop"], rows=30, seed=8)
+    files = {"good.csv": table.write_csv(), "bad.csv": table.write_csv().replace("evening", "afternoon")}
+    for name, content in files.items():
+        app.file_uploader[0].set_value((name, content.encode(), "text/csv")).run()
+        press(app, "Upload")
+        assert not app.exception
+        said = texts(app)
+        assert ("30 rows stored: 30 added" if name == "good.csv" else "must be one of evening, day") in said, said
+    history = app.dataframe[-1].value
+    assert list(history["state"]) == ["refused", "done"]
+    assert list(history["file"]) == ["bad.csv", "good.csv"]
+    assert "must be one of evening, day" in history["why"][0]
+    assert [batch.name for batch in workspace.store.batches("workshop")] == ["good.csv"]
 
 
 # Overview -----------------------------------------------------------------------------------------------------------

@@ -347,6 +347,18 @@ class TestBatches:
                 patched.setattr(type(store), "_remove_rows", cut_off)
                 withdraw_batch(store, "school", "first", reason="by mistake", actor="tester")
 
+    def test_the_newest_row_of_a_record_is_that_which_came_in_last(self, store: RecordStore) -> None:
+        store.add_batch(make_batch("b", after(9)), [make_row(1), make_row(2)])
+        store.add_batch(make_batch("a", kind="unlabeled"), [make_row(2, inputs={"G1": 0.5})])
+        store.add_batch(make_batch("c", domain="k12"), [make_row(1, inputs={"G1": 0.5})])
+        asked = ["record 1", "record 2", "record 3"]
+        assert {row.record: row.inputs["G1"] for row in store.newest_rows("school", asked)} == {
+            "record 1": 1.0,
+            "record 2": 0.5,
+        }
+        labeled = store.newest_rows("school", asked, "labeled")
+        assert sorted(row.number for row in labeled) == [1, 2]
+
     def test_an_unknown_batch_has_no_rows(self, store: RecordStore) -> None:
         assert store.batch_rows("unknown") == []
 
@@ -361,7 +373,7 @@ class TestWithdrawal:
         store.add_outcomes([make_outcome(12.0, student="u"), make_outcome(5.0, student="u")])
         store.add_outcomes(outcomes)
         assert withdraw_batch(store, "school", "ab", **why).count == 2
-        assert (store.batches(), store.batch_rows("abc"), store.labeled_rows("school", ["record 1"])) == ([], [], [])
+        assert (store.batches(), store.batch_rows("abc"), store.newest_rows("school", ["record 1"])) == ([], [], [])
         assert store.add_batch(make_batch("abc", rows=2), rows)
         assert withdraw_outcomes(store, "school", [*outcomes, make_outcome(9.0, student="u")], **why).count == 2
         assert store.pairs("school", "G3") == []
@@ -523,6 +535,9 @@ class TestDocuments:
         assert store.documents("profile", since=after(1), until=after(3), domain="k12") == [b, c]
         assert store.documents("profile", until=after(2)) == [b]
         assert store.documents("unknown") == []
+        store.put_document(d := make_document("d", 1, after(2)))
+        assert store.newest_documents("profile", limit=3) == [a, c, d]
+        assert store.newest_documents("profile", before=(c.at, c.name)) == [d, b]
 
     def test_a_removed_one_is_gone_and_its_name_free(self, store: RecordStore) -> None:
         store.put_document(make_document("monday"))

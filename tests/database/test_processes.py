@@ -143,7 +143,7 @@ def test_predictions_go_on_beside_an_upload_and_when_it_is_killed_nothing_of_it_
         waited.append(kept_rows(store) - before)
         assert (beside.batches(), beside.batch_rows("endless"), beside.export("batch_rows")) == ([], [], [])
     assert max(waited) <= 10 * rows_at_once(store_url), "nobody waits for more than a few turns"
-    assert beside.labeled_rows("school", [digest([1])]) == []
+    assert beside.newest_rows("school", [digest([1])]) == []
     store.sweep_uploads()  # those of others that live stay
     kill_after(2, upload)
     assert beside.labeled_records("school") == []

@@ -1,11 +1,16 @@
 """Champions are changed by hand: at once, with who did it and why."""
 
+import io
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
+from model.bundle import content_digest
 from model.workspace import Workspace
 from tests.api.guarded import Guarded
 from tests.api.serving import ENGAGEMENT, Server
 from tests.api.test_service_champions import another_version
+from tests.command import run_command
 
 
 def test_activating_and_rolling_back_is_served_at_once_and_kept_in_the_history(
@@ -27,6 +32,25 @@ def test_activating_and_rolling_back_is_served_at_once_and_kept_in_the_history(
         other.version,
     }
     assert server.post("/api/v1/models/activate", wanted | {"version": "nope"}).status_code == 404
+
+
+def test_a_model_is_downloaded_as_one_file_by_whoever_may(guarded: Guarded, confined: str, tmp_path: Path) -> None:
+    champion = guarded.ask("GET", "/api/v1/models?domain=university", guarded.keys["admin"]).json()["champions"][0]
+    version = champion["version"]
+    address = f"/api/v1/models/{version[:12]}/download?domain=university"
+    told = guarded.ask("GET", address, guarded.keys["teacher"])
+    assert told.status_code == 200, told.text
+    with zipfile.ZipFile(io.BytesIO(told.content)) as archive:
+        assert content_digest({name: archive.read(name) for name in archive.namelist()}) == version
+    file = tmp_path / "model.zip"
+    command = ("models", "download", version[:12], "-d", "university", "-o", str(file))
+    done = run_command(guarded.server.folder, *command, **guarded.server.environment)
+    assert done.returncode == 0, done.stderr
+    assert file.read_bytes() == told.content
+    assert guarded.entries(actor="key:a-teacher", action="model downloaded")[0].details == {"version": version}
+    refused = [guarded.ask("GET", address, key).json() for key in (confined, guarded.keys["viewer"])]
+    assert [one["status"] for one in refused] == [403, 403]
+    assert "all groups" in refused[0]["detail"]
 
 
 def test_changes_of_champions_name_who_made_them(guarded: Guarded) -> None:
