@@ -18,6 +18,7 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -178,6 +179,32 @@ def test_what_came_in_by_mistake_is_withdrawn_with_a_reason(run: Run, folder: Pa
         ("--answers", str(answers)),
     ):
         assert run(*take_back, *given).returncode != 0
+
+
+def test_a_student_is_handed_out_then_erased_without_a_trace(run: Run, folder: Path, trained: str) -> None:
+    file, key, archive = engagement_file(folder / "rights.csv", rows=25, seed=77), "s77-3", folder / "one.zip"
+    assert run("predict", "-d", "engagement", str(file), "-o", str(folder / "said.csv")).returncode == 0
+    for command in (("ingest", "-d", "engagement", str(file)), ("outcomes", "-d", "engagement", str(file))):
+        assert run(*command).returncode == 0
+    handed = run("students", "export", key, "-o", str(archive))
+    assert "engagement: 1 predictions, 1 rows, 1 outcomes" in handed.stdout, handed.stderr
+    with ZipFile(archive) as opened:
+        [known] = json.loads(opened.read("everything.json"))
+        assert {"engagement/rows.csv", "engagement/predictions.csv"} <= set(opened.namelist())
+    kept = [one for one in (folder / "data").rglob("*") if one.is_file()]
+    assert any(known["student"].encode() in one.read_bytes() for one in kept)
+    erased = run("students", "erase", key, "--reason", "a letter of 3 May")
+    assert "1 predictions, 1 rows, 1 outcomes erased" in " ".join(erased.stdout.split()), erased.stderr
+    kept = [one for one in (folder / "data").rglob("*") if one.is_file()]
+    assert [one for one in kept for text in (key, known["student"]) if text.encode() in one.read_bytes()] == []
+    assert run("students", "export", key, "-o", str(folder / "two.zip")).returncode == 1
+    assert "a letter of 3 May" in run("students", "erasures", COLUMNS="200").stdout
+    assert run("students", "object", "s77-2").returncode == 0
+    refused = run("predict", "-d", "engagement", str(file), "-o", str(folder / "again.csv"))
+    assert (refused.returncode, "objected" in refused.stderr) == (1, True)
+    assert run("students", "object", "s77-2", "--lift").returncode == 0
+    assert "GRADEWATCH_KEEP_PREDICTIONS" in " ".join(run("keep").stderr.split())
+    assert "predictions: 0 removed" in run("keep", GRADEWATCH_KEEP_PREDICTIONS="30").stdout
 
 
 def test_a_retraining_decides_with_reasons_promotes_and_can_be_rolled_back(
