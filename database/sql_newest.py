@@ -4,8 +4,9 @@ PostgreSQL keeps it as predictions come. SQLite, where that would cost a commit 
 for: its rows are numbered in the order of their commits, and it remembers the last one that it has looked at.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -83,13 +84,14 @@ def catch_up(reading: Lent, writing: Lent, at_once: int) -> None:
         with reading() as connection:
             begun = last = _looked_at(connection)
         found: _Found = {}
-        while not ended and len(found) < MOST_FOUND:
-            with reading() as connection:
-                behind = connection.execute(_behind(last.number, at_once)).all()
-                _add_said(found, connection, behind)
-            if behind:
-                last = _Place(behind[-1].number, behind[-1].id)
-            ended = len(behind) < at_once
+        with _no_collections():
+            while not ended and len(found) < MOST_FOUND:
+                with reading() as connection:
+                    behind = _plain(connection.execute(_behind(last.number, at_once)))
+                    _add_said(found, connection, behind)
+                if behind:
+                    last = _Place(behind[-1][-1], behind[-1][0])
+                ended = len(behind) < at_once
         if last == begun:
             return
         for part in parts(newest_of(_rows_found(found)), at_once):
@@ -97,6 +99,19 @@ def catch_up(reading: Lent, writing: Lent, at_once: int) -> None:
                 connection.exec_driver_sql(ON_SQLITE, [(*row, row.prediction, row.at) for row in part])
         with writing() as connection:
             _looked_on(connection, begun, last)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Without the garbage collector: among some hundred thousand tuples, none of which is in a circle, its searches
+    take longer than all else."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _looked_at(connection: sa.Connection) -> _Place:
@@ -118,51 +133,55 @@ def _looked_on(connection: sa.Connection, begun: _Place, last: _Place) -> None:
         connection.execute(NEWEST_UNTIL.insert().values(name=UNTIL, prediction=last.prediction))
 
 
-class _Said(NamedTuple):
-    """What one prediction said about a student: at and id of the prediction, and the chance about each target."""
-
-    at: int
-    prediction: str
-    chances: tuple[Chance, ...]
-
+_Said = tuple[int, str, tuple[Chance, ...]]
+"""What one prediction said about a student: at and id of the prediction, and the chance about each target."""
 
 _Found = dict[tuple[str, str, str | None, str | None, tuple[str, ...]], _Said]
 """The newest that was said by domain, student, group, period, and targets that it was said about."""
 
 
+def _plain(result: sa.CursorResult[Any]) -> list[tuple[Any, ...]]:
+    """Rows as the driver has them: to wrap a million costs more than to read them."""
+    rows: list[tuple[Any, ...]] = [] if result.cursor is None else result.cursor.fetchall()  # type: ignore[assignment]
+    result.close()
+    return rows
+
+
 def _add_said(found: _Found, connection: sa.Connection, rows: Sequence[Any]) -> None:
-    """Put what rows of predictions say among what was `found`; those in blocks by block, of which only chances are
-    read. Of most rows a newer one is there: they are to cost next to nothing."""
-    held: dict[str, list[Any]] = {}
-    for one in rows:
-        if one.student is None:
+    """Put what rows of predictions (`OF_PREDICTIONS`) say among what was `found`; those in blocks by block, of which
+    only chances are read."""
+    held: dict[str, tuple[list[int], list[tuple[Any, ...]]]] = {}
+    for prediction, domain, student, group, period, at, answers, block, place, *_ in rows:
+        if student is None:
             continue
-        if one.block is None:
-            said = unpack_answers(one.id, one.answers)
-            _add_newer(found, one, tuple([it.target for it in said]), tuple([chance_of(it) for it in said]))
-        else:
-            held.setdefault(one.block, []).append(one)
-    for block, members in held.items():
+        about = domain, student, group, period
+        if block is None:
+            said = unpack_answers(prediction, answers)
+            key = (*about, tuple([one.target for one in said]))
+            _add_newer(found, key, (at, prediction, tuple([chance_of(one) for one in said])))
+            continue
+        places, members = held.setdefault(block, ([], []))
+        places.append(place)
+        members.append((about, at, prediction))
+    for block, (places, members) in held.items():
         body = connection.execute(sa.select(PREDICTION_BLOCKS.c.body).where(PREDICTION_BLOCKS.c.id == block)).scalar()
-        columns = unpack_chances(block, body, [one.place for one in members])
-        targets = tuple([column.target for column in columns])
-        by_row = zip(*[chances_of(column, len(members)) for column in columns], strict=True)
-        for one, chances in zip(members, by_row, strict=False):
-            _add_newer(found, one, targets, chances)
+        columns = unpack_chances(block, body, places)
+        targets = (tuple([column.target for column in columns]),)
+        by_row = zip(*[chances_of(column, len(places)) for column in columns], strict=True)
+        for (about, at, prediction), chances in zip(members, by_row, strict=False):
+            _add_newer(found, about + targets, (at, prediction, chances))
 
 
-def _add_newer(found: _Found, row: Any, targets: tuple[str, ...], chances: tuple[Chance, ...]) -> None:
-    prediction, domain, student, group, period, at, *_ = row
-    key = domain, student, group, period, targets
+def _add_newer(found: _Found, key: tuple[Any, ...], said: _Said) -> None:
     known = found.get(key)
-    if known is None or (at, prediction) > known[:2]:
-        found[key] = _Said(at, prediction, chances)
+    if known is None or said > known:
+        found[key] = said
 
 
 def _rows_found(found: _Found) -> Iterator[NewestRow]:
-    for (domain, student, group, period, targets), said in found.items():
-        placed = domain, student, group, period, said.at, said.prediction
-        yield from (row_of(placed, target, chance) for target, chance in zip(targets, said.chances, strict=True))
+    for (domain, student, group, period, targets), (at, prediction, chances) in found.items():
+        placed = domain, student, group, period, at, prediction
+        yield from (row_of(placed, target, chance) for target, chance in zip(targets, chances, strict=True))
 
 
 def look_again(connection: sa.Connection, predictions: Iterable[Prediction], at_once: int) -> None:

@@ -58,8 +58,8 @@ class PassChance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kept(self) -> bool:
-        """Whether chance alone explains the gaps."""
-        return self.p_value > 1 - PROMISE_LEVEL
+        """Whether chance alone explains the gap on the whole, and those in tenths."""
+        return self.gap.low <= 0 <= self.gap.high and self.p_value > 1 - PROMISE_LEVEL
 
 
 class FeedbackPart(msgspec.Struct, frozen=True, kw_only=True):
