@@ -13,6 +13,9 @@ from database.records import now
 from database.store import RecordStore
 from reports.archive import list_reports, read_report, reports_with, withdraw_student
 
+MOST_LOOKS = 100_000
+"""At reports of a domain, of which those at one student's are told."""
+
 
 class Holding(NamedTuple):
     """files: what stands in it of a student (a pseudonym) in a domain, by the names that an archive gives it. without:
@@ -24,11 +27,13 @@ class Holding(NamedTuple):
 
 
 def _in_reports(store: RecordStore, domain: str, student: str) -> dict[str, bytes]:
-    """Of each report what it says of the student."""
+    """Of each report what it says of the student, and who read it when."""
     found = {}
+    looks = store.accesses(domain=domain, action="report read", limit=MOST_LOOKS)
     for entry in reports_with(store, domain, student):
         said = [one for one in read_report(store, entry).students if one.student == student]
         told = {"group": entry.group, "period": entry.period, "due": entry.due, "made": entry.made, "said": said}
+        told["read"] = [(one.at, one.actor) for one in looks if one.details.get("report") == entry.id]
         found[f"reports/{entry.due}-{entry.id}.json"] = msgspec.json.format(msgspec.json.encode(told), indent=1)
     return found
 

@@ -4,9 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from access.journal import note
 from database.blobs import put_blob, read_blob
 from database.records import Answer
 from database.store import KINDS, RecordStore
+from jobs.holdings import HOLDINGS
 from reports.archive import (
     REPORT_BLOBS,
     LostReport,
@@ -72,6 +74,10 @@ def test_a_student_who_is_erased_leaves_no_trace_and_the_report_says_so(store: R
         keep_report(store, report)
     found = reports_with(store, COURSE.name, ANN)
     assert [one.due for one in found] == [WEEK_6, WEEK_3]
+    note(store, "a teacher", "report read", COURSE.name, report=found[0].id)
+    files = HOLDINGS["reports"].files(store, COURSE.name, ANN)
+    assert sorted(b"a teacher" in content for content in files.values()) == [False, True]
+    assert not any(BEN.encode() in content for content in files.values())
     at = date(2026, 4, 1)
     for entry in found:
         if killed:
