@@ -12,7 +12,7 @@ from api.fast.parameters import moment_of
 from api.fast.predict import EXPLAINED_ROWS, QueryParameters, row_limit, wants_lines
 from api.jobs import done, idempotency_key
 from api.request.body import MEGABYTE
-from api.request.headers import REQUEST_HEADERS
+from api.request.headers import REQUEST_HEADERS, form_of
 from api.routes.answers import written_answers
 from api.routes.dependencies import (
     HEX,
@@ -31,6 +31,7 @@ from api.routes.dependencies import (
 from api.routes.openapi import answers, takes, takes_file
 from api.routes.uploads import OfSheet, WithoutBadRows, read_command, read_uploads
 from api.schemas import Find, FoundPredictions, PredictionResponse, PredictionsResponse, respond
+from api.state import ServiceState
 from database.records import Prediction
 from jobs.queue import SCORING, JobFile, JobRequest
 from model.explain import MOST_FACTORS
@@ -81,6 +82,7 @@ async def predict_batch(
     schema = schema_of(state, domain)
     parameters = QueryParameters(moment_of(schema, moment), explain, wants_lines(request.scope[REQUEST_HEADERS]))
     uploads = await read_uploads(request, state.settings.max_upload_mb * MEGABYTE)
+    await asyncio.to_thread(_check_json, state, request, domain, parameters, uploads["file"].content)
     whoever, groups = principal_of(request), groups_of(request)
     arguments: dict[str, Any] = {"moment": parameters.moment, "explain": explain, "limit": row_limit(state, parameters)}
     arguments |= {"groups": None if groups is None else list(groups), "sheet": sheet, "skip_bad_rows": skip_bad_rows}
@@ -94,6 +96,16 @@ async def predict_batch(
         state.metrics.predicted(domain, at, count)
     body = await asyncio.to_thread(lambda: b"".join(written_answers(state, job, lines=parameters.lines)))
     return Response(body, media_type=parameters.answered_as.decode())
+
+
+def _check_json(state: ServiceState, request: Request, domain: str, parameters: QueryParameters, body: bytes) -> None:
+    """Rows as JSON that are answered later are checked at once, as those are that are answered at once; files are the
+    worker's to read. Raises BadData, MalformedBody."""
+    kind = form_of(request.scope[REQUEST_HEADERS]).kind
+    if kind != "file":
+        reader = state.readers[domain]
+        read = reader.lines if kind == "lines" else reader.many
+        read(body, moment=parameters.moment, limit=row_limit(state, parameters))
 
 
 class _Students(msgspec.Struct, forbid_unknown_fields=True):

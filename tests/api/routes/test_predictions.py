@@ -50,4 +50,7 @@ def test_many_rows_of_any_form_are_answered_later_where_that_is_asked_for(shared
     later = shared.get(f"{address}/answers")
     assert [one["answers"] for one in later["predictions"]] == [one["answers"] for one in at_once["predictions"]]
     assert shared.client.post(many, content=body, headers=headers, params={"async": "perhaps"}).status_code == 422
+    if kind != "text/csv":  # what is wrong with a file is said by its job
+        wrong = body.replace("attention", "atention")
+        assert shared.client.post(many, content=wrong, headers=headers, params={"async": "true"}).status_code == 422
     assert shared.client.post("/predict/batch?async=1", content=body, headers=headers).status_code == 202
