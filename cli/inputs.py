@@ -45,9 +45,10 @@ def read_rows(
     problems: Path | None,
     sheet: str = "",
     progress: Callable[[float], None] = lambda _: None,
+    targets: Sequence[str] = (),
 ) -> "Iterator[Intake]":
     """The rows of a file (of a workbook: of a sheet) for a batch; its problems written to a CSV where one is asked
-    for. progress: hears which share is read. Raises BadData."""
+    for. progress: hears which share is read. targets: as `database.ingest.read_batch` has them. Raises BadData."""
     from database.ingest import read_batch
     from preprocessing.reading.chunks import open_source
     from preprocessing.reading.raw_table import some_of
@@ -56,7 +57,13 @@ def read_rows(
     with (
         told_problems(problems, skip_bad_rows),
         read_batch(
-            open_source(file, sheet=sheet), schema, kind, secret=secret, skip_bad_rows=skip_bad_rows, progress=progress
+            open_source(file, sheet=sheet),
+            schema,
+            kind,
+            secret=secret,
+            skip_bad_rows=skip_bad_rows,
+            targets=targets,
+            progress=progress,
         ) as intake,
     ):
         say_notes(intake.notes)

@@ -231,12 +231,13 @@ class Intake:
         others = sorted({*foreign}.difference(checked.repeated.tolist()))
         self.foreign, self.problem_count = len(others), checked.problem_count + len(others)
         told = (of_another(name, row, schema) for row in others[: PROBLEMS_KEPT - len(checked.problems)])
-        self.problems, self.notes = (*checked.problems, *told), checked.notes
+        self.problems = (*checked.problems, *told)
         self.ignored_columns = checked.ignored_columns
         self.id, self.rows = content_digest(schema.name, kind, self.slices())
         good = checked.good - self.foreign
         good = sum(frame.height for frame in self._frames(())) if len(self._repeated) else good
         self.skipped = checked.rows - good - self.foreign
+        self.notes = (*checked.notes, *(checked.dependent if self.skipped else ()))
 
     def _frames(self, columns: Collection[str]) -> "Iterator[pl.DataFrame]":
         if not len(self._repeated):
@@ -275,6 +276,7 @@ def read_batch(
     secret: bytes,
     skip_bad_rows: bool = False,
     groups: Collection[str] | None = None,
+    targets: Collection[str] = (),
     progress: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Intake]:
     """The rows of a file for a batch of `kind`, as long as the block lasts. It is read to its end in bounded memory
@@ -282,7 +284,8 @@ def read_batch(
 
     skip_bad_rows: keep the good rows instead; a file without any, or one that identifies people, is refused all the
     same. groups: that whoever sends it is confined to; rows of others are left out, and a file of nothing else is
-    refused. progress: hears which share is read.
+    refused. targets: of a labelled file that something is asked of; all where none is named. progress: hears which
+    share is read.
     """
     from database.batch_frames import Spool, add_to
     from preprocessing.validation.files import check_file
@@ -303,6 +306,7 @@ def read_batch(
             schema,
             secret=secret,
             with_targets="required" if kind == "labeled" else "ignored",
+            asked=targets,
             keep=keep,
             progress=progress,
         )

@@ -40,6 +40,11 @@ WORDING = (
 """Keys that change how a file is read or a page reads, and not what a row means once it is read."""
 
 
+RESERVED = frozenset({
+    "jobs", "models", "domains", "reports", "predict", "train", "metrics", "token", "accesses",
+})  # fmt: skip
+"""Words that stand in addresses where a domain's name does: no domain may be called so."""
+
 Family = Literal["work", "attendance", "study", "result", "before"]
 """What a column says of how a student is getting on: work that was to be handed in, attendance, time and effort of
 study, a mark on the way; or what was reached before, which nobody can change any more."""
@@ -345,6 +350,8 @@ def find_problems(schema: DomainSchema) -> list[str]:
     problems: list[str] = []
     if not schema.name.replace("-", "").replace("_", "").isalnum():
         problems.append(f"name {schema.name!r}: use letters, digits, - and _ (it becomes part of addresses)")
+    if schema.name.casefold() in RESERVED:
+        problems.append(f"name {schema.name!r}: addresses have this word for something else; call the domain otherwise")
     names = [column.name for column in schema.columns]
     problems += [f"column {name!r} is declared more than once" for name in sorted(set(names)) if names.count(name) > 1]
     problems += _order_problems(schema)

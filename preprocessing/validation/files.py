@@ -3,7 +3,7 @@
 The good rows go to the caller chunk by chunk, as they are found. It keeps no row and stores nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from preprocessing.reading.chunks import FileSource, read_chunks
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
+from preprocessing.validation.left_out import OutcomesLeftOut
 from preprocessing.validation.results import Validated
 from preprocessing.validation.rules import BadData, Known, Problem
 from preprocessing.validation.tables import Identities, Noticed, check_piece, comma_rules
@@ -28,7 +29,8 @@ class CheckedFile:
     their own. repeated: numbers of the rows that are left out because another is about the same student, group and
     period; of those that say the same the first stays. moments: of all rows without a problem of their own, those
     that the caller's `sieve` took out included. problems: in file order, at most `rules.PROBLEMS_KEPT`; problem_count
-    counts all. separator: `RawTable.separator`."""
+    counts all. separator: `RawTable.separator`. dependent: what must be said where bad rows are left out of it, which
+    depends on outcomes."""
 
     digest: str
     rows: int
@@ -40,6 +42,7 @@ class CheckedFile:
     ignored_columns: tuple[str, ...]
     notes: tuple[str, ...]
     separator: str
+    dependent: tuple[str, ...]
 
     def require_clean(self) -> None:
         """Raises BadData when anything is wrong."""
@@ -54,15 +57,17 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
     secret: bytes,
     moment: str | None = None,
     with_targets: Known = "ignored",
+    asked: Collection[str] = (),
     columns: Sequence[str] = (),
     sieve: Callable[[Validated, str], Validated] = lambda checked, _: checked,
     keep: Callable[["pl.DataFrame"], object],
     progress: Callable[[float], None] = lambda _: None,
 ) -> CheckedFile:
-    """Reads a file to its end. with_targets: as `validate.validate_table` has it. keep: gets the good rows of each
-    chunk, typed as `validate.Validated` says; rows that turn out to be repeated are among them. progress: hears which
-    share is read. columns: of the file that `keep` gets as well, as text, under `own_column` of their names. sieve:
-    takes out rows that are problems for a reason of the caller's; gets the file's name, too.
+    """Reads a file to its end. with_targets: as `validate.validate_table` has it. asked: targets that something is
+    asked of; all where none is named. keep: gets the good rows of each chunk, typed as `validate.Validated` says; rows
+    that turn out to be repeated are among them. progress: hears which share is read. columns: of the file that `keep`
+    gets as well, as text, under `own_column` of their names. sieve: takes out rows that are problems for a reason of
+    the caller's; gets the file's name, too.
 
     Raises UnreadableFile; TooManyRows; NoSuchColumn; BadData where the file as a whole is refused (a missing column,
     one that names people); ValueError for an unknown moment.
@@ -74,11 +79,11 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
     rows = good = count = 0
     ignored: tuple[str, ...] = ()
     notes: dict[str, None] = {}
-    noticed, separator = Noticed(), ""
+    noticed, left, separator = Noticed(), OutcomesLeftOut(schema), ""
     for piece, done in read_chunks(source):
         table = piece.handing_back(columns)
         checked, identities = check_piece(
-            table, schema, secret=secret, moment=moment, with_targets=with_targets, commas=commas
+            table, schema, secret=secret, moment=moment, with_targets=with_targets, commas=commas, asked=asked
         )
         if any(problem.row is None for problem in checked.problems):
             raise BadData([*problems, *checked.problems][: rules.PROBLEMS_KEPT], count + checked.problem_count)
@@ -87,6 +92,7 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
         problems += checked.problems[: rules.PROBLEMS_KEPT - len(problems)]
         seen.append(identities)
         noticed.see(checked.frame, schema)
+        left.see(checked)
         rows, good, count = rows + checked.rows, good + checked.frame.height, count + checked.problem_count
         ignored, notes = checked.ignored_columns, notes | dict.fromkeys(checked.notes)
         separator = table.separator
@@ -101,7 +107,10 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
     told = (*notes, *([rules.said_again(again)] if again else ()), *noticed.notes(schema))
     numbers = np.sort(np.array([*contradicting["row"], *again], dtype=np.int64))
     rows, count = rows - len(again), count + contradicting.height
-    return CheckedFile(source.digest, rows, good, numbers, known, tuple(problems), count, ignored, told, separator)
+    whole = tuple(problems)
+    return CheckedFile(
+        source.digest, rows, good, numbers, known, whole, count, ignored, told, separator, left.sentences()
+    )
 
 
 def own_column(name: str) -> str:

@@ -1,7 +1,7 @@
 """What validating a table gives: typed rows, and every problem."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
@@ -23,7 +23,8 @@ class Validated:
     as a whole is refused. problems: at most 10,000 of them in file order; problem_count counts all. rows: rows in the
     file that are not blank and do not only say again what an earlier one says. ignored_columns: columns of the file
     that were not read: those that the schema does not know, and targets where they are ignored. notes: what a user
-    should know of how it was read.
+    should know of how it was read. left: the bad rows, their bad cells null. unread: by target, rows whose outcome is
+    none that is taken.
     """
 
     frame: "pl.DataFrame"
@@ -32,6 +33,8 @@ class Validated:
     rows: int
     ignored_columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    left: "pl.DataFrame | None" = None
+    unread: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def refused(self) -> bool:

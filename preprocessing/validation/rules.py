@@ -53,6 +53,11 @@ def left_out(rows: int) -> str:
     return f"{rows:,} bad row{'s' if rows != 1 else ''} left out"
 
 
+def unasked_values(column: str, rows: int) -> str:
+    """That values of an outcome nobody asks about are passed over."""
+    return f"column {column!r}: {rows:,} value{'s' if rows != 1 else ''} not taken, and not asked for here"
+
+
 Known = Literal["required", "optional", "ignored", "refused"]
 """What is asked of target columns."""
 

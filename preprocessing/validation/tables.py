@@ -5,7 +5,7 @@ data frames before they need them use `preprocessing.validation.validate`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -58,12 +58,14 @@ class Identities:
 @dataclass
 class Ledger:
     """What is wrong with a table so far: whole-file problems, and per finding the rows it concerns; notes of how it was
-    read; and the places of rows that say again what an earlier one says, which are left out."""
+    read; by target the rows whose outcome is not taken; and the places of rows that say again what an earlier one says,
+    which are left out."""
 
     file: str
     numbers: NDArray[np.int64]
     notes: tuple[str, ...] = ()
     whole: list[Problem] = field(default_factory=list)
+    unread: dict[str, int] = field(default_factory=dict)
     findings: list[tuple[str | None, Mask, Words]] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
 
@@ -175,10 +177,12 @@ def check_piece(
     moment: str | None,
     with_targets: Known,
     commas: Mapping[str, str] | None,
+    asked: Collection[str] = (),
 ) -> tuple[Validated, Identities]:
     """As `check_table` for one chunk of a longer file, and who its rows are about, bad ones too: whether two rows say
-    the same thing is for the whole file to tell. commas: `comma_rules` of the whole file."""
-    typed, ledger, extra = _examine(raw, schema, secret, moment, with_targets, commas)
+    the same thing is for the whole file to tell. commas: `comma_rules` of the whole file. asked: the targets that
+    something is asked of; all where none is named."""
+    typed, ledger, extra = _examine(raw, schema, secret, moment, with_targets, commas, asked)
     if ledger.whole:
         return _result(typed, ledger, extra), Identities()
     identity = typed.select(IDENTITY)
@@ -214,6 +218,7 @@ def _examine(
     moment: str | None,
     with_targets: Known,
     commas: Mapping[str, str] | None = None,
+    asked: Collection[str] = (),
 ) -> tuple[pl.DataFrame, Ledger, tuple[str, ...]]:
     """The table typed, what is wrong with each row by itself, and the columns that were not read: those that the schema
     does not know, and targets where they are ignored."""
@@ -228,8 +233,13 @@ def _examine(
     present = [column for column in wanted if column.name in columns.found]
     parsed = {c.name: parse(frame[columns.found[c.name]], c, (commas or {}).get(c.name)) for c in present}
     parsed = _with_faults(raw, parsed, columns, ledger)
+    unasked = {*schema.target_by_name} - {*asked} if asked else set()
     for name, column in parsed.items():
-        ledger.note(name, column.bad, column.words)
+        if name not in unasked:
+            ledger.note(name, column.bad, column.words)
+        elif column.bad.any():
+            ledger.notes += (rules.unasked_values(columns.found[name], int(column.bad.sum())),)
+    ledger.unread = {t.name: int(parsed[t.name].bad.sum()) for t in schema.targets if t.name in {*parsed} - unasked}
     moments = _check_moments(parsed, schema, moment, columns.extra, ledger)
     if with_targets == "required":
         _require_targets(parsed, schema, columns.extra, ledger)
@@ -445,10 +455,13 @@ def _result(typed: pl.DataFrame, ledger: Ledger, extra: tuple[str, ...]) -> Vali
         kept = ~ledger.bad_rows()
         kept[ledger.again] = False
         good = typed.with_columns(pl.Series("_row", ledger.numbers, dtype=pl.Int64)).filter(kept)
+        left = typed.filter(pl.Series(ledger.bad_rows()))
     else:
+        left = pl.DataFrame()
         none = [pl.Series(name, [], dtype=pl.String) for name in ("_student", "_group", "_period", "_moment")]
         good = pl.DataFrame([*none, pl.Series("_row", [], dtype=pl.Int64)])
-    return Validated(good, ledger.problems(), ledger.count(), rows - len(ledger.again), extra, ledger.notes)
+    count = rows - len(ledger.again)
+    return Validated(good, ledger.problems(), ledger.count(), count, extra, ledger.notes, left, ledger.unread)
 
 
 # Columns ------------------------------------------------------------------------------------------------------------

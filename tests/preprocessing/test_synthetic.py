@@ -92,13 +92,14 @@ def test_protected_columns_say_nothing_about_the_outcome() -> None:
 
 
 def test_grades_follow_marks_and_every_grade_occurs() -> None:
-    frame = generate(load_domains()["university"], rows=1_000, seed=3)
+    university = load_domains()["university"]
+    frame, grades = generate(university, rows=1_000, seed=3), university.target_by_name["final_grade"].levels
     ranges = frame.group_by("final_grade").agg(
         low=pl.col("final_marks").min(), high=pl.col("final_marks").max(), n=pl.len()
     )
-    ordered = [ranges.row(by_predicate=pl.col("final_grade") == grade, named=True) for grade in "FDCBA"]
+    ordered = [ranges.row(by_predicate=pl.col("final_grade") == grade, named=True) for grade in grades]
     assert all(worse["high"] < better["low"] for worse, better in pairwise(ordered))
-    assert min(grade["n"] for grade in ordered) > 80
+    assert min(grade["n"] for grade in ordered) > 40
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])

@@ -93,7 +93,7 @@ def test_chances_and_grades_are_of_one_distribution_and_hold_for_others(bundles:
 
 
 def test_other_cuts_stop_the_model_of_bands_and_are_told_by_that_of_the_value(bundles: list[Bundle]) -> None:
-    targets = [msgspec.structs.replace(one, cut_points=(40, 60, 70, 80)) for one in SCHEMA.targets[:1]]
+    targets = [msgspec.structs.replace(one, cut_points=(30, *CUTS[1:])) for one in SCHEMA.targets[:1]]
     changed = msgspec.structs.replace(SCHEMA, targets=(*targets, *SCHEMA.targets[1:]))
     found = [[change.effect.name for change in changes_since(one.manifest, changed)] for one in bundles]
     assert found == [["WARN"], ["STOP"]]  # the mark that chances are below
