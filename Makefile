@@ -14,7 +14,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--prerelease if-necessary-or-explicit
 # What only some need, added to the environment by `make mongo` and so on; the dashboard is in requirements.lock.
-EXTRAS := postgres mongo redis telemetry dask cloud sftp celery pdf
+EXTRAS := postgres mongo redis telemetry dask cloud sftp celery pdf mlflow
 .PHONY: $(EXTRAS)
 REQUIRED = import sys, tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')
@@ -47,6 +47,11 @@ torch: $(VENV)/.run
 # TabICL stands beside it, for the same reason.
 tabicl: torch
 	@$(INSTALL) tabicl==2.2.0
+
+# A tool with an environment of its own, which some tests use: `make apart-mlflow`, `make apart-tritonclient`.
+apart-%: requirements/apart/%.lock
+	$(PYTHON) -m venv $(VENV)/apart/$*
+	$(VENV)/apart/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -63,8 +64,11 @@ ALIASES = {
     "train_async": "ML_TRAIN_ASYNC",
     "predict_async": "ML_PREDICT_ASYNC",
     "celery_url": "CELERY_BROKER_URL",
+    "database_url": "DATABASE_URL",
+    "artifacts_url": "MODEL_PATH",
+    "model_version": "MODEL_VERSION",
 }
-"""Variables of a system before this one, by setting; ours win."""
+"""Variables of the systems before this one, by setting; ours win, and MONGO_URI over DATABASE_URL."""
 
 
 OF_API_KEY = "client"
@@ -78,7 +82,7 @@ KEPT_FOR_A_TIME = ("predictions", "outcomes", "batches", "reports")
 
 def variable(setting: str) -> str:
     """The environment variable that a setting is read from."""
-    return setting.upper() if setting.startswith("mongo_") else f"GRADEWATCH_{setting.upper()}"
+    return setting.upper() if setting.startswith(("mongo_", "mlflow_")) else f"GRADEWATCH_{setting.upper()}"
 
 
 def _told(settings: Iterable[str]) -> dict[str, str]:
@@ -97,11 +101,14 @@ def _told(settings: Iterable[str]) -> dict[str, str]:
 
 def _told_before(told: Mapping[str, str | None], setting: str) -> str | None:
     """What an older system's variable says, unless a file of ours says it: API_KEY may be another program's."""
-    return None if told.get(f"{variable(setting)}_FILE") else told.get(ALIASES.get(setting, ""))
+    if told.get(f"{variable(setting)}_FILE") or (setting == "database_url" and told.get("MONGO_URI")):
+        return None
+    return told.get(ALIASES.get(setting, ""))
 
 
 class Settings(BaseModel):
-    """The settings, each from GRADEWATCH_<NAME>; MONGO_URI and MONGO_POOL_SIZE are read under those names.
+    """The settings, each from GRADEWATCH_<NAME>; MONGO_URI, MONGO_POOL_SIZE and MLFLOW_TRACKING_URI are read under
+    those names.
 
     data_dir: where the embedded database, the models and the generated secret lie. database_url: sqlite:///FILE,
     postgresql://… or mongodb://…; by default MONGO_URI where it is set, else SQLite in data_dir. artifacts_url: where
@@ -132,6 +139,8 @@ class Settings(BaseModel):
     inbox: a folder, or s3:// or sftp:// address, whose files become uploads: DOMAIN/labeled|unlabeled|outcomes/FILE.
     keep_predictions, keep_outcomes, keep_batches, keep_reports, keep_accesses: for how many days each is kept, and the
     record of access longest; for good where nothing is said.
+    mlflow_tracking_uri: an MLflow server (or folder) that is told of trainings and champions.
+    model_version: the version that whoever started this means to serve; one that does not is only warned about.
     alert_webhook: https://… that gets every alert as signed JSON; alert_secret: what signs it. alert_email: who gets
     alerts, with commas; smtp_url: smtp://name:password@host:587 or smtps://…, with ?from=ADDRESS where it must be said.
     """
@@ -183,6 +192,8 @@ class Settings(BaseModel):
     keep_batches: int | None = Field(default=None, ge=1)
     keep_reports: int | None = Field(default=None, ge=1)
     keep_accesses: int | None = Field(default=None, ge=1)
+    mlflow_tracking_uri: str = ""
+    model_version: str = ""
     alert_webhook: SecretStr = SecretStr("")  # its path may be all that keeps others out
     alert_secret: SecretStr = SecretStr("")
     alert_email: str = ""
@@ -319,7 +330,7 @@ class Settings(BaseModel):
         from model.workspace import open_workspace
 
         self.make_data_dir()
-        return open_workspace(
+        opened = open_workspace(
             database_url=self.database_url,
             artifacts_dir=self.artifacts_dir,
             artifacts_url=self.artifacts_url,
@@ -329,6 +340,7 @@ class Settings(BaseModel):
             durability=self.durability,
             tree_lookup=self.tree_lookup != OFF,
         )
+        return replace(opened, tracking=self.mlflow_tracking_uri)
 
     def make_first(self, workspace: "Workspace") -> None:
         """Make the first key and user that are set. Raises BadGrant; UnsafeStart for a file that cannot be read."""

@@ -38,6 +38,10 @@ STATUS: dict[Category, int] = {
 REFUSED_AS = "gradewatch.error"
 """Key of a scope under which the name of the exception stands that its request ended in."""
 
+INFERENCE = "/v2"
+"""Before the addresses of the Open Inference Protocol, which has a form of refusals of its own."""
+
+PROBLEMS_IN_TEXT = 20
 NOT_FOUND, NOT_ALLOWED = 404, 405
 UNAVAILABLE = "the database does not answer; nothing of this request was kept; try again"
 
@@ -50,6 +54,12 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     detail: str
     problems: tuple[Problem, ...] = ()
     problem_count: int = 0
+
+
+class InferenceError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request was refused, as the Open Inference Protocol has it."""
+
+    error: str
 
 
 def status_of(error: BaseException) -> int | None:
@@ -132,7 +142,24 @@ async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -
 def refused(error: Exception, scope: Scope) -> Response:
     """What `refuse` answers, noted as it does."""
     scope[REFUSED_AS] = name_of(error)
+    if speaks_inference(scope):
+        return _as_inference_error(answer_error(error))
     return _problems_file(scope, error) or answer_error(error)
+
+
+def speaks_inference(scope: Scope) -> bool:
+    """Whether a request is to an address of the Open Inference Protocol."""
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path == INFERENCE or path.startswith(f"{INFERENCE}/")
+
+
+def _as_inference_error(answer: Response) -> Response:
+    """A refusal as that protocol has it: one text."""
+    document = msgspec.json.decode(bytes(answer.body), type=ProblemDocument)
+    said = "; ".join([document.detail, *map(str, document.problems[:PROBLEMS_IN_TEXT])])
+    kept = {name: value for name, value in answer.headers.items() if name not in ("content-type", "content-length")}
+    body = msgspec.json.encode(InferenceError(error=said))
+    return Response(body, answer.status_code, kept, media_type="application/json")
 
 
 def _problems_file(scope: Scope, error: Exception) -> Response | None:

@@ -154,7 +154,7 @@ class RequestPipeline:
                 await self._app(scope, work.receive, send)
                 return
             reply = await self._fast.answer(route, scope, headers, work.receive)
-            await send({"type": "http.response.start", "status": 200, "headers": reply.headers})
+            await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
             await send({"type": "http.response.body", "body": reply.body})
         except asyncio.CancelledError:
             late = self._deadlines.reason(work)

@@ -100,6 +100,13 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: int
 
 
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's name and password."""
+
+    username: str
+    password: str
+
+
 class Accesses(msgspec.Struct, frozen=True, kw_only=True):
     """Entries of the record of access, newest first."""
 
@@ -423,6 +430,183 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Sequence[JobStatus]
 
 
+# What callers of the systems before this one read; each of these stands before the fields of ours ---------------------
+
+
+class OlderScore(msgspec.Struct, frozen=True, kw_only=True):
+    """A score as the assignments' dashboard reads it. student_index: from 0, of many. cached: many rows are scored
+    together, so none of them comes from the cache."""
+
+    predicted_score: float | None
+    student_index: int | msgspec.UnsetType = msgspec.UNSET
+    cached: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class OlderScores(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of many rows, in their order."""
+
+    predictions: Sequence[Any]
+    total_processed: int
+    processing_time_ms: float
+    cache_hits: int = 0
+
+
+class OlderGradePrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """A final grade, and the whole number next to it."""
+
+    score: float | None = msgspec.field(name="G3_score")
+    rounding: int | None
+
+
+class OlderGrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A final grade of a school subject, as the drift monitor's callers read it."""
+
+    status: Literal["success"] = "success"
+    prediction: OlderGradePrediction
+    model_version: str
+
+
+class OlderOutlookPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """Final marks and grade of a university subject, a probability for each grade, and who answered."""
+
+    predicted_final_marks: float | None
+    predicted_grade: str | None
+    grade_probabilities: Mapping[str, float]
+    model_versions: Mapping[str, str | None]
+
+
+class OlderOutlook(msgspec.Struct, frozen=True, kw_only=True):
+    """What the study recommendation's callers read. weak_subjects, study_plan_links: of a student who is named."""
+
+    success: Literal[True] = True
+    prediction: OlderOutlookPrediction
+    weak_subjects: Sequence[Mapping[str, Any]] = ()
+    study_plan_links: Sequence[Mapping[str, str]] = ()
+    response_time_ms: float
+
+
+class OlderQueued(msgspec.Struct, frozen=True, kw_only=True):
+    """That a worker answers later, at `status_url`."""
+
+    success: Literal[True] = True
+    queued: Literal[True] = True
+    task_id: str
+    status_url: str
+
+
+class OlderCleared(msgspec.Struct, frozen=True, kw_only=True):
+    """That the cache is empty: it has no patterns, so `pattern` only comes back."""
+
+    message: str
+    pattern: str
+    cleared: int
+
+
+class OlderDriftStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest stored drift report in short; unknown where there is none. details: what is told of each column that
+    was compared; report: its id."""
+
+    status: Literal["known", "unknown"] = "known"
+    message: str
+    drift_detected: bool | None = None
+    drifted_features_count: int | None = None
+    timestamp: datetime | None = None
+    details: Mapping[str, Mapping[str, Any]] = {}
+    report: str | None = None
+
+
+# The Open Inference Protocol, version 2 -------------------------------------------------------------------------------
+
+
+class InferenceInput(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of rows: its shape is [rows] or [rows, 1], its data row by row, null where a value is not known."""
+
+    name: str
+    shape: tuple[int, ...]
+    datatype: str
+    data: Sequence[Any]
+    parameters: Mapping[str, Any] = {}
+
+
+class RequestedOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """A tensor that is asked for."""
+
+    name: str
+    parameters: Mapping[str, Any] = {}
+
+
+class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows as tensors. outputs: those that are asked for; all where none is named. parameters: `moment`."""
+
+    inputs: Sequence[InferenceInput]
+    id: str | None = None
+    parameters: Mapping[str, Any] = {}
+    outputs: Sequence[RequestedOutput] = ()
+
+
+class InferenceOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """A tensor of an answer, its data row by row."""
+
+    name: str
+    shape: tuple[int, ...]
+    datatype: str
+    data: Sequence[Any]
+
+
+class InferenceResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Answers as tensors. id: the request's. parameters: the `warning` that answers come with, where there is one."""
+
+    model_name: str
+    outputs: Sequence[InferenceOutput]
+    id: str | None = None
+    parameters: Mapping[str, str] = {}
+
+
+class TensorMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """A tensor that is taken or given. shape: -1 for the number of rows."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class ModelMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """The tensors of a domain, and the versions of the models that answer."""
+
+    name: str
+    versions: Sequence[str]
+    platform: str
+    inputs: Sequence[TensorMetadata]
+    outputs: Sequence[TensorMetadata]
+
+
+class ModelReady(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a domain has a model that answers."""
+
+    name: str
+    ready: bool
+
+
+class ServerMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What serves, and the extensions of the protocol that it speaks."""
+
+    name: str
+    version: str
+    extensions: tuple[str, ...] = ()
+
+
+class ServerLive(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the process lives."""
+
+    live: bool
+
+
+class ServerReady(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether requests can be answered."""
+
+    ready: bool
+
+
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
     Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
@@ -431,5 +615,7 @@ DESCRIBED: tuple[type, ...] = (
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,
+    SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus,
+    InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,
 )  # fmt: skip
 """The records that the API's page describes."""

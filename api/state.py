@@ -39,6 +39,8 @@ from settings import OFF, Settings
 ARENAS = -8
 """The number of heaps among the parameters of glibc's mallopt (M_ARENA_MAX)."""
 
+SHOWN_DIGITS = 12  # of a version, as lists show it
+
 log = logging.getLogger("gradewatch.api")
 
 
@@ -144,6 +146,7 @@ def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
     if settings.study_catalogue is not None:
         load_catalogue(settings.study_catalogue)  # what is wrong with it is told at start
     workspace = settings.open_workspace()
+    _warn_of_version(settings.model_version, workspace)
     appender, shared = workspace.store.open_appender(), _open_shared(settings, workspace.secret)
     cache = _open_cache(shared)
     writer = GroupCommitLog(appender or workspace.store, instant=appender, capacity=settings.log_capacity)
@@ -172,6 +175,14 @@ def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
         health=StoreHealth(),
         prober=ThreadPoolExecutor(1, "prober"),
     )
+
+
+def _warn_of_version(meant: str, workspace: Workspace) -> None:
+    """Say that no champion is the version that whoever started this service means to serve."""
+    serving = sorted({one.predictor.version[:SHOWN_DIGITS] for one in workspace.champions.loaded.values()})
+    if meant and not any(one.startswith(meant[:SHOWN_DIGITS]) for one in serving):
+        there = ", ".join(serving) or "none"
+        log.warning("MODEL_VERSION is %s, which no champion is; the registry's serve on: %s", meant[:40], there)
 
 
 def _open_shared(settings: Settings, secret: bytes) -> SharedMemory | None:

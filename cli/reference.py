@@ -1,6 +1,6 @@
-"""`python -m cli.reference`: writes docs/reference/command-line.md from the commands that there are.
+"""`python -m cli.reference`: writes the pages of docs/reference that are made of what they tell.
 
-A test holds the page to it.
+These are the command line, from the commands, and the older addresses, from their table. A test holds the pages to it.
 """
 
 import inspect
@@ -12,11 +12,13 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 import cli.main  # noqa: F401 - it hangs every verb on the tree
+from api.older_addresses import OLDER_ADDRESSES, OlderAddress
 from cli.apps import app
 from cli.output import EXIT_CODES
 from errors import Category
 
-COMMANDS_PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "command-line.md"
+REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
+COMMANDS_PAGE, OLDER_PAGE = REFERENCE / "command-line.md", REFERENCE / "older-addresses.md"
 
 PAGE_HEAD = """# The command line
 
@@ -38,6 +40,38 @@ CATEGORIES: Mapping[Category, str] = {
     Category.TOO_MANY: "more was asked in a while than is allowed",
     Category.DAMAGED: "what was kept cannot be read",
 }
+
+
+OLDER_HEAD = """# Addresses of older systems
+
+Made from the table in `api/older_addresses.py` by `python -m cli.reference`; a test makes every call of it. Programs
+that were written for one of the systems before this one go on as they are: same address, same body, and the fields
+that they read are in the answer. Behind it stands the canonical address: the same scoring, log, permissions and limits,
+and the same refusals ([problem details](http-api.md#refusals)).
+
+- An answer has the older fields and, beside them, all of ours (`answers` with interval, plain rule and chance of
+  failing, `warning`, `id` …): what the older form cannot say is not left out. `?form=gradewatch` gives ours alone.
+- Where sign-in is on, everybody shows a key or a token, also callers who had a session or nothing: they get 401 until
+  they do. A key of the role `client` may do what the assignment dashboard's callers did
+  ([roles](../how-to/let-others-in.md#roles)).
+- Training files of these systems are read as they are ([data files](data-files.md#files-of-older-systems)).
+
+| of the | call | says who asks by | sends | reads | ours | here |
+|---|---|---|---|---|---|---|
+"""
+
+
+def older_page() -> str:
+    """The page of the older addresses as Markdown."""
+    return OLDER_HEAD + "\n".join(map(_older_line, OLDER_ADDRESSES)) + "\n"
+
+
+def _older_line(one: OlderAddress) -> str:
+    sends = ", ".join(f"`{name}`" for name in one.body) if one.body else ""
+    reads = ", ".join(f"`{name}`" for name in one.reads)
+    status = f" ({one.status})" if one.status != 200 else ""
+    cells = [one.system, f"`{one.method} {one.path}`", " and ".join(one.shows), sends, reads + status]
+    return f"| {' | '.join([*cells, f'`{one.ours}`', one.remark])} |"
 
 
 def page() -> str:
@@ -100,3 +134,4 @@ def _choices(annotation: Any) -> tuple[str, ...]:
 
 if __name__ == "__main__":
     COMMANDS_PAGE.write_text(page(), encoding="utf-8")
+    OLDER_PAGE.write_text(older_page(), encoding="utf-8")

@@ -6,13 +6,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from settings import ALIASES
+
 ROOT = Path(__file__).resolve().parents[1]
 GRADEWATCH = (sys.executable, "-m", "cli")
 
 
 def environment_of(folder: Path, **settings: str) -> dict[str, str]:
     """Of a process whose data are in `folder`."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
+    other = {*ALIASES.values()}
+    clean = {
+        k: v for k, v in os.environ.items() if not k.startswith(("GRADEWATCH_", "MONGO_", "MLFLOW_")) and k not in other
+    }
     usual = {"GRADEWATCH_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
     return {**clean, **usual, "GRADEWATCH_TRAIN_AFTER": "0", **settings}  # nothing is trained that no test asks for
 

@@ -51,6 +51,10 @@ def test_every_command_is_described_as_it_is() -> None:
     assert reference.COMMANDS_PAGE.read_text(encoding="utf-8") == reference.page(), "run python -m cli.reference"
 
 
+def test_every_older_address_is_described_as_the_table_has_it() -> None:
+    assert reference.OLDER_PAGE.read_text(encoding="utf-8") == reference.older_page(), "run python -m cli.reference"
+
+
 def test_every_command_that_the_docs_show_exists() -> None:
     verbs = get_command(app).commands  # type: ignore[attr-defined]
     shown = {

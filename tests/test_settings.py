@@ -20,7 +20,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import os
 
     for name in os.environ:
-        if name.startswith(("GRADEWATCH_", "MONGO_")) or name in ALIASES.values():
+        if name.startswith(("GRADEWATCH_", "MONGO_", "MLFLOW_")) or name in ALIASES.values():
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -120,6 +120,19 @@ def test_the_data_folder_that_is_made_is_its_owner_s_alone(monkeypatch: pytest.M
     Settings().open_workspace().close()
     assert stat.S_IMODE(Path(".gradewatch").stat().st_mode) == 0o700
     assert Path(".gradewatch/gradewatch.db").exists()
+
+
+def test_variables_of_older_systems_count_where_ours_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = {"DATABASE_URL": "postgresql://host/older", "MODEL_PATH": "./models", "MODEL_VERSION": "v1.0.0"}
+    for name, value in older.items():
+        monkeypatch.setenv(name, value)
+    found = Settings()
+    assert (found.database_url, found.artifacts_url) == (older["DATABASE_URL"], "./models")
+    assert found.model_version == "v1.0.0"
+    monkeypatch.setenv("MONGO_URI", "mongodb://host/name")
+    assert Settings().database_url == "mongodb://host/name"
+    monkeypatch.setenv("GRADEWATCH_DATABASE_URL", "sqlite:///ours.db")
+    assert Settings().database_url == "sqlite:///ours.db"
 
 
 SIGNED_IN = {"auth": "on", "token_secret": "x" * 32}

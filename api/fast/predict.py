@@ -17,17 +17,19 @@ from starlette.types import Receive, Scope
 
 from access.roles import Principal, require, require_groups
 from api.fast.json_columns import write_lines, write_many
+from api.fast.older_forms import FORM, OLDER_CALLS, OLDER_PATHS, OURS, OlderCall, OlderForm, fields_of
 from api.fast.parameters import BadQueryParameter, moment_of, refuse_unknown
 from api.observe.route_templates import template_of
 from api.observe.tracing import MARKS
 from api.request.admission import PRINCIPAL
 from api.request.body import MEGABYTE, read_body
 from api.request.headers import Form, Headers, RequestHeaders, UnsupportedBody, form_of
-from api.schemas import FACTORS_NOTE, PredictionResponse, encoder
+from api.schemas import FACTORS_NOTE, OlderQueued, PredictionResponse, encoder
 from api.state import ServiceState
 from database.errors import StoreUnavailable
 from database.packed import PackedPredictions
 from database.records import Prediction
+from jobs.queue import SCORING, JobFile, JobRequest
 from model.explain import MOST_FACTORS
 from model.microbatch import API_SOURCE, Answered
 from model.service import Remarks
@@ -52,10 +54,6 @@ FALSE = ("false", "0", "no", "off", "f", "n")  # as the framework reads it
 SHOWN_UNREAD = 1_000  # characters of the names of columns that were not read
 ANSWERS_ON_LOOP = 100  # predictions; encoding an answer with more is moved off it too
 
-SEED_ROUTES = {"/predict": "/api/v1/engagement/predict", "/predict/batch": "/api/v1/engagement/predict/batch",
-               "/api/predict/": "/api/v1/university/predict"}  # fmt: skip
-"""Addresses that callers of the systems before this one know, each with the canonical one that answers."""
-
 
 @dataclass(frozen=True)
 class PredictRoute:
@@ -63,6 +61,7 @@ class PredictRoute:
 
     reader: RowReader
     many: bool
+    form: OlderForm | None = None
 
     @property
     def template(self) -> str:
@@ -70,14 +69,34 @@ class PredictRoute:
         return "/api/v1/{domain}/predict/batch" if self.many else "/api/v1/{domain}/predict"
 
 
+@dataclass(frozen=True)
+class OlderRoute:
+    """An address of a system before this one, and the routes that may be meant by it."""
+
+    call: OlderCall
+    routes: Sequence[PredictRoute]
+
+    @property
+    def many(self) -> bool:
+        return self.call.many
+
+    def choose(self, body: bytes) -> PredictRoute:
+        """The route that knows most of the fields of a body; the first of those that know as many."""
+        if len(self.routes) == 1:
+            return self.routes[0]
+        fields = fields_of(body)
+        return max(self.routes, key=lambda one: len(fields & one.reader.schema.feature_by_name.keys()))
+
+
 class QueryParameters(NamedTuple):
     """What is asked in the address. explain: at most so many factors per answer. lines: answers as JSON lines. unread:
-    columns of a file that are no input."""
+    columns of a file that are no input. ours: in our form, at an older system's address too."""
 
     moment: str | None = None
     explain: int = 0
     lines: bool = False
     unread: tuple[str, ...] = ()
+    ours: bool = False
 
     @property
     def answered_as(self) -> bytes:
@@ -105,15 +124,21 @@ class Asked(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The body of an answer, and its content type."""
+    """The body of an answer, and its content type. location: where to look later."""
 
     body: bytes
     kind: bytes
+    location: bytes = b""
+
+    @property
+    def status(self) -> int:
+        return 202 if self.location else 200
 
     @property
     def headers(self) -> Headers:
         """Those of its own."""
-        return [(b"content-type", self.kind), (b"content-length", b"%d" % len(self.body))]
+        where = [(b"location", self.location)] if self.location else []
+        return [(b"content-type", self.kind), (b"content-length", b"%d" % len(self.body)), *where]
 
 
 class Encoded(NamedTuple):
@@ -132,7 +157,17 @@ def predict_routes(state: ServiceState) -> dict[str, PredictRoute]:
     for name, reader in state.readers.items():
         found[f"/api/v1/{name}/predict"] = PredictRoute(reader, many=False)
         found[f"/api/v1/{name}/predict/batch"] = PredictRoute(reader, many=True)
-    return found | {seed: found[canonical] for seed, canonical in SEED_ROUTES.items() if canonical in found}
+    return found
+
+
+def older_routes(state: ServiceState) -> dict[str, OlderRoute]:
+    """By path, those of which a domain is loaded."""
+    found = {}
+    for call in OLDER_CALLS:
+        readers = [(state.readers[name], form) for name, form in call.forms.items() if name in state.readers]
+        if readers:
+            found[call.path] = OlderRoute(call, [PredictRoute(one, call.many, form) for one, form in readers])
+    return found
 
 
 class FastPath:
@@ -141,11 +176,12 @@ class FastPath:
     def __init__(self, state: ServiceState) -> None:
         self._state = state
         self._metrics = state.metrics
-        self._routes = predict_routes(state)
-        self.paths = frozenset(path.encode() for path, route in self._routes.items() if not route.many)
+        own = predict_routes(state)
+        self._routes: dict[str, PredictRoute | OlderRoute] = {**own, **older_routes(state)}
+        self.paths = frozenset(path.encode() for path, route in own.items() if not route.many)
         """Those of one row, as they stand in a request without query parameters."""
 
-    def find(self, scope: Scope, headers: RequestHeaders) -> PredictRoute | None:
+    def find(self, scope: Scope, headers: RequestHeaders) -> PredictRoute | OlderRoute | None:
         """Where a request leads, if this answers it. Raises UnsupportedBody, HTTPException for another method."""
         path: str = scope["path"]
         if root := scope.get("root_path"):  # a server that was told of a proxy's prefix puts it before the path
@@ -154,17 +190,16 @@ class FastPath:
         if route is None:
             return None
         if scope["method"] != "POST":
-            if path in SEED_ROUTES and PREFLIGHT not in scope:
+            if path in OLDER_PATHS and PREFLIGHT not in scope:
                 raise HTTPException(405, headers={"allow": "POST"})
             return None
-        if route.many and wants_later(scope, default=self._state.settings.predict_async):
+        by_file = headers.given.get(b"content-type", JSON_TYPE) != JSON_TYPE and form_of(headers).kind == "file"
+        if by_file and not route.many:
+            raise UnsupportedBody(ONE_ROW)
+        usual = self._state.settings.predict_async and isinstance(route, PredictRoute)
+        if by_file or (route.many and wants_later(scope, default=usual)):
             _lead_on(scope, path)
             return None
-        if headers.given.get(b"content-type", JSON_TYPE) != JSON_TYPE and form_of(headers).kind == "file":
-            if route.many:
-                _lead_on(scope, path)
-                return None
-            raise UnsupportedBody(ONE_ROW)
         return route
 
     def takes(self, body: bytes) -> bool:
@@ -175,7 +210,7 @@ class FastPath:
         """What `find` and `answer` do, for one row that has come whole, told in a later turn of the loop. Raises what
         they raise before that."""
         route = self.find(scope, headers)
-        if route is None or route.many:
+        if not isinstance(route, PredictRoute) or route.many:
             raise LookupError(f"one row is not answered at {scope['path']}")
         asked = self._enter(route, scope, headers)
         begun = time.perf_counter()
@@ -201,20 +236,61 @@ class FastPath:
             return
         tell(reply)
 
-    async def answer(self, route: PredictRoute, scope: Scope, headers: RequestHeaders, receive: Receive) -> Reply:
+    async def answer(
+        self, route: PredictRoute | OlderRoute, scope: Scope, headers: RequestHeaders, receive: Receive
+    ) -> Reply:
         """The answer to a request that leads to `route`: what it asks for is logged when this returns."""
+        if isinstance(route, OlderRoute):
+            return await self._answer_older(route, scope, headers, receive)
         asked = self._enter(route, scope, headers)
         begun = time.perf_counter()
-        most = self._state.settings.max_upload_mb * MEGABYTE
-        body = await read_body(receive, most if route.many else min(most, ROW_BYTES), asked.form.declared)
+        body = await self._body(route.many, receive, asked.form)
         read = time.perf_counter()
-        if route.many:
-            encoded = await self._many(route, body, asked)
-        elif asked.parameters.explain or not self.takes(body):
-            encoded = await self._one_in_thread(route, body, asked)
-        else:
-            encoded = await self._one(route, body, asked)
+        encoded = await self._encoded(route, body, asked)
         return self._reply(scope, asked.parameters, (begun, read), encoded)
+
+    async def _answer_older(self, older: OlderRoute, scope: Scope, headers: RequestHeaders, receive: Receive) -> Reply:
+        """As `answer`, of whoever asks as a system before this one was asked, and in its form."""
+        scope[ROUTE] = older.routes[0].template
+        require(scope[PRINCIPAL], "predict")  # in which domain, the body says
+        begun = time.perf_counter()
+        body, later = older.call.take(await self._body(older.many, receive, form_of(headers)))
+        read, route = time.perf_counter(), older.choose(body)
+        asked = self._enter(route, scope, headers)
+        if later:
+            return await self._later(route, body, asked)
+        if asked.parameters.ours or asked.parameters.lines:
+            return self._reply(scope, asked.parameters, (begun, read), await self._encoded(route, body, asked))
+        asked = asked._replace(parameters=asked.parameters._replace(lines=route.many))
+        encoded = await self._encoded(route, body, asked)
+        assert route.form is not None  # noqa: S101 (each route of an older address has one)
+        write = partial(route.form.write, encoded.body, time.perf_counter() - begun)
+        written = write() if len(encoded.body) <= BYTES_ON_LOOP else await asyncio.to_thread(write)
+        return self._reply(scope, NO_PARAMETERS, (begun, read), encoded._replace(body=written))
+
+    async def _later(self, route: PredictRoute, body: bytes, asked: Asked) -> Reply:
+        """Where a worker's answer to one row will be found."""
+        principal, parameters, schema = asked.principal, asked.parameters, route.reader.schema
+        _row(route, body, asked)  # what is wrong with it is said now
+        arguments = {"moment": parameters.moment, "explain": parameters.explain, "limit": 1, "sheet": "",
+                     "groups": None if principal.groups is None else sorted(principal.groups)}  # fmt: skip
+        file = JobFile("row.json", b"[" + body + b"]")
+        wanted = JobRequest(SCORING, schema.name, principal.name, arguments, files={"file": file})
+        job = await self._state.background.ask(wanted)
+        address = f"/api/v1/jobs/{job.id}"
+        queued = OlderQueued(task_id=job.id, status_url=address)
+        return Reply(encoder.encode(queued), JSON_TYPE, address.encode())
+
+    async def _body(self, many: bool, receive: Receive, form: Form) -> bytes:
+        most = self._state.settings.max_upload_mb * MEGABYTE
+        return await read_body(receive, most if many else min(most, ROW_BYTES), form.declared)
+
+    async def _encoded(self, route: PredictRoute, body: bytes, asked: Asked) -> Encoded:
+        if route.many:
+            return await self._many(route, body, asked)
+        if asked.parameters.explain or not self.takes(body):
+            return await self._one_in_thread(route, body, asked)
+        return await self._one(route, body, asked)
 
     def _enter(self, route: PredictRoute, scope: Scope, headers: RequestHeaders) -> Asked:
         """What is asked, of whoever may ask it. Raises Unauthenticated, Forbidden, UnsupportedBody,
@@ -227,7 +303,7 @@ class FastPath:
         form = form_of(headers)
         if not route.many and form.kind != "json":
             raise UnsupportedBody(ONE_ROW)
-        known = ("moment", "explain", *(OF_MANY if route.many else ()))
+        known = ("moment", "explain", *(OF_MANY if route.many else ()), *((FORM,) if route.form else ()))
         parameters = NO_PARAMETERS if not scope["query_string"] else read_parameters(scope, route.reader.schema, known)
         if route.many and wants_lines(headers):
             parameters = parameters._replace(lines=True)
@@ -267,9 +343,9 @@ class FastPath:
     async def _many(self, route: PredictRoute, body: bytes, asked: Asked) -> Encoded:
         state, few = self._state, len(body) <= BYTES_ON_LOOP and body.count(b"{") <= ROWS_ON_LOOP
         if few and not asked.parameters.explain:
-            batches = _score_many(state, route, body, asked)
+            batches = score_many(state, route, body, asked)
         else:
-            batches = await asyncio.to_thread(_score_many, state, route, body, asked)
+            batches = await asyncio.to_thread(score_many, state, route, body, asked)
         scored = time.perf_counter()
         await state.log.append(batches=batches)
         logged = time.perf_counter()
@@ -284,7 +360,7 @@ class FastPath:
 
 def _lead_on(scope: Scope, path: str) -> None:
     """The framework answers, which knows the canonical addresses alone."""
-    scope["path"] = scope.get("root_path", "") + SEED_ROUTES.get(path, path)
+    scope["path"] = scope.get("root_path", "") + canonical_path(path)
 
 
 def _row(route: PredictRoute, body: bytes, asked: Asked) -> ValidRow:
@@ -294,7 +370,8 @@ def _row(route: PredictRoute, body: bytes, asked: Asked) -> ValidRow:
     return row
 
 
-def _score_many(state: ServiceState, route: PredictRoute, body: bytes, asked: Asked) -> list[PackedPredictions]:
+def score_many(state: ServiceState, route: PredictRoute, body: bytes, asked: Asked) -> list[PackedPredictions]:
+    """A prediction for each row of a body, not logged. Raises as `RowReader.many`, and Forbidden."""
     reader, parameters = route.reader, asked.parameters
     read = reader.lines if asked.form.kind == "lines" else reader.many
     tables = read(body, moment=parameters.moment, limit=row_limit(state, parameters))
@@ -333,7 +410,7 @@ def read_parameters(scope: Scope, schema: DomainSchema, known: Sequence[str]) ->
     asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     refuse_unknown(asked, known)
     if any(len(values) > 1 for values in asked.values()):
-        raise BadQueryParameter("?moment= and ?explain= are taken once each")
+        raise BadQueryParameter(f"{', '.join(known)} are taken once each")
     if any(asked.get("sheet", [""])) or asked.get("skip_bad_rows", ["no"])[0].lower() not in FALSE:
         raise BadQueryParameter(
             "sheet and skip_bad_rows are for files: JSON has no sheets, and each bad row of it is named"
@@ -341,8 +418,10 @@ def read_parameters(scope: Scope, schema: DomainSchema, known: Sequence[str]) ->
     (explain,) = asked.get("explain", ["0"])
     if not (explain.isascii() and explain.isdigit() and len(explain) < 4 and int(explain) <= MOST_FACTORS):
         raise BadQueryParameter(f"explain is a number of factors, 0 to {MOST_FACTORS}")
-    (moment,) = asked.get("moment", [None])
-    return QueryParameters(moment_of(schema, moment), int(explain))
+    (moment,), (form,) = asked.get("moment", [None]), asked.get(FORM, [""])
+    if form not in ("", OURS):
+        raise BadQueryParameter(f"form can only be {OURS}: answers in this service's own form")
+    return QueryParameters(moment_of(schema, moment), int(explain), ours=form == OURS)
 
 
 def wants_later(scope: Scope, *, default: bool) -> bool:
@@ -363,7 +442,13 @@ def row_limit(state: ServiceState, parameters: QueryParameters) -> int:
 def asked_for(scope: Scope) -> str:
     """The route that a request was meant for, which it did not reach."""
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    return template_of(SEED_ROUTES.get(path, path))
+    return template_of(canonical_path(path))
+
+
+def canonical_path(path: str) -> str:
+    """Where the same is asked of us; of several domains that an older address may mean, of the first."""
+    older = OLDER_PATHS.get(path)
+    return older.canonical(next(iter(older.forms))) if older else path
 
 
 def wants_lines(headers: RequestHeaders) -> bool:

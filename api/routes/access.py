@@ -1,6 +1,7 @@
 """Signing in, and the record of who looked at what. Keys and users are made on the command line, never over HTTP."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -15,7 +16,7 @@ from api.request.body import COMMAND_BYTES, read_body
 from api.request.credentials import Credentials
 from api.routes.dependencies import OPEN, CurrentState, Instant, NotFound, at_utc, needs
 from api.routes.openapi import answers
-from api.schemas import Accesses, Token, respond
+from api.schemas import Accesses, SignIn, Token, respond
 from api.state import ServiceState
 from database.records import now
 from errors import GradewatchError
@@ -51,10 +52,16 @@ class BadForm(GradewatchError):
 @router.post("/token", responses=answers(Token, words="signed in"), openapi_extra=SIGN_IN_FORM, dependencies=[OPEN])
 async def token(request: Request, state: CurrentState) -> Response:
     """Sign in: an access token for a user's name and password (the password flow of OAuth 2)."""
+    return await sign_in(request, state, lambda body: SignIn(**_form(body)))
+
+
+async def sign_in(request: Request, state: ServiceState, read: Callable[[bytes], SignIn]) -> Response:
+    """An access token for whom the body names, by `read`. Raises NotFound where nobody signs in, what `read` raises,
+    Unauthenticated, TooManyRequests."""
     if state.credentials is None:
         raise NotFound("nobody has to sign in here: GRADEWATCH_AUTH is off")
-    name, password = _form(await read_body(request.receive, COMMAND_BYTES))
-    text = await _sign_in(request, state, state.credentials, name, password)
+    asked = read(await read_body(request.receive, COMMAND_BYTES))
+    text = await _sign_in(request, state, state.credentials, asked.username, asked.password)
     seconds = int(state.credentials.tokens.lifetime.total_seconds())
     return respond(Token(access_token=text, expires_in=seconds), headers={"cache-control": "no-store"})
 
@@ -79,7 +86,7 @@ async def _sign_in(request: Request, state: ServiceState, credentials: Credentia
     return credentials.tokens.issue(known.user, now())
 
 
-def _form(body: bytes) -> tuple[str, str]:
+def _form(body: bytes) -> dict[str, str]:
     """Name and password in a form. Raises BadForm, which repeats neither."""
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, strict_parsing=True, max_num_fields=10)
@@ -88,7 +95,7 @@ def _form(body: bytes) -> tuple[str, str]:
     given = [fields.get(name, []) for name in ("username", "password")]
     if any(len(values) != 1 for values in given) or fields.get("grant_type", ["password"]) != ["password"]:
         raise BadForm("the form must have username and password, each once; a grant_type can only be password")
-    return given[0][0], given[1][0]
+    return {"username": given[0][0], "password": given[1][0]}
 
 
 @router.get("/accesses", responses=answers(Accesses), dependencies=[needs("audit")])

@@ -15,15 +15,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import NOT_ALLOWED, REFUSED_AS, answer_error, name_of, refuse
+from api.errors import NOT_ALLOWED, refuse, refused
 from api.routes import (
     access,
     batches,
     domains,
     drift,
     health,
+    inference,
     jobs,
     models,
+    older,
     outcomes,
     predictions,
     reports,
@@ -58,6 +60,8 @@ ROUTERS = (
     drift,
     training,
     retraining,
+    older,
+    inference,
 )
 
 
@@ -124,17 +128,14 @@ class BadParameter(BadData):
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    request.scope[REFUSED_AS] = name_of(error)
-    answer = answer_error(error)
+    answer = refused(error, request.scope)
     if answer.status_code == NOT_ALLOWED:  # the framework names the methods of one route of that address, not of all
         answer.headers["allow"] = ", ".join(_methods_at(request.url.path))
     return answer
 
 
 async def _refuse_parameters(request: Request, error: Exception) -> Response:
-    bad = BadParameter(tuple(_parameter_problems(error)))
-    request.scope[REFUSED_AS] = name_of(bad)
-    return answer_error(bad)
+    return refused(BadParameter(tuple(_parameter_problems(error))), request.scope)
 
 
 def _parameter_problems(error: Exception) -> Iterator[Problem]:

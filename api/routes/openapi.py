@@ -10,8 +10,8 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.errors import ProblemDocument
-from api.fast.predict import SEED_ROUTES
+from api.errors import INFERENCE, InferenceError, ProblemDocument
+from api.fast.older_forms import FORM, OLDER_CALLS, OURS, OlderCall
 from api.routes.dependencies import SCHEME
 from api.schemas import DESCRIBED
 from api.state import ServiceState
@@ -69,25 +69,32 @@ def describe(app: FastAPI) -> Document:
 
 def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bool) -> Document:
     rows = [row_type(schema) for schema in schemas]
-    _, components = msgspec.json.schema_components([*DESCRIBED, ProblemDocument, *rows], ref_template=REF + "{name}")
+    _, components = msgspec.json.schema_components(
+        [*DESCRIBED, ProblemDocument, InferenceError, *rows], ref_template=REF + "{name}"
+    )
     components = {name: _json_ready(component) for name, component in components.items()}
     for schema in schemas:
         components |= _domain_components(schema)
         components[type_name(schema.name, "Row")]["examples"] = [example_row(schema)]
-    document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    document.setdefault("components", {}).setdefault("schemas", {})
     document["components"]["securitySchemes"] = WAYS_IN if signing_in else {}
     paths: Document = {}
     for path, item in document["paths"].items():
         for operation in item.values():
             _secures(operation, signing_in)
-            _refuses(operation)
+            _refuses(operation, path)
         if "{domain}" in path and schemas:
             meant = [schema for schema in schemas if _is_of(path, schema)]
             paths |= {path.replace("{domain}", s.name): _of_domain(path, item, s) for s in meant}
         else:
             paths[path] = item
-    paths |= {seed: _seed_item(paths[to], seed, to) for seed, to in SEED_ROUTES.items() if to in paths}
+    for call in OLDER_CALLS:
+        known = [schema for schema in schemas if schema.name in call.forms]
+        if known:
+            paths[call.path] = _older_item(call, known, paths[call.canonical(known[0].name)])
+            components |= _older_components(call, known, components)
     document["paths"] = paths
+    document["components"]["schemas"] |= components
     return document
 
 
@@ -113,8 +120,8 @@ def _secures(operation: Document, signing_in: bool) -> None:
         operation["x-permission"] = needed[0]
 
 
-def _refuses(operation: Document) -> None:
-    """Every operation's refusals: one form for all."""
+def _refuses(operation: Document, path: str) -> None:
+    """Every operation's refusals: one form for all, and one for the Open Inference Protocol's."""
     words = {"400": "the request cannot be read",
              "403": "not from here, or not with this role, domain or group",
              "404": "there is no such thing", "408": "the body did not come in time", "409": "not in this state",
@@ -123,6 +130,9 @@ def _refuses(operation: Document) -> None:
              "431": "too many headers, or one that is too long",
              "503": "not logged, so not answered, or not in time; try again after Retry-After"}  # fmt: skip
     operation["responses"] |= {code: _refusal(text) for code, text in words.items()}
+    if path.startswith(INFERENCE):
+        for code, answer in operation["responses"].items():
+            answer["content"] = answer["content"] if code == "200" else json_of(InferenceError.__name__)
 
 
 def _refusal(words: str) -> Document:
@@ -161,12 +171,48 @@ def _describe_predict(operation: Document, schema: DomainSchema, body: str, answ
     operation["description"] = schema.description
 
 
-def _seed_item(item: Document, seed: str, canonical: str) -> Document:
+def _older_item(call: OlderCall, schemas: list[DomainSchema], item: Document) -> Document:
+    """An address of a system before this one: what its callers send, and their form of an answer or ours."""
     own = copy.deepcopy(item)
-    for operation in own.values():
-        operation["operationId"] += seed.replace("/", "_")
-        operation["description"] = f"The same as {canonical}, under the address that earlier callers know."
+    to = " or ".join(call.canonical(schema.name) for schema in schemas)
+    operation = own["post"]
+    operation["operationId"] += call.path.replace("/", "_")
+    operation["tags"] = ["older systems"]
+    operation["description"] = f"What {to} answers, in the form that earlier callers of this address read."
+    words = "this service's own form of the answer, instead of the older one"
+    choice = {"type": "string", "enum": [OURS]}
+    kept = [one for one in operation["parameters"] if one["name"] in ("moment", "explain")]
+    for one in kept:
+        one["schema"] = {"type": "string"} if len(schemas) > 1 and one["name"] == "moment" else one["schema"]
+    form = {"name": FORM, "in": "query", "required": False, "schema": choice, "description": words}
+    operation["parameters"] = [*kept, form]
+    operation["requestBody"] = {"required": True, "content": json_of(_older_name(call, "Body"))}
+    operation["responses"]["200"]["content"] = json_of(_older_name(call, "Answer"))
+    operation["responses"].pop("202", None)
+    if call.later:
+        queued = {"description": "a worker answers; status_url says where", "content": json_of("OlderQueued")}
+        operation["responses"]["202"] = queued
     return own
+
+
+def _older_name(call: OlderCall, suffix: str) -> str:
+    return type_name("older" + call.path.replace("/", "_").rstrip("_"), suffix)
+
+
+def _older_components(call: OlderCall, schemas: list[DomainSchema], components: Document) -> Document:
+    """The types of body and answer at an address of a system before this one."""
+    bodies, said = [], []
+    for schema in schemas:
+        row = components[type_name(schema.name, "Row")]
+        if call.later:
+            row = row | {"properties": row["properties"] | {call.later: {"type": "boolean"}}}
+            bodies.append(row)
+        else:
+            bodies.append({"$ref": REF + type_name(schema.name, "Rows" if call.many else "Row")})
+        ours = {"$ref": REF + type_name(schema.name, "Predictions" if call.many else "Prediction")}
+        older = {"$ref": REF + call.forms[schema.name].kind.__name__}
+        said += [older if call.many else {"allOf": [older, ours]}, ours]
+    return {_older_name(call, "Body"): {"anyOf": bodies}, _older_name(call, "Answer"): {"anyOf": said}}
 
 
 def _domain_components(schema: DomainSchema) -> Document:

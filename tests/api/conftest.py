@@ -102,3 +102,11 @@ def confined(guarded: Guarded) -> str:
     key = guarded.key("one-class", "teacher", domains=("university",), groups=(GROUP,))
     guarded.until_known(key)
     return key
+
+
+@pytest.fixture(scope="session")
+def older(guarded: Guarded) -> Guarded:
+    """The service, with the user under whose name callers of older systems sign in."""
+    guarded.user("older", "admin")
+    guarded.token("older")
+    return guarded

@@ -92,3 +92,11 @@ def every_route() -> Iterator[Any]:
     """The application's routes, also those that newer versions of the framework keep within their routers."""
     for one in create_app().framework().routes:
         yield from one.original_router.routes if hasattr(one, "original_router") else [one]
+
+
+def read(answer: Any, path: str) -> list[Any]:
+    """What a caller reads at a dotted path; `[]` is each of a list. Raises KeyError, TypeError."""
+    first, _, rest = path.partition(".")
+    found = answer[first.removesuffix("[]")]
+    each = found if first.endswith("[]") else [found]
+    return [value for one in each for value in (read(one, rest) if rest else [one])]

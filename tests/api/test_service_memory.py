@@ -42,15 +42,27 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     csv: dict[str, Any] = {"content": text, "headers": {"content-type": "text/csv", "x-file-name": "t.csv"}}
     today = datetime.now(UTC).date().isoformat()
     get, post, delete = "GET", "POST", "DELETE"
-    for path in ("/health", "/ready", "/metrics", "/openapi.json", "/admin/cache/stats"):
+    for path in ("/health", "/ready", "/metrics", "/openapi.json", "/admin/cache/stats", "/drift-status"):
         yield get, path, {}
-    yield delete, "/admin/cache", {}
+    for path in ("", "/health/live", "/health/ready", "/models/engagement", "/models/engagement/ready"):
+        yield get, f"/v2{path}", {}
+    columns = [{"name": k, "shape": [1], "datatype": "FP64", "data": [v]} for k, v in ENGAGEMENT.items()]
+    yield post, "/v2/models/engagement/infer", {"json": {"inputs": columns}}
+    for path in ("/admin/cache", "/admin/cache/clear"):
+        yield delete, path, {}
+    for path in ("/login", "/auth/login"):
+        yield post, path, {"json": {"username": "ann", "password": PASSWORD}}
     for path in ("accesses", "domains", "domains/engagement", "models", "jobs"):
         yield get, f"/api/v1/{path}", {}
     for kind in ("csv", "xlsx"):
         yield get, "/api/v1/domains/engagement/template", {"params": {"format": kind}}
     yield get, "/api/v1/models/history", {"params": {"domain": "engagement"}}
-    for path, body in (("/predict", ENGAGEMENT), ("/predict/batch", [ENGAGEMENT] * 2), ("/api/predict/", UNIVERSITY)):
+    for path, body in (
+        ("/predict", ENGAGEMENT),
+        ("/predict/batch", [ENGAGEMENT] * 2),
+        ("/api/predict/", UNIVERSITY),
+        ("/api/predict", UNIVERSITY),
+    ):
         yield post, path, {"json": body}
     said = server.predict("engagement", ENGAGEMENT | {"student_id": "s1"})
     yield post, f"{DOMAIN}/predict", {"json": ENGAGEMENT, "params": {"explain": 3}}

@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from access.roles import PERMISSIONS, Role
-from api.fast.predict import SEED_ROUTES
+from api.fast.older_forms import OLDER_PATHS
 from api.routes.dependencies import OPEN, Needs
 from database.records import now
 from tests.api.guarded import Guarded, every_route
@@ -26,7 +26,7 @@ ROUTES = [
 ]
 
 
-ROUTES += [(seed, "POST", "predict") for seed in SEED_ROUTES]
+ROUTES += [(seed, "POST", "predict") for seed in OLDER_PATHS]
 
 
 SECURED = [(path, method, permission) for path, method, permission in ROUTES if permission]
@@ -41,7 +41,19 @@ def test_every_route_states_what_it_needs_once() -> None:
 
 def test_what_needs_no_permission_is_a_short_list() -> None:
     without = [path for path, _, permission in ROUTES if permission is None]
-    assert without == ["/health", "/ready", "/api/v1/token", "/docs", "/openapi.json", "/docs/{name}"]
+    assert without == [
+        "/health",
+        "/ready",
+        "/api/v1/token",
+        "/login",
+        "/auth/login",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/docs",
+        "/openapi.json",
+        "/docs/{name}",
+    ]
 
 
 @pytest.mark.parametrize("role", [None, *get_args(Role)])
@@ -74,7 +86,7 @@ def test_the_page_shows_how_to_say_who_asks_and_what_may_come_of_it(guarded: Gua
         for method, operation in item.items():
             template = re.sub(r"^/api/v1/(engagement|university|school|course|k12)(?=/|$)", "/api/v1/{domain}", path)
             template = re.sub(
-                r"^/api/v1/domains/(engagement|university|school|course|k12)", "/api/v1/domains/{domain}", template
+                r"^/(api/v1/domains|v2/models)/(engagement|university|school|course|k12)", r"/\1/{domain}", template
             )
             permission = by_route[template, method]
             assert operation.get("x-permission") == permission, path

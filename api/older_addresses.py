@@ -1,0 +1,99 @@
+"""The addresses of the systems before this one, as one table: what is sent there, what is read, and where ours is.
+
+The page docs/reference/older-addresses.md is made of it (`python -m cli.reference`), and a test asks every line of it
+of a running service, with this body and these headers. What answers stands in `api.fast.older_forms` and
+`api.routes.older`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+JSON, FORM_FILE = "application/json", "multipart/form-data"
+
+
+class OlderAddress(NamedTuple):
+    """One call. system: whose callers make it. path: with its query. shows: how they say who they are. body: what they
+    send, as JSON; file: the text of a file, in the field `file`. reads: the fields that they read, dotted, `[]` for
+    each of a list. ours: the canonical address. remark: what is different here."""
+
+    system: str
+    method: str
+    path: str
+    ours: str
+    reads: Sequence[str]
+    shows: Sequence[str] = ()
+    body: Mapping[str, Any] | None = None
+    file: str = ""
+    status: int = 200
+    remark: str = ""
+
+
+DASHBOARD = "assignment dashboard"
+RECOMMENDER = "study recommendation"
+MONITOR = "grade monitor"
+
+KEY_AND_TOKEN = ("Authorization: Bearer", "X-API-Key")
+TOKEN_ALONE = ("Authorization: Bearer",)
+
+SCORED_ROW = {"comprehension": 75.5, "attention": 82.0, "focus": 78.3, "retention": 80.1, "engagement_time": 120}
+GRADED_ROW = {"semester": 3, "subject": "Data Structures", "assignment_marks": 4.2, "quiz_marks": 8.0,
+           "attendance_percentage": 90, "midterm_marks": 23, "previous_cgpa": 3.4}  # fmt: skip
+PUPIL_ROW = {"school": "GP", "sex": "F", "age": 18, "address": "U", "famsize": "GT3", "Pstatus": "A", "Medu": 4,
+         "Fedu": 4, "Mjob": "at_home", "Fjob": "teacher", "reason": "course", "guardian": "mother", "traveltime": 2,
+         "studytime": 2, "failures": 0, "schoolsup": "yes", "famsup": "no", "paid": "no", "activities": "no",
+         "nursery": "yes", "higher": "yes", "internet": "no", "romantic": "no", "famrel": 4, "freetime": 3, "goout": 4,
+         "Dalc": 1, "Walc": 1, "health": 3, "absences": 6, "G1": 5, "G2": 6}  # fmt: skip
+BY_SESSION = "asks by a session; here by key or token, else 401 where sign-in is on"
+
+OLDER_ADDRESSES: Sequence[OlderAddress] = (
+    OlderAddress(
+        DASHBOARD, "POST", "/predict", "POST /api/v1/engagement/predict", ("predicted_score",),
+        KEY_AND_TOKEN, SCORED_ROW,
+    ),
+    OlderAddress(
+        DASHBOARD, "POST", "/predict/batch", "POST /api/v1/engagement/predict/batch",
+        ("predictions[].student_index", "predictions[].predicted_score", "predictions[].cached", "total_processed",
+         "cache_hits", "processing_time_ms"),
+        KEY_AND_TOKEN, {"students": [SCORED_ROW, SCORED_ROW]},
+        remark="takes more than 100; many rows are scored together, so none is cached",
+    ),
+    OlderAddress(
+        DASHBOARD, "POST", "/login", "POST /api/v1/token", ("access_token",),
+        body={"username": "…", "password": "…"}, remark="404 where nobody has to sign in",
+    ),
+    OlderAddress(
+        DASHBOARD, "POST", "/auth/login", "POST /api/v1/token", ("access_token",),
+        body={"username": "…", "password": "…"}, remark="404 where nobody has to sign in",
+    ),
+    OlderAddress(
+        DASHBOARD, "GET", "/admin/cache/stats", "GET /admin/cache/stats", ("hit_rate", "hits", "misses"), TOKEN_ALONE,
+    ),
+    OlderAddress(
+        DASHBOARD, "DELETE", "/admin/cache/clear?pattern=prediction:*", "DELETE /admin/cache", ("message", "pattern"),
+        TOKEN_ALONE, remark="empties the whole cache, whatever the pattern, and says so",
+    ),
+    *(
+        OlderAddress(
+            RECOMMENDER, "POST", path, "POST /api/v1/university/predict",
+            ("success", "prediction.predicted_final_marks", "prediction.predicted_grade",
+             "prediction.grade_probabilities", "weak_subjects", "study_plan_links", "response_time_ms"),
+            body=GRADED_ROW, remark=f"assignment_marks up to 10; {BY_SESSION}",
+        )
+        for path in ("/api/predict/", "/api/predict")
+    ),
+    OlderAddress(
+        RECOMMENDER, "POST", "/api/predict/", "POST /api/v1/university/predict/batch",
+        ("queued", "task_id", "status_url"),
+        body={**GRADED_ROW, "async_mode": True}, status=202, remark="a worker answers; status_url is the job's address",
+    ),
+    OlderAddress(
+        MONITOR, "POST", "/predict", "POST /api/v1/school/predict",
+        ("status", "prediction.G3_score", "prediction.rounding", "model_version"), body=PUPIL_ROW,
+        remark="told from the dashboard's call by its fields",
+    ),
+    OlderAddress(
+        MONITOR, "GET", "/drift-status", "GET /api/v1/school/drift",
+        ("drift_detected", "drifted_features_count", "timestamp", "details"),
+        remark="the newest stored report; status is unknown, and the others null, where there is none",
+    ),
+)  # fmt: skip
