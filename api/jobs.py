@@ -24,7 +24,8 @@ from database.errors import StoreUnavailable
 from database.records import Job, JobProblem, new_id
 from database.store import RecordStore
 from errors import Category, GradewatchError
-from jobs.queue import UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
+from jobs.queue import TRACKING, UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
+from model.workspace import Workspace
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -158,8 +159,15 @@ def _environment(settings: Settings) -> dict[str, str]:
         "GRADEWATCH_DURABILITY": settings.durability,
         "GRADEWATCH_TRAIN_AFTER": str(settings.train_after),
         "MONGO_POOL_SIZE": str(settings.mongo_pool_size),
+        "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
         **({"GRADEWATCH_DOMAINS_DIR": str(settings.domains_dir)} if settings.domains_dir else {}),
     }
+
+
+def ask_tracking(workspace: Workspace, domain: str, actor: str) -> None:
+    """Have a worker tell MLflow who is champion now, where there is one: no client of it is loaded here."""
+    if workspace.tracking:
+        ask(workspace.store, JobRequest(TRACKING, domain, actor))
 
 
 # What the caller says about waiting, and what is answered ---------------------------------------------------------

@@ -40,7 +40,9 @@ def train(
     rules = policies_of(policy)
     with opened_workspace() as workspace, steps() as progress:
         keys = keys_of(workspace.service.schema(domain), target, moment, task or "both")
-        with read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet) as intake:
+        with read_rows(
+            workspace, domain, data, "labeled", skip_bad_rows, problems, sheet, targets=target or ()
+        ) as intake:
             found = train_file(
                 workspace,
                 domain,
@@ -137,6 +139,7 @@ def models_activate(
 ) -> None:
     """Make an earlier version champion; all-or-none with --all-targets or --task both."""
     from model.registry import activate
+    from retraining.experiments import follow
 
     with opened_workspace() as workspace:
         done = activate(
@@ -150,6 +153,7 @@ def models_activate(
             schemas=workspace.schemas,
         )
         words = _moved_together(workspace.service.schema(domain), done)
+        follow(workspace)
     for one in done:
         out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
     out.print(words, end="")
@@ -165,6 +169,7 @@ def models_rollback(
 ) -> None:
     """Bring back the champions before the present ones."""
     from model.registry import rollback
+    from retraining.experiments import follow
     from retraining.first_champions import keys_of
 
     with opened_workspace() as workspace:
@@ -178,6 +183,7 @@ def models_rollback(
             schemas=workspace.schemas,
         )
         words = _moved_together(schema, done)
+        follow(workspace)
     out.print(words, end="")
     for one in done:
         out.print(f"{one.key}: back to {one.version[:12]}, generation {one.generation}")
@@ -220,11 +226,13 @@ def trials_start(
     """Try a version next to its champion; serving processes notice within seconds."""
     from model.registry import find_model
     from model.trial import start_trial
+    from retraining.experiments import follow
 
     with opened_workspace() as workspace:
         model = find_model(workspace.store, version, domain)
         workspace.artifacts.require(model.version)
         trial = start_trial(workspace.store, model, mode=mode, share=share, actor=actor(), reason=reason)
+        follow(workspace)
     out.print(f"trial {trial.id}: {trial.challenger[:12]} next to {trial.champion[:12]} for {trial.key}, {trial.mode}")
 
 
@@ -232,9 +240,11 @@ def trials_start(
 def trials_stop(trial: str, reason: Reason = "stopped by hand") -> None:
     """End a trial; the champion answers alone again."""
     from model.trial import stop_trial
+    from retraining.experiments import follow
 
     with opened_workspace() as workspace:
         ended = stop_trial(workspace.store, trial, actor=actor(), why=reason)
+        follow(workspace)
     out.print(f"trial {ended.id} of {ended.key} has ended")
 
 

@@ -32,6 +32,7 @@ from jobs.queue import (
     REMAKING,
     RETRAINING,
     SCORING,
+    TRACKING,
     TRAINING,
     WATCHING,
     files_of,
@@ -452,6 +453,13 @@ def remove_old(run: JobRun) -> Mapping[str, Any]:
     return {"removed": keep(run.workspace.store, list(run.workspace.schemas), run.settings.keep, now())}
 
 
+def track(run: JobRun) -> Mapping[str, Any]:
+    """Tell MLflow who is champion now, and whatever it was not told yet."""
+    from retraining.experiments import follow
+
+    return {"problem": follow(run.workspace)}
+
+
 def _read_as(run: JobRun) -> dict[str, Any]:
     """How a file is to be read, as whoever sent it asked; jobs from before one could say less."""
     asked = run.job.arguments
@@ -477,5 +485,6 @@ JOB_KINDS: Mapping[str, JobKind] = {
     ERASURE: JobKind(erase_student, attempts=20),
     REMAKING: JobKind(make_again, attempts=20),
     KEEPING: JobKind(remove_old),
+    TRACKING: JobKind(track),
 }
 """By name; a kind that is added here is done by every worker."""

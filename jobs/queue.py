@@ -32,6 +32,7 @@ DELIVERY = "alerts"
 ERASURE = "erasure"
 REMAKING = "making again"
 KEEPING = "keeping"
+TRACKING = "tracking"
 """The kinds that there are; `jobs.kinds` says what each does."""
 
 SEEN_SECONDS = 15.0

@@ -33,13 +33,14 @@ class UnusableWorkspace(GradewatchError):
 @dataclass(frozen=True)
 class Workspace:
     """What is open together. secret: key of the student pseudonyms. tree_lookup: whether many rows may go
-    through small trees by tables."""
+    through small trees by tables. tracking: where an MLflow server is told of trainings; "" where none is."""
 
     schemas: Mapping[str, DomainSchema]
     store: RecordStore
     artifacts: Artifacts
     secret: bytes
     tree_lookup: bool = True
+    tracking: str = ""
 
     @cached_property
     def champions(self) -> Champions:

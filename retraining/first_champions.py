@@ -24,6 +24,7 @@ from model.workspace import Workspace
 from monitoring.profile_archive import store_intake
 from preprocessing.schema import DomainSchema, TaskKind
 from preprocessing.validation.validate import frame_of
+from retraining.experiments import follow, tell_training
 from retraining.policy import MAX_MEGABYTES
 from training.fit import give_back_memory
 from training.train import NotTrainable, TrainingOptions, train_task
@@ -94,6 +95,7 @@ def train_domain(
         try:
             found = train_task(schema, key, frame, **options)
         except (NotTrainable, ParityError) as error:
+            tell_training(workspace.store, key, actor, reason=str(error))
             yield Trained(key=key, reason=str(error))
             continue
         give_back_memory()
@@ -102,6 +104,7 @@ def train_domain(
         told = _install_first(workspace, schema, models, actor)
         for model, training, (installed, reason) in zip(models, found, told, strict=True):
             remarks, bundle = tuple(map(str, training.suspects)), training.bundle
+            tell_training(workspace.store, model.key, actor, reason=reason, version=model.version, serves=installed)
             yield Trained(
                 key=model.key,
                 model=model,
@@ -111,6 +114,7 @@ def train_domain(
                 remarks=remarks,
                 questions=training.questions,
             )
+    follow(workspace)
 
 
 def train_file(

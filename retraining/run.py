@@ -42,6 +42,7 @@ from monitoring.drift_files import drift_record
 from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
 from retraining.evaluation import complete_rows, contest, drift_since, judge_shadow
+from retraining.experiments import follow
 from retraining.first_champions import learned_rows, register, why_replaced
 from retraining.holdout import Holdout, arrivals, hold_out, ordered_frame
 from retraining.policy import PromotionDecision, PromotionPolicy, refusal
@@ -110,7 +111,10 @@ def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] =
             store_batch(run.workspace, run.schema, data, "labeled", name=name)
         records = _records(leased, data)
         identified = replace(leased, id=_id(leased, records))
-        return [_evaluate(identified, key, records) for key in _tasks(identified, keys)]
+        found = [_evaluate(identified, key, records) for key in _tasks(identified, keys)]
+    if not run.dry:
+        follow(run.workspace)
+    return found
 
 
 def retrain_patiently(

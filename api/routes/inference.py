@@ -39,7 +39,7 @@ from api.schemas import (
 from api.state import ServiceState
 from database.errors import StoreUnavailable
 from database.records import Answer, Prediction
-from errors import Category, GradewatchError
+from errors import GradewatchError
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.json_bodies import MalformedBody
 
@@ -59,8 +59,6 @@ MAY_PREDICT = [needs("predict")]
 
 class BadTensor(GradewatchError):
     """Tensors that are no rows of a domain; the message names the tensor and what was expected."""
-
-    category = Category.MALFORMED
 
 
 class OutputTensor(NamedTuple):

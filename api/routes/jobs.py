@@ -26,6 +26,7 @@ from jobs.queue import (
     REMAKING,
     RETRAINING,
     SCORING,
+    TRACKING,
     TRAINING,
     absence,
 )
@@ -40,6 +41,7 @@ NEEDED: Mapping[str, Permission] = {
     DRIFT_FILE: "compare",
     DRIFT_DAYS: "compare",
     SCORING: "predict",
+    TRACKING: "change",
     BATCH_FILE: "upload",
     OUTCOMES_FILE: "upload",
     ERASURE: "rights",

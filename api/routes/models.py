@@ -7,11 +7,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import Forbidden, require
+from api.jobs import ask_tracking
 from api.routes.dependencies import CurrentState, keys_of, needs, noted, principal_of, schema_of, service_state
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import Activate, Models, Rollback, Successions, respond
-from api.state import ServiceState
 from database.records import ChampionKey, Succession
 from model.bundle_file import file_name, zip_bundle
 from model.registry import activate, find_model, rollback
@@ -83,7 +83,7 @@ def _activate(request: Request, wanted: Activate) -> Successions:
         schemas=state.workspace.schemas,
     )
     noted(request, "champion activated", wanted.domain, version=wanted.version)
-    return _refreshed(state, done)
+    return _refreshed(request, done)
 
 
 @router.post("/rollback", responses=answers(Successions), openapi_extra=takes(Rollback), dependencies=CHANGE)
@@ -107,10 +107,12 @@ def _roll_back(request: Request, wanted: Rollback, keys: list[ChampionKey]) -> S
         schemas=workspace.schemas,
     )
     noted(request, "champion rolled back", wanted.domain, keys=[str(key) for key in keys])
-    return _refreshed(state, done)
+    return _refreshed(request, done)
 
 
-def _refreshed(state: ServiceState, done: list[Succession]) -> Successions:
+def _refreshed(request: Request, done: list[Succession]) -> Successions:
     """This worker serves the change at once; the others find it at their next look."""
-    state.workspace.champions.refresh()
+    workspace = service_state(request).workspace
+    workspace.champions.refresh()
+    ask_tracking(workspace, done[0].domain, principal_of(request).name)
     return Successions(successions=done)

@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
+from api.jobs import ask_tracking
 from api.routes.dependencies import CurrentState, groups_of, needs, noted, principal_of, schema_of, service_state
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
@@ -48,6 +49,7 @@ def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
     trial = start_trial(workspace.store, model, mode=wanted.mode, share=wanted.share, **options)
     noted(request, "trial started", domain, version=trial.challenger, mode=trial.mode)
     workspace.champions.refresh()
+    ask_tracking(workspace, domain, principal_of(request).name)
     return trial
 
 
@@ -73,4 +75,5 @@ def _stop(request: Request, domain: str, trial: str, why: str) -> Trial:
     ended = stop_trial(workspace.store, trial, actor=principal_of(request).name, why=why, domain=domain)
     noted(request, "trial stopped", domain, version=ended.challenger, mode=ended.mode)
     workspace.champions.refresh()
+    ask_tracking(workspace, domain, principal_of(request).name)
     return ended

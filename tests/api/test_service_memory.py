@@ -42,16 +42,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     csv: dict[str, Any] = {"content": text, "headers": {"content-type": "text/csv", "x-file-name": "t.csv"}}
     today = datetime.now(UTC).date().isoformat()
     get, post, delete = "GET", "POST", "DELETE"
-    for path in ("/health", "/ready", "/metrics", "/openapi.json", "/admin/cache/stats", "/drift-status"):
-        yield get, path, {}
-    for path in ("", "/health/live", "/health/ready", "/models/engagement", "/models/engagement/ready"):
-        yield get, f"/v2{path}", {}
-    columns = [{"name": k, "shape": [1], "datatype": "FP64", "data": [v]} for k, v in ENGAGEMENT.items()]
-    yield post, "/v2/models/engagement/infer", {"json": {"inputs": columns}}
-    for path in ("/admin/cache", "/admin/cache/clear"):
-        yield delete, path, {}
-    for path in ("/login", "/auth/login"):
-        yield post, path, {"json": {"username": "ann", "password": PASSWORD}}
+    yield from requests_of_others()
     for path in ("accesses", "domains", "domains/engagement", "models", "jobs"):
         yield get, f"/api/v1/{path}", {}
     for kind in ("csv", "xlsx"):
@@ -125,6 +116,20 @@ def rights() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "POST", f"{DOMAIN}/students/object", {"json": {"student": "nobody"}}
     yield "POST", f"{DOMAIN}/students/erase", {"json": {"student": "s1", "reason": "asked for"}}
     yield "GET", f"{DOMAIN}/students/erasures", {}
+
+
+def requests_of_others() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Those of machines, of older systems, and of whoever speaks the Open Inference Protocol."""
+    for path in ("/health", "/ready", "/metrics", "/openapi.json", "/admin/cache/stats", "/drift-status"):
+        yield "GET", path, {}
+    for path in ("", "/health/live", "/health/ready", "/models/engagement", "/models/engagement/ready"):
+        yield "GET", f"/v2{path}", {}
+    columns = [{"name": k, "shape": [1], "datatype": "FP64", "data": [v]} for k, v in ENGAGEMENT.items()]
+    yield "POST", "/v2/models/engagement/infer", {"json": {"inputs": columns}}
+    for path in ("/admin/cache", "/admin/cache/clear"):
+        yield "DELETE", path, {}
+    for path in ("/login", "/auth/login"):
+        yield "POST", path, {"json": {"username": "ann", "password": PASSWORD}}
 
 
 def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -34,7 +34,7 @@ def asked(number: int, said: float, shares: np.ndarray, model: str, group: str) 
     marks = Answer(target="final_marks", value=said, interval=(said - 10, said + 10), coverage=0.9,
                    below_pass=float(shares[0]), **plain)  # type: ignore[arg-type]  # fmt: skip
     level = LEVELS[int(shares.argmax())]
-    said_of_each = dict(zip(LEVELS, shares.tolist(), strict=True))
+    said_of_each = dict.fromkeys(LEVELS, 0.0) | dict(zip(LEVELS, shares.tolist(), strict=False))
     plain = plain | {"naive": "C", "probabilities": said_of_each, "below_pass": float(shares[0])}
     grade = Answer(target="final_grade", value=level, **plain)  # type: ignore[arg-type]
     return make_prediction(
