@@ -31,7 +31,7 @@ SHORT_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_
 RECORD_TAG, VERSION_TAG = "gradewatch.record", "gradewatch.version"
 CHAMPION, CHALLENGER = "champion", "challenger"
 LONGEST_PARAMETER, LONGEST_TAG = 500, 5_000  # characters, within what every server takes
-PAGE = 1_000
+RUNS_PAGE = 1_000
 
 log = logging.getLogger("gradewatch.experiments")
 
@@ -116,7 +116,7 @@ class _Mirror:
         told: set[str] = set()
         token: str | None = None
         while True:
-            page = self._client.search_runs([experiment], max_results=PAGE, page_token=token)
+            page = self._client.search_runs([experiment], max_results=RUNS_PAGE, page_token=token)
             told |= {one.data.tags.get(RECORD_TAG, "") for one in page if one.info.status != "RUNNING"}
             token = page.token
             if not token:
@@ -163,7 +163,7 @@ class _Mirror:
 def runs_of_domain(store: RecordStore, domain: str) -> Iterator[TrackedRun]:
     """Everything of a domain that MLflow is told: models, refused trainings, decisions."""
     models = (_of_model(one) for one in store.models() if one.domain == domain)
-    events = store.events(domain, kind=TRAINING_EVENT, limit=PAGE)
+    events = store.events(domain, kind=TRAINING_EVENT, limit=RUNS_PAGE)
     refused = (_of_refusal(one) for one in events if one.details["verdict"] == "refused")
     return chain(models, refused, map(_of_decision, store.decisions(domain)))
 

@@ -45,16 +45,16 @@ from preprocessing.validation.json_bodies import MalformedBody
 
 router = APIRouter(prefix=INFERENCE, tags=["Open Inference Protocol"])
 
-NUMBERS = frozenset(
+NUMBER_TYPES = frozenset(
     {*(f"{kind}{size}" for kind in ("INT", "UINT") for size in (8, 16, 32, 64)), "FP16", "FP32", "FP64"}
 )
-TEXT, NUMBER, WHOLE = "BYTES", "FP64", "INT64"
+TEXT_TYPE, NUMBER_TYPE, WHOLE_TYPE = "BYTES", "FP64", "INT64"
 PLATFORM = "gradewatch"
 ANY_ROWS = (-1,)
-BINARY = "inference-header-content-length"
+BINARY_HEADER = "inference-header-content-length"
 """The header by which the extension of binary tensors says where they begin."""
 
-MAY_PREDICT = [needs("predict")]
+MAY_INFER = [needs("predict")]
 
 
 class BadTensor(GradewatchError):
@@ -99,15 +99,15 @@ async def server_ready(request: Request, state: CurrentState) -> Response:
     return respond(ServerReady(ready=found.ready), 200 if found.ready else 503)
 
 
-@router.get("/models/{domain}", responses=answers(ModelMetadata), dependencies=MAY_PREDICT)
+@router.get("/models/{domain}", responses=answers(ModelMetadata), dependencies=MAY_INFER)
 async def model_metadata(domain: str, state: CurrentState) -> Response:
     """The tensors of a domain: a column each. versions: of the models that answer, by target and moment."""
     schema = schema_of(state, domain)
-    placing = [TensorMetadata(name=name, datatype=TEXT, shape=ANY_ROWS) for name in schema.context_names]
+    placing = [TensorMetadata(name=name, datatype=TEXT_TYPE, shape=ANY_ROWS) for name in schema.context_names]
     columns = [
         TensorMetadata(
             name=feature.name,
-            datatype=TEXT if feature.kind == "categorical" else WHOLE if feature.integer else NUMBER,
+            datatype=TEXT_TYPE if feature.kind == "categorical" else WHOLE_TYPE if feature.integer else NUMBER_TYPE,
             shape=ANY_ROWS,
         )
         for feature in schema.features
@@ -121,7 +121,7 @@ async def model_metadata(domain: str, state: CurrentState) -> Response:
     )
 
 
-@router.get("/models/{domain}/ready", responses=answers(ModelReady), dependencies=MAY_PREDICT)
+@router.get("/models/{domain}/ready", responses=answers(ModelReady), dependencies=MAY_INFER)
 async def model_ready(domain: str, state: CurrentState) -> Response:
     """Whether a domain has a model that answers: 503 where not."""
     schema_of(state, domain)
@@ -133,7 +133,7 @@ async def model_ready(domain: str, state: CurrentState) -> Response:
     "/models/{domain}/infer",
     responses=answers(InferenceResponse, words="logged, then answered"),
     openapi_extra=takes(InferenceRequest),
-    dependencies=MAY_PREDICT,
+    dependencies=MAY_INFER,
 )
 async def infer(domain: str, request: Request, state: CurrentState) -> Response:
     """Predict rows that come as tensors, one for each column, all of one length. The parameter `moment` asks as of one;
@@ -174,7 +174,7 @@ async def _answer(
 
 
 def _read(body: bytes, request: Request) -> InferenceRequest:
-    if BINARY in request.headers:
+    if BINARY_HEADER in request.headers:
         raise BadTensor("tensors are taken as JSON: send them without the extension of binary data (binary_data=False)")
     try:
         return msgspec.json.decode(body, type=InferenceRequest)
@@ -200,15 +200,17 @@ def _rows(wanted: InferenceRequest) -> list[dict[str, Any]]:
 def _column(tensor: InferenceInput) -> list[Any]:
     """The values of a tensor of shape [n] or [n, 1], row by row. Raises BadTensor."""
     what = f"tensor {tensor.name!r:.40}"
-    if tensor.datatype not in NUMBERS and tensor.datatype != TEXT:
-        raise BadTensor(f"{what}: datatype {tensor.datatype!r:.40} is none of {TEXT}, {', '.join(sorted(NUMBERS))}")
+    if tensor.datatype not in NUMBER_TYPES and tensor.datatype != TEXT_TYPE:
+        raise BadTensor(
+            f"{what}: datatype {tensor.datatype!r:.40} is none of {TEXT_TYPE}, {', '.join(sorted(NUMBER_TYPES))}"
+        )
     if not tensor.shape or any(size < 0 for size in tensor.shape) or math.prod(tensor.shape[1:]) != 1:
         raise BadTensor(f"{what}: a column has the shape [rows] or [rows, 1], not {list(tensor.shape)!s:.60}")
     values = list(_flat(tensor.data))
     if len(values) != tensor.shape[0]:
         raise BadTensor(f"{what}: {len(values):,} values came where its shape says {tensor.shape[0]:,}")
-    if tensor.datatype in NUMBERS and any(isinstance(value, str | bool) for value in values):
-        raise BadTensor(f"{what}: {tensor.datatype} is numbers; texts are {TEXT}")
+    if tensor.datatype in NUMBER_TYPES and any(isinstance(value, str | bool) for value in values):
+        raise BadTensor(f"{what}: {tensor.datatype} is numbers; texts are {TEXT_TYPE}")
     return values
 
 
@@ -226,22 +228,22 @@ def _flat(data: Sequence[Any], deep: int = 0) -> Iterator[Any]:
 
 def _outputs(schema: DomainSchema) -> list[OutputTensor]:
     """The tensors that a domain's answers have; `TARGET` itself, then what is said of it."""
-    found = [OutputTensor("prediction_id", TEXT), OutputTensor("moment", TEXT)]
+    found = [OutputTensor("prediction_id", TEXT_TYPE), OutputTensor("moment", TEXT_TYPE)]
     return [*found, *chain.from_iterable(map(_of_target, schema.targets))]
 
 
 def _of_target(target: Target) -> Iterator[OutputTensor]:
-    kind, name = TEXT if target.levels else NUMBER, target.name
+    kind, name = TEXT_TYPE if target.levels else NUMBER_TYPE, target.name
     yield OutputTensor("value", kind, name)
     yield OutputTensor("naive", kind, name)
     if target.pass_mark is not None:
-        yield OutputTensor("below_pass", NUMBER, name)
+        yield OutputTensor("below_pass", NUMBER_TYPE, name)
     if target.levels:
-        yield OutputTensor("probabilities", NUMBER, name, len(target.levels))
+        yield OutputTensor("probabilities", NUMBER_TYPE, name, len(target.levels))
     else:
-        yield OutputTensor("interval", NUMBER, name, 2)
+        yield OutputTensor("interval", NUMBER_TYPE, name, 2)
     for part in ("model", "insufficient", "out_of_range"):
-        yield OutputTensor(part, TEXT, name)
+        yield OutputTensor(part, TEXT_TYPE, name)
 
 
 def _chosen(there: Sequence[OutputTensor], wanted: InferenceRequest) -> Sequence[OutputTensor]:

@@ -107,10 +107,8 @@ def check_file(  # noqa: PLR0913 - what `score` may ask of a file
     told = (*notes, *([rules.said_again(again)] if again else ()), *noticed.notes(schema))
     numbers = np.sort(np.array([*contradicting["row"], *again], dtype=np.int64))
     rows, count = rows - len(again), count + contradicting.height
-    whole = tuple(problems)
-    return CheckedFile(
-        source.digest, rows, good, numbers, known, whole, count, ignored, told, separator, left.sentences()
-    )
+    found = (tuple(problems), count, ignored, told, separator, left.sentences())
+    return CheckedFile(source.digest, rows, good, numbers, known, *found)
 
 
 def own_column(name: str) -> str:
