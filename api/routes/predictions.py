@@ -146,6 +146,8 @@ def predictions(
         groups=groups_of(request),
         limit=limit,
     )
+    if student is None:  # a list; of one student it is a look-up
+        found = [one for one in found if one.student not in state.workspace.objections]
     noted(request, "predictions listed", domain, student=student, groups=groups_of(request), found=len(found))
     return respond(FoundPredictions(predictions=_shown(request, found)))
 

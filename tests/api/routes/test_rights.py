@@ -64,3 +64,27 @@ def test_all_that_is_known_is_handed_out_and_then_erased(guarded: Guarded, offic
     assert found.json()["predictions"] == []
     named = {"student": KEY, "reason": "Ana Sousa wrote"}
     assert guarded.ask("POST", f"{PATH}/erase", officer, json=named).status_code in (404, 422)
+
+
+def test_who_objected_is_answered_no_more_and_in_no_list(guarded: Guarded, officer: str) -> None:
+    teacher, row = guarded.keys["teacher"], UNIVERSITY | {"midterm_marks": 3}
+    one, other = ({**row, "student_id": f"o-{n}"} for n in range(2))
+    for asked in (one, other):
+        assert guarded.ask("POST", "/api/v1/university/predict", teacher, json=asked).status_code == 200
+
+    def listed() -> tuple[set[str], set[str]]:
+        ranked = guarded.ask("GET", PATH, teacher, params={"top_k": 500}).json()["students"]
+        logged = guarded.ask("GET", "/api/v1/university/predictions", teacher).json()["predictions"]
+        return {one["student"] for one in ranked}, {one["student"] for one in logged}
+
+    before = listed()
+    made = guarded.ask("POST", f"{PATH}/object", officer, json={"student": "o-0", "reason": "by e-mail"})
+    assert (made.status_code, made.json()["actor"]) == (201, "key:a-officer")
+    assert guarded.ask("POST", f"{PATH}/object", teacher, json={"student": "o-1"}).status_code == 403
+    refused = guarded.ask("POST", "/api/v1/university/predict", teacher, json=one)
+    assert (refused.status_code, "objected" in refused.json()["problems"][0]["rule"]) == (422, True)
+    many = guarded.ask("POST", "/api/v1/university/predict/batch", teacher, json=[other, one])
+    assert (many.status_code, [problem["row"] for problem in many.json()["problems"]]) == (422, [2])
+    assert guarded.ask("POST", "/api/v1/university/predict", teacher, json=other).status_code == 200
+    for was, now in zip(before, listed(), strict=True):
+        assert len(was - now) == 1
