@@ -3,7 +3,7 @@
 It keeps nothing; what it says follows from rows and the catalogue alone, by `positions`, `reasons` and `plan`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -27,6 +27,7 @@ STANDINGS_READ = 500
 MOST_OWN = 200
 """Predictions of the student that are read, the newest."""
 
+NO_ADVICE = "this student has objected to being scored, so there is no advice"
 ADVICE_NOTE = "results beside those of the others in the same course and period; reasons and plan follow by rule"
 
 
@@ -72,10 +73,19 @@ class Cohorts:
         return self._known[place]
 
     def own(self, student: str) -> list[CourseRow]:
-        """A student's newest row of each place."""
-        found = self._store.predictions(self._schema.name, student=student, groups=self._groups, limit=MOST_OWN)
-        rows = _newest_of_each(found)
-        return [next((one for one in self.of(row.place) if one.student == student), row) for row in rows]
+        """A student's newest row of each place, asked about or of a file, with what became of it."""
+        name = self._schema.name
+        asked = _newest_of_each(self._store.predictions(name, student=student, groups=self._groups, limit=MOST_OWN))
+        kept = [one.row for one in self._store.student_rows(name, student)]
+        filed = [CourseRow(student, Place(one.group, one.period), one.inputs, one.targets) for one in kept]
+        places = {row.place: row for row in [*filed, *asked] if self._seen(row.place)}
+        rows = [next((one for one in self.of(at) if one.student == student), row) for at, row in places.items()]
+        return [row._replace(outcomes={**self._told(student, row.place), **row.outcomes}) for row in rows]
+
+    def _told(self, student: str, place: Place) -> dict[str, float | str]:
+        """What became of a student in a place, whoever else is known there."""
+        found = self._store.student_outcomes(self._schema.name, student)
+        return {one.target: one.value for one in found if Place(one.group, one.period) == place}
 
     def _seen(self, place: Place) -> bool:
         return self._groups is None or place.group is None or place.group in self._groups
@@ -143,9 +153,12 @@ def advise_student(
     *,
     groups: Sequence[str] | None = None,
     place: Place | None = None,
+    objected: Container[str] = (),
 ) -> Advice:
     """Advice by the student's newest prediction, of a place where one is named. groups: of which alone something is
-    read. Raises NothingKnown."""
+    read. objected: who gets none. Raises NothingKnown."""
+    if student in objected:
+        raise NothingKnown(NO_ADVICE)
     found = store.predictions(schema.name, student=student, groups=groups, limit=MOST_OWN)
     newest = next((one for one in found if place is None or _place_of(one) == place), None)
     if newest is None:
@@ -160,8 +173,11 @@ def advise(
     prediction: Prediction,
     *,
     groups: Sequence[str] | None = None,
+    objected: Container[str] = (),
 ) -> Advice:
-    """Advice by one prediction, whether or not its row names a student."""
+    """Advice by one prediction, whether or not its row names a student; as `advise_student`."""
+    if prediction.student is not None and prediction.student in objected:
+        raise NothingKnown(NO_ADVICE)
     cohorts, row = Cohorts(store, schema, groups), _row_of(prediction)
     own = cohorts.own(prediction.student) if prediction.student else [row]
     subjects = subject_results(schema, own, cohorts.of)

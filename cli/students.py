@@ -81,7 +81,7 @@ def advise_one(
         student = key if is_pseudonym(key) else pseudonym(key, workspace.secret)
         place = Place(group, period) if group else None
         note(store, actor(), "student looked up", domain, student=student)
-        found = advise_student(store, schema, catalogue, student, place=place)
+        found = advise_student(store, schema, catalogue, student, place=place, objected=workspace.objections)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return

@@ -90,8 +90,12 @@ def advice(
         require_groups(principal_of(request), [group])
         place = Place(group, period)
     noted(request, "student looked up", domain, student=who)
-    store = state.workspace.store
-    return respond(advise_student(store, schema, state.catalogue, student, groups=groups_of(request), place=place))
+    groups, objected = groups_of(request), state.workspace.objections
+    return respond(
+        advise_student(
+            state.workspace.store, schema, state.catalogue, student, groups=groups, place=place, objected=objected
+        )
+    )
 
 
 @router.get("/predictions/{id}/advice", responses=answers(Advice), dependencies=[needs("read")])
@@ -99,5 +103,5 @@ def advice_by_prediction(domain: str, id: str, request: Request, state: CurrentS
     """The same by one logged prediction, whether or not its row named a student."""
     found = logged_prediction(request, domain, id)
     noted(request, "prediction read", domain, prediction=found.id, student=found.student)
-    schema, store = schema_of(state, domain), state.workspace.store
-    return respond(advise(store, schema, state.catalogue, found, groups=groups_of(request)))
+    schema, store, objected = schema_of(state, domain), state.workspace.store, state.workspace.objections
+    return respond(advise(store, schema, state.catalogue, found, groups=groups_of(request), objected=objected))

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from advice.advise import NothingKnown, advise, advise_student
+from advice.advise import Cohorts, NothingKnown, advise, advise_student
 from advice.catalogue import load_catalogue
 from advice.positions import Place
 from database.records import Answer, Outcome, Prediction, digest
@@ -73,6 +73,10 @@ def test_own_results_are_compared_with_those_of_the_same_course_and_period(store
     keep_file(store, [("own", 10), ("f1", 2)])
     [newer] = [one for one in advise_student(store, SCHEMA, CATALOGUE, "own").subjects if one.group == NEW.group]
     assert (newer.value, newer.others) == (29 / 50, 21), "a row of a file that came later stands for the student"
+    with pytest.raises(NothingKnown, match="objected"):
+        advise_student(store, SCHEMA, CATALOGUE, "own", objected={"own"})
+    file_only = Cohorts(store, SCHEMA).own("f1")
+    assert [(one.place, one.inputs["quiz_marks"]) for one in file_only] == [(NEW, 2)]
     nameless = advise(store, SCHEMA, CATALOGUE, asked(None, NEW, 1))
     assert [(one.group, one.position and one.position.n) for one in nameless.subjects] == [(NEW.group, 22)]
 
