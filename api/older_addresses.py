@@ -77,7 +77,7 @@ OLDER_ADDRESSES: Sequence[OlderAddress] = (
             RECOMMENDER, "POST", path, "POST /api/v1/university/predict",
             ("success", "prediction.predicted_final_marks", "prediction.predicted_grade",
              "prediction.grade_probabilities", "weak_subjects", "study_plan_links", "response_time_ms"),
-            body=GRADED_ROW, remark=f"assignment_marks up to 10; {BY_SESSION}",
+            body=GRADED_ROW, remark=f"assignment_marks up to 10; whoever may read gets advice, too; {BY_SESSION}",
         )
         for path in ("/api/predict/", "/api/predict")
     ),

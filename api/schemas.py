@@ -476,12 +476,14 @@ class OlderOutlookPrediction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OlderOutlook(msgspec.Struct, frozen=True, kw_only=True):
-    """What the study recommendation's callers read. weak_subjects, study_plan_links: of a student who is named."""
+    """What the study recommendation's callers read. weak_subjects: of a student who is named. study_plan_links: what
+    is recommended; advice: why it is nothing, where it is."""
 
     success: Literal[True] = True
     prediction: OlderOutlookPrediction
     weak_subjects: Sequence[Mapping[str, Any]] = ()
     study_plan_links: Sequence[Mapping[str, str]] = ()
+    advice: str | None = None
     response_time_ms: float
 
 

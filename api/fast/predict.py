@@ -15,9 +15,24 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope
 
+from access.journal import note
 from access.roles import Principal, require, require_groups
+from advice.advise import advise
 from api.fast.json_columns import write_lines, write_many
-from api.fast.older_forms import FORM, OLDER_CALLS, OLDER_PATHS, OURS, OlderCall, OlderForm, fields_of
+from api.fast.older_forms import (
+    FORM,
+    MAY_NOT_READ,
+    NOT_ADVISED,
+    OLDER_CALLS,
+    OLDER_PATHS,
+    OURS,
+    AdvisedFields,
+    OlderCall,
+    OlderForm,
+    advised_fields,
+    fields_of,
+    read_ours,
+)
 from api.fast.parameters import BadQueryParameter, moment_of, refuse_unknown
 from api.observe.route_templates import template_of
 from api.observe.tracing import MARKS
@@ -264,9 +279,25 @@ class FastPath:
         asked = asked._replace(parameters=asked.parameters._replace(lines=route.many))
         encoded = await self._encoded(route, body, asked)
         assert route.form is not None  # noqa: S101 (each route of an older address has one)
-        write = partial(route.form.write, encoded.body, time.perf_counter() - begun)
+        advised = NOT_ADVISED
+        if route.form.advised:
+            advised = await asyncio.to_thread(self._advise, route, encoded.body, asked)
+        write = partial(route.form.write, encoded.body, time.perf_counter() - begun, advised)
         written = write() if len(encoded.body) <= BYTES_ON_LOOP else await asyncio.to_thread(write)
         return self._reply(scope, NO_PARAMETERS, (begun, read), encoded._replace(body=written))
+
+    def _advise(self, route: PredictRoute, body: bytes, asked: Asked) -> AdvisedFields:
+        """What whoever was answered about may do next, by records that whoever asks may read."""
+        principal, schema, store = asked.principal, route.reader.schema, self._state.workspace.store
+        if not principal.may("read", schema.name):
+            return MAY_NOT_READ
+        logged = store.prediction(read_ours(body).id)
+        if logged is None:  # withdrawn this very moment
+            return NOT_ADVISED
+        note(store, principal.name, "prediction read", schema.name, prediction=logged.id, student=logged.student)
+        groups = None if principal.groups is None else sorted(principal.groups)
+        advice = advise(store, schema, self._state.catalogue, logged, groups=groups)
+        return advised_fields(advice, schema, logged.answers)
 
     async def _later(self, route: PredictRoute, body: bytes, asked: Asked) -> Reply:
         """Where a worker's answer to one row will be found."""

@@ -58,3 +58,24 @@ def test_what_is_asked_for_later_is_answered_by_a_worker_under_its_address(older
     assert answers["predictions"][0]["answers"] == now["answers"]
     assert older.ask("POST", "/api/predict/", key, json=GRADED_ROW | {"async_mode": "maybe"}).status_code == 422
     assert older.ask("POST", "/api/predict/", key, json={"async_mode": True}).status_code == 422
+
+
+def test_who_is_named_and_may_be_read_about_is_advised(older: Guarded) -> None:
+    teacher, place = older.keys["teacher"], {"subject": "Cloud Computing", "semester": 7}
+    others = [GRADED_ROW | place | {"student_id": f"cloud {n}", "midterm_marks": 20 + n / 2} for n in range(12)]
+    assert older.ask("POST", "/api/v1/university/predict/batch", teacher, json=others).status_code == 200
+    behind = {"student_id": "behind", "midterm_marks": 6, "quiz_marks": 2, "attendance_percentage": 40}
+    said = older.ask("POST", "/api/predict/", teacher, json=GRADED_ROW | place | behind).json()
+    [subject] = said["weak_subjects"]
+    assert (subject["semester"], subject["subject"], subject["others"]) == (7, "Cloud Computing", 12)
+    assert subject["predicted_grade"] == said["prediction"]["predicted_grade"]
+    advice = older.ask("GET", subject["plan_url"], teacher).json()
+    assert subject["total"] == advice["weak_subjects"][0]["value"]
+    titles = [one["entry"]["title"] for one in advice["plan"]["recommendations"]]
+    assert [one["title"] for one in said["study_plan_links"]] == titles != []
+    assert all(one["url"] for one in said["study_plan_links"])
+    looked = older.recorded(lambda entry: entry.details.get("prediction") == said["id"])
+    assert (looked.actor, looked.action) == ("key:a-teacher", "prediction read")
+    refused = older.ask("POST", "/api/predict/", older.keys["client"], json=GRADED_ROW | place | behind).json()
+    assert (refused["weak_subjects"], refused["study_plan_links"]) == ([], [])
+    assert "permission to read" in refused["advice"]
