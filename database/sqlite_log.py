@@ -75,23 +75,28 @@ class DatabaseFile:
         `connection`. Raises StoreUnavailable."""
         with closing(connection), _driver_errors():
             _cut_off_log(connection)
-            if self._holds(removed):
-                connection.execute("VACUUM")
-                _cut_off_log(connection)
+            if not removed or not self._holds(removed):
+                return
+            connection.execute("VACUUM")
+            _cut_off_log(connection)
         if self._holds(removed):
             raise StoreUnavailable("what is to be erased came in again meanwhile")
 
     def _holds(self, texts: Sequence[bytes]) -> bool:
-        overlap = max(map(len, texts), default=1) - 1
+        """Whether one of these stands anywhere in the file or in its write-ahead log."""
+        overlap = max(map(len, texts)) - 1
+        buffer = bytearray(overlap + SEARCHED_AT_ONCE)
         for path in (self._path, f"{self._path}-wal"):
             if not Path(path).exists():
                 continue
-            with Path(path).open("rb", buffering=0) as file:
-                part = b""
-                while more := file.read(SEARCHED_AT_ONCE):
-                    part = part[len(part) - min(overlap, len(part)) :] + more
-                    if any(text in part for text in texts):
+            kept = 0
+            with Path(path).open("rb", buffering=0) as file, memoryview(buffer) as view:
+                while read := file.readinto(view[kept:]):
+                    end = kept + read
+                    if any(buffer.find(text, 0, end) >= 0 for text in texts):
                         return True
+                    kept = min(overlap, end)
+                    view[:kept] = view[end - kept : end]
         return False
 
     def read_page(self) -> None:
@@ -117,7 +122,7 @@ def _size_of(path: str) -> int:
     return Path(path).stat().st_size if Path(path).exists() else 0
 
 
-SEARCHED_AT_ONCE = 1 << 22  # bytes
+SEARCHED_AT_ONCE = 1 << 20  # bytes
 
 
 def _cut_off_log(connection: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from database.layout import write_json
 from database.records import Outcome, new_id
+from database.sqlite_log import SEARCHED_AT_ONCE, DatabaseFile
 from database.store import KINDS, NOBODY_NAMED, RecordStore
 from tests.database.making import (
     after,
@@ -115,3 +116,11 @@ def test_what_was_erased_lies_in_no_byte_of_the_database(sqlite_url: str, opened
     assert left() == []
     assert ask(sqlite_url, "PRAGMA integrity_check") == [("ok",)]
     assert len(store.predictions("school")) == 3_000 - 6
+
+
+def test_a_text_is_found_wherever_it_stands_in_a_file(tmp_path: Path) -> None:
+    path, text = tmp_path / "file", b"9d" * 32
+    for start in range(SEARCHED_AT_ONCE - len(text) - 1, SEARCHED_AT_ONCE + 2, 5):
+        path.write_bytes(bytes(start) + text + bytes(SEARCHED_AT_ONCE))
+        assert DatabaseFile(path)._holds([text, b"another"])
+        assert not DatabaseFile(path)._holds([text + b"9"])
