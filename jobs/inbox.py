@@ -14,6 +14,7 @@ import msgspec
 
 from database.records import Document, digest, now
 from database.store import RecordStore
+from database.uploads import begin_upload, new_upload, refuse_upload
 from errors import Category, GradewatchError
 from jobs.queue import BATCH_FILE, OUTCOMES_FILE, JobFile, JobRequest, ask
 from model.remote_files import driver_errors, open_remote, written_at
@@ -115,6 +116,7 @@ def collect(
         domain, kind, name = file.place
         shown = harmless_name(name)
         if why := _refused(file, domains, most_bytes):
+            _tell_refused(store, file, why, domains)
             _remember(store, file, {"why": why})
             found.append(Collected(domain=domain, kind=kind, name=shown, why=why))
             continue
@@ -147,6 +149,15 @@ def _refused(file: FoundFile, domains: Sequence[str], most_bytes: int) -> str:
     if file.size > most_bytes:
         return f"{file.size / 1e6:,.0f} MB, more than the {most_bytes / 1e6:,.0f} MB of an upload"
     return ""
+
+
+def _tell_refused(store: RecordStore, file: FoundFile, why: str, domains: Sequence[str]) -> None:
+    """In the history of uploads, where there is one: of a domain and a kind that are known."""
+    domain, kind, name = file.place
+    if domain in domains and kind in KINDS_OF_FOLDER:
+        known = digest([file.mark, *map(str, file.state.values())])
+        upload = new_upload(known, domain, kind, name=name, actor=INBOX_ACTOR)  # type: ignore[arg-type]
+        refuse_upload(store, begin_upload(store, upload), BadInbox(why))
 
 
 def _remember(store: RecordStore, file: FoundFile, told: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from database.store import RecordStore
+from database.uploads import uploads_of
 from jobs.inbox import SETTLED, collect, new_files, opened_inbox
 from jobs.job_settings import JobSettings
 from jobs.queue import BATCH_FILE, COLLECTING, OUTCOMES_FILE
@@ -131,6 +132,8 @@ def test_a_file_is_taken_once_and_moved_away(
     assert look(store, url) == [("labeled", "taken"), ("labeled", "0 MB, more than the 0 MB of an upload"),
                                 ("outcomes", "taken"), ("labeled", "the folder 'nowhere' is no domain")]  # fmt: skip
     assert look(store, url) == []
+    told = {one.name: one.state for one in uploads_of(store, "engagement")}
+    assert told == {"a.csv": "received", "b.csv": "received", "e.csv": "refused"}
     assert {one.kind: one.actor for one in store.jobs()} == {BATCH_FILE: "inbox", OUTCOMES_FILE: "inbox"}
     names = [name.split("/")[-1][12:] if "/done/" in name else name for name in there()]
     left = ["engagement/labeled/c.csv.part", "engagement/labeled/e.csv", "nowhere/labeled/d.csv"]
