@@ -9,11 +9,13 @@ import pytest
 from database.ingest import add_batch
 from database.records import Job
 from database.store import RecordStore
+from database.uploads import find_upload
 from jobs.child import Claim, do_job
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS
-from jobs.queue import DRIFT_DAYS, RETRAINING, JobRequest, ask
+from jobs.queue import BATCH_FILE, DRIFT_DAYS, RETRAINING, JobFile, JobRequest, ask
 from model.workspace import Workspace
+from preprocessing.synthetic import generate
 from tests.jobs.acting import job_of
 from tests.jobs.test_drift_watch import MONDAY
 from tests.monitoring.asking import asked
@@ -93,3 +95,16 @@ def test_a_report_of_a_job_that_was_killed_is_there_once(workspace: Workspace) -
     assert ended.state == "done"
     assert [one.id for one in workspace.store.drift_reports()] == [(ended.result or {})["report"]]
     assert [one.action for one in workspace.store.accesses()] == ["drift judged"]
+
+
+def test_an_upload_whose_worker_was_killed_is_stored_and_counted_once(workspace: Workspace) -> None:
+    content = generate(workspace.schemas[SCHEMA.name], rows=30, seed=4).write_csv().encode()
+    files, before = {"file": JobFile("marks.csv", content)}, len(workspace.store.batches(SCHEMA.name))
+    job = ask(workspace.store, JobRequest(BATCH_FILE, SCHEMA.name, "ann", {"kind": "labeled"}, files=files))
+    assert find_upload(workspace.store, SCHEMA.name, job.id).state == "received"
+    die(workspace, "add_batch", after=True)
+    assert find_upload(workspace.store, SCHEMA.name, job.id).state == "validating"
+    assert do(workspace).state == "done"
+    upload = find_upload(workspace.store, SCHEMA.name, job.id)
+    assert (upload.state, upload.added, upload.updated, upload.unchanged) == ("done", 30, 0, 0)
+    assert len(workspace.store.batches(SCHEMA.name)) == before + 1
