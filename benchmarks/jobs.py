@@ -101,7 +101,8 @@ def claim_all(url: str) -> None:
 def kill_workers(folder: Path, url: str, kills: int) -> list[Figure]:
     """Outcomes of one student each, whose storing is also noted in the record of accesses, which only grows."""
     folder.mkdir()
-    settings, draw, killed, asked, rounds = settings_of(folder, url), random.Random(1), 0, 0, 0
+    settings = settings_of(folder, url) | {"GRADEWATCH_TRAIN_AFTER": "0"}
+    draw, killed, asked, rounds = random.Random(1), 0, 0, 0
     store = open_store(url)
     try:
         while killed < kills or store.jobs(states=("waiting", "running"), limit=1):
@@ -114,7 +115,7 @@ def kill_workers(folder: Path, url: str, kills: int) -> list[Figure]:
             killed += work(settings, None if calm else draw.uniform(0.3, LONGEST_LIFE), with_children=rounds % 2 == 1)
             end_leases(store)
             rounds += 1
-        ended = store.jobs(limit=asked + 1)
+        ended = store.jobs(kind=OUTCOMES_FILE, limit=asked + 1)
         lost = sum(one.state != "done" for one in ended) + asked - len(ended)
         outcomes, notes = len(store.export("outcomes")), len(store.accesses(limit=2 * asked))
     finally:
@@ -135,8 +136,11 @@ def work(settings: Mapping[str, str], life: float | None, *, with_children: bool
         [sys.executable, "-m", "cli.start", "worker", "--once", "--poll", "0.05"],
         env={**clean, **settings},
         cwd=ROOT,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+    assert worker.stderr is not None
+    worker.stderr.readline()  # it waits for jobs: what it says later fits into the pipe
     try:
         worker.wait(life)
     except subprocess.TimeoutExpired:
