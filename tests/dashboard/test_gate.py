@@ -89,7 +89,7 @@ def test_the_menu_has_the_pages_of_the_role(workspace: Workspace, monkeypatch: p
     st.cache_resource.clear()
     for name, pages in (
         ("vera", ["Overview", "Drift", "Models", "Performance"]),
-        ("tom", ["Overview", "Predict", "Drift", "Models", "Performance"]),
+        ("tom", ["Overview", "Predict", "Uploads", "Drift", "Models", "Performance"]),
     ):
         app = AppTest.from_string(MAIN, default_timeout=60).run()
         assert menus[-1] == ["Sign in"]
