@@ -59,4 +59,7 @@ def withdraw(
         err.print(
             f"a champion most of whose rows are gone gives way to a model of others: gradewatch retrain -d {domain}"
         )
+    if done.kind == "outcomes":
+        follow = f"gradewatch models list --domain {domain}"
+        err.print(f"models that learned from them, if any, serve on until others take their places: {follow}")
     out.print(f"withdrawn: {done.count:,} {'rows of batch ' + done.which if done.kind == 'batch' else done.kind}")
