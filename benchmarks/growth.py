@@ -38,6 +38,7 @@ from preprocessing.columns import columns_of
 from preprocessing.schema import load_domains
 from preprocessing.synthetic import generate
 from preprocessing.validation.json_rows import ValidRow
+from preprocessing.validation.pii import pseudonym
 from preprocessing.validation.validate import rows_of
 
 SIZES, QUICK_SIZES = (10_000, 100_000, 1_000_000), (10_000,)
@@ -145,8 +146,8 @@ def logged_scores(folder: Path, sizes: Sequence[int]) -> list[Figure]:
         file = file_of(folder, "school", rows, ".parquet")
         answers = folder / f"answers-{rows}.parquet"
         spent, held = measured(settings, GRADEWATCH, "score", str(file), "-d", "school", "-o", str(answers))
-        each, how = spent / rows * 1e6, f"{SCHOOL_TABLE}; start included; {spent:.1f} CPU s"
-        figures.append(at_most(f"{rows:,} rows, CPU", each, "µs a row", 12 + 1.5e6 / rows, how))
+        how = f"{SCHOOL_TABLE}; start included"
+        figures.append(at_most(f"{rows:,} rows, CPU", spent, "CPU s", 1.5 + 28.5 * rows / 1e6, how))
         figures.append(at_most(f"{rows:,} rows, peak memory", held, "MB", 400, how))
     return figures
 
@@ -218,7 +219,7 @@ def refused_upload(folder: Path, _sizes: Sequence[int]) -> list[Figure]:
     names = [*(feature.name for feature in load_domains()["engagement"].features), "assignment_score"]
     alike = pl.Series([50], dtype=pl.Int64).new_from_index(0, MANY_ROWS)
     pl.DataFrame({names[0]: alike}).with_columns(alike.alias(name) for name in names).write_parquet(file)
-    with started(OURS, port=free_port(), settings=installation(folder, "refused"), ready=READY) as server:
+    with started(OURS, port=free_port(), settings=served_installation(folder, "refused"), ready=READY) as server:
         with Watched(server) as watched:
             status = ask(f"{server.url}/api/v1/engagement/batches?kind=labeled", file.read_bytes(), PARQUET)
         peak = watched.memory
@@ -236,7 +237,7 @@ def uploads_at_once(folder: Path, _sizes: Sequence[int]) -> list[Figure]:
     bodies = [f"{header}\n{number % 100},{row[3:]}\n".encode() for number in range(UPLOADS)]
     bodies = [body + f"{row}\n".encode() * (UPLOAD_BYTES // (len(row) + 1)) for body in bodies]
     slowest, ended = 0.0, Event()
-    with started(OURS, port=free_port(), settings=installation(folder, "uploads"), ready=READY) as server:
+    with started(OURS, port=free_port(), settings=served_installation(folder, "uploads"), ready=READY) as server:
         url = f"{server.url}/api/v1/engagement/batches?kind=labeled"
         with ThreadPoolExecutor(UPLOADS) as pool, Watched(server) as watched:
             sent = [pool.submit(ask, url, body, "text/csv") for body in bodies]
@@ -345,6 +346,21 @@ def performance(folder: Path, sizes: Sequence[int]) -> list[Figure]:
     return figures
 
 
+def erase(folder: Path, sizes: Sequence[int]) -> list[Figure]:
+    """One student, with a prediction and an outcome, erased from among so many predictions by the command."""
+    figures = []
+    for rows in sizes:
+        settings = served_installation(folder, "erase")
+        tell_outcomes(Path(settings["GRADEWATCH_DATA_DIR"]), rows)
+        measured(settings, GRADEWATCH, "students", "list", "-d", "school", "--top", "1")  # fills the newest answers
+        run = (GRADEWATCH, "students", "erase", str(rows // 2), "--reason", "asked for", "--later")
+        spent, held = measured(settings, *run)
+        how = f"{SCHOOL_TABLE}; rows, outcomes, sums and the search of all files for what is left; start included"
+        figures.append(at_most(f"{rows:,} predictions, CPU", spent, "CPU s", 1, how))
+        figures.append(at_most(f"{rows:,} predictions, peak memory", held, "MB", 300, how))
+    return figures
+
+
 DAYS, DAY = 90, timedelta(days=1)
 
 
@@ -372,13 +388,18 @@ def tell_outcomes(folder: Path, rows: int) -> float:
             for start in range(places.start, places.stop, len(said)):
                 part = range(start, min(start + len(said), places.stop))
                 workspace.store.add_predictions(batches=[said_at(said, at, part)])
-                told = [(f"student {place}", row) for row, place in zip(taught, part, strict=False) if place % 10 == 0]
+                told = [(student_of(place), row) for row, place in zip(taught, part, strict=False) if place % 10 == 0]
                 outcomes += [told_of(student, row.targets[SCHOOL.target], at) for student, row in told]
         with cpu_seconds() as watch:
             workspace.store.add_outcomes(outcomes)
     finally:
         workspace.close()
     return watch.seconds
+
+
+def student_of(place: int) -> str:
+    """As students are stored."""
+    return pseudonym(str(place), SECRET.encode())
 
 
 def told_of(student: str, value: float | str, at: datetime) -> Outcome:
@@ -393,14 +414,15 @@ def said_at(said: PackedPredictions, at: datetime, places: range) -> PackedPredi
         new_ids(count),
         {name: column.take(range(count)) for name, column in said.inputs.items()},
         [column.take(range(count)) for column in said.answers],
-        students=[f"student {place}" for place in places],
+        students=[student_of(place) for place in places],
         groups=[f"class {place % 400}" for place in places],
         periods=[None] * count,
     )
 
 
 PAGE = """
-import json, resource, time
+import json, time
+from pathlib import Path
 from streamlit.testing.v1 import AppTest
 script = "from dashboard.pages import show\\nfrom dashboard.views.performance import performance\\nshow(performance)\\n"
 app = AppTest.from_string(script, default_timeout=600)
@@ -410,7 +432,9 @@ for _ in range(4):
     app = app.run()
     assert not app.exception and app.metric, app
     spent.append(time.process_time())
-print(json.dumps([*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3]))
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+held = int(status["VmHWM"].split()[0]) / 1e3  # what getrusage says begins with what the parent held
+print(json.dumps([*spent, held]))
 """
 
 
@@ -450,6 +474,7 @@ ROWS: Mapping[str, Measure] = {
     "log under load": log_under_load,
     "gradewatch run": parent_of_run,
     "performance": performance,
+    "erase": erase,
 }
 """By name, with which its figures begin."""
 
