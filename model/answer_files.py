@@ -109,11 +109,12 @@ def readable(answers: pl.LazyFrame, targets: Sequence[Target]) -> pl.LazyFrame:
 
 def _rounded(value: pl.Expr, decimals: int, cuts: Sequence[float]) -> pl.Expr:
     shown, step = value.round(decimals), 10.0**-decimals
-    for cut in cuts:
-        below = (value < cut) & (shown >= cut)
-        above = (value >= cut) & (shown < cut)
-        shown = pl.when(below).then(shown - step).when(above).then(shown + step).otherwise(shown).round(decimals)
-    return shown
+    if not cuts:
+        return shown
+    exact, read = (pl.sum_horizontal(one >= cut for cut in cuts) for one in (value, shown))
+    return (
+        pl.when(read > exact).then(shown - step).when(read < exact).then(shown + step).otherwise(shown).round(decimals)
+    )
 
 
 def _decimals(target: Target) -> dict[str, int]:
