@@ -61,7 +61,8 @@ def make(
         _note(workspace, "report made" if new else "report read", entry)
         _hand_out(workspace, entry, output, class_list, locale)
     said = "made" if new else "there already; nothing changed"
-    err.print(f"report {entry.id[:12]} for {entry.due}: {entry.students:,} students, {said}; the next on {entry.next}")
+    whom = f"{entry.students:,} student{'' if entry.students == 1 else 's'}"
+    err.print(f"report {entry.id[:12]} for {entry.due}: {whom}, {said}; the next on {entry.next}")
 
 
 @reports_app.command("latest")

@@ -70,9 +70,9 @@ def make_report(
     found = cohort_rows(store, schema, occasion.group, occasion.period)
     rows = [one for one in found if one.student not in workspace.objections]
     if not rows:
-        raise EmptyCohort(
-            f"no row of {occasion.group} in {occasion.period} is stored in {domain}: upload one of each student first"
-        )
+        where = f"{occasion.group} in {occasion.period} is stored in {domain}"
+        several = f" (groups are written as {' / '.join(schema.group)})" if len(schema.group) > 1 else ""
+        raise EmptyCohort(f"no row of {where}: upload one of each student first{several}")
     last = next((one for one in known if one.due < occasion.due), None)
     before = read_report(store, last) if last else None
     making = Making(actor, at or now(), catalogue or load_catalogue())

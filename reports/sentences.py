@@ -162,7 +162,8 @@ def class_words(report: CohortReport) -> list[str]:
         )
     elif target.pass_mark is None:
         told.append(f"{column_words(target.name)} has no pass mark, so nobody is said to be likely to end below one.")
-    told.append(f"{picture.answered:,} of {_students(picture.students)} have an answer.")
+    have = "has" if picture.students == 1 else "have"
+    told.append(f"{picture.answered:,} of {_students(picture.students)} {have} an answer.")
     return told
 
 
