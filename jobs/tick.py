@@ -17,6 +17,7 @@ from jobs.erasures import ask_for_unfinished
 from jobs.job_settings import JobSettings
 from jobs.queue import COHORT_REPORT, COLLECTING, DELIVERY, KEEPING, UNFINISHED, JobRequest, ask, sweep
 from jobs.schedules import ask_for_due
+from reports.names import REPORT_BLOBS, REPORT_SCHEDULE
 
 REMOTE_MINUTES = 5
 """Between two looks into an inbox on another machine."""
@@ -66,9 +67,11 @@ def _scheduled(given: Pass) -> Sequence[Job]:
 
 def _reports(given: Pass) -> Sequence[Job]:
     """Reports on groups in periods that are due; one that could not be made is asked for again the next day."""
-    from reports.schedule import due_reports
-
     store, today = given.store, given.at.date()
+    if not store.documents(REPORT_SCHEDULE):
+        return []
+    from reports.schedule import due_reports  # with numpy, which a worker does without that makes no reports
+
     due = due_reports(store, today)
     waiting = store.jobs(kind=COHORT_REPORT, states=UNFINISHED, limit=MOST_MESSAGES) if due else []
     asked = []
@@ -136,10 +139,11 @@ def _kept(given: Pass) -> Sequence[Job]:
 
 
 def _left_behind(given: Pass) -> Sequence[Job]:
-    from reports.archive import sweep_reports
-
     sweep(given.store)
-    sweep_reports(given.store)
+    if any(name.startswith(REPORT_BLOBS) for name in given.store.blobs()):
+        from reports.archive import sweep_reports
+
+        sweep_reports(given.store)
     return ()
 
 

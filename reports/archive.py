@@ -16,12 +16,10 @@ from database.errors import Conflict
 from database.records import Document, digest, now
 from database.store import RecordStore
 from errors import Category, GradewatchError
+from reports.names import REPORT_BLOBS
 from reports.records import CohortReport, stands_in, without_student
 
 SHELF_KIND = "cohort reports"
-REPORT_BLOBS = "report/"
-"""How the names of their blobs begin."""
-
 UNNAMED_FOR = timedelta(hours=1)
 """After which a content that no shelf names was left by a killed process."""
 

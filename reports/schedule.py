@@ -11,9 +11,9 @@ from database.records import Document, now
 from database.store import Documents, RecordStore
 from errors import Category, GradewatchError
 from reports.archive import NoReport, ReportEntry, latest_report, reports_of, shelf_name
+from reports.names import REPORT_SCHEDULE
 from reports.records import USUAL_DAYS, Occasion
 
-REPORT_SCHEDULE = "report schedule"
 LEAST_DAYS, MOST_DAYS = 14, 28
 
 

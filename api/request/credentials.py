@@ -3,10 +3,10 @@
 What a principal may do is `access.roles`'; how often it may ask, `api.request.rate_limits`'.
 """
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from access.directory import Directory, KnownKey, KnownUser
 from access.keys import PREFIX, digest_of
@@ -23,13 +23,13 @@ CARRIERS = frozenset({b"authorization", b"x-api-key"})
 class Credentials:
     """Recognises keys by the directory, and tokens by their signature and the directory.
 
-    hashing: to be held while a password is checked.
+    hashing: the threads in which passwords are checked: each keeps the 19 MB that this takes.
     """
 
     def __init__(self, directory: Directory, tokens: Tokens, *, clock: Callable[[], float] = time.time) -> None:
         self.directory = directory
         self.tokens = tokens
-        self.hashing = asyncio.Semaphore(HASHED_AT_ONCE)
+        self.hashing = ThreadPoolExecutor(HASHED_AT_ONCE, "password")
         self._clock = clock
         self._verified: dict[bytes, Claims] = {}  # by the token's SHA-256: a token in memory is a token to steal
 

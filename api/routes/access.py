@@ -78,8 +78,8 @@ async def _sign_in(request: Request, state: ServiceState, credentials: Credentia
     known = credentials.directory.user(name)
     if known is not None:  # whoever it is: the name is what the attempt was made under
         request.scope[PRINCIPAL] = ANONYMOUS.named(known.principal.name)
-    async with credentials.hashing:
-        right = await asyncio.to_thread(is_password, known.user if known else None, password)
+    user, loop = known.user if known else None, asyncio.get_running_loop()
+    right = await loop.run_in_executor(credentials.hashing, is_password, user, password)
     if known is None or not right:
         raise Unauthenticated("no user of that name and password may sign in")
     await asyncio.to_thread(note, state.workspace.store, known.principal.name, "signed in", address=peer)

@@ -48,7 +48,7 @@ def uploads(visit: Visit) -> None:
 
 def _form(visit: Visit, schema: DomainSchema) -> None:
     kind = st.radio(
-        "What is in the file", list(FILE_KINDS), format_func=FILE_KINDS.__getitem__, key=f"kind:{schema.name}"
+        "What is in the file", list(FILE_KINDS), format_func=lambda one: FILE_KINDS[one], key=f"kind:{schema.name}"
     )
     st.caption(f"CSV, Excel, Parquet or JSON; up to {visit.max_rows:,} rows and {visit.max_upload_mb} MB.")
     file = choose_file(f"upload:{schema.name}")

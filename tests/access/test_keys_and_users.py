@@ -10,6 +10,7 @@ from access.directory import STALE_SECONDS, WHOLE_SECONDS, Directory, Stale
 from access.first import make_first
 from access.keys import PREFIX, create_key, digest_of, keys, lifetime_of, revoke_key, state
 from access.records import BadGrant, Grant
+from access.roles import PERMISSIONS
 from access.users import add_user, disable_user, enable_user, is_password, set_grant, set_password, users
 from database.errors import StoreUnavailable
 from database.records import now
@@ -144,7 +145,7 @@ def test_what_is_known_in_memory_follows_every_change(store: RecordStore) -> Non
     assert key is not None
     assert user is not None
     assert (key.principal.name, user.principal.name) == ("key:lms", "user:anna")
-    assert key.principal.permissions == user.principal.permissions == {"see", "predict", "read"}
+    assert key.principal.permissions == user.principal.permissions == PERMISSIONS["teacher"]
     assert (key.principal.domains, key.principal.groups) == ({"university"}, {"3 / Biology"})
     assert (key.revoked, key.until > now().timestamp()) == (False, True)
     revoke_key(store, "lms", actor="test")

@@ -276,7 +276,7 @@ def test_figures_are_of_the_own_groups_and_time_is_chosen_by_those_who_may_read(
     )  # fmt: skip
     add(workspace, "tom", "teacher", domains=("workshop",), groups=("A",))
     add(workspace, "vera", "viewer", domains=("workshop",))
-    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1)
+    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1, train_after=0)
     grant = Grant(role="teacher", domains=("workshop",), groups=("A",))
     visit = Visit(shared, User(name="tom", grant=grant, password="", created=now()).principal())
     pairs, _, timelines = visit.turned_out("workshop", "mark", None)
@@ -315,7 +315,7 @@ def store_report_by_group(workspace: Workspace, folder: Path, groups: Sequence[s
 
 
 def test_a_visit_answers_nothing_about_another_domain(workspace: Workspace) -> None:
-    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1)
+    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1, train_after=0)
     visit = Visit(
         shared, User(name="v", grant=Grant(role="admin", domains=("workshop",)), password="", created=now()).principal()
     )

@@ -10,7 +10,6 @@ from database.records import Answer
 from database.store import KINDS, RecordStore
 from jobs.holdings import HOLDINGS
 from reports.archive import (
-    REPORT_BLOBS,
     LostReport,
     keep_report,
     latest_report,
@@ -20,6 +19,7 @@ from reports.archive import (
     sweep_reports,
     withdraw_student,
 )
+from reports.names import REPORT_BLOBS
 from reports.records import CohortReport, ReportedStudent
 from tests.jobs.test_kinds import Deadly, Killed
 from tests.reports.making import COURSE, MONDAY_3, WEEK_3, WEEK_6

@@ -18,9 +18,9 @@ def test_a_signed_in_user_may_what_the_role_may(guarded: Guarded, anna: str) -> 
         logged = store.prediction(answer.json()["id"])
     assert logged is not None
     assert logged.actor == "user:anna"
-    assert guarded.ask("GET", "/api/v1/university/batches", anna).status_code == 403
+    assert guarded.ask("GET", "/api/v1/university/retrain", anna).status_code == 403
     guarded.recorded(lambda e: e.actor == "user:anna" and e.action == "signed in")
-    refused = guarded.recorded(lambda e: e.action == "refused" and e.details["route"] == "GET /api/v1/{domain}/batches")
+    refused = guarded.recorded(lambda e: e.action == "refused" and e.details["route"] == "GET /api/v1/{domain}/retrain")
     assert (refused.actor, refused.details["status"]) == ("user:anna", 403)
 
 

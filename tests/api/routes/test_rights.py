@@ -67,7 +67,7 @@ def test_all_that_is_known_is_handed_out_and_then_erased(guarded: Guarded, offic
 
 
 def test_who_objected_is_answered_no_more_and_in_no_list(guarded: Guarded, officer: str) -> None:
-    teacher, row = guarded.keys["teacher"], UNIVERSITY | {"midterm_marks": 3}
+    teacher, row = guarded.keys["teacher"], UNIVERSITY | {"subject": "Algorithms", "midterm_marks": 3}
     one, other = ({**row, "student_id": f"o-{n}"} for n in range(2))
     for asked in (one, other):
         assert guarded.ask("POST", "/api/v1/university/predict", teacher, json=asked).status_code == 200
