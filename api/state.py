@@ -36,8 +36,13 @@ from model.workspace import Workspace
 from preprocessing.validation.json_bodies import RowReader
 from settings import OFF, Settings
 
-ARENAS = -8
-"""The number of heaps among the parameters of glibc's mallopt (M_ARENA_MAX)."""
+ARENAS, MAPPED = -8, -3
+"""Among the parameters of glibc's mallopt: the number of heaps (M_ARENA_MAX), and from how many bytes on a block has
+pages of its own, which go back to the system with it (M_MMAP_THRESHOLD)."""
+
+OWN_PAGES = 8 << 20
+"""By itself glibc takes blocks from the heap that are as large as the largest it ever freed, and a password's check
+takes 19 MB: whatever comes to lie behind it keeps them."""
 
 SHOWN_DIGITS = 12  # of a version, as lists show it
 
@@ -139,7 +144,9 @@ async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
 def _share_one_heap() -> None:
     """Where the C library is glibc: a heap per thread keeps what a batch once needed in that thread."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).mallopt(ARENAS, 1)
+        library = ctypes.CDLL(None)
+        library.mallopt(ARENAS, 1)
+        library.mallopt(MAPPED, OWN_PAGES)
 
 
 def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:
