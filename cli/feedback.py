@@ -8,7 +8,7 @@ import typer
 from cli.apps import app
 from cli.inputs import opened_workspace
 from cli.options import OneDomain, Targets
-from cli.output import NOT_ENOUGH_DATA, err, out
+from cli.output import NOT_ENOUGH_DATA, err, out, write_json
 
 
 @app.command()
@@ -20,8 +20,6 @@ def feedback(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Outcomes beside answers: errors, classes and promises by version, moment and course. Exit code 6: not enough."""
-    import msgspec
-
     from database.records import now
     from monitoring.chances import keep_chances
     from monitoring.feedback import feed_back
@@ -37,7 +35,7 @@ def feedback(
             keep_chances(workspace.store, one, now())
             found += [one] if domain or any(part.parts[0].n for part in one.targets) else []
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        write_json(found)
     for one in found if not as_json else ():
         out.print(*feedback_tables(one))
     if not found or not all(one.enough for one in found):

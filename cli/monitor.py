@@ -22,7 +22,7 @@ from cli.options import (
     SkipBadRows,
     Targets,
 )
-from cli.output import BECAME_WORSE, DRIFTED, NOT_ENOUGH_DATA, RETRAINED, err, out, say, steps
+from cli.output import BECAME_WORSE, DRIFTED, NOT_ENOUGH_DATA, RETRAINED, err, out, say, steps, write_json
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -232,12 +232,10 @@ def monitor(
 
 def _print_monitored(found: "Sequence[Monitored]", as_json: bool) -> None:
     """Ends with the exit code of the gravest finding."""
-    import msgspec
-
     from retraining.render import render_monitored
 
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        write_json(found)
     for one in found if not as_json else ():
         out.print(render_monitored(one))
     if not found:

@@ -109,6 +109,13 @@ def say(line: str) -> None:
     err.print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}", highlight=False, soft_wrap=True)
 
 
+def write_json(record: object) -> None:
+    """Print a record for programs, indented for whoever looks at it all the same."""
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(record), indent=2).decode())
+
+
 def write(text: str, output: Path | None) -> None:
     """`text` into the file `output`, or printed where there is none."""
     if output is None:

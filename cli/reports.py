@@ -9,7 +9,7 @@ import typer
 from cli.apps import reports_app
 from cli.inputs import actor, opened_workspace
 from cli.options import Domain, Groups, Locale, OneDomain
-from cli.output import err, out, steps
+from cli.output import err, out, steps, write_json
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -93,8 +93,6 @@ def list_made(
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
     """The reports that there are, the newest first."""
-    import msgspec
-
     from reports.archive import list_reports
     from reports.render import entries_table
 
@@ -103,7 +101,7 @@ def list_made(
         found = list_reports(workspace.store, domain, group or None)
     kept = [one for one in found if period in (None, one.period)]
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(kept), indent=2).decode())
+        write_json(kept)
         return
     out.print(entries_table(kept))
 

@@ -11,7 +11,7 @@ import typer
 from cli.apps import students_app
 from cli.inputs import actor, opened_workspace
 from cli.options import Domain, Domains, Groups, OneDomain
-from cli.output import err, out
+from cli.output import err, out, write_json
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ def list_students(
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
     """The newest answer of each student (a pseudonym), in each group and period, those most at risk first."""
-    import msgspec
-
     from access.journal import note
     from database.newest import Which
     from monitoring.at_risk import LIKELIER_THAN_NOT, at_risk
@@ -52,7 +50,7 @@ def list_students(
         found = at_risk(store, schema, target, which=which, least=least, limit=top, objected=workspace.objections)
         note(store, actor(), "students listed", domain, groups=group, period=period, found=len(found.students))
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        write_json(found)
         return
     out.print(students_table(found, schema.target_by_name[found.target]))
 
@@ -66,8 +64,6 @@ def advise_one(
     as_json: Annotated[bool, typer.Option("--json", help="Print all there is as JSON.")] = False,
 ) -> None:
     """A student's results beside the others', what stands out of what can be changed, and a study plan."""
-    import msgspec
-
     from access.journal import note
     from advice.advise import advise_student
     from advice.catalogue import load_catalogue
@@ -83,7 +79,7 @@ def advise_one(
         note(store, actor(), "student looked up", domain, student=student)
         found = advise_student(store, schema, catalogue, student, place=place, objected=workspace.objections)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        write_json(found)
         return
     out.print(*advice_text(found))
 
@@ -96,14 +92,12 @@ def show_catalogue(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """What study plans are made of; everything that is wrong with a file of your own."""
-    import msgspec
-
     from advice.catalogue import load_catalogue
     from advice.render import catalogue_table
 
     found = load_catalogue(file or Settings().study_catalogue)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        write_json(found)
         return
     out.print(catalogue_table(found))
 

@@ -7,7 +7,7 @@ import typer
 from cli.apps import uploads_app
 from cli.inputs import opened_workspace
 from cli.options import Domain
-from cli.output import out
+from cli.output import out, write_json
 
 
 @uploads_app.command("list")
@@ -24,7 +24,7 @@ def list_uploads(
         workspace.service.schema(domain)
         found = uploads_of(workspace.store, domain, limit=limit)
     if as_json:
-        _print_json(found)
+        write_json(found)
         return
     out.print(uploads_table(found))
 
@@ -43,13 +43,7 @@ def show_upload(
         workspace.service.schema(domain)
         found = find_upload(workspace.store, domain, upload)
     if as_json:
-        _print_json(found)
+        write_json(found)
         return
     for line in upload_lines(found):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_json(record: object) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.format(msgspec.json.encode(record), indent=2).decode())

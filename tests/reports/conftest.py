@@ -1,31 +1,25 @@
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from database.ingest import add_batch
-from model.workspace import Workspace, open_workspace
+from model.workspace import Workspace
 from preprocessing.validation.pii import pseudonym
 from retraining.first_champions import train_domain
 from tests.reports.making import COURSE, HALF, START, course_rows
+from tests.retraining.conftest import SECRET
+from tests.retraining.conftest import open_at as open_school
 from tests.training.making import typed
 
-SECRET = b"a secret for tests, long enough"
 EARLIER = [pseudonym(f"earlier {number}", SECRET) for number in range(240)]
 CLASS = [pseudonym(f"student {number}", SECRET) for number in range(40)]
 
 
 def open_at(folder: Path) -> Workspace:
     """An installation that knows the invented course."""
-    workspace = open_workspace(
-        database_url=f"sqlite:///{folder / 'gradewatch.db'}",
-        artifacts_dir=folder / "models",
-        domains_dir=None,
-        secret=SECRET,
-    )
-    return replace(workspace, schemas={COURSE.name: COURSE})
+    return open_school(folder, COURSE)
 
 
 def begin(folder: Path) -> None:

@@ -7,21 +7,22 @@ import pytest
 
 from database.ingest import add_batch
 from model.workspace import Workspace, open_workspace
+from preprocessing.schema import DomainSchema
 from retraining.first_champions import train_domain
 from tests.training.making import MARK, SCHEMA, make_rows, typed
 
 SECRET = b"a secret for tests, long enough"
 
 
-def open_at(folder: Path) -> Workspace:
-    """An installation that knows the invented school."""
+def open_at(folder: Path, schema: DomainSchema = SCHEMA) -> Workspace:
+    """An installation that knows the invented school, or another domain."""
     workspace = open_workspace(
         database_url=f"sqlite:///{folder / 'gradewatch.db'}",
         artifacts_dir=folder / "models",
         domains_dir=None,
         secret=SECRET,
     )
-    return replace(workspace, schemas={SCHEMA.name: SCHEMA})
+    return replace(workspace, schemas={schema.name: schema})
 
 
 def begin(folder: Path) -> None:
