@@ -5,14 +5,16 @@ here knows a database.
 """
 
 import hashlib
-import os
-import struct
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+
+import clock
+
+now, new_id, new_ids = clock.now, clock.new_id, clock.new_ids
+"""Times and ids of records."""
 
 Cell = float | str | None
 """One value of a row: a number, a level, or None where it is missing."""
@@ -364,28 +366,6 @@ Record = (
     | Job
     | BlobChunk
 )
-
-
-def now() -> datetime:
-    """The present moment, aware, UTC, in whole microseconds (what every database keeps)."""
-    return datetime.now(UTC)
-
-
-def new_id() -> str:
-    """A fresh 32-digit hex id that sorts by time of making (as UUIDv7, RFC 9562: 48 bits of ms, 80 of chance)."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
-
-
-def new_ids(count: int) -> list[str]:
-    """`count` ids as `new_id` makes them, in their order: rows of one batch are neighbours in every index. The first
-    32 of their bits of chance count them (RFC 9562, 6.2)."""
-    ids = bytearray(os.urandom(16 * count))
-    for place, byte in enumerate((time.time_ns() // 1_000_000).to_bytes(6, "big")):
-        ids[place::16] = bytes([byte]) * count
-    numbers = struct.pack(f">{count}I", *range(count))
-    for place in range(4):
-        ids[6 + place :: 16] = numbers[place::4]
-    return ids.hex("\n", 16).split("\n")[:count]
 
 
 def digest(parts: Any) -> str:

@@ -3,7 +3,6 @@
 A lease is measured by the clock that all users of the database share, so no worker's own clock counts.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from clock import now
 from database.fence import SECOND, Fence, lost
 from database.layout import LAYOUTS, Flat, instant, micros
 from database.records import Job, JobProblem, JobProgress, JobState, SeenWorker
@@ -20,10 +20,10 @@ COLUMNS = [JOBS.c[name] for name in LAYOUTS["jobs"].names]
 
 
 def database_time(connection: sa.Connection) -> int:
-    """Microseconds since 1970 by the clock that all users of the database share: the machine's where a file is the
-    database, the server's elsewhere."""
+    """Microseconds since 1970 by the clock that all users of the database share: the installation's where a file is
+    the database, the server's elsewhere."""
     if connection.dialect.name == "sqlite":
-        return time.time_ns() // 1000
+        return micros(now())
     seconds = sa.func.extract("epoch", sa.func.clock_timestamp())
     return int(connection.execute(sa.select(sa.cast(seconds * SECOND, sa.BigInteger))).scalar_one())
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LINTER = PROJECT["tool"]["importlinter"]
 PACKAGES: list[str] = LINTER["root_packages"]
-TOP_MODULES = ("settings", "errors", "cluster")
+TOP_MODULES = ("settings", "errors", "clock", "cluster")
 UPWARD = ("retraining.pipeline", "cli.main")
 """The one import against the layers: `python -m retraining.pipeline` is the `retrain` command by its older name."""
 
@@ -150,6 +150,25 @@ def test_no_function_is_long() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= LONGEST  # type: ignore[operator]
     }
     assert long == {}
+
+
+def test_one_module_asks_the_machine_what_time_it_is() -> None:
+    asked = {
+        module
+        for module, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in CLOCKS_OF_THE_MACHINE
+    }
+    assert asked == {"clock", *OF_THE_MACHINE}
+
+
+CLOCKS_OF_THE_MACHINE = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
+OF_THE_MACHINE = {
+    *("model.artifacts", "model.remote_artifacts", "cli.output"),
+    *("api.observe.tracing", "api.request.credentials", "api.request.rate_limits"),
+}
+"""Those that speak of the machine itself: how old its files are, when a line was said; when a request came, whether its
+key was good then."""
 
 
 def test_every_error_of_ours_has_a_category() -> None:

@@ -7,11 +7,12 @@ no polars: it lives in serving processes.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
+from clock import now
 from preprocessing.schema import DomainSchema, Feature, Target, fold
 from preprocessing.validation import rules
 from preprocessing.validation.pii import identifying_name, pseudonym
@@ -118,7 +119,7 @@ def _plain_outcome(number: int, row: Mapping[str, object], plan: "_Plan") -> Pla
     placing = {*schema.target_by_name, *schema.placing, *schema.context_names}
     happened, at = row.get(rules.HAPPENED_AT), None
     if happened is not None:
-        read = rules.read_instant(happened, datetime.now(UTC))[0] if isinstance(happened, str) else None
+        read = rules.read_instant(happened, now())[0] if isinstance(happened, str) else None
         if read is None:
             return None
         at = datetime.fromisoformat(read)

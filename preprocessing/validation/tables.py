@@ -7,7 +7,6 @@ data frames before they need them use `preprocessing.validation.validate`.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import polars as pl
 import polars.selectors as cs
 from numpy.typing import NDArray
 
+from clock import now
 from preprocessing.periods import sorted_periods
 from preprocessing.reading.raw_table import FaultyCell, RawTable, some_of
 from preprocessing.schema import CONTEXT, DomainSchema, Feature, Target, fold
@@ -360,7 +360,7 @@ def _happened(frame: pl.DataFrame, extra: Iterable[str], ledger: Ledger) -> tupl
     name = next((name for name in extra if fold(name) == fold(rules.HAPPENED_AT)), None)
     if name is None:
         return None, pl.Series("_happened_at", [None] * frame.height, dtype=pl.String)
-    latest = datetime.now(UTC)
+    latest = now()
 
     def read(text: str) -> tuple[str | None, str | None]:
         return (None, None) if rules.is_missing(rules.tidy(text)) else rules.read_instant(text, latest)
