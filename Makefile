@@ -1,6 +1,6 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench lock format clean torch tabicl
+.PHONY: run test check bench lock messages format clean torch tabicl
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -66,6 +66,10 @@ lock: $(VENV)/.dev
 	for extra in $(EXTRAS); do \
 		$(BIN)/python -c "$(REQUIRED)" $$extra | $(LOCK) - -c requirements-dev.lock -o requirements/$$extra.lock || exit; done
 	for tool in $(APART:.in=); do $(LOCK) $$tool.in -o $$tool.lock || exit; done
+
+# Every sentence of the code into every catalogue of language/catalogues, new ones without a translation.
+messages: $(VENV)/.dev
+	$(BIN)/python -m language.collect
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -424,7 +424,7 @@ PAGE = """
 import json, time
 from pathlib import Path
 from streamlit.testing.v1 import AppTest
-script = "from dashboard.pages import show\\nfrom dashboard.views.performance import performance\\nshow(performance)\\n"
+script = "from dashboard.pages import show\\nfrom dashboard.views.results import results\\nshow(results)\\n"
 app = AppTest.from_string(script, default_timeout=600)
 app.query_params["domain"] = "school"
 spent = [time.process_time()]

@@ -6,57 +6,89 @@ It turns what may happen to every page (a database that is down, a broken domain
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 
+import language
 from access.directory import Stale
 from access.roles import Forbidden, Permission
+from dashboard.frame import LINKS, PAGE_TITLE, go, style, visitor_speech
 from dashboard.gate import refuse_strangers, require, sign_in, sign_out, visitor
 from dashboard.shared_workspace import shared_workspace
-from dashboard.views.drift import drift
+from dashboard.views.activity import activity
+from dashboard.views.data import data
 from dashboard.views.models import models
-from dashboard.views.overview import overview
-from dashboard.views.performance import performance
-from dashboard.views.predict import predict
-from dashboard.views.uploads import uploads
+from dashboard.views.results import results
+from dashboard.views.students import students
+from dashboard.views.today import today
+from dashboard.views.upload import upload
 from dashboard.visit import Visit
 from database.errors import Damaged, StoreUnavailable
+from language import _
 from preprocessing.schema import SchemaError
 from settings import UnsafeStart
 
 View = Callable[[Visit], None]
 
-PAGES: tuple[tuple[View, str, str, Permission], ...] = (
-    (overview, "Overview", ":material/home:", "see"),
-    (predict, "Predict", ":material/person_search:", "predict"),
-    (uploads, "Uploads", ":material/upload_file:", "upload"),
-    (drift, "Drift", ":material/stacked_line_chart:", "see"),
-    (models, "Models", ":material/model_training:", "see"),
-    (performance, "Performance", ":material/query_stats:", "see"),
-)
-"""What there is to see, in this order, and the permission that it takes."""
+
+class PageOf(NamedTuple):
+    """A page: what draws it, its title, its icon, the permission that it takes. Its address is the name of its view;
+    before: addresses that it had, which lead to it."""
+
+    view: View
+    title: str
+    icon: str
+    permission: Permission
+    before: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        return self.view.__name__
+
+
+def pages() -> tuple[PageOf, ...]:
+    """What there is to see, in this order, in the visitor's language."""
+    return (
+        PageOf(today, _("Today"), ":material/home:", "see", ("overview",)),
+        PageOf(students, _("Students"), ":material/groups:", "predict", ("predict",)),
+        PageOf(data, _("Data"), ":material/stacked_line_chart:", "see", ("drift",)),
+        PageOf(models, _("Models"), ":material/model_training:", "see"),
+        PageOf(results, _("Results"), ":material/query_stats:", "see", ("performance",)),
+        PageOf(activity, _("Activity"), ":material/history:", "see"),
+        PageOf(upload, _("Upload"), ":material/upload_file:", "upload", ("uploads",)),
+    )
+
 
 ICON = str(Path(__file__).resolve().parent / "icon.svg")
 """Our own: for one of Streamlit's names the browser would ask another host."""
 
-STYLE = """<style>
-.stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
-@media (max-width: 640px) { .stColumn:not(:has(.stElementContainer)) { display: none; } }
-</style>"""
-"""Less room above and below the page than Streamlit leaves, and on a phone none for columns without content."""
-
 
 def main() -> None:
     """Draw the page that the address names."""
+    language.ask(visitor_speech)
     st.set_page_config(page_title="Gradewatch", page_icon=ICON, layout="wide")
-    st.html(STYLE)
-    pages = [
-        st.Page(partial(show, view), title=title, icon=icon, url_path=title.lower(), default=view is overview)
-        for view, title, icon, permission in PAGES
-        if _may(permission)
-    ]
-    pages = pages or [st.Page(partial(show, overview), title="Sign in", icon=":material/login:", default=True)]
-    st.navigation(pages, position="top").run()
+    st.html(style())
+    allowed = [page for page in pages() if _may(page.permission)]
+    shown = {page.address: _streamlit_page(page) for page in allowed}
+    st.session_state[LINKS] = shown
+    moved = [_moved(before, page.address) for page in allowed for before in page.before]
+    first = st.Page(partial(show, today), title=_("Sign in"), icon=":material/login:", default=True)
+    st.navigation([*shown.values(), *moved] or [first], position="top").run()
+
+
+def _streamlit_page(page: PageOf) -> st.Page:
+    draw = partial(show, page.view)
+    return st.Page(draw, title=page.title, icon=page.icon, url_path=page.address, default=page.view is today)
+
+
+def _moved(before: str, address: str) -> st.Page:
+    """A page that is called otherwise now, with the choices that its address holds."""
+
+    def move() -> None:
+        go(address, **st.query_params.to_dict())
+
+    return st.Page(move, title=address, url_path=before, visibility="hidden")
 
 
 def _may(permission: Permission) -> bool:
@@ -70,24 +102,26 @@ def _may(permission: Permission) -> bool:
 
 def show(view: View) -> None:
     """Draw one page with champions that are at most `poll_seconds` old, or say why that is impossible."""
-    needed = next(permission for page, _, _, permission in PAGES if page is view)
+    language.ask(visitor_speech)
+    page = next(page for page in pages() if page.view is view)
     try:
-        _draw(view, needed)
+        _draw(page)
     except Forbidden as error:
         st.error(str(error), icon=":material/lock:")
     except (UnsafeStart, Stale) as error:
-        st.error(f"**Nobody is let in.** {error}", icon=":material/lock:")
+        st.error(f"**{_('Nobody is let in.')}** {error}", icon=":material/lock:")
     except StoreUnavailable as error:
-        st.error(f"**The database cannot be reached.** {error}", icon=":material/cloud_off:")
-        st.write("Nothing was lost. Start the database (or check `GRADEWATCH_DATABASE_URL`) and reload this page.")
+        st.error(f"**{_('The database cannot be reached.')}** {error}", icon=":material/cloud_off:")
+        st.write(_("Nothing was lost. Start the database (or check `GRADEWATCH_DATABASE_URL`) and reload this page."))
     except Damaged as error:
-        st.error(f"**Part of the database cannot be read.** {error}.", icon=":material/heart_broken:")
+        st.error(f"**{_('Part of the database cannot be read.')}** {error}.", icon=":material/heart_broken:")
     except SchemaError as error:
-        st.error("**A domain file cannot be used.** Correct it and reload this page.", icon=":material/description:")
+        said = _("A domain file cannot be used.")
+        st.error(f"**{said}** {_('Correct it and reload this page.')}", icon=":material/description:")
         st.code(str(error), language=None, wrap_lines=True)
 
 
-def _draw(view: View, needed: Permission) -> None:
+def _draw(page: PageOf) -> None:
     shared = shared_workspace().refreshed()
     if refuse_strangers(shared):
         return
@@ -95,9 +129,10 @@ def _draw(view: View, needed: Permission) -> None:
     if present is None:
         sign_in(shared)
         return
-    require(shared, needed)
+    require(shared, page.permission)
     if shared.directory is not None:
         with st.sidebar:
-            st.caption(f"Signed in as {present.name.partition(':')[2]}")
-            st.button("Sign out", on_click=sign_out)
-    view(Visit(shared, present))
+            st.caption(_("Signed in as {name}").format(name=present.name.partition(":")[2]))
+            st.button(_("Sign out"), on_click=sign_out)
+    st.session_state[PAGE_TITLE] = page.title
+    page.view(Visit(shared, present))

@@ -21,24 +21,6 @@ from preprocessing.validation.rules import Problem
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "xls", "ods", "parquet", "arrow", "json", "jsonl")
 
 
-def choose_domain(visit: Visit) -> DomainSchema:
-    """The domain that the visitor looks at; part of the page's address, so that it can be shared."""
-    served = {key.domain for key in visit.champions}
-    names = [schema.name for schema in domains_of(visit)]
-    if "domain" not in st.session_state and st.query_params.get("domain") in names:
-        st.session_state["domain"] = st.query_params["domain"]
-    chosen = st.selectbox(
-        "Domain",
-        names,
-        format_func=lambda name: visit.schemas[name].title + ("" if name in served else " (no champion yet)"),
-        key="domain",
-        persist_state="session",
-        help="What is predicted, and from which columns. A domain is one file; your own can be added.",
-    )
-    st.query_params["domain"] = chosen
-    return visit.schemas[chosen]
-
-
 def domains_of(visit: Visit) -> list[DomainSchema]:
     """The domains: those with champions of real records first, those that nobody serves last."""
     source = {key.domain: serving.predictor.manifest.lineage.source for key, serving in visit.champions.items()}

@@ -32,6 +32,7 @@ STARTED = frozenset(
         "cli.start",  # the `gradewatch` command
         "cli.__main__",
         "cli.reference",  # python -m
+        "language.collect",  # python -m
         "retraining.pipeline",  # python -m
         "api.app",  # uvicorn api.app:app
         "deployment.celery_app",  # celery -A deployment.celery_app

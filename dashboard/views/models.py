@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from access.roles import Forbidden
-from dashboard import charts, words
+from dashboard import words
+from dashboard.figures import models as figures
+from dashboard.frame import controls
 from dashboard.parts import (
     capital,
     champions_of,
     choose_champion,
-    choose_domain,
     draw,
     say_no_champion,
     warn_of_examples,
@@ -42,7 +43,7 @@ IMPORTANCE = (
 def models(visit: Visit) -> None:
     """Draw the page."""
     st.title("Models", anchor=False)
-    schema = choose_domain(visit)
+    schema = controls(visit, at=False, target=False, days=False).schema
     found = champions_of(visit, schema)
     if not found:
         say_no_champion(schema)
@@ -118,7 +119,7 @@ def _scores(manifest: Manifest) -> None:
     lower = "" if isinstance(manifest.scores[manifest.candidate], ClassScores) else ", lower is better"
     found = {name: words.deciding(score) for name, score in ranked(manifest).items()}
     axis = f"{line.name}{f' ({line.unit})' if line.unit else ''}{lower or ', higher is better'}"
-    draw(charts.scores(found, chosen=manifest.candidate, axis=axis), f"{line.name} by candidate", key="scores")
+    draw(figures.scores(found, chosen=manifest.candidate, axis=axis), f"{line.name} by candidate", key="scores")
     st.caption(f"Bars are 95 % intervals; the dotted line is the plain rule ({manifest.naive}).")
     config = {
         "RMSE": st.column_config.TextColumn(help=words.RMSE),
@@ -162,7 +163,7 @@ def _classes(manifest: Manifest, scores: ClassScores) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**Right and wrong answers**", help="Numbers are students; the diagonal is where it was right.")
-        draw(charts.confusion(scores), "Confusion matrix", key="confusion")
+        draw(figures.confusion(scores), "Confusion matrix", key="confusion")
     with right:
         st.markdown("**Class by class**")
         config = {
@@ -197,7 +198,7 @@ def class_rows(scores: ClassScores) -> list[dict[str, str]]:
 def _inputs(manifest: Manifest) -> None:
     st.markdown("**What the model looks at**", help=IMPORTANCE)
     unit = "levels" if manifest.target.levels else manifest.target.unit
-    draw(charts.importance(manifest.importance, unit=unit), "Importance of the columns", key="importance")
+    draw(figures.importance(manifest.importance, unit=unit), "Importance of the columns", key="importance")
     rest = len(manifest.importance) - 15
     st.caption(IMPORTANCE + (f" {rest} less telling columns are not drawn." if rest > 0 else ""))
     lineage = manifest.lineage

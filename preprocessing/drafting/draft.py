@@ -18,7 +18,7 @@ from preprocessing.drafting.kinds import Column, read_columns, said_cells
 from preprocessing.drafting.targets import (
     MOST_CLASSES,
     SAYS_THE_SAME,
-    Choice,
+    TargetChoice,
     choose_target,
     correlation,
     is_running_total,
@@ -60,7 +60,7 @@ class Draft:
     rows in which nothing stands."""
 
     placement: Placement
-    choice: Choice
+    choice: TargetChoice
     targets: list[Column] = field(default_factory=list)
     features: list[Column] = field(default_factory=list)
     moments: dict[str, str] = field(default_factory=dict)
@@ -190,7 +190,7 @@ def _no_levels(column: Column) -> str | None:
     return None
 
 
-def _wanted(wanted: str, inputs: Sequence[Column], left_out: dict[str, str]) -> Choice:
+def _wanted(wanted: str, inputs: Sequence[Column], left_out: dict[str, str]) -> TargetChoice:
     found = next((column for column in inputs if column.name == wanted), None)
     if found is None:
         why = left_out.get(wanted, "it says whose row it is, in which group or when")
@@ -198,7 +198,7 @@ def _wanted(wanted: str, inputs: Sequence[Column], left_out: dict[str, str]) -> 
     if found.kind == "text" and len(found.levels) > MOST_CLASSES:
         raise NoDraft(f"target {wanted!r} has more than {MOST_CLASSES} different texts; expected numbers or levels")
     numbers = [column for column in inputs if column.kind == "number"]
-    return Choice(found, "as you said", parts=parts_of(found, numbers) if found.kind == "number" else ())
+    return TargetChoice(found, "as you said", parts=parts_of(found, numbers) if found.kind == "number" else ())
 
 
 # What is known when ---------------------------------------------------------------------------------------------------

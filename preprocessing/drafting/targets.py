@@ -53,7 +53,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Choice:
+class TargetChoice:
     """What is predicted. column: None where it must be asked. why: the reason, or what to ask. others: what else may
     be. parts: the columns that it is put together from."""
 
@@ -63,7 +63,7 @@ class Choice:
     parts: tuple[str, ...] = ()
 
 
-def choose_target(columns: Sequence[Column]) -> Choice:
+def choose_target(columns: Sequence[Column]) -> TargetChoice:
     """The outcome among columns that place no row and identify nobody."""
     numbers = [c for c in columns if c.kind == "number" and len(c.levels) > 1]
     series = _series(numbers)
@@ -80,11 +80,11 @@ def choose_target(columns: Sequence[Column]) -> Choice:
     alike += [c for c in likely[1:] if c not in alike and _may_follow(best, c)]
     if alike:
         names = " or ".join(repr(c.name) for c in sorted([best, *alike], key=lambda c: c.place)[:6])
-        return Choice(
+        return TargetChoice(
             None, f"{names} may as well be the outcome; say which with --target", tuple(c.name for c in likely)
         )
     others = tuple(c.name for c in likely[1:4])
-    return Choice(best, _reason(best, series, parts[best.name]), others, parts[best.name])
+    return TargetChoice(best, _reason(best, series, parts[best.name]), others, parts[best.name])
 
 
 def _may_follow(best: Column, other: Column) -> bool:
@@ -124,7 +124,7 @@ def _points(column: Column, series: Mapping[str, Sequence[Column]]) -> float:
     return points
 
 
-def _class_target(columns: Sequence[Column]) -> Choice:
+def _class_target(columns: Sequence[Column]) -> TargetChoice:
     texts = [c for c in columns if c.kind == "text" and 2 <= len(c.levels) <= MOST_CLASSES]
     likely = []
     for column in texts:
@@ -134,10 +134,10 @@ def _class_target(columns: Sequence[Column]) -> Choice:
         if (found & {"final", "mark"} and not found & {"earlier", "other", "protected", "access"}) or words & EITHER:
             likely.append(column)
     if len(likely) == 1:
-        return Choice(likely[0], f"the only outcome by its name, of {len(likely[0].levels)} levels")
+        return TargetChoice(likely[0], f"the only outcome by its name, of {len(likely[0].levels)} levels")
     named = " or ".join(repr(c.name) for c in likely or [c for c in columns if c.kind == "number"][-4:])
     asked = f"no column is surely the outcome{f' ({named}?)' if named else ''}; say which with --target"
-    return Choice(None, asked, tuple(c.name for c in likely))
+    return TargetChoice(None, asked, tuple(c.name for c in likely))
 
 
 def _reason(column: Column, series: Mapping[str, Sequence[Column]], parts: Sequence[str]) -> str:

@@ -3,10 +3,17 @@
 The shipped domains stay without champions, so that every page is also seen empty.
 """
 
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
+import httpx
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -19,6 +26,9 @@ from retraining.first_champions import keys_of, train_domain
 from settings import Settings
 
 ROWS = 160
+SCRIPT = Path(__file__).resolve().parents[2] / "dashboard" / "dashboard.py"
+FOREIGN = "evil.example"  # a name that leads to this machine
+START_SECONDS = 60
 
 WORKSHOP = """
 name = "workshop"
@@ -109,3 +119,56 @@ def page(data_dir: Path) -> Iterator[Callable[..., AppTest]]:
     st.cache_resource.clear()
     yield draw
     st.cache_resource.clear()
+
+
+def absent(reason: str) -> NoReturn:
+    """Leave the test out, but never in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
+    """Where `streamlit run …/dashboard/dashboard.py` answers, started from another folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.port", str(port)]
+    with (tmp_path / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        url = f"http://localhost:{port}"
+        _wait_for(f"{url}/_stcore/health", server, tmp_path / "server.log")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx.get(url, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"the dashboard did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        absent("playwright is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"]
+    with sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=found, args=arguments)
+        except Error as error:
+            absent(f"no browser could be started: {error}")
+        yield opened
+        opened.close()

@@ -1,77 +1,13 @@
 """The dashboard as a visitor has it: the real server, a real browser, the real store."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from model.workspace import Workspace
-
-SCRIPT = Path(__file__).resolve().parents[2] / "dashboard" / "dashboard.py"
-FOREIGN = "evil.example"  # a name that leads to this machine
-START_SECONDS = 60
-
-
-def absent(reason: str) -> NoReturn:
-    """Leave the test out, but never in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture
-def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
-    """Where `streamlit run …/dashboard/dashboard.py` answers, started from another folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.port", str(port)]
-    with (tmp_path / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
-    try:
-        url = f"http://localhost:{port}"
-        _wait_for(f"{url}/_stcore/health", server, tmp_path / "server.log")
-        yield url
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if httpx.get(url, trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    pytest.fail(f"the dashboard did not start:\n{log.read_text()}")
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        absent("playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"]
-    with sync_playwright() as playwright:
-        try:
-            opened = playwright.chromium.launch(executable_path=found, args=arguments)
-        except Error as error:
-            absent(f"no browser could be started: {error}")
-        yield opened
-        opened.close()
+from tests.dashboard.conftest import FOREIGN
 
 
 @pytest.mark.parametrize("width", [1400, 390])
@@ -80,7 +16,7 @@ def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(60_000)  # ms; other tests may have the machine
-    page.goto(f"{address}/predict?domain=workshop")
+    page.goto(f"{address}/students?domain=workshop")
     page.get_by_role("button", name="Fill in a typical student").click()
     age = page.get_by_role("spinbutton", name="Age").or_(page.get_by_role("textbox", name="Age"))
     page.wait_for_function("document.querySelector('[aria-label=\"Age\"]').value != ''")
@@ -99,13 +35,33 @@ def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
     assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
 
 
+def test_what_is_chosen_goes_along_from_page_to_page_and_comes_back(address: str, browser: Any) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}/predict?domain=workshop")
+    page.wait_for_url("**/students?domain=workshop")
+    page.get_by_role("heading", name="Students").wait_for()
+    page.get_by_role("link", name="Activity").click()
+    page.wait_for_url("**/activity?domain=workshop")
+    page.get_by_role("combobox", name="Subject").click()
+    page.get_by_role("option", name="Sports medal").click()
+    page.wait_for_url("**/activity?domain=medal")
+    page.reload()
+    page.get_by_role("heading", level=1).wait_for()
+    page.get_by_role("link", name="Models").click()
+    page.wait_for_url("**/models?domain=medal")
+    page.go_back()
+    page.wait_for_url("**/activity?domain=medal")
+    page.wait_for_function("document.title == 'Activity – Sports medal – Gradewatch'")
+
+
 def test_no_page_asks_another_host_and_another_name_opens_none(address: str, browser: Any) -> None:
     asked: set[str] = set()
     page = browser.new_page()
     page.set_default_timeout(60_000)
     page.on("request", lambda request: asked.add(request.url))
-    for name in ("overview", "predict", "uploads", "drift", "models", "performance"):
-        page.goto(f"{address}/{name}?domain=workshop" if name != "overview" else address)
+    for name in ("today", "students", "upload", "data", "models", "results", "activity"):
+        page.goto(f"{address}/{name}?domain=workshop" if name != "today" else address)
         page.get_by_role("heading").first.wait_for()
         page.locator('[data-test-script-state="notRunning"]').wait_for()
     page.wait_for_timeout(500)  # ms; the icon comes last

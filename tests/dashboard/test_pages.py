@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import parts
 from dashboard.form import field
-from dashboard.views.predict import EXCEL
+from dashboard.views.students import EXCEL
 from database.records import ChampionKey, Outcome, Prediction, now
 from drift.records import DriftReport
 from drift.sentences import sentences_of
@@ -23,8 +23,8 @@ from preprocessing.synthetic import generate
 from retraining.first_champions import register
 
 Page = Callable[..., AppTest]
-PAGES = ("overview", "predict", "drift", "models", "performance")
-"""Those of models; uploads need none."""
+PAGES = ("today", "students", "data", "models", "results")
+"""Those of models; Activity and Upload need none."""
 QUIZ = ChampionKey("workshop", "mark", "quiz")
 
 
@@ -84,21 +84,21 @@ def test_every_page_is_drawn_for_every_kind_of_domain(page: Page, name: str, dom
     assert not app.error
 
 
-def test_the_dashboard_opens_on_the_overview(page: Page) -> None:
+def test_the_dashboard_opens_on_today(page: Page) -> None:
     script = Path(__file__).resolve().parents[2] / "dashboard" / "dashboard.py"
     app = AppTest.from_file(str(script), default_timeout=60).run()
     assert not app.exception
     assert [title.value for title in app.title] == ["Gradewatch"]
 
 
-# Uploads ------------------------------------------------------------------------------------------------------------
+# Upload -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_file_is_uploaded_and_each_upload_stands_in_the_history_with_its_end(
     page: Page, workspace: Workspace
 ) -> None:
-    assert "Nothing was uploaded yet." in texts(page("uploads", "course"))
-    app, table = page("uploads", "workshop"), generate(workspace.schemas["workshop"], rows=30, seed=8)
+    assert "Nothing was uploaded yet." in texts(page("upload", "course"))
+    app, table = page("upload", "workshop"), generate(workspace.schemas["workshop"], rows=30, seed=8)
     files = {"good.csv": table.write_csv(), "bad.csv": table.write_csv().replace("evening", "afternoon")}
     for name, content in files.items():
         app.file_uploader[0].set_value((name, content.encode(), "text/csv")).run()
@@ -113,13 +113,13 @@ def test_a_file_is_uploaded_and_each_upload_stands_in_the_history_with_its_end(
     assert [batch.name for batch in workspace.store.batches("workshop")] == ["good.csv"]
 
 
-# Overview -----------------------------------------------------------------------------------------------------------
+# Today --------------------------------------------------------------------------------------------------------------
 
 
-def test_the_overview_shows_each_champion_beside_the_naive_rule_and_what_is_not_for_real_students(
+def test_today_shows_each_champion_beside_the_naive_rule_and_what_is_not_for_real_students(
     page: Page, workspace: Workspace
 ) -> None:
-    app = page("overview")
+    app = page("today")
     said, banner = texts(app), app.warning[0].value
     assert "Not for real students" in banner
     assert "Sports medal" in banner
@@ -147,7 +147,7 @@ def test_a_champion_that_cannot_be_loaded_is_told_with_its_reason(
 ) -> None:
     version = workspace.champions.loaded[QUIZ].predictor.version
     (data_dir / "models" / version / "graph.onnx").write_bytes(b"spoiled")
-    app = page("overview")
+    app = page("today")
     assert "workshop/mark@quiz" in app.error[0].value
     assert "have changed since it was saved. Nobody serves in its place." in texts(app)
 
@@ -155,30 +155,30 @@ def test_a_champion_that_cannot_be_loaded_is_told_with_its_reason(
 def test_a_domain_file_that_changed_after_training_is_pointed_out(page: Page, data_dir: Path) -> None:
     path = data_dir / "domains" / "workshop.toml"
     path.write_text(path.read_text().replace("maximum = 30", "maximum = 40"))
-    assert "has changed since its champion was trained" in texts(page("drift", "workshop"))
+    assert "has changed since its champion was trained" in texts(page("data", "workshop"))
 
 
 def test_a_database_that_is_down_is_said_in_words(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADEWATCH_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/nothing")
-    app = page("overview")
+    app = page("today")
     assert not app.exception
     assert "The database cannot be reached" in app.error[0].value
 
 
 def test_a_broken_domain_file_is_named(page: Page, data_dir: Path) -> None:
     (data_dir / "domains" / "workshop.toml").write_text("name = ")
-    app = page("overview")
+    app = page("today")
     assert "domain file" in app.error[0].value
     assert "workshop.toml" in app.code[0].value
 
 
-# Predict ------------------------------------------------------------------------------------------------------------
+# Students -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_answer_of_the_form_is_the_logged_one_also_when_it_is_looked_at_again(
     page: Page, workspace: Workspace
 ) -> None:
-    app = predict_one(page("predict", "workshop"), quiz=12.0, sex="M").run()
+    app = predict_one(page("students", "workshop"), quiz=12.0, sex="M").run()
     logged = workspace.store.predictions("workshop")
     assert len(logged) == 1
     assert (logged[0].source, logged[0].moment, logged[0].inputs["quiz"]) == ("dashboard", "quiz", 12.0)
@@ -191,7 +191,7 @@ def test_an_answer_of_the_form_is_the_logged_one_also_when_it_is_looked_at_again
 
 
 def test_a_student_key_becomes_a_pseudonym_and_is_not_shown_again(page: Page, workspace: Workspace) -> None:
-    app = predict_one(page("predict", "workshop"), student_id="KEY-4711")
+    app = predict_one(page("students", "workshop"), student_id="KEY-4711")
     logged = workspace.store.predictions("workshop")[0]
     assert logged.student
     assert "key-4711" not in str(logged).casefold()
@@ -200,7 +200,7 @@ def test_a_student_key_becomes_a_pseudonym_and_is_not_shown_again(page: Page, wo
 
 
 def test_a_student_key_in_a_refused_form_is_forgotten_too(page: Page, workspace: Workspace) -> None:
-    app = page("predict", "workshop")
+    app = page("students", "workshop")
     fill(app, "student_id", "KEY-4711")
     press(app, "Predict")
     assert app.error
@@ -208,7 +208,7 @@ def test_a_student_key_in_a_refused_form_is_forgotten_too(page: Page, workspace:
 
 
 def test_at_an_earlier_moment_later_columns_are_not_asked_for(page: Page, workspace: Workspace) -> None:
-    app = page("predict", "workshop")
+    app = page("students", "workshop")
     assert field(workspace.schemas["workshop"], "quiz") in {number.key for number in app.number_input}
     app.segmented_control[0].set_value("start").run()
     assert field(workspace.schemas["workshop"], "quiz") not in {number.key for number in app.number_input}
@@ -218,7 +218,7 @@ def test_at_an_earlier_moment_later_columns_are_not_asked_for(page: Page, worksp
 
 
 def test_an_optional_column_may_be_left_empty(page: Page, workspace: Workspace) -> None:
-    app = page("predict", "workshop")
+    app = page("students", "workshop")
     for name, value in {"age": 20, "mode": "day", "sex": "F", "quiz": 11.0}.items():
         fill(app, name, value)
     press(app, "Predict")
@@ -228,7 +228,7 @@ def test_an_optional_column_may_be_left_empty(page: Page, workspace: Workspace) 
 def test_what_is_missing_in_the_form_is_named_by_its_label_and_nothing_is_logged(
     page: Page, workspace: Workspace
 ) -> None:
-    app = press(page("predict", "workshop"), "Predict")
+    app = press(page("students", "workshop"), "Predict")
     said = texts(app)
     for label in ("Age", "Mode of study", "The student's sex", "Quiz mark"):
         assert f"**{label}**" in said
@@ -240,12 +240,12 @@ def test_a_value_outside_the_training_data_is_warned_about(page: Page, workspace
     low, high = workspace.champions.loaded[QUIZ].predictor.manifest.ranges["hours"]
     outside = 0.0 if low > 0 else 40.0
     assert not low <= outside <= high
-    app = predict_one(page("predict", "workshop"), hours=outside)
+    app = predict_one(page("students", "workshop"), hours=outside)
     assert any("Unlike the students that the model was trained on: hours" in warning.value for warning in app.warning)
 
 
 def test_an_answer_says_what_moved_it_and_that_this_is_no_cause(page: Page, workspace: Workspace) -> None:
-    app = predict_one(page("predict", "workshop"), quiz=1.0)
+    app = predict_one(page("students", "workshop"), quiz=1.0)
     said = texts(app)
     assert "quiz = 1 lowers it by" in said
     assert "not about causes" in said
@@ -254,7 +254,7 @@ def test_an_answer_says_what_moved_it_and_that_this_is_no_cause(page: Page, work
 
 
 def test_a_class_is_answered_with_its_probabilities(page: Page, workspace: Workspace) -> None:
-    app = press(page("predict", "medal"), "Fill in a typical student")
+    app = press(page("students", "medal"), "Fill in a typical student")
     press(app, "Predict")
     answer = workspace.store.predictions("medal")[0].answers[0]
     assert next(metric.value for metric in app.metric if metric.label == "Medal won") == answer.value
@@ -264,7 +264,7 @@ def test_a_class_is_answered_with_its_probabilities(page: Page, workspace: Works
 def test_a_file_is_answered_row_by_row_and_logged_once(page: Page, workspace: Workspace) -> None:
     schema = workspace.schemas["workshop"]
     text = generate(schema, rows=25, seed=5).drop("mark").write_csv().encode()
-    app = page("predict", "workshop")
+    app = page("students", "workshop")
     app.file_uploader[0].set_value(("new.csv", text, "text/csv")).run()
     assert workspace.store.count_predictions("workshop") == 0
     press(app, "Predict all rows").run()
@@ -276,7 +276,7 @@ def test_a_file_is_answered_row_by_row_and_logged_once(page: Page, workspace: Wo
 
 def test_every_problem_of_a_file_is_listed_and_nothing_is_logged(page: Page, workspace: Workspace) -> None:
     text = b"age,mode,sex,quiz\n99,day,F,10\n20,night,F,10\n20,day,F,ten\n20,day,F,10\n"
-    app = page("predict", "workshop")
+    app = page("students", "workshop")
     app.file_uploader[0].set_value(("bad.csv", text, "text/csv")).run()
     press(app, "Predict all rows")
     table = next(table.value for table in app.dataframe if "row" in table.value)
@@ -295,7 +295,7 @@ def workbook(second: list[list[object]]) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", ["predict", "drift"])
+@pytest.mark.parametrize("name", ["students", "data"])
 def test_a_sheet_can_be_named_and_bad_rows_left_out_wherever_a_file_is_given(
     page: Page, workspace: Workspace, name: str
 ) -> None:
@@ -304,16 +304,16 @@ def test_a_sheet_can_be_named_and_bad_rows_left_out_wherever_a_file_is_given(
     student = workspace.schemas["workshop"].student
     assert student is not None
     content = workbook([[student.name, "age", "mode", "sex", "quiz"], *rows])
-    app, purpose = page(name, "workshop"), {"predict": "workshop", "drift": "drift:workshop"}[name]
+    app, purpose = page(name, "workshop"), {"students": "workshop", "data": "drift:workshop"}[name]
     app.file_uploader[0].set_value(("new.xlsx", content, EXCEL)).run()
     app.text_input(key=f"sheet:{purpose}").set_value("marks").run()
-    key = {"predict": "all:workshop", "drift": "drift from file"}[name]
+    key = {"students": "all:workshop", "data": "drift from file"}[name]
     app.button(key=key).click().run()
     assert not workspace.store.count_predictions() + len(workspace.store.drift_reports())
     app.checkbox(key=f"skip:{purpose}").check().run()
     app.button(key=key).click().run()
     assert [workspace.store.count_predictions(), len(workspace.store.drift_reports())] == (
-        [29, 0] if name == "predict" else [0, 1]
+        [29, 0] if name == "students" else [0, 1]
     )
     assert "1 bad row left out" in texts(app)
 
@@ -327,7 +327,7 @@ def test_a_file_with_more_rows_than_allowed_is_refused(
     page: Page, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADEWATCH_MAX_ROWS", "10")
-    app = page("predict", "workshop")
+    app = page("students", "workshop")
     text = generate(workspace.schemas["workshop"], rows=11, seed=5).write_csv().encode()
     app.file_uploader[0].set_value(("long.csv", text, "text/csv")).run()
     press(app, "Predict all rows")
@@ -335,14 +335,14 @@ def test_a_file_with_more_rows_than_allowed_is_refused(
     assert workspace.store.count_predictions() == 0
 
 
-# Drift --------------------------------------------------------------------------------------------------------------
+# Data ---------------------------------------------------------------------------------------------------------------
 
 
 def test_drift_of_logged_predictions_is_stored_and_shown_with_its_sentence_first(
     page: Page, workspace: Workspace
 ) -> None:
     predict_rows(workspace, "workshop")
-    app = page("drift", "workshop")
+    app = page("data", "workshop")
     buttons = [button for button in app.button if button.key == "drift from predictions"]
     buttons[0].click()
     app.run()
@@ -358,7 +358,7 @@ def test_drift_of_logged_predictions_is_stored_and_shown_with_its_sentence_first
 
 def test_drift_of_a_file_that_has_moved_raises_the_alarm(page: Page, workspace: Workspace) -> None:
     rows = "".join(f"{15 + i % 2},day,F,{19 + i % 2}\n" for i in range(80))
-    app = page("drift", "workshop")
+    app = page("data", "workshop")
     app.file_uploader[0].set_value(("moved.csv", f"age,mode,sex,quiz\n{rows}".encode(), "text/csv")).run()
     next(button for button in app.button if button.key == "drift from file").click()
     app.run()
@@ -367,7 +367,7 @@ def test_drift_of_a_file_that_has_moved_raises_the_alarm(page: Page, workspace: 
 
 
 def test_a_file_that_prediction_would_refuse_is_reported_with_what_is_wrong(page: Page, workspace: Workspace) -> None:
-    app = page("drift", "workshop")
+    app = page("data", "workshop")
     app.file_uploader[0].set_value(("bad.csv", b"age,mode,sex,quiz\n99,day,F,10\n", "text/csv")).run()
     next(button for button in app.button if button.key == "drift from file").click()
     app.run()
@@ -456,7 +456,7 @@ def test_an_earlier_version_can_be_activated(page: Page, workspace: Workspace, s
     assert f"version `{first[:12]}`" in texts(app)
 
 
-# Performance --------------------------------------------------------------------------------------------------------
+# Results ------------------------------------------------------------------------------------------------------------
 
 
 def outcomes(predictions: list[Prediction], off: float) -> list[Outcome]:
@@ -475,7 +475,7 @@ def outcomes(predictions: list[Prediction], off: float) -> list[Outcome]:
 
 def test_few_outcomes_are_not_judged(page: Page, workspace: Workspace) -> None:
     workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=29), off=1.0))
-    app = page("performance", "workshop")
+    app = page("results", "workshop")
     assert "Not enough data" in app.info[0].value
     assert "29 students" in app.info[0].value
     assert not app.metric
@@ -484,13 +484,13 @@ def test_few_outcomes_are_not_judged(page: Page, workspace: Workspace) -> None:
 def test_errors_that_rose_are_what_the_page_says_first(page: Page, workspace: Workspace) -> None:
     workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=80), off=0.25))
     workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=80), off=3.0))
-    app = page("performance", "workshop")
+    app = page("results", "workshop")
     assert "The mean error for mark rose" in app.warning[0].value
 
 
 def test_the_mean_error_of_matched_predictions_is_shown_beside_the_naive_rule(page: Page, workspace: Workspace) -> None:
     workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=40), off=0.25))
-    app = page("performance", "workshop")
+    app = page("results", "workshop")
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Mean error, model"] == "0.250 points"
     assert "Mean error, plain rule" in shown
@@ -500,6 +500,6 @@ def test_the_mean_error_of_matched_predictions_is_shown_beside_the_naive_rule(pa
 
 def test_intervals_that_hold_less_than_promised_are_said_beside_the_verdict(page: Page, workspace: Workspace) -> None:
     workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=40), off=3.0))
-    app = page("performance", "workshop")
+    app = page("results", "workshop")
     assert not app.success
     assert any("intervals are too narrow**: 0% [0% to 0%]" in one.value for one in app.warning)

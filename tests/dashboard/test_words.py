@@ -12,8 +12,8 @@ from dashboard import words
 from dashboard.charts import CONFIG
 from dashboard.form import step
 from dashboard.parts import moment_name
-from dashboard.views.overview import first_sentence
-from dashboard.views.performance import STRETCHES, stretches
+from dashboard.views.results import STRETCHES, stretches
+from dashboard.views.today import first_sentence
 from database.pairs import Pair
 from database.records import Answer, Event, Outcome, Prediction, now
 from model.scores import Estimate

@@ -10,8 +10,10 @@ import msgspec
 import numpy as np
 import streamlit as st
 
-from dashboard import charts, words
-from dashboard.parts import capital, choose_domain, draw, moment_name
+from dashboard import words
+from dashboard.figures import results as figures
+from dashboard.frame import controls
+from dashboard.parts import capital, draw, moment_name
 from dashboard.visit import Visit
 from database.layout import DAY_MICROS, calendar_day
 from database.pairs import LeftOut
@@ -48,14 +50,14 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
         return first if self.first == self.last else f"{first} to {last}"
 
 
-def performance(visit: Visit) -> None:
+def results(visit: Visit) -> None:
     """Draw the page."""
-    st.title("Performance", anchor=False)
+    st.title("Results", anchor=False)
     st.caption(
         "How did predictions turn out? Counted are answers that were given before the outcome was known, by models "
         "that had not learned from that row, whoever was champion then."
     )
-    schema = choose_domain(visit)
+    schema = controls(visit, at=False, target=False, days=False).schema
     target, days = _choose(visit, schema)
     since = None if days is None else now() - timedelta(days=days)
     with st.spinner("Matching predictions and outcomes …"):
@@ -214,7 +216,7 @@ def _promises(schema: DomainSchema, timeline: ErrorTimeline) -> None:
         st.markdown(f"- {sentence}")
     if timeline.whole.calibration:
         draw(
-            charts.reliability(timeline.whole.calibration.bins), "Confidence said and share right", key=timeline.moment
+            figures.reliability(timeline.whole.calibration.bins), "Confidence said and share right", key=timeline.moment
         )
 
 
@@ -237,7 +239,7 @@ def _over_time(found: Sequence[Stretch], unit: str) -> None:
     if enough:
         model = [stretch.found.mae for stretch in enough if stretch.found.mae]
         naive = [stretch.found.naive_mae for stretch in enough if stretch.found.naive_mae]
-        figure = charts.errors([str(stretch) for stretch in enough], model, naive, unit=unit)
+        figure = figures.errors([str(stretch) for stretch in enough], model, naive, unit=unit)
         draw(figure, "Mean absolute error over time, model and plain rule", key="errors")
     if len(enough) < len(found):
         st.caption(f"Not drawn, for not enough data: days with outcomes of fewer than {FEWEST_TOLD} students together.")

@@ -6,7 +6,8 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard import charts, words
+from dashboard import words
+from dashboard.figures.today import daily
 from dashboard.parts import (
     champion_name,
     champions_of,
@@ -33,7 +34,7 @@ BADGES: Mapping[words.Standing, tuple[str, Literal["green", "blue", "orange"]]] 
 }
 
 
-def overview(visit: Visit) -> None:
+def today(visit: Visit) -> None:
     """Draw the page."""
     st.title("Gradewatch", anchor=False)
     st.caption("Predicts how students will do, watches whether that still holds, and replaces a model only with proof.")
@@ -61,7 +62,7 @@ def _activity(visit: Visit, domains: Sequence[DomainSchema]) -> None:
     total = sum(visit.count_predictions(schema.name) for schema in domains)
     if not total:
         st.info(
-            "**No predictions yet.** Ask for one on the page Predict, or through the API; every one is logged.",
+            "**No predictions yet.** Ask for one on the page Students, or through the API; every one is logged.",
             icon=":material/info:",
         )
         return
@@ -76,7 +77,7 @@ def _activity(visit: Visit, domains: Sequence[DomainSchema]) -> None:
     figures.metric("Today", f"{today:,}", help="Since midnight, UTC.")
     with chart:
         if counts:
-            draw(charts.daily(days, counts), f"Predictions per day over {DAYS} days", key="daily")
+            draw(daily(days, counts), f"Predictions per day over {DAYS} days", key="daily")
         else:
             st.caption(f"None in the last {DAYS} days.")
 
@@ -139,7 +140,7 @@ def mean_errors(manifest: Manifest) -> str:
 
 def _last_drift(report: DriftRecord | None) -> None:
     if report is None:
-        st.markdown(":material/stacked_line_chart: No drift report yet: run one on the page Drift.")
+        st.markdown(":material/stacked_line_chart: No drift report yet: run one on the page Data.")
         return
     summary = str(report.document.get("summary", ""))
     verdict = ":orange[**Drift**]" if report.alarm else "**No alarm**"

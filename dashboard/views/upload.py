@@ -9,7 +9,8 @@ import streamlit as st
 
 from access.roles import Forbidden
 from dashboard import words
-from dashboard.parts import choose_domain, choose_file, offer_problems
+from dashboard.frame import controls
+from dashboard.parts import choose_file, offer_problems
 from dashboard.visit import Visit
 from database.errors import StoreUnavailable
 from database.ingest import StoredOutcomes
@@ -29,10 +30,10 @@ FILE_KINDS: Mapping[UploadKind, str] = {
 SHOWN_UPLOADS = 50
 
 
-def uploads(visit: Visit) -> None:
+def upload(visit: Visit) -> None:
     """Draw the page."""
-    st.title("Uploads", anchor=False)
-    schema = choose_domain(visit)
+    st.title("Upload", anchor=False)
+    schema = controls(visit, at=False, target=False, days=False).schema
     _form(visit, schema)
     st.subheader("What became of them", anchor=False)
     found = visit.uploads(schema.name, SHOWN_UPLOADS)

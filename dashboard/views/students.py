@@ -12,12 +12,13 @@ import msgspec
 import streamlit as st
 
 from access.roles import Forbidden
-from dashboard import charts, words
+from dashboard import words
+from dashboard.figures import students as figures
 from dashboard.form import draw_fields, field, read_fields, typical
+from dashboard.frame import controls
 from dashboard.parts import (
     capital,
     champions_of,
-    choose_domain,
     choose_file,
     draw,
     moment_name,
@@ -56,10 +57,10 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     failure: str = ""
 
 
-def predict(visit: Visit) -> None:
+def students(visit: Visit) -> None:
     """Draw the page."""
-    st.title("Predict", anchor=False)
-    schema = choose_domain(visit)
+    st.title("Students", anchor=False)
+    schema = controls(visit, at=False, target=False, days=False).schema
     moments = [m for m in schema.moments if any(key.moment == m for key in champions_of(visit, schema))]
     if not moments:
         say_no_champion(schema)
@@ -188,7 +189,7 @@ def _show_answer(target: Target, answer: Answer) -> None:
         said.caption("  \n".join(line for line in lines if line), help=words.PLAIN_RULE_HELP)
         said.caption(f"model `{words.version(answer.model)}`, generation {answer.generation}")
         with chart:
-            figure = charts.probabilities(answer) if answer.probabilities else charts.place(answer, target)
+            figure = figures.probabilities(answer) if answer.probabilities else figures.place(answer, target)
             draw(figure, f"{words.title(target)}: {words.answer(answer.value, target)}", key=f"answer:{target.name}")
         if answer.insufficient:
             st.warning(words.insufficient(answer), icon=":material/help:")

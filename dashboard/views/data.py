@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import streamlit as st
 
-from dashboard import charts, words
+from dashboard import words
+from dashboard.figures import data as figures
+from dashboard.frame import controls
 from dashboard.parts import (
     champions_of,
-    choose_domain,
     choose_file,
     draw,
     moment_name,
@@ -53,11 +54,11 @@ LIMIT = "An effect below this does not matter, by the policy of this workspace o
 CHANCE = "How likely so large a difference is by chance alone, corrected for the number of columns tested."
 
 
-def drift(visit: Visit) -> None:
+def data(visit: Visit) -> None:
     """Draw the page."""
-    st.title("Drift", anchor=False)
+    st.title("Data", anchor=False)
     st.caption("Is the data that comes in still like the data that the model in use (champion) was trained on?")
-    schema = choose_domain(visit)
+    schema = controls(visit, at=False, target=False, days=False).schema
     if not champions_of(visit, schema):
         say_no_champion(schema)
     else:
@@ -103,7 +104,7 @@ def _from_predictions(visit: Visit, schema: DomainSchema) -> None:
     for part in visit.days_of_predictions(schema.name, since, today + timedelta(days=1)):
         counted[part.moment] += part.rows
     if not counted:
-        st.info("No predictions in that time. Ask for some on the page Predict, or choose a longer time.")
+        st.info("No predictions in that time. Ask for some on the page Students, or choose a longer time.")
         return
     chosen = moment.selectbox(
         "Asked",
@@ -186,8 +187,8 @@ def _show(report: DriftReport) -> None:
     for cell, (name, value, explained) in zip(st.columns(3), _figures(report), strict=True):
         cell.metric(name, value, help=explained, border=True)
     st.subheader("How far each column has moved", anchor=False)
-    shown = min(len(report.columns), charts.COLUMNS_DRAWN)
-    draw(charts.effects(report.columns), f"Effect and limit of {shown} columns", key="effects")
+    shown = min(len(report.columns), figures.COLUMNS_DRAWN)
+    draw(figures.effects(report.columns), f"Effect and limit of {shown} columns", key="effects")
     if shown < len(report.columns):
         st.caption(f"The {shown} most telling of {len(report.columns)} columns are drawn; the table has all.")
     _table(report)

@@ -1,0 +1,22 @@
+"""What one visitor may see and do: the only thing that a page is given, made of what their principal allows.
+
+Pages have no store, no artifacts and no other domain's champions: they ask this, question by question. What may be seen
+is settled when it is made, at each drawing; what a button does is asked about again when it is pressed.
+"""
+
+from dashboard.visit.data import DataQuestions
+from dashboard.visit.given import GivenFile
+from dashboard.visit.models import ModelQuestions
+from dashboard.visit.results import ResultQuestions
+from dashboard.visit.students import StudentQuestions
+from dashboard.visit.today import TodayQuestions
+from dashboard.visit.upload import UploadQuestions
+
+__all__ = ["GivenFile", "Visit"]
+
+
+class Visit(TodayQuestions, StudentQuestions, DataQuestions, ModelQuestions, ResultQuestions, UploadQuestions):
+    """All questions of a visitor, those of each page in a file of their own.
+
+    Every method raises Forbidden for a domain that is none of theirs, StoreUnavailable where the database is down.
+    """

@@ -1,0 +1,59 @@
+"""Whose visit it is and what they may ask about: what the parts of a visit are built on."""
+
+from collections.abc import Mapping, Sequence
+
+from access.journal import Action
+from access.roles import Permission, Principal
+from access.roles import require as require_of
+from dashboard.gate import record, require
+from dashboard.shared_workspace import SharedWorkspace
+from database.records import ChampionKey
+from model.registry import Serving, UnfitChampion
+from preprocessing.schema import DomainSchema
+
+
+class VisitBase:
+    """schemas: the visitor's domains. max_rows, max_upload_mb: limits of a file."""
+
+    def __init__(self, shared: SharedWorkspace, principal: Principal) -> None:
+        self._shared = shared
+        self._principal = principal
+        schemas = shared.workspace.schemas
+        self.schemas: Mapping[str, DomainSchema] = {
+            name: schema for name, schema in schemas.items() if principal.may("see", name)
+        }
+        self.max_rows, self.max_upload_mb = shared.max_rows, shared.max_upload_mb
+
+    def may(self, permission: Permission, domain: str) -> bool:
+        """Whether a button is worth drawing; pressing it asks again."""
+        return self._principal.may(permission, domain)
+
+    @property
+    def champions(self) -> dict[ChampionKey, Serving]:
+        """The loaded champions of the visitor's domains."""
+        loaded = self._shared.workspace.champions.loaded
+        return {key: serving for key, serving in loaded.items() if key.domain in self.schemas}
+
+    @property
+    def broken(self) -> list[ChampionKey]:
+        """Champions of the visitor's domains that could not be loaded."""
+        return [key for key in self._shared.workspace.champions.broken if key.domain in self.schemas]
+
+    @property
+    def stopped(self) -> dict[ChampionKey, UnfitChampion]:
+        """Champions of the visitor's domains that learned another schema than theirs."""
+        stopped = self._shared.workspace.champions.stopped
+        return {key: one for key, one in stopped.items() if key.domain in self.schemas}
+
+    def _begin(self, permission: Permission, action: Action, domain: str, **details: object) -> None:
+        require(self._shared, permission, self._own(domain))
+        record(self._shared, action, domain, **details)
+
+    @property
+    def _groups(self) -> Sequence[str] | None:
+        """The groups that the visitor is confined to."""
+        return None if self._principal.groups is None else sorted(self._principal.groups)
+
+    def _own(self, domain: str) -> str:
+        require_of(self._principal, "see", domain)
+        return domain

@@ -1,0 +1,9 @@
+"""How things are said to people: sentences by language, numbers and times by locale and zone, states by word.
+
+Pages and papers for people ask here; commands, the API and logs keep plain English and need none of it.
+"""
+
+from language.catalogue import _, ngettext
+from language.speech import ask, use
+
+__all__ = ["_", "ask", "ngettext", "use"]

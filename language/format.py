@@ -1,0 +1,108 @@
+"""Numbers, shares, days and instants as they are written where the reader lives.
+
+What is written is for people and never for a program, and so is what is read back; `language.speech` says for whom.
+"""
+
+import re
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from language.catalogue import _
+from language.speech import current
+
+PERCENT = "\u00a0%"  # with a space that no line breaks at, in every language alike
+BETWEEN_DIGITS = dict.fromkeys(map(ord, " \t\u00a0\u202f'’"))  # what may stand in a typed number
+SIMPLE = re.compile(r"[+-]?\d+([.,]\d+)?")
+GROUPED = re.compile(r"[+-]?\d{1,3}([.,])\d{3}(?:\1\d{3})*(?!\1)[.,]\d+")  # thousands and decimals by different signs
+AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+
+
+def number(value: float, digits: int = 1, *, signed: bool = False) -> str:
+    """At most `digits` decimals, thousands apart; never "-0". signed: with a plus before what is above 0.
+
+    >>> number(12.63), number(12.0), number(1234.56), number(-0.04), number(0.3, signed=True)
+    ('12.6', '12', '1,234.6', '0', '+0.3')
+    """
+    from babel.numbers import format_decimal
+
+    rounded = round(value, digits) + 0.0
+    places = f".{'#' * digits}" if digits else ""
+    plus = "+" if signed and rounded > 0 else ""
+    return plus + format_decimal(rounded, format=f"#,##0{places}", locale=current().locale)
+
+
+def count(value: int) -> str:
+    """A number of things, thousands apart.
+
+    >>> count(120000)
+    '120,000'
+    """
+    return number(value, 0)
+
+
+def share(value: float, digits: int = 0) -> str:
+    """A share of 1 in percent.
+
+    >>> share(0.764) == "76\\u00a0%"
+    True
+    """
+    return number(value * 100, digits) + PERCENT
+
+
+def interval(low: float, high: float, digits: int = 1) -> str:
+    """A range from its lower to its upper end.
+
+    >>> interval(8, 12.44), interval(-0.1, 0.3)
+    ('8–12.4', '-0.1 to 0.3')
+    """
+    ends = {"low": number(low, digits), "high": number(high, digits)}
+    return "{low}–{high}".format(**ends) if low >= 0 else _("{low} to {high}").format(**ends)
+
+
+def day(value: date, *, short: bool = False) -> str:
+    """A day; of an instant the day that it is for the reader. short: without its year.
+
+    >>> day(date(2026, 11, 27)), day(date(2026, 11, 27), short=True)
+    ('Nov 27, 2026', 'Nov 27')
+    """
+    from babel.dates import format_date, format_skeleton
+
+    if isinstance(value, datetime):
+        value = value.astimezone(ZoneInfo(current().zone)).date()
+    locale = current().locale
+    return str(format_skeleton("MMMd", value, locale=locale)) if short else format_date(value, "medium", locale=locale)
+
+
+def time_of_day(value: datetime) -> str:
+    """The time of an aware instant where the reader is, to the minute."""
+    from babel.dates import format_time
+
+    spoken = current()
+    return format_time(value, "short", tzinfo=ZoneInfo(spoken.zone), locale=spoken.locale)
+
+
+def moment(value: datetime) -> str:
+    """Day and time of an aware instant where the reader is.
+
+    >>> from datetime import UTC
+    >>> moment(datetime(2026, 11, 27, 14, 5, tzinfo=UTC)).replace("\\u202f", " ")
+    'Nov 27, 2026, 2:05 PM'
+    """
+    return _("{day}, {time}").format(day=day(value), time=time_of_day(value))
+
+
+def parse_number(text: str) -> float:
+    """The number that somebody typed, whatever decimal sign they are used to: "12,5" is 12.5, never 125. Raises
+    ValueError where the text is no number, or could be two: "1,234" and "1.234" are thousands somewhere.
+
+    >>> [parse_number(text) for text in ("12,5", " 12.5 ", "1 234,5", "1,234.5", "-3")]
+    [12.5, 12.5, 1234.5, 1234.5, -3.0]
+    """
+    plain = text.translate(BETWEEN_DIGITS).replace("−", "-")
+    if grouped := GROUPED.fullmatch(plain):
+        return float(plain.replace(grouped[1], "").replace(",", "."))
+    if not SIMPLE.fullmatch(plain):
+        raise ValueError(_("“{text}” is no number").format(text=text))
+    if AMBIGUOUS.fullmatch(plain):
+        raise ValueError(_("“{text}” may mean two numbers: leave out what parts thousands").format(text=text))
+    return float(plain.replace(",", "."))
