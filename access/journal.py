@@ -10,7 +10,7 @@ from database.store import AccessLog
 
 Action = Literal[
     "predictions listed", "prediction read", "student looked up", "students listed", "report made", "report read",
-    "student exported", "student erased", "objection recorded", "objection lifted",
+    "student exported", "student erased", "student noted", "notes read", "objection recorded", "objection lifted",
     "batch uploaded", "outcomes uploaded", "withdrawn", "model downloaded",
     "drift judged", "training started", "retraining started", "champion activated", "champion rolled back",
     "trial started", "trial stopped", "cache emptied", "key created", "key revoked", "user added",

@@ -13,7 +13,7 @@ from errors import Category, GradewatchError
 Role = Literal["viewer", "teacher", "analyst", "officer", "admin", "metrics", "client"]
 Permission = Literal[
     "see", "predict", "read", "upload", "download", "withdraw", "compare", "retrain", "change", "operate", "rights",
-    "audit", "measure",
+    "audit", "measure", "note",
 ]  # fmt: skip
 
 MEANING: Mapping[Permission, str] = {
@@ -30,6 +30,7 @@ MEANING: Mapping[Permission, str] = {
     "rights": "answer a student's request: hand out all that is known, erase it, record an objection",
     "audit": "read who looked at what",
     "measure": "read the service's metrics",
+    "note": "note what was done about a student, and read such notes",
 }
 """Every permission in words."""
 
@@ -45,14 +46,14 @@ class RoleOf(NamedTuple):
 
 
 _VIEWER: frozenset[Permission] = frozenset({"see"})
-_TEACHER: frozenset[Permission] = _VIEWER | {"predict", "read", "upload", "download"}
-_ANALYST: frozenset[Permission] = _TEACHER | {"withdraw", "compare", "retrain"}
+_READER: frozenset[Permission] = _VIEWER | {"predict", "read", "upload", "download"}
+_ANALYST: frozenset[Permission] = _READER | {"withdraw", "compare", "retrain"}
 
 ROLES: Mapping[Role, RoleOf] = {
     "viewer": RoleOf(_VIEWER),  # a head
-    "teacher": RoleOf(_TEACHER, by_group=True),
+    "teacher": RoleOf(_READER | {"note"}, by_group=True),
     "analyst": RoleOf(_ANALYST),
-    "officer": RoleOf(_VIEWER | {"rights", "audit"}),  # who answers a student that asks what is known
+    "officer": RoleOf(_VIEWER | {"rights", "audit", "note"}),  # who answers a student that asks what is known
     "admin": RoleOf(frozenset(get_args(Permission))),
     "metrics": RoleOf(frozenset({"measure"}), of_program=True, by_domain=False),  # a monitoring system
     "client": RoleOf(frozenset({"predict", "operate"}), of_program=True),  # an older system: all that it asked for

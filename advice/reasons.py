@@ -9,7 +9,7 @@ import msgspec
 
 from advice.catalogue import FAMILIES, ReasonFamily
 from advice.positions import CourseRow, Position, SubjectResult, goodness, marks_so_far, share_reached, stand
-from preprocessing.schema import ACTIONABLE, DomainSchema, Family, Feature
+from preprocessing.schema import ACTIONABLE, DomainSchema, Family, Feature, label_of, title_of
 
 FAMILY_OF: Mapping[Family, ReasonFamily] = {
     "work": "missing_work",
@@ -62,13 +62,13 @@ def _of_column(feature: Feature, row: CourseRow, others: Sequence[CourseRow]) ->
     all others have handed in."""
     value = goodness(feature)
     own, theirs = value(row), [value(other) for other in others]
-    family, what = FAMILY_OF[feature.family or "work"], feature.description or feature.name
+    family, what = FAMILY_OF[feature.family or "work"], title_of(feature)
     if own is None:
         position = stand(0, [None if other is None else 1 for other in theirs])
         missing = feature.family == "work" and position is not None and position.n >= len(theirs) * WORK_IS_THERE
         words = f"{what}: nothing is there; {position.n} of {len(theirs)} others have it" if position else ""
         return StudyReason(family=family, about=feature.name, words=words, position=position) if missing else None
-    position, shown = stand(own, theirs), f"{what}: {abs(own):g}{_unit(feature)}"
+    position, shown = stand(own, theirs), f"{what}: {_shown(feature, abs(own))}"
     if feature.concern is not None:
         sign = -1.0 if feature.better == "lower" else 1.0
         if own >= sign * feature.concern:
@@ -85,8 +85,9 @@ WORK_IS_THERE = 0.75
 """The share of others that must have handed something in before its absence is a reason: else it is not due yet."""
 
 
-def _unit(feature: Feature) -> str:
-    return f" {feature.unit}" if feature.unit else ""
+def _shown(feature: Feature, value: float) -> str:
+    said = label_of(value, feature.labels)
+    return said if f"{value:g}" in feature.labels or not feature.unit else f"{said} {feature.unit}"
 
 
 def _beside(position: Position | None) -> str:
@@ -136,4 +137,4 @@ def _before_and_present(schema: DomainSchema, row: CourseRow) -> tuple[Sequence[
 
 
 def _names(columns: Sequence[Feature]) -> str:
-    return ", ".join(column.description or column.name for column in columns)
+    return ", ".join(map(title_of, columns))

@@ -1,11 +1,14 @@
 """Advice and the catalogue as text for a terminal. Computes nothing."""
 
+from collections.abc import Mapping, Sequence
+
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from advice.advise import Advice
+from advice.cases import CaseStep, Done
 from advice.catalogue import Catalogue, PlanEntry
 from advice.positions import FEWEST_OTHERS, SubjectResult
 
@@ -50,6 +53,26 @@ def _entry_words(entry: PlanEntry, why: str) -> str:
     by = "" if entry.support == "student" else " (with the institution)"
     evidence = f"evidence: {entry.evidence}; {entry.source.title}, {entry.source.publisher}"
     return "\n  ".join([f"\n{entry.title}{by}", f"why: {why}", entry.what, entry.how_long, evidence])
+
+
+DONE_WORDS: Mapping[Done, str] = {
+    "talked": "talked to",
+    "helped": "helped already",
+    "not_useful": "not useful",
+    "note": "note",
+}
+
+
+def case_table(steps: Sequence[CaseStep]) -> Table:
+    """What was done about one student, a line for each step."""
+    table = Table(box=box.SIMPLE, caption=f"{len(steps)} steps", caption_justify="left")
+    for head in ("when (UTC)", "who", "what", "note", "group", "period", "chance then"):
+        table.add_column(head, overflow="fold")
+    for one in steps:
+        chance = "" if one.answer is None or one.answer.below_pass is None else f"{one.answer.below_pass:.0%}"
+        what = f"{one.at:%Y-%m-%d %H:%M}", one.actor, DONE_WORDS[one.done], one.text
+        table.add_row(*what, one.group or "", one.period or "", chance)
+    return table
 
 
 def catalogue_table(catalogue: Catalogue) -> Table:

@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from advice.advise import Advice
+from advice.cases import CaseStep, Done, StudentCase
 from api.errors import ProblemDocument
 from database.ingest import StoredOutcomes
 from database.records import (
@@ -292,6 +293,18 @@ class OfStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A student, by the institution's own key."""
 
     student: str | int
+
+
+class TakeStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Note what was done about a student: talked to, helped already, the answer was of no use; or a note, which needs
+    a text. text: names nobody. target: whose answer it follows, the first with a pass mark if none. group, period:
+    where; those of the newest answer if no group is given."""
+
+    done: Done
+    text: str = ""
+    target: str | None = None
+    group: str | None = None
+    period: str | None = None
 
 
 class EraseStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -617,6 +630,7 @@ DESCRIBED: tuple[type, ...] = (
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,
+    TakeStep, CaseStep, StudentCase,
     SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus,
     InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,
 )  # fmt: skip

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 StudentKey = Annotated[str, typer.Argument(metavar="KEY", help="The student's key, as your files have it.")]
 
 
+KeyOrPseudonym = Annotated[str, typer.Argument(metavar="KEY", help="The student's key, or the pseudonym of an answer.")]
+
+
 @students_app.command("list")
 def list_students(
     domain: Domain,
@@ -57,7 +60,7 @@ def list_students(
 
 @students_app.command("advice")
 def advise_one(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The student's key, or the pseudonym of an answer.")],
+    key: KeyOrPseudonym,
     domain: Domain,
     group: Annotated[str | None, typer.Option(help="By the newest answer in this group.")] = None,
     period: Annotated[str | None, typer.Option(help="With --group: in this period.")] = None,
@@ -69,12 +72,11 @@ def advise_one(
     from advice.catalogue import load_catalogue
     from advice.positions import Place
     from advice.render import advice_text
-    from preprocessing.validation.pii import is_pseudonym, pseudonym
 
     catalogue = load_catalogue(Settings().study_catalogue)
     with opened_workspace() as workspace:
         schema, store = workspace.service.schema(domain), workspace.store
-        student = key if is_pseudonym(key) else pseudonym(key, workspace.secret)
+        student = _either(workspace, key)
         place = Place(group, period) if group else None
         note(store, actor(), "student looked up", domain, student=student)
         found = advise_student(store, schema, catalogue, student, place=place, objected=workspace.objections)
@@ -82,6 +84,58 @@ def advise_one(
         write_json(found)
         return
     out.print(*advice_text(found))
+
+
+@students_app.command("note")
+def note_about(
+    key: KeyOrPseudonym,
+    domain: Domain,
+    text: Annotated[str, typer.Argument(help="In words that name nobody.")] = "",
+    done: Annotated[
+        str, typer.Option(help="talked (to the student), helped (already), not_useful (the answer), or note.")
+    ] = "note",
+    group: Annotated[str | None, typer.Option(help="About the newest answer in this group.")] = None,
+    period: Annotated[str | None, typer.Option(help="With --group: in this period.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was kept as JSON.")] = False,
+) -> None:
+    """Note what was done about a student; it is handed out, and erased, with the student."""
+    from access.journal import note
+    from advice.cases import DONE, NewStep, take_step
+    from advice.positions import Place
+    from advice.render import case_table
+
+    if done not in DONE:
+        raise typer.BadParameter(f"--done is one of {', '.join(DONE)}")
+    with opened_workspace() as workspace:
+        schema, store, student = workspace.service.schema(domain), workspace.store, _either(workspace, key)
+        step = NewStep(done, text, None, Place(group, period) if group else None)
+        made = take_step(store, schema, student, step, actor=actor(), objected=workspace.objections)
+        note(store, actor(), "student noted", domain, student=student, done=made.done)
+    if as_json:
+        write_json(made)
+        return
+    out.print(case_table([made]))
+
+
+@students_app.command("notes")
+def list_notes(
+    key: KeyOrPseudonym,
+    domain: Domain,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """What was done about a student, and every note, the newest first."""
+    from access.journal import note
+    from advice.cases import case_of
+    from advice.render import case_table
+
+    with opened_workspace() as workspace:
+        name, student = workspace.service.schema(domain).name, _either(workspace, key)
+        note(workspace.store, actor(), "notes read", name, student=student)
+        found = case_of(workspace.store, name, student)
+    if as_json:
+        write_json(found)
+        return
+    out.print(case_table(found.steps))
 
 
 @students_app.command("catalogue")
@@ -213,6 +267,13 @@ def _pseudonym(workspace: "Workspace", key: str) -> str:
     from preprocessing.validation.pii import pseudonym
 
     return pseudonym(key, workspace.secret)
+
+
+def _either(workspace: "Workspace", key: str) -> str:
+    """The pseudonym of a key, or that was given as one."""
+    from preprocessing.validation.pii import is_pseudonym
+
+    return key if is_pseudonym(key) else _pseudonym(workspace, key)
 
 
 def _domains(workspace: "Workspace", given: list[str] | None) -> Sequence[str]:

@@ -1040,6 +1040,10 @@ class MongoStore:
         where = {**_given(kind=kind, domain=domain), **_between(since, until)}
         return self._list("documents", where, order=[("name", 1)])
 
+    def documents_named(self, kind: str, names: Sequence[str]) -> list[Document]:
+        keys = [document_key(kind, name) for name in sorted(set(names))]
+        return [one for part in parts(keys) for one in self._list("documents", {"_id": {"$in": list(part)}})]
+
     def newest_documents(
         self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
     ) -> list[Document]:

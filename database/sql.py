@@ -1086,6 +1086,15 @@ class SqlStore:
         wanted = [*_given(DOCUMENTS, kind=kind, domain=domain), *_between(DOCUMENTS.c.at, since, until)]
         return self._list("documents", sa.select(*_columns("documents")).where(*wanted).order_by(DOCUMENTS.c.name))
 
+    def documents_named(self, kind: str, names: Sequence[str]) -> list[Document]:
+        wanted = sa.select(*_columns("documents")).where(DOCUMENTS.c.kind == kind)
+        with self._reading() as connection:
+            return [
+                one
+                for part in parts(sorted(set(names)))
+                for one in _read(connection, "documents", wanted.where(DOCUMENTS.c.name.in_(part)))
+            ]
+
     def newest_documents(
         self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
     ) -> list[Document]:

@@ -402,6 +402,9 @@ class Documents(Protocol):
     ) -> list[Document]:
         """Sorted by name; since is inclusive, until exclusive, both on `at`."""
 
+    def documents_named(self, kind: str, names: Sequence[str]) -> list[Document]:
+        """Those of these names, in any order; names that are unknown are left out."""
+
     def newest_documents(
         self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
     ) -> list[Document]:

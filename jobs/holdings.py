@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from advice.cases import case_of, remove_case
 from database.records import now
 from database.store import RecordStore
 from reports.archive import list_reports, read_report, reports_with, withdraw_student
@@ -44,7 +45,20 @@ def _without_reports(store: RecordStore, domain: str, student: str) -> list[str]
     return [f"report on {one.group} in {one.period} of {one.due}: edition {one.edition}" for one in made if one]
 
 
-HOLDINGS: Mapping[str, Holding] = {"reports": Holding(_in_reports, _without_reports)}
+def _in_cases(store: RecordStore, domain: str, student: str) -> dict[str, bytes]:
+    """What was done about the student, by whom, and every note."""
+    steps = case_of(store, domain, student).steps
+    return {"notes.json": msgspec.json.format(msgspec.json.encode(steps), indent=1)} if steps else {}
+
+
+def _without_cases(store: RecordStore, domain: str, student: str) -> list[str]:
+    return ["notes and actions: removed"] if remove_case(store, domain, student) else []
+
+
+HOLDINGS: Mapping[str, Holding] = {
+    "reports": Holding(_in_reports, _without_reports),
+    "notes": Holding(_in_cases, _without_cases),
+}
 """By name."""
 
 

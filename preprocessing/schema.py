@@ -53,6 +53,10 @@ ACTIONABLE: tuple[Family, ...] = ("work", "attendance", "study")
 """The families whose columns are themselves what a student can do something about."""
 
 
+LONGEST_TITLE = 60
+"""Letters of what a column is called: a longer description is none."""
+
+
 class SchemaError(GradewatchError):
     """A domain file that cannot be used; the message names the file and everything wrong in it."""
 
@@ -68,14 +72,15 @@ class UnknownDomain(GradewatchError):
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One column of a domain that is known before the outcome is.
 
-    minimum, maximum: inclusive, in `unit`. levels: the closed list of a categorical column; `open` admits others,
-    which the model treats as unknown. level_aliases: other spellings that files have, to the level. labels: what
-    readers see of a level. accepts: how numbers may be written in a file besides plainly (`NUMBER_FORMS`). missing:
-    words that stand for "no value" in a file, besides the usual. known_at: the moment from which the value is known
-    (the first by default). optional: may be missing. protected: stored for audits, no model input unless asked for.
-    trusted: truly known by then, although it nearly tells the outcome: the leakage check lets it pass. family: what the
-    column says of how a student is getting on, for advice; only a numeric column that is not protected has one. better:
-    which of its values are. concern: a value (of better "higher": below it, else above it) that is a reason for advice.
+    minimum, maximum: inclusive, in `unit`. levels: the closed list of a categorical column; `open` admits others, which
+    the model treats as unknown. level_aliases: other spellings that files have, to the level. labels: what readers see
+    of a level, or of a number that stands for one (`label_of`). accepts: how numbers may be written in a file besides
+    plainly (`NUMBER_FORMS`). missing: words that stand for "no value" in a file, besides the usual. known_at: the
+    moment from which the value is known (the first by default). optional: may be missing. protected: stored for audits,
+    no model input unless asked for. trusted: truly known by then, although it nearly tells the outcome: the leakage
+    check lets it pass. family: what the column says of how a student is getting on, for advice; only a numeric column
+    that is not protected has one. better: which of its values are. concern: a value (of better "higher": below it, else
+    above it) that is a reason for advice.
     """
 
     name: str
@@ -288,6 +293,29 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return spelled
 
 
+def title_of(column: Feature | Target | ContextColumn) -> str:
+    """What readers call a column: its description up to the first mark, else its name.
+
+    >>> title_of(load_domains()["school"].feature_by_name["Medu"])
+    "Mother's education"
+    """
+    words = re.split(r"[:;,]| \(", column.description, maxsplit=1)[0].strip()
+    if not words or len(words) > LONGEST_TITLE:
+        return column.name
+    return words[0].upper() + words[1:]
+
+
+def label_of(value: float | str, labels: Mapping[str, str]) -> str:
+    """What readers see of a value of a column with these labels: its label; without one a level as it is called, a
+    number in figures.
+
+    >>> label_of("T", {"T": "together"}), label_of(2.0, {"2": "up to 9th grade"}), label_of(12.5, {})
+    ('together', 'up to 9th grade', '12.5')
+    """
+    called = value if isinstance(value, str) else f"{value:g}"
+    return labels.get(called, called)
+
+
 def fold(column: str) -> str:
     """A column name without case, spaces, dashes and underscores: 'Mid-term Marks ' and 'midterm_marks' are one."""
     return "".join(character for character in column.casefold() if character.isalnum())
@@ -394,7 +422,16 @@ def _spelling_problems(what: str, column: Feature | Target) -> list[str]:
     strange = {*column.level_aliases.values(), *column.labels} - set(column.levels)
     if column.levels and strange:
         problems.append(f"{what}: {', '.join(map(repr, sorted(strange)))} is none of its levels")
+    if column.kind in ("numeric", "value") and (none := [name for name in column.labels if not _is_number(name)]):
+        problems.append(f"{what}: labels name {none[0]!r}, and its values are numbers")
     return problems
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return f"{float(text):g}" == text
+    except ValueError:
+        return False
 
 
 def _feature_problems(feature: Feature, moments: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from preprocessing.schema import Target
+from preprocessing.schema import Target, label_of
 from reports.changes import number_of
 from reports.records import CohortReport, ReportedStudent
 
@@ -93,7 +93,7 @@ def picture_of(report: CohortReport) -> Picture:
 def _levels(target: Target, numbers: Sequence[float]) -> tuple[Band, ...]:
     counts, mark = Counter(numbers), target.pass_mark
     return tuple(
-        Band(target.labels.get(level, level), place, place, counts[place], None if mark is None else place < mark)
+        Band(label_of(level, target.labels), place, place, counts[place], None if mark is None else place < mark)
         for place, level in enumerate(target.levels)
     )
 

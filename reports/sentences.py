@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from database.records import Answer, Cell, Factor
 from model.readable import readable_value
-from preprocessing.schema import Target
+from preprocessing.schema import Target, label_of
 from reports.figures import (
     Completeness,
     Moves,
@@ -63,7 +63,8 @@ def cell_words(value: Cell, column: ReportedColumn | None) -> str:
     known = column or ReportedColumn()
     if value is None:
         return "not known"
-    return known.labels.get(value, value) if isinstance(value, str) else f"{value:g}{unit_words(known.unit)}"
+    said = label_of(value, known.labels)
+    return said if isinstance(value, str) or f"{value:g}" in known.labels else said + unit_words(known.unit)
 
 
 def unit_words(unit: str) -> str:
@@ -92,7 +93,7 @@ def value_words(value: float | str | None, target: Target, *, answered: bool = T
     if value is None:
         return "no answer"
     return (
-        target.labels.get(value, value) if isinstance(value, str) else readable_value(value, target, answered=answered)
+        label_of(value, target.labels) if isinstance(value, str) else readable_value(value, target, answered=answered)
     )
 
 
@@ -110,7 +111,7 @@ def chance_words(chance: float | None) -> str:
 def mark_words(target: Target) -> str:
     """The pass mark, or the least level that passes."""
     mark = target.pass_mark or 0
-    return target.labels.get(level, level) if target.levels and (level := target.levels[int(mark)]) else f"{mark:g}"
+    return label_of(target.levels[int(mark)], target.labels) if target.levels else f"{mark:g}"
 
 
 def silence_words(one: ReportedStudent, target: Target) -> str:

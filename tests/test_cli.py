@@ -186,11 +186,16 @@ def test_a_student_is_handed_out_then_erased_without_a_trace(run: Run, folder: P
     assert run("predict", "-d", "engagement", str(file), "-o", str(folder / "said.csv")).returncode == 0
     for command in (("ingest", "-d", "engagement", str(file)), ("outcomes", "-d", "engagement", str(file))):
         assert run(*command).returncode == 0
+    taken = run("students", "note", key, "tutoring on Mondays", "-d", "engagement", "--done", "talked", COLUMNS="200")
+    assert "talked to" in taken.stdout, taken.stderr
+    assert "Mondays" in run("students", "notes", key, "-d", "engagement", COLUMNS="200").stdout
+    assert run("students", "note", key, "of Ana Sousa", "-d", "engagement").returncode == 1
     handed = run("students", "export", key, "-o", str(archive))
     assert "engagement: 1 predictions, 1 rows, 1 outcomes" in handed.stdout, handed.stderr
     with ZipFile(archive) as opened:
         [known] = json.loads(opened.read("everything.json"))
-        assert {"engagement/rows.csv", "engagement/predictions.csv"} <= set(opened.namelist())
+        files = {"engagement/rows.csv", "engagement/predictions.csv", "engagement/notes.json"}
+        assert files <= set(opened.namelist())
     kept = [one for one in (folder / "data").rglob("*") if one.is_file()]
     assert any(known["student"].encode() in one.read_bytes() for one in kept)
     erased = run("students", "erase", key, "--reason", "a letter of 3 May")

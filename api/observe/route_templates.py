@@ -34,6 +34,7 @@ TEMPLATES = (
     "/api/v1/{domain}/predictions/{id}",
     "/api/v1/{domain}/students",
     "/api/v1/{domain}/students/{student}/advice",
+    "/api/v1/{domain}/students/{student}/notes",
     "/api/v1/{domain}/predictions/{id}/advice",
     "/api/v1/{domain}/reports",
     "/api/v1/{domain}/reports/latest",

@@ -29,7 +29,7 @@ domains = st.sampled_from(["school", "university", None])
 
 
 def test_each_role_may_what_the_one_below_may() -> None:
-    order = [PERMISSIONS[role] for role in ("viewer", "teacher", "analyst", "admin")]  # type: ignore[index]
+    order = [PERMISSIONS[role] - {"note"} for role in ("viewer", "teacher", "analyst", "admin")]  # type: ignore[index]
     assert all(below < above for below, above in itertools.pairwise(order))
     assert PERMISSIONS["admin"] == set(MEANING) == set(get_args(Permission))
     assert list(ROLES) == list(get_args(Role))
@@ -43,6 +43,7 @@ def test_who_reads_rows_of_students() -> None:
         "client",  # what it is answered, and no stored row
     ]
     assert [role for role in get_args(Role) if "rights" in PERMISSIONS[role]] == ["officer", "admin"]
+    assert [role for role in get_args(Role) if "note" in PERMISSIONS[role]] == ["teacher", "officer", "admin"]
 
 
 @given(role=roles, permission=permissions, domain=domains)

@@ -65,6 +65,8 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield post, f"{DOMAIN}/predictions/find", {"json": {"student": "s1"}}
     yield get, f"{DOMAIN}/students", {"params": {"order": "risk", "top_k": 5}}
     yield get, f"{DOMAIN}/students/{said['student']}/advice", {}
+    for method, body in ((post, {"json": {"done": "talked"}}), (get, {})):
+        yield method, f"{DOMAIN}/students/{said['student']}/notes", body
     yield get, f"{DOMAIN}/predictions/{said['id']}/advice", {}
     yield post, f"{DOMAIN}/outcomes", {"json": [{"prediction_id": said["id"], "assignment_score": 70}]}
     yield post, f"{DOMAIN}/outcomes", csv | {"content": "student_id,assignment_score\ns1,71\n"}

@@ -536,6 +536,8 @@ class TestDocuments:
         assert store.documents("profile", until=after(2)) == [b]
         assert store.documents("unknown") == []
         store.put_document(d := make_document("d", 1, after(2)))
+        assert sorted(one.name for one in store.documents_named("profile", ["d", "b", "d", "x"])) == ["b", "d"]
+        assert store.documents_named("profile", []) == []
         assert store.newest_documents("profile", limit=3) == [a, c, d]
         assert store.newest_documents("profile", before=(c.at, c.name)) == [d, b]
 

@@ -56,6 +56,7 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "events of a kind": (lambda s: s.events(kind="x", limit=5), {"kind"}),
     "a document": (lambda s: s.document("profile", "day"), {"kind", "name"}),
     "documents": (lambda s: s.documents("profile", since=NOON), {"kind", "at"}),
+    "documents by name": (lambda s: s.documents_named("profile", ["a", "b"]), {"kind", "name"}),
     "newest documents": (lambda s: s.newest_documents("profile", before=(NOON, "x"), limit=5), {"kind", "at"}),
     "accesses of an actor": (lambda s: s.accesses(actor="ann", limit=5), {"actor"}),
     "accesses of a domain": (lambda s: s.accesses(domain="school", since=NOON), {"domain", "at"}),

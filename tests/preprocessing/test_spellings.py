@@ -124,6 +124,7 @@ def test_the_share_of_unknown_levels_and_the_order_of_periods_are_told() -> None
         ({"level": 'accepts = ["%"]'}, "spellings of levels are level_aliases"),
         ({"level": 'level_aliases = { Fille = "W" }'}, "'W' is none of its levels"),
         ({"level": 'labels = { W = "girl" }'}, "'W' is none of its levels"),
+        ({"number": 'labels = { "one" = "none" }'}, "labels name 'one', and its values are numbers"),
         ({"top": 'period_order = ["1"]'}, "period_order needs a period"),
         ({"top": 'period = "term"\nperiod_order = ["1", "1"]'}, "names a period twice"),
         ({"top": 'moment_titles = { end = "x" }'}, "'end' is none of the moments"),

@@ -1,0 +1,67 @@
+"""What was done about a student: noted by who may, read by who may, within the groups of whoever asks."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from access.roles import require_groups
+from advice.cases import CaseStep, NewStep, StudentCase, case_of, take_step
+from advice.positions import Place
+from api.fast.parameters import BadQueryParameter
+from api.routes.dependencies import (
+    HEX,
+    CurrentState,
+    groups_of,
+    needs,
+    noted,
+    principal_of,
+    pseudonym_of,
+    schema_of,
+    service_state,
+)
+from api.routes.openapi import answers, takes
+from api.routes.uploads import read_command
+from api.schemas import TakeStep, respond
+
+router = APIRouter(prefix="/api/v1/{domain}/students/{student}/notes", tags=["students"])
+MAY_NOTE = [needs("note")]
+Student = Annotated[str, Path(description="pseudonym, as answers give it", json_schema_extra=HEX)]
+
+
+@router.get("", responses=answers(StudentCase), dependencies=MAY_NOTE)
+def student_case(domain: str, student: Student, request: Request, state: CurrentState) -> Response:
+    """What was done about a student, and every note, the newest first."""
+    schema_of(state, domain)
+    who = pseudonym_of(student)
+    noted(request, "notes read", domain, student=who)
+    return respond(case_of(state.workspace.store, domain, student, groups_of(request)))
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=answers(CaseStep, 201, "kept, beside the newest answer about the student"),
+    openapi_extra=takes(TakeStep),
+    dependencies=MAY_NOTE,
+)
+async def note_step(domain: str, student: Student, request: Request) -> Response:
+    """Note what was done about a student. It is handed out, and erased, with the student."""
+    pseudonym_of(student)
+    wanted = await read_command(request, TakeStep)
+    return respond(await asyncio.to_thread(_take, request, domain, student, wanted), 201)
+
+
+def _take(request: Request, domain: str, student: str, wanted: TakeStep) -> CaseStep:
+    state, place = service_state(request), None
+    schema = schema_of(state, domain)
+    if wanted.target is not None and wanted.target not in schema.target_by_name:
+        raise BadQueryParameter(f"target is one of {', '.join(schema.target_by_name)}")
+    if wanted.group is not None:
+        require_groups(principal_of(request), [wanted.group])
+        place = Place(wanted.group, wanted.period)
+    workspace, step = state.workspace, NewStep(wanted.done, wanted.text, wanted.target, place)
+    who, groups, objected = principal_of(request).name, groups_of(request), workspace.objections
+    made = take_step(workspace.store, schema, student, step, actor=who, groups=groups, objected=objected)
+    noted(request, "student noted", domain, student=student, done=made.done)
+    return made

@@ -1,0 +1,54 @@
+"""Teachers and officers note what was done about a student; others may not, and who is confined sees its groups."""
+
+from typing import Any
+
+import httpx
+
+from tests.api.guarded import GROUP, Guarded
+from tests.api.serving import UNIVERSITY
+
+KEY = "n-0815"
+
+
+def test_a_note_is_taken_read_and_recorded_by_who_may(guarded: Guarded, confined: str) -> None:
+    rows = [UNIVERSITY | {"student_id": KEY}, UNIVERSITY | {"student_id": KEY, "subject": "Algorithms"}]
+    said = [guarded.ask("POST", "/api/v1/university/predict", guarded.keys["teacher"], json=row).json() for row in rows]
+    student = said[0]["student"]
+    path = f"/api/v1/university/students/{student}/notes"
+
+    def take(key: str, **step: Any) -> httpx.Response:
+        return guarded.ask("POST", path, key, json=step)
+
+    taken = take(confined, done="talked", text="tutoring on Mondays")
+    assert taken.status_code == 201, taken.text
+    assert (taken.json()["group"], taken.json()["actor"][:4]) == (GROUP, "key:")
+    assert taken.json()["answer"]["prediction"] == said[0]["id"]
+    elsewhere = take(guarded.keys["officer"], done="not_useful", group="3 / Algorithms", target="final_marks")
+    assert elsewhere.status_code == 201, elsewhere.text
+    assert [one["done"] for one in guarded.ask("GET", path, guarded.keys["admin"]).json()["steps"]] == [
+        "not_useful",
+        "talked",
+    ]
+    assert [one["done"] for one in guarded.ask("GET", path, confined).json()["steps"]] == ["talked"]
+    for key in (guarded.keys["viewer"], guarded.keys["analyst"], guarded.keys["client"]):
+        assert take(key, done="talked").status_code == 403
+        assert guarded.ask("GET", path, key).status_code == 403
+    refused = {
+        "a name": take(confined, done="note", text="Ana Sousa was ill"),
+        "no text": take(confined, done="note"),
+        "another's group": take(confined, done="talked", group="3 / Algorithms"),
+        "no such thing": take(confined, done="danced"),
+        "no such target": take(confined, done="talked", target="shoes"),
+        "a raw key": guarded.ask("GET", "/api/v1/university/students/n-0815/notes", confined),
+        "nobody": guarded.ask("POST", path.replace(student, "0" * 64), confined, json={"done": "talked"}),
+    }
+    codes = {what: one.status_code for what, one in refused.items()}
+    assert codes == {
+        "a name": 422, "no text": 422, "another's group": 403, "no such thing": 400, "no such target": 422,
+        "a raw key": 422, "nobody": 404,
+    }  # fmt: skip
+    found = [one.details for one in guarded.entries(action="student noted")]
+    assert [one["done"] for one in found] == ["not_useful", "talked"]
+    assert {one["student"] for one in found} == {student}
+    assert not any("Mondays" in str(one) for one in found)
+    assert len(guarded.entries(action="notes read")) >= 2
