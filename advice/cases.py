@@ -12,8 +12,9 @@ import msgspec
 
 from advice.advise import MOST_OWN, NothingKnown
 from advice.positions import Place
+from clock import new_id, now
 from database.errors import Conflict
-from database.records import Document, Prediction, digest, new_id, now
+from database.records import Document, Prediction, digest
 from database.store import Documents, RecordStore
 from database.withdrawal import NamesSomebody
 from errors import Category, GradewatchError
@@ -32,10 +33,10 @@ DONE: tuple[Done, ...] = get_args(Done)
 LONGEST_NOTE = 1_000
 """Letters: a note is no file on somebody."""
 
-MOST_STEPS = 500
+MOST_OF_A_CASE = 500
 """Of a student in a domain."""
 
-TRIES = 20
+STEP_TRIES = 20
 """At writing a step where others write theirs."""
 
 NO_CASE = "this student has objected to being scored, so there is no answer to act on"
@@ -119,11 +120,11 @@ def take_step(
         period=said.period,
         answer=_answer(schema, said, step.target),
     )
-    for attempt in range(TRIES):
+    for attempt in range(STEP_TRIES):
         try:
             _append(store, schema.name, student, made)
         except Conflict:  # somebody else's step came between
-            if attempt == TRIES - 1:
+            if attempt == STEP_TRIES - 1:
                 raise
         else:
             break
@@ -194,7 +195,7 @@ def _answer(schema: DomainSchema, said: Prediction, target: str | None) -> CaseA
 def _append(store: Documents, domain: str, student: str, step: CaseStep) -> None:
     kept = store.document(CASE_KIND, _name(domain, student))
     known = _steps(kept) if kept else ()
-    if len(known) >= MOST_STEPS:
+    if len(known) >= MOST_OF_A_CASE:
         raise BadStep(f"there are {len(known)} steps about this student already, and no more are kept")
     name, revision = _name(domain, student), kept.revision + 1 if kept else 1
     body = msgspec.to_builtins(_Kept(steps=(step, *known)))

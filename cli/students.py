@@ -41,8 +41,9 @@ def list_students(
     """The newest answer of each student (a pseudonym), in each group and period, those most at risk first."""
     from access.journal import note
     from database.newest import Which
-    from monitoring.at_risk import LIKELIER_THAN_NOT, at_risk
+    from monitoring.at_risk import at_risk
     from monitoring.render import students_table
+    from monitoring.student_list import LIKELIER_THAN_NOT
 
     with opened_workspace() as workspace:
         schema, store = workspace.service.schema(domain), workspace.store

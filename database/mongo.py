@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from errors import MissingExtra
 
@@ -21,6 +21,7 @@ try:
     import bson
     from bson.errors import BSONError
     from pymongo import (
+        ASCENDING,
         DESCENDING,
         DeleteMany,
         IndexModel,
@@ -80,10 +81,13 @@ from database.newest import (
     NOWHERE,
     OF_ALL,
     REASONS,
+    AskedAbout,
     NewestAnswer,
     NewestCounts,
     NewestRow,
     PlacedRow,
+    Reason,
+    SilentAnswer,
     Standing,
     Which,
     newest_of,
@@ -538,18 +542,62 @@ class MongoStore:
         }
         if before is not None:
             last = before.below, before.student, before.group or NOWHERE, before.period or NOWHERE
-            where = {"$and": [where, _behind_newest(last)]}
+            where = {"$and": [where, _past(NEWEST_ORDER, last, "$lt")]}
         with _driver_errors():
             found = self._database.newest.find(where).sort([(name, DESCENDING) for name in NEWEST_ORDER])
             return [_newest_answer(document) for document in found.limit(limit)] if limit else []
 
-    def count_newest(self, domain: str, target: str, which: Which = OF_ALL) -> NewestCounts:
+    def silent_answers(
+        self,
+        domain: str,
+        target: str,
+        which: Which = OF_ALL,
+        *,
+        why: Reason | None = None,
+        after: SilentAnswer | None = None,
+        limit: int = 100,
+    ) -> list[SilentAnswer]:
+        where = {**_which(domain, target, which), "below": None, "why": {"$in": [why] if why else list(REASONS)}}
+        order = NEWEST_ORDER[1:]
+        if after is not None:
+            last = after.student, after.group or NOWHERE, after.period or NOWHERE
+            where = {"$and": [where, _past(order, last, "$gt")]}
+        with _driver_errors():
+            found = self._database.newest.find(where).sort([(name, ASCENDING) for name in order])
+            return [_silent_answer(document) for document in found.limit(limit)] if limit else []
+
+    def count_newest(self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0) -> NewestCounts:
         where = _which(domain, target, which)
         with _driver_errors():
-            known = self._database.newest.count_documents({**where, "below": {"$gt": -1}})
+            known = self._database.newest.count_documents({**where, "below": {"$gt": math.nextafter(least, -1)}})
             reasons = ((one, {**where, "below": None, "why": one}) for one in REASONS)
             counted = {one: self._database.newest.count_documents(asked) for one, asked in reasons}
             return NewestCounts(known, {one: number for one, number in counted.items() if number})
+
+    def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
+        found: list[str] = []
+        with _driver_errors():
+            while len(found) < limit:
+                where = {"domain": domain, "group": {"$gt": found[-1] if found else after}}
+                following = self._database.predictions.find(where, {"group": 1}).sort("group", ASCENDING).limit(1)
+                one = next(iter(following), None)
+                if one is None:
+                    break
+                found.append(one["group"])
+        return found
+
+    def asked_about(self, domain: str, students: Sequence[str]) -> list[AskedAbout]:
+        found: list[AskedAbout] = []
+        with _driver_errors():
+            for part in parts(students):
+                rows = self._database.predictions.find(
+                    {"domain": domain, "student": {"$in": part}}, ["student", "group", "period", "at"]
+                )
+                found += [
+                    AskedAbout(row["student"], row["group"], row["period"], instant(row["at"]), row["_id"])
+                    for row in rows
+                ]
+        return found
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         pairs.check_outcomes(outcomes)
@@ -1332,12 +1380,12 @@ def _which(domain: str, target: str, which: Which) -> Bson:
     return where if which.period is None else {**where, "period": which.period}
 
 
-def _behind_newest(last: Sequence[float | str]) -> Bson:
-    """Behind a place in `NEWEST_ORDER`."""
+def _past(order: Sequence[str], last: Sequence[float | str], way: Literal["$lt", "$gt"]) -> Bson:
+    """Behind a place in an order that falls or rises."""
     same: Bson = {}
     behind: list[Bson] = []
-    for name, value in zip(NEWEST_ORDER, last, strict=True):
-        behind.append({**same, name: {"$lt": value}})
+    for name, value in zip(order, last, strict=True):
+        behind.append({**same, name: {way: value}})
         same[name] = value
     return {"$or": behind}
 
@@ -1345,6 +1393,11 @@ def _behind_newest(last: Sequence[float | str]) -> Bson:
 def _newest_answer(document: Mapping[str, Any]) -> NewestAnswer:
     place = document["student"], document["group"] or None, document["period"] or None
     return NewestAnswer(*place, document["prediction"], instant(document["at"]), document["below"])
+
+
+def _silent_answer(document: Mapping[str, Any]) -> SilentAnswer:
+    place = document["student"], document["group"] or None, document["period"] or None
+    return SilentAnswer(*place, document["prediction"], instant(document["at"]), document["why"])
 
 
 def _make_registry(database: Database[Bson], domain: str) -> None:

@@ -62,6 +62,28 @@ class NewestAnswer(NamedTuple):
     below: float
 
 
+class SilentAnswer(NamedTuple):
+    """The newest answer about a target of a student in a group and period, where it says no such chance. why: the
+    reason."""
+
+    student: str
+    group: str | None
+    period: str | None
+    prediction: str
+    at: datetime
+    why: Reason
+
+
+class AskedAbout(NamedTuple):
+    """That one prediction was about a student in a group and period, and when."""
+
+    student: str
+    group: str | None
+    period: str | None
+    at: datetime
+    prediction: str
+
+
 class PlacedRow(NamedTuple):
     """The newest row of a student in one group and period, labelled or not. batch: it came with. at: when that did."""
 

@@ -34,6 +34,7 @@ from database.layout import (
     calendar_day,
     check_finite,
     cut_block,
+    instant,
     key_of,
     micros,
     pack_blocks,
@@ -52,7 +53,19 @@ from database.layout import (
     write_kept,
     write_statements,
 )
-from database.newest import OF_ALL, NewestAnswer, NewestCounts, Standing, Which, rows_of, rows_of_packed, standings_of
+from database.newest import (
+    OF_ALL,
+    AskedAbout,
+    NewestAnswer,
+    NewestCounts,
+    Reason,
+    SilentAnswer,
+    Standing,
+    Which,
+    rows_of,
+    rows_of_packed,
+    standings_of,
+)
 from database.packed import PackedPredictions, PackedRows
 from database.pairs import Pair
 from database.records import (
@@ -733,10 +746,48 @@ class SqlStore:
         with self._reading() as connection:
             return [sql_newest.answer_of(row) for row in connection.execute(statement)]
 
-    def count_newest(self, domain: str, target: str, which: Which = OF_ALL) -> NewestCounts:
+    def silent_answers(
+        self,
+        domain: str,
+        target: str,
+        which: Which = OF_ALL,
+        *,
+        why: Reason | None = None,
+        after: SilentAnswer | None = None,
+        limit: int = 100,
+    ) -> list[SilentAnswer]:
+        self._look_on()
+        statement = sql_newest.silent(sql_newest.asked(domain, target, which), why, after, limit)
+        with self._reading() as connection:
+            return [sql_newest.silent_answer_of(row) for row in connection.execute(statement)]
+
+    def count_newest(self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0) -> NewestCounts:
         self._look_on()
         with self._reading() as connection:
-            return sql_newest.counts(connection, sql_newest.asked(domain, target, which))
+            return sql_newest.counts(connection, sql_newest.asked(domain, target, which), least)
+
+    def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
+        found: list[str] = []
+        column = PREDICTIONS.c.group
+        wanted = sa.select(column).where(PREDICTIONS.c.domain == domain).order_by(column).limit(1)
+        with self._reading() as connection:
+            while len(found) < limit:  # each is found where the one before ends in the index
+                last = found[-1] if found else after
+                following = connection.execute(wanted.where(column > last)).scalar()
+                if following is None:
+                    break
+                found.append(following)
+        return found
+
+    def asked_about(self, domain: str, students: Sequence[str]) -> list[AskedAbout]:
+        columns = [PREDICTIONS.c[name] for name in ("student", "group", "period", "at", "id")]
+        wanted = sa.select(*columns).where(PREDICTIONS.c.domain == domain)
+        with self._reading() as connection:
+            return [
+                AskedAbout(row.student, row.group, row.period, instant(row.at), row.id)
+                for part in parts(students)
+                for row in connection.execute(wanted.where(is_among(PREDICTIONS.c.student, part)))
+            ]
 
     def _look_on(self) -> None:
         """On SQLite, look at the predictions that came since somebody asked."""

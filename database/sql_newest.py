@@ -19,6 +19,8 @@ from database.newest import (
     NewestAnswer,
     NewestCounts,
     NewestRow,
+    Reason,
+    SilentAnswer,
     Which,
     chance_of,
     chances_of,
@@ -239,9 +241,29 @@ def answer_of(row: Any) -> NewestAnswer:
     return NewestAnswer(row.student, row.group or None, row.period or None, row.prediction, instant(row.at), row.below)
 
 
-def counts(connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]]) -> NewestCounts:
-    """How many there are, and how many without a chance, by reason."""
-    number = sa.select(sa.func.count()).where(*wanted, NEWEST.c.below >= 0.0)
+def silent(
+    wanted: Sequence[sa.ColumnElement[bool]], why: Reason | None, after: SilentAnswer | None, limit: int
+) -> sa.Select[Any]:
+    """Those without a chance, by student. The chance is among what they are ordered by, for the index has it first."""
+    order = [NEWEST.c[name] for name in ("student", "group", "period")]
+    statement = sa.select(*order, NEWEST.c.prediction, NEWEST.c.at, NEWEST.c.why).where(*wanted)
+    statement = statement.where(NEWEST.c.below.is_(None))
+    if why is not None:
+        statement = statement.where(NEWEST.c.why == why)
+    if after is not None:
+        last = after.student, after.group or NOWHERE, after.period or NOWHERE
+        statement = statement.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, last)))
+    return statement.order_by(NEWEST.c.below, *order).limit(limit)
+
+
+def silent_answer_of(row: Any) -> SilentAnswer:
+    """A row of `silent`."""
+    return SilentAnswer(row.student, row.group or None, row.period or None, row.prediction, instant(row.at), row.why)
+
+
+def counts(connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]], least: float) -> NewestCounts:
+    """How many say so large a chance, and how many none, by reason."""
+    number = sa.select(sa.func.count()).where(*wanted, NEWEST.c.below >= least)
     reasons = sa.select(NEWEST.c.why, sa.func.count()).where(*wanted, NEWEST.c.below.is_(None)).group_by(NEWEST.c.why)
     without = {row[0]: row[1] for row in connection.execute(reasons)}
     return NewestCounts(int(connection.execute(number).scalar_one()), without)

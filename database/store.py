@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from database.errors import Conflict
-from database.newest import OF_ALL, NewestAnswer, NewestCounts, Standing, Which
+from database.newest import OF_ALL, AskedAbout, NewestAnswer, NewestCounts, Reason, SilentAnswer, Standing, Which
 from database.packed import PackedPredictions, PackedRows
 from database.pairs import Pair
 from database.records import (
@@ -214,8 +214,27 @@ class PredictionLog(Protocol):
         chance of `least` or more of ending below the pass mark: the largest chance first. before: the last one of the
         page before, whether or not it is still the newest."""
 
-    def count_newest(self, domain: str, target: str, which: Which = OF_ALL) -> NewestCounts:
-        """How many newest answers there are."""
+    def silent_answers(
+        self,
+        domain: str,
+        target: str,
+        which: Which = OF_ALL,
+        *,
+        why: Reason | None = None,
+        after: SilentAnswer | None = None,
+        limit: int = 100,
+    ) -> list[SilentAnswer]:
+        """The newest answers that say no chance, for one reason or for any: by student, group and period. after: the
+        last one of the page before."""
+
+    def count_newest(self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0) -> NewestCounts:
+        """How many newest answers there are; known: of those that say a chance of `least` or more."""
+
+    def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
+        """So many of the groups that predictions of a domain are of, in order, behind one."""
+
+    def asked_about(self, domain: str, students: Sequence[str]) -> list[AskedAbout]:
+        """Every prediction about these students, in any order; what was asked and answered is not read."""
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
         """Keep all or none, as one upload. Returns (new, corrected); one that says the same as the kept one, also of

@@ -1,13 +1,35 @@
-"""Numbers in a target's unit as people read them, one at a time. Whole columns are `model.answer_files`'.
+"""Answers as people read them, one at a time: as a number, in figures, and from where a change is told. Whole columns
+are `model.answer_files`'.
 
 It loads no library, so that a service can say a number.
 """
 
 from collections.abc import Sequence
 
+from database.records import Answer, Prediction
 from preprocessing.schema import Target
 
+MOVED_SHARE = 0.02  # of a target's range, from which a change is told
 WIDE_RANGE = 20  # of a target; one decimal tells its values apart
+
+
+def said_about(prediction: Prediction, target: Target) -> Answer | None:
+    """The answer about a target."""
+    return next((one for one in prediction.answers if one.target == target.name), None)
+
+
+def number_of(answer: Answer | None, target: Target) -> float | None:
+    """An answer as a number: a value in target units, or the place of its level."""
+    if answer is None or answer.value is None:
+        return None
+    return float(target.levels.index(str(answer.value))) if target.levels else float(answer.value)
+
+
+def least_move(target: Target) -> float:
+    """From where a change is told, in target units or levels."""
+    if target.levels or target.minimum is None or target.maximum is None:
+        return 1.0
+    return MOVED_SHARE * (target.maximum - target.minimum)
 
 
 def decimals_of(target: Target) -> int:

@@ -3,20 +3,17 @@
 It ranks what answers said when they were given; it answers nobody anew and knows no name.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
-from functools import partial
 
 import msgspec
 
 from database.newest import NewestAnswer, Reason, Which
-from database.records import Prediction
 from database.store import PredictionLog, RecordStore
 from errors import Category, GradewatchError
 from monitoring.chances import chances_warning
+from monitoring.student_list import ListedStudent, StudentLists, missing_of
 from preprocessing.schema import DomainSchema, Target
-
-LIKELIER_THAN_NOT = 0.5
 
 
 class NoPassMark(GradewatchError):
@@ -34,7 +31,9 @@ class UnknownPlace(GradewatchError):
 class StudentAtRisk(msgspec.Struct, frozen=True, kw_only=True):
     """A student (a pseudonym) in a group and period, and its newest answer about the target, as it was given.
 
-    below_pass: the chance of ending below the pass mark. model: the version that answered; at: when.
+    below_pass: the chance of ending below the pass mark. model: the version that answered; at: when. change: of the
+    value since the answer before there, in target units or levels. missing: columns that a model may see by then, and
+    that the row did not have.
     """
 
     student: str
@@ -48,21 +47,24 @@ class StudentAtRisk(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     at: datetime
     prediction: str
+    change: float | None = None
+    missing: tuple[str, ...] = ()
 
 
 class AtRisk(msgspec.Struct, frozen=True, kw_only=True):
     """A page of students, the likeliest to end below the pass mark first.
 
     pass_mark: in target units, or the least level that passes. ranked: how many newest answers of students say such a
-    chance, on all pages. unranked: how many say none, by reason: "insufficient" (too little known), "out_of_range" (an
-    input unlike any in training), "no_pass_mark" (there was none when the model learned). next: for `after` of the next
-    page, which may be empty; None where this one is not full. warning: where feedback found such chances off; not to
-    those who may see some groups only, for it is a figure of all.
+    chance, on all pages; likely: of these, one half or more. unranked: how many say none, by reason: "insufficient"
+    (too little known), "out_of_range" (an input unlike any in training), "no_pass_mark" (there was none when the model
+    learned). next: for `after` of the next page, which may be empty; None where this one is not full. warning: where
+    feedback found such chances off; not to those who may see some groups only, for it is a figure of all.
     """
 
     domain: str
     target: str
     pass_mark: float | str
+    likely: int
     ranked: int
     unranked: Mapping[Reason, int]
     students: tuple[StudentAtRisk, ...]
@@ -87,40 +89,27 @@ def at_risk(  # noqa: PLR0913 - each is a choice of a page of the list
     after: the prediction that the page before ended with. sees_all: whether whoever asks may see all groups. objected:
     who is in no list, though counted. Raises KeyError for another target, NoPassMark, UnknownPlace.
     """
-    wanted = _target(schema, target)
+    wanted = ranked_target(schema, target)
     before = None if after is None else _place(store, schema.name, wanted.name, which, after)
-    ask = partial(store.newest_answers, schema.name, wanted.name, which, least=least)
-    found = _without(ask, before, limit, objected)
-    known = {one.id: one for one in store.predictions_of([one.prediction for one in found])}
-    counts = store.count_newest(schema.name, wanted.name, which)
+    lists = StudentLists(store, schema, wanted, which, objected)
+    listed, counts = lists.ranked(least, before, limit), lists.counts()
     mark = wanted.pass_mark or 0
     return AtRisk(
         domain=schema.name,
         target=wanted.name,
         pass_mark=wanted.levels[int(mark)] if wanted.levels else mark,
-        ranked=counts.known,
-        unranked=counts.without,
-        students=tuple(_student(one, known[one.prediction], wanted) for one in found if one.prediction in known),
-        next=found[-1].prediction if len(found) == limit else None,
+        likely=counts.likely,
+        ranked=counts.ranked,
+        unranked=counts.unranked,
+        students=tuple(_student(one, schema, wanted) for one in listed.students),
+        next=listed.next.prediction if listed.next else None,
         warning=chances_warning(store, schema.name, wanted.name) if sees_all else None,
     )
 
 
-def _without(
-    ask: Callable[..., list[NewestAnswer]], before: NewestAnswer | None, limit: int, objected: Container[str]
-) -> list[NewestAnswer]:
-    """So many answers, of students who did not object."""
-    found: list[NewestAnswer] = []
-    while (wanted := limit - len(found)) > 0:
-        page = ask(before=before, limit=wanted)
-        found += [one for one in page if one.student not in objected]
-        if len(page) < wanted:
-            break
-        before = page[-1]
-    return found
-
-
-def _target(schema: DomainSchema, name: str | None) -> Target:
+def ranked_target(schema: DomainSchema, name: str | None) -> Target:
+    """What students are ranked by: the target of that name, or the first with a pass mark. Raises KeyError,
+    NoPassMark."""
     targets = [schema.target_by_name[name]] if name else list(schema.targets)
     found = next((one for one in targets if one.pass_mark is not None), None)
     if found is None:
@@ -137,18 +126,19 @@ def _place(log: PredictionLog, domain: str, target: str, which: Which, after: st
     return NewestAnswer(one.student, one.group, one.period, one.id, one.at, said.below_pass)
 
 
-def _student(one: NewestAnswer, said: Prediction, target: Target) -> StudentAtRisk:
-    answer = next(answer for answer in said.answers if answer.target == target.name)
+def _student(one: ListedStudent, schema: DomainSchema, target: Target) -> StudentAtRisk:
     return StudentAtRisk(
         student=one.student,
         group=one.group,
         period=one.period,
-        below_pass=one.below,
-        value=answer.value,
-        interval=answer.interval,
-        coverage=answer.coverage,
-        moment=said.moment,
-        model=answer.model,
-        at=one.at,
-        prediction=one.prediction,
+        below_pass=one.answer.below_pass or 0.0,
+        value=one.answer.value,
+        interval=one.answer.interval,
+        coverage=one.answer.coverage,
+        moment=one.said.moment,
+        model=one.answer.model,
+        at=one.said.at,
+        prediction=one.said.id,
+        change=one.change(target),
+        missing=missing_of(one, schema)[0],
     )

@@ -54,7 +54,17 @@ def students_table(found: AtRisk, target: Target) -> Table:
     warned = [f"(!) {found.warning}"] if found.warning else []
     told = "\n".join(["; ".join([caption, *unranked]), *warned])
     table = Table(box=box.SIMPLE, caption=told, caption_justify="left")
-    for head in ("student", "group", "period", f"below {found.pass_mark}", target.name, "interval", "when (UTC)", "by"):
+    for head in (
+        "student",
+        "group",
+        "period",
+        f"below {found.pass_mark}",
+        target.name,
+        "interval",
+        "change",
+        "when (UTC)",
+        "by",
+    ):
         table.add_column(head, overflow="fold")
     for one in found.students:
         value = readable_value(one.value, target) if isinstance(one.value, float) else one.value or ""
@@ -65,6 +75,7 @@ def students_table(found: AtRisk, target: Target) -> Table:
             f"{one.below_pass:.1%}",
             value,
             " to ".join(low_high),
+            "" if one.change is None else f"{one.change:+.1f}",
             f"{one.at:%Y-%m-%d %H:%M}",
             one.model[:SHOWN_LETTERS],
         )

@@ -6,6 +6,7 @@ The two parts sum up to the change: the row of then, answered by the models of n
 from collections.abc import Mapping
 
 from database.records import Answer, Cell, Prediction
+from model.readable import number_of, said_about
 from preprocessing.schema import Target
 from reports.records import Before, ChangedCell
 
@@ -22,11 +23,6 @@ def changed_cells(before: Mapping[str, Cell], now: Mapping[str, Cell]) -> tuple[
         for name in names
         if before.get(name) != now.get(name)
     )
-
-
-def said_about(prediction: Prediction, target: Target) -> Answer | None:
-    """The answer about a target."""
-    return next((one for one in prediction.answers if one.target == target.name), None)
 
 
 def between(before: Prediction, now: Prediction, target: Target) -> bool:
@@ -53,10 +49,3 @@ def compare_answers(before: Prediction, now: Prediction, target: Target, middle:
         by_data=by_data,
         by_model=by_model,
     )
-
-
-def number_of(answer: Answer | None, target: Target) -> float | None:
-    """An answer as a number: a value in target units, or the place of its level."""
-    if answer is None or answer.value is None:
-        return None
-    return float(target.levels.index(str(answer.value))) if target.levels else float(answer.value)

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from model.readable import least_move, number_of
 from preprocessing.schema import Target, label_of
-from reports.changes import number_of
 from reports.records import CohortReport, ReportedStudent
 
 LIKELIER_BELOW = 0.5
-MOVED_SHARE = 0.02  # of a target's range, from which a change is told
 BANDS = 10
 ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -171,13 +170,6 @@ def change_of(one: ReportedStudent, target: Target) -> float | None:
     now = number_of(one.answer(target.name), target)
     before = target.levels.index(str(one.before.value)) if target.levels else float(one.before.value)
     return None if now is None else now - before
-
-
-def least_move(target: Target) -> float:
-    """From where a change is told, in target units or levels."""
-    if target.levels or target.minimum is None or target.maximum is None:
-        return 1.0
-    return MOVED_SHARE * (target.maximum - target.minimum)
 
 
 def completeness_of(report: CohortReport) -> Completeness:

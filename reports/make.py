@@ -10,12 +10,13 @@ from typing import NamedTuple
 from advice.catalogue import Catalogue, load_catalogue
 from database.records import Prediction, now
 from errors import Category, GradewatchError
+from model.readable import said_about
 from model.workspace import Workspace
 from preprocessing.schema import DomainSchema, Target
 from reports.advising import advise_cohort
 from reports.archive import ReportEntry, keep_report, read_report, reports_of
 from reports.asking import answers_now, ask_cohort
-from reports.changes import between, compare_answers, said_about
+from reports.changes import between, compare_answers
 from reports.cohort import CohortRow, cohort_rows
 from reports.health import models_of, newest_drift, performance_of
 from reports.records import (

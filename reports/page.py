@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from model.readable import readable_value
+from model.readable import number_of, readable_value
 from preprocessing.schema import Target
-from reports.changes import number_of
 from reports.figures import LIKELIER_BELOW, Picture, picture_of, ranked
 from reports.records import CohortReport, ReportedStudent
 from reports.sentences import (

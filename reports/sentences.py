@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from database.records import Answer, Cell, Factor
-from model.readable import readable_value
+from model.readable import least_move, readable_value
 from preprocessing.schema import Target, label_of
 from reports.figures import (
     Completeness,
@@ -15,7 +15,6 @@ from reports.figures import (
     Picture,
     change_of,
     completeness_of,
-    least_move,
     moves_of,
     picture_of,
 )

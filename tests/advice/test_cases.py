@@ -67,7 +67,7 @@ def test_no_step_of_several_at_once_is_lost_and_there_is_an_end(
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda n: take(store, NewStep("note", f"n {n}"), actor=f"key:{n}"), range(4)))
     assert sorted(one.id for one in case_of(store, HERE, ANNA).steps) == sorted(one.id for one in made)
-    monkeypatch.setattr("advice.cases.MOST_STEPS", 4)
+    monkeypatch.setattr("advice.cases.MOST_OF_A_CASE", 4)
     with pytest.raises(BadStep):
         take(store, NewStep("talked"))
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from database.answer_columns import AnswerColumn
-from database.newest import NewestAnswer, NewestCounts, Which
+from database.newest import NewestAnswer, NewestCounts, SilentAnswer, Which, newest_of, rows_of
 from database.packed import Common, PackedPredictions
 from database.records import Answer, Prediction, new_id, new_ids
 from database.store import RecordStore
@@ -78,10 +78,34 @@ def check(store: RecordStore, domain: str, there: Sequence[Prediction]) -> None:
         likely = [one for one in found if one.below >= 0.5]
         assert store.newest_answers(domain, target, least=0.5, limit=3) == likely[:3]
         some = [one for one in found if one.group == "A" and one.period == "1" and one.at >= after(1)]
+        assert store.count_newest(domain, target, least=0.5).known == len(likely)
+        check_silent(store, domain, target, there)
         which = Which(["A", "C"], "1", after(1))
         assert store.newest_answers(domain, target, which) == some
         assert store.count_newest(domain, target, which).known == len(some)
         assert store.newest_answers(domain, target, Which([])) == []
+
+
+def check_silent(store: RecordStore, domain: str, target: str, there: Sequence[Prediction]) -> None:
+    """Those without a chance, and when each student was asked about."""
+    newest = newest_of(rows_of(there))
+    silent = [one for one in newest if one.target == target and one.below is None]
+    expected = [
+        (one.student, one.group or None, one.period or None, one.prediction, one.why)
+        for one in sorted(silent, key=lambda one: (one.student, one.group, one.period))
+    ]
+    pages: list[SilentAnswer] = []
+    while page := store.silent_answers(domain, target, after=pages[-1] if pages else None, limit=2):
+        pages += page
+    assert [(*one[:4], one.why) for one in pages] == expected
+    few = [one for one in expected if one[1] == "A" and one[-1] == "insufficient"]
+    found = store.silent_answers(domain, target, Which(["A"]), why="insufficient")
+    assert [(*one[:4], one.why) for one in found] == few
+    groups = sorted({one.group for one in there if one.group is not None})
+    assert store.answered_groups(domain) == groups
+    assert store.answered_groups(domain, after="A", limit=1) == groups[groups.count("A") :][:1]
+    about = [(one.student, one.group, one.period, one.at, one.id) for one in there if one.student in ("a", "b")]
+    assert sorted(store.asked_about(domain, ["a", "b", "x"]), key=str) == sorted(about, key=str)
 
 
 @settings(

@@ -31,6 +31,12 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         lambda s: s.newest_answers("school", "G3", Which(["A"]), limit=5),
         {"domain", "target", "below"},
     ),
+    "silent answers": (
+        lambda s: s.silent_answers("school", "G3", Which(["A"]), why="insufficient", limit=5),
+        {"domain", "target"},
+    ),
+    "groups": (lambda s: s.answered_groups("school", after="A", limit=2), {"domain", "group"}),
+    "when a student was asked about": (lambda s: s.asked_about("school", ["s"]), {"domain", "start"}),
     "how many newest answers": (lambda s: s.count_newest("school", "G3"), {"domain", "target", "below"}),
     "pairs": (lambda s: s.pairs("school", "G3", since=NOON, limit=10), {"domain", "at", "start", "prediction"}),
     "standings": (

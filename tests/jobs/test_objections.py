@@ -12,7 +12,7 @@ from model.objections import OBJECTED, lift_objection, mark_of, object_for
 from model.predict_file import predict_file
 from model.score_file import score_file
 from model.workspace import Workspace
-from monitoring.at_risk import _without
+from monitoring.student_list import without_objected
 from preprocessing.columns import columns_of
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.pii import pseudonym
@@ -82,13 +82,13 @@ def test_no_road_answers_them_and_each_says_why(workspace: Workspace, objecting:
 def test_they_stand_in_no_list_and_pages_stay_full() -> None:
     ranked = [NewestAnswer(f"s{n}", None, None, f"p{n}", NOON, 1 - n / 10) for n in range(9)]
 
-    def page(*, before: NewestAnswer | None, limit: int) -> list[NewestAnswer]:
+    def page(before: NewestAnswer | None, limit: int) -> list[NewestAnswer]:
         start = 0 if before is None else ranked.index(before) + 1
         return ranked[start : start + limit]
 
     objected = {"s0", "s2", "s3", "s8"}
     seen, last = list[NewestAnswer](), None
-    while found := _without(page, last, 2, objected):
+    while found := without_objected(page, last, 2, objected):
         assert len(found) == 2 or found[-1] == ranked[7]
         seen, last = [*seen, *found], found[-1]
     assert [one.student for one in seen] == ["s1", "s4", "s5", "s6", "s7"]

@@ -15,7 +15,7 @@ from database.records import Answer
 from model.workspace import Workspace
 from preprocessing.schema import Target
 from reports.archive import read_report
-from reports.class_list import NoKeys, read_class_list
+from reports.class_list import NoKeys, read_class_list, read_names
 from reports.figures import picture_of, ranked
 from reports.forms import FORMS, UnknownForm, write_report
 from reports.make import make_report
@@ -70,6 +70,7 @@ def test_keys_appear_by_a_class_list_alone_and_are_stored_nowhere(
     for form in FORMS.keys() - {"pdf"}:
         assert (b"student 17" in write_report(report, form, keys)) == (form in ("html", "csv"))
     assert b"student 17" not in everything(workspace.store)
+    assert sorted(read_names(path, COURSE, secret=SECRET).values(), key=int) == [str(n) for n in range(38)]
     path.write_text("pupil,seat\nx,1\n")
     with pytest.raises(NoKeys, match="'pupil', 'seat'"):
         read_class_list(path, COURSE, secret=SECRET)

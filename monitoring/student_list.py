@@ -1,0 +1,212 @@
+"""The students of a list by their newest answers: the likeliest to end below the pass mark first, then whoever has no
+chance told, by name; each with the answer before and with what is missing in its row.
+
+It reads what was answered, page by page, answers nobody anew and knows no name.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from statistics import median, mode
+from typing import Literal, NamedTuple, TypeVar
+
+from database.newest import OF_ALL, AskedAbout, NewestAnswer, Reason, SilentAnswer, Which
+from database.records import Answer, Cell, Prediction
+from database.store import PredictionLog
+from model.readable import least_move, number_of, said_about
+from preprocessing.schema import DomainSchema, Target
+
+FEWEST_OTHERS = 10
+"""Students beside one from whom it may be told what is usual."""
+
+LIKELIER_THAN_NOT = 0.5
+"""The chance from which somebody is said to be likely to end below the pass mark."""
+
+Shown = Literal["all", "likely", "guess", "unanswered"]
+"""Who is in a list: all, those who are likely to end below the pass mark, those about whom an answer was a guess, those
+without one."""
+
+SILENT_OF: dict[Shown, Reason] = {"guess": "out_of_range", "unanswered": "insufficient"}
+
+P = TypeVar("P", NewestAnswer, SilentAnswer)
+
+ListPlace = NewestAnswer | SilentAnswer
+"""Where a page of a list ends, and the next one begins."""
+
+
+class ListedStudent(NamedTuple):
+    """A student (a pseudonym) in a group and period. said: the newest prediction. silent: why it tells no chance.
+
+    earlier: the prediction before. fresh: whether only since the time that was asked for, the student is likely to end
+    below the pass mark; False where no time was.
+    """
+
+    student: str
+    group: str | None
+    period: str | None
+    said: Prediction
+    answer: Answer
+    silent: Reason | None = None
+    earlier: Prediction | None = None
+    fresh: bool = False
+
+    def change(self, target: Target) -> float | None:
+        """How far the answer moved since the one before, in target units or levels; None where one of both is none."""
+        now, before = number_of(self.answer, target), self.earlier and said_about(self.earlier, target)
+        then = number_of(before or None, target)
+        return None if now is None or then is None else now - then
+
+    def moved(self, target: Target) -> bool:
+        """Whether the answer moved so far that it is told."""
+        change = self.change(target)
+        return change is not None and abs(change) >= least_move(target) - 1e-9
+
+
+class ListPage(NamedTuple):
+    """Students in the order of the list. next: where the next page begins; None on the last one."""
+
+    students: list[ListedStudent]
+    next: ListPlace | None
+
+
+class ListCounts(NamedTuple):
+    """Of how many students the newest answer says what. likely: of `ranked`, which have a chance, those who are
+    likelier than not to end below the pass mark. unranked: those without one, by reason."""
+
+    likely: int
+    ranked: int
+    unranked: dict[Reason, int]
+
+    @property
+    def students(self) -> int:
+        """All of them."""
+        return self.ranked + sum(self.unranked.values())
+
+
+class StudentLists:
+    """The lists of students about one target. which: whose answers. objected: who is in no list, though counted."""
+
+    def __init__(
+        self,
+        log: PredictionLog,
+        schema: DomainSchema,
+        target: Target,
+        which: Which = OF_ALL,
+        objected: Container[str] = (),
+    ) -> None:
+        self._log = log
+        self._target = target
+        self._about = (schema.name, target.name, which)
+        self._objected = objected
+
+    def counts(self) -> ListCounts:
+        """How many students there are."""
+        known = self._log.count_newest(*self._about)
+        likely = self._log.count_newest(*self._about, least=LIKELIER_THAN_NOT).known
+        return ListCounts(likely, known.known, dict(known.without))
+
+    def page(
+        self, shown: Shown = "all", *, after: ListPlace | None = None, limit: int = 100, since: datetime | None = None
+    ) -> ListPage:
+        """So many students of a list. since: from when on somebody is new among the likely ones."""
+        found: list[ListPlace] = []
+        if shown in ("all", "likely") and not isinstance(after, SilentAnswer):
+            found += self._ranked(LIKELIER_THAN_NOT if shown == "likely" else 0.0, after, limit)
+        if shown != "likely" and len(found) < limit:
+            silent = partial(self._log.silent_answers, *self._about, why=SILENT_OF.get(shown))
+            behind = after if isinstance(after, SilentAnswer) else None
+            found += without_objected(
+                lambda behind, few: silent(after=behind, limit=few), behind, limit - len(found), self._objected
+            )
+        return ListPage(self._listed(found, since), found[-1] if len(found) == limit else None)
+
+    def ranked(self, least: float, after: NewestAnswer | None, limit: int) -> ListPage:
+        """So many students with a chance of `least` or more of ending below the pass mark."""
+        found = self._ranked(least, after, limit)
+        return ListPage(self._listed(found, None), found[-1] if len(found) == limit else None)
+
+    def _ranked(self, least: float, after: NewestAnswer | None, limit: int) -> list[NewestAnswer]:
+        ask = partial(self._log.newest_answers, *self._about, least=least)
+        return without_objected(lambda before, few: ask(before=before, limit=few), after, limit, self._objected)
+
+    def _listed(self, found: Sequence[ListPlace], since: datetime | None) -> list[ListedStudent]:
+        """The students with their predictions: the newest, the one before, the last one from before `since`."""
+        asked: dict[tuple[str, str | None, str | None], list[AskedAbout]] = {}
+        students = sorted({one.student for one in found})
+        for one in self._log.asked_about(self._about[0], students) if found else ():
+            asked.setdefault(one[:3], []).append(one)
+        wanted = []
+        for place in found:
+            others = asked.get(place[:3], [])
+            new = since is not None and place.at >= since
+            old = _last(others, (since, "")) if since is not None and new else None
+            wanted.append((place, _last(others, (place.at, place.prediction)), new, old))
+        ids = dict.fromkeys(one for place, before, _, old in wanted for one in (place.prediction, before, old) if one)
+        known = {one.id: one for one in self._log.predictions_of(list(ids))}
+        made = (self._student(place, known, before, new, old) for place, before, new, old in wanted)
+        return [one for one in made if one is not None]
+
+    def _student(
+        self, place: ListPlace, known: Mapping[str, Prediction], before: str | None, new: bool, old: str | None
+    ) -> ListedStudent | None:
+        """None where the newest prediction was taken back meanwhile."""
+        said = known.get(place.prediction)
+        answer = said_about(said, self._target) if said else None
+        if said is None or answer is None:
+            return None
+        then = known.get(old or "")
+        was_likely = then is not None and _likely(said_about(then, self._target))
+        return ListedStudent(
+            *place[:3],
+            said,
+            answer,
+            silent=place.why if isinstance(place, SilentAnswer) else None,
+            earlier=known.get(before or ""),
+            fresh=new and _likely(answer) and not was_likely,
+        )
+
+
+def missing_of(one: ListedStudent, schema: DomainSchema) -> tuple[tuple[str, ...], int]:
+    """The columns that a model may see at that moment and this row does not have, and how many there are in all."""
+    columns = schema.inputs_at(one.said.moment)
+    return tuple(column.name for column in columns if one.said.inputs.get(column.name) is None), len(columns)
+
+
+def without_objected(
+    ask: Callable[[P | None, int], list[P]], last: P | None, limit: int, objected: Container[str]
+) -> list[P]:
+    """So many answers behind the last one, of students who did not object. ask: for so many behind one."""
+    found: list[P] = []
+    while (wanted := limit - len(found)) > 0:
+        page = ask(last, wanted)
+        found += [one for one in page if one.student not in objected]
+        if len(page) < wanted:
+            break
+        last = page[-1]
+    return found
+
+
+def _last(others: Iterable[AskedAbout], before: tuple[datetime, str]) -> str | None:
+    """The newest of predictions that is older than a time and id."""
+    older = [(one.at, one.prediction) for one in others if (one.at, one.prediction) < before]
+    return max(older)[1] if older else None
+
+
+def _likely(answer: Answer | None) -> bool:
+    return answer is not None and answer.below_pass is not None and answer.below_pass >= LIKELIER_THAN_NOT
+
+
+def middles_of(students: Sequence[ListedStudent], schema: DomainSchema) -> dict[str | None, dict[str, Cell]]:
+    """By group, what is usual there: of each column the middle number, or the commonest level, among the rows of these
+    students. Only of groups, and columns, of which so many are known that it tells of no single one."""
+    found: dict[str | None, dict[str, Cell]] = {}
+    for group in {one.group for one in students}:
+        rows = [one.said.inputs for one in students if one.group == group]
+        middles: dict[str, Cell] = {}
+        for feature in schema.features:
+            known = [value for row in rows if (value := row.get(feature.name)) is not None]
+            if len(known) > FEWEST_OTHERS:
+                numbers = [float(one) for one in known if not isinstance(one, str)]
+                middles[feature.name] = median(numbers) if numbers else mode(known)
+        found[group] = middles
+    return found
