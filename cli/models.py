@@ -1,6 +1,7 @@
 """Models and who serves: `gradewatch train`, `models …`, `trials …` and `history`."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -35,26 +36,35 @@ def train(
     Each target and moment is trained by itself: one that is refused, say for want of a signal before the first mark, is
     named and keeps none of the others. Exit code 1 where all are refused, else 0.
     """
+    from database.records import new_id
+    from database.uploads import new_upload, refuse_upload
+    from jobs.uploads import store_rows, validating
     from retraining.first_champions import keys_of, train_file
+    from training.train import NotTrainable
 
     rules = policies_of(policy)
     with opened_workspace() as workspace, steps() as progress:
-        keys = keys_of(workspace.service.schema(domain), target, moment, task or "both")
-        with read_rows(
-            workspace, domain, data, "labeled", skip_bad_rows, problems, sheet, targets=target or ()
-        ) as intake:
+        schema = workspace.service.schema(domain)
+        keys = keys_of(schema, target, moment, task or "both")
+        came = new_upload(new_id(), domain, "labeled", name=data.name, actor=actor())
+        with (
+            validating(workspace.store, came) as begun,
+            read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet, targets=target or ()) as rows,
+        ):
             found = train_file(
                 workspace,
                 domain,
-                intake,
+                rows,
                 keys,
-                name=data.name,
+                keep=partial(store_rows, workspace, schema, rows, begun, train_after=None),
                 seed=seed,
                 max_megabytes=rules.promotion.max_megabytes,
                 foundation=[Path(name) for name in rules.training.foundation],
                 progress=progress,
             )
             trained = list(found)
+            if not any(one.model for one in trained):
+                refuse_upload(workspace.store, begun, NotTrainable("; ".join(one.reason for one in trained)))
     _print_trained(trained)
 
 

@@ -1,20 +1,24 @@
 """Replacing a model with proof: `gradewatch retrain`, and `backtest`, which tries policies on the past."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.apps import app
-from cli.inputs import opened_workspace, policies_of, read_rows, say_notes, say_skipped, schema_of, told_problems
+from cli.inputs import actor, opened_workspace, policies_of, read_rows, say_notes, say_skipped, schema_of, told_problems
 from cli.options import Cluster, Domain, Moments, PolicyFile, Problems, Sheet, SkipBadRows, Targets, TaskName
 from cli.output import err, explain, out, shares, steps
 from errors import GradewatchError
 from settings import Settings
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from database.ingest import Intake
     from database.records import BatchRow
     from preprocessing.schema import DomainSchema
     from retraining.run import Result, Run
@@ -62,12 +66,27 @@ def retrain(
         if domain is None:
             raise typer.Exit(_retrain_every_domain([run_of(schema) for schema in workspace.schemas.values()], wait))
         schema = workspace.service.schema(domain)
-        rows: Sequence[BatchRow] = ()
+        run, keys = run_of(schema), keys_of(schema, target, moment, task or "both")
+        unstored: Sequence[BatchRow] = ()
         if data:
-            with read_rows(workspace, domain, data, "labeled", skip_bad_rows, problems, sheet) as intake:
-                rows = intake.records()
-        run, keys, name = run_of(schema), keys_of(schema, target, moment, task or "both"), data.name if data else ""
-        _print_results(run, retrain_patiently(run, keys, data=rows, name=name, wait=wait))
+            read = partial(read_rows, workspace, domain, data, "labeled")
+            unstored = _taken(run, data, partial(read, skip_bad_rows, problems, sheet))
+        _print_results(run, retrain_patiently(run, keys, unstored=unstored, wait=wait))
+
+
+def _taken(run: "Run", data: Path, read: "Callable[[], AbstractContextManager[Intake]]") -> "Sequence[BatchRow]":
+    """The rows of a file as a stored batch, told in the history of uploads; what a dry run has to look at without."""
+    from database.records import new_id
+    from database.uploads import new_upload
+    from jobs.uploads import store_rows, validating
+
+    if run.dry:
+        with read() as rows:
+            return rows.records()
+    came = new_upload(new_id(), run.schema.name, "labeled", name=data.name, actor=actor())
+    with validating(run.workspace.store, came) as begun, read() as rows:
+        store_rows(run.workspace, run.schema, rows, begun, train_after=None)
+    return ()
 
 
 def _retrain_every_domain(runs: "Sequence[Run]", wait: float) -> int:

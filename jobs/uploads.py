@@ -38,6 +38,7 @@ NOT_BY_ITSELF = "training does not start by itself here (GRADEWATCH_TRAIN_AFTER 
 UNDER_WAY = "a training is under way; these rows count for the next one"
 THERE_ALREADY = "this very content came before and changed nothing; what came since then stays"
 NOTHING_NEW = "the file says nothing new to learn from"
+LEARNED_AT_ONCE = "the command that it was given to learns from it: it starts no other training"
 
 
 @contextmanager
@@ -127,17 +128,18 @@ def store_rows(
     intake: Intake,
     upload: Upload,
     *,
-    train_after: int,
+    train_after: int | None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> tuple[Batch, bool, Upload]:
     """The rows as a batch, whether it is new, and the upload with what they changed. train_after: so many rows to
-    learn from start a training; 0: never."""
+    learn from start a training; 0: never; None: whoever stores them learns from them at once."""
     from monitoring.profile_archive import store_intake
 
     store, first = workspace.store, upload.added is None
     if first:  # else they were counted before a worker died, and are stored by now
         changes = count_changes(store, schema.name, intake.kind, intake.slices())
-        learnt = changes.added + changes.updated if intake.kind == "labeled" else 0
+        teaches = intake.kind == "labeled" and train_after is not None
+        learnt = changes.added + changes.updated if teaches else 0
         reasons = reasons_of_problems(intake.problems, intake.problem_count) if intake.problems else ()
         left_out = intake.skipped + intake.foreign
         upload = change_upload(store, upload, **changes._asdict(), left_out=left_out, reasons=reasons, labelled=learnt)
@@ -171,10 +173,12 @@ def store_outcomes_read(
     return msgspec.structs.replace(stored, skipped=read.skipped, problems=read.problems, upload=upload.id)
 
 
-def finish(store: RecordStore, schema: "DomainSchema", upload: Upload, *, train_after: int) -> Upload:
+def finish(store: RecordStore, schema: "DomainSchema", upload: Upload, *, train_after: int | None) -> Upload:
     """What a stored upload ends as: training, where it brought enough to learn from, else done."""
     if upload.kind == "unlabeled":
         return change_upload(store, upload, state="done")
+    if train_after is None:
+        return change_upload(store, upload, state="done", note=LEARNED_AT_ONCE)
     rows = rows_to_learn_from(store, upload)
     if not train_after or not upload.labelled:
         return change_upload(store, upload, state="done", note=NOTHING_NEW if train_after else NOT_BY_ITSELF)

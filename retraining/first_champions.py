@@ -3,7 +3,7 @@
 Replacing a champion that serves is not done here: that takes a decision (`retraining.run`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Unpack
 
 import msgspec
@@ -21,7 +21,6 @@ from model.export import ParityError
 from model.registry import SchemaChanged, find_model, install, load_bundle, require_fit, rows_of_models
 from model.scores import told_against_rule
 from model.workspace import Workspace
-from monitoring.profile_archive import store_intake
 from preprocessing.schema import DomainSchema, TaskKind
 from preprocessing.validation.validate import frame_of
 from retraining.experiments import follow, tell_training
@@ -123,20 +122,20 @@ def train_file(
     intake: Intake,
     keys: Sequence[ChampionKey],
     *,
-    name: str,
+    keep: Callable[[], object],
     **options: Unpack[TrainingOptions],
 ) -> Iterator[Trained]:
-    """Train each of `keys` on the rows of a labelled file; keep them as a batch called `name` once one succeeded.
+    """Train each of `keys` on the rows of a labelled file. keep: stores them; it is called once one has succeeded.
 
     Rows that nothing could be learned from are not stored: as labelled records they would teach the next challenger.
     """
-    schema, stored = workspace.schemas[domain], False
+    schema, kept = workspace.schemas[domain], False
     frame = frame_of(labeled(domain, intake.records()), schema)
     give_back_memory()
     for one in train_domain(workspace, schema, frame, keys, actor="train", **options):
-        if one.model and not stored:
-            store_intake(workspace, schema, intake, name=name)
-            stored = True
+        if one.model and not kept:
+            keep()
+            kept = True
         yield one
 
 

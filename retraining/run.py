@@ -39,7 +39,6 @@ from model.registry import find_model, install, load_bundle
 from model.trial import NoSuchTrial, Trial, TrialRefused, running_trial, start_trial, stop_trial
 from model.workspace import Workspace
 from monitoring.drift_files import drift_record
-from monitoring.profile_archive import store_batch
 from preprocessing.schema import DomainSchema
 from retraining.evaluation import complete_rows, contest, drift_since, judge_shadow
 from retraining.experiments import follow
@@ -100,16 +99,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     basis: str = ""
 
 
-def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] = (), name: str = "") -> list[Result]:
+def retrain(run: Run, keys: Sequence[ChampionKey], *, unstored: Sequence[BatchRow] = ()) -> list[Result]:
     """Evaluate, and where deserved replace, each of the champions `keys`.
 
-    data: rows of a new labelled batch called `name`, stored first (a dry run only looks at them). The same call again,
+    unstored: rows that a dry run counts as the newest; any other learns from what is stored alone. The same call again,
     with no new outcomes since, changes nothing. Raises Busy when another run has the domain.
     """
     with _leased(run) as leased:
-        if data and not run.dry:
-            store_batch(run.workspace, run.schema, data, "labeled", name=name)
-        records = _records(leased, data)
+        records = _records(leased, unstored)
         identified = replace(leased, id=_id(leased, records))
         found = [_evaluate(identified, key, records) for key in _tasks(identified, keys)]
     if not run.dry:
@@ -118,13 +115,13 @@ def retrain(run: Run, keys: Sequence[ChampionKey], *, data: Sequence[BatchRow] =
 
 
 def retrain_patiently(
-    run: Run, keys: Sequence[ChampionKey], *, wait: float, data: Sequence[BatchRow] = (), name: str = ""
+    run: Run, keys: Sequence[ChampionKey], *, wait: float, unstored: Sequence[BatchRow] = ()
 ) -> list[Result]:
     """As `retrain`, trying again for `wait` seconds while another run has the domain. Raises Busy after that."""
     deadline = time.monotonic() + wait
     while True:
         try:
-            return retrain(run, keys, data=data, name=name)
+            return retrain(run, keys, unstored=unstored)
         except Busy:
             if time.monotonic() >= deadline:
                 raise
@@ -173,12 +170,12 @@ def _tasks(run: Run, keys: Sequence[ChampionKey]) -> list[ChampionKey]:
     return list(found)
 
 
-def _records(run: Run, data: Sequence[BatchRow]) -> list[LabeledRecord]:
-    """The newest labelled records, each once; in a dry run those of `data` count as newest."""
+def _records(run: Run, unstored: Sequence[BatchRow]) -> list[LabeledRecord]:
+    """The newest labelled records, each once; in a dry run those that are not stored count as newest."""
     stored = run.workspace.store.labeled_records(run.schema.name, limit=run.window)
     if not run.dry:
         return stored
-    new = {record.id: record for record in labeled(run.schema.name, data)}
+    new = {record.id: record for record in labeled(run.schema.name, unstored)}
     return [*new.values(), *(record for record in stored if record.id not in new)][: run.window]
 
 

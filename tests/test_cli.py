@@ -212,6 +212,20 @@ def test_a_student_is_handed_out_then_erased_without_a_trace(run: Run, folder: P
     assert "predictions: 0 removed" in run("keep", GRADEWATCH_KEEP_PREDICTIONS="30").stdout
 
 
+def test_a_file_to_learn_from_stands_in_the_history_of_uploads(run: Run, folder: Path, trained: str) -> None:
+    few = engagement_file(folder / "few.csv", rows=4, seed=22)
+    more = engagement_file(folder / "more.csv", rows=40, seed=21)
+    assert run("train", "-d", "engagement", "--data", str(few)).returncode == 1
+    for options in (["--dry-run"], []):
+        assert run("retrain", "-d", "engagement", "--data", str(more), *options).returncode == 0
+    listed = json.loads(run("uploads", "list", "-d", "engagement", "--json").stdout)
+    told = {one["name"]: (one["state"], one["added"], one["labelled"]) for one in listed}
+    assert (told["first.csv"], told["more.csv"]) == (("done", 300, 0), ("done", 40, 0))
+    assert told["few.csv"] == ("refused", None, 0)
+    assert [one["name"] for one in listed].count("more.csv") == 1
+    assert "assignment_score" in next(one["reasons"][0] for one in listed if one["name"] == "few.csv")
+
+
 def test_a_retraining_decides_with_reasons_promotes_and_can_be_rolled_back(
     run: Run, folder: Path, trained: str
 ) -> None:

@@ -2,18 +2,20 @@
 
 import csv
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from database.ingest import read_batch, read_outcomes
+from database.ingest import Intake, read_batch, read_outcomes
 from database.records import ChampionKey
 from drift.records import DriftReport
 from model.predict_file import predict_file
 from model.registry import activate, load_bundle, rollback
 from model.workspace import Workspace
+from monitoring.profile_archive import store_intake
 from preprocessing.reading.chunks import open_source
 from preprocessing.validation.rules import BadData
 from retraining.evaluation import collect_evidence
@@ -26,10 +28,15 @@ KEY = ChampionKey("school", "G3", "G2")
 Part = Callable[..., Path]
 
 
+def kept(workspace: Workspace, intake: Intake) -> Callable[[], object]:
+    """Stores the rows of a file."""
+    return partial(store_intake, workspace, workspace.schemas["school"], intake, name="kept.csv")
+
+
 def train_on_gp(workspace: Workspace, part_of: Part) -> None:
     path = part_of("gp.csv", school="GP")
     with read_batch(open_source(path), workspace.schemas["school"], "labeled", secret=workspace.secret) as intake:
-        (trained,) = train_file(workspace, "school", intake, [KEY], name=path.name)
+        (trained,) = train_file(workspace, "school", intake, [KEY], keep=kept(workspace, intake))
     assert trained.installed
 
 
@@ -137,7 +144,7 @@ def test_the_moments_of_the_school_year_are_answered_by_their_own_champions(
     path = part_of("gp.csv", school="GP")
     schema = workspace.schemas["school"]
     with read_batch(open_source(path), schema, "labeled", secret=workspace.secret) as intake:
-        trained = list(train_file(workspace, "school", intake, keys_of(schema), name=path.name))
+        trained = list(train_file(workspace, "school", intake, keys_of(schema), keep=kept(workspace, intake)))
     assert all(one.installed for one in trained)
     workspace.champions.refresh()
     row = pl.read_csv(path, separator=";", n_rows=1).drop("G3").to_dicts()[0]
@@ -157,14 +164,14 @@ def test_challengers_of_one_run_are_activated_together_though_each_learned_from_
     schema = workspace.schemas["school"]
     keys = keys_of(schema, None, ["start", "G1"])
     with read_batch(open_source(part_of("gp.csv", school="GP")), schema, "labeled", secret=workspace.secret) as gp:
-        list(train_file(workspace, "school", gp, keys, name="gp.csv"))
+        list(train_file(workspace, "school", gp, keys, keep=kept(workspace, gp)))
     path = part_of("ms.csv", school="MS", drop=("G2",))
     lines = pl.read_csv(path, separator=";", infer_schema=False).with_row_index("n")
     without = lines.with_columns(G1=pl.when(pl.col("n") % 5 > 0).then("G1")).drop("n")
     without.write_csv(path, separator=";")
     with read_batch(open_source(path), schema, "labeled", secret=workspace.secret) as intake:
-        ms = intake.records()
-    start, middle = retrain(Run(workspace, schema, window=20_000), keys, data=ms, name="ms.csv")
+        store_intake(workspace, schema, intake, name="ms.csv")
+    start, middle = retrain(Run(workspace, schema, window=20_000), keys)
 
     found = {model.version: model.lineage["rows"] for model in workspace.store.models()}
     assert start.challenger is not None

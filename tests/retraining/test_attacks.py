@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from database.ingest import add_batch
 from database.records import BatchRow, record_id
 from model.workspace import Workspace
 from retraining.holdout import COPIES
@@ -63,13 +64,14 @@ def constant() -> list[BatchRow]:
 
 @pytest.mark.parametrize("attack", [renamed, copied, shuffled, inverted, constant])
 def test_no_attack_replaces_the_champion(workspace: Workspace, attack) -> None:  # type: ignore[no-untyped-def]
-    (result,) = retrain(Run(workspace, SCHEMA, window=20_000), [MARK], data=attack(), name="attack.csv")
+    add_batch(workspace.store, SCHEMA.name, attack(), "labeled", name="attack.csv")
+    (result,) = retrain(Run(workspace, SCHEMA, window=20_000), [MARK])
     assert not result.promoted, result.decision.reasons
     assert [one.generation for one in workspace.store.successions(MARK)] == [1]
 
 
 def judged(workspace: Workspace, rows: list[BatchRow]) -> Result:
-    (result,) = retrain(Run(workspace, SCHEMA, window=20_000, dry=True), [MARK], data=rows, name="rows.csv")
+    (result,) = retrain(Run(workspace, SCHEMA, window=20_000, dry=True), [MARK], unstored=rows)
     return result
 
 

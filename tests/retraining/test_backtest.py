@@ -188,7 +188,8 @@ def test_the_service_decides_as_the_replay_did(tried: Backtest, tmp_path: Path) 
     assert trained.installed
     run = Run(workspace, SCHEMA, 20_000, policy=TRYING["trying"].promotion)
     for term, step in zip(("term 10", "term 11"), trajectory(tried, "trying").steps, strict=False):
-        (result,) = retrain(run, [KEY], data=upload(term))
+        add_batch(workspace.store, SCHEMA.name, upload(term), "labeled", name=f"{term}.csv")
+        (result,) = retrain(run, [KEY])
         assert (result.promoted, result.decision.verdict) == (step.promoted, "promote" if step.promoted else "shadow")
         shown = f"champion {result.decision.champion_mae}, challenger {result.decision.challenger_mae}"
         assert (shown in " ".join(step.reasons)) == step.promoted  # to the last digit shown

@@ -15,6 +15,7 @@ import httpx
 import polars as pl
 import pytest
 
+from database.ingest import add_batch
 from database.records import ChampionKey
 from model.registry import activate
 from model.trial import start_trial, stop_trial
@@ -131,7 +132,8 @@ def test_what_is_recorded_stands_in_mlflow_once_and_aliases_follow_the_registry(
 ) -> None:
     tracked = replace(workspace, tracking=tracking.url)
     rows = make_rows(160, seed=7, first=1_000)
-    [result] = retrain(Run(tracked, SCHEMA, 1_000), [MARK], data=rows, name="new.csv")
+    add_batch(workspace.store, SCHEMA.name, rows, "labeled", name="new.csv")
+    [result] = retrain(Run(tracked, SCHEMA, 1_000), [MARK])
     first, champion = workspace.store.successions(MARK)[0], workspace.store.champions()[0]
     assert tracking.alias(MARK, "champion") == champion.version
     told = tracking.runs()

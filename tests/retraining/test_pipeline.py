@@ -62,7 +62,8 @@ def promoted_folder(begun: Path, prepared: Callable[..., Path]) -> Path:
 
     def replace_champion(folder: Path) -> None:
         workspace = open_at(Path(shutil.copytree(begun, folder, dirs_exist_ok=True)))
-        (result,) = retrain(run_of(workspace), [MARK], data=new_rows(), name="new.csv")
+        upload(workspace, new_rows())
+        (result,) = retrain(run_of(workspace), [MARK])
         assert result.promoted, result.decision.reasons
         workspace.close()
 
@@ -90,7 +91,8 @@ def test_a_better_challenger_is_promoted_on_rows_that_neither_has_seen(promoted:
 
 def test_the_job_delivered_twice_changes_nothing_twice(promoted: Workspace) -> None:
     before = state(promoted)
-    (again,) = retrain(run_of(promoted), [MARK], data=new_rows(), name="new.csv")
+    upload(promoted, new_rows())
+    (again,) = retrain(run_of(promoted), [MARK])
     assert not again.promoted
     assert "these outcomes were judged before" in again.decision.reasons[0]
     assert state(promoted) == before
@@ -221,11 +223,12 @@ def printed(table: Table) -> str:
 
 def test_a_dry_run_decides_and_changes_nothing(workspace: Workspace) -> None:
     before = state(workspace)
-    (result,) = retrain(run_of(workspace, dry=True), [MARK], data=new_rows(), name="new.csv")
+    (result,) = retrain(run_of(workspace, dry=True), [MARK], unstored=new_rows())
     assert result.decision.verdict == "promote"
     assert not result.promoted
     assert state(workspace) == before
-    (done,) = retrain(run_of(workspace), [MARK], data=new_rows(), name="new.csv")
+    upload(workspace, new_rows())
+    (done,) = retrain(run_of(workspace), [MARK])
     assert done.challenger == result.challenger  # it was told which one it would be
 
 
