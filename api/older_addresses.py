@@ -31,6 +31,7 @@ class OlderAddress(NamedTuple):
 DASHBOARD = "assignment dashboard"
 RECOMMENDER = "study recommendation"
 MONITOR = "grade monitor"
+DETECTOR = "help detector"
 
 KEY_AND_TOKEN = ("Authorization: Bearer", "X-API-Key")
 TOKEN_ALONE = ("Authorization: Bearer",)
@@ -43,6 +44,15 @@ PUPIL_ROW = {"school": "GP", "sex": "F", "age": 18, "address": "U", "famsize": "
          "studytime": 2, "failures": 0, "schoolsup": "yes", "famsup": "no", "paid": "no", "activities": "no",
          "nursery": "yes", "higher": "yes", "internet": "no", "romantic": "no", "famrel": 4, "freetime": 3, "goout": 4,
          "Dalc": 1, "Walc": 1, "health": 3, "absences": 6, "G1": 5, "G2": 6}  # fmt: skip
+COURSE_COLUMNS = ("user_id", "gender", "attendance_rate", "study_hours_per_week", "previous_grade",
+                  "extracurricular_activities_count", "parental_support", "final_grade")  # fmt: skip
+COURSE_FILE = "".join(
+    ",".join(map(str, row)) + "\n"
+    for row in (COURSE_COLUMNS, ("u1", "Female", 85.5, 12, 70, 2, "High", ""), ("u2", "Male", 61, 4, 48, 0, 1, ""))
+)
+PERIOD_OF_COURSE = "start_date_period=2026-01-12&end_date_period=2026-05-29"
+NEXT_PERIOD = "start_date_period=2099-08-31&end_date_period=2099-12-18"
+NOBODY = "asked nobody who they are; here by key or token, else 401 where sign-in is on"
 BY_SESSION = "asks by a session; here by key or token, else 401 where sign-in is on"
 
 OLDER_ADDRESSES: Sequence[OlderAddress] = (
@@ -95,5 +105,24 @@ OLDER_ADDRESSES: Sequence[OlderAddress] = (
         MONITOR, "GET", "/drift-status", "GET /api/v1/school/drift",
         ("drift_detected", "drifted_features_count", "timestamp", "details"),
         remark="the newest stored report; status is unknown, and the others null, where there is none",
+    ),
+    *(
+        OlderAddress(
+            DETECTOR, "POST", f"/update-csv?{period}", "POST /api/v1/course/batches", ("message",), file=COURSE_FILE,
+            remark="a period is named FIRST-DAY/LAST-DAY, rows without a course are of the group all (course=… names "
+            f"another); reports are scheduled, every three weeks; {NOBODY}",
+        )
+        for period in (PERIOD_OF_COURSE, NEXT_PERIOD)
+    ),
+    OlderAddress(
+        DETECTOR, "GET", f"/get-report?{PERIOD_OF_COURSE}", "GET /api/v1/course/reports/latest?format=csv",
+        ("user_id", "start_date_period", "end_date_period", *COURSE_COLUMNS[1:], "prediction_final_grade",
+         "prediction_report_date"),
+        remark="user_id is the pseudonym: POST /api/v1/course/reports/{id} puts your own keys in its place, by a class "
+        f"list; range, plain rule and chance stand behind; {NOBODY}",
+    ),
+    OlderAddress(
+        DETECTOR, "GET", f"/get-report?{NEXT_PERIOD}", "GET /api/v1/course/reports/latest?format=csv", ("detail",),
+        status=404, remark="not ready: the refusal says when it is due",
     ),
 )  # fmt: skip

@@ -530,6 +530,14 @@ class OlderDriftStatus(msgspec.Struct, frozen=True, kw_only=True):
     report: str | None = None
 
 
+class OlderTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """That a CSV of a course was taken. uploads: as the history of uploads tells of it. notes: how it was read."""
+
+    message: str
+    uploads: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
 # The Open Inference Protocol, version 2 -------------------------------------------------------------------------------
 
 
@@ -631,7 +639,7 @@ DESCRIBED: tuple[type, ...] = (
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,
     TakeStep, CaseStep, StudentCase,
-    SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus,
+    SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus, OlderTaken,
     InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,
 )  # fmt: skip
 """The records that the API's page describes."""

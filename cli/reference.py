@@ -67,7 +67,8 @@ def older_page() -> str:
 
 
 def _older_line(one: OlderAddress) -> str:
-    sends = ", ".join(f"`{name}`" for name in one.body) if one.body else ""
+    sent = one.body or (one.file.partition("\n")[0].split(",") if one.file else ())
+    sends = ("a CSV of " if one.file else "") + ", ".join(f"`{name}`" for name in sent)
     reads = ", ".join(f"`{name}`" for name in one.reads)
     status = f" ({one.status})" if one.status != 200 else ""
     cells = [one.system, f"`{one.method} {one.path}`", " and ".join(one.shows), sends, reads + status]

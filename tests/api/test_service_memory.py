@@ -11,6 +11,7 @@ import pytest
 
 from access.records import Grant
 from access.users import add_user
+from api.older_addresses import OLDER_ADDRESSES, PERIOD_OF_COURSE
 from model.workspace import Workspace
 from reports.archive import keep_report
 from tests.api.serving import ENGAGEMENT, PATIENCE, UNIVERSITY, Server
@@ -103,6 +104,7 @@ def of_reports(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Reports of a domain that has groups and periods, one of which is kept."""
     with server.store() as store:
         keep_report(store, made(WEEK_3, "a" * 64, "b" * 64, domain="university"))
+        keep_report(store, made(WEEK_3, "a" * 64, domain="course", group="all", period="2026-01-12/2026-05-29"))
     path, cohort = "/api/v1/university/reports", {"group": "algebra", "period": "2026-1"}
     yield "GET", path, {}
     for form in ("json", "html", "csv", "xlsx"):
@@ -110,6 +112,10 @@ def of_reports(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
     address = server.get(path)["reports"][0]["address"]
     yield "GET", address, {}
     yield "POST", address, {"json": {"keys": ["s1"]}}
+    for call in OLDER_ADDRESSES:
+        if call.file and call.path.endswith(PERIOD_OF_COURSE):
+            yield call.method, call.path, {"files": {"file": ("students.csv", call.file)}}
+    yield "GET", f"/get-report?{PERIOD_OF_COURSE}", {}
 
 
 def rights() -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -28,14 +28,19 @@ ANN, BEN = "a" * 64, "b" * 64
 
 
 def made(
-    due: date, *students: str, domain: str = COURSE.name, group: str = "algebra", left: tuple[str, ...] = ()
+    due: date,
+    *students: str,
+    domain: str = COURSE.name,
+    group: str = "algebra",
+    period: str = "2026-1",
+    left: tuple[str, ...] = (),
 ) -> CohortReport:
     answer = Answer(target="final", value=48.0, naive=50.0, model="m", generation=1, below_pass=0.6)
     return CohortReport(
         domain=domain,
         title=COURSE.title,
         group=group,
-        period="2026-1",
+        period=period,
         due=due,
         every=21,
         made=datetime(2026, 2, 23, 6, tzinfo=UTC),
