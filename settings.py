@@ -122,6 +122,7 @@ class Settings(BaseModel):
     whether who is confined to groups may download models, which tell of all groups. log_capacity: predictions that may
     wait for the database. allowed_hosts: the names that the service and the dashboard are called by, with commas; "*"
     admits all.
+    dashboard_url: where people find the dashboard; the API's first page leads there.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
     first_key, first_user, first_password: made when the service or the dashboard starts and there is or was none;
@@ -159,6 +160,7 @@ class Settings(BaseModel):
     window: int = Field(default=20_000, ge=100)
     poll_seconds: float = Field(default=1.0, gt=0)
     allowed_hosts: str = "127.0.0.1,localhost,::1"
+    dashboard_url: str = ""
     auth: Literal["off", "on"] = "off"
     token_secret: SecretStr | None = None
     token_minutes: int = Field(default=30, ge=1, le=1440)
@@ -267,6 +269,13 @@ class Settings(BaseModel):
             ):
                 raise ValueError(f"{origin!r} is no origin; write https://name or https://name:port, without a path")
         return text
+
+    @field_validator("dashboard_url")
+    @classmethod
+    def _is_page(cls, url: str) -> str:
+        if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+            raise ValueError("write an address: https://dashboard.school.example")
+        return url
 
     @field_validator("redis_url", "celery_url")
     @classmethod

@@ -4,6 +4,7 @@ For a first look and for development; a server runs each under its own superviso
 holds nothing: what sets up is a process of its own, too.
 """
 
+import os
 import signal
 import socket
 import subprocess
@@ -36,13 +37,14 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
         )
         return 1
     stop = _Stop()
+    told = {"GRADEWATCH_DASHBOARD_URL": f"http://127.0.0.1:{dashboard_port}"} | os.environ
     api = [sys.executable, "-m", "cli", "serve", "--port", str(api_port)]
     page = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "dashboard.py")]
     page += ["--server.port", str(dashboard_port), "--server.headless", "true", "--server.address", "127.0.0.1"]
     page += ["--logger.level", "warning"]
     quiet = subprocess.DEVNULL  # Streamlit's greeting; what goes wrong comes on the error output
     children = [
-        subprocess.Popen(api, start_new_session=True),  # noqa: S603
+        subprocess.Popen(api, start_new_session=True, env=told),  # noqa: S603
         subprocess.Popen([sys.executable, "-m", "cli.start", "worker"], start_new_session=True),
         subprocess.Popen(page, start_new_session=True, stdout=quiet),  # noqa: S603
     ]
@@ -50,7 +52,7 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
         ready = _wait(f"http://127.0.0.1:{api_port}/ready", children, stop)
         ready = ready and _wait(f"http://127.0.0.1:{dashboard_port}/_stcore/health", children, stop)
         if ready:
-            print(f"API        http://127.0.0.1:{api_port}/docs", flush=True)
+            print(f"API        http://127.0.0.1:{api_port}", flush=True)
             print(f"dashboard  http://127.0.0.1:{dashboard_port}", flush=True)
             print("Ctrl-C stops all of it", flush=True)
         while not stop.asked and all(child.poll() is None for child in children):

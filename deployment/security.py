@@ -17,10 +17,10 @@ from deployment.loadtest import BadAddress, is_local, target_of
 CHECK_SECONDS = 10.0  # seconds for one answer
 MOST_READ = 1 << 20  # bytes of an answer that are looked at
 PUBLIC = frozenset(
-    {"/health", "/ready", "/v2", "/v2/health/live", "/v2/health/ready", "/api/v1/token", "/login", "/auth/login"}
+    {"/", "/health", "/ready", "/v2", "/v2/health/live", "/v2/health/ready", "/api/v1/token", "/login", "/auth/login"}
 )
-"""Paths that must answer whoever asks: the balancer's, in either protocol, and those where a password becomes a
-token."""
+"""Paths that must answer whoever asks: the first page, the balancer's, in either protocol, and those where a password
+becomes a token."""
 
 KNOWN_ROUTES = ("/api/v1/domains", "/api/v1/models", "/admin/cache/stats")
 TRACES = (b"Traceback (most recent call last)", b"site-packages", b'File "/', b"/usr/lib/python")

@@ -59,14 +59,18 @@ TEMPLATES = (
     "/auth/login",
     "/admin/cache/clear",
     "/drift-status",
+    "/update-csv",
+    "/get-report",
     "/v2",
     "/v2/health/live",
     "/v2/health/ready",
     "/v2/models/{domain}",
     "/v2/models/{domain}/ready",
     "/v2/models/{domain}/infer",
+    "/",
     "/docs",
     "/openapi.json",
+    "/docs/openapi.json",
     "/docs/{name}",
 )
 """In the order in which the routes are asked."""

@@ -21,7 +21,7 @@ from api.state import ServiceState
 from database.records import now
 from errors import GradewatchError
 
-router = APIRouter(prefix="/api/v1", tags=["access"])
+router = APIRouter(prefix="/api/v1", tags=["operation"])
 
 LONGEST_NAME = 64  # characters of a user's name; what else is tried is counted by its beginning
 BY_NAME, BY_ADDRESS = Limit(10, 60), Limit(60, 60)  # attempts to sign in a minute

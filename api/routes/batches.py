@@ -15,7 +15,7 @@ from database.records import BatchKind
 from database.uploads import uploads_of
 from jobs.queue import BATCH_FILE, JobFile, JobRequest
 
-router = APIRouter(prefix="/api/v1/{domain}/batches", tags=["batches"])
+router = APIRouter(prefix="/api/v1/{domain}/batches", tags=["outcomes"])
 
 
 @router.post(

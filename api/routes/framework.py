@@ -27,6 +27,7 @@ from api.routes import (
     models,
     notes,
     older,
+    older_reports,
     outcomes,
     predictions,
     reports,
@@ -63,6 +64,7 @@ ROUTERS = (
     training,
     retraining,
     older,
+    older_reports,
     inference,
 )
 
@@ -104,6 +106,7 @@ class Refusals:
             await refuse(error, scope, receive, send)
 
 
+DAY_WORDS = "must be a day: 2026-02-01"
 TIME_WORDS = "must be a date and time: 2026-02-01T08:00:00Z"
 PARAMETER_WORDS = {
     "missing": "is needed: add it to the address",
@@ -119,6 +122,9 @@ PARAMETER_WORDS = {
     "literal_error": "must be {expected}",
     "datetime_parsing": TIME_WORDS,
     "datetime_from_date_parsing": TIME_WORDS,
+    "date_from_datetime_parsing": DAY_WORDS,
+    "date_from_datetime_inexact": DAY_WORDS,
+    "date_parsing": DAY_WORDS,
     "timezone_aware": TIME_WORDS,
 }
 """What is asked of a parameter, by the kind of fault that the framework finds."""

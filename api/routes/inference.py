@@ -43,7 +43,7 @@ from errors import GradewatchError
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.json_bodies import MalformedBody
 
-router = APIRouter(prefix=INFERENCE, tags=["Open Inference Protocol"])
+router = APIRouter(prefix=INFERENCE, tags=["inference"])
 
 NUMBER_TYPES = frozenset(
     {*(f"{kind}{size}" for kind in ("INT", "UINT") for size in (8, 16, 32, 64)), "FP16", "FP32", "FP64"}

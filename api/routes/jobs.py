@@ -31,7 +31,7 @@ from jobs.queue import (
     absence,
 )
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/api/v1/jobs", tags=["operation"])
 MAY_SEE = [needs("see")]
 MOST_JOBS = 200
 

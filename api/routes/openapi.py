@@ -1,6 +1,7 @@
-"""The API's page: what FastAPI says of its routes, with every domain's own addresses, fields, ranges and examples.
+"""The API's description: what FastAPI says of its routes, with every domain's fields, ranges and examples.
 
-It is made from the same types that read requests, so that it cannot say something else.
+It is made from the same types that read requests, so that it cannot say something else. There are two of it: for
+programs, with the addresses of each domain, and for the page, with each address once.
 """
 
 import copy
@@ -25,6 +26,39 @@ WAYS_IN: dict[str, Any] = {
     "login": {"type": "oauth2", "flows": {"password": {"tokenUrl": "/api/v1/token", "scopes": {}}}},
 }
 Document = dict[str, Any]
+
+TAGS = {
+    "domains": "What can be predicted here: columns with their ranges, an empty file to fill in.",
+    "predict": "Answers for one row or a file, each logged before it is sent; and those that were logged.",
+    "students": "Who is likeliest to end below the pass mark, what stands out, and a study plan.",
+    "outcomes": "Files in: rows to learn from, what really happened, what became of each upload, taking it back.",
+    "results": "How answers turned out, beside the plain rule; reports on a course and period.",
+    "drift": "Whether the data are still what the models learned from.",
+    "models": "Which models there are and who answers; training, retraining, going back.",
+    "trials": "A challenger beside the model in use, unheard or for a share of the students.",
+    "rights": "What an officer answers a student: all that is known, erasing it, an objection.",
+    "operation": "Health, work in the background, the cache, metrics, signing in, who looked at what.",
+    "older systems": "Addresses of systems before this one, for programs that were written for them.",
+    "inference": "The same models for programs that speak the Open Inference Protocol, version 2.",
+}
+"""Under which the page lists the addresses, in the order of work, each in a sentence."""
+
+ABOUT = """How students will do, with the range and the plain rule beside each answer; whether that is still right; and
+who answers. In five lines, from nothing to how good it was:
+
+```sh
+curl {base}/api/v1/domains  # what can be predicted
+curl -H 'Content-Type: application/json' -d '{row}' {base}/api/v1/{domain}/predict  # one student
+curl -F file=@rows.csv {base}/api/v1/{domain}/predict/batch  # a file of them
+curl -F file=@outcomes.csv {base}/api/v1/{domain}/outcomes  # what really happened
+curl {base}/api/v1/{domain}/performance  # how far answers were from it
+```
+
+Where callers say who they are, each line takes `-H 'Authorization: Bearer KEY'`. Every refusal is a problem document
+(RFC 9457) that says what was wrong and what was expected."""
+
+MOST_SUMMARY = 130
+"""Characters of an operation's first sentence that stand beside its address."""
 
 
 def answers(kind: type, status: int = 200, words: str = "done", *, later: bool = False) -> dict[int | str, Document]:
@@ -58,16 +92,33 @@ def json_of(name: str) -> Document:
 
 
 def describe(app: FastAPI) -> Document:
-    """The OpenAPI document, made once per process."""
+    """The OpenAPI document for programs: the addresses of each domain, with its own types. Made once per process."""
     if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        state: ServiceState | None = app.state.service_state
-        schemas = list(state.workspace.schemas.values()) if state else []
-        app.openapi_schema = _complete(document, schemas, signing_in=state is None or state.credentials is not None)
+        app.openapi_schema = _described(app, once=False)
     return app.openapi_schema
 
 
-def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bool) -> Document:
+def describe_page(app: FastAPI, base: str) -> Document:
+    """The same for people: an address of all domains once, by what it is for. base: where the service is reached."""
+    document = _described(app, once=True)
+    state: ServiceState | None = app.state.service_state
+    schemas = state.workspace.schemas.values() if state else ()
+    short = min(schemas, key=lambda one: len(one.features), default=None)
+    row = msgspec.json.encode(example_row(short)).decode() if short else "{}"
+    about = ABOUT.replace("{base}", base).replace("{row}", row).replace("{domain}", short.name if short else "DOMAIN")
+    document["info"]["description"] = about
+    document["tags"] = [{"name": name, "description": words} for name, words in TAGS.items()]
+    return document
+
+
+def _described(app: FastAPI, *, once: bool) -> Document:
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    state: ServiceState | None = app.state.service_state
+    schemas = list(state.workspace.schemas.values()) if state else []
+    return _complete(document, schemas, signing_in=state is None or state.credentials is not None, once=once)
+
+
+def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bool, once: bool) -> Document:
     rows = [row_type(schema) for schema in schemas]
     _, components = msgspec.json.schema_components(
         [*DESCRIBED, ProblemDocument, InferenceError, *rows], ref_template=REF + "{name}"
@@ -85,14 +136,20 @@ def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bo
             _refuses(operation, path)
         if "{domain}" in path and schemas:
             meant = [schema for schema in schemas if _is_of(path, schema)]
-            paths |= {path.replace("{domain}", s.name): _of_domain(path, item, s) for s in meant}
+            each = {path.replace("{domain}", s.name): _of_domain(path, item, s) for s in meant}
+            paths |= {path: _of_domains(path, item, meant)} if once else each
         else:
             paths[path] = item
     for call in OLDER_CALLS:
         known = [schema for schema in schemas if schema.name in call.forms]
         if known:
-            paths[call.path] = _older_item(call, known, paths[call.canonical(known[0].name)])
+            canonical = call.canonical("{domain}" if once else known[0].name)
+            paths[call.path] = _older_item(call, known, paths[canonical])
             components |= _older_components(call, known, components)
+    if once:
+        for path, item in paths.items():
+            for operation in item.values():
+                _summarise(operation, path)
     document["paths"] = paths
     document["components"]["schemas"] |= components
     return document
@@ -154,6 +211,39 @@ def _of_domain(path: str, item: Document, schema: DomainSchema) -> Document:
     elif path.endswith("/predict/batch"):
         _describe_predict(own["post"], schema, "Rows", "Predictions")
     return own
+
+
+def _of_domains(path: str, item: Document, schemas: list[DomainSchema]) -> Document:
+    """A path's item as it is for all domains: which there are, and a row of each."""
+    own = copy.deepcopy(item)
+    named = "; ".join(f"`{schema.name}`: {schema.title}" for schema in schemas)
+    for operation in own.values():
+        for parameter in operation.get("parameters", []):
+            if parameter["name"] == "domain":
+                names = [schema.name for schema in schemas]
+                parameter |= {"description": named, "schema": {"type": "string", "enum": names}, "example": names[0]}
+    many = path.endswith("/predict/batch")
+    if many or path.endswith("/predict"):
+        kinds = [{"$ref": REF + type_name(schema.name, "Rows" if many else "Row")} for schema in schemas]
+        rows = {schema.name: example_row(schema) for schema in schemas}
+        shown = {name: {"value": [row] if many else row} for name, row in rows.items()}
+        body = own["post"].setdefault("requestBody", {"required": True, "content": {}})
+        body["content"] = {"application/json": {"schema": {"anyOf": kinds}, "examples": shown}, **body["content"]}
+    return own
+
+
+def _summarise(operation: Document, path: str) -> None:
+    """The first sentence beside the address and the others below it; of a long one, what it says before a colon. All
+    refusals as one."""
+    first, _, rest = " ".join(operation.get("description", "").split()).partition(". ")
+    if first and len(first) <= MOST_SUMMARY:
+        operation |= {"summary": first.rstrip("."), "description": rest}
+    elif ": " in first:
+        operation["summary"] = first.partition(": ")[0]
+    refused = _refusal("refused: the title says why, the detail what was expected")
+    refused |= {"content": json_of(InferenceError.__name__)} if path.startswith(INFERENCE) else {}
+    done = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
+    operation["responses"] = {**done, "default": refused}
 
 
 def _narrow(parameter: Document, schema: DomainSchema) -> None:

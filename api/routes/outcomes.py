@@ -31,7 +31,7 @@ from preprocessing.validation.json_bodies import MalformedBody
 from preprocessing.validation.json_rows import plain_outcomes
 from preprocessing.validation.rules import BadData, Problem
 
-router = APIRouter(prefix="/api/v1/{domain}", tags=["outcomes"])
+router = APIRouter(prefix="/api/v1/{domain}")
 PLAIN_BYTES = 1_000_000  # of a body that is read here
 Row = dict[str, str | int | float | None]
 NO_ROWS = "outcomes as JSON are a list of one object or more, each with texts, numbers or null by column"
@@ -39,6 +39,7 @@ NO_ROWS = "outcomes as JSON are a list of one object or more, each with texts, n
 
 @router.post(
     "/outcomes",
+    tags=["outcomes"],
     responses=answers(StoredOutcomes, later=True),
     openapi_extra=takes_file(json=True),
     dependencies=[needs("upload")],
@@ -100,7 +101,7 @@ def _store_plain(request: Request, domain: str, rows: list[Row]) -> StoredOutcom
     return msgspec.structs.replace(stored, skipped=len(problems), problems=tuple(problems))
 
 
-@router.get("/performance", responses=answers(DomainPerformance), dependencies=[needs("see")])
+@router.get("/performance", tags=["results"], responses=answers(DomainPerformance), dependencies=[needs("see")])
 def performance(
     domain: str,
     request: Request,

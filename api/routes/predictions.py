@@ -38,7 +38,7 @@ from model.explain import MOST_FACTORS
 from preprocessing.validation.json_bodies import MalformedBody
 from preprocessing.validation.pii import pseudonym
 
-router = APIRouter(prefix="/api/v1/{domain}", tags=["predictions"])
+router = APIRouter(prefix="/api/v1/{domain}", tags=["predict"])
 Moment = Annotated[str | None, Query(description="answer as of this moment; each row's own by default")]
 Explain = Annotated[
     int,

@@ -26,7 +26,7 @@ from reports.records import CohortReport, require_cohorts
 from reports.schedule import occasion_on, require_latest
 from reports.tables import NO_CLASS_LIST, Named
 
-router = APIRouter(prefix="/api/v1/{domain}/reports", tags=["reports"])
+router = APIRouter(prefix="/api/v1/{domain}/reports", tags=["results"])
 MOST_REPORTS = 500
 READERS = [needs("read")]
 FormName = Literal["json", "html", "csv", "xlsx", "pdf"]

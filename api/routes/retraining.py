@@ -14,7 +14,7 @@ from database.records import DecisionRecord, Job
 from database.store import RecordStore
 from jobs.queue import RETRAINING, JobRequest
 
-router = APIRouter(prefix="/api/v1/{domain}/retrain", tags=["retraining"])
+router = APIRouter(prefix="/api/v1/{domain}/retrain", tags=["models"])
 MOST_RUNS = 100
 BUSY = "Busy"
 """The title of the problem of a run that another one kept out."""

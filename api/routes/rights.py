@@ -17,7 +17,7 @@ from jobs.holdings import files_about
 from model.objections import Objection, mark_of, object_for
 from preprocessing.validation.pii import pseudonym
 
-router = APIRouter(prefix="/api/v1/{domain}/students", tags=["students"])
+router = APIRouter(prefix="/api/v1/{domain}/students", tags=["rights"])
 MAY_ANSWER = [needs("rights")]
 ZIP_TYPE = "application/zip"
 ARCHIVE = {200: {"description": "a ZIP of JSON and CSV", "content": {ZIP_TYPE: {"schema": {"type": "string"}}}}}

@@ -11,7 +11,7 @@ from api.routes.uploads import read_command
 from api.schemas import JobStatus, TrainFirst, respond
 from jobs.queue import TRAINING, JobRequest
 
-router = APIRouter(prefix="/api/v1/{domain}/train", tags=["retraining"])
+router = APIRouter(prefix="/api/v1/{domain}/train", tags=["models"])
 
 
 @router.post(

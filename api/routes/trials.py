@@ -13,7 +13,7 @@ from model.registry import find_model
 from model.trial import Trial, find_trial, start_trial, stop_trial, trials
 from monitoring.trial_report import TrialReport, report_trial
 
-router = APIRouter(prefix="/api/v1/{domain}/trials", tags=["models"])
+router = APIRouter(prefix="/api/v1/{domain}/trials", tags=["trials"])
 
 SEE, CHANGE_TRIALS = [needs("see")], [needs("change")]
 

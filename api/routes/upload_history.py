@@ -9,7 +9,7 @@ from api.routes.openapi import answers
 from api.schemas import Uploads, respond
 from database.uploads import UnknownUpload, Upload, find_upload, uploads_of
 
-router = APIRouter(prefix="/api/v1/{domain}/uploads", tags=["batches"])
+router = APIRouter(prefix="/api/v1/{domain}/uploads", tags=["outcomes"])
 UPLOADERS = [needs("upload")]
 MOST_UPLOADS = 200
 
