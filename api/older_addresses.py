@@ -52,7 +52,7 @@ COURSE_FILE = "".join(
 )
 PERIOD_OF_COURSE = "start_date_period=2026-01-12&end_date_period=2026-05-29"
 NEXT_PERIOD = "start_date_period=2099-08-31&end_date_period=2099-12-18"
-NOBODY = "asked nobody who they are; here by key or token, else 401 where sign-in is on"
+ASKED_NOBODY = "asked nobody who they are; here by key or token, else 401 where sign-in is on"
 BY_SESSION = "asks by a session; here by key or token, else 401 where sign-in is on"
 
 OLDER_ADDRESSES: Sequence[OlderAddress] = (
@@ -110,7 +110,7 @@ OLDER_ADDRESSES: Sequence[OlderAddress] = (
         OlderAddress(
             DETECTOR, "POST", f"/update-csv?{period}", "POST /api/v1/course/batches", ("message",), file=COURSE_FILE,
             remark="a period is named FIRST-DAY/LAST-DAY, rows without a course are of the group all (course=… names "
-            f"another); reports are scheduled, every three weeks; {NOBODY}",
+            f"another); reports are scheduled, every three weeks; {ASKED_NOBODY}",
         )
         for period in (PERIOD_OF_COURSE, NEXT_PERIOD)
     ),
@@ -119,7 +119,7 @@ OLDER_ADDRESSES: Sequence[OlderAddress] = (
         ("user_id", "start_date_period", "end_date_period", *COURSE_COLUMNS[1:], "prediction_final_grade",
          "prediction_report_date"),
         remark="user_id is the pseudonym: POST /api/v1/course/reports/{id} puts your own keys in its place, by a class "
-        f"list; range, plain rule and chance stand behind; {NOBODY}",
+        f"list; range, plain rule and chance stand behind; {ASKED_NOBODY}",
     ),
     OlderAddress(
         DETECTOR, "GET", f"/get-report?{NEXT_PERIOD}", "GET /api/v1/course/reports/latest?format=csv", ("detail",),

@@ -23,13 +23,13 @@ router = APIRouter(include_in_schema=False)
 
 SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 PAGE_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
-SHOWN = {"docExpansion": "none", "defaultModelsExpandDepth": -1, "filter": True, "displayRequestDuration": True}
+PAGE_OPENS = {"docExpansion": "none", "defaultModelsExpandDepth": -1, "filter": True, "displayRequestDuration": True}
 """How the page begins: what there is by what it is for, to be opened."""
 
 KEPT_A_DAY = "public, max-age=86400"
 
 
-START = """<!doctype html>
+START_PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -47,20 +47,20 @@ START = """<!doctype html>
 </main>
 </html>
 """
-STYLE = (
+START_STYLE = (
     ":root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;margin:0}"
     "main{max-width:40rem;margin:12vh auto;padding:0 1.25rem}h1{font-size:2rem;margin:0 0 .5rem}li{margin:.4rem 0}"
 )
-ELSEWHERE = "The dashboard, for people, is a program of its own: <code>make dashboard</code>"
+DASHBOARD_APART = "The dashboard, for people, is a program of its own: <code>make dashboard</code>"
 
 
 @router.get("/", dependencies=[OPEN])
 async def start(request: Request, state: CurrentState) -> HTMLResponse:
     """Where to go from here."""
     root, address = _root(request), state.settings.dashboard_url
-    link = f'<a href="{escape(address)}">The dashboard</a>, for people' if address else ELSEWHERE
-    answer = HTMLResponse(START.format(root=root, style=STYLE, dashboard=link))
-    policy = f"default-src 'none'; img-src 'self'; style-src '{_named(STYLE.encode())}'; frame-ancestors 'none'"
+    link = f'<a href="{escape(address)}">The dashboard</a>, for people' if address else DASHBOARD_APART
+    answer = HTMLResponse(START_PAGE.format(root=root, style=START_STYLE, dashboard=link))
+    policy = f"default-src 'none'; img-src 'self'; style-src '{_named(START_STYLE.encode())}'; frame-ancestors 'none'"
     answer.headers["content-security-policy"] = policy
     return answer
 
@@ -85,7 +85,7 @@ async def page(request: Request) -> HTMLResponse:
         swagger_js_url=f"{root}/docs/swagger-ui-bundle.js",
         swagger_css_url=f"{root}/docs/swagger-ui.css",
         swagger_favicon_url=f"{root}/docs/favicon.png",
-        swagger_ui_parameters=SHOWN,
+        swagger_ui_parameters=PAGE_OPENS,
     )
     scripts = [_named(script) for script in SCRIPT.findall(answer.body)]
     answer.headers["content-security-policy"] = "; ".join(

@@ -45,7 +45,7 @@ WHOLE = "all"
 OLDER_NAMES = {"extracurricular_activities": "extracurricular_activities_count"}
 """Of columns that are called otherwise here."""
 
-SEPARATORS = (",", ";", "\t")
+CELL_SEPARATORS = (",", ";", "\t")
 STANDINGS_OF_PAGE = 500
 CSV_TYPE = "text/csv; charset=utf-8"
 AS_CSV: dict[int | str, dict[str, Any]] = {
@@ -126,7 +126,7 @@ def split_by_grade(content: bytes, schema: DomainSchema, period: CoursePeriod) -
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
-    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+    separator = max(CELL_SEPARATORS, key=text.partition("\n")[0].count)
     head, *rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)) or [[]]
     known = match_columns(head, schema).found
     graded = known.get(reported_targets(schema)[0].name)
