@@ -12,7 +12,8 @@ Action = Literal[
     "predictions listed", "prediction read", "student looked up", "students listed", "report made", "report read",
     "student exported", "student erased", "student noted", "notes read", "objection recorded", "objection lifted",
     "batch uploaded", "outcomes uploaded", "withdrawn", "model downloaded",
-    "drift judged", "training started", "retraining started", "champion activated", "champion rolled back",
+    "drift judged", "training started", "retraining started", "champion promoted", "champion activated",
+    "champion rolled back",
     "trial started", "trial stopped", "cache emptied", "key created", "key revoked", "user added",
     "user changed", "user disabled", "user enabled", "password changed", "signed in", "refused",
 ]  # fmt: skip

@@ -32,6 +32,7 @@ from database.uploads import Upload
 from database.withdrawal import Withdrawal
 from jobs.erasures import Erasure
 from model.cache import CacheState
+from model.card import ModelCard
 from model.objections import Objection
 from model.trial import Mode, Trial
 from monitoring.at_risk import AtRisk
@@ -259,9 +260,10 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """The registry: versions newest first, and who is champion."""
+    """The registry: versions newest first, what each is called ("v3", by its digest), and who is champion."""
 
     models: Sequence[ModelVersion]
+    names: Mapping[str, str]
     champions: Sequence[Succession]
 
 
@@ -341,6 +343,16 @@ class Activate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     version: str
     all_targets: bool = False
     reason: str = "activated over the API"
+
+
+class Promote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make `version` (or its beginning), which never was champion, champion. generation: of the champion that this was
+    decided about; refused where there is another by now."""
+
+    domain: str
+    version: str
+    generation: int | None = None
+    reason: str = "promoted over the API"
 
 
 class Rollback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -633,8 +645,8 @@ class ServerReady(msgspec.Struct, frozen=True, kw_only=True):
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
     Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
-    StoredBatch, Batches, Uploads, Upload, StoredOutcomes, DomainPerformance, Models, Successions, Activate,
-    Rollback, DriftReports,
+    StoredBatch, Batches, Uploads, Upload, StoredOutcomes, DomainPerformance, Models, ModelCard, Successions,
+    Promote, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,

@@ -10,7 +10,7 @@ import typer
 from cli.apps import app, models_app, trials_app
 from cli.inputs import actor, opened_workspace, policies_of, read_rows
 from cli.options import Domain, Moments, OneDomain, PolicyFile, Problems, Reason, Sheet, SkipBadRows, Targets, TaskName
-from cli.output import err, out, steps
+from cli.output import err, out, steps, write
 
 if TYPE_CHECKING:
     from database.records import Succession
@@ -91,7 +91,8 @@ def _print_trained(trained: "Sequence[Trained]") -> None:
 
 @models_app.command("list")
 def models_list(domain: OneDomain = None) -> None:
-    """List model versions, newest first; champions are marked, and those of whose rows some were withdrawn."""
+    """List model versions, newest first, with the names (v3) that commands take, too; champions are marked, and those
+    of whose rows some were withdrawn."""
     from database.withdrawal import rows_withdrawn
     from model.render import models_table
 
@@ -137,6 +138,65 @@ def models_download(
     path = output or Path(file_name(model))
     path.write_bytes(zip_bundle(files))
     out.print(f"wrote {path}: {len(files)} files of model {model.version}", highlight=False, soft_wrap=True)
+
+
+@models_app.command("card")
+def models_card(
+    version: str,
+    domain: Domain,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .html, .md or .json file; printed as text if none.")
+    ] = None,
+) -> None:
+    """Say what a model is for and not for, what it learned from, how good it was on unseen rows, and where it ends."""
+    from model.card import card_of
+    from model.card_forms import form_of_file, write_card
+    from model.registry import find_model
+
+    form = form_of_file(output)
+    with opened_workspace() as workspace:
+        model = find_model(workspace.store, version, domain)
+        card = card_of(workspace.store, workspace.artifacts, workspace.service.schema(domain), model)
+    write(write_card(card, form).decode(), output)
+
+
+@models_app.command("compare")
+def models_compare(first: str, second: str, domain: Domain) -> None:
+    """Set two versions side by side: errors on the same unseen rows, what each looks at, what each learned from."""
+    from drift.render import render_table
+    from model.registry import find_model
+    from monitoring.model_comparison import compare_models
+    from monitoring.render import comparison_tables
+
+    with opened_workspace() as workspace:
+        schema = workspace.service.schema(domain)
+        models = [find_model(workspace.store, one, domain) for one in (first, second)]
+        found = compare_models(workspace.store, workspace.artifacts, schema, *models)
+    out.print(*comparison_tables(found), sep="\n")
+    out.print(found.alike if found.drift is None else render_table(found.drift))
+
+
+@models_app.command("promote")
+def models_promote(version: str, domain: Domain, reason: Reason = "promoted by hand") -> None:
+    """Make a version champion that never was, with those of its task; `retrain` does it where a contest says so."""
+    from model.registry import promote
+    from retraining.experiments import follow
+
+    with opened_workspace() as workspace:
+        done = promote(
+            workspace.store,
+            domain,
+            version,
+            actor=actor(),
+            reason=reason,
+            artifacts=workspace.artifacts,
+            schemas=workspace.schemas,
+        )
+        words = _moved_together(workspace.service.schema(domain), done)
+        follow(workspace)
+    for one in done:
+        out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
+    out.print(words, end="")
 
 
 @models_app.command("activate")

@@ -20,6 +20,7 @@ from model.bundle import BrokenBundle, Bundle, Manifest, changes_since, read_bun
 from model.partners import partners_of
 from model.predictor import Predictor
 from model.trial import Trial, running_trials
+from model.version_names import is_version_name, version_names
 from preprocessing.schema import DomainSchema
 from preprocessing.schema_changes import Effect
 
@@ -184,6 +185,34 @@ def activate(
     return install(store, list(models.values()), action="activate", actor=actor, reason=reason)
 
 
+def promote(
+    store: ModelRegistry,
+    domain: str,
+    version: str,
+    *,
+    actor: str,
+    reason: str,
+    generation: int | None = None,
+    artifacts: Artifacts | None = None,
+    schemas: Mapping[str, DomainSchema] | None = None,
+) -> list[Succession]:
+    """Make a version champion that never was, with those of its task: a person's decision, where no contest made one.
+
+    generation: of the champion that the decision was made about; whoever is there by default. artifacts, schemas: as
+    for `rollback`. Raises NamesSomebody, NoSuchModel, SchemaChanged, Conflict.
+    """
+    require_nobody_named(reason)
+    chosen = find_model(store, version, domain)
+    if any(one.version == chosen.version for one in store.successions(chosen.key)):
+        raise NoSuchModel(f"{chosen.version[:12]} was champion of {chosen.key} before: activate it")
+    models = [chosen, *partners_of(store, chosen)]
+    _require_files(artifacts, models, schemas)
+    expected = {champion.key: champion.generation for champion in store.champions()}
+    if generation is not None:
+        expected[chosen.key] = generation
+    return install(store, models, action="promote", actor=actor, reason=reason, expected=expected)
+
+
 def _require_files(
     artifacts: Artifacts | None, models: Sequence[ModelVersion], schemas: Mapping[str, DomainSchema] | None
 ) -> None:
@@ -200,14 +229,20 @@ def _require_files(
 
 
 def find_model(store: ModelRegistry, version: str, within: ChampionKey | str) -> ModelVersion:
-    """The model whose version starts with `version`, in a key or a whole domain. Raises NoSuchModel."""
+    """The model whose version starts with `version`, or is called so ("v3"), in a key or a whole domain. Raises
+    NoSuchModel."""
     if isinstance(within, ChampionKey):
         models = store.models(within)
     else:
         models = [model for model in store.models() if model.domain == within]
-    found = [model for model in models if model.version.startswith(version)]
+    names = version_names(models)
+    named = is_version_name(version)
+    found = [one for one in models if (names[one.version] == version if named else one.version.startswith(version))]
     if len(found) == 1:
         return found[0]
+    if found and named:
+        each = ", ".join(f"{model.version[:12]} ({model.target}@{model.moment})" for model in found)
+        raise NoSuchModel(f"{version} is the name of {len(found)} models in {within}; give one of {each}")
     if found:
         raise NoSuchModel(f"{version!r} is the beginning of {len(found)} versions in {within}; give more of it")
     known = ", ".join(model.version[:12] for model in models[:5]) or "none"

@@ -12,19 +12,21 @@ from database.records import ModelVersion, Succession
 from database.store import RecordStore
 from model.scores import Estimate
 from model.trial import Trial
+from model.version_names import version_names
 
 
 def models_table(
     models: Sequence[ModelVersion], champions: Sequence[Succession], withdrawn: Mapping[str, int]
 ) -> Table:
-    """One line per version; the champion's generation where it serves. withdrawn: rows, by version, that it learned and
-    that were withdrawn since."""
+    """One line per version; the champion's generation where it serves. models: all of a key, of as many keys as there
+    are. withdrawn: rows, by version, that it learned and that were withdrawn since."""
+    names = version_names(models)
     serving = {(champion.key, champion.version): champion.generation for champion in champions}
     table = _table("version", "model of", "score", "plain rule", "trained on", "serves")
     for model in models:
         generation = serving.get((model.key, model.version))
         table.add_row(
-            model.version[:12],
+            f"{names[model.version]}\n{model.version[:12]}",
             f"{model.key}\n{model.candidate}",
             headline(model).replace(" [", "\n[").replace("], ", "]\n"),
             _naive(model),

@@ -20,6 +20,9 @@ from model.partners import partners_of
 TRIAL_KIND = "trial"
 TRIALS_KEPT = 20  # past trials of a champion that stay on record
 
+TRIAL_ROWS = 200
+"""New outcomes after which a challenger in shadow is judged, where no policy says otherwise."""
+
 Mode = Literal["shadow", "split"]
 
 
@@ -39,8 +42,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One trial of `challenger` against the champion of a key as it was in `generation`.
 
     shadow: the challenger scores the same rows, and its answers are logged only. split: it answers `share` (0 to 1) of
-    the students, always the same ones. ended, why: None and empty while it runs. It ends by hand, by a decision, or as
-    soon as the champion has another generation.
+    the students, always the same ones. needed: new outcomes after which a shadow trial is judged. ended, why: None and
+    empty while it runs. It ends by hand, by a decision, or as soon as the champion has another generation.
     """
 
     id: str
@@ -55,6 +58,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     actor: str
     reason: str
+    needed: int = TRIAL_ROWS
     ended: datetime | None = None
     why: str = ""
 
@@ -81,6 +85,7 @@ def start_trial(
     share: float = 0.5,
     actor: str,
     reason: str = "",
+    needed: int = TRIAL_ROWS,
 ) -> Trial:
     """Try `model` next to the champion of its key from now on; every worker notices at its next look.
 
@@ -119,6 +124,7 @@ def start_trial(
         started=now(),
         actor=actor,
         reason=reason,
+        needed=needed,
     )
     _put(store, kept, [trial, *before])
     return trial

@@ -15,9 +15,11 @@ from monitoring.at_risk import AtRisk
 from monitoring.calibration import ClassCalibration, Coverage
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.feedback import Feedback, FeedbackPart, TargetFeedback
+from monitoring.model_comparison import ModelComparison
 from monitoring.trial_report import TrialReport
 from preprocessing.schema import Target
 
+COMPARED_COLUMNS = 15  # of what two models look at
 SHOWN_LETTERS = 12  # letters of a version or a pseudonym, in a table
 UNRANKED = {
     "insufficient": "without an answer: too little known",
@@ -35,6 +37,26 @@ def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
         when, subject = f"{one.alert.at:%Y-%m-%d %H:%M:%S}", one.alert.subject.removeprefix("[gradewatch] ")
         table.add_row(when, subject, one.kind, one.to, describe_state(one), str(one.attempts), one.error)
     return table
+
+
+def comparison_tables(found: ModelComparison) -> tuple[Table, Table]:
+    """Two versions side by side: what is known of both on the same rows, and what each looks at."""
+    names = found.names
+    about = Table("", *names, box=box.SIMPLE, title=Text(f"{names[0]} and {names[1]} of {found.first.key}"))
+    models = (found.first, found.second)
+    about.add_row("version", *(one.version[:SHOWN_LETTERS] for one in models))
+    about.add_row("kind", *(one.candidate for one in models))
+    about.add_row("learned from", *(f"{one.lineage['rows']:,} {one.lineage['source']}" for one in models))
+    about.add_row("registered (UTC)", *(f"{one.at:%Y-%m-%d %H:%M}" for one in models))
+    if found.together is None:
+        about.add_row("MAE on the same rows", "never judged", "on the same rows")
+    else:
+        rows = f"MAE on the same {found.together.n:,} unseen rows"
+        about.add_row(rows, str(found.together.others), str(found.together.own))
+    looks = Table("error rises without", *names, box=box.SIMPLE)
+    for name, rises in list(found.importance.items())[:COMPARED_COLUMNS]:
+        looks.add_row(name, *("not read" if rise is None else f"{rise:.3g}" for rise in rises))
+    return about, looks
 
 
 def describe_state(delivery: Delivery) -> str:

@@ -3,8 +3,9 @@
 It reads the log and judges in words; it starts, ends and promotes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 import msgspec
@@ -32,6 +33,7 @@ Verdict = Literal["challenger better", "champion better", "no difference seen", 
 Both = tuple[Answer, Answer]
 """What champion and challenger said."""
 
+COURSE_POINTS = 20
 NEWEST_TRIED = 100_000
 """Predictions of a trial that a report reads at most, the newest."""
 
@@ -61,12 +63,23 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     naive_mae: Estimate | None = None
 
 
+class TrialPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean absolute errors of all outcomes that had come by the end of a day (UTC), as of an `Arm`; n: the fewer of the
+    two models' rows."""
+
+    day: date
+    n: int
+    champion: Estimate
+    challenger: Estimate
+
+
 class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a trial.
 
     sentence: the finding in words. gain: how much smaller the challenger's mean absolute error is, in `unit`, with its
     95 % interval; of the same rows in a shadow trial, of different students in a split. asked: its predictions.
-    left_out: predictions with an outcome that are no evidence, by reason. differences: in a shadow trial.
+    left_out: predictions with an outcome that are no evidence, by reason. differences: in a shadow trial. course: how
+    the errors came to be what they are, from the day on from which there are enough students to tell them.
     """
 
     trial: Trial
@@ -79,16 +92,24 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     challenger: Arm
     gain: Estimate | None = None
     differences: Differences | None = None
+    course: tuple[TrialPoint, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Side:
-    """Rows that one model answered and that have outcomes: (n,) errors, naive errors and student numbers."""
+    """Rows that one model answered and that have outcomes: (n,) errors, naive errors, student numbers and the days on
+    which the outcomes came."""
 
     model: str
     errors: Floats
     naive: Floats
     students: NDArray[np.int64]
+    days: NDArray[np.datetime64]
+
+    def until(self, day: np.datetime64) -> "_Side":
+        """What was known by the end of a day."""
+        known = self.days <= day
+        return _Side(self.model, self.errors[known], self.naive[known], self.students[known], self.days[known])
 
     def arm(self) -> Arm:
         n, students = len(self.errors), len(np.unique(self.students))
@@ -204,7 +225,8 @@ def _side(target: Target, model: str, answers: Sequence[Answer], rows: Sequence[
     naive = as_numbers([answer.naive for answer in answers if answer.naive is not None], target.levels)
     names = [pair.prediction.student or pair.prediction.id for pair in rows]
     students = np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
-    return _Side(model, absolute_errors(truth, said), absolute_errors(truth, naive), students)
+    days = np.array([pair.outcome.at.date() for pair in rows], dtype="datetime64[D]")
+    return _Side(model, absolute_errors(truth, said), absolute_errors(truth, naive), students, days)
 
 
 def _report(target: Target, trial: Trial, champion: _Side, challenger: _Side, gain: Estimate | None) -> TrialReport:
@@ -220,7 +242,19 @@ def _report(target: Target, trial: Trial, champion: _Side, challenger: _Side, ga
         champion=arms[0],
         challenger=arms[1],
         gain=gain if enough else None,
+        course=tuple(_course(champion, challenger)),
     )
+
+
+def _course(champion: _Side, challenger: _Side) -> Iterator[TrialPoint]:
+    """At COURSE_POINTS days at most, evenly among those on which outcomes came, the last one among them."""
+    days = np.unique(np.concatenate([champion.days, challenger.days]))
+    chosen = np.unique(np.linspace(len(days) - 1, 0, COURSE_POINTS).round().astype(int)) if len(days) else ()
+    for day in days[list(chosen)]:
+        arms = [side.until(day).arm() for side in (champion, challenger)]
+        known = [arm.mae for arm in arms if arm.mae is not None]
+        if len(known) == len(arms):
+            yield TrialPoint(day=day.item(), n=min(arm.n for arm in arms), champion=known[0], challenger=known[1])
 
 
 def _verdict(gain: Estimate) -> Verdict:

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from database.records import ChampionKey
 from drift.compare import Findings, compare
@@ -19,14 +20,21 @@ from drift.records import DriftReport, NotComparable, SameSample
 from drift.samples import effective_shares_of
 from model.answer_frame import naive_numbers_of, numbers_of
 from model.bundle import Bundle
+from model.decision import AnswerShift, Condition, PromotionDecision, compared
 from model.export import ParityError
 from model.predictor import Predictor
 from monitoring.drift_monitor import profile_for
 from monitoring.row_findings import changed_of, effective_shares_of_model, reference_of, with_answers
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, Target
 from retraining.holdout import COPIES, Holdout, among, hold_out
-from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide, refusal
+from retraining.policy import PromotionEvidence, PromotionPolicy, decide, refusal, with_the_unasked
 from training.train import NotTrainable
+
+NOT_MADE = Condition(name="made", met=False)
+SHIFT_BINS = 20  # of a value's answers, from the lowest to the highest of both
+
+
+Floats = NDArray[np.float64]
 
 
 class Fit(Protocol):
@@ -54,11 +62,13 @@ def contest(
     """A challenger trained by `fit` on the teaching rows, judged with the champion on the others."""
     if holdout.judging.is_empty():
         why = _nothing_to_judge(holdout, schema)
-        return Contest(refusal(why, verdict="keep", left_out=holdout.left_out))
+        asked = with_the_unasked([compared("rows", 0, policy.min_rows)])
+        return Contest(refusal(why, verdict="keep", left_out=holdout.left_out, conditions=asked))
     try:
         challenger = fit(holdout.teaching)
     except (NotTrainable, ParityError) as error:
-        return Contest(refusal(f"no challenger: {error}", left_out=holdout.left_out))
+        why = f"no challenger: {error}"
+        return Contest(refusal(why, left_out=holdout.left_out, conditions=with_the_unasked([NOT_MADE])))
     decision = judge(schema, key, champion, challenger, holdout, policy)
     if decision.winner == "challenger":
         return Contest(decision, challenger)
@@ -66,7 +76,8 @@ def contest(
         return Contest(decision, fit(holdout.teaching, plain_rule=True))
     except (NotTrainable, ParityError) as error:
         said = (*decision.reasons, f"it was not made a model: {error}")
-        return Contest(msgspec.structs.replace(decision, verdict="keep", winner="challenger", reasons=said), challenger)
+        asked = (NOT_MADE, *decision.conditions)
+        return Contest(msgspec.structs.replace(decision, verdict="keep", reasons=said, conditions=asked), challenger)
 
 
 def judge(
@@ -82,7 +93,30 @@ def judge(
     min_gain = target.min_gain if policy.min_gain is None else policy.min_gain
     evidence = collect_evidence(schema, champion, challenger, holdout)
     decision = decide(evidence, policy, min_gain=min_gain, unit=target.unit or ("levels" if target.levels else ""))
-    return msgspec.structs.replace(decision, left_out=holdout.left_out)
+    said = evidence.naive if decision.winner == "plain rule" else evidence.challenger
+    shift = shift_of(evidence.champion, said, target) if decision.gain else None
+    return msgspec.structs.replace(decision, left_out=holdout.left_out, shift=shift)
+
+
+def shift_of(old: Floats, new: Floats, target: Target) -> AnswerShift:
+    """How (n,) answers, in target units or level numbers, would change; rows are counted, none is told."""
+    low, high = (
+        (0.0, float(len(target.levels))) if target.levels else (min(old.min(), new.min()), max(old.max(), new.max()))
+    )
+    step = 1.0 if target.levels else (float(high - low) / SHIFT_BINS or 1.0)
+    bins = np.stack([np.minimum((said - low) // step, (high - low) // step).astype(int) for said in (old, new)])
+    cells, counts = np.unique(bins, axis=1, return_counts=True)
+    apart, mark = np.abs(new - old), target.pass_mark
+    return AnswerShift(
+        low=float(low),
+        step=step,
+        cells=tuple((int(a), int(b), int(n)) for (a, b), n in zip(cells.T, counts, strict=True)),
+        mean=float(apart.mean()),
+        largest=float(apart.max()),
+        mark=mark,
+        rising=None if mark is None else int(((old < mark) & (new >= mark)).sum()),
+        falling=None if mark is None else int(((old >= mark) & (new < mark)).sum()),
+    )
 
 
 def judge_shadow(

@@ -3,18 +3,26 @@
 No store, no model, no clock: the same errors give the same decision, with its reasons.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from model.decision import (
+    Condition,
+    ConditionName,
+    PromotionDecision,
+    SliceGain,
+    Verdict,
+    compared,
+    told_of_slice,
+)
 from model.scores import Estimate, PairedGain, absolute_errors, mean_with_interval, paired_gain
+from model.trial import TRIAL_ROWS
 
 Floats = NDArray[np.float64]
-Verdict = Literal["promote", "shadow", "keep"]
-Winner = Literal["challenger", "plain rule"]
 
 MAX_MEGABYTES = 20.0
 """Of a model's graph, where no policy says otherwise."""
@@ -40,7 +48,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     min_rows: int = 50
     holdout_share: float = 0.5
     slice_rows: int = 30
-    trial_rows: int = 200
+    trial_rows: int = TRIAL_ROWS
     max_megabytes: float = MAX_MEGABYTES
 
     def __post_init__(self) -> None:
@@ -55,34 +63,6 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         wrong += [f"{name} is {value}, below 0" for name, value in rows.items() if value < 0]
         if wrong:
             raise ValueError("promotion policy: " + "; ".join(wrong))
-
-
-class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
-    """The gain within one slice of students; worse: credibly so, by more than the minimum gain."""
-
-    column: str
-    value: str
-    gain: PairedGain
-    worse: bool
-
-
-class PromotionDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided and why. Errors are mean absolute errors in target units, with 95 % intervals, over n rows.
-
-    left_out: unseen rows that could not judge, by reason. winner: who is promoted, where anybody is.
-    """
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    n: int
-    clusters: int
-    champion_mae: Estimate | None
-    challenger_mae: Estimate | None
-    naive_mae: Estimate | None
-    gain: PairedGain | None
-    slices: tuple[SliceGain, ...] = ()
-    left_out: Mapping[str, int] = {}
-    winner: Winner = "challenger"
 
 
 class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +97,23 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
         return paired_gain(together, np.zeros_like(together), self.clusters, level=level)
 
 
+class _Gate(NamedTuple):
+    """What has to hold before any gain is looked at; where it does not, that is all there is to say."""
+
+    condition: Condition
+    reason: str
+    verdict: Verdict = "keep"
+
+
+class _Showing(NamedTuple):
+    """What some answers show beside the champion's. failures: the conditions that they do not meet, in words."""
+
+    gain: PairedGain
+    slices: tuple[SliceGain, ...]
+    conditions: tuple[Condition, ...]
+    failures: tuple[str, ...]
+
+
 def decide(
     evidence: PromotionEvidence, policy: PromotionPolicy, *, min_gain: float, unit: str = ""
 ) -> PromotionDecision:
@@ -129,71 +126,102 @@ def decide(
     the champion's answers, say more about the file than about models: nobody is tried on them. A plain rule that is
     credibly better than both takes the champion's place, where it meets all that is asked of a challenger.
     """
-    n, groups, units = len(evidence.champion), len(np.unique(evidence.clusters)), evidence.count()
-    if evidence.megabytes > policy.max_megabytes:
-        return refusal(told_of_size("the challenger", evidence.megabytes, policy.max_megabytes), n=n, clusters=groups)
-    if units < policy.min_rows or groups < 2:
-        found = f"{n} rows in {groups} clusters that neither model has seen"
-        found += f", which count as {units} (a student, and equal rows, once)" if units < n else ""
-        reason = f"not enough data: {found}; {policy.min_rows} rows in 2 clusters are the least"
-        return refusal(reason, n=n, clusters=groups, verdict="shadow")
-    if mistake := _mistake(evidence):
-        return refusal(mistake, n=n, clusters=groups)
-    gain = evidence.gain(evidence.champion, evidence.challenger, policy.level)
-    if gain.flat:
-        reason = f"not enough data: all {groups} clusters show the very same difference of {gain.mean:.4g}"
-        return refusal(reason, n=n, clusters=groups, verdict="shadow")
-    failures, slices = _failures(evidence, evidence.challenger, gain, policy, min_gain, unit)
+    n, passed = len(evidence.champion), []
+    for gate in _gates(evidence, policy):
+        passed.append(gate.condition)
+        if not gate.condition.met:
+            refused = refusal(
+                gate.reason,
+                n=n,
+                clusters=len(np.unique(evidence.clusters)),
+                verdict=gate.verdict,
+                conditions=with_the_unasked(passed),
+            )
+            return msgspec.structs.replace(refused, min_gain=min_gain, unit=unit)
+    shown = _showing(evidence, evidence.challenger, policy, min_gain, unit)
     rule = evidence.gain(evidence.challenger, evidence.naive, policy.level)
+    conditions = (*passed, *shown.conditions, compared("plain rule", rule.lower, 0.0))
+    failures = (*shown.failures, *_beaten_by_rule(rule, unit))
     decision = PromotionDecision(
-        verdict="shadow" if failures or rule.lower > 0 else "promote",
-        reasons=(*failures, *_beaten_by_rule(rule, unit)) or _successes(evidence, gain, rule, policy, min_gain, unit),
+        verdict="promote" if all(one.met for one in conditions) else "shadow",
+        reasons=failures or _successes(evidence, shown.gain, rule, policy, min_gain, unit),
         n=n,
-        clusters=gain.clusters,
+        clusters=shown.gain.clusters,
         champion_mae=_mean_error(evidence, evidence.champion),
         challenger_mae=_mean_error(evidence, evidence.challenger),
         naive_mae=_mean_error(evidence, evidence.naive),
-        gain=gain,
-        slices=tuple(slices),
+        gain=shown.gain,
+        slices=shown.slices,
+        conditions=conditions,
+        min_gain=min_gain,
+        unit=unit,
     )
-    return _with_rule(decision, evidence, policy, min_gain, unit) if rule.lower > 0 else decision
+    return _with_rule(decision, evidence, policy, tuple(passed)) if rule.lower > 0 else decision
+
+
+def with_the_unasked(asked: list[Condition]) -> tuple[Condition, ...]:
+    """The conditions that were looked at, and all others of a contest, which were not."""
+    names: tuple[ConditionName, ...] = get_args(ConditionName)
+    known = {one.name for one in asked} | {"made", "same champion"}
+    return (*asked, *(Condition(name=name) for name in names if name not in known))
+
+
+def _gates(evidence: PromotionEvidence, policy: PromotionPolicy) -> Iterator[_Gate]:
+    """In the order in which they are asked; none is worked out before those above hold."""
+    n, groups, units = len(evidence.champion), len(np.unique(evidence.clusters)), evidence.count()
+    size = told_of_size("the challenger", evidence.megabytes, policy.max_megabytes)
+    yield _Gate(compared("size", evidence.megabytes, policy.max_megabytes), size)
+    found = f"{n} rows in {groups} clusters that neither model has seen"
+    found += f", which count as {units} (a student, and equal rows, once)" if units < n else ""
+    few = f"not enough data: {found}; {policy.min_rows} rows in 2 clusters are the least"
+    yield _Gate(compared("rows", units, policy.min_rows), few, "shadow")
+    yield _Gate(compared("clusters", groups, 2), few, "shadow")
+    same = f"every outcome of the {n} judging rows is {evidence.outcomes[0]:g}: they tell no model from another"
+    yield _Gate(compared("outcomes differ", len(np.unique(evidence.outcomes)), 2), same)
+    turned = (
+        f"the outcomes of the {n} judging rows run against the champion's answers: where it said more, "
+        "less came. A scale that was turned round looks like that; look at the file before anybody learns from it"
+    )
+    yield _Gate(compared("outcomes agree", evidence.following(-evidence.champion).lower, 0.0), turned)
+    gain = evidence.gain(evidence.champion, evidence.challenger, policy.level)
+    alike = f"not enough data: all {groups} clusters show the very same difference of {gain.mean:.4g}"
+    yield _Gate(Condition(name="differences vary", met=not gain.flat), alike, "shadow")
 
 
 def _mean_error(evidence: PromotionEvidence, said: Floats) -> Estimate:
     return mean_with_interval(absolute_errors(evidence.outcomes, said), evidence.clusters)
 
 
-def _mistake(evidence: PromotionEvidence) -> str:
-    """Why these outcomes look like a mistake in the file; empty where they do not."""
-    outcomes = evidence.outcomes
-    if (outcomes == outcomes[0]).all():
-        return f"every outcome of the {len(outcomes)} judging rows is {outcomes[0]:g}: they tell no model from another"
-    against = evidence.following(-evidence.champion)
-    if against.lower > 0:
-        return (
-            f"the outcomes of the {len(outcomes)} judging rows run against the champion's answers: where it said more, "
-            "less came. A scale that was turned round looks like that; look at the file before anybody learns from it"
-        )
-    return ""
-
-
-def _failures(
-    evidence: PromotionEvidence,
-    said: Floats,
-    gain: PairedGain,
-    policy: PromotionPolicy,
-    min_gain: float,
-    unit: str,
-) -> tuple[list[str], list[SliceGain]]:
-    """What the answers `said` lack to take the champion's place, beside the plain rule's vote, and all slices."""
-    slices = slice_gains(evidence, said, policy, min_gain)
-    failures = [*gain_failures(gain, min_gain, unit), *slice_failures(slices)]
-    if not evidence.following(said).lower > 0:
-        failures.append(
-            f"its answers are not seen to follow the outcomes of these rows ({FOLLOWING_LEVEL:.0%} bound): as if the "
-            "outcomes were other students'"
-        )
-    return failures, slices
+def _showing(
+    evidence: PromotionEvidence, said: Floats, policy: PromotionPolicy, min_gain: float, unit: str
+) -> _Showing:
+    """What the answers `said` show, and lack to take the champion's place, beside the plain rule's vote."""
+    gain, slices = (
+        evidence.gain(evidence.champion, said, policy.level),
+        slice_gains(evidence, said, policy, min_gain),
+    )
+    conditions = (
+        compared("gain", gain.mean, min_gain),
+        compared("not luck", gain.lower, 0.0),
+        compared("no slice worse", sum(part.worse for part in slices), 0),
+        compared("follows outcomes", evidence.following(said).lower, 0.0),
+    )
+    luck = (
+        f"the gain may be luck: its {gain.level:.0%} lower bound is {gain.lower:.4g} over {gain.n} rows "
+        f"in {gain.clusters} clusters"
+    )
+    alien = (
+        f"its answers are not seen to follow the outcomes of these rows ({FOLLOWING_LEVEL:.0%} bound): as if the "
+        "outcomes were other students'"
+    )
+    words: Mapping[ConditionName, list[str]] = {
+        "gain": [f"the gain of {_amount(gain.mean, unit)} is not above {min_gain:g}"],
+        "not luck": [luck],
+        "no slice worse": [told_of_slice(part) for part in slices if part.worse],
+        "follows outcomes": [alien],
+    }
+    failures = [told for one in conditions if not one.met for told in words[one.name]]
+    return _Showing(gain, tuple(slices), conditions, tuple(failures))
 
 
 def _beaten_by_rule(rule: PairedGain, unit: str) -> list[str]:
@@ -228,12 +256,16 @@ def _successes(
 
 
 def _with_rule(
-    decision: PromotionDecision, evidence: PromotionEvidence, policy: PromotionPolicy, min_gain: float, unit: str
+    decision: PromotionDecision,
+    evidence: PromotionEvidence,
+    policy: PromotionPolicy,
+    passed: tuple[Condition, ...],
 ) -> PromotionDecision:
     """The decision with the plain rule in the champion's place, where it shows all that a challenger must."""
-    gain = evidence.gain(evidence.champion, evidence.naive, policy.level)
-    failures, slices = _failures(evidence, evidence.naive, gain, policy, min_gain, unit)
-    if failures or gain.flat:
+    min_gain, unit = decision.min_gain or 0.0, decision.unit
+    shown = _showing(evidence, evidence.naive, policy, min_gain, unit)
+    gain = shown.gain
+    if shown.failures or gain.flat:
         return decision
     reason = (
         f"the plain rule is better than both models on {gain.n} unseen rows and takes the champion's place: its error "
@@ -242,7 +274,13 @@ def _with_rule(
     )
     beaten = _beaten_by_rule(evidence.gain(evidence.challenger, evidence.naive, policy.level), unit)
     return msgspec.structs.replace(
-        decision, verdict="promote", winner="plain rule", reasons=(reason, *beaten), slices=tuple(slices)
+        decision,
+        verdict="promote",
+        winner="plain rule",
+        reasons=(reason, *beaten),
+        gain=gain,
+        slices=shown.slices,
+        conditions=(*passed, *shown.conditions),
     )
 
 
@@ -262,9 +300,15 @@ def _amount(value: float, unit: str) -> str:
 
 
 def refusal(
-    reason: str, *, n: int = 0, clusters: int = 0, verdict: Verdict = "keep", left_out: Mapping[str, int] | None = None
+    reason: str,
+    *,
+    n: int = 0,
+    clusters: int = 0,
+    verdict: Verdict = "keep",
+    left_out: Mapping[str, int] | None = None,
+    conditions: tuple[Condition, ...] = (),
 ) -> PromotionDecision:
-    """A decision that needed no comparison."""
+    """A decision that came to no comparison of errors."""
     return PromotionDecision(
         verdict=verdict,
         reasons=(reason,),
@@ -275,20 +319,8 @@ def refusal(
         naive_mae=None,
         gain=None,
         left_out=left_out or {},
+        conditions=conditions,
     )
-
-
-def gain_failures(gain: PairedGain, min_gain: float, unit: str) -> list[str]:
-    """Why the gain is not enough; empty when it is."""
-    failures = []
-    if not gain.mean > min_gain:
-        failures.append(f"the gain of {_amount(gain.mean, unit)} is not above {min_gain:g}")
-    if not gain.lower > 0:
-        failures.append(
-            f"the gain may be luck: its {gain.level:.0%} lower bound is {gain.lower:.4g} over {gain.n} rows "
-            f"in {gain.clusters} clusters"
-        )
-    return failures
 
 
 def slice_gains(evidence: PromotionEvidence, said: Floats, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
@@ -318,13 +350,3 @@ def _slice_gain(
         groups = np.arange(len(groups))
     loss, gain = paired_gain(new, old, groups, level=level), paired_gain(old, new, groups, level=level)
     return SliceGain(column=column, value=value, gain=gain, worse=loss.mean > min_gain and loss.lower > 0)
-
-
-def slice_failures(slices: list[SliceGain]) -> list[str]:
-    """The slices that would get worse, in words."""
-    return [
-        f"students with {part.column.lstrip('_')} = {part.value} would get worse by {-part.gain.mean:.4g} "
-        f"({part.gain.n} rows)"
-        for part in slices
-        if part.worse
-    ]

@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.sentences import describe_expected
+from model.decision import PromotionDecision
 from monitoring.days import DAY
 from monitoring.error_timeline import ErrorTimeline
 from retraining.monitor import Monitored
-from retraining.policy import PromotionDecision
 from retraining.run import Result
 
 VERDICT_WORDS = {
@@ -54,7 +54,7 @@ def evidence_table(decision: PromotionDecision) -> Table:
     table.add_row("plain rule", str(decision.naive_mae))
     if decision.gain:
         bound = f"{decision.gain.mean:+.4f}, {decision.gain.level:.0%} lower bound {decision.gain.lower:+.4f}"
-        table.add_row("gain (champion - challenger)", bound)
+        table.add_row(f"gain (champion - {decision.winner})", bound)
     return table
 
 

@@ -33,6 +33,7 @@ from drift.records import DriftReport
 from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle, content_digest
+from model.decision import Condition, PromotionDecision
 from model.export import ParityError
 from model.partners import in_words, partners_of
 from model.registry import find_model, install, load_bundle
@@ -44,7 +45,7 @@ from retraining.evaluation import complete_rows, contest, drift_since, judge_sha
 from retraining.experiments import follow
 from retraining.first_champions import learned_rows, register, why_replaced
 from retraining.holdout import Holdout, arrivals, hold_out, ordered_frame
-from retraining.policy import PromotionDecision, PromotionPolicy, refusal
+from retraining.policy import PromotionPolicy, refusal
 from training.fit import Progress
 from training.train import NotTrainable, train_rule, train_task
 
@@ -380,12 +381,18 @@ def _succeed(run: Run, champion: Succession, model: ModelVersion, result: Result
     except Conflict:
         lost = "another champion was installed meanwhile: the comparison no longer holds; run again"
         decision = msgspec.structs.replace(result.decision, verdict="shadow", reasons=(lost, *result.decision.reasons))
-        return msgspec.structs.replace(result, decision=decision)
+        return msgspec.structs.replace(result, decision=_with_swap(decision, done=False))
     if result.decision.winner == "plain rule":
         told = {"target": model.target, "moment": model.moment, "version": model.version, "why": reason}
         event = Event(id=new_id(), kind=RULE_EVENT, at=now(), domain=model.domain, details=told)
         run.workspace.store.add_event(event)
-    return msgspec.structs.replace(result, promoted=True)
+    return msgspec.structs.replace(result, promoted=True, decision=_with_swap(result.decision, done=True))
+
+
+def _with_swap(decision: PromotionDecision, *, done: bool) -> PromotionDecision:
+    """The decision with its last condition, where there were others: that the champion was still the judged one."""
+    conditions = decision.conditions and (*decision.conditions, Condition(name="same champion", met=done))
+    return msgspec.structs.replace(decision, conditions=conditions)
 
 
 def _try_on(run: Run, model: ModelVersion, result: Result) -> Result:
@@ -394,7 +401,12 @@ def _try_on(run: Run, model: ModelVersion, result: Result) -> Result:
         return result
     try:
         started = start_trial(
-            run.workspace.store, model, mode="shadow", actor=run.actor, reason="; ".join(result.decision.reasons)
+            run.workspace.store,
+            model,
+            mode="shadow",
+            actor=run.actor,
+            reason="; ".join(result.decision.reasons),
+            needed=run.policy.trial_rows,
         )
         said = f"it is tried in shadow from now on (trial {started.id})"
     except (TrialRefused, Conflict) as error:

@@ -20,6 +20,8 @@ TEMPLATES = (
     "/api/v1/models",
     "/api/v1/models/history",
     "/api/v1/models/{version}/download",
+    "/api/v1/models/{version}/card",
+    "/api/v1/models/promote",
     "/api/v1/models/activate",
     "/api/v1/models/rollback",
     "/api/v1/jobs",

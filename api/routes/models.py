@@ -1,34 +1,47 @@
 """Model versions and who is champion: the registry, its history, and changing it by hand."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import Forbidden, require
 from api.jobs import ask_tracking
-from api.routes.dependencies import CurrentState, keys_of, needs, noted, principal_of, schema_of, service_state
+from api.routes.dependencies import (
+    CurrentState,
+    groups_of,
+    keys_of,
+    needs,
+    noted,
+    principal_of,
+    schema_of,
+    service_state,
+)
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
-from api.schemas import Activate, Models, Rollback, Successions, respond
+from api.schemas import Activate, Models, Promote, Rollback, Successions, respond
 from database.records import ChampionKey, Succession
 from model.bundle_file import file_name, zip_bundle
-from model.registry import activate, find_model, rollback
+from model.card import ModelCard, card_of
+from model.card_forms import CARD_FORMS, write_card
+from model.registry import activate, find_model, promote, rollback
+from model.version_names import version_names
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
 
 
 @router.get("", responses=answers(Models), dependencies=[needs("see")])
 def models(request: Request, state: CurrentState, domain: Annotated[str | None, Query()] = None) -> Response:
-    """Every model version, newest first, and the champions, with their generation."""
+    """Every model version, newest first, with the names (v3) that people and commands call them by, and the champions,
+    with their generation."""
     if domain is not None:
         schema_of(state, domain)
     store = state.workspace.store
     may = principal_of(request).may
     kept = [one for one in store.models() if domain in (None, one.domain) and may("see", one.domain)]
     champions = [one for one in store.champions() if domain in (None, one.domain) and may("see", one.domain)]
-    return respond(Models(models=kept, champions=champions))
+    return respond(Models(models=kept, names=version_names(kept), champions=champions))
 
 
 @router.get("/history", responses=answers(Successions), dependencies=[needs("see")])
@@ -58,7 +71,54 @@ def download(version: str, domain: str, request: Request, state: CurrentState) -
     return Response(zip_bundle(files), headers=headers, media_type="application/zip")
 
 
+CardFormName = Literal["json", "html", "text"]
+AsCard = Annotated[CardFormName, Query(alias="format", description="the record, a page that prints, or text")]
+
+
+def _in_card_forms() -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a card: the record, or the same in another form."""
+    found = answers(ModelCard)
+    for form in CARD_FORMS.values():
+        found[200]["content"].setdefault(form.media.partition(";")[0], {"schema": {"type": "string"}})
+    return found
+
+
+@router.get("/{version}/card", responses=_in_card_forms(), dependencies=[needs("see")])
+def card(version: str, domain: str, request: Request, state: CurrentState, form: AsCard = "json") -> Response:
+    """A model's card: what it is for and what it is not for, what it learned from, how good it was beside others on the
+    same unseen rows, and where it ends. Of groups, whoever is confined to some is told of these alone."""
+    schema, workspace = schema_of(state, domain), state.workspace
+    model = find_model(workspace.store, version, domain)
+    found = card_of(workspace.store, workspace.artifacts, schema, model, groups=groups_of(request))
+    return Response(write_card(found, form), media_type=CARD_FORMS[form].media)
+
+
 CHANGE = [needs("change")]  # and in the domain that the body names
+
+
+@router.post("/promote", responses=answers(Successions), openapi_extra=takes(Promote), dependencies=CHANGE)
+async def promote_version(request: Request, state: CurrentState) -> Response:
+    """Make a version champion that never was, with those of its task, where people decide and no contest did."""
+    wanted = await read_command(request, Promote)
+    require(principal_of(request), "change", wanted.domain)
+    schema_of(state, wanted.domain)
+    return respond(await asyncio.to_thread(_promote, request, wanted))
+
+
+def _promote(request: Request, wanted: Promote) -> Successions:
+    workspace = service_state(request).workspace
+    done = promote(
+        workspace.store,
+        wanted.domain,
+        wanted.version,
+        actor=principal_of(request).name,
+        reason=wanted.reason,
+        generation=wanted.generation,
+        artifacts=workspace.artifacts,
+        schemas=workspace.schemas,
+    )
+    noted(request, "champion promoted", wanted.domain, version=wanted.version)
+    return _refreshed(request, done)
 
 
 @router.post("/activate", responses=answers(Successions), openapi_extra=takes(Activate), dependencies=CHANGE)

@@ -45,8 +45,8 @@ def _start(request: Request, domain: str, wanted: StartTrial) -> Trial:
     workspace = service_state(request).workspace
     model = find_model(workspace.store, wanted.version, domain)
     workspace.artifacts.require(model.version)
-    options = {"actor": principal_of(request).name, "reason": wanted.reason}
-    trial = start_trial(workspace.store, model, mode=wanted.mode, share=wanted.share, **options)
+    actor = principal_of(request).name
+    trial = start_trial(workspace.store, model, mode=wanted.mode, share=wanted.share, actor=actor, reason=wanted.reason)
     noted(request, "trial started", domain, version=trial.challenger, mode=trial.mode)
     workspace.champions.refresh()
     ask_tracking(workspace, domain, principal_of(request).name)

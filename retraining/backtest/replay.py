@@ -22,6 +22,7 @@ import polars as pl
 from database.records import ChampionKey, digest
 from model.answer_frame import as_answers, naive_numbers_of, outputs_of
 from model.bundle import Bundle
+from model.decision import PromotionDecision
 from model.export import ParityError
 from model.predictor import Predictor
 from model.scores import absolute_errors
@@ -31,7 +32,7 @@ from retraining.backtest.trajectory import Answers, Step, Truth, make_step
 from retraining.evaluation import contest, drift_since, judge_shadow, outcomes_of
 from retraining.holdout import hold_out
 from retraining.policies import Policies
-from retraining.policy import MAX_MEGABYTES, PromotionDecision
+from retraining.policy import MAX_MEGABYTES
 from retraining.trigger import Proposal, Verdict, WindowVerdict, propose, verdict_of
 from training.train import NotTrainable, TrainingOptions, train, train_rule
 

@@ -147,11 +147,14 @@ def changes(server: Server, champion: str) -> Iterator[tuple[str, str, dict[str,
     trial = server.post(f"{DOMAIN}/trials", {"version": other, "mode": "shadow"})
     assert trial.status_code == 201, trial.text
     yield "GET", f"/api/v1/models/{champion}/download", {"params": {"domain": "engagement"}}
+    for form in ("json", "html", "text"):
+        yield "GET", f"/api/v1/models/{champion}/card", {"params": {"domain": "engagement", "format": form}}
     yield "GET", f"{DOMAIN}/trials", {}
     yield "GET", trial.headers["location"], {}
     yield "DELETE", trial.headers["location"], {}
     yield "POST", f"{DOMAIN}/trials", {"json": {"version": other, "mode": "shadow"}}
     yield "DELETE", f"{DOMAIN}/trials/{server.get(f'{DOMAIN}/trials')['trials'][0]['id']}", {}
+    yield "POST", "/api/v1/models/promote", {"json": {"domain": "engagement", "version": other, "reason": "tried"}}
     yield "POST", "/api/v1/models/activate", {"json": {"domain": "engagement", "version": other, "reason": "tried"}}
     yield "POST", "/api/v1/models/rollback", {"json": {"domain": "engagement", "reason": "tried"}}
 

@@ -1,9 +1,11 @@
 """Who is champion: promoting, undoing, choosing; workers that follow, and keep the old one when the new is broken."""
 
 import os
+import random
 import shutil
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from database.errors import Conflict
 from database.open import open_store
-from database.records import ModelVersion
+from database.records import ChampionKey, ModelVersion
 from database.store import RecordStore
 from database.withdrawal import NamesSomebody
 from model.artifacts import ArtifactFolder
@@ -30,11 +32,13 @@ from model.registry import (
     load_bundle,
     rollback,
 )
+from model.version_names import version_names
 from preprocessing.schema_changes import document_of
 from tests.model.registry_making import DOMAINS, KEYS, MARK, answers, keep, make_bundle, put
 from tests.training.making import SCHEMA
 
 HALF = KEYS[1]
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_no_change_by_hand_keeps_a_reason_that_names_somebody(tmp_path: Path) -> None:
@@ -165,6 +169,28 @@ def test_a_version_is_found_by_its_beginning_unless_that_is_ambiguous(store: Rec
         find_model(store, "c", MARK)
     with pytest.raises(NoSuchModel, match="beginning of 2 versions"):
         find_model(store, "", "invented")
+    assert find_model(store, "v2", "invented").version == "b" * 64
+    store.add_model(record("c", HALF))
+    assert find_model(store, "v1", HALF).version == "c" * 64
+    with pytest.raises(NoSuchModel, match=r"v1 is the name of 2 models in invented; give one of .*aaaaaaaaaaaa"):
+        find_model(store, "v1", "invented")
+
+
+@given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=12), st.randoms())
+def test_versions_are_numbered_by_key_as_they_were_registered_and_keep_their_number(
+    keys: list[ChampionKey], chance: random.Random
+) -> None:
+    models = [
+        msgspec.structs.replace(record("a", key), version=f"{place:064x}", at=FIRST + timedelta(seconds=place))
+        for place, key in enumerate(keys)
+    ]
+    before, shuffled = version_names(models[:-1]), chance.sample(models, len(models))
+    names = version_names(shuffled)
+    assert names == version_names(models)
+    assert before.items() <= names.items()
+    for key in set(keys):
+        mine = [names[model.version] for model in models if model.key == key]
+        assert mine == [f"v{number + 1}" for number in range(len(mine))]
 
 
 def test_a_decision_made_on_an_older_generation_changes_nothing(store: RecordStore) -> None:

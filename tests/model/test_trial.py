@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from model.registry import collect_garbage, install, rollback
 from model.service import PredictionService
 from model.trial import NoSuchTrial, Trial, TrialRefused, find_trial, start_trial, stop_trial, trials
 from model.workspace import Workspace
-from monitoring.trial_report import report_trial
+from monitoring.trial_report import COURSE_POINTS, report_trial
 from preprocessing.columns import ColumnRows, Levels, Numbers
 from preprocessing.validation.json_rows import ValidRow
 from tests.model.registry_making import KEYS, keep, make_bundle, put
@@ -341,6 +341,28 @@ def test_a_report_names_the_model_that_was_nearer(workspace: Workspace, mode: st
         verdict, "No difference"
     )
     assert report.sentence.startswith(word)
+
+
+@pytest.mark.parametrize("mode", ["shadow", "split"])
+def test_the_course_of_a_trial_ends_where_its_report_stands(workspace: Workspace, mode: str) -> None:
+    trial, truth, first = begin(workspace, mode), noisy(7.0), now()
+    said = service(workspace).answer(SCHEMA, students(90), source="test")
+    came = [first + timedelta(days=place % 30) for place in range(90)]
+    workspace.store.add_outcomes(
+        [
+            Outcome(domain="invented", target="mark", value=truth(place), at=came[place], prediction=p.id)
+            for place, p in enumerate(said)
+        ]
+    )
+    report = report_trial(workspace.store, SCHEMA, trial, learned=workspace.learned)
+    assert 1 < len(report.course) <= COURSE_POINTS
+    assert [point.day for point in report.course] == sorted({point.day for point in report.course})
+    last = report.course[-1]
+    assert (last.day, last.champion, last.challenger) == (came[29].date(), report.champion.mae, report.challenger.mae)
+    if mode == "shadow":
+        for point in report.course:
+            known = [abs(truth(place) - 5.0) for place in range(90) if came[place].date() <= point.day]
+            assert (point.n, point.champion.value) == (len(known), pytest.approx(np.mean(known), abs=1e-3))
 
 
 def test_one_student_asked_often_is_one_student(workspace: Workspace) -> None:

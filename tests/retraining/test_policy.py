@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
+from database.records import DecisionRecord, now
+from model.decision import COMPARED, PromotionDecision, decision_of
 from model.scores import paired_gain
-from retraining.policy import PromotionDecision, PromotionEvidence, PromotionPolicy, decide
+from retraining.policy import PromotionEvidence, PromotionPolicy, decide
 
 N = 200
 Floats, Rows = NDArray[np.float64], NDArray[np.int64]
@@ -134,6 +136,37 @@ def test_every_failure_is_named_and_every_number_stands_beside_its_n() -> None:
     assert decision.gain.mean == pytest.approx(decision.champion_mae.value - decision.challenger_mae.value)
     assert decision.champion_mae.low < decision.champion_mae.value < decision.champion_mae.high
     assert {part.value: part.gain.n for part in decision.slices} == {"f": 160, "m": 40}
+
+
+@given(
+    gain=st.floats(-0.5, 0.5),
+    noise=st.sampled_from([0.0, 0.3, 2.0]),
+    n=st.sampled_from([0, 49, 60, N]),
+    groups=st.sampled_from([None, 1, 9]),
+    worse_for=st.sampled_from([None, 0.005, 0.3]),
+    naive=st.sampled_from([-1.5, -0.005, 1.0]),
+    megabytes=st.sampled_from([0.0, 21.0]),
+    turned=st.booleans(),
+)
+def test_a_promotion_is_every_condition_met_and_the_stored_record_says_so(  # type: ignore[no-untyped-def]
+    gain, noise, n, groups, worse_for, naive, megabytes, turned
+) -> None:
+    case = evidence(gain, n=n, noise=noise, groups=groups, worse_for=worse_for if n else None, naive=naive)
+    outcomes = 100 - case.outcomes if turned else case.outcomes
+    decision = decided(msgspec.structs.replace(case, megabytes=megabytes, outcomes=outcomes))
+    assert (decision.verdict == "promote") == all(one.met for one in decision.conditions)
+    for one in decision.conditions:
+        if one.found is not None and one.asked is not None:
+            assert one.met is COMPARED[one.name](one.found, one.asked)
+    found = {one.name: one.found for one in decision.conditions}
+    if decision.gain:
+        assert (found["gain"], found["not luck"]) == (decision.gain.mean, decision.gain.lower)
+        assert found["no slice worse"] == sum(part.worse for part in decision.slices)
+    else:
+        assert [one.met for one in decision.conditions].count(False) == 1
+    stored = msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(decision) | {"promoted": True, "basis": "x"}))
+    about = {"id": "d", "domain": "school", "target": "G3", "moment": "G2", "at": now(), "verdict": decision.verdict}
+    assert decision_of(DecisionRecord(**about, champion="a", challenger="b", document=stored)) == decision
 
 
 def test_a_stricter_policy_promotes_less() -> None:

@@ -53,6 +53,38 @@ def test_a_model_is_downloaded_as_one_file_by_whoever_may(guarded: Guarded, conf
     assert "all groups" in refused[0]["detail"]
 
 
+def test_a_card_is_read_by_whoever_sees_models_in_the_form_that_they_ask_for(guarded: Guarded, confined: str) -> None:
+    viewer, path = guarded.keys["viewer"], "/api/v1/models"
+    listed = guarded.ask("GET", f"{path}?domain=university", viewer).json()
+    version = listed["champions"][0]["version"]
+    address = f"{path}/{version[:12]}/card?domain=university"
+    card = guarded.ask("GET", address, viewer).json()
+    assert (card["version"], card["name"], card["serves"]) == (version, listed["names"][version], True)
+    for form, begins in (("html", "<!doctype html>"), ("text", "# ")):
+        said = guarded.ask("GET", f"{address}&format={form}", confined)
+        assert said.status_code == 200, said.text
+        assert said.text.startswith(begins)
+        assert form in said.headers["content-type"] or "markdown" in said.headers["content-type"]
+    refused = guarded.ask("GET", f"{address}&format=pdf", viewer)
+    assert (refused.status_code, guarded.ask("GET", address, guarded.keys["client"]).status_code) == (422, 403)
+
+
+def test_a_version_is_promoted_by_hand_on_the_champion_that_was_looked_at(
+    serve: Callable[..., Server], workspace: Workspace
+) -> None:
+    server = serve(GRADEWATCH_POLL_SECONDS="60")
+    present, other = another_version(workspace)
+    wanted = {"domain": "engagement", "version": other.version, "reason": "the head asked for it"}
+    stale = server.post("/api/v1/models/promote", wanted | {"generation": 7})
+    assert (stale.status_code, stale.json()["title"]) == (409, "Conflict")
+    assert server.post("/api/v1/models/promote", wanted | {"generation": 1}).status_code == 200
+    assert server.predict("engagement", ENGAGEMENT)["answers"][0]["model"] == other.version
+    again = server.post("/api/v1/models/promote", wanted | {"version": present.version})
+    assert (again.status_code, "activate it" in again.json()["detail"]) == (404, True)
+    newest = server.get("/api/v1/models/history", params={"domain": "engagement"})["successions"][-1]
+    assert (newest["action"], newest["reason"]) == ("promote", "the head asked for it")
+
+
 def test_changes_of_champions_name_who_made_them(guarded: Guarded) -> None:
     admin = guarded.keys["admin"]
     champion = guarded.ask("GET", "/api/v1/models?domain=school", admin).json()["champions"][0]
