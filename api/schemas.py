@@ -13,7 +13,7 @@ from starlette.responses import Response
 from advice.advise import Advice
 from advice.cases import CaseStep, Done, StudentCase
 from api.errors import ProblemDocument
-from database.ingest import StoredOutcomes
+from database.ingest import MatchedOutcomes, StoredOutcomes
 from database.records import (
     Access,
     Answer,
@@ -36,7 +36,7 @@ from model.card import ModelCard
 from model.objections import Objection
 from model.trial import Mode, Trial
 from monitoring.at_risk import AtRisk
-from monitoring.performance import DomainPerformance
+from monitoring.domain_performance import DomainPerformance
 from monitoring.trial_report import TrialReport
 from preprocessing.schema import TaskKind
 from preprocessing.validation.rules import Problem
@@ -645,8 +645,8 @@ class ServerReady(msgspec.Struct, frozen=True, kw_only=True):
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
     Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
-    StoredBatch, Batches, Uploads, Upload, StoredOutcomes, DomainPerformance, Models, ModelCard, Successions,
-    Promote, Activate, Rollback, DriftReports,
+    StoredBatch, Batches, Uploads, Upload, StoredOutcomes, MatchedOutcomes, DomainPerformance, Models, ModelCard,
+    Successions, Promote, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,

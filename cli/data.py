@@ -94,6 +94,7 @@ def outcomes(
     sheet: Sheet = "",
     skip_bad_rows: SkipBadRows = False,
     problems: Problems = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would match, and store nothing.")] = False,
 ) -> None:
     """Store what really happened, matched to predictions by prediction_id or by student (and period).
 
@@ -102,10 +103,16 @@ def outcomes(
     from database.ingest import read_outcomes
     from database.records import new_id
     from database.uploads import find_upload, new_upload
-    from jobs.uploads import store_outcomes_read, validating
+    from jobs.uploads import match_file, store_outcomes_read, validating
 
     with told_problems(problems, skip_bad_rows), opened_workspace() as workspace:
         schema, store = workspace.service.schema(domain), workspace.store
+        if dry_run:
+            found = match_file(workspace, schema, file, name=file.name, sheet=sheet, skip_bad_rows=skip_bad_rows)
+            say_notes(found.notes)
+            say_skipped(found.skipped, found.problems, problems)
+            out.print(f"{found.sentence}; nothing was stored")
+            return
         came = new_upload(new_id(), domain, "outcomes", name=file.name, actor=actor())
         with validating(store, came) as begun:
             read = read_outcomes(file, schema, secret=workspace.secret, sheet=sheet, skip_bad_rows=skip_bad_rows)

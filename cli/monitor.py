@@ -255,21 +255,27 @@ def performance(
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only predictions from this day on (UTC).")
     ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Warn of the so many likeliest to fail, instead of by the pass mark.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Errors and promises by window, against training; and the errors to expect where outcomes are not in yet."""
+    """Errors and promises by window, against training; errors to expect; whom a warning found, and groups beside the
+    others."""
     import msgspec
 
-    from monitoring.error_timeline import follow_domain
-    from monitoring.render import timeline_tables
+    from monitoring.evidence_archive import Selection
+    from monitoring.render import fairness_tables, timeline_tables
+    from monitoring.results import results_by_moment
 
     with opened_workspace() as workspace:
-        start = since.replace(tzinfo=UTC) if since else None
-        timelines = follow_domain(workspace, domain, target, moment, by=by, since=start)
+        asked = Selection(since.replace(tzinfo=UTC) if since else None)
+        found = list(results_by_moment(workspace, domain, target, moment, asked=asked, by=by, top=top))
     if as_json:
-        typer.echo(json.dumps(msgspec.to_builtins(timelines), indent=2))
+        plain = [{**msgspec.to_builtins(one.timeline), "fairness": msgspec.to_builtins(one.fairness)} for one in found]
+        typer.echo(json.dumps(plain, indent=2))
         return
-    for timeline in timelines:
-        out.print(*timeline_tables(timeline))
-    if not timelines:
+    for one in found:
+        out.print(*timeline_tables(one.timeline), *fairness_tables(one.fairness))
+    if not found:
         err.print(f"no predictions of {domain} so far")

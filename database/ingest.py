@@ -318,6 +318,32 @@ def read_batch(
         yield intake
 
 
+class MatchedOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What would become of outcomes, one per row and target, were they stored: so many belong to a prediction
+    (matched), so many to none so far. undated, lacking, notes, skipped, problems: as `StoredOutcomes` has them."""
+
+    outcomes: int
+    matched: int
+    unmatched: int = 0
+    undated: int = 0
+    lacking: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    skipped: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """
+        >>> MatchedOutcomes(outcomes=60, matched=54, unmatched=6, lacking=("semester",)).sentence
+        '54 of 60 match; 6 belong to no prediction: the file lacks semester'
+        """
+        said = f"{self.matched:,} of {self.outcomes:,} match"
+        if self.unmatched:
+            why = f"the file lacks {' and '.join(self.lacking)}" if self.lacking else "check the keys"
+            said += f"; {self.unmatched:,} belong to no prediction: {why}"
+        return said
+
+
 class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of uploaded outcomes, one per row and target. known: said the same before. undated: did not say when
     they happened, so that the time of receipt counts. unmatched: belong to no prediction so far. lacking: columns by
@@ -351,21 +377,36 @@ class StoredOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         return said
 
 
+def match_outcomes(
+    log: PredictionLog, schema: DomainSchema, found: Sequence[Outcome], notes: Sequence[str] = ()
+) -> MatchedOutcomes:
+    """To how many predictions outcomes of a domain belong; nothing is kept."""
+    unmatched = count_strays(log, found)
+    return MatchedOutcomes(
+        outcomes=len(found),
+        matched=len(found) - unmatched,
+        unmatched=unmatched,
+        undated=sum(one.happened_at is None for one in found),
+        lacking=_lacking(schema, found) if unmatched else (),
+        notes=tuple(notes),
+    )
+
+
 def store_outcomes(
     log: PredictionLog, schema: DomainSchema, found: Sequence[Outcome], notes: Sequence[str] = ()
 ) -> StoredOutcomes:
     """Keep outcomes of a domain as one upload, and say what became of them."""
     new, corrected = log.add_outcomes(found)
-    unmatched = count_strays(log, found)
+    matched = match_outcomes(log, schema, found, notes)
     return StoredOutcomes(
         outcomes=len(found),
         new=new,
         corrected=corrected,
         known=len(found) - new - corrected,
-        undated=sum(one.happened_at is None for one in found),
-        unmatched=unmatched,
-        lacking=_lacking(schema, found) if unmatched else (),
-        notes=tuple(notes),
+        undated=matched.undated,
+        unmatched=matched.unmatched,
+        lacking=matched.lacking,
+        notes=matched.notes,
     )
 
 

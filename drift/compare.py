@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from drift.classifier_test import ClassifierResult
+from drift.corrections import adjust
 from drift.impact import ErrorChange, ExpectedError, Said
 from drift.policy import DEFAULT_POLICY, FEWEST_ALARMING, DriftPolicy
 from drift.profile import Profile
@@ -33,7 +34,6 @@ from drift.verdicts import (
     Evidence,
     Family,
     Verdicts,
-    adjust,
     compare_jointly,
     conclude,
     measure,

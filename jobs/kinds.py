@@ -28,6 +28,7 @@ from jobs.queue import (
     DRIFT_FILE,
     ERASURE,
     KEEPING,
+    MATCHING,
     OUTCOMES_FILE,
     REMAKING,
     RETRAINING,
@@ -358,6 +359,22 @@ def store_outcomes_file(run: JobRun) -> Mapping[str, Any]:
     return plain
 
 
+def match_outcomes_file(run: JobRun) -> Mapping[str, Any]:
+    """What would become of the outcomes in a file, which is not kept. Arguments: as of one that is."""
+    import msgspec
+
+    from jobs.uploads import match_file
+
+    path, groups = run.file("file"), run.job.arguments.get("groups")
+    assert path is not None  # noqa: S101 (as above)
+    schema = run.workspace.service.schema(run.domain)
+    found = match_file(run.workspace, schema, path, name=run.name_of("file"), groups=groups, **_read_as(run))
+    plain: Mapping[str, Any] = msgspec.to_builtins(
+        msgspec.structs.replace(found, problems=found.problems[:SHOWN_PROBLEMS])
+    )
+    return plain
+
+
 def _rules(run: JobRun) -> dict[str, Any]:
     """What else an upload is told; jobs from before one could say less."""
     return {"groups": run.job.arguments.get("groups"), "train_after": run.settings.train_after}
@@ -478,6 +495,7 @@ JOB_KINDS: Mapping[str, JobKind] = {
     SCORING: JobKind(score),
     BATCH_FILE: JobKind(store_batch_file),
     OUTCOMES_FILE: JobKind(store_outcomes_file),
+    MATCHING: JobKind(match_outcomes_file),
     WATCHING: JobKind(watch, long=True, several=True),
     DELIVERY: JobKind(deliver_alerts),
     COHORT_REPORT: JobKind(report_cohort),

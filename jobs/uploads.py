@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from database.errors import LostJob
-from database.ingest import Intake, OutcomeIntake, StoredOutcomes, count_changes, store_outcomes
+from database.ingest import Intake, MatchedOutcomes, OutcomeIntake, StoredOutcomes, count_changes, store_outcomes
 from database.records import Batch, ChampionKey
 from database.store import RecordStore
 from database.uploads import (
@@ -120,6 +120,25 @@ def take_outcomes(
         note(store, upload.actor, "outcomes uploaded", schema.name, outcomes=len(read.outcomes))
         stored = store_outcomes_read(store, schema, read, begun, train_after=train_after)
         return stored, sorted({one.target for one in read.outcomes})
+
+
+def match_file(
+    workspace: "Workspace",
+    schema: "DomainSchema",
+    source: Path | bytes,
+    *,
+    name: str,
+    groups: Collection[str] | None = None,
+    **read_as: Any,
+) -> MatchedOutcomes:
+    """What would become of the outcomes of a file, as `take_outcomes` reads them: nothing is kept, and no history tells
+    of it. Raises what would refuse it."""
+    from database.ingest import OwnGroups, match_outcomes, read_outcomes
+
+    own = None if groups is None else OwnGroups(workspace.store, schema.name, groups)
+    read = read_outcomes(source, schema, secret=workspace.secret, name=name, own=own, **read_as)
+    matched = match_outcomes(workspace.store, schema, read.outcomes, read.notes)
+    return msgspec.structs.replace(matched, skipped=read.skipped, problems=read.problems)
 
 
 def store_rows(

@@ -4,12 +4,14 @@ are `model.answer_files`'.
 It loads no library, so that a service can say a number.
 """
 
+import math
 from collections.abc import Sequence
 
 from database.records import Answer, Prediction
 from preprocessing.schema import Target
 
 MOVED_SHARE = 0.02  # of a target's range, from which a change is told
+ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 WIDE_RANGE = 20  # of a target; one decimal tells its values apart
 
 
@@ -63,3 +65,15 @@ def _rounded(value: float, decimals: int, cuts: Sequence[float]) -> float:
         elif shown < cut <= value:
             shown = round(shown + step, decimals)
     return shown
+
+
+def round_step(width: float) -> float:
+    """The round number that is not below a width.
+
+    >>> round_step(10.0), round_step(1.7), round_step(0.3), round_step(0)
+    (10.0, 2.0, 0.5, 1.0)
+    """
+    if width <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(width))
+    return next(step * power for step in ROUND_STEPS if step * power >= width * (1 - 1e-9))

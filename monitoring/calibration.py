@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.scores import RESAMPLED_UNITS, Estimate, bootstrap, mean_with_interval
+from monitoring.tails import binomial_interval
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -155,23 +156,19 @@ def reliability(confidence: Floats, right: Floats) -> Reliability:
     return Reliability(n=len(right), said=float(confidence.mean()), right=float(right.mean()), low=low, high=high)
 
 
-def binomial_interval(successes: float, n: float) -> tuple[float, float]:
-    """The exact 95 % interval of a share (Clopper and Pearson 1934); fractions are allowed (Korn and Graubard 1998)."""
-    from scipy.special import betaincinv  # not needed to serve
-
-    tail = (1 - PROMISE_LEVEL) / 2
-    low = float(betaincinv(successes, n - successes + 1, tail)) if successes > 0 else 0.0
-    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
-    return low, high
-
-
 def measure_coverage(inside: NDArray[np.bool_], stated: float, clusters: Integers) -> Coverage:
     """The coverage of (n,) stated intervals, n at least 1, each with the outcome inside or not."""
     n, share = len(inside), float(inside.mean())
     number = np.unique(clusters, return_inverse=True)[1]
     sums, count = np.bincount(number, weights=inside - share), int(number.max()) + 1
-    plain = n * share * (1 - share)
-    together = count / (count - 1) * float((sums**2).sum()) if count > 1 else plain
-    effective = n * min(1.0, plain / together) if plain and together else float(count)
+    effective = effective_number(n, share, count, float((sums**2).sum()))
     low, high = binomial_interval(share * effective, effective)
     return Coverage(n=n, effective=effective, stated=stated, share=share, low=low, high=high)
+
+
+def effective_number(n: int, share: float, count: int, squares: float) -> float:
+    """How many independent rows tell as much of `share` as n rows in `count` clusters. squares: the sum, over clusters,
+    of the squared sum of what lies above the share."""
+    plain = n * share * (1 - share)
+    together = count / (count - 1) * squares if count > 1 else plain
+    return n * min(1.0, plain / together) if plain and together else float(count)

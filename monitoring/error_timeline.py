@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from database.layout import DAY_MICROS, calendar_day, instant
 from database.pairs import Learned, LeftOut
 from database.records import Prediction
+from drift.corrections import adjust
 from drift.impact import ErrorChange, ExpectedError
 from drift.stream import find_changes
-from drift.verdicts import adjust
 from errors import Category, GradewatchError
 from model.answer_frame import expect_error
 from model.artifacts import CorruptArtifact, MissingArtifact
@@ -42,6 +42,8 @@ Verdict = Literal["worse than in training", "better than in training", "no chang
 
 FALSE_SHARE = 0.05  # share of false findings among the windows called worse or better (Benjamini–Hochberg)
 HALF = 1.959964
+WRITTEN: Mapping[By, str] = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+NO_PERIOD = "(no period)"
 NEWEST_WAITING = 5_000  # predictions, the newest, among which those that wait for their outcome are looked for
 
 
@@ -56,9 +58,9 @@ class TimelineSpan(msgspec.Struct, frozen=True, kw_only=True):
 
     n outcomes of `students` students in `clusters` clusters (`EvidenceColumns.clusters`), which intervals
     resample whole; of fewer than FEWEST students no figure is told. mae: mean absolute error in target units, or
-    levels. bias: mean of answer - outcome. held_out: the error of the same models in training. excess: mae - held_out,
-    with an interval that knows the chance in both. p_adjusted: of no excess, corrected over all windows. calibration:
-    of classes. covered: of stated intervals.
+    levels; naive_mae: of the plain rule on the same rows. bias: mean of answer - outcome. held_out: the error of the
+    same models in training. excess: mae - held_out, with an interval that knows the chance in both. p_adjusted: of no
+    excess, corrected over all windows. calibration: of classes. covered: of stated intervals.
     """
 
     label: str
@@ -69,6 +71,7 @@ class TimelineSpan(msgspec.Struct, frozen=True, kw_only=True):
     clusters: int
     verdict: Verdict
     mae: Estimate | None = None
+    naive_mae: Estimate | None = None
     bias: Estimate | None = None
     held_out: Estimate | None = None
     excess: Estimate | None = None
@@ -77,12 +80,23 @@ class TimelineSpan(msgspec.Struct, frozen=True, kw_only=True):
     covered: Coverage | None = None
 
 
+class WaitingSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """Predictions of one window that still wait for their outcome, n of those that are looked at, and the error to
+    expect of them; None where there is no model to judge by, or they are of fewer than FEWEST students."""
+
+    label: str
+    first: datetime
+    last: datetime
+    n: int
+    expected: ExpectedError | None = None
+
+
 class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the answers about one target at one moment, oldest window first.
 
     whole: all windows as one; None without outcomes. left_out: predictions with an outcome that are no evidence, by
     reason. waiting: predictions still without outcome, of all or of the domain's newest so many. expected: an estimate
-    for these; None where there are none, or no model to judge by.
+    for these; None where there are none, or no model to judge by. waits: the same by window.
     """
 
     domain: str
@@ -97,6 +111,7 @@ class ErrorTimeline(msgspec.Struct, frozen=True, kw_only=True):
     expected: ExpectedError | None
     newest: int | None = None
     left_out: LeftOut = LeftOut()
+    waits: tuple[WaitingSpan, ...] = ()
 
 
 def follow_domain(
@@ -116,16 +131,23 @@ def follow_domain(
     Raises UnknownDomain, NothingToFollow.
     """
     schema = workspace.schemas[domain]
+    chosen, asked = targets_to_follow(schema, targets, moments), Selection(since, limit, groups)
+    archive, newest = EvidenceArchive(workspace.store, schema, workspace.learned), newest_of(workspace, domain, asked)
+    found = []
+    for target in chosen:
+        found += follow_target(workspace, schema, target, archive.matched(target, asked), newest, moments, by=by)
+    return found
+
+
+def targets_to_follow(
+    schema: DomainSchema, targets: Sequence[str] | None, moments: Sequence[str] | None
+) -> list[Target]:
+    """All targets or these. Raises NothingToFollow for others, and for moments that the domain does not have."""
     names = targets or list(schema.target_by_name)
     for word, given, known in (("target", names, schema.target_by_name), ("moment", moments or (), schema.moments)):
         if unknown := sorted({*given} - {*known}):
-            raise NothingToFollow(f"{domain} has no {word} {', '.join(unknown)}; there are: {', '.join(known)}")
-    asked = Selection(since, limit, groups)
-    archive, newest = EvidenceArchive(workspace.store, schema, workspace.learned), newest_of(workspace, domain, asked)
-    found = []
-    for target in (schema.target_by_name[name] for name in names):
-        found += follow_target(workspace, schema, target, archive.matched(target, asked), newest, moments, by=by)
-    return found
+            raise NothingToFollow(f"{schema.name} has no {word} {', '.join(unknown)}; there are: {', '.join(known)}")
+    return [schema.target_by_name[name] for name in names]
 
 
 def follow_target(
@@ -191,7 +213,7 @@ def follow(
     counted, left_out = evidence_among(pairs)
     known = counted.take(counted.answered)
     waiting = _waiting(target, moment, pairs, newest)
-    versions = {*_models_of(known), *(answer_about(one.answers, target.name).model for one in waiting[:1])}
+    versions = {*_models_of(known), *(answer_about(one.answers, target.name).model for one in waiting)}
     found = {one: manifest for one in versions if (manifest := models.manifests(one)) is not None}
     held = {model: _held_out(manifest) for model, manifest in found.items()}
     windows = measure_spans(target, known, by, held)
@@ -209,6 +231,7 @@ def follow(
         newest=len(newest) if len(newest) == NEWEST_WAITING else None,
         expected=_expected(target, waiting, found),
         left_out=left_out,
+        waits=_waits(target, waiting, by, found),
     )
 
 
@@ -217,6 +240,27 @@ def _waiting(target: Target, moment: str, matched: EvidenceColumns, newest: Sequ
     ids = np.array([hash_text(one.id) for one in asked], dtype=np.uint64)
     there = np.isin(ids, matched.own)
     return [one for one, known in zip(asked, there.tolist(), strict=True) if not known]
+
+
+def _waits(
+    target: Target, waiting: Sequence[Prediction], by: By, found: Mapping[str, Manifest]
+) -> tuple[WaitingSpan, ...]:
+    """waiting: the newest first."""
+    parts: dict[str, list[Prediction]] = {}
+    for one in reversed(waiting):
+        label = (one.period or NO_PERIOD) if by == "period" else one.at.strftime(WRITTEN[by])
+        parts.setdefault(label, []).append(one)
+    told = tellable([len({one.student or one.id for one in part}) for part in parts.values()])
+    return tuple(
+        WaitingSpan(
+            label=label,
+            first=part[0].at,
+            last=part[-1].at,
+            n=len(part),
+            expected=_expected(target, part[::-1], found) if tell else None,
+        )
+        for (label, part), tell in zip(parts.items(), told, strict=True)
+    )
 
 
 def _models_of(known: EvidenceColumns) -> Counter[str]:
@@ -236,11 +280,10 @@ def labels_of(known: EvidenceColumns, by: By) -> tuple[list[str], Integers]:
     """The windows that there are, the oldest first, and (n,) which of them each belongs to: a day, ISO week or month in
     UTC, or a period."""
     if by == "period":
-        labels, number = [period or "(no period)" for _, period in known.places], known.place
+        labels, number = [period or NO_PERIOD for _, period in known.places], known.place
     else:
         days, number = np.unique(known.at // DAY_MICROS, return_inverse=True)
-        written = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[by]
-        labels = [calendar_day(day).strftime(written) for day in days.tolist()]
+        labels = [calendar_day(day).strftime(WRITTEN[by]) for day in days.tolist()]
     there, first = np.unique(number, return_index=True)
     order: dict[str, int] = {}
     for one in there[np.argsort(first)].tolist():
@@ -304,6 +347,7 @@ def _measure(
     window = msgspec.structs.replace(
         window,
         mae=mae,
+        naive_mae=mean_with_interval(absolute_errors(known.truth, known.naive), clusters),
         bias=mean_with_interval(known.said - known.truth, clusters),
         excess=excess,
         p_adjusted=p_value,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from database.layout import micros
 from database.pairs import Learned, LearnedRows, LeftOut, Pair, same_row, shows_nothing
-from database.records import Answer
+from database.records import Answer, Cell
 from preprocessing.schema import Target
 
 Floats = NDArray[np.float64]
@@ -22,6 +22,8 @@ Integers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 Place = tuple[str | None, str | None]
 """A group and a period."""
+Traits = tuple[str | None, ...]
+"""What the protected columns of a row hold, in the order of the schema; None: nothing."""
 
 FEW_GROUPS = 10  # below which groups tell nothing about chance, and students count instead
 SHOWS_NOTHING = ("", "afterwards", "learned", "unknown")
@@ -33,19 +35,21 @@ class EvidenceColumns(NamedTuple):
 
     at: microseconds of the prediction. own, student, row: hashes of its id, of its student (of its id where it has
     none) and of what was asked (0 without a student, of whom it may be another row). place: into `places`. kind: into
-    `kinds`, which are (moment, model version). reason: into `SHOWS_NOTHING`. truth, said, naive: in target units, or
-    numbers of levels; low, high: the interval; coverage: its stated share; shares: (n, levels) probabilities. NaN: not
-    there.
+    `kinds`, which are (moment, model version). trait: into `traits`. reason: into `SHOWS_NOTHING`. truth, said, naive:
+    in target units, or numbers of levels; low, high: the interval; coverage: its stated share; below: the chance of
+    ending below the pass mark; shares: (n, levels) probabilities. NaN: not there.
     """
 
     places: tuple[Place, ...]
     kinds: tuple[tuple[str, str], ...]
+    traits: tuple[Traits, ...]
     at: Integers
     own: Hashes
     student: Hashes
     row: Hashes
     place: Integers
     kind: Integers
+    trait: Integers
     reason: Integers
     truth: Floats
     said: Floats
@@ -53,6 +57,7 @@ class EvidenceColumns(NamedTuple):
     low: Floats
     high: Floats
     coverage: Floats
+    below: Floats
     shares: Floats
 
     @property
@@ -90,8 +95,8 @@ class EvidenceColumns(NamedTuple):
         hundred thousand pairs a copy takes 11 MB."""
         if isinstance(rows, np.ndarray) and rows.dtype == np.bool_ and rows.all():
             return self
-        columns: list[Any] = [column[rows] for column in self[2:]]
-        return EvidenceColumns(self.places, self.kinds, *columns)
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in COLUMN_TYPES}
+        return self._replace(**columns)
 
     def at_moment(self, moment: str) -> "EvidenceColumns":
         return self.take(np.array([one == moment for one, _ in self.kinds] or [False])[self.kind])
@@ -105,27 +110,34 @@ class EvidenceColumns(NamedTuple):
 COLUMN_TYPES: Mapping[str, type[np.number[Any]]] = {
     "at": np.int64,
     **dict.fromkeys(("own", "student", "row"), np.uint64),
-    **dict.fromkeys(("place", "kind", "reason"), np.int64),
-    **dict.fromkeys(("truth", "said", "naive", "low", "high", "coverage", "shares"), np.float64),
+    **dict.fromkeys(("place", "kind", "trait", "reason"), np.int64),
+    **dict.fromkeys(("truth", "said", "naive", "low", "high", "coverage", "below", "shares"), np.float64),
 }
 """What each column holds, in their order."""
 
+NUMBERED = ("place", "kind", "trait")
+"""Columns that number what stands beside them once, in their order."""
 
-def columns_of(target: Target, pairs: Iterable[Pair], learned: Learned | None = None) -> EvidenceColumns:
+
+def columns_of(
+    target: Target, pairs: Iterable[Pair], learned: Learned | None = None, protected: Sequence[str] = ()
+) -> EvidenceColumns:
     """The columns of pairs that answered `target`, in any order. learned: what models learned from; nothing by default.
+    protected: columns of rows that are kept as traits.
 
     >>> columns_of(Target(name="mark"), []).n
     0
     """
-    drafts = [_draft(target, pair, learned or _nothing) for pair in pairs]
+    drafts = [_draft(target, pair, learned or _nothing, protected) for pair in pairs]
     drafts.sort(key=lambda draft: draft[:2])
     columns: dict[str, list[Any]] = {name: [getattr(draft, name) for draft in drafts] for name in COLUMN_TYPES}
-    known: dict[str, dict[Any, int]] = {"place": {}, "kind": {}}
+    known: dict[str, dict[Any, int]] = {name: {} for name in NUMBERED}
     for name, numbers in known.items():
         columns[name] = [numbers.setdefault(one, len(numbers)) for one in columns[name]]
     arrays: dict[str, Any] = {name: np.array(columns[name], dtype=kind) for name, kind in COLUMN_TYPES.items()}
     arrays["shares"] = arrays["shares"].reshape(len(drafts), len(target.levels))
-    return EvidenceColumns(tuple(known["place"]), tuple(known["kind"]), **arrays)
+    places, kinds, traits = map(tuple, known.values())
+    return EvidenceColumns(places, kinds, traits, **arrays)
 
 
 class _Draft(NamedTuple):
@@ -138,6 +150,7 @@ class _Draft(NamedTuple):
     row: int
     place: Place
     kind: tuple[str, str]
+    trait: Traits
     reason: int
     truth: float
     said: float
@@ -145,10 +158,11 @@ class _Draft(NamedTuple):
     low: float
     high: float
     coverage: float
+    below: float
     shares: Sequence[float]
 
 
-def _draft(target: Target, pair: Pair, learned: Learned) -> _Draft:
+def _draft(target: Target, pair: Pair, learned: Learned, protected: Sequence[str]) -> _Draft:
     asked, outcome = pair.prediction, pair.outcome
     answer = answer_about(asked.answers, target.name)
     row, low_high = same_row(asked), answer.interval or (np.nan, np.nan)
@@ -160,6 +174,7 @@ def _draft(target: Target, pair: Pair, learned: Learned) -> _Draft:
         row=0 if row is None else _hash_row(row),
         place=(asked.group, asked.period),
         kind=(asked.moment, answer.model),
+        trait=tuple(_trait(asked.inputs.get(name)) for name in protected),
         reason=SHOWS_NOTHING.index(shows_nothing(pair, [answer.model], learned) or ""),
         truth=_number(target, outcome.value),
         said=_number(target, answer.value),
@@ -167,6 +182,7 @@ def _draft(target: Target, pair: Pair, learned: Learned) -> _Draft:
         low=low_high[0],
         high=low_high[1],
         coverage=np.nan if answer.coverage is None else answer.coverage,
+        below=np.nan if answer.below_pass is None else answer.below_pass,
         shares=_shares(target, answer),
     )
 
@@ -174,6 +190,10 @@ def _draft(target: Target, pair: Pair, learned: Learned) -> _Draft:
 def answer_about(answers: Iterable[Answer], target: str) -> Answer:
     """The one about `target`, which must be there."""
     return next(answer for answer in answers if answer.target == target)
+
+
+def _trait(cell: Cell) -> str | None:
+    return f"{cell:g}" if isinstance(cell, float | int) else cell
 
 
 def _number(target: Target, value: float | str | None) -> float:
@@ -204,16 +224,17 @@ def _hash_row(row: object) -> int:
 
 def join(parts: Sequence[EvidenceColumns], levels: int) -> EvidenceColumns:
     """One after the other: the first holds the oldest predictions. levels: how many the target has."""
-    known: dict[str, dict[Any, int]] = {"place": {}, "kind": {}}
+    known: dict[str, dict[Any, int]] = {name: {} for name in NUMBERED}
     arrays: dict[str, list[NDArray[Any]]] = {}
     for name, kind in COLUMN_TYPES.items():
         arrays[name] = [np.empty((0, levels) if name == "shares" else 0, kind), *(getattr(one, name) for one in parts)]
     for number, part in enumerate(parts, start=1):
-        for name, own in (("place", part.places), ("kind", part.kinds)):
+        for name, own in zip(NUMBERED, part[: len(NUMBERED)], strict=True):
             anew = np.array([known[name].setdefault(one, len(known[name])) for one in own], dtype=np.int64)
             arrays[name][number] = anew[arrays[name][number]]
     joined: dict[str, Any] = {name: np.concatenate(found) for name, found in arrays.items()}
-    return EvidenceColumns(tuple(known["place"]), tuple(known["kind"]), **joined)
+    places, kinds, traits = map(tuple, known.values())
+    return EvidenceColumns(places, kinds, traits, **joined)
 
 
 def evidence_among(found: EvidenceColumns) -> tuple[EvidenceColumns, LeftOut]:

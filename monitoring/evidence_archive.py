@@ -32,11 +32,23 @@ PART_ROWS = 50_000
 
 
 class Selection(NamedTuple):
-    """Which predictions are looked at: those from `since` on, the newest so many, of these groups."""
+    """Which predictions are looked at: those from `since` on and before `until`, the newest so many, of these
+    groups."""
 
     since: datetime | None = None
     limit: int | None = None
     groups: Sequence[str] | None = None
+    until: datetime | None = None
+
+    def among(self, found: EvidenceColumns) -> EvidenceColumns:
+        """Those of `found` that are looked at."""
+        if self.since is not None:
+            found = found.take(found.at >= micros(self.since))
+        if self.until is not None:
+            found = found.take(found.at < micros(self.until))
+        if self.groups is not None:
+            found = found.of_groups(self.groups)
+        return found if self.limit is None else found.take(slice(max(0, found.n - self.limit), None))
 
 
 class _Kept(NamedTuple):
@@ -67,6 +79,7 @@ class EvidenceArchive:
         self._store = store
         self._schema = schema
         self._learned = learned
+        self._protected = [feature.name for feature in schema.features if feature.protected]
         self._known = cache(lambda version: learned(version) is not None)
 
     def matched(self, target: Target, asked: Selection = Selection()) -> EvidenceColumns:  # noqa: B008 (frozen)
@@ -81,12 +94,7 @@ class EvidenceArchive:
                 parts += there.columns()
             else:
                 parts.append(self._make(target, day, rows, changes.newest, there))
-        found = join(parts, len(target.levels))
-        if asked.since is not None:
-            found = found.take(found.at >= micros(asked.since))
-        if asked.groups is not None:
-            found = found.of_groups(asked.groups)
-        return found if asked.limit is None else found.take(slice(max(0, found.n - asked.limit), None))
+        return asked.among(join(parts, len(target.levels)))
 
     def _kept(self, target: Target, start: datetime, changes: Changes) -> dict[date, _Kept]:
         found: dict[date, list[Document]] = defaultdict(list)
@@ -99,6 +107,8 @@ class EvidenceArchive:
         first = parts[0].body
         together = sum(one.body["made"] == first["made"] for one in parts[: first["parts"]])
         if together < first["parts"] or tuple(first["levels"]) != target.levels:
+            return False
+        if first.get("protected") != self._protected:  # or made before traits were kept
             return False
         known = all(self._known(version) == known for version, known in first["models"].items())
         return known and changes.fit(day, first["newest"])
@@ -119,11 +129,13 @@ class EvidenceArchive:
         ):
             pairs += page
             if len(pairs) >= PAIRS_AT_ONCE:
-                parts.append(columns_of(target, pairs, self._learned))
+                parts.append(columns_of(target, pairs, self._learned, self._protected))
                 pairs = []
-        found = join([columns_of(target, pairs, self._learned), *reversed(parts)], len(target.levels))
+        parts.append(columns_of(target, pairs, self._learned, self._protected))
+        found = join(parts[::-1], len(target.levels))
         models = {model: self._known(model) for _, model in found.kinds}
-        numbers = {"rows": rows, "newest": newest, "levels": target.levels, "models": models}
+        numbers: dict[str, Any] = {"rows": rows, "newest": newest, "levels": target.levels, "models": models}
+        numbers |= {"protected": self._protected}
         self._keep(target, day, found, numbers, [] if old is None else old.parts)
         return found
 
@@ -152,18 +164,16 @@ class EvidenceArchive:
 
 
 def _pack(found: EvidenceColumns) -> dict[str, Any]:
-    columns = {
-        name: b64encode(compress(column.tobytes(), level=1)).decode()
-        for name, column in zip(COLUMN_TYPES, found[2:], strict=True)
-    }
-    return {"places": found.places, "kinds": found.kinds, "columns": columns}
+    columns = {name: b64encode(compress(getattr(found, name).tobytes(), level=1)).decode() for name in COLUMN_TYPES}
+    return {"places": found.places, "kinds": found.kinds, "traits": found.traits, "columns": columns}
 
 
 def _unpack(body: Mapping[str, Any]) -> EvidenceColumns:
     places = tuple((group, period) for group, period in body["places"])
     kinds = tuple((moment, model) for moment, model in body["kinds"])
+    traits = tuple(tuple(one) for one in body["traits"])
     arrays: dict[str, Any] = {
         name: np.frombuffer(decompress(b64decode(body["columns"][name])), kind) for name, kind in COLUMN_TYPES.items()
     }
     arrays["shares"] = arrays["shares"].reshape(len(arrays["at"]), len(body["levels"]))
-    return EvidenceColumns(places, kinds, **arrays)
+    return EvidenceColumns(places, kinds, traits, **arrays)

@@ -1,21 +1,18 @@
 """How far logged answers were from what happened, beside the plain rule on the very same rows.
 
-It reads matched predictions and counts; it judges no challenger and changes nothing.
+It counts matched predictions; it judges no challenger, knows no store and changes nothing.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Literal
 
 import msgspec
 import numpy as np
 
-from database.pairs import Learned, LeftOut
-from database.store import RecordStore
+from database.pairs import LeftOut
 from model.scores import Estimate, absolute_errors, mean_with_interval
-from monitoring.evidence import EvidenceColumns, evidence_among
-from monitoring.evidence_archive import EvidenceArchive, Selection
-from preprocessing.schema import DomainSchema, Target
+from monitoring.evidence import EvidenceColumns
+from preprocessing.schema import Target
 
 ENOUGH_OUTCOMES = 30  # students, from which there is a verdict
 FEWEST_TOLD = 10  # students of whom a mean is told: of fewer, it and what was told before would give one of them away
@@ -66,35 +63,6 @@ class TargetPerformance(msgspec.Struct, frozen=True, kw_only=True):
     def falls_short(self) -> bool:
         """Whether fewer outcomes lie within the stated intervals than promised, and not by chance."""
         return self.covered is not None and self.coverage is not None and self.covered.high < self.coverage
-
-
-class DomainPerformance(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of each target, in the order of the schema."""
-
-    domain: str
-    since: datetime | None
-    targets: tuple[TargetPerformance, ...]
-
-
-def measure(
-    store: RecordStore,
-    schema: DomainSchema,
-    targets: Sequence[str] | None = None,
-    *,
-    learned: Learned,
-    since: datetime | None = None,
-    limit: int | None = None,
-    groups: Sequence[str] | None = None,
-) -> DomainPerformance:
-    """The performance of each of `targets` (all by default).
-
-    learned: what models learned from. since: of predictions from then on. limit: the newest so many predictions with an
-    outcome per target. groups: of these groups only. Raises KeyError for a target that the schema does not have.
-    """
-    archive, asked = EvidenceArchive(store, schema, learned), Selection(since, limit, groups)
-    chosen = [schema.target_by_name[name] for name in targets or schema.target_by_name]
-    found = [measure_target(target, *evidence_among(archive.matched(target, asked))) for target in chosen]
-    return DomainPerformance(domain=schema.name, since=since, targets=tuple(found))
 
 
 def measure_target(target: Target, matched: EvidenceColumns, left_out: LeftOut = LeftOut()) -> TargetPerformance:  # noqa: B008 (frozen)
@@ -155,15 +123,17 @@ def _by_model(matched: EvidenceColumns) -> tuple[ModelPerformance, ...]:
     return tuple(sorted(found, key=lambda one: -one.n))
 
 
-def tellable(students: Sequence[int]) -> list[bool]:
+def tellable(students: Sequence[int], among: Sequence[bool] | None = None) -> list[bool]:
     """Of which parts of a whole a mean may be told: of those with FEWEST_TOLD students or more, and not of all but a
-    few students, whom the whole and the others would give away.
+    few students, whom the whole and the others would give away. among: parts of which anything may be told.
 
-    >>> tellable([40, 12, 3]), tellable([40, 12, 3, 9])
-    ([True, False, False], [True, True, False, False])
+    >>> tellable([40, 12, 3]), tellable([40, 12, 3, 9]), tellable([40, 12, 0], [True, True, False])
+    ([True, False, False], [True, True, False, False], [True, False, False])
     """
-    told = [count >= FEWEST_TOLD for count in students]
-    while 0 < sum(count for count, one in zip(students, told, strict=True) if not one) < FEWEST_TOLD and any(told):
+    told = [count >= FEWEST_TOLD and one for count, one in zip(students, among or [True] * len(students), strict=True)]
+    while not all(told) and any(told):
+        if sum(count for count, one in zip(students, told, strict=True) if not one) >= FEWEST_TOLD:
+            break
         told[min((count, place) for place, count in enumerate(students) if told[place])[1]] = False
     return told
 

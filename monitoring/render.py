@@ -14,8 +14,10 @@ from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.at_risk import AtRisk
 from monitoring.calibration import ClassCalibration, Coverage
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
+from monitoring.fairness import UNFAIR_SHARE, Fairness, GroupTreatment
 from monitoring.feedback import Feedback, FeedbackPart, TargetFeedback
 from monitoring.model_comparison import ModelComparison
+from monitoring.performance import FEWEST_TOLD
 from monitoring.trial_report import TrialReport
 from preprocessing.schema import Target
 
@@ -177,19 +179,103 @@ def trial_table(report: TrialReport) -> Table:
 def timeline_tables(timeline: ErrorTimeline) -> list[RenderableType]:
     """The windows of one target at one moment as a table, then plain sentences: calibration, changes, an estimate."""
     table = Table(box=box.SIMPLE, title=f"{timeline.domain}/{timeline.target}@{timeline.moment} by {timeline.by}")
-    for name in ("window", "n", "mean error", "above training", "bias", "promise", "verdict"):
+    for name in ("window", "n", "mean error", "rule", "above training", "bias", "promise", "verdict"):
         table.add_column(name, overflow="fold")
     for window in (*timeline.windows, *((timeline.whole,) if timeline.whole and len(timeline.windows) > 1 else ())):
         table.add_row(
             window.label,
             str(window.n),
             _interval(window.mae) if window.mae else "",
+            f"{window.naive_mae.value:.3g}" if window.naive_mae else "",
             _interval(window.excess) if window.excess else "unknown" if window.mae else "",
             _interval(window.bias) if window.bias else "",
             promise(window),
             window.verdict,
         )
     return [table, *(Text(sentence) for sentence in timeline_sentences(timeline))]
+
+
+def fairness_tables(found: Fairness) -> list[RenderableType]:
+    """Groups beside all answers, and what that says in plain sentences; nothing where there is no figure."""
+    if found.whole.n is None:
+        return []
+    unit = f" ({found.unit})" if found.unit else ""
+    table = Table(box=box.SIMPLE, title=f"{found.target}@{found.moment}: for whom, {threshold_words(found)}")
+    for name in (
+        "group",
+        "n",
+        f"missed by{unit}",
+        "said too much by",
+        "found of who failed",
+        "passed of who was warned",
+    ):
+        table.add_column(name, overflow="fold")
+    table.add_row("all", *_treatment(found.whole))
+    for cut in found.cuts:
+        for group in cut.groups:
+            worse = " (!)" if group.verdict == "credibly worse" else ""
+            table.add_row(f"{cut.by} {group.name}{worse}", *_treatment(group))
+    return [table, *(Text(sentence) for sentence in fairness_sentences(found))]
+
+
+def threshold_words(found: Fairness) -> str:
+    """What gives cause to warn."""
+    if found.pass_mark is None:
+        return "without a pass mark"
+    return "warned below the pass mark" if found.top is None else f"warned of the {found.top:,} likeliest to fail"
+
+
+def _treatment(group: GroupTreatment) -> list[str]:
+    if group.n is None:
+        return [f"fewer than {FEWEST_TOLD}, or would give them away", "", "", "", ""]
+    shares = [
+        f"{one.value:.0%} of {one.n:,} [{one.low:.0%}, {one.high:.0%}]" if one else ""
+        for one in (group.found, group.wrongly)
+    ]
+    means = [f"{one.value:.3g} [{one.low:.3g}, {one.high:.3g}]" if one else "" for one in (group.miss, group.bias)]
+    return [f"{group.n:,}", *means, *shares]
+
+
+def fairness_sentences(found: Fairness) -> list[str]:
+    """Whom warnings found, and whether a group is served worse, in plain sentences."""
+    told = []
+    if (counts := found.quadrants) is not None:
+        told.append(
+            f"{counts.warned_failed:,} were warned of and failed, {counts.unwarned_failed:,} failed without a warning; "
+            f"{counts.warned_passed:,} were warned of and passed, {counts.unwarned_passed:,} passed without one."
+        )
+    groups = [(cut.by, group) for cut in found.cuts for group in cut.groups]
+    for by, group in groups:
+        if group.verdict == "credibly worse":
+            told.append(f"{by} {group.name} is served credibly worse than the others: {'; '.join(_harms(group))}.")
+    if any(group.verdict == "no difference shown" for _, group in groups) and not _worse(groups):
+        told.append("No group is served credibly worse than the others.")
+    if few := [f"{by} {group.name}{_of(group)}" for by, group in groups if group.verdict == "not enough data"]:
+        told.append(f"Not enough students to tell: {', '.join(few)}.")
+    return told
+
+
+def _of(group: GroupTreatment) -> str:
+    return "" if group.students is None else f" ({group.students:,})"
+
+
+def _worse(groups: Sequence[tuple[str, GroupTreatment]]) -> bool:
+    return any(group.verdict == "credibly worse" for _, group in groups)
+
+
+def _harms(group: GroupTreatment) -> list[str]:
+    """Each figure in which a group is worse off, beyond chance, with the interval of the difference."""
+    said = []
+    for figure, words, sign in (
+        (group.miss, "missed by {value:.3g} more [{low:.3g} to {high:.3g}]", 1),
+        (group.found, "{value:.0%} fewer of who failed were found [{low:.0%} to {high:.0%}]", -1),
+        (group.wrongly, "{value:.0%} more of who was warned of passed [{low:.0%} to {high:.0%}]", 1),
+    ):
+        one = figure.against if figure else None
+        if one and one.p_adjusted <= UNFAIR_SHARE and one.value * sign > 0:
+            low, high = sorted((sign * one.low, sign * one.high))
+            said.append(words.format(value=sign * one.value, low=low, high=high))
+    return said
 
 
 def promise(window: TimelineSpan) -> str:

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from model.readable import least_move, number_of
+from model.readable import least_move, number_of, round_step
 from preprocessing.schema import Target, label_of
 from reports.records import CohortReport, ReportedStudent
 
 LIKELIER_BELOW = 0.5
 BANDS = 10
-ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
 class Band(NamedTuple):
@@ -114,18 +113,6 @@ def _bands(target: Target, numbers: Sequence[float]) -> tuple[Band, ...]:
         label = f"{shown[0]:g} to {shown[1]:g}"
         found.append(Band(label, *shown, places[place], None if mark is None else end <= mark))
     return tuple(found)
-
-
-def round_step(width: float) -> float:
-    """The round number that is not below a width.
-
-    >>> round_step(10.0), round_step(1.7), round_step(0.3), round_step(0)
-    (10.0, 2.0, 0.5, 1.0)
-    """
-    if width <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(width))
-    return next(step * power for step in ROUND_STEPS if step * power >= width * (1 - 1e-9))
 
 
 def moves_of(report: CohortReport) -> Moves | None:

@@ -14,7 +14,8 @@ from model.bundle import EXAMPLES
 from model.registry import Champions
 from model.scores import Estimate
 from model.workspace import Workspace
-from monitoring.performance import TargetPerformance, measure
+from monitoring.domain_performance import measure
+from monitoring.performance import TargetPerformance
 from preprocessing.schema import DomainSchema
 from reports.records import DriftSeen, ReportedModel
 

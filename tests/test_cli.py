@@ -145,6 +145,8 @@ def test_predictions_outcomes_and_history_read_back(run: Run, folder: Path, trai
     answers = folder / "answers.csv"
     assert run("predict", "-d", "engagement", str(asked), "-o", str(answers)).returncode == 0
     assert len(answers.read_text().splitlines()) == 31
+    dry = run("outcomes", "-d", "engagement", str(folder / "known.csv"), "--dry-run")
+    assert dry.stdout.strip() == "30 of 30 match; nothing was stored"
     outcome = run("outcomes", "-d", "engagement", str(folder / "known.csv"))
     assert "30 new, 0 corrected" in outcome.stdout
     stray = folder / "stray.csv"

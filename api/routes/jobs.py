@@ -22,6 +22,7 @@ from jobs.queue import (
     DRIFT_DAYS,
     DRIFT_FILE,
     ERASURE,
+    MATCHING,
     OUTCOMES_FILE,
     REMAKING,
     RETRAINING,
@@ -44,6 +45,7 @@ NEEDED: Mapping[str, Permission] = {
     TRACKING: "change",
     BATCH_FILE: "upload",
     OUTCOMES_FILE: "upload",
+    MATCHING: "upload",
     ERASURE: "rights",
     REMAKING: "rights",
 }

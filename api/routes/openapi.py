@@ -61,10 +61,16 @@ MOST_SUMMARY = 130
 """Characters of an operation's first sentence that stand beside its address."""
 
 
-def answers(kind: type, status: int = 200, words: str = "done", *, later: bool = False) -> dict[int | str, Document]:
-    """A route's `responses`: a record of `kind` on success. later: or, where that takes long, the job that does it."""
+def answers(
+    kind: type, status: int = 200, words: str = "done", *, later: bool = False, instead: type | None = None
+) -> dict[int | str, Document]:
+    """A route's `responses`: a record of `kind` on success, or of `instead` where the request says so. later: or, where
+    that takes long, the job that does it."""
     waits = {"description": "a worker does it; Location says where to look", "content": json_of("JobStatus")}
-    done: dict[int | str, Document] = {status: {"description": words, "content": json_of(kind.__name__)}}
+    content = json_of(kind.__name__)
+    if instead is not None:
+        content["application/json"] = {"schema": {"anyOf": [{"$ref": REF + one.__name__} for one in (kind, instead)]}}
+    done: dict[int | str, Document] = {status: {"description": words, "content": content}}
     return done | ({202: waits} if later else {})
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from access.roles import require
 from api.jobs import done, idempotency_key
+from api.request.body import MEGABYTE
 from api.request.headers import REQUEST_HEADERS, form_of
 from api.routes.dependencies import (
     CurrentState,
@@ -22,11 +23,19 @@ from api.routes.dependencies import (
     service_state,
 )
 from api.routes.openapi import answers, takes_file
-from api.routes.uploads import OfSheet, WithoutBadRows, read_told, rules_of
+from api.routes.uploads import OfSheet, WithoutBadRows, read_told, read_uploads, rules_of
 from api.schemas import respond
-from database.ingest import OwnGroups, StoredOutcomes, of_another, outcomes, store_outcomes
-from jobs.queue import OUTCOMES_FILE, JobFile, JobRequest
-from monitoring.performance import DomainPerformance, measure
+from database.ingest import (
+    MatchedOutcomes,
+    OwnGroups,
+    StoredOutcomes,
+    match_outcomes,
+    of_another,
+    outcomes,
+    store_outcomes,
+)
+from jobs.queue import MATCHING, OUTCOMES_FILE, JobFile, JobRequest
+from monitoring.domain_performance import DomainPerformance, measure
 from preprocessing.validation.json_bodies import MalformedBody
 from preprocessing.validation.json_rows import plain_outcomes
 from preprocessing.validation.rules import BadData, Problem
@@ -40,29 +49,40 @@ NO_ROWS = "outcomes as JSON are a list of one object or more, each with texts, n
 @router.post(
     "/outcomes",
     tags=["outcomes"],
-    responses=answers(StoredOutcomes, later=True),
+    responses=answers(StoredOutcomes, later=True, instead=MatchedOutcomes),
     openapi_extra=takes_file(json=True),
     dependencies=[needs("upload")],
 )
 async def add_outcomes(
-    domain: str, request: Request, state: CurrentState, sheet: OfSheet = "", skip_bad_rows: WithoutBadRows = False
+    domain: str,
+    request: Request,
+    state: CurrentState,
+    sheet: OfSheet = "",
+    skip_bad_rows: WithoutBadRows = False,
+    dry: Annotated[bool, Query(description="say what would match, and store nothing")] = False,
 ) -> Response:
     """Store outcomes: a JSON list or a file, each row with a prediction_id or a student key (and period) and the
     value of one target or more; happened_at says when that was known, else it is the time of this request. Rows of
     groups that are not the sender's are left out. A later outcome about the same corrects the earlier. A plain list is
-    answered at once, whatever is preferred, and stands in no history of uploads."""
+    answered at once, whatever is preferred, and stands in no history of uploads; neither does what is asked with dry,
+    which is answered with how many would belong to a prediction."""
     schema_of(state, domain)
-    uploads = await read_told(request, domain, "outcomes")
+    largest = state.settings.max_upload_mb * MEGABYTE
+    uploads = await (read_uploads(request, largest) if dry else read_told(request, domain, "outcomes"))
     file = JobFile(*uploads["file"])
     asked = {"sheet": sheet, "skip_bad_rows": skip_bad_rows}
     whoever, key, rows = principal_of(request).name, idempotency_key(request), _rows_of(request, file.content)
     plain = not any(asked.values())
-    if rows and plain and key is None and (stored := await asyncio.to_thread(_store_plain, request, domain, rows)):
-        return respond(stored)
-    arguments = {**rules_of(request), **asked}
-    wanted = JobRequest(OUTCOMES_FILE, domain, whoever, arguments, files={"file": file}, key=key)
+    if rows and plain and key is None:
+        at_once = await asyncio.to_thread(_take_plain, request, domain, rows, dry=dry)
+        if at_once is not None:
+            return respond(at_once)
+    kind, arguments = MATCHING if dry else OUTCOMES_FILE, {**rules_of(request), **asked}
+    wanted = JobRequest(kind, domain, whoever, arguments, files={"file": file}, key=key)
     job = await done(request, state.background, wanted, state.settings)
-    return job if isinstance(job, Response) else respond(msgspec.convert(job.result, StoredOutcomes))
+    if isinstance(job, Response):
+        return job
+    return respond(msgspec.convert(job.result, MatchedOutcomes if dry else StoredOutcomes))
 
 
 def _rows_of(request: Request, body: bytes) -> list[Row] | None:
@@ -79,9 +99,11 @@ def _rows_of(request: Request, body: bytes) -> list[Row] | None:
     return rows
 
 
-def _store_plain(request: Request, domain: str, rows: list[Row]) -> StoredOutcomes | None:
-    """What became of outcomes in which nothing is unusual; None for others, which a worker reads: the library for files
-    would stay in this process's memory."""
+def _take_plain(
+    request: Request, domain: str, rows: list[Row], *, dry: bool
+) -> StoredOutcomes | MatchedOutcomes | None:
+    """What became, or with dry would become, of outcomes in which nothing is unusual; None for others, which a worker
+    reads: the library for files would stay in this process's memory."""
     state = service_state(request)
     plain = plain_outcomes(rows, state.predictions.schema(domain), secret=state.workspace.secret)
     if plain is None:
@@ -96,6 +118,9 @@ def _store_plain(request: Request, domain: str, rows: list[Row]) -> StoredOutcom
             raise BadData(problems)
         plain = [one for place, one in enumerate(plain) if place not in set(outside)]
     found = outcomes([one.row for one in plain], domain, [one.prediction for one in plain], [one.at for one in plain])
+    if dry:
+        matched = match_outcomes(store, schema, found)
+        return msgspec.structs.replace(matched, skipped=len(problems), problems=tuple(problems))
     noted(request, "outcomes uploaded", domain, outcomes=len(found))
     stored = store_outcomes(store, schema, found)
     return msgspec.structs.replace(stored, skipped=len(problems), problems=tuple(problems))
@@ -109,14 +134,20 @@ def performance(
     target: Annotated[str | None, Query(description="all of the domain by default")] = None,
     since: Annotated[Instant | None, Query(description="of predictions made from then on")] = None,
     limit: Annotated[int | None, Query(ge=1, le=100_000, description="the newest so many per target, else all")] = None,
+    top: Annotated[
+        int | None, Query(ge=1, le=1_000_000, description="warn of the so many likeliest to fail, not by the pass mark")
+    ] = None,
 ) -> Response:
-    """How far answers were from what happened, beside the plain rule on the same rows. Of fewer than ten students no
-    figure is told; to choose by `since` or `limit` takes the permission to read predictions. Whoever is confined to
-    groups is told of these alone."""
-    if since is not None or limit is not None:  # two choices that differ by one student would tell of that one
+    """How far answers were from what happened, beside the plain rule on the same rows; and at each moment, whom a
+    warning at the pass mark (or the `top` so many) found and how groups fared. Of fewer than ten students no figure is
+    told; to choose by `since`, `limit` or `top` takes the permission to read predictions. Whoever is confined to groups
+    is told of these alone."""
+    if any(
+        choice is not None for choice in (since, limit, top)
+    ):  # two choices that differ by one student would tell of that one
         require(principal_of(request), "read", domain)
     schema = schema_of(state, domain)
     keys_of(schema, target, None)
     targets = [target] if target else list(schema.target_by_name)
-    choice: Any = {"since": at_utc(since), "limit": limit, "groups": groups_of(request)}
+    choice: Any = {"since": at_utc(since), "limit": limit, "groups": groups_of(request), "top": top}
     return respond(measure(state.workspace.store, schema, targets, learned=state.workspace.learned, **choice))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from monitoring.calibration import binomial_interval, calibrate_classes, chance_of_gaps, measure_coverage
+from monitoring.calibration import calibrate_classes, chance_of_gaps, measure_coverage
+from monitoring.tails import binomial_interval
 
 
 def said_and_true(rows: int, seed: int, sharpen: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

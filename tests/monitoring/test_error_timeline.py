@@ -136,6 +136,7 @@ def test_a_window_and_a_target_have_the_same_intervals_for_the_same_rows(log: Re
     mark = MARKS.target_by_name["mark"]
     whole, other = timeline(log).whole, measure_target(mark, columns_of(mark, log.pairs("marks", "mark")))
     assert (whole.mae, whole.bias, whole.clusters) == (other.mae, other.bias, other.clusters)
+    assert whole.naive_mae == other.naive_mae
     assert whole.clusters == (12 if groups == 12 else 120)  # of four classes, students count
 
 
@@ -161,6 +162,14 @@ def test_answers_that_wait_for_outcomes_are_given_an_estimate(log: RecordStore) 
     assert (found.windows, found.whole, found.waiting) == ((), None, 50)
     assert found.expected.after > found.expected.before
     assert found.expected.n_current == 50
+    log.add_predictions([asked(100 + number, 3, answer=14.0) for number in range(30)])
+    first, later = timeline(log).waits
+    assert (first.label, later.label, later.n) == ("2026-W02", "2026-W05", 30)
+    assert first.expected == found.expected
+    assert later.expected.after < first.expected.after
+    log.add_predictions([asked(200 + number, 5) for number in range(9)])
+    told = {one.label: one.expected is not None for one in timeline(log).waits}
+    assert told == {"2026-W02": True, "2026-W05": False, "2026-W07": False}, "few are given away by no difference"
 
 
 def test_classes_are_judged_by_their_probabilities(log: RecordStore) -> None:
@@ -188,7 +197,7 @@ def test_the_tables_show_every_window_with_n_and_interval(log: RecordStore) -> N
 
     fill(log, [1.0, 2.5])
     log.add_predictions([asked(9_999, 3)])
-    console = Console(width=140)
+    console = Console(width=150)
     with console.capture() as capture:
         console.print(*timeline_tables(timeline(log)))
     text = capture.get()

@@ -20,15 +20,19 @@ from tests.database.making import NOON, make_event, make_outcome, make_predictio
 MARK = Target(name="mark")
 GRADE = Target(name="grade", kind="ordered_class", levels=("fail", "pass"))
 
+SEX = Feature(name="sex", kind="categorical", levels=("F", "M"), protected=True, optional=True)
+
 students = st.sampled_from(["ann", "ben", "eve", None])
 places = st.tuples(st.sampled_from(["A", "A", "B", None]), st.sampled_from(["1", "1", None]))
 instants = st.integers(0, 5).map(lambda number: NOON + timedelta(hours=9 * number))
+inputs = st.fixed_dictionaries({"x": st.sampled_from([1.0, 2.0])}, optional={"sex": st.sampled_from(["F", "M", None])})
 models = st.sampled_from(["fresh", "taught", "gone", "gone"])
 
 
 def said(draw: st.DrawFn) -> tuple[Answer, ...]:
     mark = Answer(target="mark", value=draw(st.sampled_from([None, 9.5, 12.0])), naive=11.0, model=draw(models),
-                  generation=1, interval=draw(st.sampled_from([None, (8.0, 14.5)])), coverage=0.9)  # fmt: skip
+                  generation=1, interval=draw(st.sampled_from([None, (8.0, 14.5)])), coverage=0.9,
+                  below_pass=draw(st.sampled_from([None, 0.25])))  # fmt: skip
     grade = Answer(target="grade", value=draw(st.sampled_from(["fail", "pass"])), naive="pass", model="fresh",
                    generation=1, probabilities=draw(st.sampled_from([None, {"fail": 0.25, "pass": 0.75}])))  # fmt: skip
     return draw(st.sampled_from([(mark, grade), (mark,), (grade,)]))
@@ -46,7 +50,7 @@ def steps(draw: st.DrawFn) -> list[tuple[str, Any]]:
             predictions.append(
                 make_prediction(
                     draw(instants), domain=domain, moment=draw(st.sampled_from(["now", "then"])), group=group,
-                    period=period, student=draw(students), inputs={"x": draw(st.sampled_from([1.0, 2.0]))},
+                    period=period, student=draw(students), inputs=draw(inputs),
                     answers=said(draw),
                 )
             )  # fmt: skip
@@ -78,8 +82,12 @@ def learned(gone: set[str], version: str) -> LearnedRows | None:
 
 def same(one: EvidenceColumns, other: EvidenceColumns) -> bool:
     """Whether both hold the same, however they number places and kinds."""
-    named = [([each.places[n] for n in each.place], [each.kinds[n] for n in each.kind]) for each in (one, other)]
-    rest = [name for name in EvidenceColumns._fields if name not in ("places", "kinds", "place", "kind")]
+    numbered = {"place": "places", "kind": "kinds", "trait": "traits"}
+    named = [
+        [[getattr(each, names)[n] for n in getattr(each, of)] for of, names in numbered.items()]
+        for each in (one, other)
+    ]
+    rest = [name for name in EvidenceColumns._fields if name not in {*numbered, *numbered.values()}]
     equal = (np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name not in ("at", "reason"))
              for name in rest)  # fmt: skip
     return named[0] == named[1] and all(equal)
@@ -90,12 +98,13 @@ def check(store: RecordStore, schema: DomainSchema, gone: set[str]) -> None:
     for target in schema.targets:
         pairs = store.pairs(schema.name, target.name)
         found = archive.matched(target)
-        assert same(found, columns_of(target, pairs, partial(learned, gone)))
+        assert same(found, columns_of(target, pairs, partial(learned, gone), ["sex"]))
         counted, left_out = evidence(pairs, partial(models_of, target.name), partial(learned, gone))
         shown, left = evidence_among(found)
         assert ([*shown.own], left) == (ids_of(counted[::-1]), left_out)
         for asked in (Selection(since=NOON + timedelta(hours=9)), Selection(limit=2), Selection(groups=("B", "C")),
-                      Selection(NOON + timedelta(hours=10), 1, ("A",))):  # fmt: skip
+                      Selection(NOON + timedelta(hours=10), 1, ("A",)),
+                      Selection(until=NOON + timedelta(hours=20))):  # fmt: skip
             some = store.pairs(schema.name, target.name, **asked._asdict())
             assert [*archive.matched(target, asked).own] == ids_of(some[::-1])
 
@@ -113,8 +122,8 @@ def ids_of(pairs: Sequence[Pair]) -> list[int]:
 def test_any_history_gives_what_its_pairs_give(
     store: RecordStore, history: list[tuple[str, Any]], gone: set[str]
 ) -> None:
-    schema = DomainSchema(name=history[0][1], title="", features=(Feature(name="x", kind="numeric"),),
-                          targets=(MARK, GRADE), moments=("now", "then"))  # fmt: skip
+    schema = DomainSchema(name=history[0][1], title="", targets=(MARK, GRADE),
+                          features=(Feature(name="x", kind="numeric"), SEX), moments=("now", "then"))  # fmt: skip
     archive = EvidenceArchive(store, schema, partial(learned, {"gone"}))
     for step, given_ in history[1:]:
         for target in schema.targets:  # so that what is kept is older than the step

@@ -98,7 +98,7 @@ def test_the_page_shows_how_to_say_who_asks_and_what_may_come_of_it(guarded: Gua
 
 def test_who_may_see_no_row_may_not_choose_of_which_rows_the_performance_is_told(guarded: Guarded) -> None:
     address = "/api/v1/university/performance"
-    for choice in ("?limit=1", "?since=2026-01-01T00:00:00Z", "?limit=30&since=2026-01-01T00:00:00Z"):
+    for choice in ("?limit=1", "?top=1", "?since=2026-01-01T00:00:00Z", "?limit=30&since=2026-01-01T00:00:00Z"):
         refused = guarded.ask("GET", address + choice, guarded.keys["viewer"])
         assert (refused.status_code, refused.json()["title"]) == (403, "Forbidden")
         assert guarded.ask("GET", address + choice, guarded.keys["teacher"]).status_code == 200

@@ -15,6 +15,13 @@ def test_outcomes_find_their_predictions_by_id_and_by_student(shared: Server) ->
         {"prediction_id": said["id"], "final_marks": 77, "final_grade": "B"},
         {"student_id": "u1", "semester": 3, "subject": "Algorithms", "final_marks": 50, "final_grade": "D"},
     ]
+    uploads = shared.get("/api/v1/university/uploads")
+    dry = shared.post(f"{path}?dry=true", [*outcomes, {"prediction_id": "f" * 32, "final_marks": 60}]).json()
+    assert dry == {"outcomes": 5, "matched": 4, "unmatched": 1, "undated": 5}
+    file = {"content": "student_id,final_marks\nu1,50\nu2,60\n", "headers": {"content-type": "text/csv"}}
+    told = shared.client.post(f"{path}?dry=true", **file).json()
+    assert (told["outcomes"], told["matched"], told["lacking"]) == (2, 1, ["semester", "subject"])
+    assert shared.get("/api/v1/university/uploads") == uploads
     assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 4, "corrected": 0, "known": 0, "undated": 4}
     assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 0, "corrected": 0, "known": 4, "undated": 4}
     corrected = shared.post(path, [{"prediction_id": said["id"], "final_marks": 78}]).json()
@@ -32,6 +39,10 @@ def test_outcomes_find_their_predictions_by_id_and_by_student(shared: Server) ->
     expected = sum(abs(value - true) for value, true in zip(values, truth, strict=True)) / 10
     assert marks["mae"]["value"] == pytest.approx(expected)
     assert marks["naive_mae"] is not None
+    found = shared.get("/api/v1/university/performance", params={"target": "final_marks", "top": 3})["fairness"]
+    (fairness,) = found
+    assert (fairness["top"], fairness["quadrants"]["warned_failed"] + fairness["quadrants"]["warned_passed"]) == (3, 3)
+    assert fairness["whole"]["miss"]["value"] == pytest.approx(expected)
 
 
 def test_answers_that_came_when_the_outcome_was_known_do_not_count_and_strays_are_named(shared: Server) -> None:

@@ -1,0 +1,137 @@
+"""How the answers about one target at one moment turned out, in one record: over time, beside the plain rule, within
+their ranges, at the threshold in use and for whom.
+
+Pages, the command and the route show it; it is put together here and measured elsewhere. Whoever is confined to groups
+has every figure of these groups alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from model.readable import round_step
+from model.workspace import Workspace
+from monitoring.error_timeline import By, ErrorTimeline, follow_target, newest_of, targets_to_follow
+from monitoring.evidence import EvidenceColumns, evidence_among
+from monitoring.evidence_archive import EvidenceArchive, Selection
+from monitoring.fairness import Fairness, judge_fairness
+from monitoring.performance import TargetPerformance, measure_target
+from preprocessing.schema import DomainSchema, Target
+
+MOST_CELLS = 40  # of a grid of answers and outcomes, along each side
+
+
+class AnsweredCell(msgspec.Struct, frozen=True):
+    """So many answers around `said` whose outcomes were around `happened`, in target units or numbers of levels."""
+
+    said: float
+    happened: float
+    n: int
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """timeline: the course of errors, beside training and the plain rule. whole: all answers at the moment, and a
+    verdict beside the plain rule. fairness: whom a warning found, and for whom answers were worse. cells: answers
+    beside outcomes, for whoever may read predictions."""
+
+    domain: str
+    target: str
+    moment: str
+    timeline: ErrorTimeline
+    whole: TargetPerformance
+    fairness: Fairness
+    cells: tuple[AnsweredCell, ...] = ()
+
+
+class ResultsQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked at. moment: the one whose answers with an outcome are the newest, if none. top: as `Fairness` has
+    it; by: windows of the course; with_cells: whether whoever asks may read predictions."""
+
+    target: str
+    moment: str | None = None
+    asked: Selection = Selection()
+    by: By = "week"
+    top: int | None = None
+    with_cells: bool = False
+
+
+def results_of(
+    workspace: Workspace, domain: str, question: ResultsQuestion, matched: EvidenceColumns | None = None
+) -> Results | None:
+    """How the answers turned out; None where there are none. matched: those with an outcome and maybe others, where
+    they were read before. Raises UnknownDomain, NothingToFollow."""
+    schema = workspace.schemas[domain]
+    (target,) = targets_to_follow(schema, [question.target], [question.moment] if question.moment else None)
+    if matched is None:
+        matched = EvidenceArchive(workspace.store, schema, workspace.learned).matched(target, question.asked)
+    matched = question.asked.among(matched)
+    newest = newest_of(workspace, domain, question.asked)
+    moment = question.moment or newest_moment(matched) or next((one.moment for one in newest), None)
+    moments = [moment] if moment is not None else []
+    for timeline in follow_target(workspace, schema, target, matched, newest, moments, by=question.by):
+        return _results(schema, target, matched, timeline, question)
+    return None
+
+
+def results_by_moment(
+    workspace: Workspace,
+    domain: str,
+    targets: Sequence[str] | None,
+    moments: Sequence[str] | None,
+    *,
+    asked: Selection,
+    by: By,
+    top: int | None = None,
+) -> Iterator[Results]:
+    """Of all targets (or these) at all moments (or these) at which there are answers. Raises UnknownDomain,
+    NothingToFollow."""
+    schema = workspace.schemas[domain]
+    chosen = targets_to_follow(schema, targets, moments)
+    archive, newest = EvidenceArchive(workspace.store, schema, workspace.learned), newest_of(workspace, domain, asked)
+    for target in chosen:
+        matched = archive.matched(target, asked)
+        question = ResultsQuestion(target=target.name, asked=asked, by=by, top=top)
+        for timeline in follow_target(workspace, schema, target, matched, newest, moments, by=by):
+            yield _results(schema, target, matched, timeline, question)
+
+
+def newest_moment(matched: EvidenceColumns) -> str | None:
+    """The moment of the newest answer with an outcome."""
+    return matched.kinds[int(matched.kind[-1])][0] if matched.n else None
+
+
+def _results(
+    schema: DomainSchema,
+    target: Target,
+    matched: EvidenceColumns,
+    timeline: ErrorTimeline,
+    question: ResultsQuestion,
+) -> Results:
+    known, left_out = evidence_among(matched.at_moment(timeline.moment))
+    whole = measure_target(target, known, left_out)
+    return Results(
+        domain=schema.name,
+        target=target.name,
+        moment=timeline.moment,
+        timeline=timeline,
+        whole=whole,
+        fairness=judge_fairness(schema, target, timeline.moment, known, top=question.top),
+        cells=cells_of(target, known) if question.with_cells and whole.mae is not None else (),
+    )
+
+
+def cells_of(target: Target, known: EvidenceColumns) -> tuple[AnsweredCell, ...]:
+    """Answers beside outcomes in a grid: of levels as they are, of values in steps of a round size."""
+    known = known.take(known.answered)
+    if not known.n:
+        return ()
+    step = 1.0 if target.levels else round_step(float(np.ptp(np.concatenate([known.said, known.truth]))) / MOST_CELLS)
+    places = np.column_stack([np.round(known.said / step), np.round(known.truth / step)])
+    cells, counts = np.unique(places, axis=0, return_counts=True)
+    return tuple(
+        AnsweredCell(said * step, happened * step, n)
+        for (said, happened), n in zip(cells.tolist(), counts.tolist(), strict=True)
+    )

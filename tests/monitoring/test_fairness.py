@@ -1,0 +1,228 @@
+"""Groups at the threshold in use: the figures are those of all pairs, few students are given away by nothing, and who
+is served worse is named."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from database.pairs import LearnedRows, Pair, evidence
+from database.records import Answer, Prediction, new_id
+from database.store import RecordStore
+from monitoring.domain_performance import measure
+from monitoring.evidence import EvidenceColumns, answer_about, columns_of
+from monitoring.fairness import MISSING_TRAIT, UNFAIR_SHARE, Fairness, GroupTreatment, judge_fairness
+from monitoring.performance import FEWEST_TOLD
+from monitoring.render import fairness_sentences
+from preprocessing.schema import DomainSchema, Feature, Target
+from tests.database.making import NOON, make_event, make_outcome, make_prediction
+
+MARK = Target(name="mark", unit="points", cut_points=(10.0,))
+GRADE = Target(name="grade", kind="ordered_class", levels=("fail", "fair", "good"), cut_points=(1,))
+SCHEMA = DomainSchema(
+    name="class",
+    title="",
+    moments=("start", "end"),
+    features=(
+        Feature(name="x", kind="numeric"),
+        Feature(name="sex", kind="categorical", levels=("F", "M"), protected=True, optional=True),
+        Feature(name="age", kind="numeric", protected=True, optional=True),
+    ),
+    targets=(MARK, GRADE),
+)
+learned = partial(lambda gone, version: None if version in gone else LearnedRows(), {"gone"})
+
+
+def fill(store: RecordStore, domain: str, *, students: int = 150) -> list[Prediction]:
+    """Answers of which some are no evidence: asked again, by a lost model, after the outcome, without an answer."""
+    generator, asked = np.random.default_rng(7), list[Prediction]()
+    for number in range(students):
+        truth = float(generator.integers(4, 17))
+        said = None if number % 29 == 0 else float(np.round(truth + generator.normal(0, 2), 1))
+        model = "gone" if number % 31 == 0 else "m"
+        below = None if number % 5 == 0 else float(np.round(generator.random(), 2))
+        mark = Answer(target="mark", value=said, naive=11.0, model=model, generation=1, below_pass=below)
+        level = GRADE.levels[int(generator.integers(0, 3))]
+        grade = Answer(target="grade", value=level, naive="good", model=model, generation=1)
+        fields: dict[str, Any] = {
+            "student": f"s{number}", "group": f"class {number % 3}", "moment": SCHEMA.moments[number % 2],
+            "inputs": {"x": 1.0, "sex": ["F", "M", None][min(2, number % 20)], "age": float(15 + number % 12)},
+            "answers": (mark, grade),
+        }  # fmt: skip
+        for place in range(1 + (number % 13 == 0)):
+            asked.append(make_prediction(NOON + timedelta(hours=number + place), domain=domain, **fields))
+    early = [one for place, one in enumerate(asked) if place % 17]
+    store.add_predictions(early)
+    outcomes = [("mark", float(generator.integers(4, 17))) for _ in asked], [("grade", "fail") for _ in asked]
+    for told in outcomes:
+        store.add_outcomes(
+            [
+                make_outcome(value, domain=domain, target=target, prediction=one.id)
+                for (target, value), one in zip(told, asked, strict=True)
+                if int(one.student[1:]) % 11
+            ]
+        )
+    store.add_predictions(asked)
+    return asked
+
+
+def slow(target: Target, pairs: Sequence[Pair], moment: str, top: int | None) -> dict[tuple[str, str], dict[str, Any]]:
+    """The figures of every group by loops over pairs, suppressed by no rule."""
+    number = (lambda v: float(target.levels.index(v))) if target.levels else float
+    rows = []
+    for pair in pairs:
+        answer = answer_about(pair.prediction.answers, target.name)
+        if pair.prediction.moment == moment and answer.value is not None:
+            rows.append((pair.prediction, answer, number(answer.value), number(pair.outcome.value)))
+    if top is None:
+        warned = {one.id for one, _, said, _ in rows if said < target.pass_mark}
+    else:
+        chances = [-1 if answer.below_pass is None else answer.below_pass for _, answer, _, _ in rows]
+        order = sorted(range(len(rows)), key=lambda n: (-chances[n], rows[n][2], rows[n][0].at, rows[n][0].id))
+        warned = {rows[n][0].id for n in order[:top]}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for asked, _, said, truth in rows:
+        for key in [("", "all"), ("sex", asked.inputs["sex"] or MISSING_TRAIT), ("group", asked.group)]:
+            mine = found.setdefault(key, {"students": set(), "gaps": [], "failed": [], "warned": []})
+            mine["students"].add(asked.student)
+            mine["gaps"].append(said - truth)
+            if truth < target.pass_mark:
+                mine["failed"].append(asked.id in warned)
+            if asked.id in warned:
+                mine["warned"].append(truth >= target.pass_mark)
+    return found
+
+
+def groups_of(found: Fairness) -> dict[tuple[str, str], GroupTreatment]:
+    parts = {(cut.by, group.name): group for cut in found.cuts for group in cut.groups}
+    return {("", "all"): found.whole} | parts
+
+
+def check(store: RecordStore, schema: DomainSchema, top: int | None) -> int:
+    told = 0
+    for found in measure(store, schema, learned=learned, top=top).fairness:
+        target = schema.target_by_name[found.target]
+        pairs = evidence(
+            store.pairs(schema.name, target.name),
+            lambda asked, name=target.name: [answer_about(asked.answers, name).model],
+            learned,
+        ).pairs
+        expected = slow(target, pairs, found.moment, top)
+        groups = groups_of(found)
+        assert set(groups) >= set(expected)
+        for key, slowly in expected.items():
+            group = groups[key]
+            if group.n is None:
+                continue
+            told += 1
+            assert (group.n, group.students) == (len(slowly["gaps"]), len(slowly["students"]))
+            assert group.miss.value == pytest.approx(np.abs(slowly["gaps"]).mean())
+            assert group.bias.value == pytest.approx(np.mean(slowly["gaps"]))
+            for figure, rows in ((group.found, slowly["failed"]), (group.wrongly, slowly["warned"])):
+                if figure is not None:
+                    assert (figure.n, figure.value) == (len(rows), pytest.approx(np.mean(rows)))
+                    assert figure.low <= figure.value <= figure.high
+        whole, counts = expected["", "all"], found.quadrants
+        assert counts.warned_failed == sum(whole["failed"])
+        assert counts.unwarned_failed == len(whole["failed"]) - sum(whole["failed"])
+        assert counts.warned_passed == sum(whole["warned"])
+        assert counts.unwarned_passed + sum(whole["warned"]) + len(whole["failed"]) == len(whole["gaps"])
+    return told
+
+
+@pytest.mark.parametrize("top", [None, 25])
+def test_figures_are_those_of_all_pairs_also_when_some_are_corrected_and_taken_back(
+    store: RecordStore, top: int | None
+) -> None:
+    schema = replace(SCHEMA, name=new_id())
+    asked = fill(store, schema.name)
+    assert check(store, schema, top) > 12
+    store.add_outcomes([make_outcome(15.0, domain=schema.name, target="mark", prediction=one.id) for one in asked[:40]])
+    store.remove_predictions(schema.name, [one.id for one in asked[40:60]], make_event())
+    store.erase_student(schema.name, "s70", make_event())
+    assert check(store, schema, top) > 12
+    groups = measure(store, schema, learned=learned, groups=["class 1"], top=top).fairness
+    everyone = measure(store, schema, learned=learned, top=top).fairness
+    for mine, whole in zip(groups, everyone, strict=True):
+        assert [cut.by for cut in mine.cuts] == ["sex", "age"]
+        theirs = next(group for cut in whole.cuts for group in cut.groups if group.name == "class 1")
+        assert (mine.whole.n, mine.whole.miss) == (theirs.n, _plain(theirs.miss))
+
+
+def _plain(figure: Any) -> Any:
+    return type(figure)(n=figure.n, value=figure.value, low=figure.low, high=figure.high)
+
+
+def known(sexes: Sequence[str], truth: Sequence[float], said: Sequence[float]) -> EvidenceColumns:
+    """Of a student each."""
+    pairs = []
+    for number, (sex, happened, answered) in enumerate(zip(sexes, truth, said, strict=True)):
+        answer = Answer(target="mark", value=float(answered), naive=11.0, model="m", generation=1)
+        asked = make_prediction(
+            NOON + timedelta(minutes=number), student=f"s{number}", inputs={"sex": sex}, answers=(answer,), moment="end"
+        )
+        pairs.append(Pair(asked, make_outcome(float(happened), target="mark")))
+    return columns_of(MARK, pairs, protected=["sex", "age"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 25), st.integers(0, 25), st.integers(0, 25)), min_size=1, max_size=5))
+def test_no_figure_gives_few_students_away_not_even_by_difference(sizes: list[tuple[int, int, int]]) -> None:
+    rows = [
+        (f"level {level}", truth, said)
+        for level, counts in enumerate(sizes)
+        for count, (truth, said) in zip(counts, [(5.0, 6.0), (5.0, 12.0), (15.0, 8.0)], strict=True)
+        for _ in range(count)
+    ]
+    found = judge_fairness(SCHEMA, MARK, "end", known(*zip(*rows, strict=True)) if rows else known([], [], []))
+    for cut in found.cuts:
+        names = {group.name: group for group in cut.groups}
+        for figure, of in {
+            "n": lambda row: True, "miss": lambda row: True, "bias": lambda row: True,
+            "found": lambda row: row[1] < 10, "wrongly": lambda row: row[2] < 10,
+        }.items():  # fmt: skip
+            counts = {name: sum(of(row) for row in rows if row[0] == name) for name in names}
+            told = [name for name, group in names.items() if getattr(group, figure) is not None]
+            assert all(counts[name] >= FEWEST_TOLD for name in told)
+            hidden = sum(count for name, count in counts.items() if name not in told)
+            assert not told or len(told) == len(names) or hidden >= FEWEST_TOLD
+
+
+def test_a_difference_has_the_interval_of_its_two_samples_and_agrees_with_its_verdict() -> None:
+    generator = np.random.default_rng(3)
+    sexes, truth = ["F"] * 60 + ["M"] * 90, generator.normal(12, 3, 150)
+    spread = np.where(np.array(sexes) == "F", 2.5, 1.0)
+    said = truth + generator.normal(0, 1, 150) * spread
+    found = judge_fairness(SCHEMA, MARK, "end", known(sexes, truth, said))
+    (cut,) = found.cuts
+    men, women = cut.groups
+    misses = np.abs(said - truth)
+    one, other = misses[:60], misses[60:]
+    assert women.miss.against.value == pytest.approx(one.mean() - other.mean())
+    squares = ((one - one.mean()) ** 2).sum() / 60**2 + ((other - other.mean()) ** 2).sum() / 90**2
+    wide = (women.miss.against.high - women.miss.against.low) / np.sqrt(squares * 150 / 149)
+    assert 3.9 < wide < 5.5  # twice a quantile of Student's t, corrected for some tests
+    assert (women.verdict, men.verdict) == ("credibly worse", "no difference shown")
+    assert any(said.startswith("sex F is served credibly worse") for said in fairness_sentences(found))
+    for group in cut.groups:
+        for figure in (group.miss, group.found, group.wrongly):
+            if figure and figure.against:
+                against = figure.against
+                assert (against.low <= 0 <= against.high) == (against.p_adjusted > UNFAIR_SHARE)
+
+
+def test_equal_groups_are_hardly_ever_called_worse_and_few_get_no_verdict() -> None:
+    generator, worse = np.random.default_rng(11), 0
+    for _ in range(60):
+        sexes, truth = generator.choice(["F", "M"], 120).tolist(), generator.normal(11, 3, 120)
+        found = judge_fairness(SCHEMA, MARK, "end", known(sexes, truth, truth + generator.normal(0, 2, 120)))
+        worse += any(group.verdict == "credibly worse" for cut in found.cuts for group in cut.groups)
+    assert worse <= 8
+    few = judge_fairness(SCHEMA, MARK, "end", known(["F"] * 12 + ["M"] * 40, [9.0] * 52, [8.0] * 26 + [12.0] * 26))
+    assert [group.verdict for group in few.cuts[0].groups] == ["not enough data", "not enough data"]
+    assert fairness_sentences(few)[-1] == "Not enough students to tell: sex M (40), sex F (12)."
