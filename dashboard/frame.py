@@ -28,7 +28,8 @@ KEYS = ("domain", "at", "target", "days")
 
 EVERY = ""  # the choice of all domains
 WHOLE_TIME, OWN_DATES = "all", "own"
-BACK = ("7", "30", "90", "365", WHOLE_TIME)  # days back that may be chosen
+USUAL_BACK = "90"
+BACK = ("7", "30", USUAL_BACK, "365", WHOLE_TIME)  # days back that may be chosen
 CHOSEN, WRITTEN, UNKNOWN_DOMAIN, PAGE_TITLE, LINKS = "chosen", "written", "unknown domain", "page title", "links"
 
 
@@ -49,13 +50,21 @@ class Choice(NamedTuple):
 
 
 def controls(
-    visit: Visit, *, every: bool = False, at: bool = True, target: bool = True, days: bool = True, back: str = "90"
+    visit: Visit,
+    *,
+    every: bool = False,
+    at: bool = True,
+    target: bool = True,
+    days: bool = True,
+    back: str = USUAL_BACK,
+    usual_at: Callable[[DomainSchema], str | None] = lambda _schema: None,
 ) -> Choice:
     """The line of controls of a page, and what they say. The choices hold on all pages, stand in the address and
     outlive a reload; one that would have nothing to choose is not drawn.
 
     every: whether all domains together may be chosen, which is then the first choice. at, target, days: whether the
-    page asks for them. back: the usual time, one of `BACK`.
+    page asks for them. back: the usual time, one of `BACK`. usual_at: the moment that is shown where none was chosen;
+    the last one where it knows none.
     """
     domains = domains_of(visit)
     if not domains:
@@ -64,7 +73,7 @@ def controls(
     asked = _follow_address().get("domain")
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         schema, all_of_them = _choose_domain(visit, domains, every)
-        moment = _choose_moment(visit, schema, asked=at and not all_of_them)
+        moment = _choose_moment(visit, schema, usual_at, asked=at and not all_of_them)
         about = _choose_target(schema, asked=target and not all_of_them)
         span = _choose_days(visit, schema, back) if days else WHOLE_TIME
     _write_address()
@@ -125,14 +134,19 @@ def _choose_domain(visit: Visit, domains: Sequence[DomainSchema], every: bool) -
     return visit.schemas[chosen or names[0]], chosen == EVERY
 
 
-def _choose_moment(visit: Visit, schema: DomainSchema, *, asked: bool) -> str:
+def _choose_moment(
+    visit: Visit, schema: DomainSchema, usual_at: Callable[[DomainSchema], str | None], *, asked: bool
+) -> str:
     served = [m for m in schema.moments if any((key.domain, key.moment) == (schema.name, m) for key in visit.champions)]
     moments = served or list(schema.moments)
     if not asked:
         kept = st.session_state.get(CHOSEN, {}).get("at")
         return kept if kept in moments else moments[-1]
     help_text = _("What is known so far: each moment has a model of its own.")
-    return _choose("at", _("When"), moments, moments[-1], lambda m: capital(moment_name(schema, m)), help_text)
+    remembered = st.session_state.get("at", st.session_state.get(CHOSEN, {}).get("at"))
+    usual = None if remembered in moments else usual_at(schema)
+    usual = usual if usual in moments else moments[-1]
+    return _choose("at", _("When"), moments, usual, lambda m: capital(moment_name(schema, m)), help_text)
 
 
 def _choose_target(schema: DomainSchema, *, asked: bool) -> Target:

@@ -340,7 +340,7 @@ class MatchedOutcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         said = f"{self.matched:,} of {self.outcomes:,} match"
         if self.unmatched:
             why = f"the file lacks {' and '.join(self.lacking)}" if self.lacking else "check the keys"
-            said += f"; {self.unmatched:,} belong to no prediction: {why}"
+            said += f"; {self.unmatched:,} belong{'s' * (self.unmatched == 1)} to no prediction: {why}"
         return said
 
 
@@ -411,8 +411,10 @@ def store_outcomes(
 
 
 def _lacking(schema: DomainSchema, found: Sequence[Outcome]) -> tuple[str, ...]:
-    """The columns of student, group and period that no outcome has."""
+    """The columns of student, group and period that no outcome has; none is lacking where all name a prediction."""
     about = [one for one in found if one.prediction is None]
+    if not about:
+        return ()
     names: list[str] = []
     if schema.student and not any(one.student for one in about):
         names.append(schema.student.name)

@@ -42,7 +42,7 @@ Verdict = Literal["worse than in training", "better than in training", "no chang
 
 FALSE_SHARE = 0.05  # share of false findings among the windows called worse or better (Benjamini–Hochberg)
 HALF = 1.959964
-WRITTEN: Mapping[By, str] = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+LABEL_FORMATS: Mapping[By, str] = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 NO_PERIOD = "(no period)"
 NEWEST_WAITING = 5_000  # predictions, the newest, among which those that wait for their outcome are looked for
 
@@ -248,7 +248,7 @@ def _waits(
     """waiting: the newest first."""
     parts: dict[str, list[Prediction]] = {}
     for one in reversed(waiting):
-        label = (one.period or NO_PERIOD) if by == "period" else one.at.strftime(WRITTEN[by])
+        label = (one.period or NO_PERIOD) if by == "period" else one.at.strftime(LABEL_FORMATS[by])
         parts.setdefault(label, []).append(one)
     told = tellable([len({one.student or one.id for one in part}) for part in parts.values()])
     return tuple(
@@ -283,7 +283,7 @@ def labels_of(known: EvidenceColumns, by: By) -> tuple[list[str], Integers]:
         labels, number = [period or NO_PERIOD for _, period in known.places], known.place
     else:
         days, number = np.unique(known.at // DAY_MICROS, return_inverse=True)
-        labels = [calendar_day(day).strftime(WRITTEN[by]) for day in days.tolist()]
+        labels = [calendar_day(day).strftime(LABEL_FORMATS[by]) for day in days.tolist()]
     there, first = np.unique(number, return_index=True)
     order: dict[str, int] = {}
     for one in there[np.argsort(first)].tolist():

@@ -1,65 +1,274 @@
 """Figures of the page Results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import plotly.graph_objects as go
 
 from dashboard.charts import Figure, in_unit, plain
-from dashboard.palette import palette
-from model.scores import Estimate
+from dashboard.palette import State, palette
+from language import _
+from language.format import count, day, number, share
 from monitoring.calibration import Reliability
+from monitoring.error_timeline import TimelineSpan, WaitingSpan
+from monitoring.fairness import FigureName, GroupFigure, GroupTreatment
+from monitoring.results import AnsweredCell
+from preprocessing.schema import Target
+
+WEEK = timedelta(days=7)
+LEAST_LINE = 3  # weeks from which a line is drawn between them
+MISS_DIGITS = 2  # decimals of a mean miss
+FIRST_SHARE = 0.5  # where the scale of shares inside a range begins
+GROUP_ROW = 30  # pixels
+MOST_TICKS = 6  # dates on an axis, which a phone has room for
+LARGEST_BUBBLE = 26  # pixels across
+
+Week = tuple[date, TimelineSpan]
+"""A week by its Monday."""
 
 
-def errors(labels: Sequence[str], model: Sequence[Estimate], naive: Sequence[Estimate], *, unit: str) -> Figure:
-    """The mean absolute error over time, model and plain rule, each with its interval."""
-    figure = go.Figure()
-    for name, found, colour, dash in (
-        ("model", model, palette().model, "solid"),
-        ("plain rule", naive, palette().rule, "dot"),
-    ):
-        figure.add_scatter(
-            x=list(labels),
-            y=[estimate.value for estimate in found],
-            mode="lines+markers",
-            line={"color": colour, "dash": dash},
-            marker={"size": 8},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [estimate.high - estimate.value for estimate in found],
-                "arrayminus": [estimate.value - estimate.low for estimate in found],
-                "thickness": 1,
-            },
-            name=name,
-            hovertemplate=f"%{{x}}: {name} %{{y:.3f}}<extra></extra>",
+def misses(
+    weeks: Sequence[Week],
+    waits: Sequence[tuple[date, WaitingSpan]],
+    expected: tuple[float, float] | None,
+    promoted: Sequence[tuple[datetime, str]],
+    unit: str,
+) -> Figure:
+    """The mean miss by week, model and plain rule; behind it what training leads to expect (low, high), and hollow what
+    is to be expected of answers that wait. promoted: when which model came into use."""
+    seen, figure = palette(), go.Figure()
+    told = [(monday, week) for monday, week in weeks if week.mae]
+    if expected is not None:
+        figure.add_hrect(*expected, fillcolor=seen.model_pale, opacity=0.35, line_width=0, layer="below")
+    lines = len(told) >= LEAST_LINE
+    if lines:
+        for run in _runs(told):
+            _band(figure, run)
+    _series(figure, _("plain rule"), [(m, w.naive_mae.value) for m, w in told if w.naive_mae], lines=lines, rule=True)
+    _series(figure, _("model"), [(m, w.mae.value) for m, w in told if w.mae], lines=lines, bars=None if lines else told)
+    _estimates(figure, waits)
+    for at, name in promoted:
+        figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"color": seen.muted, "dash": "dot"})
+        figure.add_annotation(x=at, y=1, yref="paper", text=name, showarrow=False, yanchor="bottom", xanchor="left")
+    _dates(figure, [*(monday for monday, _week in weeks), *(monday for monday, _one in waits)])
+    figure.update_yaxes(rangemode="tozero", title=_("mean miss{unit}").format(unit=in_unit(unit)))
+    return plain(figure, 340, legend=True)
+
+
+def _runs(told: Sequence[Week]) -> Iterator[list[Week]]:
+    """Weeks one after the other, without a gap."""
+    run: list[Week] = list(told[:1])
+    for (before, _week), this in pairwise(told):
+        if this[0] - before > WEEK:
+            yield run
+            run = []
+        run.append(this)
+    if run:
+        yield run
+
+
+def _band(figure: Figure, run: Sequence[Week]) -> None:
+    ends = [(monday, week.mae) for monday, week in run if week.mae]
+    days = [monday for monday, _mae in ends]
+    figure.add_scatter(
+        x=[*days, *days[::-1]],
+        y=[*(mae.high for _day, mae in ends), *(mae.low for _day, mae in ends[::-1])],
+        fill="toself" if len(ends) > 1 else "none",
+        mode="lines",
+        line={"width": 0 if len(ends) > 1 else 2, "color": palette().model},
+        fillcolor=_translucent(palette().model),
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _translucent(colour: str) -> str:
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.18)"
+
+
+def _series(
+    figure: Figure,
+    name: str,
+    points: Sequence[tuple[date, float]],
+    *,
+    lines: bool,
+    rule: bool = False,
+    bars: Sequence[Week] | None = None,
+) -> None:
+    """Dots by week, and a line between them that a gap breaks. bars: weeks whose intervals are drawn."""
+    seen = palette()
+    days: list[date | None] = []
+    values: list[float | None] = []
+    for place, (monday, value) in enumerate(points):
+        if place and monday - points[place - 1][0] > WEEK:
+            days.append(monday - WEEK)
+            values.append(None)
+        days.append(monday)
+        values.append(value)
+    figure.add_scatter(
+        x=days,
+        y=values,
+        mode="lines+markers" if lines else "markers+text",
+        text=None if lines else [number(value, MISS_DIGITS) for _day, value in points],
+        textposition="middle right",
+        connectgaps=False,
+        line={"color": seen.rule if rule else seen.model, "dash": "dot" if rule else "solid"},
+        marker={"size": 9, "symbol": "diamond" if rule else "circle"},
+        error_y=_bars([(w.mae.value, w.mae.low, w.mae.high) for _day, w in bars if w.mae]) if bars else None,
+        name=name,
+        hovertemplate=f"%{{x|%d %b}}: %{{y:.2f}}<extra>{name}</extra>",
+    )
+
+
+def _estimates(figure: Figure, waits: Sequence[tuple[date, WaitingSpan]]) -> None:
+    """Hollow, with a dashed range each."""
+    told = [(monday, one.expected) for monday, one in waits if one.expected]
+    if not told:
+        return
+    seen = palette()
+    for monday, one in told:
+        ends = {"x0": monday, "x1": monday, "y0": one.after_low, "y1": one.after_high}
+        figure.add_shape(type="line", **ends, line={"color": seen.model, "dash": "dash", "width": 2})
+    figure.add_scatter(
+        x=[monday for monday, _one in told],
+        y=[one.after for _monday, one in told],
+        mode="markers",
+        marker={"size": 11, "symbol": "circle-open", "color": seen.model, "line": {"width": 2}},
+        name=_("to be expected"),
+        hovertemplate=f"%{{x|%d %b}}: %{{y:.2f}}<extra>{_('to be expected')}</extra>",
+    )
+
+
+def _bars(ends: Sequence[tuple[float, float, float]]) -> dict[str, object]:
+    """From values with their lower and upper end."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - value for value, _low, high in ends],
+        "arrayminus": [value - low for value, low, _high in ends],
+        "thickness": 1.5,
+    }
+
+
+def _dates(figure: Figure, days: Sequence[date]) -> None:
+    """A real axis of time whose ticks are some of these days, in the reader's words."""
+    there = sorted({*days})
+    ticks = there[:: -(-len(there) // MOST_TICKS)] if there else []
+    figure.update_xaxes(type="date", tickvals=ticks, ticktext=[day(one, short=True) for one in ticks])
+
+
+def inside(weeks: Sequence[Week]) -> Figure:
+    """The share of outcomes inside the promised range by week, with its interval, beside the promise."""
+    seen, figure = palette(), go.Figure()
+    told = [(monday, week.covered) for monday, week in weeks if week.covered]
+    lowest = min([FIRST_SHARE, *(held.low for _monday, held in told)])
+    for stated in {held.stated for _monday, held in told}:
+        figure.add_hline(
+            y=stated,
+            line={"color": seen.muted, "dash": "dash", "width": 1},
+            annotation={"text": _("promised: {share}").format(share=share(stated)), "yanchor": "bottom"},
         )
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(rangemode="tozero", title=f"mean absolute error{in_unit(unit)}")
-    return plain(figure, 320, legend=True)
+    figure.add_scatter(
+        x=[monday for monday, _held in told],
+        y=[held.share for _monday, held in told],
+        mode="markers",
+        marker={
+            "size": 10,
+            "color": seen.model,
+            "symbol": [(State.GOOD if held.kept else State.ACT).symbol for _monday, held in told],
+        },
+        error_y=_bars([(held.share, held.low, held.high) for _monday, held in told]),
+        text=[count(held.n) for _monday, held in told],
+        name=_("inside the range"),
+        hovertemplate="%{x|%d %b}: %{y:.0%} (n = %{text})<extra></extra>",
+    )
+    _dates(figure, [monday for monday, _held in told])
+    figure.update_yaxes(range=[lowest - 0.02, 1.02], tickformat=".0%", title=_("inside the range"))
+    return plain(figure, 260)
+
+
+def groups(
+    name: FigureName, told: Mapping[str, GroupTreatment], whole: GroupFigure | None, *, title: str, shares: bool
+) -> Figure:
+    """One figure of each group with its interval; grey, the one of all. told: by the words for a group."""
+    seen, figure = palette(), go.Figure()
+    rows = [(words, group, getattr(group, name)) for words, group in told.items() if getattr(group, name) is not None]
+    if whole is not None:
+        figure.add_vline(x=whole.value, line={"color": seen.rule, "width": 2})
+    bars = _bars([(one.value, one.low, one.high) for _words, _group, one in rows])
+    worse = [group.verdict == "credibly worse" for _words, group, _one in rows]
+    figure.add_scatter(
+        x=[one.value for _words, _group, one in rows],
+        y=[words for words, _group, _one in rows],
+        mode="markers",
+        marker={
+            "size": 11,
+            "color": seen.model,
+            "symbol": [(State.ACT if one else State.GOOD).symbol for one in worse],
+        },
+        error_x=bars,
+        text=[count(one.n) for _words, _group, one in rows],
+        hovertemplate="%{y}: " + ("%{x:.0%}" if shares else "%{x:.2f}") + " (n = %{text})<extra></extra>",
+    )
+    figure.update_xaxes(title=title, tickformat=".0%" if shares else None, range=[-0.02, 1.02] if shares else None)
+    figure.update_yaxes(autorange="reversed", type="category")
+    return plain(figure, 110 + GROUP_ROW * max(2, len(rows)))
+
+
+def answers(cells: Sequence[AnsweredCell], target: Target, *, with_mark: bool) -> Figure:
+    """Answers beside outcomes: on the diagonal they agree, and the pass mark cuts both into four. with_mark: whether
+    answers below it are what is warned of."""
+    seen, figure = palette(), go.Figure()
+    most = max((cell.n for cell in cells), default=1)
+    ends = [end for cell in cells for end in (cell.said, cell.happened)]
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    figure.add_shape(
+        type="line", x0=low, x1=high, y0=low, y1=high, line={"color": seen.rule, "dash": "dot"}, layer="below"
+    )
+    if target.pass_mark is not None:
+        mark = target.pass_mark - (0.5 if target.levels else 0.0)
+        figure.add_hline(y=mark, line={"color": seen.muted, "dash": "dash", "width": 1})
+        if with_mark:
+            figure.add_vline(x=mark, line={"color": seen.muted, "dash": "dash", "width": 1})
+    figure.add_scatter(
+        x=[cell.said for cell in cells],
+        y=[cell.happened for cell in cells],
+        mode="markers",
+        marker={
+            "size": [LARGEST_BUBBLE * (cell.n / most) ** 0.5 for cell in cells],
+            "sizemin": 4,
+            "color": seen.model,
+            "opacity": 0.6,
+        },
+        text=[count(cell.n) for cell in cells],
+        hovertemplate="%{x} → %{y}: %{text}<extra></extra>",
+    )
+    axis: dict[str, object] = {}
+    if target.levels:
+        named = [target.labels.get(level, level) for level in target.levels]
+        axis = {"tickmode": "array", "tickvals": list(range(len(named))), "ticktext": named}
+    figure.update_xaxes(title=_("what was said"), **axis)
+    figure.update_yaxes(title=_("what happened"), **axis)
+    return plain(figure, 380)
 
 
 def reliability(bins: Sequence[Reliability]) -> Figure:
     """Share of right answers by how sure they were said to be; on the line, promises are kept."""
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line={"color": palette().faint, "dash": "dot"}, name="kept exactly"
-    )
+    seen, figure = palette(), go.Figure()
+    kept = {"color": seen.faint, "dash": "dot"}
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=kept, name=_("kept exactly"))
     figure.add_scatter(
         x=[one.said for one in bins],
         y=[one.right for one in bins],
         mode="markers",
-        marker={"size": 9, "color": palette().model},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [one.high - one.right for one in bins],
-            "arrayminus": [one.right - one.low for one in bins],
-            "thickness": 1,
-        },
-        text=[f"{one.n:,} answers" for one in bins],
-        name="answers",
-        hovertemplate="said %{x:.0%}, right %{y:.0%}, %{text}<extra></extra>",
+        marker={"size": 9, "color": seen.model},
+        error_y=_bars([(one.right, one.low, one.high) for one in bins]),
+        text=[count(one.n) for one in bins],
+        name=_("answers"),
+        hovertemplate="%{x:.0%} → %{y:.0%} (n = %{text})<extra></extra>",
     )
-    figure.update_xaxes(title="confidence said", tickformat=".0%", range=[0, 1.02])
-    figure.update_yaxes(title="share right", tickformat=".0%", range=[0, 1.02])
+    figure.update_xaxes(title=_("confidence said"), tickformat=".0%", range=[0, 1.02])
+    figure.update_yaxes(title=_("share right"), tickformat=".0%", range=[0, 1.02])
     return plain(figure, 320, legend=True)

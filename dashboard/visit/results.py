@@ -1,24 +1,78 @@
-"""What Results asks: how predictions turned out."""
+"""What Results asks: how predictions turned out, and what a file of outcomes would match."""
 
-from datetime import datetime
+from datetime import UTC, datetime, time
 
+from access.roles import Principal
+from access.roles import require as require_of
+from dashboard.gate import require
+from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit.base import VisitBase
-from database.pairs import LeftOut
-from monitoring.error_timeline import ErrorTimeline, follow_target, newest_of
-from monitoring.evidence import EvidenceColumns, evidence_among
+from dashboard.visit.given import GivenFile
+from database.ingest import MatchedOutcomes
+from jobs.uploads import match_file
+from monitoring.evidence import EvidenceColumns
 from monitoring.evidence_archive import EvidenceArchive, Selection
+from monitoring.results import Results, ResultsQuestion, newest_moment, results_of
+from preprocessing.reading.raw_table import UnreadableFile
 
 
 class ResultQuestions(VisitBase):
     """Every method as `Visit` says."""
 
-    def turned_out(
-        self, domain: str, target: str, since: datetime | None
-    ) -> tuple[EvidenceColumns, LeftOut, list[ErrorTimeline]]:
-        """Predictions of a target with their outcomes, of the visitor's groups, for aggregates; how many show nothing;
-        and their course."""
-        workspace, schema = self._shared.workspace, self.schemas[self._own(domain)]
-        about, asked = schema.target_by_name[target], Selection(since, groups=self._groups)
-        matched = EvidenceArchive(workspace.store, schema, workspace.learned).matched(about, asked)
-        newest = newest_of(workspace, domain, asked)
-        return *evidence_among(matched), follow_target(workspace, schema, about, matched, newest)
+    def __init__(self, shared: SharedWorkspace, principal: Principal) -> None:
+        super().__init__(shared, principal)
+        self._read: dict[tuple[str, str, datetime | None], EvidenceColumns] = {}
+
+    def results(
+        self,
+        domain: str,
+        target: str,
+        moment: str,
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        top: int | None = None,
+    ) -> Results | None:
+        """How the answers about a target at a moment turned out, of the visitor's groups; None where there are none.
+        top: as `monitoring.fairness.Fairness` has it; to choose it takes the permission to read predictions."""
+        if top is not None:
+            require_of(self._principal, "read", self._own(domain))
+        question = ResultsQuestion(
+            target=target,
+            moment=moment,
+            asked=Selection(since, groups=self._groups, until=until),
+            top=top,
+            with_cells=self.may("read", domain),
+        )
+        return results_of(self._shared.workspace, self._own(domain), question, self._matched(domain, target, since))
+
+    def newest_moment(self, domain: str, target: str, since: datetime | None) -> str | None:
+        """The moment of the newest answer since then that has an outcome."""
+        return newest_moment(self._matched(domain, target, since))
+
+    def _matched(self, domain: str, target: str, since: datetime | None) -> EvidenceColumns:
+        """Read once in a visit, from the midnight (UTC) before."""
+        start = None if since is None else datetime.combine(since.astimezone(UTC).date(), time(), UTC)
+        key = (self._own(domain), target, start)
+        if key not in self._read:
+            workspace, schema = self._shared.workspace, self.schemas[domain]
+            archive = EvidenceArchive(workspace.store, schema, workspace.learned)
+            self._read[key] = archive.matched(schema.target_by_name[target], Selection(start, groups=self._groups))
+        return self._read[key]
+
+    def match_outcomes(self, domain: str, file: GivenFile) -> MatchedOutcomes:
+        """To how many predictions the outcomes of a file belong, of the visitor's groups; nothing is kept. Raises
+        UnreadableFile, also for more than is taken at once; BadData."""
+        present = require(self._shared, "upload", self._own(domain))
+        if len(file.content) > self.max_upload_mb * 1_000_000:
+            raise UnreadableFile(f"{file.name} is larger than {self.max_upload_mb} MB; use `gradewatch outcomes`")
+        return match_file(
+            self._shared.workspace,
+            self.schemas[domain],
+            file.content,
+            name=file.name,
+            groups=None if present.groups is None else sorted(present.groups),
+            sheet=file.sheet,
+            skip_bad_rows=file.skip_bad_rows,
+            most_rows=self.max_rows,
+        )

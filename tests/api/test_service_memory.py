@@ -70,8 +70,8 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
         yield method, f"{DOMAIN}/students/{said['student']}/notes", body
     yield get, f"{DOMAIN}/predictions/{said['id']}/advice", {}
     yield post, f"{DOMAIN}/outcomes", {"json": [{"prediction_id": said["id"], "assignment_score": 70}]}
-    yield post, f"{DOMAIN}/outcomes", csv | {"content": "student_id,assignment_score\ns1,71\n"}
-    yield post, f"{DOMAIN}/outcomes?dry=true", csv | {"content": "student_id,assignment_score\ns1,71\n"}
+    for query in ("?dry=true", ""):
+        yield post, f"{DOMAIN}/outcomes{query}", csv | {"content": "student_id,assignment_score\ns1,71\n"}
     yield get, f"{DOMAIN}/performance", {"params": {"top": 5}}
     yield post, f"{DOMAIN}/batches", csv | {"params": {"kind": "labeled"}}
     uploaded = server.get(f"{DOMAIN}/uploads")["uploads"][0]["id"]

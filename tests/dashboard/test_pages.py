@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import parts
 from dashboard.form import field
 from dashboard.views.students import EXCEL
-from database.records import ChampionKey, Outcome, Prediction, now
+from database.records import ChampionKey, Outcome, Prediction, new_id, now
 from drift.records import DriftReport
 from drift.sentences import sentences_of
 from model.registry import install, load_bundle
@@ -474,32 +474,45 @@ def outcomes(predictions: list[Prediction], off: float) -> list[Outcome]:
 
 
 def test_few_outcomes_are_not_judged(page: Page, workspace: Workspace) -> None:
-    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=29), off=1.0))
+    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=9), off=1.0))
     app = page("results", "workshop")
-    assert "Not enough data" in app.info[0].value
-    assert "29 students" in app.info[0].value
+    assert "too few to tell" in app.title[0].value.casefold()
+    assert "The outcomes of 9 students are known so far" in app.title[0].value
     assert not app.metric
 
 
-def test_errors_that_rose_are_what_the_page_says_first(page: Page, workspace: Workspace) -> None:
+def test_results_say_how_ranges_held_and_how_far_model_and_rule_were_off(page: Page, workspace: Workspace) -> None:
+    told = predict_rows(workspace, "workshop", rows=40)
+    workspace.store.add_outcomes(outcomes(told, off=0.25))
+    predict_rows(workspace, "workshop", rows=5, seed=12)
+    app = page("results", "workshop")
+    said = app.title[0].value
+    n = sum(one.answers[0].interval is not None for one in told)
+    assert f"Of {n} students who got a range, {n} ended within it (100\u00a0%; 90\u00a0% was promised)." in said
+    assert "On average the model missed by 0.25 points, the plain rule by" in said
+    assert "5 still wait for their outcome." in said
+    (week,) = app.dataframe[-1].value.to_dict("records")
+    assert (week["Answers"], week["Mean miss"]) == (40, pytest.approx(0.25))
+    assert week["from"] < week["Against training"] < week["to"]
+
+
+def test_errors_that_rose_and_ranges_that_do_not_hold_are_what_the_page_says(page: Page, workspace: Workspace) -> None:
     workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=80), off=0.25))
-    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=80), off=3.0))
+    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=80, seed=13), off=3.0))
     app = page("results", "workshop")
-    assert "The mean error for mark rose" in app.warning[0].value
+    assert "needs you" in app.title[0].value.casefold()
+    assert "the mean miss rose from 0.25 to 3 points (80 answers since)" in texts(app)
 
 
-def test_the_mean_error_of_matched_predictions_is_shown_beside_the_naive_rule(page: Page, workspace: Workspace) -> None:
-    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=40), off=0.25))
+def test_outcomes_are_matched_before_they_are_stored(page: Page, workspace: Workspace) -> None:
+    told = predict_rows(workspace, "workshop", rows=12)
+    rows = "".join(f"{one.id},{10 + place % 5}\n" for place, one in enumerate(told))
     app = page("results", "workshop")
-    shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Mean error, model"] == "0.250 points"
-    assert "Mean error, plain rule" in shown
-    assert "40 outcomes" in app.success[0].value
-    assert app.get("plotly_chart")
-
-
-def test_intervals_that_hold_less_than_promised_are_said_beside_the_verdict(page: Page, workspace: Workspace) -> None:
-    workspace.store.add_outcomes(outcomes(predict_rows(workspace, "workshop", rows=40), off=3.0))
-    app = page("results", "workshop")
-    assert not app.success
-    assert any("intervals are too narrow**: 0% [0% to 0%]" in one.value for one in app.warning)
+    file = ("marks.csv", f"prediction_id,mark\n{rows}{new_id()},11\n".encode(), "text/csv")
+    app.file_uploader[0].set_value(file).run()
+    assert "12 of 13 match; 1 belongs to no prediction: check the keys." in texts(app)
+    assert not workspace.store.pairs("workshop", "mark")
+    press(app, "Store 13 outcomes")
+    assert not app.exception
+    assert len(workspace.store.pairs("workshop", "mark")) == 12
+    assert "The outcomes of 12 students" not in app.title[0].value

@@ -1,7 +1,5 @@
 """How numbers, scores and time are said and cut."""
 
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,12 +10,9 @@ from dashboard import words
 from dashboard.charts import CONFIG
 from dashboard.form import step
 from dashboard.parts import moment_name
-from dashboard.views.results import STRETCHES, stretches
 from dashboard.views.today import first_sentence
-from database.pairs import Pair
-from database.records import Answer, Event, Outcome, Prediction, now
+from database.records import Answer, Event, now
 from model.scores import Estimate
-from monitoring.evidence import columns_of
 from preprocessing.schema import Feature, Target, load_domains
 
 MARK = Target(name="mark", minimum=0, maximum=20, unit="points")
@@ -103,31 +98,3 @@ def test_the_first_sentence_keeps_decimal_points() -> None:
 
 def test_charts_let_a_phone_scroll() -> None:
     assert CONFIG["displayModeBar"] is False
-
-
-@given(st.lists(st.integers(0, 400), min_size=1, max_size=40))
-def test_every_outcome_is_in_exactly_one_stretch_of_time(days: list[int]) -> None:
-    start = datetime(2026, 1, 5, 12, tzinfo=UTC)
-    answer = Answer(target="mark", value=10.0, naive=9.0, model="m", generation=1)
-    pairs = [
-        Pair(
-            Prediction(
-                id=str(place),
-                domain="d",
-                moment="now",
-                inputs={},
-                answers=(answer,),
-                source="api",
-                at=start + timedelta(days=day),
-            ),
-            Outcome(domain="d", target="mark", value=11.0, at=start, prediction=str(place)),
-        )
-        for place, day in enumerate(days)
-    ]
-    found = stretches(MARK, columns_of(MARK, pairs))
-    assert sum(stretch.found.n for stretch in found) == len(days)
-    assert len(found) <= STRETCHES
-    assert all(one.last < two.first for one, two in pairwise(found))
-    first, last = (start + timedelta(days=day) for day in (min(days), max(days)))
-    assert found[0].first == first.date()
-    assert found[-1].last >= last.date()

@@ -17,10 +17,10 @@ def test_outcomes_find_their_predictions_by_id_and_by_student(shared: Server) ->
     ]
     uploads = shared.get("/api/v1/university/uploads")
     dry = shared.post(f"{path}?dry=true", [*outcomes, {"prediction_id": "f" * 32, "final_marks": 60}]).json()
-    assert dry == {"outcomes": 5, "matched": 4, "unmatched": 1, "undated": 5}
+    assert dry == {"outcomes": 5, "matched": 4, "unmatched": 1, "undated": 5, "lacking": ["term"]}
     file = {"content": "student_id,final_marks\nu1,50\nu2,60\n", "headers": {"content-type": "text/csv"}}
     told = shared.client.post(f"{path}?dry=true", **file).json()
-    assert (told["outcomes"], told["matched"], told["lacking"]) == (2, 1, ["semester", "subject"])
+    assert (told["outcomes"], told["matched"], told["lacking"]) == (2, 1, ["semester", "subject", "term"])
     assert shared.get("/api/v1/university/uploads") == uploads
     assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 4, "corrected": 0, "known": 0, "undated": 4}
     assert shared.post(path, outcomes).json() == {"outcomes": 4, "new": 0, "corrected": 0, "known": 4, "undated": 4}

@@ -1,0 +1,210 @@
+"""Results at the threshold in use: whom a warning found, and for whom answers are worse."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from dashboard import words
+from dashboard.charts import draw
+from dashboard.figures import results as figures
+from dashboard.views.results.states import fairness_title, harm_sentences, quadrants_title
+from dashboard.visit import Visit
+from language import _
+from language.format import count
+from monitoring.fairness import MISSING_TRAIT, Fairness, FigureName, GroupFigure, GroupTreatment
+from monitoring.performance import FEWEST_TOLD
+from monitoring.results import Results
+from preprocessing.schema import DomainSchema, Target
+
+MOST_DRAWN = 14  # groups of a picture; those served worse, then the largest
+MOST_WARNED, USUAL_WARNED = 200, 20
+WARNED_BY, TOP_WARNED = "warned", "top"  # the second stands in the address
+Row = dict[str, object]
+
+
+def choose_threshold(visit: Visit, schema: DomainSchema, target: Target) -> int | None:
+    """The answers that are warned of: None for those below the pass mark, else the so many likeliest to fail. Two
+    thresholds that differ by one would tell of one student: to choose takes the permission to read predictions."""
+    if target.pass_mark is None or not visit.may("read", schema.name):
+        return None
+    _follow_threshold()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.segmented_control(
+            _("Warned of are"),
+            ["mark", "top"],
+            required=True,
+            format_func=lambda one: {
+                "mark": _("answers below {mark}").format(mark=words.pass_mark(target)),
+                "top": _("the likeliest to fail"),
+            }[one],
+            key=WARNED_BY,
+        )
+        if chosen != "top":
+            st.query_params.pop(TOP_WARNED, None)
+            return None
+        top = st.slider(_("So many"), 1, MOST_WARNED, key=TOP_WARNED, width=320)
+    st.query_params[TOP_WARNED] = str(top)
+    return top
+
+
+def _follow_threshold() -> None:
+    """What the address says, where nothing was chosen on the page yet."""
+    asked = st.query_params.get(TOP_WARNED, "")
+    st.session_state.setdefault(WARNED_BY, "top" if asked.isdecimal() else "mark")
+    st.session_state.setdefault(TOP_WARNED, min(MOST_WARNED, max(1, int(asked))) if asked.isdecimal() else USUAL_WARNED)
+
+
+def draw_quadrants(found: Results, target: Target) -> None:
+    """Answers beside outcomes, with the four counts at the threshold."""
+    counts = found.fairness.quadrants
+    if counts is None:
+        return
+    table: list[Row] = [
+        {_("warned of"): said, _("failed"): failed, _("answers"): n}
+        for said, failed, n in (
+            (_("yes"), _("yes"), counts.warned_failed),
+            (_("yes"), _("no"), counts.warned_passed),
+            (_("no"), _("yes"), counts.unwarned_failed),
+            (_("no"), _("no"), counts.unwarned_passed),
+        )
+    ]
+    cells = st.columns(4)
+    for cell, (label, n) in zip(
+        cells,
+        (
+            (_("Warned and failed"), counts.warned_failed),
+            (_("Warned and passed"), counts.warned_passed),
+            (_("Not warned and failed"), counts.unwarned_failed),
+            (_("Not warned and passed"), counts.unwarned_passed),
+        ),
+        strict=True,
+    ):
+        cell.metric(label, count(n), border=True)
+    if not found.cells:
+        st.markdown(f"**{quadrants_title(found.fairness)}**")
+        st.dataframe(table, hide_index=True)
+        return
+    draw(
+        figures.answers(found.cells, target, with_mark=found.fairness.top is None),
+        title=quadrants_title(found.fairness),
+        alternative=_(
+            "Answers against outcomes: on the dotted line both agree; dashed, the pass mark. The larger a dot, the "
+            "more answers."
+        ),
+        table=[*table, *({_("said"): c.said, _("happened"): c.happened, _("answers"): c.n} for c in found.cells)],
+        key="answers",
+    )
+
+
+def draw_groups(schema: DomainSchema, fairness: Fairness) -> None:
+    """Each group beside the others, as pictures and as a table."""
+    st.subheader(_("Fair?"), anchor=False)
+    named = names_of(schema, fairness)
+    if not fairness.cuts:
+        st.markdown(_("This subject has no protected column and no groups to compare."))
+        return
+    st.markdown(f"**{fairness_title(fairness, named)}**")
+    for sentence in harm_sentences(fairness, named):
+        st.markdown(f"- {sentence}")
+    groups = {named[cut.by, group.name]: group for cut in fairness.cuts for group in cut.groups}
+    told = {name: group for name, group in groups.items() if group.n is not None}
+    order = sorted(told, key=lambda name: (told[name].verdict != "credibly worse", -(told[name].n or 0)))
+    drawn = {name: told[name] for name in told if name in set(order[:MOST_DRAWN])}
+    for figure, title, axis in _pictures(fairness):
+        whole: GroupFigure | None = getattr(fairness.whole, figure)
+        if any(getattr(group, figure) for group in drawn.values()):
+            draw(
+                figures.groups(figure, drawn, whole, title=axis, shares=figure in ("found", "wrongly")),
+                title=title,
+                alternative=_("{title}: a dot for each group with its 95 % interval; the grey line is all.").format(
+                    title=title
+                ),
+                table=_figure_rows(figure, {_("all"): fairness.whole, **told}),
+                key=f"groups-{figure}",
+            )
+    st.dataframe(group_rows(fairness, groups), hide_index=True, width="stretch", column_config=_columns())
+    st.caption(
+        _(
+            "Of groups of fewer than {fewest} students nothing is told, nor of those that would give such a group "
+            "away. A group is served worse where it is worse off than all others together by more than chance, "
+            "corrected for all groups and figures."
+        ).format(fewest=count(FEWEST_TOLD))
+    )
+
+
+def _pictures(fairness: Fairness) -> list[tuple[FigureName, str, str]]:
+    """Figure, title and axis of each picture."""
+    unit = f" ({fairness.unit})" if fairness.unit else ""
+    n = count(fairness.whole.n or 0)
+    title, axis = _("Mean miss by group{unit}, {n} answers"), _("mean miss{unit}")
+    found: list[tuple[FigureName, str, str]] = [("miss", title.format(unit=unit, n=n), axis.format(unit=unit))]
+    if fairness.pass_mark is None:
+        return found
+    failed, warned = fairness.whole.found, fairness.whole.wrongly
+    failed_n, warned_n = (count(one.n) if one else "–" for one in (failed, warned))
+    return [
+        *found,
+        ("found", _("Of those who failed, share that was found ({n} failed)").format(n=failed_n), _("share found")),
+        ("wrongly", _("Of those warned of, share that passed ({n} warnings)").format(n=warned_n), _("false alarms")),
+    ]
+
+
+def names_of(schema: DomainSchema, fairness: Fairness) -> dict[tuple[str, str], str]:
+    """Words for each group: its column's name and its level's label."""
+    found: dict[tuple[str, str], str] = {}
+    for cut in fairness.cuts:
+        feature = schema.feature_by_name.get(cut.by)
+        for group in cut.groups:
+            level = _("not stated") if group.name == MISSING_TRAIT else group.name
+            if feature is None:
+                found[cut.by, group.name] = level
+            else:
+                found[cut.by, group.name] = f"{words.title(feature)}: {feature.labels.get(level, level)}"
+    return found
+
+
+def group_rows(fairness: Fairness, groups: Mapping[str, GroupTreatment]) -> list[Row]:
+    """All groups, numbers as numbers; of those of which nothing is told the names."""
+    return [_group_row(name, group) for name, group in {_("all"): fairness.whole, **groups}.items()]
+
+
+def _group_row(name: str, group: GroupTreatment) -> Row:
+    verdict = {
+        "credibly worse": _("served worse"),
+        "no difference shown": _("no difference shown"),
+        "not enough data": _("too few to tell"),
+        None: "",
+    }[group.verdict]
+    values = [one.value if one else None for one in (group.miss, group.bias)]
+    shares = [round(100 * one.value, 1) if one else None for one in (group.found, group.wrongly)]
+    return {
+        _("State"): verdict,
+        _("Group"): name,
+        _("Answers"): group.n,
+        _("Mean miss"): values[0],
+        _("Said too much by"): values[1],
+        _("Found (%)"): shares[0],
+        _("False alarms (%)"): shares[1],
+    }
+
+
+def _columns() -> Mapping[str, Any]:
+    share = st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100)
+    return {
+        _("Answers"): st.column_config.NumberColumn(format="localized"),
+        _("Mean miss"): st.column_config.NumberColumn(format="%.2f"),
+        _("Said too much by"): st.column_config.NumberColumn(format="%+.2f"),
+        _("Found (%)"): share,
+        _("False alarms (%)"): share,
+    }
+
+
+def _figure_rows(name: FigureName, groups: Mapping[str, GroupTreatment]) -> list[Row]:
+    rows: list[Row] = []
+    for words_of, group in groups.items():
+        one: GroupFigure | None = getattr(group, name)
+        if one is not None:
+            ends = {_("value"): one.value, _("from"): one.low, _("to"): one.high}
+            rows.append({_("Group"): words_of, **ends, _("answers"): one.n})
+    return rows
