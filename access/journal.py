@@ -13,9 +13,9 @@ Action = Literal[
     "student exported", "student erased", "student noted", "notes read", "objection recorded", "objection lifted",
     "batch uploaded", "outcomes uploaded", "withdrawn", "model downloaded",
     "drift judged", "training started", "retraining started", "champion promoted", "champion activated",
-    "champion rolled back",
-    "trial started", "trial stopped", "cache emptied", "key created", "key revoked", "user added",
-    "user changed", "user disabled", "user enabled", "password changed", "signed in", "refused",
+    "champion rolled back", "trial started", "trial stopped", "condition acknowledged", "cache emptied",
+    "key created", "key revoked", "user added", "user changed", "user disabled", "user enabled", "password changed",
+    "signed in", "refused",
 ]  # fmt: skip
 """Everything that is recorded. Predictions are not among them: the log of predictions names who asked."""
 

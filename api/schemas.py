@@ -38,6 +38,7 @@ from model.trial import Mode, Trial
 from monitoring.at_risk import AtRisk
 from monitoring.domain_performance import DomainPerformance
 from monitoring.trial_report import TrialReport
+from overview.records import ToldCondition
 from preprocessing.schema import TaskKind
 from preprocessing.validation.rules import Problem
 from reports.records import CohortReport
@@ -280,6 +281,19 @@ class StartTrial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     mode: Mode
     share: float = 0.5
     reason: str = "started over the API"
+
+
+class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That a condition (its id, or the beginning) is known. note: why that is enough; kept for good, names nobody."""
+
+    condition: str
+    note: str = ""
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """What needs a person, the most harmful first."""
+
+    conditions: list[ToldCondition]
 
 
 class Withdraw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -647,7 +661,7 @@ DESCRIBED: tuple[type, ...] = (
     Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
     StoredBatch, Batches, Uploads, Upload, StoredOutcomes, MatchedOutcomes, DomainPerformance, Models, ModelCard,
     Successions, Promote, Activate, Rollback, DriftReports,
-    Trials, Trial, TrialReport, StartTrial,
+    Trials, Trial, TrialReport, StartTrial, Conditions, ToldCondition, Acknowledge,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,
     TakeStep, CaseStep, StudentCase,

@@ -16,6 +16,7 @@ import cli.students
 import cli.reports
 import cli.models
 import cli.monitor
+import cli.overview
 import cli.feedback
 import cli.retrain
 import cli.access

@@ -1,4 +1,4 @@
-"""Models and who serves: `gradewatch train`, `models …`, `trials …` and `history`."""
+"""Models and who serves: `gradewatch train`, `models …` and `trials …`."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -340,12 +340,3 @@ def trials_report(trial: str) -> None:
         report = report_trial(workspace.store, workspace.service.schema(found.domain), found, learned=workspace.learned)
     out.print(report.sentence)
     out.print(trial_table(report))
-
-
-@app.command()
-def history(domain: Domain, limit: Annotated[int, typer.Option(help="At most so many entries.")] = 50) -> None:
-    """Everything that happened in a domain: batches, drift, decisions, champions, events, oldest first."""
-    from model.render import history_of_domain
-
-    with opened_workspace() as workspace:
-        out.print(history_of_domain(workspace.store, domain, limit=limit))

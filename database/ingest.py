@@ -381,13 +381,13 @@ def match_outcomes(
     log: PredictionLog, schema: DomainSchema, found: Sequence[Outcome], notes: Sequence[str] = ()
 ) -> MatchedOutcomes:
     """To how many predictions outcomes of a domain belong; nothing is kept."""
-    unmatched = count_strays(log, found)
+    unmatched = len(strays_among(log, found))
     return MatchedOutcomes(
         outcomes=len(found),
         matched=len(found) - unmatched,
         unmatched=unmatched,
         undated=sum(one.happened_at is None for one in found),
-        lacking=_lacking(schema, found) if unmatched else (),
+        lacking=lacking_of(schema, found) if unmatched else (),
         notes=tuple(notes),
     )
 
@@ -410,7 +410,7 @@ def store_outcomes(
     )
 
 
-def _lacking(schema: DomainSchema, found: Sequence[Outcome]) -> tuple[str, ...]:
+def lacking_of(schema: DomainSchema, found: Sequence[Outcome]) -> tuple[str, ...]:
     """The columns of student, group and period that no outcome has; none is lacking where all name a prediction."""
     about = [one for one in found if one.prediction is None]
     if not about:
@@ -425,9 +425,9 @@ def _lacking(schema: DomainSchema, found: Sequence[Outcome]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def count_strays(log: PredictionLog, found: Sequence[Outcome]) -> int:
-    """How many outcomes belong to no logged prediction: a mistyped key, or a student who was never asked about."""
-    index, strays = {outcome.id: outcome for outcome in found}.values(), 0
+def strays_among(log: PredictionLog, found: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes that belong to no logged prediction: a mistyped key, or a student who was never asked about."""
+    index, strays = {outcome.id: outcome for outcome in found}.values(), list[Outcome]()
     for domain in {outcome.domain for outcome in index}:
         outcomes = [outcome for outcome in index if outcome.domain == domain]
         ids = [one.prediction for one in outcomes if one.prediction is not None]
@@ -437,7 +437,9 @@ def count_strays(log: PredictionLog, found: Sequence[Outcome]) -> int:
         places: dict[str | None, set[tuple[str | None, str | None]]] = {}
         for one in asked:
             places.setdefault(one.student, set()).add((one.group, one.period))
-        strays += sum(_subject(one) not in about and not _fits(one, places.get(one.student, set())) for one in outcomes)
+        strays += [
+            one for one in outcomes if _subject(one) not in about and not _fits(one, places.get(one.student, set()))
+        ]
     return strays
 
 

@@ -128,6 +128,7 @@ from database.store import (
     UPLOAD_LEASE,
     UPLOAD_SECONDS,
     Appender,
+    Before,
     Changes,
     Forgettable,
     Placing,
@@ -977,6 +978,13 @@ class MongoStore:
     def oldest_outcomes(self, domain: str, limit: int) -> list[Outcome]:
         return self._list("outcomes", {"domain": domain}, limit=limit, order=[("changed", 1), ("_id", 1)])
 
+    def count_outcomes(self, domain: str) -> int:
+        with _driver_errors():
+            return self._database.outcomes.count_documents({"domain": domain})
+
+    def outcomes_ending(self, domain: str, endings: Iterable[str] | None) -> list[Outcome]:
+        return self._list("outcomes", {"domain": domain, **_ending(endings)}, order=[("changed", 1), ("_id", 1)])
+
     def forget(self, kind: Forgettable, before: datetime) -> int:
         with self._writing():
             return self._database[kind].delete_many(_between(None, before)).deleted_count
@@ -1036,8 +1044,10 @@ class MongoStore:
         found = self._list("drift_reports", {"_id": id})
         return found[0] if found else None
 
-    def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
-        return self._list("drift_reports", _given(domain=domain), limit=limit)
+    def drift_reports(
+        self, domain: str | None = None, *, before: Before | None = None, limit: int = 100
+    ) -> list[DriftRecord]:
+        return self._list("drift_reports", _given(domain=domain) | _behind(before), limit=limit)
 
     def add_decision(self, decision: DecisionRecord) -> None:
         self._keep("decisions", decision)
@@ -1047,16 +1057,28 @@ class MongoStore:
         return found[0] if found else None
 
     def decisions(
-        self, domain: str | None = None, *, key: ChampionKey | None = None, limit: int = 100
+        self,
+        domain: str | None = None,
+        *,
+        key: ChampionKey | None = None,
+        before: Before | None = None,
+        limit: int = 100,
     ) -> list[DecisionRecord]:
         about = {} if key is None else {"domain": key.domain, "target": key.target, "moment": key.moment}
-        return self._list("decisions", _given(domain=domain) | about, limit=limit)
+        return self._list("decisions", _given(domain=domain) | about | _behind(before), limit=limit)
 
     def add_event(self, event: Event) -> None:
         self._keep("events", event)
 
-    def events(self, domain: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[Event]:
-        return self._list("events", _given(domain=domain, kind=kind), limit=limit)
+    def events(
+        self,
+        domain: str | None = None,
+        *,
+        kind: str | None = None,
+        before: Before | None = None,
+        limit: int = 100,
+    ) -> list[Event]:
+        return self._list("events", _given(domain=domain, kind=kind) | _behind(before), limit=limit)
 
     def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
         with self._writing():
@@ -1092,13 +1114,8 @@ class MongoStore:
         keys = [document_key(kind, name) for name in sorted(set(names))]
         return [one for part in parts(keys) for one in self._list("documents", {"_id": {"$in": list(part)}})]
 
-    def newest_documents(
-        self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
-    ) -> list[Document]:
-        where: Bson = {"kind": kind}
-        if before is not None:
-            at, name = micros(before[0]), before[1]
-            where["$or"] = [{"at": {"$lt": at}}, {"at": at, "name": {"$lt": name}}]
+    def newest_documents(self, kind: str, *, before: Before | None = None, limit: int = 100) -> list[Document]:
+        where = {"kind": kind} | _behind(before, "name")
         return self._list("documents", where, order=[("at", DESCENDING), ("name", DESCENDING)], limit=limit)
 
     def put_document(self, document: Document) -> None:
@@ -1185,7 +1202,7 @@ class MongoStore:
         kind: str | None = None,
         actor: str | None = None,
         states: Sequence[JobState] = (),
-        before: tuple[datetime, str] | None = None,
+        before: Before | None = None,
         limit: int = 100,
     ) -> list[Job]:
         given = _given(domain=domain, kind=kind, actor=actor)
@@ -1447,6 +1464,14 @@ def _between(since: datetime | None, until: datetime | None) -> Bson:
     if until is not None:
         limits["$lt"] = micros(until)
     return {"at": limits} if limits else {}
+
+
+def _behind(before: Before | None, name: str = "_id") -> Bson:
+    """Only what is behind the last one of the page before, of the newest first."""
+    if before is None:
+        return {}
+    at = micros(before[0])
+    return {"$or": [{"at": {"$lt": at}}, {"at": at, name: {"$lt": before[1]}}]}
 
 
 def _documents_behind(after: str | None) -> Bson:

@@ -14,6 +14,7 @@ from pymongo.database import Database
 from database.fence import SECOND, Fence, lost
 from database.layout import instant, micros
 from database.records import Job, JobProblem, JobProgress, JobState, SeenWorker
+from database.store import Before
 
 Bson = dict[str, Any]
 
@@ -83,7 +84,7 @@ def cancel(database: Database[Bson], id: str) -> None:
     database.jobs.update_one({"_id": id, "state": "running"}, {"$set": {"cancelling": True}})
 
 
-def newest(given: Bson, states: Sequence[JobState], before: tuple[datetime, str] | None) -> Bson:
+def newest(given: Bson, states: Sequence[JobState], before: Before | None) -> Bson:
     """Which jobs are asked for. before: (at, id) of the last one of the page before."""
     where = given | ({"state": {"$in": list(states)}} if states else {})
     if before is not None:

@@ -98,6 +98,7 @@ from database.store import (
     MADE_OF_PAIRS,
     STOOD_STILL,
     Appender,
+    Before,
     Changes,
     Durability,
     Forgettable,
@@ -1026,6 +1027,15 @@ class SqlStore:
         mine = sa.select(*_columns("outcomes")).where(OUTCOMES.c.domain == domain)
         return self._list("outcomes", mine.order_by(OUTCOMES.c.changed, OUTCOMES.c.id).limit(limit))
 
+    def count_outcomes(self, domain: str) -> int:
+        statement = sa.select(sa.func.count()).select_from(OUTCOMES).where(OUTCOMES.c.domain == domain)
+        with self._reading() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def outcomes_ending(self, domain: str, endings: Collection[str] | None) -> list[Outcome]:
+        mine = sa.select(*_columns("outcomes")).where(OUTCOMES.c.domain == domain)
+        return self._list("outcomes", mine.where(*_ending(endings, OUTCOMES)))
+
     def forget(self, kind: Forgettable, before: datetime) -> int:
         table, removed, more = TABLES[kind], 0, True
         some = sa.select(table.c.id).where(table.c.at < micros(before)).limit(ROWS_AT_ONCE)
@@ -1085,8 +1095,10 @@ class SqlStore:
         found: DriftRecord | None = self._by_id("drift_reports", id)
         return found
 
-    def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
-        return self._list("drift_reports", _journal("drift_reports", domain, limit))
+    def drift_reports(
+        self, domain: str | None = None, *, before: Before | None = None, limit: int = 100
+    ) -> list[DriftRecord]:
+        return self._list("drift_reports", _journal("drift_reports", domain, before, limit))
 
     def add_decision(self, decision: DecisionRecord) -> None:
         self._keep("decisions", [decision])
@@ -1096,16 +1108,28 @@ class SqlStore:
         return found
 
     def decisions(
-        self, domain: str | None = None, *, key: ChampionKey | None = None, limit: int = 100
+        self,
+        domain: str | None = None,
+        *,
+        key: ChampionKey | None = None,
+        before: Before | None = None,
+        limit: int = 100,
     ) -> list[DecisionRecord]:
-        statement = _journal("decisions", domain, limit)
+        statement = _journal("decisions", domain, before, limit)
         return self._list("decisions", statement if key is None else statement.where(*_same_key(DECISIONS, key)))
 
     def add_event(self, event: Event) -> None:
         self._keep("events", [event])
 
-    def events(self, domain: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[Event]:
-        statement = _journal("events", domain, limit).where(*_given(TABLES["events"], kind=kind))
+    def events(
+        self,
+        domain: str | None = None,
+        *,
+        kind: str | None = None,
+        before: Before | None = None,
+        limit: int = 100,
+    ) -> list[Event]:
+        statement = _journal("events", domain, before, limit).where(*_given(TABLES["events"], kind=kind))
         return self._list("events", statement)
 
     def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
@@ -1146,14 +1170,9 @@ class SqlStore:
                 for one in _read(connection, "documents", wanted.where(DOCUMENTS.c.name.in_(part)))
             ]
 
-    def newest_documents(
-        self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
-    ) -> list[Document]:
+    def newest_documents(self, kind: str, *, before: Before | None = None, limit: int = 100) -> list[Document]:
         order = (DOCUMENTS.c.at, DOCUMENTS.c.name)
-        wanted = sa.select(*_columns("documents")).where(DOCUMENTS.c.kind == kind)
-        if before is not None:
-            last = micros(before[0]), before[1]
-            wanted = wanted.where(sa.tuple_(*order) < sa.tuple_(*map(sa.literal, last)))
+        wanted = sa.select(*_columns("documents")).where(DOCUMENTS.c.kind == kind, *_behind(order, before))
         return self._list("documents", wanted.order_by(*(column.desc() for column in order)).limit(limit))
 
     def put_document(self, document: Document) -> None:
@@ -1240,7 +1259,7 @@ class SqlStore:
         kind: str | None = None,
         actor: str | None = None,
         states: Sequence[JobState] = (),
-        before: tuple[datetime, str] | None = None,
+        before: Before | None = None,
         limit: int = 100,
     ) -> list[Job]:
         given = _given(JOBS, domain=domain, kind=kind, actor=actor)
@@ -1374,13 +1393,13 @@ def _of_groups(groups: Sequence[str] | None) -> list[sa.ColumnElement[bool]]:
     return [] if groups is None else [PREDICTIONS.c.group.in_(groups)]
 
 
-def _ending(endings: Iterable[str] | None) -> list[sa.ColumnElement[bool]]:
-    """Only predictions whose id ends so; the index by time holds ids, so that no row is read for this."""
+def _ending(endings: Iterable[str] | None, table: sa.Table = PREDICTIONS) -> list[sa.ColumnElement[bool]]:
+    """Only rows whose id ends so; the index by time or receipt holds ids, so that no row is read for this."""
     if endings is None:
         return []
     ends = sorted(endings)
     width = len(ends[0]) if ends else 0
-    last = sa.func.substr(PREDICTIONS.c.id, sa.func.length(PREDICTIONS.c.id) - (width - 1), width)
+    last = sa.func.substr(table.c.id, sa.func.length(table.c.id) - (width - 1), width)
     return [last.in_(ends)]
 
 
@@ -1388,8 +1407,17 @@ def _same_key(table: sa.Table, key: ChampionKey) -> list[sa.ColumnElement[bool]]
     return [table.c.domain == key.domain, table.c.target == key.target, table.c.moment == key.moment]
 
 
-def _journal(kind: str, domain: str | None, limit: int) -> sa.Select[Any]:
-    return _newest(kind).where(*_given(TABLES[kind], domain=domain)).limit(limit)
+def _journal(kind: str, domain: str | None, before: Before | None, limit: int) -> sa.Select[Any]:
+    table = TABLES[kind]
+    wanted = [*_given(table, domain=domain), *_behind((table.c.at, table.c.id), before)]
+    return _newest(kind).where(*wanted).limit(limit)
+
+
+def _behind(order: tuple[sa.Column[Any], sa.Column[Any]], before: Before | None) -> list[sa.ColumnElement[bool]]:
+    """Only rows behind the last one of the page before, of the newest first by these columns."""
+    if before is None:
+        return []
+    return [sa.tuple_(*order) < sa.tuple_(sa.literal(micros(before[0])), sa.literal(before[1]))]
 
 
 def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:

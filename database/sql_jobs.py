@@ -14,6 +14,7 @@ from clock import now
 from database.fence import SECOND, Fence, lost
 from database.layout import LAYOUTS, Flat, instant, micros
 from database.records import Job, JobProblem, JobProgress, JobState, SeenWorker
+from database.store import Before
 from database.tables import JOBS, WORKERS
 
 COLUMNS = [JOBS.c[name] for name in LAYOUTS["jobs"].names]
@@ -116,7 +117,7 @@ def cancel(connection: sa.Connection, id: str) -> Job | None:
 
 
 def newest(
-    given: Sequence[sa.ColumnElement[bool]], states: Sequence[JobState], before: tuple[datetime, str] | None, limit: int
+    given: Sequence[sa.ColumnElement[bool]], states: Sequence[JobState], before: Before | None, limit: int
 ) -> sa.Select[Any]:
     """Jobs, newest first; before: (at, id) of the last one of the page before."""
     statement = sa.select(*COLUMNS).where(*given).order_by(JOBS.c.at.desc(), JOBS.c.id.desc()).limit(limit)

@@ -349,6 +349,12 @@ class StudentRecords(Protocol):
     def oldest_outcomes(self, domain: str, limit: int) -> list[Outcome]:
         """Those that came in first."""
 
+    def count_outcomes(self, domain: str) -> int: ...
+
+    def outcomes_ending(self, domain: str, endings: Collection[str] | None) -> list[Outcome]:
+        """Those whose id ends with one of these texts of equal length, in any order; all for None. Ids end by chance,
+        so that some of all endings give a random sample, found without reading the rest."""
+
     def forget(self, kind: Forgettable, before: datetime) -> int:
         """Remove entries of before then, some at a time so that nobody waits long; how many."""
 
@@ -379,6 +385,10 @@ class ModelRegistry(Protocol):
         when they belong to more than one domain (MongoDB keeps one registry document per domain)."""
 
 
+Before = tuple[datetime, str]
+"""The `at` and the id (of a document: the name) of the last one of the page before."""
+
+
 class Journal(Protocol):
     """Drift reports, retraining decisions and events."""
 
@@ -386,7 +396,9 @@ class Journal(Protocol):
 
     def drift_report(self, id: str) -> DriftRecord | None: ...
 
-    def drift_reports(self, domain: str | None = None, *, limit: int = 100) -> list[DriftRecord]:
+    def drift_reports(
+        self, domain: str | None = None, *, before: Before | None = None, limit: int = 100
+    ) -> list[DriftRecord]:
         """Newest first."""
 
     def add_decision(self, decision: DecisionRecord) -> None: ...
@@ -394,13 +406,25 @@ class Journal(Protocol):
     def decision(self, id: str) -> DecisionRecord | None: ...
 
     def decisions(
-        self, domain: str | None = None, *, key: ChampionKey | None = None, limit: int = 100
+        self,
+        domain: str | None = None,
+        *,
+        key: ChampionKey | None = None,
+        before: Before | None = None,
+        limit: int = 100,
     ) -> list[DecisionRecord]:
         """Newest first, all or those about one champion."""
 
     def add_event(self, event: Event) -> None: ...
 
-    def events(self, domain: str | None = None, *, kind: str | None = None, limit: int = 100) -> list[Event]:
+    def events(
+        self,
+        domain: str | None = None,
+        *,
+        kind: str | None = None,
+        before: Before | None = None,
+        limit: int = 100,
+    ) -> list[Event]:
         """Newest first."""
 
     def try_lease(self, name: str, holder: str, seconds: float) -> str | None:
@@ -424,10 +448,8 @@ class Documents(Protocol):
     def documents_named(self, kind: str, names: Sequence[str]) -> list[Document]:
         """Those of these names, in any order; names that are unknown are left out."""
 
-    def newest_documents(
-        self, kind: str, *, before: tuple[datetime, str] | None = None, limit: int = 100
-    ) -> list[Document]:
-        """Newest first. before: `at` and name of the last one of the page before."""
+    def newest_documents(self, kind: str, *, before: Before | None = None, limit: int = 100) -> list[Document]:
+        """Newest first."""
 
     def put_document(self, document: Document) -> None:
         """Keep it in place of the one with its kind and name. Its revision must be exactly one above the kept one's (1
@@ -498,10 +520,10 @@ class JobQueue(Protocol):
         kind: str | None = None,
         actor: str | None = None,
         states: Sequence[JobState] = (),
-        before: tuple[datetime, str] | None = None,
+        before: Before | None = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Newest first. before: `at` and id of the last one of the page before."""
+        """Newest first."""
 
     def remove_jobs(self, before: datetime) -> int:
         """Forget those that ended before then. How many."""

@@ -97,6 +97,19 @@ def last_jobs(store: RecordStore, planned: Sequence[ScheduledJob]) -> list[Job |
     return [store.job(one.last) if one.last else None for one in planned]
 
 
+def late_schedules(store: RecordStore, before: datetime) -> list[tuple[ScheduledJob, datetime]]:
+    """Those whose time came before then and for which nothing was begun yet, each with the first such time."""
+    found = []
+    for document in store.documents(SCHEDULE_KIND):
+        planned = _read(document)
+        [last] = last_jobs(store, [planned])
+        waiting = last is not None and last.state == "waiting"
+        due = planned.asked if waiting and planned.asked else planned.when.next(planned.asked or document.at)
+        if due < before:
+            found.append((planned, due))
+    return found
+
+
 def _is_under_way(store: RecordStore, planned: ScheduledJob) -> bool:
     [last] = last_jobs(store, [planned])
     return last is not None and not last.ended

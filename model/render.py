@@ -1,6 +1,6 @@
-"""Models, champions and a domain's history as text for a terminal. Computes nothing."""
+"""Models and champions as text for a terminal. Computes nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,6 @@ from rich import box
 from rich.table import Table
 
 from database.records import ModelVersion, Succession
-from database.store import RecordStore
 from model.scores import Estimate
 from model.trial import Trial
 from model.version_names import version_names
@@ -86,39 +85,6 @@ def trials_table(found: Sequence[Trial]) -> Table:
         ended = "runs" if one.ended is None else f"{_minute(one.ended)[:16]}: {one.why}"
         table.add_row(one.id[:12], str(one.key), one.challenger[:12], how, _minute(one.started)[:16], ended)
     return table
-
-
-def history_of_domain(store: RecordStore, domain: str, *, limit: int) -> Table:
-    """The newest `limit` things that happened in a domain, oldest first."""
-    table = _table("at (UTC)", "what", "which", "details")
-    table.title = f"history of {domain}"
-    for at, *cells in sorted(_happenings(store, domain))[-limit:]:
-        table.add_row(_minute(at), *cells)
-    return table
-
-
-def _happenings(store: RecordStore, domain: str) -> Iterator[tuple[datetime, str, str, str]]:
-    for batch in store.batches(domain):
-        yield batch.at, f"{batch.kind} batch", batch.id[:12], f"{batch.rows} rows of {batch.name}"
-    for model in store.models():
-        if model.domain == domain:
-            yield model.at, "model", model.version[:12], f"{model.target}@{model.moment}, {headline(model)}"
-    for key in sorted({champion.key for champion in store.champions() if champion.domain == domain}):
-        for one in store.successions(key):
-            details = f"{key}, generation {one.generation}, by {one.actor}: {one.reason}"
-            yield one.at, one.action, one.version[:12], details
-    for report in store.drift_reports(domain):
-        yield report.at, "drift report", report.id[:12], str(report.document.get("summary", ""))
-    for decision in store.decisions(domain):
-        reasons = "; ".join(decision.document.get("reasons", ()))
-        yield decision.at, f"decision: {decision.verdict}", f"{decision.target}@{decision.moment}", reasons
-    for event in store.events(domain):
-        yield event.at, f"event: {event.kind}", event.id[:12], _words(event.details)
-
-
-def _words(details: Mapping[str, object]) -> str:
-    """An event's details in a row, without those that say nothing."""
-    return ", ".join(f"{name}: {value}".strip() for name, value in details.items() if value not in (None, ""))
 
 
 def _table(*names: str) -> Table:

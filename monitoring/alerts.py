@@ -22,6 +22,7 @@ CLAIM = timedelta(seconds=60)  # longer than a try can take; a sender that died 
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=1)
 GIVE_UP = timedelta(days=3)
 REMEMBERED = timedelta(days=400)
+TROUBLED, SEVERAL = timedelta(days=30), 3  # how long something not taken is told as such, and after how many tries
 
 State = Literal["waiting", "sent", "given up"]
 
@@ -100,6 +101,18 @@ def deliveries(store: Documents, *, domain: str | None = None, limit: int = 50) 
     """What was or will be sent, newest first."""
     found = [delivery for _, delivery in _outbox(store, now() - REMEMBERED) if domain in (None, delivery.alert.domain)]
     return found[::-1][:limit]
+
+
+def troubled_deliveries(store: Documents, at: datetime) -> dict[str, list[Delivery]]:
+    """What channels have not taken, by channel, oldest first: given up, or refused SEVERAL times, and nothing sent
+    there since."""
+    found: dict[str, list[Delivery]] = {}
+    for _, one in _outbox(store, at - TROUBLED):
+        if one.state == "sent":
+            found.pop(one.channel, None)
+        elif one.state == "given up" or one.attempts >= SEVERAL:
+            found.setdefault(one.channel, []).append(one)
+    return found
 
 
 def sweep(store: Documents, *, at: datetime | None = None) -> int:

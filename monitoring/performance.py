@@ -107,8 +107,11 @@ def measure_target(target: Target, matched: EvidenceColumns, left_out: LeftOut =
 def _covered(matched: EvidenceColumns) -> Estimate | None:
     """The share of outcomes within the interval that was stated with the answer, where one was."""
     told = matched.take(~np.isnan(matched.low))
-    if told.students < FEWEST_TOLD:
-        return None
+    return None if told.students < FEWEST_TOLD else share_inside(told)
+
+
+def share_inside(told: EvidenceColumns) -> Estimate:
+    """The share of outcomes within the intervals, which all have."""
     inside = (told.low <= told.truth) & (told.truth <= told.high)
     return mean_with_interval(inside.astype(np.float64), told.clusters)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import cache, reduce
+from functools import reduce
 from operator import or_
 from random import Random
 from typing import NamedTuple, TypeVar
@@ -39,6 +39,7 @@ from model.bundle import Manifest, changes_since
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from model.workspace import Workspace
+from monitoring.sampling import random_endings
 from preprocessing.copies import ORDINARY, copies
 from preprocessing.schema import DomainSchema
 from preprocessing.schema_changes import Effect, changed_columns
@@ -52,7 +53,6 @@ of the classifier two-sample test is known to .021; seven times as many know it 
 seconds of one that takes less than half."""
 
 KNOWN_GROUPS = 0.5  # share of rows, of each side, whose group the other side has too
-DIGITS = 3  # of an id's end by which predictions are drawn: one of 4,096 is the smallest part
 
 T = TypeVar("T")
 
@@ -160,14 +160,6 @@ def pairs_of(
         found += log.pairs(domain, target, since=since, until=until, endings=order[read : read + more])
         read += more
     return sorted(found, key=lambda pair: (pair[0].at, pair[0].id), reverse=True)
-
-
-@cache
-def random_endings() -> Sequence[str]:
-    """All ends that an id may have, in an order drawn at random."""
-    ends = [f"{number:0{DIGITS}x}" for number in range(16**DIGITS)]
-    Random(0).shuffle(ends)  # noqa: S311 (a sample, no secret)
-    return ends
 
 
 def draw(rows: Sequence[T], most: int) -> Sequence[T]:

@@ -18,7 +18,8 @@ from drift.segments import segment_column
 from model.workspace import Workspace
 from monitoring.days import DAY, midnight
 from monitoring.profile_archive import ArchivePart, Source
-from monitoring.row_findings import ROWS_A_SIDE, Sample, as_record, draw, random_endings
+from monitoring.row_findings import ROWS_A_SIDE, Sample, as_record, draw
+from monitoring.sampling import endings_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.tables import frame_of_records, rows_of_frame
 
@@ -56,10 +57,7 @@ def _predictions(
     store: RecordStore, schema: DomainSchema, parts: Sequence[ArchivePart], limit: int | None
 ) -> Iterator[tuple[date, Prediction]]:
     """What was asked in the days of `parts`, or somewhat more of it than `limit`."""
-    total, order, endings = sum(part.rows for part in parts), random_endings(), None
-    if limit is not None:
-        enough = limit / total * (1 + 4 / math.sqrt(limit))
-        endings = order[: math.ceil(enough * len(order))] if enough < 1 else None
+    endings = None if limit is None else endings_of(sum(part.rows for part in parts), limit)
     for first, last in _stretches({part.day for part in parts}):
         asked = store.predictions(schema.name, since=midnight(first), until=midnight(last + DAY), endings=endings)
         yield from ((one.at.astimezone(UTC).date(), one) for one in asked)

@@ -3,7 +3,7 @@
 It reads the log and judges in words; it starts, ends and promotes nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -126,13 +126,16 @@ def report_trial(
     *,
     learned: Learned,
     groups: Sequence[str] | None = None,
+    endings: Collection[str] | None = None,
 ) -> TrialReport:
-    """The report of a running or ended trial over its newest predictions; groups: of students in these only.
+    """The report of a running or ended trial over its newest predictions; groups: of students in these only. endings:
+    of predictions with such ids alone, a random sample.
 
     learned: what models learned from; rows that one of the two knew prove nothing.
     """
     target = schema.target_by_name[trial.target]
-    among: Any = {"since": trial.started, "until": trial.ended, "groups": groups, "limit": NEWEST_TRIED}
+    among: Any = {"since": trial.started, "until": trial.ended, "groups": groups, "endings": endings}
+    among["limit"] = NEWEST_TRIED
     logged = log.predictions(schema.name, **among)
     of_trial = [prediction for prediction in logged if _both(trial, prediction) or _arm(trial, prediction)]
     happened = log.pairs(schema.name, target.name, **among)

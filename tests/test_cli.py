@@ -104,7 +104,7 @@ def test_every_bad_cell_is_reported_at_once_and_nothing_is_stored(run: Run, fold
         ["2", "comprehension", "140"],
         ["2", "attention", "much"],
     ]
-    assert "bad.csv" not in run("history", "-d", "engagement").stdout
+    assert ["bad.csv was refused" in line for line in run("history", "--kind", "refusal").stdout.splitlines()] == [True]
     assert "1 row stored" in run("ingest", "-d", "engagement", str(bad), "--skip-bad-rows").stdout
 
 
@@ -235,7 +235,7 @@ def test_a_retraining_decides_with_reasons_promotes_and_can_be_rolled_back(
     pipeline = [sys.executable, "-m", "retraining.pipeline"]
     dry = run("--domain", "engagement", "--data", str(new), "--dry-run", program=pipeline)
     assert "would be: promoted (dry run, nothing changed)" in dry.stdout, dry.stdout + dry.stderr
-    assert "generation 2" not in run("history", "-d", "engagement").stdout
+    assert "generation 2" not in run("history", "-d", "engagement", "--full").stdout
     assert "school: no champion yet" in run("--dry-run", program=pipeline).stdout
     assert run("--target", "G3", program=pipeline).returncode == 2
     run("ingest", "-d", "engagement", str(new))
@@ -244,9 +244,9 @@ def test_a_retraining_decides_with_reasons_promotes_and_can_be_rolled_back(
     assert "engagement: no new labels" in run(program=pipeline).stdout
     assert "unseen rows" in real.stdout
     assert "lower bound" in real.stdout
-    history = run("history", "-d", "engagement").stdout
+    history = run("history", "-d", "engagement", "--full").stdout
     assert "generation 2" in history
-    assert "decision: promote" in history
+    assert "the challenger was promoted" in history
     rolled = run("models", "rollback", "-d", "engagement", "--reason", "parents complained")
     assert "generation 3" in rolled.stdout
     again = run("models", "rollback", "-d", "engagement")

@@ -17,6 +17,7 @@ TEMPLATES = (
     "/api/v1/domains",
     "/api/v1/domains/{domain}",
     "/api/v1/domains/{domain}/template",
+    "/api/v1/conditions",
     "/api/v1/models",
     "/api/v1/models/history",
     "/api/v1/models/{version}/download",

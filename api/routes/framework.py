@@ -19,6 +19,7 @@ from api.errors import NOT_ALLOWED, refuse, refused
 from api.routes import (
     access,
     batches,
+    conditions,
     domains,
     drift,
     health,
@@ -48,6 +49,7 @@ ROUTERS = (
     health,
     access,
     domains,
+    conditions,
     models,
     jobs,
     trials,

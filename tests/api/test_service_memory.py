@@ -44,7 +44,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     today = datetime.now(UTC).date().isoformat()
     get, post, delete = "GET", "POST", "DELETE"
     yield from requests_of_others()
-    for path in ("accesses", "domains", "domains/engagement", "models", "jobs"):
+    for path in ("accesses", "domains", "domains/engagement", "conditions", "models", "jobs"):
         yield get, f"/api/v1/{path}", {}
     for kind in ("csv", "xlsx"):
         yield get, "/api/v1/domains/engagement/template", {"params": {"format": kind}}

@@ -19,7 +19,7 @@ import database.sql
 import database.sqlite_log
 from database.answer_columns import AnswerColumn
 from database.errors import Damaged
-from database.ingest import count_strays
+from database.ingest import strays_among
 from database.packed import Common, PackedPredictions
 from database.records import new_id, new_ids
 from database.store import RecordStore
@@ -110,7 +110,7 @@ class Questions:
         yield [store.prediction(key) for key in self.ids]
         yield from self._listings(store)
         yield sorted(store.placings(self.domain, ids=self.ids[::2], students=["s1", "s3"]))
-        yield count_strays(store, self.outcomes)
+        yield len(strays_among(store, self.outcomes))
         for limit in (None, 1, 6):
             yield store.labeled_records(self.domain, limit=limit)
             for target in TARGETS:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from database import blobs
 from database.errors import Conflict, LostJob, StoreUnavailable
-from database.ingest import count_strays
+from database.ingest import strays_among
 from database.layout import write_json, write_kept
 from database.migrate import copy
 from database.records import (
@@ -263,8 +263,8 @@ class TestOutcomes:
             {"student": other.id, "group": "A"},
         ]
         found = [make_outcome(1.0, **fields) for fields in (*known, *strays)]  # type: ignore[arg-type]
-        assert count_strays(store, found) == count_strays(store, found * 2) == len(strays)
-        assert count_strays(store, found[: len(known)]) == count_strays(store, []) == 0
+        assert len(strays_among(store, found)) == len(strays_among(store, found * 2)) == len(strays)
+        assert strays_among(store, found[: len(known)]) == strays_among(store, []) == []
 
     def test_within_one_call_count_as_if_one_came_after_the_other(self, store: RecordStore) -> None:
         given_ones = [make_outcome(1.0, student="s"), make_outcome(2.0, student="s"), make_outcome(1.0, student="t")]
@@ -279,6 +279,16 @@ class TestOutcomes:
         with pytest.raises(ValueError, match="G3"):
             store.add_outcomes([make_outcome(student="t"), make_outcome(**fields)])  # type: ignore[arg-type]
         assert store.export("outcomes") == []
+
+    def test_those_that_end_so_are_found_and_all_are_counted(self, store: RecordStore) -> None:
+        kept = [make_outcome(float(n), student=f"s{n}") for n in range(40)]
+        store.add_outcomes([*kept, make_outcome(student="s", domain="k12")])
+        assert (store.count_outcomes("school"), store.count_outcomes("none")) == (40, 0)
+        ends = ["0", "5", "a"]
+        found = store.outcomes_ending("school", ends)
+        assert {one.id for one in found} == {one.id for one in kept if one.id[-1] in ends}
+        assert len(store.outcomes_ending("school", None)) == 40
+        assert store.outcomes_ending("school", []) == []
 
 
 class TestBatches:
@@ -467,6 +477,22 @@ class TestJournal:
             add(record)
         assert listed("school") == kept[::-1]
         assert listed(limit=2) == [elsewhere, kept[2]]
+
+    @pytest.mark.parametrize(
+        ("one", "make"), [("drift_report", make_drift_report), ("decision", make_decision), ("event", make_event)]
+    )
+    def test_page_after_page_gives_each_once_whatever_came_at_the_same_time(
+        self, store: RecordStore, one: str, make: Any
+    ) -> None:
+        add, listed = getattr(store, f"add_{one}"), getattr(store, f"{one}s")
+        for number in range(7):
+            add(make(after(number // 3), domain="school"))
+        pages, before = [], None
+        while page := listed("school", before=before, limit=2):
+            pages += page
+            before = page[-1].at, page[-1].id
+        assert pages == listed("school")
+        assert len(pages) == 7
 
     def test_events_come_back_newest_first_by_domain_and_kind(self, store: RecordStore) -> None:
         everywhere, here, other = (

@@ -1,0 +1,1 @@
+"""What needs a person and what happened lately, over everything that is remembered."""

@@ -1,0 +1,59 @@
+"""What is called how in sentences about a domain: targets and moments by their descriptions, actors without their kind.
+
+It asks no store.
+"""
+
+import re
+
+from database.records import ChampionKey
+from language import _
+from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
+
+LONGEST_TITLE = 60  # characters; what is longer is no name
+
+
+def column_title(column: Feature | Target | ContextColumn) -> str:
+    """A column's name for people: its description up to the first mark, else its name.
+
+    >>> column_title(Target(name="G3", description="final mark: of the year"))
+    'final mark'
+    """
+    words = re.split(r"[:;,]| \(", column.description, maxsplit=1)[0].strip()
+    return words if words and len(words) <= LONGEST_TITLE else column.name
+
+
+def model_title(schema: DomainSchema, key: ChampionKey) -> str:
+    """What a champion answers: its target, and where the domain has several, its moment."""
+    target = schema.target_by_name.get(key.target)
+    name = column_title(target) if target else key.target
+    if len(schema.moments) == 1:
+        return name
+    return _("{target} ({moment})").format(target=name, moment=moment_title(schema, key.moment))
+
+
+def moment_title(schema: DomainSchema, moment: str) -> str:
+    """When the model of a moment is asked."""
+    if moment in schema.moment_titles:
+        return schema.moment_titles[moment]
+    if moment in schema.feature_by_name:
+        return _("after {mark}").format(mark=column_title(schema.feature_by_name[moment]))
+    return _("at {moment}").format(moment=moment)
+
+
+def person(actor: str | None) -> str:
+    """Who did something, without the kind of account: "user:anna" is anna.
+
+    >>> person("user:anna"), person("cli"), person(None)
+    ('anna', 'cli', '')
+    """
+    return (actor or "").removeprefix("user:")
+
+
+def shorten(text: str, most: int = 120) -> str:
+    """A text of at most so many characters, cut between words.
+
+    >>> shorten("one two three", 9)
+    'one two …'
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1].rsplit(" ", 1)[0].rstrip(" ,;:.") + " …"
