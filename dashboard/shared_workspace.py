@@ -3,13 +3,15 @@
 It is opened once per server process; pages are given what their visitor may see of it (`dashboard.visit`).
 """
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from time import monotonic
 
 import streamlit as st
 
 from access.directory import Directory
 from model.workspace import Workspace
+from monitoring.results import Results
 from settings import OFF, Settings
 
 
@@ -19,7 +21,8 @@ class SharedWorkspace:
     train_after: so many rows to learn from start a training.
 
     directory: of the users who may sign in; None where nobody has to. idle_seconds: after which an unused session ends.
-    hosts: the names that the dashboard may be called by, as the API's.
+    hosts: the names that the dashboard may be called by, as the API's. kept: what was measured of answers a moment ago,
+    with when.
     """
 
     workspace: Workspace
@@ -30,6 +33,7 @@ class SharedWorkspace:
     directory: Directory | None = None
     idle_seconds: float = 1800.0
     hosts: frozenset[str] = frozenset()
+    kept: OrderedDict[tuple[object, ...], tuple[float, Results | None]] = field(default_factory=OrderedDict)
     _looked: float = float("-inf")
 
     def refreshed(self) -> "SharedWorkspace":

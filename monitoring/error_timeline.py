@@ -33,6 +33,7 @@ from monitoring.evidence import FEW_GROUPS, EvidenceColumns, answer_about, colum
 from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.performance import ENOUGH_OUTCOMES, FEWEST_TOLD, tellable
 from monitoring.row_findings import pairs_of
+from monitoring.tails import TAIL_LEVEL, student_p, student_quantile
 from preprocessing.schema import DomainSchema, Target
 
 Floats = NDArray[np.float64]
@@ -312,14 +313,12 @@ def measure_spans(
 def _verdict(window: TimelineSpan, p_value: float, alpha: float) -> TimelineSpan:
     """The window with its verdict, and with its excess's interval at the level 1 - alpha at which that is given: it
     excludes 0 just where a change is shown (Benjamini and Yekutieli 2005)."""
-    from scipy.special import stdtrit  # not needed to serve
-
     verdict: Verdict = "no change shown"
     if (excess := window.excess) is None:
         return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict)
     if p_value <= FALSE_SHARE:
         verdict = "worse than in training" if excess.value > 0 else "better than in training"
-    wider = float(stdtrit(window.clusters - 1, 1 - alpha / 2) / stdtrit(window.clusters - 1, 0.975))
+    wider = student_quantile(alpha, window.clusters - 1) / student_quantile(1 - TAIL_LEVEL, window.clusters - 1)
     half = (excess.high - excess.value) * wider
     corrected = Estimate(excess.value, excess.value - half, excess.value + half)
     return msgspec.structs.replace(window, p_adjusted=p_value, verdict=verdict, excess=corrected)
@@ -374,8 +373,6 @@ def _excess(
 ) -> tuple[Estimate, float | None]:
     """errors' mean `mae` above `held`, and the two-sided p of none (cluster-robust, Student's t); None with too `few`
     students or clusters, or where these do not differ."""
-    from scipy.special import stdtr, stdtrit  # not needed to serve
-
     n, number = len(errors), np.unique(clusters, return_inverse=True)[1]
     count, mean = int(number.max()) + 1, float(errors.mean())
     if few or count < FEW_GROUPS or mae.flat:
@@ -383,8 +380,8 @@ def _excess(
     sums = np.bincount(number, weights=errors - mean)
     own = count / (count - 1) * float((sums**2).sum()) / n**2
     error = float(np.sqrt(own + ((held.high - held.low) / (2 * HALF)) ** 2))
-    gap, half = mean - held.value, float(stdtrit(count - 1, 0.975)) * error
-    p_value = 2 * float(stdtr(count - 1, -abs(gap) / error)) if error else float(gap == 0)
+    gap, half = mean - held.value, student_quantile(1 - TAIL_LEVEL, count - 1) * error
+    p_value = student_p(gap / error, count - 1) if error else float(gap == 0)
     return Estimate(gap, gap - half, gap + half), p_value
 
 

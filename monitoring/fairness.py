@@ -278,7 +278,10 @@ def _cut(parts: _Parts, student: Integers, asked: Sequence[_Question], units: In
 def _distinct(number: Integers, one: Integers, count: int) -> list[int]:
     """How many different ones each of `count` parts has. number, one: (n,) part, and student or cluster."""
     width = int(one.max(initial=0)) + 1
-    return [int(n) for n in np.bincount(np.unique(number * width + one) // width, minlength=count)]
+    both = np.sort(number * width + one)
+    first = np.ones(len(both), dtype=bool)
+    first[1:] = both[1:] != both[:-1]
+    return [int(n) for n in np.bincount(both[first] // width, minlength=count)]
 
 
 class _Sums(NamedTuple):

@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 TAIL_LEVEL = 0.95
 PRECISION = 1e-14  # of a continued fraction, relative
-QUANTILE_CLOSE = 1e-12  # two steps towards a quantile, relative
+QUANTILE_CLOSE = 1e-7  # the last step towards a quantile, relative; each squares what is left
 MOST_TERMS = 10_000
 NEWTON_STEPS = 200
 NEAR_MIDDLE = 0.1  # above it a quantile of Student's t is so near to 0 that the other tail is more exact

@@ -1,6 +1,7 @@
 """What Results asks: how predictions turned out, and what a file of outcomes would match."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
+from time import monotonic
 
 from access.roles import Principal
 from access.roles import require as require_of
@@ -10,10 +11,13 @@ from dashboard.visit.base import VisitBase
 from dashboard.visit.given import GivenFile
 from database.ingest import MatchedOutcomes
 from jobs.uploads import match_file
+from monitoring.days import midnight
 from monitoring.evidence import EvidenceColumns
 from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.results import Results, ResultsQuestion, newest_moment, results_of
 from preprocessing.reading.raw_table import UnreadableFile
+
+KEPT_SECONDS, MOST_KEPT = 60.0, 20
 
 
 class ResultQuestions(VisitBase):
@@ -34,30 +38,36 @@ class ResultQuestions(VisitBase):
         top: int | None = None,
     ) -> Results | None:
         """How the answers about a target at a moment turned out, of the visitor's groups; None where there are none.
-        top: as `monitoring.fairness.Fairness` has it; to choose it takes the permission to read predictions."""
+        since: from the beginning of its day, UTC. top: as `monitoring.fairness.Fairness` has it; to choose it takes the
+        permission to read predictions.
+
+        What was measured less than KEPT_SECONDS ago is shown again, unless outcomes came in or were taken back."""
         if top is not None:
             require_of(self._principal, "read", self._own(domain))
-        question = ResultsQuestion(
-            target=target,
-            moment=moment,
-            asked=Selection(since, groups=self._groups, until=until),
-            top=top,
-            with_cells=self.may("read", domain),
-        )
-        return results_of(self._shared.workspace, self._own(domain), question, self._matched(domain, target, since))
+        start, groups, cells = _day_of(since), self._groups, self.may("read", self._own(domain))
+        newest, kept = self._shared.workspace.store.changes(domain).newest, self._shared.kept
+        key = (domain, target, moment, start, until, top, cells, None if groups is None else tuple(groups), newest)
+        if (known := kept.get(key)) is not None and monotonic() - known[0] < KEPT_SECONDS:
+            return known[1]
+        asked = Selection(start, groups=groups, until=until)
+        question = ResultsQuestion(target=target, moment=moment, asked=asked, top=top, with_cells=cells)
+        found = results_of(self._shared.workspace, domain, question, self._matched(domain, target, start))
+        kept[key] = monotonic(), found
+        while len(kept) > MOST_KEPT:
+            kept.popitem(last=False)
+        return found
 
     def newest_moment(self, domain: str, target: str, since: datetime | None) -> str | None:
         """The moment of the newest answer since then that has an outcome."""
-        return newest_moment(self._matched(domain, target, since))
+        return newest_moment(self._matched(domain, target, _day_of(since)))
 
     def _matched(self, domain: str, target: str, since: datetime | None) -> EvidenceColumns:
-        """Read once in a visit, from the midnight (UTC) before."""
-        start = None if since is None else datetime.combine(since.astimezone(UTC).date(), time(), UTC)
-        key = (self._own(domain), target, start)
+        """Read once in a visit. since: the beginning of a day, UTC."""
+        key = (self._own(domain), target, since)
         if key not in self._read:
             workspace, schema = self._shared.workspace, self.schemas[domain]
             archive = EvidenceArchive(workspace.store, schema, workspace.learned)
-            self._read[key] = archive.matched(schema.target_by_name[target], Selection(start, groups=self._groups))
+            self._read[key] = archive.matched(schema.target_by_name[target], Selection(since, groups=self._groups))
         return self._read[key]
 
     def match_outcomes(self, domain: str, file: GivenFile) -> MatchedOutcomes:
@@ -76,3 +86,7 @@ class ResultQuestions(VisitBase):
             skip_bad_rows=file.skip_bad_rows,
             most_rows=self.max_rows,
         )
+
+
+def _day_of(since: datetime | None) -> datetime | None:
+    return None if since is None else midnight(since.astimezone(UTC).date())
