@@ -148,15 +148,17 @@ def drift_watch(
 
 
 def _print_drift(watched: "KeptReport", as_json: bool, html: Path | None) -> None:
-    from drift.render import render_html, render_segments, render_table
+    from drift.page import render_html
+    from drift.render import render_segments, render_table
 
     say_notes(watched.report.notes)
     if html:
-        html.write_text(render_html(*watched[:3]), encoding="utf-8")
+        html.write_text(render_html(watched.report, at=watched.record.at), encoding="utf-8")
         err.print(f"wrote {html}")
     if as_json:
         typer.echo(json.dumps(watched.report.to_document(), indent=2))
         return
+    out.print(*watched.report.story)
     if watched.report.by:
         out.print(render_segments(watched.report))
     out.print(render_table(watched.report))

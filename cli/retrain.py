@@ -148,7 +148,8 @@ def backtest(
     """Replay past periods: what each policy would have done, beside never and always retraining. Stores nothing."""
     import msgspec
 
-    from retraining.backtest.render import render_backtest, render_page
+    from retraining.backtest.page import render_page
+    from retraining.backtest.render import render_backtest
     from retraining.backtest.replay import Replay
     from retraining.backtest.run import backtest as replay_history
     from retraining.backtest.run import read_history, read_strategies

@@ -3,7 +3,6 @@
 It decides nothing and draws nothing; every text here is made from a record.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -16,7 +15,8 @@ from model.naive import RULE
 from model.readable import readable_value
 from model.scores import ClassScores, Estimate, Scores
 from model.trial import Trial
-from preprocessing.schema import ContextColumn, Feature, Target
+from preprocessing.schema import Feature, Target
+from preprocessing.wording import title as title  # noqa: PLC0414 - of the words that pages use
 
 RMSE = (
     "Root mean squared error: the typical distance between answer and outcome, in the target's own unit, with large "
@@ -198,14 +198,6 @@ def trial(running: Trial) -> str:
     return (
         f"{who}: it answers {running.share:.0%} of the students, always the same ones; the champion answers the others."
     )
-
-
-def title(column: Feature | Target | ContextColumn) -> str:
-    """A column's name for people: its description up to the first mark, else its name."""
-    words = re.split(r"[:;,]| \(", column.description, maxsplit=1)[0].strip()
-    if not words or len(words) > 60:
-        return column.name
-    return words[0].upper() + words[1:]
 
 
 def span(column: Feature | Target) -> str:

@@ -31,7 +31,6 @@ from drift.column import (
     Prints,
     add_prints,
     prints_of,
-    smallest,
     summarise_numbers,
 )
 
@@ -39,6 +38,7 @@ MIDDLE = (0.001, 0.999)  # shares of the reference between which the buckets lie
 SORTED_UP_TO = 32_768  # rows for which sorting is as cheap
 FEWEST_BESIDE = 4_096  # distinct values of a reference; beside fewer, all are looked at anyway
 WITHIN = 32_768  # buckets in the middle; more cost more to count than they spare in sorting
+DRAWN_SHARES = (0.005, 0.995)  # of both samples, between which bins lie: one outlier must not make one bar of the rest
 FINE = 1 << 18  # steps in a bucket, for means: their sums, and those of squares, are exact in doubles for a piece
 Mask = npt.NDArray[np.bool_]
 
@@ -266,24 +266,6 @@ class Part(NamedTuple):
         return self.column.missing
 
 
-DRAWN = 1_024  # values that stand for all in a plot
-
-
-def thinned(part: Part) -> NumericColumn:
-    """About a thousand values that stand for all of the column where it is drawn, each for as many rows as lie up to it
-    from the one before. part: has the outermost buckets."""
-    values, repeats = _outer(part)
-    inside = np.flatnonzero(part.column.counts[1:-1]) + 1
-    ends = np.append(values, part.column.buckets.place(inside + 1.0))
-    rows = np.append(repeats, part.column.counts[inside])
-    order = np.argsort(ends, kind="stable")
-    ends, upto = ends[order], np.cumsum(rows[order])
-    chosen = np.unique(np.searchsorted(upto, np.linspace(1, part.present, DRAWN)))
-    kept, first = np.unique(ends[chosen], return_index=True)
-    last = np.append(first[1:], len(chosen)) - 1
-    return NumericColumn(kept, smallest(np.diff(upto[chosen[last]], prepend=0)), part.missing)
-
-
 def part_of(column: BucketedColumn, mask: Mask) -> Part:
     """Its values in the buckets of `mask`."""
     outside = np.where(mask, 0, column.counts)
@@ -291,14 +273,14 @@ def part_of(column: BucketedColumn, mask: Mask) -> Part:
 
 
 def beside(reference: BucketedColumn, current: BucketedColumn, points: Floats) -> tuple[Part, Part]:
-    """Of both columns, which hold values, what decides their distance, and their ranges, medians, tails and rows up to
-    each of `points`."""
+    """Of both columns, which hold values, what decides their distance, and their ranges, medians, tails, between which
+    values they are drawn, and rows up to each of `points`."""
     mask = _doubtful(reference, current)
     mask[[0, -1]] = True
     mask[reference.buckets.of(points)] = True
     for column in (reference, current):
-        ranks = np.array([1, -(-column.present // 2), column.present])
-        mask[np.searchsorted(column.upto, ranks)] = True
+        ranks = np.ceil(column.present * np.array([0.0, *DRAWN_SHARES, 0.5, 1.0])).astype(np.int64)
+        mask[np.searchsorted(column.upto, np.maximum(ranks, 1))] = True
     return part_of(reference, mask), part_of(current, mask)
 
 

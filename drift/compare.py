@@ -24,12 +24,14 @@ from drift.records import (
     JointDrift,
     NotComparable,
     NotCompared,
+    Provenance,
     SameSample,
     SegmentDrift,
 )
 from drift.samples import Columns, Given, MeasuredSample, measure_sample, profile_of
 from drift.sentences import summarise_report
 from drift.statistics import EACH_ROW, METHOD, EffectiveShares
+from drift.story import tell_story, with_words
 from drift.verdicts import (
     Evidence,
     Family,
@@ -42,6 +44,8 @@ from drift.verdicts import (
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.results import RefusedValues
 
+CURVES_OF_ALL = 120  # columns; of a longer report only those that changed have one, and of a very long one the first
+CURVES_AT_MOST = 250
 METHOD_JOINT = (
     "classifier two-sample test: boosted trees, each half of the rows judged by the other; AUC, its error over rows or "
     "groups from influence curves"
@@ -177,6 +181,7 @@ class Findings(NamedTuple):
     notes: tuple[str, ...] = ()
     besides: tuple[Evidence, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
+    origin: Provenance = Provenance()
 
 
 def conclude_all(
@@ -213,9 +218,13 @@ def conclude_all(
         )
         for weight in weights
     ]
-    columns = [one.columns(f, p, least) for one, f, p, least in zip(verdicts, families, adjusted, sharper, strict=True)]
+    columns = [
+        [with_words(column, schema) for column in one.columns(f, p, least)]
+        for one, f, p, least in zip(verdicts, families, adjusted, sharper, strict=True)
+    ]
     joint = compare_jointly(findings.classifier, float(adjusted[0][-1]), verdicts[0], columns[0])
-    segments = _segments(findings.segments, dict(zip(pairs, columns[1:], strict=True)), policy)
+    bare = [[msgspec.structs.replace(one, curve=None) for one in found] for found in columns[1:]]
+    segments = _segments(findings.segments, dict(zip(pairs, bare, strict=True)), policy)
     return _report(compared, policy, columns[0], sum(sizes), joint, segments, findings)
 
 
@@ -261,7 +270,7 @@ def _report(
     segments: tuple[SegmentDrift, ...],
     findings: Findings,
 ) -> DriftReport:
-    columns = tuple(sorted(found, key=most_telling))
+    columns = _few_curves(tuple(sorted(found, key=most_telling)))
     loud = _alarms(columns, policy) or (joint is not None and joint.verdict in ALARMING)
     report = DriftReport(
         schema_version=SCHEMA_VERSION,
@@ -287,8 +296,19 @@ def _report(
         sampled=findings.sampled,
         refused=findings.refused,
         notes=findings.notes,
+        origin=findings.origin,
     )
-    return msgspec.structs.replace(report, summary=summarise_report(report))
+    return msgspec.structs.replace(report, summary=summarise_report(report), story=tell_story(report))
+
+
+def _few_curves(columns: tuple[ColumnDrift, ...]) -> tuple[ColumnDrift, ...]:
+    """The columns, the most telling first, with no more curves than a document has room for."""
+    if len(columns) <= CURVES_OF_ALL:
+        return columns
+    return tuple(
+        one if place < CURVES_AT_MOST and (one.alarming or one.suspect) else msgspec.structs.replace(one, curve=None)
+        for place, one in enumerate(columns)
+    )
 
 
 def _refuses(pair: Compared, policy: DriftPolicy, findings: Findings) -> bool:

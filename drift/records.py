@@ -6,11 +6,13 @@ Sentences about them are `drift.sentences`', verdicts `drift.verdicts`'.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Literal
 
 import msgspec
 
 from drift.classifier_test import ClassifierResult
+from drift.curves import Curve
 from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.policy import FEWEST_ALARMING, DriftPolicy
 from drift.profile import PREDICTION, Kind
@@ -74,7 +76,9 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     test is, with 0 inside where that shows no change.
     wasserstein_deviations: wasserstein over the reference's standard deviation.
     significant: changed beyond chance, the correction considered, by however little.
-    read_rows_again: a grid leaves the verdict open that the rows themselves would settle.
+    read_rows_again: a grid leaves the verdict open that the rows themselves would settle. title, unit: what readers
+    call the column and its numbers. curve: what it looked like; None of segments, where a sample holds no value, and of
+    calm columns of a report on very many.
     """
 
     column: str
@@ -128,6 +132,9 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     read_rows_again: bool = False
     p_method: Literal["", "exact", "asymptotic"] = ""
     untested: str = ""
+    title: str = ""
+    unit: str = ""
+    curve: Curve | None = None
 
     @property
     def label(self) -> str:
@@ -167,6 +174,21 @@ class NotCompared(msgspec.Struct, frozen=True):
 
     column: str
     reason: str
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at. file, reference_file: names of files, empty where there were none. source, since, until:
+    which stored rows of a window of days (UTC, `until` excluded). moment: of the rows. model: the version of the
+    champion that was asked, or whose data they were compared with; candidate: its kind."""
+
+    file: str = ""
+    reference_file: str = ""
+    source: str = ""
+    since: date | None = None
+    until: date | None = None
+    moment: str = ""
+    model: str = ""
+    candidate: str = ""
 
 
 class JointDrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +248,7 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     alarm is one too. sampled: how many rows what only rows tell was read from, where that is not all. refused: what
     prediction would refuse of the current sample, which is an alarm too where it is more than the policy's
     missing_threshold more than in the reference. notes: of how a file was read. summary: the same in plain sentences.
+    story: what happened, to whom it is told first: cause, size, cost, what to do. origin: what was looked at.
     """
 
     schema_version: int
@@ -251,6 +274,8 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     sampled: str = ""
     refused: tuple[RefusedValues, ...] = ()
     notes: tuple[str, ...] = ()
+    story: tuple[str, ...] = ()
+    origin: Provenance = Provenance()
 
     def to_document(self) -> dict[str, Any]:
         """The report as plain dictionaries, lists, texts and finite numbers, ready for JSON or a database."""

@@ -58,8 +58,8 @@ EXACT = 2**62  # distinct values: all of them
 @dataclass(frozen=True, eq=False)
 class MeasuredSample:
     """A sample beside a reference. names: its columns, of which `columns` are in both and of one kind, and `same` hold
-    exactly what the reference holds. drawn: what a plot needs of it, of the columns `thinned` not every value. taken:
-    the rows that were asked for, as they stand in the file."""
+    exactly what the reference holds. known: its columns; of those `uncounted`, which were never sorted, only how many
+    rows lack a value. taken: the rows that were asked for, as they stand in the file."""
 
     reference: Profile
     fingerprint: str
@@ -68,9 +68,9 @@ class MeasuredSample:
     names: Collection[str]
     columns: Mapping[str, Measured]
     same: frozenset[str]
-    drawn: Profile
+    known: Profile
     taken: pl.DataFrame | None = None
-    thinned: frozenset[str] = frozenset()
+    uncounted: frozenset[str] = frozenset()
 
 
 class _Column(NamedTuple):
@@ -79,8 +79,8 @@ class _Column(NamedTuple):
     measured: Measured | None
     same: bool
     digest: bytes
-    drawn: Column
-    thinned: bool = False
+    known: Column
+    uncounted: bool = False
 
 
 def profile_of(given: Given, schema: DomainSchema | None) -> Profile:
@@ -116,7 +116,7 @@ def measure_sample(
     """
     if isinstance(current, Profile):
         found = {name: _of(name, column, reference) for name, column in current.columns.items()}
-        return replace(_assemble(reference, current.fingerprint, current.rows, found), drawn=current)
+        return _assemble(reference, current.fingerprint, current.rows, found)
     schema = _required(schema)
     if isinstance(current, pl.DataFrame):
         return _assemble(reference, schema.fingerprint, current.height, _of_frame(current, reference, schema, cluster))
@@ -155,10 +155,10 @@ def _assemble(
 ) -> MeasuredSample:
     columns = {name: one.measured for name, one in found.items() if one.measured}
     digest = digest_of(rows, {name: one.digest for name, one in sorted(found.items())})
-    drawn = Profile(reference.domain, fingerprint, rows, {name: one.drawn for name, one in sorted(found.items())})
+    known = Profile(reference.domain, fingerprint, rows, {name: one.known for name, one in sorted(found.items())})
     alike = frozenset(name for name, one in found.items() if one.same)
-    thinned = frozenset(name for name, one in found.items() if one.thinned)
-    return MeasuredSample(reference, fingerprint, rows, digest, tuple(found), columns, alike, drawn, taken, thinned)
+    uncounted = frozenset(name for name, one in found.items() if one.uncounted)
+    return MeasuredSample(reference, fingerprint, rows, digest, tuple(found), columns, alike, known, taken, uncounted)
 
 
 def _of(name: str, after: Summary, reference: Profile) -> _Column:
@@ -167,13 +167,12 @@ def _of(name: str, after: Summary, reference: Profile) -> _Column:
         column = after.exact() if isinstance(after, BucketedColumn) else after
         return _Column(None, False, column_digest(column), column)
     measured = measure(name, before, after)
-    drawn = measured.drawn if measured.drawn is not None else before
     if not isinstance(after, BucketedColumn):
-        thinned = isinstance(after, NumericColumn) and drawn is not after
-        return _Column(measured, same(before, after), column_digest(after), drawn, thinned)
+        return _Column(measured, same(before, after), column_digest(after), after)
     alike = (before.present, before.missing) == (after.present, after.missing) and isinstance(before, NumericColumn)
     alike = alike and prints_of(before.values, before.repeats) == after.prints  # type: ignore[union-attr]  # numeric
-    return _Column(measured, alike, numbers_digest(after.present, after.missing, after.prints), drawn, thinned=True)
+    digest = numbers_digest(after.present, after.missing, after.prints)
+    return _Column(measured, alike, digest, NumericColumn(np.zeros(0), None, after.missing), uncounted=True)
 
 
 def _of_frame(frame: pl.DataFrame, reference: Profile, schema: DomainSchema, cluster: str | None) -> dict[str, _Column]:

@@ -13,12 +13,13 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from drift.buckets import BucketedColumn, Moments, Part, thinned
+from drift.buckets import BucketedColumn, Moments
 from drift.classifier_test import ClassifierResult
 from drift.column import CategoricalColumn, Column, Floats
+from drift.curves import curve_of
 from drift.impact import ClassChange, Said
 from drift.policy import FEWEST_ALARMING, DriftPolicy
-from drift.profile import PREDICTION, Kind, nothing_of
+from drift.profile import PREDICTION, Kind
 from drift.records import ColumnDrift, JointDrift, MissingDrift, Verdict
 from drift.statistics import (
     EACH_ROW,
@@ -44,8 +45,7 @@ class Measured(NamedTuple):
 
     test: what its test needs; None where a sample holds no value. constant: one value, the same on both sides.
 
-    moments: of numbers. levels: both summaries of a categorical column. drawn: the current summary, or what stands for
-    it in a plot.
+    moments: of numbers. levels: both summaries of a categorical column.
     """
 
     name: str
@@ -57,7 +57,6 @@ class Measured(NamedTuple):
     constant: bool = False
     moments: tuple[Moments | None, Moments | None] = (None, None)
     levels: tuple[CategoricalColumn, CategoricalColumn] | None = None
-    drawn: Column | None = None
 
 
 class Evidence(NamedTuple):
@@ -94,22 +93,20 @@ def measure(name: str, reference: Column, current: Column | BucketedColumn) -> M
     if isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
         changes = next(one for one in MEASURES if one.name == "levels").measure(reference, current)
         if not all(rows):
-            return Measured(name, "categorical", rows, missing, facts=changes, drawn=current)
-        facts = informed("categorical", reference, current)
+            return Measured(name, "categorical", rows, missing, facts=changes)
+        facts = informed("categorical", reference, current) | {"curve": curve_of(reference, current)}
         found = TESTS["categorical"].measure(reference, current)
         constant = len({*reference.levels, *current.levels}) == 1
-        return Measured(
-            name, "categorical", rows, missing, found, facts, constant, levels=(reference, current), drawn=current
-        )
+        return Measured(name, "categorical", rows, missing, found, facts, constant, levels=(reference, current))
     assert not isinstance(reference, CategoricalColumn)  # noqa: S101 (callers check the kinds)
     assert not isinstance(current, CategoricalColumn)  # noqa: S101
     if not all(rows):
-        return Measured(name, "numeric", rows, missing, drawn=nothing_of("numeric"))
+        return Measured(name, "numeric", rows, missing)
     before, after = side_by_side(reference, current)
     found, facts = TESTS["numeric"].measure(before, after), informed("numeric", before, after)
+    facts |= {"curve": curve_of(before, after)}
     constant = len({*range_of(before), *range_of(after)}) == 1
-    both, drawn = (moments(reference), moments(after)), thinned(after) if isinstance(after, Part) else after
-    return Measured(name, "numeric", rows, missing, found, facts, constant, both, drawn=drawn)
+    return Measured(name, "numeric", rows, missing, found, facts, constant, (moments(reference), moments(after)))
 
 
 def conclude(column: Measured, effective: Pair = (EACH_ROW, EACH_ROW)) -> Evidence:

@@ -12,7 +12,12 @@ from babel.messages.pofile import read_po, write_po
 from language.speech import CATALOGUES, SOURCE_LANGUAGE, languages
 
 ROOT = Path(__file__).resolve().parent.parent
-TRANSLATED = ("language", "overview", "dashboard")  # packages whose sentences are for people and in their language
+TRANSLATED = (
+    "language",
+    "drift",
+    "overview",
+    "dashboard",
+)  # packages whose sentences are for people and in their language
 KEYWORDS = {"_": None, "ngettext": (1, 2)}
 HEADER = """msgid ""
 msgstr ""

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from language.catalogue import _
-from language.speech import current
+from language.speech import SOURCE_LANGUAGE, current
 
 PERCENT = "\u00a0%"  # with a space that no line breaks at, in every language alike
 BETWEEN_DIGITS = dict.fromkeys(map(ord, " \t\u00a0\u202f'’"))  # what may stand in a typed number
@@ -23,12 +23,15 @@ def number(value: float, digits: int = 1, *, signed: bool = False) -> str:
     >>> number(12.63), number(12.0), number(1234.56), number(-0.04), number(0.3, signed=True)
     ('12.6', '12', '1,234.6', '0', '+0.3')
     """
+    rounded, locale = round(value, digits) + 0.0, current().locale
+    plus = "+" if signed and rounded > 0 else ""
+    if locale == SOURCE_LANGUAGE:  # of commands and jobs, which Babel's tables would cost more than all their sentences
+        told = f"{rounded:,.{digits}f}"
+        return plus + (told.rstrip("0").rstrip(".") if digits else told)
     from babel.numbers import format_decimal
 
-    rounded = round(value, digits) + 0.0
     places = f".{'#' * digits}" if digits else ""
-    plus = "+" if signed and rounded > 0 else ""
-    return plus + format_decimal(rounded, format=f"#,##0{places}", locale=current().locale)
+    return plus + format_decimal(rounded, format=f"#,##0{places}", locale=locale)
 
 
 def count(value: int) -> str:

@@ -41,6 +41,7 @@ from monitoring.row_findings import (
     effective_shares_of_model,
     expect_of,
     findings_of,
+    origin_of,
     part_rows,
     population_of,
     reference_of,
@@ -54,7 +55,7 @@ from preprocessing.reading.files import kind_of, read_table
 from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema, Feature, Target
 from preprocessing.validation import rules
-from preprocessing.validation.pii import looks_identifying
+from preprocessing.validation.pii import harmless_name, looks_identifying
 from preprocessing.validation.results import RefusedValues
 from preprocessing.validation.rules import BadData, Columns, Problem
 from preprocessing.validation.tables import observe_table, refused_column, repeated_rows
@@ -96,12 +97,30 @@ def report_file(
     *,
     name: str = "",
 ) -> KeptReport:
-    """The stored report of a file against `reference` (the champion's data if None). name: of a file given as bytes.
+    """The stored report of a file against `reference` (the champion's data if None). name: what whoever gave the file
+    calls it.
 
     Raises UnreadableFile, BadData for what nobody may read, NoChampion, SameSample, NotComparable, ProfileError, and
     what `cluster.map_on` raises.
     """
-    schema = workspace.schemas[domain]
+    report, problems = _judge(workspace, workspace.schemas[domain], current, reference, options, name)
+    files = {"file": _name_of(current, name), "reference_file": _name_of(reference)}
+    origin = msgspec.structs.replace(report.origin, **files)
+    return keep_report(workspace, msgspec.structs.replace(report, origin=origin), problems)
+
+
+def _name_of(source: Path | bytes | None, name: str = "") -> str:
+    return harmless_name(name or (source.name if isinstance(source, Path) else ""))
+
+
+def _judge(
+    workspace: Workspace,
+    schema: DomainSchema,
+    current: Path | bytes,
+    reference: Path | bytes | None,
+    options: ReportOptions,
+    name: str,
+) -> Judged:
     with _as_file(current) as now, _as_file(reference) as before:
         try:
             sheets = options.sheet or options.reference_sheet
@@ -117,8 +136,8 @@ def report_file(
     if reference is None:
         if options.reference_sheet:
             raise UnreadableFile("a sheet of a reference is named, and no reference is given")
-        return report_rows(workspace, schema, rows, options)
-    return _report_both(workspace, schema, read(reference, "", options.reference_sheet), rows, options)
+        return judge_rows(workspace, schema, rows, options)
+    return _judge_both(workspace, schema, read(reference, "", options.reference_sheet), rows, options)
 
 
 class _Doubtful(Exception):
@@ -155,24 +174,26 @@ def _beginning(path: Path) -> bytes:
         raise UnreadableFile(f"{path.name}: {error.strerror or error}") from None
 
 
-class KeptReport(NamedTuple):
-    """A report as it was made, the two profiles it compares, and the record that was stored of it. problems: of the
-    rows of files that were left out."""
+class Judged(NamedTuple):
+    """A report that is not stored yet. problems: of the rows of files that were left out."""
 
     report: DriftReport
-    reference: Profile
-    current: Profile
+    problems: tuple[Problem, ...] = ()
+
+
+class KeptReport(NamedTuple):
+    """A report as it was made, and the record that was stored of it. problems: as of one that is not stored."""
+
+    report: DriftReport
     record: DriftRecord
     problems: tuple[Problem, ...] = ()
 
 
-def keep_report(
-    workspace: Workspace, report: DriftReport, reference: Profile, current: Profile, problems: tuple[Problem, ...] = ()
-) -> KeptReport:
+def keep_report(workspace: Workspace, report: DriftReport, problems: tuple[Problem, ...] = ()) -> KeptReport:
     """Store a report."""
     record = drift_record(report)
     workspace.store.add_drift_report(record)
-    return KeptReport(report, reference, current, record, problems)
+    return KeptReport(report, record, problems)
 
 
 def drift_record(report: DriftReport) -> DriftRecord:
@@ -198,9 +219,7 @@ def outcomes_known(profile: Profile, schema: DomainSchema) -> Profile:
 # Files that are counted
 
 
-def _count_against_champion(
-    workspace: Workspace, schema: DomainSchema, path: Path, options: ReportOptions
-) -> KeptReport:
+def _count_against_champion(workspace: Workspace, schema: DomainSchema, path: Path, options: ReportOptions) -> Judged:
     columns = _columns_of(path, schema)
     with _doubted():
         predictor = widest_champion(workspace, schema, columns.found).predictor
@@ -208,13 +227,13 @@ def _count_against_champion(
     rows, known = _rows_wanted(schema, columns, options), _known(predictor, schema)
     with _doubted():
         measured = measure_sample(before, path, schema, rows=rows, columns=known, context=_others(columns))
-    sample = _checked(workspace, schema, path, columns, measured.drawn, measured.taken, measured.thinned)
+    sample = _checked(workspace, schema, path, columns, measured.known, measured.taken, measured.uncounted)
     return _against_champion(workspace, schema, predictor, measured, sample, options)
 
 
 def _count_against_file(
     workspace: Workspace, schema: DomainSchema, reference: Path, path: Path, options: ReportOptions
-) -> KeptReport:
+) -> Judged:
     earlier, later = (_columns_of(one, schema) for one in (reference, path))
     rows = max(_rows_wanted(schema, columns, options) for columns in (earlier, later))
     with _doubted():
@@ -222,7 +241,7 @@ def _count_against_file(
         past = _checked(workspace, schema, reference, earlier, profile, taken)
         before = outcomes_known(profile, schema)
         measured = measure_sample(before, path, schema, rows=rows, context=_others(later))
-    sample = _checked(workspace, schema, path, later, measured.drawn, measured.taken, measured.thinned)
+    sample = _checked(workspace, schema, path, later, measured.known, measured.taken, measured.uncounted)
     return _against_rows(workspace, schema, measured, past, sample, options)
 
 
@@ -239,8 +258,8 @@ def _against_champion(
     measured: MeasuredSample,
     rows: Sample,
     options: ReportOptions,
-) -> KeptReport:
-    """The stored report of a sample that was measured beside the champion's data, by its typed rows or some of them."""
+) -> Judged:
+    """The report of a sample that was measured beside the champion's data, by its typed rows or some of them."""
     manifest, findings = predictor.manifest, Findings()
     if options.columns_only:
         findings = with_context(findings, context_of_model(predictor), context_of(rows.frame, schema))
@@ -255,12 +274,13 @@ def _against_champion(
     findings = findings._replace(
         effective=(effective_shares_of_model(manifest), _effective_share(rows)),
         importance=manifest.importance,
+        origin=origin_of(predictor),
         refused=rows.refused,
         notes=rows.notes,
         not_compared=(*findings.not_compared, *changed_of(manifest, schema)),
     )
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
-    return keep_report(workspace, report, measured.reference, measured.drawn, rows.problems)
+    return Judged(report, rows.problems)
 
 
 def _against_rows(
@@ -270,12 +290,12 @@ def _against_rows(
     past: Sample,
     rows: Sample,
     options: ReportOptions,
-) -> KeptReport:
-    """The stored report of a sample that was measured beside another one, by typed rows of both, priced and answered by
-    the champion where there is one."""
+) -> Judged:
+    """The report of a sample that was measured beside another one, by typed rows of both, priced and answered by the
+    champion where there is one."""
     predictor, findings = _champion_of(workspace, schema, rows.frame.columns), Findings()
     if predictor:
-        findings = findings._replace(importance=predictor.manifest.importance)
+        findings = findings._replace(importance=predictor.manifest.importance, origin=origin_of(predictor))
         if not options.columns_only:
             past, rows = (one._replace(frame=with_answers(predictor, schema, one.frame)) for one in (past, rows))
             findings = _answered(findings, predictor, schema, past, rows)
@@ -290,8 +310,7 @@ def _against_rows(
         notes=tuple(dict.fromkeys([*past.notes, *rows.notes])),
     )
     report = compare(measured.reference, _outcomes_known(measured, schema), schema, options.policy, rows=findings)
-    problems = (*past.problems, *rows.problems)
-    return keep_report(workspace, report, measured.reference, measured.drawn, problems)
+    return Judged(report, (*past.problems, *rows.problems))
 
 
 def _beside(past: Sequence[RefusedValues], now: Sequence[RefusedValues]) -> tuple[RefusedValues, ...]:
@@ -372,10 +391,10 @@ def _checked(
     columns: Columns,
     profile: Profile,
     taken: pl.DataFrame | None,
-    thinned: Collection[str] = (),
+    uncounted: Collection[str] = (),
 ) -> Sample:
     """The typed rows that were taken of a file, and what prediction would refuse of all of it: told by the profile, and
-    of the columns `thinned` by the rows taken. Raises _Doubtful unless the file is plainly written."""
+    of the columns `uncounted` by the rows taken. Raises _Doubtful unless the file is plainly written."""
     if taken is None or not profile.rows:
         raise _Doubtful
     raw = RawTable(taken, path.name, is_text=path.suffix != ".parquet", first_row=1)
@@ -386,7 +405,7 @@ def _checked(
     if seen.frame.height != taken.height:
         raise _Doubtful
     declared: dict[str, Feature | Target] = {**schema.feature_by_name, **schema.target_by_name}
-    counted = {n: column for n, column in profile.columns.items() if n in declared and n not in thinned}
+    counted = {n: column for n, column in profile.columns.items() if n in declared and n not in uncounted}
     absent = [one.column for one in seen.refused if one.kind == "no such column"]
     refused = [refused_column(name, schema, profile.rows) for name in absent]
     refused += [one for one in seen.refused if _is_told_by_rows(one, counted, path)]
@@ -492,8 +511,8 @@ def _read(
     return Sample(seen.frame, seen.frame.height, seen.refused, seen.notes, seen.problems)
 
 
-def report_rows(workspace: Workspace, schema: DomainSchema, rows: Sample, options: ReportOptions) -> KeptReport:
-    """The stored report of all rows of a file against the data of the champion that sees most of its columns."""
+def judge_rows(workspace: Workspace, schema: DomainSchema, rows: Sample, options: ReportOptions) -> Judged:
+    """The report of all rows of a file against the data of the champion that sees most of its columns."""
     frame = rows.frame
     predictor = widest_champion(workspace, schema, frame.columns).predictor
     own = reference_of(predictor.manifest, Profile.from_bytes(predictor.profile), schema)
@@ -506,10 +525,10 @@ def report_rows(workspace: Workspace, schema: DomainSchema, rows: Sample, option
     return _against_champion(workspace, schema, predictor, measured, rows, options)
 
 
-def _report_both(
+def _judge_both(
     workspace: Workspace, schema: DomainSchema, past: Sample, rows: Sample, options: ReportOptions
-) -> KeptReport:
-    """The stored report of all rows of a file against those of another."""
+) -> Judged:
+    """The report of all rows of a file against those of another."""
     before = outcomes_known(build_profile(past.frame, schema), schema)
     measured = measure_sample(before, rows.frame, schema, cluster=options.cluster)
     past, rows = (_some(one, whole=options.by is not None) for one in (past, rows))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import polars as pl
 
 from drift.compare import Findings, compare, compare_columns
 from drift.impact import ErrorChange
 from drift.policy import DriftPolicy
 from drift.profile import PREDICTION, Profile, build_profile
-from drift.records import DriftReport
+from drift.records import DriftReport, Provenance
 from drift.samples import effective_shares_of
 from drift.segments import gather_segments
 from drift.statistics import EffectiveShares
@@ -29,6 +30,7 @@ from monitoring.row_findings import (
     changed_of,
     context_of,
     findings_of,
+    origin_of,
     part_rows,
     with_answers,
     with_context,
@@ -43,8 +45,8 @@ def report_days(
     workspace: Workspace, domain: str, window: Days, *, policy: DriftPolicy | None = None, by: str | None = None
 ) -> KeptReport:
     """The report of a window of days, stored. Raises as `judge_days`."""
-    report, compared = judge_days(workspace, domain, window, policy=policy, by=by)
-    return keep_report(workspace, report, compared.reference, compared.current)
+    report, _ = judge_days(workspace, domain, window, policy=policy, by=by)
+    return keep_report(workspace, report)
 
 
 def judge_days(
@@ -73,7 +75,12 @@ def judge_days(
         earlier = past.frame if past else earlier_rows(workspace, schema, rows.frame, by, compared.moment, before)
         findings = findings._replace(segments=gather_segments(earlier, rows.frame, schema, by))
     importance = compared.standard.importance if compared.standard else {}
-    findings = findings._replace(effective=_effective_shares(compared, rows, past), importance=importance)
+    origin = origin_of(compared.standard.predictor) if compared.standard else Provenance()
+    origin = msgspec.structs.replace(
+        origin, moment=compared.moment, source=window.source, since=window.since, until=window.until
+    )
+    effective = _effective_shares(compared, rows, past)
+    findings = findings._replace(effective=effective, importance=importance, origin=origin)
     return compare(compared.reference, compared.current, schema, policy, rows=findings), compared
 
 

@@ -29,7 +29,7 @@ from drift.column import CategoricalColumn, Column
 from drift.compare import Findings
 from drift.impact import ExpectedError, Said
 from drift.profile import PREDICTION, Profile, count_context
-from drift.records import NotComparable, NotCompared
+from drift.records import NotComparable, NotCompared, Provenance
 from drift.samples import effective_shares_of_context
 from drift.statistics import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.univariate import aligned
@@ -90,6 +90,12 @@ def reference_of(manifest: Manifest, profile: Profile, schema: DomainSchema) -> 
     if profile.fingerprint == schema.fingerprint:
         return profile
     return profile.read_as(schema.fingerprint, without=[one.column for one in changed_of(manifest, schema)])
+
+
+def origin_of(predictor: Predictor) -> Provenance:
+    """Which model a report asks."""
+    manifest = predictor.manifest
+    return Provenance(moment=manifest.moment, model=predictor.version, candidate=manifest.candidate)
 
 
 def population_of(predictor: Predictor, schema: DomainSchema) -> Profile:

@@ -219,6 +219,10 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return (*student, *self.context, *self.features, *self.targets)
 
     @cached_property
+    def column_by_name(self) -> Mapping[str, Feature | Target | ContextColumn]:
+        return {column.name: column for column in self.columns}
+
+    @cached_property
     def group_name(self) -> str | None:
         """What the group is called beside the features; None without one, and where features make it up."""
         return None if {*self.group} <= {*self.feature_by_name} else " / ".join(self.group)

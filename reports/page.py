@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from language.paper import paper_colours
 from model.readable import number_of, readable_value
 from preprocessing.schema import Target
 from reports.figures import LIKELIER_BELOW, Picture, picture_of, ranked
@@ -61,6 +62,7 @@ def page_of(report: CohortReport, keys: Named = NO_CLASS_LIST) -> str:
     """The report as a page."""
     target, picture = report.target, picture_of(report)
     page: str = _template().render(
+        style=paper_colours(),
         report=report,
         target=column_words(target.name),
         unit=unit_words(target.unit),

@@ -24,7 +24,7 @@ from model.decision import AnswerShift, Condition, PromotionDecision, compared
 from model.export import ParityError
 from model.predictor import Predictor
 from monitoring.drift_monitor import profile_for
-from monitoring.row_findings import changed_of, effective_shares_of_model, reference_of, with_answers
+from monitoring.row_findings import changed_of, effective_shares_of_model, origin_of, reference_of, with_answers
 from preprocessing.schema import DomainSchema, Target
 from retraining.holdout import COPIES, Holdout, among, hold_out
 from retraining.policy import PromotionEvidence, PromotionPolicy, decide, refusal, with_the_unasked
@@ -149,18 +149,23 @@ def complete_rows(frame: pl.DataFrame, schema: DomainSchema, key: ChampionKey) -
 
 
 def drift_since(
-    schema: DomainSchema, champion: Bundle, rows: pl.DataFrame, policy: DriftPolicy | None
+    schema: DomainSchema, champion: Bundle, rows: pl.DataFrame, policy: DriftPolicy | None, *, version: str = ""
 ) -> DriftReport | None:
     """Typed rows against what the champion was trained on; None where there is nothing to compare, or nothing new."""
     if rows.is_empty():
         return None
-    predictor, manifest = Predictor(champion, ""), champion.manifest
+    predictor, manifest = Predictor(champion, version), champion.manifest
     answered = with_answers(predictor, schema, rows)
     current = profile_for(predictor, schema, answered)
     effective = effective_shares_of_model(manifest), effective_shares_of(answered, current.columns)
     try:
         changed = changed_of(manifest, schema)
-        findings = Findings(importance=manifest.importance, effective=effective, not_compared=changed)
+        findings = Findings(
+            importance=manifest.importance,
+            effective=effective,
+            not_compared=changed,
+            origin=origin_of(predictor),
+        )
         reference = reference_of(manifest, Profile.from_bytes(champion.profile), schema)
         return compare(reference, current, schema, policy, rows=findings)
     except (SameSample, NotComparable):  # nothing new, or nothing in common: labels decide all the same

@@ -153,7 +153,7 @@ def _judge(workspace: Workspace, domain: str, look_back: LookBack, days: tuple[d
         report, compared = judge_days(workspace, domain, window, policy=look_back.policies.drift)
     except NOT_JUDGED as error:
         return _Judged(why_not=str(error))
-    kept = keep_report(workspace, report, compared.reference, compared.current)
+    kept = keep_report(workspace, report)
     return _Judged(report, kept.record.id, compared.moment)
 
 

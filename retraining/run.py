@@ -231,7 +231,7 @@ def _judge(run: Run, champion: Succession, bundle: Bundle, records: Sequence[Lab
     holdout = hold_out(frame, run.schema, champion.key, seen, share=share, arrived=arrived)
     if judged := _judge_trial(run, champion, bundle, frame, records):
         return judged
-    report = drift_since(run.schema, bundle, holdout.unseen, run.drift_policy)
+    report = drift_since(run.schema, bundle, holdout.unseen, run.drift_policy, version=champion.version)
     others = known.filter(~pl.col("_record").is_in(frame["_record"].to_list()))
     return _challenge(run, champion, bundle, holdout, others, report)
 

@@ -1,55 +1,215 @@
-"""Figures of the page Data."""
+"""Figures of the page Data: reports in time, what moved and what matters, a column before and now, groups."""
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from dashboard.charts import Figure, plain, short
-from dashboard.palette import palette
-from dashboard.words import VERDICTS, column_name
-from drift.records import ColumnDrift
+from dashboard.charts import Figure, in_unit, plain, short
+from dashboard.palette import State, palette
+from drift.curves import Curve
+from drift.quadrants import PlacedColumn, Quadrant
+from drift.records import SegmentDrift
+from drift.story import name_of
+from language import _
+from language.format import moment, number, share
+from monitoring.drift_timeline import ChampionChange, TimelinePoint
 
-COLUMNS_DRAWN = 20  # of a report, in one chart
-VERDICT_COLOURS = {"drift": "act", "warn": "look", "undecided": "open", "ok": "good", "constant": "faint"}
-"""What a drift verdict is drawn in, as a palette names it."""
+STATES_DRAWN = (State.GOOD, State.OPEN, State.LOOK, State.ACT)  # the gravest last, so that it lies on top
+QUADRANT_STATES: dict[Quadrant, State] = {
+    "moved and matters": State.ACT,
+    "moved, hardly used": State.LOOK,
+    "matters, steady": State.GOOD,
+    "neither": State.OPEN,
+}
+TAP = 22  # pixels: with its ring a dot is a target for a thumb
+NAMED_DOTS = 8
+CHANGE_LETTERS = 7
+SEGMENT_ROW = 30
 
 
-def effects(columns: Sequence[ColumnDrift], *, most: int = COLUMNS_DRAWN) -> Figure:
-    """How far each column has moved, with its interval and its limit, the most telling first."""
-    shown = columns[:most]
-    names = [short(column_name(column.column)) for column in shown]
-    figure = go.Figure()
-    for verdict, words in VERDICTS.items():
-        of = [i for i, column in enumerate(shown) if column.verdict == verdict]
-        if of:
-            figure.add_trace(_effects_of([shown[i] for i in of], [names[i] for i in of], verdict, words))
-    figure.add_scatter(
-        x=[column.threshold for column in shown],
-        y=names,
-        mode="markers",
-        marker={"symbol": "line-ns-open", "size": 16, "color": palette().text},
-        name="limit",
-        hovertemplate="%{y}: limit %{x:.2f}<extra></extra>",
+def timeline(points: Sequence[TimelinePoint], changes: Sequence[ChampionChange], chosen: str) -> Figure:
+    """Above, how much lay outside what the model knows; below a dot a report, higher where more moved."""
+    seen = palette()
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.35, 0.65])
+    known = [one for one in points if one.outside is not None]
+    bars = go.Bar(
+        x=[one.at for one in known],
+        y=[one.outside for one in known],
+        marker_color=seen.now,
+        width=_bar_width(points),
+        hovertemplate="%{y:.0%}<extra></extra>",
+        showlegend=False,
     )
-    figure.update_xaxes(title="effect (0 same, 1 entirely different)", rangemode="tozero")
-    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
-    return plain(figure, 130 + 24 * len(shown), legend=True)
+    figure.add_trace(bars, row=1, col=1)
+    for state in STATES_DRAWN:
+        if of := [one for one in points if one.state is state]:
+            figure.add_trace(_dots(of, state, chosen), row=2, col=1)
+    for change in changes:
+        label = change.version[:CHANGE_LETTERS]
+        figure.add_vline(
+            x=change.at.timestamp() * 1000,
+            line={"color": seen.model, "dash": "dot", "width": 1.5},
+            annotation={"text": label, "font": {"size": 12, "color": seen.model}, "yanchor": "bottom"},
+            row=1,
+            col=1,
+        )
+        figure.add_vline(
+            x=change.at.timestamp() * 1000, line={"color": seen.model, "dash": "dot", "width": 1.5}, row=2, col=1
+        )
+    plain(figure, 360, legend=True)
+    figure.update_layout(margin_t=56, legend={"y": 1.08})
+    figure.update_yaxes(title=_("unknown"), tickformat=".0%", rangemode="tozero", nticks=3, row=1, col=1)
+    figure.update_yaxes(title=_("facts that moved"), rangemode="tozero", nticks=5, row=2, col=1)
+    figure.update_xaxes(type="date", nticks=6)
+    return figure
 
 
-def _effects_of(columns: Sequence[ColumnDrift], names: Sequence[str], verdict: str, words: str) -> Any:
+def _bar_width(points: Sequence[TimelinePoint]) -> float:
+    """Of a bar, in milliseconds: a fortieth of the time that is drawn, half a day at least."""
+    span = (points[-1].at - points[0].at).total_seconds() if points else 0.0
+    return max(span / 40, 43_200.0) * 1000
+
+
+def _dots(points: Sequence[TimelinePoint], state: State, chosen: str) -> Figure:
+    most = max(one.rows for one in points) or 1
     return go.Scatter(
-        x=[column.effect for column in columns],
-        y=list(names),
+        x=[one.at for one in points],
+        y=[one.moved for one in points],
         mode="markers",
-        marker={"size": 10, "color": getattr(palette(), VERDICT_COLOURS[verdict])},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [max(0.0, column.effect_high - column.effect) for column in columns],
-            "arrayminus": [max(0.0, column.effect - column.effect_low) for column in columns],
-            "thickness": 1.5,
+        name=state.word,
+        customdata=[[one.id, one.told, moment(one.at)] for one in points],
+        marker={
+            "size": [TAP * (0.55 + 0.45 * (one.rows / most) ** 0.5) for one in points],
+            "color": palette().of(state),
+            "symbol": state.symbol,
+            "line": {"color": palette().text, "width": [3 if one.id == chosen else 0 for one in points]},
         },
-        name=words,
-        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+        hovertemplate="%{customdata[2]}<br>%{customdata[1]}<extra></extra>",
     )
+
+
+def drift_map(placed: Sequence[PlacedColumn], *, limit: float, matters: float, unit: str) -> Figure:
+    """Moved to the right, leaned on by the model upwards; names where both are much."""
+    seen, figure = palette(), go.Figure()
+    least = matters / 100 or 1e-6
+    for quadrant, state in QUADRANT_STATES.items():
+        of = [one for one in placed if one.quadrant == quadrant]
+        if not of:
+            continue
+        named = [short(one.column.column) if quadrant == "moved and matters" else "" for one in of[:NAMED_DOTS]]
+        figure.add_scatter(
+            x=[one.moved for one in of],
+            y=[max(one.matters, least) for one in of],
+            mode="markers+text",
+            name=quadrant_word(quadrant),
+            text=named + [""] * (len(of) - len(named)),
+            textposition="middle right",
+            customdata=[[name_of(one.column), one.matters] for one in of],
+            marker={"size": 13, "color": seen.of(state), "symbol": state.symbol},
+            hovertemplate="%{customdata[0]}: %{x:.2f}, %{customdata[1]:.3g}<extra></extra>",
+        )
+    line = {"color": seen.muted, "dash": "dash", "width": 1}
+    limits = _("counts from {limit}").format(limit=number(limit, 2))
+    figure.add_vline(x=limit, line=line, annotation={"text": limits, "font": {"size": 12, "color": seen.muted}})
+    figure.add_hline(y=matters, line=line)
+    figure.update_xaxes(title=_("moved (0 the same, 1 entirely different)"), range=[-0.03, 1.12])
+    figure.update_yaxes(title=_("matters: error added when it is unknown") + in_unit(unit), type="log", nticks=4)
+    return plain(figure, 380, legend=True)
+
+
+def quadrant_word(quadrant: Quadrant) -> str:
+    """A quarter of the map in the visitor's language."""
+    return {
+        "moved and matters": _("moved and matters"),
+        "moved, hardly used": _("moved, hardly used"),
+        "matters, steady": _("matters, steady"),
+        "neither": _("neither"),
+    }[quadrant]
+
+
+def before_and_now(curve: Curve, *, unit: str) -> Figure:
+    """A column in pairs of bars: shares before and now, by bin or by level."""
+    seen, (before, now) = palette(), curve.shares
+    sides = ((_("before"), before, seen.before), (_("now"), now, seen.now))
+    figure = go.Figure()
+    if curve.edges:
+        names = bin_names(curve)
+        for name, shares, colour in sides:
+            figure.add_bar(x=names, y=list(shares), name=name, marker_color=colour, hovertemplate=HOVER_BINS)
+        figure.update_xaxes(title=unit or None, type="category", tickangle=0, nticks=7)
+        figure.update_yaxes(tickformat=".0%", nticks=4, rangemode="tozero")
+        height = 230
+    else:
+        names, rest = level_names(curve), bool(curve.other_before or curve.other_now)
+        for name, shares, colour in reversed(sides):
+            values = [*shares, 1 - sum(shares)] if rest else list(shares)
+            texts = [share(value) for value in values]
+            figure.add_bar(
+                y=names,
+                x=values,
+                name=name,
+                orientation="h",
+                marker_color=colour,
+                text=texts,
+                textposition="outside",
+                cliponaxis=False,
+                hovertemplate=HOVER_LEVELS,
+            )
+        figure.update_yaxes(autorange="reversed", type="category")
+        figure.update_xaxes(visible=False, range=[0, 1.18 * max(*before, *now, 0.01)])
+        figure.update_layout(legend_traceorder="reversed")
+        height = 70 + 40 * len(names)
+    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.05)
+    return plain(figure, height, legend=True)
+
+
+HOVER_BINS = "%{x}: %{y:.1%}<extra>%{fullData.name}</extra>"
+HOVER_LEVELS = "%{y}: %{x:.1%}<extra>%{fullData.name}</extra>"
+
+
+def bin_names(curve: Curve) -> list[str]:
+    """The bins of numbers in words: a whole number by itself, others from edge to edge."""
+    edges = curve.edges
+    if curve.whole and edges[1] - edges[0] == 1:
+        return [number(edge, 0) for edge in edges[:-1]]
+    last = 1 if curve.whole else 0
+    return [f"{number(low, 4)}–{number(high - last, 4)}" for low, high in pairwise(edges)]
+
+
+def level_names(curve: Curve) -> list[str]:
+    """The levels in words, and one name for all others where there are any."""
+    others = [_("all others")] if curve.other_before or curve.other_now else []
+    return [short(words) for words in curve.words] + others
+
+
+def segments(found: Sequence[SegmentDrift], *, limit: float) -> Figure:
+    """A row for each group: a dot for each fact, how far it moved; those that count are filled and stand out."""
+    seen, figure = palette(), go.Figure()
+    names = [short(one.segment) for one in found]
+    for state, word, alarming in (
+        (State.OPEN, _("other facts"), False),
+        (State.ACT, _("moved"), True),
+    ):
+        pairs = [
+            (name, column)
+            for name, one in zip(names, found, strict=True)
+            for column in one.columns
+            if column.alarming is alarming and column.test != "none"
+        ]
+        figure.add_scatter(
+            x=[column.effect for _name, column in pairs],
+            y=[name for name, _column in pairs],
+            mode="markers",
+            name=word,
+            customdata=[name_of(column) for _name, column in pairs],
+            marker={"size": 11 if alarming else 7, "color": seen.of(state), "symbol": state.symbol},
+            hovertemplate="%{y}: %{customdata} %{x:.2f}<extra></extra>",
+        )
+    figure.add_vline(x=limit, line={"color": seen.muted, "dash": "dash", "width": 1})
+    figure.update_xaxes(title=_("moved (0 the same, 1 entirely different)"), range=[-0.03, 1.03])
+    figure.update_yaxes(autorange="reversed", type="category", categoryorder="array", categoryarray=names)
+    return plain(figure, 130 + SEGMENT_ROW * len(names), legend=True)

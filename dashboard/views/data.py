@@ -1,260 +1,339 @@
-"""Whether the data is still what the champion was trained on: stored reports, and a new one on request.
+"""Is the data still alright? What happened, in a sentence; the reports in time; what moved, and whether it matters.
 
-The verdicts are `drift.compare`'s; this page says them, draws them and asks for them.
+What a report says is `drift`'s; this page orders and draws it. What can be done is `dashboard.views.data_actions`'.
 """
 
-from collections import Counter
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
-from dashboard import words
+from dashboard.charts import draw
 from dashboard.figures import data as figures
-from dashboard.frame import controls
-from dashboard.parts import (
-    champions_of,
-    choose_file,
-    draw,
-    moment_name,
-    offer_problems,
-    say_no_champion,
-    warn_of_changed_schemas,
-    warn_of_examples,
-)
+from dashboard.frame import Choice, controls, foot, state_line
+from dashboard.palette import State
+from dashboard.parts import champions_of, moment_name, say_no_champion, warn_of_changed_schemas, warn_of_examples
+from dashboard.views.data_actions import REPORT, follow_work, offer_actions, offer_check
 from dashboard.visit import Visit
-from database.records import DriftRecord, now
-from drift.column import ProfileError
-from drift.records import ColumnDrift, DriftReport, NotComparable, SameSample
-from drift.sentences import describe, describe_segment, effect_of, sentences_of
-from model.registry import NoChampion
-from monitoring.drift_days import Against
-from monitoring.drift_files import KeptReport
-from preprocessing.reading.raw_table import UnreadableFile
-from preprocessing.schema import DomainSchema
-from preprocessing.validation.rules import BadData
+from database.records import DriftRecord
+from drift.quadrants import MATTERS_FROM, PlacedColumn, place_columns
+from drift.records import ColumnDrift, DriftReport
+from drift.sentences import describe_segment, sentences_of
+from drift.story import change_of, in_order, name_of, state_of, tell_story
+from language import _, ngettext
+from language.format import count, day, moment, number, share
+from monitoring.drift_timeline import TimelinePoint, changes_of, read_report, timeline_of
 
-REPORTS = 50
-WINDOWS = {"today and yesterday": 1, "the last 7 days": 7, "the last 30 days": 30, "the last 365 days": 365}
-AGAINST: dict[str, Against] = {
-    "earlier periods, if there are enough": "auto",
-    "the champion's data": "champion",
-    "the same weeks of earlier periods": "past",
-}
-EFFECT = (
-    "How far the column has moved, from 0 (the same) to 1 (entirely different): the largest shift in the share of "
-    "rows for numbers (Kolmogorov–Smirnov D), Cramér's V for levels."
-)
-RANGE = "Where the true effect lies, for all columns of the report together, with 95 % confidence."
-SEVERITY = (
-    "Effect times how much the model leans on the column, in the target's unit: what the change can cost at most. "
-    "Columns that changed are ordered by it."
-)
-LIMIT = "An effect below this does not matter, by the policy of this workspace or the domain."
-CHANCE = "How likely so large a difference is by chance alone, corrected for the number of columns tested."
+REPORTS = 60  # newest, that are drawn in time
+CARDS_SHOWN = 6
+SEGMENTS_SHOWN = 40
 
 
 def data(visit: Visit) -> None:
     """Draw the page."""
-    st.title("Data", anchor=False)
-    st.caption("Is the data that comes in still like the data that the model in use (champion) was trained on?")
-    schema = controls(visit, at=False, target=False, days=False).schema
-    if not champions_of(visit, schema):
-        say_no_champion(schema)
-    else:
-        warn_of_examples(visit, [schema.name])
-        warn_of_changed_schemas(visit, [schema.name])
-        if visit.may("compare", schema.name):
-            _run(visit, schema)
-    _reports(visit, schema)
-
-
-# A new report -------------------------------------------------------------------------------------------------------
-
-
-def _run(visit: Visit, schema: DomainSchema) -> None:
-    with st.expander("Run a report now", expanded=not visit.drift_reports(schema.name, limit=1)):
-        file, logged = st.tabs(["From a file", "From logged predictions"])
-        with file:
-            _from_file(visit, schema)
-        with logged:
-            _from_predictions(visit, schema)
-
-
-def _from_file(visit: Visit, schema: DomainSchema) -> None:
-    st.write("New rows of this domain, with or without outcomes. They are compared and not kept.")
-    file = choose_file(f"drift:{schema.name}")
-    if st.button("Compare with the champion's data", disabled=file is None, key="drift from file") and file:
-        _compare(
-            schema,
-            lambda: visit.compare_file(
-                schema.name, file.name, file.content, sheet=file.sheet, skip_bad_rows=file.skip_bad_rows
-            ),
-        )
-
-
-def _from_predictions(visit: Visit, schema: DomainSchema) -> None:
-    st.write("The rows that were asked about lately, from what is kept of each day (days begin at midnight, UTC).")
-    window, moment, against = st.columns(3)
-    today = now().date()
-    since = today - timedelta(
-        days=WINDOWS[window.selectbox("Predictions of", list(WINDOWS), index=1, key="drift window")]
-    )
-    counted: Counter[str] = Counter()
-    for part in visit.days_of_predictions(schema.name, since, today + timedelta(days=1)):
-        counted[part.moment] += part.rows
-    if not counted:
-        st.info("No predictions in that time. Ask for some on the page Students, or choose a longer time.")
+    choice = controls(visit, at=False, target=False, back="all")
+    schema = choice.schema
+    stored = [one for one in visit.drift_reports(schema.name, REPORTS) if _within(one, choice)]
+    points = timeline_of(stored, schema)
+    follow_work(visit, schema)
+    if not points:
+        _empty(visit, choice)
         return
-    chosen = moment.selectbox(
-        "Asked",
-        [name for name, _ in counted.most_common()],
-        format_func=lambda name: f"{moment_name(schema, name)} ({words.rows(counted[name])})",
-        key=f"drift moment:{schema.name}",
-        help="Rows of different moments have different columns, so one moment is compared at a time.",
-    )
-    compared = against.selectbox(
-        "Compared with",
-        list(AGAINST),
-        key="drift against",
-        help="Some changes come back every year; the past knows them.",
-    )
-    if st.button("Compare", key="drift from predictions"):
-        rows, past = counted[chosen], AGAINST[compared]
-        _compare(schema, lambda: visit.compare_days(schema.name, since, moment=chosen, against=past, rows=rows))
-
-
-def _compare(schema: DomainSchema, work: Callable[[], KeptReport]) -> None:
-    """Run `work`, which stores its report; that report is then the newest of the list below."""
-    try:
-        with st.spinner("Comparing …"):
-            kept = work()
-    except BadData as error:
-        st.error(f"{words.rows(error.total, 'problem')} in the file; nothing was compared.")
-        shown = [{"row": p.row, "column": p.column, "found": p.value, "expected": p.rule} for p in error.problems]
-        st.dataframe(shown[:200], hide_index=True, width="stretch")
-        offer_problems(schema.name, error.problems)
-        return
-    except (UnreadableFile, NoChampion, SameSample, NotComparable, ProfileError) as error:
-        st.error(f"Nothing was compared: {error}")
-        return
-    st.session_state.pop(f"report:{schema.name}", None)
-    st.success("Compared and stored: the report is below.", icon=":material/check:")
-    if kept.problems:
-        offer_problems(schema.name, kept.problems)
-
-
-# Stored reports -----------------------------------------------------------------------------------------------------
-
-
-def _reports(visit: Visit, schema: DomainSchema) -> None:
-    stored = {record.id: record for record in visit.drift_reports(schema.name, limit=REPORTS)}
-    if not stored:
-        st.info(
-            "**No drift report yet.** Run one above, with `gradewatch drift --domain "
-            f"{schema.name} --current FILE`, or by retraining.",
-            icon=":material/info:",
-        )
-        return
-    chosen = st.selectbox(
-        "Report",
-        list(stored),
-        format_func=lambda report: _report_name(stored[report]),
-        key=f"report:{schema.name}",
-        help="Stored reports, the newest first.",
-    )
-    try:
-        report = DriftReport.from_document(stored[chosen].document)
-    except ValueError as error:
-        st.error(f"This report cannot be shown: {error}")
-        return
-    _show(report)
-
-
-def _report_name(record: DriftRecord) -> str:
-    return f"{words.when(record.at)}: {'drift' if record.alarm else 'no alarm'}"
-
-
-def _show(report: DriftReport) -> None:
-    finding, *further = (words.plain(sentence) for sentence in sentences_of(report))
-    told = "\n".join([f"**{finding}**", "", *(f"- {sentence}" for sentence in further)])
-    if report.alarm:
-        st.warning(told, icon=":material/trending_up:")
-    elif any(column.verdict == "undecided" for column in report.columns):
-        st.info(told, icon=":material/hourglass:")
-    else:
-        st.success(told, icon=":material/check:")
-    for cell, (name, value, explained) in zip(st.columns(3), _figures(report), strict=True):
-        cell.metric(name, value, help=explained, border=True)
-    st.subheader("How far each column has moved", anchor=False)
-    shown = min(len(report.columns), figures.COLUMNS_DRAWN)
-    draw(figures.effects(report.columns), f"Effect and limit of {shown} columns", key="effects")
-    if shown < len(report.columns):
-        st.caption(f"The {shown} most telling of {len(report.columns)} columns are drawn; the table has all.")
-    _table(report)
-    if report.by:
+    record = _chosen(stored, points)
+    report = read_report(record, schema)
+    story = tell_story(report)
+    state_line(state_of(report), story[0], lambda: offer_check(visit, schema))
+    st.markdown("  \n".join(story[1:]))
+    st.caption(_about(report, record, schema))
+    offer_actions(visit, schema, record, report)
+    warn_of_examples(visit, [schema.name])
+    warn_of_changed_schemas(visit, [schema.name])
+    _timeline(visit, choice, points, record.id)
+    _map(report)
+    _cards(report)
+    if report.segments:
         _segments(report)
-    _column(report)
-
-
-def _figures(report: DriftReport) -> tuple[tuple[str, str, str], ...]:
-    flagged = f"{len(report.flagged)} of {len(report.columns)}"
-    return (
-        (
-            "Columns that changed",
-            flagged,
-            "Changed clearly or probably, in their values or in how often they are missing.",
-        ),
-        ("Rows now", f"{report.n_current:,}", "In the sample that was looked at."),
-        ("Rows before", f"{report.n_reference:,}", "In the data that the champion was trained on, or the file named."),
+    _exact(report)
+    foot(
+        model=" ".join(filter(None, (report.origin.candidate, report.origin.model[:7]))),
+        rows=_rows(report),
+        name="data",
     )
 
 
-def _table(report: DriftReport) -> None:
-    st.subheader("All columns", anchor=False)
-    config = {
-        "severity": st.column_config.TextColumn(help=SEVERITY),
-        "effect": st.column_config.TextColumn(help=EFFECT),
-        "range": st.column_config.TextColumn(help=RANGE),
-        "limit": st.column_config.TextColumn(help=LIMIT),
-        "p": st.column_config.TextColumn(help=CHANCE),
-        "missing": st.column_config.TextColumn(help="Share of rows without a value, before and now."),
-    }
-    st.dataframe([_row(c) for c in report.columns], hide_index=True, width="stretch", column_config=config)
-    for note in report.notes:
-        st.caption(words.plain(note))
-    for left in report.not_compared:
-        st.caption(f"{left.column} was not compared: {left.reason}.")
+def _within(record: DriftRecord, choice: Choice) -> bool:
+    return (choice.since is None or record.at >= choice.since) and (choice.until is None or record.at < choice.until)
+
+
+def _empty(visit: Visit, choice: Choice) -> None:
+    schema = choice.schema
+    if choice.since is None:
+        said = _("Nobody has looked yet whether the data of {subject} is still like before.")
+    else:
+        said = _("In this time nobody looked whether the data of {subject} is still like before.")
+    may = bool(champions_of(visit, schema))
+    state_line(State.OPEN, said.format(subject=schema.title), (lambda: offer_check(visit, schema)) if may else None)
+    if not may:
+        say_no_champion(schema)
+    warn_of_examples(visit, [schema.name])
+    warn_of_changed_schemas(visit, [schema.name])
+    foot()
+
+
+def _chosen(stored: Sequence[DriftRecord], points: Sequence[TimelinePoint]) -> DriftRecord:
+    """The report in the address, else the newest; the address says which."""
+    known = {one.id: one for one in stored}
+    asked = st.query_params.get(REPORT)
+    found = known[asked if asked in {one.id for one in points} else points[-1].id]
+    if asked is not None and asked != found.id:
+        del st.query_params[REPORT]
+    return found
+
+
+def _about(report: DriftReport, record: DriftRecord, schema: Any) -> str:
+    """When, which rows, compared with what."""
+    origin = report.origin
+    days = (
+        _("predictions from {first} on").format(first=day(origin.since))
+        if origin.since and origin.source == "predictions"
+        else origin.source
+    )
+    asked = moment_name(schema, origin.moment) if origin.moment in schema.moments else ""
+    before = origin.reference_file or report.basis or _("what the model learned from")
+    told = [
+        moment(record.at),
+        ngettext("{n} student", "{n} students", report.n_current).format(n=count(report.n_current)),
+        origin.file or days,
+        asked,
+        _("compared with {n}: {what}").format(n=count(report.n_reference), what=before),
+    ]
+    return " · ".join(part for part in told if part)
+
+
+# Reports in time ----------------------------------------------------------------------------------------------------
+
+
+def _timeline(visit: Visit, choice: Choice, points: Sequence[TimelinePoint], chosen: str) -> None:
+    schema = choice.schema
+    changes = changes_of(visit.champion_changes(schema.name), max(points[0].at, choice.since or points[0].at))
+    loud = sum(one.state in (State.ACT, State.LOOK) for one in points)
+    title = ngettext(
+        "{loud} of {n} report found that something moved",
+        "{loud} of {n} reports found that something moved",
+        len(points),
+    ).format(loud=count(loud), n=count(len(points)))
+    alternative = _(
+        "Reports in time, the newest of {day}: a dot each, higher where more facts moved; bars above show the share "
+        "of students unlike any that the model knows; lines are changes of the model."
+    )
+    table = [
+        {
+            _("when"): one.at,
+            _("state"): one.state.word,
+            _("students"): one.rows,
+            _("facts that moved"): one.moved,
+            _("of"): one.columns,
+            _("unknown to the model"): one.outside,
+            _("what"): one.told,
+        }
+        for one in reversed(points)
+    ]
+    figure = figures.timeline(points, changes, chosen)
+    draw(
+        figure,
+        title=title,
+        alternative=alternative.format(day=day(points[-1].at)),
+        table=table,
+        key=f"timeline-{schema.name}",
+        on_select=lambda: _follow_dot(f"timeline-{schema.name}"),
+        selection_mode="points",
+    )
+    st.caption(_("Tap a dot to see that report. Dotted lines: another model came into use."))
+
+
+def _follow_dot(key: str) -> None:
+    """The report of the dot that was tapped goes into the address."""
+    found = st.session_state[key].selection.points
+    if found and (data_of := found[0].get("customdata")):
+        st.query_params[REPORT] = data_of[0]
+
+
+# What moved ---------------------------------------------------------------------------------------------------------
+
+
+def _map(report: DriftReport) -> None:
+    placed = place_columns(report)
+    most = max((one.matters for one in placed), default=0.0)
+    if not most:
+        return
+    both = [one for one in placed if one.quadrant == "moved and matters"]
+    unit = report.expected.unit if report.expected else ""
+    names = ", ".join(one.column.title or one.column.column for one in both[: figures.NAMED_DOTS])
+    title = _("What moved and matters: {names}").format(names=names) if both else _("Nothing that matters has moved")
+    table = [
+        {
+            _("fact"): name_of(one.column),
+            _("moved"): one.moved,
+            _("matters") + (f" ({unit})" if unit else ""): one.matters,
+            _("quarter"): figures.quadrant_word(one.quadrant),
+        }
+        for one in placed
+    ]
+    figure = figures.drift_map(placed, limit=report.policy.ks_threshold, matters=most * MATTERS_FROM, unit=unit)
+    draw(figure, title=title, alternative=_map_told(placed), table=table, key="map")
+
+
+def _map_told(placed: Sequence[PlacedColumn]) -> str:
+    counts = [
+        f"{figures.quadrant_word(quadrant)}: {count(sum(one.quadrant == quadrant for one in placed))}"
+        for quadrant in figures.QUADRANT_STATES
+    ]
+    return _("A dot for each fact; how many lie where: {counts}").format(counts="; ".join(counts))
+
+
+def _cards(report: DriftReport) -> None:
+    moved = [one for one in in_order(report) if one.alarming]
+    if not moved:
+        return
+    st.subheader(_("Before and now"), anchor=False)
+    drawn = moved
+    if len(moved) > CARDS_SHOWN:
+        label = _("All {n}").format(n=count(len(moved)))
+        drawn = moved if st.toggle(label, key="all cards") else moved[:CARDS_SHOWN]
+    for start in range(0, len(drawn), 2):
+        for place, cell in enumerate(st.columns(2)):
+            if start + place < len(drawn):
+                with cell.container(border=True):
+                    _card(drawn[start + place])
+
+
+def _card(column: ColumnDrift) -> None:
+    title = change_of(column)
+    if column.curve is None:
+        st.markdown(f"**{title}**")
+    else:
+        curve, (before, now) = column.curve, column.curve.shares
+        names = figures.bin_names(curve) if curve.edges else list(curve.words)
+        table: list[Mapping[str, object]] = [
+            {_("value"): name, _("before"): old, _("now"): new, _("students before"): n, _("students now"): m}
+            for name, old, new, n, m in zip(names, before, now, curve.before, curve.now, strict=True)
+        ]
+        told = _("{fact} before and now, in shares of the students").format(fact=name_of(column))
+        figure = figures.before_and_now(curve, unit=column.unit)
+        draw(figure, title=title, alternative=told, table=table, key=f"card {column.column}")
+    st.caption(_small_print(column))
+
+
+def _small_print(column: ColumnDrift) -> str:
+    told = [name_of(column), _("moved {effect}").format(effect=number(column.effect, 2))]
+    if column.severity is not None:
+        told.append(_("could cost {cost}").format(cost=number(column.severity, 2)))
+    told.append(_("{n} students, {m} before").format(n=count(column.n_current), m=count(column.n_reference)))
+    if column.missing.rate_current or column.missing.rate_reference:
+        rates = {"now": share(column.missing.rate_current, 1), "before": share(column.missing.rate_reference, 1)}
+        told.append(_("missing {now}, {before} before").format(**rates))
+    return " · ".join(told)
 
 
 def _segments(report: DriftReport) -> None:
-    st.subheader(f"By {words.column_name(report.by or '')}", anchor=False)
-    shown = [
+    loud = [one for one in report.segments if one.alarm]
+    shown = list(report.segments[:SEGMENTS_SHOWN])
+    names = ", ".join(one.segment for one in loud[:3])
+    title = (
+        _("By {column}: something moved in {n} of {all} ({names})").format(
+            column=report.by, n=count(len(loud)), all=count(len(report.segments)), names=names
+        )
+        if loud
+        else _("By {column}: nothing moved in any of {all}").format(column=report.by, all=count(len(report.segments)))
+    )
+    table = [
         {
-            "segment": segment.segment,
-            "rows now": segment.n_current,
-            "rows before": segment.n_reference,
-            "what changed": ", ".join(column.label for column in segment.flagged) or describe_segment(segment),
+            str(report.by): one.segment,
+            _("state"): (State.ACT if one.alarm else State.OPEN if one.reason or one.too_small else State.GOOD).word,
+            _("students now"): one.n_current,
+            _("students before"): one.n_reference,
+            _("what moved"): ", ".join(name_of(column) for column in one.flagged) or describe_segment(one),
         }
-        for segment in report.segments
+        for one in report.segments
     ]
-    st.dataframe(shown, hide_index=True, width="stretch")
+    alternative = _("A row for each group, a dot for each fact: how far it moved, from 0 to 1.")
+    figure = figures.segments(shown, limit=report.policy.ks_threshold)
+    draw(figure, title=title, alternative=alternative, table=table, key="segments")
 
 
-def _row(column: ColumnDrift) -> dict[str, str]:
-    return {
-        "column": words.column_name(column.column),
-        "verdict": words.DOUBTS[column.doubt] if column.doubt else words.VERDICTS[column.verdict],
-        "severity": "" if column.severity is None else f"{column.severity:.2g}",
-        "effect": "" if column.p_adjusted is None else f"{column.effect:.3f}",
-        "range": "" if column.p_adjusted is None else effect_of(column, 3),
-        "limit": f"{column.threshold:g}",
-        "p": "" if (p := column.p_adjusted) is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
-        "missing": f"{column.missing.rate_reference:.0%} → {column.missing.rate_current:.0%}",
+# All numbers --------------------------------------------------------------------------------------------------------
+
+
+def _exact(report: DriftReport) -> None:
+    with st.expander(_("All {n} facts").format(n=count(len(report.columns)))):
+        exact = st.toggle(
+            _("Exact view"), key="exact", help=_("Effects with their ranges and limits, chance, sentences.")
+        )
+        st.dataframe(
+            [_row(one, exact=exact) for one in report.columns],
+            hide_index=True,
+            width="stretch",
+            column_config=_configuration(),
+        )
+        if exact:
+            st.markdown("\n".join(f"- {sentence}" for sentence in sentences_of(report)))
+        for note in report.notes:
+            st.caption(note)
+        for left in report.not_compared:
+            st.caption(_("{column} was not compared: {why}.").format(column=left.column, why=left.reason))
+
+
+def _rows(report: DriftReport) -> list[Mapping[str, object]]:
+    return [_row(one, exact=True) for one in report.columns]
+
+
+def _row(column: ColumnDrift, *, exact: bool) -> dict[str, object]:
+    before, now = column.curve.shares if column.curve else ((), ())
+    found: dict[str, object] = {
+        "fact": name_of(column),
+        "state": _state(column).word,
+        "moved": column.effect,
+        "matters": column.importance,
+        "before": list(before),
+        "now": list(now),
+        "missing before": column.missing.rate_reference,
+        "missing now": column.missing.rate_current,
     }
+    if exact:
+        found |= {
+            "moved at least": column.effect_low,
+            "moved at most": column.effect_high,
+            "counts from": column.threshold,
+            "could cost": column.severity,
+            "by chance": column.p_adjusted,
+            "mean before": column.mean_reference,
+            "mean now": column.mean_current,
+        }
+    return found
 
 
-def _column(report: DriftReport) -> None:
-    st.subheader("What changed, in words" if report.flagged else "The largest differences, in words", anchor=False)
-    for column in report.flagged or report.columns[:3]:
-        st.markdown(f"- {words.plain(describe(column))}")
+def _state(column: ColumnDrift) -> State:
+    verdict = column.verdict if not column.alarming or column.verdict in ("drift", "warn") else column.missing.verdict
+    known = {"drift": State.ACT, "warn": State.LOOK, "ok": State.GOOD}
+    return known.get(verdict, State.OPEN)
+
+
+def _configuration() -> dict[str, Any]:
+    of, share_format = st.column_config, "percent"
+    return {
+        "fact": of.TextColumn(_("fact")),
+        "state": of.TextColumn(_("state")),
+        "moved": of.ProgressColumn(_("moved"), min_value=0.0, max_value=1.0, format="%.2f"),
+        "matters": of.NumberColumn(_("matters"), format="%.2f", help=_("Error added when it is unknown.")),
+        "before": of.BarChartColumn(_("before"), y_min=0.0, y_max=1.0),
+        "now": of.BarChartColumn(_("now"), y_min=0.0, y_max=1.0),
+        "missing before": of.NumberColumn(_("missing before"), format=share_format),
+        "missing now": of.NumberColumn(_("missing now"), format=share_format),
+        "moved at least": of.NumberColumn(_("moved at least"), format="%.3f"),
+        "moved at most": of.NumberColumn(_("moved at most"), format="%.3f"),
+        "counts from": of.NumberColumn(_("counts from"), format="%.2f"),
+        "could cost": of.NumberColumn(_("could cost"), format="%.3f"),
+        "by chance": of.NumberColumn(_("by chance"), format="%.4f"),
+        "mean before": of.NumberColumn(_("mean before"), format="%.2f"),
+        "mean now": of.NumberColumn(_("mean now"), format="%.2f"),
+    }

@@ -1,14 +1,9 @@
-"""A backtest for people: tables for the terminal and one self-contained page with a chart.
+"""A backtest as sentences and as tables for the terminal. The page is `retraining.backtest.page`'s.
 
-Only drawing happens here; every number comes from the record.
+Nothing is computed here; every number comes from the record.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -18,9 +13,6 @@ from rich.text import Text
 from model.scores import Estimate
 from retraining.backtest.run import ALWAYS, NEVER, Backtest
 from retraining.backtest.trajectory import Step, Trajectory
-
-CHART_WIDTH, CHART_HEIGHT, LEFT, FOOT = 640, 270, 62, 50  # of the chart, in its own units
-COLOURS = ("#6b7a8f", "#1d4ed8", "#9333ea", "#c2410c", "#047857", "#be185d", "#0e7490", "#a16207")
 
 
 def render_backtest(found: Backtest) -> RenderableType:
@@ -32,11 +24,27 @@ def render_backtest(found: Backtest) -> RenderableType:
     return Group(*parts)
 
 
+def verdict_words(found: Backtest) -> str:
+    """What came of it all, in a sentence: whether any of the policies would have helped, by how much."""
+    tried = [one for one in found.trajectories if one.kind in ("always", "policy")]
+    changed = [one for one in tried if one.promotions and not one.gain[NEVER][found.main].flat]
+    if not changed:
+        return "None of it would have changed anything: no other model took over."
+    best = max(changed, key=lambda one: one.gain[NEVER][found.main].value)
+    gain, unit = best.gain[NEVER][found.main], f" {found.unit}" if found.unit else ""
+    told = f"{gain.value:+.2f}{unit}, {gain.low:+.2f} to {gain.high:+.2f}, {best.n:,} rows"
+    name = "retraining after every period" if best.name == ALWAYS else f"the policy {best.name}"
+    if gain.low > 0:
+        return f"{name[0].upper()}{name[1:]} would have helped: errors smaller by {told}."
+    if all(one.gain[NEVER][found.main].high < 0 for one in changed):
+        return f"Retraining would have done harm; least of all {name}: {told}."
+    return f"None of it would surely have helped; most of all {name}: {told}."
+
+
 def summarise(found: Backtest) -> list[str]:
-    """What each policy would have changed, a sentence each."""
-    return [
-        _sentence(found, trajectory) for trajectory in found.trajectories if trajectory.kind in ("always", "policy")
-    ]
+    """The verdict, then what each policy would have changed, a sentence each."""
+    tried = [trajectory for trajectory in found.trajectories if trajectory.kind in ("always", "policy")]
+    return [verdict_words(found), *(_sentence(found, trajectory) for trajectory in tried)]
 
 
 def _sentence(found: Backtest, trajectory: Trajectory) -> str:
@@ -84,7 +92,7 @@ def trajectories_table(found: Backtest) -> Table:
         table.add_column(head, justify="left" if head == "strategy" else "right", no_wrap=head == "gained on never")
     for trajectory in found.trajectories:
         gain = trajectory.gain.get(NEVER, {}).get(found.main)
-        counts = ", ".join(count or "-" for count in _counts(trajectory)) if any(_counts(trajectory)) else ""
+        counts = ", ".join(count or "-" for count in counts_of(trajectory)) if any(counts_of(trajectory)) else ""
         score = str(trajectory.scores[found.main])
         table.add_row(trajectory.name, counts, f"{trajectory.n:,}", score, signed(gain) if gain else "")
     return table
@@ -92,7 +100,7 @@ def trajectories_table(found: Backtest) -> Table:
 
 def scores_table(found: Backtest) -> Table:
     """The other scores over all rows; their intervals are in the page and the JSON."""
-    names = [name for name in _score_names(found) if name != found.main]
+    names = [name for name in score_names(found) if name != found.main]
     table = Table("strategy", *names, box=box.SIMPLE, title=Text("other scores over all rows"))
     for trajectory in found.trajectories:
         told = [f"{trajectory.scores[name].value:.3f}" if name in trajectory.scores else "" for name in names]
@@ -103,13 +111,8 @@ def scores_table(found: Backtest) -> Table:
 COUNTS = ("alarms", "retrained", "in shadow", "promoted")
 
 
-def _trajectory_row(found: Backtest, trajectory: Trajectory, names: Sequence[str]) -> list[str]:
-    scores = [str(trajectory.scores[name]) if name in trajectory.scores else "" for name in names]
-    gain = trajectory.gain.get(NEVER, {}).get(found.main)
-    return [trajectory.name, signed(gain) if gain else "", *_counts(trajectory), f"{trajectory.n:,}", *scores]
-
-
-def _counts(trajectory: Trajectory) -> list[str]:
+def counts_of(trajectory: Trajectory) -> list[str]:
+    """How often each of `COUNTS` happened; empty where it cannot."""
     if trajectory.kind in ("naive", "never"):
         return [""] * len(COUNTS)
     alarms = str(trajectory.alarms) if trajectory.kind == "policy" else ""
@@ -122,7 +125,8 @@ def signed(gain: Estimate) -> str:
     return f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
 
 
-def _score_names(found: Backtest) -> list[str]:
+def score_names(found: Backtest) -> list[str]:
+    """Of all strategies, in their order."""
     return list(dict.fromkeys(name for trajectory in found.trajectories for name in trajectory.scores))
 
 
@@ -151,12 +155,13 @@ def reasons_table(trajectory: Trajectory) -> Table:
     for head in ("period", "drift", "what was done, and why"):
         table.add_column(head, overflow="fold")
     for step in trajectory.steps:
-        done = _done(step)
-        table.add_row(step.period, f"{step.verdict}: {_first(step.drift)}", f"{done}: {'; '.join(step.reasons)}")
+        drift, done = f"{step.verdict}: {first_sentences(step.drift)}", done_words(step)
+        table.add_row(step.period, drift, f"{done}: {'; '.join(step.reasons)}")
     return table
 
 
-def _done(step: Step) -> str:
+def done_words(step: Step) -> str:
+    """What was done after a period."""
     if step.promoted:
         return "promoted"
     if step.tried:
@@ -164,140 +169,6 @@ def _done(step: Step) -> str:
     return "champion stayed" if step.retrained else "no retraining"
 
 
-def _first(text: str) -> str:
-    """The first two sentences of a summary."""
+def first_sentences(text: str) -> str:
+    """The first two of a summary."""
     return ". ".join(text.split(". ")[:2])
-
-
-# Page ---------------------------------------------------------------------------------------------------------------
-
-
-BETTER = {
-    "MAE": "mean absolute error: smaller is better",
-    "RMSE": "root of the mean squared error: smaller is better",
-    "R²": "share of the variation that is told: larger is better",
-    "accuracy": "share of right answers: larger is better",
-    "log loss": "penalty for sure and wrong answers: smaller is better",
-    "Brier": "squared error of the probabilities: smaller is better",
-    "AUC": "how well who is at one end is told from the rest, .5 is guessing: larger is better",
-}
-
-
-def render_page(found: Backtest) -> str:
-    """The backtest as one HTML page that needs nothing else: sentences first, then a chart, then all numbers."""
-    names = _score_names(found)
-    drawn = [(name, _chart(found, name)) for name in names if _everywhere(found, name)]
-    charts = [(name, BETTER.get(name, ""), chart) for name, chart in drawn]
-    page: str = _template().render(
-        found=found,
-        lead=summarise(found),
-        remarks=remarks(found),
-        charts=charts,
-        legend=list(zip([trajectory.name for trajectory in found.trajectories], _colours(found), strict=True)),
-        heads=["strategy", f"{found.main} gained on never", *COUNTS, "rows", *names],
-        rows=[_trajectory_row(found, trajectory, names) for trajectory in found.trajectories],
-        stories=[(c.name, [_story(step) for step in c.steps]) for c in found.trajectories if c.kind == "policy"],
-        steps=[_step_row(trajectory, step, names) for trajectory in found.trajectories for step in trajectory.steps],
-        step_heads=["strategy", "period", "rows", "clusters", "learned up to", "drift", *names],
-    )
-    return page
-
-
-def _everywhere(found: Backtest, name: str) -> bool:
-    return all(
-        name in step.scores
-        for trajectory in found.trajectories
-        if trajectory.kind != "naive"
-        for step in trajectory.steps
-    )
-
-
-def _colours(found: Backtest) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(len(found.trajectories))]
-
-
-def _step_row(trajectory: Trajectory, step: Step, names: Sequence[str]) -> list[str]:
-    scores = [str(step.scores[name]) if name in step.scores else "" for name in names]
-    told = f"{step.verdict or ''} {marks(step)}".strip()
-    return [trajectory.name, step.period, f"{step.n:,}", f"{step.clusters:,}", step.learned_from, told, *scores]
-
-
-def _story(step: Step) -> tuple[str, str, str, tuple[str, ...]]:
-    """A period of a policy: its name, drift in it, what was done after it, and why."""
-    return step.period, f"{step.verdict}. {_first(step.drift).rstrip('.')}.", _done(step), step.reasons
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.from_string((Path(__file__).parent / "backtest.html").read_text(encoding="utf-8"))
-
-
-def _chart(found: Backtest, name: str) -> Any:
-    """An inline SVG: a score by period, a line a strategy with its intervals; a ring where a new champion followed."""
-    from markupsafe import Markup, escape
-
-    drawn = [
-        (c, colour)
-        for c, colour in zip(found.trajectories, _colours(found), strict=True)
-        if all(name in s.scores for s in c.steps)
-    ]
-    values = [step.scores[name] for trajectory, _ in drawn for step in trajectory.steps]
-    low, high = min(v.low for v in values), max(v.high for v in values)
-    pad = (high - low) * 0.05 or 0.1
-    low, high = low - pad, high + pad
-    steps = found.trajectories[0].steps
-    gap = (CHART_WIDTH - LEFT) / len(steps)
-    scale = _Scale(low, high, gap)
-    lines = "".join(
-        _line(scale, [step.scores[name] for step in trajectory.steps], trajectory, colour, i, len(drawn))
-        for i, (trajectory, colour) in enumerate(drawn)
-    )
-    labels = "".join(
-        f'<text x="{scale.x(i, 0, 1):.0f}" y="{CHART_HEIGHT - 24}" text-anchor="middle">{escape(step.period)}</text>'
-        f'<text x="{scale.x(i, 0, 1):.0f}" y="{CHART_HEIGHT - 5}" text-anchor="middle">n {step.n:,}</text>'
-        for i, step in enumerate(steps)
-    )
-    ticks = "".join(
-        f'<path class="a" d="M{LEFT} {scale.y(v):.1f}H{CHART_WIDTH}"/><text x="{LEFT - 6}" y="{scale.y(v) + 3:.1f}" '
-        f'text-anchor="end">{v:.3g}</text>'
-        for v in (low + (high - low) * share for share in (0.05, 0.275, 0.5, 0.725, 0.95))
-    )
-    what = escape(f"{name} by period and strategy")
-    svg = f'<svg viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{what}">{ticks}{labels}{lines}</svg>'
-    return Markup(svg)  # noqa: S704 (escaped above)
-
-
-class _Scale:
-    """From periods and scores to places in the chart."""
-
-    def __init__(self, low: float, high: float, gap: float) -> None:
-        self.low, self.high, self.gap = low, high, gap
-
-    def x(self, period: int, place: int, places: int) -> float:
-        """Strategies stand side by side within a period, so that their intervals can be told apart."""
-        aside = (place - (places - 1) / 2) * min(10.0, self.gap / (places + 1))
-        return LEFT + self.gap * (period + 0.5) + aside
-
-    def y(self, value: float) -> float:
-        return (CHART_HEIGHT - FOOT) * (1 - (value - self.low) / (self.high - self.low))
-
-
-def _line(
-    scale: _Scale, values: Sequence[Estimate], trajectory: Trajectory, colour: str, place: int, places: int
-) -> str:
-    points = [(scale.x(i, place, places), scale.y(v.value)) for i, v in enumerate(values)]
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    bars = "".join(
-        f"M{x:.1f} {scale.y(v.low):.1f}V{scale.y(v.high):.1f}" for (x, _), v in zip(points, values, strict=True)
-    )
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in points)
-    rings = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-        for (x, y), step in zip(points, trajectory.steps, strict=True)
-        if step.promoted
-    )
-    stroke = f'fill="none" stroke="{colour}"'
-    return f'<path d="{path}" {stroke} stroke-width="1.5"/><path d="{bars}" {stroke} opacity=".55"/>{dots}{rings}'

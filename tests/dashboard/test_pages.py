@@ -19,6 +19,7 @@ from drift.sentences import sentences_of
 from model.registry import install, load_bundle
 from model.trial import start_trial
 from model.workspace import Workspace
+from monitoring.drift_timeline import read_report
 from preprocessing.synthetic import generate
 from retraining.first_champions import register
 
@@ -305,6 +306,7 @@ def test_a_sheet_can_be_named_and_bad_rows_left_out_wherever_a_file_is_given(
     assert student is not None
     content = workbook([[student.name, "age", "mode", "sex", "quiz"], *rows])
     app, purpose = page(name, "workshop"), {"students": "workshop", "data": "drift:workshop"}[name]
+    app = press(app, "Check now") if name == "data" else app
     app.file_uploader[0].set_value(("new.xlsx", content, EXCEL)).run()
     app.text_input(key=f"sheet:{purpose}").set_value("marks").run()
     key = {"students": "all:workshop", "data": "drift from file"}[name]
@@ -338,41 +340,44 @@ def test_a_file_with_more_rows_than_allowed_is_refused(
 # Data ---------------------------------------------------------------------------------------------------------------
 
 
-def test_drift_of_logged_predictions_is_stored_and_shown_with_its_sentence_first(
+def check_now(page: Page) -> AppTest:
+    """The page Data with its dialog open."""
+    return press(page("data", "workshop"), "Check now")
+
+
+def test_what_was_asked_lately_is_compared_stored_and_told_with_its_sentence_first(
     page: Page, workspace: Workspace
 ) -> None:
     predict_rows(workspace, "workshop")
-    app = page("data", "workshop")
-    buttons = [button for button in app.button if button.key == "drift from predictions"]
-    buttons[0].click()
-    app.run()
-    stored = workspace.store.drift_reports("workshop")
-    assert len(stored) == 1
-    said = texts(app)
-    finding, *further = sentences_of(DriftReport.from_document(stored[0].document))
-    assert f"**{finding}**" in said
-    assert all(sentence.replace("_prediction:", "prediction of ") in said for sentence in further)
-    assert "prediction of mark" in said
+    app = press(check_now(page), "Compare")
+    (stored,) = workspace.store.drift_reports("workshop")
+    story = read_report(stored, workspace.schemas["workshop"]).story
+    assert story[0] in app.title[0].value
+    assert app.query_params["report"] == stored.id
+    app.toggle(key="exact").set_value(True).run()
+    assert sentences_of(DriftReport.from_document(stored.document))[0] in texts(app)
     assert app.get("plotly_chart")
+    assert not app.exception
 
 
-def test_drift_of_a_file_that_has_moved_raises_the_alarm(page: Page, workspace: Workspace) -> None:
+def test_a_file_that_has_moved_raises_the_alarm_and_each_report_has_its_address(
+    page: Page, workspace: Workspace
+) -> None:
     rows = "".join(f"{15 + i % 2},day,F,{19 + i % 2}\n" for i in range(80))
-    app = page("data", "workshop")
+    app = check_now(page)
     app.file_uploader[0].set_value(("moved.csv", f"age,mode,sex,quiz\n{rows}".encode(), "text/csv")).run()
-    next(button for button in app.button if button.key == "drift from file").click()
-    app.run()
-    assert workspace.store.drift_reports("workshop")[0].alarm
-    assert "changed clearly" in texts(app)
-
-
-def test_a_file_that_prediction_would_refuse_is_reported_with_what_is_wrong(page: Page, workspace: Workspace) -> None:
-    app = page("data", "workshop")
+    app.button(key="drift from file").click().run()
+    first = workspace.store.drift_reports("workshop")[0]
+    assert first.alarm
+    assert "needs you" in app.title[0].value.casefold()
+    app = check_now(page)
     app.file_uploader[0].set_value(("bad.csv", b"age,mode,sex,quiz\n99,day,F,10\n", "text/csv")).run()
-    next(button for button in app.button if button.key == "drift from file").click()
-    app.run()
-    assert not app.error
-    assert len(workspace.store.drift_reports()) == 1
+    app.button(key="drift from file").click().run()
+    newest, _ = workspace.store.drift_reports("workshop")
+    assert "moved.csv" not in texts(app), "prediction would refuse it; it is reported all the same"
+    assert app.query_params["report"] == newest.id
+    app.query_params["report"] = first.id
+    assert "moved.csv" in texts(app.run())
 
 
 # Models -------------------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.compare import compare
+from drift.page import render_html
 from drift.profile import Kind, build_profile, summarise
 from drift.records import ColumnDrift
-from drift.render import render_html
 from drift.statistics import MEASURES, TESTS, Measure
 from drift.verdicts import conclude, measure
 from tests.drift.conftest import schema_of
@@ -121,5 +121,5 @@ def test_every_word_can_be_said_and_stands_on_the_page(numbers: list[Any], level
     report = compare(*profiles)
     for column in report.columns:
         assert all(isinstance(measure.said(column), str) for measure in MEASURES if column.kind in measure.of)
-    page = render_html(report, *profiles)
+    page = render_html(report)
     assert [measure.name for measure in MEASURES if f"<th>{measure.name}</th>" not in page] == []

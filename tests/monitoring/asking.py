@@ -9,7 +9,7 @@ from database.records import Answer, Cell, Prediction, new_id
 from drift.records import DriftReport
 from model.workspace import Workspace
 from monitoring.days import midnight
-from monitoring.drift_files import NO_OPTIONS, KeptReport, ReportOptions, report_rows
+from monitoring.drift_files import NO_OPTIONS, KeptReport, ReportOptions, judge_rows, keep_report
 from monitoring.row_findings import Sample
 from preprocessing.schema import DomainSchema
 from tests.training.making import SCHEMA, make_rows
@@ -67,4 +67,4 @@ def report_frame(
     workspace: Workspace, schema: DomainSchema, frame: pl.DataFrame, options: ReportOptions = NO_OPTIONS
 ) -> KeptReport:
     """The stored report of a typed frame, as of a file that holds these rows."""
-    return report_rows(workspace, schema, Sample(frame, frame.height), options)
+    return keep_report(workspace, *judge_rows(workspace, schema, Sample(frame, frame.height), options))

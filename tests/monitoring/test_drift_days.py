@@ -15,7 +15,7 @@ from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.days import midnight
 from monitoring.drift_days import days_of
-from monitoring.drift_monitor import report_days
+from monitoring.drift_monitor import judge_days, report_days
 from tests.monitoring.asking import asked, loud, more_hours, prediction, report_frame
 from tests.retraining.conftest import open_at
 from tests.training.making import SCHEMA, make_rows, typed
@@ -38,9 +38,8 @@ def test_merged_profiles_certify_what_one_pass_over_the_rows_finds(
     monkeypatch.setattr(stored, "GRID_FROM", 25)
     for number in range(4):
         workspace.store.add_predictions(asked(MONDAY + timedelta(days=number), 150, seed=number, hours=hours))
-    watched = report_days(workspace, SCHEMA.name, days_of(MONDAY, MONDAY + WEEK, against="champion"))
-    merged = watched.report
-    assert isinstance(watched.current.columns["hours"], BinnedColumn)
+    merged, compared = judge_days(workspace, SCHEMA.name, days_of(MONDAY, MONDAY + WEEK, against="champion"))
+    assert isinstance(compared.current.columns["hours"], BinnedColumn)
     exact = report(workspace, MONDAY, MONDAY + WEEK, against="champion", exact=True)
     assert merged.n_current == exact.n_current == 600
     for column in exact.columns:
