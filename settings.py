@@ -142,6 +142,7 @@ class Settings(BaseModel):
     record of access longest; for good where nothing is said.
     mlflow_tracking_uri: an MLflow server (or folder) that is told of trainings and champions.
     model_version: the version that whoever started this means to serve; one that does not is only warned about.
+    language: of the dashboard's pages, as en, de or fr; by default as each visitor's browser says.
     alert_webhook: https://… that gets every alert as signed JSON; alert_secret: what signs it. alert_email: who gets
     alerts, with commas; smtp_url: smtp://name:password@host:587 or smtps://…, with ?from=ADDRESS where it must be said.
     """
@@ -196,6 +197,7 @@ class Settings(BaseModel):
     keep_accesses: int | None = Field(default=None, ge=1)
     mlflow_tracking_uri: str = ""
     model_version: str = ""
+    language: str = Field(default="", pattern="^([a-z]{2}([-_][A-Z]{2})?)?$")
     alert_webhook: SecretStr = SecretStr("")  # its path may be all that keeps others out
     alert_secret: SecretStr = SecretStr("")
     alert_email: str = ""

@@ -13,7 +13,7 @@ from errors import Category, GradewatchError
 Role = Literal["viewer", "teacher", "analyst", "officer", "admin", "metrics", "client"]
 Permission = Literal[
     "see", "predict", "read", "upload", "download", "withdraw", "compare", "retrain", "change", "operate", "rights",
-    "audit", "measure", "note",
+    "audit", "measure", "note", "administer",
 ]  # fmt: skip
 
 MEANING: Mapping[Permission, str] = {
@@ -31,6 +31,7 @@ MEANING: Mapping[Permission, str] = {
     "audit": "read who looked at what",
     "measure": "read the service's metrics",
     "note": "note what was done about a student, and read such notes",
+    "administer": "add and end users, keys and schedules on the dashboard",
 }
 """Every permission in words."""
 
@@ -62,7 +63,7 @@ ROLES: Mapping[Role, RoleOf] = {
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {role: row.may for role, row in ROLES.items()}
 
-WHOLE_WORKSPACE: frozenset[Permission] = frozenset({"operate", "audit", "measure"})
+WHOLE_WORKSPACE: frozenset[Permission] = frozenset({"operate", "audit", "measure", "administer"})
 """Permissions that are about the workspace as a whole: nobody confined to domains has them."""
 
 

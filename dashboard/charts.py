@@ -21,6 +21,9 @@ Figure = Any
 CONFIG = {"displayModeBar": False, "responsive": True}
 """How Streamlit shows them: without a tool bar, and without catching the scrolling of a phone."""
 
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+"""What a browser is told of a workbook."""
+
 AXIS_LETTERS = 26  # letters of a name on an axis; longer ones leave no room on a phone
 TEXT_PIXELS = 13  # of letters in a figure
 

@@ -7,7 +7,7 @@ What a page shows between them is its own.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -16,6 +16,7 @@ from dashboard import words
 from dashboard.charts import csv_of
 from dashboard.palette import State, palette
 from dashboard.parts import capital, domains_of, moment_name
+from dashboard.shared_workspace import language_set
 from dashboard.visit import Visit
 from database.records import now
 from language import _
@@ -252,6 +253,11 @@ def foot(*, model: str = "", rows: Iterable[Mapping[str, object]] | None = None,
             )
 
 
+def instant_column(label: str | None = None) -> Any:
+    """How a table shows instants: sorted as such, written as the visitor's clock and calendar have them."""
+    return st.column_config.DatetimeColumn(label, format="localized", timezone=current().zone)
+
+
 def link(page: str, label: str, *, icon: str | None = None, **address: str) -> None:
     """A link to a page by its name in the address ("students"), with choices of the controls or of its own; nothing
     where the visitor has no such page."""
@@ -266,10 +272,10 @@ def go(page: str, **address: str) -> None:
 
 
 def visitor_speech() -> Speech:
-    """The language and time zone of the visitor's browser; English where no visitor is."""
+    """The visitor's language and time zone: as the settings or else their browser say; English where no visitor is."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return Speech()
-    return speech_of(st.context.locale or "en", st.context.timezone or "UTC")
+    return speech_of(language_set() or st.context.locale or "en", st.context.timezone or "UTC")
 
 
 # Style --------------------------------------------------------------------------------------------------------------

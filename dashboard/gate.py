@@ -23,6 +23,7 @@ SESSION = "signed in"
 SIGN_IN_TRIES, WINDOW = 10, 60.0  # attempts to sign in under one name, and the seconds in which they are counted
 FORWARDING_HEADERS = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
 UNKNOWN = "anonymous"  # the name under which attempts of names that nobody has are recorded
+TOO_MANY = "too many attempts; wait a minute"
 LONGEST_NAME = 64  # characters of a user's name; what else is typed is counted by its beginning
 TYPED_NAMES, OTHERS = 10_000, ""  # names counted by themselves in a window, more than passwords can be checked in it
 
@@ -89,6 +90,21 @@ def require(shared: SharedWorkspace, permission: Permission, domain: str | None 
         raise Forbidden("your session is over; sign in again")
     require_of(present, permission, domain)
     return present
+
+
+def confirm(shared: SharedWorkspace, password: str) -> None:
+    """That whoever looks knows their own password; where nobody signs in, none is asked. Raises Unauthenticated."""
+    session = st.session_state.get(SESSION)
+    if shared.directory is None or not isinstance(session, _Session):
+        return
+    known = shared.directory.user(session.user)
+    if not _tries.take(session.user):
+        raise Unauthenticated(TOO_MANY)
+    with _hashing:
+        right = is_password(known.user if known else None, password)
+    if not right:
+        record(shared, "refused", reason="Unauthenticated", status=401)
+        raise Unauthenticated("that is not your password")
 
 
 def record(shared: SharedWorkspace, action: Action, domain: str | None = None, **details: object) -> None:
@@ -162,7 +178,7 @@ def _enter(shared: SharedWorkspace, name: str, password: str) -> None:
     """Begin a session. Raises Unauthenticated, Stale, StoreUnavailable."""
     assert shared.directory is not None  # noqa: S101 - the form is drawn only then
     if not _tries.take(name):
-        raise Unauthenticated("too many attempts; wait a minute")
+        raise Unauthenticated(TOO_MANY)
     known = shared.directory.user(name)
     actor = known.principal.name if known else UNKNOWN
     with _hashing:

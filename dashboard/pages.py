@@ -20,6 +20,7 @@ from dashboard.views.activity import activity
 from dashboard.views.data import data
 from dashboard.views.models import models
 from dashboard.views.results import results
+from dashboard.views.settings import settings
 from dashboard.views.students import students
 from dashboard.views.today import today
 from dashboard.views.upload import upload
@@ -57,6 +58,7 @@ def pages() -> tuple[PageOf, ...]:
         PageOf(results, _("Results"), ":material/query_stats:", "see", ("performance",)),
         PageOf(activity, _("Activity"), ":material/history:", "see"),
         PageOf(upload, _("Upload"), ":material/upload_file:", "upload", ("uploads",)),
+        PageOf(settings, _("Settings"), ":material/settings:", "administer"),
     )
 
 

@@ -5,11 +5,13 @@ It is opened once per server process; pages are given what their visitor may see
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cache
 from time import monotonic
 
 import streamlit as st
 
 from access.directory import Directory
+from jobs.job_settings import JobSettings
 from model.workspace import Workspace
 from monitoring.results import Results
 from settings import OFF, Settings
@@ -18,7 +20,7 @@ from settings import OFF, Settings
 @dataclass
 class SharedWorkspace:
     """workspace: the open parts. poll_seconds: how old its champions may be. max_rows, max_upload_mb: limits of a file.
-    train_after: so many rows to learn from start a training.
+    jobs: what background work is told of the settings, should the dashboard do it.
 
     directory: of the users who may sign in; None where nobody has to. idle_seconds: after which an unused session ends.
     hosts: the names that the dashboard may be called by, as the API's. kept: what was measured of answers a moment ago,
@@ -29,7 +31,7 @@ class SharedWorkspace:
     poll_seconds: float
     max_rows: int
     max_upload_mb: int
-    train_after: int
+    jobs: JobSettings = field(default_factory=JobSettings)
     directory: Directory | None = None
     idle_seconds: float = 1800.0
     hosts: frozenset[str] = frozenset()
@@ -64,8 +66,14 @@ def shared_workspace() -> SharedWorkspace:
         settings.poll_seconds,
         settings.max_rows,
         settings.max_upload_mb,
-        settings.train_after,
+        settings.for_jobs(),
         directory=None if settings.auth == OFF else Directory(workspace.store),
         idle_seconds=settings.token_minutes * 60.0,
         hosts=settings.hosts,
     )
+
+
+@cache
+def language_set() -> str:
+    """The language of all pages, where the settings name one; asked for every sentence, so it opens no workspace."""
+    return Settings().language

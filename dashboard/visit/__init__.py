@@ -8,6 +8,7 @@ from dashboard.visit.data import DataQuestions
 from dashboard.visit.given import GivenFile
 from dashboard.visit.models import ModelQuestions
 from dashboard.visit.results import ResultQuestions
+from dashboard.visit.settings import SettingQuestions
 from dashboard.visit.students import StudentQuestions
 from dashboard.visit.today import TodayQuestions
 from dashboard.visit.upload import UploadQuestions
@@ -15,7 +16,9 @@ from dashboard.visit.upload import UploadQuestions
 __all__ = ["GivenFile", "Visit"]
 
 
-class Visit(TodayQuestions, StudentQuestions, DataQuestions, ModelQuestions, ResultQuestions, UploadQuestions):
+class Visit(
+    TodayQuestions, StudentQuestions, DataQuestions, ModelQuestions, ResultQuestions, UploadQuestions, SettingQuestions
+):
     """All questions of a visitor, those of each page in a file of their own.
 
     Every method raises Forbidden for a domain that is none of theirs, StoreUnavailable where the database is down.

@@ -1,19 +1,20 @@
-"""What Upload asks: the history, and a file to keep."""
+"""What Upload asks: the history, a file to keep, and how far it is."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from access.roles import require as require_of
 from dashboard.gate import require
 from dashboard.visit.base import VisitBase
 from dashboard.visit.given import GivenFile
-from database.ingest import StoredOutcomes
-from database.records import new_id
+from database.records import Job, new_id
 from database.uploads import Upload, UploadKind, begin_upload, new_upload, refuse_upload, uploads_of
-from jobs.uploads import TakenRows, take_outcomes, take_rows
-from preprocessing.reading.chunks import FileSource, open_source
+from jobs.inline import JobFailed, JobWaits, do_here
+from jobs.queue import BATCH_FILE, OUTCOMES_FILE, JobFile, JobRequest, ask, worker_for
 from preprocessing.reading.raw_table import UnreadableFile
+
+JOB_OF: Mapping[UploadKind, str] = {"labeled": BATCH_FILE, "unlabeled": BATCH_FILE, "outcomes": OUTCOMES_FILE}
 
 
 class UploadQuestions(VisitBase):
@@ -25,27 +26,27 @@ class UploadQuestions(VisitBase):
         whose = None if self._groups is None else self._principal.name
         return uploads_of(self._shared.workspace.store, domain, actor=whose, limit=limit)
 
-    def upload(self, domain: str, kind: UploadKind, file: GivenFile) -> TakenRows | StoredOutcomes:
-        """A file of rows or outcomes, kept; rows of groups that are not the visitor's left out. Raises UnreadableFile,
-        also for more than is taken at once; BadData."""
-        present, workspace = require(self._shared, "upload", self._own(domain)), self._shared.workspace
-        schema, upload = self.schemas[domain], new_upload(new_id(), domain, kind, name=file.name, actor=present.name)
-        groups = None if present.groups is None else sorted(present.groups)
-        rules: dict[str, Any] = {"groups": groups, "train_after": self._shared.train_after}
-        rules |= {"skip_bad_rows": file.skip_bad_rows}
-
+    def upload(self, domain: str, kind: UploadKind, file: GivenFile) -> Job:
+        """A file of rows or outcomes, to be kept; rows of groups that are not the visitor's are left out. A worker does
+        it, or this process at once where none is there. Raises UnreadableFile for more than is taken at once."""
+        present, store = require(self._shared, "upload", self._own(domain)), self._shared.workspace.store
         if len(file.content) > self.max_upload_mb * 1_000_000:
             large = UnreadableFile(f"{file.name} is larger than {self.max_upload_mb} MB; use `gradewatch ingest`")
-            refuse_upload(workspace.store, begin_upload(workspace.store, upload), large)
+            upload = new_upload(new_id(), domain, kind, name=file.name, actor=present.name)
+            refuse_upload(store, begin_upload(store, upload), large)
             raise large
-        if kind == "outcomes":
-            read_as: dict[str, Any] = {"sheet": file.sheet, "most_rows": self.max_rows, "name": file.name}
-            return take_outcomes(workspace, schema, file.content, upload, **rules, **read_as)[0]
+        groups = None if present.groups is None else sorted(present.groups)
+        arguments: dict[str, Any] = {"sheet": file.sheet, "skip_bad_rows": file.skip_bad_rows}
+        arguments |= {"limit": self.max_rows, "groups": groups, **({} if kind == "outcomes" else {"kind": kind})}
+        given = {"file": JobFile(file.name, file.content)}
+        job = ask(store, JobRequest(JOB_OF[kind], domain, present.name, arguments, files=given))
+        if worker_for(store, job.kind) is None:
+            with suppress(JobFailed, JobWaits):  # the job itself says why
+                do_here(self._shared.workspace, job.id, self._shared.jobs)
+        return self.upload_job(domain, job.id) or job
 
-        def opened() -> FileSource:
-            path.write_bytes(file.content)
-            return open_source(path, name=file.name, sheet=file.sheet, most_rows=self.max_rows)
-
-        with TemporaryDirectory(prefix="gradewatch-upload-") as folder:
-            path = Path(folder) / "file"
-            return take_rows(workspace, schema, opened, upload, **rules)
+    def upload_job(self, domain: str, id: str) -> Job | None:
+        """What became of a file that the visitor gave; None where it is not theirs, or long ago."""
+        present = require(self._shared, "upload", self._own(domain))
+        job = self._shared.workspace.store.job(id)
+        return job if job is not None and (job.domain, job.actor) == (domain, present.name) else None

@@ -18,6 +18,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.gate import Tries
 from model.bundle import EXAMPLES, RECORDS
 from model.workspace import Workspace
 from preprocessing.synthetic import generate
@@ -109,16 +110,24 @@ def workspace(data_dir: Path) -> Iterator[Workspace]:
 def page(data_dir: Path) -> Iterator[Callable[..., AppTest]]:
     """Draws a page by its name, as its first visitor sees it."""
 
-    def draw(name: str, domain: str | None = None) -> AppTest:
+    def draw(name: str, domain: str | None = None, **address: str) -> AppTest:
         script = f"from dashboard.pages import show\nfrom dashboard.views.{name} import {name}\nshow({name})\n"
         app = AppTest.from_string(script, default_timeout=60)
-        if domain:
-            app.query_params["domain"] = domain
+        for key, value in {**({"domain": domain} if domain else {}), **address}.items():
+            app.query_params[key] = value
         return app.run()
 
     st.cache_resource.clear()
     yield draw
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def guarded(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADEWATCH_AUTH", "on")
+    monkeypatch.setenv("GRADEWATCH_TOKEN_SECRET", "a secret for tokens that is long enough")
+    monkeypatch.setenv("GRADEWATCH_POLL_SECONDS", "0.001")
+    monkeypatch.setattr("dashboard.gate._tries", Tries())
 
 
 def absent(reason: str) -> NoReturn:

@@ -30,14 +30,6 @@ Page = Callable[..., AppTest]
 MAIN = "from dashboard.pages import main\nmain()\n"
 
 
-@pytest.fixture
-def guarded(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRADEWATCH_AUTH", "on")
-    monkeypatch.setenv("GRADEWATCH_TOKEN_SECRET", "a secret for tokens that is long enough")
-    monkeypatch.setenv("GRADEWATCH_POLL_SECONDS", "0.001")
-    monkeypatch.setattr("dashboard.gate._tries", Tries())
-
-
 def add(workspace: Workspace, name: str, role: str, **confined: tuple[str, ...]) -> None:
     grant = Grant(role=role, **confined)  # type: ignore[arg-type]
     add_user(workspace.store, name, grant, PASSWORD, domains=workspace.schemas, actor="test")
@@ -276,7 +268,7 @@ def test_figures_are_of_the_own_groups_and_time_is_chosen_by_those_who_may_read(
     )  # fmt: skip
     add(workspace, "tom", "teacher", domains=("workshop",), groups=("A",))
     add(workspace, "vera", "viewer", domains=("workshop",))
-    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1, train_after=0)
+    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1)
     grant = Grant(role="teacher", domains=("workshop",), groups=("A",))
     visit = Visit(shared, User(name="tom", grant=grant, password="", created=now()).principal())
     found = [visit.results("workshop", "mark", moment, since=None, until=None) for moment in ("start", "quiz")]
@@ -315,7 +307,7 @@ def store_report_by_group(workspace: Workspace, folder: Path, groups: Sequence[s
 
 
 def test_a_visit_answers_nothing_about_another_domain(workspace: Workspace) -> None:
-    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1, train_after=0)
+    shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1)
     visit = Visit(
         shared, User(name="v", grant=Grant(role="admin", domains=("workshop",)), password="", created=now()).principal()
     )
@@ -326,7 +318,8 @@ def test_a_visit_answers_nothing_about_another_domain(workspace: Workspace) -> N
         lambda: visit.decisions("medal"),
         lambda: visit.models(key),
         lambda: visit.successions(key),
-        lambda: visit.turned_out("medal", "medal", None),
+        lambda: visit.newest_moment("medal", "medal", None),
+        lambda: visit.upload_job("medal", "1"),
         lambda: visit.days_of_predictions("medal", now().date(), now().date()),
         lambda: visit.predict("medal", {}, moment="now", explain=0),
         lambda: visit.predict_file("medal", "a.csv", b""),

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,11 +17,15 @@ from dashboard.views.students import EXCEL
 from database.records import ChampionKey, Outcome, Prediction, new_id, now
 from drift.records import DriftReport
 from drift.sentences import sentences_of
+from jobs.inline import JobFailed, do_here
+from jobs.job_settings import JobSettings
+from jobs.kinds import JOB_KINDS
 from model.registry import install, load_bundle
 from model.trial import start_trial
 from model.workspace import Workspace
 from monitoring.drift_timeline import read_report
 from preprocessing.synthetic import generate
+from preprocessing.template import template
 from retraining.first_champions import register
 
 Page = Callable[..., AppTest]
@@ -95,23 +100,45 @@ def test_the_dashboard_opens_on_today(page: Page) -> None:
 # Upload -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("at_work", [False, True], ids=["nobody there", "a worker"])
 def test_a_file_is_uploaded_and_each_upload_stands_in_the_history_with_its_end(
-    page: Page, workspace: Workspace
+    page: Page, workspace: Workspace, at_work: bool
 ) -> None:
-    assert "Nothing was uploaded yet." in texts(page("upload", "course"))
+    if at_work:
+        workspace.store.see_worker("w", list(JOB_KINDS))
     app, table = page("upload", "workshop"), generate(workspace.schemas["workshop"], rows=30, seed=8)
+    assert "Nothing was uploaded to Workshop" in app.title[0].value
     files = {"good.csv": table.write_csv(), "bad.csv": table.write_csv().replace("evening", "afternoon")}
     for name, content in files.items():
         app.file_uploader[0].set_value((name, content.encode(), "text/csv")).run()
         press(app, "Upload")
+        if at_work:
+            assert "is at work" in app.title[0].value
+            with suppress(JobFailed):
+                do_here(workspace, workspace.store.jobs(domain="workshop")[0].id, JobSettings())
+            app.run()
         assert not app.exception
         said = texts(app)
-        assert ("30 rows stored: 30 added" if name == "good.csv" else "must be one of evening, day") in said, said
+        assert ("30 rows added" if name == "good.csv" else "must be one of evening, day") in said, said
+    assert "bad.csv, was refused" in app.title[0].value
     history = app.dataframe[-1].value
     assert list(history["state"]) == ["refused", "done"]
     assert list(history["file"]) == ["bad.csv", "good.csv"]
+    assert history["added"][1] == 30
     assert "must be one of evening, day" in history["why"][0]
     assert [batch.name for batch in workspace.store.batches("workshop")] == ["good.csv"]
+
+
+def test_the_address_says_what_the_file_holds_and_the_template_offered_is_taken(
+    page: Page, workspace: Workspace
+) -> None:
+    app = page("upload", "workshop", kind="outcomes")
+    assert app.radio[0].value == "outcomes"
+    app.radio[0].set_value("labeled").run()
+    blank = template(workspace.schemas["workshop"], format="csv")
+    app.file_uploader[0].set_value(("filled.csv", blank, "text/csv")).run()
+    press(app, "Upload")
+    assert "2 rows were new or changed" in app.title[0].value
 
 
 # Today --------------------------------------------------------------------------------------------------------------
