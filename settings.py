@@ -123,6 +123,7 @@ class Settings(BaseModel):
     wait for the database. allowed_hosts: the names that the service and the dashboard are called by, with commas; "*"
     admits all.
     dashboard_url: where people find the dashboard; the API's first page leads there.
+    student_view: whether users of the roles student and guardian may sign in. contact: whom they may ask.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
     32 bytes or more; another one ends them all. token_minutes: how long a token or an idle session lives.
     first_key, first_user, first_password: made when the service or the dashboard starts and there is or was none;
@@ -162,6 +163,8 @@ class Settings(BaseModel):
     poll_seconds: float = Field(default=1.0, gt=0)
     allowed_hosts: str = "127.0.0.1,localhost,::1"
     dashboard_url: str = ""
+    student_view: Literal["off", "on"] = "off"
+    contact: str = ""
     auth: Literal["off", "on"] = "off"
     token_secret: SecretStr | None = None
     token_minutes: int = Field(default=30, ge=1, le=1440)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from access.records import KEY_KIND, USER_KIND, Key, User, key_of, user_of
-from access.roles import Principal
+from access.roles import ROLES, Principal
 from database.records import Document
 from database.store import Documents
 from errors import Category, GradewatchError
@@ -44,9 +44,11 @@ class KnownUser(msgspec.Struct, frozen=True, gc=False):
 
 
 class Directory:
-    """The keys and users of a store, as of the last `refresh`. One thread refreshes, any may ask."""
+    """The keys and users of a store, as of the last `refresh`. One thread refreshes, any may ask. linked: whether those
+    are known, too, who only see the student that they are linked to."""
 
-    def __init__(self, store: Documents, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Documents, *, linked: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._linked = linked
         self._store = store
         self._clock = clock
         self._kept: dict[tuple[str, str], Document] = {}
@@ -68,7 +70,8 @@ class Directory:
         kept = found if whole else self._kept | found
         if kept != self._kept:
             self._keys = dict(_known_key(key_of(one)) for one in kept.values() if one.kind == KEY_KIND)
-            self._users = {one.name: _known_user(user_of(one)) for one in kept.values() if one.kind == USER_KIND}
+            found_users = (user_of(one) for one in kept.values() if one.kind == USER_KIND)
+            self._users = {one.name: _known_user(one) for one in found_users if self._knows(one)}
             self._kept = kept
         self._seen = at
         self._whole = at if whole else self._whole
@@ -86,6 +89,9 @@ class Directory:
         """The user of that name, disabled or not. Raises Stale."""
         self._check_age()
         return self._users.get(name)
+
+    def _knows(self, user: User) -> bool:
+        return self._linked or not ROLES[user.grant.role].linked
 
     def _check_age(self) -> None:
         if self._clock() - self._seen > STALE_SECONDS:

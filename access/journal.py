@@ -14,8 +14,8 @@ Action = Literal[
     "batch uploaded", "outcomes uploaded", "withdrawn", "model downloaded",
     "drift judged", "training started", "retraining started", "champion promoted", "champion activated",
     "champion rolled back", "trial started", "trial stopped", "condition acknowledged", "cache emptied",
-    "key created", "key revoked", "user added", "user changed", "user disabled", "user enabled", "password changed",
-    "signed in", "refused",
+    "key created", "key revoked", "user added", "user changed", "user disabled", "user enabled", "user linked",
+    "user unlinked", "password changed", "signed in", "own record read", "refused",
 ]  # fmt: skip
 """Everything that is recorded. Predictions are not among them: the log of predictions names who asked."""
 

@@ -14,6 +14,7 @@ import msgspec
 
 from access.journal import note
 from access.records import KEY_KIND, BadGrant, Grant, Key, check_grant, check_name, document, key_of
+from access.roles import ROLES
 from database.records import now
 from database.store import RecordStore
 
@@ -52,6 +53,8 @@ def create_key(
     """
     check_name(name)
     check_grant(grant, domains)
+    if ROLES[grant.role].linked:
+        raise BadGrant(f"{grant.role} is the role of a person who signs in: add a user for it")
     if store.document(KEY_KIND, name) is not None:
         raise BadGrant(f"there is or was a key {name!r}; choose another name")
     text = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)

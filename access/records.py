@@ -50,29 +50,33 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Someone who signs in. password: its argon2id hash with parameters and salt. revision: of the document."""
+    """Someone who signs in. password: its argon2id hash with parameters and salt. student: the pseudonym that it is
+    linked to, of a role that is. revision: of the document."""
 
     name: str
     grant: Grant
     password: str
     created: datetime
     disabled: datetime | None = None
+    student: str = ""
     revision: int = 0
 
     def principal(self) -> Principal:
-        return _principal(f"{USER_ACTOR}{self.name}", self.grant)
+        return _principal(f"{USER_ACTOR}{self.name}", self.grant, student=self.student)
 
 
 KEY_ACTOR, USER_ACTOR = "key:", "user:"
 
 
-def _principal(name: str, grant: Grant, rate: str | None = None) -> Principal:
+def _principal(name: str, grant: Grant, rate: str | None = None, *, student: str = "") -> Principal:
     return Principal(
         name=name,
         permissions=ROLES[grant.role].may,
         domains=frozenset(grant.domains) or None,
         groups=frozenset(grant.groups) or None,
         rate=rate,
+        student=student or None,
+        role=grant.role,
     )
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from access.keys import keys, state
 from access.records import Grant
+from access.roles import ROLES
 from access.users import users
 from database.records import Access, now
 from database.store import RecordStore
@@ -24,10 +25,11 @@ def keys_table(store: RecordStore) -> Table:
 
 def users_table(store: RecordStore) -> Table:
     """Every user."""
-    table = _table("user", "role", "domains", "groups", "added", "state")
+    table = _table("user", "role", "domains", "groups", "student", "added", "state")
     for user in users(store):
         disabled = f"disabled {_when(user.disabled)}" if user.disabled else "active"
-        table.add_row(user.name, *_granted(user.grant), _when(user.created), disabled)
+        linked = "linked" if user.student else "not linked" if ROLES[user.grant.role].linked else ""
+        table.add_row(user.name, *_granted(user.grant), linked, _when(user.created), disabled)
     return table
 
 

@@ -10,10 +10,10 @@ import msgspec
 
 from errors import Category, GradewatchError
 
-Role = Literal["viewer", "teacher", "analyst", "officer", "admin", "metrics", "client"]
+Role = Literal["viewer", "teacher", "analyst", "officer", "admin", "metrics", "client", "student", "guardian"]
 Permission = Literal[
     "see", "predict", "read", "upload", "download", "withdraw", "compare", "retrain", "change", "operate", "rights",
-    "audit", "measure", "note", "administer",
+    "audit", "measure", "note", "administer", "own",
 ]  # fmt: skip
 
 MEANING: Mapping[Permission, str] = {
@@ -27,21 +27,24 @@ MEANING: Mapping[Permission, str] = {
     "retrain": "start retraining and read its runs",
     "change": "change champions",
     "operate": "read and empty caches",
-    "rights": "answer a student's request: hand out all that is known, erase it, record an objection",
+    "rights": "answer a student's request: hand out all that is known, erase it, record an objection, link a user",
     "audit": "read who looked at what",
     "measure": "read the service's metrics",
     "note": "note what was done about a student, and read such notes",
     "administer": "add and end users, keys and schedules on the dashboard",
+    "own": "see what is said of the one student that one is linked to, and object",
 }
 """Every permission in words."""
 
 
 class RoleOf(NamedTuple):
-    """A row of the table of roles. of_program: a key alone may have it, no user. by_group: whether who has it may be
-    confined to groups. by_domain: whether to domains."""
+    """A row of the table of roles. of_program: a key alone may have it, no user. linked: a user alone may have it, and
+    sees the student that an officer links it to. by_group: whether who has it may be confined to groups. by_domain:
+    whether to domains."""
 
     may: frozenset[Permission]
     of_program: bool = False
+    linked: bool = False
     by_group: bool = False
     by_domain: bool = True
 
@@ -49,15 +52,18 @@ class RoleOf(NamedTuple):
 _VIEWER: frozenset[Permission] = frozenset({"see"})
 _READER: frozenset[Permission] = _VIEWER | {"predict", "read", "upload", "download"}
 _ANALYST: frozenset[Permission] = _READER | {"withdraw", "compare", "retrain"}
+_OWN: frozenset[Permission] = frozenset({"own"})  # of nobody else: who works here is linked to no student
 
 ROLES: Mapping[Role, RoleOf] = {
     "viewer": RoleOf(_VIEWER),  # a head
     "teacher": RoleOf(_READER | {"note"}, by_group=True),
     "analyst": RoleOf(_ANALYST),
     "officer": RoleOf(_VIEWER | {"rights", "audit", "note"}),  # who answers a student that asks what is known
-    "admin": RoleOf(frozenset(get_args(Permission))),
+    "admin": RoleOf(frozenset(get_args(Permission)) - _OWN),
     "metrics": RoleOf(frozenset({"measure"}), of_program=True, by_domain=False),  # a monitoring system
     "client": RoleOf(frozenset({"predict", "operate"}), of_program=True),  # an older system: all that it asked for
+    "student": RoleOf(_OWN, linked=True),
+    "guardian": RoleOf(_OWN, linked=True),
 }
 """Every role there is, and all that is said of it anywhere."""
 
@@ -85,11 +91,16 @@ class Forbidden(GradewatchError):
     category = Category.FORBIDDEN
 
 
+class NotLinked(Forbidden):
+    """Whoever asks sees the student that they are linked to, and is linked to nobody."""
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whoever asks: a key, a user, or the person at this machine.
 
     name: "key:…", "user:…", "local" or "anonymous". domains, groups: outside which it may not predict or read; None:
-    everywhere. rate: how often it may ask, in words ("100/minute"); None: as often as the settings say.
+    everywhere. rate: how often it may ask, in words ("100/minute"); None: as often as the settings say. student: the
+    pseudonym that it is linked to. role: by which it has its permissions, where it has one.
     """
 
     name: str
@@ -97,6 +108,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     domains: frozenset[str] | None = None
     groups: frozenset[str] | None = None
     rate: str | None = None
+    student: str | None = None
+    role: Role | None = None
 
     def may(self, permission: Permission, domain: str | None = None) -> bool:
         """Whether `require` would let it."""
@@ -153,3 +166,10 @@ def require_groups(principal: Principal, groups: Iterable[str | None]) -> None:
     if outside:
         rows = "1 row is" if outside == 1 else f"{outside:,} rows are"
         raise Forbidden(f"{rows} of groups that you have no access to; nothing of this request was kept")
+
+
+def linked_student(principal: Principal) -> str:
+    """The pseudonym that `principal` is linked to. Raises NotLinked."""
+    if principal.student is None:
+        raise NotLinked("your user is linked to no student: ask whoever answers for data protection to link it")
+    return principal.student

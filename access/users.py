@@ -3,7 +3,7 @@
 Tokens and sessions of a user hold the revision of the user's record, so every change here ends them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -82,9 +82,41 @@ def set_password(store: RecordStore, name: str, password: str, *, actor: str) ->
     return _change(store, user, actor, "password changed", password=_hashed(password))
 
 
+def link_user(store: RecordStore, name: str, student: str, *, domains: Sequence[str], actor: str) -> User:
+    """Have a user see what is said of a student (a pseudonym); tokens and sessions end. domains: in which something is
+    known of the student, whose record of access says so. Raises BadGrant."""
+    user = find_user(store, name)
+    if not ROLES[user.grant.role].linked:
+        linked = " or ".join(role for role, row in ROLES.items() if row.linked)
+        raise BadGrant(f"{name} is of the role {user.grant.role}; only a {linked} is linked to a student")
+    return _change(store, user, actor, "user linked", about=student, domains=domains, student=student)
+
+
+def unlink_user(store: RecordStore, name: str, *, actor: str) -> User:
+    """End a link; tokens and sessions end. Raises BadGrant where there is none."""
+    user = find_user(store, name)
+    if not user.student:
+        raise BadGrant(f"user {name} is linked to no student")
+    return _change(store, user, actor, "user unlinked", student="")
+
+
+def linked_users(store: RecordStore, student: str) -> list[User]:
+    """Who is linked to a student."""
+    return [user for user in users(store) if user.student == student]
+
+
+def shut_out_linked(store: RecordStore, student: str, *, actor: str) -> list[User]:
+    """End every link to a student who is erased, and disable who had it; those."""
+    found = linked_users(store, student)
+    return [_change(store, user, actor, "user unlinked", student="", disabled=user.disabled or now()) for user in found]
+
+
 def set_grant(store: RecordStore, name: str, grant: Grant, *, domains: Iterable[str], actor: str) -> User:
-    """Change what a user is allowed; tokens and sessions end. Raises BadGrant."""
-    return _change(store, find_user(store, name), actor, "user changed", grant=_check_grant(grant, domains))
+    """Change what a user is allowed; tokens and sessions end, and a link that the role does not have. Raises
+    BadGrant."""
+    user, granted = find_user(store, name), _check_grant(grant, domains)
+    student = user.student if ROLES[granted.role].linked else ""
+    return _change(store, user, actor, "user changed", grant=granted, student=student)
 
 
 def _check_grant(grant: Grant, domains: Iterable[str]) -> Grant:
@@ -103,10 +135,21 @@ def find_user(store: RecordStore, name: str) -> User:
     return user_of(kept)
 
 
-def _change(store: RecordStore, user: User, actor: str, action: Action, **changes: object) -> User:
+def _change(
+    store: RecordStore,
+    user: User,
+    actor: str,
+    action: Action,
+    *,
+    about: str | None = None,
+    domains: Sequence[str | None] = (None,),
+    **changes: object,
+) -> User:
+    """about: the student whose record of access in these domains names the change."""
     changed = msgspec.structs.replace(user, **changes, revision=user.revision + 1)
-    grant = msgspec.to_builtins(changed.grant) if action == "user changed" else {}
-    note(store, actor, action, name=user.name, **grant)
+    told: dict[str, object] = msgspec.to_builtins(changed.grant) if action == "user changed" else {"student": about}
+    for domain in domains:
+        note(store, actor, action, domain, name=user.name, **told)
     store.put_document(document(USER_KIND, changed, changed.revision, now()))
     return changed
 

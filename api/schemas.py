@@ -10,8 +10,10 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
+from access.roles import Role
 from advice.advise import Advice
 from advice.cases import CaseStep, Done, StudentCase
+from advice.own_view import OwnView
 from api.errors import ProblemDocument
 from database.ingest import MatchedOutcomes, StoredOutcomes
 from database.records import (
@@ -329,6 +331,37 @@ class EraseStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     student: str | int
     reason: str
     retrain: bool = False
+
+
+class LinkStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which student a user is to see. student: the institution's key."""
+
+    student: str | int
+
+
+class LinkedUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A user, and whether it is linked to a student."""
+
+    user: str
+    role: Role
+    linked: bool
+
+
+class OwnPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What one student is told of itself. told: the same in sentences, in the language that was asked for. limits: what
+    the numbers are not. contact: whom to ask."""
+
+    view: OwnView
+    told: Sequence[str]
+    limits: Sequence[str]
+    contact: str
+
+
+class OwnObjection(msgspec.Struct, frozen=True, kw_only=True):
+    """That the student is in no list and never scored from `at` on. told: the same in a sentence."""
+
+    at: datetime
+    told: str
 
 
 class ObjectFor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -663,8 +696,8 @@ DESCRIBED: tuple[type, ...] = (
     Successions, Promote, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial, Conditions, ToldCondition, Acknowledge,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
-    Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, EraseStudent, Erasures, ObjectFor, Objection,
-    TakeStep, CaseStep, StudentCase,
+    Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, LinkStudent, LinkedUser, OwnPage, OwnObjection,
+    EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase,
     SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus, OlderTaken,
     InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,
 )  # fmt: skip

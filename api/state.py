@@ -209,7 +209,7 @@ def _open_credentials(settings: Settings, workspace: Workspace) -> Credentials |
     if settings.auth == OFF:
         return None
     settings.make_first(workspace)
-    directory = Directory(workspace.store)
+    directory = Directory(workspace.store, linked=settings.student_view != OFF)
     directory.refresh()
     return Credentials(directory, Tokens(settings.token_key(), timedelta(minutes=settings.token_minutes)))
 

@@ -9,6 +9,7 @@ from cli.apps import app, keys_app, users_app
 from cli.inputs import actor, opened_workspace
 from cli.options import USER_ROLES, Domains, Groups, KeyRole, OneDomain, RoleOption
 from cli.output import err, out
+from settings import OFF, Settings
 
 if TYPE_CHECKING:
     from access.records import Grant
@@ -130,6 +131,35 @@ def users_password(name: str) -> None:
     with opened_workspace() as workspace:
         set_password(workspace.store, name, _password(), actor=actor())
     out.print(f"password of {name} changed")
+
+
+@users_app.command("link")
+def users_link(
+    name: str,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The student's key, as your files have it.")],
+) -> None:
+    """Let a user of the role student or guardian see what is said of one student; their tokens and sessions end."""
+    from access.known import known_everywhere
+    from access.users import link_user
+    from preprocessing.validation.pii import pseudonym
+
+    with opened_workspace() as workspace:
+        student = pseudonym(key, workspace.secret)
+        known = known_everywhere(workspace, student)
+        link_user(workspace.store, name, student, domains=list(known), actor=actor())
+    out.print(f"user {name} sees what is said of this student in {', '.join(known)}")
+    if Settings().student_view == OFF:
+        err.print("nobody of these roles may sign in yet: set GRADEWATCH_STUDENT_VIEW=on")
+
+
+@users_app.command("unlink")
+def users_unlink(name: str) -> None:
+    """End a user's link to a student; their tokens and sessions end."""
+    from access.users import unlink_user
+
+    with opened_workspace() as workspace:
+        unlink_user(workspace.store, name, actor=actor())
+    out.print(f"user {name} is linked to no student")
 
 
 @app.command()

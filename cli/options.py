@@ -8,7 +8,7 @@ import typer
 from access.roles import ROLES
 
 USER_ROLES = f"One of {', '.join(role for role, row in ROLES.items() if not row.of_program)}."
-KEY_ROLES = f"One of {', '.join(ROLES)}."
+KEY_ROLES = f"One of {', '.join(role for role, row in ROLES.items() if not row.linked)}."
 Domain = Annotated[str, typer.Option("--domain", "-d", help="Name of the domain (gradewatch domain list).")]
 OneDomain = Annotated[str | None, typer.Option("--domain", "-d", help="Only this domain.")]
 Domains = Annotated[list[str] | None, typer.Option("--domain", "-d", help="Only in this domain (repeatable).")]

@@ -19,6 +19,7 @@ from dashboard.shared_workspace import shared_workspace
 from dashboard.views.activity import activity
 from dashboard.views.data import data
 from dashboard.views.models import models
+from dashboard.views.own import own
 from dashboard.views.results import results
 from dashboard.views.settings import settings
 from dashboard.views.students import students
@@ -59,6 +60,7 @@ def pages() -> tuple[PageOf, ...]:
         PageOf(activity, _("Activity"), ":material/history:", "see"),
         PageOf(upload, _("Upload"), ":material/upload_file:", "upload", ("uploads",)),
         PageOf(settings, _("Settings"), ":material/settings:", "administer"),
+        PageOf(own, _("Yours"), ":material/person:", "own"),
     )
 
 

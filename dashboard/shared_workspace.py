@@ -5,12 +5,13 @@ It is opened once per server process; pages are given what their visitor may see
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from time import monotonic
 
 import streamlit as st
 
 from access.directory import Directory
+from advice.catalogue import Catalogue, load_catalogue
 from jobs.job_settings import JobSettings
 from model.workspace import Workspace
 from monitoring.results import Results
@@ -24,7 +25,7 @@ class SharedWorkspace:
 
     directory: of the users who may sign in; None where nobody has to. idle_seconds: after which an unused session ends.
     hosts: the names that the dashboard may be called by, as the API's. kept: what was measured of answers a moment ago,
-    with when.
+    with when. contact: whom students and guardians may ask.
     """
 
     workspace: Workspace
@@ -36,7 +37,13 @@ class SharedWorkspace:
     idle_seconds: float = 1800.0
     hosts: frozenset[str] = frozenset()
     kept: OrderedDict[tuple[object, ...], tuple[float, Results | None]] = field(default_factory=OrderedDict)
+    contact: str = ""
     _looked: float = float("-inf")
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What students may be advised, read at the first question. Raises BadCatalogue."""
+        return load_catalogue(self.jobs.study_catalogue)
 
     def refreshed(self) -> "SharedWorkspace":
         """Itself, its champions and users looked up again if the last look is longer ago than `poll_seconds`."""
@@ -67,9 +74,10 @@ def shared_workspace() -> SharedWorkspace:
         settings.max_rows,
         settings.max_upload_mb,
         settings.for_jobs(),
-        directory=None if settings.auth == OFF else Directory(workspace.store),
+        directory=None if settings.auth == OFF else Directory(workspace.store, linked=settings.student_view != OFF),
         idle_seconds=settings.token_minutes * 60.0,
         hosts=settings.hosts,
+        contact=settings.contact,
     )
 
 

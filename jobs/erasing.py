@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from access.users import linked_users, shut_out_linked
 from database.layout import write_json
 from database.records import Event, Job, digest, now
 from database.store import RecordStore
@@ -41,9 +42,10 @@ def erase(workspace: Workspace, job: Job, progress: Callable[[str], None]) -> di
     if (student := wanted.student) is not None:
         _require_no_uploads(store, wanted.domain, job)
         progress("finding")
-        wanted = _found(workspace, wanted, student)
+        wanted = _with_links(store, _found(workspace, wanted, student), student)
         put_erasure(store, wanted, revision + 1)
         progress("erasing")
+        shut_out_linked(store, student, actor=wanted.actor)
         told = Event(id=digest([wanted.id, "gone"]), kind=ERASURE_KIND, at=now(), domain=wanted.domain,
                      details={"reason": wanted.reason, "actor": wanted.actor, "erasure": wanted.id})  # fmt: skip
         store.erase_student(wanted.domain, student, told)
@@ -101,6 +103,14 @@ def _found(workspace: Workspace, wanted: Erasure, student: str) -> Erasure:
         batches=tuple(sorted({*wanted.batches, *(one.batch for one in known.rows)})),
         models=_models(wanted.models, known.models),
     )
+
+
+def _with_links(store: RecordStore, wanted: Erasure, student: str) -> Erasure:
+    """With how many users are linked to the student, which ends with the first domain that forgets it: a link is of no
+    domain."""
+    count = len(linked_users(store, student))
+    told = f"{count} user{'s' * (count != 1)} linked to the student: unlinked and shut out"
+    return msgspec.structs.replace(wanted, remade=tuple(dict.fromkeys([*wanted.remade, told]))) if count else wanted
 
 
 def _models(before: Sequence[Mapping[str, Any]], found: Sequence[LearnedModel]) -> tuple[Mapping[str, Any], ...]:

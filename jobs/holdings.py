@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from access.users import linked_users
 from advice.cases import case_of, remove_case
 from database.records import now
 from database.store import RecordStore
@@ -55,9 +56,18 @@ def _without_cases(store: RecordStore, domain: str, student: str) -> list[str]:
     return ["notes and actions: removed"] if remove_case(store, domain, student) else []
 
 
+def _links(store: RecordStore, _domain: str, student: str) -> dict[str, bytes]:
+    """Who sees what is said of the student, and since when nobody does any more."""
+    told = [
+        {"user": one.name, "role": one.grant.role, "disabled": one.disabled} for one in linked_users(store, student)
+    ]
+    return {"links.json": msgspec.json.format(msgspec.json.encode(told), indent=1)} if told else {}
+
+
 HOLDINGS: Mapping[str, Holding] = {
     "reports": Holding(_in_reports, _without_reports),
     "notes": Holding(_in_cases, _without_cases),
+    "links": Holding(_links, lambda _store, _domain, _student: ()),  # they end before anything else is erased
 }
 """By name."""
 

@@ -16,6 +16,7 @@ TRANSLATED = (
     "language",
     "drift",
     "overview",
+    "advice",
     "dashboard",
 )  # packages whose sentences are for people and in their language
 KEYWORDS = {"_": None, "ngettext": (1, 2)}

@@ -139,7 +139,7 @@ def _granted(grant: Grant) -> dict[str, object]:
 
 def _ask_grant(visit: Visit, purpose: str, *, program: bool) -> Callable[[], Grant]:
     """What whoever is added may do; made when the form is sent, since it may be none."""
-    roles = [role for role, row in ROLES.items() if program or not row.of_program]
+    roles = [role for role, row in ROLES.items() if not (row.linked if program else row.of_program)]
     role = st.selectbox(_("Role"), roles, key=f"{purpose} role")
     domains = st.multiselect(_("Subjects (none: all)"), list(visit.schemas), key=f"{purpose} domains")
     groups = st.text_input(_("Groups of one subject, with commas (none: all)"), key=f"{purpose} groups")

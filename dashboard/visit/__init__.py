@@ -7,6 +7,7 @@ is settled when it is made, at each drawing; what a button does is asked about a
 from dashboard.visit.data import DataQuestions
 from dashboard.visit.given import GivenFile
 from dashboard.visit.models import ModelQuestions
+from dashboard.visit.own import OwnQuestions
 from dashboard.visit.results import ResultQuestions
 from dashboard.visit.settings import SettingQuestions
 from dashboard.visit.students import StudentQuestions
@@ -17,7 +18,14 @@ __all__ = ["GivenFile", "Visit"]
 
 
 class Visit(
-    TodayQuestions, StudentQuestions, DataQuestions, ModelQuestions, ResultQuestions, UploadQuestions, SettingQuestions
+    TodayQuestions,
+    StudentQuestions,
+    DataQuestions,
+    ModelQuestions,
+    ResultQuestions,
+    UploadQuestions,
+    SettingQuestions,
+    OwnQuestions,
 ):
     """All questions of a visitor, those of each page in a file of their own.
 

@@ -11,7 +11,19 @@ from access.first import make_first
 from access.keys import PREFIX, create_key, digest_of, keys, lifetime_of, revoke_key, state
 from access.records import BadGrant, Grant
 from access.roles import PERMISSIONS
-from access.users import add_user, disable_user, enable_user, is_password, set_grant, set_password, users
+from access.users import (
+    add_user,
+    disable_user,
+    enable_user,
+    is_password,
+    link_user,
+    linked_users,
+    set_grant,
+    set_password,
+    shut_out_linked,
+    unlink_user,
+    users,
+)
 from database.errors import StoreUnavailable
 from database.records import now
 from database.store import RecordStore
@@ -132,6 +144,33 @@ def test_every_change_of_a_user_is_another_revision_and_is_recorded(store: Recor
     assert users(store)[0].revision == 4
     said = [entry.action for entry in reversed(store.accesses())]
     assert said == ["user added", "user changed", "password changed", "user disabled"]
+
+
+def test_a_user_is_linked_to_one_student_by_its_role_and_every_change_is_recorded(store: RecordStore) -> None:
+    make_user(store, "tom", Grant(role="student"))
+    make_user(store)
+    with pytest.raises(BadGrant, match="only a student or guardian"):
+        link_user(store, "anna", "p" * 8, domains=["school"], actor="officer")
+    with pytest.raises(BadGrant, match="add a user"):
+        make_key(store, grant=Grant(role="guardian"))
+    link_user(store, "tom", "first", domains=["school"], actor="officer")
+    assert link_user(store, "tom", "second", domains=DOMAINS, actor="officer").revision == 3
+    assert [one.details["name"] for one in store.student_accesses("university", "second")] == ["tom"]
+    for known in (Directory(store), Directory(store, linked=True)):
+        known.refresh()
+        tom = known.user("tom")
+        assert (tom and (tom.principal.student, tom.principal.permissions)) in (None, ("second", {"own"}))
+    assert tom is not None
+    assert [one.name for one in linked_users(store, "second")] == ["tom"]
+    teacher = set_grant(store, "tom", Grant(role="teacher"), domains=DOMAINS, actor="test")
+    assert (teacher.student, teacher.principal().student) == ("", None)
+    set_grant(store, "tom", Grant(role="student"), domains=DOMAINS, actor="test")
+    link_user(store, "tom", "third", domains=[], actor="officer")
+    assert [one.disabled is not None for one in shut_out_linked(store, "third", actor="erasure")] == [True]
+    assert (linked_users(store, "third"), shut_out_linked(store, "third", actor="erasure")) == ([], [])
+    with pytest.raises(BadGrant, match="linked to no student"):
+        unlink_user(store, "tom", actor="officer")
+    assert "third" not in msgspec.json.encode([*store.documents("user")]).decode()
 
 
 def test_what_is_known_in_memory_follows_every_change(store: RecordStore) -> None:

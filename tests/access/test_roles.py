@@ -31,7 +31,7 @@ domains = st.sampled_from(["school", "university", None])
 def test_each_role_may_what_the_one_below_may() -> None:
     order = [PERMISSIONS[role] - {"note"} for role in ("viewer", "teacher", "analyst", "admin")]  # type: ignore[index]
     assert all(below < above for below, above in itertools.pairwise(order))
-    assert PERMISSIONS["admin"] == set(MEANING) == set(get_args(Permission))
+    assert PERMISSIONS["admin"] | {"own"} == set(MEANING) == set(get_args(Permission))
     assert list(ROLES) == list(get_args(Role))
 
 
@@ -44,6 +44,10 @@ def test_who_reads_rows_of_students() -> None:
     ]
     assert [role for role in get_args(Role) if "rights" in PERMISSIONS[role]] == ["officer", "admin"]
     assert [role for role in get_args(Role) if "note" in PERMISSIONS[role]] == ["teacher", "officer", "admin"]
+    assert {role: PERMISSIONS[role] for role, row in ROLES.items() if row.linked or "own" in row.may} == {
+        "student": {"own"},  # and nothing else, which nobody else has
+        "guardian": {"own"},
+    }
 
 
 @given(role=roles, permission=permissions, domain=domains)
@@ -64,7 +68,7 @@ def test_nobody_may_nothing_and_the_person_at_the_machine_everything(
         require(ANONYMOUS, permission, domain)
     with pytest.raises(Unauthenticated):
         require(ANONYMOUS.named("key:revoked"), permission, domain)
-    require(LOCAL, permission, domain)
+    assert LOCAL.may(permission, domain) == (permission != "own")  # who sits there is no student
 
 
 @given(rows=st.lists(st.sampled_from(["a", "b", "A", "", None]), max_size=5))

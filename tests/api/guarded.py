@@ -2,33 +2,34 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 import jwt
 
 from access.keys import create_key
 from access.records import Grant
-from access.roles import Role
-from access.users import add_user
+from access.roles import ROLES, Role
+from access.users import add_user, link_user
 from api.app import create_app
 from database.records import Access
 from tests.api.serving import Server
 
 TOKEN_SECRET = "a secret for tokens that is long enough"
 PASSWORD = "correct horse battery"
-ON = {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": TOKEN_SECRET, "GRADEWATCH_RATE_LIMIT": "100000/minute"}
+ON = {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": TOKEN_SECRET, "GRADEWATCH_RATE_LIMIT": "100000/minute",
+      "GRADEWATCH_STUDENT_VIEW": "on"}  # fmt: skip
 GROUP = "3 / Data Structures"
 
 
 class Guarded:
-    """A service that asks who they are, with a key of every role."""
+    """A service that asks who they are, with a key of every role that keys have."""
 
     def __init__(self, server: Server, *, domains: tuple[str, ...] = ()) -> None:
         """domains: beside those that ship."""
         self.server = server
         self.domains = ["engagement", "university", "school", *domains]
-        self.keys = {role: self.key(f"a-{role}", role) for role in get_args(Role)}
+        self.keys = {role: self.key(f"a-{role}", role) for role, row in ROLES.items() if not row.linked}
         self.until_known(self.keys["admin"])
 
     def key(
@@ -41,6 +42,14 @@ class Guarded:
     def user(self, name: str, role: Role) -> None:
         with self.server.store() as store:
             add_user(store, name, Grant(role=role), PASSWORD, domains=[], actor="test")
+
+    def linked(self, name: str, role: Role, student: str = "", **granted: Any) -> str:
+        """The token of a user who is linked to a student (a pseudonym)."""
+        with self.server.store() as store:
+            add_user(store, name, Grant(role=role, **granted), PASSWORD, domains=self.domains, actor="test")
+            if student:
+                link_user(store, name, student, domains=["university"], actor="test")
+        return self.token(name)
 
     def ask(self, method: str, path: str, key: str | None = None, **options: Any) -> httpx.Response:
         headers = options.pop("headers", {}) | ({"authorization": f"Bearer {key}"} if key else {})

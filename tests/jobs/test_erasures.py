@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from access.known import known_of
+from access.records import Grant
+from access.users import add_user, link_user
 from database.store import RecordStore
 from database.withdrawal import NamesSomebody
 from jobs import holdings
@@ -36,6 +38,8 @@ def keep(workspace: Workspace) -> None:
     store.add_predictions([replace(one, student=WHO) if n % 20 == 3 else one for n, one in enumerate(said)])
     store.add_outcomes([make_outcome(domain=HERE, target="mark", student=WHO)])
     store.add_accesses([make_access(domain=HERE, action="student looked up", details={"student": WHO})])
+    add_user(store, "mum", Grant(role="guardian"), "correct horse battery", domains=[], actor="test")
+    link_user(store, "mum", WHO, domains=[], actor="test")
     ProfileArchive(workspace, SCHEMA).parts("predictions", MONDAY, MONDAY + DAY)
 
 
@@ -73,7 +77,7 @@ def test_it_is_done_to_the_end_wherever_it_is_cut_off(
     assert (proof.predictions, proof.outcomes, proof.rows, proof.looks) == (2, 1, 1, 1)
     assert (proof.who, proof.done is not None, proof.days) == (None, True, (MONDAY,))
     assert {one["version"] for one in proof.models} == {one.version for one in known.models}
-    assert proof.remade == ("withdrawn: a report",)
+    assert proof.remade == ("1 user linked to the student: unlinked and shut out", "withdrawn: a report")
     again = {one.name: one.body["rows"] for one in workspace.store.documents(PROFILE_KIND, domain=HERE)}
     assert {name: again.pop(name) for name in rows} == {name: count - 2 for name, count in rows.items()}
     assert list(again.values()) == [119]  # of its batch, of which none was kept before

@@ -1,0 +1,40 @@
+"""What a student or a guardian asks: the one student that they are linked to, and an objection."""
+
+from access.roles import linked_student
+from advice.own_view import OwnView, own_view
+from dashboard.gate import record, require
+from dashboard.visit.base import VisitBase
+from model.objections import Objection, mark_of, object_for
+
+
+class OwnQuestions(VisitBase):
+    """Every method as `Visit` says; NotLinked where the visitor is linked to nobody."""
+
+    @property
+    def for_child(self) -> bool:
+        """Whether the visitor looks at their child, and not at themselves."""
+        return self._principal.role == "guardian"
+
+    @property
+    def contact(self) -> str:
+        """Whom to ask, as the institution says it; empty where it says nothing."""
+        return self._shared.contact
+
+    def own(self) -> OwnView:
+        """What is said of the student; each look is recorded."""
+        present, workspace = require(self._shared, "own"), self._shared.workspace
+        student = linked_student(present)
+        domains = [name for name in workspace.schemas if present.may("own", name)]
+        found = own_view(workspace, domains, self._shared.catalogue, student)
+        for one in found.domains:
+            record(self._shared, "own record read", one.domain, student=student)
+        return found
+
+    def object_to_scoring(self) -> Objection:
+        """The student is in no list and never scored from now on, in any domain; an officer alone lifts it."""
+        present, workspace = require(self._shared, "own"), self._shared.workspace
+        mark = mark_of(linked_student(present), workspace.secret)
+        made = object_for(workspace.store, mark, actor=f"role:{present.role}")
+        record(self._shared, "objection recorded")
+        workspace.objections.refresh()
+        return made

@@ -1,0 +1,76 @@
+"""The page of a student or a guardian: all of one student's own, nothing of others, and an objection that holds."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import streamlit as st
+from msgspec.structs import replace
+from streamlit.testing.v1 import AppTest
+
+from access.users import link_user
+from database.records import new_id
+from model.workspace import Workspace
+from tests.dashboard.test_gate import add, guarded, sign_in  # noqa: F401 (a fixture)
+from tests.dashboard.test_pages import PAGES, predict_rows, press, texts
+
+Page = Callable[..., AppTest]
+STUDENT, OTHER = "d" * 32, "e" * 32
+
+
+@pytest.fixture
+def linked(workspace: Workspace, guarded: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """A student and the mother, of whom something is known, and somebody who is linked to nobody."""
+    monkeypatch.setenv("GRADEWATCH_STUDENT_VIEW", "on")
+    said = predict_rows(workspace, "workshop", rows=12)
+    one, two = (replace(one, id=new_id(), student=who) for one, who in zip(said, (STUDENT, OTHER), strict=False))
+    workspace.store.add_predictions([one, two])
+    for name, role in (("tom", "student"), ("mum", "guardian"), ("lea", "student")):
+        add(workspace, name, role)
+    for name in ("tom", "mum"):
+        link_user(workspace.store, name, STUDENT, domains=["workshop"], actor="officer")
+
+
+@pytest.mark.usefixtures("linked")
+def test_a_student_sees_the_own_result_with_its_range_and_a_guardian_the_same(page: Page, workspace: Workspace) -> None:
+    for name, whose in (("tom", "your teachers"), ("mum", "your child's teachers")):
+        st.cache_resource.clear()
+        app = sign_in(page("own"), name)
+        assert not app.exception
+        said = texts(app)
+        assert whose in said
+        assert re.search(r"Final mark: most likely \d+(\.\d)? points", said)
+        assert "Of ten students" in said
+        assert not re.search(r"chance|rank|% of|of \d+ others", said)
+        assert STUDENT not in said
+        assert OTHER not in said
+    looks = workspace.store.student_accesses("workshop", STUDENT)
+    assert {one.actor for one in looks if one.action == "own record read"} == {"user:tom", "user:mum"}
+
+
+@pytest.mark.usefixtures("linked")
+def test_an_objection_takes_a_tick_and_a_press_and_then_nothing_is_shown(page: Page, workspace: Workspace) -> None:
+    app = sign_in(page("own"), "mum")
+    [button] = [one for one in app.button if one.label == "Object"]
+    assert button.disabled
+    app.checkbox[0].check().run()
+    app = press(app, "Object")
+    assert "nothing is predicted about them" in texts(app)
+    assert "most likely" not in texts(app)
+    [kept] = workspace.store.documents("objection")
+    assert kept.body["actor"] == "role:guardian"
+    st.cache_resource.clear()
+    assert "nothing is predicted about you" in texts(sign_in(page("own"), "tom"))
+
+
+@pytest.mark.usefixtures("linked")
+def test_such_a_visitor_is_shown_no_other_page_and_who_is_linked_to_nobody_nothing(page: Page) -> None:
+    for name in PAGES:
+        st.cache_resource.clear()
+        app = sign_in(page(name), "tom")
+        assert "your role does not allow you" in texts(app), name
+        assert not app.metric
+        assert not app.dataframe
+    st.cache_resource.clear()
+    app = sign_in(page("own"), "lea")
+    assert "Nobody has linked your account" in texts(app)
