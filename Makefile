@@ -1,6 +1,6 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench lock messages format clean torch tabicl
+.PHONY: run test check bench demo demo-check lock messages format clean torch tabicl
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -39,6 +39,14 @@ bench: $(VENV)/.dev
 
 $(EXTRAS): $(VENV)/.run
 	@$(INSTALL) --require-hashes -r requirements/$@.lock
+
+# The weeks of the invented school, lived through anew by the real functions and packed: some minutes.
+demo: $(VENV)/.run
+	$(BIN)/python -m demo
+
+# Whether the packed demo and one that is made anew say the same.
+demo-check: $(VENV)/.dev
+	$(BIN)/pytest tests/demo -m rebuild
 
 # PyTorch stands in no lock: its makers publish builds by processor and card, so no one set of hashes is right everywhere.
 torch: $(VENV)/.run

@@ -245,6 +245,16 @@ class Settings(BaseModel):
         else:
             self.token_key()
 
+    @property
+    def may_show_demo(self) -> bool:
+        """Whether an invented school may be shown: only where nobody has to say who they are, on this machine."""
+        return self.auth == OFF and self.environment == "development"
+
+    def require_demo(self) -> None:
+        """Raises UnsafeStart where no invented school is shown."""
+        if not self.may_show_demo:
+            raise UnsafeStart("a server that asks callers who they are, or is in production, shows no invented school")
+
     def token_key(self) -> bytes:
         """The key of the access tokens. Raises UnsafeStart where none is set: none is made up."""
         if self.token_secret is None:

@@ -26,6 +26,7 @@ alerts_app = typer.Typer(no_args_is_help=True, help="What was told to whom when 
 schedules_app = typer.Typer(no_args_is_help=True, help="What workers do by themselves, and when.")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys: who may call the service.")
 users_app = typer.Typer(no_args_is_help=True, help="Users: who may sign in, at the service and the dashboard.")
+demo_app = typer.Typer(no_args_is_help=True, help="The invented school that the dashboard shows at first.")
 app.add_typer(domain_app, name="domain")
 app.add_typer(models_app, name="models")
 app.add_typer(students_app, name="students")
@@ -38,6 +39,7 @@ app.add_typer(alerts_app, name="alerts")
 app.add_typer(schedules_app, name="schedules")
 app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
+app.add_typer(demo_app, name="demo")
 
 
 def _print_version(asked: bool) -> None:

@@ -22,6 +22,7 @@ import cli.retrain
 import cli.access
 import cli.backup
 import cli.schedules
+import cli.demo
 import cli.run  # noqa: F401
 
 # isort: on

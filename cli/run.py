@@ -1,5 +1,6 @@
 """The service, and what is asked of it: `gradewatch setup`, `serve`, `run`, `loadtest` and `security-check`."""
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,16 +17,26 @@ from settings import Settings
 if TYPE_CHECKING:
     from preprocessing.validation.results import Validated
 
+GENTLY = 10  # by how much a training beside a running service gives way
+
 
 @app.command()
-def setup() -> None:
+def setup(
+    models: Annotated[bool, typer.Option(help="Train first models, where a domain has none.")] = True,
+    demo: Annotated[bool, typer.Option("--demo", help="In a new folder, put the invented school beside it.")] = False,
+    gently: Annotated[bool, typer.Option("--gently", help="Leave the processors to others meanwhile.")] = False,
+) -> None:
     """Make the database, and train a champion on generated data for every domain that has none.
 
     Exit code 1 where there are champions whose files cannot be had on this machine.
     """
-    from retraining.examples import missing_champions, train_examples, unservable
+    from retraining.missing import missing_champions, unservable
 
     settings, started = Settings(), time.monotonic()
+    if gently and hasattr(os, "nice"):
+        os.nice(GENTLY)
+    if demo:
+        _add_demo_at_first(settings)
     with opened_workspace() as workspace, steps() as progress:
         if given := workspace.publish_models():
             out.print(f"{len(given)} models of this machine given to all")
@@ -34,10 +45,24 @@ def setup() -> None:
         if broken:
             err.print("run `gradewatch setup` where these models lie, or `gradewatch restore` a backup")
             raise typer.Exit(1)
-        for schema in missing_champions(workspace):
+        missing = missing_champions(workspace) if models else []
+        for schema in missing:
+            from retraining.examples import train_examples
+
             for one in train_examples(workspace, schema, settings.data_dir / "examples", progress=progress):
                 out.print(f"trained {one.key}: {one.model.candidate if one.model else one.reason}")
-    out.print(f"ready in {time.monotonic() - started:.0f} s")
+    if missing or not gently:
+        out.print(f"ready in {time.monotonic() - started:.0f} s")
+
+
+def _add_demo_at_first(settings: Settings) -> None:
+    """The demo in a folder that nothing was kept in before; one that was removed does not come back."""
+    from demo.installation import add_demo
+
+    new = not settings.data_dir.is_dir() or not any(settings.data_dir.iterdir())
+    if new and settings.may_show_demo:
+        settings.make_data_dir()
+        add_demo(settings.data_dir)
 
 
 @app.command()
@@ -140,7 +165,7 @@ def run(
     api_port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
     dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
 ) -> None:
-    """Set up what is missing, then serve the API and the dashboard, with a worker, until Ctrl-C."""
+    """Serve the API and the dashboard, with a worker, until Ctrl-C; meanwhile train what `setup` would."""
     from deployment import local
 
     raise typer.Exit(local.run(api_port=api_port, dashboard_port=dashboard_port))

@@ -16,6 +16,7 @@ from access.roles import Forbidden, Permission
 from dashboard.frame import LINKS, PAGE_TITLE, go, style, visitor_speech
 from dashboard.gate import refuse_strangers, require, sign_in, sign_out, visitor
 from dashboard.shared_workspace import shared_workspace
+from dashboard.tour import say_which
 from dashboard.views.activity import activity
 from dashboard.views.data import data
 from dashboard.views.models import models
@@ -139,4 +140,6 @@ def _draw(page: PageOf) -> None:
             st.caption(_("Signed in as {name}").format(name=present.name.partition(":")[2]))
             st.button(_("Sign out"), on_click=sign_out)
     st.session_state[PAGE_TITLE] = page.title
-    page.view(Visit(shared, present))
+    visit = Visit(shared, present)
+    say_which(visit)
+    page.view(visit)

@@ -19,16 +19,21 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 NAMES = ("the API", "the worker", "the dashboard")
+SETUP = (sys.executable, "-m", "cli", "setup")
 
 
 def run(*, api_port: int = 8000, dashboard_port: int = 8501) -> int:
-    """Set up what is missing, then `serve`. The exit code."""
-    done = subprocess.run([sys.executable, "-m", "cli", "setup"], check=False).returncode
+    """Make a database where there is none, then `serve`. The exit code."""
+    made = [*SETUP, "--no-models", "--demo", "--gently"]
+    done = subprocess.run(made, check=False).returncode  # noqa: S603
     return done or serve(api_port=api_port, dashboard_port=dashboard_port)
 
 
 def serve(*, api_port: int, dashboard_port: int) -> int:
-    """Start all, print their addresses when they answer, stop all on Ctrl-C or when one ends. The exit code."""
+    """Start all, print their addresses when they answer, stop all on Ctrl-C or when one ends. The exit code.
+
+    First models are trained beside them, where there are none: that takes longer than anybody looks at an empty page.
+    """
     if taken := [port for port in (api_port, dashboard_port) if _taken(port)]:
         print(
             f"in use: port {' and '.join(map(str, taken))}. Stop what uses it, or choose others: "
@@ -48,17 +53,19 @@ def serve(*, api_port: int, dashboard_port: int) -> int:
         subprocess.Popen([sys.executable, "-m", "cli.start", "worker"], start_new_session=True),
         subprocess.Popen(page, start_new_session=True, stdout=quiet),  # noqa: S603
     ]
+    aside: list[subprocess.Popen[bytes]] = []
     try:
-        ready = _wait(f"http://127.0.0.1:{api_port}/ready", children, stop)
+        ready = _wait(f"http://127.0.0.1:{api_port}/health", children, stop)
         ready = ready and _wait(f"http://127.0.0.1:{dashboard_port}/_stcore/health", children, stop)
         if ready:
             print(f"API        http://127.0.0.1:{api_port}", flush=True)
             print(f"dashboard  http://127.0.0.1:{dashboard_port}", flush=True)
             print("Ctrl-C stops all of it", flush=True)
+            aside.append(subprocess.Popen([*SETUP, "--gently"], start_new_session=True))  # noqa: S603
         while not stop.asked and all(child.poll() is None for child in children):
             time.sleep(0.2)
     finally:
-        _end(children)
+        _end([*aside, *children])
     return 0 if stop.asked else _failure(children)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from database.ingest import batch_rows, labeled
-from database.records import ChampionKey, digest
-from model.artifacts import CorruptArtifact, MissingArtifact
+from database.records import digest
 from model.bundle import EXAMPLES
 from model.workspace import Workspace
 from preprocessing.reading.files import read_table
@@ -21,23 +20,6 @@ from retraining.first_champions import Trained, keys_of, train_domain
 from training.fit import Progress
 
 EXAMPLES_MADE, SEED = 800, 7
-
-
-def missing_champions(workspace: Workspace) -> list[DomainSchema]:
-    """The domains in which nobody serves."""
-    served = {champion.domain for champion in workspace.store.champions()}
-    return [schema for name, schema in sorted(workspace.schemas.items()) if name not in served]
-
-
-def unservable(workspace: Workspace) -> dict[ChampionKey, str]:
-    """The champions whose files cannot be had here, each with the reason; nothing is loaded."""
-    found = {}
-    for champion in workspace.store.champions():
-        try:
-            workspace.artifacts.load(champion.version)
-        except (MissingArtifact, CorruptArtifact) as error:
-            found[champion.key] = str(error)
-    return found
 
 
 def train_examples(

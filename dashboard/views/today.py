@@ -17,6 +17,7 @@ from dashboard.parts import (
     warn_of_changed_schemas,
     warn_of_examples,
 )
+from dashboard.tour import tour
 from dashboard.visit import Visit
 from database.records import ChampionKey, DecisionRecord, DriftRecord, Succession, now
 from model.bundle import Manifest
@@ -38,6 +39,7 @@ def today(visit: Visit) -> None:
     """Draw the page."""
     st.title("Gradewatch", anchor=False)
     st.caption("Predicts how students will do, watches whether that still holds, and replaces a model only with proof.")
+    tour(visit)
     warn_of_examples(visit, visit.schemas)
     warn_of_changed_schemas(visit, visit.schemas)
     domains = domains_of(visit)

@@ -5,6 +5,7 @@ is settled when it is made, at each drawing; what a button does is asked about a
 """
 
 from dashboard.visit.data import DataQuestions
+from dashboard.visit.demo import DemoQuestions
 from dashboard.visit.given import GivenFile
 from dashboard.visit.models import ModelQuestions
 from dashboard.visit.own import OwnQuestions
@@ -26,6 +27,7 @@ class Visit(
     UploadQuestions,
     SettingQuestions,
     OwnQuestions,
+    DemoQuestions,
 ):
     """All questions of a visitor, those of each page in a file of their own.
 
