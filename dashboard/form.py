@@ -12,9 +12,17 @@ import streamlit as st
 from dashboard import words
 from drift.column import BinnedColumn, CategoricalColumn, NumericColumn
 from drift.profile import Profile
-from preprocessing.schema import DomainSchema, Feature
+from language import _, ngettext
+from language.format import count, parse_number
+from model.bundle import Manifest
+from model.predictor import importance_shares
+from preprocessing.schema import DomainSchema, Feature, label_of, title_of
 
-PER_ROW = 4
+PER_ROW = 3
+FIRST_FIELDS = 6
+"""Fields that stand open: those on which the answer rests most."""
+
+MOST_CHOICES = 12  # numbers with labels that are chosen from a list
 
 
 def field(schema: DomainSchema, name: str) -> str:
@@ -22,26 +30,28 @@ def field(schema: DomainSchema, name: str) -> str:
     return f"field:{schema.name}:{name}"
 
 
-def draw_fields(schema: DomainSchema, moment: str) -> None:
-    """Every field known at `moment`: what became known last first, then the protected ones, then who and when."""
+def by_importance(schema: DomainSchema, moment: str, manifest: Manifest) -> list[Feature]:
+    """The fields known at a moment: those on which the answer rests most first, then in the order of the schema; the
+    protected ones, which no model sees, last."""
+    shares = importance_shares(manifest.importance)
     known = schema.features_at(moment)
-    for then in reversed(schema.moments[: schema.moments.index(moment) + 1]):
-        group = [f for f in known if (f.known_at or schema.moments[0]) == then and not f.protected]
-        if group and len(schema.moments) > 1:
-            st.markdown(f"**{_since(schema, then)}**")
-        _grid(schema, group)
-    protected = [f for f in known if f.protected]
-    if protected:
-        st.markdown("**Stored for audits, not used**")
-        st.caption("Kept with the prediction so that fairness can be checked later. The model never sees it.")
-        _grid(schema, protected)
+    return sorted(known, key=lambda one: (one.protected, -shares.get(one.name, 0.0)))
+
+
+def draw_fields(schema: DomainSchema, fields: Sequence[Feature], *, unfold: bool) -> None:
+    """The first fields open, the others folded, then who and when. unfold: whether something folded is asked for."""
+    _grid(schema, fields[:FIRST_FIELDS])
+    others = fields[FIRST_FIELDS:]
+    if others:
+        needed = sum(not one.optional for one in others)
+        said = ngettext("{n} more field", "{n} more fields", len(others)).format(n=count(len(others)))
+        told = _("{fields}, {needed} of them needed").format(fields=said, needed=count(needed)) if needed else said
+        with st.expander(told, expanded=unfold):
+            _grid(schema, [one for one in others if not one.protected])
+            if protected := [one for one in others if one.protected]:
+                st.caption(_("Stored for audits and never seen by the model:"))
+                _grid(schema, protected)
     _who(schema)
-
-
-def _since(schema: DomainSchema, moment: str) -> str:
-    if moment in schema.moment_titles:
-        return f"Known {schema.moment_titles[moment]}"
-    return "Known from the start" if moment == schema.moments[0] else f"Known since {moment}"
 
 
 def _grid(schema: DomainSchema, features: Sequence[Feature]) -> None:
@@ -51,44 +61,46 @@ def _grid(schema: DomainSchema, features: Sequence[Feature]) -> None:
                 _draw(schema, feature)
 
 
+def choices(feature: Feature) -> tuple[str, ...] | tuple[float, ...]:
+    """What a field is chosen from: levels, or numbers that all have a label; empty where something is typed."""
+    if feature.kind == "categorical":
+        return feature.levels
+    if not feature.labels or not feature.integer or feature.minimum is None or feature.maximum is None:
+        return ()
+    values = tuple(float(one) for one in range(int(feature.minimum), int(feature.maximum) + 1))
+    return values if len(values) <= MOST_CHOICES and all(f"{one:g}" in feature.labels for one in values) else ()
+
+
 def _draw(schema: DomainSchema, feature: Feature) -> None:
     key, help_text = field(schema, feature.name), explain(feature)
-    if feature.kind == "categorical":
+    if feature.kind == "categorical" or choices(feature):
         st.selectbox(
             label(feature),
-            feature.levels,
-            format_func=lambda level: words.level_name(feature, level),
+            choices(feature),
+            format_func=lambda level: label_of(level, feature.labels),
             index=None,
-            placeholder="choose or type" if feature.open else "choose",
+            placeholder=_("choose or type") if feature.open else _("choose"),
             accept_new_options=feature.open,
             key=key,
             help=help_text,
+            persist_state="session",
         )
         return
-    kind = int if feature.integer else float
-    st.number_input(
+    st.text_input(
         label(feature),
-        min_value=None if feature.minimum is None else kind(feature.minimum),
-        max_value=None if feature.maximum is None else kind(feature.maximum),
-        value=None,
-        step=1 if feature.integer else step(feature),
-        format="%d" if feature.integer else "%g",
-        placeholder=words.span(feature) or "number",
+        placeholder=words.span(feature) or _("number"),
         key=key,
         help=help_text,
+        autocomplete="off",
+        persist_state="session",
     )
-
-
-def step(feature: Feature) -> float:
-    """How far one press of a button moves a number: a hundredth of its range at most, as a power of ten."""
-    if feature.minimum is None or feature.maximum is None:
-        return 1.0
-    return float(10.0 ** np.floor(np.log10((feature.maximum - feature.minimum) / 20)))
 
 
 def label(feature: Feature) -> str:
     """What stands above a field."""
-    return words.title(feature) + (" (optional)" if feature.optional else "")
+    if feature.optional:
+        return _("{field} (optional)").format(field=title_of(feature))
+    return title_of(feature)
 
 
 def explain(feature: Feature) -> str:
@@ -97,36 +109,56 @@ def explain(feature: Feature) -> str:
     parts = [described[0].upper() + described[1:]]
     if feature.kind == "numeric" and words.span(feature):
         parts.append(words.span(feature))
+    if feature.optional:
+        parts.append(_("Left empty it is unknown"))
     if feature.open:
-        parts.append("Others may be typed in")
-    return ". ".join(parts) + f". Column `{feature.name}`."
+        parts.append(_("Others may be typed in"))
+    return ". ".join(parts) + ". " + _("Column `{name}`.").format(name=feature.name)
 
 
 def _who(schema: DomainSchema) -> None:
     if not schema.context_names:
         return
-    st.markdown("**Who and when (optional)**")
     student = schema.student.name if schema.student else None
     described = {column.name: column.description for column in schema.context}
     for cell, name in zip(st.columns(PER_ROW), schema.context_names, strict=False):
         if name == student:
             cell.text_input(
-                "Student key",
+                _("Student's key (optional)"),
                 key=field(schema, name),
                 autocomplete="off",
-                help="The institution's own key, never a name. It is turned into a pseudonym before anything is "
-                "stored, is not shown again, and lets the outcome find this prediction later.",
+                help=_(
+                    "The institution's own key, never a name. It is turned into a pseudonym before anything is stored, "
+                    "is not shown again, and lets the outcome find this prediction later."
+                ),
             )
         else:
-            title = name.replace("_", " ").capitalize()
-            cell.text_input(title, key=field(schema, name), autocomplete="off", help=described[name])
+            title = _("{field} (optional)").format(field=name.replace("_", " ").capitalize())
+            cell.text_input(
+                title, key=field(schema, name), autocomplete="off", help=described[name], persist_state="session"
+            )
 
 
-def read_fields(schema: DomainSchema, moment: str, session: Mapping[Any, Any]) -> dict[str, object]:
-    """The row that the visitor has filled in: known columns only, empty fields left out."""
-    names = [feature.name for feature in schema.features_at(moment)] + list(schema.context_names)
-    row = {name: session.get(field(schema, name)) for name in names}
-    return {name: value for name, value in row.items() if value not in (None, "")}
+def read_fields(
+    schema: DomainSchema, moment: str, session: Mapping[Any, Any]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """The row that the visitor has filled in, empty fields left out; and what could not be read, by field."""
+    row: dict[str, object] = {}
+    faults: dict[str, str] = {}
+    features = {feature.name: feature for feature in schema.features_at(moment)}
+    for name in [*features, *schema.context_names]:
+        value = session.get(field(schema, name))
+        if value is None or (isinstance(value, str) and not value.strip()):
+            continue
+        if name in features and features[name].kind == "numeric":
+            try:
+                number = parse_number(value) if isinstance(value, str) else float(value)
+            except ValueError as error:
+                faults[name] = str(error)
+                continue
+            value = int(number) if number == int(number) else number
+        row[name] = value
+    return row, faults
 
 
 def typical(schema: DomainSchema, moment: str, profile: Profile) -> dict[str, float | str]:
@@ -142,6 +174,11 @@ def typical(schema: DomainSchema, moment: str, profile: Profile) -> dict[str, fl
             value = _median(column)
             found[feature.name] = round(value) if feature.integer else round(value, 2)
     return found
+
+
+def as_typed(feature: Feature, value: float | str) -> float | str:
+    """A value as its field holds it: numbers as text, but for those that are chosen."""
+    return value if isinstance(value, str) else float(value) if choices(feature) else f"{value:g}"
 
 
 def _median(column: NumericColumn | BinnedColumn) -> float:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboard import words
 from dashboard.charts import csv_of
 from dashboard.palette import State, palette
 from dashboard.parts import capital, domains_of, moment_name
@@ -22,7 +21,7 @@ from database.records import now
 from language import _
 from language.format import count, day, time_of_day
 from language.speech import Speech, current, speech_of
-from preprocessing.schema import DomainSchema, Target
+from preprocessing.schema import DomainSchema, Target, title_of
 
 KEYS = ("domain", "at", "target", "days")
 """Of the controls, in the address and in the session alike."""
@@ -157,7 +156,7 @@ def _choose_target(schema: DomainSchema, *, asked: bool) -> Target:
         return schema.target_by_name[kept if kept in names else names[0]]
     help_text = _("Which outcome is predicted.")
     return schema.target_by_name[
-        _choose("target", _("Predicting"), names, names[0], lambda n: words.title(schema.target_by_name[n]), help_text)
+        _choose("target", _("Predicting"), names, names[0], lambda n: title_of(schema.target_by_name[n]), help_text)
     ]
 
 
@@ -294,6 +293,7 @@ def style() -> str:
 STYLE = """
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
 [class*="st-key-state-"] h1 { font-size: 1.6rem; line-height: 1.3; padding: 0.4rem 0; }
+.stHeading h2 { font-size: 1.3rem; line-height: 1.3; padding: 0.6rem 0 0.2rem; }
 @media (max-width: 640px) {
   .stColumn:not(:has(.stElementContainer)) { display: none; }
   [class*="st-key-state-"] h1 { font-size: 1.25rem; }

@@ -12,7 +12,7 @@ import streamlit as st
 
 import language
 from access.directory import Stale
-from access.roles import Forbidden, Permission
+from access.roles import Forbidden, Permission, Principal
 from dashboard.frame import LINKS, PAGE_TITLE, go, style, visitor_speech
 from dashboard.gate import refuse_strangers, require, sign_in, sign_out, visitor
 from dashboard.shared_workspace import shared_workspace
@@ -37,13 +37,14 @@ View = Callable[[Visit], None]
 
 class PageOf(NamedTuple):
     """A page: what draws it, its title, its icon, the permission that it takes. Its address is the name of its view;
-    before: addresses that it had, which lead to it."""
+    before: addresses that it had, which lead to it. also: permissions of which one is enough, for a part of it."""
 
     view: View
     title: str
     icon: str
     permission: Permission
     before: tuple[str, ...] = ()
+    also: tuple[Permission, ...] = ()
 
     @property
     def address(self) -> str:
@@ -54,7 +55,7 @@ def pages() -> tuple[PageOf, ...]:
     """What there is to see, in this order, in the visitor's language."""
     return (
         PageOf(today, _("Today"), ":material/home:", "see", ("overview",)),
-        PageOf(students, _("Students"), ":material/groups:", "predict", ("predict",)),
+        PageOf(students, _("Students"), ":material/groups:", "predict", ("predict",), ("rights",)),
         PageOf(data, _("Data"), ":material/stacked_line_chart:", "see", ("drift",)),
         PageOf(models, _("Models"), ":material/model_training:", "see"),
         PageOf(results, _("Results"), ":material/query_stats:", "see", ("performance",)),
@@ -74,7 +75,7 @@ def main() -> None:
     language.ask(visitor_speech)
     st.set_page_config(page_title="Gradewatch", page_icon=ICON, layout="wide")
     st.html(style())
-    allowed = [page for page in pages() if _may(page.permission)]
+    allowed = [page for page in pages() if _may(page)]
     shown = {page.address: _streamlit_page(page) for page in allowed}
     st.session_state[LINKS] = shown
     moved = [_moved(before, page.address) for page in allowed for before in page.before]
@@ -96,13 +97,18 @@ def _moved(before: str, address: str) -> st.Page:
     return st.Page(move, title=address, url_path=before, visibility="hidden")
 
 
-def _may(permission: Permission) -> bool:
+def _may(page: PageOf) -> bool:
     """Whether whoever looks may see a page; all are listed where that cannot be told, since each says why."""
     try:
         present = visitor(shared_workspace().refreshed())
     except (StoreUnavailable, SchemaError, UnsafeStart, Stale):
         return True
-    return present is not None and permission in present.permissions
+    return present is not None and _suffices(present, page) is not None
+
+
+def _suffices(present: Principal, page: PageOf) -> Permission | None:
+    """The permission with which somebody may see a page; None where there is none."""
+    return next((one for one in (page.permission, *page.also) if one in present.permissions), None)
 
 
 def show(view: View) -> None:
@@ -134,7 +140,7 @@ def _draw(page: PageOf) -> None:
     if present is None:
         sign_in(shared)
         return
-    require(shared, page.permission)
+    require(shared, _suffices(present, page) or page.permission)
     if shared.directory is not None:
         with st.sidebar:
             st.caption(_("Signed in as {name}").format(name=present.name.partition(":")[2]))

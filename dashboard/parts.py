@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from dashboard import words
 from dashboard.charts import CONFIG, Figure
 from dashboard.visit import GivenFile, Visit
 from database.records import ChampionKey
+from language import _
 from model.bundle import EXAMPLES
 from model.registry import Serving
 from preprocessing.reading.files import kind_of
 from preprocessing.render import problems_csv
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, title_of
 from preprocessing.validation.rules import Problem
 
 FILE_TYPES = ("csv", "tsv", "txt", "xlsx", "xls", "ods", "parquet", "arrow", "json", "jsonl")
@@ -69,6 +69,12 @@ def choose_file(purpose: str) -> GivenFile | None:
     return GivenFile(file.file_id, file.name, content, sheet.strip(), skip)
 
 
+def choose_list(purpose: str) -> tuple[str, bytes] | None:
+    """A list of the visitor's own that is read and forgotten, by name and content."""
+    file = st.file_uploader(_("Class list"), type=FILE_TYPES, key=purpose)
+    return None if file is None else (file.name, file.getvalue())
+
+
 def offer_problems(name: str, problems: Sequence[Problem]) -> None:
     """Every problem of a file, as a file. name: of the domain."""
     text = problems_csv(problems)
@@ -78,7 +84,7 @@ def offer_problems(name: str, problems: Sequence[Problem]) -> None:
 def champion_name(schema: DomainSchema, key: ChampionKey) -> str:
     """What a champion answers, and from when on: 'Final grade (G3), once G2 is known'."""
     target = schema.target_by_name[key.target]
-    named = words.title(target)
+    named = title_of(target)
     name = named if named == target.name else f"{named} ({target.name})"
     return name if len(schema.moments) == 1 else f"{name}, {moment_name(schema, key.moment)}"
 

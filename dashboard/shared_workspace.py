@@ -81,6 +81,7 @@ class SharedWorkspace:
             if self.directory is not None:
                 self.directory.refresh()
             workspace.champions.refresh()
+            workspace.objections.refresh()
             self._looked = monotonic()
         return self
 

@@ -9,14 +9,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from database.records import Answer, DecisionRecord, Event, Factor
+from database.records import DecisionRecord, Event
 from model.bundle import Manifest
 from model.naive import RULE
-from model.readable import readable_value
 from model.scores import ClassScores, Estimate, Scores
 from model.trial import Trial
 from preprocessing.schema import Feature, Target
-from preprocessing.wording import title as title  # noqa: PLC0414 - of the words that pages use
 
 RMSE = (
     "Root mean squared error: the typical distance between answer and outcome, in the target's own unit, with large "
@@ -36,12 +34,6 @@ STANDING = (
     "luck of these students."
 )
 PLAIN_RULE_HELP = "What a careful person would say without any model: the last known grade, or else the average."
-FACTORS_HELP = (
-    "Compared with the values that this column had among the students that the model was trained on, everything else "
-    "about this student left as it is."
-)
-
-LEAST_SHOWN = 0.005  # of a chance: as little as whole percents can say
 
 Standing = Literal["ahead", "close", "behind", "rule"]
 
@@ -115,79 +107,10 @@ def space(unit: str) -> str:
     return f" {unit}" if unit else ""
 
 
-def answer(value: float | str | None, target: Target) -> str:
-    """An answer or an outcome in the target's unit, or a level; what is said where there is none."""
-    if value is None:
-        return "no answer"
-    return value if isinstance(value, str) else f"{readable_value(value, target)}{space(target.unit)}"
-
-
-def interval(given: Answer, target: Target) -> str:
-    """The range of an answer with its coverage, in a sentence; empty where there is none."""
-    if given.interval is None or given.coverage is None:
-        return ""
-    low, high = (readable_value(end, target, answered=False) for end in given.interval)
-    return f"{given.coverage:.0%} of such answers are right within {low} to {high}{space(target.unit)}"
-
-
-def below_pass(given: Answer, target: Target) -> str:
-    """The chance of ending below the pass mark, in a sentence; empty where there is none."""
-    if given.below_pass is None:
-        return ""
-    return f"{chance(given.below_pass)} chance of ending below {pass_mark(target)}"
-
-
 def pass_mark(target: Target) -> str:
     """The least outcome that passes."""
     mark = target.pass_mark or 0
     return target.levels[int(mark)] if target.levels else f"{number(mark)}{space(target.unit)}"
-
-
-def chance(share: float) -> str:
-    """A share in whole percent; what is not sure is never called so."""
-    return "under 1%" if share < LEAST_SHOWN else "over 99%" if share > 1 - LEAST_SHOWN else f"{share:.0%}"
-
-
-def likelier(given: Answer) -> str:
-    """That another level is likelier than the answered band of a value; empty mostly."""
-    if given.likelier is None or not given.probabilities:
-        return ""
-    share, other = (given.probabilities[str(level)] for level in (given.value, given.likelier))
-    return (
-        f"{given.value} ({share:.0%}) is the band of the answered value, the middle of what may happen; "
-        f"{given.likelier} by itself is likelier ({other:.0%})"
-    )
-
-
-def insufficient(given: Answer) -> str:
-    """Why there is no answer."""
-    said = (
-        f"Too little is known for an answer; missing: {', '.join(given.insufficient)}. Fill in more of these and ask "
-        "again."
-    )
-    return said if given.naive is None else f"{said} The plain rule's answer is shown all the same."
-
-
-def out_of_range(given: Answer) -> str:
-    """What an answer about a row unlike any that the model has seen is worth."""
-    promise = "" if given.probabilities else " No interval can be promised there."
-    return (
-        f"Unlike the students that the model was trained on: {', '.join(given.out_of_range)}. It is guessing there; do "
-        f"not rely on this answer.{promise}"
-    )
-
-
-def factor(found: Factor, target: Target) -> str:
-    """One contributing factor as a sentence."""
-    value = "missing" if found.value is None else found.value if isinstance(found.value, str) else number(found.value)
-    if target.kind == "value":
-        return f"{found.feature} = {value} {found.direction} it by {number(abs(found.effect))}{space(target.unit)}"
-    likelier = "more" if found.effect > 0 else "less"
-    towards = "the better levels" if found.direction == "raises" else "the worse levels"
-    points = number(abs(found.effect) * 100)
-    return (
-        f"{found.feature} = {value} makes this answer {points} percentage points {likelier} likely; towards {towards}"
-    )
 
 
 def trial(running: Trial) -> str:
@@ -206,11 +129,6 @@ def span(column: Feature | Target) -> str:
     if column.minimum is None or column.maximum is None:
         return unit
     return f"{column.minimum:g} to {column.maximum:g}{space(unit)}"
-
-
-def level_name(column: Feature | Target, level: str) -> str:
-    """A level with what it means: "together (T)"."""
-    return f"{column.labels[level]} ({level})" if level in column.labels else level
 
 
 def column_name(name: str) -> str:

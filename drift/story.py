@@ -17,9 +17,8 @@ from drift.sentences import describe_refused
 from language import _, ngettext
 from language.format import count, day, number, share
 from language.palette import State
-from preprocessing.schema import ContextColumn, DomainSchema
+from preprocessing.schema import ContextColumn, DomainSchema, title_of
 from preprocessing.validation.results import RefusedValues
-from preprocessing.wording import title
 
 NEW_FROM = 0.05  # of the rows; where fewer hold new levels, these are not what moved a column
 NAMED_IN_STORY = 3  # levels or columns that a sentence names
@@ -35,7 +34,7 @@ def with_words(column: ColumnDrift, schema: DomainSchema | None) -> ColumnDrift:
     curve = column.curve
     if curve:
         curve = msgspec.structs.replace(curve, words=tuple(labels.get(level, level) for level in curve.levels))
-    return msgspec.structs.replace(column, title=title(found), unit="" if unit == NO_UNIT else unit, curve=curve)
+    return msgspec.structs.replace(column, title=title_of(found), unit="" if unit == NO_UNIT else unit, curve=curve)
 
 
 def name_of(column: ColumnDrift) -> str:

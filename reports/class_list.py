@@ -33,7 +33,11 @@ def read_class_list(source: Path | bytes, schema: DomainSchema, *, secret: bytes
     """
     from preprocessing.reading.files import read_table
 
-    raw = read_table(source, name=name)
+    return keys_of(read_table(source, name=name), schema, secret=secret)
+
+
+def keys_of(raw: "RawTable", schema: DomainSchema, *, secret: bytes) -> Named:
+    """Pseudonym to key, of each student in a table. Raises NoKeys."""
     return {pseudonym(key, secret): key for key, _ in _listed(raw, _key_column(raw, schema), None)}
 
 

@@ -1,66 +1,258 @@
-"""Figures of the page Students."""
+"""Figures of the page Students: one answer on its scale, a class as a ladder, what moved an answer, how it went."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from dashboard.charts import Figure, plain
-from dashboard.palette import palette
-from dashboard.words import number
-from database.records import Answer
-from model.readable import readable_value
-from preprocessing.schema import Target
+from dashboard.charts import Figure, plain, short
+from dashboard.palette import State, palette
+from database.records import Answer, Factor, Outcome
+from language import _
+from language.format import number, share
+from model.readable import number_of, readable_value
+from monitoring.answer_history import PastAnswer
+from preprocessing.schema import Target, label_of
+
+NEAR_FROM = 0.2
+"""The chance of ending below the pass mark from which an answer is near it; from one half on it is below."""
+
+RUNG = 26  # pixels of a student in a ladder
 
 
-def probabilities(given: Answer) -> Figure:
-    """The probability of every class, worst class first."""
+class Rung(NamedTuple):
+    """A student in a ladder. below: the chance of ending below the pass mark, None for a guess or no answer."""
+
+    name: str
+    answer: Answer
+    below: float | None
+
+    @property
+    def state(self) -> State:
+        """How the student stands."""
+        if self.below is None:
+            return State.OPEN
+        return State.ACT if self.below >= 1 / 2 else State.LOOK if self.below >= NEAR_FROM else State.INFO
+
+
+def state_words(state: State) -> str:
+    """What a dot of the ladder says."""
+    words = {State.ACT: _("likely below"), State.LOOK: _("near it"), State.INFO: _("likely to pass")}
+    return words.get(state, _("a guess, or no answer"))
+
+
+# One answer ---------------------------------------------------------------------------------------------------------
+
+
+def probabilities(given: Answer, target: Target) -> Figure:
+    """The chance of every grade, worst first; those that fail in the colour of what needs somebody."""
     seen = palette()
     found = dict(given.probabilities or {})
-    colours = [seen.model if level == given.value else seen.model_pale for level in found]
-    figure = go.Figure(
-        go.Bar(
-            x=list(found.values()),
-            y=list(found),
-            orientation="h",
-            marker_color=colours,
-            text=[f"{share:.0%}" for share in found.values()],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:.1%}<extra></extra>",
-        )
+    levels = [level for level in target.levels if level in found] or list(found)
+    colours = [seen.model if level == given.value else seen.model_pale for level in levels]
+    bars = go.Bar(
+        x=[found[level] for level in levels],
+        y=[label_of(level, target.labels) for level in levels],
+        orientation="h",
+        marker_color=colours,
+        text=[share(found[level]) for level in levels],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{text}<extra></extra>",
     )
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.08], title="probability")
+    figure = go.Figure(bars)
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.12], title=_("chance"))
     figure.update_yaxes(autorange="reversed", type="category")
-    return plain(figure, 90 + 30 * len(found))
+    if (mark := target.pass_mark) is not None and target.levels:
+        figure.add_hline(y=mark - 0.5, line={"color": seen.act, "dash": "dash", "width": 1})
+    return plain(figure, 80 + 26 * len(levels))
 
 
 def place(given: Answer, target: Target) -> Figure:
-    """Where a value and its interval lie on the target's scale, with the plain rule's answer and the pass mark."""
-    seen = palette()
-    figure = go.Figure()
+    """Where a value and its range lie on the target's scale, with the plain rule's answer and the pass mark."""
+    seen, figure = palette(), go.Figure()
     if given.interval is not None:
         low, high = given.interval
         line = {"color": seen.model_pale, "width": 14}
-        ends, name = (
-            [readable_value(end, target, answered=False) for end in (low, high)],
-            f"{given.coverage:.0%} interval",
-        )
+        ends = [readable_value(end, target, answered=False) for end in (low, high)]
+        name = _("{share} of such answers").format(share=share(given.coverage or 0))
         figure.add_scatter(x=[low, high], y=[0, 0], mode="lines", line=line, name=name, text=ends)
-    marks = [("model", given.value, seen.model, "circle"), ("plain rule", given.naive, seen.rule, "diamond")]
-    for name, value, colour, symbol in marks:
+    said = [(_("likely"), given.value, seen.model, "circle"), (_("plain rule"), given.naive, seen.rule, "diamond")]
+    for name, value, colour, symbol in said:
         if value is None:
             continue
         marker = {"size": 15, "color": colour, "symbol": symbol, "line": {"color": seen.surface, "width": 1.5}}
         text = [readable_value(float(value), target)]
         figure.add_scatter(x=[value], y=[0], mode="markers", marker=marker, name=name, text=text)
-    for cut in target.cut_points[:1]:
-        figure.add_vline(
-            x=cut,
-            line={"color": seen.act, "dash": "dash", "width": 1},
-            annotation={"text": f"pass mark {number(cut)}", "font": {"size": 12, "color": seen.act}},
-        )
+    _mark(figure, target, seen.act)
     figure.update_traces(hovertemplate="%{fullData.name}: %{text}<extra></extra>")
+    _scale(figure, target)
+    figure.update_yaxes(visible=False, range=[-1, 1])
+    return plain(figure, 160, legend=True)
+
+
+def _mark(figure: Figure, target: Target, colour: str) -> None:
+    """The pass mark of a value."""
+    if target.pass_mark is not None and not target.levels:
+        figure.add_vline(x=target.pass_mark, line={"color": colour, "dash": "dash", "width": 1.5})
+        said = _("pass mark {mark}").format(mark=number(target.pass_mark))
+        figure.add_annotation(x=target.pass_mark, y=1, yref="paper", text=said, showarrow=False, yshift=9, font_size=12)
+
+
+def _scale(figure: Figure, target: Target) -> None:
     if target.minimum is not None and target.maximum is not None:
         margin = (target.maximum - target.minimum) * 0.02
         figure.update_xaxes(range=[target.minimum - margin, target.maximum + margin])
     figure.update_xaxes(title=target.unit)
-    figure.update_yaxes(visible=False, range=[-1, 1])
-    return plain(figure, 170, legend=True)
+
+
+# A class ------------------------------------------------------------------------------------------------------------
+
+
+def ladder(rungs: Sequence[Rung], target: Target) -> Figure:
+    """Students one below the other, those at most risk on top: a value's range, answer and plain rule, or the chances
+    of grades to both sides of the one that passes."""
+    figure = _grades(rungs, target) if target.levels else _values(rungs, target)
+    figure.update_yaxes(
+        tickvals=list(range(len(rungs))),
+        ticktext=[short(one.name) for one in rungs],
+        range=[len(rungs) - 0.4, -0.6],
+        showgrid=False,
+    )
+    return plain(figure, 110 + RUNG * len(rungs), legend=True)
+
+
+def _values(rungs: Sequence[Rung], target: Target) -> Figure:
+    seen, figure = palette(), go.Figure()
+    if target.pass_mark is not None:
+        low = target.minimum if target.minimum is not None else min(0.0, target.pass_mark)
+        figure.add_vrect(x0=low, x1=target.pass_mark, fillcolor=seen.act, opacity=0.07, line_width=0, layer="below")
+    ends: list[float | None] = []
+    at: list[float | None] = []
+    for place_, one in enumerate(rungs):
+        if one.answer.interval is not None:
+            ends += [*one.answer.interval, None]
+            at += [place_, place_, None]
+    line = {"color": seen.model_pale, "width": 7}
+    figure.add_scatter(x=ends, y=at, mode="lines", line=line, name=_("range"), hoverinfo="skip")
+    rules = [(one.answer.naive, place_) for place_, one in enumerate(rungs) if one.answer.naive is not None]
+    marker: dict[str, Any] = {"symbol": "diamond-open", "size": 9, "color": seen.rule, "line": {"width": 1.5}}
+    figure.add_scatter(
+        x=[value for value, _place in rules], y=[place_ for _value, place_ in rules], mode="markers",
+        marker=marker, name=_("plain rule"), hovertemplate="%{x:.1f}<extra>%{fullData.name}</extra>",
+    )  # fmt: skip
+    colours = {State.ACT: seen.act, State.LOOK: seen.look, State.INFO: seen.model, State.OPEN: seen.open}
+    symbols = {State.ACT: "square", State.LOOK: "circle-dot", State.INFO: "circle", State.OPEN: "circle-open"}
+    for state, colour in colours.items():
+        there = [
+            (one, place_) for place_, one in enumerate(rungs) if one.state == state and one.answer.value is not None
+        ]
+        if not there:
+            continue
+        figure.add_scatter(
+            x=[one.answer.value for one, _place in there],
+            y=[place_ for _one, place_ in there],
+            mode="markers",
+            marker={"symbol": symbols[state], "size": 11, "color": colour, "line": {"color": colour, "width": 1.5}},
+            name=state_words(state),
+            text=[f"{one.name}: {readable_value(float(one.answer.value or 0), target)}" for one, _place in there],
+            customdata=[place_ for _one, place_ in there],
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
+        )
+    _mark(figure, target, seen.act)
+    _scale(figure, target)
+    return figure
+
+
+def _grades(rungs: Sequence[Rung], target: Target) -> Figure:
+    """Chances of grades that fail to the left of nought, of those that pass to the right, the nearest ones inside."""
+    seen, figure = palette(), go.Figure()
+    mark = int(target.pass_mark or 0)
+    failing, passing = list(reversed(target.levels[:mark])), list(target.levels[mark:])
+    sides = ((failing, -1, seen.act), (passing, 1, seen.model))
+    for levels, side, colour in sides:
+        for step, level in enumerate(levels):
+            chances = [(one.answer.probabilities or {}).get(level, 0.0) for one in rungs]
+            figure.add_bar(
+                x=[side * one for one in chances],
+                y=list(range(len(rungs))),
+                orientation="h",
+                name=label_of(level, target.labels),
+                marker={"color": colour, "opacity": 0.35 + 0.65 * (step + 1) / len(levels)},
+                text=[one.name for one in rungs],
+                customdata=list(range(len(rungs))),
+                hovertext=[
+                    f"{one.name}: {label_of(level, target.labels)} {share(p)}"
+                    for one, p in zip(rungs, chances, strict=True)
+                ],
+                hoverinfo="text",
+                textposition="none",
+            )
+    figure.update_layout(barmode="relative", bargap=0.25)
+    ticks = [-1, -0.5, 0, 0.5, 1]
+    figure.update_xaxes(range=[-1.02, 1.02], tickvals=ticks, ticktext=[share(abs(one)) for one in ticks])
+    figure.update_xaxes(title=_("chance of a grade that fails, and of one that passes"))
+    figure.add_vline(x=0, line={"color": seen.text, "width": 1})
+    return figure
+
+
+# Why, and how it went -----------------------------------------------------------------------------------------------
+
+
+def factor_bars(factors: Sequence[Factor], words: Mapping[str, str]) -> Figure:
+    """What moved an answer: to the left what lowers it, to the right what raises it, the strongest on top. words: of
+    each factor's column and value."""
+    seen = palette()
+    signed = [abs(one.effect) * (1 if one.direction == "raises" else -1) for one in factors]
+    bars = go.Bar(
+        x=signed,
+        y=[words[one.feature] for one in factors],
+        orientation="h",
+        marker_color=[seen.model if one > 0 else seen.now for one in signed],
+        hovertemplate="%{y}: %{x:+.2f}<extra></extra>",
+    )
+    figure = go.Figure(bars)
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(title=_("lowers it · raises it"), zeroline=True, zerolinewidth=1)
+    return plain(figure, 80 + 34 * len(factors))
+
+
+def history(past: Sequence[PastAnswer], outcome: Outcome | None, target: Target) -> Figure:
+    """Answers over time with their ranges, a line where another model began to answer, and what became of it."""
+    seen, figure = palette(), go.Figure()
+    told = [(one, value) for one in past if (value := number_of(one.answer, target)) is not None]
+    for one, _value in told:
+        if one.answer.interval is not None:
+            line = {"color": seen.model_pale, "width": 8}
+            figure.add_scatter(
+                x=[one.at, one.at], y=list(one.answer.interval), mode="lines", line=line, showlegend=False,
+                hoverinfo="skip",
+            )  # fmt: skip
+    figure.add_scatter(
+        x=[one.at for one, _value in told], y=[value for _one, value in told], mode="lines+markers",
+        line={"color": seen.model, "width": 2}, marker={"size": 10}, name=_("likely"),
+        hovertemplate="%{x|%d.%m.%Y}: %{y:.1f}<extra></extra>",
+    )  # fmt: skip
+    for one in past:
+        if one.another_model:
+            figure.add_vline(x=one.at, line={"color": seen.challenger, "dash": "dot", "width": 2})
+    if any(one.another_model for one in past):
+        line = {"color": seen.challenger, "dash": "dot", "width": 2}
+        figure.add_scatter(x=[None], y=[None], mode="lines", line=line, name=_("another model answers"))
+    if outcome is not None:
+        became = number_of(Answer(target=target.name, value=outcome.value, naive=None, model="", generation=0), target)
+        marker = {"symbol": "star", "size": 14, "color": seen.text}
+        when = [outcome.happened_at or outcome.at]
+        figure.add_scatter(x=when, y=[became], mode="markers", marker=marker, name=_("what became of it"))
+    if target.levels:
+        figure.update_yaxes(
+            tickvals=list(range(len(target.levels))),
+            ticktext=[label_of(level, target.labels) for level in target.levels],
+            range=[-0.5, len(target.levels) - 0.5],
+        )
+    elif target.minimum is not None and target.maximum is not None:
+        figure.update_yaxes(range=[target.minimum, target.maximum], title=target.unit)
+    if target.pass_mark is not None:
+        at = target.pass_mark - 0.5 if target.levels else target.pass_mark
+        figure.add_hline(y=at, line={"color": seen.act, "dash": "dash", "width": 1})
+    return plain(figure, 300, legend=True)

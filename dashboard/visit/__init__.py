@@ -7,20 +7,24 @@ is settled when it is made, at each drawing; what a button does is asked about a
 from dashboard.visit.data import DataQuestions
 from dashboard.visit.demo import DemoQuestions
 from dashboard.visit.given import GivenFile
+from dashboard.visit.listing import ListQuestions, SeenStudent
 from dashboard.visit.models import ModelQuestions
 from dashboard.visit.own import OwnQuestions
 from dashboard.visit.results import ResultQuestions
+from dashboard.visit.rights import RightsQuestions
 from dashboard.visit.settings import SettingQuestions
 from dashboard.visit.students import StudentQuestions
 from dashboard.visit.today import TodayQuestions
 from dashboard.visit.upload import UploadQuestions
 
-__all__ = ["GivenFile", "Visit"]
+__all__ = ["GivenFile", "SeenStudent", "Visit"]
 
 
 class Visit(
     TodayQuestions,
     StudentQuestions,
+    ListQuestions,
+    RightsQuestions,
     DataQuestions,
     ModelQuestions,
     ResultQuestions,

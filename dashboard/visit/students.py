@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from access.roles import Principal, require_groups
+from access.roles import require as require_of
 from dashboard.gate import require
 from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit.base import VisitBase
+from dashboard.visit.given import GivenFile
 from database.packed import PackedPredictions
 from database.records import Prediction
 from model.predict_file import AnsweredFile, predict_file
@@ -16,6 +18,7 @@ from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.rules import TooManyRows
+from reports.class_list import keys_of
 
 
 class StudentQuestions(VisitBase):
@@ -32,6 +35,12 @@ class StudentQuestions(VisitBase):
     def columns_of(self, name: str, content: bytes, *, sheet: str = "") -> list[str]:
         """The columns of a file as it spells them. Raises UnreadableFile, also for more than is taken at once."""
         return self._table(name, content, sheet).frame.columns
+
+    def keys_in(self, domain: str, file: GivenFile) -> Mapping[str, str]:
+        """Pseudonym to key of the students of a file; nothing of it is kept. Raises UnreadableFile, NoKeys."""
+        require_of(self._principal, "predict", self._own(domain))
+        raw = self._table(file.name, file.content, file.sheet)
+        return keys_of(raw, self.schemas[domain], secret=self._shared.workspace.secret)
 
     def _table(self, name: str, content: bytes, sheet: str) -> RawTable:
         if len(content) > self.max_upload_mb * 1_000_000:
@@ -78,7 +87,9 @@ class _Answers(PredictionService):
 
     def __init__(self, schemas: Mapping[str, DomainSchema], shared: SharedWorkspace) -> None:
         workspace = shared.workspace
-        super().__init__(schemas, workspace.champions, workspace.store, secret=workspace.secret)
+        super().__init__(
+            schemas, workspace.champions, workspace.store, secret=workspace.secret, objections=workspace.objections
+        )
         self._shared = shared
 
     def answer(

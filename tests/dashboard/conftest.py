@@ -43,9 +43,14 @@ features = [
   {name = "sex", kind = "categorical", levels = ["F", "M"], protected = true, description = "the student's sex"},
   {name = "quiz", kind = "numeric", minimum = 0, maximum = 20, known_at = "quiz", description = "quiz mark"},
 ]
-targets = [
-  {name = "mark", minimum = 0, maximum = 20, unit = "points", description = "final mark", naive = ["quiz"]},
-]
+[[targets]]
+name = "mark"
+minimum = 0
+maximum = 20
+unit = "points"
+description = "final mark"
+naive = ["quiz"]
+cut_points = [10]
 """
 MEDAL = """
 name = "medal"
@@ -108,13 +113,15 @@ def workspace(data_dir: Path) -> Iterator[Workspace]:
 
 @pytest.fixture
 def page(data_dir: Path) -> Iterator[Callable[..., AppTest]]:
-    """Draws a page by its name, as its first visitor sees it."""
+    """Draws a page by its name, as its first visitor sees it. part: of a page that has several."""
 
-    def draw(name: str, domain: str | None = None, **address: str) -> AppTest:
+    def draw(name: str, domain: str | None = None, part: str | None = None, **address: str) -> AppTest:
         script = f"from dashboard.pages import show\nfrom dashboard.views.{name} import {name}\nshow({name})\n"
         app = AppTest.from_string(script, default_timeout=60)
         for key, value in {**({"domain": domain} if domain else {}), **address}.items():
             app.query_params[key] = value
+        if part:
+            app.session_state["part"] = part
         return app.run()
 
     st.cache_resource.clear()

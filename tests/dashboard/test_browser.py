@@ -17,20 +17,21 @@ def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(60_000)  # ms; other tests may have the machine
     page.goto(f"{address}/students?domain=workshop")
+    page.get_by_role("tab", name="One student").click()
     page.get_by_role("button", name="Fill in a typical student").click()
-    age = page.get_by_role("spinbutton", name="Age").or_(page.get_by_role("textbox", name="Age"))
+    age = page.get_by_role("textbox", name="Age")
     page.wait_for_function("document.querySelector('[aria-label=\"Age\"]').value != ''")
     page.locator('[data-test-script-state="notRunning"]').wait_for()
     age.fill("23")
-    page.get_by_role("textbox", name="Student key").fill("KEY-4711")
+    page.get_by_role("textbox", name="Student's key").fill("KEY-4711")
     page.get_by_role("button", name="Predict", exact=True).click()
-    shown = page.get_by_text("and logged as prediction")
+    shown = page.get_by_text("and logged as")
     shown.wait_for()
     logged = workspace.store.predictions("workshop")
     assert len(logged) == 1
     assert (logged[0].source, logged[0].inputs["age"]) == ("dashboard", 23.0)
     assert logged[0].id in shown.inner_text()
-    assert page.get_by_role("textbox", name="Student key").input_value() == ""
+    assert page.get_by_role("textbox", name="Student's key").input_value() == ""
     assert "key-4711" not in page.content().casefold()
     assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
 

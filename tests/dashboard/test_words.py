@@ -1,19 +1,16 @@
 """How numbers, scores and time are said and cut."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard import words
 from dashboard.charts import CONFIG
-from dashboard.form import step
 from dashboard.parts import moment_name
 from dashboard.views.today import first_sentence
-from database.records import Answer, Event, now
+from database.records import Event, now
 from model.scores import Estimate
-from preprocessing.schema import Feature, Target, load_domains
+from preprocessing.schema import Feature, Target, load_domains, title_of
 
 MARK = Target(name="mark", minimum=0, maximum=20, unit="points")
 
@@ -26,22 +23,8 @@ def test_numbers_have_no_more_digits_than_anyone_reads(value: float, said: str) 
     assert words.number(value) == said
 
 
-def test_an_answer_is_on_its_side_of_the_cut_points_and_a_likelier_level_is_told() -> None:
-    mark = Target(name="mark", minimum=0, maximum=100, unit="points", cut_points=(60.0,))
-    assert [words.answer(value, mark) for value in (59.96, 60.04, 12.345, "A")] == [
-        "59.9 points", "60 points", "12.3 points", "A",
-    ]  # fmt: skip
-    about: dict[str, Any] = {"target": "grade", "naive": "A", "model": "m", "generation": 1}
-    assert words.likelier(Answer(value="A", probabilities={"F": 0.3, "A": 0.7}, **about)) == ""
-    told = words.likelier(Answer(value="B", probabilities={"F": 0.41, "B": 0.2, "A": 0.39}, **about))
-    assert told.startswith("B (20%) is the band")
-    assert told.endswith("F by itself is likelier (41%)")
-
-
 def test_levels_and_moments_are_said_as_the_domain_says_them() -> None:
     school = load_domains()["school"]
-    assert words.level_name(school.feature_by_name["Pstatus"], "T") == "together (T)"
-    assert words.level_name(school.feature_by_name["Mjob"], "teacher") == "teacher"
     assert moment_name(school, "G2") == "once the second period's grade is known"
 
 
@@ -70,14 +53,8 @@ def test_a_champion_is_ahead_of_the_naive_rule_only_where_intervals_are_apart(
 
 def test_a_column_is_called_by_the_beginning_of_its_description() -> None:
     described = Feature(name="Medu", kind="numeric", description="mother's education: 0 none, 4 higher")
-    assert words.title(described) == "Mother's education"
-    assert words.title(Feature(name="Medu", kind="numeric")) == "Medu"
-
-
-@given(st.floats(0.1, 1e6))
-def test_a_press_moves_a_number_by_a_small_part_of_its_range(width: float) -> None:
-    feature = Feature(name="x", kind="numeric", minimum=0.0, maximum=width)
-    assert width / 250 <= step(feature) <= width / 19.9
+    assert title_of(described) == "Mother's education"
+    assert title_of(Feature(name="Medu", kind="numeric")) == "Medu"
 
 
 def test_an_event_nobody_wrote_words_for_is_still_no_raw_record() -> None:

@@ -15,7 +15,7 @@ from language.format import count
 from monitoring.fairness import MISSING_TRAIT, Fairness, FigureName, GroupFigure, GroupTreatment
 from monitoring.performance import FEWEST_TOLD
 from monitoring.results import Results
-from preprocessing.schema import DomainSchema, Target
+from preprocessing.schema import DomainSchema, Target, title_of
 
 MOST_DRAWN = 14  # groups of a picture; those served worse, then the largest
 MOST_WARNED, USUAL_WARNED = 200, 20
@@ -160,7 +160,7 @@ def names_of(schema: DomainSchema, fairness: Fairness) -> dict[tuple[str, str], 
             if feature is None:
                 found[cut.by, group.name] = level
             else:
-                found[cut.by, group.name] = f"{words.title(feature)}: {feature.labels.get(level, level)}"
+                found[cut.by, group.name] = f"{title_of(feature)}: {feature.labels.get(level, level)}"
     return found
 
 

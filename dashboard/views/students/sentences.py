@@ -1,0 +1,212 @@
+"""How the page Students says things: chances, ranges, reasons, why there is no answer. It draws and asks nothing."""
+
+from collections.abc import Mapping, Sequence
+
+from advice.cases import Done
+from database.newest import Reason
+from database.records import Answer, Cell, Factor
+from language import _, ngettext
+from language.format import count, number, share
+from language.format import interval as range_of
+from model.readable import decimals_of, rounded_value
+from monitoring.student_list import ListCounts, ListedStudent
+from preprocessing.schema import DomainSchema, Feature, Target, label_of, title_of
+
+Names = Mapping[str, str]
+"""Pseudonym to what a class list calls the student."""
+
+LETTERS = 6  # of a pseudonym, where no class list says more
+NAMED_COLUMNS = 3
+CERTAIN, IN_TEN = 0.99, 10
+
+
+def name_of(student: str | None, names: Names) -> str:
+    """What a student is called: as the class list does, else by the beginning of the pseudonym."""
+    if student is None:
+        return _("no key")
+    return names.get(student) or student[:LETTERS]
+
+
+def mark_words(target: Target) -> str:
+    """The pass mark, or the least grade that passes."""
+    mark = target.pass_mark or 0
+    return label_of(target.levels[int(mark)], target.labels) if target.levels else number(mark)
+
+
+def unit_of(target: Target) -> str:
+    """A unit behind a number."""
+    return f" {target.unit}" if target.unit and not target.levels else ""
+
+
+def value_words(value: float | str | None, target: Target) -> str:
+    """An answer or an outcome in its unit, or as a grade."""
+    if value is None:
+        return _("no answer")
+    if isinstance(value, str):
+        return label_of(value, target.labels)
+    return number(rounded_value(value, target), decimals_of(target)) + unit_of(target)
+
+
+def likelier_words(answer: Answer, target: Target) -> str:
+    """That another grade is likelier than the answered one, which is the band of a value; empty mostly."""
+    if answer.likelier is None or not answer.probabilities or answer.value is None:
+        return ""
+    said, other = str(answer.value), answer.likelier
+    return _("{grade} ({chance}) is the grade of the answered mark; {other} by itself is likelier ({its})").format(
+        grade=label_of(said, target.labels),
+        chance=share(answer.probabilities[said]),
+        other=label_of(other, target.labels),
+        its=share(answer.probabilities[other]),
+    )
+
+
+def range_words(answer: Answer, target: Target) -> str:
+    """The range of an answer; empty where there is none."""
+    return range_of(*answer.interval, decimals_of(target)) if answer.interval else ""
+
+
+def chance_words(chance: float | None) -> str:
+    """A chance as people say it: "about 7 in 10"; what is not sure is never called so."""
+    if chance is None:
+        return _("not known")
+    if chance > CERTAIN:
+        return _("over 99 in 100")
+    if chance < 1 - CERTAIN:
+        return _("under 1 in 100")
+    if chance < 1 / IN_TEN or chance > 1 - 1 / IN_TEN:
+        return _("about {n} in 100").format(n=count(round(chance * 100)))
+    return _("about {n} in 10").format(n=count(round(chance * IN_TEN)))
+
+
+def list_sentence(counts: ListCounts, new: int | None, target: Target) -> str:
+    """How the students of a list stand. new: of those who are likely to fail, since last week; None where that cannot
+    be told."""
+    if not counts.students:
+        return _("Nobody has been answered about yet.")
+    if target.pass_mark is None:
+        said = ngettext("{n} student has an answer.", "{n} students have an answer.", counts.students)
+        return said.format(n=count(counts.students))
+    said = ngettext(
+        "{likely} of {n} students is likely to end below {mark}.",
+        "{likely} of {n} students are likely to end below {mark}.",
+        counts.likely,
+    ).format(likely=count(counts.likely), n=count(counts.students), mark=mark_words(target))
+    if not new:
+        return said if new is None or not counts.likely else _("{said} None is new since last week.").format(said=said)
+    fresh = ngettext("{said} {new} is new since last week.", "{said} {new} are new since last week.", new)
+    return fresh.format(said=said, new=count(new))
+
+
+def column_words(column: Feature, value: Cell) -> str:
+    """A column with a value: "Mother's education: up to 9th grade"."""
+    return _("{column}: {value}").format(column=title_of(column), value=cell_words(column, value))
+
+
+def cell_words(column: Feature, value: Cell, *, unit: bool = True) -> str:
+    """A value with its unit, or what it stands for."""
+    if value is None:
+        return _("not known")
+    if isinstance(value, str) or f"{value:g}" in column.labels:
+        return label_of(value, column.labels)
+    said = {"percent": "\u00a0%", "level": ""}.get(column.unit, f" {column.unit}" if column.unit else "")
+    return number(value, 2) + (said if unit else "")
+
+
+def factor_words(factor: Factor, schema: DomainSchema) -> str:
+    """A column that moved an answer, with its value."""
+    column = schema.feature_by_name.get(factor.feature)
+    return factor.feature if column is None else column_words(column, factor.value)
+
+
+def reason_words(factor: Factor, target: Target, schema: DomainSchema, usual: Mapping[str, Cell]) -> str:
+    """A factor in a few words: its value beside what is usual in the class, and which way it moves the answer."""
+    column, common = schema.feature_by_name.get(factor.feature), usual.get(factor.feature)
+    said = factor_words(factor, schema)
+    if column is not None and common is not None and common != factor.value:
+        said = _("{said} (class: {usual})").format(said=said, usual=cell_words(column, common, unit=False))
+    if factor.direction == "raises":
+        by = "↑" if target.levels else number(max(abs(factor.effect), 0.1), signed=True)
+    else:
+        by = "↓" if target.levels else number(min(-abs(factor.effect), -0.1))
+    return _("{said} {by}").format(said=said, by=by)
+
+
+def columns_listed(names: Sequence[str], schema: DomainSchema, most: int = NAMED_COLUMNS) -> str:
+    """Columns by what they are called, and how many more."""
+    known = schema.feature_by_name
+    said = ", ".join(title_of(known[name]) if name in known else name for name in names[:most])
+    if len(names) <= most:
+        return said
+    return _("{columns} and {n} more").format(columns=said, n=count(len(names) - most))
+
+
+def silent_words(one: ListedStudent, schema: DomainSchema) -> str:
+    """Why there is no chance, or no answer; empty where there is one."""
+    answer, why = one.answer, one.silent
+    if answer.insufficient:
+        return _("no answer, too little is known: {columns}").format(
+            columns=columns_listed(answer.insufficient, schema)
+        )
+    if answer.out_of_range:
+        known = schema.feature_by_name
+        told = [column_words(known[name], one.said.inputs.get(name)) for name in answer.out_of_range if name in known]
+        return _("a guess, never seen in training: {columns}").format(columns=", ".join(told[:NAMED_COLUMNS]))
+    return "" if why is None else silence_words(why)
+
+
+def silence_words(why: Reason) -> str:
+    """A reason why no chance is told."""
+    return {
+        "insufficient": _("no answer: too little is known"),
+        "out_of_range": _("a guess: something never seen in training"),
+        "no_pass_mark": _("no chance: the model learned without a pass mark"),
+    }[why]
+
+
+def done_words(done: Done) -> str:
+    """What somebody did."""
+    return {
+        "talked": _("talked to them"),
+        "helped": _("already helped"),
+        "not_useful": _("not useful"),
+        "note": _("note"),
+    }[done]
+
+
+def change_words(one: ListedStudent, target: Target) -> str:
+    """How far the answer moved since the one before, in words; empty where there was none."""
+    change = one.change(target)
+    if change is None or one.earlier is None:
+        return ""
+    if target.levels:
+        said = ngettext("{by} grade since the answer before", "{by} grades since the answer before", abs(int(change)))
+        return said.format(by=number(change, 0, signed=True))
+    return _("{by}{unit} since the answer before").format(by=number(change, signed=True), unit=unit_of(target))
+
+
+def answer_sentence(name: str, answer: Answer, target: Target) -> str:
+    """One student in a sentence."""
+    if answer.value is None:
+        return _("{name}: no answer").format(name=name)
+    said = value_words(answer.value, target)
+    if answer.below_pass is None:
+        return _("{name}: {value}").format(name=name, value=said)
+    return _("{name}: {value}; {chance} to end below {mark}").format(
+        name=name, value=said, chance=chance_words(answer.below_pass), mark=mark_words(target)
+    )
+
+
+def coverage_words(answer: Answer, target: Target) -> str:
+    """What the range of an answer promises; empty where there is none."""
+    if answer.interval is None or answer.coverage is None:
+        return ""
+    return _("{share} of such answers end within {range}{unit}").format(
+        share=share(answer.coverage), range=range_words(answer, target), unit=unit_of(target)
+    )
+
+
+def numeric(answer: Answer, target: Target) -> float | str | None:
+    """An answer as a table has it: a number to its decimals, or the words of its grade."""
+    if isinstance(answer.value, str):
+        return label_of(answer.value, target.labels)
+    return None if answer.value is None else rounded_value(answer.value, target)

@@ -1,0 +1,50 @@
+"""A teacher's way through Students in a real browser: who needs me and why, what was done, and back."""
+
+from typing import Any
+
+import pytest
+
+from advice.cases import case_of
+from model.workspace import Workspace
+from preprocessing.validation.pii import pseudonym
+from tests.dashboard.test_students import HERE, fill_list
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (390, "dark")])
+def test_a_teacher_finds_who_needs_help_in_two_clicks_and_notes_what_was_done(
+    address: str, browser: Any, workspace: Workspace, width: int, scheme: str
+) -> None:
+    fill_list(workspace)
+    student = pseudonym("s2", workspace.secret)
+    errors: list[str] = []
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.set_default_timeout(60_000)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{address}/students?domain={HERE}")
+    page.get_by_role("heading", level=1).get_by_text("1 of 6 students is likely to end below 10").wait_for()
+    page.get_by_text("1 of these 6 are likelier than not").wait_for()
+    page.locator(".js-plotly-plot .scatterlayer .points path").first.wait_for()
+    page.goto(f"{address}/students?domain={HERE}&student={student}")  # where a row leads
+    page.get_by_role("heading", level=1).get_by_text(student[:6]).wait_for()
+    page.get_by_role("heading", name="What was done").wait_for()
+    page.get_by_role("textbox", name="Note").fill("tutoring on Mondays")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("tutoring on Mondays").last.wait_for()
+    page.reload()
+    page.get_by_role("heading", level=1).get_by_text(student[:6]).wait_for()
+    assert [one.text for one in case_of(workspace.store, HERE, student).steps] == ["tutoring on Mondays"]
+    assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    page.get_by_role("button", name="Back to the list").click()
+    page.get_by_role("tab", name="List").wait_for()
+    page.get_by_role("tab", name="One student").click()
+    page.get_by_role("button", name="Fill in a typical student").click()
+    page.get_by_role("textbox", name="Quiz mark").fill("12,5")
+    page.get_by_role("button", name="Predict", exact=True).click()
+    answer = page.get_by_text("Final mark: ").first
+    answer.wait_for()
+    if width > 1000:
+        assert answer.bounding_box()["y"] < 900, "seen without scrolling"
+    else:
+        form = page.get_by_role("button", name="Predict", exact=True)
+        assert answer.bounding_box()["y"] < form.bounding_box()["y"], "first on a phone"
+    assert errors == []
