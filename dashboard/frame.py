@@ -292,6 +292,8 @@ def style() -> str:
 
 STYLE = """
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
+.stMain h2 { font-size: 1.35rem; }
+.stMain h3 { font-size: 1.1rem; }
 [class*="st-key-state-"] h1 { font-size: 1.6rem; line-height: 1.3; padding: 0.4rem 0; }
 .stHeading h2 { font-size: 1.3rem; line-height: 1.3; padding: 0.6rem 0 0.2rem; }
 @media (max-width: 640px) {

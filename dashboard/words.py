@@ -13,7 +13,6 @@ from database.records import DecisionRecord, Event
 from model.bundle import Manifest
 from model.naive import RULE
 from model.scores import ClassScores, Estimate, Scores
-from model.trial import Trial
 from preprocessing.schema import Feature, Target
 
 RMSE = (
@@ -111,16 +110,6 @@ def pass_mark(target: Target) -> str:
     """The least outcome that passes."""
     mark = target.pass_mark or 0
     return target.levels[int(mark)] if target.levels else f"{number(mark)}{space(target.unit)}"
-
-
-def trial(running: Trial) -> str:
-    """A running trial as a sentence."""
-    who = f"Challenger `{version(running.challenger)}` is tried next to it since {when(running.started)}"
-    if running.mode == "shadow":
-        return f"{who}, in shadow: it answers the same students, nobody sees its answers, and they are logged."
-    return (
-        f"{who}: it answers {running.share:.0%} of the students, always the same ones; the champion answers the others."
-    )
 
 
 def span(column: Feature | Target) -> str:

@@ -46,7 +46,7 @@ def parts_of(card: ModelCard) -> tuple[CardPart, ...]:
     return tuple(part for part in parts if part.lines)
 
 
-def title_of(card: ModelCard) -> str:
+def card_title(card: ModelCard) -> str:
     """What the card is of."""
     return f"{card.title}: {card.what}, {card.name}"
 
@@ -140,7 +140,7 @@ def _day(at: datetime) -> str:
 
 def text_of(card: ModelCard) -> str:
     """As Markdown, which reads as plain text."""
-    parts = [f"# {title_of(card)}", about(card)]
+    parts = [f"# {card_title(card)}", about(card)]
     for part in parts_of(card):
         parts.append(f"## {part.heading}")
         parts.append("\n".join(f"- {line}" for line in part.lines))
@@ -149,7 +149,7 @@ def text_of(card: ModelCard) -> str:
 
 def page_of_card(card: ModelCard) -> str:
     """As a page that needs nothing else: light, dark, and on paper."""
-    page: str = _template().render(title=title_of(card), about=about(card), parts=parts_of(card))
+    page: str = _template().render(title=card_title(card), about=about(card), parts=parts_of(card))
     return page
 
 

@@ -20,6 +20,8 @@ from model.version_names import version_names
 from monitoring.row_findings import changed_of, effective_shares_of_model, reference_of
 from preprocessing.schema import DomainSchema
 
+SAME_ROWS = "both learned from the same rows"
+
 
 class ModelComparison(msgspec.Struct, frozen=True, kw_only=True):
     """Two versions of the same domain, target and moment. names: what each is called.
@@ -79,7 +81,7 @@ def _drift_between(first: Bundle, second: Bundle, schema: DomainSchema) -> tuple
         findings = Findings(importance=second.manifest.importance, effective=shares, not_compared=changed)
         return compare(before, after, schema, rows=findings), ""
     except SameSample:
-        return None, "both learned from the same rows"
+        return None, SAME_ROWS
     except NotComparable as error:
         return None, str(error)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 import pytest
 import xlsxwriter
 from streamlit.testing.v1 import AppTest
@@ -20,13 +19,10 @@ from drift.sentences import sentences_of
 from jobs.inline import JobFailed, do_here
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS
-from model.registry import install, load_bundle
-from model.trial import start_trial
 from model.workspace import Workspace
 from monitoring.drift_timeline import read_report
 from preprocessing.synthetic import generate
 from preprocessing.template import template
-from retraining.first_champions import register
 
 Page = Callable[..., AppTest]
 PAGES = ("today", "students", "data", "models", "results")
@@ -410,87 +406,6 @@ def test_a_file_that_has_moved_raises_the_alarm_and_each_report_has_its_address(
     assert app.query_params["report"] == newest.id
     app.query_params["report"] = first.id
     assert "moved.csv" in texts(app.run())
-
-
-# Models -------------------------------------------------------------------------------------------------------------
-
-
-def test_the_candidates_are_listed_with_the_naive_rule(page: Page, workspace: Workspace) -> None:
-    table = page("models", "workshop").dataframe[0].value
-    manifest = workspace.champions.loaded[QUIZ].predictor.manifest
-    assert len(table) == len(manifest.scores)
-    assert table["candidate"].iloc[0] == manifest.candidate.replace("_", " ")
-    assert table["candidate"].iloc[-1] == "plain rule"
-
-
-def test_classes_are_shown_worst_first_with_their_own_scores(page: Page) -> None:
-    tables = [table.value for table in page("models", "medal").dataframe]
-    assert list(next(table for table in tables if "precision" in table)["class"]) == ["bronze", "silver", "gold"]
-
-
-@pytest.fixture
-def second(workspace: Workspace) -> str:
-    """The version of a second champion of `QUIZ`, promoted over the first."""
-    bundle = load_bundle(workspace.artifacts, workspace.champions.loaded[QUIZ].predictor.version)
-    wider = msgspec.structs.replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, half_width=5.0))
-    model = register(workspace.store, workspace.artifacts, wider)
-    install(workspace.store, [model], action="promote", actor="test", reason="a second one")
-    return model.version
-
-
-def test_a_running_trial_is_shown_with_what_it_has_found_so_far(page: Page, workspace: Workspace, second: str) -> None:
-    first = workspace.store.successions(QUIZ)[0].version
-    model = next(one for one in workspace.store.models(QUIZ) if one.version == first)
-    trial = start_trial(workspace.store, model, mode="shadow", actor="test")
-    app = page("models", "workshop")
-    assert any(f"Challenger `{first[:12]}` is tried next to it" in info.value for info in app.info)
-    app.button(key=f"trial:{trial.id}").click().run()
-    assert "Not enough data yet" in texts(app)
-
-
-def test_a_confirmed_rollback_brings_the_former_champion_back(page: Page, workspace: Workspace, second: str) -> None:
-    first = workspace.store.successions(QUIZ)[0].version
-    app = page("models", "workshop")
-    app.text_input(key=f"rollback {QUIZ} reason").set_value("marks looked wrong")
-    app.checkbox(key=f"rollback {QUIZ} sure").check()
-    press(app, "Roll back")
-    newest = workspace.store.successions(QUIZ)[-1]
-    assert (newest.version, newest.action, newest.actor) == (first, "rollback", "local")
-    assert newest.reason == "marks looked wrong"
-    assert first[:12] in app.success[0].value
-
-
-@pytest.mark.parametrize(("reason", "sure"), [("", True), ("because", False)])
-def test_a_rollback_without_reason_or_confirmation_changes_nothing(
-    page: Page, workspace: Workspace, second: str, reason: str, sure: bool
-) -> None:
-    app = page("models", "workshop")
-    app.text_input(key=f"rollback {QUIZ} reason").set_value(reason)
-    app.checkbox(key=f"rollback {QUIZ} sure").set_value(sure)
-    press(app, "Roll back")
-    assert workspace.store.successions(QUIZ)[-1].version == second
-    assert "Nothing was changed" in app.error[0].value
-
-
-def test_a_rollback_with_nothing_before_says_so(page: Page, workspace: Workspace) -> None:
-    app = page("models", "workshop")
-    app.text_input(key=f"rollback {QUIZ} reason").set_value("try")
-    app.checkbox(key=f"rollback {QUIZ} sure").check()
-    press(app, "Roll back")
-    assert "no champion before the present one" in app.error[0].value
-    assert len(workspace.store.successions(QUIZ)) == 1
-
-
-def test_an_earlier_version_can_be_activated(page: Page, workspace: Workspace, second: str) -> None:
-    first = workspace.store.successions(QUIZ)[0].version
-    app = page("models", "workshop")
-    app.selectbox(key=f"activate {QUIZ} version").set_value(first)
-    app.text_input(key=f"activate {QUIZ} reason").set_value("the first was better")
-    app.checkbox(key=f"activate {QUIZ} sure").check()
-    press(app, "Activate")
-    newest = workspace.store.successions(QUIZ)[-1]
-    assert (newest.version, newest.action) == (first, "activate")
-    assert f"version `{first[:12]}`" in texts(app)
 
 
 # Results ------------------------------------------------------------------------------------------------------------
