@@ -36,13 +36,15 @@ from model.workspace import Workspace
 from preprocessing.validation.json_bodies import RowReader
 from settings import OFF, Settings
 
-ARENAS, MAPPED = -8, -3
-"""Among the parameters of glibc's mallopt: the number of heaps (M_ARENA_MAX), and from how many bytes on a block has
-pages of its own, which go back to the system with it (M_MMAP_THRESHOLD)."""
+ARENAS, MAPPED, TRIMMED = -8, -3, -1
+"""Among the parameters of glibc's mallopt: the number of heaps (M_ARENA_MAX), from how many bytes on a block has pages
+of its own, which go back to the system with it (M_MMAP_THRESHOLD), and from how many free ones on the heap's end does
+(M_TRIM_THRESHOLD)."""
 
 OWN_PAGES = 8 << 20
 """By itself glibc takes blocks from the heap that are as large as the largest it ever freed, and a password's check
-takes 19 MB: whatever comes to lie behind it keeps them."""
+takes 19 MB: whatever comes to lie behind it keeps them. As many free bytes stay at the heap's end: beside a given
+threshold glibc would keep 128 kB, and every large request would ask the system for its pages anew."""
 
 SHOWN_DIGITS = 12  # of a version, as lists show it
 
@@ -147,6 +149,7 @@ def _share_one_heap() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(ARENAS, 1)
         library.mallopt(MAPPED, OWN_PAGES)
+        library.mallopt(TRIMMED, OWN_PAGES)
 
 
 def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:

@@ -1,13 +1,12 @@
 """Commands as a user runs them, each in a process of its own: their CPU seconds, start included, and their memory."""
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.servers import ROOT, Running
+from benchmarks.servers import ROOT, Running, clean_environment
 from model.workspace import Workspace, open_workspace
 
 SECRET = "the secret of a benchmark's invented students"
@@ -29,12 +28,11 @@ print(json.dumps(sum(usage.ru_utime + usage.ru_stime for usage in usages)))
 def measured(settings: Mapping[str, str], *command: str) -> tuple[float, float]:
     """CPU seconds of a Python program, its start and its children included, and the most MB that they held together,
     looked at every 20 ms."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
     program = subprocess.Popen(
         [sys.executable, "-c", MEASURED, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**clean, **settings},
+        env={**clean_environment(), **settings},
     )
     peak, running = 0.0, Running("", program)
     while program.poll() is None:

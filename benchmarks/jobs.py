@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.commands import settings_of
 from benchmarks.result import Figure, print_figures, write_results
-from benchmarks.servers import ROOT
+from benchmarks.servers import ROOT, clean_environment
 from database.errors import LostJob
 from database.open import open_store
 from database.store import RecordStore
@@ -131,10 +131,9 @@ def kill_workers(folder: Path, url: str, kills: int) -> list[Figure]:
 
 def work(settings: Mapping[str, str], life: float | None, *, with_children: bool) -> bool:
     """A worker that does what waits; whether it was killed after `life` seconds, before it had ended by itself."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
     worker = subprocess.Popen(
         [sys.executable, "-m", "cli.start", "worker", "--once", "--poll", "0.05"],
-        env={**clean, **settings},
+        env={**clean_environment(), **settings},
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,

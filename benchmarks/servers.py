@@ -60,6 +60,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def clean_environment() -> dict[str, str]:
+    """Of a program that is measured: no settings of ours that happen to be there, and byte code is kept from one start
+    to the next, as where the product was installed."""
+    ours = ("GRADEWATCH_", "MONGO_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 @contextmanager
 def started(command: Sequence[str], *, port: int, settings: Mapping[str, str], ready: str) -> Iterator[Running]:
     """A server that answers at `ready`; "{port}" in its command is its port. Raises RuntimeError when it never does."""
@@ -72,10 +79,14 @@ def started(command: Sequence[str], *, port: int, settings: Mapping[str, str], r
 
 
 def start(command: Sequence[str], *, port: int, settings: Mapping[str, str]) -> Running:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GRADEWATCH_", "MONGO_"))}
     process = subprocess.Popen(
         [part.replace("{port}", str(port)) for part in command],
-        env={**clean, "PYTHONPATH": str(ROOT), "ORT_DISABLE_TELEMETRY": "1", **settings},  # for the peers too
+        env={
+            **clean_environment(),
+            "PYTHONPATH": str(ROOT),
+            "ORT_DISABLE_TELEMETRY": "1",
+            **settings,
+        },  # for the peers too
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=settings.get("BENCH_MODEL", ROOT),

@@ -35,7 +35,14 @@ try:
     from pymongo.client_session import ClientSession
     from pymongo.collection import Collection
     from pymongo.database import Database
-    from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, InvalidURI, PyMongoError
+    from pymongo.errors import (
+        AutoReconnect,
+        BulkWriteError,
+        DuplicateKeyError,
+        InvalidURI,
+        OperationFailure,
+        PyMongoError,
+    )
 except ImportError as error:
     raise MissingExtra("MongoDB", "mongo") from error
 
@@ -154,13 +161,15 @@ TRIES = 3
 LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
-INDEX_VERSION = 8
+INDEX_VERSION = 9
+NOBODY_ASKED = "domain_1_actor_1_at_-1__id_-1"
+"""An index of predictions by who asked, which no question read."""
+
 INDEXES: dict[str, list[list[tuple[str, int]]]] = {
     "predictions": [
         [("domain", 1), ("at", -1), ("_id", -1)],
         [("domain", 1), ("student", 1)],
         [("domain", 1), ("group", 1), ("at", -1), ("_id", -1)],
-        [("domain", 1), ("actor", 1), ("at", -1), ("_id", -1)],
     ],
     "newest": [
         [("domain", 1), ("target", 1), ("below", -1), ("student", -1), ("group", -1), ("period", -1), ("at", -1)],
@@ -250,6 +259,8 @@ def _make_indexes(database: Database[Bson]) -> None:
         return
     if (made or {"version": 0})["version"] < 4:  # from which on there are receipts
         _number_what_is_there(database)
+    with suppress(OperationFailure):  # of version 8 and before; a new database never had it
+        database.predictions.drop_index(NOBODY_ASKED)
     for kind, keys in INDEXES.items():
         database[kind].create_indexes([IndexModel(key) for key in keys])
     database.meta.replace_one({"_id": "indexes"}, {"version": INDEX_VERSION}, upsert=True)
@@ -487,12 +498,11 @@ class MongoStore:
         since: datetime | None = None,
         until: datetime | None = None,
         student: str | None = None,
-        actor: str | None = None,
         groups: Sequence[str] | None = None,
         endings: Iterable[str] | None = None,
         limit: int | None = None,
     ) -> list[Prediction]:
-        where = {**_given(domain=domain, student=student, actor=actor), **_between(since, until), **_of_groups(groups)}
+        where = {**_given(domain=domain, student=student), **_between(since, until), **_of_groups(groups)}
         return self._list("predictions", {**where, **_ending(endings)}, limit=limit)
 
     def count_predictions(

@@ -680,7 +680,6 @@ class SqlStore:
         since: datetime | None = None,
         until: datetime | None = None,
         student: str | None = None,
-        actor: str | None = None,
         groups: Sequence[str] | None = None,
         endings: Collection[str] | None = None,
         limit: int | None = None,
@@ -688,7 +687,7 @@ class SqlStore:
         # Of a student there are few: the index by time, which SQLite would choose, leads through all of a domain.
         at = PREDICTIONS.c.at if student is None else PREDICTIONS.c.at + 0
         statement = sa.select(*_columns("predictions")).order_by(at.desc(), PREDICTIONS.c.id.desc())
-        statement = statement.where(*_given(PREDICTIONS, domain=domain, actor=actor), *_between(at, since, until))
+        statement = statement.where(*_given(PREDICTIONS, domain=domain), *_between(at, since, until))
         statement = statement if student is None else statement.where(is_among(PREDICTIONS.c.student, [student]))
         statement = statement.where(*_ending(endings))
         if groups is None or student is not None:

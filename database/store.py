@@ -171,7 +171,6 @@ class PredictionLog(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         student: str | None = None,
-        actor: str | None = None,
         groups: Sequence[str] | None = None,
         endings: Collection[str] | None = None,
         limit: int | None = None,

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -92,7 +92,6 @@ PREDICTIONS = Table(
     Index("predictions_by_time", "domain", "at", "id"),
     _where_known("student", "predictions", "student", "domain", "student"),
     _where_known("group", "predictions", "group", "domain", "group", "at", "id"),
-    _where_known("actor", "predictions", "actor", "domain", "actor", "at", "id"),
 )
 
 PREDICTION_BLOCKS = Table("prediction_blocks", METADATA, _key("id"), Column("body", LargeBinary, nullable=False))

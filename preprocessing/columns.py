@@ -201,8 +201,10 @@ def _column(frame: "pl.DataFrame", feature: Feature) -> Column:
         return Numbers(cells.cast(pl.Float64).to_numpy())
     levels = cells.dtype if isinstance(cells.dtype, pl.Enum) else pl.Enum(cells.drop_nulls().unique().sort())
     names: tuple[Any, ...] = (*levels.categories.to_list(), *([None] if cells.null_count() else []))
-    codes = cells.cast(levels).to_physical().cast(pl.UInt32).fill_null(len(levels.categories)).to_numpy()
-    return Levels(names, codes.astype(np.uint8) if len(names) <= BYTE_LEVELS else codes.astype(np.uint32))
+    codes = (cells if cells.dtype == levels else cells.cast(levels)).to_physical()
+    if len(names) > len(levels.categories):
+        codes = codes.cast(pl.UInt32).fill_null(len(levels.categories))
+    return Levels(names, codes.to_numpy().astype(np.uint8 if len(names) <= BYTE_LEVELS else np.uint32))
 
 
 def _any(cells: Sequence[str | None]) -> Sequence[str | None] | None:

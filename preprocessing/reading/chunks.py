@@ -34,6 +34,7 @@ from preprocessing.reading.raw_table import RawTable, UnreadableFile
 from preprocessing.validation.rules import TooManyRows
 
 ROWS_A_CHUNK = 50_000  # of a chunk of a binary file
+PIPE = 1 << 20  # bytes that wait between the process that decodes and this one
 STEP = 1 << 21  # bytes of a chunk of text; some 20,000 to 50,000 rows of marks
 LONGEST_PIECE = 1 << 26  # bytes; a quote that is still open after so many will not be closed
 BINARY = ("parquet", "arrow")
@@ -269,7 +270,9 @@ def _decoded_chunks(source: FileSource) -> Iterator[Chunk]:
     """Pieces that a child process decodes, which a damaged file may end."""
     command = decoder(source.kind, str(source.path.resolve()), str(ROWS_A_CHUNK))
     environment = os.environ | {"POLARS_MAX_THREADS": "1"}  # a third less memory, and less CPU
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)  # noqa: S603 (our own script)
+    child = subprocess.Popen(  # noqa: S603 (our own script)
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, pipesize=PIPE
+    )
     with child:
         try:
             if child.stdout is None or child.stderr is None:

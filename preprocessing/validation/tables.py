@@ -185,12 +185,13 @@ def check_piece(
     typed, ledger, extra = _examine(raw, schema, secret, moment, with_targets, commas, asked)
     if ledger.whole:
         return _result(typed, ledger, extra), Identities()
-    identity = typed.select(IDENTITY)
-    known = identity["_student"].is_not_null().to_numpy()
-    contents = typed.with_columns(cs.enum().cast(pl.String)).hash_rows(seed=1).to_numpy(writable=True)
-    bad = ledger.bad_rows()
-    contents[bad] = ledger.numbers[bad]  # a bad row says the same as no other
-    identities = Identities(identity.hash_rows(seed=0).to_numpy()[known], contents[known], ledger.numbers[known])
+    known = typed["_student"].is_not_null()
+    named = typed.filter(known)  # a row that names nobody is never the same as another: nothing of it is hashed
+    at = known.to_numpy()
+    numbers, bad = ledger.numbers[at], ledger.bad_rows()[at]
+    contents = named.with_columns(cs.enum().cast(pl.String)).hash_rows(seed=1).to_numpy(writable=True)
+    contents[bad] = numbers[bad]  # a bad row says the same as no other
+    identities = Identities(named.select(IDENTITY).hash_rows(seed=0).to_numpy(), contents, numbers)
     return _result(typed, ledger, extra), identities
 
 

@@ -127,8 +127,6 @@ class Questions:
             yield store.predictions(self.domain, since=since, until=until, student="s1")
         yield store.predictions(self.domain, groups=["A", "C"], limit=3)
         yield store.predictions(self.domain, groups=[])
-        for actor in {one.actor for one in store.predictions(self.domain) if one.actor is not None}:
-            yield store.predictions(self.domain, actor=actor, student="s2")
 
     def _spans(self) -> list[tuple[datetime | None, datetime | None]]:
         return [(None, None), (after(1), None), (None, after(1)), (after(1), after(2)), (after(3), None)]

@@ -107,16 +107,14 @@ class TestPredictions:
         assert [one for one, _ in matched(store, "school", "G3", endings=endings)] == chosen
         assert [one for one, _ in matched(store, "school", "G3", endings=endings, until=after(32))] == early
 
-    def test_are_found_by_who_asked_and_by_group(self, store: RecordStore) -> None:
-        p = [make_prediction(after(n), actor=a, group=g) for n, (a, g) in enumerate(zip("aab", "AAB", strict=True))]
+    def test_are_found_by_group(self, store: RecordStore) -> None:
+        p = [make_prediction(after(n), group=group) for n, group in enumerate("AAB")]
         other = make_prediction(after(9))
         store.add_predictions([*p, other])
-        assert store.predictions("school", actor="a") == [p[1], p[0]]
         assert store.predictions("school", groups=["B", "C"]) == [p[2]]
         assert store.predictions("school", groups=["A", "B"], limit=2) == [p[2], p[1]]
-        assert store.predictions("school", groups=("A",), actor="a", until=after(1)) == [p[0]]
+        assert store.predictions("school", groups=("A",), until=after(1)) == [p[0]]
         assert store.predictions("school", groups=[]) == []
-        assert store.predictions("school", actor="b", groups=["A"]) == []
         assert store.predictions("school") == [other, *p[::-1]]
 
     def test_are_counted(self, store: RecordStore) -> None:

@@ -57,7 +57,6 @@ def test_predictions_from_before_actors_and_shadows_have_none(
     store.add_outcomes([outcome := make_outcome(student="s")])
     assert store.prediction(old.id) == old
     assert matched(store, "school", "G3") == [(old, outcome)]
-    assert store.predictions("school", actor="ann") == []
     assert len(store.export("predictions")) == 1
 
 

@@ -20,7 +20,6 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "predictions by id": (lambda s: s.predictions_of(["x", "y"]), {"id"}),
     "predictions by time": (lambda s: s.predictions("school", **NEWEST), {"domain", "at"}),
     "predictions of a student": (lambda s: s.predictions("school", student="s", groups=["A"]), {"domain", "start"}),
-    "predictions of an actor": (lambda s: s.predictions("school", actor="ann", limit=100), {"domain", "actor"}),
     "predictions of groups": (lambda s: s.predictions("school", groups=["A", "B"], limit=100), {"domain", "group"}),
     "predictions by ending": (lambda s: s.predictions("school", endings=["001"], **NEWEST), {"domain", "at"}),
     "how many": (lambda s: s.count_predictions("school"), {"domain"}),

@@ -174,7 +174,7 @@ def test_rows_of_the_first_tables_read_without_an_actor_and_a_shadow(
     store.put_document(document := make_document("monday"))
     store.add_accesses([access := make_access()])
     assert matched(store, "school", "G3") == [(old, outcome)]
-    assert store.predictions("school", actor="ann") == [new]
+    assert store.prediction(new.id) == new
     assert store.documents("profile") == [document]
     assert store.accesses() == [access]
 
@@ -187,7 +187,7 @@ def test_the_tables_go_back_to_the_first_and_forth_again_without_losing_a_predic
     store.add_predictions(batches=[packed := make_packed(600)])
     store.close()
     migrate_to(sql_url, "0002")
-    assert opened(sql_url).predictions("school", actor="key:x") == packed[::-1]
+    assert opened(sql_url).predictions_of(packed.ids) == list(packed)
     migrate_to(sql_url, "0001")
     assert opened(sql_url).prediction("one") == make_prediction(id="one")
     assert opened(sql_url).prediction(packed.ids[599]) == replace(packed[599], actor=None)
