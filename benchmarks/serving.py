@@ -1,9 +1,10 @@
 """Serving beside what others would build or install: CPU of the server for each request, memory, start, losses.
 
-`python -m benchmarks.serving [--quick] [--without-peers]` from the project's root. Every server is measured in the same
-run, in turns, so that other work on the machine burdens all alike; CPU is that of the server's processes alone. All
-serve a gradient boosting model. Only ours checks the row by all rules and logs it before it answers. Two tables are
-asked about: `school`, 32 columns with 17 of them levels, as institutions keep them, and `engagement`, five numbers.
+`python -m benchmarks.serving [--quick] [--without-peers] [--only NAME]` from the project's root. Every server is
+measured in the same run, in turns, so that other work on the machine burdens all alike; CPU is that of the server's
+processes alone. All serve a gradient boosting model. Only ours checks the row by all rules and logs it before it
+answers. Two tables are asked about: `school`, 32 columns with 17 of them levels, as institutions keep them, and
+`engagement`, five numbers.
 """
 
 import argparse
@@ -27,7 +28,7 @@ import msgspec
 import polars as pl
 
 from benchmarks.commands import GRADEWATCH, SECRET, measured, open_installation, settings_of
-from benchmarks.result import Figure, write_results
+from benchmarks.result import Figure, replace_results, write_results
 from benchmarks.servers import Running, environment, free_port, start, started, uvicorn, wait
 from database.open import open_store
 from database.records import ChampionKey
@@ -550,6 +551,7 @@ def main(given: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two minutes, to see that it works")
     parser.add_argument("--without-peers", action="store_true", help="install and start nobody else's server")
+    parser.add_argument("--only", choices=ROWS, help="one row alone; the kept figures of the others stay")
     arguments = parser.parse_args(given)
     effort = QUICK if arguments.quick or os.environ.get("GRADEWATCH_BENCH_QUICK") else FULL
     with tempfile.TemporaryDirectory(prefix="gradewatch-bench-") as name:
@@ -558,12 +560,20 @@ def main(given: Sequence[str] = ()) -> None:
         for suffix in ("db", "db-wal", "db-shm"):  # as it is before anything is asked
             with suppress(FileNotFoundError):
                 (folder / f"fresh.{suffix}").write_bytes((folder / f"gradewatch.{suffix}").read_bytes())
+        if arguments.only:
+            replace_results("serving", ROWS[arguments.only](folder, effort))
+            return
         figures = one_row(folder, make_key(folder), effort, with_peers=not arguments.without_peers)
-        figures += wide_row(folder, effort) + batches(folder, effort) + files(folder, effort) + starting(folder, effort)
+        for measure in ROWS.values():
+            figures += measure(folder, effort)
         figures += promotions(folder, effort, versions) + walked(folder)
         figures.append(losses(folder, effort, "SQLite", f"sqlite:///{folder / 'gradewatch.db'}"))
         figures += mongo_losses(folder, effort)
         write_results("serving", figures)
+
+
+ROWS = {"wide": wide_row, "batches": batches, "files": files, "starting": starting}
+"""Rows that need nothing but the installation."""
 
 
 def make_key(folder: Path) -> str:
