@@ -14,10 +14,9 @@ import numpy as np
 from drift.classifier_test import ClassifierResult
 from drift.corrections import adjust
 from drift.impact import ErrorChange, ExpectedError, Said
-from drift.policy import DEFAULT_POLICY, FEWEST_ALARMING, DriftPolicy
+from drift.policy import ALARMING, DEFAULT_POLICY, FEWEST_ALARMING, DriftPolicy
 from drift.profile import Profile
 from drift.records import (
-    ALARMING,
     SCHEMA_VERSION,
     ColumnDrift,
     DriftReport,

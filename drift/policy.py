@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
+Verdict = Literal["drift", "warn", "ok", "undecided", "constant"]
+ALARMING: frozenset[Verdict] = frozenset({"drift", "warn"})
 FEWEST_ALARMING = 20  # rows of each sample; of fewer nothing raises an alarm, whatever a test says
 
 

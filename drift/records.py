@@ -14,16 +14,14 @@ import msgspec
 from drift.classifier_test import ClassifierResult
 from drift.curves import Curve
 from drift.impact import ClassChange, ErrorChange, ExpectedError
-from drift.policy import FEWEST_ALARMING, DriftPolicy
+from drift.policy import ALARMING, FEWEST_ALARMING, DriftPolicy, Verdict
 from drift.profile import PREDICTION, Kind
 from errors import GradewatchError
 from preprocessing.validation.results import RefusedValues
 
 SCHEMA_VERSION = 2
 READABLE = (1, 2)  # a report of version 1 is one of version 2 without means, ranges and costs
-Verdict = Literal["drift", "warn", "ok", "undecided", "constant"]
 Doubt = Literal["", "untested", "few rows", "no sign", "at the limit"]
-ALARMING: frozenset[Verdict] = frozenset({"drift", "warn"})
 
 
 class SameSample(GradewatchError):

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.impact import ClassChange
-from drift.records import ALARMING, ColumnDrift, DriftReport
+from drift.policy import ALARMING
+from drift.records import ColumnDrift, DriftReport
 from drift.sentences import describe, describe_interval, describe_segment, effect_of
 from drift.statistics import MEASURES
 

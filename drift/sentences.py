@@ -6,17 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from drift.impact import ClassChange, ErrorChange, ExpectedError
-from drift.policy import FEWEST_ALARMING
+from drift.policy import ALARMING, FEWEST_ALARMING, Verdict
 from drift.profile import PREDICTION
-from drift.records import (
-    ALARMING,
-    ColumnDrift,
-    DriftReport,
-    JointDrift,
-    MissingDrift,
-    SegmentDrift,
-    Verdict,
-)
+from drift.records import ColumnDrift, DriftReport, JointDrift, MissingDrift, SegmentDrift
 from preprocessing.validation.results import RefusedValues
 
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import msgspec
 
 from drift.impact import ExpectedError
+from drift.policy import ALARMING
 from drift.profile import PREDICTION
-from drift.records import ALARMING, ColumnDrift, DriftReport
+from drift.records import ColumnDrift, DriftReport
 from drift.sentences import describe_refused
 from language import _, ngettext
 from language.format import count, day, number, share

@@ -18,9 +18,9 @@ from drift.classifier_test import ClassifierResult
 from drift.column import CategoricalColumn, Column, Floats
 from drift.curves import curve_of
 from drift.impact import ClassChange, Said
-from drift.policy import FEWEST_ALARMING, DriftPolicy
+from drift.policy import FEWEST_ALARMING, DriftPolicy, Verdict
 from drift.profile import PREDICTION, Kind
-from drift.records import ColumnDrift, JointDrift, MissingDrift, Verdict
+from drift.records import ColumnDrift, JointDrift, MissingDrift
 from drift.statistics import (
     EACH_ROW,
     LEVEL,

@@ -14,7 +14,8 @@ from database.errors import Conflict
 from database.records import Document, Event, new_id, now
 from drift.column import ProfileError
 from drift.impact import ErrorChange
-from drift.records import ALARMING, DriftReport, NotComparable, SameSample
+from drift.policy import ALARMING
+from drift.records import DriftReport, NotComparable, SameSample
 from drift.sentences import describe_change, describe_finding
 from jobs.schedule import ONE_DAY, Schedule, day_of
 from model.registry import NoChampion

@@ -15,7 +15,7 @@ import msgspec
 from access.roles import Principal
 from database.ingest import lacking_of, strays_among
 from database.records import ChampionKey, DriftRecord, Job, Prediction, Succession, now
-from drift.records import ALARMING
+from drift.policy import ALARMING
 from errors import Category
 from jobs.queue import KEPT, UPLOADED
 from jobs.schedules import late_schedules

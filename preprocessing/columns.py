@@ -204,7 +204,8 @@ def _column(frame: "pl.DataFrame", feature: Feature) -> Column:
     codes = (cells if cells.dtype == levels else cells.cast(levels)).to_physical()
     if len(names) > len(levels.categories):
         codes = codes.cast(pl.UInt32).fill_null(len(levels.categories))
-    return Levels(names, codes.to_numpy().astype(np.uint8 if len(names) <= BYTE_LEVELS else np.uint32))
+    places = codes.to_numpy()
+    return Levels(names, places.astype(np.uint8) if len(names) <= BYTE_LEVELS else places.astype(np.uint32))
 
 
 def _any(cells: Sequence[str | None]) -> Sequence[str | None] | None:

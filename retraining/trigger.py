@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from drift.records import ALARMING, DriftReport
+from drift.policy import ALARMING
+from drift.records import DriftReport
 
 Verdict = Literal["alarm", "quiet", "undecided"]
 

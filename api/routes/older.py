@@ -17,15 +17,13 @@ from api.routes.dependencies import OPEN, CurrentState, needs, noted, principal_
 from api.routes.openapi import answers, takes
 from api.schemas import OlderCleared, OlderDriftStatus, SignIn, Token, respond
 from database.records import DriftRecord
+from drift.policy import ALARMING
 
 router = APIRouter(tags=["older systems"])
 SIGNED_IN = answers(Token, words="signed in")
 
 WATCHED = "school"
 """The domain that the older drift monitor was about."""
-
-MOVED = frozenset({"drift", "warn"})
-"""Verdicts that count as drift: `drift.records.ALARMING`, which needs libraries that no service loads."""
 
 TOLD = ("test", "statistic", "p_value", "p_adjusted", "effect", "effect_low", "effect_high", "threshold", "verdict")
 """What is told of a column of a report."""
@@ -73,7 +71,7 @@ def drift_status(request: Request, state: CurrentState) -> Response:
 
 def _in_short(report: DriftRecord) -> OlderDriftStatus:
     columns = report.document.get("columns", ())
-    moved = [one["column"] for one in columns if {one["verdict"], one["missing"]["verdict"]} & MOVED]
+    moved = [one["column"] for one in columns if {one["verdict"], one["missing"]["verdict"]} & ALARMING]
     details: dict[str, dict[str, Any]] = {
         one["column"]: {"drift_detected": one["column"] in moved} | {name: one.get(name) for name in TOLD}
         for one in columns

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift.compare import Findings, compare
-from drift.policy import DriftPolicy
+from drift.policy import ALARMING, DriftPolicy
 from drift.profile import PREDICTION, build_profile
-from drift.records import ALARMING, ColumnDrift, DriftReport
+from drift.records import ColumnDrift, DriftReport
 from drift.render import render_table
 from drift.sentences import describe, describe_answers, describe_joint, effect_of
 from monitoring.row_findings import part_rows

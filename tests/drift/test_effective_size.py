@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.compare import Findings, compare
+from drift.policy import ALARMING
 from drift.profile import build_profile
-from drift.records import ALARMING
 from drift.samples import effective_shares_of
 from drift.statistics import EffectiveShare
 from preprocessing.schema import DomainSchema, Feature, Target

@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 
 from drift.compare import compare
+from drift.policy import ALARMING
 from drift.profile import Profile, build_profile
-from drift.records import ALARMING, DriftReport
+from drift.records import DriftReport
 from preprocessing.schema import DomainSchema
 
 

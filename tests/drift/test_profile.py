@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from drift.column import BinnedColumn, ProfileError, summarise_numbers
 from drift.compare import compare
-from drift.policy import DriftPolicy
+from drift.policy import ALARMING, DriftPolicy
 from drift.profile import Profile, build_profile, profile_frame
-from drift.records import ALARMING, NotComparable, SameSample
+from drift.records import NotComparable, SameSample
 from tests.drift.conftest import schema_of
 
 

@@ -12,7 +12,8 @@ import pytest
 from access.confined import confine_report
 from database.ingest import read_batch
 from database.records import ChampionKey
-from drift.records import ALARMING, DriftReport
+from drift.policy import ALARMING
+from drift.records import DriftReport
 from drift.sentences import describe_refused
 from model.workspace import Workspace
 from monitoring.drift_days import days_of
