@@ -1,6 +1,7 @@
 """Figures of the page Data: reports in time, what moved and what matters, a column before and now, groups."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 
 import plotly.graph_objects as go
@@ -38,7 +39,7 @@ def timeline(points: Sequence[TimelinePoint], changes: Sequence[ChampionChange],
         x=[one.at for one in known],
         y=[one.outside for one in known],
         marker_color=seen.now,
-        width=_bar_width(points),
+        width=_span(points).total_seconds() * 1000 / 60,
         hovertemplate="%{y:.0%}<extra></extra>",
         showlegend=False,
     )
@@ -61,15 +62,17 @@ def timeline(points: Sequence[TimelinePoint], changes: Sequence[ChampionChange],
     plain(figure, 360, legend=True)
     figure.update_layout(margin_t=56, legend={"y": 1.08})
     figure.update_yaxes(title=_("unknown"), tickformat=".0%", rangemode="tozero", nticks=3, row=1, col=1)
-    figure.update_yaxes(title=_("facts that moved"), rangemode="tozero", nticks=5, row=2, col=1)
-    figure.update_xaxes(type="date", nticks=6)
+    most = max(one.moved for one in points)
+    figure.update_yaxes(title=_("facts that moved"), range=[-0.15 * (most + 1), 1.2 * (most + 1)], row=2, col=1)
+    figure.update_yaxes(nticks=5, tickformat="d", row=2, col=1)
+    margin = _span(points) / 20
+    figure.update_xaxes(type="date", nticks=6, range=[points[0].at - margin, points[-1].at + margin])
     return figure
 
 
-def _bar_width(points: Sequence[TimelinePoint]) -> float:
-    """Of a bar, in milliseconds: a fortieth of the time that is drawn, half a day at least."""
-    span = (points[-1].at - points[0].at).total_seconds() if points else 0.0
-    return max(span / 40, 43_200.0) * 1000
+def _span(points: Sequence[TimelinePoint]) -> timedelta:
+    """From the first report to the last; of a single one, a day."""
+    return (points[-1].at - points[0].at) or timedelta(days=1)
 
 
 def _dots(points: Sequence[TimelinePoint], state: State, chosen: str) -> Figure:
@@ -84,6 +87,7 @@ def _dots(points: Sequence[TimelinePoint], state: State, chosen: str) -> Figure:
             "size": [TAP * (0.55 + 0.45 * (one.rows / most) ** 0.5) for one in points],
             "color": palette().of(state),
             "symbol": state.symbol,
+            "opacity": 1,
             "line": {"color": palette().text, "width": [3 if one.id == chosen else 0 for one in points]},
         },
         selected={"marker": {"opacity": 1}},
@@ -145,7 +149,7 @@ def before_and_now(curve: Curve, *, unit: str) -> Figure:
         height = 230
     else:
         names, rest = level_names(curve), bool(curve.other_before or curve.other_now)
-        for name, shares, colour in reversed(sides):
+        for name, shares, colour in sides:
             values = [*shares, 1 - sum(shares)] if rest else list(shares)
             texts = [share(value) for value in values]
             figure.add_bar(
@@ -161,7 +165,6 @@ def before_and_now(curve: Curve, *, unit: str) -> Figure:
             )
         figure.update_yaxes(autorange="reversed", type="category")
         figure.update_xaxes(visible=False, range=[0, 1.18 * max(*before, *now, 0.01)])
-        figure.update_layout(legend_traceorder="reversed")
         height = 70 + 40 * len(names)
     figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.05)
     return plain(figure, height, legend=True)

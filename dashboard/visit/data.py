@@ -13,7 +13,6 @@ from dashboard.visit.base import VisitBase
 from dashboard.visit.given import GivenFile
 from database.records import DriftRecord, Job, Succession
 from jobs.inline import do_here
-from jobs.job_settings import JobSettings
 from jobs.queue import DRIFT_DAYS, DRIFT_FILE, RETRAINING, JobFile, JobRequest, absence, ask, ask_alone
 from monitoring.drift_days import Against
 from monitoring.profile_archive import ArchivePart, ProfileArchive
@@ -85,4 +84,4 @@ class DataQuestions(VisitBase):
 
     def do_now(self, job: Job) -> Job:
         """Do a job of seconds here, where no worker is. Raises JobWaits, JobFailed."""
-        return do_here(self._shared.workspace, job.id, JobSettings())
+        return do_here(self._shared.workspace, job.id, self._shared.jobs)

@@ -32,13 +32,13 @@ def verdict_words(found: Backtest) -> str:
         return "None of it would have changed anything: no other model took over."
     best = max(changed, key=lambda one: one.gain[NEVER][found.main].value)
     gain, unit = best.gain[NEVER][found.main], f" {found.unit}" if found.unit else ""
-    told = f"{gain.value:+.2f}{unit}, {gain.low:+.2f} to {gain.high:+.2f}, {best.n:,} rows"
+    told = f"{gain.value:.2f}{unit} ({gain.low:+.2f} to {gain.high:+.2f}, {best.n:,} rows)"
     name = "retraining after every period" if best.name == ALWAYS else f"the policy {best.name}"
     if gain.low > 0:
         return f"{name[0].upper()}{name[1:]} would have helped: errors smaller by {told}."
     if all(one.gain[NEVER][found.main].high < 0 for one in changed):
-        return f"Retraining would have done harm; least of all {name}: {told}."
-    return f"None of it would surely have helped; most of all {name}: {told}."
+        return f"Retraining would have done harm; least of all {name}, by {told}."
+    return f"None of it would surely have helped; most of all {name}, by {told}."
 
 
 def summarise(found: Backtest) -> list[str]:

@@ -47,7 +47,7 @@ def test_an_analyst_checks_a_file_and_sees_what_moved(
     heading = page.get_by_role("heading", level=1).inner_text()
     assert "evening" in heading or "Study time" in heading
     page.get_by_text("Before and now").wait_for()
-    assert page.locator(".js-plotly-plot").count() >= 4, "in time, the map, and a card for each column that moved"
+    page.get_by_test_id("stPlotlyChart").nth(3).wait_for()  # in time, the map, and a card for each column that moved
     with page.expect_download() as download:
         page.get_by_role("button", name="Report as a page").click()
     assert Path(download.value.path()).read_text() == render_html(report, at=stored.at)
