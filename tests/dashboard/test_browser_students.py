@@ -29,7 +29,8 @@ def test_a_teacher_finds_who_needs_help_in_two_clicks_and_notes_what_was_done(
     page.get_by_role("heading", name="What was done").wait_for()
     page.get_by_role("textbox", name="Note").fill("tutoring on Mondays")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("tutoring on Mondays").last.wait_for()
+    page.get_by_text("Saved.").wait_for()
+    page.get_by_role("paragraph").get_by_text("tutoring on Mondays").wait_for()
     page.reload()
     page.get_by_role("heading", level=1).get_by_text(student[:6]).wait_for()
     assert [one.text for one in case_of(workspace.store, HERE, student).steps] == ["tutoring on Mondays"]

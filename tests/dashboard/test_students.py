@@ -5,13 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
 from access.records import Grant
+from access.roles import PERMISSIONS, Forbidden, Principal
 from access.users import add_user
-from advice.cases import case_of
+from advice.cases import NewStep, case_of, take_step
+from advice.positions import Place
 from clock import new_id, now
+from dashboard.shared_workspace import SharedWorkspace
 from dashboard.views.students.sentences import likelier_words, value_words
+from dashboard.visit import Visit
 from database.records import Answer, Prediction
 from model.objections import mark_of, object_for
 from model.workspace import Workspace
@@ -148,6 +153,39 @@ def test_an_officer_hands_out_and_erases_and_sees_no_list(
     actions = [one.action for one in workspace.store.accesses(actor="user:ola")]
     assert {"student exported", "student erased"} <= set(actions)
     assert "students listed" not in actions
+
+
+def test_who_is_confined_to_groups_sees_these_alone_in_every_answer(workspace: Workspace) -> None:
+    there = [replace(said(workspace, key, 5.0, 1, 0.9), group=group) for key, group in (("s1", "A"), ("s2", "B"))]
+    twice = replace(said(workspace, "s1", 15.0, 0, 0.1), group="B")
+    workspace.store.add_predictions([*there, twice])
+    teacher = Principal(name="user:t", permissions=PERMISSIONS["teacher"], groups=frozenset({"A"}))
+    visit = Visit(SharedWorkspace(workspace, 0, 1000, 10), teacher)
+    one, other = (pseudonym(key, workspace.secret) for key in ("s1", "s2"))
+    assert visit.groups(HERE) == ["A"]
+    assert visit.count_students(HERE, "mark").students == 1
+    page = visit.list_students(HERE, "mark", limit=10, since=now())
+    assert [(entry.student, entry.group) for entry in page.students] == [(one, "A")]
+    seen = visit.student(HERE, one)
+    assert seen is not None
+    assert [entry.group for entry in seen.predictions] == ["A"]
+    assert visit.student(HERE, other) is None
+    asked: list[Callable[[], object]] = [
+        lambda: visit.count_students(HERE, "mark", ["B"]),
+        lambda: visit.list_students(HERE, "mark", ["A", "B"], limit=10, since=now()),
+        lambda: visit.advice(HERE, twice),
+        lambda: visit.report_on(HERE, "B", "1"),
+        lambda: visit.known(HERE, one),
+    ]
+    for question in asked:
+        with pytest.raises(Forbidden):
+            question()
+    take_step(workspace.store, visit.schemas[HERE], one, NewStep("talked", place=Place("B", None)), actor="t")
+    assert visit.cases(HERE, [one]) == {}
+    assert visit.case(HERE, one).steps == ()
+    analyst = Visit(visit._shared, Principal(name="user:a", permissions=PERMISSIONS["analyst"]))
+    assert analyst.count_students(HERE, "mark").students == 3
+    assert analyst.cases(HERE, [one]) == {}, "notes are for who helps"
 
 
 def test_a_number_is_read_as_it_is_written_or_said_to_be_wrong(page: Page, workspace: Workspace) -> None:

@@ -276,7 +276,11 @@ def _draw_ladder(listing: Listing) -> None:
 
 def _ladder_title(rungs: Sequence[Rung], listed: int, target: Target) -> str:
     below = sum(rung.state == State.ACT for rung in rungs)
-    mark, unit = mark_words(target), target.unit or _("grade")
+    unit = target.unit or _("grade")
+    if target.pass_mark is None:
+        said = _("The answers about {n} students ({unit}; {all} listed)")
+        return said.format(n=count(len(rungs)), unit=unit, all=count(listed))
+    mark = mark_words(target)
     return _("{below} of these {n} are likelier than not to end below {mark} ({unit}; {all} listed)").format(
         below=count(below), n=count(len(rungs)), mark=mark, unit=unit, all=count(listed)
     )
