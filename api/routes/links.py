@@ -5,9 +5,9 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from access.known import known_everywhere
-from access.records import User
+from access.records import USER_KIND, User, user_of
 from access.users import link_user, unlink_user
-from api.routes.dependencies import CurrentState, needs, principal_of
+from api.routes.dependencies import CurrentState, NotFound, needs, principal_of
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import LinkedUser, LinkStudent, respond
@@ -27,6 +27,7 @@ async def link(name: str, request: Request, state: CurrentState) -> Response:
 
 def _link(request: Request, state: ServiceState, name: str, wanted: LinkStudent) -> User:
     whoever, workspace = principal_of(request), state.workspace
+    _user(state, name)
     student = pseudonym(str(wanted.student), workspace.secret)
     mine = [domain for domain in workspace.schemas if whoever.may("rights", domain)]
     known = known_everywhere(workspace, student, mine)
@@ -36,7 +37,17 @@ def _link(request: Request, state: ServiceState, name: str, wanted: LinkStudent)
 @router.delete("", responses=answers(LinkedUser), dependencies=MAY_LINK)
 def unlink(name: str, request: Request, state: CurrentState) -> Response:
     """End a user's link: it sees nothing any more."""
+    if not _user(state, name).student:
+        raise NotFound(f"user {name} is linked to no student")
     return respond(_told(unlink_user(state.workspace.store, name, actor=principal_of(request).name)))
+
+
+def _user(state: ServiceState, name: str) -> User:
+    """Raises NotFound, which names nobody else."""
+    kept = state.workspace.store.document(USER_KIND, name)
+    if kept is None:
+        raise NotFound("there is no user of that name")
+    return user_of(kept)
 
 
 def _told(user: User) -> LinkedUser:

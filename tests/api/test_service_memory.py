@@ -97,7 +97,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     server.until(lambda: server.get(f"{DOMAIN}/retrain/{run}")["state"] == "finished", patience=2 * PATIENCE)
     yield get, f"{DOMAIN}/retrain/{run}", {}
     yield post, f"{DOMAIN}/train", {"json": {}}
-    yield from rights()
+    yield from rights(server)
     yield post, f"{DOMAIN}/withdrawals", {"json": {"predictions": [said["id"]], "reason": "asked by mistake"}}
 
 
@@ -119,8 +119,29 @@ def of_reports(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "GET", f"/get-report?{PERIOD_OF_COURSE}", {}
 
 
-def rights() -> Iterator[tuple[str, str, dict[str, Any]]]:
+def own(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What a student is told, once an officer has linked the user."""
+    server.predict("engagement", ENGAGEMENT | {"student_id": "s2"})
+    yield "POST", "/api/v1/users/tom/link", {"json": {"student": "s2"}}
+    yield "DELETE", "/api/v1/users/tom/link", {}
+    yield "POST", "/api/v1/users/tom/link", {"json": {"student": "s2"}}
+
+    def token() -> str:
+        form = {"username": "tom", "password": PASSWORD}
+        return str(server.client.post("/api/v1/token", data=form).json()["access_token"])
+
+    def known() -> dict[str, str] | None:
+        headers = {"authorization": f"Bearer {token()}"}
+        return headers if server.client.get("/api/v1/me", headers=headers).status_code == 200 else None
+
+    headers = server.until(known)
+    yield "GET", "/api/v1/me", {"headers": headers}
+    yield "POST", "/api/v1/me/objection", {"headers": headers}
+
+
+def rights(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """What an officer answers a student with."""
+    yield from own(server)
     yield "POST", f"{DOMAIN}/students/export", {"json": {"student": "s1"}}
     yield "POST", f"{DOMAIN}/students/object", {"json": {"student": "nobody"}}
     yield "POST", f"{DOMAIN}/students/erase", {"json": {"student": "s1", "reason": "asked for"}}
@@ -175,7 +196,13 @@ def test_a_worker_that_answered_at_every_address_stays_small_and_loaded_nothing_
 ) -> None:
     another_version(workspace)
     add_user(workspace.store, "ann", Grant(role="admin"), PASSWORD, domains=[], actor="test")
-    server = serve(GRADEWATCH_AUTH="on", GRADEWATCH_TOKEN_SECRET="t" * 40, GRADEWATCH_RATE_LIMIT="off")
+    add_user(workspace.store, "tom", Grant(role="student"), PASSWORD, domains=[], actor="test")
+    server = serve(
+        GRADEWATCH_STUDENT_VIEW="on",
+        GRADEWATCH_AUTH="on",
+        GRADEWATCH_TOKEN_SECRET="t" * 40,
+        GRADEWATCH_RATE_LIMIT="off",
+    )
     signed_in = server.client.post("/api/v1/token", data={"username": "ann", "password": PASSWORD})
     server.client.headers["authorization"] = f"Bearer {signed_in.json()['access_token']}"
     page = server.get("/openapi.json")
