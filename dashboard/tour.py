@@ -43,12 +43,8 @@ def tour(visit: Visit) -> None:
             st.button(_("Enough"), icon=":material/close:", on_click=visit.end_tour, type="tertiary", key="end tour")
         about = {"domain": CHANGED.domain, "target": CHANGED.target, "days": "90"}
         late = about | {"at": CHANGED.moment}
-        link("data", _("1 · Week 6: students of a school that the model never saw"), **about)
-        link("results", _("2 · Weeks 7 and 8: its ranges are too narrow"), **late)
-        link(
-            "models",
-            _("3 · Week 9: a challenger proves better, is rolled back and comes again"),
-            **late,
-        )
-        link("activity", _("4 · All that happened in twelve weeks, line by line"))
-        link("students", _("5 · Today: who is likely to end below the pass mark, and why"), **late)
+        link("data", _("1 · Week 6: another school joins"), **about)
+        link("results", _("2 · Weeks 7 and 8: ranges break"), **late)
+        link("models", _("3 · Week 9: a better challenger"), **late)
+        link("activity", _("4 · Twelve weeks, line by line"))
+        link("students", _("5 · Today: who needs help, and why"), **late)
