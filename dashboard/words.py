@@ -3,13 +3,14 @@
 It decides nothing and draws nothing; every text here is made from a record.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from database.records import DecisionRecord, Event
+from database.records import DecisionRecord
 from model.bundle import Manifest
 from model.naive import RULE
 from model.scores import ClassScores, Estimate, Scores
@@ -135,6 +136,20 @@ def candidate(name: str) -> str:
     return "plain rule" if name == "naive" else name.replace("_", " ")
 
 
+def harmless(text: str) -> str:
+    """A text whose signs mean nothing to Markdown: what it says is data.
+
+    >>> harmless("a_b [x](y)")
+    'a\\\\_b \\\\[x\\\\](y)'
+    """
+    return re.sub(r"([\\`*_\[\]#$:<>|~])", r"\\\1", text)
+
+
+def person(actor: str) -> str:
+    """Who did something, without the kind of account."""
+    return actor.removeprefix("user:")
+
+
 def version(digest: str) -> str:
     """The beginning of a version's digest, as every command accepts it."""
     return digest[:12]
@@ -148,40 +163,6 @@ def when(at: datetime) -> str:
 def rows(count: int, noun: str = "row") -> str:
     """'1 row', '2,000 rows'."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-EVENT_WORDS: Mapping[str, str] = {
-    "challenger_not_loaded": (
-        "The challenger {version}, on trial against {champion}, could not be loaded: {why}. The champion answers alone"
-    ),
-    "withdrawn": "Taken back by {actor} ({kind}, {count} rows): {reason}",
-    "plain_rule_promoted": "The plain rule took the champion's place for {target} at {moment}: {why}",
-    "retraining_started": "A retraining run has begun",
-    "retraining_finished": "A retraining run has ended ({state}): {decisions}",
-    "champion_stopped": (
-        "The champion {champion} (version {version}) learned another form of the data and answers nobody: {why}"
-    ),
-    "champion_not_loaded": "The champion {champion} (version {version}) could not be loaded: {why}",
-}
-
-
-def event(happened: Event) -> str:
-    """An event as a sentence."""
-    details: dict[str, Any] = dict(happened.details)
-    if "version" in details:
-        details["version"] = version(str(details["version"]))
-    if "decisions" in details:
-        details["decisions"] = "; ".join(details["decisions"]) or "nothing was decided"
-    try:
-        sentence = EVENT_WORDS[happened.kind].format_map(details)
-    except KeyError:
-        told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in details.items() if value is not None)
-        plain = happened.kind.replace("_", " ").capitalize()
-        return f"{plain}: {told}" if told else plain
-    if happened.kind == "champion_not_loaded":
-        instead = details.get("serving_instead")
-        sentence += f". Version {version(instead)} goes on serving." if instead else ". Nobody serves in its place."
-    return sentence
 
 
 VERDICTS: Mapping[str, str] = {

@@ -30,7 +30,7 @@ from overview.records import Held, OpenCondition, may_see
 from overview.standing import AnswerStanding, standings_of, trial_standing
 from preprocessing.schema import DomainSchema, Target
 
-WEEK = timedelta(days=7)
+LAST_WEEK = timedelta(days=7)
 SAMPLED = 400  # records that a share is estimated from: it is known to 0.05
 GUESSED, STRAYED = 0.2, 0.2  # shares from which on answers outside the known range, and outcomes of nobody, matter
 DECIDED = 200  # students with outcomes after whom a trial that shows no difference may end
@@ -66,16 +66,14 @@ class Looking:
         return (self.workspace.schemas[name] for name in self.domains)
 
 
-def find_conditions(
-    workspace: Workspace, viewer: Principal, domains: Sequence[str] = (), *, at: datetime | None = None
-) -> list[Held]:
+def find_conditions(workspace: Workspace, viewer: Principal, domains: Sequence[str] = ()) -> list[Held]:
     """The conditions that hold and `viewer` is told of, the most harmful first, with who has seen them. domains: in
-    these alone. at: the time that it is.
+    these alone.
 
     What somebody had seen and holds no more is told as over.
     """
     seen = [one for one in workspace.schemas if one in (domains or workspace.schemas) and viewer.may("see", one)]
-    looking = Looking(workspace, viewer, seen, at or now())
+    looking = Looking(workspace, viewer, seen, now())
     found = [one for find in FINDERS for one in find(looking) if may_see(viewer, one)]
     if viewer.groups is not None:  # what others have seen was told with figures of all groups
         return [Held(condition=one) for one in sorted(found, key=lambda one: one.rank)]
@@ -288,7 +286,7 @@ def _new_level(report: DriftRecord) -> Mapping[str, Any]:
 
 def _guesses(looking: Looking) -> Iterator[OpenCondition]:
     """Answers of the last week to rows unlike any that the model was trained on."""
-    store, since = looking.workspace.store, looking.at - WEEK
+    store, since = looking.workspace.store, looking.at - LAST_WEEK
     for domain in looking.domains:
         total = store.count_predictions(domain, since=since, groups=looking.groups)
         if total < ENOUGH_OUTCOMES:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from database.records import ChampionKey
 from language import _, ngettext
 from language.format import count, moment, number, share
-from overview.names import column_title, model_title
+from overview.names import model_title
 from overview.records import ConditionKind, Held, OpenCondition, ToldCondition
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, title_of
 
 
 def tell_condition(held: Held, schemas: Mapping[str, DomainSchema]) -> ToldCondition:
@@ -50,7 +50,7 @@ def _columns(names: Sequence[str], schema: DomainSchema | None) -> str:
 def _column(name: str, schema: DomainSchema | None) -> str:
     plain = name.removeprefix("_prediction:").removeprefix("_error:")
     known = {one.name: one for one in schema.columns} if schema else {}
-    title = column_title(known[plain]) if plain in known else plain
+    title = title_of(known[plain]) if plain in known else plain
     return title if plain == name else _("predicted {column}").format(column=title)
 
 

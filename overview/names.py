@@ -3,29 +3,15 @@
 It asks no store.
 """
 
-import re
-
 from database.records import ChampionKey
 from language import _
-from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
-
-LONGEST_TITLE = 60  # characters; what is longer is no name
-
-
-def column_title(column: Feature | Target | ContextColumn) -> str:
-    """A column's name for people: its description up to the first mark, else its name.
-
-    >>> column_title(Target(name="G3", description="final mark: of the year"))
-    'final mark'
-    """
-    words = re.split(r"[:;,]| \(", column.description, maxsplit=1)[0].strip()
-    return words if words and len(words) <= LONGEST_TITLE else column.name
+from preprocessing.schema import DomainSchema, title_of
 
 
 def model_title(schema: DomainSchema, key: ChampionKey) -> str:
     """What a champion answers: its target, and where the domain has several, its moment."""
     target = schema.target_by_name.get(key.target)
-    name = column_title(target) if target else key.target
+    name = title_of(target) if target else key.target
     if len(schema.moments) == 1:
         return name
     return _("{target} ({moment})").format(target=name, moment=moment_title(schema, key.moment))
@@ -36,7 +22,7 @@ def moment_title(schema: DomainSchema, moment: str) -> str:
     if moment in schema.moment_titles:
         return schema.moment_titles[moment]
     if moment in schema.feature_by_name:
-        return _("after {mark}").format(mark=column_title(schema.feature_by_name[moment]))
+        return _("after {mark}").format(mark=title_of(schema.feature_by_name[moment]))
     return _("at {moment}").format(moment=moment)
 
 

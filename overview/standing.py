@@ -6,14 +6,14 @@ It measures with what `monitoring` measures with, and says nothing in words.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from database.errors import Conflict
-from database.layout import instant
+from database.layout import DAY_MICROS, calendar_day, instant
 from database.records import Document, now
 from model.naive import RULE
 from model.registry import Serving
@@ -22,7 +22,7 @@ from model.trial import Trial
 from model.workspace import Workspace
 from monitoring.evidence import EvidenceColumns, evidence_among
 from monitoring.evidence_archive import EvidenceArchive, Selection
-from monitoring.performance import ENOUGH_OUTCOMES, share_inside
+from monitoring.performance import ENOUGH_OUTCOMES, share_inside, tellable
 from monitoring.sampling import endings_of
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.schema import DomainSchema, Target
@@ -32,25 +32,38 @@ STANDING_KIND = "standing"
 """The kind of the documents in which figures are kept."""
 
 LOOKED_BACK = timedelta(days=365)
+WEEKS_TOLD = 12
+FROM_MONDAY = 3  # days from a Monday to the day 0 of databases, a Thursday
 TRIED_ROWS = 4_000
 """Predictions of a trial, drawn at random, that its verdict is looked for in."""
 
 
+class WeekMiss(msgspec.Struct, frozen=True):
+    """The mean error of n answers of the week that began on `start`, whichever model gave them; None of too few
+    students to be told."""
+
+    start: date
+    n: int
+    mae: float | None
+
+
 class AnswerStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers of the model in use at one moment, of ENOUGH_OUTCOMES students or more whose outcomes are known.
+    """The answers at one moment whose outcomes are known: of the model in use alone, but for `weeks`, the newest twelve
+    that there are, the oldest first.
 
     n, students: of which the plain rule said something, too. gain: how much nearer the answers were to these outcomes
     than the rule, on average, in `unit`; mae, naive_mae: their mean errors; None where the model is that rule, or too
     few are known. covered: the share of outcomes within the stated `ranges`, which should be `stated`. since: of the
-    first answer.
+    first answer. What is told of ENOUGH_OUTCOMES students or more is None of fewer.
     """
 
     moment: str
     version: str
     n: int
     students: int
-    since: datetime
+    since: datetime | None
     unit: str
+    weeks: tuple[WeekMiss, ...] = ()
     mae: float | None = None
     naive_mae: float | None = None
     ranges: int = 0
@@ -100,15 +113,12 @@ def _measure_all(
     matched = EvidenceArchive(workspace.store, schema, workspace.learned).matched(target, asked)
     counted, _ = evidence_among(matched)
     known = counted.take(counted.answered)
-    found = (_measure(target, moment, one, known) for moment, one in serving.items())
-    return [one for one in found if one is not None]
+    return [_measure(target, moment, one, known) for moment, one in serving.items()]
 
 
-def _measure(target: Target, moment: str, serving: Serving, known: EvidenceColumns) -> AnswerStanding | None:
+def _measure(target: Target, moment: str, serving: Serving, known: EvidenceColumns) -> AnswerStanding:
     wanted = (moment, serving.predictor.version)
     rows = known.take(np.array([one == wanted for one in known.kinds] or [False])[known.kind])
-    if rows.students < ENOUGH_OUTCOMES:
-        return None
     both = rows.take(~np.isnan(rows.naive))
     errors, naive = (absolute_errors(both.truth, said) for said in (both.said, both.naive))
     told = rows.take(~np.isnan(rows.low) & (np.nan_to_num(rows.coverage) > 0))
@@ -120,14 +130,30 @@ def _measure(target: Target, moment: str, serving: Serving, known: EvidenceColum
         version=serving.predictor.version,
         n=both.n,
         students=both.students,
-        since=instant(int(rows.at[0])),
+        since=instant(int(rows.at[0])) if rows.n else None,
         unit="levels" if target.levels else target.unit,
+        weeks=_weeks(known.at_moment(moment)),
         mae=float(errors.mean()) if compared else None,
         naive_mae=float(naive.mean()) if compared else None,
         gain=mean_with_interval(naive - errors, both.clusters) if compared else None,
         ranges=told.n,
         covered=share_inside(told) if promised else None,
         stated=float(told.coverage.mean()) if promised else None,
+    )
+
+
+def _weeks(known: EvidenceColumns) -> tuple[WeekMiss, ...]:
+    monday = (known.at // DAY_MICROS + FROM_MONDAY) // 7
+    weeks = np.unique(monday)[-WEEKS_TOLD:].tolist()
+    parts = [known.take(monday == week) for week in weeks]
+    told = tellable([part.students for part in parts])
+    return tuple(
+        WeekMiss(
+            start=calendar_day(week * 7 - FROM_MONDAY),
+            n=part.n,
+            mae=float(absolute_errors(part.truth, part.said).mean()) if one else None,
+        )
+        for week, part, one in zip(weeks, parts, told, strict=True)
     )
 
 

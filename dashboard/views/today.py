@@ -1,176 +1,265 @@
-"""The first page: who is champion, how good, how busy, and whether anything needs a person."""
+"""The first page: what needs a person, what changed since last week, how each subject stands, what happened last."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import streamlit as st
 
 from dashboard import words
-from dashboard.figures.today import daily
-from dashboard.parts import (
-    champion_name,
-    champions_of,
-    domains_of,
-    draw,
-    say_no_champion,
-    warn_of_changed_schemas,
-    warn_of_examples,
-)
+from dashboard.frame import Choice, controls, foot, go, link, state_line
+from dashboard.palette import State
+from dashboard.parts import champions_of, domains_of
 from dashboard.tour import tour
+from dashboard.views.activity import entry_line
 from dashboard.visit import Visit
-from database.records import ChampionKey, DecisionRecord, DriftRecord, Succession, now
-from model.bundle import Manifest
-from model.registry import Serving
-from model.scores import told_against_rule
+from database.records import now
+from database.withdrawal import NamesSomebody
+from language import _, ngettext
+from language.format import count, day, moment
+from overview.acknowledgements import NoSuchCondition
+from overview.describing import describe
+from overview.feed import FeedFilter
+from overview.records import Held
+from overview.standing import AnswerStanding
 from preprocessing.schema import DomainSchema
 
-DAYS = 14
-EVENTS_SHOWN = 8
-BADGES: Mapping[words.Standing, tuple[str, Literal["green", "blue", "orange"]]] = {
-    "ahead": (":material/check:", "green"),
-    "close": (":material/balance:", "blue"),
-    "behind": (":material/priority_high:", "orange"),
-    "rule": (":material/straighten:", "blue"),
-}
+CONDITIONS_SHOWN = 5  # cards; the others stand behind "more"
+ENTRIES_SHOWN = 6  # entries of the feed
+DAYS_COUNTED, DAYS_OF_WEEK = 14, 7
+URGENCY = {"act": State.ACT, "look": State.LOOK}
 
 
 def today(visit: Visit) -> None:
     """Draw the page."""
-    st.title("Gradewatch", anchor=False)
-    st.caption("Predicts how students will do, watches whether that still holds, and replaces a model only with proof.")
+    choice = controls(visit, every=True, at=False, target=False, days=False)
+    found = visit.conditions(None if choice.every else choice.schema.name)
+    unseen = [one for one in found if one.seen is None]
+    schemas = domains_of(visit) if choice.every else [choice.schema]
+    served = [schema for schema in schemas if champions_of(visit, schema)]
+    _say_state(unseen, served)
     tour(visit)
-    warn_of_examples(visit, visit.schemas)
-    warn_of_changed_schemas(visit, visit.schemas)
-    domains = domains_of(visit)
-    _say_broken(visit)
-    _activity(visit, domains)
-    history = visit.newest_changes()
-    for schema in domains:
-        _domain(visit, schema, history)
-    _events(visit)
+    _cards(visit, unseen)
+    _seen(visit, [one for one in found if one.seen is not None])
+    if served:
+        standings = {schema.name: _standings(visit, schema) for schema in served}
+        answers = {schema.name: _per_day(visit, schema) for schema in served}
+        _since_last_week(visit, served, standings, answers)
+        rows = [_subject(visit, schema, standings[schema.name], found, answers[schema.name]) for schema in served]
+        _subjects(rows, served)
+    _say_unserved([schema for schema in schemas if schema not in served], choice)
+    _newest(visit, choice)
+    foot()
 
 
-def _say_broken(visit: Visit) -> None:
-    for key in visit.broken:
-        st.error(
-            f"The newest champion of **{key}** could not be loaded; the events below say why. Repair its files, or "
-            "bring the earlier one back on the page Models.",
-            icon=":material/error:",
+def _say_state(unseen: Sequence[Held], served: Sequence[DomainSchema]) -> None:
+    if unseen:
+        state = State.ACT if any(one.condition.urgency == "act" for one in unseen) else State.LOOK
+        n = len(unseen)
+        state_line(state, ngettext("{n} thing needs you.", "{n} things need you.", n).format(n=count(n)))
+    elif served:
+        state_line(State.GOOD, _("Nothing needs you."))
+    else:
+        sentence = _("There is no model yet: give it records whose outcomes are known.")
+        state_line(State.INFO, sentence, lambda: link("upload", _("Upload records"), icon=":material/upload_file:"))
+
+
+# What needs a person --------------------------------------------------------------------------------------------------
+
+
+def _cards(visit: Visit, unseen: Sequence[Held]) -> None:
+    for one in unseen[:CONDITIONS_SHOWN]:
+        _card(visit, one)
+    if rest := unseen[CONDITIONS_SHOWN:]:
+        with st.expander(ngettext("{n} more", "{n} more", len(rest)).format(n=count(len(rest)))):
+            for one in rest:
+                _card(visit, one)
+
+
+def _card(visit: Visit, held: Held) -> None:
+    condition, told = held.condition, describe(held.condition, visit.schemas)
+    state, key = URGENCY[condition.urgency], condition.id[:12]
+    with st.container(border=True, key=f"condition-{key}"):
+        words_of_it, actions = st.columns([3, 1.3], vertical_alignment="center")
+        words_of_it.markdown(f"{state.icon} **{words.harmless(told.sentence)}**")
+        words_of_it.caption(" · ".join(_where_and_since(visit, held)))
+        with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+            link(condition.page, told.action, icon=":material/arrow_forward:", **condition.choice)
+            if visit.may_acknowledge(condition):
+                _offer_to_acknowledge(visit, condition.id, key)
+
+
+def _offer_to_acknowledge(visit: Visit, id: str, key: str) -> None:
+    with st.popover(_("Seen"), help=_("Say for all that this is known: it is shown again when it gets worse.")):
+        st.text_input(_("Why that is enough (names nobody)"), key=f"note:{key}", max_chars=300)
+        st.button(_("It is known"), key=f"seen:{key}", on_click=_acknowledge, args=(visit, id, key))
+        if refused := st.session_state.pop(f"refused:{key}", None):
+            st.error(refused)
+
+
+def _where_and_since(visit: Visit, held: Held) -> list[str]:
+    condition = held.condition
+    where = [visit.schemas[condition.domain].title] if condition.domain in visit.schemas else []
+    since = [_("since {time}").format(time=moment(condition.since))] if condition.since else []
+    return [*where, *since]
+
+
+def _acknowledge(visit: Visit, id: str, key: str) -> None:
+    try:
+        visit.acknowledge(id, st.session_state.get(f"note:{key}", ""))
+    except (NamesSomebody, NoSuchCondition) as error:
+        st.session_state[f"refused:{key}"] = str(error)
+
+
+def _seen(visit: Visit, seen: Sequence[Held]) -> None:
+    if not seen:
+        return
+    with st.expander(ngettext("{n} thing is known", "{n} things are known", len(seen)).format(n=count(len(seen)))):
+        for held in seen:
+            assert held.seen is not None  # noqa: S101 (those that are)
+            st.markdown(words.harmless(describe(held.condition, visit.schemas).sentence))
+            by = _("seen by {who}, {time}").format(who=words.person(held.seen.actor), time=moment(held.seen.at))
+            st.caption(words.harmless(f"{by}: {held.seen.note}" if held.seen.note else by))
+
+
+# Since last week ------------------------------------------------------------------------------------------------------
+
+
+def _standings(visit: Visit, schema: DomainSchema) -> AnswerStanding | None:
+    """How answers about the subject's first target turned out, at the moment that has the most of them."""
+    target = next(iter(champions_of(visit, schema))).target
+    found = visit.standings(schema.name, target)
+    return max(found, key=lambda one: (sum(week.n for week in one.weeks), one.n), default=None)
+
+
+def _per_day(visit: Visit, schema: DomainSchema) -> list[int]:
+    """Answers on each of the last days (UTC), the oldest first."""
+    first = now().date() - timedelta(days=DAYS_COUNTED - 1)
+    counts = visit.predictions_per_day(schema.name, datetime.combine(first, time(), tzinfo=UTC))
+    return [counts.get(first + timedelta(days=place), 0) for place in range(DAYS_COUNTED)]
+
+
+def _since_last_week(
+    visit: Visit,
+    served: Sequence[DomainSchema],
+    standings: Mapping[str, AnswerStanding | None],
+    answers: Mapping[str, Sequence[int]],
+) -> None:
+    st.subheader(_("Since last week"), anchor=False)
+    since = now() - timedelta(days=DAYS_OF_WEEK)
+    daily = [sum(together) for together in zip(*answers.values(), strict=True)]
+    files = [one.at for schema in served for one in visit.files_taken(schema.name) if one.state != "refused"]
+    changes = [one.at for key, one in visit.newest_changes().items() if key.domain in standings]
+    known = sum(week.n for one in standings.values() if one for week in one.weeks)
+    told = [
+        (_("Answers given"), sum(daily[DAYS_OF_WEEK:]), sum(daily[:DAYS_OF_WEEK]), daily),
+        (_("Outcomes known, of 12 weeks"), known, None, None),
+        (_("Files taken in"), *_this_week_and_before(files, since), None),
+        (_("Changes of the model in use"), *_this_week_and_before(changes, since), None),
+    ]
+    for cell, (label, present, before, chart) in zip(st.columns(4), told, strict=True):
+        cell.metric(
+            label,
+            count(present),
+            delta=None if before is None else present - before,
+            delta_color="off",
+            delta_description=None if before is None else _("than the week before"),
+            chart_data=chart,
+            chart_type="bar",
+            border=True,
+            height="stretch",
         )
 
 
-def _activity(visit: Visit, domains: Sequence[DomainSchema]) -> None:
-    total = sum(visit.count_predictions(schema.name) for schema in domains)
-    if not total:
-        st.info(
-            "**No predictions yet.** Ask for one on the page Students, or through the API; every one is logged.",
-            icon=":material/info:",
+def _this_week_and_before(times: Sequence[datetime], since: datetime) -> tuple[int, int]:
+    before = since - timedelta(days=DAYS_OF_WEEK)
+    return sum(at >= since for at in times), sum(before <= at < since for at in times)
+
+
+# Each subject ---------------------------------------------------------------------------------------------------------
+
+
+def _subjects(rows: Sequence[Mapping[str, object]], served: Sequence[DomainSchema]) -> None:
+    st.subheader(_("Each subject"), anchor=False)
+    shown = st.dataframe(
+        rows,
+        hide_index=True,
+        width="stretch",
+        on_select="rerun",
+        selection_mode="single-row",
+        key="subjects",
+        column_config=_columns(),
+    )
+    if chosen := shown["selection"]["rows"]:
+        go("results", domain=served[chosen[0]].name)
+
+
+def _columns() -> dict[str, Any]:
+    return {
+        "subject": st.column_config.TextColumn(_("Subject"), pinned=True),
+        "state": st.column_config.TextColumn(_("State")),
+        "answers": st.column_config.BarChartColumn(_("Answers, 14 days"), y_min=0),
+        "miss": st.column_config.NumberColumn(_("Average miss"), format="%.2f"),
+        "rule": st.column_config.NumberColumn(_("Plain rule's miss"), format="%.2f"),
+        "n": st.column_config.NumberColumn(_("Outcomes"), format="localized"),
+        "unit": st.column_config.TextColumn(_("Unit")),
+        "weeks": st.column_config.LineChartColumn(_("Average miss by week"), y_min=0),
+        "model": st.column_config.TextColumn(_("Model in use")),
+    }
+
+
+def _subject(
+    visit: Visit,
+    schema: DomainSchema,
+    standing: AnswerStanding | None,
+    found: Sequence[Held],
+    answers: Sequence[int],
+) -> dict[str, object]:
+    key, serving = next(iter(champions_of(visit, schema).items()))
+    kind, since = words.candidate(serving.predictor.manifest.candidate), visit.newest_changes().get(key)
+    model = _("{kind}, since {day}").format(kind=kind, day=day(since.at)) if since else kind
+    return {
+        "subject": schema.title,
+        "state": _state(schema, standing, found).word,
+        "answers": list(answers),
+        "miss": standing.mae if standing else None,
+        "rule": standing.naive_mae if standing else None,
+        "n": standing.n if standing else 0,
+        "unit": standing.unit if standing else "",
+        "weeks": [week.mae for week in standing.weeks if week.mae is not None] if standing else [],
+        "model": model,
+    }
+
+
+def _state(schema: DomainSchema, standing: AnswerStanding | None, found: Sequence[Held]) -> State:
+    """The worst of what holds of a subject, seen or not."""
+    mine = {
+        one.condition.urgency
+        for one in found
+        if schema.name in (one.condition.domain, *one.condition.figures.get("domains", ()))
+    }
+    if mine:
+        return State.ACT if "act" in mine else State.LOOK
+    return State.OPEN if standing is None or standing.gain is None else State.GOOD
+
+
+def _say_unserved(unserved: Sequence[DomainSchema], choice: Choice) -> None:
+    if unserved:
+        n = len(unserved)
+        sentence = ngettext(
+            "{n} more subject has no model yet: {titles}.", "{n} more subjects have no model yet: {titles}.", n
         )
-        return
-    days = [now().date() - timedelta(days=back) for back in reversed(range(DAYS))]
-    counts = {schema.title: _per_day(visit, schema.name, days) for schema in domains}
-    counts = {title: numbers for title, numbers in counts.items() if any(numbers)}
-    figures, chart = st.columns([1, 3], gap="medium", vertical_alignment="center")
-    figures.metric(
-        "Predictions logged", f"{total:,}", help="Every answer that the API, this dashboard or a command gave."
-    )
-    today = sum(numbers[-1] for numbers in counts.values())
-    figures.metric("Today", f"{today:,}", help="Since midnight, UTC.")
-    with chart:
-        if counts:
-            draw(daily(days, counts), f"Predictions per day over {DAYS} days", key="daily")
-        else:
-            st.caption(f"None in the last {DAYS} days.")
+        if not choice.every:
+            sentence = _("This subject has no model yet: {titles}.")
+        st.caption(sentence.format(n=count(n), titles=", ".join(schema.title for schema in unserved)))
+        st.code(f"gradewatch train --domain {unserved[0].name} --data FILE", language=None, wrap_lines=True)
 
 
-def _per_day(visit: Visit, domain: str, days: Sequence[date]) -> list[int]:
-    """Predictions on each of consecutive `days` (UTC)."""
-    counts = visit.predictions_per_day(domain, datetime.combine(days[0], time(), tzinfo=UTC))
-    return [counts.get(day, 0) for day in days]
-
-
-def _domain(visit: Visit, schema: DomainSchema, history: dict[ChampionKey, Succession]) -> None:
-    st.subheader(schema.title, anchor=False, divider="gray")
-    found = champions_of(visit, schema)
-    if not found:
-        say_no_champion(schema)
-        return
-    entries = list(found.items())
-    for start in range(0, len(entries), 3):
-        for cell, (key, serving) in zip(st.columns(3), entries[start : start + 3], strict=False):
-            with cell.container(border=True, height="stretch"):
-                _champion(schema, key, serving, history.get(key))
-    _last_drift(next(iter(visit.drift_reports(schema.name, limit=1)), None))
-    _last_decision(schema, next(iter(visit.decisions(schema.name, limit=1)), None))
-
-
-def _champion(schema: DomainSchema, key: ChampionKey, serving: Serving, since: Succession | None) -> None:
-    manifest = serving.predictor.manifest
-    score = words.headline(manifest)
-    st.markdown(f"**{champion_name(schema, key)}**")
-    st.metric(
-        f"{score.name}, {score.n:,} unseen rows",
-        f"{words.number(score.model.value)}{words.space(score.unit)}",
-        help=f"{score.help} {words.OUT_OF_FOLD}",
-    )
-    low, high = words.number(score.model.low), words.number(score.model.high)
-    st.caption(
-        f"95 % interval {low} to {high}  \nplain rule {words.with_interval(score.naive)}", help=words.PLAIN_RULE_HELP
-    )
-    st.caption(mean_errors(manifest), help=words.MAE)
-    if manifest.against_rule is not None:
-        told = told_against_rule(manifest.against_rule, "levels" if manifest.target.levels else manifest.target.unit)
-        st.caption(f"{told[0].upper()}{told[1:]}.")
-    icon, colour = BADGES[score.standing]
-    st.badge(words.STANDINGS[score.standing], icon=icon, color=colour, help=words.STANDING)
-    began = f"since {words.when(since.at)}" if since else ""
-    st.caption(
-        f"{words.candidate(manifest.candidate)}, version `{words.version(serving.predictor.version)}`"
-        f"  \ngeneration {serving.generation} {began}",
-        help="The generation counts how often this champion has been replaced, rolled back or activated.",
-    )
-
-
-def mean_errors(manifest: Manifest) -> str:
-    """How far a model and the plain rule are off on average, with n and intervals."""
-    unit = "levels" if manifest.target.levels else manifest.target.unit
-    found, naive = (manifest.scores[name] for name in (manifest.candidate, "naive"))
-    model, rule = words.with_interval(found.mae, unit), words.with_interval(naive.mae)
-    return f"off by {model} on average, the plain rule by {rule}; {words.rows(found.n, 'unseen row')}"
-
-
-def _last_drift(report: DriftRecord | None) -> None:
-    if report is None:
-        st.markdown(":material/stacked_line_chart: No drift report yet: run one on the page Data.")
-        return
-    summary = str(report.document.get("summary", ""))
-    verdict = ":orange[**Drift**]" if report.alarm else "**No alarm**"
-    st.markdown(
-        f":material/stacked_line_chart: {verdict}, {words.when(report.at)}. {first_sentence(words.plain(summary))}"
-    )
-
-
-def first_sentence(text: str) -> str:
-    """A text up to the end of its first sentence."""
-    return text.split(". ", maxsplit=1)[0].rstrip(".") + "." if text else ""
-
-
-def _last_decision(schema: DomainSchema, decision: DecisionRecord | None) -> None:
-    if decision is None:
-        return
-    key = ChampionKey(decision.domain, decision.target, decision.moment)
-    known = key.target in schema.target_by_name
-    name = champion_name(schema, key) if known else str(key)
-    verdict = words.decided(decision)
-    reason = next(iter(decision.document.get("reasons", ())), "")
-    st.markdown(f":material/gavel: **{verdict}** ({name}), {words.when(decision.at)}: {reason}")
-
-
-def _events(visit: Visit) -> None:
-    st.subheader("Newest events", anchor=False, divider="gray")
-    events = visit.events()
-    if not events:
-        st.caption("Nothing has happened that needs a person.")
-    for event in events[:EVENTS_SHOWN]:
-        st.markdown(f"{words.when(event.at)}: {words.event(event)}")
+def _newest(visit: Visit, choice: Choice) -> None:
+    asked = FeedFilter([] if choice.every else [choice.schema.name])
+    entries = visit.feed(asked, limit=ENTRIES_SHOWN)
+    if entries:
+        st.subheader(_("What happened last"), anchor=False)
+        for one in entries:
+            st.markdown(entry_line(one))
+        link("activity", _("All that happened"), icon=":material/history:")

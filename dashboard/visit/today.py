@@ -1,38 +1,63 @@
 """What Today and Activity ask."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
+from dashboard.gate import require
 from dashboard.visit.base import VisitBase
-from database.records import ChampionKey, Event, Succession
-from database.withdrawal import WITHDRAWN
-from model.workspace import SECRET_EVENT
-
-EVENTS_READ = 200  # those of domains that the visitor may not see are left out
-OF_ALL_GROUPS = (WITHDRAWN, "retraining_proposed")  # kinds of events with figures of every group
+from database.records import ChampionKey, Succession
+from database.store import Before
+from database.uploads import Upload, uploads_of
+from overview.acknowledgements import acknowledge, find_condition
+from overview.conditions import find_conditions
+from overview.feed import ANYTHING, ENTRIES_OF_PAGE, FeedFilter, read_feed
+from overview.happenings import Entry
+from overview.records import JUDGES, Held, OpenCondition, may_acknowledge
+from overview.standing import AnswerStanding, standings_of
 
 
 class TodayQuestions(VisitBase):
     """Every method as `Visit` says."""
+
+    def conditions(self, domain: str | None = None) -> list[Held]:
+        """What needs a person now, and who has seen it; of one domain, or of all that are the visitor's."""
+        domains = [] if domain is None else [self._own(domain)]
+        return find_conditions(self._shared.workspace, self._principal, domains)
+
+    def may_acknowledge(self, condition: OpenCondition) -> bool:
+        """Whether the button is worth drawing."""
+        return may_acknowledge(self._principal, condition)
+
+    def acknowledge(self, condition: str, words: str) -> None:
+        """Say for all that a condition, by its id, is known. Raises Forbidden, NamesSomebody; NoSuchCondition where it
+        holds no more."""
+        present, workspace = require(self._shared, JUDGES), self._shared.workspace
+        found = find_condition(find_conditions(workspace, present), condition)
+        acknowledge(workspace.store, found, present, words)
+
+    def feed(
+        self, asked: FeedFilter = ANYTHING, *, before: Before | None = None, limit: int = ENTRIES_OF_PAGE
+    ) -> list[Entry]:
+        """What happened, newest first."""
+        return read_feed(self._shared.workspace.store, self.schemas, self._principal, asked, before=before, limit=limit)
 
     def newest_changes(self) -> dict[ChampionKey, Succession]:
         """What made each present champion champion."""
         found = self._shared.workspace.store.champions()
         return {one.key: one for one in found if one.domain in self.schemas}
 
-    def count_predictions(self, domain: str) -> int:
-        """Of the visitor's groups."""
-        return self._shared.workspace.store.count_predictions(self._own(domain), groups=self._groups)
-
     def predictions_per_day(self, domain: str, since: datetime) -> dict[date, int]:
         """Of the visitor's groups."""
         return self._shared.workspace.store.predictions_per_day(self._own(domain), since, groups=self._groups)
 
-    def events(self) -> list[Event]:
-        """Of the visitor's domains, or of none in particular; newest first. Whoever is confined to groups sees none
-        that tell of all."""
-        hidden = {SECRET_EVENT} if self._groups is None else {SECRET_EVENT, *OF_ALL_GROUPS}
-        return [
-            one
-            for one in self._shared.workspace.store.events(limit=EVENTS_READ)
-            if one.kind not in hidden and (one.domain is None or one.domain in self.schemas)
-        ]
+    def standings(self, domain: str, target: str) -> list[AnswerStanding]:
+        """How answers turned out, at each moment; of the visitor's groups."""
+        schema = self.schemas[self._own(domain)]
+        return standings_of(self._shared.workspace, schema, schema.target_by_name[target], self._groups)
+
+    def files_taken(self, domain: str) -> Sequence[Upload]:
+        """The newest files that came in, refused ones as well; of who is confined to groups, their own."""
+        if not self.may("upload", domain):
+            return []
+        whose = None if self._groups is None else self._principal.name
+        return uploads_of(self._shared.workspace.store, self._own(domain), actor=whose)

@@ -270,9 +270,9 @@ def test_figures_are_of_the_own_groups_and_time_is_chosen_by_those_who_may_read(
     visit = Visit(shared, User(name="tom", grant=grant, password="", created=now()).principal())
     found = [visit.results("workshop", "mark", moment, since=None, until=None) for moment in ("start", "quiz")]
     own = len({one.id for one in asked if one.group == "A"})
-    assert visit.count_predictions("workshop") == sum(visit.predictions_per_day("workshop", made[0].at).values()) == own
+    assert sum(visit.predictions_per_day("workshop", made[0].at).values()) == own
     withdraw_predictions(workspace.store, "workshop", [asked[1].id], reason="wrong class", actor="key:a")
-    assert "withdrawn" not in {event.kind for event in visit.events()}
+    assert "withdrawal" not in {entry.kind for entry in visit.feed()}
     assert "withdrawn" in {event.kind for event in workspace.store.events("workshop")}
     assert sum(one.timeline.whole.n for one in found if one and one.timeline.whole) <= own
     assert sum(one.fairness.whole.n or 0 for one in found if one) <= own
@@ -310,7 +310,9 @@ def test_a_visit_answers_nothing_about_another_domain(workspace: Workspace) -> N
     )
     key = next(key for key in workspace.champions.loaded if key.domain == "medal")
     questions: list[Callable[[], object]] = [
-        lambda: visit.count_predictions("medal"),
+        lambda: visit.predictions_per_day("medal", now()),
+        lambda: visit.conditions("medal"),
+        lambda: visit.standings("medal", "medal"),
         lambda: visit.drift_reports("medal", 1),
         lambda: visit.decisions("medal"),
         lambda: visit.models(key),

@@ -92,7 +92,7 @@ def test_the_dashboard_opens_on_today(page: Page) -> None:
     script = Path(__file__).resolve().parents[2] / "dashboard" / "dashboard.py"
     app = AppTest.from_file(str(script), default_timeout=60).run()
     assert not app.exception
-    assert [title.value for title in app.title] == ["Gradewatch"]
+    assert "1 thing needs you." in app.title[0].value
 
 
 # Upload -------------------------------------------------------------------------------------------------------------
@@ -139,26 +139,7 @@ def test_the_address_says_what_the_file_holds_and_the_template_offered_is_taken(
     assert "2 rows were new or changed" in app.title[0].value
 
 
-# Today --------------------------------------------------------------------------------------------------------------
-
-
-def test_today_shows_each_champion_beside_the_naive_rule_and_what_is_not_for_real_students(
-    page: Page, workspace: Workspace
-) -> None:
-    app = page("today")
-    said, banner = texts(app), app.warning[0].value
-    assert "Not for real students" in banner
-    assert "Sports medal" in banner
-    assert "Workshop" not in banner
-    assert "gradewatch train --domain course --data FILE" in [code.value for code in app.code]
-    off = r"off by [\d.]+ points \[[\d.]+ to [\d.]+\] on average, the plain rule by [\d.]+ \[.*\]; \d+ unseen rows"
-    assert re.search(off, said)
-    for key, serving in workspace.champions.loaded.items():
-        manifest = serving.predictor.manifest
-        assert serving.predictor.version[:12] in said
-        assert f"{manifest.scores[manifest.candidate].n:,} unseen rows" in said
-        assert key.target in said
-    assert said.count("the plain rule by") == len(workspace.champions.loaded)
+# Every page ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PAGES[1:])
@@ -166,16 +147,6 @@ def test_every_page_of_a_domain_without_a_champion_says_what_to_do_next(page: Pa
     app = page(name, "course")
     assert app.info
     assert any(code.value.startswith("gradewatch ") for code in app.code)
-
-
-def test_a_champion_that_cannot_be_loaded_is_told_with_its_reason(
-    page: Page, data_dir: Path, workspace: Workspace
-) -> None:
-    version = workspace.champions.loaded[QUIZ].predictor.version
-    (data_dir / "models" / version / "graph.onnx").write_bytes(b"spoiled")
-    app = page("today")
-    assert "workshop/mark@quiz" in app.error[0].value
-    assert "have changed since it was saved. Nobody serves in its place." in texts(app)
 
 
 def test_a_domain_file_that_changed_after_training_is_pointed_out(page: Page, data_dir: Path) -> None:

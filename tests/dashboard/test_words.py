@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from dashboard import words
 from dashboard.charts import CONFIG
 from dashboard.parts import moment_name
-from dashboard.views.today import first_sentence
-from database.records import Event, now
 from model.scores import Estimate
 from preprocessing.schema import Feature, Target, load_domains, title_of
 
@@ -55,22 +53,6 @@ def test_a_column_is_called_by_the_beginning_of_its_description() -> None:
     described = Feature(name="Medu", kind="numeric", description="mother's education: 0 none, 4 higher")
     assert title_of(described) == "Mother's education"
     assert title_of(Feature(name="Medu", kind="numeric")) == "Medu"
-
-
-def test_an_event_nobody_wrote_words_for_is_still_no_raw_record() -> None:
-    said = words.event(Event(id="1", kind="batch_refused", at=now(), details={"bad_rows": 3, "file": None}))
-    assert said == "Batch refused: bad rows 3"
-
-
-def test_a_retraining_run_is_told_by_what_it_decided_not_by_what_it_printed() -> None:
-    said = {"state": "finished", "exit_code": 0, "decisions": ["mark@start: promote"], "words": "┏━┓ a table"}
-    ended = Event(id="1", kind="retraining_finished", at=now(), details=said)
-    assert words.event(ended) == "A retraining run has ended (finished): mark@start: promote"
-
-
-def test_the_first_sentence_keeps_decimal_points() -> None:
-    assert first_sentence("Drift in 1.5 % of rows. More.") == "Drift in 1.5 % of rows."
-    assert first_sentence("") == ""
 
 
 def test_charts_let_a_phone_scroll() -> None:

@@ -1,12 +1,13 @@
 """Makes each condition that needs a person hold in an installation with a champion, by what makes it in real life."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
 import polars as pl
 
+from clock import living_by
 from database.ingest import store_outcomes
 from database.records import Answer, Outcome, Prediction, now
 from jobs.child import Claim, do_job
@@ -88,11 +89,11 @@ def try_useless(workspace: Workspace) -> None:
     useless = keep(workspace.store, workspace.artifacts, make_bundle(1.0))  # type: ignore[arg-type]
     start_trial(workspace.store, useless, mode="shadow", actor="user:anna", reason="a try")
     workspace.champions.refresh()
-    turn_out(workspace, predict(workspace), lambda answer: float(answer.value or 0))
+    turn_out(workspace, predict(workspace, seed=6), lambda answer: float(answer.value or 0))
 
 
 def guess(workspace: Workspace) -> None:
-    predict(workspace, subject="zoology")
+    predict(workspace, seed=7, subject="zoology")
 
 
 def send_strays(workspace: Workspace) -> None:
@@ -122,9 +123,11 @@ def lose_an_alert(workspace: Workspace) -> None:
 
 
 def miss_a_look(workspace: Workspace) -> None:
-    """A watch every minute, and nobody who would do it."""
+    """A watch every minute for three hours, and nobody who would do it."""
     every = Schedule(every=timedelta(minutes=1))
-    put_schedule(workspace.store, ScheduledJob(name="watch invented", kind=WATCHING, when=every, domain=SCHEMA.name))
+    planned = ScheduledJob(name="watch invented", kind=WATCHING, when=every, domain=SCHEMA.name)
+    with living_by(lambda: datetime.now(UTC) - timedelta(hours=3)):
+        put_schedule(workspace.store, planned)
 
 
 def learn_from_examples(workspace: Workspace) -> None:
@@ -151,8 +154,3 @@ MAKERS: Mapping[ConditionKind, Callable[[Workspace], None]] = {
     "late schedule": miss_a_look,
     "examples": learn_from_examples,
 }
-
-
-def after(hours: float) -> datetime:
-    """So much later than now."""
-    return now() + timedelta(hours=hours)

@@ -8,7 +8,7 @@ from model.workspace import Workspace
 from overview.conditions import find_conditions
 from overview.describing import describe
 from overview.records import SEEN_BY, ConditionKind, Held
-from tests.overview.happening import ENOUGH, MAKERS, after, break_coverage, drift, guess, predict, turn_out
+from tests.overview.happening import ENOUGH, MAKERS, break_coverage, drift, guess, predict, turn_out
 
 HEAD = Principal(name="user:head", permissions=PERMISSIONS["viewer"])
 ANALYST = Principal(name="user:ann", permissions=PERMISSIONS["analyst"])
@@ -16,7 +16,7 @@ TEACHER = Principal(name="user:tim", permissions=PERMISSIONS["teacher"], groups=
 
 
 def found(workspace: Workspace, viewer: Principal = LOCAL) -> list[Held]:
-    return find_conditions(workspace, viewer, at=after(2))
+    return find_conditions(workspace, viewer)
 
 
 def test_a_calm_installation_needs_nobody(workspace: Workspace) -> None:
@@ -36,7 +36,7 @@ def test_each_condition_is_found_said_in_one_sentence_and_told_to_whom_it_concer
     sentence = describe(condition, workspace.schemas).sentence
     assert "{" not in sentence
     assert sentence[0].isupper() or sentence[0].isdigit() or condition.kind == "late schedule"
-    assert condition.since is None or condition.since <= after(2)
+    assert condition.since is None or condition.since <= now()
     for viewer in (HEAD, ANALYST, TEACHER):
         told = {one.condition.kind for one in found(workspace, viewer)}
         alone = viewer.groups is not None  # nothing of other groups

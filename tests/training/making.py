@@ -14,8 +14,7 @@ from preprocessing.validation.validate import frame_of
 from training.fit import Task
 
 LEVELS = ("F", "D", "C", "B", "A")
-SCHEMA = read_schema(
-    """
+SCHEMA_TEXT = """
 name = "invented"
 title = "An invented school"
 moments = ["start", "half"]
@@ -73,7 +72,7 @@ name = "grade"
 kind = "ordered_class"
 levels = ["F", "D", "C", "B", "A"]
 """
-)
+SCHEMA = read_schema(SCHEMA_TEXT)
 MARK, GRADE = ChampionKey("invented", "mark", "start"), ChampionKey("invented", "grade", "start")
 
 
