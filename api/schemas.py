@@ -39,6 +39,7 @@ from model.objections import Objection
 from model.trial import Mode, Trial
 from monitoring.at_risk import AtRisk
 from monitoring.domain_performance import DomainPerformance
+from monitoring.results import Results
 from monitoring.trial_report import TrialReport
 from overview.records import ToldCondition
 from preprocessing.schema import TaskKind
@@ -692,8 +693,8 @@ class ServerReady(msgspec.Struct, frozen=True, kw_only=True):
 DESCRIBED: tuple[type, ...] = (
     PredictionResponse, PredictionsResponse, Health, CacheState, Cleared, Readiness, Domains, FoundPredictions,
     Prediction, Find, AtRisk, Advice, CohortReport, ReportSummaries, ReportSummary, MakeReport, ClassList,
-    StoredBatch, Batches, Uploads, Upload, StoredOutcomes, MatchedOutcomes, DomainPerformance, Models, ModelCard,
-    Successions, Promote, Activate, Rollback, DriftReports,
+    StoredBatch, Batches, Uploads, Upload, StoredOutcomes, MatchedOutcomes, DomainPerformance, Results, Models,
+    ModelCard, Successions, Promote, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial, Conditions, ToldCondition, Acknowledge,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
     Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, LinkStudent, LinkedUser, OwnPage, OwnObjection,

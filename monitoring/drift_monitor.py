@@ -25,7 +25,6 @@ from monitoring.drift_days import ComparedDays, Days, compared_days
 from monitoring.drift_files import KeptReport, keep_report, outcomes_known
 from monitoring.error_timeline import find_error_changes
 from monitoring.row_findings import (
-    ROWS_A_SIDE,
     Sample,
     changed_of,
     context_of,
@@ -35,6 +34,7 @@ from monitoring.row_findings import (
     with_answers,
     with_context,
 )
+from monitoring.sampling import ROWS_A_SIDE
 from monitoring.stored_rows import earlier_rows, rows_behind
 from preprocessing.schema import DomainSchema
 

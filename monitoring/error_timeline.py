@@ -22,9 +22,9 @@ from drift.corrections import adjust
 from drift.impact import ErrorChange, ExpectedError
 from drift.stream import find_changes
 from errors import Category, GradewatchError
-from model.answer_frame import expect_error
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Manifest
+from model.expected_error import expect_error
 from model.registry import load_bundle
 from model.scores import Estimate, absolute_errors, as_numbers, mean_with_interval
 from model.workspace import Workspace
@@ -32,7 +32,7 @@ from monitoring.calibration import ClassCalibration, Coverage, calibrate_classes
 from monitoring.evidence import FEW_GROUPS, EvidenceColumns, answer_about, columns_of, evidence_among, hash_text
 from monitoring.evidence_archive import EvidenceArchive, Selection
 from monitoring.performance import ENOUGH_OUTCOMES, FEWEST_TOLD, tellable
-from monitoring.row_findings import pairs_of
+from monitoring.sampling import pairs_of
 from monitoring.tails import TAIL_LEVEL, student_p, student_quantile
 from preprocessing.schema import DomainSchema, Target
 

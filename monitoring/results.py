@@ -8,17 +8,18 @@ has every figure of these groups alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from model.readable import round_step
 from model.workspace import Workspace
-from monitoring.error_timeline import By, ErrorTimeline, follow_target, newest_of, targets_to_follow
+from monitoring.error_timeline import By, ErrorTimeline, TimelineSpan, follow_target, newest_of, targets_to_follow
 from monitoring.evidence import EvidenceColumns, evidence_among
 from monitoring.evidence_archive import EvidenceArchive, Selection
-from monitoring.fairness import Fairness, judge_fairness
-from monitoring.performance import TargetPerformance, measure_target
+from monitoring.fairness import Fairness, GroupTreatment, judge_fairness
+from monitoring.performance import TargetPerformance, measure_target, tellable
 from preprocessing.schema import DomainSchema, Target
 
 MOST_CELLS = 40  # of a grid of answers and outcomes, along each side
@@ -72,8 +73,40 @@ def results_of(
     moment = question.moment or newest_moment(matched) or next((one.moment for one in newest), None)
     moments = [moment] if moment is not None else []
     for timeline in follow_target(workspace, schema, target, matched, newest, moments, by=question.by):
-        return _results(schema, target, matched, timeline, question)
+        found = _results(schema, target, matched, timeline, question)
+        return found if _may_be_told(schema, matched, timeline.moment) else _without_figures(found)
     return None
+
+
+def _may_be_told(schema: DomainSchema, matched: EvidenceColumns, moment: str) -> bool:
+    """Whether the figures of a moment give no few students away: of all moments together there are figures, too."""
+    known = evidence_among(matched)[0]
+    known = known.take(known.answered)
+    moments = [one for one in schema.moments if one in known.moments]
+    told = tellable([known.at_moment(one).students for one in moments])
+    return moment not in moments or told[moments.index(moment)]
+
+
+def _without_figures(found: Results) -> Results:
+    """Counts alone."""
+    timeline, empty = found.timeline, dict.fromkeys(("mae", "naive_mae", "bias", "excess", "covered"))
+    replace: Any = msgspec.structs.replace
+
+    def counts_of(span: TimelineSpan) -> TimelineSpan:
+        left: TimelineSpan = replace(span, verdict="not enough data", p_adjusted=None, calibration=None, **empty)
+        return left
+
+    spans = tuple(counts_of(one) for one in timeline.windows)
+    whole = counts_of(timeline.whole) if timeline.whole else None
+    nothing = {"mae": None, "naive_mae": None, "gain": None, "bias": None, "accuracy": None, "covered": None}
+    left: Results = replace(
+        found,
+        timeline=replace(timeline, windows=spans, whole=whole, changes=()),
+        whole=replace(found.whole, verdict="not enough data", models=(), **nothing),
+        fairness=replace(found.fairness, whole=GroupTreatment(name="all"), quadrants=None, cuts=()),
+        cells=(),
+    )
+    return left
 
 
 def results_by_moment(

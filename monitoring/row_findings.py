@@ -9,9 +9,7 @@ which every row counts; what follows for the report is decided in `drift.compare
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from functools import reduce
 from operator import or_
 from random import Random
@@ -21,9 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from database.pairs import Pair
 from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, record_id, unpack_ids
-from database.store import PredictionLog
 from drift.classifier_test import ClassifierResult, run_classifier_test
 from drift.column import CategoricalColumn, Column
 from drift.compare import Findings
@@ -34,23 +30,19 @@ from drift.samples import effective_shares_of_context
 from drift.statistics import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.univariate import aligned
 from drift.verdicts import conclude, measure
-from model.answer_frame import expect_error, numbers_of, outputs_of, summarise_said
+from model.answer_frame import numbers_of, outputs_of, summarise_said
 from model.bundle import Manifest, changes_since
+from model.expected_error import expect_error
 from model.predictor import Predictor
 from model.registry import NoChampion, Serving
 from model.workspace import Workspace
-from monitoring.sampling import random_endings
+from monitoring.sampling import ROWS_A_SIDE, pairs_of
 from preprocessing.copies import ORDINARY, copies
 from preprocessing.schema import DomainSchema
 from preprocessing.schema_changes import Effect, changed_columns
 from preprocessing.validation.results import RefusedValues
 from preprocessing.validation.rules import Problem
 from preprocessing.validation.tables import frame_of_records
-
-ROWS_A_SIDE = 3_000
-"""Rows that a report on days reads of a side, and pairs of predictions and outcomes. With as many on both sides the AUC
-of the classifier two-sample test is known to .021; seven times as many know it to .008, and make a report of three
-seconds of one that takes less than half."""
 
 KNOWN_GROUPS = 0.5  # share of rows, of each side, whose group the other side has too
 
@@ -145,27 +137,6 @@ def training_rows(
         asked = {_record(one): one for one, _, _ in reversed(pairs)}  # the newest of each stays
         rows += [as_record(one) for record, one in asked.items() if record in here][: limit - len(rows)]
     return Sample(frame_of_records(rows, schema), len(known)) if rows else None
-
-
-def pairs_of(
-    log: PredictionLog,
-    domain: str,
-    target: str,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int = ROWS_A_SIDE,
-) -> list[Pair]:
-    """Predictions with their outcomes, newest first; of many more than `limit`, about so many drawn at random."""
-    total = log.count_predictions(domain, since=since, until=until)
-    if total <= limit:
-        return log.pairs(domain, target, since=since, until=until)
-    order, read, found = random_endings(), 0, list[Pair]()
-    while read < len(order) and len(found) < limit / 2:  # few may have an outcome
-        more = max(math.ceil(len(order) * limit / total), read)
-        found += log.pairs(domain, target, since=since, until=until, endings=order[read : read + more])
-        read += more
-    return sorted(found, key=lambda pair: (pair[0].at, pair[0].id), reverse=True)
 
 
 def draw(rows: Sequence[T], most: int) -> Sequence[T]:

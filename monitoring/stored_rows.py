@@ -18,8 +18,8 @@ from drift.segments import segment_column
 from model.workspace import Workspace
 from monitoring.days import DAY, midnight
 from monitoring.profile_archive import ArchivePart, Source
-from monitoring.row_findings import ROWS_A_SIDE, Sample, as_record, draw
-from monitoring.sampling import endings_of
+from monitoring.row_findings import Sample, as_record, draw
+from monitoring.sampling import ROWS_A_SIDE, endings_of
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.tables import frame_of_records, rows_of_frame
 

@@ -24,8 +24,9 @@ from drift.impact import Said
 from drift.profile import PREDICTION, Profile, build_profile, count_context
 from drift.samples import effective_shares_of, effective_shares_of_context
 from errors import Category, GradewatchError
-from model.answer_frame import hardness, summarise_said, tabulate
+from model.answer_frame import summarise_said
 from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest, MissingPattern
+from model.expected_error import hardness, tabulate
 from model.export import check_parity, export_graph, nasty_rows
 from model.naive import RULE
 from model.scores import ClassScores, Overtaken, PairedGain, Scores, absolute_errors, paired_gain

@@ -54,6 +54,7 @@ TEMPLATES = (
     "/api/v1/{domain}/uploads/{id}",
     "/api/v1/{domain}/outcomes",
     "/api/v1/{domain}/performance",
+    "/api/v1/{domain}/results",
     "/api/v1/{domain}/withdrawals",
     "/api/v1/{domain}/drift",
     "/api/v1/{domain}/drift/window",

@@ -36,6 +36,9 @@ from database.ingest import (
 )
 from jobs.queue import MATCHING, OUTCOMES_FILE, JobFile, JobRequest
 from monitoring.domain_performance import DomainPerformance, measure
+from monitoring.error_timeline import By, NothingToFollow
+from monitoring.evidence_archive import Selection
+from monitoring.results import Results, ResultsQuestion, results_of
 from preprocessing.validation.json_bodies import MalformedBody
 from preprocessing.validation.json_rows import plain_outcomes
 from preprocessing.validation.rules import BadData, Problem
@@ -151,3 +154,35 @@ def performance(
     targets = [target] if target else list(schema.target_by_name)
     choice: Any = {"since": at_utc(since), "limit": limit, "groups": groups_of(request), "top": top}
     return respond(measure(state.workspace.store, schema, targets, learned=state.workspace.learned, **choice))
+
+
+@router.get(
+    "/results",
+    tags=["results"],
+    responses=answers(Results),
+    dependencies=[needs("see")],
+)
+def results(
+    domain: str,
+    request: Request,
+    state: CurrentState,
+    target: Annotated[str | None, Query(description="the domain's first if none")] = None,
+    moment: Annotated[str | None, Query(description="the one whose outcomes are the newest if none")] = None,
+    by: Annotated[By, Query(description="length of a window")] = "week",
+    since: Annotated[Instant | None, Query(description="of predictions made from then on")] = None,
+    top: Annotated[int | None, Query(ge=1, le=1_000_000, description="as of performance")] = None,
+) -> Response:
+    """How the answers about one target at one moment turned out: misses by window beside training and the plain rule,
+    ranges beside what they promise, what waits and which error is to be expected of it, warnings and groups. Told, and
+    to whom, as performance; other windows than weeks take the permission to read predictions."""
+    if by != "week" or any(one is not None for one in (since, top)):
+        require(principal_of(request), "read", domain)
+    schema = schema_of(state, domain)
+    keys_of(schema, target, moment)
+    asked = Selection(at_utc(since), groups=groups_of(request))
+    about = target or schema.targets[0].name
+    question = ResultsQuestion(target=about, moment=moment, asked=asked, by=by, top=top)
+    found = results_of(state.workspace, domain, question)
+    if found is None:
+        raise NothingToFollow(f"{domain} has no answer about {about} so far")
+    return respond(found)

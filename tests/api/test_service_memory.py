@@ -72,7 +72,8 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     yield post, f"{DOMAIN}/outcomes", {"json": [{"prediction_id": said["id"], "assignment_score": 70}]}
     for query in ("?dry=true", ""):
         yield post, f"{DOMAIN}/outcomes{query}", csv | {"content": "student_id,assignment_score\ns1,71\n"}
-    yield get, f"{DOMAIN}/performance", {"params": {"top": 5}}
+    for path in ("performance", "results"):
+        yield get, f"{DOMAIN}/{path}", {"params": {"top": 5}}
     yield post, f"{DOMAIN}/batches", csv | {"params": {"kind": "labeled"}}
     uploaded = server.get(f"{DOMAIN}/uploads")["uploads"][0]["id"]
     for path in ("batches", "uploads", f"uploads/{uploaded}"):

@@ -54,8 +54,9 @@ def test_who_looks_sees_how_answers_turned_out_and_what_of_a_file_would_match(
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_default_timeout(60_000)  # ms; other tests may have the machine
     page.goto(f"{address}/results?domain=workshop&top=15")
-    title = page.get_by_role("heading", level=1)
+    title, settled = page.get_by_role("heading", level=1), page.locator('[data-test-script-state="notRunning"]')
     title.wait_for()
+    settled.wait_for()
     assert "30 still wait for their outcome." in title.inner_text()
     page.get_by_text("of 15 warnings").wait_for()
     for figure in ("Mean miss of the model", "Share of outcomes inside", "Answers against outcomes"):
@@ -64,11 +65,13 @@ def test_who_looks_sees_how_answers_turned_out_and_what_of_a_file_would_match(
     page.get_by_text("of 15 warnings").wait_for(state="detached")
     page.wait_for_function("!location.search.includes('top')")
     assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    settled.wait_for()
     page.get_by_text("Send outcomes in").click()
     rows = "".join(f"{one},11\n" for one in weeks)
     file = {"name": "marks.csv", "mimeType": "text/csv", "buffer": f"prediction_id,mark\n{rows}".encode()}
     page.locator('input[type="file"]').set_input_files(file)
     page.get_by_text("30 of 30 match.").wait_for()
+    settled.wait_for()
     before = len(workspace.store.pairs("workshop", "mark"))
     page.get_by_role("button", name="Store 30 outcomes").click()
     page.wait_for_function("!document.querySelector('h1').innerText.includes('still wait')")

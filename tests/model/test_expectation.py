@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from drift.sentences import describe_expected
-from model.answer_frame import expect_error, hardness, tabulate
 from model.bundle import ErrorTable
+from model.expected_error import expect_error, hardness, tabulate
 from preprocessing.schema import Target
 
 MARK = Target(name="mark", kind="value", minimum=0, maximum=20, unit="points")

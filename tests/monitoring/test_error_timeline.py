@@ -10,7 +10,7 @@ import pytest
 from database.pairs import LearnedRows
 from database.records import Answer, Outcome, Prediction
 from database.store import RecordStore
-from model.answer_frame import tabulate
+from model.expected_error import tabulate
 from model.scores import Estimate
 from monitoring.error_timeline import ErrorTimeline, KnownModels, follow
 from monitoring.evidence import columns_of

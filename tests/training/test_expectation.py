@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from database.records import ChampionKey, digest
-from model.answer_frame import expect_error, hardness, tabulate
+from model.expected_error import expect_error, hardness, tabulate
 from model.predictor import Predictor
 from preprocessing.encode import encode_rows
 from preprocessing.reading.files import read_table

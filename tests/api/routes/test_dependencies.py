@@ -103,3 +103,7 @@ def test_who_may_see_no_row_may_not_choose_of_which_rows_the_performance_is_told
         assert (refused.status_code, refused.json()["title"]) == (403, "Forbidden")
         assert guarded.ask("GET", address + choice, guarded.keys["teacher"]).status_code == 200
     assert guarded.ask("GET", address, guarded.keys["viewer"]).status_code == 200
+    shown = "/api/v1/university/results"
+    for choice in ("?by=day", "?top=1", "?since=2026-01-01T00:00:00Z"):
+        assert guarded.ask("GET", shown + choice, guarded.keys["viewer"]).status_code == 403
+    assert guarded.ask("GET", shown, guarded.keys["viewer"]).status_code in (200, 404)  # as others predicted, or not

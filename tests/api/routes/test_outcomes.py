@@ -43,6 +43,10 @@ def test_outcomes_find_their_predictions_by_id_and_by_student(shared: Server) ->
     (fairness,) = found
     assert (fairness["top"], fairness["quadrants"]["warned_failed"] + fairness["quadrants"]["warned_passed"]) == (3, 3)
     assert fairness["whole"]["miss"]["value"] == pytest.approx(expected)
+    shown = shared.get("/api/v1/university/results", params={"target": "final_marks", "top": 3, "by": "day"})
+    assert shown["fairness"] == fairness
+    assert shown["timeline"]["windows"][-1]["mae"]["value"] == pytest.approx(expected)
+    assert shared.client.get("/api/v1/university/results?moment=never").status_code == 422
 
 
 def test_answers_that_came_when_the_outcome_was_known_do_not_count_and_strays_are_named(shared: Server) -> None:
