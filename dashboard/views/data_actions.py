@@ -23,7 +23,7 @@ from errors import GradewatchError
 from jobs.inline import JobFailed
 from jobs.queue import RETRAINING
 from language import _, ngettext, use
-from language.format import count
+from language.format import count, moment
 from language.speech import SOURCE_LANGUAGE
 from monitoring.drift_days import Against
 from preprocessing.schema import DomainSchema
@@ -35,6 +35,7 @@ DIALOG, FOLLOWED, ENDED_WORK = "data dialog", "followed job", "ended job"
 
 POLL = "2s"
 PROBLEMS_LISTED = 200
+NOTE_LETTERS = 500
 REPORT = "report"
 """The key of the report that is looked at, in the address."""
 
@@ -73,6 +74,11 @@ def offer_actions(visit: Visit, schema: DomainSchema, record: DriftRecord, repor
         )
         text = partial(json.dumps, dict(record.document), indent=2)
         st.download_button(_("As JSON"), text, f"{name}.json", "application/json", on_click="ignore", key="report json")
+        if report.alarm and visit.may("compare", schema.name):
+            icon = ":material/check:"
+            st.button(_("I have seen it …"), icon=icon, key="acknowledge", on_click=_open, args=("acknowledge",))
+            if st.session_state.get(DIALOG) == "acknowledge":
+                st.dialog(_("Seen"), on_dismiss=_close)(partial(_acknowledge, visit, schema))()
         if visit.may("retrain", schema.name) and champions_of(visit, schema):
             icon = ":material/model_training:"
             st.button(_("Retrain …"), icon=icon, key="retrain", on_click=_open, args=("retrain",))
@@ -142,6 +148,27 @@ def _against() -> dict[Against, str]:
         "past": _("the same weeks of earlier years: some changes come back every year"),
         "auto": _("earlier years if there are enough students, else what the model learned from"),
     }
+
+
+def _acknowledge(visit: Visit, schema: DomainSchema) -> None:
+    """Say for all that the alarm is known, as on Today."""
+    held = visit.drift_alarm(schema.name)
+    if held is None:
+        st.info(_("No alarm is open: a newer report is calm, or a new model learned since."), icon=State.GOOD.icon)
+    elif held.seen is not None:
+        told = _("Seen by {name} on {time}. {note}")
+        st.info(told.format(name=held.seen.actor, time=moment(held.seen.at), note=held.seen.note), icon=State.GOOD.icon)
+    else:
+        st.write(_("Today stops asking until it gets worse or begins again. Who has seen it is kept for good."))
+        words = st.text_input(_("Why that is enough"), key="acknowledgement", max_chars=NOTE_LETTERS)
+        if st.button(_("Seen"), type="primary", key="acknowledge now"):
+            try:
+                visit.see_drift_alarm(schema.name, words)
+            except GradewatchError as error:
+                st.error(str(error), icon=State.ACT.icon)
+                return
+            _close()
+            st.rerun()
 
 
 def _retrain(visit: Visit, schema: DomainSchema) -> None:

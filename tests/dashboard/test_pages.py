@@ -369,6 +369,11 @@ def test_a_file_that_has_moved_raises_the_alarm_and_each_report_has_its_address(
     first = workspace.store.drift_reports("workshop")[0]
     assert first.alarm
     assert "needs you" in app.title[0].value.casefold()
+    press(app, "I have seen it …").text_input(key="acknowledgement").set_value("a class of the evening").run()
+    app.button(key="acknowledge now").click().run()
+    (seen,) = workspace.store.events(kind="acknowledged")
+    assert (seen.details["note"], seen.details["condition"]["kind"]) == ("a class of the evening", "drift")
+    assert "Seen by" in press(app, "I have seen it …").info[0].value
     app = check_now(page)
     app.file_uploader[0].set_value(("bad.csv", b"age,mode,sex,quiz\n99,day,F,10\n", "text/csv")).run()
     app.button(key="drift from file").click().run()
