@@ -1,6 +1,6 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench demo demo-check lock messages format clean torch tabicl
+.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch tabicl
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -78,6 +78,10 @@ lock: $(VENV)/.dev
 # Every sentence of the code into every catalogue of language/catalogues, new ones without a translation.
 messages: $(VENV)/.dev
 	$(BIN)/python -m language.collect
+
+# Pictures of the pages for README and docs, of the invented school.
+screenshots: $(VENV)/.dev
+	$(BIN)/python docs/screenshots.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -287,7 +287,8 @@ def style() -> str:
     states = "\n".join(
         f'.st-key-state-{state.value} h1 :is(strong, [role="img"]) {{ color: {seen.of(state)}; }}' for state in State
     )
-    return f"<style>{STYLE}{states}</style>"
+    buttons = f'[data-testid^="stBaseButton-primary"]:not([disabled]) p {{ color: {seen.surface}; }}'
+    return f"<style>{STYLE}{states}{buttons}</style>"
 
 
 STYLE = """

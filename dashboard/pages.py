@@ -34,6 +34,9 @@ from settings import UnsafeStart
 
 View = Callable[[Visit], None]
 
+AT_ROOT = "root"
+"""An address that the first page has by name only: it answers at the root."""
+
 
 class PageOf(NamedTuple):
     """A page: what draws it, its title, its icon, the permission that it takes. Its address is the name of its view;
@@ -54,7 +57,7 @@ class PageOf(NamedTuple):
 def pages() -> tuple[PageOf, ...]:
     """What there is to see, in this order, in the visitor's language."""
     return (
-        PageOf(today, _("Today"), ":material/home:", "see", ("overview",)),
+        PageOf(today, _("Today"), ":material/home:", "see", ("overview", "today")),
         PageOf(students, _("Students"), ":material/groups:", "predict", ("predict",), ("rights",)),
         PageOf(data, _("Data"), ":material/stacked_line_chart:", "see", ("drift",)),
         PageOf(models, _("Models"), ":material/model_training:", "see"),
@@ -84,8 +87,8 @@ def main() -> None:
 
 
 def _streamlit_page(page: PageOf) -> st.Page:
-    draw = partial(show, page.view)
-    return st.Page(draw, title=page.title, icon=page.icon, url_path=page.address, default=page.view is today)
+    first, draw = page.view is today, partial(show, page.view)
+    return st.Page(draw, title=page.title, icon=page.icon, url_path=AT_ROOT if first else page.address, default=first)
 
 
 def _moved(before: str, address: str) -> st.Page:

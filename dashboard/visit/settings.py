@@ -6,7 +6,7 @@ a session that is left open, or stolen, leaves nothing behind.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -18,11 +18,12 @@ from access.users import add_user, disable_user, enable_user, users
 from dashboard.gate import confirm, require
 from dashboard.visit.base import VisitBase
 from database.records import Job
-from jobs.drift_watch import Plan
 from jobs.queue import WATCHING
 from jobs.schedule import plan_schedule
 from jobs.schedules import ScheduledJob, last_jobs, put_schedule, remove_schedule, schedules
-from retraining.policies import Policies
+
+if TYPE_CHECKING:
+    from retraining.policies import Policies
 
 
 class Rule(NamedTuple):
@@ -88,6 +89,8 @@ class SettingQuestions(VisitBase):
     def plan(self, kind: str, domain: str, *, every: timedelta | None, at: str | None) -> ScheduledJob:
         """Have a job of a domain done on a schedule; a watch goes by the rules that its schedule had before. Raises
         BadSchedule."""
+        from jobs.drift_watch import Plan  # which loads what trains
+
         self._administer()
         when, days = plan_schedule(every, at)
         wanted = ScheduledJob(name=f"{kind} of {domain}", kind=kind, when=when, domain=self._own(domain))
@@ -105,6 +108,8 @@ class SettingQuestions(VisitBase):
     def rules(self, domain: str) -> list[Rule]:
         """The rules of a domain's watch and of what it starts: of its schedule, else the usual ones; and what the
         domain's file says of single columns and targets."""
+        from retraining.policies import Policies
+
         self._administer(drawn=True)
         found, planned = self._policies(domain)
         usual, schema = Policies(), self.schemas[self._own(domain)]
@@ -127,11 +132,13 @@ class SettingQuestions(VisitBase):
             Rule("promotion", f"min_gain of {one.name}", one.min_gain, "domain file") for one in schema.targets
         ]
 
-    def _policies(self, domain: str) -> tuple[Policies, bool]:
+    def _policies(self, domain: str) -> "tuple[Policies, bool]":
         """The rules of the domain's watch, and whether there is one."""
+        from retraining.policies import Policies
+
         for one in schedules(self._shared.workspace.store):
             if (one.kind, one.domain) == (WATCHING, domain):
-                return msgspec.convert(one.arguments["plan"], Plan).policies, True
+                return msgspec.convert(one.arguments["plan"].get("policies", {}), Policies), True
         return Policies(), False
 
     def _check_groups(self, grant: Grant) -> None:

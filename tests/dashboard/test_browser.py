@@ -5,9 +5,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
+from dashboard.pages import pages
 from model.workspace import Workspace
 from tests.dashboard.conftest import FOREIGN
+from tests.dashboard.test_pages import outcomes, predict_rows
 
 
 @pytest.mark.parametrize("width", [1400, 390])
@@ -56,18 +59,52 @@ def test_what_is_chosen_goes_along_from_page_to_page_and_comes_back(address: str
     page.wait_for_function("document.title == 'Activity – Sports medal – Gradewatch'")
 
 
-def test_no_page_asks_another_host_and_another_name_opens_none(address: str, browser: Any) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
+def test_every_page_keeps_nobody_out_asks_no_other_host_and_is_the_same_after_a_reload(
+    address: str, browser: Any, workspace: Workspace, scheme: str, width: int
+) -> None:
+    made = predict_rows(workspace, "workshop", rows=80)
+    workspace.store.add_outcomes(outcomes(made[:60], off=0.25))
     asked: set[str] = set()
-    page = browser.new_page()
+    said: list[str] = []
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_default_timeout(60_000)
     page.on("request", lambda request: asked.add(request.url))
-    for name in ("today", "students", "upload", "data", "models", "results", "activity"):
-        page.goto(f"{address}/{name}?domain=workshop" if name != "today" else address)
-        page.get_by_role("heading").first.wait_for()
-        page.locator('[data-test-script-state="notRunning"]').wait_for()
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda one: said.append(f"{one.text} {one.location['url']}") if one.type == "error" else None)
+    axe, wrong = Axe(), []
+    for name in [one.address for one in pages()]:
+        page.goto(f"{address}/{name}?domain=workshop")
+        before = settled(page)
+        wrong += [
+            f"{name}: {one['id']}, {one['nodes'][0]['html'][:200]}"
+            for one in axe.run(page).response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            wrong.append(f"{name}: wider than {width} px")
+        page.reload()
+        assert settled(page) == before, "a reload keeps what was chosen and what is said"
     page.wait_for_timeout(500)  # ms; the icon comes last
+    assert wrong == []
+    assert [one for one in said if "/_stcore/" not in one] == [], "but Streamlit's search for itself below a page"
     hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
     assert hosts == {urlsplit(address).netloc}, sorted(asked)
+
+
+def settled(page: Any) -> tuple[str, list[str]]:
+    """The address of a page that has been drawn, and its one heading of the first rank."""
+    page.get_by_role("heading", level=1).first.wait_for()
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
+    page.wait_for_timeout(700)  # ms; charts and tables are drawn after the script has ended
+    headings = page.get_by_role("heading", level=1).all_inner_texts()
+    assert len(headings) == 1, headings
+    return page.url, headings
+
+
+def test_another_name_of_the_machine_opens_nothing(address: str, browser: Any) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
     page.goto(address.replace("localhost", FOREIGN))
     page.get_by_text("does not go by that name").wait_for()
     assert "Workshop" not in page.content()

@@ -2,7 +2,10 @@
 
 import csv
 import io
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.charts import csv_of
 from dashboard.frame import dates_of, told_days
 
+ROOT = Path(__file__).resolve().parents[2]
 Page = Callable[..., AppTest]
 CHOICE = """
 from dashboard import pages
@@ -92,3 +96,9 @@ def test_the_data_of_a_chart_is_a_file_in_which_nothing_is_run(rows: list[dict[s
     assert [int(row["a"]) for row in read] == [row["a"] for row in rows]
     assert [row["b"].removeprefix("'") for row in read] == [str(row["b"]).removeprefix("'") for row in rows]
     assert not any(row["b"][:1] in tuple("=+-@") for row in read)
+
+
+def test_a_page_loads_nothing_that_trains() -> None:
+    script = "import sys, dashboard.pages; print(*{'sklearn', 'skl2onnx', 'onnx', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
