@@ -293,7 +293,7 @@ def style() -> str:
 
 STYLE = """
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
-.stMain h2 { font-size: 1.35rem; }
+.stMain h2 { font-size: 1.35rem; line-height: 1.6; padding-bottom: 0.4rem; }
 .stMain h3 { font-size: 1.1rem; }
 [class*="st-key-state-"] h1 { font-size: 1.6rem; line-height: 1.3; padding: 0.4rem 0; }
 .stHeading h2 { font-size: 1.3rem; line-height: 1.3; padding: 0.6rem 0 0.2rem; }

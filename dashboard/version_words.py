@@ -27,4 +27,9 @@ class Names(NamedTuple):
 
 def amount(value: float, unit: str, *, signed: bool = False) -> str:
     """An error or gain in its unit: "0.89 points"."""
-    return f"{number(value, 2, signed=signed)}{words.space(unit)}"
+    return f"{number(value, 2, signed=signed)}{words.space(told_unit(unit))}"
+
+
+def told_unit(unit: str) -> str:
+    """A unit of errors as it is said."""
+    return _("levels") if unit == "levels" else unit

@@ -33,7 +33,8 @@ class VersionStanding(msgspec.Struct, frozen=True, kw_only=True):
     """How far answers to the same n rows missed on average, in `unit`, with 95 % intervals; own had not seen them.
 
     other, others: another version, and how far its answers missed; None where the version was never in a contest: then
-    the rows are those held out in its training. rule: the plain rule. decision: where it is recorded.
+    the rows are those held out in its training. rule: the plain rule. decision: where it is recorded. nearer: whether
+    it is surely nearer than the plain rule, row by row; None where nobody tested that.
     """
 
     version: str
@@ -44,15 +45,18 @@ class VersionStanding(msgspec.Struct, frozen=True, kw_only=True):
     other: str | None = None
     others: Estimate | None = None
     decision: str | None = None
+    nearer: bool | None = None
 
     @property
     def against_rule(self) -> AgainstRule:
-        """Ahead of the plain rule only where the two intervals do not even touch; behind where it missed as far."""
+        """Behind the plain rule where it missed as far; ahead where it is surely nearer, or, where that was not tested,
+        where the two intervals do not even touch."""
         if self.rule is None:
             return "close"
         if self.own.value >= self.rule.value:
             return "behind"
-        return "ahead" if self.own.high < self.rule.low else "close"
+        surely = self.own.high < self.rule.low if self.nearer is None else self.nearer
+        return "ahead" if surely else "close"
 
 
 def reigns_of(history: Sequence[Succession]) -> list[Reign]:
@@ -116,11 +120,27 @@ def standing_of(
             other=beside,
             others=errors[beside],
             decision=found.id,
+            nearer=_surely_nearer(found, decision) if version == found.challenger else None,
         )
-    own, rule = manifest.scores[manifest.candidate], manifest.scores.get("naive")
+    own, rule, tested = manifest.scores[manifest.candidate], manifest.scores.get("naive"), manifest.against_rule
     return VersionStanding(
-        version=version, n=own.n, unit=unit_of(manifest), own=own.mae, rule=rule.mae if rule else None
+        version=version,
+        n=own.n,
+        unit=unit_of(manifest),
+        own=own.mae,
+        rule=rule.mae if rule else None,
+        nearer=tested.lower > 0 if tested else None,
     )
+
+
+def _surely_nearer(record: DecisionRecord, decision: PromotionDecision) -> bool | None:
+    """Whether the challenger of a decision is surely nearer than the plain rule. Its vote asked the opposite, at a
+    lower bound; the upper one lies as far on the other side of the difference."""
+    vote = next((one.found for one in decision.conditions if one.name == "plain rule"), None)
+    own, rule = errors_of(record, decision).get(record.challenger or ""), decision.naive_mae
+    if vote is None or own is None or rule is None:
+        return None
+    return 2 * (own.value - rule.value) - vote < 0
 
 
 def unit_of(manifest: Manifest) -> str:

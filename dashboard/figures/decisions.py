@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from dashboard.charts import Figure, in_unit, plain, short
 from dashboard.palette import Palette, State, palette
+from dashboard.version_words import told_unit
 from language import _
 from model.decision import AnswerShift, PromotionDecision, SliceGain
 from model.scores import PairedGain
@@ -41,7 +42,7 @@ def three_errors(decision: PromotionDecision, names: Sequence[str]) -> Figure:
     for name, one, (colour, symbol) in zip(names, found, looks, strict=True):
         if one is not None:
             figure.add_trace(_dot(name, one.value, one.low, one.high, colour, symbol))
-    figure.update_xaxes(title=_("missed by on average{unit}").format(unit=in_unit(decision.unit)))
+    figure.update_xaxes(title=_("missed by on average{unit}").format(unit=in_unit(told_unit(decision.unit))))
     figure.update_yaxes(autorange="reversed", type="category")
     return plain(figure, 90 + ROW_PIXELS * len(found))
 
@@ -110,7 +111,9 @@ def gain_axis(decision: PromotionDecision, gain: PairedGain, who: str) -> Figure
         figure.add_vline(
             x=at, line={"color": seen.text, "width": 1.5, "dash": "dot"}, annotation=note, annotation_position=place
         )
-    figure.update_xaxes(title=_("gain of {who}{unit}").format(who=who, unit=in_unit(decision.unit)), zeroline=False)
+    figure.update_xaxes(
+        title=_("gain of {who}{unit}").format(who=who, unit=in_unit(told_unit(decision.unit))), zeroline=False
+    )
     figure.update_yaxes(visible=False, range=[-1, 1])
     return plain(figure, 150)
 
@@ -137,7 +140,7 @@ def slice_gains_drawn(decision: PromotionDecision, told: Sequence[str], who: str
         colour, symbol = (seen.look, "square") if one.worse else (seen.challenger, "circle")
         figure.add_trace(_dot(name, one.gain.mean, low, high, colour, symbol))
     figure.add_vline(x=0, line={"color": seen.text, "width": 1.5, "dash": "dot"})
-    figure.update_xaxes(title=_("gain of {who}{unit}").format(who=who, unit=in_unit(decision.unit)))
+    figure.update_xaxes(title=_("gain of {who}{unit}").format(who=who, unit=in_unit(told_unit(decision.unit))))
     figure.update_yaxes(autorange="reversed", type="category")
     return plain(figure, 90 + ROW_PIXELS * len(decision.slices))
 
@@ -241,5 +244,5 @@ def course(report: TrialReport, names: Sequence[str]) -> Figure:
             hovertemplate=f"%{{x|%d %b}}: {short(name)} %{{y:.2f}}<extra></extra>",
         )
     figure.update_xaxes(tickformat="%d %b", nticks=6)
-    figure.update_yaxes(title=_("missed by on average{unit}").format(unit=in_unit(report.unit)))
+    figure.update_yaxes(title=_("missed by on average{unit}").format(unit=in_unit(told_unit(report.unit))))
     return plain(figure, 300, legend=True)

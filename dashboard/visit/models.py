@@ -20,7 +20,9 @@ class ModelQuestions(VisitBase):
     """Every method as `Visit` says."""
 
     def decisions(self, domain: str, limit: int = 100) -> list[DecisionRecord]:
-        return self._shared.workspace.store.decisions(self._own(domain), limit=limit)
+        """Newest first; of the slices that are groups, only the visitor's own."""
+        found = self._shared.workspace.store.decisions(self._own(domain), limit=limit)
+        return [confined(one, self._groups) for one in found]
 
     def decisions_about(self, key: ChampionKey) -> list[DecisionRecord]:
         """Newest first; of the slices that are groups, only the visitor's own."""

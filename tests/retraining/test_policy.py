@@ -11,7 +11,9 @@ from scipy.stats import ttest_rel
 from database.records import DecisionRecord, now
 from model.decision import COMPARED, PromotionDecision, decision_of
 from model.scores import paired_gain
+from model.standing import standing_of
 from retraining.policy import PromotionEvidence, PromotionPolicy, decide
+from tests.model.registry_making import make_bundle
 
 N = 200
 Floats, Rows = NDArray[np.float64], NDArray[np.int64]
@@ -166,7 +168,11 @@ def test_a_promotion_is_every_condition_met_and_the_stored_record_says_so(  # ty
         assert [one.met for one in decision.conditions].count(False) == 1
     stored = msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(decision) | {"promoted": True, "basis": "x"}))
     about = {"id": "d", "domain": "school", "target": "G3", "moment": "G2", "at": now(), "verdict": decision.verdict}
-    assert decision_of(DecisionRecord(**about, champion="a", challenger="b", document=stored)) == decision
+    kept = DecisionRecord(**about, champion="a", challenger="b", document=stored)
+    assert decision_of(kept) == decision
+    if decision.gain and decision.winner == "challenger":
+        standing = standing_of(make_bundle(1.0).manifest, "b", [kept], None)
+        assert standing.nearer == (case.gain(case.naive, case.challenger, 0.9).lower > 0)
 
 
 def test_a_stricter_policy_promotes_less() -> None:

@@ -20,6 +20,7 @@ from dashboard.visit import Visit
 from database.records import ChampionKey, Succession
 from language import _
 from language.format import count, day, number
+from model.naive import RULE
 from model.standing import VersionStanding, before_of, reigns_of, standing_of
 from model.version_names import version_names
 from preprocessing.schema import DomainSchema
@@ -39,7 +40,7 @@ def models(visit: Visit) -> None:
     decisions = visit.decisions_about(key)
     standing = standing_of(serving.predictor.manifest, serving.predictor.version, decisions, before_of(history))
     offer = partial(offer_card, visit, key, standing.version, names)
-    state_line(state_of(standing), state_sentence(standing, history, names), offer)
+    state_line(state_of(standing, names), state_sentence(standing, history, names), offer)
     say_what_changed()
     warn_of_examples(visit, [schema.name])
     warn_of_changed_schemas(visit, [schema.name])
@@ -66,8 +67,10 @@ def _nobody(visit: Visit, key: ChampionKey, schema: DomainSchema) -> None:
     say_no_champion(schema)
 
 
-def state_of(standing: VersionStanding) -> State:
-    """How the model in use stands against the plain rule."""
+def state_of(standing: VersionStanding, names: Names) -> State:
+    """How the model in use stands against the plain rule, where it is not that rule."""
+    if names.kinds.get(standing.version) == RULE:
+        return State.INFO
     return {"ahead": State.GOOD, "close": State.OPEN, "behind": State.LOOK}[standing.against_rule]
 
 

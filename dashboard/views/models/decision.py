@@ -9,7 +9,7 @@ from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import decisions as figures
 from dashboard.palette import State
-from dashboard.version_words import Names, amount
+from dashboard.version_words import Names, amount, told_unit
 from database.records import DecisionRecord
 from language import _, ngettext
 from language.format import count, day, number, share
@@ -137,7 +137,7 @@ def condition_words(decision: PromotionDecision) -> Mapping[ConditionName, str]:
         return told | ({"found": number(known["found"] or 0.0, digits, signed=True)} if signed else {})
 
     worse = ", ".join(words.column_name(told_slice(part)) for part in decision.slices if part.worse)
-    unit = words.space(decision.unit)
+    unit = words.space(told_unit(decision.unit))
     groups = _("No group of students is surely worse off ({n} looked at)").format(n=count(len(decision.slices)))
     groups = _("No group of students is surely worse off: {who}").format(who=worse) if worse else groups
     return {
