@@ -16,13 +16,13 @@ from dashboard.form import FIRST_FIELDS, as_typed, by_importance, draw_fields, f
 from dashboard.frame import Choice
 from dashboard.palette import State
 from dashboard.parts import champions_of, choose_file, moment_name, offer_problems, say_no_champion
-from dashboard.views.students.listing import LIST_NAMES, Row, draw_table, table_rows
+from dashboard.views.students.listing import LIST_NAMES, RUNGS, Row, draw_table, table_rows
 from dashboard.views.students.one import draw_answer, draw_factors
 from dashboard.views.students.sentences import Names, column_words, columns_listed
 from dashboard.visit import GivenFile, Visit
 from database.errors import StoreUnavailable
 from database.newest import chance_of
-from database.records import Prediction
+from database.records import Factor, Prediction
 from drift.profile import Profile
 from errors import GradewatchError
 from language import _, ngettext
@@ -51,6 +51,8 @@ ANSWER_FIRST = """<style>
 """On a phone the answer stands above the form that it came from, else beside it wherever the form is scrolled to."""
 
 Session = MutableMapping[Any, Any]
+Reasons = Callable[[Sequence[Prediction]], Mapping[str, tuple[Factor, ...]]]
+"""What moved the answer of each of some predictions, by its id."""
 
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,7 +241,7 @@ def ask_about_file(visit: Visit, choice: Choice) -> None:
                 _names_in(visit, schema, file),
             )
     if asked := st.session_state.get(key):
-        _show_many(choice, *asked)
+        _show_many(visit, choice, *asked)
 
 
 def _predict_all(visit: Visit, schema: DomainSchema, file: GivenFile, keep: Sequence[str]) -> AnsweredFile:
@@ -302,16 +304,16 @@ def _needed(schema: DomainSchema, feature: Feature) -> str:
     return moment_name(schema, feature.known_at) if later else _("yes")
 
 
-def _show_many(choice: Choice, asked: Predicted, names: Names) -> None:
+def _show_many(visit: Visit, choice: Choice, asked: Predicted, names: Names) -> None:
     if asked.failure:
         st.error(asked.failure, icon=State.ACT.icon)
     if asked.refused:
         _show_problems(choice.schema, asked.refused)
     if asked.file:
-        _show_answers(choice, asked.file, names)
+        _show_answers(visit, choice, asked.file, names)
 
 
-def _show_answers(choice: Choice, asked: AnsweredFile, names: Names) -> None:
+def _show_answers(visit: Visit, choice: Choice, asked: AnsweredFile, names: Names) -> None:
     schema, target = choice.schema, choice.target
     for note in asked.notes:
         st.info(note, icon=State.INFO.icon)
@@ -324,7 +326,9 @@ def _show_answers(choice: Choice, asked: AnsweredFile, names: Names) -> None:
     said = ngettext("{n} row predicted and logged.", "{n} rows predicted and logged.", len(asked.predictions))
     st.success(said.format(n=count(len(asked.predictions))), icon=State.GOOD.icon)
     _offer_answers(schema, asked)
-    listed, rows = file_list(asked, schema, target, {**names, **st.session_state.get(LIST_NAMES, {})})
+    known = {**names, **st.session_state.get(LIST_NAMES, {})}
+    why = partial(visit.reasons, schema.name, target.name, most=2)
+    listed, rows = file_list(asked, schema, target, known, why)
     if rows:
         draw_table(rows[:ROWS_SHOWN], listed[:ROWS_SHOWN], target, key="file table")
     if len(rows) > ROWS_SHOWN:
@@ -332,17 +336,18 @@ def _show_answers(choice: Choice, asked: AnsweredFile, names: Names) -> None:
 
 
 def file_list(
-    asked: AnsweredFile, schema: DomainSchema, target: Target, names: Names
+    asked: AnsweredFile, schema: DomainSchema, target: Target, names: Names, why: Reasons
 ) -> tuple[list[ListedStudent], list[Row]]:
-    """The answers to a file as the list of students has them: those at most risk first, then whoever has no chance."""
+    """The answers to a file as the list of students has them: those at most risk first, then whoever has no chance.
+    why: asked of the first ones alone, as there."""
     listed = []
     for number, one in zip(asked.rows, asked.predictions, strict=True):
         if (answer := said_about(one, target)) is not None:
-            why = chance_of(answer)[1]
-            student = ListedStudent(one.student or "", one.group, one.period, one, answer, silent=why or None)
+            silent = chance_of(answer)[1]
+            student = ListedStudent(one.student or "", one.group, one.period, one, answer, silent=silent or None)
             listed.append((student, number))
     listed.sort(key=lambda pair: -1.0 if pair[0].answer.below_pass is None else pair[0].answer.below_pass, reverse=True)
-    reasons = {one.said.id: one.answer.factors for one, _number in listed}
+    reasons = why([one.said for one, _number in listed[:RUNGS]])
     rows = table_rows([one for one, _number in listed], schema, target, names, reasons, {}, {})
     told: list[Row] = [
         {**row, "student": row["student"] if one.student else _("row {n}").format(n=count(number))}
