@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -46,11 +46,12 @@ PICTURES = (
 )
 
 
-def main() -> None:
+def main(names: Sequence[str] = ()) -> None:
+    """All pictures, or those named."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with dashboard() as host, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for picture in PICTURES:
+        for picture in [one for one in PICTURES if not names or one.name in names]:
             size = {"width": picture.width, "height": picture.height}
             context = browser.new_context(viewport=size, color_scheme=picture.scheme, locale="en-GB")
             take(context.new_page(), host, picture)
@@ -64,7 +65,9 @@ def take(page: Page, host: str, picture: Picture) -> None:
     page.goto(f"{host}/{picture.address}")
     page.get_by_role("heading", level=1).first.wait_for()
     page.locator('[data-test-script-state="notRunning"]').wait_for()
-    page.wait_for_timeout(3_000)
+    page.wait_for_timeout(1_000)
+    page.wait_for_function("document.querySelector('[data-testid=\"stSkeleton\"]') === null")
+    page.wait_for_timeout(1_000)
     page.screenshot(path=IMAGES / f"{picture.name}.png")
     print(f"docs/images/{picture.name}.png", flush=True)
 
@@ -102,4 +105,4 @@ def wait_for(address: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
