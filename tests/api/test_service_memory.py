@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def loaded(server: Server) -> list[str]:
     return [name for name in FORBIDDEN if f"/site-packages/{name}" in maps]
 
 
+def of_conditions(server: Server) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What needs a person, which somebody has seen."""
+    yield "GET", "/api/v1/conditions", {}
+    told = server.get("/api/v1/conditions")["conditions"][0]["id"]
+    yield "POST", "/api/v1/conditions", {"json": {"condition": told, "note": "a trial run"}}
+
+
 def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """A valid request to every address of one domain and of the whole: method, address, and the rest of it."""
     text = "\n".join((folder / "examples" / "engagement.csv").read_text().splitlines()[:251])
@@ -44,7 +52,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     today = datetime.now(UTC).date().isoformat()
     get, post, delete = "GET", "POST", "DELETE"
     yield from requests_of_others()
-    for path in ("accesses", "domains", "domains/engagement", "conditions", "models", "jobs"):
+    for path in ("accesses", "domains", "domains/engagement", "models", "jobs"):
         yield get, f"/api/v1/{path}", {}
     for kind in ("csv", "xlsx"):
         yield get, "/api/v1/domains/engagement/template", {"params": {"format": kind}}
@@ -81,7 +89,7 @@ def requests(server: Server, folder: Path) -> Iterator[tuple[str, str, dict[str,
     half = "\n".join(text.splitlines()[:101])
     yield post, f"{DOMAIN}/drift", csv | {"content": half}
     yield post, f"{DOMAIN}/drift/window", {"json": {"since": today}}
-    yield from of_reports(server)
+    yield from chain(of_conditions(server), of_reports(server))
     yield get, f"{DOMAIN}/drift", {}
     yield get, f"{DOMAIN}/drift/{server.get(f'{DOMAIN}/drift')['reports'][0]['id']}", {}
     headers = csv["headers"] | {"prefer": "respond-async"}
