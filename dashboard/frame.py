@@ -56,15 +56,15 @@ def controls(
     at: bool = True,
     target: bool = True,
     days: bool = True,
-    back: str = USUAL_BACK,
+    back: Callable[[DomainSchema], str] = lambda _schema: USUAL_BACK,
     usual_at: Callable[[DomainSchema], str | None] = lambda _schema: None,
 ) -> Choice:
     """The line of controls of a page, and what they say. The choices hold on all pages, stand in the address and
     outlive a reload; one that would have nothing to choose is not drawn.
 
     every: whether all domains together may be chosen, which is then the first choice. at, target, days: whether the
-    page asks for them. back: the usual time, one of `BACK`. usual_at: the moment that is shown where none was chosen;
-    the last one where it knows none.
+    page asks for them. back: the usual time of a domain, one of `BACK`. usual_at: the moment that is shown where none
+    was chosen; the last one where it knows none.
     """
     domains = domains_of(visit)
     if not domains:
@@ -75,7 +75,7 @@ def controls(
         schema, all_of_them = _choose_domain(visit, domains, every)
         moment = _choose_moment(visit, schema, usual_at, asked=at and not all_of_them)
         about = _choose_target(schema, asked=target and not all_of_them)
-        span = _choose_days(visit, schema, back) if days else WHOLE_TIME
+        span = _choose_days(visit, schema, back(schema)) if days else WHOLE_TIME
     _write_address()
     name = _("All subjects") if all_of_them else schema.title
     _say_unknown(visit, asked, name)

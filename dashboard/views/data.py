@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.charts import draw
 from dashboard.figures import data as figures
-from dashboard.frame import Choice, controls, foot, state_line
+from dashboard.frame import WHOLE_TIME, Choice, controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, moment_name, say_no_champion, warn_of_changed_schemas, warn_of_examples
 from dashboard.views.data_actions import REPORT, follow_work, offer_actions, offer_check
@@ -31,7 +31,7 @@ SEGMENTS_SHOWN = 40
 
 def data(visit: Visit) -> None:
     """Draw the page."""
-    choice = controls(visit, at=False, target=False, back="all")
+    choice = controls(visit, at=False, target=False, back=lambda _schema: WHOLE_TIME)
     schema = choice.schema
     stored = [one for one in visit.drift_reports(schema.name, REPORTS) if _within(one, choice)]
     points = timeline_of(stored, schema)

@@ -42,15 +42,24 @@ class ListQuestions(VisitBase):
             return list(self._groups)
         return self._shared.workspace.store.answered_groups(domain, limit=MOST_GROUPS)
 
-    def count_students(self, domain: str, target: str, groups: Sequence[str] = ()) -> ListCounts:
-        """Of these groups, or of all that are the visitor's."""
-        return self._lists(domain, target, groups).counts()
+    def newest_answer_at(self, domain: str) -> datetime | None:
+        """When somebody whom the visitor may see was last answered about."""
+        require_of(self._principal, "read", self._own(domain))
+        found = self._shared.workspace.store.predictions(domain, groups=self._groups, limit=1)
+        return found[0].at if found else None
+
+    def count_students(
+        self, domain: str, target: str, groups: Sequence[str] = (), given_from: datetime | None = None
+    ) -> ListCounts:
+        """Of these groups, or of all that are the visitor's, by the answers given from then on."""
+        return self._lists(domain, target, groups, given_from).counts()
 
     def list_students(
         self,
         domain: str,
         target: str,
         groups: Sequence[str] = (),
+        given_from: datetime | None = None,
         *,
         shown: Shown = "all",
         after: ListPlace | None = None,
@@ -58,16 +67,16 @@ class ListQuestions(VisitBase):
         since: datetime,
     ) -> ListPage:
         """A page of the list; since: from when on somebody is new in it. That it was looked at is recorded."""
-        lists = self._lists(domain, target, groups)
+        lists = self._lists(domain, target, groups, given_from)
         seen = groups or self._groups
         self._begin("read", "students listed", domain, groups=None if seen is None else list(seen), target=target)
         return lists.page(shown, after=after, limit=limit, since=since)
 
-    def _lists(self, domain: str, target: str, groups: Sequence[str]) -> StudentLists:
+    def _lists(self, domain: str, target: str, groups: Sequence[str], given_from: datetime | None) -> StudentLists:
         require_of(self._principal, "read", self._own(domain))
         require_groups(self._principal, groups)
         workspace, schema = self._shared.workspace, self.schemas[domain]
-        which = Which(list(groups) if groups else self._groups)
+        which = Which(list(groups) if groups else self._groups, since=given_from)
         about = schema.target_by_name[target]
         return StudentLists(workspace.store, schema, about, which, workspace.objections)
 

@@ -87,6 +87,20 @@ def test_those_at_most_risk_come_first_numbers_are_numbers_and_the_rest_says_why
     assert list(shown_list(app)["change"]) == [-4.6]  # type: ignore[index]
 
 
+def test_who_was_answered_about_long_ago_is_listed_where_it_is_asked_for(page: Page, workspace: Workspace) -> None:
+    workspace.store.add_predictions([said(workspace, "s1", 6.0, 50, 0.9), said(workspace, "s2", 7.0, 45, 0.8)])
+    app = page("students", HERE)
+    assert app.selectbox(key="days").value == "90", "as far back as there is somebody"
+    assert "2 of 2 students are likely to end below 10." in texts(app)
+    workspace.store.add_predictions([said(workspace, "s3", 14.0, 1, 0.1)])
+    app = page("students", HERE)
+    assert app.selectbox(key="days").value == "7"
+    assert "0 of 1 students" in texts(app)
+    assert len(shown_list(app)) == 1  # type: ignore[arg-type]
+    app.selectbox(key="days").set_value("all").run()
+    assert len(shown_list(app)) == 3  # type: ignore[arg-type]
+
+
 def test_names_of_a_class_list_stand_in_the_session_alone(page: Page, workspace: Workspace) -> None:
     fill_list(workspace)
     app = page("students", HERE)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard.frame import Choice, controls, foot, state_line
+from dashboard.frame import BACK, WHOLE_TIME, Choice, controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, say_no_champion, warn_of_changed_schemas, warn_of_examples
 from dashboard.views.students.asking import ask_about_file, ask_about_one
@@ -15,6 +15,7 @@ from dashboard.views.students.listing import Listing, draw_list
 from dashboard.views.students.one import draw_student
 from dashboard.views.students.requests import draw_requests
 from dashboard.visit import Visit
+from database.records import now
 from language import _
 from preprocessing.validation.pii import is_pseudonym
 
@@ -24,7 +25,7 @@ STUDENT_IN_ADDRESS = "student"
 
 def students(visit: Visit) -> None:
     """Draw the page."""
-    choice = controls(visit, days=False)
+    choice = controls(visit, back=lambda schema: _usual_back(visit, schema.name))
     name = choice.schema.name
     chosen = st.query_params.get(STUDENT_IN_ADDRESS, "")
     if is_pseudonym(chosen) and (visit.may("read", name) or visit.may("note", name)):
@@ -38,6 +39,13 @@ def students(visit: Visit) -> None:
         say_no_champion(choice.schema)
     _draw_tabs(visit, choice, listing)
     foot(rows=listing.rows if listing else None, name=f"{name}-students")
+
+
+def _usual_back(visit: Visit, domain: str) -> str:
+    """A week, or as far back as there is somebody: who was answered about long ago has ended by now."""
+    newest = visit.newest_answer_at(domain) if visit.may("read", domain) else None
+    days = 0 if newest is None else (now().date() - newest.date()).days
+    return next((back for back in BACK if back != WHOLE_TIME and days < int(back)), WHOLE_TIME)
 
 
 def _draw_state(listing: Listing | None) -> None:

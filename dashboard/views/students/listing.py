@@ -59,6 +59,7 @@ class Listing:
 
     def __init__(self, visit: Visit, choice: Choice) -> None:
         self.visit, self.schema, self.target = visit, choice.schema, choice.target
+        self.given_from = choice.since and choice.since.replace(hour=0, minute=0, second=0, microsecond=0)
         session = st.session_state
         self.shown: str = session.get("shown") or "all"
         self.groups: tuple[str, ...] = tuple(session.get("group") or ())
@@ -74,13 +75,13 @@ class Listing:
 
     @cached_property
     def counts(self) -> ListCounts:
-        return self.visit.count_students(self.schema.name, self.target.name, self.groups)
+        return self.visit.count_students(self.schema.name, self.target.name, self.groups, self.given_from)
 
     @cached_property
     def page(self) -> ListPage:
         """So many students from where the visitor is, kept for a while: every choice draws all of the page anew."""
         places = self.places
-        asked = (self.schema.name, self.target.name, self.groups, self.shown, places[-1])
+        asked = (*self._asked, places[-1])
         return _kept(LIST_PAGE, asked, lambda: self._ask(places[-1]))
 
     def _ask(self, after: ListPlace | None) -> ListPage:
@@ -88,6 +89,7 @@ class Listing:
             self.schema.name,
             self.target.name,
             self.groups,
+            self.given_from,
             shown=_shown(self.shown),
             after=after,
             limit=LISTED_AT_ONCE,
@@ -95,9 +97,13 @@ class Listing:
         )
 
     @property
+    def _asked(self) -> tuple[object, ...]:
+        return self.schema.name, self.target.name, self.groups, self.given_from, self.shown
+
+    @property
     def places(self) -> list[ListPlace | None]:
         """Where the pages began that the visitor has been on; the last one is the present."""
-        asked = (self.schema.name, self.target.name, self.groups, self.shown)
+        asked = self._asked
         known = st.session_state.get(PAGES)
         if known is None or known[0] != asked:
             first: list[ListPlace | None] = [None]
@@ -117,7 +123,7 @@ class Listing:
         page, counts = self.page, self.counts
         whole = self.places[-1] is None and (page.next is None or counts.likely <= LISTED_AT_ONCE)
         new = sum(one.fresh for one in page.students) if whole and self.shown in ("all", "likely") else None
-        return list_sentence(counts, new, self.target)
+        return list_sentence(counts, new, self.target, self.given_from)
 
     @property
     def rungs(self) -> int:

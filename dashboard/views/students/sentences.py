@@ -1,12 +1,13 @@
 """How the page Students says things: chances, ranges, reasons, why there is no answer. It draws and asks nothing."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from advice.cases import Done
 from database.newest import Reason
 from database.records import Answer, Cell, Factor
 from language import _, ngettext
-from language.format import count, number, share
+from language.format import count, day, number, share
 from language.format import interval as range_of
 from model.readable import decimals_of, rounded_value
 from monitoring.student_list import ListCounts, ListedStudent
@@ -78,11 +79,13 @@ def chance_words(chance: float | None) -> str:
     return _("about {n} in 10").format(n=count(round(chance * IN_TEN)))
 
 
-def list_sentence(counts: ListCounts, new: int | None, target: Target) -> str:
+def list_sentence(counts: ListCounts, new: int | None, target: Target, given_from: datetime | None) -> str:
     """How the students of a list stand. new: of those who are likely to fail, since last week; None where that cannot
     be told."""
     if not counts.students:
-        return _("Nobody has been answered about yet.")
+        if given_from is None:
+            return _("Nobody has been answered about yet.")
+        return _("Nobody has been answered about since {day}.").format(day=day(given_from.date()))
     if target.pass_mark is None:
         said = ngettext("{n} student has an answer.", "{n} students have an answer.", counts.students)
         return said.format(n=count(counts.students))
