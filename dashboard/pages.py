@@ -123,16 +123,19 @@ def show(view: View) -> None:
     except Forbidden as error:
         st.error(str(error), icon=":material/lock:")
     except (UnsafeStart, Stale) as error:
-        st.error(f"**{_('Nobody is let in.')}** {error}", icon=":material/lock:")
+        _refuse(_("Nobody is let in."), str(error), ":material/lock:")
     except StoreUnavailable as error:
-        st.error(f"**{_('The database cannot be reached.')}** {error}", icon=":material/cloud_off:")
+        _refuse(_("The database cannot be reached."), str(error), ":material/cloud_off:")
         st.write(_("Nothing was lost. Start the database (or check `GRADEWATCH_DATABASE_URL`) and reload this page."))
     except Damaged as error:
-        st.error(f"**{_('Part of the database cannot be read.')}** {error}.", icon=":material/heart_broken:")
+        _refuse(_("Part of the database cannot be read."), f"{error}.", ":material/heart_broken:")
     except SchemaError as error:
-        said = _("A domain file cannot be used.")
-        st.error(f"**{said}** {_('Correct it and reload this page.')}", icon=":material/description:")
+        _refuse(_("A domain file cannot be used."), _("Correct it and reload this page."), ":material/description:")
         st.code(str(error), language=None, wrap_lines=True)
+
+
+def _refuse(what: str, why: str, icon: str) -> None:
+    st.error(f"**{what}** {why}", icon=icon)
 
 
 def _draw(page: PageOf) -> None:

@@ -39,7 +39,7 @@ def tour(visit: Visit) -> None:
         return
     with st.container(border=True, key="tour"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"**{_('See it break, and see it mended')}**", width="content")
+            st.markdown(_("**See it break, and see it mended**"), width="content")
             st.button(_("Enough"), icon=":material/close:", on_click=visit.end_tour, type="tertiary", key="end tour")
         about = {"domain": CHANGED.domain, "target": CHANGED.target, "days": "90"}
         late = about | {"at": CHANGED.moment}

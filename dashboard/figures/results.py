@@ -127,7 +127,7 @@ def _estimates(figure: Figure, waits: Sequence[tuple[date, WaitingSpan]]) -> Non
     told = [(monday, one.expected) for monday, one in waits if one.expected]
     if not told:
         return
-    seen = palette()
+    seen, name = palette(), _("to be expected")
     for monday, one in told:
         ends = {"x0": monday, "x1": monday, "y0": one.after_low, "y1": one.after_high}
         figure.add_shape(type="line", **ends, line={"color": seen.model, "dash": "dash", "width": 2})
@@ -136,8 +136,8 @@ def _estimates(figure: Figure, waits: Sequence[tuple[date, WaitingSpan]]) -> Non
         y=[one.after for _monday, one in told],
         mode="markers",
         marker={"size": 11, "symbol": "circle-open", "color": seen.model, "line": {"width": 2}},
-        name=_("to be expected"),
-        hovertemplate=f"%{{x|%d %b}}: %{{y:.2f}}<extra>{_('to be expected')}</extra>",
+        name=name,
+        hovertemplate=f"%{{x|%d %b}}: %{{y:.2f}}<extra>{name}</extra>",
     )
 
 

@@ -28,7 +28,8 @@ def own(visit: Visit) -> None:
         st.write(own_words.contact_words(visit.contact))
         return
     child = visit.for_child
-    st.set_page_config(page_title=f"{_('Yours')} – Gradewatch")
+    title = _("Yours")
+    st.set_page_config(page_title=f"{title} – Gradewatch")
     state_line(State.INFO, _headline(found, child=child))
     for one in found.domains:
         _domain(one)

@@ -1,5 +1,6 @@
 """Sentences, numbers and times by language: the mechanism, and what a catalogue must keep of the English sentence."""
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import language
 from language import _, ngettext, speech
-from language.collect import catalogue_of, sentences, updated
+from language.collect import KEYWORDS, ROOT, catalogue_of, sentences, updated
 from language.format import count, day, interval, moment, number, parse_number, share, time_of_day
 from language.palette import DARK, LIGHT, Palette, State
 
@@ -75,6 +76,19 @@ def test_a_catalogue_has_the_sentences_of_the_code_and_their_places(name: str) -
         for form in filter(None, forms):
             allowed = [Counter(PLACE.findall(one)) for one in ids]
             assert Counter(PLACE.findall(form)) in allowed, message.id
+
+
+def test_every_sentence_of_the_code_is_found_also_where_a_collector_does_not_look() -> None:
+    """Babel reads no calls within f-strings, and only the packages that it is told of."""
+    said = set()
+    for file in ROOT.glob("*/**/*.py"):
+        if file.is_relative_to(ROOT / "tests") or any(part.startswith(".") for part in file.parts[len(ROOT.parts) :]):
+            continue
+        calls = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in KEYWORDS]
+        said |= {call.args[0].value for call in named if call.args and isinstance(call.args[0], ast.Constant)}
+    assert len(said) > 500
+    assert said - {one.id if isinstance(one.id, str) else one.id[0] for one in sentences()} == set()
 
 
 def test_no_sentence_is_made_of_pieces() -> None:

@@ -221,7 +221,7 @@ def _importance(found: ModelComparison, schema: DomainSchema) -> None:
 
 
 def _differences(found: ModelComparison) -> None:
-    st.markdown(f"**{_('What they learned from')}**")
+    st.markdown(_("**What they learned from**"))
     if found.drift is None:
         st.write(_("Both learned from the same rows.") if found.alike == SAME_ROWS else capital(found.alike))
         return
