@@ -68,12 +68,14 @@ def test_a_catalogue_has_the_sentences_of_the_code_and_their_places(name: str) -
     text = (speech.CATALOGUES / f"{name}.po").read_text(encoding="utf-8")
     assert text == updated(name), "run make messages"
     for message in catalogue_of(name):
-        if not message.id or not message.string:
+        if not message.id:
             continue
+        assert message.string, f"{message.id}: not translated"
         forms = message.string if isinstance(message.string, tuple) else (message.string,)
         ids = message.id if isinstance(message.id, tuple) else (message.id,)
         assert len(forms) == (catalogue_of(name).num_plurals if len(ids) > 1 else 1)
-        for form in filter(None, forms):
+        for form in forms:
+            assert form, message.id
             allowed = [Counter(PLACE.findall(one)) for one in ids]
             assert Counter(PLACE.findall(form)) in allowed, message.id
 
