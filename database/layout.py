@@ -293,6 +293,17 @@ def calendar_day(number: int) -> date:
     return EPOCH.date() + timedelta(days=number)
 
 
+def pack_ids(ids: Iterable[str]) -> bytes:
+    """Ids of records in their order, 16 bytes each."""
+    return b"".join(bytes.fromhex(one) for one in sorted(ids))
+
+
+def unpack_ids(packed: bytes) -> list[str]:
+    """The ids that `pack_ids` packed, ascending."""
+    digits = packed.hex()
+    return [digits[i : i + 32] for i in range(0, len(digits), 32)]
+
+
 def write_json(record: Stored | LabeledRecord) -> bytes:
     """Canonical JSON: equal records give equal bytes, whatever the order of their mappings."""
     return msgspec.json.encode(record, order="sorted")

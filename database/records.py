@@ -395,14 +395,3 @@ def record_id(
     if student is not None:
         return digest([domain, student, group, period])
     return digest([domain, group, period, sorted(inputs.items())])
-
-
-def pack_ids(ids: Iterable[str]) -> bytes:
-    """Ids of records in their order, 16 bytes each."""
-    return b"".join(bytes.fromhex(one) for one in sorted(ids))
-
-
-def unpack_ids(packed: bytes) -> list[str]:
-    """The ids that `pack_ids` packed, ascending."""
-    digits = packed.hex()
-    return [digits[i : i + 32] for i in range(0, len(digits), 32)]

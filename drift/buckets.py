@@ -14,7 +14,7 @@ What comes out depends on the values alone: not on their order, nor on whether t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ import numpy.typing as npt
 from drift.column import (
     NOTHING,
     PIECE,
+    BinnedColumn,
     Floats,
     Integers,
     NumericColumn,
@@ -266,6 +267,10 @@ class Part(NamedTuple):
         return self.column.missing
 
 
+Numbers = NumericColumn | BinnedColumn | Part
+"""A column of numbers as all statistics read it."""
+
+
 def part_of(column: BucketedColumn, mask: Mask) -> Part:
     """Its values in the buckets of `mask`."""
     outside = np.where(mask, 0, column.counts)
@@ -346,7 +351,38 @@ class Moments(NamedTuple):
         return max(0.0, self.squares) / (self.n - 1)
 
 
-def bucketed_moments(part: Part) -> Moments:
+def moments(column: Numbers) -> Moments | None:
+    """None on a grid, of fewer than two rows, and where they are not finite."""
+    if isinstance(column, BinnedColumn) or column.present < 2:
+        return None
+    found = _bucketed_moments(column) if isinstance(column, Part) else _exact_moments(column)
+    return found if math.isfinite(found.mean) and math.isfinite(found.squares) else None
+
+
+def _exact_moments(column: NumericColumn) -> Moments:
+    with np.errstate(over="ignore", invalid="ignore"):
+        middle, total, squares = float(column.quantiles(np.array([0.5]))[0]), 0.0, 0.0
+        for values, rows in _pieces(column):
+            away = values - middle  # the mean is a deviation away at most: what is taken off below is half of it all
+            weighed = away if rows is None else away * rows
+            total, squares = total + float(weighed.sum()), squares + _product(away, weighed)
+        mean = middle + total / column.present
+        return Moments(column.present, mean, squares - total * (total / column.present))
+
+
+def _pieces(column: NumericColumn) -> Iterator[tuple[Floats, Floats | None]]:
+    """Distinct values and, unless it is one each, how many rows hold them; a few at a time, so that none are copied."""
+    for begin in range(0, len(column.values), PIECE):
+        repeats = None if column.repeats is None else column.repeats[begin : begin + PIECE].astype(np.float64)
+        yield column.values[begin : begin + PIECE], repeats
+
+
+def _product(values: Floats, others: Floats) -> float:
+    """Their products' sum. Not by BLAS, whose own threads wait busily beside those of the other columns."""
+    return float(np.einsum("i,i->", values, others))
+
+
+def _bucketed_moments(part: Part) -> Moments:
     """Of all rows of the column, to ten digits and better; not finite where values are not.
 
     part: has the outermost buckets, whose values are counted by themselves.

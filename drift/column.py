@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ ALL = (1 << 64) - 1
 ONE, TWO, THREE = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))  # SplitMix64's
 FAR_BITS, NEAR_BITS = np.uint64(32), np.uint64(29)
 
+PREDICTION = "_prediction:"  # begins the name of a column that holds answers
+
+Kind = Literal["numeric", "categorical"]
 Prints = tuple[int, int]
 NOTHING: Prints = (0, 0)
 
@@ -141,6 +144,26 @@ class BinnedColumn:
     def present(self) -> int:
         """Rows that hold a value."""
         return int(self.counts.sum())
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the largest value; of rows that hold one."""
+        return self.low, self.high
+
+    @cached_property
+    def _cumulative(self) -> Integers:
+        return np.concatenate([[0], np.cumsum(self.counts)])
+
+    def rows_up_to(self, points: Floats) -> Integers:
+        """Rows whose value is surely at or below each of `points`."""
+        found: Integers = self._cumulative[np.searchsorted(self.edges, points, side="right")]
+        return found
+
+    def quantiles(self, shares: Floats) -> Floats:
+        """As `NumericColumn.quantiles`, up to the next edge."""
+        ranks = np.maximum(np.ceil(shares * self.present).astype(np.int64), 1)
+        found: Floats = self.edges[np.searchsorted(self._cumulative[1:], ranks)]
+        return found
 
 
 @dataclass(frozen=True, eq=False)

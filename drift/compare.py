@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 
 from drift.classifier_test import ClassifierResult
-from drift.corrections import adjust
 from drift.impact import ErrorChange, ExpectedError, Said
 from drift.policy import ALARMING, DEFAULT_POLICY, FEWEST_ALARMING, DriftPolicy
 from drift.profile import Profile
@@ -35,6 +34,7 @@ from drift.verdicts import (
     Evidence,
     Family,
     Verdicts,
+    adjust,
     compare_jointly,
     conclude,
     measure,

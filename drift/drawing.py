@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from drift.curves import Curve
 from drift.quadrants import PlacedColumn
-from drift.records import ColumnDrift
+from drift.records import ColumnDrift, Curve
 
 if TYPE_CHECKING:
     from markupsafe import Markup

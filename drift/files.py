@@ -20,6 +20,7 @@ from drift.column import (
     Column,
     Floats,
     Integers,
+    Kind,
     NumericColumn,
     ProfileError,
     bin_numbers,
@@ -28,7 +29,6 @@ from drift.column import (
     summarise_numbers,
 )
 from drift.profile import (
-    Kind,
     Profile,
     assemble,
     in_threads,

@@ -5,10 +5,15 @@ They are made by whoever knows the model and the outcomes, and said by `drift.se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ASSUMPTION = "an estimate without outcomes, right only as long as students like these still end as they did"
 
@@ -69,6 +74,15 @@ class Said(msgspec.Struct, frozen=True):
 
     n: float
     classes: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, levels: Sequence[str], probabilities: NDArray[np.float64], effective: float = 1.0) -> Said | None:
+        """What (n, levels) probabilities say; None of fewer than two. effective: rows that a row counts as."""
+        if len(probabilities) < 2:
+            return None
+        means, deviations = probabilities.mean(axis=0).tolist(), probabilities.std(axis=0, ddof=1).tolist()
+        pairs = zip(means, deviations, strict=True)
+        return cls(max(2.0, len(probabilities) * effective), dict(zip(levels, pairs, strict=True)))
 
 
 class ClassChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -34,9 +34,11 @@ import polars as pl
 from drift.buckets import SORTED_UP_TO, BucketedColumn, Buckets, count_beside
 from drift.column import (
     GRID_FROM,
+    PREDICTION,
     BinnedColumn,
     CategoricalColumn,
     Column,
+    Kind,
     NumericColumn,
     Prints,
     ProfileError,
@@ -50,8 +52,6 @@ from drift.column import (
     summarise_numbers,
 )
 from preprocessing.schema import CONTEXT, DomainSchema, fold
-
-Kind = Literal["numeric", "categorical"]
 
 
 def summarise(column: pl.Series, kind: Kind) -> Column:
@@ -149,7 +149,6 @@ def _whole(column: pl.Series) -> pl.Series:
 
 
 MAGIC = b"GWPROF\x00\x01"  # the last byte is the version of the layout
-PREDICTION = "_prediction:"
 ERROR = "_error:"
 WORTH_A_THREAD = 2_000_000  # cells; below, starting threads costs more than it saves
 

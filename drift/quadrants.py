@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from drift.profile import PREDICTION
+from drift.column import PREDICTION
 from drift.records import ColumnDrift, DriftReport
 
 MATTERS_FROM = 0.1  # of the largest importance; below, even a column shuffled entirely costs a tenth of that

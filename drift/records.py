@@ -12,10 +12,9 @@ from typing import Any, Literal
 import msgspec
 
 from drift.classifier_test import ClassifierResult
-from drift.curves import Curve
+from drift.column import PREDICTION, Kind
 from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.policy import ALARMING, FEWEST_ALARMING, DriftPolicy, Verdict
-from drift.profile import PREDICTION, Kind
 from errors import GradewatchError
 from preprocessing.validation.results import RefusedValues
 
@@ -37,6 +36,32 @@ class LevelCount(msgspec.Struct, frozen=True):
 
     level: str
     rows: int
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of both samples: rows with a value in each bin of numbers, or of each level.
+
+    edges: of bins, increasing, in the column's unit, one more than bins: from each up to below the next. The outermost
+    bins hold what lies beyond them too. whole: all values are whole numbers. levels: the commonest, commonest first;
+    words: what readers see of each. other_before, other_now: rows of all other levels. All rows that hold a value are
+    counted: of long continuous columns and of grids, those of one bucket may stand on the other side of an edge.
+    """
+
+    before: tuple[int, ...]
+    now: tuple[int, ...]
+    edges: tuple[float, ...] = ()
+    whole: bool = False
+    levels: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    other_before: int = 0
+    other_now: int = 0
+
+    @property
+    def shares(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Of the rows with a value, before and now: in each bin, or of each level."""
+        rows = sum(self.before) + self.other_before, sum(self.now) + self.other_now
+        before, now = (tuple(n / of for n in side) for side, of in zip((self.before, self.now), rows, strict=True))
+        return before, now
 
 
 class MissingDrift(msgspec.Struct, frozen=True, kw_only=True):

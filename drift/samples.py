@@ -17,7 +17,7 @@ import polars as pl
 
 from cluster import map_on
 from drift.buckets import BucketedColumn, buckets_of
-from drift.column import Column, Integers, NumericColumn, prints_of, same
+from drift.column import Column, Integers, Kind, NumericColumn, prints_of, same
 from drift.files import (
     Summary,
     Table,
@@ -33,7 +33,6 @@ from drift.files import (
 )
 from drift.profile import (
     WORTH_A_THREAD,
-    Kind,
     Profile,
     assemble,
     build_profile,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from drift.column import PREDICTION
 from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.policy import ALARMING, FEWEST_ALARMING, Verdict
-from drift.profile import PREDICTION
 from drift.records import ColumnDrift, DriftReport, JointDrift, MissingDrift, SegmentDrift
 from preprocessing.validation.results import RefusedValues
 

@@ -1,24 +1,23 @@
 """The statistics of a drift report, each registered once: what it is of, which fields it fills, how it is said.
 
-A test decides (`TESTS`); what else is measured informs (`MEASURES`), and so do means and how far they moved. Reports,
-the page, the table in the reference and the checks that all of them must pass are made from these two; a new statistic
-is one more entry here.
+A test decides (`TESTS`); what else is measured informs (`MEASURES`), and so do means, how far they moved, and what is
+drawn of a column. Reports, the page, the table in the reference and the checks that all of them must pass are made from
+these two; a new statistic is one more entry here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from drift.buckets import Moments, Part, bucketed_moments
-from drift.column import PIECE, BinnedColumn, CategoricalColumn, Floats, NumericColumn, just_below
-from drift.profile import Kind
-from drift.records import ColumnDrift, LevelCount
+from drift.buckets import DRAWN_SHARES, Moments, Numbers
+from drift.column import BinnedColumn, CategoricalColumn, Floats, Kind, NumericColumn, just_below
+from drift.records import ColumnDrift, Curve, LevelCount
 from drift.univariate import (
-    Numbers,
     chi_square,
     cramers_v_interval,
     jensen_shannon,
@@ -36,6 +35,11 @@ from drift.univariate import (
 
 LEVEL = 0.95  # of the intervals beside what only informs
 NAMED_LEVELS = 50  # new, vanished or pooled levels that a report names; all are counted
+CURVE_BINS = 12  # at most, and as many levels: more cannot be told apart on a phone
+ROUND_WIDTHS = (1.0, 2.0, 2.5, 5.0)  # times a power of ten
+ASKED_WHOLE = 4_096  # distinct values; of more it is not asked whether they are whole
+FARTHEST, NEAREST = 1e150, 1e-290  # beyond and between which steps between values would overflow
+MOST_DECIMALS = 300  # that doubles can be rounded to
 Weights = tuple[float, float]
 """What a row of the reference and of the current sample counts as in independent rows."""
 
@@ -99,10 +103,11 @@ class Measure(NamedTuple):
 
 
 def informed(kind: Kind, reference: Any, current: Any) -> dict[str, Any]:
-    """What all measures of a kind of column fill in, from the summaries of two samples."""
+    """What all measures of a kind of column fill in, and what is drawn of it, from the summaries of two samples."""
     found = [one for one in MEASURES if kind in one.of]
     needed = {needs: needs(reference, current) for needs in dict.fromkeys(one.needs for one in found)}
-    return {field: value for one in found for field, value in one.measure(*needed[one.needs]).items()}
+    measured = {field: value for one in found for field, value in one.measure(*needed[one.needs]).items()}
+    return {**measured, "curve": curve_of(reference, current)}
 
 
 # Tests
@@ -205,35 +210,21 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def range_of(column: Numbers) -> tuple[float, float]:
-    """The smallest and the largest value."""
-    if isinstance(column, BinnedColumn):
-        return column.low, column.high
-    return column.ends
-
-
 def _ranges(reference: Numbers, current: Numbers) -> dict[str, Any]:
-    low, high = range_of(reference)
-    lowest, highest = range_of(current)
+    (low, high), (lowest, highest) = reference.ends, current.ends
     found = {"lowest_reference": low, "highest_reference": high, "lowest_current": lowest, "highest_current": highest}
     return {name: _finite(value) for name, value in found.items()}
 
 
 def _outside(reference: Numbers, current: Numbers) -> dict[str, Any]:
-    low, high = range_of(reference)
+    low, high = reference.ends
     if isinstance(current, BinnedColumn):
-        edges, total = current.edges, np.cumsum(current.counts)
-        below = np.searchsorted(edges, just_below(low), side="right")
-        beyond = np.searchsorted(edges, high, side="left")
-        return {"outside_range": int(np.append(0, total)[below] + current.present - total[beyond])}
+        high = float(current.edges[np.searchsorted(current.edges, high)])  # all of its bucket may lie within
     below, within = current.rows_up_to(np.array([just_below(low), high]))
     return {"outside_range": int(current.present - (within - below))}
 
 
 def _median(column: Numbers) -> float | None:
-    if isinstance(column, BinnedColumn):
-        middle = np.searchsorted(np.cumsum(column.counts), math.ceil(column.present / 2))
-        return _finite(float(column.edges[middle]))
     return _finite(float(column.quantiles(np.array([0.5]))[0]))
 
 
@@ -372,37 +363,6 @@ class MeanChange(NamedTuple):
     deviation: float
 
 
-def moments(column: Numbers) -> Moments | None:
-    """None on a grid, of fewer than two rows, and where they are not finite."""
-    if isinstance(column, BinnedColumn) or column.present < 2:
-        return None
-    found = bucketed_moments(column) if isinstance(column, Part) else _exact_moments(column)
-    return found if math.isfinite(found.mean) and math.isfinite(found.squares) else None
-
-
-def _exact_moments(column: NumericColumn) -> Moments:
-    with np.errstate(over="ignore", invalid="ignore"):
-        middle, total, squares = float(column.quantiles(np.array([0.5]))[0]), 0.0, 0.0
-        for values, rows in _pieces(column):
-            away = values - middle  # the mean is a deviation away at most: what is taken off below is half of it all
-            weighed = away if rows is None else away * rows
-            total, squares = total + float(weighed.sum()), squares + _product(away, weighed)
-        mean = middle + total / column.present
-        return Moments(column.present, mean, squares - total * (total / column.present))
-
-
-def _pieces(column: NumericColumn) -> Iterator[tuple[Floats, Floats | None]]:
-    """Distinct values and, unless it is one each, how many rows hold them; a few at a time, so that none are copied."""
-    for begin in range(0, len(column.values), PIECE):
-        repeats = None if column.repeats is None else column.repeats[begin : begin + PIECE].astype(np.float64)
-        yield column.values[begin : begin + PIECE], repeats
-
-
-def _product(values: Floats, others: Floats) -> float:
-    """Their products' sum. Not by BLAS, whose own threads wait busily beside those of the other columns."""
-    return float(np.einsum("i,i->", values, others))
-
-
 def mean_change(
     before: Moments | None, after: Moments | None, effective: tuple[float, float] = (1.0, 1.0)
 ) -> MeanChange | None:
@@ -426,3 +386,89 @@ def mean_change(
         half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
     change = after.mean - before.mean
     return MeanChange(before.mean, after.mean, change - half, change + half, math.sqrt(before.variance))
+
+
+# Curves
+
+
+def curve_of(reference: Numbers | CategoricalColumn, current: Numbers | CategoricalColumn) -> Curve:
+    """That of two summaries of one kind, which hold values."""
+    if isinstance(reference, CategoricalColumn) or isinstance(current, CategoricalColumn):
+        assert isinstance(reference, CategoricalColumn)  # noqa: S101 (callers check the kinds)
+        assert isinstance(current, CategoricalColumn)  # noqa: S101
+        return _of_levels(reference, current)
+    (low, high), (now_low, now_high) = _middle(reference), _middle(current)
+    whole = _is_whole(reference) and _is_whole(current)
+    edges = bin_edges(min(low, now_low), max(high, now_high), whole=whole)
+    before, now = (_rows_in(column, edges) for column in (reference, current))
+    return Curve(before=before, now=now, edges=tuple(edges.tolist()), whole=whole)
+
+
+def _of_levels(reference: CategoricalColumn, current: CategoricalColumn) -> Curve:
+    shares = {
+        level: _rows_of(reference, level) / reference.present + _rows_of(current, level) / current.present
+        for level in {*_drawn_levels(reference), *_drawn_levels(current)}
+    }
+    levels = sorted(shares, key=lambda level: (-shares[level], level))[:CURVE_BINS]
+    before, now = (tuple(_rows_of(column, level) for level in levels) for column in (reference, current))
+    return Curve(
+        before=before,
+        now=now,
+        levels=tuple(levels),
+        words=tuple(levels),
+        other_before=reference.present - sum(before),
+        other_now=current.present - sum(now),
+    )
+
+
+def _drawn_levels(column: CategoricalColumn) -> list[str]:
+    return [column.levels[place] for place in np.argsort(-column.counts, kind="stable")[:CURVE_BINS].tolist()]
+
+
+def _rows_of(column: CategoricalColumn, level: str) -> int:
+    place = bisect_left(column.levels, level)
+    there = place < len(column.levels) and column.levels[place] == level
+    return int(column.counts[place]) if there else 0
+
+
+def _middle(column: Numbers) -> list[float]:
+    """Where nearly all values lie, within what steps can be made between."""
+    ends = column.quantiles(np.array(DRAWN_SHARES)).clip(*column.ends).clip(-FARTHEST, FARTHEST)
+    found: list[float] = ends.tolist()
+    return found
+
+
+def _is_whole(column: Numbers) -> bool:
+    if not isinstance(column, NumericColumn) or len(column.values) > ASKED_WHOLE:
+        return False
+    return bool((np.floor(column.values) == column.values).all())
+
+
+def bin_edges(low: float, high: float, *, whole: bool) -> Floats:
+    """Round edges of at most 12 bins that hold the values from `low` to `high`; of whole numbers, each bin as many.
+
+    >>> bin_edges(0.0, 20.0, whole=True).tolist()
+    [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0, 22.0]
+    >>> bin_edges(0.31, 0.92, whole=False).tolist()
+    [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    """
+    spans = (high - low, 0.0 if whole else abs(low) / CURVE_BINS, 1.0)
+    span = next(one for one in spans if one > NEAREST)
+    power = math.floor(math.log10(span / CURVE_BINS))
+    for scale in range(power, power + 3):
+        for step in (round_ * 10.0**scale for round_ in ROUND_WIDTHS):
+            if whole and step != math.floor(step):
+                continue
+            start = math.floor(low / step)
+            bins = (math.floor(high / step) + 1 if whole else max(start + 1, math.ceil(high / step))) - start
+            if bins <= CURVE_BINS:
+                edges = step * np.arange(start, start + bins + 1, dtype=np.float64)
+                edges = np.unique(np.round(edges, min(2 - scale, MOST_DECIMALS)))
+                return edges if len(edges) > 1 else np.array([low, np.nextafter(low, np.inf)])
+    raise AssertionError  # a hundred times the least step is enough for any span
+
+
+def _rows_in(column: Numbers, edges: Floats) -> tuple[int, ...]:
+    """Rows in each bin between `edges`, the outermost open."""
+    upto = column.rows_up_to(just_below(edges[1:-1]))
+    return tuple(np.diff(upto, prepend=0, append=column.present).tolist())

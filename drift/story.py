@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from drift.column import PREDICTION
 from drift.impact import ExpectedError
 from drift.policy import ALARMING
-from drift.profile import PREDICTION
 from drift.records import ColumnDrift, DriftReport
 from drift.sentences import describe_refused
 from language import _, ngettext

@@ -19,6 +19,7 @@ import numpy as np
 from drift.buckets import (
     SORTED_UP_TO,
     BucketedColumn,
+    Numbers,
     Part,
     beside,
     bucketed_wasserstein,
@@ -42,7 +43,6 @@ EXACT_PAIRS = 10_000  # rows of one sample times rows of the other up to which p
 SMALLEST_EXPECTED = 5.0  # rows; below, the chi-square distribution is a poor stand-in (Cochran 1954)
 POOLED = "(other)"
 SHARES = np.arange(1, 10) / 10  # that end the reference's ten equal shares, for the population stability index
-Numbers = NumericColumn | BinnedColumn | Part
 
 
 class KsDistance(NamedTuple):
@@ -327,16 +327,10 @@ def number_cells(reference: Numbers, current: Numbers) -> Integers:
 
 
 def _cells(reference: Numbers) -> Floats:
-    if not isinstance(reference, BinnedColumn):
-        return np.append(np.unique(reference.quantiles(SHARES)), np.inf)
-    ranks = np.searchsorted(np.cumsum(reference.counts), np.ceil(SHARES * reference.present))
-    return np.unique(np.append(reference.edges[ranks], np.inf))
+    return np.unique(np.append(reference.quantiles(SHARES), np.inf))
 
 
 def _cell_counts(column: Numbers, cells: Floats) -> Integers:
-    if isinstance(column, BinnedColumn):
-        upto = np.searchsorted(column.edges, cells, side="right")
-        return np.diff(np.append(0, np.cumsum(column.counts))[upto], prepend=0)
     rows = np.append(column.rows_up_to(cells[:-1]), column.present)
     return np.diff(rows, prepend=0)
 

@@ -12,14 +12,13 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from drift.buckets import BucketedColumn, Moments
+from drift.buckets import BucketedColumn, Moments, moments
 from drift.classifier_test import ClassifierResult
-from drift.column import CategoricalColumn, Column, Floats
-from drift.curves import curve_of
+from drift.column import PREDICTION, CategoricalColumn, Column, Floats, Kind
 from drift.impact import ClassChange, Said
 from drift.policy import FEWEST_ALARMING, DriftPolicy, Verdict
-from drift.profile import PREDICTION, Kind
 from drift.records import ColumnDrift, JointDrift, MissingDrift
 from drift.statistics import (
     EACH_ROW,
@@ -30,8 +29,6 @@ from drift.statistics import (
     TestResult,
     informed,
     mean_change,
-    moments,
-    range_of,
 )
 from drift.univariate import aligned, side_by_side, signed_interval
 from preprocessing.schema import DomainSchema
@@ -94,7 +91,7 @@ def measure(name: str, reference: Column, current: Column | BucketedColumn) -> M
         changes = next(one for one in MEASURES if one.name == "levels").measure(reference, current)
         if not all(rows):
             return Measured(name, "categorical", rows, missing, facts=changes)
-        facts = informed("categorical", reference, current) | {"curve": curve_of(reference, current)}
+        facts = informed("categorical", reference, current)
         found = TESTS["categorical"].measure(reference, current)
         constant = len({*reference.levels, *current.levels}) == 1
         return Measured(name, "categorical", rows, missing, found, facts, constant, levels=(reference, current))
@@ -104,8 +101,7 @@ def measure(name: str, reference: Column, current: Column | BucketedColumn) -> M
         return Measured(name, "numeric", rows, missing)
     before, after = side_by_side(reference, current)
     found, facts = TESTS["numeric"].measure(before, after), informed("numeric", before, after)
-    facts |= {"curve": curve_of(before, after)}
-    constant = len({*range_of(before), *range_of(after)}) == 1
+    constant = len({*before.ends, *after.ends}) == 1
     return Measured(name, "numeric", rows, missing, found, facts, constant, (moments(reference), moments(after)))
 
 
@@ -205,6 +201,27 @@ def with_probabilities(changes: Sequence[ClassChange], before: Said, after: Said
         ends = {"probability_low": new - old - half, "probability_high": new - old + half}
         found.append(msgspec.structs.replace(one, **probability, **ends))
     return tuple(found)
+
+
+def adjust(p_values: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
+    """Benjamini–Hochberg adjusted p-values of (tests,) `p_values`, in their order.
+
+    weights: (tests,) above 0, of mean 1, fixed before the p-values are known: what a test may spend beside the others
+    (Genovese, Roeder and Wasserman 2006). A test whose adjusted value is at most q belongs to a set in which at most
+    the share q is false alarms, on average (Benjamini and Hochberg 1995; valid for independent and positively dependent
+    tests).
+
+    >>> adjust([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if weights is not None:
+        p = p / np.asarray(weights, dtype=np.float64)
+    order = np.argsort(p, kind="stable")[::-1]
+    ranks = np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.minimum.accumulate(p[order] * len(p) / ranks), 1.0)
+    return adjusted
 
 
 class Family(NamedTuple):

@@ -3,7 +3,6 @@
 Pages and papers for people ask here; commands, the API and logs keep plain English and need none of it.
 """
 
-from language.catalogue import _, ngettext
-from language.speech import ask, use
+from language.speech import _, ask, ngettext, use
 
 __all__ = ["_", "ask", "ngettext", "use"]

@@ -7,8 +7,7 @@ import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from language.catalogue import _
-from language.speech import SOURCE_LANGUAGE, current
+from language.speech import SOURCE_LANGUAGE, _, current
 
 PERCENT = "\u00a0%"  # with a space that no line breaks at, in every language alike
 BETWEEN_DIGITS = dict.fromkeys(map(ord, " \t\u00a0\u202f'’"))  # what may stand in a typed number

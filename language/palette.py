@@ -6,7 +6,7 @@ Colours of states are never used for series, and no other module names a colour.
 from enum import StrEnum
 from typing import NamedTuple
 
-from language.catalogue import _
+from language.speech import _
 
 
 class State(StrEnum):

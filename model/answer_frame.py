@@ -1,4 +1,4 @@
-"""What models say of many rows: as the columns of a table, and as numbers of a frame.
+"""What models say of many rows as the columns of a table, and what their plain rules say of a frame.
 
 What an answer is, is the predictor's to say; nothing is logged here.
 """
@@ -14,11 +14,8 @@ from numpy.typing import NDArray
 from database.answer_columns import AnswerColumn
 from database.packed import PackedPredictions
 from database.records import Answer, Factor, Prediction
-from drift.impact import Said
-from model.bundle import Manifest, answered_levels
-from model.predictor import Predictor
+from model.bundle import Manifest
 from preprocessing.columns import Column, Numbers
-from preprocessing.encode import NumberedColumns, number_columns
 from preprocessing.schema import Target
 
 Floats = NDArray[np.float64]
@@ -162,39 +159,13 @@ def _series(column: Column, kind: pl.DataType) -> pl.Series:
     return pl.Series(column.names, dtype=kind).gather(column.codes)
 
 
-def outputs_of(predictor: Predictor, frame: pl.DataFrame) -> Floats:
-    """(n, 1) values in target units, or (n, levels) probabilities, for the rows of a typed `frame`; an optional input
-    that it does not have is missing everywhere."""
-    return predictor.outputs_of(_numbered(predictor.manifest, frame))
-
-
-def numbers_of(predictor: Predictor, frame: pl.DataFrame) -> Floats:
-    """(n,) answers to the rows of a typed `frame` as numbers: values in target units, or level numbers."""
-    outputs = outputs_of(predictor, frame)
-    return as_answers(predictor.manifest, outputs)
-
-
-def as_answers(manifest: Manifest, outputs: Floats) -> Floats:
-    """(n,) what `outputs` are answered with, as numbers."""
-    if manifest.target.kind == "value":
-        return outputs[:, 0]
-    return answered_levels(outputs, banded=manifest.bands is not None).astype(np.float64)
-
-
 def naive_numbers_of(manifest: Manifest, frame: pl.DataFrame) -> Floats:
-    """(n,) answers of a model's plain rule, as `numbers_of`."""
+    """(n,) answers of a model's plain rule, as `Predictor.numbers_of`."""
     levels = manifest.target.levels
     said = _naive(manifest, frame, pl.String() if levels else pl.Float64())
     if levels:
         said = said.replace_strict({level: float(place) for place, level in enumerate(levels)})
     return np.asarray(said.to_numpy(), dtype=np.float64)
-
-
-def _numbered(manifest: Manifest, frame: pl.DataFrame) -> NumberedColumns:
-    absent = {part.name: pl.Float64() for part in manifest.encoding.numeric if part.name not in frame.columns}
-    levels = {part.name: pl.String() for part in manifest.encoding.categorical if part.name not in frame.columns}
-    nothing = [pl.lit(None, dtype=kind).alias(name) for name, kind in {**absent, **levels}.items()]
-    return number_columns(manifest.encoding, frame.with_columns(nothing) if nothing else frame)
 
 
 def _naive(manifest: Manifest, frame: pl.DataFrame, kind: pl.DataType) -> pl.Series:
@@ -204,13 +175,3 @@ def _naive(manifest: Manifest, frame: pl.DataFrame, kind: pl.DataType) -> pl.Ser
         return constant
     known = frame[rule.column].cast(kind)  # levels may be codes
     return known.zip_with(known.is_not_null(), constant)
-
-
-def summarise_said(levels: Sequence[str], probabilities: Floats, effective: float = 1.0) -> Said | None:
-    """What (n, levels) probabilities say of each class; None of fewer than two. effective: rows a row counts as."""
-    if len(probabilities) < 2:
-        return None
-    means, deviations = probabilities.mean(axis=0).tolist(), probabilities.std(axis=0, ddof=1).tolist()
-    return Said(
-        max(2.0, len(probabilities) * effective), dict(zip(levels, zip(means, deviations, strict=True), strict=True))
-    )

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from database.layout import pack_ids, unpack_ids
 from database.pairs import LearnedRows
-from database.records import pack_ids, unpack_ids
 from drift.impact import Said
 from errors import Category, GradewatchError
 from model.naive import NaiveRule

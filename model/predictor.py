@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, reduce
 from itertools import accumulate
 from operator import add
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from database.answer_columns import AnswerColumn
-from database.records import Answer, Factor, pack_ids
+from database.layout import pack_ids
+from database.records import Answer, Factor
 from model.bundle import EXAMPLES, Bands, Bundle, Manifest, answered_levels
 from model.explain import Explainer
 from model.fast_trees import MOST_BYTES, TreeLookup, prove_tables
@@ -26,7 +27,11 @@ from preprocessing.encode import (
     encode_columns,
     encode_rows,
     number_cells,
+    number_columns,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LOOKUP_PAYS = 500  # rows from which tables are clearly sooner than the graph
 WORTH = 40_000  # rows asked for until tables are made: to make them takes what they then save on as many
@@ -101,6 +106,20 @@ class Predictor:
                 return self._in_target_units(self._tables.outputs(numbered))
         X = encode_columns(self.manifest.encoding, n, *numbered)
         return np.concatenate([self.outputs(X[start : start + ROWS_A_RUN]) for start in range(0, n, ROWS_A_RUN)])
+
+    def outputs_of_frame(self, frame: "pl.DataFrame") -> Floats:
+        """`outputs` of the rows of a typed `frame`; an optional input that it does not have is missing everywhere."""
+        return self.outputs_of(number_columns(self.manifest.encoding, frame))
+
+    def numbers_of(self, frame: "pl.DataFrame") -> Floats:
+        """(n,) answers to the rows of a typed `frame` as numbers: values in target units, or level numbers."""
+        return self.as_numbers(self.outputs_of_frame(frame))
+
+    def as_numbers(self, outputs: Floats) -> Floats:
+        """(n,) what `outputs` are answered with, as numbers."""
+        if self.manifest.target.kind == "value":
+            return outputs[:, 0]
+        return answered_levels(outputs, banded=self._curves is not None).astype(np.float64)
 
     def _in_target_units(self, said: NDArray[np.float32]) -> Floats:
         """What the graph says of each row as what it means."""

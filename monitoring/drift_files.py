@@ -20,11 +20,11 @@ import numpy as np
 import polars as pl
 
 from database.records import DriftRecord, new_id, now
-from drift.column import BinnedColumn, CategoricalColumn, Column, NumericColumn, ProfileError, same
+from drift.column import PREDICTION, BinnedColumn, CategoricalColumn, Column, NumericColumn, ProfileError, same
 from drift.compare import Findings, compare, refuse_same
 from drift.files import separator_of
 from drift.policy import DriftPolicy
-from drift.profile import PREDICTION, Profile, build_profile
+from drift.profile import Profile, build_profile
 from drift.records import DriftReport
 from drift.samples import MeasuredSample, effective_shares_of, measure_sample, places_of, profile_sample
 from drift.segments import gather_segments

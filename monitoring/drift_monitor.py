@@ -10,10 +10,11 @@ from datetime import timedelta
 import msgspec
 import polars as pl
 
+from drift.column import PREDICTION
 from drift.compare import Findings, compare, compare_columns
 from drift.impact import ErrorChange
 from drift.policy import DriftPolicy
-from drift.profile import PREDICTION, Profile, build_profile
+from drift.profile import Profile, build_profile
 from drift.records import DriftReport, Provenance
 from drift.samples import effective_shares_of
 from drift.segments import gather_segments

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from database.layout import DAY_MICROS, calendar_day, instant
 from database.pairs import Learned, LeftOut
 from database.records import Prediction
-from drift.corrections import adjust
 from drift.impact import ErrorChange, ExpectedError
 from drift.stream import find_changes
+from drift.verdicts import adjust
 from errors import Category, GradewatchError
 from model.artifacts import CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Manifest

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from drift.corrections import adjust
+from drift.verdicts import adjust
 from monitoring.calibration import effective_number
 from monitoring.evidence import FEW_GROUPS, EvidenceColumns
 from monitoring.performance import ENOUGH_OUTCOMES, tellable

@@ -20,8 +20,8 @@ from database.ingest import Intake, add_batch
 from database.packed import PackedRows
 from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction, now
 from database.store import RecordStore
-from drift.column import Column
-from drift.profile import PREDICTION, Profile, build_profile
+from drift.column import PREDICTION, Column
+from drift.profile import Profile, build_profile
 from drift.records import NotComparable
 from drift.statistics import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.stored import Grids, compacted, pack, unpack

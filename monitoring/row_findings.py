@@ -19,18 +19,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, record_id, unpack_ids
+from database.layout import unpack_ids
+from database.records import BatchRow, ChampionKey, LabeledRecord, Prediction, record_id
 from drift.classifier_test import ClassifierResult, run_classifier_test
-from drift.column import CategoricalColumn, Column
+from drift.column import PREDICTION, CategoricalColumn, Column
 from drift.compare import Findings
 from drift.impact import ExpectedError, Said
-from drift.profile import PREDICTION, Profile, count_context
+from drift.profile import Profile, count_context
 from drift.records import NotComparable, NotCompared, Provenance
 from drift.samples import effective_shares_of_context
 from drift.statistics import EACH_ROW, EffectiveShare, EffectiveShares
 from drift.univariate import aligned
 from drift.verdicts import conclude, measure
-from model.answer_frame import numbers_of, outputs_of, summarise_said
 from model.bundle import Manifest, changes_since
 from model.expected_error import expect_error
 from model.predictor import Predictor
@@ -299,7 +299,7 @@ def with_answers(predictor: Predictor, schema: DomainSchema, frame: pl.DataFrame
     """A typed frame with what the predictor says of each row, None where a row lacks an input."""
     answered = _answerable(predictor, schema, frame.with_row_index("_place"))
     places, levels = answered["_place"], predictor.manifest.target.levels
-    numbers = numbers_of(predictor, answered.drop("_place")) if len(places) else np.empty(0)
+    numbers = predictor.numbers_of(answered.drop("_place")) if len(places) else np.empty(0)
     given = pl.Series(levels, dtype=pl.String).gather(numbers.astype(np.uint32)) if levels else pl.Series(numbers)
     said = pl.Series([None], dtype=pl.String if levels else pl.Float64).new_from_index(0, frame.height)
     return frame.with_columns(said.scatter(places, given).alias(PREDICTION + predictor.manifest.target.name))
@@ -316,7 +316,7 @@ def said_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> 
     if predictor.manifest.target.kind == "value" or complete.is_empty():
         return None
     units = len(np.unique(_groups(complete)))
-    return summarise_said(predictor.manifest.target.levels, outputs_of(predictor, complete), units / complete.height)
+    return Said.of(predictor.manifest.target.levels, predictor.outputs_of_frame(complete), units / complete.height)
 
 
 def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -> ExpectedError | None:
@@ -332,7 +332,7 @@ def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -
         if name in complete.columns
     ]
     outside = complete.select(reduce(or_, beyond).fill_null(value=False).mean()).item() if beyond else 0.0
-    outputs = outputs_of(predictor, complete)
+    outputs = predictor.outputs_of_frame(complete)
     return expect_error(manifest.target, manifest.errors, outputs, outside=float(outside or 0.0))
 
 

@@ -11,8 +11,7 @@ import polars as pl
 
 from database.records import BatchKind, BatchRow, LabeledRecord, Prediction, now, record_id
 from database.store import RecordStore
-from drift.column import ProfileError
-from drift.profile import PREDICTION
+from drift.column import PREDICTION, ProfileError
 from drift.records import NotComparable
 from drift.segments import segment_column
 from model.workspace import Workspace

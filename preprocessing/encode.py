@@ -98,14 +98,22 @@ class NumberedColumns(NamedTuple):
 
 
 def number_columns(encoding: Encoding, frame: "pl.DataFrame") -> NumberedColumns:
-    """What `encode_columns` takes, of a typed `frame`."""
-    numeric = {part.name: frame[part.name].to_numpy().astype(np.float64, copy=False) for part in encoding.numeric}
+    """What `encode_columns` takes, of a typed `frame`; a column that it does not have is missing everywhere."""
+    numeric = {part.name: _numbers(part.name, frame) for part in encoding.numeric}
     return NumberedColumns(numeric, {part.name: _level_numbers(part, frame) for part in encoding.categorical})
+
+
+def _numbers(name: str, frame: "pl.DataFrame") -> NDArray[np.float64]:
+    if name not in frame.columns:
+        return np.full(frame.height, np.nan)
+    return frame[name].to_numpy().astype(np.float64, copy=False)
 
 
 def _level_numbers(part: CategoricalPart, frame: "pl.DataFrame") -> NDArray[np.int32]:
     import polars as pl  # only where frames are
 
+    if part.name not in frame.columns:
+        return np.full(frame.height, MISSING_LEVEL, dtype=np.int32)
     column = frame[part.name]
     texts = column.dtype if isinstance(column.dtype, pl.Enum) else pl.Enum(part.levels)
     known = column.cast(texts, strict=False).to_physical().cast(pl.UInt32)

@@ -18,7 +18,7 @@ from drift.policy import DriftPolicy
 from drift.profile import Profile
 from drift.records import DriftReport, NotComparable, SameSample
 from drift.samples import effective_shares_of
-from model.answer_frame import naive_numbers_of, numbers_of
+from model.answer_frame import naive_numbers_of
 from model.bundle import Bundle
 from model.decision import AnswerShift, Condition, PromotionDecision, compared
 from model.export import ParityError
@@ -209,8 +209,8 @@ def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle,
         slices[target.name] = rows[target.name].to_numpy().astype(str)
     return PromotionEvidence(
         outcomes=outcomes,
-        champion=numbers_of(old, rows),
-        challenger=numbers_of(new, rows),
+        champion=old.numbers_of(rows),
+        challenger=new.numbers_of(rows),
         naive=naive_numbers_of(new.manifest, rows),
         clusters=holdout.clusters,
         slices=slices,

@@ -14,10 +14,10 @@ import msgspec
 
 from database.records import now
 from drift.column import ProfileError
-from drift.corrections import adjust
 from drift.policy import DriftPolicy
 from drift.records import DriftReport, NotComparable, SameSample
 from drift.sentences import describe_change
+from drift.verdicts import adjust
 from model.registry import NoChampion
 from model.workspace import Workspace
 from monitoring.days import midnight

@@ -20,11 +20,11 @@ from threadpoolctl import threadpool_limits
 
 from database.pairs import content_id
 from database.records import ChampionKey, digest, digest_in_pieces
+from drift.column import PREDICTION
 from drift.impact import Said
-from drift.profile import PREDICTION, Profile, build_profile, count_context
+from drift.profile import Profile, build_profile, count_context
 from drift.samples import effective_shares_of, effective_shares_of_context
 from errors import Category, GradewatchError
-from model.answer_frame import summarise_said
 from model.bundle import RECORDS, Bundle, ErrorTable, Lineage, Manifest, MissingPattern
 from model.expected_error import hardness, tabulate
 from model.export import check_parity, export_graph, nasty_rows
@@ -646,7 +646,7 @@ def _probabilities(experiment: _Experiment, outputs: Floats) -> Said | None:
         return None
     tested = experiment.tested
     effective = len(np.unique(experiment.groups[tested])) / len(tested)
-    return summarise_said(experiment.task.target.levels, outputs[tested], effective)
+    return Said.of(experiment.task.target.levels, outputs[tested], effective)
 
 
 def _said(task: Task, outputs: Floats) -> list[float | str | None]:

@@ -9,9 +9,8 @@ from plotly.subplots import make_subplots
 
 from dashboard.charts import Figure, in_unit, plain, short
 from dashboard.palette import State, palette
-from drift.curves import Curve
 from drift.quadrants import PlacedColumn, Quadrant
-from drift.records import SegmentDrift
+from drift.records import Curve, SegmentDrift
 from drift.story import name_of
 from language import _
 from language.format import moment, number, share

@@ -20,7 +20,7 @@ import msgspec
 import polars as pl
 
 from database.records import ChampionKey, digest
-from model.answer_frame import as_answers, naive_numbers_of, outputs_of
+from model.answer_frame import naive_numbers_of
 from model.bundle import Bundle
 from model.decision import PromotionDecision
 from model.export import ParityError
@@ -153,9 +153,9 @@ def live_through(replay: Replay, period: Period, strategy: Strategy) -> None:
 def _answer(champion: Bundle, period: Period) -> Answers:
     """What a champion answers to the period's rows; their outcomes only measure it."""
     if id(champion) not in period.answers:
-        outputs = outputs_of(Predictor(champion, ""), period.rows)
-        value = champion.manifest.target.kind == "value"
-        numbers = as_answers(champion.manifest, outputs)
+        predictor = Predictor(champion, "")
+        outputs, value = predictor.outputs_of_frame(period.rows), champion.manifest.target.kind == "value"
+        numbers = predictor.as_numbers(outputs)
         errors = absolute_errors(period.truth.outcomes, numbers)
         period.answers[id(champion)] = Answers(numbers, errors, None if value else outputs)
     return period.answers[id(champion)]

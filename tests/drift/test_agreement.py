@@ -7,9 +7,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drift.column import PREDICTION
 from drift.compare import Findings, compare
 from drift.policy import ALARMING, DriftPolicy
-from drift.profile import PREDICTION, build_profile
+from drift.profile import build_profile
 from drift.records import ColumnDrift, DriftReport
 from drift.render import render_table
 from drift.sentences import describe, describe_answers, describe_joint, effect_of

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift import buckets, column, profile, univariate
-from drift.buckets import BucketedColumn, buckets_of, count_beside, count_sorted, printed
+from drift.buckets import BucketedColumn, buckets_of, count_beside, count_sorted, moments, printed
 from drift.column import NumericColumn, are_marks, count_numbers, prints_of, summarise_numbers
-from drift.statistics import moments
 from drift.univariate import ks_distance, side_by_side, wasserstein
 from drift.verdicts import conclude, measure
 

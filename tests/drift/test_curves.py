@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from drift import buckets
 from drift.column import summarise_numbers
 from drift.compare import Findings, compare
-from drift.curves import CURVE_BINS, curve_of
 from drift.page import render_html
 from drift.profile import build_profile
 from drift.quadrants import place_columns
 from drift.records import DriftReport
 from drift.sentences import sentences_of
+from drift.statistics import CURVE_BINS, curve_of
 from drift.story import tell_story
 from drift.univariate import side_by_side
 from preprocessing.schema import DomainSchema, Feature, Target

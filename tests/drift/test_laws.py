@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from drift.column import NumericColumn, bin_numbers, grid_of, merge, summarise_numbers
 from drift.compare import compare
-from drift.corrections import adjust
 from drift.policy import DEFAULT_POLICY, DriftPolicy
 from drift.profile import Profile, build_profile
 from drift.records import DriftReport, SameSample
@@ -22,6 +21,7 @@ from drift.univariate import (
     ks_distance,
     ks_p_value,
 )
+from drift.verdicts import adjust
 from tests.drift.conftest import schema_of
 
 ANY = st.floats(allow_nan=False)

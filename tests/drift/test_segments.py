@@ -6,12 +6,12 @@ import pytest
 
 from drift.column import ProfileError
 from drift.compare import Findings, compare
-from drift.corrections import adjust
 from drift.profile import build_profile
 from drift.records import DriftReport
 from drift.samples import columns_per_group, effective_shares_of
 from drift.segments import gather_segments
 from drift.univariate import ks_band
+from drift.verdicts import adjust
 from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
 
 SCHEMA = DomainSchema(

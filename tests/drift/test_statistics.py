@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drift.column import Kind
 from drift.compare import compare
 from drift.page import render_html
-from drift.profile import Kind, build_profile, summarise
+from drift.profile import build_profile, summarise
 from drift.records import ColumnDrift
 from drift.statistics import MEASURES, TESTS, Measure
 from drift.verdicts import conclude, measure

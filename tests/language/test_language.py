@@ -27,9 +27,8 @@ def swedish(tmp_path, monkeypatch) -> Iterator[None]:
     head = 'msgid ""\nmsgstr ""\n"Language: sv\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1)\\n"\n\n'
     said = 'msgid "{n} row"\nmsgid_plural "{n} rows"\nmsgstr[0] "{n} rad"\nmsgstr[1] "{n} rader"\n'
     (tmp_path / "sv.po").write_text(head + said, encoding="utf-8")
-    caches = (speech.languages, speech.speech_of, language.catalogue._catalogue)
-    for module in (speech, language.catalogue):
-        monkeypatch.setattr(module, "CATALOGUES", tmp_path)
+    caches = (speech.languages, speech.speech_of, speech._catalogue)
+    monkeypatch.setattr(speech, "CATALOGUES", tmp_path)
     for cache in caches:
         cache.cache_clear()
     yield

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from database.pairs import Pair
 from database.records import Cell, ChampionKey, Outcome, Prediction
-from model.answer_frame import naive_numbers_of, numbers_of, outputs_of
+from model.answer_frame import naive_numbers_of
 from model.bundle import MissingPattern
 from model.predictor import ENOUGH_KNOWN, Predictor
 from model.registry import install
@@ -113,10 +113,10 @@ def test_answers_by_column_have_the_very_bits_of_answers_by_row(
     number = {level: place for place, level in enumerate(predictor.manifest.target.levels)}
     values, naive = [one.value for one in answers], [one.naive for one in answers]
     if complete:
-        assert numbers_of(predictor, told).tolist() == [number[v] if levels else v for v in values]
+        assert predictor.numbers_of(told).tolist() == [number[v] if levels else v for v in values]
         assert naive_numbers_of(predictor.manifest, told).tolist() == [number[v] if levels else v for v in naive]
         shares = [list((one.probabilities or {}).values()) for one in answers]
-        assert outputs_of(predictor, told).tolist() == (shares if levels else [[value] for value in values])
+        assert predictor.outputs_of_frame(told).tolist() == (shares if levels else [[value] for value in values])
     said = with_answers(predictor, SCHEMA, frame)[f"_prediction:{key.target}"]
     assert said.drop_nulls().to_list() == values
     assert said.is_null().to_list() == frame["before"].is_null().to_list()

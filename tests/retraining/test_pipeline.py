@@ -18,7 +18,6 @@ from rich.table import Table
 from database.ingest import add_batch
 from database.records import BatchRow
 from database.withdrawal import rows_withdrawn, withdraw_batch
-from model.answer_frame import numbers_of
 from model.bundle import EXAMPLES
 from model.naive import RULE
 from model.predictor import Predictor
@@ -154,7 +153,7 @@ def test_a_plain_rule_that_is_better_than_both_models_serves_and_an_event_says_s
     assert (champion.manifest.candidate, champion.manifest.inputs) == (RULE, ("before",))
     (happened,) = workspace.store.events("invented", kind=RULE_EVENT)
     assert happened.details["version"] == result.challenger
-    answers = numbers_of(Predictor(champion, ""), typed(rows))
+    answers = Predictor(champion, "").numbers_of(typed(rows))
     assert answers.tolist() == [row.inputs["before"] for row in rows]
     upload(workspace, new_rows())
     assert retrained(workspace).decision.winner == "challenger"

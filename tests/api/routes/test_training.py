@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from database.records import unpack_ids
+from database.layout import unpack_ids
 from model.artifacts import ArtifactFolder
 from tests.api.serving import ENGAGEMENT, Server
 from tests.api.uploads import ended, labeled, upload
