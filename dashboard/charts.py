@@ -6,6 +6,7 @@ Which figures there are is told by `dashboard.figures`; nothing is computed ther
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 AXIS_LETTERS = 26  # letters of a name on an axis; longer ones leave no room on a phone
 TEXT_PIXELS = 13  # of letters in a figure
+NAMES_BESIDE = 10  # names of models that an axis of time has room for
 
 
 def draw(
@@ -62,6 +64,23 @@ def csv_of(table: Sequence[Mapping[str, object]]) -> bytes:
     writer.writeheader()
     writer.writerows({name: harmless_cell(cell) for name, cell in row.items()} for row in table)
     return text.getvalue().encode("utf-8-sig")  # so that Excel reads letters beyond ASCII
+
+
+def mark_models(figure: Figure, came: Sequence[tuple[datetime, str]], whole: timedelta, **where: int) -> None:
+    """Dotted lines where models came into use, oldest first, each under its name; of names that would lie upon each
+    other the later ones stand lower. whole: the time that the axis shows. where: row and col of a figure of several."""
+    seen, step, last = palette(), 0, None
+    for at, name in came:
+        step = step + 1 if last is not None and at - last < whole / NAMES_BESIDE else 0
+        last = at
+        text: dict[str, object] = {
+            "text": name,
+            "font": {"size": TEXT_PIXELS - 1, "color": seen.text},
+            "xanchor": "left",
+        }
+        text |= {"yanchor": "top", "yshift": -step * (TEXT_PIXELS + 2)}
+        line = {"color": seen.muted, "dash": "dot", "width": 1.5}
+        figure.add_vline(x=at.timestamp() * 1000, line=line, annotation=text if name else None, **where)
 
 
 def in_unit(unit: str) -> str:

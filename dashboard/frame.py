@@ -31,6 +31,7 @@ WHOLE_TIME, OWN_DATES = "all", "own"
 USUAL_BACK = "90"
 BACK = ("7", "30", USUAL_BACK, "365", WHOLE_TIME)  # days back that may be chosen
 CHOSEN, WRITTEN, UNKNOWN_DOMAIN, PAGE_TITLE, LINKS = "chosen", "written", "unknown domain", "page title", "links"
+USUAL_SPAN = "usual days"
 
 
 class Choice(NamedTuple):
@@ -170,8 +171,13 @@ def _choose_days(visit: Visit, schema: DomainSchema, back: str) -> str:
     kept = session.get(CHOSEN, {}).get("days", "")
     own = own or ([kept] if dates_of(kept) else [])
     help_text = _("Which days are looked at; a day begins at midnight, UTC.")
-    options = [*BACK, *own, OWN_DATES]
+    options, chosen = [*BACK, *own, OWN_DATES], "days" in session.get(CHOSEN, {})
+    if not chosen and session.get("days") == session.get(USUAL_SPAN):
+        session.pop("days", None)  # the usual time of another page, which nobody asked for
     span = _choose("days", _("Time"), options, back, told_days, help_text)
+    session[USUAL_SPAN] = back
+    if not chosen and span == back:
+        del session[CHOSEN]["days"]
     if span != OWN_DATES:
         return span
     today = now().date()

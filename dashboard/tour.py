@@ -41,7 +41,7 @@ def tour(visit: Visit) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(_("**See it break, and see it mended**"), width="content")
             st.button(_("Enough"), icon=":material/close:", on_click=visit.end_tour, type="tertiary", key="end tour")
-        about = {"domain": CHANGED.domain, "target": CHANGED.target, "days": "90"}
+        about = {"domain": CHANGED.domain, "target": CHANGED.target}
         late = about | {"at": CHANGED.moment}
         link("data", _("1 · Week 6: another school joins"), **about)
         link("results", _("2 · Weeks 7 and 8: ranges break"), **late)

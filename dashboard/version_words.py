@@ -1,11 +1,13 @@
-"""What versions and errors are called on the page Models."""
+"""What versions of models and their errors are called on every page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dashboard import words
+from database.records import ModelVersion
 from language import _
 from language.format import number
+from model.version_names import version_names
 
 
 class Names(NamedTuple):
@@ -23,6 +25,15 @@ class Names(NamedTuple):
     def kind(self, version: str) -> str:
         """What kind of model it is."""
         return words.candidate(self.kinds.get(version, ""))
+
+    def told(self, version: str) -> str:
+        """A version with its kind: "ridge v3"."""
+        return f"{self.kind(version)} {self.of(version)}".strip()
+
+
+def names_among(models: Sequence[ModelVersion]) -> Names:
+    """Of these, which are all versions of what they are models of."""
+    return Names(version_names(models), {one.version: one.candidate for one in models})
 
 
 def amount(value: float, unit: str, *, signed: bool = False) -> str:

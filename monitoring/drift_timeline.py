@@ -19,8 +19,9 @@ from preprocessing.schema import DomainSchema
 
 
 class TimelinePoint(NamedTuple):
-    """A stored report. moved: of `columns` compared. outside: share of rows outside what the model knows, 0 to 1; None
-    where no model was asked. moment: of its rows. told: its first sentence."""
+    """A stored report. moved: of `columns` compared. outside: share of rows outside what the model knows, 0 to 1, by
+    range or by level, whichever is more; None where no model was asked. moment: of its rows. told: its first sentence.
+    """
 
     id: str
     at: datetime
@@ -34,10 +35,10 @@ class TimelinePoint(NamedTuple):
 
 
 class ChampionChange(NamedTuple):
-    """A model came into use: at a time, for some moments."""
+    """Models came into use together: at a time, for some moments."""
 
     at: datetime
-    version: str
+    versions: tuple[str, ...]
     action: str
     moments: tuple[str, ...]
 
@@ -69,7 +70,7 @@ def timeline_of(records: Iterable[DriftRecord], schema: DomainSchema | None = No
                 rows=report.n_current,
                 moved=len(report.flagged),
                 columns=len(report.columns),
-                outside=report.expected.outside if report.expected else None,
+                outside=_outside(report),
                 moment=report.origin.moment,
                 told=tell_story(report)[0],
             )
@@ -84,6 +85,20 @@ def changes_of(successions: Sequence[Succession], since: datetime | None = None)
         if since is None or one.at >= since:
             found.setdefault((one.action, one.at.replace(second=0, microsecond=0)), []).append(one)
     return [
-        ChampionChange(at, them[0].version, action, tuple(dict.fromkeys(one.moment for one in them)))
+        ChampionChange(
+            at,
+            tuple(dict.fromkeys(one.version for one in them)),
+            action,
+            tuple(dict.fromkeys(one.moment for one in them)),
+        )
         for (action, at), them in sorted(found.items(), key=lambda item: item[0][1])
     ]
+
+
+def _outside(report: DriftReport) -> float | None:
+    """The share of rows outside what the model knows: a level that it never saw makes an answer a guess, as a number
+    beyond its range does."""
+    if report.expected is None:
+        return None
+    unseen = (sum(level.rows for level in one.new_levels) for one in report.columns if one.importance is not None)
+    return max(report.expected.outside, max(unseen, default=0) / max(report.n_current, 1))

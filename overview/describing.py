@@ -68,8 +68,10 @@ def _broken(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str,
 def _coverage(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, str]:
     known = condition.figures
     sentence = ngettext(
-        "Ranges of {what} are too narrow: {found} of {n} outcome fell inside, {promised} were promised.",
-        "Ranges of {what} are too narrow: {found} of {n} outcomes fell inside, {promised} were promised.",
+        "Ranges of {what} are too narrow: of {n} outcome of the model in use {found} fell inside, {promised} were "
+        "promised.",
+        "Ranges of {what} are too narrow: of {n} outcomes of the model in use {found} fell inside, {promised} were "
+        "promised.",
         known["n"],
     )
     figures = {"found": share(known["share"]), "n": count(known["n"]), "promised": share(known["stated"])}

@@ -1,20 +1,20 @@
 """Figures of the page Data: reports in time, what moved and what matters, a column before and now, groups."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.charts import Figure, in_unit, plain, short
+from dashboard.charts import Figure, in_unit, mark_models, plain, short
 from dashboard.palette import State, palette
 from drift.quadrants import PlacedColumn, Quadrant
 from drift.records import Curve, SegmentDrift
 from drift.story import name_of
 from language import _
 from language.format import moment, number, share
-from monitoring.drift_timeline import ChampionChange, TimelinePoint
+from monitoring.drift_timeline import TimelinePoint
 
 STATES_DRAWN = (State.GOOD, State.OPEN, State.LOOK, State.ACT)  # the gravest last, so that it lies on top
 QUADRANT_STATES: dict[Quadrant, State] = {
@@ -25,12 +25,13 @@ QUADRANT_STATES: dict[Quadrant, State] = {
 }
 TAP = 22  # pixels: with its ring a dot is a target for a thumb
 NAMED_DOTS = 8
-CHANGE_LETTERS = 7
+NAME_FITS = 0.55  # moved so far at most, a name has room at the right
 SEGMENT_ROW = 30
 
 
-def timeline(points: Sequence[TimelinePoint], changes: Sequence[ChampionChange], chosen: str) -> Figure:
-    """Above, how much lay outside what the model knows; below a dot a report, higher where more moved."""
+def timeline(points: Sequence[TimelinePoint], came: Sequence[tuple[datetime, str]], chosen: str) -> Figure:
+    """Above, how much lay outside what the model knows; below a dot a report, higher where more moved. came: when which
+    models came into use, as people call them."""
     seen = palette()
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.35, 0.65])
     known = [one for one in points if one.outside is not None]
@@ -46,18 +47,8 @@ def timeline(points: Sequence[TimelinePoint], changes: Sequence[ChampionChange],
     for state in STATES_DRAWN:
         if of := [one for one in points if one.state is state]:
             figure.add_trace(_dots(of, state, chosen), row=2, col=1)
-    for change in changes:
-        label = change.version[:CHANGE_LETTERS]
-        figure.add_vline(
-            x=change.at.timestamp() * 1000,
-            line={"color": seen.model, "dash": "dot", "width": 1.5},
-            annotation={"text": label, "font": {"size": 12, "color": seen.model}, "yanchor": "bottom"},
-            row=1,
-            col=1,
-        )
-        figure.add_vline(
-            x=change.at.timestamp() * 1000, line={"color": seen.model, "dash": "dot", "width": 1.5}, row=2, col=1
-        )
+    mark_models(figure, came, _span(points), row=1, col=1)
+    mark_models(figure, [(at, "") for at, _name in came], _span(points), row=2, col=1)
     plain(figure, 360, legend=True)
     figure.update_layout(margin_t=56, legend={"y": 1.08})
     figure.update_yaxes(title=_("unknown"), tickformat=".0%", rangemode="tozero", nticks=3, row=1, col=1)
@@ -103,14 +94,15 @@ def drift_map(placed: Sequence[PlacedColumn], *, limit: float, matters: float, u
         of = [one for one in placed if one.quadrant == quadrant]
         if not of:
             continue
-        named = [short(one.column.column) if quadrant == "moved and matters" else "" for one in of[:NAMED_DOTS]]
+        both = quadrant == "moved and matters"
+        named = [short(one.column.title or one.column.column) if both else "" for one in of[:NAMED_DOTS]]
         figure.add_scatter(
             x=[one.moved for one in of],
             y=[max(one.matters, least) for one in of],
             mode="markers+text",
             name=quadrant_word(quadrant),
             text=named + [""] * (len(of) - len(named)),
-            textposition="middle right",
+            textposition=["middle right" if one.moved < NAME_FITS else "middle left" for one in of],
             customdata=[[name_of(one.column), one.matters] for one in of],
             marker={"size": 13, "color": seen.of(state), "symbol": state.symbol},
             hovertemplate="%{customdata[0]}: %{x:.2f}, %{customdata[1]:.3g}<extra></extra>",

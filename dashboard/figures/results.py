@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 
-from dashboard.charts import Figure, in_unit, plain
+from dashboard.charts import Figure, in_unit, mark_models, plain
 from dashboard.palette import State, palette
 from language import _
 from language.format import count, day, number, share
@@ -48,9 +48,7 @@ def misses(
     _series(figure, _("plain rule"), [(m, w.naive_mae.value) for m, w in told if w.naive_mae], lines=lines, rule=True)
     _series(figure, _("model"), [(m, w.mae.value) for m, w in told if w.mae], lines=lines, bars=None if lines else told)
     _estimates(figure, waits)
-    for at, name in promoted:
-        figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"color": seen.muted, "dash": "dot"})
-        figure.add_annotation(x=at, y=1, yref="paper", text=name, showarrow=False, yanchor="bottom", xanchor="left")
+    mark_models(figure, promoted, WEEK * len(weeks))
     _dates(figure, [*(monday for monday, _week in weeks), *(monday for monday, _one in waits)])
     figure.update_yaxes(rangemode="tozero", title=_("mean miss{unit}").format(unit=in_unit(unit)))
     return plain(figure, 340, legend=True)

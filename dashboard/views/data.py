@@ -13,9 +13,10 @@ from dashboard.figures import data as figures
 from dashboard.frame import WHOLE_TIME, Choice, controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, moment_name, say_no_champion, warn_of_changed_schemas, warn_of_examples
+from dashboard.version_words import Names, names_among
 from dashboard.views.data_actions import REPORT, follow_work, offer_actions, offer_check
 from dashboard.visit import Visit
-from database.records import DriftRecord
+from database.records import DriftRecord, Succession
 from drift.quadrants import MATTERS_FROM, PlacedColumn, place_columns
 from drift.records import ColumnDrift, DriftReport
 from drift.sentences import describe_segment, sentences_of
@@ -48,14 +49,16 @@ def data(visit: Visit) -> None:
     offer_actions(visit, schema, record, report)
     warn_of_examples(visit, [schema.name])
     warn_of_changed_schemas(visit, [schema.name])
-    _timeline(visit, choice, points, record.id)
+    changed = visit.champion_changes(schema.name)
+    names = names_among([one for key in {one.key for one in changed} for one in visit.models(key)])
+    _timeline(choice, points, record.id, changed, names)
     _map(report)
     _cards(report)
     if report.segments:
         _segments(report)
     _exact(report)
     foot(
-        model=" ".join(filter(None, (report.origin.candidate, report.origin.model[:7]))),
+        model=names.told(report.origin.model) if report.origin.model else "",
         rows=_rows(report),
         name="data",
     )
@@ -113,9 +116,11 @@ def _about(report: DriftReport, record: DriftRecord, schema: Any) -> str:
 # Reports in time ----------------------------------------------------------------------------------------------------
 
 
-def _timeline(visit: Visit, choice: Choice, points: Sequence[TimelinePoint], chosen: str) -> None:
+def _timeline(
+    choice: Choice, points: Sequence[TimelinePoint], chosen: str, changed: Sequence[Succession], names: Names
+) -> None:
     schema = choice.schema
-    changes = changes_of(visit.champion_changes(schema.name), max(points[0].at, choice.since or points[0].at))
+    changes = changes_of(changed, max(points[0].at, choice.since or points[0].at))
     loud = sum(one.state in (State.ACT, State.LOOK) for one in points)
     title = ngettext(
         "{loud} of {n} report found that something moved",
@@ -138,7 +143,8 @@ def _timeline(visit: Visit, choice: Choice, points: Sequence[TimelinePoint], cho
         }
         for one in reversed(points)
     ]
-    figure = figures.timeline(points, changes, chosen)
+    came = [(one.at, ", ".join(dict.fromkeys(map(names.of, one.versions)))) for one in changes]
+    figure = figures.timeline(points, came, chosen)
     draw(
         figure,
         title=title,

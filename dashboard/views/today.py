@@ -46,7 +46,7 @@ def today(visit: Visit) -> None:
         answers = {schema.name: _per_day(visit, schema) for schema in served}
         _since_last_week(visit, served, standings, answers)
         rows = [_subject(visit, schema, standings[schema.name], found, answers[schema.name]) for schema in served]
-        _subjects(rows, served)
+        _subjects(rows, served, standings)
     _say_unserved([schema for schema in schemas if schema not in served], choice)
     _newest(visit, choice)
     foot()
@@ -126,10 +126,11 @@ def _seen(visit: Visit, seen: Sequence[Held]) -> None:
 
 
 def _standings(visit: Visit, schema: DomainSchema) -> AnswerStanding | None:
-    """How answers about the subject's first target turned out, at the moment that has the most of them."""
-    target = next(iter(champions_of(visit, schema))).target
+    """How answers about the subject's first target turned out, at the moment that has the most of them; of several
+    the last one, which Results shows as well."""
+    target, order = next(iter(champions_of(visit, schema))).target, list(schema.moments)
     found = visit.standings(schema.name, target)
-    return max(found, key=lambda one: (sum(week.n for week in one.weeks), one.n), default=None)
+    return max(found, key=lambda one: (sum(week.n for week in one.weeks), order.index(one.moment)), default=None)
 
 
 def _per_day(visit: Visit, schema: DomainSchema) -> list[int]:
@@ -179,9 +180,13 @@ def _this_week_and_before(times: Sequence[datetime], since: datetime) -> tuple[i
 # Each subject ---------------------------------------------------------------------------------------------------------
 
 
-def _subjects(rows: Sequence[Mapping[str, object]], served: Sequence[DomainSchema]) -> None:
+def _subjects(
+    rows: Sequence[Mapping[str, object]],
+    served: Sequence[DomainSchema],
+    standings: Mapping[str, AnswerStanding | None],
+) -> None:
     st.subheader(_("Each subject"), anchor=False)
-    shown = st.dataframe(
+    table = st.dataframe(
         rows,
         hide_index=True,
         width="stretch",
@@ -190,8 +195,10 @@ def _subjects(rows: Sequence[Mapping[str, object]], served: Sequence[DomainSchem
         key="subjects",
         column_config=_columns(),
     )
-    if chosen := shown["selection"]["rows"]:
-        go("results", domain=served[chosen[0]].name)
+    if chosen := table["selection"]["rows"]:
+        name = served[chosen[0]].name
+        shown = standings[name]
+        go("results", domain=name, **({"at": shown.moment} if shown else {}))
 
 
 def _columns() -> dict[str, Any]:
@@ -201,7 +208,9 @@ def _columns() -> dict[str, Any]:
         "answers": st.column_config.BarChartColumn(_("Answers, 14 days"), y_min=0),
         "miss": st.column_config.NumberColumn(_("Average miss"), format="%.2f"),
         "rule": st.column_config.NumberColumn(_("Plain rule's miss"), format="%.2f"),
-        "n": st.column_config.NumberColumn(_("Outcomes"), format="localized"),
+        "n": st.column_config.NumberColumn(
+            _("Outcomes"), format="localized", help=_("Of answers that the model in use gave.")
+        ),
         "unit": st.column_config.TextColumn(_("Unit")),
         "weeks": st.column_config.LineChartColumn(_("Average miss by week"), y_min=0),
         "model": st.column_config.TextColumn(_("Model in use")),
@@ -215,7 +224,10 @@ def _subject(
     found: Sequence[Held],
     answers: Sequence[int],
 ) -> dict[str, object]:
-    key, serving = next(iter(champions_of(visit, schema).items()))
+    champions = champions_of(visit, schema)
+    at = [key for key in champions if standing is None or key.moment == standing.moment]
+    key = next(iter(at or champions))
+    serving = champions[key]
     kind, since = words.candidate(serving.predictor.manifest.candidate), visit.newest_changes().get(key)
     model = _("{kind}, since {day}").format(kind=kind, day=day(since.at)) if since else kind
     return {

@@ -5,14 +5,17 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plotly.graph_objects import Figure
 from streamlit.testing.v1 import AppTest
 
-from dashboard.charts import csv_of
+from dashboard.charts import TEXT_PIXELS, csv_of, mark_models
 from dashboard.frame import dates_of, told_days
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +26,7 @@ from dashboard.frame import controls
 from dashboard.pages import PageOf, show
 import streamlit as st
 def every(visit):
-    choice = controls(visit, every=True)
+    choice = controls(visit, every=True, back=lambda schema: st.session_state.get("usual", "90"))
     st.write(f"{choice.schema.name} {choice.every} {choice.at} {choice.target.name} {choice.days}")
 pages.pages = lambda: (PageOf(every, "Every", "", "see"),)
 show(every)
@@ -83,6 +86,17 @@ def test_own_dates_are_a_choice_of_time_like_the_others(chooser: Callable[..., A
     assert not app.exception
 
 
+def test_what_a_page_usually_shows_is_no_choice_for_the_next_page(chooser: Callable[..., AppTest]) -> None:
+    app = chooser(domain="workshop")
+    for usual, days in (("all", "None"), ("7", "7")):  # as Data and Students have it
+        app.session_state["usual"] = usual
+        assert app.run().markdown[-1].value.split()[-1] == days
+    app.selectbox(key="days").set_value("30").run()
+    for usual in ("all", "30", "7"):
+        app.session_state["usual"] = usual
+        assert app.run().markdown[-1].value.split()[-1] == "30"
+
+
 @given(st.dates(), st.dates(), st.text(max_size=12))
 def test_a_choice_of_time_is_two_days_in_order_or_none(one, other, text) -> None:
     assert dates_of(f"{one}..{other}") == (min(one, other), max(one, other))
@@ -96,6 +110,15 @@ def test_the_data_of_a_chart_is_a_file_in_which_nothing_is_run(rows: list[dict[s
     assert [int(row["a"]) for row in read] == [row["a"] for row in rows]
     assert [row["b"].removeprefix("'") for row in read] == [str(row["b"]).removeprefix("'") for row in rows]
     assert not any(row["b"][:1] in tuple("=+-@") for row in read)
+
+
+@given(st.lists(st.integers(0, 90), min_size=1, max_size=8))
+def test_names_of_models_do_not_lie_upon_each_other(days: list[int]) -> None:
+    begun, figure = datetime(2026, 9, 7, tzinfo=UTC), Figure()
+    mark_models(figure, [(begun + timedelta(days=day), f"v{day}") for day in sorted(days)], timedelta(days=90))
+    places = [(mark.x / 86_400_000, mark.yshift) for mark in figure.layout.annotations]
+    for (x, y), (further, lower) in pairwise(places):
+        assert further - x >= 9 or y - lower >= TEXT_PIXELS
 
 
 def test_a_page_loads_nothing_that_trains() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 import xlsxwriter
 from streamlit.testing.v1 import AppTest
@@ -20,7 +21,7 @@ from jobs.inline import JobFailed, do_here
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS
 from model.workspace import Workspace
-from monitoring.drift_timeline import read_report
+from monitoring.drift_timeline import read_report, timeline_of
 from preprocessing.synthetic import generate
 from preprocessing.template import template
 
@@ -368,6 +369,11 @@ def test_a_file_that_has_moved_raises_the_alarm_and_each_report_has_its_address(
     app.button(key="drift from file").click().run()
     first = workspace.store.drift_reports("workshop")[0]
     assert first.alarm
+    unseen = {"new_levels": [{"level": "online", "rows": 20}], "new_level_count": 1}
+    columns = [one | unseen if one["column"] == "mode" else one for one in first.document["columns"]]
+    document = {**first.document, "columns": columns, "expected": {**first.document["expected"], "outside": 0.05}}
+    (point,) = timeline_of([msgspec.structs.replace(first, document=document)])
+    assert point.outside == 20 / 80, "a level that the model never saw makes an answer a guess"
     assert "needs you" in app.title[0].value.casefold()
     press(app, "I have seen it …").text_input(key="acknowledgement").set_value("a class of the evening").run()
     app.button(key="acknowledge now").click().run()

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.frame import controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import say_no_champion, warn_of_changed_schemas, warn_of_examples
-from dashboard.version_words import Names, amount
+from dashboard.version_words import Names, amount, names_among
 from dashboard.views.models.change import say_what_changed
 from dashboard.views.models.decision import draw_decisions
 from dashboard.views.models.inside import draw_inside
@@ -22,7 +22,6 @@ from language import _
 from language.format import count, day, number
 from model.naive import RULE
 from model.standing import VersionStanding, before_of, reigns_of, standing_of
-from model.version_names import version_names
 from preprocessing.schema import DomainSchema
 
 
@@ -36,7 +35,7 @@ def models(visit: Visit) -> None:
         _nobody(visit, key, schema)
         return
     versions, history = visit.models(key), visit.successions(key)
-    names = Names(version_names(versions), {one.version: one.candidate for one in versions})
+    names = names_among(versions)
     decisions = visit.decisions_about(key)
     standing = standing_of(serving.predictor.manifest, serving.predictor.version, decisions, before_of(history))
     offer = partial(offer_card, visit, key, standing.version, names)
@@ -52,7 +51,7 @@ def models(visit: Visit) -> None:
     draw_inside(serving.predictor.manifest, schema)
     reigns = reigns_of(history)
     rows = [version_row(one, reigns, serving, names) for one in versions]
-    foot(model=f"{names.kind(standing.version)} {names.of(standing.version)}", rows=rows, name=f"{schema.name}-models")
+    foot(model=names.told(standing.version), rows=rows, name=f"{schema.name}-models")
 
 
 def _nobody(visit: Visit, key: ChampionKey, schema: DomainSchema) -> None:

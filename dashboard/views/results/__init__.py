@@ -11,16 +11,16 @@ from functools import partial
 import streamlit as st
 
 from clock import now
-from dashboard import words
-from dashboard.frame import USUAL_BACK, Choice, controls, foot, link, state_line
+from dashboard.frame import USUAL_BACK, controls, foot, link, state_line
 from dashboard.palette import State
 from dashboard.parts import say_no_champion
+from dashboard.version_words import Names, names_among
 from dashboard.views.results.course import draw_course, draw_promise, draw_weeks, week_rows
 from dashboard.views.results.fair import choose_threshold, draw_groups, draw_quadrants
 from dashboard.views.results.outcomes import offer_outcomes
 from dashboard.views.results.states import state_of, state_sentence
 from dashboard.visit import Visit
-from database.records import ChampionKey
+from database.records import ChampionKey, Succession
 from language import _
 from language.format import count
 from monitoring.results import Results
@@ -41,16 +41,18 @@ def results(visit: Visit) -> None:
     changed = partial(link, "data", _("See what changed"), domain=schema.name)
     state_line(state, state_sentence(found), changed if state in (State.ACT, State.LOOK) else None)
     offer_outcomes(visit, schema)
+    key = ChampionKey(schema.name, target.name, choice.at)
+    names, history = names_among(visit.models(key)), visit.successions(key)
     if found.timeline.windows:
-        draw_course(found.timeline, _promotions(visit, choice, found))
+        draw_course(found.timeline, _promotions(history, names, found))
         draw_promise(found.timeline)
     if found.whole.mae is not None:
         draw_groups(schema, found.fairness)
         draw_quadrants(found, target)
         draw_weeks(found.timeline)
     _say_left_out(found)
-    model = found.whole.models[0].model if found.whole.models else ""
-    foot(model=words.version(model), rows=week_rows(found.timeline), name=f"results-{schema.name}-{target.name}")
+    answered = ", ".join(sorted(names.told(one.model) for one in found.whole.models))
+    foot(model=answered, rows=week_rows(found.timeline), name=f"results-{schema.name}-{target.name}")
 
 
 def _moment_with_outcomes(visit: Visit, schema: DomainSchema) -> str | None:
@@ -65,15 +67,10 @@ def _say_nothing(visit: Visit, schema: DomainSchema) -> None:
     foot()
 
 
-def _promotions(visit: Visit, choice: Choice, found: Results) -> Sequence[tuple[datetime, str]]:
-    """When models came into use within the weeks that are drawn, and which by their number."""
-    key = ChampionKey(choice.schema.name, choice.target.name, choice.at)
+def _promotions(history: Sequence[Succession], names: Names, found: Results) -> Sequence[tuple[datetime, str]]:
+    """When models came into use within the weeks that are drawn, and which."""
     first, last = found.timeline.windows[0].first, found.timeline.windows[-1].last
-    return [
-        (one.at, _("model {n}").format(n=count(one.generation)))
-        for one in visit.successions(key)
-        if first <= one.at <= last
-    ]
+    return [(one.at, names.of(one.version)) for one in history if first <= one.at <= last]
 
 
 def _say_left_out(found: Results) -> None:

@@ -22,10 +22,13 @@ from preprocessing.validation.pii import is_pseudonym
 STUDENT_IN_ADDRESS = "student"
 """Of whom the page is, in its address."""
 
+PART = "part"
+"""The tab that is open, in the session."""
+
 
 def students(visit: Visit) -> None:
     """Draw the page."""
-    choice = controls(visit, back=lambda schema: _usual_back(visit, schema.name))
+    choice = controls(visit, at=_asks(visit), back=lambda schema: _usual_back(visit, schema.name))
     name = choice.schema.name
     chosen = st.query_params.get(STUDENT_IN_ADDRESS, "")
     if is_pseudonym(chosen) and (visit.may("read", name) or visit.may("note", name)):
@@ -39,6 +42,12 @@ def students(visit: Visit) -> None:
         say_no_champion(choice.schema)
     _draw_tabs(visit, choice, listing)
     foot(rows=listing.rows if listing else None, name=f"{name}-students")
+
+
+def _asks(visit: Visit) -> bool:
+    """Whether answers are asked for at a moment; the list shows the newest ones, whatever theirs was."""
+    listed = any(visit.may("read", name) for name in visit.schemas)
+    return not listed or st.session_state.get(PART) in (_("One student"), _("A file"))
 
 
 def _usual_back(visit: Visit, domain: str) -> str:
@@ -67,7 +76,7 @@ def _draw_tabs(visit: Visit, choice: Choice, listing: Listing | None) -> None:
         _("A student's request"): (lambda: draw_requests(visit, choice)) if visit.may("rights", name) else None,
     }
     shown = {title: draw for title, draw in parts.items() if draw is not None}
-    for tab, draw in zip(st.tabs(list(shown), key="part", on_change="rerun"), shown.values(), strict=True):
+    for tab, draw in zip(st.tabs(list(shown), key=PART, on_change="rerun"), shown.values(), strict=True):
         if tab.open:
             with tab:
                 draw()
