@@ -5,7 +5,6 @@ Opened by the application's lifespan and closed by it; routes get it passed. It 
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -28,6 +27,7 @@ from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog
 from database.redis import SharedMemory, SharedMemoryGone
 from database.store import Appender, RecordStore
+from heap import share_one_heap
 from jobs.erasures import ERASURE_KIND
 from model.cache import AnswerCache, MemoryCache
 from model.microbatch import Microbatch
@@ -35,16 +35,6 @@ from model.service import PredictionService
 from model.workspace import Workspace
 from preprocessing.validation.json_bodies import RowReader
 from settings import OFF, Settings
-
-ARENAS, MAPPED, TRIMMED = -8, -3, -1
-"""Among the parameters of glibc's mallopt: the number of heaps (M_ARENA_MAX), from how many bytes on a block has pages
-of its own, which go back to the system with it (M_MMAP_THRESHOLD), and from how many free ones on the heap's end does
-(M_TRIM_THRESHOLD)."""
-
-OWN_PAGES = 8 << 20
-"""By itself glibc takes blocks from the heap that are as large as the largest it ever freed, and a password's check
-takes 19 MB: whatever comes to lie behind it keeps them. As many free bytes stay at the heap's end: beside a given
-threshold glibc would keep 128 kB, and every large request would ask the system for its pages anew."""
 
 SHOWN_DIGITS = 12  # of a version, as lists show it
 
@@ -121,7 +111,7 @@ class ServiceState:
 @contextlib.asynccontextmanager
 async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
     """Everything open and kept fresh; on leaving, what was queued is logged before the store closes."""
-    _share_one_heap()
+    share_one_heap()
     state = await asyncio.to_thread(_open, settings, Deadlines(settings))
     gc.freeze()  # what is open now stays: no later collection needs to look through it
     gc.enable()
@@ -141,15 +131,6 @@ async def open_state(settings: Settings) -> AsyncIterator[ServiceState]:
         await state.background.stop()
         await state.denied.write()
         await asyncio.to_thread(_close, state)
-
-
-def _share_one_heap() -> None:
-    """Where the C library is glibc: a heap per thread keeps what a batch once needed in that thread."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(ARENAS, 1)
-        library.mallopt(MAPPED, OWN_PAGES)
-        library.mallopt(TRIMMED, OWN_PAGES)
 
 
 def _open(settings: Settings, deadlines: Deadlines) -> ServiceState:

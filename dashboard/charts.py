@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.palette import palette
+from dashboard.tables import show_table
 from language import _
 from preprocessing.render import harmless_cell
 
@@ -49,7 +50,7 @@ def draw(
     box = st.expander(_("As a table"), key=f"table:{key}", on_change="rerun")
     if box.open:
         with box:
-            st.dataframe(table, hide_index=True, width="stretch")
+            show_table(table, hide_index=True, width="stretch")
             name = f"{''.join(letter if letter.isalnum() else '-' for letter in key)}.csv"
             st.download_button(
                 _("Download (CSV)"), partial(csv_of, table), name, "text/csv", on_click="ignore", key=f"csv:{key}"

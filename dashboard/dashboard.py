@@ -10,7 +10,10 @@ from pathlib import Path
 # the project's root has to come before it.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dashboard.pages import main
+from heap import share_one_heap
 
 if __name__ == "__main__":
+    share_one_heap()  # before libraries take theirs
+    from dashboard.pages import main
+
     main()

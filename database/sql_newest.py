@@ -30,6 +30,7 @@ from database.newest import (
 )
 from database.records import Prediction
 from database.tables import NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, PREDICTIONS, is_among
+from heap import give_back_memory
 
 NEWEST_COLUMNS = ", ".join(f'"{name}"' for name in NewestRow._fields)
 UPDATE = """
@@ -52,8 +53,8 @@ ON_POSTGRES = f"""
 UNTIL = "until"
 UNTIL_WHICH = sa.select(NEWEST_UNTIL.c.prediction).where(NEWEST_UNTIL.c.name == UNTIL)
 COMMIT_NUMBER = sa.literal_column("predictions.rowid", sa.Integer).label("number")
-MOST_FOUND = 300_000
-"""Students in a place whose newest answers are held in memory until they are written, each once: 150 MB."""
+MOST_FOUND = 30_000
+"""Students in a place whose newest answers are held in memory until they are written, each once: 30 MB."""
 Lent = Callable[[], AbstractContextManager[sa.Connection]]
 """Lends a connection for a while."""
 OF_PREDICTIONS = tuple(
@@ -101,6 +102,9 @@ def catch_up(reading: Lent, writing: Lent, at_once: int) -> None:
                 connection.exec_driver_sql(ON_SQLITE, [(*row, row.prediction, row.at) for row in part])
         with writing() as connection:
             _looked_on(connection, begun, last)
+        if len(found) >= at_once:
+            del found
+            give_back_memory()
 
 
 @contextmanager

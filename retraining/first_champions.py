@@ -15,6 +15,7 @@ from database.records import ChampionKey, ModelVersion, Succession, now
 from database.store import ModelRegistry
 from database.withdrawal import rows_withdrawn
 from errors import Category, GradewatchError
+from heap import give_back_memory
 from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
 from model.bundle import EXAMPLES, BrokenBundle, Bundle, Manifest
 from model.export import ParityError
@@ -25,7 +26,6 @@ from preprocessing.schema import DomainSchema, TaskKind
 from preprocessing.validation.validate import frame_of
 from retraining.experiments import follow, tell_training
 from retraining.policy import MAX_MEGABYTES
-from training.fit import give_back_memory
 from training.train import NotTrainable, TrainingOptions, train_task
 
 

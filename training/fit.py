@@ -1,6 +1,5 @@
 """Fits candidates and lets each answer rows it has not seen. Chooses nothing and judges nothing."""
 
-import ctypes
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -178,13 +177,6 @@ def _answer_folds(
                 fitted = _mean_of([answered[part.name][0] for part in mean.parts])
                 answered[mean.name] = fitted, fitted.outputs(task.frame[test])
             yield test, answered
-
-
-def give_back_memory() -> None:
-    """Have glibc give back to the system what fits, and rows that were let go of, no longer need; others do by
-    themselves."""
-    if trim := getattr(ctypes.pythonapi, "malloc_trim", None):
-        trim(0)
 
 
 SETTING_FILTERS = frozenset({"1.7", "1.8", "1.9"})

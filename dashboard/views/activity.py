@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import words
 from dashboard.frame import Choice, controls, foot, link, state_line
 from dashboard.palette import State
+from dashboard.tables import show_table
 from dashboard.visit import Visit
 from database.store import Before
 from language import _
@@ -38,7 +39,7 @@ def activity(visit: Visit) -> None:
     if not rows:
         st.info(_("Nothing of this kind has happened."), icon=State.INFO.icon)
     else:
-        shown = st.dataframe(
+        shown = show_table(
             rows,
             hide_index=True,
             width="stretch",

@@ -13,6 +13,7 @@ from dashboard.figures import data as figures
 from dashboard.frame import WHOLE_TIME, Choice, controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, moment_name, say_no_champion, warn_of_changed_schemas, warn_of_examples
+from dashboard.tables import show_table
 from dashboard.version_words import Names, names_among
 from dashboard.views.data_actions import REPORT, follow_work, offer_actions, offer_check
 from dashboard.visit import Visit
@@ -275,7 +276,7 @@ def _exact(report: DriftReport) -> None:
         exact = st.toggle(
             _("Exact view"), key="exact", help=_("Effects with their ranges and limits, chance, sentences.")
         )
-        st.dataframe(
+        show_table(
             [_row(one, exact=exact) for one in report.columns],
             hide_index=True,
             width="stretch",

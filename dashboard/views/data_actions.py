@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboard.palette import State
 from dashboard.parts import champions_of, choose_file, moment_name, offer_problems
+from dashboard.tables import show_table
 from dashboard.visit import Visit
 from database.records import DriftRecord, Job, now
 from drift.page import render_html
@@ -242,5 +243,5 @@ def _tell_end(schema: DomainSchema, job: Job) -> None:
     if problem and problem.problems:
         found = msgspec.convert(problem.problems, list[Problem])
         shown = [{"row": one.row, "column": one.column, "found": one.value, "expected": one.rule} for one in found]
-        st.dataframe(shown[:PROBLEMS_LISTED], hide_index=True, width="stretch")
+        show_table(shown[:PROBLEMS_LISTED], hide_index=True, width="stretch")
         offer_problems(schema.name, found)

@@ -13,6 +13,7 @@ from access.records import Grant, role_of
 from access.roles import ROLES
 from dashboard.frame import controls, instant_column, state_line
 from dashboard.palette import State
+from dashboard.tables import show_table
 from dashboard.visit import Visit
 from dashboard.visit.settings import RECURRING
 from database.records import now
@@ -50,7 +51,7 @@ def _rules(visit: Visit, schema: DomainSchema) -> None:
         {_("part"): one.table, _("rule"): one.name, _("value"): str(one.value), _("from"): sources[one.source]}
         for one in visit.rules(schema.name)
     ]
-    st.dataframe(shown, hide_index=True, width="stretch")
+    show_table(shown, hide_index=True, width="stretch")
     st.caption(
         _("A policy file changes them for a watch (gradewatch drift watch --policy FILE), and for each command.")
     )
@@ -70,7 +71,7 @@ def _users(visit: Visit) -> None:
         }
         for one in accounts
     ]
-    st.dataframe(shown, hide_index=True, width="stretch", column_config={_("added"): instant_column()})
+    show_table(shown, hide_index=True, width="stretch", column_config={_("added"): instant_column()})
     with st.form("add user", clear_on_submit=True):
         st.subheader(_("Add a user"), anchor=False)
         name = st.text_input(_("User name"), key="new user", autocomplete="off")
@@ -109,7 +110,7 @@ def _keys(visit: Visit) -> None:
         for one in found
     ]
     columns = {_("made"): instant_column(), _("expires"): instant_column()}
-    st.dataframe(shown, hide_index=True, width="stretch", column_config=columns)
+    show_table(shown, hide_index=True, width="stretch", column_config=columns)
     with st.form("make key", clear_on_submit=True):
         st.subheader(_("Make a key for a program"), anchor=False)
         name = st.text_input(_("Name of the key"), key="new key", autocomplete="off")
@@ -178,7 +179,7 @@ def _schedules(visit: Visit, schema: DomainSchema) -> None:
         for one, job in found
     ]
     columns = {_("next"): instant_column(), _("last"): instant_column()}
-    st.dataframe(shown, hide_index=True, width="stretch", column_config=columns)
+    show_table(shown, hide_index=True, width="stretch", column_config=columns)
     kinds = {"watch": _("Watch for drift"), "training": _("Train"), "retraining": _("Retrain")}
     with st.form("plan"):
         st.subheader(_("Have done by itself for {title}").format(title=schema.title), anchor=False)

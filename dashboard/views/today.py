@@ -10,6 +10,7 @@ from dashboard import words
 from dashboard.frame import Choice, controls, foot, go, link, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, domains_of
+from dashboard.tables import show_table
 from dashboard.tour import tour
 from dashboard.views.activity import entry_line
 from dashboard.visit import Visit
@@ -186,7 +187,7 @@ def _subjects(
     standings: Mapping[str, AnswerStanding | None],
 ) -> None:
     st.subheader(_("Each subject"), anchor=False)
-    table = st.dataframe(
+    table = show_table(
         rows,
         hide_index=True,
         width="stretch",

@@ -15,6 +15,7 @@ from dashboard.charts import EXCEL
 from dashboard.frame import controls, foot, instant_column, state_line
 from dashboard.palette import State
 from dashboard.parts import choose_file, offer_problems
+from dashboard.tables import show_table
 from dashboard.visit import Visit
 from database.errors import StoreUnavailable
 from database.ingest import StoredOutcomes
@@ -174,7 +175,7 @@ def _refused(schema: DomainSchema, problem: JobProblem) -> None:
     )
     st.error(said.format(n=count(total)), icon=State.ACT.icon)
     problems = msgspec.convert(problem.problems, tuple[Problem, ...])
-    st.dataframe(
+    show_table(
         [
             {
                 _("column"): one.column,
@@ -199,7 +200,7 @@ def _history(found: Sequence[Upload]) -> None:
         st.caption(_("Nothing was uploaded yet."))
         return
     shown = [_row(one) for one in found]
-    st.dataframe(shown, hide_index=True, width="stretch", column_config={_("when"): instant_column()})
+    show_table(shown, hide_index=True, width="stretch", column_config={_("when"): instant_column()})
     said = _("A row replaces the same student's row of that group and period. A refused file changed nothing.")
     st.caption(said)
     if len(found) == SHOWN_UPLOADS:

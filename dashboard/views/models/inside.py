@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import models as figures
+from dashboard.tables import show_table
 from language import _, ngettext
 from language.format import count, number, share
 from model.bundle import EXAMPLES, Manifest
@@ -122,7 +123,7 @@ def _confusion(scores: ClassScores) -> None:
         ],
         key="confusion",
     )
-    st.dataframe(class_rows(scores), hide_index=True, width="stretch", column_config=_class_columns())
+    show_table(class_rows(scores), hide_index=True, width="stretch", column_config=_class_columns())
 
 
 def _class_columns() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dashboard.charts import draw
 from dashboard.figures import lives
 from dashboard.figures import models as figures
 from dashboard.parts import capital
+from dashboard.tables import show_table
 from dashboard.version_words import Names, amount
 from dashboard.views.models.change import offer_activation, offer_promotion, offer_rollback
 from dashboard.visit import Visit
@@ -63,7 +64,7 @@ def draw_versions(
     st.header(_("Versions"), anchor=False, divider="gray")
     reigns = reigns_of(visit.successions(key))
     rows = [version_row(one, reigns, serving, names) for one in models]
-    picked = st.dataframe(
+    picked = show_table(
         rows,
         hide_index=True,
         width="stretch",

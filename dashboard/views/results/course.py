@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard.charts import draw
 from dashboard.figures import results as figures
 from dashboard.figures.results import MISS_DIGITS
+from dashboard.tables import show_table
 from dashboard.views.results.states import (
     change_sentence,
     course_title,
@@ -74,7 +75,7 @@ def draw_promise(timeline: ErrorTimeline) -> None:
 def draw_weeks(timeline: ErrorTimeline) -> None:
     """The weeks as a table, the newest first."""
     st.subheader(_("Week by week"), anchor=False)
-    st.dataframe(week_rows(timeline)[::-1], hide_index=True, width="stretch", column_config=_columns(timeline.unit))
+    show_table(week_rows(timeline)[::-1], hide_index=True, width="stretch", column_config=_columns(timeline.unit))
     st.caption(
         _(
             "By week of prediction, UTC. Against training: how much larger the mean miss was than on students that the "

@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import results as figures
+from dashboard.tables import show_table
 from dashboard.views.results.states import fairness_title, harm_sentences, quadrants_title
 from dashboard.visit import Visit
 from language import _
@@ -83,7 +84,7 @@ def draw_quadrants(found: Results, target: Target) -> None:
         cell.metric(label, count(n), border=True)
     if not found.cells:
         st.markdown(f"**{quadrants_title(found.fairness)}**")
-        st.dataframe(table, hide_index=True)
+        show_table(table, hide_index=True)
         return
     draw(
         figures.answers(found.cells, target, with_mark=found.fairness.top is None),
@@ -123,7 +124,7 @@ def draw_groups(schema: DomainSchema, fairness: Fairness) -> None:
                 table=_figure_rows(figure, {_("all"): fairness.whole, **told}),
                 key=f"groups-{figure}",
             )
-    st.dataframe(group_rows(fairness, groups), hide_index=True, width="stretch", column_config=_columns())
+    show_table(group_rows(fairness, groups), hide_index=True, width="stretch", column_config=_columns())
     st.caption(
         _(
             "Of groups of fewer than {fewest} students nothing is told, nor of those that would give such a group "

@@ -16,6 +16,7 @@ from dashboard.form import FIRST_FIELDS, as_typed, by_importance, draw_fields, f
 from dashboard.frame import Choice
 from dashboard.palette import State
 from dashboard.parts import champions_of, choose_file, moment_name, offer_problems, say_no_champion
+from dashboard.tables import show_table
 from dashboard.views.students.listing import LIST_NAMES, RUNGS, Row, draw_table, table_rows
 from dashboard.views.students.one import draw_answer, draw_factors
 from dashboard.views.students.sentences import Names, column_words, columns_listed
@@ -227,7 +228,7 @@ def ask_about_file(visit: Visit, choice: Choice) -> None:
                 label, make, name, media, on_click="ignore", key=f"template {kind}", icon=":material/download:"
             )
     with st.expander(_("Which columns?")):
-        st.dataframe(_columns(schema), hide_index=True, width="stretch")
+        show_table(_columns(schema), hide_index=True, width="stretch")
     file = choose_file(schema.name)
     key = f"answers:{schema.name}"
     if file is None:
@@ -383,11 +384,11 @@ def _show_problems(schema: DomainSchema, refused: BadData) -> None:
         }
         for one in causes(refused.problems)
     ]
-    st.dataframe(by_cause, hide_index=True, width="stretch")
+    show_table(by_cause, hide_index=True, width="stretch")
     shown = [
         {_("row"): p.row, _("column"): p.column, _("found"): p.value, _("what was expected"): p.rule}
         for p in refused.problems[:ROWS_SHOWN]
     ]
     with st.expander(_("Every problem")):
-        st.dataframe(shown, hide_index=True, width="stretch")
+        show_table(shown, hide_index=True, width="stretch")
     offer_problems(schema.name, refused.problems)

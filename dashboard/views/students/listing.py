@@ -16,6 +16,7 @@ from dashboard.figures.students import Rung, ladder, state_words
 from dashboard.frame import Choice
 from dashboard.palette import State
 from dashboard.parts import choose_list
+from dashboard.tables import show_table
 from dashboard.views.students.sentences import (
     Names,
     chance_words,
@@ -373,7 +374,7 @@ def percent(share: float | None, *, sure: bool = False) -> float | None:
 def draw_table(rows: Sequence[Row], students: Sequence[ListedStudent], target: Target, *, key: str) -> None:
     """The table; a chosen row leads to its student."""
     drawn = [name for name in rows[0] if name != "new" and any(row[name] not in ("", None, []) for row in rows)]
-    event = st.dataframe(
+    event = show_table(
         [{name: row[name] for name in drawn} for row in rows],
         hide_index=True,
         width="stretch",

@@ -12,6 +12,7 @@ from dashboard import charts
 from dashboard.figures import students as figures
 from dashboard.frame import Choice, foot, state_line
 from dashboard.palette import State
+from dashboard.tables import show_table
 from dashboard.views.students.listing import LIST_NAMES
 from dashboard.views.students.requests import draw_rights
 from dashboard.views.students.sentences import (
@@ -293,7 +294,7 @@ def _draw_subjects(subjects: Sequence[SubjectResult]) -> None:
         for one in subjects
     ]
     better = st.column_config.ProgressColumn(_("better than"), format="percent", min_value=0.0, max_value=1.0)
-    st.dataframe(rows, hide_index=True, width="stretch", column_config={_("better than"): better}, key="subjects")
+    show_table(rows, hide_index=True, width="stretch", column_config={_("better than"): better}, key="subjects")
     st.caption(_("Shares are of the others there, and never of fewer than ten."))
 
 
