@@ -32,6 +32,7 @@ USUAL_BACK = "90"
 BACK = ("7", "30", USUAL_BACK, "365", WHOLE_TIME)  # days back that may be chosen
 CHOSEN, WRITTEN, UNKNOWN_DOMAIN, PAGE_TITLE, LINKS = "chosen", "written", "unknown domain", "page title", "links"
 USUAL_SPAN = "usual days"
+WIDTHS = {"at": 324}  # pixels; a moment is told in a sentence, which a phone has room for
 
 
 class Choice(NamedTuple):
@@ -115,7 +116,7 @@ def _choose(key: str, label: str, options: Sequence[str], usual: str, told: Call
         return options[0]
     wanted = [value for value in (session.get(key), chosen.get(key)) if value in options]
     session[key] = wanted[0] if wanted else usual  # said each time: the control of another page is another one
-    st.selectbox(label, options, key=key, format_func=told, help=help, width=260)
+    st.selectbox(label, options, key=key, format_func=told, help=help, width=WIDTHS.get(key, 260))
     chosen[key] = session[WRITTEN][key] = str(session[key])
     return chosen[key]
 

@@ -61,7 +61,8 @@ def _moment_with_outcomes(visit: Visit, schema: DomainSchema) -> str | None:
 
 
 def _say_nothing(visit: Visit, schema: DomainSchema) -> None:
-    state_line(State.OPEN, _("Nothing was predicted in this time, so that nothing can have turned out."))
+    sentence = _("Nothing was predicted in this time, so that nothing can have turned out.")
+    state_line(State.OPEN, sentence, partial(link, "students", _("See students"), domain=schema.name))
     if not any(key.domain == schema.name for key in visit.champions):
         say_no_champion(schema)
     foot()

@@ -200,7 +200,10 @@ def draw_list(listing: Listing) -> None:
     _draw_banner(listing)
     _draw_filters(listing)
     if not listing.students:
-        st.info(_("Nobody is in this list."), icon=State.INFO.icon)
+        told = [_("Nobody is in this list.")]
+        if not listing.counts.students:
+            told.append(_("Ask about one student or a file above, or choose a longer time."))
+        st.info(" ".join(told), icon=State.INFO.icon)
         return
     _draw_ladder(listing)
     draw_table(listing.rows, listing.students, listing.target, key="students table")
