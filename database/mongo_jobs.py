@@ -13,8 +13,7 @@ from pymongo.database import Database
 
 from database.fence import SECOND, Fence, lost
 from database.layout import instant, micros
-from database.records import Job, JobProblem, JobProgress, JobState, SeenWorker
-from database.store import Before
+from database.records import Before, Job, JobProblem, JobProgress, JobState, SeenWorker
 
 Bson = dict[str, Any]
 

@@ -368,6 +368,10 @@ Record = (
 )
 
 
+Before = tuple[datetime, str]
+"""The `at` and the id (of a document: the name) of the last one of the page before."""
+
+
 def digest(parts: Any) -> str:
     """SHA-256 (32 hex digits) of the canonical JSON of `parts`."""
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:32]

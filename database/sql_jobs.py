@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from clock import now
 from database.fence import SECOND, Fence, lost
 from database.layout import LAYOUTS, Flat, instant, micros
-from database.records import Job, JobProblem, JobProgress, JobState, SeenWorker
-from database.store import Before
+from database.records import Before, Job, JobProblem, JobProgress, JobState, SeenWorker
 from database.tables import JOBS, WORKERS
 
 COLUMNS = [JOBS.c[name] for name in LAYOUTS["jobs"].names]

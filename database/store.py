@@ -20,6 +20,7 @@ from database.records import (
     Batch,
     BatchKind,
     BatchRow,
+    Before,
     BlobChunk,
     ChampionKey,
     DecisionRecord,
@@ -382,10 +383,6 @@ class ModelRegistry(Protocol):
         """Install every given succession, or none. Each one's generation must be exactly one above its key's present
         one (1 where there is none) at the time of the commit. Raises Conflict otherwise, nothing changed; ValueError
         when they belong to more than one domain (MongoDB keeps one registry document per domain)."""
-
-
-Before = tuple[datetime, str]
-"""The `at` and the id (of a document: the name) of the last one of the page before."""
 
 
 class Journal(Protocol):

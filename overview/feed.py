@@ -9,7 +9,8 @@ from itertools import islice
 from typing import NamedTuple, get_args
 
 from access.roles import Principal
-from database.store import Before, RecordStore
+from database.records import Before
+from database.store import RecordStore
 from errors import Category, GradewatchError
 from overview import happenings
 from overview.happenings import Entry, EntryKind, Reading

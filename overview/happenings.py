@@ -13,8 +13,8 @@ import msgspec
 
 from access.confined import confine_report
 from access.roles import Principal
-from database.records import ChampionKey, DecisionRecord, Document, DriftRecord, Event, ModelVersion, Succession
-from database.store import Before, RecordStore
+from database.records import Before, ChampionKey, DecisionRecord, Document, DriftRecord, Event, ModelVersion, Succession
+from database.store import RecordStore
 from database.uploads import UPLOADS_IN, Upload
 from database.withdrawal import WITHDRAWN
 from language import _, ngettext

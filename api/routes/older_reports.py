@@ -79,10 +79,11 @@ def period_of(
     return CoursePeriod(begins, ends, course)
 
 
+TOOK_FILE = answers(OlderTaken) | answers(OlderTaken, 202, "a worker does it; Location says where to look")
 InPeriod = Annotated[CoursePeriod, Depends(period_of)]
 
 
-@router.post("/update-csv", responses=answers(OlderTaken), openapi_extra=takes_file(), dependencies=[needs("upload")])
+@router.post("/update-csv", responses=TOOK_FILE, openapi_extra=takes_file(), dependencies=[needs("upload")])
 async def update_csv(request: Request, state: CurrentState, period: InPeriod) -> Response:
     """Rows of students in a period, in place of what was known of them; those with a final grade are learned from.
     Reports on the period are made every three weeks from then on, where none are scheduled."""

@@ -9,7 +9,7 @@ from dashboard.frame import Choice, controls, foot, link, state_line
 from dashboard.palette import State
 from dashboard.tables import show_table
 from dashboard.visit import Visit
-from database.store import Before
+from database.records import Before
 from language import _
 from language.format import moment
 from language.speech import current

@@ -5,8 +5,7 @@ from datetime import date, datetime
 
 from dashboard.gate import require
 from dashboard.visit.base import VisitBase
-from database.records import ChampionKey, Succession
-from database.store import Before
+from database.records import Before, ChampionKey, Succession
 from database.uploads import Upload, uploads_of
 from overview.acknowledgements import acknowledge, find_condition
 from overview.conditions import find_conditions

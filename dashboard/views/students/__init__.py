@@ -53,7 +53,9 @@ def _asks(visit: Visit) -> bool:
 def _usual_back(visit: Visit, domain: str) -> str:
     """A week, or as far back as there is somebody: who was answered about long ago has ended by now."""
     newest = visit.newest_answer_at(domain) if visit.may("read", domain) else None
-    days = 0 if newest is None else (now().date() - newest.date()).days
+    if newest is None:
+        return WHOLE_TIME
+    days = (now().date() - newest.date()).days
     return next((back for back in BACK if back != WHOLE_TIME and days < int(back)), WHOLE_TIME)
 
 

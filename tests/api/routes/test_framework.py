@@ -50,6 +50,8 @@ def test_a_parameter_that_an_address_does_not_know_is_named_by_every_route(share
     for path, item in shared.get("/openapi.json")["paths"].items():
         if "/school" in path or "/course" in path:
             continue  # as the other domains
+        if re.match("/api/v1/me(/|$)", path):
+            continue  # of those who are linked to a student, alone
         for method in item:
             address = re.sub(r"{\w+}", "nothing", path)
             answer = shared.client.request(method, address, params={"limt": "s3cret"})

