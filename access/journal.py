@@ -5,7 +5,8 @@ It makes and stores entries. Whether something may be done is decided elsewhere.
 
 from typing import Any, Literal
 
-from database.records import Access, new_id, now
+from clock import new_id, now
+from database.records import Access
 from database.store import AccessLog
 
 Action = Literal[

@@ -15,7 +15,7 @@ import msgspec
 from access.journal import note
 from access.records import KEY_KIND, BadGrant, Grant, Key, check_grant, check_name, document, key_of
 from access.roles import ROLES
-from database.records import now
+from clock import now
 from database.store import RecordStore
 
 PREFIX = "gw_"  # so that people and scanners of leaked secrets recognise one

@@ -10,7 +10,8 @@ from access.keys import keys, state
 from access.records import Grant
 from access.roles import ROLES
 from access.users import users
-from database.records import Access, now
+from clock import now
+from database.records import Access
 from database.store import RecordStore
 
 

@@ -12,7 +12,7 @@ import msgspec
 from access.journal import Action, note
 from access.records import USER_KIND, BadGrant, Grant, User, check_grant, check_name, document, user_of
 from access.roles import ROLES
-from database.records import now
+from clock import now
 from database.store import RecordStore
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from starlette.responses import Response
 
 from api.errors import REFUSED_AS, STATUS, UNAVAILABLE, ProblemDocument
 from api.schemas import JobStatus, respond
+from clock import new_id
 from database.errors import StoreUnavailable
-from database.records import Job, JobProblem, new_id
+from database.records import Job, JobProblem
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from jobs.queue import TRACKING, UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for

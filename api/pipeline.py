@@ -24,7 +24,7 @@ from api.request.deadlines import CLOSE, Work
 from api.request.denied import DeniedRequest
 from api.request.headers import REQUEST_HEADERS, Headers, RequestHeaders, with_standard
 from api.state import ServiceState
-from database.records import new_id
+from clock import new_id
 
 REFUSED = frozenset({401, 403, 429})  # for who asks, not for what was asked: recorded
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")

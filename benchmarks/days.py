@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from benchmarks.commands import GRADEWATCH, measured, open_installation, settings_of
 from benchmarks.result import Figure, write_results
+from clock import new_ids, now
 from database.ingest import batch_of, batch_rows
-from database.records import ChampionKey, Outcome, new_ids, now
+from database.records import ChampionKey, Outcome
 from model.workspace import Workspace
 from monitoring.days import DAY
 from preprocessing.schema import DomainSchema

@@ -30,8 +30,9 @@ from benchmarks.commands import GRADEWATCH, SECRET, measured, open_installation,
 from benchmarks.result import Figure, cpu_seconds, print_figures, read_results, this_machine, write_results
 from benchmarks.servers import ROOT, Running, free_port, start, started, wait
 from benchmarks.serving import OURS, READY, ask
+from clock import new_ids, now
 from database.packed import PackedPredictions
-from database.records import ChampionKey, Outcome, new_ids, now
+from database.records import ChampionKey, Outcome
 from database.sqlite_log import WAL_BYTES
 from deployment.loadtest import Load, run_load, target_of
 from preprocessing.columns import columns_of

@@ -66,7 +66,7 @@ def ingest(
 ) -> None:
     """Store a file as a batch; the same content twice is stored once. A row replaces the same student's of that group
     and period."""
-    from database.records import new_id
+    from clock import new_id
     from database.uploads import new_upload
     from jobs.render import counts_of
     from jobs.uploads import store_rows, validating
@@ -100,8 +100,8 @@ def outcomes(
 
     A column happened_at says when it was known; else the time of this upload counts.
     """
+    from clock import new_id
     from database.ingest import read_outcomes
-    from database.records import new_id
     from database.uploads import find_upload, new_upload
     from jobs.uploads import match_file, store_outcomes_read, validating
 

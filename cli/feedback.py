@@ -20,7 +20,7 @@ def feedback(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Outcomes beside answers: errors, classes and promises by version, moment and course. Exit code 6: not enough."""
-    from database.records import now
+    from clock import now
     from monitoring.chances import keep_chances
     from monitoring.feedback import feed_back
     from monitoring.render import feedback_tables

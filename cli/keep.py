@@ -11,7 +11,7 @@ from settings import Settings
 @app.command()
 def keep() -> None:
     """Remove what is older than GRADEWATCH_KEEP_… allow: predictions, outcomes, files, drift reports, looks."""
-    from database.records import now
+    from clock import now
     from jobs.keeping import keep as remove_old
 
     periods = Settings().periods()

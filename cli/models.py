@@ -14,6 +14,7 @@ from cli.output import err, out, steps, write
 
 if TYPE_CHECKING:
     from database.records import Succession
+    from model.workspace import Workspace
     from preprocessing.schema import DomainSchema
     from retraining.first_champions import Trained
 
@@ -36,7 +37,7 @@ def train(
     Each target and moment is trained by itself: one that is refused, say for want of a signal before the first mark, is
     named and keeps none of the others. Exit code 1 where all are refused, else 0.
     """
-    from database.records import new_id
+    from clock import new_id
     from database.uploads import new_upload, refuse_upload
     from jobs.uploads import store_rows, validating
     from retraining.first_champions import keys_of, train_file
@@ -180,7 +181,6 @@ def models_compare(first: str, second: str, domain: Domain) -> None:
 def models_promote(version: str, domain: Domain, reason: Reason = "promoted by hand") -> None:
     """Make a version champion that never was, with those of its task; `retrain` does it where a contest says so."""
     from model.registry import promote
-    from retraining.experiments import follow
 
     with opened_workspace() as workspace:
         done = promote(
@@ -192,11 +192,8 @@ def models_promote(version: str, domain: Domain, reason: Reason = "promoted by h
             artifacts=workspace.artifacts,
             schemas=workspace.schemas,
         )
-        words = _moved_together(workspace.service.schema(domain), done)
-        follow(workspace)
-    for one in done:
-        out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
-    out.print(words, end="")
+        said = _taken_over(workspace, domain, done, "{version} serves")
+    out.print(said, end="")
 
 
 @models_app.command("activate")
@@ -209,7 +206,6 @@ def models_activate(
 ) -> None:
     """Make an earlier version champion; all-or-none with --all-targets or --task both."""
     from model.registry import activate
-    from retraining.experiments import follow
 
     with opened_workspace() as workspace:
         done = activate(
@@ -217,16 +213,13 @@ def models_activate(
             domain,
             version,
             all_targets=all_targets or task == "both",
-            actor="cli",
+            actor=actor(),
             reason=reason,
             artifacts=workspace.artifacts,
             schemas=workspace.schemas,
         )
-        words = _moved_together(workspace.service.schema(domain), done)
-        follow(workspace)
-    for one in done:
-        out.print(f"{one.key}: {one.version[:12]} serves, generation {one.generation}")
-    out.print(words, end="")
+        said = _taken_over(workspace, domain, done, "{version} serves")
+    out.print(said, end="")
 
 
 @models_app.command("rollback")
@@ -239,7 +232,6 @@ def models_rollback(
 ) -> None:
     """Bring back the champions before the present ones."""
     from model.registry import rollback
-    from retraining.experiments import follow
     from retraining.first_champions import keys_of
 
     with opened_workspace() as workspace:
@@ -247,16 +239,23 @@ def models_rollback(
         done = rollback(
             workspace.store,
             keys_of(schema, target, moment, task or "both"),
-            actor="cli",
+            actor=actor(),
             reason=reason,
             artifacts=workspace.artifacts,
             schemas=workspace.schemas,
         )
-        words = _moved_together(schema, done)
-        follow(workspace)
-    out.print(words, end="")
-    for one in done:
-        out.print(f"{one.key}: back to {one.version[:12]}, generation {one.generation}")
+        said = _taken_over(workspace, domain, done, "back to {version}")
+    out.print(said, end="")
+
+
+def _taken_over(workspace: "Workspace", domain: str, done: "Sequence[Succession]", form: str) -> str:
+    """A line for each version that came into use, as `form` says it, and one for each value whose bands came along; an
+    experiment tracker hears of it."""
+    from retraining.experiments import follow
+
+    follow(workspace)
+    lines = [f"{one.key}: {form.format(version=one.version[:12])}, generation {one.generation}\n" for one in done]
+    return "".join(lines) + _moved_together(workspace.service.schema(domain), done)
 
 
 def _moved_together(schema: "DomainSchema", done: "Sequence[Succession]") -> str:

@@ -48,7 +48,7 @@ def make(
 ) -> None:
     """Make the report of a group and period for a day, once: whoever asks again is given the same one."""
     from advice.catalogue import load_catalogue
-    from database.records import now
+    from clock import now
     from reports.make import make_report
     from reports.schedule import occasion_on
 
@@ -75,7 +75,7 @@ def latest(
     locale: Locale = "auto",
 ) -> None:
     """The newest report of a group and period, printed or written to files."""
-    from database.records import now
+    from clock import now
     from reports.schedule import require_latest
 
     with opened_workspace() as workspace:
@@ -120,7 +120,7 @@ def schedule(
     ] = None,
 ) -> None:
     """Have reports on a group and period made from a day on, in place of its schedule of before."""
-    from database.records import now
+    from clock import now
     from reports.records import require_cohorts
     from reports.schedule import ReportSchedule, plan_reports
 
@@ -153,7 +153,7 @@ def unschedule(domain: Domain, group: Group, period: Period) -> None:
 @reports_app.command("schedules")
 def schedules(domain: OneDomain = None) -> None:
     """When reports are due."""
-    from database.records import now
+    from clock import now
     from reports.render import schedules_table
     from reports.schedule import report_schedules
 

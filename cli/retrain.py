@@ -76,7 +76,7 @@ def retrain(
 
 def _taken(run: "Run", data: Path, read: "Callable[[], AbstractContextManager[Intake]]") -> "Sequence[BatchRow]":
     """The rows of a file as a stored batch, told in the history of uploads; what a dry run has to look at without."""
-    from database.records import new_id
+    from clock import new_id
     from database.uploads import new_upload
     from jobs.uploads import store_rows, validating
 

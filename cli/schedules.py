@@ -32,7 +32,7 @@ def tick(
 @schedules_app.command("list")
 def schedules_list() -> None:
     """List what stands on a schedule: when it is due next, and how the last time ended."""
-    from database.records import now
+    from clock import now
     from jobs.render import schedules_table
     from jobs.schedules import last_jobs, schedules
 

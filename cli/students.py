@@ -167,7 +167,7 @@ def export_student(
     from access.hand_out import hand_out
     from access.journal import note
     from access.known import known_everywhere
-    from database.records import now
+    from clock import now
     from jobs.holdings import files_about
 
     with opened_workspace() as workspace:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from clock import now
 from dashboard.charts import csv_of
 from dashboard.palette import State, palette
 from dashboard.parts import capital, domains_of, moment_name
 from dashboard.shared_workspace import language_set
 from dashboard.visit import Visit
-from database.records import now
 from language import _
 from language.format import count, day, time_of_day
 from language.speech import Speech, current, speech_of

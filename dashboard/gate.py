@@ -17,13 +17,13 @@ from access.roles import require as require_of
 from access.users import is_password
 from dashboard.shared_workspace import SharedWorkspace
 from errors import GradewatchError
+from language import _
 from settings import is_loopback
 
 SESSION = "signed in"
 SIGN_IN_TRIES, WINDOW = 10, 60.0  # attempts to sign in under one name, and the seconds in which they are counted
 FORWARDING_HEADERS = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
 UNKNOWN = "anonymous"  # the name under which attempts of names that nobody has are recorded
-TOO_MANY = "too many attempts; wait a minute"
 LONGEST_NAME = 64  # characters of a user's name; what else is typed is counted by its beginning
 TYPED_NAMES, OTHERS = 10_000, ""  # names counted by themselves in a window, more than passwords can be checked in it
 
@@ -87,7 +87,7 @@ def require(shared: SharedWorkspace, permission: Permission, domain: str | None 
     """
     present = visitor(shared.refreshed())
     if present is None:
-        raise Forbidden("your session is over; sign in again")
+        raise Forbidden(_("your session is over; sign in again"))
     require_of(present, permission, domain)
     return present
 
@@ -99,7 +99,7 @@ def confirm(shared: SharedWorkspace, password: str) -> None:
         return
     known = shared.directory.user(session.user)
     if not _tries.take(session.user):
-        raise Unauthenticated(TOO_MANY)
+        raise _too_many()
     with _hashing:
         right = is_password(known.user if known else None, password)
     if not right:
@@ -125,11 +125,11 @@ def refuse_strangers(shared: SharedWorkspace) -> bool:
     forwarded = any(name.lower() in FORWARDING_HEADERS for name in st.context.headers)
     if not forwarded and (not isinstance(address, str) or is_loopback(address)):
         return False
-    st.error(
+    told = _(
         "**This dashboard answers its own machine only**, since it asks nobody who they are. To let others in, set "
-        "`GRADEWATCH_AUTH=on` and `GRADEWATCH_TOKEN_SECRET`, and add users with `gradewatch users add`.",
-        icon=":material/lock:",
+        "`GRADEWATCH_AUTH=on` and `GRADEWATCH_TOKEN_SECRET`, and add users with `gradewatch users add`."
     )
+    st.error(told, icon=":material/lock:")
     return True
 
 
@@ -152,11 +152,15 @@ def sign_in(shared: SharedWorkspace) -> None:
     """Draw the form that asks who looks."""
     st.title("Gradewatch", anchor=False)
     with st.form("sign in", width=420):
-        st.text_input("User name", key="sign in name")
-        st.text_input("Password", type="password", key="sign in password")
-        st.form_submit_button("Sign in", type="primary", on_click=_try, args=(shared,))
+        st.text_input(_("User name"), key="sign in name")
+        st.text_input(_("Password"), type="password", key="sign in password")
+        st.form_submit_button(_("Sign in"), type="primary", on_click=_try, args=(shared,))
     if said := st.session_state.pop("sign in refused", None):
         st.error(said, icon=":material/lock:")
+
+
+def _too_many() -> Unauthenticated:
+    return Unauthenticated(_("too many attempts; wait a minute"))
 
 
 def sign_out() -> None:
@@ -178,13 +182,13 @@ def _enter(shared: SharedWorkspace, name: str, password: str) -> None:
     """Begin a session. Raises Unauthenticated, Stale, StoreUnavailable."""
     assert shared.directory is not None  # noqa: S101 - the form is drawn only then
     if not _tries.take(name):
-        raise Unauthenticated(TOO_MANY)
+        raise _too_many()
     known = shared.directory.user(name)
     actor = known.principal.name if known else UNKNOWN
     with _hashing:
         right = is_password(known.user if known else None, password)
     if known is None or not right:
         note(shared.workspace.store, actor, "refused", reason="Unauthenticated", status=401, page="dashboard")
-        raise Unauthenticated("No user of that name and password may sign in.")
+        raise Unauthenticated(_("No user of that name and password may sign in."))
     note(shared.workspace.store, actor, "signed in", page="dashboard")
     st.session_state[SESSION] = _Session(known.user.name, known.user.revision)

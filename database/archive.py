@@ -18,9 +18,10 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import msgspec
 
+from clock import new_id, now
 from database.layout import read_json, split_row_key
 from database.migrate import Content, Keyed, pages
-from database.records import Job, new_id, now
+from database.records import Job
 from database.store import KINDS, Snapshot
 from errors import Category, GradewatchError
 

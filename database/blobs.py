@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from clock import now
 from database.layout import key_of, write_json
-from database.records import BlobChunk, now
+from database.records import BlobChunk
 from database.store import Blobs, RecordStore
 
 MODEL_BLOBS = "model/"

@@ -12,16 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from clock import now
 from database.pairs import contradict
-from database.records import (
-    Batch,
-    BatchKind,
-    BatchRow,
-    LabeledRecord,
-    Outcome,
-    digest,
-    now,
-)
+from database.records import Batch, BatchKind, BatchRow, LabeledRecord, Outcome, digest
 from database.store import BatchArchive, PredictionLog
 from preprocessing.schema import DomainSchema
 from preprocessing.validation.json_rows import ValidRow

@@ -46,6 +46,7 @@ try:
 except ImportError as error:
     raise MissingExtra("MongoDB", "mongo") from error
 
+from clock import new_id
 from database import labeled, layout, mongo_jobs, pairs
 from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import SECOND, Fence
@@ -127,7 +128,6 @@ from database.records import (
     SeenWorker,
     Succession,
     digest,
-    new_id,
 )
 from database.store import (
     MADE_OF_PAIRS,

@@ -15,9 +15,9 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from clock import new_id
 from database.errors import StoreUnavailable
 from database.mongo_jobs import server_time
-from database.records import new_id
 
 Bson = dict[str, Any]
 

@@ -11,11 +11,6 @@ from typing import Any, Literal
 
 import msgspec
 
-import clock
-
-now, new_id, new_ids = clock.now, clock.new_id, clock.new_ids
-"""Times and ids of records."""
-
 Cell = float | str | None
 """One value of a row: a number, a level, or None where it is missing."""
 

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from clock import new_id
 from database import labeled, layout, pairs, sql_batches, sql_jobs, sql_newest, sql_standings, sql_students
 from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import Fence
@@ -91,7 +92,6 @@ from database.records import (
     SeenWorker,
     Statement,
     Succession,
-    new_id,
 )
 from database.sql_jobs import database_time
 from database.sqlite_log import WAL_BYTES, DatabaseFile

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from clock import now
 from database.errors import Conflict
-from database.records import BatchKind, Document, Job, now
+from database.records import BatchKind, Document, Job
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from preprocessing.validation.pii import harmless_name, names_somebody

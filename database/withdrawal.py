@@ -10,7 +10,8 @@ from datetime import datetime
 
 import msgspec
 
-from database.records import Event, Outcome, new_id, now
+from clock import new_id, now
+from database.records import Event, Outcome
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from preprocessing.validation.pii import names_somebody

@@ -10,8 +10,9 @@ from typing import Literal
 
 import msgspec
 
+from clock import new_id, now
 from database.errors import Conflict
-from database.records import Document, Event, new_id, now
+from database.records import Document, Event
 from drift.column import ProfileError
 from drift.impact import ErrorChange
 from drift.policy import ALARMING

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from access.users import linked_users, shut_out_linked
+from clock import now
 from database.layout import write_json
-from database.records import Event, Job, digest, now
+from database.records import Event, Job, digest
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from jobs.erasures import ERASURE_KIND, Erasure, ask_for, kept_erasure, put_erasure

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from database.records import Document, Job, new_id, now
+from clock import new_id, now
+from database.records import Document, Job
 from database.store import RecordStore
 from database.withdrawal import require_nobody_named
 from jobs.queue import ERASURE, JobRequest, ask

@@ -11,7 +11,7 @@ import msgspec
 
 from access.users import linked_users
 from advice.cases import case_of, remove_case
-from database.records import now
+from clock import now
 from database.store import RecordStore
 from reports.archive import list_reports, read_report, reports_with, withdraw_student
 

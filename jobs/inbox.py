@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from database.records import Document, digest, now
+from clock import now
+from database.records import Document, digest
 from database.store import RecordStore
 from database.uploads import begin_upload, new_upload, refuse_upload
 from errors import Category, GradewatchError

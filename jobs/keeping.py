@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from database.records import Event, digest, now
+from clock import now
+from database.records import Event, digest
 from database.store import RecordStore
 from monitoring.profile_names import PROFILE_KIND, batch_name, day_name
 

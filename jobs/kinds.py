@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clock import now
 from database.blobs import read_blob
 from database.packed import PackedPredictions
-from database.records import Event, Job, digest, now
+from database.records import Event, Job, digest
 from errors import GradewatchError
 from jobs.job_settings import JobSettings
 from jobs.keyed_store import decision_id, report_id

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from clock import new_id, now
 from database.blobs import put_blob
-from database.records import Job, JobState, SeenWorker, digest, new_id, now
+from database.records import Job, JobState, SeenWorker, digest
 from database.store import RecordStore
 from database.uploads import Upload, begin_upload, new_upload
 from errors import Category, GradewatchError

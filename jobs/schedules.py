@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from clock import now
 from database.errors import Conflict
-from database.records import Document, Job, digest, now
+from database.records import Document, Job, digest
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from jobs.queue import JobRequest, ask

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from clock import now
 from database.errors import StoreUnavailable
-from database.records import Job, now
+from database.records import Job
 from database.store import RecordStore
 from errors import GradewatchError
 from jobs.erasures import ask_for_unfinished

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from clock import new_id
 from database.errors import LostJob, StoreUnavailable
-from database.records import Job, JobProblem, JobState, new_id
+from database.records import Job, JobProblem, JobState
 from database.store import RecordStore
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS

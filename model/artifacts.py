@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from database.records import new_id
+from clock import new_id
 from errors import Category, GradewatchError
 from model.bundle import content_digest
 

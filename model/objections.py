@@ -10,8 +10,9 @@ from hashlib import sha256
 
 import msgspec
 
+from clock import now
 from database.errors import Conflict
-from database.records import Document, now
+from database.records import Document
 from database.store import Documents
 from database.withdrawal import require_nobody_named
 from preprocessing.validation.rules import BadData, Problem

@@ -10,8 +10,9 @@ from threading import Lock
 
 import msgspec
 
+from clock import now
 from database.pairs import Learned, LearnedRows
-from database.records import Action, ChampionKey, Event, ModelVersion, Succession, digest, now
+from database.records import Action, ChampionKey, Event, ModelVersion, Succession, digest
 from database.store import ModelRegistry, RecordStore
 from database.withdrawal import require_nobody_named
 from errors import Category, GradewatchError

@@ -21,9 +21,10 @@ import polars as pl
 import polars.selectors as cs
 from numpy.typing import NDArray
 
+from clock import now
 from cluster import map_on
 from database.packed import PackedPredictions
-from database.records import digest, now
+from database.records import digest
 from model.answer_files import Dialect, UnusableOutput, dialect_of, sink_of, with_kept
 from model.answer_frame import answer_schema, frame_of_batches
 from model.registry import NoChampion
@@ -292,6 +293,8 @@ def _told(job: _Job, part: _Part) -> pl.DataFrame:
 
 def _beside(answers: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
     """The answers, which are sorted by row, with the user's own columns of these rows."""
+    if own.width == 1:  # the numbers of the rows alone
+        return answers
     kept = own.sort("_row").drop("_row")
     return with_kept(answers, kept.rename(lambda name: name.removeprefix(own_column(""))))
 

@@ -13,8 +13,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from clock import new_id, new_ids, now
 from database.packed import Common, PackedPredictions
-from database.records import Answer, Cell, ChampionKey, Prediction, new_id, new_ids, now
+from database.records import Answer, Cell, ChampionKey, Prediction
 from database.store import Log
 from model.bundle import band_rule
 from model.cache import AnswerCache

@@ -11,8 +11,8 @@ from typing import Protocol
 
 import msgspec
 
+from clock import now
 from database.blobs import MODEL_BLOBS, put_blob, read_blob, renew_blob
-from database.records import now
 from database.store import RecordStore
 from errors import Category
 from model.artifacts import ArtifactFolder, Artifacts, CorruptArtifact, MissingArtifact

@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from database.records import ChampionKey, Document, ModelVersion, Succession, new_id, now
+from clock import new_id, now
+from database.records import ChampionKey, Document, ModelVersion, Succession
 from database.store import RecordStore
 from database.withdrawal import require_nobody_named
 from errors import Category, GradewatchError

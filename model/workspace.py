@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from clock import new_id, now
 from database.open import open_store
 from database.pairs import Learned
-from database.records import Event, new_id, now
+from database.records import Event
 from database.store import Durability, Journal, RecordStore
 from errors import Category, GradewatchError
 from model.artifacts import Artifacts

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from clock import now
 from database.errors import Conflict
-from database.records import Document, digest, now
+from database.records import Document, digest
 from database.store import Documents
 from monitoring.channels import Channel, Message, NotDelivered
 

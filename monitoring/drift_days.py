@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from database.records import now
+from clock import now
 from drift.profile import Profile
 from drift.records import NotComparable
 from model.registry import NoChampion

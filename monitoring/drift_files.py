@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from database.records import DriftRecord, new_id, now
+from clock import new_id, now
+from database.records import DriftRecord
 from drift.column import PREDICTION, BinnedColumn, CategoricalColumn, Column, NumericColumn, ProfileError, same
 from drift.compare import Findings, compare, refuse_same
 from drift.files import separator_of

@@ -15,10 +15,11 @@ from zlib import compress, decompress
 
 import numpy as np
 
+from clock import new_id
 from database.errors import Conflict
 from database.layout import EPOCH, micros
 from database.pairs import Learned
-from database.records import Document, new_id
+from database.records import Document
 from database.store import MADE_OF_PAIRS, Changes, RecordStore
 from monitoring.days import DAY, midnight
 from monitoring.evidence import COLUMN_TYPES, EvidenceColumns, columns_of, join

@@ -15,10 +15,11 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
+from clock import now
 from database.errors import Conflict
 from database.ingest import Intake, add_batch
 from database.packed import PackedRows
-from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction, now
+from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction
 from database.store import RecordStore
 from drift.column import PREDICTION, Column
 from drift.profile import Profile, build_profile

@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from database.records import BatchKind, BatchRow, LabeledRecord, Prediction, now, record_id
+from clock import now
+from database.records import BatchKind, BatchRow, LabeledRecord, Prediction, record_id
 from database.store import RecordStore
 from drift.column import PREDICTION, ProfileError
 from drift.records import NotComparable

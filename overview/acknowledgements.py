@@ -9,7 +9,8 @@ import msgspec
 
 from access.journal import note
 from access.roles import Forbidden, Principal
-from database.records import Event, digest, new_id, now
+from clock import new_id, now
+from database.records import Event, digest
 from database.store import RecordStore
 from database.withdrawal import require_nobody_named
 from errors import Category, GradewatchError

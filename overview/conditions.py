@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from access.roles import Principal
+from clock import now
 from database.ingest import lacking_of, strays_among
-from database.records import ChampionKey, DriftRecord, Job, Prediction, Succession, now
+from database.records import ChampionKey, DriftRecord, Job, Prediction, Succession
 from drift.policy import ALARMING
 from errors import Category
 from jobs.queue import KEPT, UPLOADED

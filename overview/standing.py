@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from clock import now
 from database.errors import Conflict
 from database.layout import DAY_MICROS, calendar_day, instant
-from database.records import Document, now
+from database.records import Document
 from model.naive import RULE
 from model.registry import Serving
 from model.scores import Estimate, absolute_errors, mean_with_interval

@@ -11,9 +11,10 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
+from clock import now
 from database.blobs import put_blob, read_blob
 from database.errors import Conflict
-from database.records import Document, digest, now
+from database.records import Document, digest
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from reports.names import REPORT_BLOBS

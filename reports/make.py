@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from advice.catalogue import Catalogue, load_catalogue
-from database.records import Prediction, now
+from clock import now
+from database.records import Prediction
 from errors import Category, GradewatchError
 from model.readable import said_about
 from model.workspace import Workspace

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 
 import msgspec
 
-from database.records import Document, now
+from clock import now
+from database.records import Document
 from database.store import Documents, RecordStore
 from errors import Category, GradewatchError
 from reports.archive import NoReport, ReportEntry, latest_report, reports_of, shelf_name

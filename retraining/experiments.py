@@ -13,7 +13,8 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from database.records import ChampionKey, DecisionRecord, Event, ModelVersion, new_id, now
+from clock import new_id, now
+from database.records import ChampionKey, DecisionRecord, Event, ModelVersion
 from database.store import RecordStore
 from errors import MissingExtra
 from model.trial import running_trials

@@ -9,9 +9,10 @@ from typing import Any, Unpack
 import msgspec
 import polars as pl
 
+from clock import now
 from database.errors import Conflict
 from database.ingest import Intake, labeled
-from database.records import ChampionKey, ModelVersion, Succession, now
+from database.records import ChampionKey, ModelVersion, Succession
 from database.store import ModelRegistry
 from database.withdrawal import rows_withdrawn
 from errors import Category, GradewatchError

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from database.records import now
+from clock import now
 from drift.column import ProfileError
 from drift.policy import DriftPolicy
 from drift.records import DriftReport, NotComparable, SameSample

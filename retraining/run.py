@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from clock import new_id, now
 from database.errors import Conflict
 from database.ingest import labeled
 from database.records import (
@@ -24,8 +25,6 @@ from database.records import (
     ModelVersion,
     Succession,
     digest,
-    new_id,
-    now,
 )
 from database.store import Journal
 from drift.policy import DriftPolicy

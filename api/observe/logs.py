@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from database.records import now
+from clock import now
 
 SOON = 0.1  # seconds that a request's line may wait for others: a write of its own costs as much as scoring a row
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from access.journal import entry
+from clock import now
 from database.errors import StoreUnavailable
-from database.records import Access, now
+from database.records import Access
 from database.store import AccessLog
 
 ENTRIES_AT_ONCE = 50  # entries in one writing; what does not fit is counted under REST

@@ -18,7 +18,7 @@ from api.routes.dependencies import OPEN, CurrentState, Instant, NotFound, at_ut
 from api.routes.openapi import answers
 from api.schemas import Accesses, SignIn, Token, respond
 from api.state import ServiceState
-from database.records import now
+from clock import now
 from errors import GradewatchError
 
 router = APIRouter(prefix="/api/v1", tags=["operation"])

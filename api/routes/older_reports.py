@@ -22,8 +22,9 @@ from api.routes.openapi import answers, takes_file
 from api.routes.uploads import read_told, rules_of
 from api.schemas import OlderTaken, respond
 from api.state import ServiceState
+from clock import now
 from database.newest import Standing
-from database.records import BatchKind, Cell, Prediction, now
+from database.records import BatchKind, Cell, Prediction
 from jobs.queue import BATCH_FILE, JobFile, JobRequest
 from model.readable import rounded_value
 from preprocessing.schema import DomainSchema

@@ -16,7 +16,7 @@ from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import ClassList, MakeReport, ReportSummaries, ReportSummary, respond
 from api.state import ServiceState
-from database.records import now
+from clock import now
 from jobs.queue import COHORT_REPORT, JobRequest
 from preprocessing.validation.pii import pseudonym
 from preprocessing.validation.rules import plain_key

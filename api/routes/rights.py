@@ -11,7 +11,8 @@ from api.routes.dependencies import CurrentState, needs, noted, principal_of, sc
 from api.routes.openapi import answers, takes
 from api.routes.uploads import read_command
 from api.schemas import EraseStudent, Erasures, JobStatus, ObjectFor, OfStudent, respond
-from database.records import Job, now
+from clock import now
+from database.records import Job
 from jobs.erasures import ask_to_erase, erasures
 from jobs.holdings import files_about
 from model.objections import Objection, mark_of, object_for

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive
 from api.request.body import COMMAND_BYTES, MEGABYTE, BodyTooLarge, NoFile, read_body
 from api.request.headers import REQUEST_HEADERS, form_of
 from api.routes.dependencies import groups_of, principal_of, service_state
-from database.records import new_id
+from clock import new_id
 from database.uploads import UploadKind, begin_upload, new_upload, reasons_of
 from errors import GradewatchError
 from preprocessing.validation.json_bodies import MalformedBody

@@ -13,11 +13,12 @@ from functools import partial
 import msgspec
 import streamlit as st
 
+from clock import now
 from dashboard.palette import State
 from dashboard.parts import champions_of, choose_file, moment_name, offer_problems
 from dashboard.tables import show_table
 from dashboard.visit import Visit
-from database.records import DriftRecord, Job, now
+from database.records import DriftRecord, Job
 from drift.page import render_html
 from drift.records import DriftReport
 from errors import GradewatchError
@@ -153,7 +154,7 @@ def _against() -> dict[Against, str]:
 
 def _acknowledge(visit: Visit, schema: DomainSchema) -> None:
     """Say for all that the alarm is known, as on Today."""
-    held = visit.drift_alarm(schema.name)
+    held = next((one for one in visit.conditions(schema.name) if one.condition.kind == "drift"), None)
     if held is None:
         st.info(_("No alarm is open: a newer report is calm, or a new model learned since."), icon=State.GOOD.icon)
     elif held.seen is not None:
@@ -164,7 +165,7 @@ def _acknowledge(visit: Visit, schema: DomainSchema) -> None:
         words = st.text_input(_("Why that is enough"), key="acknowledgement", max_chars=NOTE_LETTERS)
         if st.button(_("Seen"), type="primary", key="acknowledge now"):
             try:
-                visit.see_drift_alarm(schema.name, words)
+                visit.acknowledge(held.condition.id, words)
             except GradewatchError as error:
                 st.error(str(error), icon=State.ACT.icon)
                 return

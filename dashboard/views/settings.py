@@ -11,12 +11,12 @@ import streamlit as st
 from access.keys import lifetime_of, state
 from access.records import Grant, role_of
 from access.roles import ROLES
+from clock import now
 from dashboard.frame import controls, instant_column, state_line
 from dashboard.palette import State
 from dashboard.tables import show_table
 from dashboard.visit import Visit
 from dashboard.visit.settings import RECURRING
-from database.records import now
 from errors import GradewatchError
 from language import _, ngettext
 from language.format import count

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from clock import now
 from dashboard import words
 from dashboard.frame import Choice, controls, foot, go, link, state_line
 from dashboard.palette import State
@@ -14,13 +15,13 @@ from dashboard.tables import show_table
 from dashboard.tour import tour
 from dashboard.views.activity import entry_line
 from dashboard.visit import Visit
-from database.records import now
 from database.withdrawal import NamesSomebody
 from language import _, ngettext
 from language.format import count, day, moment
 from overview.acknowledgements import NoSuchCondition
 from overview.describing import describe
 from overview.feed import FeedFilter
+from overview.names import person
 from overview.records import Held
 from overview.standing import AnswerStanding
 from preprocessing.schema import DomainSchema
@@ -119,7 +120,7 @@ def _seen(visit: Visit, seen: Sequence[Held]) -> None:
         for held in seen:
             assert held.seen is not None  # noqa: S101 (those that are)
             st.markdown(words.harmless(describe(held.condition, visit.schemas).sentence))
-            by = _("seen by {who}, {time}").format(who=words.person(held.seen.actor), time=moment(held.seen.at))
+            by = _("seen by {who}, {time}").format(who=person(held.seen.actor), time=moment(held.seen.at))
             st.caption(words.harmless(f"{by}: {held.seen.note}" if held.seen.note else by))
 
 

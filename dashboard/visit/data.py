@@ -16,9 +16,6 @@ from jobs.inline import do_here
 from jobs.queue import DRIFT_DAYS, DRIFT_FILE, RETRAINING, JobFile, JobRequest, absence, ask, ask_alone
 from monitoring.drift_days import Against
 from monitoring.profile_archive import ArchivePart, ProfileArchive
-from overview.acknowledgements import acknowledge
-from overview.conditions import find_conditions
-from overview.records import Held
 from preprocessing.reading.raw_table import UnreadableFile
 
 
@@ -75,17 +72,6 @@ class DataQuestions(VisitBase):
         present = require(self._shared, permission, self._own(domain))
         record(self._shared, action, domain)
         return ask(self._shared.workspace.store, JobRequest(kind, domain, present.name, arguments, files=files or {}))
-
-    def drift_alarm(self, domain: str) -> Held | None:
-        """The alarm that is open, and who has seen it; of nobody's groups."""
-        found = find_conditions(self._shared.workspace, self._principal, [self._own(domain)])
-        return next((one for one in found if one.condition.kind == "drift"), None)
-
-    def see_drift_alarm(self, domain: str, words: str) -> None:
-        """Say for all that it is known. Raises Forbidden, NamesSomebody."""
-        present = require(self._shared, "compare", self._own(domain))
-        if held := self.drift_alarm(domain):
-            acknowledge(self._shared.workspace.store, held.condition, present, words)
 
     def job(self, id: str) -> Job | None:
         """One that the visitor asked for."""

@@ -3,9 +3,9 @@
 from access.hand_out import hand_out
 from access.known import KnownOfStudent, known_everywhere, known_of
 from access.roles import require as require_of
+from clock import now
 from dashboard.gate import record, require
 from dashboard.visit.base import VisitBase
-from database.records import now
 from jobs.erasures import ask_to_erase
 from jobs.holdings import files_about
 from model.objections import Objection, mark_of, object_for

@@ -5,10 +5,11 @@ from contextlib import suppress
 from typing import Any
 
 from access.roles import require as require_of
+from clock import new_id
 from dashboard.gate import require
 from dashboard.visit.base import VisitBase
 from dashboard.visit.given import GivenFile
-from database.records import Job, new_id
+from database.records import Job
 from database.uploads import Upload, UploadKind, begin_upload, new_upload, refuse_upload, uploads_of
 from jobs.inline import JobFailed, JobWaits, do_here
 from jobs.queue import BATCH_FILE, OUTCOMES_FILE, JobFile, JobRequest, ask, worker_for

@@ -24,8 +24,8 @@ from access.users import (
     unlink_user,
     users,
 )
+from clock import now
 from database.errors import StoreUnavailable
-from database.records import now
 from database.store import RecordStore
 
 DOMAINS = ("school", "university")

@@ -35,7 +35,7 @@ def another_version(url: str, folder: Path) -> str:
     """A second model of `engagement`, registered by a third machine."""
     from msgspec.structs import replace
 
-    from database.records import now
+    from clock import now
     from model.bundle import read_bundle
 
     workspace: Workspace = open_workspace(

@@ -15,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 from access.records import Grant, User
 from access.roles import Forbidden
 from access.users import add_user, disable_user, set_grant
+from clock import new_id, now
 from dashboard.gate import SIGN_IN_TRIES, TYPED_NAMES, Tries
 from dashboard.shared_workspace import SharedWorkspace
 from dashboard.visit import Visit
-from database.records import Outcome, Prediction, new_id, now
+from database.records import Outcome, Prediction
 from database.withdrawal import withdraw_predictions
 from model.workspace import Workspace
 from monitoring.drift_files import ReportOptions, report_file

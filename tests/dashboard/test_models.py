@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from clock import now
 from dashboard.figures import decisions as figures
 from dashboard.palette import State, palette
 from dashboard.views.models.decision import CONDITION_MARKS, condition_words
 from dashboard.views.models.inside import candidate_rows, class_rows
-from database.records import ChampionKey, DecisionRecord, ModelVersion, now
+from database.records import ChampionKey, DecisionRecord, ModelVersion
 from model.decision import decision_of
 from model.registry import install, load_bundle
 from model.scores import ClassScores

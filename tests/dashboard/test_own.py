@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
 from access.users import link_user
-from database.records import new_id
+from clock import new_id
 from model.workspace import Workspace
 from tests.dashboard.test_gate import add, sign_in
 from tests.dashboard.test_pages import predict_rows, press, texts

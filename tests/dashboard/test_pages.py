@@ -11,10 +11,11 @@ import pytest
 import xlsxwriter
 from streamlit.testing.v1 import AppTest
 
+from clock import new_id, now
 from dashboard import parts
 from dashboard.form import field
 from dashboard.views.students.asking import EXCEL
-from database.records import ChampionKey, Outcome, Prediction, new_id, now
+from database.records import ChampionKey, Outcome, Prediction
 from drift.records import DriftReport
 from drift.sentences import sentences_of
 from jobs.inline import JobFailed, do_here

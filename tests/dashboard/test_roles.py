@@ -11,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from access.roles import ROLES
 from access.users import link_user
+from clock import new_id, now
 from dashboard import gate
 from dashboard.gate import Tries
 from dashboard.pages import pages
-from database.records import Outcome, Prediction, new_id, now
+from database.records import Outcome, Prediction
 from database.withdrawal import withdraw_predictions
 from model.workspace import Workspace
 from tests.dashboard.test_gate import add, sign_in

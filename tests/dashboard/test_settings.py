@@ -74,7 +74,7 @@ def test_a_schedule_is_set_and_taken_off_and_each_rule_says_where_it_comes_from(
 
 def test_who_may_not_administer_is_told_nothing(workspace: Workspace) -> None:
     from access.records import Grant, User
-    from database.records import now
+    from clock import now
 
     shared = SharedWorkspace(workspace, poll_seconds=1.0, max_rows=10, max_upload_mb=1)
     for role, domains in (("analyst", ()), ("admin", ("workshop",))):

@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from clock import new_id, new_ids
 from database.answer_columns import AnswerColumn
 from database.packed import Common, PackedPredictions
 from database.records import (
@@ -27,8 +28,6 @@ from database.records import (
     Outcome,
     Prediction,
     Succession,
-    new_id,
-    new_ids,
 )
 from database.store import RecordStore
 from preprocessing.columns import Levels, Numbers

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from database.records import Answer, BatchRow, Cell, Factor, Prediction, new_id
+from clock import new_id
+from database.records import Answer, BatchRow, Cell, Factor, Prediction
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
 """Any text that every database can hold in a column: PostgreSQL has no NUL."""

@@ -17,11 +17,11 @@ import database.blocks
 import database.layout
 import database.sql
 import database.sqlite_log
+from clock import new_id, new_ids
 from database.answer_columns import AnswerColumn
 from database.errors import Damaged
 from database.ingest import strays_among
 from database.packed import Common, PackedPredictions
-from database.records import new_id, new_ids
 from database.store import RecordStore
 from preprocessing.columns import Column, Levels, Numbers
 from tests.database import strategies

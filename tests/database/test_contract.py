@@ -11,21 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from clock import new_id, now
 from database import blobs
 from database.errors import Conflict, LostJob, StoreUnavailable
 from database.ingest import strays_among
 from database.layout import write_json, write_kept
 from database.migrate import copy
-from database.records import (
-    BatchRow,
-    ChampionKey,
-    Job,
-    JobProblem,
-    JobProgress,
-    Prediction,
-    new_id,
-    now,
-)
+from database.records import BatchRow, ChampionKey, Job, JobProblem, JobProgress, Prediction
 from database.store import KINDS, RecordStore
 from database.withdrawal import (
     NamesSomebody,

@@ -11,12 +11,13 @@ from threading import Event
 import msgspec
 import pytest
 
+from clock import new_id, now
 from database import sqlite_log
 from database.errors import StoreUnavailable
 from database.group_commit import GroupCommitLog, LogFull
 from database.open import open_store
 from database.packed import PackedPredictions
-from database.records import Answer, Prediction, new_id, now
+from database.records import Answer, Prediction
 from database.sqlite_log import SqliteAppender
 from database.store import RecordStore
 from tests.database.making import make_packed

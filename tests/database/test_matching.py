@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from clock import new_id
 from database import layout
 from database.pairs import Pair
-from database.records import Batch, BatchRow, LabeledRecord, Outcome, Prediction, new_id, record_id
+from database.records import Batch, BatchRow, LabeledRecord, Outcome, Prediction, record_id
 from database.store import RecordStore
 from tests.database.making import (
     NOON,

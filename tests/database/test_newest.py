@@ -8,10 +8,11 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from clock import new_id, new_ids
 from database.answer_columns import AnswerColumn
 from database.newest import NewestAnswer, NewestCounts, SilentAnswer, Which, newest_of, rows_of
 from database.packed import Common, PackedPredictions
-from database.records import Answer, Prediction, new_id, new_ids
+from database.records import Answer, Prediction
 from database.store import RecordStore
 from preprocessing.columns import Numbers
 from tests.database.making import after, make_event

@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from clock import new_id
 from database.newest import Standing
-from database.records import Batch, BatchRow, Prediction, new_id
+from database.records import Batch, BatchRow, Prediction
 from database.store import RecordStore
 from tests.database.making import after, make_batch, make_event, make_prediction, make_row
 

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from clock import new_id
 from database.layout import write_json
-from database.records import Outcome, new_id
+from database.records import Outcome
 from database.sqlite_log import SEARCHED_AT_ONCE, DatabaseFile
 from database.store import KINDS, NOBODY_NAMED, RecordStore
 from tests.database.making import (

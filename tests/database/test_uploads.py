@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from database.records import JobProblem, new_id
+from clock import new_id
+from database.records import JobProblem
 from database.store import RecordStore
 from database.uploads import (
     CUT_OFF,

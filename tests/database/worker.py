@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 
+from clock import new_id, now
 from database import layout
 from database.blocks import BLOCK_ROWS
 from database.errors import Conflict
 from database.open import open_store
-from database.records import Batch, BatchRow, Succession, digest, new_id, now
+from database.records import Batch, BatchRow, Succession, digest
 from database.withdrawal import withdraw_batch, withdraw_outcomes, withdraw_predictions
 from tests.database.making import make_batch, make_outcome, make_packed, make_prediction, make_row
 

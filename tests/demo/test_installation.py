@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from clock import living_by
-from database.records import Event, new_id, now
+from clock import living_by, new_id, now
+from database.records import Event
 from demo.installation import add_demo, demo_folder, open_demo, remove_demo
 from settings import Settings
 from tests.command import run_command

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from access.known import known_of
-from clock import living_by, new_id
-from database.records import ChampionKey, now
+from clock import living_by, new_id, now
+from database.records import ChampionKey
 from database.uploads import Upload, UploadKind, new_upload, uploads_of
 from jobs.erasures import ask_to_erase, erasures
 from jobs.inline import do_here

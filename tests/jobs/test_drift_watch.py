@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clock import now
 from database.errors import Conflict
 from database.ingest import add_batch
-from database.records import Document, Outcome, now
+from database.records import Document, Outcome
 from drift.policy import DriftPolicy
 from drift.records import DriftReport
 from jobs.child import Claim, do_job

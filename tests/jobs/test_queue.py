@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from clock import now
 from database.blobs import read_blob
-from database.records import Job, SeenWorker, now
+from database.records import Job, SeenWorker
 from database.store import RecordStore
 from jobs.queue import (
     DRIFT_FILE,

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from database.records import now
+from clock import now
 from database.store import RecordStore
 from jobs.child import Claim, do_job
 from jobs.job_settings import JobSettings

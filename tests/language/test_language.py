@@ -92,6 +92,30 @@ def test_every_sentence_of_the_code_is_found_also_where_a_collector_does_not_loo
     assert said - {one.id if isinstance(one.id, str) else one.id[0] for one in sentences()} == set()
 
 
+UNTOLD = {"code", "form", "html", "markdown", "title", "Page"}  # commands, keys, marks, the product's name
+TELLING = {"help", "placeholder", "title"}
+
+
+def test_no_page_says_what_stands_in_no_catalogue() -> None:
+    """Whatever a page hands to Streamlit to be read, a label or a whole sentence, went through `_`."""
+    said = []
+    for file in (ROOT / "dashboard").rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(call, ast.Call) and ast.unparse(call.func).startswith("st.")):
+                continue
+            if getattr(call.func, "attr", "") in UNTOLD:
+                continue
+            told = [*call.args[:1], *(one.value for one in call.keywords if one.arg in TELLING)]
+            texts = [one for one in told if isinstance(one, ast.JoinedStr | ast.Constant)]
+            said += [f"{file.name}: {ast.unparse(one)}" for one in texts if re.search("[A-Z][a-z]{2}", literal_of(one))]
+    assert said == []
+
+
+def literal_of(text: ast.JoinedStr | ast.Constant) -> str:
+    parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+    return " ".join(str(one.value) for one in parts if isinstance(one, ast.Constant))
+
+
 def test_no_sentence_is_made_of_pieces() -> None:
     assert len(list(sentences())) > 20
     glued = [message.id for message in sentences() if str(message.id) != str(message.id).strip()]

@@ -14,9 +14,10 @@ import msgspec
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
+from clock import now
 from database.errors import Conflict
 from database.open import open_store
-from database.records import ChampionKey, ModelVersion, now
+from database.records import ChampionKey, ModelVersion
 from database.store import RecordStore
 from drift.profile import build_profile
 from model.artifacts import ArtifactFolder

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from database.records import DecisionRecord, ModelVersion, now
+from clock import now
+from database.records import DecisionRecord, ModelVersion
 from model.card import card_of
 from model.card_forms import CARD_FORMS, UnknownCardForm, form_of_file, parts_of, write_card
 from model.decision import Condition, PromotionDecision, SliceGain

@@ -117,7 +117,7 @@ def test_any_course_of_changes_can_be_undone_to_its_beginning(
 
 
 def record(name: str, key=MARK, run: str = "run") -> ModelVersion:  # type: ignore[no-untyped-def]
-    from database.records import now
+    from clock import now
 
     return ModelVersion(
         version=name * 64,

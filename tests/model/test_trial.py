@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clock import now
 from database.errors import Conflict
 from database.pairs import LearnedRows
-from database.records import Outcome, Prediction, now
+from database.records import Outcome, Prediction
 from database.withdrawal import NamesSomebody
 from model.cache import MemoryCache
 from model.registry import collect_garbage, install, rollback

@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from database.records import Answer, Cell, Prediction, new_id
+from clock import new_id
+from database.records import Answer, Cell, Prediction
 from drift.records import DriftReport
 from model.workspace import Workspace
 from monitoring.days import midnight

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from database.records import Cell, Prediction, new_id
+from clock import new_id
+from database.records import Cell, Prediction
 from drift import stored
 from drift.column import BinnedColumn
 from drift.records import DriftReport, NotComparable, SameSample

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from database.records import new_id
+from clock import new_id
 from drift.column import ProfileError
 from drift.compare import compare
 from drift.profile import Profile

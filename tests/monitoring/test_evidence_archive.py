@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clock import new_id
 from database.pairs import LearnedRows, Pair, evidence
-from database.records import Answer, Outcome, Prediction, new_id, record_id
+from database.records import Answer, Outcome, Prediction, record_id
 from database.store import RecordStore
 from monitoring.evidence import EvidenceColumns, columns_of, evidence_among, hash_text
 from monitoring.evidence_archive import EvidenceArchive, Selection

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from clock import new_id
 from database.pairs import LearnedRows, Pair, evidence
-from database.records import Answer, Prediction, new_id
+from database.records import Answer, Prediction
 from database.store import RecordStore
 from monitoring.domain_performance import measure
 from monitoring.evidence import EvidenceColumns, answer_about, columns_of

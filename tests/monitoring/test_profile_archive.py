@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from database.records import now
+from clock import now
 from drift import stored
 from drift.column import BinnedColumn, NumericColumn
 from drift.profile import Profile

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from database.records import Answer, Prediction, new_id
+from clock import new_id
+from database.records import Answer, Prediction
 from database.store import RecordStore
 from model.artifacts import ArtifactFolder
 from monitoring.evidence_archive import Selection

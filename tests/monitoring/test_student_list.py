@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from clock import new_id
 from database.newest import Which
-from database.records import Answer, Prediction, new_id
+from database.records import Answer, Prediction
 from database.store import RecordStore
 from monitoring.student_list import ListedStudent, StudentLists, missing_of
 from preprocessing.schema import load_domains

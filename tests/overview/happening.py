@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from clock import living_by
+from clock import living_by, now
 from database.ingest import store_outcomes
-from database.records import Answer, Outcome, Prediction, now
+from database.records import Answer, Outcome, Prediction
 from jobs.child import Claim, do_job
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS

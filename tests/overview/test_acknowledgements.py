@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from access.roles import LOCAL, PERMISSIONS, Forbidden, Principal
+from clock import new_id, now
 from database.ingest import store_outcomes
-from database.records import Outcome, new_id, now
+from database.records import Outcome
 from database.store import RecordStore
 from database.withdrawal import NamesSomebody, withdraw_outcomes
 from model.artifacts import ArtifactFolder

@@ -3,7 +3,7 @@
 import pytest
 
 from access.roles import LOCAL, PERMISSIONS, Principal
-from database.records import now
+from clock import now
 from model.workspace import Workspace
 from overview.conditions import find_conditions
 from overview.describing import describe

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
-from database.records import now
+from clock import now
 from jobs.queue import COHORT_REPORT, DELIVERY
 from jobs.tick import Pass, tick
 from model.workspace import Workspace

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from cli.main import run
+from clock import now
 from database.ingest import add_batch
-from database.records import Outcome, Prediction, now
+from database.records import Outcome, Prediction
 from model.workspace import Workspace
 from monitoring.days import DAY
 from retraining.monitor import LookBack, monitor

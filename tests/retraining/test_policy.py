@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from database.records import DecisionRecord, now
+from clock import now
+from database.records import DecisionRecord
 from model.decision import COMPARED, PromotionDecision, decision_of
 from model.scores import paired_gain
 from model.standing import standing_of

@@ -136,7 +136,7 @@ def condition_words(decision: PromotionDecision) -> Mapping[ConditionName, str]:
         told = {key: "?" if value is None else number(value, digits) for key, value in known.items()}
         return told | ({"found": number(known["found"] or 0.0, digits, signed=True)} if signed else {})
 
-    worse = ", ".join(words.column_name(told_slice(part)) for part in decision.slices if part.worse)
+    worse = ", ".join(words.plain(told_slice(part)) for part in decision.slices if part.worse)
     unit = words.space(told_unit(decision.unit))
     groups = _("No group of students is surely worse off ({n} looked at)").format(n=count(len(decision.slices)))
     groups = _("No group of students is surely worse off: {who}").format(who=worse) if worse else groups

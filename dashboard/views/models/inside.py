@@ -75,22 +75,21 @@ def ranked(manifest: Manifest) -> Mapping[str, Scores]:
 
 def _candidates(manifest: Manifest) -> None:
     found = {name: words.deciding(score) for name, score in ranked(manifest).items()}
-    line, best = words.headline(manifest), found[manifest.candidate]
-    unit = f" ({line.unit})" if line.unit else ""
-    lower = (
-        _("lower is better") if isinstance(manifest.scores[manifest.candidate], ValueScores) else _("higher is better")
-    )
+    score, best = manifest.scores[manifest.candidate], found[manifest.candidate]
+    measure, of_values = words.measure(score), isinstance(score, ValueScores)
+    unit = f" ({manifest.target.unit})" if of_values and manifest.target.unit else ""
+    better = _("lower is better") if of_values else _("higher is better")
     draw(
-        figures.scores(found, chosen=manifest.candidate, axis=f"{line.name}{unit}, {lower}"),
+        figures.scores(found, chosen=manifest.candidate, axis=f"{measure}{unit}, {better}"),
         title=_("{name} was chosen: {measure} {value} on {n} students that it had not seen").format(
-            name=words.candidate(manifest.candidate), measure=line.name, value=number(best.value, 3), n=count(line.n)
+            name=words.candidate(manifest.candidate), measure=measure, value=number(best.value, 3), n=count(score.n)
         ),
         alternative=_("A dot and its 95 % interval for each candidate; the dotted line is the plain rule."),
         table=candidate_rows(manifest),
         key="scores",
     )
     for name, one in manifest.overtaken.items():
-        st.caption(told_overtaken(words.candidate(name), one, line.name))
+        st.caption(told_overtaken(words.candidate(name), one, measure))
 
 
 def candidate_rows(manifest: Manifest) -> list[dict[str, object]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from clock import now
 from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import lives
@@ -14,7 +15,7 @@ from dashboard.tables import show_table
 from dashboard.version_words import Names, amount
 from dashboard.views.models.change import offer_activation, offer_promotion, offer_rollback
 from dashboard.visit import Visit
-from database.records import ChampionKey, ModelVersion, now
+from database.records import ChampionKey, ModelVersion
 from drift.sentences import sentences_of
 from language import _, ngettext
 from language.format import count, day, number

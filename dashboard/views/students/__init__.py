@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from clock import now
 from dashboard.frame import BACK, WHOLE_TIME, Choice, controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, say_no_champion, warn_of_changed_schemas, warn_of_examples
@@ -15,7 +16,6 @@ from dashboard.views.students.listing import Listing, draw_list
 from dashboard.views.students.one import draw_student
 from dashboard.views.students.requests import draw_requests
 from dashboard.visit import Visit
-from database.records import now
 from language import _
 from preprocessing.validation.pii import is_pseudonym
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from clock import now
 from dashboard import charts
 from dashboard.figures.students import Rung, ladder, state_words
 from dashboard.frame import Choice
@@ -30,7 +31,7 @@ from dashboard.views.students.sentences import (
     silent_words,
 )
 from dashboard.visit import Visit
-from database.records import Cell, Factor, now
+from database.records import Cell, Factor
 from errors import GradewatchError
 from language import _, ngettext
 from language.format import count

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from access.roles import PERMISSIONS, ROLES, Role
 from api.fast.older_forms import OLDER_PATHS
 from api.routes.dependencies import OPEN, Needs
-from database.records import now
+from clock import now
 from tests.api.guarded import Guarded, every_route
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from database.records import now
+from clock import now
 from preprocessing.validation.pii import pseudonym
 from reports.archive import keep_report
 from reports.schedule import ReportSchedule, plan_reports
