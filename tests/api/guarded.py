@@ -46,10 +46,10 @@ class Guarded:
     def linked(self, name: str, role: Role, student: str = "", **granted: Any) -> str:
         """The token of a user who is linked to a student (a pseudonym)."""
         with self.server.store() as store:
-            add_user(store, name, Grant(role=role, **granted), PASSWORD, domains=self.domains, actor="test")
+            user = add_user(store, name, Grant(role=role, **granted), PASSWORD, domains=self.domains, actor="test")
             if student:
-                link_user(store, name, student, domains=["university"], actor="test")
-        return self.token(name)
+                user = link_user(store, name, student, domains=["university"], actor="test")
+        return self.token(name, user.revision)
 
     def ask(self, method: str, path: str, key: str | None = None, **options: Any) -> httpx.Response:
         headers = options.pop("headers", {}) | ({"authorization": f"Bearer {key}"} if key else {})
@@ -71,9 +71,15 @@ class Guarded:
     def sign_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
         return self.server.client.post("/api/v1/token", data={"username": name, "password": password})
 
-    def token(self, name: str) -> str:
-        """A token of a user, as soon as the service knows the user."""
-        return str(self.server.until(lambda: self.sign_in(name).json().get("access_token")))
+    def token(self, name: str, revision: int = 1) -> str:
+        """A token of a user, as soon as the service knows the user as of that revision: a change ends older tokens."""
+
+        def signed() -> str:
+            token = self.sign_in(name).json().get("access_token", "")
+            known = token and jwt.decode(token, options={"verify_signature": False})["rev"]
+            return token if known and known >= revision else ""
+
+        return str(self.server.until(signed))
 
     def entries(self, **about: Any) -> list[Access]:
         with self.server.store() as store:
