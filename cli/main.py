@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import cli.domains
 import cli.data
 import cli.uploads
+import cli.observations
 import cli.withdraw
 import cli.keep
 import cli.students
