@@ -19,7 +19,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import msgspec
@@ -362,12 +364,47 @@ def erase(folder: Path, sizes: Sequence[int]) -> list[Figure]:
     return figures
 
 
+def at_risk(folder: Path, sizes: Sequence[int]) -> list[Figure]:
+    """The students likeliest to fail, by the route: ten predictions of each, all classes, one class, the next page."""
+    figures = []
+    for rows in sizes:
+        settings = served_installation(folder, "at-risk")
+        students = rows // 10
+        tell_outcomes(Path(settings["GRADEWATCH_DATA_DIR"]), rows, students=students)
+        seconds, first = list_seconds(settings)
+        how = f"{SCHOOL_TABLE}; {rows:,} predictions in {CLASSES} classes; {len(seconds):,} questions of 100 students "
+        how += f"each, one after another; the first question of all took {first:.1f} s"
+        p99 = statistics.quantiles(seconds, n=100)[98] * 1e3
+        figures.append(at_most(f"list of {students:,} students, p99", p99, "ms", 200, how))
+    return figures
+
+
+def list_seconds(settings: Mapping[str, str]) -> tuple[list[float], float]:
+    """How long each question for the list took, and the very first."""
+    with started(OURS, port=free_port(), settings=settings, ready=READY) as service:
+
+        def asked(**about: str | int) -> tuple[float, dict[str, Any]]:
+            begun = time.perf_counter()
+            with urlopen(f"{service.url}/api/v1/school/students?{urlencode(about)}", timeout=600) as answer:
+                said = json.loads(answer.read())
+            return time.perf_counter() - begun, said
+
+        (first, page), seconds = asked(), []
+        for number in range(LISTS // 3):
+            for about in ({}, {"group": f"class {number % CLASSES}"}, {"after": page["next"]}):
+                took, said = asked(**about)
+                page = said if said.get("next") else page
+                seconds.append(took)
+    return seconds, first
+
+
+LISTS, CLASSES = 600, 400
 DAYS, DAY = 90, timedelta(days=1)
 
 
-def tell_outcomes(folder: Path, rows: int) -> float:
-    """Store so many predictions, each of another student, on the last `DAYS` days, by the writer of many; then outcomes
-    of a tenth of the students. CPU seconds of the latter."""
+def tell_outcomes(folder: Path, rows: int, *, students: int | None = None) -> float:
+    """Store so many predictions on the last `DAYS` days, by the writer of many; then outcomes of a tenth of them. CPU
+    seconds of the latter. students: so many take turns; else each prediction is of another."""
     from retraining.examples import example_frame
 
     workspace = open_installation(folder)
@@ -388,8 +425,12 @@ def tell_outcomes(folder: Path, rows: int) -> float:
             at = now() - DAY * (DAYS - number)
             for start in range(places.start, places.stop, len(said)):
                 part = range(start, min(start + len(said), places.stop))
-                workspace.store.add_predictions(batches=[said_at(said, at, part)])
-                told = [(student_of(place), row) for row, place in zip(taught, part, strict=False) if place % 10 == 0]
+                workspace.store.add_predictions(batches=[said_at(said, at, part, students or rows)])
+                told = [
+                    (student_of(place % (students or rows)), row)
+                    for row, place in zip(taught, part, strict=False)
+                    if place % 10 == 0
+                ]
                 outcomes += [told_of(student, row.targets[SCHOOL.target], at) for student, row in told]
         with cpu_seconds() as watch:
             workspace.store.add_outcomes(outcomes)
@@ -407,16 +448,16 @@ def told_of(student: str, value: float | str, at: datetime) -> Outcome:
     return Outcome(domain=SCHOOL.domain, target=SCHOOL.target, at=at, student=student, value=value)
 
 
-def said_at(said: PackedPredictions, at: datetime, places: range) -> PackedPredictions:
-    """The same answers to as many other students, on another day."""
+def said_at(said: PackedPredictions, at: datetime, places: range, students: int) -> PackedPredictions:
+    """The same answers to as many other students, on another day. students: so many there are."""
     count = len(places)
     return PackedPredictions(
         said.common._replace(at=at),
         new_ids(count),
         {name: column.take(range(count)) for name, column in said.inputs.items()},
         [column.take(range(count)) for column in said.answers],
-        students=[student_of(place) for place in places],
-        groups=[f"class {place % 400}" for place in places],
+        students=[student_of(place % students) for place in places],
+        groups=[f"class {place % students % CLASSES}" for place in places],
         periods=[None] * count,
     )
 
@@ -476,6 +517,7 @@ ROWS: Mapping[str, Measure] = {
     "gradewatch run": parent_of_run,
     "performance": performance,
     "erase": erase,
+    "at risk": at_risk,
 }
 """By name, with which its figures begin."""
 
