@@ -11,8 +11,7 @@ from preprocessing.schema import DomainSchema
 def confine_report(report: DriftRecord, groups: Collection[str] | None, schema: DomainSchema) -> DriftRecord:
     """The report as somebody may see it who is confined to `groups`; as it is where that is None.
 
-    Of segments that are groups only their own stay, of columns all but the groups, of the summary what it finds, and of
-    the story nothing: its first word may be a group's.
+    Of segments that are groups only their own stay, of columns all but the groups, of the summary what it finds.
     """
     if groups is None or not schema.group:
         return report
@@ -22,7 +21,6 @@ def confine_report(report: DriftRecord, groups: Collection[str] | None, schema: 
         own = {group if place is None else group.split(" / ")[place] for group in groups}
         document["segments"] = [one for one in document["segments"] if one["segment"] in own]
     document["summary"] = document["summary"].partition(". ")[0].rstrip(".") + "."
-    document["story"] = []
     names = {schema.group_name, *schema.group, *schema.other_context}  # all of them may name other groups
     for part in ("columns", "not_compared", "refused"):
         document[part] = [one for one in document.get(part, ()) if one["column"] not in names]

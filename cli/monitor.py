@@ -150,6 +150,7 @@ def drift_watch(
 def _print_drift(watched: "KeptReport", as_json: bool, html: Path | None) -> None:
     from drift.page import render_html
     from drift.render import render_segments, render_table
+    from drift.story import tell_story
 
     say_notes(watched.report.notes)
     if html:
@@ -158,7 +159,7 @@ def _print_drift(watched: "KeptReport", as_json: bool, html: Path | None) -> Non
     if as_json:
         typer.echo(json.dumps(watched.report.to_document(), indent=2))
         return
-    out.print(*watched.report.story)
+    out.print(*tell_story(watched.report))
     if watched.report.by:
         out.print(render_segments(watched.report))
     out.print(render_table(watched.report))

@@ -27,9 +27,8 @@ from drift.records import (
     SegmentDrift,
 )
 from drift.samples import Columns, Given, MeasuredSample, measure_sample, profile_of
-from drift.sentences import summarise_report
+from drift.sentences import summarise_report, with_words
 from drift.statistics import EACH_ROW, METHOD, EffectiveShares
-from drift.story import tell_story, with_words
 from drift.verdicts import (
     Evidence,
     Family,
@@ -297,7 +296,7 @@ def _report(
         notes=findings.notes,
         origin=findings.origin,
     )
-    return msgspec.structs.replace(report, summary=summarise_report(report), story=tell_story(report))
+    return msgspec.structs.replace(report, summary=summarise_report(report))
 
 
 def _few_curves(columns: tuple[ColumnDrift, ...]) -> tuple[ColumnDrift, ...]:

@@ -271,7 +271,7 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     alarm is one too. sampled: how many rows what only rows tell was read from, where that is not all. refused: what
     prediction would refuse of the current sample, which is an alarm too where it is more than the policy's
     missing_threshold more than in the reference. notes: of how a file was read. summary: the same in plain sentences.
-    story: what happened, to whom it is told first: cause, size, cost, what to do. origin: what was looked at.
+    origin: what was looked at.
     """
 
     schema_version: int
@@ -297,7 +297,6 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     sampled: str = ""
     refused: tuple[RefusedValues, ...] = ()
     notes: tuple[str, ...] = ()
-    story: tuple[str, ...] = ()
     origin: Provenance = Provenance()
 
     def to_document(self) -> dict[str, Any]:

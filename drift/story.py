@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from drift.column import PREDICTION
 from drift.impact import ExpectedError
 from drift.policy import ALARMING
@@ -18,24 +16,10 @@ from drift.sentences import describe_refused
 from language import _, ngettext
 from language.format import count, day, number, share
 from language.palette import State
-from preprocessing.schema import ContextColumn, DomainSchema, title_of
 from preprocessing.validation.results import RefusedValues
 
 NEW_FROM = 0.05  # of the rows; where fewer hold new levels, these are not what moved a column
 NAMED_IN_STORY = 3  # levels or columns that a sentence names
-NO_UNIT = "level"  # of numbers on a scale that has no unit
-
-
-def with_words(column: ColumnDrift, schema: DomainSchema | None) -> ColumnDrift:
-    """The column with what readers call it, its numbers and its levels, by the domain's file as it is now."""
-    found = schema.column_by_name.get(column.column.removeprefix(PREDICTION)) if schema else None
-    if found is None:
-        return column
-    labels, unit = ({}, "") if isinstance(found, ContextColumn) else (found.labels, found.unit)
-    curve = column.curve
-    if curve:
-        curve = msgspec.structs.replace(curve, words=tuple(labels.get(level, level) for level in curve.levels))
-    return msgspec.structs.replace(column, title=title_of(found), unit="" if unit == NO_UNIT else unit, curve=curve)
 
 
 def name_of(column: ColumnDrift) -> str:

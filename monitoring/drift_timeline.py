@@ -13,7 +13,8 @@ import msgspec
 
 from database.records import DriftRecord, Succession
 from drift.records import DriftReport
-from drift.story import state_of, tell_story, with_words
+from drift.sentences import with_words
+from drift.story import state_of, tell_story
 from language.palette import State
 from preprocessing.schema import DomainSchema
 

@@ -18,6 +18,7 @@ from dashboard.views.students.asking import EXCEL
 from database.records import ChampionKey, Outcome, Prediction
 from drift.records import DriftReport
 from drift.sentences import sentences_of
+from drift.story import tell_story
 from jobs.inline import JobFailed, do_here
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS
@@ -352,7 +353,7 @@ def test_what_was_asked_lately_is_compared_stored_and_told_with_its_sentence_fir
     predict_rows(workspace, "workshop")
     app = press(check_now(page), "Compare")
     (stored,) = workspace.store.drift_reports("workshop")
-    story = read_report(stored, workspace.schemas["workshop"]).story
+    story = tell_story(read_report(stored, workspace.schemas["workshop"]))
     assert story[0] in app.title[0].value
     assert app.query_params["report"] == stored.id
     app.toggle(key="exact").set_value(True).run()

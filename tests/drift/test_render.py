@@ -14,6 +14,7 @@ from drift.profile import Profile, build_profile
 from drift.render import render_table
 from drift.samples import effective_shares_of
 from drift.sentences import describe
+from drift.story import tell_story
 from preprocessing.schema import DomainSchema, Feature, Target
 
 
@@ -76,7 +77,7 @@ def test_the_page_says_first_in_words_what_changed_and_needs_nothing_else(make_s
     profiles = two_profiles(schema)
     report = compare(*profiles)
     page = render_html(report)
-    assert page.index(escape(report.story[0])) < page.index("<svg") < page.index("<table")
+    assert page.index(escape(tell_story(report)[0])) < page.index("<svg") < page.index("<table")
     assert page.count("<svg") == len(report.flagged) == 2  # calm columns are folded and told in words
     for outside in ("http:", "https:", "//", "src=", "url(", "<script", "@import"):
         assert outside not in page, outside
