@@ -15,12 +15,14 @@ import streamlit as st
 from dashboard.palette import palette
 from dashboard.tables import show_table
 from language import _
+from language.format import chart_format
+from language.speech import current
 from preprocessing.render import harmless_cell
 
 Figure = Any
 """A plotly Figure (the library ships no types)."""
 
-CONFIG = {"displayModeBar": False, "responsive": True}
+CONFIG: Mapping[str, Any] = {"displayModeBar": False, "responsive": True}
 """How Streamlit shows them: without a tool bar, and without catching the scrolling of a phone."""
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -46,7 +48,8 @@ def draw(
     drawn, a row each. key: unique on the page. options: further ones of `st.plotly_chart`.
     """
     st.markdown(f"**{title}**")
-    shown = st.plotly_chart(figure, width="stretch", theme=None, config=CONFIG, key=key, alt=alternative, **options)
+    looks: dict[str, Any] = {"width": "stretch", "theme": None, "config": _configuration()}
+    shown = st.plotly_chart(figure, key=key, alt=alternative, **looks, **options)
     box = st.expander(_("As a table"), key=f"table:{key}", on_change="rerun")
     if box.open:
         with box:
@@ -56,6 +59,18 @@ def draw(
                 _("Download (CSV)"), partial(csv_of, table), name, "text/csv", on_click="ignore", key=f"csv:{key}"
             )
     return shown
+
+
+def _configuration() -> dict[str, Any]:
+    """Numbers and dates of axes and of what is told where a pointer rests, as the visitor's country writes them: Plotly
+    comes to the browser with English alone, and takes others with a figure."""
+    locale = current().locale
+    return {**CONFIG, "locale": locale, "locales": {locale: {"dictionary": {}, "format": chart_format(locale)}}}
+
+
+def day_pointed_at() -> str:
+    """The place of a day in what is told where a pointer rests, written as its reader does."""
+    return f"%{{x|{chart_format(current().locale)['dayMonth']}}}"
 
 
 def csv_of(table: Sequence[Mapping[str, object]]) -> bytes:

@@ -7,7 +7,7 @@ What a page shows between them is its own.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -19,7 +19,7 @@ from dashboard.parts import capital, domains_of, moment_name
 from dashboard.shared_workspace import language_set
 from dashboard.visit import Visit
 from language import _
-from language.format import count, day, time_of_day
+from language.format import count, day, time_of_day, typed_day
 from language.speech import Speech, current, speech_of
 from preprocessing.schema import DomainSchema, Target, title_of
 
@@ -182,7 +182,8 @@ def _choose_days(visit: Visit, schema: DomainSchema, back: str) -> str:
     if span != OWN_DATES:
         return span
     today = now().date()
-    given = st.date_input(_("From and to"), (today - timedelta(days=30), today), max_value=today, key="own dates")
+    usual, written = (today - timedelta(days=30), today), typed_day(current().locale)
+    given = st.date_input(_("From and to"), usual, max_value=today, format=written, key="own dates")
     span = f"{given[0]}..{given[1]}" if isinstance(given, tuple) and len(given) == 2 else back
     session[WRITTEN]["days"] = session[CHOSEN]["days"] = span
     return span
@@ -197,6 +198,21 @@ def told_days(span: str) -> str:
     if dates := dates_of(span):
         return f"{day(dates[0])} – {day(dates[1])}"
     return _("Last {n} days").format(n=count(int(span)))
+
+
+def back_to_newest(visit: Visit, domain: str) -> str:
+    """A week, or as far back as there is somebody: who was answered about long ago has ended by now."""
+    newest = visit.newest_answer_at(domain) if visit.may("read", domain) else None
+    if newest is None:
+        return WHOLE_TIME
+    days = (now().date() - newest.date()).days
+    return next((back for back in BACK if back != WHOLE_TIME and days < int(back)), WHOLE_TIME)
+
+
+def first_day(span: str) -> datetime | None:
+    """The beginning of the first day (UTC) of a choice of time; None where it has none."""
+    since = _bounds(span)[1]
+    return since and since.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def dates_of(span: str) -> tuple[date, date] | None:
@@ -259,11 +275,6 @@ def foot(*, model: str = "", rows: Iterable[Mapping[str, object]] | None = None,
             )
 
 
-def instant_column(label: str | None = None) -> Any:
-    """How a table shows instants: sorted as such, written as the visitor's clock and calendar have them."""
-    return st.column_config.DatetimeColumn(label, format="localized", timezone=current().zone)
-
-
 def link(page: str, label: str, *, icon: str | None = None, **address: str) -> None:
     """A link to a page by its name in the address ("students"), with choices of the controls or of its own; nothing
     where the visitor has no such page."""
@@ -282,6 +293,17 @@ def visitor_speech() -> Speech:
     if get_script_run_ctx(suppress_warning=True) is None:
         return Speech()
     return speech_of(language_set() or st.context.locale or "en", st.context.timezone or "UTC")
+
+
+def writing() -> str:
+    """A script that has the browser write numbers and times of tables as the sentences around them are written: it
+    asks what its user reads, which a setting may have decided otherwise. Empty where both agree."""
+    written = current().locale.replace("_", "-")
+    if written == (st.context.locale or ""):
+        return ""
+    return (
+        f'<script>Object.defineProperty(navigator, "languages", {{value: ["{written}"], configurable: true}})</script>'
+    )
 
 
 # Style --------------------------------------------------------------------------------------------------------------

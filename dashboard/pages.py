@@ -13,7 +13,7 @@ import streamlit as st
 import language
 from access.directory import Stale
 from access.roles import Forbidden, Permission, Principal
-from dashboard.frame import LINKS, PAGE_TITLE, go, style, visitor_speech
+from dashboard.frame import LINKS, PAGE_TITLE, go, style, visitor_speech, writing
 from dashboard.gate import refuse_strangers, require, sign_in, sign_out, visitor
 from dashboard.shared_workspace import shared_workspace
 from dashboard.tour import say_which
@@ -78,6 +78,8 @@ def main() -> None:
     language.ask(visitor_speech)
     st.set_page_config(page_title="Gradewatch", page_icon=ICON, layout="wide")
     st.html(style())
+    if script := writing():
+        st.html(script, unsafe_allow_javascript=True)
     allowed = [page for page in pages() if _may(page)]
     shown = {page.address: _streamlit_page(page) for page in allowed}
     st.session_state[LINKS] = shown

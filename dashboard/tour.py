@@ -43,7 +43,7 @@ def tour(visit: Visit) -> None:
             st.button(_("Enough"), icon=":material/close:", on_click=visit.end_tour, type="tertiary", key="end tour")
         about = {"domain": CHANGED.domain, "target": CHANGED.target}
         late = about | {"at": CHANGED.moment}
-        link("data", _("1 · Week 6: another school joins"), **about)
+        link("data", _("1 · Week 6: another school joins"), **about, report=visit.report_of_joining())
         link("results", _("2 · Weeks 7 and 8: ranges break"), **late)
         link("models", _("3 · Week 9: a better challenger"), **late)
         link("activity", _("4 · Twelve weeks, line by line"))

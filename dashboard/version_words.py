@@ -8,6 +8,7 @@ from database.records import ModelVersion
 from language import _
 from language.format import number
 from model.version_names import version_names
+from overview.decision_words import told_unit
 
 
 class Names(NamedTuple):
@@ -39,8 +40,3 @@ def names_among(models: Sequence[ModelVersion]) -> Names:
 def amount(value: float, unit: str, *, signed: bool = False) -> str:
     """An error or gain in its unit: "0.89 points"."""
     return f"{number(value, 2, signed=signed)}{words.space(told_unit(unit))}"
-
-
-def told_unit(unit: str) -> str:
-    """A unit of errors as it is said."""
-    return _("levels") if unit == "levels" else unit

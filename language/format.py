@@ -5,6 +5,7 @@ What is written is for people and never for a program, and so is what is read ba
 
 import re
 from datetime import date, datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from language.speech import SOURCE_LANGUAGE, _, current
@@ -91,6 +92,55 @@ def moment(value: datetime) -> str:
     'Nov 27, 2026, 2:05 PM'
     """
     return _("{day}, {time}").format(day=day(value), time=time_of_day(value))
+
+
+@cache
+def chart_format(locale: str) -> dict[str, object]:
+    """How a locale writes numbers and dates, as Plotly and d3 have it told.
+
+    >>> german = chart_format("de")
+    >>> german["decimal"], german["thousands"], german["dayMonth"], german["date"]
+    (',', '.', '%-d. %b', '%d.%m.%Y')
+    """
+    from babel import Locale
+
+    known = Locale.parse(locale)
+    signs, patterns = known.number_symbols["latn"], known.datetime_skeletons
+    widths = {"days": "wide", "shortDays": "abbreviated", "months": "wide", "shortMonths": "abbreviated"}
+    names = {
+        name: [known.days["format"][width][(n - 1) % 7] for n in range(7)]  # from Sunday
+        if name.lower().endswith("days")
+        else [known.months["format"][width][n] for n in range(1, 13)]
+        for name, width in widths.items()
+    }
+    days = {"month": "yMMM", "dayMonth": "MMMd", "dayMonthYear": "yMMMd"}
+    return {
+        "decimal": signs["decimal"],
+        "thousands": signs["group"],
+        **names,
+        **{key: _told_to_d3(patterns[of].pattern) for key, of in days.items()},
+        "date": _told_to_d3(known.date_formats["medium"].pattern),
+    }
+
+
+@cache
+def typed_day(locale: str) -> str:
+    """The order and signs of a day that is typed.
+
+    >>> typed_day("de"), typed_day("fr"), typed_day("en")
+    ('DD.MM.YYYY', 'DD/MM/YYYY', 'MM/DD/YYYY')
+    """
+    from babel import Locale
+
+    letters = {"y": "YYYY", "M": "MM", "d": "DD"}
+    pattern = Locale.parse(locale).date_formats["short"].pattern
+    return re.sub(r"y+|M+|d+", lambda found: letters[found[0][0]], pattern)
+
+
+def _told_to_d3(pattern: str) -> str:
+    """A pattern of days in Unicode's letters, in those of d3."""
+    letters = {"y": "%Y", "yyyy": "%Y", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d"}
+    return re.sub(r"y+|M+|d+", lambda found: letters.get(found[0], found[0]), pattern.replace("'", ""))
 
 
 def parse_number(text: str) -> float:

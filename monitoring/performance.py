@@ -82,7 +82,7 @@ def measure_target(target: Target, matched: EvidenceColumns, left_out: LeftOut =
         clusters=len(np.unique(clusters)),
         verdict="not enough data",
         unanswered=given - matched.n,
-        models=_by_model(matched),
+        models=measure_models(matched),
         left_out=left_out,
     )
     if students < FEWEST_TOLD:
@@ -116,7 +116,8 @@ def share_inside(told: EvidenceColumns) -> Estimate:
     return mean_with_interval(inside.astype(np.float64), told.clusters)
 
 
-def _by_model(matched: EvidenceColumns) -> tuple[ModelPerformance, ...]:
+def measure_models(matched: EvidenceColumns) -> tuple[ModelPerformance, ...]:
+    """Of each model at each moment, those with the most answers first; of too few students no mean is told."""
     numbers = np.unique(matched.kind).tolist()
     parts = [matched.take(matched.kind == number) for number in numbers]
     told = tellable([part.students for part in parts])

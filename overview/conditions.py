@@ -28,13 +28,12 @@ from monitoring.performance import ENOUGH_OUTCOMES
 from monitoring.sampling import endings_of
 from overview.acknowledgements import close_what_is_over, known_conditions
 from overview.records import Held, OpenCondition, may_see
-from overview.standing import AnswerStanding, standings_of, trial_standing
+from overview.standing import AnswerStanding, standings_of, trial_standing, waits_for_decision
 from preprocessing.schema import DomainSchema, Target
 
 LAST_WEEK = timedelta(days=7)
 SAMPLED = 400  # records that a share is estimated from: it is known to 0.05
 GUESSED, STRAYED = 0.2, 0.2  # shares from which on answers outside the known range, and outcomes of nobody, matter
-DECIDED = 200  # students with outcomes after whom a trial that shows no difference may end
 LOOKED_THROUGH = 8  # drift reports, the newest, among which the beginning of an alarm is looked for
 REPORTED_TOGETHER = timedelta(minutes=10)  # within which reports are those of one retraining
 LATE = timedelta(hours=1)  # after which something that was due and not begun is late
@@ -203,8 +202,7 @@ def _trials(looking: Looking) -> Iterator[OpenCondition]:
     for key, trial in running_trials(looking.workspace.store, list(looking.champions.values())).items():
         report = trial_standing(looking.workspace, looking.workspace.schemas[key.domain], trial)
         students = min(report.champion.students, report.challenger.students)
-        open_yet = report.verdict == "no difference seen" and students < DECIDED
-        if report.verdict == "not enough data" or open_yet or report.gain is None:
+        if not waits_for_decision(report):
             continue
         yield OpenCondition(
             kind="trial",

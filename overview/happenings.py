@@ -17,23 +17,28 @@ from database.records import Before, ChampionKey, DecisionRecord, Document, Drif
 from database.store import RecordStore
 from database.uploads import UPLOADS_IN, Upload
 from database.withdrawal import WITHDRAWN
+from drift.story import tell_story
 from language import _, ngettext
 from language.format import count
+from model.decision import decision_of
 from model.scores import Estimate
 from model.trial import Trial
 from model.trial import trials as trials_of
 from monitoring.alerts import ALERT_KIND, Delivery
+from monitoring.drift_timeline import read_report
 from overview.acknowledgements import ACKNOWLEDGED, OVER, acknowledgement_of
+from overview.decision_words import CONDITION_MARKS, condition_lines
 from overview.describing import describe
 from overview.names import model_title, person, shorten
 from overview.records import OpenCondition, may_see
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, title_of
 from reports.archive import list_reports
 
 EntryKind = Literal[
     "upload", "refusal", "model", "champion", "trial", "decision", "drift", "alert", "acknowledgement", "report",
     "withdrawal", "failure", "training", "other",
 ]  # fmt: skip
+NOT_MET = CONDITION_MARKS[False]
 T = TypeVar("T")
 
 
@@ -237,8 +242,17 @@ def _decision(reading: Reading, one: DecisionRecord) -> Entry:
     else:
         sentence = _("Retraining for {what}: the model in use stays")
     choice = {"target": one.target, "at": one.moment}
-    text = "; ".join(one.document.get("reasons", ()))
+    text = " · ".join(_asked(one) or one.document.get("reasons", ()))
     return _entry("decision", one, sentence.format(what=what), text, page="models", choice=choice)
+
+
+def _asked(one: DecisionRecord) -> list[str]:
+    """What a promotion had, or what was missing for it; nothing of a record that does not say what was asked."""
+    try:
+        lines = condition_lines(decision_of(one))
+    except msgspec.ValidationError:
+        return []
+    return [told for told in lines if one.verdict == "promote" or told.startswith(NOT_MET)]
 
 
 # Watching -------------------------------------------------------------------------------------------------------------
@@ -252,17 +266,19 @@ def drift_reports(reading: Reading) -> Iterator[Entry]:
         found = reading.paged(
             lambda before: reading.store.drift_reports(domain, before=before, limit=reading.page), _place_of
         )
-        return (_drift(confine_report(one, groups, schema)) for one in found)
+        return (_drift(confine_report(one, groups, schema), schema) for one in found)
 
     return reading.each(of)
 
 
-def _drift(report: DriftRecord) -> Entry:
-    summary = str(report.document.get("summary", ""))
-    first = f"{summary.partition('. ')[0].rstrip('.')}."
+def _drift(report: DriftRecord, schema: DomainSchema) -> Entry:
+    try:
+        finding, *more = tell_story(read_report(report, schema))
+    except ValueError:  # it was written by another version: as it was told then
+        finding, more = str(report.document.get("summary", "")), []
     sentence = _("Drift alarm. {finding}") if report.alarm else _("No drift alarm. {finding}")
-    text = "" if summary == first else summary
-    return _entry("drift", report, sentence.format(finding=first), text, page="data", choice={"report": report.id})
+    told, choice = sentence.format(finding=finding), {"report": report.id}
+    return _entry("drift", report, told, " ".join(more), page="data", choice=choice)
 
 
 def alerts(reading: Reading) -> Iterator[Entry]:
@@ -283,11 +299,11 @@ def _alert(document: Document) -> Entry:
     delivery = msgspec.convert(document.body, Delivery)
     subject = delivery.alert.subject.removeprefix("[gradewatch] ")
     if delivery.state == "sent":
-        sentence = _("Alert sent by {channel}: {subject}")
+        sentence = _("Alert sent by {channel}: “{subject}”")
     elif delivery.state == "waiting":
-        sentence = _("Alert waits to be sent by {channel}: {subject}")
+        sentence = _("Alert waits to be sent by {channel}: “{subject}”")
     else:
-        sentence = _("Alert could not be sent by {channel}: {subject}")
+        sentence = _("Alert could not be sent by {channel}: “{subject}”")
     sentence = sentence.format(channel=delivery.kind, subject=subject)
     return _entry("alert", document, sentence, delivery.alert.text, id=document.name, page="settings")
 
@@ -357,6 +373,9 @@ def _event(reading: Reading, event: Event) -> Entry | None:
     if event.kind == "training" and details.get("verdict") == "trained":
         return None  # the model itself says so
     details["version"] = str(details["version"])[:12]
+    schema = reading.schemas.get(event.domain or "")
+    if schema is not None and details.get("target") in schema.target_by_name:
+        details["target"] = title_of(schema.target_by_name[str(details["target"])])
     kind, sentence, page = _told(event, details)
     text = str(details.get("reason") or details["why"])
     return _entry(kind, event, sentence, "" if text in sentence else text, who=person(details.get("actor")), page=page)
@@ -372,9 +391,7 @@ def _acknowledgement(reading: Reading, event: Event, condition: OpenCondition, n
 def _told(event: Event, details: Mapping[str, Any]) -> tuple[EntryKind, str, str]:
     """The kind, the sentence and the page of an event."""
     if event.kind == WITHDRAWN:
-        n = int(details.get("count", 0))
-        sentence = ngettext("{n} record of {kind} was taken back", "{n} records of {kind} were taken back", n)
-        return "withdrawal", sentence.format(n=count(n), kind=details.get("kind", "")), "upload"
+        return "withdrawal", _withdrawal(str(details.get("kind", "")), int(details.get("count", 0))), "upload"
     if event.kind in FAILURES:
         sentence = {
             "champion_not_loaded": _("The model in use for {champion} could not be loaded ({version}): {why}"),
@@ -389,19 +406,28 @@ def _told(event: Event, details: Mapping[str, Any]) -> tuple[EntryKind, str, str
     return "other", event.kind.replace("_", " ").capitalize(), ""
 
 
+def _withdrawal(kind: str, n: int) -> str:
+    if kind == "outcomes":
+        sentence = ngettext("{n} outcome was taken back", "{n} outcomes were taken back", n)
+    elif kind == "predictions":
+        sentence = ngettext("{n} prediction was taken back", "{n} predictions were taken back", n)
+    else:
+        sentence = ngettext("{n} row was taken back with its file", "{n} rows were taken back with their file", n)
+    return sentence.format(n=count(n))
+
+
 TRAININGS = frozenset({"training", "retraining_proposed", "retraining_finished", "plain_rule_promoted"})
 
 
 def _training(event: Event, details: Mapping[str, Any]) -> str:
     if event.kind == "training":
-        sentence = _("No model of {target} was trained: {reason}")
+        sentence = _("No model of {target} was trained")
     elif event.kind == "retraining_proposed":
-        sentence = _("Retraining is proposed: {reason}")
+        sentence = _("Retraining is proposed, since the data or the errors have changed")
     elif event.kind == "plain_rule_promoted":
-        sentence = _("The plain rule answers for {target}: {why}")
+        sentence = _("The plain rule answers for {target}")
     else:
-        told = "; ".join(details.get("decisions", ())) or _("nothing was decided")
-        return _("A retraining has ended: {decisions}").format(decisions=told)
+        return _("A retraining has ended") if details.get("decisions") else _("A retraining has ended undecided")
     return sentence.format_map(_Gaps(details))
 
 

@@ -23,7 +23,7 @@ from model.trial import Trial
 from model.workspace import Workspace
 from monitoring.evidence import EvidenceColumns, evidence_among
 from monitoring.evidence_archive import EvidenceArchive, Selection
-from monitoring.performance import ENOUGH_OUTCOMES, share_inside, tellable
+from monitoring.performance import ENOUGH_OUTCOMES, ModelPerformance, measure_models, share_inside, tellable
 from monitoring.sampling import endings_of
 from monitoring.trial_report import TrialReport, report_trial
 from preprocessing.schema import DomainSchema, Target
@@ -33,8 +33,10 @@ STANDING_KIND = "standing"
 """The kind of the documents in which figures are kept."""
 
 LOOKED_BACK = timedelta(days=365)
+"""Answers of so long ago that no outcome is waited for any more."""
 WEEKS_TOLD = 12
 FROM_MONDAY = 3  # days from a Monday to the day 0 of databases, a Thursday
+DECIDED = 200  # students with outcomes after whom a trial that shows no difference may end
 TRIED_ROWS = 4_000
 """Predictions of a trial, drawn at random, that its verdict is looked for in."""
 
@@ -50,21 +52,24 @@ class WeekMiss(msgspec.Struct, frozen=True):
 
 class AnswerStanding(msgspec.Struct, frozen=True, kw_only=True):
     """The answers at one moment whose outcomes are known: of the model in use alone, but for `weeks`, the newest twelve
-    that there are, the oldest first.
+    that there are, the oldest first, and `models`, of each that answered.
 
-    n, students: of which the plain rule said something, too. gain: how much nearer the answers were to these outcomes
-    than the rule, on average, in `unit`; mae, naive_mae: their mean errors; None where the model is that rule, or too
-    few are known. covered: the share of outcomes within the stated `ranges`, which should be `stated`. since: of the
-    first answer. What is told of ENOUGH_OUTCOMES students or more is None of fewer.
+    n, students: of which the plain rule said something, too. answered: all answers at the moment whose outcome is
+    known, whatever they show. gain: how much nearer the answers were to these outcomes than the rule, on average, in
+    `unit`; mae, naive_mae: their mean errors; None where the model is that rule, or too few are known. covered: the
+    share of outcomes within the stated `ranges`, which should be `stated`. since: of the first answer. What is told of
+    ENOUGH_OUTCOMES students or more is None of fewer.
     """
 
     moment: str
     version: str
     n: int
     students: int
+    answered: int
     since: datetime | None
     unit: str
     weeks: tuple[WeekMiss, ...] = ()
+    models: tuple[ModelPerformance, ...] = ()
     mae: float | None = None
     naive_mae: float | None = None
     ranges: int = 0
@@ -97,7 +102,7 @@ def standings_of(
         workspace,
         schema.name,
         f"{schema.name}/{target.name}",
-        [day, made_of],
+        [day, made_of, list(AnswerStanding.__struct_fields__)],  # what another version kept is measured anew
         lambda: _measure_all(workspace, schema, target, serving, None),
         list[AnswerStanding],
     )
@@ -114,10 +119,12 @@ def _measure_all(
     matched = EvidenceArchive(workspace.store, schema, workspace.learned).matched(target, asked)
     counted, _ = evidence_among(matched)
     known = counted.take(counted.answered)
-    return [_measure(target, moment, one, known) for moment, one in serving.items()]
+    return [
+        _measure(target, moment, one, known, answered=matched.at_moment(moment).n) for moment, one in serving.items()
+    ]
 
 
-def _measure(target: Target, moment: str, serving: Serving, known: EvidenceColumns) -> AnswerStanding:
+def _measure(target: Target, moment: str, serving: Serving, known: EvidenceColumns, *, answered: int) -> AnswerStanding:
     wanted = (moment, serving.predictor.version)
     rows = known.take(np.array([one == wanted for one in known.kinds] or [False])[known.kind])
     both = rows.take(~np.isnan(rows.naive))
@@ -131,9 +138,11 @@ def _measure(target: Target, moment: str, serving: Serving, known: EvidenceColum
         version=serving.predictor.version,
         n=both.n,
         students=both.students,
+        answered=answered,
         since=instant(int(rows.at[0])) if rows.n else None,
         unit="levels" if target.levels else target.unit,
         weeks=_weeks(known.at_moment(moment)),
+        models=measure_models(known.at_moment(moment)),
         mae=float(errors.mean()) if compared else None,
         naive_mae=float(naive.mean()) if compared else None,
         gain=mean_with_interval(naive - errors, both.clusters) if compared else None,
@@ -167,6 +176,14 @@ def trial_standing(workspace: Workspace, schema: DomainSchema, trial: Trial) -> 
         return report_trial(workspace.store, schema, trial, learned=workspace.learned, endings=some)
 
     return _remembered(workspace, schema.name, f"trial {trial.id}", [], look, TrialReport)
+
+
+def waits_for_decision(report: TrialReport) -> bool:
+    """Whether a trial has shown what it can: a difference, or none after enough students."""
+    students = min(report.champion.students, report.challenger.students)
+    if report.gain is None or report.verdict == "not enough data":
+        return False
+    return report.verdict != "no difference seen" or students >= DECIDED
 
 
 def _remembered(

@@ -5,13 +5,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboard.charts import Figure, in_unit, plain, short
+from dashboard.charts import Figure, day_pointed_at, in_unit, plain, short
 from dashboard.palette import Palette, State, palette
-from dashboard.version_words import told_unit
 from language import _
+from language.format import count, number
 from model.decision import AnswerShift, PromotionDecision, SliceGain
 from model.scores import PairedGain
 from monitoring.trial_report import TrialReport
+from overview.decision_words import told_unit
 from preprocessing.schema import Target
 
 ROW_PIXELS = 38  # of a row that has a name
@@ -105,7 +106,7 @@ def gain_axis(decision: PromotionDecision, gain: PairedGain, who: str) -> Figure
         hovertemplate="%{x:.3f}<extra></extra>",
     )
     ticks = [(0.0, _("no gain"), "top left")]
-    ticks += [(asked, _("asked: {gain}").format(gain=f"{asked:+g}"), "bottom right")] if asked else []
+    ticks += [(asked, _("asked: {gain}").format(gain=number(asked, 3, signed=True)), "bottom right")] if asked else []
     for at, text, place in ticks:
         note = {"text": text, "font": {"color": seen.muted}}
         figure.add_vline(
@@ -153,11 +154,11 @@ def shift_rows(shift: AnswerShift, target: Target) -> list[dict[str, Any]]:
     ]
 
 
-def _place(shift: AnswerShift, number: int, target: Target) -> float | str:
+def _place(shift: AnswerShift, place: int, target: Target) -> float | str:
     """Where a bin is: the middle of its values, or a level."""
     if target.levels:
-        return target.levels[min(number, len(target.levels) - 1)]
-    return shift.low + (number + 0.5) * shift.step
+        return target.levels[min(place, len(target.levels) - 1)]
+    return shift.low + (place + 0.5) * shift.step
 
 
 def answers_moved(shift: AnswerShift, target: Target, names: Sequence[str]) -> Figure:
@@ -165,6 +166,7 @@ def answers_moved(shift: AnswerShift, target: Target, names: Sequence[str]) -> F
     seen = palette()
     before, then = ([_place(shift, cell[side], target) for cell in shift.cells] for side in (0, 1))
     counts = [n for _old, _new, n in shift.cells]
+    digits = "" if target.levels else ":.1f"
     figure = go.Figure(
         go.Scatter(
             x=before,
@@ -175,8 +177,8 @@ def answers_moved(shift: AnswerShift, target: Target, names: Sequence[str]) -> F
                 "color": seen.challenger,
                 "opacity": 0.7,
             },
-            text=counts,
-            hovertemplate="%{x} → %{y}: %{text}<extra></extra>",
+            text=[count(n) for n in counts],
+            hovertemplate=f"%{{x{digits}}} → %{{y{digits}}}: %{{text}}<extra></extra>",
         )
     )
     if target.levels:
@@ -241,8 +243,8 @@ def course(report: TrialReport, names: Sequence[str]) -> Figure:
             line={"color": colour},
             marker={"size": 7},
             name=name,
-            hovertemplate=f"%{{x|%d %b}}: {short(name)} %{{y:.2f}}<extra></extra>",
+            hovertemplate=f"{day_pointed_at()}: {short(name)} %{{y:.2f}}<extra></extra>",
         )
-    figure.update_xaxes(tickformat="%d %b", nticks=6)
+    figure.update_xaxes(nticks=6)
     figure.update_yaxes(title=_("missed by on average{unit}").format(unit=in_unit(told_unit(report.unit))))
     return plain(figure, 300, legend=True)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 
-from dashboard.charts import Figure, in_unit, mark_models, plain
+from dashboard.charts import Figure, day_pointed_at, in_unit, mark_models, plain
 from dashboard.palette import State, palette
 from language import _
 from language.format import count, day, number, share
@@ -116,7 +116,7 @@ def _series(
         marker={"size": 9, "symbol": "diamond" if rule else "circle"},
         error_y=_bars([(w.mae.value, w.mae.low, w.mae.high) for _day, w in bars if w.mae]) if bars else None,
         name=name,
-        hovertemplate=f"%{{x|%d %b}}: %{{y:.2f}}<extra>{name}</extra>",
+        hovertemplate=f"{day_pointed_at()}: %{{y:.2f}}<extra>{name}</extra>",
     )
 
 
@@ -135,7 +135,7 @@ def _estimates(figure: Figure, waits: Sequence[tuple[date, WaitingSpan]]) -> Non
         mode="markers",
         marker={"size": 11, "symbol": "circle-open", "color": seen.model, "line": {"width": 2}},
         name=name,
-        hovertemplate=f"%{{x|%d %b}}: %{{y:.2f}}<extra>{name}</extra>",
+        hovertemplate=f"{day_pointed_at()}: %{{y:.2f}}<extra>{name}</extra>",
     )
 
 
@@ -180,7 +180,7 @@ def inside(weeks: Sequence[Week]) -> Figure:
         error_y=_bars([(held.share, held.low, held.high) for _monday, held in told]),
         text=[count(held.n) for _monday, held in told],
         name=_("inside the range"),
-        hovertemplate="%{x|%d %b}: %{y:.0%} (n = %{text})<extra></extra>",
+        hovertemplate=f"{day_pointed_at()}: %{{y:.0%}} (n = %{{text}})<extra></extra>",
     )
     _dates(figure, [monday for monday, _held in told])
     figure.update_yaxes(range=[lowest - 0.02, 1.02], tickformat=".0%", title=_("inside the range"))
@@ -218,7 +218,7 @@ def groups(
 def answers(cells: Sequence[AnsweredCell], target: Target, *, with_mark: bool) -> Figure:
     """Answers beside outcomes: on the diagonal they agree, and the pass mark cuts both into four. with_mark: whether
     answers below it are what is warned of."""
-    seen, figure = palette(), go.Figure()
+    seen, figure, digits = palette(), go.Figure(), "" if target.levels else ":.1f"
     most = max((cell.n for cell in cells), default=1)
     ends = [end for cell in cells for end in (cell.said, cell.happened)]
     low, high = min(ends, default=0.0), max(ends, default=1.0)
@@ -241,7 +241,7 @@ def answers(cells: Sequence[AnsweredCell], target: Target, *, with_mark: bool) -
             "opacity": 0.6,
         },
         text=[count(cell.n) for cell in cells],
-        hovertemplate="%{x} → %{y}: %{text}<extra></extra>",
+        hovertemplate=f"%{{x{digits}}} → %{{y{digits}}}: %{{text}}<extra></extra>",
     )
     axis: dict[str, object] = {}
     if target.levels:

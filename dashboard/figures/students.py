@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from dashboard.charts import Figure, plain, short
+from dashboard.charts import Figure, day_pointed_at, plain, short
 from dashboard.palette import State, palette
 from database.records import Answer, Factor, Outcome
 from language import _
@@ -231,7 +231,7 @@ def history(past: Sequence[PastAnswer], outcome: Outcome | None, target: Target)
     figure.add_scatter(
         x=[one.at for one, _value in told], y=[value for _one, value in told], mode="lines+markers",
         line={"color": seen.model, "width": 2}, marker={"size": 10}, name=_("likely"),
-        hovertemplate="%{x|%d.%m.%Y}: %{y:.1f}<extra></extra>",
+        hovertemplate=f"{day_pointed_at()}: %{{y:.1f}}<extra></extra>",
     )  # fmt: skip
     for one in past:
         if one.another_model:

@@ -7,12 +7,11 @@ import streamlit as st
 from dashboard import words
 from dashboard.frame import Choice, controls, foot, link, state_line
 from dashboard.palette import State
-from dashboard.tables import show_table
+from dashboard.tables import instant_column, show_table
 from dashboard.visit import Visit
 from database.records import Before
 from language import _
 from language.format import moment
-from language.speech import current
 from overview.feed import FeedFilter, next_page
 from overview.happenings import Entry, EntryKind
 
@@ -70,7 +69,7 @@ def _filters(choice: Choice) -> FeedFilter:
 
 def _columns() -> dict[str, Any]:
     return {
-        "when": st.column_config.DatetimeColumn(_("When"), format="YYYY-MM-DD HH:mm", timezone=current().zone),
+        "when": instant_column(_("When")),
         "what": st.column_config.TextColumn(_("What")),
         "subject": st.column_config.TextColumn(_("Subject")),
         "sentence": st.column_config.TextColumn(_("What happened"), width="large"),
@@ -118,7 +117,7 @@ def kind_word(kind: EntryKind) -> str:
         "decision": _("Decision"),
         "drift": _("Drift"),
         "alert": _("Alert"),
-        "acknowledgement": _("Seen"),
+        "acknowledgement": _("Taken note of"),
         "report": _("Report"),
         "withdrawal": _("Taken back"),
         "failure": _("Failure"),

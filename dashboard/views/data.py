@@ -13,7 +13,7 @@ from dashboard.figures import data as figures
 from dashboard.frame import WHOLE_TIME, Choice, controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, moment_name, say_no_champion, warn_of_changed_schemas, warn_of_examples
-from dashboard.tables import show_table
+from dashboard.tables import LOCALIZED, number_column, share_column, show_table
 from dashboard.version_words import Names, names_among
 from dashboard.views.data_actions import REPORT, follow_work, offer_actions, offer_check
 from dashboard.visit import Visit
@@ -138,7 +138,7 @@ def _timeline(
             _("state"): one.state.word,
             _("students"): one.rows,
             _("facts that moved"): one.moved,
-            _("of"): one.columns,
+            _("facts compared"): one.columns,
             _("unknown to the model"): one.outside,
             _("what"): one.told,
         }
@@ -326,21 +326,21 @@ def _state(column: ColumnDrift) -> State:
 
 
 def _configuration() -> dict[str, Any]:
-    of, share_format = st.column_config, "percent"
+    of = st.column_config
     return {
         "fact": of.TextColumn(_("fact")),
         "state": of.TextColumn(_("state")),
-        "moved": of.ProgressColumn(_("moved"), min_value=0.0, max_value=1.0, format="%.2f"),
-        "matters": of.NumberColumn(_("matters"), format="%.2f", help=_("Error added when it is unknown.")),
+        "moved": of.ProgressColumn(_("moved"), min_value=0.0, max_value=1.0, format=LOCALIZED, step=0.01),
+        "matters": number_column(_("matters"), 2, help=_("Error added when it is unknown.")),
         "before": of.BarChartColumn(_("before"), y_min=0.0, y_max=1.0),
         "now": of.BarChartColumn(_("now"), y_min=0.0, y_max=1.0),
-        "missing before": of.NumberColumn(_("missing before"), format=share_format),
-        "missing now": of.NumberColumn(_("missing now"), format=share_format),
-        "moved at least": of.NumberColumn(_("moved at least"), format="%.3f"),
-        "moved at most": of.NumberColumn(_("moved at most"), format="%.3f"),
-        "counts from": of.NumberColumn(_("counts from"), format="%.2f"),
-        "could cost": of.NumberColumn(_("could cost"), format="%.3f"),
-        "by chance": of.NumberColumn(_("by chance"), format="%.4f"),
-        "mean before": of.NumberColumn(_("mean before"), format="%.2f"),
-        "mean now": of.NumberColumn(_("mean now"), format="%.2f"),
+        "missing before": share_column(_("missing before")),
+        "missing now": share_column(_("missing now")),
+        "moved at least": number_column(_("moved at least"), 3),
+        "moved at most": number_column(_("moved at most"), 3),
+        "counts from": number_column(_("counts from"), 2),
+        "could cost": number_column(_("could cost"), 3),
+        "by chance": number_column(_("by chance"), 4),
+        "mean before": number_column(_("mean before"), 2),
+        "mean now": number_column(_("mean now"), 2),
     }

@@ -12,9 +12,9 @@ from access.keys import lifetime_of, state
 from access.records import Grant, role_of
 from access.roles import ROLES
 from clock import now
-from dashboard.frame import controls, instant_column, state_line
+from dashboard.frame import controls, state_line
 from dashboard.palette import State
-from dashboard.tables import show_table
+from dashboard.tables import instant_column, show_table
 from dashboard.visit import Visit
 from dashboard.visit.settings import RECURRING
 from errors import GradewatchError

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from clock import now
 from dashboard import words
-from dashboard.frame import Choice, controls, foot, go, link, state_line
+from dashboard.frame import Choice, back_to_newest, controls, first_day, foot, go, link, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, domains_of
-from dashboard.tables import show_table
+from dashboard.tables import number_column, show_table
 from dashboard.tour import tour
+from dashboard.version_words import amount
 from dashboard.views.activity import entry_line
 from dashboard.visit import Visit
 from database.withdrawal import NamesSomebody
@@ -23,7 +24,7 @@ from overview.describing import describe
 from overview.feed import FeedFilter
 from overview.names import person
 from overview.records import Held
-from overview.standing import AnswerStanding
+from overview.standing import LOOKED_BACK, AnswerStanding
 from preprocessing.schema import DomainSchema
 
 CONDITIONS_SHOWN = 5  # cards; the others stand behind "more"
@@ -44,9 +45,10 @@ def today(visit: Visit) -> None:
     _cards(visit, unseen)
     _seen(visit, [one for one in found if one.seen is not None])
     if served:
-        standings = {schema.name: _standings(visit, schema) for schema in served}
+        measured = {one.name: visit.standings(one.name, next(iter(champions_of(visit, one))).target) for one in served}
+        standings = {schema.name: _standing(measured[schema.name], schema) for schema in served}
         answers = {schema.name: _per_day(visit, schema) for schema in served}
-        _since_last_week(visit, served, standings, answers)
+        _since_last_week(visit, served, measured, standings, answers)
         rows = [_subject(visit, schema, standings[schema.name], found, answers[schema.name]) for schema in served]
         _subjects(rows, served, standings)
     _say_unserved([schema for schema in schemas if schema not in served], choice)
@@ -127,12 +129,11 @@ def _seen(visit: Visit, seen: Sequence[Held]) -> None:
 # Since last week ------------------------------------------------------------------------------------------------------
 
 
-def _standings(visit: Visit, schema: DomainSchema) -> AnswerStanding | None:
+def _standing(measured: Sequence[AnswerStanding], schema: DomainSchema) -> AnswerStanding | None:
     """How answers about the subject's first target turned out, at the moment that has the most of them; of several
     the last one, which Results shows as well."""
-    target, order = next(iter(champions_of(visit, schema))).target, list(schema.moments)
-    found = visit.standings(schema.name, target)
-    return max(found, key=lambda one: (sum(week.n for week in one.weeks), order.index(one.moment)), default=None)
+    order = list(schema.moments)
+    return max(measured, key=lambda one: (sum(week.n for week in one.weeks), order.index(one.moment)), default=None)
 
 
 def _per_day(visit: Visit, schema: DomainSchema) -> list[int]:
@@ -142,41 +143,88 @@ def _per_day(visit: Visit, schema: DomainSchema) -> list[int]:
     return [counts.get(first + timedelta(days=place), 0) for place in range(DAYS_COUNTED)]
 
 
+class _Metric(NamedTuple):
+    """value: as it is written. delta: how much more than before; good: whether more of it is."""
+
+    label: str
+    value: str
+    delta: float | None = None
+    before: str | None = None
+    good: bool | None = None
+    help: str | None = None
+    chart: Sequence[int] | None = None
+
+
 def _since_last_week(
     visit: Visit,
     served: Sequence[DomainSchema],
+    measured: Mapping[str, Sequence[AnswerStanding]],
     standings: Mapping[str, AnswerStanding | None],
     answers: Mapping[str, Sequence[int]],
 ) -> None:
     st.subheader(_("Since last week"), anchor=False)
-    since = now() - timedelta(days=DAYS_OF_WEEK)
-    daily = [sum(together) for together in zip(*answers.values(), strict=True)]
-    files = [one.at for schema in served for one in visit.files_taken(schema.name) if one.state != "refused"]
-    changes = [one.at for key, one in visit.newest_changes().items() if key.domain in standings]
-    known = sum(week.n for one in standings.values() if one for week in one.weeks)
-    told = [
-        (_("Answers given"), sum(daily[DAYS_OF_WEEK:]), sum(daily[:DAYS_OF_WEEK]), daily),
-        (_("Outcomes known, of 12 weeks"), known, None, None),
-        (_("Files taken in"), *_this_week_and_before(files, since), None),
-        (_("Changes of the model in use"), *_this_week_and_before(changes, since), None),
-    ]
-    for cell, (label, present, before, chart) in zip(st.columns(4), told, strict=True):
+    told = [_answers_given(answers), _below(visit, served), _waiting(visit, measured), _mean_miss(standings)]
+    there = [one for one in told if one is not None]
+    for cell, one in zip(st.columns(len(there)), there, strict=True):
         cell.metric(
-            label,
-            count(present),
-            delta=None if before is None else present - before,
-            delta_color="off",
-            delta_description=None if before is None else _("than the week before"),
-            chart_data=chart,
+            one.label,
+            one.value,
+            delta=one.delta,
+            delta_color="off" if one.good is None else "normal" if one.good else "inverse",
+            delta_description=one.before,
+            help=one.help,
+            chart_data=one.chart,
             chart_type="bar",
             border=True,
             height="stretch",
         )
 
 
-def _this_week_and_before(times: Sequence[datetime], since: datetime) -> tuple[int, int]:
-    before = since - timedelta(days=DAYS_OF_WEEK)
-    return sum(at >= since for at in times), sum(before <= at < since for at in times)
+def _answers_given(answers: Mapping[str, Sequence[int]]) -> _Metric:
+    daily = [sum(together) for together in zip(*answers.values(), strict=True)]
+    present, before = sum(daily[DAYS_OF_WEEK:]), sum(daily[:DAYS_OF_WEEK])
+    told = _("than the week before")
+    return _Metric(_("Answers given"), count(present), present - before, told, chart=daily)
+
+
+def _below(visit: Visit, served: Sequence[DomainSchema]) -> _Metric | None:
+    """Of the same students as on Students; of subjects that may be read and have a pass mark."""
+    marked = [(schema, next((t for t in schema.targets if t.pass_mark is not None), None)) for schema in served]
+    found = [
+        visit.count_students(schema.name, target.name, given_from=first_day(back_to_newest(visit, schema.name)))
+        for schema, target in marked
+        if target is not None and visit.may("read", schema.name)
+    ]
+    if not found:
+        return None
+    told = _("Students who are likelier than not to end below the pass mark, by their newest answer.")
+    n, likely = sum(one.students for one in found), sum(one.likely for one in found)
+    value = _("{n} of {all}").format(n=count(likely), all=count(n))
+    return _Metric(_("Likely below the pass mark"), value, help=told)
+
+
+def _waiting(visit: Visit, measured: Mapping[str, Sequence[AnswerStanding]]) -> _Metric | None:
+    """Of the answers of a year, at all moments, those without an outcome."""
+    since = now() - LOOKED_BACK
+    left = [visit.count_since(name, since) - sum(one.answered for one in found) for name, found in measured.items()]
+    told = _("Answers of the last year, at all moments, whose outcome nobody has said yet.")
+    return _Metric(_("Wait for their outcome"), count(max(0, sum(left))), help=told) if any(measured.values()) else None
+
+
+def _mean_miss(standings: Mapping[str, AnswerStanding | None]) -> _Metric:
+    """Of the newest week that has outcomes; of several subjects, whose units differ, how many are known."""
+    known = [one for one in standings.values() if one is not None]
+    weeks = [week for one in known for week in one.weeks]
+    told = [week for week in weeks if week.mae is not None]
+    if len(known) != 1 or not told:
+        return _Metric(_("Outcomes known, of 12 weeks"), count(sum(week.n for week in weeks)))
+    newest, earlier = told[-1], told[-2] if len(told) > 1 else None
+    assert newest.mae is not None  # noqa: S101 (those that are told)
+    change = None if earlier is None or earlier.mae is None else round(newest.mae - earlier.mae, 2)
+    before = None if earlier is None else _("than a week before")
+    help_text = _("Of the {n} answers of the week of {day} whose outcome is known, at the moment that has the most.")
+    help_text = help_text.format(n=count(newest.n), day=day(newest.start))
+    return _Metric(_("Average miss"), amount(newest.mae, known[0].unit), change, before, good=False, help=help_text)
 
 
 # Each subject ---------------------------------------------------------------------------------------------------------
@@ -208,11 +256,9 @@ def _columns() -> dict[str, Any]:
         "subject": st.column_config.TextColumn(_("Subject"), pinned=True),
         "state": st.column_config.TextColumn(_("State")),
         "answers": st.column_config.BarChartColumn(_("Answers, 14 days"), y_min=0),
-        "miss": st.column_config.NumberColumn(_("Average miss"), format="%.2f"),
-        "rule": st.column_config.NumberColumn(_("Plain rule's miss"), format="%.2f"),
-        "n": st.column_config.NumberColumn(
-            _("Outcomes"), format="localized", help=_("Of answers that the model in use gave.")
-        ),
+        "miss": number_column(_("Average miss"), 2),
+        "rule": number_column(_("Plain rule's miss"), 2),
+        "n": number_column(_("Outcomes"), 0, help=_("Of answers that the model in use gave.")),
         "unit": st.column_config.TextColumn(_("Unit")),
         "weeks": st.column_config.LineChartColumn(_("Average miss by week"), y_min=0),
         "model": st.column_config.TextColumn(_("Model in use")),

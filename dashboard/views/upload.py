@@ -12,10 +12,10 @@ import streamlit as st
 
 from access.roles import Forbidden
 from dashboard.charts import EXCEL
-from dashboard.frame import controls, foot, instant_column, state_line
+from dashboard.frame import controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import choose_file, offer_problems
-from dashboard.tables import show_table
+from dashboard.tables import instant_column, show_table
 from dashboard.visit import Visit
 from database.errors import StoreUnavailable
 from database.ingest import StoredOutcomes

@@ -12,6 +12,7 @@ from model.registry import activate, find_model, promote, rollback
 from model.trial import Trial, stop_trial
 from monitoring.model_comparison import ModelComparison, compare_models
 from monitoring.trial_report import TrialReport, report_trial
+from overview.standing import trial_standing, waits_for_decision
 
 ALARMS_READ = 50  # newest drift reports among which alarms are looked for
 
@@ -62,6 +63,11 @@ class ModelQuestions(VisitBase):
         """Of the visitor's groups."""
         workspace, schema = self._shared.workspace, self.schemas[self._own(trial.domain)]
         return report_trial(workspace.store, schema, trial, learned=workspace.learned, groups=self._groups)
+
+    def is_to_be_decided(self, trial: Trial) -> bool:
+        """Whether a trial waits for somebody, as Today says; not told to whoever is confined to groups."""
+        workspace, schema = self._shared.workspace, self.schemas[self._own(trial.domain)]
+        return self._groups is None and waits_for_decision(trial_standing(workspace, schema, trial))
 
     def roll_back(self, key: ChampionKey, reason: str) -> list[Succession]:
         """Raises NoSuchModel, Conflict."""

@@ -1,12 +1,10 @@
 """What Today and Activity ask."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 
 from dashboard.gate import require
 from dashboard.visit.base import VisitBase
 from database.records import Before, ChampionKey, Succession
-from database.uploads import Upload, uploads_of
 from overview.acknowledgements import acknowledge, find_condition
 from overview.conditions import find_conditions
 from overview.feed import ANYTHING, ENTRIES_OF_PAGE, FeedFilter, read_feed
@@ -53,10 +51,3 @@ class TodayQuestions(VisitBase):
         """How answers turned out, at each moment; of the visitor's groups."""
         schema = self.schemas[self._own(domain)]
         return standings_of(self._shared.workspace, schema, schema.target_by_name[target], self._groups)
-
-    def files_taken(self, domain: str) -> Sequence[Upload]:
-        """The newest files that came in, refused ones as well; of who is confined to groups, their own."""
-        if not self.may("upload", domain):
-            return []
-        whose = None if self._groups is None else self._principal.name
-        return uploads_of(self._shared.workspace.store, self._own(domain), actor=whose)

@@ -131,7 +131,7 @@ def test_a_table_is_sent_without_pandas_whatever_its_cells_are() -> None:
     script = """if True:
         import sys
         from datetime import UTC, date, datetime
-        from dashboard.tables import arrow_of, show_table
+        from dashboard.tables import frame_of, show_table
         rows = [
             {"n": 1, "mixed": 1, "none": None, "at": datetime.now(UTC), "day": date.today(), "why": ["a"], "yes": True},
             {"n": None, "mixed": "x", "none": None, "at": None, "day": None, "why": [], "yes": None},
@@ -139,7 +139,7 @@ def test_a_table_is_sent_without_pandas_whatever_its_cells_are() -> None:
         for shown in (rows, []):
             show_table(shown, hide_index=True)
         assert "pandas" not in sys.modules
-        assert arrow_of(rows).to_pylist() == [rows[0] | {"mixed": "1"}, rows[1]]
+        assert frame_of(rows).to_dicts() == [rows[0] | {"mixed": "1"}, rows[1]]
     """
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     parts = [path.name for path in (ROOT / "dashboard").rglob("*.py") if "st.dataframe(" in path.read_text("utf-8")]

@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 from clock import now
 from dashboard.figures import decisions as figures
 from dashboard.palette import State, palette
-from dashboard.views.models.decision import CONDITION_MARKS, condition_words
 from dashboard.views.models.inside import candidate_rows, class_rows
 from database.records import ChampionKey, DecisionRecord, ModelVersion
 from model.decision import decision_of
@@ -19,6 +18,7 @@ from model.registry import install, load_bundle
 from model.scores import ClassScores
 from model.trial import Trial, running_trials, start_trial
 from model.workspace import Workspace
+from overview.decision_words import CONDITION_MARKS, condition_words
 from retraining.first_champions import register
 from tests.dashboard.test_gate import add, sign_in
 from tests.dashboard.test_pages import Page, texts

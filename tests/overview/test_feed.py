@@ -5,6 +5,7 @@ from typing import get_args
 from access.roles import LOCAL, PERMISSIONS, Principal
 from database.uploads import begin_upload, change_upload, new_upload, refuse_upload
 from database.withdrawal import NothingToWithdraw, withdraw_outcomes
+from language import use
 from model.trial import running_trials, stop_trial
 from model.workspace import Workspace
 from overview.acknowledgements import acknowledge
@@ -85,3 +86,13 @@ def test_an_entry_leads_to_where_it_is_told_in_full(workspace: Workspace) -> Non
     assert (entry.page, entry.choice["domain"], entry.choice["report"]) == ("data", SCHEMA.name, entry.id)
     (champion,) = read(workspace, FeedFilter(kinds=["champion"]))
     assert (champion.choice["target"], champion.choice["at"]) == (MARK.target, MARK.moment)
+
+
+def test_every_entry_is_told_in_the_language_of_its_reader(workspace: Workspace) -> None:
+    live(workspace)
+    english = read(workspace)
+    with use("de"):
+        german = read(workspace)
+    assert [one.place for one in german] == [one.place for one in english]
+    assert [one.sentence for one, other in zip(german, english, strict=True) if one.sentence == other.sentence] == []
+    assert read(workspace) == english

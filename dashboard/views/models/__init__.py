@@ -15,7 +15,7 @@ from dashboard.views.models.change import say_what_changed
 from dashboard.views.models.decision import draw_decisions
 from dashboard.views.models.inside import draw_inside
 from dashboard.views.models.trial import draw_trial
-from dashboard.views.models.versions import draw_life, draw_versions, offer_card, version_row
+from dashboard.views.models.versions import draw_life, draw_versions, live_of, offer_card, version_row
 from dashboard.visit import Visit
 from database.records import ChampionKey, Succession
 from language import _
@@ -39,7 +39,11 @@ def models(visit: Visit) -> None:
     decisions = visit.decisions_about(key)
     standing = standing_of(serving.predictor.manifest, serving.predictor.version, decisions, before_of(history))
     offer = partial(offer_card, visit, key, standing.version, names)
-    state_line(state_of(standing, names), state_sentence(standing, history, names), offer)
+    state, sentence = state_of(standing, names), state_sentence(standing, history, names)
+    if serving.challenger is not None and visit.is_to_be_decided(serving.challenger.trial):
+        waits = _("A challenger waits for your decision.")
+        state, sentence = (State.LOOK if state is State.GOOD else state), f"{waits} {sentence}"
+    state_line(state, sentence, offer)
     say_what_changed()
     warn_of_examples(visit, [schema.name])
     warn_of_changed_schemas(visit, [schema.name])
@@ -47,10 +51,11 @@ def models(visit: Visit) -> None:
         draw_trial(visit, serving.challenger.trial, serving, versions, names)
     draw_decisions(decisions, schema, names, standing.decision)
     chosen = draw_life(visit, key, names)
-    draw_versions(visit, key, versions, serving, names, chosen)
+    live = live_of(visit, key)
+    draw_versions(visit, key, versions, serving, names, chosen, live)
     draw_inside(serving.predictor.manifest, schema)
     reigns = reigns_of(history)
-    rows = [version_row(one, reigns, serving, names) for one in versions]
+    rows = [version_row(one, reigns, serving, names, live) for one in versions]
     foot(model=names.told(standing.version), rows=rows, name=f"{schema.name}-models")
 
 

@@ -5,19 +5,16 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import decisions as figures
 from dashboard.palette import State
-from dashboard.version_words import Names, amount, told_unit
+from dashboard.version_words import Names, amount
 from database.records import DecisionRecord
 from language import _, ngettext
 from language.format import count, day, number, share
-from model.decision import Condition, ConditionName, PromotionDecision, SliceGain, decision_of
+from model.decision import PromotionDecision, decision_of
+from overview.decision_words import condition_lines
 from preprocessing.schema import DomainSchema, Target, title_of
-
-CONDITION_MARKS = {True: "✓", False: "✗", None: "?"}
-"""Whether a condition holds; the last: it was not looked at."""
 
 
 def draw_decisions(records: list[DecisionRecord], schema: DomainSchema, names: Names, chosen: str | None) -> None:
@@ -120,50 +117,9 @@ def _checklist(decision: PromotionDecision) -> None:
     if not decision.conditions:
         st.caption(_("This decision was recorded without its conditions; its reasons are below."))
         return
-    told = condition_words(decision)
-    st.markdown("  \n".join(f"{CONDITION_MARKS[one.met]} {told[one.name]}" for one in decision.conditions))
+    st.markdown("  \n".join(condition_lines(decision)))
     if any(one.met is None for one in decision.conditions):
         st.caption(_("?: not looked at, since a condition before it had decided."))
-
-
-def condition_words(decision: PromotionDecision) -> Mapping[ConditionName, str]:
-    """Each condition of a decision as a sentence with what was found."""
-    by_name: Mapping[ConditionName, Condition] = {one.name: one for one in decision.conditions}
-
-    def found(name: ConditionName, digits: int = 2, *, signed: bool = False) -> dict[str, str]:
-        one = by_name.get(name)
-        known = {"found": one.found, "asked": one.asked} if one else {"found": None, "asked": None}
-        told = {key: "?" if value is None else number(value, digits) for key, value in known.items()}
-        return told | ({"found": number(known["found"] or 0.0, digits, signed=True)} if signed else {})
-
-    worse = ", ".join(words.plain(told_slice(part)) for part in decision.slices if part.worse)
-    unit = words.space(told_unit(decision.unit))
-    groups = _("No group of students is surely worse off ({n} looked at)").format(n=count(len(decision.slices)))
-    groups = _("No group of students is surely worse off: {who}").format(who=worse) if worse else groups
-    return {
-        "made": _("The challenger could be trained"),
-        "size": _("Small enough: {found} of {asked} MB").format(**found("size", 1)),
-        "rows": _("Enough new students: {found} of {asked}").format(**found("rows", 0)),
-        "clusters": _("From more than one group or student: {found}").format(**found("clusters", 0)),
-        "outcomes differ": _("Their outcomes are not all the same: {found} different ones").format(
-            **found("outcomes differ", 0)
-        ),
-        "outcomes agree": _("Their outcomes do not run against the answers of the model in use"),
-        "differences vary": _("The gain is not the very same for everybody"),
-        "gain": _("Nearer by more than {asked}{unit}: {found}").format(**found("gain", 3, signed=True), unit=unit),
-        "not luck": _("Not luck: the gain is above 0 at its lower bound ({found})").format(
-            **found("not luck", 3, signed=True)
-        ),
-        "no slice worse": groups,
-        "follows outcomes": _("Its answers go along with the outcomes"),
-        "plain rule": _("The plain rule is not surely nearer"),
-        "same champion": _("Nobody else had taken over meanwhile"),
-    }
-
-
-def told_slice(part: SliceGain) -> str:
-    """A slice of students by its column and value."""
-    return f"{part.column.lstrip('_')} {part.value}"
 
 
 def slice_names(decision: PromotionDecision, schema: DomainSchema) -> list[str]:

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import models as figures
-from dashboard.tables import show_table
+from dashboard.tables import number_column, share_column, show_table
 from language import _, ngettext
 from language.format import count, number, share
 from model.bundle import EXAMPLES, Manifest
@@ -129,11 +129,11 @@ def _class_columns() -> dict[str, Any]:
     column = st.column_config
     return {
         "class": column.TextColumn(_("level")),
-        "students": column.NumberColumn(_("students"), format="localized"),
-        "precision": column.NumberColumn(_("rightly said"), format="percent", help=_("Of those it put there.")),
-        "recall": column.NumberColumn(_("found"), format="percent", help=_("Of those who belong there.")),
-        "F1": column.NumberColumn(format="%.2f"),
-        "Brier": column.NumberColumn(format="%.3f"),
+        "students": number_column(_("students"), 0),
+        "precision": share_column(_("rightly said"), help=_("Of those it put there.")),
+        "recall": share_column(_("found"), help=_("Of those who belong there.")),
+        "F1": number_column(digits=2),
+        "Brier": number_column(digits=3),
     }
 
 

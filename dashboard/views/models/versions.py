@@ -11,7 +11,7 @@ from dashboard.charts import draw
 from dashboard.figures import lives
 from dashboard.figures import models as figures
 from dashboard.parts import capital
-from dashboard.tables import show_table
+from dashboard.tables import instant_column, number_column, show_table
 from dashboard.version_words import Names, amount
 from dashboard.views.models.change import offer_activation, offer_promotion, offer_rollback
 from dashboard.visit import Visit
@@ -25,10 +25,15 @@ from model.card_forms import about, page_of_card, parts_of
 from model.registry import Serving
 from model.standing import Reign, before_of, reigns_of
 from monitoring.model_comparison import SAME_ROWS, ModelComparison
+from monitoring.performance import ModelPerformance
 from preprocessing.schema import DomainSchema, title_of
 
 UNREADABLE = (MissingArtifact, CorruptArtifact, BrokenBundle)
 COLUMNS_TOLD = 6  # of the columns in which what two versions learned from differs
+
+
+Live = Mapping[str, ModelPerformance]
+"""By version, how the answers turned out that it gave."""
 
 
 def draw_life(visit: Visit, key: ChampionKey, names: Names) -> str | None:
@@ -59,12 +64,18 @@ def draw_life(visit: Visit, key: ChampionKey, names: Names) -> str | None:
 
 
 def draw_versions(
-    visit: Visit, key: ChampionKey, models: Sequence[ModelVersion], serving: Serving, names: Names, chosen: str | None
+    visit: Visit,
+    key: ChampionKey,
+    models: Sequence[ModelVersion],
+    serving: Serving,
+    names: Names,
+    chosen: str | None,
+    live: Live,
 ) -> None:
     """The table of versions; of one that is ticked its card, of two what parts them. chosen: elsewhere on the page."""
     st.header(_("Versions"), anchor=False, divider="gray")
     reigns = reigns_of(visit.successions(key))
-    rows = [version_row(one, reigns, serving, names) for one in models]
+    rows = [version_row(one, reigns, serving, names, live) for one in models]
     picked = show_table(
         rows,
         hide_index=True,
@@ -86,15 +97,27 @@ def draw_versions(
         st.info(_("Two at most can be compared."), icon=":material/info:")
 
 
-def version_row(model: ModelVersion, reigns: Sequence[Reign], serving: Serving, names: Names) -> dict[str, object]:
-    """A version as a row. Errors of versions on different students are not set side by side: how far each is nearer
-    than the plain rule is, which is measured on the same ones."""
+def live_of(visit: Visit, key: ChampionKey) -> Live:
+    """How the answers that each version gave turned out, of the visitor's groups."""
+    found = visit.standings(key.domain, key.target)
+    return {one.model: one for standing in found if standing.moment == key.moment for one in standing.models}
+
+
+def version_row(
+    model: ModelVersion, reigns: Sequence[Reign], serving: Serving, names: Names, live: Live
+) -> dict[str, object]:
+    """A version as a row. An error on other students never stands alone: beside it is the plain rule's, on the same
+    ones."""
+    shown = live.get(model.version)
     return {
         "name": names.of(model.version),
         "state": version_state(model.version, reigns, serving),
         "kind": words.candidate(model.candidate),
         "nearer": nearer_than_rule(model.scores),
         "students": model.scores.get("n"),
+        "live": shown.mae.value if shown and shown.mae else None,
+        "live rule": shown.naive_mae.value if shown and shown.naive_mae else None,
+        "outcomes": shown.n if shown else None,
         "learned": model.lineage["rows"],
         "source": _("examples") if model.lineage["source"] == EXAMPLES else _("records"),
         "at": model.at,
@@ -123,15 +146,22 @@ def _columns() -> dict[str, Any]:
         "name": column.TextColumn(_("version"), width="small"),
         "state": column.TextColumn(_("state")),
         "kind": column.TextColumn(_("kind")),
-        "nearer": column.NumberColumn(
+        "nearer": number_column(
             _("nearer than the plain rule by"),
-            format="%+.2f",
+            2,
             help=_("How much less it missed than the plain rule, on the same students, unseen in training."),
         ),
-        "students": column.NumberColumn(_("on students"), format="localized"),
-        "learned": column.NumberColumn(_("learned from"), format="localized", help=_("Rows of its training.")),
-        "source": column.TextColumn(_("of")),
-        "at": column.DatetimeColumn(_("registered"), format="localized"),
+        "students": number_column(_("on students"), 0),
+        "live": number_column(
+            _("missed by, in use"),
+            2,
+            help=_("Average miss of the answers that it gave and whose outcome is known."),
+        ),
+        "live rule": number_column(_("plain rule, there"), 2, help=_("Of the same answers.")),
+        "outcomes": number_column(_("outcomes known"), 0),
+        "learned": number_column(_("learned from"), 0, help=_("Rows of its training.")),
+        "source": column.TextColumn(_("learned from what")),
+        "at": instant_column(_("registered")),
         "version": column.TextColumn(_("digest"), help=_("As every command takes it.")),
     }
 

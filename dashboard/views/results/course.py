@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.charts import draw
 from dashboard.figures import results as figures
 from dashboard.figures.results import MISS_DIGITS
-from dashboard.tables import show_table
+from dashboard.tables import LOCALIZED, number_column, show_table
 from dashboard.views.results.states import (
     change_sentence,
     course_title,
@@ -105,14 +105,13 @@ def _row(week: TimelineSpan) -> Row:
 
 
 def _columns(unit: str) -> Mapping[str, Any]:
-    plain = st.column_config.NumberColumn(format="%.2f", help=unit or None)
-    signed = st.column_config.NumberColumn(format="%+.2f", help=unit or None)
+    plain = number_column(digits=MISS_DIGITS, help=unit or None)
     return {
-        _("Answers"): st.column_config.NumberColumn(format="localized"),
+        _("Answers"): number_column(digits=0),
         _("Mean miss"): plain,
         _("Plain rule"): plain,
-        _("Against training"): signed,
-        _("from"): signed,
-        _("to"): signed,
-        _("Inside (%)"): st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100),
+        _("Against training"): plain,
+        _("from"): plain,
+        _("to"): plain,
+        _("Inside (%)"): st.column_config.ProgressColumn(format=LOCALIZED, step=1, min_value=0, max_value=100),
     }

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import results as figures
-from dashboard.tables import show_table
+from dashboard.tables import LOCALIZED, number_column, show_table
 from dashboard.views.results.states import fairness_title, harm_sentences, quadrants_title
 from dashboard.visit import Visit
 from language import _
@@ -191,11 +191,11 @@ def _group_row(name: str, group: GroupTreatment) -> Row:
 
 
 def _columns() -> Mapping[str, Any]:
-    share = st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100)
+    share = st.column_config.ProgressColumn(format=LOCALIZED, step=1, min_value=0, max_value=100)
     return {
-        _("Answers"): st.column_config.NumberColumn(format="localized"),
-        _("Mean miss"): st.column_config.NumberColumn(format="%.2f"),
-        _("Said too much by"): st.column_config.NumberColumn(format="%+.2f"),
+        _("Answers"): number_column(digits=0),
+        _("Mean miss"): number_column(digits=2),
+        _("Said too much by"): number_column(digits=2),
         _("Found (%)"): share,
         _("False alarms (%)"): share,
     }

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from clock import now
-from dashboard.frame import BACK, WHOLE_TIME, Choice, controls, foot, state_line
+from dashboard.frame import Choice, back_to_newest, controls, foot, state_line
 from dashboard.palette import State
 from dashboard.parts import champions_of, say_no_champion, warn_of_changed_schemas, warn_of_examples
 from dashboard.views.students.asking import ask_about_file, ask_about_one
@@ -28,7 +27,7 @@ PART = "part"
 
 def students(visit: Visit) -> None:
     """Draw the page."""
-    choice = controls(visit, at=_asks(visit), back=lambda schema: _usual_back(visit, schema.name))
+    choice = controls(visit, at=_asks(visit), back=lambda schema: back_to_newest(visit, schema.name))
     name = choice.schema.name
     chosen = st.query_params.get(STUDENT_IN_ADDRESS, "")
     if is_pseudonym(chosen) and (visit.may("read", name) or visit.may("note", name)):
@@ -48,15 +47,6 @@ def _asks(visit: Visit) -> bool:
     """Whether answers are asked for at a moment; the list shows the newest ones, whatever theirs was."""
     listed = any(visit.may("read", name) for name in visit.schemas)
     return not listed or st.session_state.get(PART) in (_("One student"), _("A file"))
-
-
-def _usual_back(visit: Visit, domain: str) -> str:
-    """A week, or as far back as there is somebody: who was answered about long ago has ended by now."""
-    newest = visit.newest_answer_at(domain) if visit.may("read", domain) else None
-    if newest is None:
-        return WHOLE_TIME
-    days = (now().date() - newest.date()).days
-    return next((back for back in BACK if back != WHOLE_TIME and days < int(back)), WHOLE_TIME)
 
 
 def _draw_state(listing: Listing | None) -> None:

@@ -17,7 +17,7 @@ from dashboard.figures.students import Rung, ladder, state_words
 from dashboard.frame import Choice
 from dashboard.palette import State
 from dashboard.parts import choose_list
-from dashboard.tables import show_table
+from dashboard.tables import instant_column, number_column, show_table
 from dashboard.views.students.sentences import (
     Names,
     chance_words,
@@ -49,7 +49,7 @@ RUNGS = 40
 PILLS = 8  # groups that have room beside each other
 WEEK = timedelta(days=7)
 LIST_SECONDS = 60.0
-LEAST = 0.6  # percent that are not written as nought
+LEAST = 0.006  # a chance that is not written as nought percent
 LIST_NAMES, PAGES, RUNGS_SHOWN, LIST_REASONS, LIST_PAGE = "names", "list places", "rungs", "list reasons", "list page"
 SHOW_MOVED = "moved"
 T = TypeVar("T")
@@ -355,24 +355,22 @@ def table_rows(
             "group": " · ".join(part for part in (one.group, one.period) if part),
             "likely": numeric(one.answer, target),
             "range": range_words(one.answer, target),
-            "chance": percent(one.answer.below_pass),
+            "chance": shown_share(one.answer.below_pass),
             "in words": "" if one.answer.below_pass is None else chance_words(one.answer.below_pass),
             "change": None if change is None else round(change, digits),
             "new": one.fresh,
             "why": [silent] if silent else told,
             "plain": round(naive, digits) if isinstance(naive, float) else naive,
-            "known": percent((columns - len(missing)) / columns, sure=True) if columns else None,
+            "known": (columns - len(missing)) / columns if columns else None,
             "answered": one.said.at,
             "note": noted.get(one.student, ""),
         })  # fmt: skip
     return rows
 
 
-def percent(share: float | None, *, sure: bool = False) -> float | None:
-    """A share in percent, as a number; unless it is sure, none that is written as nought or a hundred."""
-    if share is None:
-        return None
-    return round(100 * share, 1) if sure else min(max(round(100 * share, 1), LEAST), 100 - LEAST)
+def shown_share(share: float | None) -> float | None:
+    """A chance as it is shown: none is written as nought or a hundred percent."""
+    return None if share is None else min(max(round(share, 3), LEAST), 1 - LEAST)
 
 
 def draw_table(rows: Sequence[Row], students: Sequence[ListedStudent], target: Target, *, key: str) -> None:
@@ -403,8 +401,8 @@ def _columns(target: Target) -> dict[str, Any]:
         likely: Any = column.TextColumn(_("likely grade"))
         plain: Any = column.TextColumn(_("plain rule"), help=plain_help)
     else:
-        likely = column.NumberColumn(_("likely mark"), format=f"%.{digits}f")
-        plain = column.NumberColumn(_("plain rule"), format=f"%.{digits}f", help=plain_help)
+        likely = number_column(_("likely mark"), digits)
+        plain = number_column(_("plain rule"), digits, help=plain_help)
     promised = _("Nine in ten such answers end within it, where that can be promised.")
     moved = _("How far the answer moved since the one before.")
     return {
@@ -412,15 +410,15 @@ def _columns(target: Target) -> dict[str, Any]:
         "group": column.TextColumn(_("group")),
         "likely": likely,
         "range": column.TextColumn(_("range"), help=promised),
-        "chance": column.ProgressColumn(below, format="%.0f%%", min_value=0.0, max_value=100.0),
+        "chance": column.ProgressColumn(below, format="percent", step=0.01, min_value=0.0, max_value=1.0),
         "in words": column.TextColumn(_("in words")),
-        "change": column.NumberColumn(_("change"), format=f"%+.{digits}f", help=moved),
+        "change": number_column(_("change"), digits, help=moved),
         "why": column.ListColumn(_("why"), width="large"),
         "plain": plain,
         "known": column.ProgressColumn(
-            _("known"), format="%.0f%%", min_value=0.0, max_value=100.0, color="gray",
+            _("known"), format="percent", step=0.01, min_value=0.0, max_value=1.0, color="gray",
             help=_("How many of the facts that a model may see by then are there."),
         ),
-        "answered": column.DatetimeColumn(_("answered"), format="distance"),
+        "answered": instant_column(_("answered")),
         "note": column.TextColumn(_("note")),
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """One student: the answer and why, how it went, what may help, what was done, and what an officer may do."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -293,7 +293,8 @@ def _draw_subjects(subjects: Sequence[SubjectResult]) -> None:
         }
         for one in subjects
     ]
-    better = st.column_config.ProgressColumn(_("better than"), format="percent", min_value=0.0, max_value=1.0)
+    shares: dict[str, Any] = {"format": "percent", "step": 0.01, "min_value": 0.0, "max_value": 1.0}
+    better = st.column_config.ProgressColumn(_("better than"), **shares)
     show_table(rows, hide_index=True, width="stretch", column_config={_("better than"): better}, key="subjects")
     st.caption(_("Shares are of the others there, and never of fewer than ten."))
 
