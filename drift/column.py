@@ -237,7 +237,8 @@ def _counted(counts: Integers, low: int, missing: int) -> NumericColumn:
 
 SCALES = (1, 2, 10, 100)  # marks come as k, k/2, k/10 and k/100
 LOOKED_AT = 1_000  # values that decide whether counting is tried
-MARKS_FROM = 20_000  # values; below, sorting is as fast
+MARKS_FROM = 4_000  # values; below, sorting is as fast
+POSSIBLE_MARKS = 2  # times the values: where more marks lie between the ends, sorting is as fast
 CHUNK = 1 << 16  # values; half a megabyte stays in the cache
 
 
@@ -251,6 +252,8 @@ def _count_marks(numbers: npt.NDArray[Any], missing: int) -> NumericColumn | Non
         return None
     low, high = float(numbers.min()), float(numbers.max())
     for scale in SCALES:
+        if (high - low) * scale > POSSIBLE_MARKS * len(numbers):
+            return None
         if _on_scale(first, scale) and (counts := _count_on_scale(numbers, scale, low, high)) is not None:
             column = _counted(counts, round(low * scale), missing)
             return NumericColumn(column.values / scale, column.repeats, missing)

@@ -470,5 +470,5 @@ def bin_edges(low: float, high: float, *, whole: bool) -> Floats:
 
 def _rows_in(column: Numbers, edges: Floats) -> tuple[int, ...]:
     """Rows in each bin between `edges`, the outermost open."""
-    upto = column.rows_up_to(just_below(edges[1:-1]))
-    return tuple(np.diff(upto, prepend=0, append=column.present).tolist())
+    upto = np.concatenate([[0], column.rows_up_to(just_below(edges[1:-1])), [column.present]])
+    return tuple(np.diff(upto).tolist())

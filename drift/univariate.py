@@ -71,8 +71,9 @@ def side_by_side(
     if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
         assert not isinstance(current, BucketedColumn)  # noqa: S101 (buckets are made from exact references)
         return reference, current
-    counted = isinstance(current, NumericColumn) and current.present and are_marks(current.values)
-    buckets = buckets_of(reference) if current.present > SORTED_UP_TO and not counted else None
+    long = current.present > SORTED_UP_TO
+    counted = long and isinstance(current, NumericColumn) and are_marks(current.values)
+    buckets = buckets_of(reference) if long and not counted else None
     if buckets is None:
         return reference, current.exact() if isinstance(current, BucketedColumn) else current
     ends = np.array([just_below(reference.values[0]), reference.values[-1]])
@@ -331,8 +332,7 @@ def _cells(reference: Numbers) -> Floats:
 
 
 def _cell_counts(column: Numbers, cells: Floats) -> Integers:
-    rows = np.append(column.rows_up_to(cells[:-1]), column.present)
-    return np.diff(rows, prepend=0)
+    return np.diff(np.concatenate([[0], column.rows_up_to(cells[:-1]), [column.present]]))
 
 
 def psi(table: Integers) -> float:

@@ -100,6 +100,7 @@ def test_whether_a_column_is_counted_depends_on_its_values_and_not_on_their_orde
     lots.shuffle(values)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(column, "MARKS_FROM", 0)
+        patch.setattr(column, "POSSIBLE_MARKS", math.inf)
         patch.setattr(column, "LOOKED_AT", 3)
         counted = count_numbers(np.array(values))
     ordered = summarise_numbers(np.array(values))
