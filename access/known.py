@@ -11,7 +11,6 @@ import msgspec
 from database.records import Access, Batch, BatchKind, BatchRow, Outcome, Prediction, record_id
 from database.store import RecordStore
 from errors import Category, GradewatchError
-from model.objections import mark_of, objection_of
 from model.workspace import Workspace
 
 LISTS = ("students listed", "predictions listed")
@@ -73,7 +72,7 @@ def known_of(workspace: Workspace, domain: str, student: str) -> KnownOfStudent 
     batches = {batch.id: batch for batch in store.batches(domain)}
     rows = [_row(batches[batch], row) for batch, row in store.student_rows(domain, student) if batch in batches]
     predictions = store.predictions(domain, student=student)
-    objection = objection_of(store, mark_of(student, workspace.secret))
+    objection = workspace.objections.of(student)
     known = KnownOfStudent(
         domain=domain,
         student=student,

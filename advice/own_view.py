@@ -17,7 +17,6 @@ from advice.positions import Place, SubjectResult
 from database.records import Answer, Prediction
 from database.store import RecordStore
 from model.bundle import EXAMPLES
-from model.objections import mark_of, objection_of
 from model.readable import rounded_value
 from model.workspace import Workspace
 from preprocessing.schema import DomainSchema, Target
@@ -104,7 +103,7 @@ class OwnView(msgspec.Struct, frozen=True, kw_only=True):
 
 def own_view(workspace: Workspace, domains: Iterable[str], catalogue: Catalogue, student: str) -> OwnView:
     """What these domains hold of a student (a pseudonym), unless it objected to being scored."""
-    objection = objection_of(workspace.store, mark_of(student, workspace.secret))
+    objection = workspace.objections.of(student)
     if objection is not None:
         return OwnView(objected=objection.at)
     found = (_domain(workspace.store, workspace.schemas[name], catalogue, student) for name in domains)

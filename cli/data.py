@@ -144,6 +144,7 @@ def predict(
     """Predict every row of a file, log each prediction, and print or write the answers."""
     from model.answer_files import answers_table, csv_bytes, dialect_of, sink_of, write_answers
     from model.predict_file import predict_file
+    from model.repeats import answered_before
 
     dialect = dialect_of(locale)
     if output:
@@ -165,7 +166,7 @@ def predict(
         targets = workspace.schemas[domain].targets
         dialect = dialect_of(locale, answered.separator)
         answers = answers_table(answered.rows, answered.predictions, targets, answered.kept, dialect=dialect)
-        warnings = _warnings(workspace, domain)
+        before, warnings = answered_before(workspace.store, answered.predictions), _warnings(workspace, domain)
     say_skipped(answered.skipped, answered.problems, problems)
     if output:
         write_answers(answers, output, dialect)
@@ -173,6 +174,8 @@ def predict(
     else:
         typer.echo(csv_bytes(answers, dialect, bom=False).decode())
     err.print(f"{len(answered.predictions):,} predictions logged")
+    if before:
+        err.print(f"the same rows were answered before, on {before:%Y-%m-%d at %H:%M} UTC: both answers are logged")
     err.print(warnings, style="yellow", end="")
 
 

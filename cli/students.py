@@ -215,16 +215,15 @@ def object_for_student(
     """Record that a student objects: in no list and never scored from now on, in any domain."""
     from access.journal import note
     from access.known import NobodyKnown
-    from model.objections import lift_objection, mark_of, object_for
 
     with opened_workspace() as workspace:
-        mark = mark_of(_pseudonym(workspace, key), workspace.secret)
+        student = _pseudonym(workspace, key)
         if not lift:
-            made = object_for(workspace.store, mark, actor=actor(), reason=reason)
+            made = workspace.objections.add(student, workspace.schemas, actor=actor(), reason=reason)
             note(workspace.store, actor(), "objection recorded")
             out.print(f"in no list and never scored since {made.at:%Y-%m-%d %H:%M:%S} UTC")
             return
-        if not lift_objection(workspace.store, mark):
+        if not workspace.objections.lift(student):
             raise NobodyKnown("no objection of this student is recorded")
         note(workspace.store, actor(), "objection lifted")
     out.print("the objection is lifted")

@@ -577,13 +577,19 @@ class MongoStore:
             found = self._database.newest.find(where).sort([(name, ASCENDING) for name in order])
             return [_silent_answer(document) for document in found.limit(limit)] if limit else []
 
-    def count_newest(self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0) -> NewestCounts:
+    def count_newest(
+        self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0, but: Iterable[str] = ()
+    ) -> NewestCounts:
         where = _which(domain, target, which)
         with _driver_errors():
-            known = self._database.newest.count_documents({**where, "below": {"$gt": math.nextafter(least, -1)}})
-            reasons = ((one, {**where, "below": None, "why": one}) for one in REASONS)
-            counted = {one: self._database.newest.count_documents(asked) for one, asked in reasons}
-            return NewestCounts(known, {one: number for one, number in counted.items() if number})
+            left = [self._count_newest({**where, "student": {"$in": one}}, least) for one in parts(but)]
+            return self._count_newest(where, least).less(left)
+
+    def _count_newest(self, where: Bson, least: float) -> NewestCounts:
+        known = self._database.newest.count_documents({**where, "below": {"$gt": math.nextafter(least, -1)}})
+        reasons = ((one, {**where, "below": None, "why": one}) for one in REASONS)
+        counted = {one: self._database.newest.count_documents(asked) for one, asked in reasons}
+        return NewestCounts(known, {one: number for one, number in counted.items() if number})
 
     def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
         found: list[str] = []

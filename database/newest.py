@@ -3,6 +3,7 @@
 How it follows from predictions, for every store; it knows no database and ranks nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -109,6 +110,14 @@ class NewestCounts(NamedTuple):
 
     known: int
     without: Mapping[Reason, int]
+
+    def less(self, others: Iterable["NewestCounts"]) -> "NewestCounts":
+        """Those that are left without others of them."""
+        known, without = self.known, Counter(self.without)
+        for one in others:
+            known -= one.known
+            without -= Counter(one.without)
+        return NewestCounts(known, dict(without))
 
 
 class Which(NamedTuple):

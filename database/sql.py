@@ -761,10 +761,12 @@ class SqlStore:
         with self._reading() as connection:
             return [sql_newest.silent_answer_of(row) for row in connection.execute(statement)]
 
-    def count_newest(self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0) -> NewestCounts:
+    def count_newest(
+        self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0, but: Iterable[str] = ()
+    ) -> NewestCounts:
         self._look_on()
         with self._reading() as connection:
-            return sql_newest.counts(connection, sql_newest.asked(domain, target, which), least)
+            return sql_newest.counts(connection, sql_newest.asked(domain, target, which), least, but)
 
     def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
         found: list[str] = []

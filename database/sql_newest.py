@@ -265,8 +265,16 @@ def silent_answer_of(row: Any) -> SilentAnswer:
     return SilentAnswer(row.student, row.group or None, row.period or None, row.prediction, instant(row.at), row.why)
 
 
-def counts(connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]], least: float) -> NewestCounts:
-    """How many say so large a chance, and how many none, by reason."""
+def counts(
+    connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]], least: float, but: Iterable[str]
+) -> NewestCounts:
+    """How many say so large a chance, and how many none, by reason; `but` those about some students, who are found by
+    the key."""
+    left = [_counts(connection, [*wanted, NEWEST.c.student.in_(one)], least) for one in parts(but)]
+    return _counts(connection, wanted, least).less(left)
+
+
+def _counts(connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]], least: float) -> NewestCounts:
     number = sa.select(sa.func.count()).where(*wanted, NEWEST.c.below >= least)
     reasons = sa.select(NEWEST.c.why, sa.func.count()).where(*wanted, NEWEST.c.below.is_(None)).group_by(NEWEST.c.why)
     without = {row[0]: row[1] for row in connection.execute(reasons)}

@@ -227,8 +227,11 @@ class PredictionLog(Protocol):
         """The newest answers that say no chance, for one reason or for any: by student, group and period. after: the
         last one of the page before."""
 
-    def count_newest(self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0) -> NewestCounts:
-        """How many newest answers there are; known: of those that say a chance of `least` or more."""
+    def count_newest(
+        self, domain: str, target: str, which: Which = OF_ALL, *, least: float = 0.0, but: Iterable[str] = ()
+    ) -> NewestCounts:
+        """How many newest answers there are; known: of those that say a chance of `least` or more. but: whose answers
+        are not counted."""
 
     def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
         """So many of the groups that predictions of a domain are of, in order, behind one."""

@@ -72,7 +72,9 @@ def remake(workspace: Workspace, job: Job, progress: Callable[[str], None]) -> d
             progress(f"making {name} again")
             remade += holding.without(store, wanted.domain, student)
         retraining = _ask_to_retrain(store, wanted)
-        store.wipe(_nowhere_else(workspace, wanted.domain, student))
+        if gone := _nowhere_else(workspace, wanted.domain, student):
+            workspace.objections.forget_whose(student)
+        store.wipe(gone)
         wanted = msgspec.structs.replace(wanted, who=None, remade=tuple(remade), retraining=retraining, done=now())
         put_erasure(store, wanted, revision + 1)
     store.wipe(())

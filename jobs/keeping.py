@@ -1,4 +1,5 @@
-"""Removing what has been kept as long as it may be: predictions, outcomes, rows of files, drift reports, looks.
+"""Removing what has been kept as long as it may be: predictions, outcomes, rows of files, drift reports,
+reports on courses, looks.
 
 How long that is, the settings say; without a word everything is kept. Done twice it removes nothing more.
 """
@@ -28,6 +29,7 @@ class Periods(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: int | None = None
     batches: int | None = None
     reports: int | None = None
+    cohort_reports: int | None = None
     accesses: int | None = None
 
     def __bool__(self) -> bool:
@@ -42,6 +44,8 @@ def keep(store: RecordStore, domains: Collection[str], periods: Periods, at: dat
             removed[kind] = sum(forget(store, domain, at - timedelta(days=days), days) for domain in domains)
     if periods.reports is not None:
         removed["reports"] = store.forget("drift_reports", at - timedelta(days=periods.reports))
+    if (days := periods.cohort_reports) is not None:
+        removed["cohort_reports"] = sum(_cohort_reports(store, domain, at, days) for domain in domains)
     if periods.accesses is not None:
         removed["accesses"] = store.forget("accesses", at - timedelta(days=periods.accesses))
     return removed
@@ -71,6 +75,16 @@ def _batches(store: RecordStore, domain: str, before: datetime, days: int) -> in
         store.remove_batch(one.id, _event(domain, "batch", days, [one.id]))
         _remove_profiles(store, [batch_name(one)])
     return len(old)
+
+
+def _cohort_reports(store: RecordStore, domain: str, at: datetime, days: int) -> int:
+    from reports.keeping import forget_reports  # with numpy, which a worker does without that makes no reports
+
+    gone = forget_reports(store, domain, at - timedelta(days=days), at)
+    if gone:
+        told = _event(domain, "cohort report", days, [one.id for one in gone])
+        store.add_event(msgspec.structs.replace(told, details={**told.details, "count": len(gone)}))
+    return len(gone)
 
 
 def _remove_profiles(store: RecordStore, names: Iterable[str]) -> None:

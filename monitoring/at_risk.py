@@ -3,7 +3,7 @@
 It ranks what answers said when they were given; it answers nobody anew and knows no name.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from database.newest import NewestAnswer, Reason, Which
 from database.store import PredictionLog, RecordStore
 from errors import Category, GradewatchError
+from model.objections import Objections
 from monitoring.chances import chances_warning
 from monitoring.student_list import ListedStudent, StudentLists, missing_of
 from preprocessing.schema import DomainSchema, Target
@@ -82,12 +83,12 @@ def at_risk(  # noqa: PLR0913 - each is a choice of a page of the list
     after: str | None = None,
     limit: int = 100,
     sees_all: bool = True,
-    objected: Container[str] = (),
+    objected: Objections | None = None,
 ) -> AtRisk:
     """The students whose newest answers about `target` (the first with a pass mark) say a chance of `least` or more.
 
     after: the prediction that the page before ended with. sees_all: whether whoever asks may see all groups. objected:
-    who is in no list, though counted. Raises KeyError for another target, NoPassMark, UnknownPlace.
+    who is in no list, and not counted. Raises KeyError for another target, NoPassMark, UnknownPlace.
     """
     wanted = ranked_target(schema, target)
     before = None if after is None else _place(store, schema.name, wanted.name, which, after)

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeVar
 from database.newest import OF_ALL, AskedAbout, NewestAnswer, Reason, SilentAnswer, Which
 from database.records import Answer, Cell, Prediction
 from database.store import PredictionLog
+from model.objections import Objections
 from model.readable import least_move, number_of, said_about
 from preprocessing.schema import DomainSchema, Target
 
@@ -84,7 +85,7 @@ class ListCounts(NamedTuple):
 
 
 class StudentLists:
-    """The lists of students about one target. which: whose answers. objected: who is in no list, though counted."""
+    """The lists of students about one target. which: whose answers. objected: who is in no list, and not counted."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class StudentLists:
         schema: DomainSchema,
         target: Target,
         which: Which = OF_ALL,
-        objected: Container[str] = (),
+        objected: Objections | None = None,
     ) -> None:
         self._log = log
         self._target = target
@@ -101,8 +102,8 @@ class StudentLists:
 
     def counts(self) -> ListCounts:
         """How many students there are."""
-        known = self._log.count_newest(*self._about)
-        likely = self._log.count_newest(*self._about, least=LIKELIER_THAN_NOT).known
+        count = partial(self._log.count_newest, *self._about, but=self._objected.students if self._objected else ())
+        known, likely = count(), count(least=LIKELIER_THAN_NOT).known
         return ListCounts(likely, known.known, dict(known.without))
 
     def page(
@@ -116,7 +117,7 @@ class StudentLists:
             silent = partial(self._log.silent_answers, *self._about, why=SILENT_OF.get(shown))
             behind = after if isinstance(after, SilentAnswer) else None
             found += without_objected(
-                lambda behind, few: silent(after=behind, limit=few), behind, limit - len(found), self._objected
+                lambda behind, few: silent(after=behind, limit=few), behind, limit - len(found), self._objected or ()
             )
         return ListPage(self._listed(found, since), found[-1] if len(found) == limit else None)
 
@@ -127,7 +128,7 @@ class StudentLists:
 
     def _ranked(self, least: float, after: NewestAnswer | None, limit: int) -> list[NewestAnswer]:
         ask = partial(self._log.newest_answers, *self._about, least=least)
-        return without_objected(lambda before, few: ask(before=before, limit=few), after, limit, self._objected)
+        return without_objected(lambda before, few: ask(before=before, limit=few), after, limit, self._objected or ())
 
     def _listed(self, found: Sequence[ListPlace], since: datetime | None) -> list[ListedStudent]:
         """The students with their predictions: the newest, the one before, the last one from before `since`."""

@@ -150,6 +150,22 @@ def withdraw_student(store: RecordStore, entry: ReportEntry, student: str, at: d
     raise Conflict(f"report {entry.id} is being changed by others; try again")
 
 
+def remove_report(store: RecordStore, entry: ReportEntry) -> None:
+    """Take a report from its shelf, and its content with it. Done again after a kill, it does no more; a content that
+    was left is swept. Raises Conflict."""
+    for _ in range(SHELF_TRIES):
+        document = store.document(SHELF_KIND, shelf_name(entry.domain, entry.group, entry.period))
+        shelf = _read(document) if document else None
+        present = next((one for one in shelf.reports if one.id == entry.id), None) if shelf else None
+        if document is None or shelf is None or present is None:
+            return
+        others = tuple(one for one in shelf.reports if one.id != entry.id)
+        if _put(store, entry.domain, shelf, others, document):
+            store.remove_blobs([one for one in (present.blob, present.replaces) if one])
+            return
+    raise Conflict(f"report {entry.id} is being changed by others; try again")
+
+
 def reports_with(store: RecordStore, domain: str, student: str) -> list[ReportEntry]:
     """The reports in which a student stands, the newest first. It reads them all."""
     return [one for one in list_reports(store, domain) if stands_in(read_report(store, one), student)]

@@ -257,11 +257,13 @@ def test_a_retraining_decides_with_reasons_promotes_and_can_be_rolled_back(
 def test_factors_are_written_beside_the_answers(run: Run, folder: Path, trained: str) -> None:
     asked = engagement_file(folder / "explained.csv", rows=3, seed=6)
     result = run("predict", "-d", "engagement", str(asked), "--explain", "2")
+    assert "answered before" not in result.stderr
     header, *lines = result.stdout.strip().splitlines()
     assert header.split(";")[-1] == "assignment_score_factors", "as the file is that was given"
     assert len(lines) == 3
     assert all(line.count(" = ") == 2 for line in lines)
     assert run("predict", "-d", "engagement", str(asked), "--explain", "21").returncode == 2
+    assert "the same rows were answered before" in run("predict", "-d", "engagement", str(asked)).stderr
 
 
 def test_answers_carry_own_columns_and_are_written_as_a_country_reads_them(

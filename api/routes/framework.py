@@ -7,6 +7,7 @@ and most workers of a busy service do nothing but predict. It computes nothing.
 import gc
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Literal, get_args, get_origin
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -115,7 +116,7 @@ class Refusals:
 DAY_WORDS = "must be a day: 2026-02-01"
 TIME_WORDS = "must be a date and time: 2026-02-01T08:00:00Z"
 PARAMETER_WORDS = {
-    "missing": "is needed: add it to the address",
+    "missing": "is needed: add it to the address{choices}",
     "value_error": "{error}",  # a rule of ours, in its own words
     "int_parsing": "must be a whole number",
     "int_parsing_size": "must be a whole number of fewer digits",
@@ -149,15 +150,26 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 
 async def _refuse_parameters(request: Request, error: Exception) -> Response:
-    return refused(BadParameter(tuple(_parameter_problems(error))), request.scope)
+    return refused(BadParameter(tuple(_parameter_problems(request, error))), request.scope)
 
 
-def _parameter_problems(error: Exception) -> Iterator[Problem]:
+def _parameter_problems(request: Request, error: Exception) -> Iterator[Problem]:
     """Values are not repeated."""
     for fault in error.errors() if isinstance(error, RequestValidationError) else ():
         place, *names = (str(part) for part in fault["loc"])
-        rule = PARAMETER_WORDS.get(fault["type"], NOT_UNDERSTOOD).format_map(fault.get("ctx", {}))
+        told = {"choices": "", **fault.get("ctx", {})}
+        if fault["type"] == "missing" and (choices := _choices(request, ".".join(names))):
+            told["choices"] = f", {' or '.join(choices)}"
+        rule = PARAMETER_WORDS.get(fault["type"], NOT_UNDERSTOOD).format_map(told)
         yield Problem(file=place, row=None, column=".".join(names) or None, value=None, rule=rule)
+
+
+def _choices(request: Request, name: str) -> list[str]:
+    """What a parameter of the route may be, where it is one of a few words."""
+    route = request.scope.get("route")
+    known = route.dependant.query_params if isinstance(route, APIRoute) else ()
+    kinds = (one.field_info.annotation for one in known if one.alias == name)
+    return [f"{name}={word}" for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
 
 
 def _methods_at(path: str) -> list[str]:

@@ -16,7 +16,6 @@ from api.routes.openapi import answers
 from api.schemas import OwnObjection, OwnPage, respond
 from api.state import ServiceState
 from language.speech import languages
-from model.objections import mark_of, object_for
 
 router = APIRouter(prefix="/api/v1/me", tags=["one's own"])
 MAY_SEE_OWN = [needs("own")]
@@ -57,9 +56,8 @@ async def object_to_scoring(request: Request, state: CurrentState) -> Response:
 def _object(request: Request, state: ServiceState) -> OwnObjection:
     whoever, workspace = principal_of(request), state.workspace
     student = linked_student(whoever)
-    made = object_for(workspace.store, mark_of(student, workspace.secret), actor=f"role:{whoever.role}")
+    made = workspace.objections.add(student, workspace.schemas, actor=f"role:{whoever.role}")
     noted(request, "objection recorded")
-    workspace.objections.refresh()
     with language.use(locale_of(request.headers.get("accept-language", ""))):
         return OwnObjection(at=made.at, told=objected_words(made.at, child=whoever.role == "guardian"))
 

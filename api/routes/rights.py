@@ -15,7 +15,7 @@ from clock import now
 from database.records import Job
 from jobs.erasures import ask_to_erase, erasures
 from jobs.holdings import files_about
-from model.objections import Objection, mark_of, object_for
+from model.objections import Objection
 from preprocessing.validation.pii import pseudonym
 
 router = APIRouter(prefix="/api/v1/{domain}/students", tags=["rights"])
@@ -92,9 +92,6 @@ async def object_for_student(domain: str, request: Request) -> Response:
 
 def _object(request: Request, domain: str, student: str, reason: str) -> Objection:
     workspace = service_state(request).workspace
-    made = object_for(
-        workspace.store, mark_of(student, workspace.secret), actor=principal_of(request).name, reason=reason
-    )
+    made = workspace.objections.add(student, workspace.schemas, actor=principal_of(request).name, reason=reason)
     noted(request, "objection recorded", domain)
-    workspace.objections.refresh()
     return made

@@ -4,7 +4,7 @@ from access.roles import linked_student
 from advice.own_view import OwnView, own_view
 from dashboard.gate import record, require
 from dashboard.visit.base import VisitBase
-from model.objections import Objection, mark_of, object_for
+from model.objections import Objection
 
 
 class OwnQuestions(VisitBase):
@@ -33,8 +33,7 @@ class OwnQuestions(VisitBase):
     def object_to_scoring(self) -> Objection:
         """The student is in no list and never scored from now on, in any domain; an officer alone lifts it."""
         present, workspace = require(self._shared, "own"), self._shared.workspace
-        mark = mark_of(linked_student(present), workspace.secret)
-        made = object_for(workspace.store, mark, actor=f"role:{present.role}")
+        student = linked_student(present)
+        made = workspace.objections.add(student, workspace.schemas, actor=f"role:{present.role}")
         record(self._shared, "objection recorded")
-        workspace.objections.refresh()
         return made

@@ -8,7 +8,7 @@ from dashboard.gate import record, require
 from dashboard.visit.base import VisitBase
 from jobs.erasures import ask_to_erase
 from jobs.holdings import files_about
-from model.objections import Objection, mark_of, object_for
+from model.objections import Objection
 from preprocessing.validation.pii import is_pseudonym, pseudonym
 from preprocessing.validation.rules import plain_key
 
@@ -44,7 +44,6 @@ class RightsQuestions(VisitBase):
     def object(self, domain: str, student: str, *, reason: str) -> Objection:
         """Record that the student objects. Raises NamesSomebody."""
         present, workspace = require(self._shared, "rights", self._own(domain)), self._shared.workspace
-        made = object_for(workspace.store, mark_of(student, workspace.secret), actor=present.name, reason=reason)
+        made = workspace.objections.add(student, workspace.schemas, actor=present.name, reason=reason)
         record(self._shared, "objection recorded", domain)
-        workspace.objections.refresh()
         return made

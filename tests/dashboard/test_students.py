@@ -18,7 +18,6 @@ from dashboard.shared_workspace import SharedWorkspace
 from dashboard.views.students.sentences import likelier_words, value_words
 from dashboard.visit import Visit
 from database.records import Answer, Prediction
-from model.objections import mark_of, object_for
 from model.workspace import Workspace
 from preprocessing.schema import Target
 from preprocessing.validation.pii import pseudonym
@@ -218,7 +217,7 @@ def test_a_number_is_read_as_it_is_written_or_said_to_be_wrong(page: Page, works
 def test_who_objected_is_in_no_list_and_is_not_answered(page: Page, workspace: Workspace) -> None:
     fill_list(workspace)
     student = pseudonym("s2", workspace.secret)
-    object_for(workspace.store, mark_of(student, workspace.secret), actor="t")
+    workspace.objections.add(student, workspace.schemas, actor="t")
     app = page("students", HERE)
     assert student[:6] not in set(shown_list(app)["student"])  # type: ignore[index]
     app = predict_one(page("students", HERE, ONE), student_id="s2")

@@ -84,6 +84,8 @@ def check(store: RecordStore, domain: str, there: Sequence[Prediction]) -> None:
         which = Which(["A", "C"], "1", after(1))
         assert store.newest_answers(domain, target, which) == some
         assert store.count_newest(domain, target, which).known == len(some)
+        _, others = expected([one for one in there if one.student not in ("a", "c")], target)
+        assert store.count_newest(domain, target, but={"a", "c", "nobody"}) == others
         assert store.newest_answers(domain, target, Which([])) == []
 
 

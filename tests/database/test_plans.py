@@ -37,6 +37,10 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "groups": (lambda s: s.answered_groups("school", after="A", limit=2), {"domain", "group"}),
     "when a student was asked about": (lambda s: s.asked_about("school", ["s"]), {"domain", "start"}),
     "how many newest answers": (lambda s: s.count_newest("school", "G3"), {"domain", "target", "below"}),
+    "how many of some students": (
+        lambda s: s.count_newest("school", "G3", but=["s"]),
+        {"domain", "target", "below", "student"},
+    ),
     "pairs": (lambda s: s.pairs("school", "G3", since=NOON, limit=10), {"domain", "at", "start", "prediction"}),
     "standings": (
         lambda s: s.standings("school", "A", "1", after="s", limit=5),

@@ -15,6 +15,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, cast
 
+import sqlalchemy as sa
+
 from database.open import open_store
 from database.records import Job
 from database.store import RecordStore
@@ -22,6 +24,7 @@ from jobs.child import Claim, do_job, end_with_worker
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS, JobKind, JobRun
 from model.workspace import Workspace, open_workspace
+from preprocessing.schema import DomainSchema
 
 SECRET = b"a secret for tests, long enough"
 WRITES = frozenset({"add_accesses", "add_outcomes", "add_batch", "add_drift_report", "add_predictions", "end_job",
@@ -71,6 +74,26 @@ def act_all(url: str, folder: Path) -> None:
     workspace = opened(url, folder)
     while job := workspace.store.claim_job(tuple(JOB_KINDS), f"worker {os.getpid()}", 60):
         do_job(workspace, Claim(job.id, job.token, 60), JobSettings(1000))
+
+
+def act_until(url: str, folder: Path, schemas: Mapping[str, DomainSchema], at: int, counted: Path) -> None:
+    """Do jobs until none is left; on SQLite be killed as the statement `at` of those that write (counted from 0, begins
+    and commits among them) begins. How many there were is written into `counted`."""
+    count = -1
+
+    def step(statement: str) -> None:
+        nonlocal count
+        if count < 0 or statement.lstrip()[:6].upper() in ("SELECT", "PRAGMA"):
+            return
+        if count == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count += 1
+
+    sa.event.listen(sa.Engine, "connect", lambda connection, _: connection.set_trace_callback(step))
+    workspace, count = replace(opened(url, folder), schemas=schemas), 0
+    while job := workspace.store.claim_job(tuple(JOB_KINDS), f"worker {os.getpid()}", 60):
+        do_job(workspace, Claim(job.id, job.token, 60), JobSettings(1000))
+    counted.write_text(str(count))
 
 
 class _Stepping:

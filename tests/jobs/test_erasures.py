@@ -1,14 +1,22 @@
 """A student is erased to the end, wherever the work is cut off, and what is left of it says no key."""
 
+import shutil
+import signal
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from access.known import known_of
 from access.records import Grant
 from access.users import add_user, link_user
+from advice.cases import NewStep, take_step
+from clock import now
 from database.store import RecordStore
 from database.withdrawal import NamesSomebody
 from jobs import holdings
@@ -21,10 +29,19 @@ from model.workspace import Workspace
 from monitoring.days import DAY
 from monitoring.profile_archive import ProfileArchive
 from monitoring.profile_names import PROFILE_KIND
+from reports.archive import list_reports, read_report
+from reports.make import make_report
+from reports.names import REPORT_BLOBS
+from reports.records import Occasion, stands_in
 from tests.database.making import make_access, make_outcome
+from tests.jobs.acting import act_until, begin
 from tests.jobs.test_drift_watch import MONDAY
 from tests.jobs.test_kinds import die, do
 from tests.monitoring.asking import asked
+from tests.reports.conftest import CLASS
+from tests.reports.conftest import begin as begin_course
+from tests.reports.conftest import open_at as open_course
+from tests.reports.making import COURSE
 from tests.training.making import SCHEMA
 
 WHO, HERE = "student 119", SCHEMA.name
@@ -49,7 +66,11 @@ def finish(workspace: Workspace) -> None:
 
 
 def left(workspace: Workspace, text: str) -> list[str]:
-    folder = Path(str(workspace.store._file._path)).parent  # type: ignore[attr-defined]
+    return traces(Path(str(workspace.store._file._path)).parent, text)  # type: ignore[attr-defined]
+
+
+def traces(folder: Path, text: str) -> list[str]:
+    """Files in which a text stands, in any byte."""
     return [one.name for one in folder.rglob("*") if one.is_file() and text.encode() in one.read_bytes()]
 
 
@@ -84,6 +105,68 @@ def test_it_is_done_to_the_end_wherever_it_is_cut_off(
     assert [one.details["count"] for one in workspace.store.events(kind="erasure")] == [4]
     assert left(workspace, WHO) == []
     assert list(ask_for_unfinished(workspace.store)) == []
+
+
+STATEMENTS_TRIED = 8
+
+
+def test_a_worker_killed_within_any_statement_leaves_nothing_half_erased(
+    prepared: Callable[..., Path], tmp_path: Path
+) -> None:
+    asked = Path(shutil.copytree(prepared("reports", begin_course), tmp_path / "asked"))
+    ask_about_somebody(asked)
+    counted, begun = tmp_path / "counted", Path(shutil.copytree(asked, tmp_path / "whole"))
+    course = {COURSE.name: COURSE}
+    begin(act_until, url_of(begun), begun, course, -1, counted).join()
+    several = np.linspace(0, int(counted.read_text()) - 1, STATEMENTS_TRIED).round().astype(int)
+    for at in several.tolist():
+        folder = Path(shutil.copytree(asked, tmp_path / f"killed {at}"))
+        process = begin(act_until, url_of(folder), folder, course, at, counted)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        workspace = open_course(folder)
+        with closing(workspace):
+            known = known_of(workspace, COURSE.name, CLASS[7])
+            parts = [known.predictions, known.outcomes, known.rows] if known else []
+            assert all(parts) or not any(parts), "all of it or nothing, even before the worker is back"
+            for one in workspace.store.jobs(states=["running"]):
+                workspace.store.renew_job(one.id, one.token, 0)  # its lease runs out
+            finish(workspace)
+            require_gone(workspace, CLASS[7])
+        assert traces(folder, CLASS[7]) == [], at
+
+
+def url_of(folder: Path) -> str:
+    return f"sqlite:///{folder / 'gradewatch.db'}"
+
+
+def ask_about_somebody(folder: Path) -> None:
+    """Two reports on a class, an outcome, a look and a note about a student of it whose erasure is asked for."""
+    with closing(open_course(folder)) as workspace:
+        store, who = workspace.store, CLASS[7]
+        for due in (date(2026, 3, 2), date(2026, 3, 23)):
+            make_report(workspace, COURSE.name, Occasion("algebra", "2026-1", due), actor="test")
+        store.add_outcomes([make_outcome(domain=COURSE.name, target="final", student=who)])
+        store.add_accesses([make_access(domain=COURSE.name, action="student looked up", details={"student": who})])
+        take_step(store, COURSE, who, NewStep("talked"), actor="test")
+        workspace.objections.add(who, workspace.schemas, actor="test")
+        ask_to_erase(store, COURSE.name, who, reason="asked for in a letter", actor="test")
+
+
+def require_gone(workspace: Workspace, who: str) -> None:
+    store = workspace.store
+    assert known_of(workspace, COURSE.name, who) is None
+    [proof] = erasures(store)
+    assert (proof.who, proof.done is not None, proof.predictions, proof.outcomes) == (None, True, 2, 1)
+    reports = list_reports(store, COURSE.name)
+    assert [(one.edition, one.withdrawn, one.students) for one in reports] == [(2, 1, 39)] * 2
+    assert not any(stands_in(read_report(store, one), who) for one in reports)
+    assert {one.blob for one in reports} == {
+        name for name in store.blobs(before=now()) if name.startswith(REPORT_BLOBS)
+    }
+    assert len(store.predictions(COURSE.name)) == 2 * 39
+    workspace.objections.refresh()
+    assert (who in workspace.objections, workspace.objections.students) == (True, frozenset())
 
 
 def test_files_that_came_before_are_read_first_and_reasons_name_nobody(workspace: Workspace) -> None:

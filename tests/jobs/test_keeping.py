@@ -1,12 +1,15 @@
 """What was kept long enough goes, everything younger stays, on every store; and who looked is kept longest."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from database.store import RecordStore
 from jobs.keeping import Periods, keep
+from reports.archive import keep_report, list_reports
+from reports.schedule import ReportSchedule, due_reports, plan_reports, report_schedules
 from settings import Settings
 from tests.database.making import (
     NOON,
@@ -17,7 +20,9 @@ from tests.database.making import (
     make_prediction,
     make_row,
 )
+from tests.reports.test_archive import made
 
+WEEK = timedelta(weeks=1)
 OLD, YOUNG = NOON - timedelta(days=40), NOON - timedelta(days=10)
 
 
@@ -27,21 +32,41 @@ def fill(store: RecordStore) -> None:
         store.add_outcomes([make_outcome(10.0 + n, at, student=f"{at:%d} {n}") for n in range(3)])
         store.add_batch(make_batch(f"of {at:%d}", at), [make_row(1)])
         store.add_drift_report(make_drift_report(at))
+        keep_report(store, replace(made((NOON - timedelta(days=at == OLD)).date(), "a" * 64, domain="school"), made=at))
         store.add_accesses([make_access(at)])
     store.add_outcomes([make_outcome(19.0, YOUNG, student=f"{OLD:%d} 0")])  # said anew since: it stays as it is now
 
 
 def test_what_is_older_goes_and_what_is_younger_stays(store: RecordStore) -> None:
     fill(store)
-    thirty = Periods(predictions=30, outcomes=30, batches=30, reports=30, accesses=30)
+    thirty = Periods(predictions=30, outcomes=30, batches=30, reports=30, cohort_reports=30, accesses=30)
     removed = keep(store, ["school", "k12"], thirty, NOON)
-    assert removed == {"predictions": 3, "outcomes": 2, "batches": 1, "reports": 1, "accesses": 1}
+    one_each = dict.fromkeys(("batches", "reports", "cohort_reports", "accesses"), 1)
+    assert removed == {"predictions": 3, "outcomes": 2, **one_each}
     assert {one.at for one in store.predictions("school")} == {YOUNG}
     assert sorted(one.value for one in store.oldest_outcomes("school", 9)) == [10.0, 11.0, 12.0, 19.0]
     assert [one.at for one in (*store.batches(), *store.drift_reports(), *store.accesses())] == [YOUNG] * 3
-    assert sum(one.details["count"] for one in store.events(kind="kept long enough")) == 6
+    [young] = list_reports(store, "school")
+    assert (young.made, store.blobs()) == (YOUNG, [young.blob])
+    assert sum(one.details["count"] for one in store.events(kind="kept long enough")) == 7
     assert keep(store, ["school"], thirty, NOON) == dict.fromkeys(removed, 0)
     assert keep(store, ["school"], Periods(), NOON) == {}
+
+
+def test_no_report_is_made_anew_for_having_been_kept_long_enough(store: RecordStore) -> None:
+    first, short = date(2026, 3, 2), Periods(cohort_reports=7)
+    planned = ReportSchedule(domain="school", group="algebra", period="2026-1", begins=first, ends=first + 4 * WEEK)
+    plan_reports(store, planned)
+    there = list[int]()
+    for day in range(0, 70, 5):
+        at = datetime.combine(first, time(6), UTC) + timedelta(days=day)
+        for _, occasion in due_reports(store, at.date()):
+            keep_report(store, replace(made(occasion.due, "a" * 64, domain="school"), made=at))
+        keep(store, ["school"], short, at)
+        there.append(len(list_reports(store, "school")))
+    assert there == [1] * 7 + [0] * 7, "one until the next is due, and in the end none"
+    assert len(store.events(kind="kept long enough")) == 2
+    assert report_schedules(store) == []
 
 
 def test_who_looked_is_kept_no_shorter_than_what_was_seen() -> None:

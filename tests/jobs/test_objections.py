@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from database.newest import NewestAnswer
+from jobs.erasures import ask_to_erase
 from jobs.queue import SCORING, JobFile, JobRequest, ask
-from model.objections import OBJECTED, lift_objection, mark_of, object_for
+from model.objections import OBJECTED
 from model.predict_file import predict_file
 from model.score_file import score_file
 from model.workspace import Workspace
@@ -17,7 +18,7 @@ from preprocessing.columns import columns_of
 from preprocessing.validation.json_rows import ValidRow
 from preprocessing.validation.pii import pseudonym
 from preprocessing.validation.rules import BadData
-from tests.database.making import NOON
+from tests.database.making import NOON, make_prediction
 from tests.jobs.test_kinds import do
 from tests.training.making import SCHEMA
 
@@ -29,7 +30,7 @@ HERE = SCHEMA.name
 def objecting(workspace: Workspace) -> str:
     """The pseudonym of the student "no"."""
     who = pseudonym("no", workspace.secret)
-    object_for(workspace.store, mark_of(who, workspace.secret), actor="ann")
+    workspace.objections.add(who, workspace.schemas, actor="ann")
     return who
 
 
@@ -74,9 +75,24 @@ def test_no_road_answers_them_and_each_says_why(workspace: Workspace, objecting:
     ended = do(workspace)
     assert ((ended.result or {})["rows"], (ended.result or {})["problems"][0]["rule"]) == (2, OBJECTED)
     assert objecting not in {one.student for one in workspace.store.predictions(HERE)}
-    lift_objection(workspace.store, mark_of(objecting, workspace.secret))
-    workspace.objections.refresh()
+    workspace.objections.lift(objecting)
     assert len(service.predict(HERE, [{**ROW, "student": "no"}], source="api")) == 1
+
+
+def test_whose_an_objection_is_is_forgotten_with_the_student_and_the_objection_stays(workspace: Workspace) -> None:
+    store, who, objections = workspace.store, pseudonym("no", workspace.secret), workspace.objections
+    store.add_predictions([make_prediction(NOON, domain=HERE, student=who)])
+    objections.add(who, workspace.schemas, actor="ann")
+    assert objections.students == {who}
+    ask_to_erase(store, HERE, who, reason="asked", actor="ann")
+    while store.jobs(states=["waiting"]):
+        do(workspace)
+    objections.refresh()
+    assert (objections.students, who in objections) == (frozenset(), True)
+    assert objections.of(who)
+    objections.lift(who)
+    objections.add(who, workspace.schemas, actor="ann")
+    assert objections.students == frozenset(), "nothing leads to a student about whom there is no answer"
 
 
 def test_they_stand_in_no_list_and_pages_stay_full() -> None:

@@ -13,6 +13,7 @@ from clock import new_id
 from database.newest import Which
 from database.records import Answer, Prediction
 from database.store import RecordStore
+from model.objections import Objections
 from monitoring.student_list import ListedStudent, StudentLists, missing_of
 from preprocessing.schema import load_domains
 from tests.database.making import NOON, make_prediction
@@ -68,7 +69,10 @@ def test_a_list_has_each_student_once_in_order(
     store, schema = opened(sqlite_url), replace(SCHEMA, name=new_id())
     there = [replace(one, domain=schema.name) for one in given_]
     store.add_predictions(there)
-    lists = StudentLists(store, schema, TARGET, objected=objected)
+    objections = Objections(store, schema.name.encode())
+    for student in objected:
+        objections.add(student, [schema.name], actor="test")
+    lists = StudentLists(store, schema, TARGET, objected=objections)
     history: dict[tuple[str | None, str | None], list[Prediction]] = {}
     for one in sorted(there, key=lambda one: (one.at, one.id)):
         history.setdefault((one.student, one.group), []).append(one)
@@ -91,16 +95,19 @@ def test_a_list_has_each_student_once_in_order(
         assert one.change(TARGET) == change
         assert one.moved(TARGET) == (change is not None and abs(change) >= 0.4 - 1e-9)
     counts = lists.counts()
-    assert counts.students == len(history)
-    newest = [past[-1].answers[0] for past in history.values()]
-    assert counts.likely == sum((one.below_pass or 0) >= 0.5 for one in newest)
+    assert (counts.ranked, counts.students) == (len(ranked), len(found)), "as many as are listed"
+    assert counts.likely == sum(chance >= 0.5 for chance in ranked)
     assert [one.said.id for one in walk(lists, shown="likely")] == [
         one.said.id for one in found if (one.answer.below_pass or 0) >= 0.5
     ]
     for shown, why in (("guess", "out_of_range"), ("unanswered", "insufficient")):
         assert [one.said.id for one in walk(lists, shown=shown)] == [one.said.id for one in found if one.silent == why]
-    within = StudentLists(store, schema, TARGET, Which(["A"]), objected=objected)
+    within = StudentLists(store, schema, TARGET, Which(["A"]), objected=objections)
     assert [one.said.id for one in walk(within)] == [one.said.id for one in found if one.group == "A"]
+    assert within.counts().students == sum(one.group == "A" for one in found)
+    for student in objected:
+        objections.lift(student)
+    assert lists.counts().students == len(history)
 
 
 def test_what_is_missing_is_what_a_model_may_see_by_then() -> None:

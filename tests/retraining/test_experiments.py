@@ -1,12 +1,13 @@
 """Trainings and refusals are recorded here, and told to a real MLflow server where there is one."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ from model.workspace import Workspace
 from retraining.experiments import TRAINING_EVENT, follow
 from retraining.first_champions import train_domain
 from retraining.run import Run, retrain
+from tests.api.conftest import open_at as open_installation
+from tests.api.conftest import start, train_all
 from tests.api.serving import free_port
+from tests.api.test_service_champions import another_version
 from tests.training.making import MARK, SCHEMA, make_rows, typed
 
 SERVER = Path(sys.prefix) / "apart" / "mlflow" / "bin" / "mlflow"
@@ -154,3 +158,17 @@ def test_what_is_recorded_stands_in_mlflow_once_and_aliases_follow_the_registry(
     assert tracking.alias(MARK, "challenger") is None
     assert tracking.alias(MARK, "champion") == first.version
     assert tracking.runs() == told
+
+
+def test_a_champion_that_a_request_changed_is_told_by_a_worker(
+    tracking: Tracking, prepared: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(prepared("service", train_all), tmp_path / "installation"))
+    with closing(open_installation(folder)) as installed:
+        present, other = another_version(installed)
+    with ExitStack() as stack:
+        server = start(stack, folder, {"MLFLOW_TRACKING_URI": tracking.url})
+        for wanted in (other, present):
+            asked = {"domain": wanted.domain, "version": wanted.version, "reason": "a test"}
+            assert server.post("/api/v1/models/activate", asked).status_code == 200
+            server.until(lambda wanted=wanted: tracking.alias(wanted.key, "champion") == wanted.version)

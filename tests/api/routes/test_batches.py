@@ -14,6 +14,14 @@ def test_the_same_content_twice_is_stored_once_and_said_so(shared: Server) -> No
     assert stored.count(first[1]["batch"]["id"]) == 1
 
 
+def test_what_a_kind_may_be_is_said_to_whoever_names_none(shared: Server) -> None:
+    sent = {"file": ("term.csv", labeled(5))}
+    refused = shared.client.post("/api/v1/engagement/batches", files=sent)
+    [problem] = refused.json()["problems"]
+    rule = "is needed: add it to the address, kind=labeled or kind=unlabeled"
+    assert (refused.status_code, problem["column"], problem["rule"]) == (422, "kind", rule)
+
+
 def test_a_file_with_bad_rows_is_refused_whole_unless_they_may_be_skipped(shared: Server) -> None:
     content = labeled(5, score=41) + "\n" + ",".join([*["500"] * 5, "12", "b9"])
     status, refused = upload(shared, content)

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from jobs.queue import TRACKING
 from model.bundle import content_digest
 from model.workspace import Workspace
 from tests.api.guarded import Guarded
@@ -32,6 +33,22 @@ def test_activating_and_rolling_back_is_served_at_once_and_kept_in_the_history(
         other.version,
     }
     assert server.post("/api/v1/models/activate", wanted | {"version": "nope"}).status_code == 404
+
+
+def test_mlflow_is_told_of_a_change_behind_the_answer_and_one_that_is_away_holds_up_nothing(
+    serve: Callable[..., Server], workspace: Workspace
+) -> None:
+    _, other = another_version(workspace)
+    wanted = {"domain": "engagement", "version": other.version, "reason": "a test"}
+    server = serve(MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    assert server.post("/api/v1/models/activate", wanted).status_code == 200
+    [job] = workspace.store.jobs(kind=TRACKING)
+    server.until(lambda: (workspace.store.job(job.id) or job).ended)
+    [told] = workspace.store.jobs(kind=TRACKING)
+    assert (told.state, told.domain) == ("done", "engagement")
+    assert "MLflow was not told" in (told.result or {})["problem"]
+    assert serve().post("/api/v1/models/rollback", {"domain": "engagement"}).status_code == 200
+    assert len(workspace.store.jobs(kind=TRACKING)) == 1, "nobody is asked where there is none"
 
 
 def test_a_model_is_downloaded_as_one_file_by_whoever_may(guarded: Guarded, confined: str, tmp_path: Path) -> None:

@@ -73,7 +73,9 @@ def test_who_objected_is_answered_no_more_and_in_no_list(guarded: Guarded, offic
         assert guarded.ask("POST", "/api/v1/university/predict", teacher, json=asked).status_code == 200
 
     def listed() -> tuple[set[str], set[str]]:
-        ranked = guarded.ask("GET", PATH, teacher, params={"top_k": 500}).json()["students"]
+        told = guarded.ask("GET", PATH, teacher, params={"top_k": 500}).json()
+        ranked = told["students"]
+        assert told["ranked"] == len(ranked), "as many are counted as are listed"
         logged = guarded.ask("GET", "/api/v1/university/predictions", teacher).json()["predictions"]
         return {one["student"] for one in ranked}, {one["student"] for one in logged}
 
