@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import polars as pl
 import pytest
 
 from preprocessing.schema import load_domains
@@ -115,3 +116,33 @@ def test_every_curl_line_is_answered(service: tuple[Server, str]) -> None:
     done = run("sh", str(ROOT / "examples" / "curl.sh"), server.url, key=key)
     assert done.returncode == 0, done.stdout + done.stderr
     assert key not in done.stdout + done.stderr
+
+
+OULAD = ROOT.parent / "shared" / "data" / "oulad"
+
+
+def test_a_week_of_a_course_knows_nothing_of_later_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if not OULAD.is_dir():
+        pytest.skip(f"the OULAD files are not at {OULAD}")
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "oulad"))
+    import weeks  # type: ignore[import-not-found]
+
+    monkeypatch.delitem(sys.modules, "weeks")
+    monkeypatch.delitem(sys.modules, "prepare")
+    schema = load_domains(ROOT / "examples" / "oulad")["oulad_course"]
+    shutil.copytree(OULAD, tmp_path / "then")
+    kinds = pl.read_parquet(OULAD / "assessments.parquet").select("id_assessment", "assessment_type")
+    works = pl.read_parquet(OULAD / "studentAssessment.parquet")
+    for week in weeks.WEEKS:
+        wait = pl.when(pl.col("assessment_type") == "CMA").then(0).otherwise(weeks.MARKING)
+        marked_later = (pl.col("date_submitted") + wait > 7 * week) & (pl.col("is_banked") == 0)
+        handed = works.filter(pl.col("date_submitted") <= 7 * week).join(kinds, on="id_assessment")
+        unmarked = pl.when(marked_later).then(None).otherwise(pl.col("score")).alias("score")
+        handed.with_columns(unmarked).select(works.columns).write_parquet(
+            tmp_path / "then" / "studentAssessment.parquet"
+        )
+        asked = weeks.tables(OULAD)[f"week{week}"].sort(weeks.ENROLMENT).collect()
+        assert asked.equals(weeks.tables(tmp_path / "then")[f"week{week}"].sort(weeks.ENROLMENT).collect())
+        known = {*schema.context_names, *(one.name for one in schema.features_at(f"week{week}"))}
+        assert set(asked.columns) == known
+        assert schema.moment_of(asked.columns) == f"week{week}"

@@ -107,7 +107,7 @@ def test_it_is_done_to_the_end_wherever_it_is_cut_off(
     assert list(ask_for_unfinished(workspace.store)) == []
 
 
-STATEMENTS_TRIED = 8
+STATEMENTS_TRIED = 6
 
 
 def test_a_worker_killed_within_any_statement_leaves_nothing_half_erased(
@@ -118,8 +118,8 @@ def test_a_worker_killed_within_any_statement_leaves_nothing_half_erased(
     counted, begun = tmp_path / "counted", Path(shutil.copytree(asked, tmp_path / "whole"))
     course = {COURSE.name: COURSE}
     begin(act_until, url_of(begun), begun, course, -1, counted).join()
-    several = np.linspace(0, int(counted.read_text()) - 1, STATEMENTS_TRIED).round().astype(int)
-    for at in several.tolist():
+    several = {*np.linspace(0, int(counted.read_text()) - 1, STATEMENTS_TRIED).round().astype(int).tolist()}
+    for at in sorted(several):
         folder = Path(shutil.copytree(asked, tmp_path / f"killed {at}"))
         process = begin(act_until, url_of(folder), folder, course, at, counted)
         process.join()

@@ -18,8 +18,8 @@ HOUR = timedelta(hours=1)
 def file_of(store: RecordStore, hours: int, *, students: bool, marks: Sequence[float]) -> list[Prediction]:
     """The logged predictions of a file's rows, so many hours after noon."""
     rows = [
-        make_prediction(NOON + hours * HOUR, id=id, student=f"s{n}" if students else None, inputs={"G1": mark})
-        for n, (id, mark) in enumerate(zip(new_ids(len(marks)), marks, strict=True))
+        make_prediction(NOON + hours * HOUR, id=one, student=f"s{n}" if students else None, inputs={"G1": mark})
+        for n, (one, mark) in enumerate(zip(new_ids(len(marks)), marks, strict=True))
     ]
     store.add_predictions(rows)
     return rows
