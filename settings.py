@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from errors import Category, GradewatchError
+from model.purpose import IntendedPurpose
 
 if TYPE_CHECKING:
     from jobs.job_settings import JobSettings
@@ -118,10 +119,12 @@ class Settings(BaseModel):
     none. pseudonym_secret: key of the student pseudonyms; losing it parts old records
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
     looks for a new champion. durability: what a kept prediction survives, a killed process (normal) or also power loss
-    (full). train_after: so many new rows to learn from, by uploads, start a training; 0: none. group_downloads:
-    whether who is confined to groups may download models, which tell of all groups. log_capacity: predictions that may
-    wait for the database. allowed_hosts: the names that the service and the dashboard are called by, with commas; "*"
+    (full). train_after: so many new rows to learn from, by uploads, start a training; 0: none. send_anchors: alerts
+    tell the end of the sealed log, once a day. group_downloads: whether who is confined to groups may download models,
+    which tell of all groups. log_capacity: predictions that may wait for the database. allowed_hosts: the names that
+    the service and the dashboard are called by, with commas; "*"
     admits all.
+    purpose, intended_users: what this installation is for, and who may act on its answers, in words.
     dashboard_url: where people find the dashboard; the API's first page leads there.
     student_view: whether users of the roles student and guardian may sign in. contact: whom they may ask.
     auth: whether callers must say who they are; off answers this machine only. token_secret: key of the access tokens,
@@ -162,6 +165,8 @@ class Settings(BaseModel):
     window: int = Field(default=20_000, ge=100)
     poll_seconds: float = Field(default=1.0, gt=0)
     allowed_hosts: str = "127.0.0.1,localhost,::1"
+    purpose: str = Field(default=IntendedPurpose().purpose, min_length=1, max_length=500)
+    intended_users: str = Field(default=IntendedPurpose().users, min_length=1, max_length=500)
     dashboard_url: str = ""
     student_view: Literal["off", "on"] = "off"
     contact: str = ""
@@ -177,6 +182,7 @@ class Settings(BaseModel):
     max_rows: int = Field(default=100_000, ge=1)
     max_upload_mb: int = Field(default=100, ge=1)
     train_after: int = Field(default=100, ge=0)
+    send_anchors: bool = False
     group_downloads: Literal["on", "off"] = "off"
     durability: Literal["normal", "full"] = "normal"
     log_capacity: int = Field(default=100_000, ge=1)
@@ -342,7 +348,12 @@ class Settings(BaseModel):
             max_bytes=self.max_upload_mb * 1_000_000,
             keep=self.periods(),
             train_after=self.train_after,
+            send_anchors=self.send_anchors,
         )
+
+    def intended_purpose(self) -> IntendedPurpose:
+        """What this installation is for."""
+        return IntendedPurpose(purpose=self.purpose, users=self.intended_users)
 
     def periods(self) -> "Periods":
         """For how long each kind of record is kept."""

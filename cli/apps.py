@@ -28,6 +28,8 @@ schedules_app = typer.Typer(no_args_is_help=True, help="What workers do by thems
 keys_app = typer.Typer(no_args_is_help=True, help="API keys: who may call the service.")
 users_app = typer.Typer(no_args_is_help=True, help="Users: who may sign in, at the service and the dashboard.")
 demo_app = typer.Typer(no_args_is_help=True, help="The invented school that the dashboard shows at first.")
+pause_app = typer.Typer(no_args_is_help=True, help="Letting no model answer any more, at once.")
+audit_app = typer.Typer(no_args_is_help=True, help="The log that cannot be edited unseen.")
 app.add_typer(domain_app, name="domain")
 app.add_typer(models_app, name="models")
 app.add_typer(students_app, name="students")
@@ -42,6 +44,8 @@ app.add_typer(schedules_app, name="schedules")
 app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
 app.add_typer(demo_app, name="demo")
+app.add_typer(pause_app, name="pause")
+app.add_typer(audit_app, name="audit")
 
 
 def _print_version(asked: bool) -> None:

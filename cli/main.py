@@ -11,7 +11,6 @@ import cli.domains
 import cli.data
 import cli.uploads
 import cli.observations
-import cli.features
 import cli.withdraw
 import cli.keep
 import cli.students
@@ -20,8 +19,11 @@ import cli.models
 import cli.monitor
 import cli.overview
 import cli.feedback
+import cli.fairness
 import cli.retrain
 import cli.access
+import cli.pause
+import cli.audit
 import cli.backup
 import cli.schedules
 import cli.demo

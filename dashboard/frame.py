@@ -264,6 +264,7 @@ def foot(*, model: str = "", rows: Iterable[Mapping[str, object]] | None = None,
     """The end of a page: as of when, by which model, and what the page shows as a file called `name`."""
     told = [_("As of {time} (your time, {zone})").format(time=time_of_day(now()), zone=current().zone)]
     told += [_("days begin at midnight, UTC"), *([_("model {model}").format(model=model)] if model else [])]
+    told += [_("a reason to look and to help, not to admit, punish or grade")]
     st.divider()
     with st.container(horizontal=True, vertical_alignment="center", key="foot"):
         st.caption(" · ".join(told), width="content")

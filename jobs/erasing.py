@@ -15,6 +15,7 @@ from access.users import linked_users, shut_out_linked
 from clock import now
 from database.layout import write_json
 from database.records import Event, Job, digest
+from database.seals import before_erasure
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from jobs.erasures import ERASURE_KIND, Erasure, ask_for, kept_erasure, put_erasure
@@ -49,6 +50,7 @@ def erase(workspace: Workspace, job: Job, progress: Callable[[str], None]) -> di
         shut_out_linked(store, student, actor=wanted.actor)
         told = Event(id=digest([wanted.id, "gone"]), kind=ERASURE_KIND, at=now(), domain=wanted.domain,
                      details={"reason": wanted.reason, "actor": wanted.actor, "erasure": wanted.id})  # fmt: skip
+        before_erasure(store, store.student_accesses(wanted.domain, student), student)
         store.erase_student(wanted.domain, student, told)
         _remove_profiles(store, wanted)
         _forget_words(store, wanted.domain)

@@ -22,7 +22,7 @@ class JobSettings:
     study_catalogue: a file of what students may be advised; the shipped one if none. inbox: where files come in; may
     hold a password. max_rows, max_bytes: of a file in it. broker: of Celery, whose workers are told ids of jobs; empty
     without them. keep: for how long what is kept. train_after: so many new rows to learn from, by uploads,
-    start a training; 0: none."""
+    start a training; 0: none. send_anchors: whether alerts tell the end of the sealed log, once a day."""
 
     window: int = USUAL_WINDOW
     channels: Callable[[], Mapping[str, Channel]] = dict
@@ -34,3 +34,4 @@ class JobSettings:
     max_bytes: int = 100_000_000
     keep: Periods = field(default_factory=Periods)
     train_after: int = 0
+    send_anchors: bool = False

@@ -12,6 +12,7 @@ import msgspec
 
 from clock import now
 from database.records import Event, digest
+from database.seals import before_forgetting
 from database.store import RecordStore
 from monitoring.profile_names import PROFILE_KIND, batch_name, day_name
 
@@ -47,6 +48,7 @@ def keep(store: RecordStore, domains: Collection[str], periods: Periods, at: dat
     if (days := periods.cohort_reports) is not None:
         removed["cohort_reports"] = sum(_cohort_reports(store, domain, at, days) for domain in domains)
     if periods.accesses is not None:
+        before_forgetting(store, at - timedelta(days=periods.accesses))
         removed["accesses"] = store.forget("accesses", at - timedelta(days=periods.accesses))
     return removed
 

@@ -21,6 +21,7 @@ from errors import GradewatchError
 from jobs.job_settings import JobSettings
 from jobs.keyed_store import decision_id, report_id
 from jobs.queue import (
+    ANCHORING,
     BATCH_FILE,
     COHORT_REPORT,
     COLLECTING,
@@ -471,6 +472,16 @@ def remove_old(run: JobRun) -> Mapping[str, Any]:
     return {"removed": keep(run.workspace.store, list(run.workspace.schemas), run.settings.keep, now())}
 
 
+def anchor_log(run: JobRun) -> Mapping[str, Any]:
+    """The log sealed, and the end of its chain noted elsewhere."""
+    from jobs.anchors import anchor, told_result
+
+    channels = run.settings.channels() if run.settings.send_anchors else {}
+    store, artifacts = run.workspace.store, run.workspace.artifacts
+    noted = anchor(store, artifacts, now(), channels, lambda rows: run.progress(f"{rows:,} rows sealed", None))
+    return told_result(noted)
+
+
 def track(run: JobRun) -> Mapping[str, Any]:
     """Tell MLflow who is champion now, and whatever it was not told yet."""
     from retraining.experiments import follow
@@ -505,5 +516,6 @@ JOB_KINDS: Mapping[str, JobKind] = {
     REMAKING: JobKind(make_again, attempts=20),
     KEEPING: JobKind(remove_old),
     TRACKING: JobKind(track),
+    ANCHORING: JobKind(anchor_log, long=True),
 }
 """By name; a kind that is added here is done by every worker."""

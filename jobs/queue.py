@@ -35,6 +35,7 @@ ERASURE = "erasure"
 REMAKING = "making again"
 KEEPING = "keeping"
 TRACKING = "tracking"
+ANCHORING = "anchoring"
 """The kinds that there are; `jobs.kinds` says what each does."""
 
 SEEN_SECONDS = 15.0

@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 
 from database.records import Job
+from database.seals import Verified
 from database.uploads import Upload
 from jobs.erasures import Erasure
 from jobs.schedules import ScheduledJob
@@ -21,6 +22,24 @@ def schedules_table(planned: Sequence[ScheduledJob], last: Sequence[Job | None],
         how = "" if job is None else f"{job.state}{f': {job.problem.detail}' if job.problem else ''}"
         table.add_row(one.name, str(one.when), f"{due:%Y-%m-%d %H:%M}", asked, how)
     return table
+
+
+def verified_lines(found: Verified, wrong: Sequence[str]) -> Iterator[str]:
+    """What became of comparing the log with its seals; wrong: of anchors."""
+    yield f"block {found.number}:{found.digest}" if found.number else "nothing was sealed so far: gradewatch audit seal"
+    yield f"{found.rows:,} rows: {found.sealed:,} as they were sealed, {found.waiting:,} too young to be sealed"
+    if found.late:
+        yield f"{found.late:,} were sealed long after their time"
+    if found.erased:
+        yield f"{found.erased:,} name nobody any more, as erasures left them"
+    if found.forgotten:
+        yield f"{found.forgotten:,} were kept long enough: nothing is to be compared"
+    yield from wrong
+    for one in found.faults:
+        yield f"{one.kind} {one.row} of {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.what}".replace("  ", " ")
+    if found.fault_count > len(found.faults):
+        yield f"and {found.fault_count - len(found.faults):,} more"
+    yield "whole" if found.whole and not wrong else f"NOT WHOLE: {found.fault_count + len(wrong):,} faults"
 
 
 def erasures_table(found: Sequence[Erasure]) -> Table:

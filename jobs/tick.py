@@ -12,11 +12,12 @@ from typing import NamedTuple
 from clock import now
 from database.errors import StoreUnavailable
 from database.records import Job
+from database.seals import newest_block, seal
 from database.store import RecordStore
 from errors import GradewatchError
 from jobs.erasures import ask_for_unfinished
 from jobs.job_settings import JobSettings
-from jobs.queue import COHORT_REPORT, COLLECTING, DELIVERY, KEEPING, UNFINISHED, JobRequest, ask, sweep
+from jobs.queue import ANCHORING, COHORT_REPORT, COLLECTING, DELIVERY, KEEPING, UNFINISHED, JobRequest, ask, sweep
 from jobs.schedules import ask_for_due
 from reports.names import REPORT_BLOBS, REPORT_SCHEDULE
 
@@ -139,6 +140,16 @@ def _kept(given: Pass) -> Sequence[Job]:
     return () if job.ended else [job]
 
 
+def _sealed(given: Pass) -> Sequence[Job]:
+    """What came in is sealed in the log's chain; its end is noted elsewhere once a day, which also begins it."""
+    if newest_block(given.store) is not None:
+        seal(given.store, given.at)
+    elif not (given.store.accesses(limit=1) or given.store.events(limit=1)):
+        return ()
+    job = ask(given.store, JobRequest(ANCHORING, "", "tick", key=f"{given.at:%Y-%m-%d}"))
+    return () if job.ended else [job]
+
+
 def _left_behind(given: Pass) -> Sequence[Job]:
     sweep(given.store)
     if any(name.startswith(REPORT_BLOBS) for name in given.store.blobs()):
@@ -155,6 +166,7 @@ CHORES: Mapping[str, Chore] = {
     "inbox": _inbox,
     "erasures": _erasures,
     "what was kept long enough": _kept,
+    "seals of the log": _sealed,
     "what is left behind": _left_behind,
     "messages": _messages,
 }

@@ -19,6 +19,8 @@ from errors import Category, GradewatchError
 from model.bundle import content_digest
 
 OWNERS_ALONE = 0o700  # what a model has learned from is nobody else's business
+KEPT_ARTIFACT = "kept artifact"
+"""The kind of documents whose names are digests of what no clearing away takes, though it is no model."""
 _ASIDE = ".writing-"
 _DIGEST = re.compile("[0-9a-f]{64}")
 

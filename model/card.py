@@ -16,6 +16,7 @@ from model.artifacts import Artifacts
 from model.bundle import EXAMPLES, Lineage, Manifest, MissingPattern
 from model.decision import SliceGain, decision_of, own_slices
 from model.naive import RULE
+from model.purpose import MISUSES
 from model.registry import load_bundle
 from model.standing import Reign, VersionStanding, before_of, reigns_of, standing_of
 from model.version_names import version_names
@@ -166,6 +167,7 @@ def _not_for(manifest: Manifest) -> tuple[str, ...]:
         "saying why: what moves an answer is no cause of a result",
         "other courses, schools or times than those that it learned from, unless outcomes show that it holds there",
         "ranking teachers, classes or schools",
+        *MISUSES,
     )
     if manifest.lineage.source == EXAMPLES:
         return ("any real student: it learned from generated examples that stand for nobody", *told)

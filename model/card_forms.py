@@ -93,10 +93,17 @@ def _groups(card: ModelCard) -> list[str]:
     """The gain of each slice in the contest."""
     told = []
     for part in card.groups:
-        verdict = ", credibly worse" if part.worse else ""
+        verdict, who = ", credibly worse" if part.worse else "", f"{part.column.lstrip('_')} {part.value}"
+        rests = f"({part.gain.level:.0%} bound, {part.gain.n:,} rows){verdict}"
+        if part.about == "found":
+            told.append(
+                f"{who}: of those who failed, {part.gain.mean:+.0%} warned of by the challenger, "
+                f"at least {part.gain.lower:+.0%} {rests}."
+            )
+            continue
         told.append(
-            f"{part.column.lstrip('_')} {part.value}: {part.gain.mean:+.3g} {card.unit} in favour of the challenger, "
-            f"at least {part.gain.lower:+.3g} ({part.gain.level:.0%} bound, {part.gain.n:,} rows){verdict}."
+            f"{who}: {part.gain.mean:+.3g} {card.unit} in favour of the challenger, "
+            f"at least {part.gain.lower:+.3g} {rests}."
         )
     return told
 

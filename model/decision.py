@@ -58,20 +58,28 @@ def compared(name: ConditionName, found: float, asked: float) -> Condition:
 
 
 class SliceGain(msgspec.Struct, frozen=True, kw_only=True):
-    """The gain within one slice of students; worse: credibly so, by more than the minimum gain."""
+    """The gain within one slice of students; worse: credibly so, by more than the policy allows.
+
+    about: "miss", of all rows of the slice how much smaller the error is; "found", of those whose outcome failed how
+    much larger a share is answered with less than the pass mark, and so warned of.
+    """
 
     column: str
     value: str
     gain: PairedGain
     worse: bool
+    about: Literal["miss", "found"] = "miss"
 
 
 def told_of_slice(part: SliceGain) -> str:
     """A slice that would get worse, in words."""
-    return (
-        f"students with {part.column.lstrip('_')} = {part.value} would get worse by {-part.gain.mean:.4g} "
-        f"({part.gain.n} rows)"
-    )
+    who = f"{part.column.lstrip('_')} = {part.value}"
+    if part.about == "found":
+        return (
+            f"of the students with {who} who failed, {-part.gain.mean:.0%} fewer would be warned of "
+            f"({part.gain.n} rows)"
+        )
+    return f"students with {who} would get worse by {-part.gain.mean:.4g} ({part.gain.n} rows)"
 
 
 GROUP_SLICE = "_group"

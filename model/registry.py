@@ -16,9 +16,10 @@ from database.records import Action, ChampionKey, Event, ModelVersion, Successio
 from database.store import ModelRegistry, RecordStore
 from database.withdrawal import require_nobody_named
 from errors import Category, GradewatchError
-from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
+from model.artifacts import KEPT_ARTIFACT, Artifacts, CorruptArtifact, MissingArtifact
 from model.bundle import BrokenBundle, Bundle, Manifest, changes_since, read_bundle
 from model.partners import partners_of
+from model.pauses import Pause, pause_of, pauses
 from model.predictor import Predictor
 from model.trial import Trial, running_trials
 from model.version_names import is_version_name, version_names
@@ -43,6 +44,13 @@ class NoChampion(GradewatchError):
 
 class SchemaChanged(NoChampion):
     """The champion learned another schema than the domain has now: what it would be given is not what it learned."""
+
+
+class Paused(NoChampion):
+    """Nothing is answered, until somebody resumes."""
+
+    category = Category.UNAVAILABLE
+    retry_after = 300
 
 
 class Challenger(msgspec.Struct, frozen=True):
@@ -320,6 +328,7 @@ def collect_garbage(store: RecordStore, artifacts: Artifacts, *, older_than: flo
     champions = store.champions()
     kept = {champion.version for champion in champions}
     kept.update(trial.challenger for trial in running_trials(store, champions).values())
+    kept.update(one.name for one in store.documents(KEPT_ARTIFACT))
     for champion in champions:
         kept.update(_line_of_descent(store.successions(champion.key))[-KEPT_VERSIONS:])
     for key in {model.key for model in store.models()}:
@@ -329,8 +338,8 @@ def collect_garbage(store: RecordStore, artifacts: Artifacts, *, older_than: flo
 
 class Champions:
     """The champions that this process has in memory. loaded: all of them, another mapping whenever one changes.
-    stopped: those that learned another schema than their domain has now; at their moments nobody answers. Reading never
-    waits; `refresh` swaps in what changed."""
+    stopped: those that learned another schema than their domain has now; at their moments nobody answers. paused: whose
+    models do not answer, by domain. Reading never waits; `refresh` swaps in what changed."""
 
     def __init__(
         self,
@@ -346,6 +355,7 @@ class Champions:
         self._tree_lookup = tree_lookup
         self.loaded: Mapping[ChampionKey, Serving] = {}
         self.stopped: Mapping[ChampionKey, UnfitChampion] = {}
+        self.paused: Mapping[str, Pause] = {}
         self._broken: dict[ChampionKey, int] = {}
         self._broken_trials: set[str] = set()
         self._refreshing = Lock()
@@ -358,6 +368,7 @@ class Champions:
         once, whichever process meets it.
         """
         with self._refreshing:
+            self.paused = pauses(self._store)
             serving, stopped = dict(self.loaded), dict(self.stopped)
             changed = []
             champions = self._store.champions()
@@ -441,7 +452,9 @@ class Champions:
 
     def at(self, domain: str, moment: str) -> dict[str, Serving]:
         """Target to champion, at one moment. Raises NoChampion, naming the moments that have one; SchemaChanged where
-        any of the moment's champions is stopped."""
+        any of the moment's champions is stopped; Paused."""
+        if (pause := self.pause_of(domain)) and pause.answers == "none":
+            raise Paused(f"{domain}: {pause}")
         for key, one in self.stopped.items():
             if (key.domain, key.moment) == (domain, moment):
                 raise SchemaChanged(f"{key}: {_unfit(domain, one.why)}")
@@ -457,8 +470,15 @@ class Champions:
             raise NoChampion(f"no champion for {domain} at moment {moment!r}; {there}")
         return found
 
+    def pause_of(self, domain: str) -> Pause | None:
+        """Whether a domain's models pause."""
+        return pause_of(self.paused, domain) if self.paused else None
+
     def is_stopped(self, domain: str, moment: str) -> bool:
-        """Whether any champion of the moment is."""
+        """Whether any champion of the moment is, or its domain is answered by nobody."""
+        pause = self.pause_of(domain)
+        if pause and pause.answers == "none":
+            return True
         return any((key.domain, key.moment) == (domain, moment) for key in self.stopped)
 
     @property

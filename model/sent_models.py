@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from database.records import ChampionKey
 from model.bundle import read_bundle
+from model.pauses import Pause
 from model.predictor import Predictor
 from model.registry import Challenger, Champions, Serving
 from model.service import PredictionService
@@ -35,10 +36,11 @@ class SentModels:
 
     schema: DomainSchema
     models: tuple[SentModel, ...]
+    paused: Mapping[str, Pause]
 
     @cached_property
     def service(self) -> PredictionService:
-        champions = _OpenedChampions({one.key: _serving(one) for one in self.models})
+        champions = _OpenedChampions({one.key: _serving(one) for one in self.models}, self.paused)
         return PredictionService({self.schema.name: self.schema}, champions, _NoLog(), secret=b"")
 
 
@@ -50,7 +52,7 @@ def send_models(workspace: Workspace, schema: DomainSchema) -> SentModels:
             trial, version = one.challenger.trial if one.challenger else None, one.predictor.version
             tried = load(trial.challenger) if trial else {}
             found.append(SentModel(key, one.generation, version, load(version), trial, tried))
-    return SentModels(schema, tuple(found))
+    return SentModels(schema, tuple(found), dict(workspace.champions.paused))
 
 
 def _serving(sent: SentModel) -> Serving:
@@ -64,8 +66,8 @@ def _serving(sent: SentModel) -> Serving:
 class _OpenedChampions(Champions):
     """Champions as they were sent; nothing here could change them."""
 
-    def __init__(self, loaded: Mapping[ChampionKey, Serving]) -> None:
-        self.loaded, self.stopped = loaded, {}
+    def __init__(self, loaded: Mapping[ChampionKey, Serving], paused: Mapping[str, Pause]) -> None:
+        self.loaded, self.stopped, self.paused = loaded, {}, paused
         self._broken = {}
 
 

@@ -21,6 +21,7 @@ from model.bundle import band_rule
 from model.cache import AnswerCache
 from model.explain import MOST_FACTORS
 from model.objections import Objections
+from model.pauses import RULE_OF, PlainRule
 from model.predictor import Predictor
 from model.registry import Champions, Serving
 from model.trial import Trial
@@ -44,7 +45,7 @@ CHANGES_WARNING = (
     "training takes them up: "
 )
 InputRows = Sequence[Mapping[str, Cell]]
-Ask = Callable[[Predictor, int, int], list[Answer]]
+Ask = Callable[[Predictor | PlainRule, int, int], list[Answer]]
 """What a predictor says of certain rows, with this generation and at most so many factors."""
 
 log = logging.getLogger("gradewatch.model")
@@ -63,7 +64,7 @@ class Remarks(NamedTuple):
 class _Slot(NamedTuple):
     """Who says something about one target. instead: who says it where that one, who is on trial, fails."""
 
-    predictor: Predictor
+    predictor: Predictor | PlainRule
     generation: int
     instead: Predictor | None = None
 
@@ -233,6 +234,9 @@ class PredictionService:
         serving = self.champions.loaded.values()
         answering = [one.predictor for one in serving]
         answering += [one.challenger.predictor for one in serving if one.challenger]
+        rules_alone = {one.removeprefix(RULE_OF) for one in models if one.startswith(RULE_OF)}
+        if rules_alone:
+            return self._remark_of_rules(rules_alone)
         known = {one.version: one for one in answering if one.version in models}
         said = [EXAMPLES_WARNING] if any(one.from_examples for one in known.values()) else []
         changed = dict.fromkeys(words for one in serving if one.predictor.version in known for words in one.changes)
@@ -244,6 +248,15 @@ class PredictionService:
         if len(known) == len(models):  # one that was replaced this very moment is looked for again
             self._remarks[models] = remarks
         return remarks
+
+    def _remark_of_rules(self, models: set[str]) -> Remarks:
+        """What must be said with answers that are plain rules', while the models whose they are pause; not kept, for
+        the reason may change."""
+        serving = {one.predictor.version: (key, one) for key, one in self.champions.loaded.items()}
+        known = {version: serving[version] for version in sorted(models) if version in serving}
+        told = dict.fromkeys(str(self.champions.pause_of(key.domain) or "") for key, _ in known.values())
+        rules = {RULE_OF + version: str(one.predictor.manifest.naive) for version, (_, one) in known.items()}
+        return Remarks("; ".join(filter(None, told)) or None, rules)
 
     def _by_plan(self, schema: DomainSchema, rows: Sequence[ValidRow]) -> list[tuple[list[int], _ServingPlan]]:
         """The positions of rows that the same models answer, with those."""
@@ -288,7 +301,8 @@ class PredictionService:
             if not keys or self.champions.is_stopped(schema.name, moment):
                 self.champions.at(schema.name, moment)  # says what is missing, unless it has come this moment
                 return self._plans_at(schema, moment)
-            plans_at = found[schema.name, moment] = _place_slots(schema, moment, [present[key] for key in keys])
+            place = _place_rules if self.champions.pause_of(schema.name) else _place_slots
+            plans_at = found[schema.name, moment] = place(schema, moment, [present[key] for key in keys])
         return plans_at
 
 
@@ -307,6 +321,13 @@ def _place_slots(schema: DomainSchema, moment: str, champions: Sequence[Serving]
         who = [[(slot.predictor.version, slot.generation) for slot in slots] for slots in (answering, shadow)]
         plans[arms] = _ServingPlan(answering, shadow, ENCODER.encode([schema.fingerprint, moment, *who]))
     return _PlansOfMoment(splits, plans)
+
+
+def _place_rules(schema: DomainSchema, moment: str, champions: Sequence[Serving]) -> _PlansOfMoment:
+    """The plain rules of champions in their places, as long as these pause: nobody is on trial."""
+    rules = [_Slot(PlainRule(one.predictor), one.generation) for one in champions]
+    who = [(slot.predictor.version, slot.generation) for slot in rules]
+    return _PlansOfMoment((), {(): _ServingPlan(rules, (), ENCODER.encode([schema.fingerprint, moment, who]))})
 
 
 def _answering(champion: Serving, tried: set[str]) -> _Slot:

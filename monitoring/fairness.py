@@ -26,12 +26,15 @@ Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 UNFAIR_SHARE = 0.05  # share of false findings among the groups called worse served (Benjamini–Hochberg)
+WEIGHTS: Mapping[str, float] = {"found": 10.0}
+"""How much of the level each figure has, beside 1: help that is missed is what harms most (Genovese, Roeder and
+Wasserman 2006)."""
 MISSING_TRAIT = "(missing)"
 MOST_NUMBERS = 8  # different numbers of a protected column that are groups of their own; of more, quarters are
 TIE_WIDTH = 1e-9  # a standard error below it rests on values that do not differ
 
 Treatment = Literal["credibly worse", "no difference shown", "not enough data"]
-FigureName = Literal["miss", "bias", "found", "wrongly"]
+FigureName = Literal["miss", "bias", "found", "wrongly", "failed", "warned", "alarmed", "gap", "covered"]
 
 
 class AgainstOthers(msgspec.Struct, frozen=True):
@@ -60,7 +63,10 @@ class GroupTreatment(msgspec.Struct, frozen=True, kw_only=True):
     n answers of `students` students; None for fewer than FEWEST_TOLD, and where they would give such a group away, of
     which nothing is told at all. miss: mean distance of answer and outcome, bias: mean of answer - outcome, both in the
     target's unit or levels. found: of the answers whose outcome failed, the share that was warned of. wrongly: of those
-    warned of, the share that passed. Each is told where the students it rests on are enough, by the same rule. verdict:
+    warned of, the share that passed. failed, warned: shares of all answers whose outcome failed, and that gave cause to
+    warn; alarmed: of those that passed, the share that was warned of. gap: mean of the said chance to fail less what
+    happened (1: failed). covered: the share of outcomes within their interval. Each is told where the students it rests
+    on are enough, by the same rule. verdict: by miss, found and wrongly,
     beside all others; None of all answers together.
     """
 
@@ -72,6 +78,11 @@ class GroupTreatment(msgspec.Struct, frozen=True, kw_only=True):
     bias: GroupFigure | None = None
     found: GroupFigure | None = None
     wrongly: GroupFigure | None = None
+    failed: GroupFigure | None = None
+    warned: GroupFigure | None = None
+    alarmed: GroupFigure | None = None
+    gap: GroupFigure | None = None
+    covered: GroupFigure | None = None
 
 
 class FairnessCut(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,13 +170,21 @@ def _questions(target: Target, known: EvidenceColumns, top: int | None) -> list[
         _Question("miss", np.abs(gap), all_of_them, is_share=False, worse=1),
         _Question("bias", gap, all_of_them, is_share=False, worse=0),
     ]
+    if (ranged := ~np.isnan(known.low)).any():
+        inside = ((known.low <= known.truth) & (known.truth <= known.high)).astype(np.float64)
+        found.append(_Question("covered", inside, ranged, is_share=True, worse=0))
     if target.pass_mark is None:
         return found
     failed, told = known.truth < target.pass_mark, warned(target, known, top)
+    fails, warnings = failed.astype(np.float64), told.astype(np.float64)
     return [
         *found,
-        _Question("found", told.astype(np.float64), failed, is_share=True, worse=-1),
-        _Question("wrongly", (~failed).astype(np.float64), told, is_share=True, worse=1),
+        _Question("found", warnings, failed, is_share=True, worse=-1),
+        _Question("wrongly", 1 - fails, told, is_share=True, worse=1),
+        _Question("failed", fails, all_of_them, is_share=True, worse=0),
+        _Question("warned", warnings, all_of_them, is_share=True, worse=0),
+        _Question("alarmed", warnings, ~failed, is_share=True, worse=0),
+        _Question("gap", known.below - fails, ~np.isnan(known.below), is_share=False, worse=0),
     ]
 
 
@@ -249,6 +268,7 @@ class _Test(NamedTuple):
     freedom: int
     p_value: float
     worse: int
+    weight: float = 1.0
 
 
 def _cut(parts: _Parts, student: Integers, asked: Sequence[_Question], units: Integers) -> list[_Draft]:
@@ -351,15 +371,18 @@ def _test(sums: _Sums, place: int, question: _Question) -> _Test | None:
     error = float(np.sqrt(variance))
     if error < TIE_WIDTH:
         return None
-    return _Test(value, error, freedom, student_p(value / error, freedom), question.worse)
+    weight = WEIGHTS.get(question.name, 1.0)
+    return _Test(value, error, freedom, student_p(value / error, freedom), question.worse, weight)
 
 
 def _corrected(cuts: Sequence[Sequence[_Draft]]) -> list[tuple[GroupTreatment, ...]]:
     """The groups of all cuts with their verdicts, corrected for all differences that are told (Benjamini and Yekutieli
-    2005 for the intervals)."""
+    2005 for the intervals), each by its weight."""
     tests = [test for drafts in cuts for draft in drafts for test in draft.tests.values()]
-    adjusted = adjust([test.p_value for test in tests]) if tests else np.empty(0)
+    weights = np.array([test.weight for test in tests]) / max(1.0, np.mean([test.weight for test in tests] or [1.0]))
+    adjusted = adjust([test.p_value for test in tests], weights) if tests else np.empty(0)
     alpha = UNFAIR_SHARE * max(1, int((adjusted <= UNFAIR_SHARE).sum())) / max(1, len(tests))
+    shares = iter((alpha * weights).tolist())
     p_values, judged = iter(adjusted.tolist()), []
     for drafts in cuts:
         found = []
@@ -367,7 +390,7 @@ def _corrected(cuts: Sequence[Sequence[_Draft]]) -> list[tuple[GroupTreatment, .
             told: dict[str, GroupFigure] = {}
             worse = False
             for name, test in draft.tests.items():
-                half, p_value = student_quantile(alpha, test.freedom) * test.error, next(p_values)
+                half, p_value = student_quantile(next(shares), test.freedom) * test.error, next(p_values)
                 against = AgainstOthers(test.value, test.value - half, test.value + half, p_value)
                 told[name] = msgspec.structs.replace(getattr(draft.treatment, name), against=against)
                 worse = worse or (p_value <= UNFAIR_SHARE and test.value * test.worse > 0)

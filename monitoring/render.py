@@ -14,7 +14,7 @@ from monitoring.alerts import GIVE_UP, Delivery
 from monitoring.at_risk import AtRisk
 from monitoring.calibration import ClassCalibration, Coverage
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
-from monitoring.fairness import UNFAIR_SHARE, Fairness, GroupTreatment
+from monitoring.fairness import UNFAIR_SHARE, Fairness, GroupFigure, GroupTreatment
 from monitoring.feedback import Feedback, FeedbackPart, TargetFeedback
 from monitoring.model_comparison import ModelComparison
 from monitoring.performance import FEWEST_TOLD
@@ -218,6 +218,30 @@ def fairness_tables(found: Fairness) -> list[RenderableType]:
     return [table, *(Text(sentence) for sentence in fairness_sentences(found))]
 
 
+def group_table(found: Fairness) -> list[RenderableType]:
+    """What else is told of each group: who fails, who is warned of, what was promised; nothing without a figure."""
+    if found.whole.n is None:
+        return []
+    heads = {
+        "failed": found.whole.failed,
+        "warned of": found.whole.warned,
+        "warned of who passed": found.whole.alarmed,
+        "chance said too high by": found.whole.gap,
+        "within their range": found.whole.covered,
+    }
+    shown = [name for name, figure in heads.items() if figure is not None]
+    table = Table("group", *shown, box=box.SIMPLE, title=f"{found.target}@{found.moment}: the groups themselves")
+    groups = [("all", found.whole), *((f"{cut.by} {group.name}", group) for cut in found.cuts for group in cut.groups)]
+    for name, group in groups:
+        figures = dict(zip(heads, (group.failed, group.warned, group.alarmed, group.gap, group.covered), strict=True))
+        table.add_row(name, *(_share(figures[head]) for head in shown))
+    return [table] if shown else []
+
+
+def _share(one: GroupFigure | None) -> str:
+    return f"{one.value:.0%} of {one.n:,} [{one.low:.0%}, {one.high:.0%}]" if one else ""
+
+
 def threshold_words(found: Fairness) -> str:
     """What gives cause to warn."""
     if found.pass_mark is None:
@@ -228,10 +252,7 @@ def threshold_words(found: Fairness) -> str:
 def _treatment(group: GroupTreatment) -> list[str]:
     if group.n is None:
         return [f"fewer than {FEWEST_TOLD}, or would give them away", "", "", "", ""]
-    shares = [
-        f"{one.value:.0%} of {one.n:,} [{one.low:.0%}, {one.high:.0%}]" if one else ""
-        for one in (group.found, group.wrongly)
-    ]
+    shares = [_share(one) for one in (group.found, group.wrongly)]
     means = [f"{one.value:.3g} [{one.low:.3g}, {one.high:.3g}]" if one else "" for one in (group.miss, group.bias)]
     return [f"{group.n:,}", *means, *shares]
 

@@ -33,9 +33,11 @@ def condition_words(decision: PromotionDecision) -> Mapping[ConditionName, str]:
         told = {key: "?" if value is None else number(value, digits) for key, value in known.items()}
         return told | ({"found": number(known["found"] or 0.0, digits, signed=True)} if signed else {})
 
-    worse = ", ".join(told_slice(part) for part in decision.slices if part.worse)
+    worse = ", ".join(dict.fromkeys(told_slice(part) for part in decision.slices if part.worse))
     unit = f" {told_unit(decision.unit)}" if decision.unit else ""
-    groups = _("No group of students is surely worse off ({n} looked at)").format(n=count(len(decision.slices)))
+    groups = _("No group of students is surely worse off ({n} looked at)").format(
+        n=count(len({(part.column, part.value) for part in decision.slices}))
+    )
     groups = _("No group of students is surely worse off: {who}").format(who=worse) if worse else groups
     return {
         "made": _("The challenger could be trained"),

@@ -216,6 +216,7 @@ def collect_evidence(schema: DomainSchema, champion: Bundle, challenger: Bundle,
         slices=slices,
         megabytes=challenger.megabytes,
         units=holdout.units,
+        pass_mark=target.pass_mark,
     )
 
 

@@ -4,7 +4,7 @@ No store, no model, no clock: the same errors give the same decision, with its r
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 import numpy as np
@@ -27,6 +27,9 @@ Floats = NDArray[np.float64]
 MAX_MEGABYTES = 20.0
 """Of a model's graph, where no policy says otherwise."""
 
+FEWEST_FAILED = 10
+"""Students of a slice who failed, below whom the share that is warned of says nothing."""
+
 FOLLOWING_LEVEL = 0.99
 """At which answers must be seen to go along with the outcomes; against them, it is a mistake in the file."""
 
@@ -37,10 +40,11 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     min_gain: how much smaller its mean absolute error must be, in target units (the schema's own by default).
     level: of the one-sided paired lower bound that must be above 0. min_rows: fewer unseen rows decide nothing.
     holdout_share: of the rows that the champion has not seen, the newest that are held out. slice_rows: a slice of
-    students (group, protected column) with so many rows must not get credibly worse. trial_rows: after so many new
-    outcomes a challenger in shadow is judged, once; 0: none is tried in shadow. Of min_rows and trial_rows, those of
-    one student count once, as do those with the same inputs and outcome. max_megabytes: of its graph (10^6 bytes),
-    which every serving process holds, first champions included.
+    students (group, protected column) with so many rows must not get credibly worse: neither the error by more than
+    min_gain, nor the share that is not warned of, among those who failed, by more than max_missed. trial_rows: after so
+    many new outcomes a challenger in shadow is judged, once; 0: none is tried in shadow. Of min_rows and trial_rows,
+    those of one student count once, as do those with the same inputs and outcome. max_megabytes: of its graph (10^6
+    bytes), which every serving process holds, first champions included.
     """
 
     min_gain: float | None = None
@@ -48,6 +52,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     min_rows: int = 50
     holdout_share: float = 0.5
     slice_rows: int = 30
+    max_missed: float = 0.05
     trial_rows: int = TRIAL_ROWS
     max_megabytes: float = MAX_MEGABYTES
 
@@ -58,6 +63,7 @@ class PromotionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         shares = {"level": (self.level, 0.5), "holdout_share": (self.holdout_share, 0.0)}
         for name, (value, least) in shares.items():
             wrong += [] if least < value < 1 else [f"{name} is {value}, not above {least:g} and below 1"]
+        wrong += [] if 0 <= self.max_missed <= 1 else [f"max_missed is {self.max_missed}, not from 0 to 1"]
         wrong += [] if self.max_megabytes > 0 else [f"max_megabytes is {self.max_megabytes}, not above 0"]
         rows = {"min_rows": self.min_rows, "slice_rows": self.slice_rows, "trial_rows": self.trial_rows}
         wrong += [f"{name} is {value}, below 0" for name, value in rows.items() if value < 0]
@@ -70,7 +76,8 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     numbers, with the rows' clusters.
 
     slices: column name to (n,) values by which students are told apart. megabytes: of the challenger's graph. units:
-    (n,) labels each, of which rows with the same count once where rows are counted.
+    (n,) labels each, of which rows with the same count once where rows are counted. pass_mark: outcomes below it have
+    failed, and answers below it give cause to warn; None: there is none.
     """
 
     outcomes: Floats
@@ -81,6 +88,7 @@ class PromotionEvidence(msgspec.Struct, frozen=True, kw_only=True):
     slices: Mapping[str, NDArray[np.str_]] = {}
     megabytes: float = 0.0
     units: tuple[NDArray[np.int64], ...] = ()
+    pass_mark: float | None = None
 
     def count(self) -> int:
         """How many rows say something of their own."""
@@ -323,30 +331,67 @@ def refusal(
     )
 
 
+class _Part(NamedTuple):
+    """A slice of students that is to be judged: errors and clusters of its rows, by old and by new answers."""
+
+    column: str
+    value: str
+    about: Literal["miss", "found"]
+    old: Floats
+    new: Floats
+    clusters: NDArray[np.int64]
+
+
 def slice_gains(evidence: PromotionEvidence, said: Floats, policy: PromotionPolicy, min_gain: float) -> list[SliceGain]:
     """The gain of the answers `said` in every slice that is large enough to be judged.
 
     All slices together are found worse by mere luck with a chance of 1 - level at most (Bonferroni).
     """
-    parts = [
-        (column, str(value), values == value)
-        for column, values in sorted(evidence.slices.items())
-        for value in np.unique(values)
-        if (values == value).sum() >= policy.slice_rows
-    ]
+    parts = list(_parts(evidence, said, policy))
     level = 1 - (1 - policy.level) / max(1, len(parts))
+    most = {"miss": min_gain, "found": policy.max_missed}
+    return [_slice_gain(part, level=level, allowed=most[part.about]) for part in parts]
+
+
+def _parts(evidence: PromotionEvidence, said: Floats, policy: PromotionPolicy) -> Iterator[_Part]:
+    """By column and value: the misses of a slice, and who of it failed and was not warned of."""
     old, new = absolute_errors(evidence.outcomes, evidence.champion), absolute_errors(evidence.outcomes, said)
-    return [
-        _slice_gain(column, value, old[rows], new[rows], evidence.clusters[rows], level=level, min_gain=min_gain)
-        for column, value, rows in parts
-    ]
+    failed = np.zeros(len(old), dtype=bool)
+    if (mark := evidence.pass_mark) is not None:
+        failed = evidence.outcomes < mark
+        missed, then_missed = (np.where(answers < mark, 0.0, 1.0) for answers in (evidence.champion, said))
+    for column, values in sorted(evidence.slices.items()):
+        for value in np.unique(values):
+            rows = values == value
+            if rows.sum() < policy.slice_rows:
+                continue
+            yield _Part(column, str(value), "miss", old[rows], new[rows], evidence.clusters[rows])
+            lost = rows & failed
+            if lost.sum() >= FEWEST_FAILED:
+                yield _Part(column, str(value), "found", missed[lost], then_missed[lost], evidence.clusters[lost])
 
 
-def _slice_gain(
-    column: str, value: str, old: Floats, new: Floats, groups: NDArray[np.int64], *, level: float, min_gain: float
-) -> SliceGain:
-    """The gain from `old` to `new` errors; within one cluster its rows are the units, for it is judged itself."""
-    if len(np.unique(groups)) < 2:
-        groups = np.arange(len(groups))
-    loss, gain = paired_gain(new, old, groups, level=level), paired_gain(old, new, groups, level=level)
-    return SliceGain(column=column, value=value, gain=gain, worse=loss.mean > min_gain and loss.lower > 0)
+def _slice_gain(part: _Part, *, level: float, allowed: float) -> SliceGain:
+    """The gain from old to new errors; within one cluster its rows are the units, for it is judged itself.
+
+    Who is missed is a yes or no, and of few students: it also has to be more than as many coins would do (McNemar's
+    exact test of those about whom the two differ).
+    """
+    groups = part.clusters if len(np.unique(part.clusters)) > 1 else np.arange(len(part.old))
+    gain = paired_gain(part.old, part.new, groups, level=level)
+    loss = paired_gain(part.new, part.old, groups, level=level)
+    worse = loss.mean > allowed and loss.lower > 0
+    if worse and part.about == "found":
+        worse = _by_coins(int((part.new > part.old).sum()), int((part.new < part.old).sum())) <= 1 - level
+    return SliceGain(column=part.column, value=part.value, gain=gain, worse=worse, about=part.about)
+
+
+def _by_coins(harmed: int, helped: int) -> float:
+    """The chance that of so many who are told otherwise so many, or more, are harmed, where a coin says who.
+
+    >>> round(_by_coins(5, 0), 4)
+    0.0312
+    """
+    from scipy.stats import binom  # not needed to serve
+
+    return float(binom.sf(harmed - 1, harmed + helped, 0.5))

@@ -7,11 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from drift.sentences import describe_expected
-from model.decision import PromotionDecision
+from model.decision import PromotionDecision, told_of_slice
+from model.scores import PairedGain
 from monitoring.days import DAY
 from monitoring.error_timeline import ErrorTimeline
 from retraining.monitor import Monitored
 from retraining.run import Result
+from retraining.without import WithoutColumn
 
 VERDICT_WORDS = {
     "promote": "promoted",
@@ -56,6 +58,38 @@ def evidence_table(decision: PromotionDecision) -> Table:
         bound = f"{decision.gain.mean:+.4f}, {decision.gain.level:.0%} lower bound {decision.gain.lower:+.4f}"
         table.add_row(f"gain (champion - {decision.winner})", bound)
     return table
+
+
+def render_without(found: WithoutColumn) -> RenderableType:
+    """What a model without a column would do otherwise, for whom."""
+    unit = f" {found.unit}" if found.unit else ""
+    gain, shift = found.gain, found.shift
+    said = [
+        Text(f"{found.key} without {found.column}: {found.n:,} rows that neither model has seen", style="bold"),
+        Text(f"missed by {found.mae}{unit} with it, {found.mae_without} without it: {_told_gain(gain, unit)}"),
+        Text(f"answers move by {shift.mean:.3g}{unit} on average, {shift.largest:.3g} at most"),
+    ]
+    if found.failed is not None:
+        said.append(
+            Text(
+                f"{shift.falling:,} more would be warned of, {shift.rising:,} not any more; of {found.failed:,} who "
+                f"failed, {found.found:,} are found with it, {found.found_without:,} without it"
+            )
+        )
+    worse = [told_of_slice(part) for part in found.slices if part.worse]
+    better = [one for one in found.slices if one.gain.lower > 0]
+    said += [Text(f"  {told}") for told in worse]
+    said += [Text(f"  {part.column.lstrip('_')} {part.value} would be served better: {part.about}") for part in better]
+    if not worse and not better:
+        said.append(Text(f"for no group of students would it credibly change ({len(found.slices)} figures looked at)"))
+    said.append(Text("columns that go along with it may still stand for it"))
+    return Group(*said)
+
+
+def _told_gain(gain: PairedGain, unit: str) -> str:
+    if gain.lower > 0:
+        return f"credibly nearer without it, by {gain.mean:.3g}{unit}"
+    return f"{'nearer' if gain.mean > 0 else 'farther'} without it by {abs(gain.mean):.3g}{unit}"
 
 
 def render_monitored(found: Monitored) -> RenderableType:

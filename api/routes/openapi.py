@@ -16,6 +16,7 @@ from api.fast.older_forms import FORM, OLDER_CALLS, OURS, OlderCall
 from api.routes.dependencies import SCHEME
 from api.schemas import DESCRIBED
 from api.state import ServiceState
+from model.purpose import MISUSES, IntendedPurpose
 from preprocessing.schema import DomainSchema, Target
 from preprocessing.validation.row_type import example_row, row_type, type_name
 
@@ -56,7 +57,9 @@ curl {base}/api/v1/{domain}/performance  # how far answers were from it
 ```
 
 Where callers say who they are, each line takes `-H 'Authorization: Bearer KEY'`. Every refusal is a problem document
-(RFC 9457) that says what was wrong and what was expected."""
+(RFC 9457) that says what was wrong and what was expected.
+
+{purpose}"""
 
 MOST_SUMMARY = 130
 """Characters of an operation's first sentence that stand beside its address."""
@@ -113,7 +116,8 @@ def describe_page(app: FastAPI, base: str) -> Document:
     short = min(schemas, key=lambda one: len(one.features), default=None)
     row = msgspec.json.encode(example_row(short)).decode() if short else "{}"
     about = ABOUT.replace("{base}", base).replace("{row}", row).replace("{domain}", short.name if short else "DOMAIN")
-    document["info"]["description"] = about
+    purpose = state.settings.intended_purpose() if state else IntendedPurpose()
+    document["info"]["description"] = about.replace("{purpose}", str(purpose))
     document["tags"] = [{"name": name, "description": words} for name, words in TAGS.items()]
     return document
 
@@ -122,6 +126,8 @@ def _described(app: FastAPI, *, once: bool) -> Document:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     state: ServiceState | None = app.state.service_state
     schemas = list(state.workspace.schemas.values()) if state else []
+    purpose = state.settings.intended_purpose() if state else IntendedPurpose()
+    document["info"]["x-intended-purpose"] = {**msgspec.to_builtins(purpose), "not_for": MISUSES}
     return _complete(document, schemas, signing_in=state is None or state.credentials is not None, once=once)
 
 

@@ -133,17 +133,17 @@ def slice_rows(slices: Sequence[SliceGain], told: Sequence[str]) -> list[dict[st
     ]
 
 
-def slice_gains_drawn(decision: PromotionDecision, told: Sequence[str], who: str) -> Figure:
+def slice_gains_drawn(slices: Sequence[SliceGain], told: Sequence[str], axis: str) -> Figure:
     """The gain in each slice of students with its bounds; one that is credibly worse is a square of its own colour."""
     seen, figure = palette(), go.Figure()
-    for one, name in zip(decision.slices, told, strict=True):
+    for one, name in zip(slices, told, strict=True):
         low, high = ends_of(one.gain)
         colour, symbol = (seen.look, "square") if one.worse else (seen.challenger, "circle")
         figure.add_trace(_dot(name, one.gain.mean, low, high, colour, symbol))
     figure.add_vline(x=0, line={"color": seen.text, "width": 1.5, "dash": "dot"})
-    figure.update_xaxes(title=_("gain of {who}{unit}").format(who=who, unit=in_unit(told_unit(decision.unit))))
+    figure.update_xaxes(title=axis)
     figure.update_yaxes(autorange="reversed", type="category")
-    return plain(figure, 90 + ROW_PIXELS * len(decision.slices))
+    return plain(figure, 90 + ROW_PIXELS * len(slices))
 
 
 def shift_rows(shift: AnswerShift, target: Target) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from errors import GradewatchError
+from preprocessing.biometrics import refusal_of
 from preprocessing.drafting.header_words import hints
 from preprocessing.drafting.keys import NO_COLUMN, Placement, Roles, place_rows
 from preprocessing.drafting.kinds import Column, read_columns, said_cells
@@ -146,6 +147,8 @@ def _refused(raw: RawTable, columns: Sequence[Column]) -> tuple[dict[str, str], 
             left_out[name] = f"its name is read as {earlier!r}"
         elif name in raw.repeated:
             left_out[name] = raw.repeated[name]
+        elif why := refusal_of(name):
+            left_out[name] = why
         elif name in reasons and not _holds_codes(column, reasons[name]):
             left_out[name] = f"identifies people: {reasons[name]}"
         elif name in faulty:

@@ -12,6 +12,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from database.records import ModelVersion
+from model.pauses import EVERY_DOMAIN, RULE_OF, pause, resume
 from model.registry import install, load_bundle
 from model.workspace import Workspace
 from preprocessing.schema import SHIPPED
@@ -153,3 +154,37 @@ def test_all_workers_of_one_address_serve_a_new_champion_within_a_poll(
     assert list(generations.values()) == [2, 2]
     answers = [httpx.post(f"{server.url}{PREDICT}", json=ENGAGEMENT).json()["answers"][0] for _ in range(20)]
     assert {answer["generation"] for answer in answers} == {2}
+
+
+def test_a_pause_holds_on_all_workers_within_a_poll_and_says_why(
+    serve_plain: Callable[..., Server], workspace: Workspace
+) -> None:
+    server, store = serve_plain(WEB_CONCURRENCY="2"), workspace.store
+    version = server.predict("engagement", ENGAGEMENT)["answers"][0]["model"]
+
+    def said(path: str = PREDICT, body: object = ENGAGEMENT) -> list[httpx.Response]:
+        """Of twenty connections, which reach both workers."""
+        return [httpx.post(f"{server.url}{path}", json=body) for _ in range(20)]
+
+    def all_say(model: str) -> bool:
+        return all(one.status_code == 200 and one.json()["answers"][0]["model"] == model for one in said())
+
+    pause(store, "engagement", "plain rule", reason="the attention scores are wrong", actor="test")
+    server.until(lambda: all_say(RULE_OF + version))
+    told = server.predict("engagement", ENGAGEMENT)
+    [answer] = told["answers"]
+    assert answer["value"] == answer["naive"]
+    assert not {name for name in ("interval", "probabilities", "below_pass") if answer.get(name)}
+    assert "the attention scores are wrong" in told["warning"]
+    many = server.post("/api/v1/engagement/predict/batch", [ENGAGEMENT] * 3).json()
+    assert {one["answers"][0]["value"] for one in many["predictions"]} == {answer["value"]}
+    assert store.predictions("engagement", limit=1)[0].answers[0].model == RULE_OF + version  # logged as what it is
+    pause(store, EVERY_DOMAIN, "none", reason="an inquiry", actor="test")
+    server.until(lambda: {one.status_code for one in said()} == {503})
+    refused = server.post("/api/v1/engagement/predict/batch", [ENGAGEMENT])
+    assert (refused.status_code, refused.json()["title"]) == (503, "Paused")
+    assert "nothing is answered. an inquiry" in refused.json()["detail"]
+    resume(store, EVERY_DOMAIN, reason="over", actor="test")
+    resume(store, "engagement", reason="over", actor="test")
+    server.until(lambda: all_say(version))
+    assert [one.kind for one in store.events("engagement", limit=2)] == ["answers_resumed", "answers_paused"]

@@ -57,7 +57,7 @@ def test_the_picture_of_a_decision_is_its_stored_record(  # type: ignore[no-unty
     assert [line.x0 for line in axis.layout.shapes] == [0.0, stored["min_gain"]]
     whole_right = stored["gain"]["lower"] > max(0.0, stored["min_gain"])
     assert (bar.line.color == palette().of(State.GOOD)) == whole_right
-    parts = figures.slice_gains_drawn(decision, [part["value"] for part in stored["slices"]], "v2").data
+    parts = figures.slice_gains_drawn(decision.slices, [part["value"] for part in stored["slices"]], "gain of v2").data
     assert [part.x[0] for part in parts] == [part["gain"]["mean"] for part in stored["slices"]]
     told = condition_words(decision)
     assert {name for name in told if name in {one["name"] for one in stored["conditions"]}} == {

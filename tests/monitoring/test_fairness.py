@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from sklearn.metrics import precision_score
 
 from clock import new_id
 from database.pairs import LearnedRows, Pair, evidence
@@ -186,6 +187,7 @@ def test_no_figure_gives_few_students_away_not_even_by_difference(sizes: list[tu
         for figure, of in {
             "n": lambda row: True, "miss": lambda row: True, "bias": lambda row: True,
             "found": lambda row: row[1] < 10, "wrongly": lambda row: row[2] < 10,
+            "failed": lambda row: True, "warned": lambda row: True, "alarmed": lambda row: row[1] >= 10,
         }.items():  # fmt: skip
             counts = {name: sum(of(row) for row in rows if row[0] == name) for name in names}
             told = [name for name, group in names.items() if getattr(group, figure) is not None]
@@ -215,6 +217,56 @@ def test_a_difference_has_the_interval_of_its_two_samples_and_agrees_with_its_ve
             if figure and figure.against:
                 against = figure.against
                 assert (against.low <= 0 <= against.high) == (against.p_adjusted > UNFAIR_SHARE)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_figures_at_the_threshold_are_those_of_fairlearn(seed: int) -> None:
+    import fairlearn.metrics  # loads pandas
+
+    generator = np.random.default_rng(seed)
+    sexes = generator.choice(["F", "M", "X"], 300).tolist()
+    truth = generator.normal(11, 3, 300)
+    said = truth + generator.normal(0, 2, 300)
+    failed, told = truth < 10, said < 10
+    metrics = {
+        "found": fairlearn.metrics.true_positive_rate,
+        "alarmed": fairlearn.metrics.false_positive_rate,
+        "warned": fairlearn.metrics.selection_rate,
+        "failed": lambda truth, _: truth.mean(),
+        "wrongly": lambda truth, said: 1 - precision_score(truth, said),
+        "n": fairlearn.metrics.count,
+    }
+    oracle = fairlearn.metrics.MetricFrame(metrics=metrics, y_true=failed, y_pred=told, sensitive_features=sexes)
+    cut = judge_fairness(SCHEMA, MARK, "end", known(sexes, truth, said)).cuts[0]
+    groups = {group.name: group for group in cut.groups}
+    for sex, row in oracle.by_group.iterrows():
+        for name in metrics:
+            ours = getattr(groups[sex], name)
+            if ours is not None:
+                assert (ours if name == "n" else ours.value) == pytest.approx(row[name])
+    assert sum(group.found is not None for group in groups.values()) == 3
+
+
+def shares_called_worse(gap: float, runs: int) -> tuple[float, float]:
+    """How often the girls, of whose failing ones `gap` more are missed than of the boys', are called worse served, and
+    anybody is: 300 of each, of whom one in five fails."""
+    generator, base = np.random.default_rng(5), known(["F"] * 300 + ["M"] * 300, [9.0] * 600, [9.0] * 600)
+    girls, found, any_found = np.arange(600) < 300, 0, 0
+    for _ in range(runs):
+        fails, luck = generator.random(600) < 0.2, generator.random(600)
+        told = np.where(fails, luck >= 0.2 + gap * girls, luck < 0.1)
+        truth = np.where(fails, generator.uniform(4, 10, 600), generator.uniform(10, 16, 600))
+        said = np.where(told, generator.uniform(6, 10, 600), generator.uniform(10, 15, 600))
+        (cut,) = judge_fairness(SCHEMA, MARK, "end", base._replace(truth=truth, said=said)).cuts
+        worse = [group.name for group in cut.groups if group.verdict == "credibly worse"]
+        found, any_found = found + ("F" in worse), any_found + bool(worse)
+    return found / runs, any_found / runs
+
+
+def test_a_gap_in_missed_help_is_found_and_none_is_invented() -> None:
+    assert shares_called_worse(0.3, 200)[0] >= 0.86  # 0.9 of many more (benchmarks/trust.py), less luck
+    assert shares_called_worse(0.0, 200)[1] <= 0.09
 
 
 def test_equal_groups_are_hardly_ever_called_worse_and_few_get_no_verdict() -> None:

@@ -13,7 +13,7 @@ from database.records import DecisionRecord
 from model.decision import COMPARED, PromotionDecision, decision_of
 from model.scores import paired_gain
 from model.standing import standing_of
-from retraining.policy import PromotionEvidence, PromotionPolicy, decide
+from retraining.policy import PromotionEvidence, PromotionPolicy, decide, slice_gains
 from tests.model.registry_making import make_bundle
 
 N = 200
@@ -249,3 +249,48 @@ def test_many_slices_do_not_stop_a_good_challenger_by_luck() -> None:
         case = made(champion, challenger, champion + 1, np.arange(600), slices)
         stopped += any(part.worse for part in decided(case).slices)
     assert stopped <= 10
+
+
+@pytest.mark.parametrize(
+    ("lost", "mark", "verdict"), [(0, 45.0, "promote"), (12, 45.0, "shadow"), (12, None, "promote")]
+)
+def test_a_group_whose_failing_students_would_go_without_help_keeps_its_champion(
+    lost: int, mark: float | None, verdict: str
+) -> None:
+    """Nearer on the whole and for every group; but of the boys who failed, some would not be warned of any more."""
+    case = evidence(0.5, n=400)
+    case = msgspec.structs.replace(case, pass_mark=mark)
+    boys = case.slices["sex"] == "m"
+    failed = np.flatnonzero(boys & (case.outcomes < 45))
+    champion, challenger = case.champion.copy(), case.challenger.copy()
+    champion[case.outcomes < 45], challenger[case.outcomes < 45] = 44.0, 44.5
+    challenger[failed[:lost]] = 45.1
+    champion[failed] -= 20.0  # so that the boys' miss is smaller with the challenger
+    decision = decided(msgspec.structs.replace(case, champion=champion, challenger=challenger))
+    assert (len(failed) > 20, decision.verdict) == (True, verdict)
+    assert [part.worse for part in decision.slices if part.about == "miss"] == [False, False]
+    if verdict == "shadow":
+        assert decision.reasons == (
+            f"of the students with sex = m who failed, {lost / len(failed):.0%} fewer would be warned of "
+            f"({len(failed)} rows)",
+        )
+        assert (
+            decided(msgspec.structs.replace(case, champion=champion, challenger=challenger), max_missed=0.9).verdict
+            == "promote"
+        )
+
+
+def test_who_is_missed_by_luck_stops_hardly_anybody() -> None:
+    draw, stopped = np.random.default_rng(2), 0
+    for _ in range(200):
+        outcomes = draw.normal(50, 10, 600)
+        champion, challenger = (outcomes + draw.normal(0, 4, 600) for _ in range(2))
+        slices = {f"column {c}": draw.choice(["a", "b", "c"], 600) for c in range(3)}
+        case = PromotionEvidence(
+            outcomes=outcomes, champion=champion, challenger=challenger, naive=champion,
+            clusters=np.arange(600), slices=slices, pass_mark=43.0,
+        )  # fmt: skip
+        stopped += any(
+            part.worse for part in slice_gains(case, challenger, PromotionPolicy(), 0.01) if part.about == "found"
+        )
+    assert stopped <= 0.1 * 200

@@ -1,19 +1,19 @@
 """The decision that made a model champion, or did not, as it was recorded: errors, gain, conditions, groups, and what
 would change. Nothing is computed here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard.charts import draw
+from dashboard.charts import draw, in_unit
 from dashboard.figures import decisions as figures
 from dashboard.palette import State
 from dashboard.version_words import Names, amount
 from database.records import DecisionRecord
 from language import _, ngettext
 from language.format import count, day, number, share
-from model.decision import PromotionDecision, decision_of
-from overview.decision_words import condition_lines
+from model.decision import PromotionDecision, SliceGain, decision_of
+from overview.decision_words import condition_lines, told_unit
 from preprocessing.schema import DomainSchema, Target, title_of
 
 
@@ -122,11 +122,11 @@ def _checklist(decision: PromotionDecision) -> None:
         st.caption(_("?: not looked at, since a condition before it had decided."))
 
 
-def slice_names(decision: PromotionDecision, schema: DomainSchema) -> list[str]:
+def slice_names(slices: Sequence[SliceGain], schema: DomainSchema) -> list[str]:
     """The slices in the words of the schema: "Sex: female (n 80)"."""
     told = []
     columns = {column.name: column for column in schema.columns}
-    for part in decision.slices:
+    for part in slices:
         column = columns.get(part.column)
         title = title_of(column) if column else _("Group")
         labels: Mapping[str, str] = getattr(column, "labels", {})
@@ -140,21 +140,41 @@ def _gainer(decision: PromotionDecision, record: DecisionRecord, names: Names) -
 
 
 def _groups(decision: PromotionDecision, schema: DomainSchema, who: str) -> None:
-    told, worse = slice_names(decision, schema), [part for part in decision.slices if part.worse]
-    title = (
-        ngettext("{n} group would be served worse, surely", "{n} groups would be served worse, surely", len(worse))
-        if worse
-        else _("No group would be served worse, as far as can be told")
-    )
-    level = decision.slices[0].gain.level
+    """The gain in each group: how much nearer, and of those who failed how many more would be warned of."""
+    gain = _("gain of {who}{unit}").format(who=who, unit=in_unit(told_unit(decision.unit)))
+    more = _("of those who failed, share that is warned of with {who}, less the share before").format(who=who)
+    misses = [part for part in decision.slices if part.about == "miss"]
+    found = [part for part in decision.slices if part.about == "found"]
+    _gains(misses, schema, gain, _worse_title(misses), "decision groups")
+    if found:
+        worse = [part for part in found if part.worse]
+        title = (
+            ngettext("{n} group would get less help, surely", "{n} groups would get less help, surely", len(worse))
+            if worse
+            else _("No group would get less help, as far as can be told")
+        )
+        _gains(found, schema, more, title.format(n=count(len(worse))), "decision found")
+    level = share(decision.slices[0].gain.level, 1)
+    st.caption(_("Bounds hold {level} for each group, so that all together seldom err.").format(level=level))
+
+
+def _worse_title(slices: Sequence[SliceGain]) -> str:
+    worse = [part for part in slices if part.worse]
+    if not worse:
+        return _("No group would be served worse, as far as can be told")
+    title = ngettext("{n} group would be served worse, surely", "{n} groups would be served worse, surely", len(worse))
+    return title.format(n=count(len(worse)))
+
+
+def _gains(slices: Sequence[SliceGain], schema: DomainSchema, axis: str, title: str, key: str) -> None:
+    told = slice_names(slices, schema)
     draw(
-        figures.slice_gains_drawn(decision, told, who),
-        title=title.format(n=count(len(worse))),
+        figures.slice_gains_drawn(slices, told, axis),
+        title=title,
         alternative=_("The gain in each group of students with its bounds; left of 0 is worse than before."),
-        table=figures.slice_rows(decision.slices, told),
-        key="decision groups",
+        table=figures.slice_rows(slices, told),
+        key=key,
     )
-    st.caption(_("Bounds hold {level} for each group, so that all together seldom err.").format(level=share(level, 1)))
 
 
 def _shift(decision: PromotionDecision, record: DecisionRecord, target: Target, names: Names) -> None:

@@ -178,7 +178,10 @@ def _group_row(name: str, group: GroupTreatment) -> Row:
         None: "",
     }[group.verdict]
     values = [one.value if one else None for one in (group.miss, group.bias)]
-    shares = [round(100 * one.value, 1) if one else None for one in (group.found, group.wrongly)]
+    shares = [
+        round(100 * one.value, 1) if one else None
+        for one in (group.found, group.wrongly, group.failed, group.warned, group.alarmed, group.covered)
+    ]
     return {
         _("State"): verdict,
         _("Group"): name,
@@ -187,6 +190,10 @@ def _group_row(name: str, group: GroupTreatment) -> Row:
         _("Said too much by"): values[1],
         _("Found (%)"): shares[0],
         _("False alarms (%)"): shares[1],
+        _("Failed (%)"): shares[2],
+        _("Warned of (%)"): shares[3],
+        _("Warned of those who passed (%)"): shares[4],
+        _("Within their range (%)"): shares[5],
     }
 
 
@@ -198,6 +205,10 @@ def _columns() -> Mapping[str, Any]:
         _("Said too much by"): number_column(digits=2),
         _("Found (%)"): share,
         _("False alarms (%)"): share,
+        _("Failed (%)"): share,
+        _("Warned of (%)"): share,
+        _("Warned of those who passed (%)"): share,
+        _("Within their range (%)"): share,
     }
 
 

@@ -1,0 +1,129 @@
+"""What trust rests on, measured: unequal help that is there is found and none is invented, and a log is compared
+with its seals in seconds.
+
+`python -m benchmarks.trust [--quick]` from the project's root.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.result import Figure, write_results
+from clock import new_id, now
+from database.open import open_store
+from database.pairs import Pair
+from database.records import Access, Answer, Outcome, Prediction
+from database.seals import seal, verify
+from monitoring.evidence import EvidenceColumns, columns_of
+from monitoring.fairness import judge_fairness
+from preprocessing.schema import DomainSchema, Feature, Target
+
+A_GROUP, BASE_RATE, FALSE_ALARM, GAP = 300, 0.2, 0.1, 0.3
+MISSED = (0.1, 0.2, 0.35)
+"""Of the failing students of the group that is served better, the shares that are missed."""
+MARK = Target(name="mark", unit="points", cut_points=(10.0,))
+SCHEMA = DomainSchema(
+    name="class",
+    title="",
+    moments=("end",),
+    features=(Feature(name="sex", kind="categorical", levels=("F", "M"), protected=True),),
+    targets=(MARK,),
+)
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def main(given: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="a tenth of the runs")
+    runs = 200 if parser.parse_args(given).quick else 2_000
+    rows = 100_000 if runs < 2_000 else 1_000_000
+    write_results("trust", [*fairness_figures(runs), *seal_figures(rows)])
+
+
+def seal_figures(rows: int) -> list[Figure]:
+    """How long sealing and comparing so many entries of access takes, in SQLite."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"sqlite:///{Path(folder) / 'log.db'}")
+        at = now() - timedelta(days=30)
+        for begin in range(0, rows, 10_000):
+            store.add_accesses(
+                [
+                    Access(
+                        id=new_id(),
+                        actor="user:anna",
+                        action="student looked up",
+                        at=at + timedelta(seconds=begin + n),
+                        domain="school",
+                        details={"student": f"{begin + n:032x}"},
+                    )
+                    for n in range(10_000)
+                ]
+            )
+        began = time.process_time()
+        seal(store, now())
+        sealed = time.process_time() - began
+        began = time.process_time()
+        found = verify(store)
+        verified = (time.process_time() - began) * 1_000_000 / rows
+        store.close()
+    how = f"{rows:,} entries of access in SQLite, {found.number} blocks"
+    whole = found.whole and found.sealed == rows
+    return [
+        Figure("a million rows compared with their seals", verified, "CPU s", "≤ 10", whole and verified <= 10, how),
+        Figure("sealing a row", sealed * 1e6 / rows, "CPU µs", "≤ 50", sealed * 1e6 / rows <= 50, how),
+    ]
+
+
+def fairness_figures(runs: int) -> list[Figure]:
+    """How often a gap in missed help is found, and how often one is invented."""
+    figures = []
+    for missed in MISSED:
+        how = f"{runs:,} runs, {A_GROUP} students a group, base rate {BASE_RATE:g}, {FALSE_ALARM:g} alarmed for nothing"
+        found, _ = called_worse(missed, GAP, runs)
+        what = f"missed help of {missed:.2f} and {missed + GAP:.2f}: found"
+        figures.append(Figure(what, found, "of runs", "≥ 0.9", found >= 0.9, how))
+        _, invented = called_worse(missed, 0.0, runs)
+        what = f"missed help of {missed:.2f} in both: a gap invented"
+        figures.append(Figure(what, invented, "of runs", "≤ 0.05, give or take chance", invented <= 0.06, how))
+    return figures
+
+
+def called_worse(missed: float, gap: float, runs: int) -> tuple[float, float]:
+    """How often the first group, of which `gap` more are missed, is called worse served, and how often any is."""
+    draw, base = np.random.default_rng(round(100 * missed)), columns()
+    n, first = 2 * A_GROUP, np.arange(2 * A_GROUP) < A_GROUP
+    found = any_found = 0
+    for _ in range(runs):
+        fails, luck = draw.random(n) < BASE_RATE, draw.random(n)
+        warned = np.where(fails, luck >= missed + gap * first, luck < FALSE_ALARM)
+        truth = np.where(fails, draw.uniform(4, 10, n), draw.uniform(10, 16, n))
+        said = np.where(warned, draw.uniform(6, 10, n), draw.uniform(10, 15, n))
+        (cut,) = judge_fairness(SCHEMA, MARK, "end", base._replace(truth=truth, said=said)).cuts
+        worse = [group.name for group in cut.groups if group.verdict == "credibly worse"]
+        found, any_found = found + ("F" in worse), any_found + bool(worse)
+    return found / runs, any_found / runs
+
+
+def columns() -> EvidenceColumns:
+    """An answer about each of two groups of students, whose values are to be replaced."""
+    answer = Answer(target="mark", value=10.0, naive=11.0, model="m", generation=1)
+    pairs = []
+    for number in range(2 * A_GROUP):
+        at, sex = BEGIN + timedelta(minutes=number), "F" if number < A_GROUP else "M"
+        about: dict[str, Any] = {"domain": "class", "moment": "end", "source": "api", "at": at, "student": f"s{number}"}
+        asked = Prediction(id=f"{number:032x}", inputs={"sex": sex}, answers=(answer,), **about)
+        after = at + timedelta(days=30)
+        pairs.append(Pair(asked, Outcome(domain="class", target="mark", value=10.0, at=after, student=f"s{number}")))
+    return columns_of(MARK, pairs, protected=["sex"])
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])

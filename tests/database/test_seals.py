@@ -1,0 +1,201 @@
+"""A log that cannot be edited unseen, on every store: what was changed, dropped, put in or reordered is found, what an
+erasure or its age took away is not held against it, and writers at once fork no chain."""
+
+from base64 import b64decode, b64encode
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from clock import new_id, now
+from database import seals
+from database.layout import key_of, write_json
+from database.seals import (
+    AFTER_ERASURE,
+    BLOCK_KIND,
+    SALT_KIND,
+    before_erasure,
+    before_forgetting,
+    blocks,
+    seal,
+    seal_all,
+    verify,
+)
+from database.store import RecordStore
+from tests.database.making import make_access, make_decision, make_event, make_prediction, make_succession
+
+NAMES = {"accesses": "Access", "events": "Event", "decisions": "DecisionRecord"}
+HOUR = timedelta(hours=1)
+BEGUN = now() - 9 * HOUR
+
+
+def fill(store: RecordStore, hour: int, rows: int = 4) -> list[Any]:
+    """Rows of an hour, of every kind."""
+    at = [BEGUN + hour * HOUR + timedelta(minutes=n) for n in range(rows)]
+    looks = [make_access(one, domain="school", details={"student": f"{n:032x}"}) for n, one in enumerate(at)]
+    events, decisions = [make_event(one) for one in at], [make_decision(one) for one in at]
+    store.add_accesses(looks)
+    for event in events:
+        store.add_event(event)
+    for decision in decisions:
+        store.add_decision(decision)
+    return [*looks, *events, *decisions]
+
+
+def put(store: RecordStore, kind: str, record: Any) -> None:
+    """Past all that would keep it in order."""
+    store.load(kind, [(key_of(kind, record), write_json(record))])
+
+
+def sealed(store: RecordStore) -> list[Any]:
+    rows = fill(store, 0) + fill(store, 1)
+    store.succeed([make_succession(1)])
+    seal(store, BEGUN + 2 * HOUR)
+    rows += fill(store, 2)
+    seal(store, BEGUN + 3 * HOUR)
+    return rows
+
+
+def told(store: RecordStore) -> list[str]:
+    return [one.what for one in verify(store).faults]
+
+
+def test_what_is_as_it_was_sealed_is_whole_and_what_is_young_waits(store: RecordStore) -> None:
+    assert (verify(store).number, verify(store).whole) == (0, True)
+    sealed(store)
+    first = verify(store)
+    assert (first.whole, first.rows, first.sealed, first.waiting) == (True, 37, 37, 0)
+    store.add_event(make_event(now()))
+    assert seal(store, now()) == 0
+    assert (verify(store).whole, verify(store).waiting) == (True, 1)
+    late = make_event(BEGUN + 3 * HOUR - timedelta(minutes=8))  # of a machine whose clock is behind
+    store.add_event(late)
+    assert verify(store).whole
+    assert seal(store, BEGUN + 4 * HOUR) == 1
+    assert (verify(store).whole, verify(store).sealed) == (True, 38)
+
+
+@pytest.mark.parametrize("kind", ["accesses", "events", "decisions"])
+def test_a_row_that_was_changed_dropped_or_put_in_is_found(store: RecordStore, kind: str) -> None:
+    rows = sealed(store)
+    victim = next(one for one in rows if type(one).__name__ == NAMES[kind])
+    put(store, kind, replace(victim, domain="elsewhere"))
+    [fault] = verify(store).faults
+    assert (fault.what, fault.kind, fault.row) == ("is not what was sealed", kind, victim.id)
+    put(store, kind, victim)
+    assert verify(store).whole
+    put(store, kind, replace(victim, id=new_id()))
+    assert told(store) == ["was never sealed, though younger rows are"]
+    assert seal_all(store, now()) == 1  # somebody who knows the tool can have it sealed; that it came late stays
+    assert (verify(store).whole, verify(store).late) == (True, 1)
+
+
+def test_rows_that_are_gone_are_found(store: RecordStore) -> None:
+    sealed(store)
+    assert store.forget("accesses", BEGUN + HOUR) == 4
+    assert told(store) == ["was sealed and is gone"] * 4
+
+
+def test_rows_that_changed_places_are_found(store: RecordStore) -> None:
+    one, other, *_ = sealed(store)
+    put(store, "accesses", replace(other, id=one.id, at=one.at))
+    put(store, "accesses", replace(one, id=other.id, at=other.at))
+    assert told(store) == ["is not what was sealed"] * 2
+
+
+def rewrite(store: RecordStore, number: int, **changed: Any) -> None:
+    found = store.document(BLOCK_KIND, f"{number:09}")
+    assert found is not None
+    put(store, "documents", replace(found, body={**found.body, **changed}))
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_entries_that_changed_places_are_found_also_when_their_block_is_reckoned_anew(
+    store: RecordStore, forged: bool
+) -> None:
+    sealed(store)
+    first, anchored = next(iter(blocks(store))), {one.number: one.digest for one in blocks(store)}
+    size = len(first.content) // first.rows
+    content = first.content[size : 2 * size] + first.content[:size] + first.content[2 * size :]
+    swapped = replace(first, content=content)
+    digest = swapped.reckoned() if forged else first.digest
+    rewrite(store, 1, content=b64encode(content).decode(), digest=digest)
+    assert any("block" in what for what in told(store))
+    if forged:  # and the next one after it: then only what was noted elsewhere tells
+        second = replace(list(blocks(store))[1], previous=digest)
+        rewrite(store, 2, previous=digest, digest=second.reckoned())
+        kept = b64decode(store.document(SALT_KIND, first.salts).body["salts"])
+        salts = kept[16:32] + kept[:16] + kept[32:]
+        document = store.document(SALT_KIND, first.salts)
+        put(store, "documents", replace(document, body={"salts": b64encode(salts).decode()}))
+        assert told(store) == []
+        found = verify(store, anchored)
+        assert {one.what for one in found.faults} == {f"block {n} is not the one that was anchored" for n in (1, 2)}
+
+
+def test_a_block_that_is_gone_is_found(store: RecordStore) -> None:
+    sealed(store)
+    noted = {one.number: one.digest for one in blocks(store)}
+    store.remove_document(BLOCK_KIND, "000000001")
+    assert "block 1 of the chain is gone" in told(store)
+    store.remove_document(BLOCK_KIND, "000000002")
+    assert verify(store).number == 0
+    assert {one.what for one in verify(store, noted).faults} >= {"block 2 of the chain is gone"}
+
+
+def test_an_erasure_leaves_a_tombstone_and_nobody_can_guess_whom_it_was_about(store: RecordStore) -> None:
+    who, domain = "0" * 31 + "1", "school"
+    sealed(store)
+    looks = store.student_accesses(domain, who)
+    assert len(looks) == 3
+    before_erasure(store, looks, who)
+    store.add_predictions([make_prediction(domain=domain, student=who)])
+    assert store.erase_student(domain, who, make_event(now(), domain=domain)) is not None
+    found = verify(store)
+    assert (found.whole, found.erased) == (True, 3)
+    digests = [
+        (salt, mark)
+        for one in blocks(store)
+        for (kind, mark, _at, row, _seal), salt in zip(
+            one.entries(), [seals.salts_of(store, one)[n : n + 16] for n in range(0, 16 * one.rows, 16)], strict=True
+        )
+        if kind == 0 and row in {seals.row_digest(0, look.id) for look in looks}
+    ]
+    assert sorted(mark == AFTER_ERASURE for _, mark in digests) == [False] * 3 + [True] * 3
+    assert all((salt == seals.NO_SALT) == (mark != AFTER_ERASURE) for salt, mark in digests)
+    left = store.accesses(domain=domain, limit=100)
+    put(store, "accesses", replace(next(one for one in left if one.id == looks[0].id), actor="nobody"))
+    assert told(store) == ["is not what was sealed"]
+
+
+def test_what_was_kept_long_enough_goes_and_the_rest_is_still_whole(store: RecordStore) -> None:
+    sealed(store)
+    before = BEGUN + HOUR + timedelta(minutes=2)
+    before_forgetting(store, before)
+    assert store.forget("accesses", before) == 6
+    found = verify(store)
+    assert (found.whole, found.forgotten) == (True, 6)
+    store.forget("accesses", before + timedelta(minutes=1))  # one more, of which nothing was said
+    assert told(store) == ["was sealed and is gone"]
+
+
+def test_several_who_seal_at_once_fork_no_chain(store: RecordStore) -> None:
+    fill(store, 0, rows=30)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: seal(store, BEGUN + 2 * HOUR), range(4)))
+    fill(store, 3, rows=30)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: seal(store, BEGUN + 5 * HOUR), range(4)))
+    numbers = [one.number for one in blocks(store)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    found = verify(store)
+    assert (found.whole, found.sealed) == (True, 180)
+
+
+def test_many_rows_lie_in_several_blocks(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seals, "SEALED_TOGETHER", 5)
+    sealed(store)
+    assert len(list(blocks(store))) >= 37 / 5
+    assert (verify(store).whole, verify(store).sealed) == (True, 37)
