@@ -56,13 +56,16 @@ def setup(
 
 
 def _add_demo_at_first(settings: Settings) -> None:
-    """The demo in a folder that nothing was kept in before; one that was removed does not come back."""
-    from demo.installation import add_demo
+    """The demo in a folder that nothing was kept in before, or in the place of an earlier version's; one that was
+    removed does not come back."""
+    from demo.installation import add_demo, renew_demo
 
     new = not settings.data_dir.is_dir() or not any(settings.data_dir.iterdir())
     if new and settings.may_show_demo:
         settings.make_data_dir()
         add_demo(settings.data_dir)
+    elif settings.may_show_demo and renew_demo(settings.data_dir):
+        out.print("the invented school is now this version's; what was done in the earlier one is gone")
 
 
 @app.command()

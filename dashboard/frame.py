@@ -178,7 +178,7 @@ def _choose_days(visit: Visit, schema: DomainSchema, back: str) -> str:
     span = _choose("days", _("Time"), options, back, told_days, help_text)
     session[USUAL_SPAN] = back
     if not chosen and span == back:
-        del session[CHOSEN]["days"]
+        del session[CHOSEN]["days"], session[WRITTEN]["days"]  # in the address it would be a choice after a reload
     if span != OWN_DATES:
         return span
     today = now().date()
@@ -296,15 +296,13 @@ def visitor_speech() -> Speech:
     return speech_of(language_set() or st.context.locale or "en", st.context.timezone or "UTC")
 
 
-def writing() -> str:
-    """A script that has the browser write numbers and times of tables as the sentences around them are written: it
-    asks what its user reads, which a setting may have decided otherwise. Empty where both agree."""
-    written = current().locale.replace("_", "-")
-    if written == (st.context.locale or ""):
-        return ""
-    return (
-        f'<script>Object.defineProperty(navigator, "languages", {{value: ["{written}"], configurable: true}})</script>'
-    )
+def script() -> str:
+    """What the browser does itself: it fits a page to paper, and writes numbers and times of tables as the sentences
+    around them are written, where it would have asked what its user reads and a setting decided otherwise."""
+    written, told = current().locale.replace("_", "-"), ON_PAPER.replace("PAPER_PIXELS", str(PAPER_PIXELS))
+    if written != (st.context.locale or ""):
+        told += f'Object.defineProperty(navigator, "languages", {{value: ["{written}"], configurable: true}});'
+    return f"<script>{told}</script>"
 
 
 # Style --------------------------------------------------------------------------------------------------------------
@@ -321,22 +319,44 @@ def style() -> str:
     return f"<style>{STYLE}{states}{buttons}</style>"
 
 
+PAPER_PIXELS = 960  # between the margins of the less wide of A4 and Letter, lying
+ON_PAPER = """
+window.onbeforeprint = () => {
+  const page = document.querySelector(".stMainBlockContainer"), room = getComputedStyle(page);
+  const width = page.clientWidth - parseFloat(room.paddingLeft) - parseFloat(room.paddingRight);
+  document.documentElement.style.setProperty("--on-paper", Math.min(1, PAPER_PIXELS / width));
+};
+"""
+"""Figures and tables are drawn for a screen, and made as small as paper is."""
+
 STYLE = """
+@page { size: landscape; margin: 12mm; }
 .stMainBlockContainer { padding-top: 4.5rem; padding-bottom: 3rem; }
 .stMain h2 { font-size: 1.35rem; line-height: 1.6; padding-bottom: 0.4rem; }
 .stMain h3 { font-size: 1.1rem; }
 [class*="st-key-state-"] h1 { font-size: 1.6rem; line-height: 1.3; padding: 0.4rem 0; }
 .stHeading h2 { font-size: 1.3rem; line-height: 1.3; padding: 0.6rem 0 0.2rem; }
+[data-testid="stTooltipIcon"] button, [data-testid="stTab"], .stMultiSelect button {
+  min-width: 24px; min-height: 24px; justify-content: center;
+}
+.sideways { margin: 0; font-size: 0.8rem; opacity: 0.8; }
+@media (min-width: 641px) {
+  .stElementContainer:has(.sideways) { display: none; }
+}
 @media (max-width: 640px) {
   .stColumn:not(:has(.stElementContainer)) { display: none; }
   [class*="st-key-state-"] h1 { font-size: 1.25rem; }
 }
 @media print {
-  header, .stSidebar, .st-key-controls, .st-key-foot button, .stButton, .stDownloadButton, .stFileUploader,
-  .stPageLink, [data-testid="stElementToolbar"] { display: none !important; }
+  header, .stSidebar, .st-key-controls, .st-key-foot button, .stButton, .stDownloadButton, .stFileUploader, .stPopover,
+  .stPageLink, .stTabs [role="tablist"], .stButtonGroup, .st-key-tour, [data-testid="stElementToolbar"],
+  [data-testid="stTooltipIcon"], .stExpander:has(details:not([open])), .stExpander:has([aria-expanded="false"]),
+  .stElementContainer:has(.sideways) { display: none !important; }
   .stMain, .stAppViewContainer, .stApp { position: static; overflow: visible !important; height: auto !important; }
   .stMainBlockContainer { padding: 0; max-width: none; }
   .stPlotlyChart, [data-testid="stMetric"], .stAlert, .stDataFrame { break-inside: avoid; box-shadow: none; }
+  .stPlotlyChart, .stDataFrame { zoom: var(--on-paper, 0.75); }
+  .stElementContainer:has(+ .stElementContainer .stPlotlyChart) { break-after: avoid; }
   h1, h2, h3 { break-after: avoid; }
 }
 """

@@ -13,7 +13,7 @@ import streamlit as st
 import language
 from access.directory import Stale
 from access.roles import Forbidden, Permission, Principal
-from dashboard.frame import LINKS, PAGE_TITLE, go, style, visitor_speech, writing
+from dashboard.frame import LINKS, PAGE_TITLE, go, script, style, visitor_speech
 from dashboard.gate import refuse_strangers, require, sign_in, sign_out, visitor
 from dashboard.shared_workspace import shared_workspace
 from dashboard.tour import say_which
@@ -78,14 +78,13 @@ def main() -> None:
     language.ask(visitor_speech)
     st.set_page_config(page_title="Gradewatch", page_icon=ICON, layout="wide")
     st.html(style())
-    if script := writing():
-        st.html(script, unsafe_allow_javascript=True)
-    allowed = [page for page in pages() if _may(page)]
+    st.html(script(), unsafe_allow_javascript=True)
+    allowed, known = _allowed()
     shown = {page.address: _streamlit_page(page) for page in allowed}
     st.session_state[LINKS] = shown
     moved = [_moved(before, page.address) for page in allowed for before in page.before]
     first = st.Page(partial(show, today), title=_("Sign in"), icon=":material/login:", default=True)
-    st.navigation([*shown.values(), *moved] or [first], position="top").run()
+    st.navigation([*shown.values(), *moved] or [first], position="top" if known else "hidden").run()
 
 
 def _streamlit_page(page: PageOf) -> st.Page:
@@ -102,13 +101,16 @@ def _moved(before: str, address: str) -> st.Page:
     return st.Page(move, title=address, url_path=before, visibility="hidden")
 
 
-def _may(page: PageOf) -> bool:
-    """Whether whoever looks may see a page; all are listed where that cannot be told, since each says why."""
+def _allowed() -> tuple[list[PageOf], bool]:
+    """The pages that whoever looks may see, and whether it is known who that is. All of them where that cannot be told,
+    since each says why, and where nobody has signed in: each asks, and is drawn at its address afterwards."""
     try:
         present = visitor(shared_workspace().refreshed())
     except (StoreUnavailable, SchemaError, UnsafeStart, Stale):
-        return True
-    return present is not None and _suffices(present, page) is not None
+        return list(pages()), True
+    if present is None:
+        return list(pages()), False
+    return [page for page in pages() if _suffices(present, page) is not None], True
 
 
 def _suffices(present: Principal, page: PageOf) -> Permission | None:

@@ -12,10 +12,14 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from language import _
 from language.speech import current
 
 LOCALIZED = "localized"
 """How Streamlit writes a number as the reader's country does; with `step`, to so many decimals."""
+
+
+NARROW = 3  # columns that a phone has room for
 
 
 def show_table(rows: Sequence[Mapping[str, object]], **options: Any) -> Any:
@@ -25,6 +29,9 @@ def show_table(rows: Sequence[Mapping[str, object]], **options: Any) -> Any:
     configured = options.pop("column_config", None) or {}
     usual = {name: _usual_column(kind) for name, kind in table.schema.items() if name not in configured}
     shown = {name: column for name, column in usual.items() if column is not None} | dict(configured)
+    if len(table.columns) > NARROW:
+        told = _("Wider than a phone: move it sideways.")
+        st.html(f'<p class="sideways">{told}</p>')
     arrow = _rounded(table, configured).to_arrow(compat_level=pl.CompatLevel.oldest())
     return st.dataframe(arrow, lazy=False, column_config=shown, **options)  # else it asks pandas whether it may be
 

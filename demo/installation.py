@@ -12,7 +12,7 @@ from clock import Clock
 from database.store import RecordStore
 from demo.clocks import LastDay
 from demo.plot import LAST_INSTANT
-from demo.snapshot import DATABASE, MODELS_FOLDER, SECRET, unpack
+from demo.snapshot import DATABASE, MADE_OF, MODELS_FOLDER, SECRET, digest_of, unpack
 from model.workspace import Workspace, open_workspace
 
 
@@ -34,13 +34,30 @@ def add_demo(data_dir: Path) -> None:
     unpack(demo_folder(data_dir))
 
 
+def renew_demo(data_dir: Path) -> bool:
+    """Put the demo of this version in the place of another version's, with all that was done in that; whether one
+    was."""
+    made_of = demo_folder(data_dir) / MADE_OF
+    if demo_mark(data_dir) is None or (made_of.exists() and made_of.read_text(encoding="ascii") == digest_of()):
+        return False
+    gone = _put_aside(data_dir)
+    add_demo(data_dir)  # while the other still lies there, so that no number is given twice
+    shutil.rmtree(gone)
+    return True
+
+
 def remove_demo(data_dir: Path) -> bool:
     """Remove the demo with all that was done in it; whether it was there."""
-    folder, there = demo_folder(data_dir), demo_mark(data_dir) is not None
-    if folder.exists():
-        gone = folder.rename(folder.with_name(f".{folder.name}-removed"))  # at once, for whoever looks
-        shutil.rmtree(gone)
+    there = demo_mark(data_dir) is not None
+    if demo_folder(data_dir).exists():
+        shutil.rmtree(_put_aside(data_dir))
     return there
+
+
+def _put_aside(data_dir: Path) -> Path:
+    """Out of the way at once, for whoever looks; where it lies then."""
+    folder = demo_folder(data_dir)
+    return folder.rename(folder.with_name(f".{folder.name}-removed"))
 
 
 def open_demo(data_dir: Path) -> tuple[Workspace, Clock]:

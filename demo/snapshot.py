@@ -9,6 +9,7 @@ import sqlite3
 import tarfile
 from collections.abc import Iterable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -16,6 +17,8 @@ from errors import Category, GradewatchError
 
 PACKED = Path(__file__).resolve().parent / "snapshot.tar.xz"
 DATABASE, MODELS_FOLDER, SECRET = "gradewatch.db", "models", "pseudonym.secret"
+MADE_OF = "snapshot.sha256"
+"""In an unpacked demo, of which packed file it was made."""
 
 
 class DemoThere(GradewatchError):
@@ -44,6 +47,11 @@ def _files(folder: Path) -> Iterable[Path]:
     yield from sorted(path for path in (folder / MODELS_FOLDER).rglob("*") if path.is_file())
 
 
+def digest_of(packed: Path = PACKED) -> str:
+    """What a packed file is known by."""
+    return sha256(packed.read_bytes()).hexdigest()
+
+
 def unpack(folder: Path, packed: Path = PACKED) -> None:
     """The installation of a packed file as `folder`: whole, or not at all. Raises DemoThere."""
     if folder.exists():
@@ -53,6 +61,7 @@ def unpack(folder: Path, packed: Path = PACKED) -> None:
     try:
         with tarfile.open(packed) as archive:
             archive.extractall(aside, filter="data")
+        (aside / MADE_OF).write_text(digest_of(packed), encoding="ascii")
         aside.rename(folder)
     except OSError as error:
         if folder.exists():  # someone else was first

@@ -22,8 +22,8 @@ class ExpectedError(msgspec.Struct, frozen=True, kw_only=True):
     """The mean absolute error about one target to be expected on the current rows, in `unit` (levels for classes).
 
     before: on the n_reference rows held out in training. after: estimated for the n_current rows. change: their
-    difference. Each with its 95 % interval. outside: share of current rows outside the training range, of which the
-    estimate knows little. assumption: what it rests on.
+    difference. Each with its 95 % interval. outside: share of current rows with a value unlike any in training, of
+    which the estimate knows little. assumption: what it rests on.
     """
 
     target: str

@@ -329,7 +329,7 @@ def describe_expected(expected: ExpectedError) -> str:
         sentence = f"The mean error for {expected.target} is expected to {way}: {told}."
     else:
         sentence = f"Whether the mean error for {expected.target} changes is open: {told}."
-    beyond = f" {expected.outside:.0%} of the rows lie outside the training range, where it knows little."
+    beyond = f" {expected.outside:.0%} of the rows hold a value unlike any in training, where it knows little."
     return f"{sentence} This is {expected.assumption}.{beyond if expected.outside >= 0.01 else ''}"
 
 

@@ -186,8 +186,11 @@ def _costs(report: DriftReport, *, calm: bool) -> tuple[str, ...]:
     """What it costs: errors that rose, else those to expect. calm: only what is sure."""
     if rose := [one for one in report.changes if one.rose and one.low > 0]:
         return tuple(
-            _("The average miss rose to {after} around {day}, from {before}.").format(
-                after=number(one.after, 2), before=number(one.before, 2), day=day(one.at.date())
+            _(
+                "The average miss rose to {after} around {day}, from {before}: of {n} answers since then the outcome "
+                "was known when this was looked at."
+            ).format(
+                after=number(one.after, 2), before=number(one.before, 2), day=day(one.at.date()), n=count(one.n_after)
             )
             for one in rose[:1]
         )

@@ -79,8 +79,8 @@ class Predictor:
         self._ranges = tuple((name, low, high) for name, (low, high) in bundle.manifest.ranges.items())
         self._curves = BandCurves(bundle.manifest.bands) if bundle.manifest.bands else None
         self._failing = int(target.pass_mark or 0) if target.kind == "ordered_class" else 0
-        self._levels = _levels(bundle.manifest)
-        self._unseen = _unseen(bundle.manifest, self._levels)
+        self.levels = _levels(bundle.manifest)
+        self._unseen = _unseen(bundle.manifest, self.levels)
         self._shares = tuple(importance_shares(bundle.manifest.importance).items())
         self._proven = _proven(bundle.manifest)
         naive = bundle.manifest.naive.column
@@ -359,9 +359,7 @@ class Predictor:
             for name, low, high in self._ranges
             if (value := row.get(name)) is not None and not isinstance(value, str) and not low <= value <= high
         )
-        levels = tuple(
-            name for name, seen in self._levels if (value := row.get(name)) is not None and value not in seen
-        )
+        levels = tuple(name for name, seen in self.levels if (value := row.get(name)) is not None and value not in seen)
         return numbers + levels if levels else numbers
 
 

@@ -326,11 +326,10 @@ def expect_of(predictor: Predictor, frame: pl.DataFrame, schema: DomainSchema) -
     complete = _answerable(predictor, schema, frame)
     if manifest.errors is None or complete.is_empty():
         return None
-    beyond = [
-        (pl.col(name) < low) | (pl.col(name) > high)
-        for name, (low, high) in manifest.ranges.items()
-        if name in complete.columns
-    ]
+    ranges, levels = manifest.ranges.items(), predictor.levels
+    known = {*complete.columns}
+    beyond = [(pl.col(name) < low) | (pl.col(name) > high) for name, (low, high) in ranges if name in known]
+    beyond += [~pl.col(name).cast(pl.String).is_in([*map(str, seen)]) for name, seen in levels if name in known]
     outside = complete.select(reduce(or_, beyond).fill_null(value=False).mean()).item() if beyond else 0.0
     outputs = predictor.outputs_of_frame(complete)
     return expect_error(manifest.target, manifest.errors, outputs, outside=float(outside or 0.0))

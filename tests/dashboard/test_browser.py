@@ -16,6 +16,13 @@ from tests.dashboard.test_pages import outcomes, predict_rows
 OTHERS = {"exclude": [["[data-testid='stMetric'] svg"]]}
 """What is Streamlit's own and says nothing that the words beside it do not: the line under a figure."""
 
+LEAST_TARGET = 24  # pixels; WCAG 2.2, 2.5.8
+SMALL_TARGETS = f"""[...document.querySelectorAll('.stMain :is(a[href], button, [role="tab"], [role="radio"])')]
+  .filter(one => one.checkVisibility() && !one.closest('p, .stSkipToContent'))
+  .map(one => [one.getBoundingClientRect(), one.outerHTML.slice(0, 160)])
+  .filter(([box]) => box.width && Math.min(box.width, box.height) < {LEAST_TARGET})
+  .map(([box, html]) => `${{box.width}} x ${{box.height}}: ${{html}}`)"""
+
 
 @pytest.mark.parametrize("width", [1400, 390])
 def test_a_visitor_predicts_in_the_form_and_the_prediction_is_in_the_store(
@@ -87,6 +94,7 @@ def test_every_page_keeps_nobody_out_asks_no_other_host_and_is_the_same_after_a_
         ]
         if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
             wrong.append(f"{name}: wider than {width} px")
+        wrong += [f"{name}: too small for a thumb: {one}" for one in page.evaluate(SMALL_TARGETS)]
         page.reload()
         assert settled(page) == before, "a reload keeps what was chosen and what is said"
     page.wait_for_timeout(500)  # ms; the icon comes last

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from clock import living_by, new_id, now
 from database.records import Event
-from demo.installation import add_demo, demo_folder, open_demo, remove_demo
+from demo.installation import add_demo, demo_folder, demo_mark, open_demo, remove_demo, renew_demo
+from demo.snapshot import MADE_OF
 from settings import Settings
 from tests.command import run_command
 
@@ -35,6 +36,17 @@ def test_adding_and_removing_it_leaves_ones_own_installation_as_it_was(tmp_path:
     assert remove_demo(tmp_path)
     assert contents(tmp_path) == before
     assert not remove_demo(tmp_path)
+
+
+def test_that_of_an_earlier_version_makes_room_for_this_one_s(tmp_path: Path) -> None:
+    add_demo(tmp_path)
+    mark = demo_mark(tmp_path)
+    assert not renew_demo(tmp_path), "this version's stays, with what was done in it"
+    (demo_folder(tmp_path) / MADE_OF).write_text("another", encoding="ascii")
+    told = run_command(tmp_path, "setup", "--no-models", "--demo")
+    assert (told.returncode, "this version's" in told.stdout) == (0, True)
+    assert demo_mark(tmp_path) != mark
+    assert not renew_demo(tmp_path)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ import pytest
 from database.records import ChampionKey, digest
 from model.expected_error import expect_error, hardness, tabulate
 from model.predictor import Predictor
+from monitoring.row_findings import expect_of
 from preprocessing.encode import encode_rows
 from preprocessing.reading.files import read_table
 from preprocessing.schema import load_domains
@@ -78,6 +79,15 @@ def test_of_another_school_whose_students_end_differently_it_sees_a_part_of_the_
     assert found is not None
     assert found.before < found.after < truth
     assert (found.n_reference, found.n_current) == (423, 226)
+
+
+def test_it_says_of_as_many_rows_that_it_knows_little_as_are_answered_without_a_promise(gabriel: Answers) -> None:
+    both = pl.concat([gabriel.known, gabriel.elsewhere])
+    answers = gabriel.predictor.answer([row.inputs for row in rows_of(both, MARKS)], generation=1)
+    found = expect_of(gabriel.predictor, both, MARKS)
+    assert found is not None
+    assert found.outside == pytest.approx(np.mean([bool(one.out_of_range) for one in answers]))
+    assert found.outside >= gabriel.elsewhere.height / both.height, "no row of the other school is known"
 
 
 def test_the_bundle_keeps_the_table_of_its_own_unseen_answers(gabriel: Answers) -> None:
