@@ -582,14 +582,12 @@ class MongoStore:
     ) -> NewestCounts:
         where = _which(domain, target, which)
         with _driver_errors():
-            left = [self._count_newest({**where, "student": {"$in": one}}, least) for one in parts(but)]
-            return self._count_newest(where, least).less(left)
-
-    def _count_newest(self, where: Bson, least: float) -> NewestCounts:
-        known = self._database.newest.count_documents({**where, "below": {"$gt": math.nextafter(least, -1)}})
-        reasons = ((one, {**where, "below": None, "why": one}) for one in REASONS)
-        counted = {one: self._database.newest.count_documents(asked) for one, asked in reasons}
-        return NewestCounts(known, {one: number for one, number in counted.items() if number})
+            among = ({**where, "student": {"$in": part}} for part in parts(but))
+            leaving = [(one["below"], one["why"]) for asked in among for one in self._database.newest.find(asked)]
+            known = self._database.newest.count_documents({**where, "below": {"$gt": math.nextafter(least, -1)}})
+            reasons = ((one, {**where, "below": None, "why": one}) for one in REASONS)
+            counted = {one: self._database.newest.count_documents(asked) for one, asked in reasons}
+            return NewestCounts(known, {one: n for one, n in counted.items() if n}).less(leaving, least)
 
     def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
         found: list[str] = []

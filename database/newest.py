@@ -111,13 +111,11 @@ class NewestCounts(NamedTuple):
     known: int
     without: Mapping[Reason, int]
 
-    def less(self, others: Iterable["NewestCounts"]) -> "NewestCounts":
-        """Those that are left without others of them."""
-        known, without = self.known, Counter(self.without)
-        for one in others:
-            known -= one.known
-            without -= Counter(one.without)
-        return NewestCounts(known, dict(without))
+    def less(self, answers: Sequence["Chance"], least: float) -> "NewestCounts":
+        """Those that are left without some of the answers that were counted, of which each says this."""
+        known = sum(below is not None and below >= least for below, _ in answers)
+        without = Counter(self.without) - Counter(why for _, why in answers if why)
+        return NewestCounts(self.known - known, dict(without))
 
 
 class Which(NamedTuple):

@@ -268,14 +268,12 @@ def silent_answer_of(row: Any) -> SilentAnswer:
 def counts(
     connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]], least: float, but: Iterable[str]
 ) -> NewestCounts:
-    """How many say so large a chance, and how many none, by reason; `but` those about some students, who are found by
-    the key."""
-    left = [_counts(connection, [*wanted, NEWEST.c.student.in_(one)], least) for one in parts(but)]
-    return _counts(connection, wanted, least).less(left)
-
-
-def _counts(connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]], least: float) -> NewestCounts:
+    """How many say so large a chance, and how many none, by reason; `but` those about some students, whose answers are
+    read by their key."""
+    said = sa.select(NEWEST.c.below, NEWEST.c.why).where(*wanted)
+    left = (row for part in parts(but) for row in connection.execute(said.where(NEWEST.c.student.in_(part))))
+    leaving = [(row.below, row.why) for row in left]
     number = sa.select(sa.func.count()).where(*wanted, NEWEST.c.below >= least)
     reasons = sa.select(NEWEST.c.why, sa.func.count()).where(*wanted, NEWEST.c.below.is_(None)).group_by(NEWEST.c.why)
     without = {row[0]: row[1] for row in connection.execute(reasons)}
-    return NewestCounts(int(connection.execute(number).scalar_one()), without)
+    return NewestCounts(int(connection.execute(number).scalar_one()), without).less(leaving, least)
