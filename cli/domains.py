@@ -18,6 +18,7 @@ from settings import Settings
 if TYPE_CHECKING:
     from preprocessing.drafting.draft import Wishes
     from preprocessing.reading.raw_table import RawTable
+    from preprocessing.schema import DomainSchema
 
 
 @domain_app.command("list")
@@ -102,11 +103,15 @@ def domain_template(
 @app.command()
 def sample(
     domain: Domain,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .csv, .parquet or .xlsx file.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .csv, .parquet or .xlsx file; of weekly rows also a folder."),
+    ] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="How many rows; 1,000 if neither is said.")] = None,
     students: Annotated[
         int | None, typer.Option(min=1, help="How many students, each in every period the sample has.")
     ] = None,
+    years: Annotated[int | None, typer.Option(min=1, help="Of a folder: how many school years; 1 if none.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other rows; the same, the same.")] = 1,
     drift: Annotated[StoryName | None, typer.Option(help="What happened to the data.")] = None,
     truth_file: Annotated[
@@ -114,12 +119,20 @@ def sample(
     ] = None,
 ) -> None:
     """Invent rows of a domain, with or without a drift that is known: to try things, show things, test things."""
+    from preprocessing.panel.weekly_files import takes_weeks
     from preprocessing.samples import sample as invent
     from preprocessing.samples import tell_changes, truth, write_sample
 
     if rows and students:
         raise typer.BadParameter("say --rows or --students, not both")
     schema = schema_of(domain)
+    if output and not output.suffix and takes_weeks(schema):
+        if rows or drift or truth_file:
+            raise typer.BadParameter("a folder takes --students, --years and --seed; its truth lies in it")
+        _district(schema, output, students or 1_000, years or 1, seed)
+        return
+    if years:
+        raise typer.BadParameter("--years is for a folder of observations (-o FOLDER) of a domain of weekly rows")
     with steps() as progress:
         progress("inventing rows")
         invented = invent(schema, rows=rows or (None if students else 1_000), students=students, seed=seed, story=drift)
@@ -134,4 +147,18 @@ def sample(
     where = f"; wrote {output}" if output else ""
     err.print(
         f"{invented.frame.height:,} invented rows, none of a real student{where}", highlight=False, soft_wrap=True
+    )
+
+
+def _district(schema: "DomainSchema", folder: Path, students: int, years: int, seed: int) -> None:
+    from preprocessing.panel.example import write_district
+
+    with steps() as progress:
+        progress(f"inventing a district of {students:,} students")
+        written = write_district(folder, schema, students=students, seed=seed, years=years)
+    err.print(
+        f"{written.rows:,} weekly rows and the observations they are computed of, of {students:,} invented students a "
+        f"year, none of them real; wrote {folder}",
+        highlight=False,
+        soft_wrap=True,
     )

@@ -11,6 +11,7 @@ import cli.domains
 import cli.data
 import cli.uploads
 import cli.observations
+import cli.features
 import cli.withdraw
 import cli.keep
 import cli.students

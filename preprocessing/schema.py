@@ -16,6 +16,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,8 @@ WORDING = (
 )
 """Keys that change how a file is read or a page reads, and not what a row means once it is read."""
 
+LATER_WORDS = ("within",)
+"""Keys that came later: without them a row means what it meant before there were any."""
 
 RESERVED = frozenset({
     "jobs", "models", "domains", "reports", "predict", "train", "metrics", "token", "accesses",
@@ -116,7 +119,9 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     errors are then counted in levels. naive: columns whose value is itself a plausible answer, best first; the rule
     "the answer is that column" is shown beside every model. cut_points: boundaries that readers think in, the first
     being the pass mark (for classes: numbers of levels, so 1 means that only the worst level fails). min_gain: how
-    much better (mean absolute error, in target units) a challenger must be.
+    much better (mean absolute error, in target units) a challenger must be. within: of a class that says how soon
+    something comes, the weeks until which each level but the last counts: chances of levels up to one add up to that
+    of its horizon, so that they never fall from one horizon to the next.
     """
 
     name: str
@@ -135,6 +140,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     naive: tuple[str, ...] = ()
     cut_points: tuple[float, ...] = ()
     min_gain: float = 0.01
+    within: tuple[int, ...] = ()
 
     @property
     def pass_mark(self) -> float | None:
@@ -188,11 +194,16 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             if feature["known_at"] == self.moments[0]:
                 feature["known_at"] = ""
         for part in (document, *document["features"], *document["targets"], *document["context"]):
-            for words in WORDING:
+            for words in (*WORDING, *(name for name in LATER_WORDS if not part.get(name))):
                 part.pop(words, None)
         if document["student"]:
             document["student"] = document["student"]["name"]
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
+
+    @cached_property
+    def reaches(self) -> bool:
+        """Whether an outcome is told over several periods: rows of one student then share what happened to it."""
+        return any(target.within for target in self.targets)
 
     @cached_property
     def feature_by_name(self) -> Mapping[str, Feature]:
@@ -480,12 +491,18 @@ def _target_problems(target: Target) -> list[str]:
         problems.append(f"target {target.name!r}: an ordered_class needs at least two levels, worst first")
     if target.kind == "value" and target.levels:
         problems.append(f"target {target.name!r}: levels belong to an ordered_class")
+    if target.within and (len(target.within) + 1 != len(target.levels) or not _rises(target.within)):
+        problems.append(f"target {target.name!r}: within has rising weeks, one for each level but the last")
     if target.min_gain < 0:
         problems.append(f"target {target.name!r}: min_gain must not be negative")
     if wrong := _cut_problem(target):
         problems.append(f"target {target.name!r}: cut_points {wrong}")
     problems += _spelling_problems(f"target {target.name!r}", target)
     return problems + _range_problems(f"target {target.name!r}", target.minimum, target.maximum)
+
+
+def _rises(weeks: tuple[int, ...]) -> bool:
+    return all(sooner < later for sooner, later in pairwise((0, *weeks)))
 
 
 def _cut_problem(target: Target) -> str:

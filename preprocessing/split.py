@@ -1,7 +1,8 @@
 """Which rows teach and which rows test: by period, else by group, else by student, else by row.
 
-Rows of one group never stand on both sides, and with periods a test row is never older than a training row. Nothing
-here fits or scores.
+Rows of one group never stand on both sides, and with periods a test row is never older than a training row. Where an
+outcome reaches over periods (weeks until an event), a student never stands on both sides, nor does a school year where
+there are several. Nothing here fits or scores.
 """
 
 from collections.abc import Iterator
@@ -16,12 +17,17 @@ from preprocessing.schema import DomainSchema
 
 Rows = NDArray[np.int64]
 
+YEAR_OF_WEEK = r"^(.+) W\d+$"
+"""The school year in the name of a week (`preprocessing.panel.school_year.SchoolYear.week_name`)."""
+
 FIRST_ROWS = 20
 """Fewer rows before a period teach nothing worth testing on it."""
 
 
 def split_kind(frame: pl.DataFrame, schema: DomainSchema) -> str:
-    """How `folds` will split: "period", "group", "student" or "row"."""
+    """How `folds` will split: "period", "group", "student", "student and year" or "row"."""
+    if schema.reaches:
+        return "student and year" if len(np.unique(seasons(frame, schema))) > 1 else "student"
     if schema.period and frame["_period"].null_count() == 0 and frame["_period"].n_unique() > 2:
         return "period"
     if schema.group and frame["_group"].drop_nulls().n_unique() > 1:
@@ -46,8 +52,20 @@ def students(frame: pl.DataFrame) -> Rows:
 
 
 def cluster_kind(frame: pl.DataFrame, schema: DomainSchema) -> str:
-    """What `clusters` are: "group", or "student" where groups cannot be compared."""
+    """What `clusters` are: "group", or "student" where groups cannot be compared or outcomes reach over periods."""
+    if schema.reaches:
+        return "student"
     return "group" if schema.group and frame.select(_group_of(schema).drop_nulls().n_unique()).item() > 1 else "student"
+
+
+def seasons(frame: pl.DataFrame, schema: DomainSchema) -> Rows:
+    """(n,) the place in time of each row's period, or of the school year of its week where outcomes reach over weeks;
+    -1 without one."""
+    periods = frame["_period"]
+    if schema.reaches:
+        periods = periods.str.extract(YEAR_OF_WEEK)
+    order = rank_periods(periods.drop_nulls().unique().to_list(), () if schema.reaches else schema.period_order)
+    return periods.replace_strict(order, default=-1, return_dtype=pl.Int64).to_numpy()
 
 
 def _student() -> pl.Expr:
@@ -87,6 +105,11 @@ def folds(
         k = min(k, len(np.unique(groups)))
         grouped = GroupKFold if classes is None else StratifiedGroupKFold
         pairs = grouped(k, shuffle=True, random_state=seed).split(positions, classes, groups)
+    if kind == "student and year":
+        year = seasons(frame, schema)
+        newest = year == year.max()
+        parted = ((train[~newest[train]], test[newest[test]]) for train, test in pairs)
+        pairs = ((train, test) for train, test in parted if len(train) and len(test))
     return [(train.astype(np.int64), test.astype(np.int64)) for train, test in pairs]
 
 

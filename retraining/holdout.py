@@ -16,7 +16,7 @@ from database.records import ChampionKey, LabeledRecord
 from preprocessing.copies import ORDINARY, content_numbers, copies
 from preprocessing.periods import rank_periods
 from preprocessing.schema import DomainSchema
-from preprocessing.split import Rows, cluster_kind, clusters, students
+from preprocessing.split import Rows, cluster_kind, clusters, seasons, students
 from preprocessing.validation.validate import frame_of
 
 Mask = NDArray[np.bool_]
@@ -102,7 +102,8 @@ def hold_out(
     later = _later(frame, schema, known) & unseen
     eligible = unseen & (later | ~np.isin(groups, np.unique(groups[known])))
     wanted = int(np.ceil(share * unseen.sum()))
-    judging = _newest(frame, groups, eligible, later, wanted, int(unseen.sum()))
+    parted = later & (not schema.reaches)  # weeks of one student share an outcome: judges are whole students
+    judging = _newest(frame, groups, eligible, parted, wanted, int(unseen.sum()))
     idle = unseen & ~judging & _of_students(frame, judging & renewed)
     reasons = {
         COPIES: int((~counted & ~known).sum()),
@@ -170,12 +171,11 @@ def _of_students(frame: pl.DataFrame, rows: Mask) -> Mask:
 
 
 def _later(frame: pl.DataFrame, schema: DomainSchema, known: Mask) -> Mask:
-    """Rows of a later period than all that the champion knows, where students are the clusters; else none."""
+    """Rows of a later period (`split.seasons`) than all that the champion knows, where students are the clusters; else
+    none."""
     if not schema.period or cluster_kind(frame, schema) != "student":
         return np.zeros(frame.height, dtype=bool)
-    periods = frame["_period"].to_list()
-    order = rank_periods((period for period in periods if period is not None), schema.period_order)
-    rank = np.array([-1 if period is None else order[period] for period in periods])
+    rank = seasons(frame, schema)
     return np.asarray(rank > rank[known].max(initial=-1))
 
 

@@ -24,7 +24,9 @@ from model import score_file as scoring  # noqa: E402
 from model.score_file import score_file  # noqa: E402
 from model.workspace import Workspace  # noqa: E402
 from monitoring.drift_files import ReportOptions, report_file  # noqa: E402
-from preprocessing.schema import DomainSchema, Feature, Target  # noqa: E402
+from preprocessing.panel import weekly_files  # noqa: E402
+from preprocessing.panel.example import write_district  # noqa: E402
+from preprocessing.schema import DomainSchema, Feature, Target, load_domains  # noqa: E402
 from retraining.backtest.replay import Replay  # noqa: E402
 from retraining.backtest.run import backtest, read_history  # noqa: E402
 from retraining.policies import Policies  # noqa: E402
@@ -272,3 +274,13 @@ def test_a_backtest(address: str) -> None:
     alone = backtest(Replay(TERMS, KEY), frame, eager)
     assert backtest(Replay(TERMS, KEY, progress=progress), frame, eager, cluster=address) == alone
     assert heard
+
+
+def test_weekly_rows_of_a_district_are_one_file_here_and_there(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weekly_files, "PART_STUDENTS", 20)
+    schema = load_domains()["k12"]
+    write_district(tmp_path, schema, students=120, seed=1)
+    weekly_files.write_weekly_rows(tmp_path, schema, tmp_path / "there.parquet", cluster=address)
+    assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "rows.parquet").read_bytes()

@@ -13,7 +13,7 @@ from preprocessing.schema import DomainSchema, load_domains
 from preprocessing.split import clusters, folds, split_kind
 
 SCHEMAS = load_domains()
-COURSE, SCHOOL = SCHEMAS["course"], SCHEMAS["school"]
+COURSE, SCHOOL, WEEKS = SCHEMAS["course"], SCHEMAS["school"], SCHEMAS["k12"]
 
 
 def placed(
@@ -131,3 +131,24 @@ def test_every_fold_has_its_share_of_every_class() -> None:
     classes = np.array([0] * 80 + [1] * 20)
     frame = placed(students=[str(i) for i in range(100)])
     assert [int(classes[test].sum()) for _, test in folds(frame, SCHOOL, k=5, seed=3, classes=classes)] == [4] * 5
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 2), st.integers(0, 38)), min_size=40, max_size=90),
+    st.integers(0, 5),
+)
+def test_where_outcomes_reach_over_weeks_neither_a_student_nor_a_year_is_on_both_sides(
+    rows: list[tuple[str, int, int]], seed: int
+) -> None:
+    rows += [(student, 0, 1) for student in "abcdefgh"]
+    periods = [f"20{24 + year}-{25 + year} W{week:02d}" for _, year, week in rows]
+    frame = placed(["north"] * len(rows), periods, [student for student, _, _ in rows])
+    newest = max(year for _, year, _ in rows)
+    several = len({year for _, year, _ in rows}) > 1
+    assert split_kind(frame, WEEKS) == ("student and year" if several else "student")
+    pairs = folds(frame, WEEKS, k=4, seed=seed)
+    tested = np.sort(np.concatenate([test for _, test in pairs])).tolist()
+    assert tested == [place for place, (_, year, _) in enumerate(rows) if year == newest]
+    for train, test in pairs:
+        assert not {rows[i][0] for i in train} & {rows[i][0] for i in test}
+        assert not several or all(rows[i][1] < newest for i in train)
