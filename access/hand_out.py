@@ -20,8 +20,8 @@ READ_ME = """What is kept of one student here, as of {at:%Y-%m-%d %H:%M} UTC.
 
 everything.json  all of it, as it is stored; `student` is the pseudonym that stands for the key
 DOMAIN/*.csv     the same as tables: predictions.csv (a line for each answer), rows.csv (of files that were sent),
-                 outcomes.csv, looks.csv (who looked at the student, and at lists in which it may have stood),
-                 models.csv (which learned from its rows)
+                 outcomes.csv, observations.csv (in every version), looks.csv (who looked at the student, and at
+                 lists in which it may have stood), models.csv (which learned from its rows)
 DOMAIN/…         what else the student stands in, such as reports
 """
 TOP = (1980, 1, 1, 0, 0, 0)
@@ -51,6 +51,7 @@ def _tables(known: KnownOfStudent) -> dict[str, Iterable[Cells]]:
         "predictions": (line for one in known.predictions for line in _answers(one)),
         "rows": ({"file": one.file, "batch": one.batch, "at": one.at, **_row(one.row)} for one in known.rows),
         "outcomes": map(msgspec.to_builtins, known.outcomes),
+        "observations": map(msgspec.to_builtins, known.observations),
         "looks": (
             {"at": one.at, "who": one.actor, "what": one.action, **one.details}
             for one in sorted([*known.looks, *known.lists], key=lambda one: one.at)

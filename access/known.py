@@ -8,7 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from database.records import Access, Batch, BatchKind, BatchRow, Outcome, Prediction, record_id
+from database.observed import observations_of
+from database.records import Access, Batch, BatchKind, BatchRow, Observation, Outcome, Prediction, record_id
 from database.store import RecordStore
 from errors import Category, GradewatchError
 from model.workspace import Workspace
@@ -47,7 +48,8 @@ class LearnedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 class KnownOfStudent(msgspec.Struct, frozen=True, kw_only=True):
     """Everything. student: the pseudonym. looks: entries of the record of access that name the student; lists: those of
-    lists in which it may have stood, for they were of its groups, or of all. objected: since when it is not scored."""
+    lists in which it may have stood, for they were of its groups, or of all. observations: in every version. objected:
+    since when it is not scored."""
 
     domain: str
     student: str
@@ -57,6 +59,7 @@ class KnownOfStudent(msgspec.Struct, frozen=True, kw_only=True):
     models: Sequence[LearnedModel]
     looks: Sequence[Access]
     lists: Sequence[Access]
+    observations: Sequence[Observation] = ()
     objected: datetime | None = None
 
     @property
@@ -82,9 +85,10 @@ def known_of(workspace: Workspace, domain: str, student: str) -> KnownOfStudent 
         models=(),
         looks=store.student_accesses(domain, student),
         lists=(),
+        observations=observations_of(store, domain, student),
         objected=objection.at if objection else None,
     )
-    if not (predictions or known.outcomes or rows or known.looks):
+    if not (predictions or known.outcomes or rows or known.looks or known.observations):
         return None
     groups = {one.group for one in predictions}
     lists = [one for one in _lists(store, domain) if predictions and _may_have_shown(one, groups, predictions)]

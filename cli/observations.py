@@ -1,5 +1,7 @@
 """`gradewatch observations …`: what is observed of students week by week."""
 
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +9,12 @@ import typer
 from rich.table import Table
 
 from cli.apps import observations_app
-from cli.output import out
+from cli.inputs import opened_workspace, write_problems
+from cli.options import Domain, Problems, SkipBadRows
+from cli.output import err, out, shares, steps
+
+MOST_SHOWN = 20
+"""Problems that a terminal shows; `--problems` writes all."""
 
 
 @observations_app.command("check")
@@ -23,3 +30,85 @@ def observations_check(
         students = f"{frame['student'].n_unique():,}" if "student" in frame.columns else ""
         found.add_row(kind, f"{frame.height:,}", students, *(str(day or "") for day in span(kind, frame)))
     out.print(found)
+
+
+@observations_app.command("ingest")
+def observations_ingest(
+    export: Annotated[
+        Path, typer.Argument(exists=True, help="A OneRoster zip, a zip or folder under Ed-Fi's names, or any CSV.")
+    ],
+    domain: Domain,
+    mapping: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Which column is what, a TOML file.")
+    ] = None,
+    infer_days: Annotated[
+        bool, typer.Option("--infer-days", help="Of a source of absences alone: who has no record was present.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it holds and what would change; keep nothing.")
+    ] = False,
+    skip_bad_rows: SkipBadRows = False,
+    problems: Problems = None,
+) -> None:
+    """Store what an export says of attendance, marks, incidents, enrolment and calendar; what is known already is left.
+
+    Names, addresses and births are dropped before anything is stored, keys of students become pseudonyms.
+    """
+    from clock import now
+    from database.observing import settle, store_gathered
+    from preprocessing.panel.exports import infer_days as infer
+    from preprocessing.panel.exports import panel_of, read_export, readiness
+    from preprocessing.panel.sheets import first_problems
+    from preprocessing.validation.rules import BadData
+
+    with opened_workspace() as workspace:
+        schema = workspace.service.schema(domain)
+        with steps() as step:
+            step(f"reading {export.name}")
+            gathered = read_export(export, schema, mapping=mapping)
+            if infer_days:
+                step("inferring days")
+                infer(gathered)
+            settle(gathered)
+        found = gathered.found
+        for note in found.notes:
+            err.print(note, highlight=False, soft_wrap=True)
+        write_problems(found.problems, problems)
+        if found.total and not skip_bad_rows and not dry_run:
+            raise BadData(found.problems, found.total)
+        with shares() as progress:
+            told = partial(progress, "comparing" if dry_run else "storing")
+            counts = store_gathered(
+                workspace.store, domain, gathered, secret=workspace.secret, at=now(), dry=dry_run, progress=told
+            )
+    table = Table("kind", "new", "corrected", "known")
+    for kind, count in counts.items():
+        table.add_row(kind, *(f"{one:,}" for one in count))
+    out.print(table)
+    for line in readiness(gathered, panel_of(schema)):
+        out.print(line, highlight=False, soft_wrap=True)
+    for line in first_problems(found, MOST_SHOWN) if dry_run or found.total else ():
+        err.print(line, highlight=False, soft_wrap=True, markup=False)
+    if dry_run:
+        err.print(f"nothing was stored; {found.total:,} problems", highlight=False)
+
+
+@observations_app.command("export")
+def observations_export(
+    folder: Annotated[Path, typer.Argument(help="Where to write a Parquet file of each kind.")],
+    domain: Domain,
+    known_at: Annotated[
+        datetime | None, typer.Option("--known-at", help="What was known by then (UTC), not what is known now.")
+    ] = None,
+) -> None:
+    """Write what is observed, students as pseudonyms, to a folder of Parquet files from which weeks are computed."""
+    from database.observed_frames import write_observations
+
+    if folder.exists() and any(folder.iterdir()):
+        raise typer.BadParameter(f"{folder} is not empty")
+    with opened_workspace() as workspace, steps() as step:
+        workspace.service.schema(domain)
+        step("writing")
+        at = known_at and known_at.replace(tzinfo=UTC)
+        for kind, rows in write_observations(workspace.store, domain, folder, known_at=at).items():
+            out.print(f"{kind}: {rows:,} rows")

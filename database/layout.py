@@ -25,6 +25,7 @@ from database.records import (
     Job,
     LabeledRecord,
     ModelVersion,
+    Observation,
     Outcome,
     Prediction,
     Record,
@@ -147,6 +148,7 @@ LAYOUTS: dict[str, Layout] = {
     "accesses": Layout(Access),
     "jobs": Layout(Job),
     "chunks": Layout(BlobChunk),
+    "observations": Layout(Observation),
 }
 
 
@@ -318,10 +320,11 @@ RECEIPTS: Mapping[str, tuple[str, ...]] = {
     "predictions": ("receipt",),
     "outcomes": ("receipt", "changed"),
     "batches": ("receipt",),
+    "observations": ("receipt",),
 }
-"""Numbers that stand beside records of a kind. Uploads (outcomes, batches) are counted as they come in, whatever clocks
-say; receipt: of the upload that the record came with, or of a prediction the newest upload before it. changed: of the
-upload that gave an outcome its present value."""
+"""Numbers that stand beside records of a kind. Uploads (outcomes, batches, observations) are counted as they come in,
+whatever clocks say; receipt: of the upload that the record came with, or of a prediction the newest upload before it.
+changed: of the upload that gave an outcome its present value."""
 
 
 STATEMENTS = "said"
@@ -406,6 +409,17 @@ def split_succession_key(key: str) -> tuple[str, str, str, int]:
     return domain, target, moment, int(generation)
 
 
+def observation_key(one: Observation) -> str:
+    """The export key of an observation: sorts by student, kind and event, then by version."""
+    return SEPARATOR.join((one.domain, one.student, one.kind, one.event, f"{one.version:020d}"))
+
+
+def split_observation_key(key: str) -> tuple[str, str, str, str, int]:
+    """(domain, student, kind, event, version) of an `observation_key`. Raises ValueError for anything else."""
+    domain, student, kind, event, version = key.split(SEPARATOR)
+    return domain, student, kind, event, int(version)
+
+
 def document_key(kind: str, name: str) -> str:
     """The export key of a document."""
     return f"{kind}{SEPARATOR}{name}"
@@ -425,6 +439,8 @@ def key_of(kind: str, record: Any) -> str:
         return document_key(record.kind, record.name)
     if kind == "chunks":
         return row_key(record.blob, record.number)
+    if kind == "observations":
+        return observation_key(record)
     return str(record.version if kind == "models" else record.id)
 
 

@@ -123,6 +123,7 @@ from database.records import (
     JobState,
     LabeledRecord,
     ModelVersion,
+    Observation,
     Outcome,
     Prediction,
     SeenWorker,
@@ -138,11 +139,14 @@ from database.store import (
     Appender,
     Changes,
     Forgettable,
+    ObservationColumns,
+    ObservedSince,
     Placing,
     RecordStore,
     Snapshot,
     StudentRow,
     check_document,
+    check_observations,
     check_successions,
     counted,
 )
@@ -161,7 +165,7 @@ TRIES = 3
 LARGEST_BSON = 16 * 2**20
 """Bytes of one document: MongoDB's own limit."""
 
-INDEX_VERSION = 9
+INDEX_VERSION = 10
 NOBODY_ASKED = "domain_1_actor_1_at_-1__id_-1"
 """An index of predictions by who asked, which no question read."""
 
@@ -204,9 +208,14 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
         [("actor", 1), ("at", -1)],
     ],
     "chunks": [[("blob", 1)], [("number", 1), ("at", 1)]],
+    "observations": [
+        [("domain", 1), ("student", 1), ("kind", 1), ("event", 1), ("version", 1)],
+        [("domain", 1), ("receipt", 1), ("student", 1)],
+    ],
     "touched_days": [[("domain", 1)]],
 }
 
+OBSERVATION_ORDER = ("domain", "student", "kind", "event", "version")
 NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
 ORDERS = {
     "batches": [("receipt", DESCENDING), ("_id", DESCENDING)],
@@ -958,7 +967,9 @@ class MongoStore:
             ]
             rows = self._rows_about(domain, student, session)
             outcomes = sum(self._database.outcomes.count_documents(one, session=session) for one in about)
-            return len(predictions) + outcomes + len(rows), {
+            observed = self._database.observations.count_documents(mine, session=session)
+            return len(predictions) + outcomes + len(rows) + observed, {
+                "observations": [DeleteMany(mine)],
                 "batches": [
                     self._with_fewer(attempt, student, session) for attempt in {one["attempt"] for one in rows}
                 ],
@@ -1005,6 +1016,52 @@ class MongoStore:
 
     def wipe(self, removed: Sequence[str]) -> None:
         """Its files are the server's own."""
+
+    # Observations
+
+    def add_observations(self, observations: Sequence[Observation]) -> int:
+        check_observations(observations)
+        if not observations:
+            return 0
+        with self._writing(), next_receipt(self._database) as receipt:
+            documents = [_numbered("observations", one, [receipt]) for one in observations]
+            writes = [UpdateOne({"_id": one["_id"]}, {"$setOnInsert": one}, upsert=True) for one in documents]
+            return self._together(
+                lambda session: sum(
+                    self._database.observations.bulk_write(part, ordered=False, session=session).upserted_count
+                    for part in parts(writes, layout.ROWS_AT_ONCE)
+                )
+            )
+
+    def observation_pages(
+        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+    ) -> Iterator[ObservationColumns]:
+        with _driver_errors():  # of some students nothing is read for long: no upload is waited for
+            newest = settled_receipt(self._database) - 1 if students is None else newest_receipt(self._database)
+        known = {} if known_at is None else {"at": {"$lt": micros(known_at) + 1}}
+        of = [{}] if students is None else [{"student": one} for one in sorted(set(students))]
+        rows: list[list[Any]] = []
+        for mine in of:
+            where = {"domain": domain, **mine, "receipt": {"$lt": newest + 1}, **known}
+            with _driver_errors():
+                for one in self._database.observations.find(where).sort([(name, 1) for name in OBSERVATION_ORDER]):
+                    rows.append([one[name] for name in ObservationColumns._fields])
+                    if len(rows) == layout.ROWS_AT_ONCE:
+                        yield ObservationColumns(*zip(*rows, strict=True))
+                        rows = []
+        if rows:
+            yield ObservationColumns(*zip(*rows, strict=True))
+
+    def observed_since(self, domain: str, receipt: int) -> ObservedSince:
+        with _driver_errors():
+            newest = settled_receipt(self._database) - 1
+            came = {"domain": domain, "receipt": {"$gt": receipt}}
+            return ObservedSince(newest, sorted(self._database.observations.distinct("student", came)))
+
+    def remove_observations(self, domain: str, before: datetime) -> int:
+        with self._writing():
+            require_nobody_reads(self._database)
+            return self._database.observations.delete_many({"domain": domain, **_between(None, before)}).deleted_count
 
     # Models and champions
 

@@ -238,6 +238,25 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     document: Mapping[str, Any]
 
 
+class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a source said in one version of an event: of a student on a day, or where student is "" of all.
+
+    kind: what it is about; body: its values, in the order that the kind has them, None where the event is taken back.
+    event: what the source calls it, as a digest. version: later ones take the place of earlier ones, whichever came in
+    first. day: the school day from which it changes what is known, counted from 1970 on. at: when it came in.
+    """
+
+    domain: str
+    student: str
+    kind: str
+    event: str
+    version: int
+    source: str
+    day: int
+    body: tuple[float | str | bool | None, ...] | None
+    at: datetime
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something an operator may have to know. details holds no student data."""
 
@@ -360,6 +379,7 @@ Record = (
     | Access
     | Job
     | BlobChunk
+    | Observation
 )
 
 

@@ -21,7 +21,17 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from clock import new_id
-from database import labeled, layout, pairs, sql_batches, sql_jobs, sql_newest, sql_standings, sql_students
+from database import (
+    labeled,
+    layout,
+    pairs,
+    sql_batches,
+    sql_jobs,
+    sql_newest,
+    sql_observations,
+    sql_standings,
+    sql_students,
+)
 from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
@@ -47,6 +57,7 @@ from database.layout import (
     read_statements,
     row_key,
     split_document_key,
+    split_observation_key,
     split_row_key,
     split_succession_key,
     unpack_block,
@@ -87,6 +98,7 @@ from database.records import (
     JobState,
     LabeledRecord,
     ModelVersion,
+    Observation,
     Outcome,
     Prediction,
     SeenWorker,
@@ -102,11 +114,14 @@ from database.store import (
     Changes,
     Durability,
     Forgettable,
+    ObservationColumns,
+    ObservedSince,
     Placing,
     RecordStore,
     Snapshot,
     StudentRow,
     check_document,
+    check_observations,
     check_successions,
     counted,
 )
@@ -466,7 +481,7 @@ def _row(
         return (*values, None, None, *receipts)  # in no block
     if kind == "batches":
         return (*values, *receipts, attempt)
-    return (attempt, *values) if kind == "batch_rows" else tuple(values)
+    return (attempt, *values) if kind == "batch_rows" else (*values, *receipts)
 
 
 @cache
@@ -1020,6 +1035,7 @@ class SqlStore:
             removed = sql_students.remove_outcomes(connection, domain, student, ids)
             removed += sum(_take_out(connection, domain, part) for part in parts(ids))
             removed += sql_students.remove_rows(connection, domain, student)
+            removed += connection.execute(sql_observations.removal(domain, [student])).rowcount
             sql_newest.forget(connection, domain, [student], ROWS_AT_ONCE)
             sql_students.name_nobody(connection, domain, student)
             return _tell(connection, event, removed, touched) if removed else None
@@ -1049,6 +1065,59 @@ class SqlStore:
     def wipe(self, removed: Sequence[str]) -> None:
         if self._file is not None:
             self._file.wipe(self._detached_connection(), [text.encode() for text in removed])
+
+    # Observations
+
+    def add_observations(self, observations: Sequence[Observation]) -> int:
+        check_observations(observations)
+        if not observations:
+            return 0
+        with self._writing() as connection:
+            _cache_pages(connection, len(observations))
+            numbers = [_next_receipt(connection)]
+            rows = [_row("observations", one, numbers=numbers) for one in observations]
+            return _write(connection, "observations", rows)
+
+    def observation_pages(
+        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+    ) -> Iterator[ObservationColumns]:
+        newest, rows = self._newest_receipt(), list[Sequence[Any]]()
+        for student in [None] if students is None else sorted(set(students)):
+            found: Sequence[Sequence[Any]] | None = None
+            while found is None or len(found) == ROWS_AT_ONCE:
+                last = found[-1] if found else None
+                asked = sql_observations.page(domain, student, newest, known_at, last)
+                with self._reading() as connection:
+                    found = connection.execute(asked.limit(ROWS_AT_ONCE)).all()
+                rows += found
+                if len(rows) >= ROWS_AT_ONCE:
+                    yield ObservationColumns(*zip(*rows, strict=True))
+                    rows = []
+        if rows:
+            yield ObservationColumns(*zip(*rows, strict=True))
+
+    def _newest_receipt(self) -> int:
+        with self._reading() as connection:
+            counter = sa.select(UPLOADS.c.number).where(UPLOADS.c.name == UPLOAD_COUNTER)
+            return int(connection.execute(counter).scalar() or 0)
+
+    def observed_since(self, domain: str, receipt: int) -> ObservedSince:
+        newest = self._newest_receipt()  # first: what comes in meanwhile is found again behind it
+        with self._reading() as connection:
+            found = connection.execute(sql_observations.since(domain, receipt)).scalars()
+            return ObservedSince(newest, sorted(found))
+
+    def remove_observations(self, domain: str, before: datetime) -> int:
+        removed, after = 0, ""
+        with self._writing() as connection:
+            removed += connection.execute(sql_observations.removal(domain, [after], before)).rowcount
+        while True:
+            with self._writing() as connection:
+                some = list(connection.execute(sql_observations.next_students(domain, after)).scalars())
+                if not some:
+                    return removed
+                removed += connection.execute(sql_observations.removal(domain, some, before)).rowcount
+            after = some[-1]
 
     # Models and champions
 
@@ -1426,6 +1495,7 @@ def _key_parts(kind: str, key: str) -> tuple[str | int, ...]:
         "successions": split_succession_key,
         "documents": split_document_key,
         "chunks": split_row_key,
+        "observations": split_observation_key,
     }
     return parts[kind](key) if kind in parts else (key,)
 

@@ -33,6 +33,7 @@ from database.records import (
     JobState,
     LabeledRecord,
     ModelVersion,
+    Observation,
     Outcome,
     Prediction,
     SeenWorker,
@@ -73,6 +74,13 @@ def check_document(document: Document) -> None:
     length = len(document.kind.encode()) + len(document.name.encode())
     if length > LONGEST_KEY:
         raise ValueError(f"kind and name of a document have {length:,} bytes: at most {LONGEST_KEY:,} fit")
+
+
+def check_observations(observations: Iterable[Observation]) -> None:
+    """Raises ValueError for a key that holds a TAB, or a version below 0."""
+    for one in observations:
+        if one.version < 0 or any("\t" in text for text in (one.domain, one.student, one.kind, one.event)):
+            raise ValueError(f"an observation of {one.kind!r} has a key with a TAB, or a version below 0")
 
 
 def counted(event: Event, count: int, receipt: int) -> Event:
@@ -344,10 +352,10 @@ class StudentRecords(Protocol):
         """Entries of the domain that name the student, newest first."""
 
     def erase_student(self, domain: str, student: str, event: Event) -> Event | None:
-        """Predictions, rows of batches, outcomes and newest answers are gone, and entries of access name nobody in the
-        student's place; and the event is kept that says so, as `remove_predictions` does. None, and nothing kept, where
-        nothing is there. (On a MongoDB without transactions the same call again erases what is left of one that was
-        cut off.)"""
+        """Predictions, rows of batches, outcomes, observations and newest answers are gone, and entries of access name
+        nobody in the student's place; and the event is kept that says so, as `remove_predictions` does. None, and
+        nothing kept, where nothing is there. (On a MongoDB without transactions the same call again erases what
+        is left of one that was cut off.)"""
 
     def oldest_outcomes(self, domain: str, limit: int) -> list[Outcome]:
         """Those that came in first."""
@@ -365,6 +373,49 @@ class StudentRecords(Protocol):
         """See to it that what was removed cannot be read from the files of the database either, where it lies in files
         of this machine. removed: texts that no record holds any more; where one is found, all is written anew. Raises
         StoreUnavailable where others read for so long that it cannot be done now."""
+
+
+class ObservationColumns(NamedTuple):
+    """Observations of one domain by column, in key order. body: JSON; "null" where the event is taken back."""
+
+    student: Sequence[str]
+    kind: Sequence[str]
+    event: Sequence[str]
+    version: Sequence[int]
+    source: Sequence[str]
+    day: Sequence[int]
+    body: Sequence[str]
+    at: Sequence[int]
+    receipt: Sequence[int]
+
+
+class ObservedSince(NamedTuple):
+    """Students of whom something was observed after a receipt ("" stands for what concerns all), and the newest one."""
+
+    newest: int
+    students: Sequence[str]
+
+
+class ObservationLog(Protocol):
+    """What is observed of students, version by version; nothing that is there changes."""
+
+    def add_observations(self, observations: Sequence[Observation]) -> int:
+        """Keep all or none, under one receipt; a version of an event that is there is left as it is. How many are new.
+        (A MongoDB without transactions can keep part of a call that it cuts off; giving them again completes it.)
+        Raises ValueError for a key with a TAB, or a version below 0."""
+
+    def observation_pages(
+        self, domain: str, *, students: Sequence[str] | None = None, known_at: datetime | None = None
+    ) -> Iterator[ObservationColumns]:
+        """All versions of all or of some students ("": of what concerns all), some thousands at a time, in key order:
+        by student, kind, event and version. known_at: only what had come in by then. What comes in while the pages are
+        read is in none of them."""
+
+    def observed_since(self, domain: str, receipt: int) -> ObservedSince:
+        """The students of whom something came in behind this receipt, in order."""
+
+    def remove_observations(self, domain: str, before: datetime) -> int:
+        """Forget what came in before then. How many."""
 
 
 class ModelRegistry(Protocol):
@@ -574,7 +625,17 @@ class Snapshot(Exporter, Protocol):
 
 
 class RecordStore(
-    PredictionLog, BatchArchive, StudentRecords, ModelRegistry, Journal, Documents, AccessLog, JobQueue, Blobs, Protocol
+    PredictionLog,
+    BatchArchive,
+    StudentRecords,
+    ObservationLog,
+    ModelRegistry,
+    Journal,
+    Documents,
+    AccessLog,
+    JobQueue,
+    Blobs,
+    Protocol,
 ):
     """Everything that Gradewatch remembers.
 
@@ -628,6 +689,7 @@ KINDS = (
     "accesses",
     "chunks",
     "jobs",
+    "observations",
 )
 """The kinds of document that `export` and `load` know, in an order in which loading them keeps references whole."""
 

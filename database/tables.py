@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -307,6 +307,24 @@ CHUNKS = Table(
     Index("chunks_by_time", "number", "at"),
 )
 """Pieces of blobs, as JSON has bytes (base64)."""
+
+OBSERVATIONS = Table(
+    "observations",
+    METADATA,
+    _key("domain"),
+    _key("student"),
+    _key("kind"),
+    _key("event"),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    _text("source"),
+    Column("day", Integer, nullable=False),
+    _text("body"),
+    _at(),
+    _receipt("receipt"),
+    Index("observations_by_receipt", "domain", "receipt"),
+    sqlite_with_rowid=False,
+)
+"""Rows lie in the order of their key on SQLite: a student's together, as they are read."""
 
 WORKERS = Table("workers", METADATA, _key("id"), _text("kinds"), _at())
 

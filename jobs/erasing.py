@@ -37,8 +37,8 @@ class UploadsUnderWay(GradewatchError):
 
 
 def erase(workspace: Workspace, job: Job, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Rows, predictions, outcomes, newest answers, sums of days and their profiles are gone, entries of access name
-    nobody; what has to be made again is asked for. Raises UploadsUnderWay."""
+    """Rows, predictions, outcomes, observations, newest answers, sums of days and their profiles are gone, entries of
+    access name nobody; what has to be made again is asked for. Raises UploadsUnderWay."""
     store = workspace.store
     wanted, revision = kept_erasure(store, job)
     if (student := wanted.student) is not None:
@@ -172,6 +172,7 @@ def _nowhere_else(workspace: Workspace, domain: str, student: str) -> Sequence[s
         or store.student_rows(other, student)
         or store.student_outcomes(other, student)
         or store.student_accesses(other, student)
+        or any(store.observation_pages(other, students=[student]))
         for other in others
     )
     return () if kept else (student,)

@@ -1,4 +1,4 @@
-"""Removing what has been kept as long as it may be: predictions, outcomes, rows of files, drift reports,
+"""Removing what has been kept as long as it may be: predictions, outcomes, rows of files, observations, drift reports,
 reports on courses, looks.
 
 How long that is, the settings say; without a word everything is kept. Done twice it removes nothing more.
@@ -31,6 +31,7 @@ class Periods(msgspec.Struct, frozen=True, kw_only=True):
     batches: int | None = None
     reports: int | None = None
     cohort_reports: int | None = None
+    observations: int | None = None
     accesses: int | None = None
 
     def __bool__(self) -> bool:
@@ -43,6 +44,9 @@ def keep(store: RecordStore, domains: Collection[str], periods: Periods, at: dat
     for kind, forget in (("predictions", _predictions), ("outcomes", _outcomes), ("batches", _batches)):
         if (days := getattr(periods, kind)) is not None:
             removed[kind] = sum(forget(store, domain, at - timedelta(days=days), days) for domain in domains)
+    if periods.observations is not None:
+        old = at - timedelta(days=periods.observations)
+        removed["observations"] = sum(store.remove_observations(domain, old) for domain in domains)
     if periods.reports is not None:
         removed["reports"] = store.forget("drift_reports", at - timedelta(days=periods.reports))
     if (days := periods.cohort_reports) is not None:

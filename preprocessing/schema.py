@@ -19,11 +19,13 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from errors import Category, GradewatchError
 from preprocessing.biometrics import refusal_of
+from preprocessing.panel.kinds import OBSERVATION_KINDS, ObservationKind
 
 CONTEXT = "_context:"
 """Before the names of columns of typed frames that place a row and are neither its student, group nor period."""
@@ -157,6 +159,28 @@ class ContextColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     allow: bool = False
 
 
+class PanelSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """That a domain's rows are made of what is observed week by week: a row of each entity and period.
+
+    entity: the column that says whose row it is, the domain's student. period: the column of the school week, the
+    domain's period. window: school weeks that an answer may look back on. least_weeks: with fewer weeks of data there
+    is no answer. sources: the kinds of observation that are asked for. time_zone: by which the days of schools go;
+    time_zones: of schools that have another.
+    """
+
+    entity: str
+    period: str
+    window: int = 20
+    least_weeks: int = 4
+    sources: tuple[ObservationKind, ...] = OBSERVATION_KINDS
+    time_zone: str = "UTC"
+    time_zones: dict[str, str] = {}
+
+    def zone_of(self, school: str | None) -> ZoneInfo:
+        """By which a school's days go."""
+        return ZoneInfo(self.time_zones.get(school or "", self.time_zone))
+
+
 TaskKind = Literal["regression", "classification", "both"]
 """Which targets are meant: values, classes, or all."""
 
@@ -168,7 +192,7 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     that identifies a student (stored only as a pseudonym). group: columns whose rows stay together in every split.
     period: the column that orders rows in time; period_order: its values from the oldest on, where their order is not
     to be read off them. moment_titles: what readers see of a moment. allow: columns that are called like something of a
-    person's, or hold what looks like names, and do not.
+    person's, or hold what looks like names, and do not. panel: where rows are made of observations by week.
     """
 
     name: str
@@ -184,6 +208,7 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     context: tuple[ContextColumn, ...] = ()
     features: tuple[Feature, ...]
     targets: tuple[Target, ...]
+    panel: PanelSchema | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -198,6 +223,8 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
                 part.pop(words, None)
         if document["student"]:
             document["student"] = document["student"]["name"]
+        if document["panel"] is None:  # as it was before there were any
+            del document["panel"]
         return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
 
     @cached_property
@@ -410,8 +437,28 @@ def find_problems(schema: DomainSchema) -> list[str]:
         for name in (column.name, *column.aliases)
         if (why := refusal_of(name))
     ]
+    if schema.panel is not None:
+        problems += _panel_problems(schema, schema.panel)
     if not schema.features or not schema.targets:
         problems.append("a domain needs at least one feature and one target")
+    return problems
+
+
+def _panel_problems(schema: DomainSchema, panel: PanelSchema) -> list[str]:
+    problems = []
+    if schema.student is None or panel.entity != schema.student.name:
+        problems.append(f"panel: entity {panel.entity!r} is not the domain's student")
+    if panel.period != schema.period:
+        problems.append(f"panel: period {panel.period!r} is not the domain's period")
+    if not 1 <= panel.least_weeks <= panel.window:
+        problems.append(f"panel: least_weeks {panel.least_weeks} is not between 1 and the window, {panel.window}")
+    if not panel.sources:
+        problems.append("panel: name at least one source")
+    for zone in sorted({panel.time_zone, *panel.time_zones.values()}):
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):  # none of that name, or no name at all
+            problems.append(f"panel: {zone!r} is no time zone, such as Europe/Berlin")
     return problems
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocessing.panel import windows
-from preprocessing.panel.observations import STATUSES
+from preprocessing.panel.kinds import STATUSES
 from preprocessing.panel.windows import Weeks, earlier, rate, trailing
 
 FEWEST_ABSENCES = 3

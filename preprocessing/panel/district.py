@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.panel.observations import STATUSES, WEEK_DAYS, Observations, of_kinds
+from preprocessing.panel.kinds import STATUSES
+from preprocessing.panel.observations import WEEK_DAYS, Observations, of_kinds
 from preprocessing.panel.school_year import SCHOOL_DAYS_OF_WEEK
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from preprocessing.panel.observations import STATUSES, WEEK_DAYS, Observations
+from preprocessing.panel.kinds import STATUSES
+from preprocessing.panel.observations import WEEK_DAYS, Observations
 from preprocessing.panel.school_year import NOT_ENROLLED, SCHOOL_DAYS_OF_WEEK, Roster, SchoolYear, codes, roster_of
 from preprocessing.schema import fold
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from preprocessing.panel.observations import OBSERVATION_KINDS, BadObservations, Observations, check, of_kinds
+from preprocessing.panel.kinds import OBSERVATION_KINDS
+from preprocessing.panel.observations import BadObservations, Observations, check, of_kinds
 
 
 def read_folder(folder: Path) -> Observations:

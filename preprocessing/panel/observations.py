@@ -8,25 +8,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import Literal, get_args
 
 import polars as pl
 
 from errors import Category, GradewatchError
+from preprocessing.panel.kinds import (
+    DAY_OF,
+    GRADE_STATES,
+    LEAST_SEVERITY,
+    MOST_SEVERITY,
+    OBSERVATION_KINDS,
+    STATUSES,
+    ObservationKind,
+)
 
-ObservationKind = Literal["attendance", "grades", "incidents", "enrolment", "calendar"]
-OBSERVATION_KINDS: tuple[ObservationKind, ...] = get_args(ObservationKind)
-
-Status = Literal["present", "tardy", "excused", "unexcused"]
-STATUSES: tuple[Status, ...] = get_args(Status)
-"""Of a day of a student: present and tardy are there, the other two are absent. A day of a suspension out of school has
-none: it counts as removal of its incident."""
-
-GradeState = Literal["scored", "missing", "late", "exempt"]
-GRADE_STATES: tuple[GradeState, ...] = get_args(GradeState)
-"""Of an assignment of a student: scored has points and late may, missing counts as none, exempt was not to be done."""
-
-LEAST_SEVERITY, MOST_SEVERITY = 1, 5
 WEEK_DAYS = 7
 
 FRAMES = MappingProxyType[ObservationKind, pl.Schema]({
@@ -98,7 +93,7 @@ def check(observations: Observations) -> Observations:
 
 def span(kind: ObservationKind, frame: pl.DataFrame) -> tuple[date | None, date | None]:
     """The first and the last day of a frame: of marks when they were posted, of spells when they began."""
-    days = frame[{"grades": "posted_at", "incidents": "at", "enrolment": "begin"}.get(kind, "day")]
+    days = frame[DAY_OF[kind]]
     first, last = days.min(), days.max()
     return (first, last) if isinstance(first, date) and isinstance(last, date) else (None, None)
 

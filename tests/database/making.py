@@ -25,6 +25,7 @@ from database.records import (
     Event,
     Job,
     ModelVersion,
+    Observation,
     Outcome,
     Prediction,
     Succession,
@@ -164,6 +165,14 @@ def ask(url: str, statement: str) -> Sequence[Any]:
         return found.all() if found.returns_rows else ()
 
 
+def make_observation(student: str = "s1", at: datetime = NOON, **fields: Any) -> Observation:
+    plain: dict[str, Any] = {
+        "domain": "school", "student": student, "kind": "attendance", "event": "e1", "version": 1, "source": "sis",
+        "day": 20_000, "body": ("present",), "at": at,
+    }  # fmt: skip
+    return Observation(**(plain | fields))
+
+
 def fill(store: RecordStore, predictions: int = 7, of_each: int = 1) -> None:
     """Documents of every kind, `of_each` of those that are kept one by one."""
     beside: dict[str, Any] = {"actor": "ann", "shadow": (make_answer(value=9.0),)}
@@ -185,6 +194,7 @@ def fill(store: RecordStore, predictions: int = 7, of_each: int = 1) -> None:
         store.add_accesses([make_access()])
     store.succeed([make_succession(1, domain="k12")])
     store.add_job(make_job())
+    store.add_observations([make_observation(f"s{n}", event=f"e{n}") for n in range(of_each)])
     store.add_chunk(make_chunk())
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from clock import new_id, now
-from database import blobs
+from database import blobs, layout, sql
 from database.errors import Conflict, LostJob, StoreUnavailable
 from database.ingest import strays_among
-from database.layout import write_json, write_kept
+from database.layout import LAYOUTS, observation_key, write_json, write_kept
 from database.migrate import copy
-from database.records import BatchRow, ChampionKey, Job, JobProblem, JobProgress, Prediction
+from database.records import BatchRow, ChampionKey, Job, JobProblem, JobProgress, Observation, Prediction
 from database.store import KINDS, RecordStore
 from database.withdrawal import (
     NamesSomebody,
@@ -41,6 +41,7 @@ from tests.database.making import (
     make_event,
     make_job,
     make_model,
+    make_observation,
     make_outcome,
     make_packed,
     make_prediction,
@@ -595,6 +596,73 @@ class TestDocuments:
         body = {f"feature {n}": [n / 7] * 1_000 for n in range(200)}
         store.put_document(document := make_document("".join(chr(200 + n % 900) for n in range(996)), body=body))
         assert store.document("profile", document.name) == document
+
+
+class TestObservations:
+    def test_are_known_in_every_version_as_of_when_they_came_in(self, store: RecordStore) -> None:
+        first = [make_observation(f"s{n % 3}", event=f"e{n}", body=(None, 1.5, True, "ü")) for n in range(7)]
+        corrected = make_observation("s1", after(5), event="e1", version=3, body=None)
+        older = make_observation("s1", after(9), event="e1", version=2)
+        other = make_observation("s1", domain="k12")
+        assert [store.add_observations(some) for some in (first, [corrected, first[1]], [older], [other])] == [
+            7,
+            1,
+            1,
+            1,
+        ]
+        assert store.add_observations([*first, corrected, replace(older, body=("absent",))]) == 0
+        everything = sorted([*first, corrected, older], key=observation_key)
+        assert observed(store) == everything
+        assert observed(store, known_at=after(8)) == sorted([*first, corrected], key=observation_key)
+        assert observed(store, students=["s1", "s9"], known_at=NOON) == [one for one in first if one.student == "s1"]
+
+    def test_come_in_pages_and_what_came_meanwhile_in_none(
+        self, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in (layout, sql):
+            monkeypatch.setattr(module, "ROWS_AT_ONCE", 3)
+        given_ones = [make_observation(f"s{n // 4}", event=f"e{n}") for n in range(11)]
+        store.add_observations(given_ones)
+        pages = store.observation_pages("school")
+        first = next(pages)
+        store.add_observations([make_observation("s9", after(1))])
+        rest = list(pages)
+        assert max(len(page.event) for page in (first, *rest)) <= 2 * 3
+        keys = [key for page in (first, *rest) for key in zip(page.student, page.event, strict=True)]
+        assert keys == sorted((one.student, one.event) for one in given_ones)
+
+    def test_tell_whose_changed_behind_a_receipt(self, store: RecordStore) -> None:
+        start = store.observed_since("school", 0)
+        assert start.students == []
+        store.add_observations([make_observation("s2"), make_observation("")])
+        then = store.observed_since("school", start.newest)
+        assert list(then.students) == ["", "s2"]
+        store.add_observations([make_observation("s2"), make_observation("s1", domain="k12")])
+        assert list(store.observed_since("school", then.newest).students) == []
+
+    def test_of_an_erased_student_and_old_ones_are_gone(self, store: RecordStore) -> None:
+        kept = [make_observation("s2", after(5)), make_observation("s1", domain="k12")]
+        store.add_observations(
+            [make_observation("s1"), make_observation("s2", event="old"), make_observation(""), *kept]
+        )
+        told = store.erase_student("school", "s1", make_event())
+        assert told is not None
+        assert told.details["count"] == 1
+        assert store.remove_observations("school", after(5)) == 2
+        assert observed(store) == kept[:1]
+        assert observed(store, domain="k12") == kept[1:]
+
+    @pytest.mark.parametrize("fields", [{"version": -1}, {"event": "a\tb"}, {"student": "\t"}])
+    def test_a_key_that_is_none_is_refused_and_nothing_kept(self, store: RecordStore, fields: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match="TAB"):
+            store.add_observations([make_observation(), make_observation(**fields)])
+        assert observed(store) == []
+
+
+def observed(store: RecordStore, domain: str = "school", **asked: Any) -> list[Observation]:
+    unpack = LAYOUTS["observations"].unpack
+    pages = store.observation_pages(domain, **asked)
+    return [unpack((domain, *row[:-1])) for page in pages for row in zip(*page, strict=True)]
 
 
 class TestAccesses:

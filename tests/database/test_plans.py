@@ -80,6 +80,12 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "jobs of a domain": (lambda s: s.jobs(domain="school", kind="drift"), {"domain", "kind"}),
     "jobs of a state": (lambda s: s.jobs(states=("failed",), limit=5), set()),
     "jobs of an actor": (lambda s: s.jobs(actor="ann"), {"actor"}),
+    "observations": (lambda s: list(s.observation_pages("school", known_at=NOON)), {"domain"}),
+    "observations of students": (
+        lambda s: list(s.observation_pages("school", students=["s1", "s2"])),
+        {"domain", "student"},
+    ),
+    "students observed since": (lambda s: s.observed_since("school", 3), {"domain", "receipt"}),
     "a chunk": (lambda s: s.chunk("file", 0), {"blob", "number"}),
     "blobs": (lambda s: s.blobs(before=NOON), {"at"}),
 }

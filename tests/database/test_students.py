@@ -19,6 +19,7 @@ from tests.database.making import (
     make_access,
     make_batch,
     make_event,
+    make_observation,
     make_outcome,
     make_packed,
     make_prediction,
@@ -47,6 +48,7 @@ def keep(store: RecordStore, single: list[str | None], packed: list[str | None],
         for batch in "ab":
             made = [make_row(n + 1, student=one) for n, one in enumerate(rows)]
             store.add_batch(make_batch(f"{names}{domain}{batch}", domain=domain, rows=4), made)
+        store.add_observations([make_observation(one, domain=domain, event=names) for one in (*STUDENTS, "")])
         store.add_accesses([make_access(domain=domain, details={"student": one}) for one in STUDENTS])
 
 
@@ -66,11 +68,12 @@ def test_one_student_is_erased_and_everything_else_stays_as_it_was(
     wanted = [one for one in known if one.domain == here and (one.student == who or one.prediction in ids)]
     assert sorted(map(write_json, outcomes)) == sorted(map(write_json, wanted))
     event = store.erase_student(here, who, make_event(domain=here))
-    count = len(predictions) + len(outcomes) + len(mine)
+    seen = {key for key in before["observations"] if key.startswith(f"{here}\t{who}\t")}
+    count = len(predictions) + len(outcomes) + len(mine) + len(seen)
     assert (event.details["count"] if event else 0) == count
     now = exported(store)
     expected = {kind: dict(documents) for kind, documents in before.items()}
-    for kind, gone in (("predictions", ids), ("outcomes", {one.id for one in outcomes})):
+    for kind, gone in (("predictions", ids), ("observations", seen), ("outcomes", {one.id for one in outcomes})):
         expected[kind] = {key: one for key, one in before[kind].items() if key not in gone}
     for batch, row in mine:
         [(key, _)] = [pair for pair in before["batch_rows"].items() if pair[0] == f"{batch}\t{row.number:09d}"]

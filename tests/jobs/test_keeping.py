@@ -16,6 +16,7 @@ from tests.database.making import (
     make_access,
     make_batch,
     make_drift_report,
+    make_observation,
     make_outcome,
     make_prediction,
     make_row,
@@ -34,18 +35,21 @@ def fill(store: RecordStore) -> None:
         store.add_drift_report(make_drift_report(at))
         keep_report(store, replace(made((NOON - timedelta(days=at == OLD)).date(), "a" * 64, domain="school"), made=at))
         store.add_accesses([make_access(at)])
+        store.add_observations([make_observation(at=at, event=f"{at:%d}")])
     store.add_outcomes([make_outcome(19.0, YOUNG, student=f"{OLD:%d} 0")])  # said anew since: it stays as it is now
 
 
 def test_what_is_older_goes_and_what_is_younger_stays(store: RecordStore) -> None:
     fill(store)
-    thirty = Periods(predictions=30, outcomes=30, batches=30, reports=30, cohort_reports=30, accesses=30)
+    kept = ("predictions", "outcomes", "batches", "reports", "cohort_reports", "observations", "accesses")
+    thirty = Periods(**dict.fromkeys(kept, 30))
     removed = keep(store, ["school", "k12"], thirty, NOON)
-    one_each = dict.fromkeys(("batches", "reports", "cohort_reports", "accesses"), 1)
+    one_each = dict.fromkeys(kept[2:], 1)
     assert removed == {"predictions": 3, "outcomes": 2, **one_each}
     assert {one.at for one in store.predictions("school")} == {YOUNG}
     assert sorted(one.value for one in store.oldest_outcomes("school", 9)) == [10.0, 11.0, 12.0, 19.0]
     assert [one.at for one in (*store.batches(), *store.drift_reports(), *store.accesses())] == [YOUNG] * 3
+    assert [page.event for page in store.observation_pages("school")] == [(f"{YOUNG:%d}",)]
     [young] = list_reports(store, "school")
     assert (young.made, store.blobs()) == (YOUNG, [young.blob])
     assert sum(one.details["count"] for one in store.events(kind="kept long enough")) == 7

@@ -1,0 +1,52 @@
+"""Observations on SQLite and PostgreSQL: statements over one connection, which `database.sql` lends."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from database.layout import micros
+from database.store import ObservationColumns
+from database.tables import OBSERVATIONS
+
+STUDENTS_AT_ONCE = 100
+"""Whose old observations go in one transaction."""
+
+KEY_NAMES = ("student", "kind", "event", "version")  # within a domain
+PAGE_COLUMNS = [OBSERVATIONS.c[name] for name in ObservationColumns._fields]
+
+
+def page(
+    domain: str, student: str | None, newest: int, known_at: datetime | None, last: Sequence[Any] | None = None
+) -> sa.Select[Any]:
+    """What had come in by a receipt and a time, in key order. student: of one alone. last: the row that the page before
+    ended with."""
+    wanted = [OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.receipt <= newest]
+    wanted += [] if student is None else [OBSERVATIONS.c.student == student]
+    wanted += [] if known_at is None else [OBSERVATIONS.c.at <= micros(known_at)]
+    order = [OBSERVATIONS.c[name] for name in KEY_NAMES]
+    if last is not None:
+        fixed = 0 if student is None else 1
+        wanted.append(sa.tuple_(*order[fixed:]) > sa.tuple_(*map(sa.literal, last[fixed : len(KEY_NAMES)])))
+    return sa.select(*PAGE_COLUMNS).where(*wanted).order_by(*order)
+
+
+def since(domain: str, receipt: int) -> sa.Select[Any]:
+    """The students of whom something came in behind a receipt, in any order."""
+    came = (OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.receipt > receipt)
+    student = OBSERVATIONS.c.student.concat("")  # of a plain one SQLite would walk through the key, which is in order
+    return sa.select(student).where(*came).distinct()
+
+
+def next_students(domain: str, after: str) -> sa.Select[Any]:
+    """Some students of a domain behind one, in order."""
+    mine = (OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.student > after)
+    found = sa.select(OBSERVATIONS.c.student).where(*mine).distinct().order_by(OBSERVATIONS.c.student)
+    return found.limit(STUDENTS_AT_ONCE)
+
+
+def removal(domain: str, students: Sequence[str], before: datetime | None = None) -> sa.Delete:
+    """All of these students, or what came in before then."""
+    mine = [OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.student.in_(students)]
+    return OBSERVATIONS.delete().where(*mine, *([] if before is None else [OBSERVATIONS.c.at < micros(before)]))
