@@ -18,12 +18,14 @@ from errors import Category, GradewatchError
 from model.purpose import IntendedPurpose
 
 if TYPE_CHECKING:
+    from database.store import RecordStore
     from jobs.job_settings import JobSettings
     from jobs.keeping import Periods
     from model.workspace import Workspace
     from monitoring.channels import Channel
 
 OFF = "off"
+ECS = "ecs"
 SHORTEST_TOKEN_SECRET = 32  # bytes: as long as the hash that signs (RFC 7518, 3.2)
 SWITCH_ON = "set GRADEWATCH_AUTH=on and GRADEWATCH_TOKEN_SECRET, and give keys or users out (gradewatch keys, users)"
 
@@ -119,10 +121,12 @@ class Settings(BaseModel):
     none. pseudonym_secret: key of the student pseudonyms; losing it parts old records
     from new ones. window: how many of the newest labelled records training uses. poll_seconds: how often a worker
     looks for a new champion. durability: what a kept prediction survives, a killed process (normal) or also power loss
-    (full). train_after: so many new rows to learn from, by uploads, start a training; 0: none. send_anchors: alerts
-    tell the end of the sealed log, once a day. group_downloads: whether who is confined to groups may download models,
-    which tell of all groups. log_capacity: predictions that may wait for the database. allowed_hosts: the names that
-    the service and the dashboard are called by, with commas; "*"
+    (full). log_format: names in the service's lines, ours or those of the Elastic Common Schema. read_only: whether
+    nothing is kept but who looked. training: whether the service takes orders to train; off where memory is short.
+    train_after: so many new rows to learn from, by uploads, start a training; 0: none. send_anchors: alerts tell the end
+    of the sealed log, once a day. group_downloads: whether who is confined to groups may download models, which tell of
+    all groups. log_capacity: predictions that may wait for the database. allowed_hosts: the names that the service and
+    the dashboard are called by, with commas; "*"
     admits all.
     purpose, intended_users: what this installation is for, and who may act on its answers, in words.
     dashboard_url: where people find the dashboard; the API's first page leads there.
@@ -185,6 +189,9 @@ class Settings(BaseModel):
     send_anchors: bool = False
     group_downloads: Literal["on", "off"] = "off"
     durability: Literal["normal", "full"] = "normal"
+    log_format: Literal["plain", "ecs"] = "plain"
+    training: Literal["on", "off"] = "on"
+    read_only: Literal["off", "on"] = "off"
     log_capacity: int = Field(default=100_000, ge=1)
     rate_limit: str = "600/minute"
     redis_url: SecretStr | None = None  # may hold a password
@@ -348,7 +355,7 @@ class Settings(BaseModel):
             max_rows=self.max_rows,
             max_bytes=self.max_upload_mb * 1_000_000,
             keep=self.periods(),
-            train_after=self.train_after,
+            train_after=self.train_after if self.training != OFF else 0,
             send_anchors=self.send_anchors,
         )
 
@@ -377,7 +384,22 @@ class Settings(BaseModel):
             durability=self.durability,
             tree_lookup=self.tree_lookup != OFF,
         )
-        return replace(opened, tracking=self.mlflow_tracking_uri)
+        return replace(opened, store=self._guarded(opened.store), tracking=self.mlflow_tracking_uri)
+
+    def open_store(self) -> "RecordStore":
+        """The database alone. Raises StoreUnavailable."""
+        from database.open import open_store
+
+        self.make_data_dir()
+        return self._guarded(open_store(self.database_url, pool_size=self.mongo_pool_size, durability=self.durability))
+
+    def _guarded(self, store: "RecordStore") -> "RecordStore":
+        """`store`, which keeps nothing where these settings say so."""
+        if self.read_only == OFF:
+            return store
+        from database.read_only import read_only
+
+        return read_only(store)
 
     def make_first(self, workspace: "Workspace") -> None:
         """Make the first key and user that are set. Raises BadGrant; UnsafeStart for a file that cannot be read."""

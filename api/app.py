@@ -23,7 +23,7 @@ from api.pipeline import RequestPipeline
 from api.request.deadlines import told_to_stop
 from api.state import ServiceState, open_state
 from errors import GradewatchError
-from settings import OFF, Settings, told_host
+from settings import ECS, OFF, Settings, told_host
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -113,6 +113,7 @@ class Service:
     async def _open(self) -> AsyncIterator[None]:
         configure_logs()
         chosen = self._settings or Settings()
+        configure_logs(ecs=chosen.log_format == ECS)
         chosen.require_safe(told_host(sys.argv, os.environ))
         async with open_state(chosen) as state:
             self.state = state

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from database.errors import Damaged, StoreUnavailable
+from database.read_only import ReadOnly
 from errors import Category, GradewatchError
 from preprocessing.validation.rules import BadData, Problem
 
@@ -87,11 +88,12 @@ def answer_error(error: Exception) -> Response:
     title = type(error).__name__
     if isinstance(error, BadData):
         return _respond(_bad_data(title, error), headers)
-    if isinstance(error, StoreUnavailable):
+    away = isinstance(error, StoreUnavailable) and not isinstance(error, ReadOnly)
+    if away:
         log.warning("the database does not answer: %s", error)
     if isinstance(error, Damaged):
         log.error("what the database keeps is damaged: %s", error)
-    detail = UNAVAILABLE if isinstance(error, StoreUnavailable) else str(error.args[0] if error.args else title)
+    detail = UNAVAILABLE if away else str(error.args[0] if error.args else title)
     return _respond(ProblemDocument(title=title, status=status, detail=detail), headers)
 
 

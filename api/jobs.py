@@ -6,6 +6,7 @@ first job starts a worker, which ends with this service.
 
 import asyncio
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -25,9 +26,9 @@ from database.errors import StoreUnavailable
 from database.records import Job, JobProblem
 from database.store import RecordStore
 from errors import Category, GradewatchError
-from jobs.queue import TRACKING, UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
+from jobs.queue import RETRAINING, TRACKING, TRAINING, UNFINISHED, JobRequest, absence, ask, ask_alone, worker_for
 from model.workspace import Workspace
-from settings import Settings
+from settings import OFF, Settings
 
 if TYPE_CHECKING:
     from jobs.celery_messages import Messages
@@ -42,11 +43,27 @@ LONGEST_IDEMPOTENCY_KEY = 200
 WORKER_END_SECONDS = 15.0  # seconds that a worker of our own gets to give back what it does
 WORKER = (sys.executable, "-m", "deployment.work")
 
+LEARNING = frozenset({TRAINING, RETRAINING})
+
+log = logging.getLogger("gradewatch.api")
+
 
 class BadPreference(GradewatchError):
     """A header about how to be served that cannot be followed."""
 
     category = Category.MALFORMED
+
+
+class TrainedElsewhere(GradewatchError):
+    """An order to train to a service that takes none."""
+
+    category = Category.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing is trained here (GRADEWATCH_TRAINING is off): run `gradewatch train` or `retrain` on a machine "
+            "with 2 GB of memory and the same database; this service serves the new model within seconds"
+        )
 
 
 class Background:
@@ -73,10 +90,14 @@ class Background:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def ask(self, wanted: JobRequest, *, alone: bool = False) -> Job:
-        """The job that does what is wanted. alone: one at a time in a domain. Raises AlreadyAsked, KeyReused."""
+        """The job that does what is wanted. alone: one at a time in a domain. Raises AlreadyAsked, KeyReused,
+        TrainedElsewhere."""
+        if wanted.kind in LEARNING and self._settings.training == OFF:
+            raise TrainedElsewhere
         pool = self._files if wanted.files else None  # keeping a file takes long: no other work waits behind it
         put = partial(ask_alone if alone else ask, self._store, wanted)
         job = await asyncio.get_running_loop().run_in_executor(pool, put)
+        log.info("job asked for", extra={"fields": {"job": job.id, "kind": job.kind}})
         if not job.ended:
             await self._see_to_worker(job.kind)
         if self._broker and job.state == "waiting":

@@ -25,6 +25,7 @@ from api.request.denied import DeniedRequest
 from api.request.headers import REQUEST_HEADERS, Headers, RequestHeaders, with_standard
 from api.state import ServiceState
 from clock import new_id
+from settings import ECS
 
 REFUSED = frozenset({401, 403, 429})  # for who asks, not for what was asked: recorded
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -63,6 +64,7 @@ class RequestPipeline:
     def open(self, state: ServiceState, telemetry: Telemetry | None) -> None:
         """Let requests in; in the event loop that answers them."""
         self._state = state
+        self._lines = RequestLines(ecs=state.settings.log_format == ECS)
         self._telemetry = telemetry
         self._admission = Admission(state)
         self._fast = FastPath(state)

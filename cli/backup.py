@@ -48,15 +48,38 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `gradewatch backup` wrote.")],
     passphrase_file: PassphraseFile = None,
+    drill: Annotated[bool, typer.Option("--drill", help="Only rehearse it, in a folder that goes again.")] = False,
 ) -> None:
-    """Bring a backup back into the empty installation that the settings describe, on any database, and compare it."""
+    """Bring a backup back into the empty installation that the settings describe, on any database, and compare it.
+
+    With --drill nothing of this installation is touched; exit code 1 where a champion could not serve from the backup.
+    """
     from deployment.backup import restore_backup
 
     passphrase = _passphrase(passphrase_file, confirm=False)
+    if drill:
+        _drill(file, passphrase)
+        return
     with steps() as step:
         contents = restore_backup(Settings(), file, passphrase, on_page=lambda kind, _: step(kind))
     documents = sum(one.count for one in contents.kinds)
     out.print(f"{documents:,} documents and {len(contents.models)} models are back, the same to the last byte")
+
+
+def _drill(file: Path, passphrase: str) -> None:
+    from deployment.backup import drill_restore
+
+    with steps() as step:
+        drilled = drill_restore(file, passphrase, on_page=lambda kind, _: step(kind))
+    documents = sum(one.count for one in drilled.contents.kinds)
+    out.print(
+        f"{documents:,} documents and {len(drilled.contents.models)} models came back, the same to the last byte, and "
+        f"{drilled.loaded} champions served, in {drilled.seconds:.0f} s; the backup is of "
+        f"{drilled.contents.at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    if drilled.broken:
+        err.print(f"would not serve: {', '.join(drilled.broken)}")
+        raise typer.Exit(1)
 
 
 def _passphrase(file: Path | None, *, confirm: bool) -> str:

@@ -26,6 +26,7 @@ import cli.access
 import cli.pause
 import cli.audit
 import cli.backup
+import cli.doctor
 import cli.schedules
 import cli.demo
 import cli.run  # noqa: F401

@@ -7,6 +7,8 @@ whole file. Files of domains and settings are the operator's, and no part of it.
 import hashlib
 import hmac
 import secrets
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +22,7 @@ from errors import Category, GradewatchError
 from model.artifacts import Artifacts, CorruptArtifact, MissingArtifact
 from model.shared_artifacts import open_artifacts, pack_bundle, unpack_bundle
 from model.workspace import Workspace
-from settings import Settings
+from settings import OFF, Settings
 
 SHORTEST_PASSPHRASE = 12  # characters
 SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 2**26}  # 32 MiB and a tenth of a second for each guess (RFC 7914)
@@ -115,6 +117,15 @@ def restore_backup(settings: Settings, path: Path, passphrase: str, *, on_page: 
         return archive.contents
 
 
+class Drilled(NamedTuple):
+    """What a rehearsal of a restore found. loaded: champions that served; broken: those that would not."""
+
+    contents: Contents
+    loaded: int
+    broken: list[str]
+    seconds: float
+
+
 @contextmanager
 def _opened(settings: Settings) -> Iterator[RecordStore]:
     settings.make_data_dir()
@@ -123,6 +134,32 @@ def _opened(settings: Settings) -> Iterator[RecordStore]:
         yield store
     finally:
         store.close()
+
+
+def drill_restore(path: Path, passphrase: str, *, on_page: OnPage = lambda *_: None) -> Drilled:
+    """Bring a backup back into a folder that goes again, as on another machine, and have its champions loaded there.
+
+    Raises as `restore_backup`.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="gradewatch-drill-") as folder:
+        settings = Settings(
+            environment="development",
+            data_dir=Path(folder) / "data",
+            database_url=f"sqlite:///{Path(folder) / 'data' / 'gradewatch.db'}",
+            artifacts_url="",
+            pseudonym_secret=None,
+            read_only=OFF,
+        )
+        contents = restore_backup(settings, path, passphrase, on_page=on_page)
+        workspace = settings.open_workspace()
+        try:
+            champions = workspace.champions
+            return Drilled(
+                contents, len(champions.loaded), sorted(map(str, champions.broken)), time.monotonic() - began
+            )
+        finally:
+            workspace.close()
 
 
 def _require_empty(store: RecordStore) -> None:

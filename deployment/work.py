@@ -34,7 +34,6 @@ def work(
 
     quiet: say nothing, and end with whoever holds this process's standard input open.
     """
-    from database.open import open_store
     from jobs.kinds import JOB_KINDS
     from jobs.stopping import stop_at_signals
     from jobs.worker import Worker
@@ -42,12 +41,11 @@ def work(
     if unknown := set(kinds) - JOB_KINDS.keys():
         raise UnknownKind(f"no such kind: {', '.join(sorted(unknown))}; there are: {', '.join(JOB_KINDS)}")
     settings, stop = Settings(), threading.Event()
-    settings.make_data_dir()
     stop_at_signals(stop)
     if quiet:
         _when_input_ends(stop.set)
     say = _keep_quiet if quiet else _say
-    store = open_store(settings.database_url, pool_size=settings.mongo_pool_size, durability=settings.durability)
+    store = settings.open_store()
     try:
         made_for = kinds or tuple(JOB_KINDS)
         worker = Worker(store, CHILD, made_for, settings.for_jobs(), places=places, poll=poll, once=once, say=say)
@@ -69,11 +67,10 @@ def wait_upon(stop: threading.Event) -> None:
 
 
 def _with_worker(do: "Callable[[Worker], None]", **how: Any) -> None:
-    from database.open import open_store
     from jobs.worker import Worker
 
     settings = Settings()
-    store = open_store(settings.database_url, pool_size=settings.mongo_pool_size, durability=settings.durability)
+    store = settings.open_store()
     try:
         do(Worker(store, CHILD, settings=settings.for_jobs(), say=_say, **how))
     finally:
@@ -83,13 +80,11 @@ def _with_worker(do: "Callable[[Worker], None]", **how: Any) -> None:
 def pass_once(say: Callable[[str], None], *, ask_only: bool = False) -> "Passed":
     """One pass of the tick. What was asked for is done here and now where no worker lives that would do it, unless
     `ask_only`. Raises StoreUnavailable."""
-    from database.open import open_store
     from jobs.queue import absence
     from jobs.tick import Pass, tick
 
     settings = Settings()
-    settings.make_data_dir()
-    store = open_store(settings.database_url, pool_size=settings.mongo_pool_size, durability=settings.durability)
+    store = settings.open_store()
     try:
         passed = tick(Pass(store, settings.for_jobs()))
         for job in passed.asked:

@@ -34,6 +34,12 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_tests_that_the_docs_name_are_there() -> None:
+    named = {one for page in PAGES for one in re.findall(r"`(tests/\S+\.py)::(\w+)`", page.read_text(encoding="utf-8"))}
+    assert len(named) > 10
+    assert [one for one in sorted(named) if f"def {one[1]}(" not in (ROOT / one[0]).read_text(encoding="utf-8")] == []
+
+
 def test_every_setting_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     names = [variable(name) for name in Settings.model_fields]

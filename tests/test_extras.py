@@ -21,7 +21,11 @@ from tests.reports.test_archive import made
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 APART = [extra for extra in EXTRAS if extra != "dashboard"]
-LOCKS = [ROOT / "requirements.lock", *(ROOT / "requirements" / f"{extra}.lock" for extra in APART)]
+LOCKS = [
+    ROOT / "requirements.lock",
+    *sorted((ROOT / "requirements" / "images").glob("*.lock")),
+    *(ROOT / "requirements" / f"{extra}.lock" for extra in APART),
+]
 
 
 def pins(lock: Path) -> dict[str, set[str]]:

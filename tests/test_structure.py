@@ -33,6 +33,7 @@ STARTED = frozenset(
         "cli.__main__",
         "cli.reference",  # python -m
         "language.collect",  # python -m
+        "deployment.boards",  # python -m
         "demo.__main__",  # make demo
         "retraining.pipeline",  # python -m
         "api.app",  # uvicorn api.app:app

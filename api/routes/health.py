@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from api.fast import probes
 from api.routes.dependencies import OPEN, CurrentState, needs, noted
 from api.routes.openapi import answers
-from api.routes.prometheus import expose
+from api.routes.prometheus import expose, look_around
 from api.schemas import Cleared, Health, Readiness, respond
 from model.cache import CacheState
 
@@ -45,5 +45,6 @@ async def clear_cache(request: Request, state: CurrentState) -> Response:
 async def metrics(request: Request, state: CurrentState) -> Response:
     """What this worker counted, for Prometheus (text or OpenMetrics, as asked)."""
     accept = request.headers.get("accept", "")
-    body, media_type = expose(state, accept=accept)
+    around = await asyncio.to_thread(look_around, state)
+    body, media_type = expose(state, around, accept=accept)
     return Response(body, media_type=media_type)

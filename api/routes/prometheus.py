@@ -6,13 +6,17 @@ first time.
 
 import os
 import platform
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from api.observe.metrics import BOUNDS, Histogram, Metrics
 from api.state import ServiceState
+from clock import now
+from database.errors import StoreUnavailable
+from jobs.queue import SEEN_SECONDS
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -20,9 +24,22 @@ if TYPE_CHECKING:
 Sample = tuple[tuple[str, ...], float]
 """(labels' values, value)."""
 
+WAITING_SEEN = 1_000  # jobs that wait, and are looked at by a scrape
 
-def expose(state: ServiceState, *, accept: str) -> tuple[bytes, str]:
-    """All metrics as bytes, and their media type. accept: what the scraper says it can read."""
+
+class Surroundings(NamedTuple):
+    """What a service stands on. away: whether the database cannot be read; then nothing is known of workers and jobs.
+    free: bytes on the disk of the data folder. overdue: seconds for which a job could have begun."""
+
+    away: bool
+    free: int
+    workers: int | None = None
+    waiting: int | None = None
+    overdue: float | None = None
+
+
+def expose(state: ServiceState, around: Surroundings, *, accept: str) -> tuple[bytes, str]:
+    """All metrics as bytes, and their media type. around: by `look_around`. accept: what the scraper says it reads."""
     from prometheus_client.exposition import choose_encoder
     from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -32,6 +49,7 @@ def expose(state: ServiceState, *, accept: str) -> tuple[bytes, str]:
             yield from _predicting(state)
             yield from _cache(state)
             yield from _champions(state)
+            yield from _surroundings(around)
             yield from _process()
 
     registry = CollectorRegistry(auto_describe=False)
@@ -91,6 +109,32 @@ def _champions(state: ServiceState) -> Iterator["Metric"]:
     yield gauge("champion_broken", "Champions that could not be loaded; the one before serves.", names, broken)
     stopped = [((k.domain, k.target, k.moment), one.generation) for k, one in sorted(champions.stopped.items())]
     yield gauge("champion_stopped", "Champions that learned another schema; nobody serves.", names, stopped)
+
+
+def look_around(state: ServiceState) -> Surroundings:
+    """What `state` stands on. Of a database that did not answer a moment ago nothing is asked; else it waits for it."""
+    away, free = state.health.fault is not None, shutil.disk_usage(state.settings.data_dir).free
+    if away:
+        return Surroundings(away, free)
+    try:
+        living = sum(one.ago < SEEN_SECONDS for one in state.workspace.store.workers())
+        waiting = state.workspace.store.jobs(states=("waiting",), limit=WAITING_SEEN)
+    except StoreUnavailable:
+        return Surroundings(True, free)
+    overdue = max(((now() - job.due).total_seconds() for job in waiting), default=0.0)
+    return Surroundings(away, free, living, len(waiting), max(0.0, overdue))
+
+
+def _surroundings(found: Surroundings) -> Iterator["Metric"]:
+    yield gauge("database_away", "1 while the database cannot be read.", (), [((), found.away)])
+    yield gauge("disk_free_bytes", "Room on the disk of the data folder.", (), [((), found.free)])
+    for name, words, value in (
+        ("workers", "Workers that have given a sign of life.", found.workers),
+        ("jobs_waiting", "Jobs that wait, a thousand at most.", found.waiting),
+        ("job_overdue_seconds", "For how long a job could have begun.", found.overdue),
+    ):
+        if value is not None:
+            yield gauge(name, words, (), [((), value)])
 
 
 def _process() -> Iterator["Metric"]:

@@ -223,3 +223,15 @@ def test_without_its_files_a_version_is_not_made_champion_and_the_champion_serve
     assert again.client.get("/ready").status_code == 503
     assert "engagement" in {one["domain"] for one in again.client.get("/ready").json()["broken"]}
     assert "request failed" not in again.words()
+
+
+def test_a_service_that_only_reads_refuses_in_words_and_stays_ready(serve: Callable[..., Server]) -> None:
+    server = serve(GRADEWATCH_READ_ONLY="on")
+    server.until(lambda: server.client.get("/ready").status_code == 200)
+    refused = server.post("/api/v1/engagement/predict", ENGAGEMENT)
+    assert (refused.status_code, refused.json()["title"]) == (503, "ReadOnly")
+    assert "GRADEWATCH_READ_ONLY" in refused.json()["detail"]
+    assert refused.headers["retry-after"] == "60"
+    assert server.get("/api/v1/models")["models"]
+    with server.store() as store:
+        assert store.count_predictions() == 0

@@ -203,6 +203,9 @@ def test_the_commands_keep_and_bring_back(tmp_path: Path) -> None:
     assert (kept.returncode, "documents and 0 models" in kept.stdout) == (0, True), kept.stderr
     wrong = run_command(second, "restore", file, typed="not the passphrase\n")
     assert (wrong.returncode, "does not open" in wrong.stderr) == (1, True)
+    drilled = run_command(second, "restore", file, "--drill", typed=PASSPHRASE + "\n")
+    assert (drilled.returncode, "would not serve" in drilled.stderr) == (1, True), "its models have no files"
+    assert [path for path in second.rglob("*") if path.is_file()] == []
     back = run_command(second, "restore", file, typed=PASSPHRASE + "\n")
     assert (back.returncode, "the same to the last byte" in back.stdout) == (0, True), back.stderr
     assert (second / "pseudonym.secret").read_bytes() == (first / "pseudonym.secret").read_bytes()

@@ -31,3 +31,17 @@ def test_a_request_is_found_in_the_log_by_the_id_of_its_answer(shared: Server) -
     assert found[mine]["status"] == 200
     assert found[other.headers["x-request-id"]]["status"] == 422
     assert found[mine]["route"] == "/api/v1/{domain}/predict"
+
+
+def test_lines_have_the_names_of_ecs_where_that_is_set(serve: Callable[..., Server]) -> None:
+    server = serve(GRADEWATCH_LOG_FORMAT="ecs")
+    server.post("/api/v1/engagement/predict", ENGAGEMENT, headers={"x-request-id": "caller-1"})
+    server.stop()
+    said = lines(server)
+    assert said
+    always = {"@timestamp", "log.level", "message", "ecs.version", "service.name"}
+    assert all(always <= line.keys() and line["service.name"] == "gradewatch" for line in said)
+    (asked,) = (line for line in said if line.get("http.request.id") == "caller-1")
+    assert asked["http.response.status_code"] == 200
+    assert asked["gradewatch.route"] == "/api/v1/{domain}/predict"
+    assert isinstance(asked["event.duration"], int)

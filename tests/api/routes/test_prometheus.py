@@ -13,4 +13,5 @@ def test_metrics_come_in_the_format_that_the_scraper_asks_for(shared: Server) ->
     assert openmetrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     names = {family.name for family in parse_openmetrics(openmetrics.text)}
     assert {"gradewatch_requests", "gradewatch_build_info", "process_resident_memory_bytes"} <= names
+    assert {"gradewatch_database_away", "gradewatch_jobs_waiting", "gradewatch_disk_free_bytes"} <= names
     assert {"process_cpu_seconds", "gradewatch_stage_seconds"} <= {family.name for family in parse_text(plain.text)}

@@ -1,0 +1,157 @@
+"""The doctor finds nothing in an installation that is well, and each fault by its name, with what to do."""
+
+import datetime as dt
+import shutil
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from socket import socket
+from threading import Thread
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
+
+from clock import now
+from database.open import open_store
+from deployment import doctor
+from deployment.doctor import NoSuchCheck, examine
+from deployment.security import Finding
+from settings import Settings
+from tests.api.conftest import train_all
+from tests.api.serving import SECRET
+from tests.command import run_command
+from tests.database.making import make_event, make_job
+
+NAMES = [name for name in doctor.THINGS_EXAMINED if name not in (*doctor.ON_REQUEST, "certificates")]
+
+
+@pytest.fixture
+def data(prepared: Callable[..., Path], tmp_path: Path) -> Path:
+    """An installation with champions, of the test's own."""
+    folder = Path(shutil.copytree(prepared("service", train_all), tmp_path / "data"))
+    folder.chmod(0o700)
+    return folder
+
+
+def found(data: Path, *only: str, **given: Any) -> dict[str, Finding]:
+    usual = {"data_dir": data, "pseudonym_secret": SECRET, "database_url": f"sqlite:///{data / 'gradewatch.db'}"}
+    return {one.check: one for one in examine(Settings(**{**usual, **given}), only)}
+
+
+def test_of_an_installation_that_is_well_every_line_says_so(data: Path) -> None:
+    done = run_command(data, "doctor", GRADEWATCH_PSEUDONYM_SECRET=SECRET)
+    lines = [line.split()[:2] for line in done.stdout.splitlines()]
+    assert lines == [["ok", name] for name in [*NAMES[:4], "broker", *NAMES[4:]]], done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def lose_a_model(data: Path) -> None:
+    for file in (data / "models").glob("*/*.onnx"):
+        file.write_bytes(b"")
+
+
+def keep(data: Path, change: Callable[[Any], object]) -> None:
+    store = open_store(f"sqlite:///{data / 'gradewatch.db'}")
+    change(store)
+    store.close()
+
+
+FAULTS: dict[str, tuple[str, Callable[[Path], object], dict[str, Any], str]] = {
+    "no database": ("database", lambda data: (data / "gradewatch.db").unlink(), {}, "gradewatch setup"),
+    "database gone": (
+        "database",
+        lambda _: None,
+        {"database_url": "postgresql://127.0.0.1:9/x"},
+        "GRADEWATCH_DATABASE_URL",
+    ),
+    "bad champion": ("artifacts", lose_a_model, {}, "rollback"),
+    "secret lost": ("artifacts", lambda _: None, {"pseudonym_secret": "another one, long enough"}, ""),
+    "Redis gone": ("redis", lambda _: None, {"redis_url": "redis://127.0.0.1:9"}, "start it"),
+    "broker gone": ("broker", lambda _: None, {"celery_url": "redis://127.0.0.1:9"}, "start it"),
+    "clock wrong": (
+        "clocks",
+        lambda data: keep(data, lambda store: store.add_event(replace(make_event(), at=now() + dt.timedelta(hours=1)))),
+        {},
+        "NTP",
+    ),
+    "read by others": ("permissions", lambda data: data.chmod(0o755), {}, "chmod go-rwx"),
+    "nobody works": (
+        "workers",
+        lambda data: keep(data, lambda store: store.add_job(make_job())),
+        {},
+        "gradewatch worker",
+    ),
+    "open to all": ("settings", lambda _: None, {"environment": "production"}, "settings.md"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_found_by_name_with_what_to_do(fault: str, data: Path) -> None:
+    name, spoil, given, remedy = FAULTS[fault]
+    spoil(data)
+    one = found(data, **given)[name]
+    assert not one.safe
+    assert remedy in one.advice
+
+
+def test_a_full_disk_and_other_packages_are_found(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "LEAST_FREE", 1 << 60)
+    monkeypatch.setattr(doctor, "LOCK", tmp_path / "other.lock")
+    doctor.LOCK.write_text("numpy==0.1 \\\n    --hash=sha256:00\n")
+    told = found(data, "disk", "versions")
+    assert not told["disk"].safe
+    assert not told["versions"].safe
+    assert "numpy" in told["versions"].found
+
+
+def test_what_is_not_looked_at_is_said(data: Path) -> None:
+    with pytest.raises(NoSuchCheck, match="database"):
+        found(data, "weather")
+
+
+@pytest.fixture
+def expired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of a server whose certificate this machine trusts, and which ended yesterday."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
+    )
+    began, ended = (dt.datetime.now(dt.UTC) - dt.timedelta(days=days) for days in (30, 1))
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), began, ended)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
+    (tmp_path / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+
+        def answer() -> None:
+            caller, _ = door.accept()
+            try:
+                context.wrap_socket(caller, server_side=True).close()
+            except OSError:
+                caller.close()
+
+        answering = Thread(target=answer, daemon=True)
+        answering.start()
+        yield int(door.getsockname()[1])
+        answering.join(5)
+
+
+def test_a_certificate_that_has_ended_is_found(data: Path, expired: int) -> None:
+    told = found(data, "certificates", dashboard_url=f"https://localhost:{expired}")["certificate"]
+    assert not told.safe
+    assert "expired" in told.found
+    assert "renew" in told.advice
