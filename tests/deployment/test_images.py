@@ -1,0 +1,186 @@
+"""The images are built from Debian's packages and run as a stranger's machine would: `make images-test`.
+
+Nobody (uid 1000) on a read-only root trains in one, predicts in another, stops without losing what was acknowledged; a
+second build has the same layers; the list of what is in an image is what is in it.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from database.open import open_store
+from tests.api.serving import ENGAGEMENT
+from tests.conftest import Mongo
+from tests.deployment.containers import ROOT, Builder, Image
+
+pytestmark = [
+    pytest.mark.images,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not (shutil.which("buildah") and shutil.which("debootstrap")),
+        reason="needs root, buildah and debootstrap: make images-test installs these",
+    ),
+]
+
+LIMITS = {"api": 600, "worker": 800, "dashboard": 940}  # MB, all layers unpacked
+KEY = "gw_a-first-key-for-the-images-test"
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    builder = Builder(tmp_path_factory.mktemp("containers"))
+    builder.make_base()
+    return builder
+
+
+@pytest.fixture(scope="module")
+def images(builder: Builder) -> dict[str, Image]:
+    return {name: builder.make(name) for name in LIMITS}
+
+
+@pytest.fixture(scope="module")
+def settings(mongo_server: Mongo) -> dict[str, str]:
+    return {
+        "MONGO_URI": mongo_server.url(f"test_{uuid4().hex}"),
+        "GRADEWATCH_ENVIRONMENT": "production",
+        "GRADEWATCH_PSEUDONYM_SECRET": "a secret of pseudonyms for this test",
+        "GRADEWATCH_AUTH": "on",
+        "GRADEWATCH_TOKEN_SECRET": "a secret of tokens that is long enough",
+        "GRADEWATCH_FIRST_KEY": KEY,
+        "GRADEWATCH_ALLOWED_HOSTS": "127.0.0.1",
+        "GRADEWATCH_TRAIN_AFTER": "0",
+        "GRADEWATCH_POLL_SECONDS": "0.2",
+    }
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Callable[[str], Path]:
+    def make(name: str) -> Path:
+        (tmp_path / name).mkdir()
+        return tmp_path / name
+
+    return make
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if holds():
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("never held")
+
+
+def test_a_worker_trains_an_api_answers_and_stops_and_nothing_is_lost(
+    images: dict[str, Image], settings: dict[str, str], data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    work, answer = data("worker"), data("api")
+    sample = (
+        "gradewatch",
+        "sample",
+        "--domain",
+        "engagement",
+        "--rows",
+        "300",
+        "--output",
+        "/var/lib/gradewatch/s.csv",
+    )
+    images["worker"].does(work, *sample, **settings)
+    images["worker"].does(
+        work, "gradewatch", "train", "-d", "engagement", "--data", "/var/lib/gradewatch/s.csv", **settings
+    )
+    log, acknowledged = tmp_path / "api.log", []
+    with (
+        images["api"].run(answer, output=log, **settings) as api,
+        httpx.Client(base_url="http://127.0.0.1:8000") as client,
+    ):
+        client.headers["authorization"] = f"Bearer {KEY}"
+        until(lambda: client.get("/ready").status_code == 200)
+        assert images["api"].is_healthy(answer, **settings)
+
+        def ask() -> None:
+            while (got := client.post("/api/v1/engagement/predict", json=ENGAGEMENT)).status_code == 200:
+                acknowledged.append(got.json()["id"])
+
+        def ask_until_it_is_gone() -> None:
+            with suppress(httpx.TransportError):
+                ask()
+
+        asking = Thread(target=ask_until_it_is_gone)
+        asking.start()
+        until(lambda: len(acknowledged) > 100)
+        api.send_signal(signal.SIGTERM)
+        assert api.wait(30) == 0, log.read_text()
+        asking.join(10)
+        assert not images["api"].is_healthy(answer, **settings)
+    store = open_store(settings["MONGO_URI"])
+    assert [one for one in acknowledged if store.prediction(one) is None] == []
+    store.close()
+
+
+def test_the_dashboard_shows_itself(
+    images: dict[str, Image], settings: dict[str, str], data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    place, log = data("dashboard"), tmp_path / "dashboard.log"
+    with images["dashboard"].run(place, output=log, **settings):
+        until(lambda: httpx.get("http://127.0.0.1:8501/_stcore/health").status_code == 200)
+        assert "streamlit" in httpx.get("http://127.0.0.1:8501/").text.lower()
+        assert images["dashboard"].is_healthy(place, **settings)
+
+
+def test_a_worker_is_healthy_while_it_gives_signs_of_life(
+    images: dict[str, Image], settings: dict[str, str], data: Callable[[str], Path]
+) -> None:
+    place = data("worker")
+    with images["worker"].run(place, **settings):
+        until(lambda: images["worker"].is_healthy(place, **settings))
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_an_image_is_small_nobodys_and_says_what_it_is(images: dict[str, Image], name: str) -> None:
+    image = images[name]
+    print(f"{name}: {image.megabytes:.0f} MB")
+    assert image.megabytes <= LIMITS[name]
+    assert image.config["User"] == "1000:1000"
+    labels = {key.rpartition(".")[2]: value for key, value in image.config["Labels"].items()}
+    assert labels["licenses"] == "Apache-2.0"
+    assert labels["revision"] == subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip()
+    writable = [
+        path for path in (image.root / "srv").rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o022
+    ]
+    assert writable == []
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_list_of_what_is_in_an_image_is_true(images: dict[str, Image], name: str) -> None:
+    subprocess.run(["make", f"sbom-{name}"], cwd=ROOT, check=True, capture_output=True)
+    told = json.loads((ROOT / "dist" / f"gradewatch-{name}.cdx.json").read_text())
+    assert told["bomFormat"] == "CycloneDX"
+    listed = {(one["name"].lower().replace("_", "-").replace(".", "-"), one["version"]) for one in told["components"]}
+    assert images[name].packages() <= listed
+    assert all(one.get("externalReferences") or one.get("hashes") for one in told["components"])
+
+
+def test_the_same_commit_gives_the_same_layers(images: dict[str, Image], builder: Builder) -> None:
+    first = images["api"].layers
+    assert builder.make("api", tag="gradewatch-again").layers == first
+
+
+@pytest.fixture(autouse=True, scope="module")
+def unmount(builder: Builder) -> Iterator[None]:
+    yield
+    builder("umount", "--all")
