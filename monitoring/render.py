@@ -19,6 +19,8 @@ from monitoring.feedback import Feedback, FeedbackPart, TargetFeedback
 from monitoring.model_comparison import ModelComparison
 from monitoring.performance import FEWEST_TOLD
 from monitoring.trial_report import TrialReport
+from monitoring.warning_lists import ListedBy, PolicyPreview, Warned
+from monitoring.warning_policy import WarningPolicy
 from preprocessing.schema import Target
 
 COMPARED_COLUMNS = 15  # of what two models look at
@@ -104,6 +106,40 @@ def students_table(found: AtRisk, target: Target) -> Table:
             one.model[:SHOWN_LETTERS],
         )
     return table
+
+
+def warned_table(found: Sequence[Warned], policy: WarningPolicy) -> Table:
+    """Whom a policy warns of."""
+    table = Table(box=box.SIMPLE, caption=f"{len(found):,} students: {policy}", caption_justify="left")
+    for head in ("student", "group", "period", "chance", "level", "answered (UTC)"):
+        table.add_column(head, overflow="fold")
+    for answer, level in found:
+        who = answer.student[:SHOWN_LETTERS], answer.group or "", answer.period or ""
+        table.add_row(*who, f"{answer.below:.1%}", level or "", f"{answer.at:%Y-%m-%d %H:%M}")
+    return table
+
+
+def preview_tables(found: PolicyPreview) -> tuple[RenderableType, ...]:
+    """What a policy would change."""
+    heads = ("", "students", "warned of", "likely to fail", "for nothing", "missed")
+    lists = Table(*heads, box=box.SIMPLE, title=f"{found.domain}/{found.target}: by the chances that were said")
+    for name, one in found.lists.items():
+        lists.add_row(name, *_listed(one))
+    groups = Table("group", *(f"{head}, now" for head in heads[2:]), box=box.SIMPLE, title="proposed, and now")
+    for name, (new, old) in found.groups.items():
+        pairs = zip(_listed(new)[1:], _listed(old)[1:], strict=True)
+        groups.add_row(name, *(f"{one} ({other})" if one else "" for one, other in pairs))
+    changed, rule = found.against_present, found.against_rule
+    told = f"{len(changed.entering):,} come in and {len(changed.leaving):,} go, beside the policy in use; "
+    told += f"{len(rule.entering):,} and {len(rule.leaving):,} beside the plain rule"
+    return (lists, Text(told), *((groups,) if found.groups else ()))
+
+
+def _listed(one: ListedBy) -> list[str]:
+    if one.students is None:
+        return [f"fewer than {FEWEST_TOLD}, or would give them away", "", "", "", ""]
+    shares = [f"{value:.1f}" for value in (one.hits, one.false_alarms, one.missed) if value is not None]
+    return [f"{one.students:,}", f"{one.warned:,}", *shares]
 
 
 def feedback_tables(found: Feedback) -> list[RenderableType]:

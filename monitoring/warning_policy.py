@@ -1,0 +1,219 @@
+"""Whom a chance of failing gives cause to warn of, as an object of its own: versioned beside the model, activated by
+compare-and-swap and rolled back like one.
+
+A policy decides over chances that were answered; whom it warns of now, `monitoring.warning_lists` finds out.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Literal
+
+import msgspec
+
+from clock import new_id, now
+from database.errors import Conflict
+from database.records import Document, Event, digest
+from database.store import RecordStore
+from database.withdrawal import require_nobody_named
+from errors import Category, GradewatchError
+from monitoring.student_list import LIKELIER_THAN_NOT
+
+POLICY_KIND = "warning policy"
+"""The kind of the documents, one of each domain and target: its versions, and which was in use when."""
+
+POLICY_EVENT = "warning_policy_changed"
+CHANGE_TRIES = 20
+
+
+class BadWarningPolicy(GradewatchError):
+    """A policy that says nothing, or contradicts itself; the message says everything that is wrong."""
+
+    category = Category.INVALID
+
+
+class NoSuchPolicy(GradewatchError):
+    """No version of that name, or none before the one in use."""
+
+    category = Category.UNKNOWN
+
+
+class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whom to warn of.
+
+    threshold: the least chance of ending below the pass mark. capacity: of each group at most so many, the likeliest;
+    None: all. ties: of those with the same chance at the end of a capacity, "in" takes all, "out" none, "older" whoever
+    waits longer. cool_down_days: not whoever gave cause within so many days before the newest answer.
+    transitions_only: not whoever gave cause by the answer before already. cuts: chances, ascending, that part levels of
+    urgency; levels: their names, the least first, one more than cuts.
+    """
+
+    threshold: float = LIKELIER_THAN_NOT
+    capacity: int | None = None
+    ties: Literal["in", "out", "older"] = "older"
+    cool_down_days: int = 0
+    transitions_only: bool = False
+    cuts: tuple[float, ...] = ()
+    levels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        wrong = [] if 0 <= self.threshold <= 1 else [f"threshold is {self.threshold}, not from 0 to 1"]
+        wrong += [f"capacity is {self.capacity}, below 1"] if self.capacity is not None and self.capacity < 1 else []
+        wrong += [f"cool_down_days is {self.cool_down_days}, below 0"] if self.cool_down_days < 0 else []
+        if any(low >= high for low, high in pairwise((0.0, *self.cuts, 1.0))):
+            wrong.append(f"cuts are {self.cuts}, not ascending between 0 and 1")
+        if self.cuts and len(self.levels) != len(self.cuts) + 1:
+            wrong.append(f"{len(self.cuts)} cuts part {len(self.cuts) + 1} levels; {len(self.levels)} are named")
+        if self.levels and not self.cuts:
+            wrong.append("levels need the cuts that part them")
+        if wrong:
+            raise BadWarningPolicy("warning policy: " + "; ".join(wrong))
+
+    @property
+    def version(self) -> str:
+        """Equal for equal policies."""
+        return digest(msgspec.to_builtins(self))[:12]
+
+    def level_of(self, chance: float) -> str | None:
+        """The level of urgency of a chance; None where the policy parts none.
+
+        >>> WarningPolicy(cuts=(0.25, 0.5, 0.75), levels=("low", "some", "high", "highest")).level_of(0.5)
+        'high'
+        """
+        return self.levels[sum(chance >= cut for cut in self.cuts)] if self.cuts else None
+
+    def __str__(self) -> str:
+        told = [f"a chance of {self.threshold:g} or more"]
+        told += [f"at most {self.capacity} of a group (ties: {self.ties})"] if self.capacity else []
+        told += [f"nobody twice in {self.cool_down_days} days"] if self.cool_down_days else []
+        told += ["only who was not warned of by the answer before"] if self.transitions_only else []
+        told += (
+            [f"levels {', '.join(self.levels)} cut at {', '.join(f'{cut:g}' for cut in self.cuts)}"]
+            if self.cuts
+            else []
+        )
+        return "; ".join(told)
+
+
+USUAL_WARNINGS = WarningPolicy()
+"""In use where nobody chose: who is likelier than not to end below the pass mark."""
+
+
+class PolicyInUse(msgspec.Struct, frozen=True, kw_only=True):
+    """That a policy came into use. generation: counts from 1. preview: what it was expected to change, as it was shown.
+    action: "activate" or "rollback"."""
+
+    generation: int
+    policy: WarningPolicy
+    action: Literal["activate", "rollback"]
+    actor: str
+    reason: str
+    at: datetime
+    preview: Mapping[str, Any] = {}
+
+
+def policies_in_use(store: RecordStore, domain: str, target: str) -> tuple[PolicyInUse, ...]:
+    """All there were, oldest first; the last one holds."""
+    found = store.document(POLICY_KIND, _name(domain, target))
+    return msgspec.convert(dict(found.body), _Kept).history if found else ()
+
+
+def policy_in_use(store: RecordStore, domain: str, target: str) -> WarningPolicy:
+    """The one that holds."""
+    history = policies_in_use(store, domain, target)
+    return history[-1].policy if history else USUAL_WARNINGS
+
+
+def activate_policy(
+    store: RecordStore,
+    domain: str,
+    target: str,
+    policy: WarningPolicy,
+    *,
+    actor: str,
+    reason: str,
+    expected: int | None = None,
+    preview: Mapping[str, Any] | None = None,
+) -> PolicyInUse:
+    """Put a policy into use. expected: the generation that it was compared with; Conflict where another one came in
+    between. Raises NamesSomebody."""
+    return _change(store, domain, target, lambda _: policy, "activate", actor, reason, expected, preview)
+
+
+def roll_back_policy(store: RecordStore, domain: str, target: str, *, actor: str, reason: str) -> PolicyInUse:
+    """Bring back the policy before the present one, however often that is done. Raises NoSuchPolicy, NamesSomebody."""
+    return _change(store, domain, target, _before, "rollback", actor, reason, None, None)
+
+
+def _before(history: Sequence[PolicyInUse]) -> WarningPolicy:
+    """As models are rolled back: a rollback takes the last one away, it adds none to what lies before."""
+    line: list[WarningPolicy] = []
+    for one in history:
+        if one.action == "rollback":
+            line.pop()
+        else:
+            line.append(one.policy)
+    if not line:
+        raise NoSuchPolicy("the usual policy is in use; there is none before it")
+    return line[-2] if len(line) > 1 else USUAL_WARNINGS
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    history: tuple[PolicyInUse, ...]
+
+
+def _change(  # noqa: PLR0913, PLR0917 - what one change of policy is
+    store: RecordStore,
+    domain: str,
+    target: str,
+    choose: Any,
+    action: Literal["activate", "rollback"],
+    actor: str,
+    reason: str,
+    expected: int | None,
+    preview: Mapping[str, Any] | None,
+) -> PolicyInUse:
+    require_nobody_named(reason)
+    name = _name(domain, target)
+    for attempt in range(CHANGE_TRIES):
+        found = store.document(POLICY_KIND, name)
+        history = msgspec.convert(dict(found.body), _Kept).history if found else ()
+        if expected is not None and expected != len(history):
+            raise Conflict(f"{domain}/{target}: another warning policy came into use meanwhile; preview it again")
+        made = PolicyInUse(
+            generation=len(history) + 1,
+            policy=choose(history),
+            action=action,
+            actor=actor,
+            reason=reason,
+            at=now(),
+            preview=preview or {},
+        )
+        body = msgspec.to_builtins(_Kept(history=(*history, made)))
+        revision = found.revision + 1 if found else 1
+        try:
+            store.put_document(
+                Document(kind=POLICY_KIND, name=name, revision=revision, at=made.at, domain=domain, body=body)
+            )
+        except Conflict:
+            if attempt == CHANGE_TRIES - 1:
+                raise
+            continue
+        _tell(store, domain, target, made)
+        return made
+    raise AssertionError("unreachable")
+
+
+def _tell(store: RecordStore, domain: str, target: str, made: PolicyInUse) -> None:
+    told: dict[str, Any] = {
+        "target": target,
+        "version": made.policy.version,
+        "action": made.action,
+        "policy": str(made.policy),
+    }
+    told |= {"actor": made.actor, "reason": made.reason, "generation": made.generation}
+    store.add_event(Event(id=new_id(), kind=POLICY_EVENT, at=made.at, domain=domain, details=told))
+
+
+def _name(domain: str, target: str) -> str:
+    return f"{domain}/{target}"
