@@ -15,7 +15,7 @@ Action = Literal[
     "batch uploaded", "outcomes uploaded", "withdrawn", "model downloaded",
     "drift judged", "training started", "retraining started", "champion promoted", "champion activated",
     "champion rolled back", "trial started", "trial stopped", "condition acknowledged", "cache emptied",
-    "answers paused", "answers resumed",
+    "evidence written", "answers paused", "answers resumed",
     "key created", "key revoked", "user added", "user changed", "user disabled", "user enabled", "user linked",
     "user unlinked", "password changed", "signed in", "own record read", "refused",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from monitoring.performance import tellable
 from monitoring.warning_policy import USUAL_WARNINGS, WarningPolicy, policies_in_use
 from preprocessing.schema import DomainSchema, Target
 
-PAGE = 1000
+ANSWERS_A_PAGE = 1000
 """Students read at once."""
 
 
@@ -112,9 +112,9 @@ def _answers(
     log: PredictionLog, schema: DomainSchema, target: Target, which: Which, objected: Container[str]
 ) -> Iterator[NewestAnswer]:
     before: NewestAnswer | None = None
-    while page := log.newest_answers(schema.name, target.name, which, before=before, limit=PAGE):
+    while page := log.newest_answers(schema.name, target.name, which, before=before, limit=ANSWERS_A_PAGE):
         yield from (one for one in page if one.student not in objected)
-        if len(page) < PAGE:
+        if len(page) < ANSWERS_A_PAGE:
             return
         before = page[-1]
 
@@ -130,8 +130,8 @@ def _earlier(
         [one for one in answers if one.below >= policy.threshold],
         dict[str, list[tuple[timedelta, float]]](),
     )
-    for begin in range(0, len(reached), PAGE):
-        page = {(one.student, one.group, one.period): one for one in reached[begin : begin + PAGE]}
+    for begin in range(0, len(reached), ANSWERS_A_PAGE):
+        page = {(one.student, one.group, one.period): one for one in reached[begin : begin + ANSWERS_A_PAGE]}
         asked = [
             one
             for one in log.asked_about(schema.name, sorted({student for student, _, _ in page}))
@@ -190,8 +190,8 @@ def _cells(
 ) -> dict[str, _Cells]:
     parted = [feature.name for feature in schema.features if feature.protected and feature.kind == "categorical"]
     found = {one.prediction: _Cells(by_rule=False, groups=()) for one in answers}
-    for begin in range(0, len(answers), PAGE):
-        for said in log.predictions_of([one.prediction for one in answers[begin : begin + PAGE]]):
+    for begin in range(0, len(answers), ANSWERS_A_PAGE):
+        for said in log.predictions_of([one.prediction for one in answers[begin : begin + ANSWERS_A_PAGE]]):
             answer = said_about(said, target)
             naive = number_of(msgspec.structs.replace(answer, value=answer.naive), target) if answer else None
             below = naive is not None and target.pass_mark is not None and naive < target.pass_mark

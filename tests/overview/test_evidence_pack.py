@@ -1,0 +1,58 @@
+"""The evidence of a time: everything that the table names is in it, nothing of another time, the same bytes again."""
+
+import io
+import json
+import zipfile
+from datetime import datetime, timedelta
+
+from clock import now
+from jobs.anchors import anchor
+from model.pauses import pause, resume
+from model.workspace import Workspace
+from overview.evidence_pack import LAWS, PARTS, PackQuestion, make_pack
+from tests.database.making import make_access, make_event
+from tests.training.making import SCHEMA
+
+HOUR = timedelta(hours=1)
+
+
+def opened(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def asked(since: datetime, until: datetime) -> PackQuestion:
+    return PackQuestion(since, until, [SCHEMA.name])
+
+
+def test_a_pack_holds_what_its_table_names_and_is_the_same_again(workspace: Workspace) -> None:
+    store, at = workspace.store, now()
+    store.add_accesses([make_access(at - n * HOUR, domain=SCHEMA.name, actor=f"hour {n}") for n in range(1, 5)])
+    store.add_event(make_event(at - HOUR, domain=SCHEMA.name, kind="champion_not_loaded"))
+    pause(store, SCHEMA.name, "plain rule", reason="an inquiry", actor="ann")
+    resume(store, SCHEMA.name, reason="over", actor="ann")
+    anchor(store, workspace.artifacts, now(), {})
+    until = now()
+    content = make_pack(workspace, asked(at - 2.5 * HOUR, until))
+    files = opened(content)
+    for _law, _about, where in LAWS:
+        for name in where.replace(";", ",").split(","):
+            place = name.split(":")[0].strip()
+            assert any(one.startswith(place) for one in files) or not place[0].isdigit(), place
+    assert {name[:2] for name in files} == {"00", *(name[:2] for name in PARTS)}
+    lines = [json.loads(line) for line in files["08-accesses.jsonl"].splitlines()]
+    assert [one["actor"] for one in lines] == ["hour 2", "hour 1"]
+    [card] = [text for name, text in files.items() if name.startswith("02-models/")]
+    assert b"discipline and exclusion" in card
+    assert [one["kind"] for one in json.loads(files["07-oversight.json"])["pauses"]] == [
+        "answers_paused",
+        "answers_resumed",
+    ]
+    integrity = json.loads(files["11-integrity.json"])
+    assert (len(integrity["blocks"]), len(integrity["anchors"]), integrity["faults"]) == (1, 1, [])
+    store.add_accesses([make_access(until + HOUR, domain=SCHEMA.name)])
+    pause(store, SCHEMA.name, "none", reason="later", actor="ann")
+    assert make_pack(workspace, asked(at - 2.5 * HOUR, until)) == content
+    earlier = opened(make_pack(workspace, asked(at - 400 * 24 * HOUR, at - 399 * 24 * HOUR)))
+    assert earlier["08-accesses.jsonl"] == earlier["06-decisions.jsonl"] == b""
+    assert not any(name.startswith("02-models/") for name in earlier)
