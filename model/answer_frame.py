@@ -16,7 +16,7 @@ from database.packed import PackedPredictions
 from database.records import Answer, Factor, Prediction
 from model.bundle import Manifest
 from preprocessing.columns import Column, Numbers
-from preprocessing.schema import Target
+from preprocessing.schema import Flag, Target
 
 Floats = NDArray[np.float64]
 
@@ -170,9 +170,18 @@ def naive_numbers_of(manifest: Manifest, frame: pl.DataFrame) -> Floats:
     return np.asarray(said.to_numpy(), dtype=np.float64)
 
 
+def _condition(flag: Flag) -> pl.Expr:
+    column = pl.col(flag.column).cast(pl.Float64).fill_nan(None)
+    return (column < flag.below if flag.below is not None else column > flag.above).fill_null(value=False)
+
+
 def _naive(manifest: Manifest, frame: pl.DataFrame, kind: pl.DataType) -> pl.Series:
     rule = manifest.naive
     constant = pl.Series([rule.constant], dtype=kind).new_from_index(0, frame.height)
+    if rule.flags:
+        conditions = [_condition(flag) for flag in rule.flags if flag.column in frame.columns]
+        flagged = frame.select(pl.any_horizontal(pl.lit(value=False), *conditions)).to_series()
+        return pl.Series([rule.flagged], dtype=kind).new_from_index(0, frame.height).zip_with(flagged, constant)
     if rule.column is None or rule.column not in frame.columns:
         return constant
     known = frame[rule.column].cast(kind)  # levels may be codes

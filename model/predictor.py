@@ -83,10 +83,9 @@ class Predictor:
         self._unseen = _unseen(bundle.manifest, self.levels)
         self._shares = tuple(importance_shares(bundle.manifest.importance).items())
         self._proven = _proven(bundle.manifest)
-        naive = bundle.manifest.naive.column
         self._numeric = {part.name for part in bundle.manifest.encoding.numeric}
         self._categorical = {part.name for part in bundle.manifest.encoding.categorical}
-        self._read = tuple(dict.fromkeys((*bundle.manifest.inputs, *((naive,) if naive else ()))))
+        self._read = tuple(dict.fromkeys((*bundle.manifest.inputs, *bundle.manifest.naive.columns)))
 
     @property
     def from_examples(self) -> bool:
@@ -211,6 +210,8 @@ class Predictor:
     def _naive(self, columns: Columns, n: int) -> Column:
         """What the plain rule says of each row."""
         rule = self.manifest.naive
+        if rule.flags:
+            return Levels((str(rule.constant), rule.flagged), self._flagged(columns, n).astype(np.uint8))
         if rule.column is None:
             return Levels((rule.constant,), np.zeros(n, dtype=np.uint8))
         column = columns[rule.column]
@@ -220,11 +221,18 @@ class Predictor:
             return Levels.of([rule.constant if cell is None else cell for cell in column.cells()])
         return Numbers(np.where(np.isnan(column.values), rule.constant, column.values))
 
+    def _flagged(self, columns: Columns, n: int) -> NDArray[np.bool_]:
+        """Where a flag of the plain rule holds."""
+        found = np.zeros(n, dtype=np.bool_)
+        for flag in self.manifest.naive.flags:
+            column = columns.get(flag.column)
+            if isinstance(column, Numbers):
+                found |= column.values < flag.below if flag.below is not None else column.values > (flag.above or 0.0)
+        return found
+
     def _naive_answer(self, row: Row) -> float | str:
         """`_naive` of one row."""
-        rule = self.manifest.naive
-        value = row.get(rule.column) if rule.column else None
-        return rule.constant if value is None else value
+        return self.manifest.naive.answer(row)
 
     def _alone(self, row: Row, generation: int) -> Answer:
         """The very answer that a row has among others; an operation on a whole array costs as much as the graph."""
@@ -294,7 +302,7 @@ class Predictor:
         return Answer(
             target=self.manifest.target.name,
             value=None,
-            naive=row.get(rule.column) if rule.column else None,
+            naive=rule.told(row),
             model=self.version,
             generation=generation,
             out_of_range=outside,

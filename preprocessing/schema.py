@@ -43,7 +43,7 @@ WORDING = (
 )
 """Keys that change how a file is read or a page reads, and not what a row means once it is read."""
 
-LATER_WORDS = ("within",)
+LATER_WORDS = ("within", "flags")
 """Keys that came later: without them a row means what it meant before there were any."""
 
 RESERVED = frozenset({
@@ -114,6 +114,23 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     concern: float | None = None
 
 
+class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A condition on a numeric column: that it is below a number, or above one. A missing value meets none."""
+
+    column: str
+    below: float | None = None
+    above: float | None = None
+
+    def holds(self, value: float | None) -> bool:
+        """Whether a value meets it."""
+        if value is None:
+            return False
+        return value < self.below if self.below is not None else value > (self.above or 0.0)
+
+    def __str__(self) -> str:
+        return f"{self.column} < {self.below:g}" if self.below is not None else f"{self.column} > {self.above:g}"
+
+
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One column to predict.
 
@@ -123,7 +140,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     being the pass mark (for classes: numbers of levels, so 1 means that only the worst level fails). min_gain: how
     much better (mean absolute error, in target units) a challenger must be. within: of a class that says how soon
     something comes, the weeks until which each level but the last counts: chances of levels up to one add up to that
-    of its horizon, so that they never fall from one horizon to the next.
+    of its horizon, so that they never fall from one horizon to the next. flags: of a class, conditions any of which
+    has the plain rule answer with the last level that fails; it then reads no `naive` column.
     """
 
     name: str
@@ -143,6 +161,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     cut_points: tuple[float, ...] = ()
     min_gain: float = 0.01
     within: tuple[int, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     @property
     def pass_mark(self) -> float | None:
@@ -465,6 +484,7 @@ def _panel_problems(schema: DomainSchema, panel: PanelSchema) -> list[str]:
 def _undeclared(schema: DomainSchema, names: set[str]) -> list[str]:
     named = [*schema.group, *schema.allow, *([schema.period] if schema.period else [])]
     named += [column for target in schema.targets for column in target.naive]
+    named += [flag.column for target in schema.targets for flag in target.flags]
     return sorted(set(named) - names)
 
 
@@ -540,6 +560,10 @@ def _target_problems(target: Target) -> list[str]:
         problems.append(f"target {target.name!r}: levels belong to an ordered_class")
     if target.within and (len(target.within) + 1 != len(target.levels) or not _rises(target.within)):
         problems.append(f"target {target.name!r}: within has rising weeks, one for each level but the last")
+    if target.flags and (target.kind != "ordered_class" or not target.cut_points):
+        problems.append(f"target {target.name!r}: flags are for an ordered_class with cut_points")
+    if any((flag.below is None) == (flag.above is None) for flag in target.flags):
+        problems.append(f"target {target.name!r}: a flag has either below or above")
     if target.min_gain < 0:
         problems.append(f"target {target.name!r}: min_gain must not be negative")
     if wrong := _cut_problem(target):

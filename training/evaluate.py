@@ -98,7 +98,7 @@ def answer_naively(task: Task, column: str | None, folds: list[tuple[Rows, Rows]
     answers = np.full(task.frame.height, np.nan)
     for train, test in folds:
         rule = naive_rule(task.subset(train), column)
-        rows = task.frame[test].select(column).to_dicts() if column else [{}] * len(test)
+        rows = task.frame[test].select(rule.columns).to_dicts() if rule.columns else [{}] * len(test)
         said = [rule.answer(row) for row in rows]
         answers[test] = [task.target.levels.index(a) if isinstance(a, str) else a for a in said]
     return answers

@@ -23,6 +23,7 @@ DRIVERS = ("abs_decline", "monfri", "tardy", "grade_slump", "subject_slump", "mi
 HAZARD_WEIGHTS = (1.7, 1.0, 0.5, 1.9, 1.1, 1.5, 1.4)
 """What each driver adds to the logarithm of the weekly hazard once it is there in full."""
 BOTH_DECLINE = 1.2  # of absences and marks that decline at once, beside what each adds
+DRIVEN_SCALE, STANDING_WEIGHT = 1.5, -0.9  # of all that; of a student's ability and engagement, in the same logarithm
 DRIVEN_SHARE, SECOND_DRIVER_SHARE = 0.30, 0.25
 ONSETS, RAMP_WEEKS = (4, 29), 6
 
@@ -197,8 +198,8 @@ class _Year:
         """(S,) the week of the event, `CALENDAR_WEEKS` without one; the baseline is set by `Shares.event`."""
         log_hazard = np.tensordot(HAZARD_WEIGHTS, self._ramps, axes=1)
         log_hazard += BOTH_DECLINE * self._ramps[0] * self._ramps[DRIVERS.index("grade_slump")]
-        static = -0.5 * self._traits.ability - 0.5 * self._traits.engagement + self._school
-        hazard = np.exp(1.3 * log_hazard + static[:, None]) * self._school_weeks * self._here()
+        static = STANDING_WEIGHT * (self._traits.ability + self._traits.engagement) + self._school
+        hazard = np.exp(DRIVEN_SCALE * log_hazard + static[:, None]) * self._school_weeks * self._here()
         whole, low, high = hazard.sum(axis=1), 1e-9, 1.0
         for _ in range(60):
             level = (low + high) / 2
