@@ -26,6 +26,7 @@ from settings import Settings
 UNKEPT = b"nothing is kept of a file that is looked at"
 
 if TYPE_CHECKING:
+    from database.records import Job
     from database.uploads import Upload
     from model.workspace import Workspace
 
@@ -103,6 +104,7 @@ def outcomes(
     from clock import new_id
     from database.ingest import read_outcomes
     from database.uploads import find_upload, new_upload
+    from jobs.catching_up import after_many
     from jobs.uploads import match_file, store_outcomes_read, validating
 
     with told_problems(problems, skip_bad_rows), opened_workspace() as workspace:
@@ -119,11 +121,12 @@ def outcomes(
             say_notes(read.notes)
             say_skipped(read.skipped, read.problems, problems)
             kept = store_outcomes_read(store, schema, read, begun, train_after=Settings().train_after)
-        upload = find_upload(store, domain, kept.upload)
+        upload, counting = find_upload(store, domain, kept.upload), after_many(store, domain, actor())
     out.print(f"{kept.outcomes} outcomes: {kept.new} new, {kept.corrected} corrected, {kept.known} known already")
     for sentence in kept.sentences:
         err.print(sentence)
     _say_training(upload)
+    _say_counting(counting)
 
 
 @app.command()
@@ -196,6 +199,7 @@ def score(
     cluster: Cluster = None,
 ) -> None:
     """Predict millions of rows in little memory: the whole file is checked first, then answered, logged and written."""
+    from jobs.catching_up import after_many
     from model.score_file import score_file
 
     _end_in_order()
@@ -215,10 +219,12 @@ def score(
             progress=progress,
         )
         warnings = _warnings(workspace, domain)
+        counting = after_many(workspace.store, domain, actor()) if log else None
     write_problems(scored.problems, problems)
     for line in scored.remarks:
         err.print(line)
     err.print(f"{scored.rows:,} rows answered{', logged' if log else ', not logged'}; wrote {output}")
+    _say_counting(counting)
     err.print(warnings, style="yellow", end="")
 
 
@@ -227,6 +233,13 @@ def _say_training(upload: "Upload") -> None:
         err.print(f"training starts by itself: job {job}, which a worker does (gradewatch worker)", highlight=False)
     if upload.note:
         err.print(upload.note, highlight=False)
+
+
+def _say_counting(job: "Job | None") -> None:
+    """Of the job that lists of students and results wait for."""
+    if job is not None:
+        told = "lists of students and results know of it after job {}, which a worker does (gradewatch worker)"
+        err.print(told.format(job.id), highlight=False)
 
 
 def _end_in_order() -> None:

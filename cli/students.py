@@ -51,6 +51,7 @@ def list_students(
             raise typer.BadParameter(f"--target is one of {', '.join(schema.target_by_name)}")
         which = Which(group or None, period, since.replace(tzinfo=UTC) if since else None)
         least = LIKELIER_THAN_NOT if below_pass else 0.0
+        store.catch_up_newest()
         found = at_risk(store, schema, target, which=which, least=least, limit=top, objected=workspace.objections)
         note(store, actor(), "students listed", domain, groups=group, period=period, found=len(found.students))
     if as_json:

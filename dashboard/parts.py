@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from dashboard.visit import GivenFile, Visit
+from dashboard.palette import State
+from dashboard.visit import GivenFile, Uncounted, Visit
 from database.records import ChampionKey
 from language import _
 from model.bundle import EXAMPLES
@@ -133,3 +134,12 @@ def warn_of_changed_schemas(visit: Visit, domains: Iterable[str]) -> None:
 
 def _train_command(domain: str) -> str:
     return f"`gradewatch train --domain {domain} --data FILE`"
+
+
+def say_uncounted(uncounted: Uncounted | None, told: str) -> None:
+    """That newer records are being counted, in the page's words."""
+    if uncounted is not None:
+        if not uncounted.worked:
+            alone = _("Nobody is there to do it: start a worker (`gradewatch worker`).")
+            told = f"{told} {alone}"
+        st.info(told, icon=State.INFO.icon)

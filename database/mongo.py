@@ -98,6 +98,7 @@ from database.newest import (
     SilentAnswer,
     Standing,
     Which,
+    kept_once,
     newest_of,
     rows_of,
     rows_of_packed,
@@ -597,6 +598,12 @@ class MongoStore:
             reasons = ((one, {**where, "below": None, "why": one}) for one in REASONS)
             counted = {one: self._database.newest.count_documents(asked) for one, asked in reasons}
             return NewestCounts(known, {one: n for one, n in counted.items() if n}).less(leaving, least)
+
+    def newest_behind(self) -> int:
+        return 0
+
+    def catch_up_newest(self, heard: Callable[[int], object] = lambda _: None) -> int:  # noqa: ARG002 - none waits here
+        return 0
 
     def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
         found: list[str] = []
@@ -1449,7 +1456,7 @@ def _write_newer(collection: Collection[Bson], rows: Sequence[NewestRow]) -> Non
     writes = []
     for row in rows:
         newer = [{"at": {"$lt": row.at}}, {"at": row.at, "prediction": {"$lt": row.prediction}}]
-        key = SEPARATOR.join(row.key)
+        key = SEPARATOR.join(kept_once(row))
         writes.append(ReplaceOne({"_id": key, "$or": newer}, {"_id": key, **row._asdict()}, upsert=True))
     try:
         collection.bulk_write(writes, ordered=False)

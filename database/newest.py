@@ -6,6 +6,7 @@ How it follows from predictions, for every store; it knows no database and ranks
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from database.layout import micros
@@ -40,15 +41,12 @@ class NewestRow(NamedTuple):
     below: float | None
     why: Reason | Literal[""]
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What there is one of."""
-        return self[:5]
 
-    @property
-    def age(self) -> tuple[int, str]:
-        """The larger, the newer."""
-        return self.at, self.prediction
+kept_once, _age_of = itemgetter(0, 1, 2, 3, 4), itemgetter(5, 6)
+"""Of a row what there is one of, and what is larger of the newer one."""
+
+in_order = itemgetter(1, 0, 2, 3, 4)
+"""What there is one of by student first, as tables are."""
 
 
 class NewestAnswer(NamedTuple):
@@ -137,10 +135,11 @@ def newest_of(rows: Iterable[NewestRow]) -> list[NewestRow]:
     """The newest of each key, by student first, as tables are: who writes many at once locks them in one order."""
     found: dict[tuple[str, ...], NewestRow] = {}
     for row in rows:
-        known = found.get(row.key)
-        if known is None or row.age > known.age:
-            found[row.key] = row
-    return sorted(found.values(), key=lambda row: (row.student, *row))
+        key = kept_once(row)
+        known = found.get(key)
+        if known is None or _age_of(row) > _age_of(known):
+            found[key] = row
+    return sorted(found.values(), key=in_order)
 
 
 def rows_of(predictions: Iterable[Prediction]) -> Iterator[NewestRow]:

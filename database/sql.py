@@ -109,6 +109,7 @@ from database.sql_jobs import database_time
 from database.sqlite_log import WAL_BYTES, DatabaseFile
 from database.store import (
     MADE_OF_PAIRS,
+    MOST_IN_PASSING,
     STOOD_STILL,
     Appender,
     Changes,
@@ -166,6 +167,9 @@ BULK_ROWS, BULK_CACHE_KB, CACHE_KB = 5_000, 65_536, 2_000
 """Rows of one call from which a writer of SQLite gets a page cache of so much: keys come in no order, and what leaves
 the 2 MB that SQLite has by itself is read and written again for almost each of them. Its
 write-ahead log is written back as rarely as that of predictions: the same pages change with every commit."""
+
+LARGEST_CACHE_KB = 150_000
+"""Of a process that does nothing else, and whose memory goes with it."""
 
 PAGE_BYTES = 4_096
 """Of a page of SQLite."""
@@ -453,11 +457,11 @@ def _require_sign(connection: sa.Connection, attempt: str) -> None:
         raise StoreUnavailable(STOOD_STILL)
 
 
-def _cache_pages(connection: sa.Connection, rows: int) -> None:
+def _cache_pages(connection: sa.Connection, rows: int, size: int = BULK_CACHE_KB) -> None:
     """Prepare a connection for so many rows; it keeps what it has got until somebody reads with it (`_read_with`)."""
     if rows >= BULK_ROWS and connection.dialect.name == "sqlite":
         connection.info[BULK_CACHE_KB] = True
-        connection.exec_driver_sql(f"PRAGMA cache_size=-{BULK_CACHE_KB}")
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{size}")
         connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={WAL_BYTES // PAGE_BYTES}")
 
 
@@ -806,15 +810,35 @@ class SqlStore:
                 for row in connection.execute(wanted.where(is_among(PREDICTIONS.c.student, part)))
             ]
 
+    def newest_behind(self) -> int:
+        if self._file is None:
+            return 0
+        with self._reading() as connection:
+            return sql_newest.behind(connection)
+
+    def catch_up_newest(self, heard: Callable[[int], object] = lambda _: None) -> int:
+        if self._file is None:
+            return 0
+        return sql_newest.catch_up(self._reading_much, self._writing_much, ROWS_AT_ONCE, heard)
+
     def _look_on(self) -> None:
-        """On SQLite, look at the predictions that came since somebody asked."""
-        if self._file is not None:
-            sql_newest.catch_up(self._reading, self._writing_much, ROWS_AT_ONCE)
+        """At the few predictions that came since somebody asked."""
+        if 0 < self.newest_behind() <= MOST_IN_PASSING:
+            sql_newest.catch_up(self._reading, self._writing, ROWS_AT_ONCE)
+
+    @contextmanager
+    def _reading_much(self) -> Iterator[sa.Connection]:
+        """Between what `_writing_much` writes, whose pages stay."""
+        self._check_file()
+        with _driver_errors(), self._engine.connect() as connection:
+            _cache_pages(connection, BULK_ROWS, LARGEST_CACHE_KB)
+            yield connection
 
     @contextmanager
     def _writing_much(self) -> Iterator[sa.Connection]:
-        with self._writing() as connection:
-            _cache_pages(connection, BULK_ROWS)
+        """For a process of its own: it holds what it changes, so that no page is read anew for each part."""
+        with self._taking_turns() as (connection, _is_over):
+            _cache_pages(connection, BULK_ROWS, LARGEST_CACHE_KB)
             yield connection
 
     def add_outcomes(self, outcomes: Sequence[Outcome]) -> tuple[int, int]:
@@ -831,6 +855,7 @@ class SqlStore:
     def remove_predictions(self, domain: str, ids: Sequence[str], event: Event) -> Event | None:
         removed = 0
         with self._writing() as connection:
+            _lock(connection, OUTCOMES_LOCK)  # two withdrawals, which remove in the order of their ids, go in turn
             concerned: set[str] = set()
             for part in parts(ids):
                 of_part = sa.select(PREDICTIONS.c.student).where(PREDICTIONS.c.student.is_not(None))

@@ -1,7 +1,8 @@
 """The newest answer of each student, on SQL: how it is kept and asked for, on a connection that `database.sql` lends.
 
-PostgreSQL keeps it as predictions come. SQLite, where that would cost a commit as much as all else, when it is asked
-for: its rows are numbered in the order of their commits, and it remembers the last one that it has looked at.
+PostgreSQL keeps it as predictions come. SQLite, where that would cost a commit as much as all else, afterwards: a few
+when they are asked for, many when a job has them looked at. Its rows are numbered in the order of their commits, and it
+remembers the last one that it has looked at, with what is found there or after it.
 """
 
 import gc
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from clock import new_id
 from database.layout import instant, micros, parts, unpack_answers, unpack_chances
 from database.newest import (
     NOWHERE,
@@ -24,6 +26,7 @@ from database.newest import (
     Which,
     chance_of,
     chances_of,
+    in_order,
     newest_of,
     row_of,
     rows_of,
@@ -38,9 +41,10 @@ UPDATE = """
     SET "at" = excluded."at", "prediction" = excluded."prediction", "below" = excluded."below", "why" = excluded."why"
     WHERE (excluded."at", excluded."prediction") > (newest."at", newest."prediction")
 """
-ON_SQLITE = f"""
+ON_SQLITE = f"INSERT INTO newest ({NEWEST_COLUMNS}) VALUES ({', '.join('?' * len(NewestRow._fields))}) {UPDATE}"
+WHERE_THERE = f"""
     INSERT INTO newest ({NEWEST_COLUMNS}) SELECT {", ".join("?" * len(NewestRow._fields))}
-    WHERE EXISTS (SELECT 1 FROM predictions WHERE "id" = ? AND "at" = ?) {UPDATE}
+    WHERE EXISTS (SELECT 1 FROM predictions WHERE "id" = ?) {UPDATE}
 """
 ON_POSTGRES = f"""
     INSERT INTO newest ({NEWEST_COLUMNS})
@@ -48,13 +52,18 @@ ON_POSTGRES = f"""
     FROM json_to_recordset(CAST(:rows AS json)) AS given("domain" text, "student" text, "target" text, "group" text,
         "period" text, "at" bigint, "prediction" text, "below" double precision, "why" text)
     JOIN predictions AS kept ON kept.id = given."prediction" AND kept."at" = given."at"
-    {UPDATE}
+    ORDER BY {", ".join(f'given."{column.name}" COLLATE "C"' for column in NEWEST.primary_key)} {UPDATE}
 """
-UNTIL = "until"
-UNTIL_WHICH = sa.select(NEWEST_UNTIL.c.prediction).where(NEWEST_UNTIL.c.name == UNTIL)
+"""In the order of keys whatever the plan is: who locks many rows locks them as all others do, and none waits in a
+circle."""
+
+UNTIL, REMOVAL = "until", "removal"
+"""Names in `newest_until`: of the last prediction that was looked at, and of what changes whenever one is removed."""
+
 COMMIT_NUMBER = sa.literal_column("predictions.rowid", sa.Integer).label("number")
-MOST_FOUND = 30_000
-"""Students in a place whose newest answers are held in memory until they are written, each once: 30 MB."""
+MOST_FOUND = 100_000
+"""Students in a place whose newest answers are held in memory until they are written, each once and by student: 100 MB,
+in the process of a job. Students come in no order: of fewer, every part would change pages all over the table."""
 Lent = Callable[[], AbstractContextManager[sa.Connection]]
 """Lends a connection for a while."""
 OF_PREDICTIONS = tuple(
@@ -66,7 +75,7 @@ def keep(connection: sa.Connection, rows: Iterable[NewestRow], at_once: int) -> 
     """Each where it is newer than what is kept of its key, or the first."""
     for part in parts(newest_of(rows), at_once):
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(ON_SQLITE, [(*row, row.prediction, row.at) for row in part])
+            connection.exec_driver_sql(ON_SQLITE, list(part))
             continue
         listed = [row._asdict() for row in part if "\0" not in row.target]  # which no text holds there, and no name has
         document = msgspec.json.encode(listed).decode()
@@ -74,15 +83,27 @@ def keep(connection: sa.Connection, rows: Iterable[NewestRow], at_once: int) -> 
 
 
 class _Place(NamedTuple):
-    """A row of predictions on SQLite: its number, 0 for before the first, and its id."""
+    """A row of predictions on SQLite: its number, 0 for before the first, and its id. removal: the newest one when it
+    was looked up."""
 
     number: int
     prediction: str
+    removal: str
 
 
-def catch_up(reading: Lent, writing: Lent, at_once: int) -> None:
-    """Look at what came on SQLite since somebody asked, some thousand rows at a time: others write meanwhile."""
-    ended = False
+def behind(connection: sa.Connection) -> int:
+    """How many predictions came on SQLite since the last that was looked at, or more where some of them are gone."""
+    newest = connection.execute(sa.select(sa.func.max(COMMIT_NUMBER)).select_from(PREDICTIONS)).scalar() or 0
+    return max(0, int(newest) - _looked_at(connection).number)
+
+
+def catch_up(reading: Lent, writing: Lent, at_once: int, heard: Callable[[int], object] = lambda _: None) -> int:
+    """Look at what came on SQLite since somebody did, some thousand rows at a time: others write meanwhile. How many it
+    were. heard: told so, again and again.
+
+    Killed anywhere, it is done again from the last place that is remembered: what is written twice stays as it is.
+    """
+    looked, ended = 0, False
     while not ended:
         with reading() as connection:
             begun = last = _looked_at(connection)
@@ -90,21 +111,34 @@ def catch_up(reading: Lent, writing: Lent, at_once: int) -> None:
         with _no_collections():
             while not ended and len(found) < MOST_FOUND:
                 with reading() as connection:
-                    behind = _plain(connection.execute(_behind(last.number, at_once)))
-                    _add_said(found, connection, behind)
-                if behind:
-                    last = _Place(behind[-1][-1], behind[-1][0])
-                ended = len(behind) < at_once
-        if last == begun:
-            return
-        for part in parts(newest_of(_rows_found(found)), at_once):
-            with writing() as connection:
-                connection.exec_driver_sql(ON_SQLITE, [(*row, row.prediction, row.at) for row in part])
-        with writing() as connection:
-            _looked_on(connection, begun, last)
+                    rows = _plain(connection.execute(_behind(last.number, at_once)))
+                    _add_said(found, connection, rows)
+                if rows:
+                    last = last._replace(number=rows[-1][-1], prediction=rows[-1][0])
+                ended, looked = len(rows) < at_once, looked + len(rows)
+                heard(looked)
+            if last == begun:
+                break
+            waiting = list(parts(newest_of(_rows_found(found)), at_once)) or [[]]
+            for part in waiting:
+                with writing() as connection:
+                    _write(connection, part, begun)
+                    if part is waiting[-1]:
+                        _looked_on(connection, begun, last)
         if len(found) >= at_once:
-            del found
+            del found, waiting
             give_back_memory()
+    return looked
+
+
+def _write(connection: sa.Connection, rows: Sequence[NewestRow], begun: _Place) -> None:
+    """What was found from a place on; of predictions that are gone by now, nothing."""
+    if not rows:
+        return
+    if _named(connection, REMOVAL) == begun.removal:
+        connection.exec_driver_sql(ON_SQLITE, list(rows))
+    else:
+        connection.exec_driver_sql(WHERE_THERE, [(*row, row.prediction) for row in rows])
 
 
 @contextmanager
@@ -120,11 +154,21 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
+def _named(connection: sa.Connection, name: str) -> str:
+    which = sa.select(NEWEST_UNTIL.c.prediction).where(NEWEST_UNTIL.c.name == name)
+    return connection.execute(which).scalar() or ""
+
+
 def _looked_at(connection: sa.Connection) -> _Place:
     """The last row that was looked at; before the first where that row is gone, for numbers may have changed then."""
-    until = connection.execute(UNTIL_WHICH).scalar() or ""
+    until = _named(connection, UNTIL)
     number = connection.execute(sa.select(COMMIT_NUMBER).where(PREDICTIONS.c.id == until)).scalar() or 0
-    return _Place(number, until)
+    return _Place(number, until, _named(connection, REMOVAL))
+
+
+def _put(connection: sa.Connection, name: str, prediction: str) -> None:
+    connection.execute(NEWEST_UNTIL.delete().where(NEWEST_UNTIL.c.name == name))
+    connection.execute(NEWEST_UNTIL.insert().values(name=name, prediction=prediction))
 
 
 def _behind(number: int, limit: int) -> sa.Select[Any]:
@@ -132,11 +176,11 @@ def _behind(number: int, limit: int) -> sa.Select[Any]:
 
 
 def _looked_on(connection: sa.Connection, begun: _Place, last: _Place) -> None:
-    """Remember the last row, unless somebody has looked on meanwhile, or all is to be looked at again."""
-    present = connection.execute(UNTIL_WHICH).scalar() or ""
-    if present == begun.prediction:
-        connection.execute(NEWEST_UNTIL.delete())
-        connection.execute(NEWEST_UNTIL.insert().values(name=UNTIL, prediction=last.prediction))
+    """Remember the last row, unless somebody has looked further, or something was removed meanwhile: then numbers may
+    have been given again."""
+    present = _looked_at(connection)
+    if present.removal == begun.removal and present.number < last.number:
+        _put(connection, UNTIL, last.prediction)
 
 
 _Said = tuple[int, str, tuple[Chance, ...]]
@@ -191,33 +235,38 @@ def _rows_found(found: _Found) -> Iterator[NewestRow]:
 
 
 def look_again(connection: sa.Connection, predictions: Iterable[Prediction], at_once: int) -> None:
-    """At predictions that came from elsewhere; SQLite at all that are there, when it is asked."""
+    """At predictions that came from elsewhere; SQLite at all that are there."""
     if connection.dialect.name == "sqlite":
-        connection.execute(NEWEST_UNTIL.delete())
+        _put(connection, UNTIL, "")
+        _put(connection, REMOVAL, new_id())
     else:
         keep(connection, rows_of(predictions), at_once)
 
 
 def step_back(connection: sa.Connection, ids: Sequence[str]) -> None:
     """Before predictions are removed on SQLite: where the last that was looked at is among them, the one before is."""
+    _put(connection, REMOVAL, new_id())
     begun = _looked_at(connection)
     if begun.prediction not in ids:
         return
     before = sa.select(PREDICTIONS.c.id).where(begun.number > COMMIT_NUMBER, PREDICTIONS.c.id.not_in(ids))
     found = connection.execute(before.order_by(COMMIT_NUMBER.desc()).limit(1)).scalar()
-    connection.execute(NEWEST_UNTIL.delete())
-    if found is not None:
-        connection.execute(NEWEST_UNTIL.insert().values(name=UNTIL, prediction=found))
+    _put(connection, UNTIL, found or "")
 
 
 def forget(connection: sa.Connection, domain: str, students: Sequence[str], at_once: int) -> None:
-    """Take the answers about these students from what is left of their predictions."""
+    """Take the answers about these students, in order, from what is left of their predictions. What comes meanwhile
+    keeps its own; of those that were there all are locked first, in the order in which they are written."""
     for part in parts(students):
-        connection.execute(NEWEST.delete().where(NEWEST.c.domain == domain, NEWEST.c.student.in_(part)))
+        mine = NEWEST.c.domain == domain, NEWEST.c.student.in_(part)
+        locked = sa.select(*NEWEST.primary_key).where(*mine).order_by(*NEWEST.primary_key).with_for_update()
+        known = {tuple(row) for row in connection.execute(locked)}
+        for some in parts(sorted(known)):
+            connection.execute(NEWEST.delete().where(*mine, sa.tuple_(*NEWEST.primary_key).in_(some)))
         left = sa.select(*OF_PREDICTIONS).where(PREDICTIONS.c.domain == domain, is_among(PREDICTIONS.c.student, part))
         found: _Found = {}
         _add_said(found, connection, connection.execute(left).all())
-        keep(connection, _rows_found(found), at_once)
+        keep(connection, (row for row in _rows_found(found) if in_order(row) in known), at_once)
 
 
 def asked(domain: str, target: str, which: Which) -> list[sa.ColumnElement[bool]]:

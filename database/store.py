@@ -4,7 +4,7 @@
 over all of them. No question here is a query language.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, Protocol
@@ -49,6 +49,14 @@ def check_successions(successions: Sequence[Succession]) -> None:
     if len(set(keys)) < len(keys):
         raise Conflict("a key occurs twice in one change of champions")
 
+
+MOST_IN_PASSING = 4_000
+"""Predictions that somebody who asks about students looks at first, where they are not looked at as they come: a tenth
+of a second."""
+
+MADE_IN_PASSING = 20_000
+"""Predictions of days whose pairs are read while somebody waits for what is made of them: a quarter of a second, should
+a tenth of them have an outcome. More wait for a job (`jobs.catching_up`)."""
 
 UPLOAD_SECONDS = 300.0
 """For which the rows of an upload that gives no sign are left alone. It gives one with each of some thousand rows."""
@@ -240,6 +248,15 @@ class PredictionLog(Protocol):
     ) -> NewestCounts:
         """How many newest answers there are; known: of those that say a chance of `least` or more. but: whose answers
         are not counted."""
+
+    def newest_behind(self) -> int:
+        """How many predictions, or a few more, nothing of the newest answers knows of yet. Where they are not looked at
+        as they come, whoever asks for newest answers or standings looks at up to MOST_IN_PASSING; more wait for
+        `catch_up_newest`, and until then nobody is told of any of them."""
+
+    def catch_up_newest(self, heard: Callable[[int], object] = ...) -> int:
+        """Look at all predictions that are waited for; how many there were. heard: told so now and then. Begun again
+        after it was killed, it goes on; several at once do no harm."""
 
     def answered_groups(self, domain: str, *, after: str = "", limit: int = 100) -> list[str]:
         """So many of the groups that predictions of a domain are of, in order, behind one."""

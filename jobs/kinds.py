@@ -23,6 +23,7 @@ from jobs.keyed_store import decision_id, report_id
 from jobs.queue import (
     ANCHORING,
     BATCH_FILE,
+    CATCHING_UP,
     COHORT_REPORT,
     COLLECTING,
     DELIVERY,
@@ -234,6 +235,7 @@ def score(run: JobRun) -> Mapping[str, Any]:
     most; groups: those that whoever asks is confined to. The whole file is checked before its first row is logged."""
     import msgspec
 
+    from jobs.catching_up import after_many
     from model.microbatch import API_SOURCE
     from preprocessing.columns import columns_of
 
@@ -250,6 +252,7 @@ def score(run: JobRun) -> Mapping[str, Any]:
         for batch in said:
             moments[batch.common.moment] += len(batch)
             models |= {column.model for column in batch.answers}
+    after_many(store, run.domain, run.job.actor or "")
     told = {"rows": len(rows), "moments": dict(moments), "models": sorted(models)}
     told |= {"ignored_columns": list(checked.ignored_columns), "notes": list(checked.notes)}
     told |= {"row_numbers": runs_of([row.row for row in rows]), "skipped": checked.skipped}
@@ -482,6 +485,13 @@ def anchor_log(run: JobRun) -> Mapping[str, Any]:
     return told_result(noted)
 
 
+def catch_up_with_all(run: JobRun) -> Mapping[str, Any]:
+    """What came since somebody looked, so that nobody who looks at a page waits for it."""
+    from jobs.catching_up import catch_up
+
+    return catch_up(run.workspace, run.progress)
+
+
 def track(run: JobRun) -> Mapping[str, Any]:
     """Tell MLflow who is champion now, and whatever it was not told yet."""
     from retraining.experiments import follow
@@ -517,5 +527,6 @@ JOB_KINDS: Mapping[str, JobKind] = {
     KEEPING: JobKind(remove_old),
     TRACKING: JobKind(track),
     ANCHORING: JobKind(anchor_log, long=True),
+    CATCHING_UP: JobKind(catch_up_with_all),
 }
 """By name; a kind that is added here is done by every worker."""

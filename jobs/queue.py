@@ -36,6 +36,7 @@ REMAKING = "making again"
 KEEPING = "keeping"
 TRACKING = "tracking"
 ANCHORING = "anchoring"
+CATCHING_UP = "catching up"
 """The kinds that there are; `jobs.kinds` says what each does."""
 
 SEEN_SECONDS = 15.0
@@ -49,6 +50,7 @@ LEFT_BEHIND = timedelta(hours=1)
 for what a killed process left."""
 
 ASKING_SECONDS = 10.0
+TRIED_LATELY = timedelta(hours=1)  # after a failure that would come again
 UPLOADED = (BATCH_FILE, OUTCOMES_FILE)
 """Kinds that keep an uploaded file's rows; the history of uploads tells of each."""
 
@@ -133,6 +135,19 @@ def ask_alone(store: RecordStore, request: JobRequest) -> Job:
         return ask(store, request)
     finally:
         store.release_lease(lease, holder)
+
+
+def ask_catching_up(store: RecordStore, actor: str, *, anew: bool = False) -> Job:
+    """The job that looks at all that came: one that waits for it already, or a new one. anew: also where one runs,
+    which may be past what came just now."""
+    newest = next(iter(store.jobs(kind=CATCHING_UP, limit=1)), None)
+    if newest is not None and (newest.state == "waiting" or (not anew and _is_tried(newest))):
+        return newest
+    return ask(store, JobRequest(CATCHING_UP, "", actor))
+
+
+def _is_tried(job: Job) -> bool:
+    return job.state == "running" or (job.state == "failed" and (job.finished or job.at) > now() - TRIED_LATELY)
 
 
 def _described(job: str, name: str, file: JobFile) -> dict[str, str]:

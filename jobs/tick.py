@@ -15,9 +15,21 @@ from database.records import Job
 from database.seals import newest_block, seal
 from database.store import RecordStore
 from errors import GradewatchError
+from jobs.catching_up import is_behind
 from jobs.erasures import ask_for_unfinished
 from jobs.job_settings import JobSettings
-from jobs.queue import ANCHORING, COHORT_REPORT, COLLECTING, DELIVERY, KEEPING, UNFINISHED, JobRequest, ask, sweep
+from jobs.queue import (
+    ANCHORING,
+    COHORT_REPORT,
+    COLLECTING,
+    DELIVERY,
+    KEEPING,
+    UNFINISHED,
+    JobRequest,
+    ask,
+    ask_catching_up,
+    sweep,
+)
 from jobs.schedules import ask_for_due
 from reports.names import REPORT_BLOBS, REPORT_SCHEDULE
 
@@ -150,6 +162,14 @@ def _sealed(given: Pass) -> Sequence[Job]:
     return () if job.ended else [job]
 
 
+def _behind(given: Pass) -> Sequence[Job]:
+    """Answers and outcomes that nobody has looked at yet, where they are many."""
+    if not is_behind(given.store):
+        return ()
+    job = ask_catching_up(given.store, "tick")
+    return () if job.ended else [job]
+
+
 def _left_behind(given: Pass) -> Sequence[Job]:
     sweep(given.store)
     if any(name.startswith(REPORT_BLOBS) for name in given.store.blobs()):
@@ -167,6 +187,7 @@ CHORES: Mapping[str, Chore] = {
     "erasures": _erasures,
     "what was kept long enough": _kept,
     "seals of the log": _sealed,
+    "what came": _behind,
     "what is left behind": _left_behind,
     "messages": _messages,
 }

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from database.newest import NewestAnswer, Reason, Which
-from database.store import PredictionLog, RecordStore
+from database.store import MOST_IN_PASSING, PredictionLog, RecordStore
 from errors import Category, GradewatchError
 from model.objections import Objections
 from monitoring.chances import chances_warning
@@ -58,8 +58,9 @@ class AtRisk(msgspec.Struct, frozen=True, kw_only=True):
     pass_mark: in target units, or the least level that passes. ranked: how many newest answers of students say such a
     chance, on all pages; likely: of these, one half or more. unranked: how many say none, by reason: "insufficient"
     (too little known), "out_of_range" (an input unlike any in training), "no_pass_mark" (there was none when the model
-    learned). next: for `after` of the next page, which may be empty; None where this one is not full. warning: where
-    feedback found such chances off; not to those who may see some groups only, for it is a figure of all.
+    learned). behind: whether newer answers wait to be looked at, so that the list is of before. next: for `after`
+    of the next page, which may be empty; None where this one is not full. warning: where feedback found such
+    chances off; not to those who may see some groups only, for it is a figure of all.
     """
 
     domain: str
@@ -71,6 +72,7 @@ class AtRisk(msgspec.Struct, frozen=True, kw_only=True):
     students: tuple[StudentAtRisk, ...]
     next: str | None = None
     warning: str | None = None
+    behind: bool = False
 
 
 def at_risk(  # noqa: PLR0913 - each is a choice of a page of the list
@@ -105,6 +107,7 @@ def at_risk(  # noqa: PLR0913 - each is a choice of a page of the list
         students=tuple(_student(one, schema, wanted) for one in listed.students),
         next=listed.next.prediction if listed.next else None,
         warning=chances_warning(store, schema.name, wanted.name) if sees_all else None,
+        behind=store.newest_behind() > MOST_IN_PASSING,
     )
 
 

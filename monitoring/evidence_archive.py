@@ -69,6 +69,13 @@ class _Kept(NamedTuple):
             yield _unpack(one.body)
 
 
+class Seen(NamedTuple):
+    """What is known of the pairs that were asked for. behind: how many days nobody has made yet."""
+
+    found: EvidenceColumns
+    behind: int = 0
+
+
 class EvidenceArchive:
     """The pairs of one domain. learned: what models learned from; a model that is gone by now makes its days anew.
 
@@ -85,17 +92,27 @@ class EvidenceArchive:
 
     def matched(self, target: Target, asked: Selection = Selection()) -> EvidenceColumns:  # noqa: B008 (frozen)
         """What `PredictionLog.pairs` gives, by column."""
+        return self.seen(target, asked).found
+
+    def seen(self, target: Target, asked: Selection, most: int | None = None) -> Seen:
+        """What is known of that, with days made now of so many predictions together at most, the newest first; of all
+        by default."""
         start = midnight((EPOCH if asked.since is None else asked.since).astimezone(UTC).date())
         changes = self._store.changes(self._schema.name)
         kept = self._kept(target, start, changes)
-        parts: list[EvidenceColumns] = []
-        for day, rows in sorted(self._rows(start, kept).items()):
+        days: dict[date, list[EvidenceColumns]] = {}
+        made, behind = 0, 0
+        for day, rows in sorted(self._rows(start, kept).items(), reverse=True):
             there = kept.pop(day, None)
             if there is not None and there.fits and there.rows == rows:
-                parts += there.columns()
+                days[day] = list(there.columns())
+            elif most is None or made + rows <= most:
+                days[day] = [self._make(target, day, rows, changes.newest, there)]
+                made += rows
             else:
-                parts.append(self._make(target, day, rows, changes.newest, there))
-        return asked.among(join(parts, len(target.levels)))
+                behind += 1
+        found = join([part for day in sorted(days) for part in days[day]], len(target.levels))
+        return Seen(asked.among(found), behind)
 
     def _kept(self, target: Target, start: datetime, changes: Changes) -> dict[date, _Kept]:
         found: dict[date, list[Document]] = defaultdict(list)

@@ -18,7 +18,8 @@ from database.ingest import lacking_of, strays_among
 from database.records import ChampionKey, DriftRecord, Job, Prediction, Succession
 from drift.policy import ALARMING
 from errors import Category
-from jobs.queue import KEPT, UPLOADED
+from jobs.catching_up import has_uncounted
+from jobs.queue import CATCHING_UP, KEPT, UPLOADED, worker_for
 from jobs.schedules import late_schedules
 from model.bundle import EXAMPLES
 from model.trial import running_trials
@@ -351,6 +352,21 @@ def _stray_outcomes(looking: Looking) -> Iterator[OpenCondition]:
         )
 
 
+def _uncounted(looking: Looking) -> Iterator[OpenCondition]:
+    """Outcomes whose figures nobody has made yet: conditions that hold may not be known."""
+    for schema in looking.schemas:
+        if has_uncounted(looking.workspace.store, schema.name):
+            yield OpenCondition(
+                kind="uncounted",
+                urgency="look",
+                domain=schema.name,
+                about="outcomes",
+                page="results",
+                choice={"domain": schema.name},
+                figures={"worker": worker_for(looking.workspace.store, CATCHING_UP) is not None},
+            )
+
+
 # What runs by itself --------------------------------------------------------------------------------------------------
 
 
@@ -427,6 +443,7 @@ FINDERS: tuple[Callable[[Looking], Iterator[OpenCondition]], ...] = (
     _guesses,
     _trials,
     _stray_outcomes,
+    _uncounted,
     _failed_jobs,
     _late_schedules,
     _failed_alerts,

@@ -151,6 +151,14 @@ def _strays(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str,
     return _("{sentence}: compare their keys.").format(sentence=sentence), _("Send them again")
 
 
+def _waiting(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, str]:
+    if condition.figures["worker"]:
+        sentence = _("Outcomes of {domain} are being counted; what they show is not known yet.")
+    else:
+        sentence = _("Outcomes of {domain} wait to be counted, and nobody is there to do it: start a worker.")
+    return sentence.format(domain=schema.title if schema else condition.domain), _("See results")
+
+
 def _job(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, str]:
     known = condition.figures
     if schema is None:
@@ -192,5 +200,6 @@ _TELLERS: Mapping[ConditionKind, Callable[[OpenCondition, DomainSchema | None], 
     "failed job": _job,
     "failed alert": _alert,
     "late schedule": _late,
+    "uncounted": _waiting,
     "examples": _examples,
 }

@@ -14,7 +14,7 @@ from database.records import digest
 
 ConditionKind = Literal[
     "broken champion", "coverage", "plain rule", "drift", "trial", "guesses", "stray outcomes", "failed job",
-    "failed alert", "late schedule", "examples",
+    "failed alert", "late schedule", "uncounted", "examples",
 ]  # fmt: skip
 Urgency = Literal["act", "look"]
 Room = Literal["students", "data", "models", "results", "upload", "settings"]
@@ -22,7 +22,7 @@ Room = Literal["students", "data", "models", "results", "upload", "settings"]
 
 HARM: tuple[ConditionKind, ...] = (
     "broken champion", "coverage", "plain rule", "drift", "guesses", "trial", "stray outcomes", "failed job",
-    "late schedule", "failed alert", "examples",
+    "late schedule", "failed alert", "uncounted", "examples",
 )  # fmt: skip
 """Of conditions that are as urgent, what does more harm comes first: no answers, wrong promises, wrong answers, then
 what stops the watching."""
@@ -38,6 +38,7 @@ SEEN_BY: Mapping[ConditionKind, Permission] = {
     "failed job": "retrain",
     "failed alert": "compare",
     "late schedule": "compare",
+    "uncounted": "see",
     "examples": "see",
 }
 """Whoever has this permission is told: who can do something about it, and of results everybody who may see them."""
@@ -46,7 +47,7 @@ JUDGES: Permission = "compare"
 """Who may say for all that a condition is known."""
 
 OF_GROUPS: frozenset[ConditionKind] = frozenset(
-    {"broken champion", "coverage", "plain rule", "guesses", "stray outcomes", "examples"}
+    {"broken champion", "coverage", "plain rule", "guesses", "stray outcomes", "uncounted", "examples"}
 )
 """What whoever is confined to groups is told, with figures of these groups alone."""
 

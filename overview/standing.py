@@ -16,6 +16,7 @@ from clock import now
 from database.errors import Conflict
 from database.layout import DAY_MICROS, calendar_day, instant
 from database.records import Document
+from database.store import MADE_IN_PASSING
 from model.naive import RULE
 from model.registry import Serving
 from model.scores import Estimate, absolute_errors, mean_with_interval
@@ -95,7 +96,7 @@ def standings_of(
     if not serving:
         return []
     if groups is not None:
-        return _measure_all(workspace, schema, target, serving, groups)
+        return _measure_all(workspace, schema, target, serving, groups)[0]
     day = now().date().isoformat()
     made_of = [[moment, one.predictor.version] for moment, one in sorted(serving.items())]
     return _remembered(
@@ -114,14 +115,16 @@ def _measure_all(
     target: Target,
     serving: Mapping[str, Serving],
     groups: Collection[str] | None,
-) -> list[AnswerStanding]:
+) -> tuple[list[AnswerStanding], bool]:
+    """And whether that is all there is: else outcomes wait to be counted."""
     asked = Selection(since=now() - LOOKED_BACK, groups=None if groups is None else sorted(groups))
-    matched = EvidenceArchive(workspace.store, schema, workspace.learned).matched(target, asked)
-    counted, _ = evidence_among(matched)
+    seen = EvidenceArchive(workspace.store, schema, workspace.learned).seen(target, asked, MADE_IN_PASSING)
+    counted, _ = evidence_among(seen.found)
     known = counted.take(counted.answered)
-    return [
-        _measure(target, moment, one, known, answered=matched.at_moment(moment).n) for moment, one in serving.items()
+    found = [
+        _measure(target, moment, one, known, answered=seen.found.at_moment(moment).n) for moment, one in serving.items()
     ]
+    return found, not seen.behind
 
 
 def _measure(target: Target, moment: str, serving: Serving, known: EvidenceColumns, *, answered: int) -> AnswerStanding:
@@ -170,10 +173,10 @@ def _weeks(known: EvidenceColumns) -> tuple[WeekMiss, ...]:
 def trial_standing(workspace: Workspace, schema: DomainSchema, trial: Trial) -> TrialReport:
     """What a running trial has shown, of so many of its predictions as can be looked at in passing."""
 
-    def look() -> TrialReport:
+    def look() -> tuple[TrialReport, bool]:
         total = workspace.store.count_predictions(schema.name, since=trial.started)
         some = endings_of(total, TRIED_ROWS)
-        return report_trial(workspace.store, schema, trial, learned=workspace.learned, endings=some)
+        return report_trial(workspace.store, schema, trial, learned=workspace.learned, endings=some), True
 
     return _remembered(workspace, schema.name, f"trial {trial.id}", [], look, TrialReport)
 
@@ -187,15 +190,23 @@ def waits_for_decision(report: TrialReport) -> bool:
 
 
 def _remembered(
-    workspace: Workspace, domain: str, name: str, made_of: Sequence[Any], measure: Callable[[], T], kind: type[T]
+    workspace: Workspace,
+    domain: str,
+    name: str,
+    made_of: Sequence[Any],
+    measure: Callable[[], tuple[T, bool]],
+    kind: type[T],
 ) -> T:
-    """What `measure` gives, or what is kept of it while no outcome came since and it was made of the same."""
+    """What `measure` gives, or what is kept of it while no outcome came since and it was made of the same. Where that
+    is not all yet, what was kept before, if anything was."""
     newest = workspace.store.changes(domain).newest  # before anything is read: what comes meanwhile is measured anew
     known = [newest, *made_of]
     kept = workspace.store.document(STANDING_KIND, name)
     if kept is not None and kept.body["made of"] == known:
         return msgspec.convert(kept.body["found"], kind)
-    found = measure()
+    found, whole = measure()
+    if not whole:
+        return found if kept is None else msgspec.convert(kept.body["found"], kind)
     body = {"made of": known, "found": msgspec.to_builtins(found)}
     revision = 1 if kept is None else kept.revision + 1
     with suppress(Conflict):  # another process has measured the same

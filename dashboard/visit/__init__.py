@@ -4,6 +4,7 @@ Pages have no store, no artifacts and no other domain's champions: they ask this
 is settled when it is made, at each drawing; what a button does is asked about again when it is pressed.
 """
 
+from dashboard.visit.base import Uncounted
 from dashboard.visit.data import DataQuestions
 from dashboard.visit.demo import DemoQuestions
 from dashboard.visit.given import GivenFile
@@ -17,7 +18,7 @@ from dashboard.visit.students import StudentQuestions
 from dashboard.visit.today import TodayQuestions
 from dashboard.visit.upload import UploadQuestions
 
-__all__ = ["GivenFile", "SeenStudent", "Visit"]
+__all__ = ["GivenFile", "SeenStudent", "Uncounted", "Visit"]
 
 
 class Visit(

@@ -1,6 +1,7 @@
 """Whose visit it is and what they may ask about: what the parts of a visit are built on."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from access.journal import Action
 from access.roles import Permission, Principal
@@ -8,8 +9,18 @@ from access.roles import require as require_of
 from dashboard.gate import record, require
 from dashboard.shared_workspace import SharedWorkspace
 from database.records import ChampionKey
+from database.store import MOST_IN_PASSING
+from jobs.queue import CATCHING_UP, ask_catching_up, worker_for
 from model.registry import Serving, UnfitChampion
 from preprocessing.schema import DomainSchema
+
+
+class Uncounted(NamedTuple):
+    """That much came which a job is to look at. n: how much, where the visitor may know. worked: whether somebody is
+    there to do it."""
+
+    n: int | None
+    worked: bool
 
 
 class VisitBase:
@@ -44,6 +55,17 @@ class VisitBase:
         """Champions of the visitor's domains that learned another schema than theirs."""
         stopped = self._shared.workspace.champions.stopped
         return {key: one for key, one in stopped.items() if key.domain in self.schemas}
+
+    def uncounted_answers(self) -> Uncounted | None:
+        """Answers that no list of students knows of yet, where they are many."""
+        n = self._shared.workspace.store.newest_behind()
+        return self._have_counted(n) if n > MOST_IN_PASSING else None
+
+    def _have_counted(self, n: int | None) -> Uncounted:
+        """Have a job look at what came. The number is of all groups."""
+        store = self._shared.workspace.store
+        ask_catching_up(store, "dashboard")
+        return Uncounted(n if self._groups is None else None, worker_for(store, CATCHING_UP) is not None)
 
     def _begin(self, permission: Permission, action: Action, domain: str, **details: object) -> None:
         require(self._shared, permission, self._own(domain))

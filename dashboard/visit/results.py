@@ -7,13 +7,13 @@ from access.roles import Principal
 from access.roles import require as require_of
 from dashboard.gate import require
 from dashboard.shared_workspace import SharedWorkspace
-from dashboard.visit.base import VisitBase
+from dashboard.visit.base import Uncounted, VisitBase
 from dashboard.visit.given import GivenFile
 from database.ingest import MatchedOutcomes
+from database.store import MADE_IN_PASSING
 from jobs.uploads import match_file
 from monitoring.days import midnight
-from monitoring.evidence import EvidenceColumns
-from monitoring.evidence_archive import EvidenceArchive, Selection
+from monitoring.evidence_archive import EvidenceArchive, Seen, Selection
 from monitoring.results import Results, ResultsQuestion, newest_moment, results_of
 from preprocessing.reading.raw_table import UnreadableFile
 
@@ -25,7 +25,7 @@ class ResultQuestions(VisitBase):
 
     def __init__(self, shared: SharedWorkspace, principal: Principal) -> None:
         super().__init__(shared, principal)
-        self._read: dict[tuple[str, str, datetime | None], EvidenceColumns] = {}
+        self._read: dict[tuple[str, str, datetime | None], Seen] = {}
 
     def results(
         self,
@@ -51,7 +51,10 @@ class ResultQuestions(VisitBase):
             return known[1]
         asked = Selection(start, groups=groups, until=until)
         question = ResultsQuestion(target=target, moment=moment, asked=asked, top=top, with_cells=cells)
-        found = results_of(self._shared.workspace, domain, question, self._matched(domain, target, start))
+        seen = self._matched(domain, target, start)
+        found = results_of(self._shared.workspace, domain, question, seen.found)
+        if seen.behind:
+            return found
         kept[key] = monotonic(), found
         while len(kept) > MOST_KEPT:
             kept.popitem(last=False)
@@ -59,15 +62,21 @@ class ResultQuestions(VisitBase):
 
     def newest_moment(self, domain: str, target: str, since: datetime | None) -> str | None:
         """The moment of the newest answer since then that has an outcome."""
-        return newest_moment(self._matched(domain, target, _day_of(since)))
+        return newest_moment(self._matched(domain, target, _day_of(since)).found)
 
-    def _matched(self, domain: str, target: str, since: datetime | None) -> EvidenceColumns:
+    def uncounted_days(self, domain: str, target: str, since: datetime | None) -> Uncounted | None:
+        """Days since then whose outcomes no figure knows of yet."""
+        behind = self._matched(domain, target, _day_of(since)).behind
+        return self._have_counted(behind) if behind else None
+
+    def _matched(self, domain: str, target: str, since: datetime | None) -> Seen:
         """Read once in a visit. since: the beginning of a day, UTC."""
         key = (self._own(domain), target, since)
         if key not in self._read:
             workspace, schema = self._shared.workspace, self.schemas[domain]
             archive = EvidenceArchive(workspace.store, schema, workspace.learned)
-            self._read[key] = archive.matched(schema.target_by_name[target], Selection(since, groups=self._groups))
+            asked = Selection(since, groups=self._groups)
+            self._read[key] = archive.seen(schema.target_by_name[target], asked, MADE_IN_PASSING)
         return self._read[key]
 
     def match_outcomes(self, domain: str, file: GivenFile) -> MatchedOutcomes:

@@ -19,7 +19,10 @@ class TodayQuestions(VisitBase):
     def conditions(self, domain: str | None = None) -> list[Held]:
         """What needs a person now, and who has seen it; of one domain, or of all that are the visitor's."""
         domains = [] if domain is None else [self._own(domain)]
-        return find_conditions(self._shared.workspace, self._principal, domains)
+        found = find_conditions(self._shared.workspace, self._principal, domains)
+        if any(one.condition.kind == "uncounted" for one in found):
+            self._have_counted(None)
+        return found
 
     def may_acknowledge(self, condition: OpenCondition) -> bool:
         """Whether the button is worth drawing."""

@@ -16,8 +16,12 @@ from advice.positions import Place
 from clock import new_id, now
 from dashboard.shared_workspace import SharedWorkspace
 from dashboard.views.students.sentences import likelier_words, value_words
-from dashboard.visit import Visit
+from dashboard.visit import Visit, base
+from database import sql
 from database.records import Answer, Prediction
+from jobs.inline import do_here
+from jobs.job_settings import JobSettings
+from jobs.queue import CATCHING_UP
 from model.workspace import Workspace
 from preprocessing.schema import Target
 from preprocessing.validation.pii import pseudonym
@@ -98,6 +102,22 @@ def test_who_was_answered_about_long_ago_is_listed_where_it_is_asked_for(page: P
     assert len(shown_list(app)) == 1  # type: ignore[arg-type]
     app.selectbox(key="days").set_value("all").run()
     assert len(shown_list(app)) == 3  # type: ignore[arg-type]
+
+
+def test_answers_that_wait_to_be_counted_are_told_and_a_job_is_asked_for(
+    page: Page, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (sql, base):
+        monkeypatch.setattr(module, "MOST_IN_PASSING", 3)
+    fill_list(workspace)
+    for _ in range(2):
+        told = texts(page("students", HERE))
+        assert "8 newer answers are being counted; until then this list does not know of them. Nobody is there" in told
+    [job] = workspace.store.jobs(kind=CATCHING_UP)
+    do_here(workspace, job.id, JobSettings())
+    told = texts(page("students", HERE))
+    assert "1 of 6 students is likely to end below 10." in told
+    assert "being counted" not in told
 
 
 def test_names_of_a_class_list_stand_in_the_session_alone(page: Page, workspace: Workspace) -> None:

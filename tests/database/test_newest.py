@@ -1,21 +1,27 @@
 """The newest answer of each student, on every store, is what the predictions that are there say."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from clock import new_id, new_ids
+from database import sql, sql_newest
 from database.answer_columns import AnswerColumn
 from database.newest import NewestAnswer, NewestCounts, SilentAnswer, Which, newest_of, rows_of
 from database.packed import Common, PackedPredictions
 from database.records import Answer, Prediction
 from database.store import RecordStore
 from preprocessing.columns import Numbers
-from tests.database.making import after, make_event
+from tests.database.making import after, make_event, make_prediction
 
 TARGETS = "G3", "grade"
 CHANCES = st.sampled_from([None, 0.0, 0.25, 0.5, 0.75, 1.0])
@@ -138,3 +144,74 @@ def test_the_newest_answers_are_those_of_what_is_there(store: RecordStore, data:
                 store.add_predictions(list(batch))
             there |= {one.id: one for one in batch}
         check(store, domain, list(there.values()))
+
+
+class Killed(BaseException):
+    """What nobody survives."""
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_many_are_caught_up_with_whoever_is_killed_looks_on_or_takes_back_meanwhile(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+) -> None:
+    monkeypatch.setattr(sql, "MOST_IN_PASSING", 0)
+    monkeypatch.setattr(sql, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(sql_newest, "MOST_FOUND", 3)
+    domain, there = new_id(), dict[str, Prediction]()
+
+    def add() -> None:
+        batch = data.draw(batches(domain))
+        store.add_predictions(batches=[batch])
+        there.update((one.id, one) for one in batch)
+
+    def meanwhile(_looked: int) -> None:
+        step = data.draw(st.sampled_from(["", "", "killed", "gone", "more", "looked on"]))
+        if step == "killed":
+            raise Killed
+        if step == "gone" and there:
+            chosen = data.draw(st.lists(st.sampled_from(sorted(there)), min_size=1, max_size=4))
+            store.remove_predictions(domain, chosen, make_event(domain=domain))
+            for one in chosen:
+                there.pop(one, None)
+        if step == "more":
+            add()
+        if step == "looked on":
+            store.catch_up_newest()
+
+    for _ in range(data.draw(st.integers(1, 4))):
+        add()
+        with suppress(Killed):
+            store.catch_up_newest(meanwhile)
+    store.catch_up_newest()
+    assert store.newest_behind() == 0
+    check(store, domain, list(there.values()))
+
+
+def test_what_is_logged_while_others_withdraw_waits_for_them_in_no_circle(
+    postgres_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    store, domain, logged = opened(postgres_url), new_id(), SimpleQueue[list[str]]()
+    students = [f"{place:03}" for place in range(150)]
+
+    def log(seed: int) -> None:
+        for turn in range(25):
+            shuffled = random.Random(f"{seed} {turn}").sample(students, len(students))
+            made = [make_prediction(after(turn), domain=domain, student=one) for one in shuffled]
+            store.add_predictions(made)
+            logged.put([one.id for one in made])
+
+    def withdraw() -> None:
+        for _ in range(50):
+            ids = logged.get(timeout=60)
+            store.remove_predictions(domain, ids, make_event(domain=domain))
+
+    with ThreadPoolExecutor(3) as pool:
+        for one in [pool.submit(log, 1), pool.submit(log, 2), pool.submit(withdraw)]:
+            one.result()
+    assert store.count_newest(domain, "G3") == NewestCounts(0, {})

@@ -41,6 +41,7 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         lambda s: s.count_newest("school", "G3", but=["s"]),
         {"domain", "target", "below", "student"},
     ),
+    "how many wait to be looked at": (lambda s: s.newest_behind(), set()),
     "pairs": (lambda s: s.pairs("school", "G3", since=NOON, limit=10), {"domain", "at", "start", "prediction"}),
     "standings": (
         lambda s: s.standings("school", "A", "1", after="s", limit=5),

@@ -94,10 +94,24 @@ def same(one: EvidenceColumns, other: EvidenceColumns) -> bool:
     return named[0] == named[1] and all(equal)
 
 
+def check_in_passing(archive: EvidenceArchive, target: Target, pairs: Sequence[Pair], most: int) -> None:
+    """Days that may not be made now are missing whole, and counted."""
+    seen = archive.seen(target, Selection(), most)
+    there = {*seen.found.own}
+    days = {pair.prediction.at.date() for pair in pairs if hash_text(pair.prediction.id) not in there}
+    assert [one for one in ids_of(pairs[::-1]) if one in there] == [*seen.found.own]
+    assert not days & {pair.prediction.at.date() for pair in pairs if hash_text(pair.prediction.id) in there}
+    assert len(days) <= seen.behind
+    assert archive.seen(target, Selection(), most).behind <= seen.behind
+
+
 def check(store: RecordStore, schema: DomainSchema, gone: set[str]) -> None:
     archive = EvidenceArchive(store, schema, partial(learned, gone))
     for target in schema.targets:
         pairs = store.pairs(schema.name, target.name)
+        check_in_passing(archive, target, pairs, 0)
+        check_in_passing(archive, target, pairs, 2)
+        assert archive.seen(target, Selection(), 99).behind == 0
         found = archive.matched(target)
         assert same(found, columns_of(target, pairs, partial(learned, gone), ["sex"]))
         counted, left_out = evidence(pairs, partial(models_of, target.name), partial(learned, gone))

@@ -5,11 +5,16 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from clock import living_by, now
+from clock import living_by, new_ids, now
+from database.answer_columns import AnswerColumn
 from database.ingest import store_outcomes
+from database.packed import Common, PackedPredictions
 from database.records import Answer, Outcome, Prediction
+from database.store import MADE_IN_PASSING
+from jobs.catching_up import FEW_DAYS
 from jobs.child import Claim, do_job
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS
@@ -24,6 +29,7 @@ from monitoring.channels import open_channels
 from monitoring.drift_files import report_file
 from monitoring.evidence import answer_about
 from overview.records import ConditionKind
+from preprocessing.columns import Numbers
 from retraining.first_champions import train_domain
 from tests.model.registry_making import keep, make_bundle
 from tests.monitoring.receivers import free_port
@@ -96,6 +102,18 @@ def guess(workspace: Workspace) -> None:
     predict(workspace, seed=7, subject="zoology")
 
 
+def leave_uncounted(workspace: Workspace) -> None:
+    """Outcomes of days with more answers than are looked at in passing."""
+    said, rows = Numbers(np.full(MADE_IN_PASSING // FEW_DAYS, 10.0)), MADE_IN_PASSING // FEW_DAYS
+    for day in range(FEW_DAYS + 1):
+        common = Common(SCHEMA.name, "start", "api", now() - timedelta(days=day + 1), None)
+        ids = new_ids(rows)
+        answers = [AnswerColumn("mark", "m", 1, said, said)]
+        workspace.store.add_predictions(batches=[PackedPredictions(common, ids, {"hours": said}, answers)])
+        told = Outcome(domain=SCHEMA.name, target="mark", value=10.0, at=now(), prediction=ids[0])
+        workspace.store.add_outcomes([told])
+
+
 def send_strays(workspace: Workspace) -> None:
     told = [
         Outcome(domain=SCHEMA.name, target="mark", value=12.0, at=now(), student=f"nobody {number}")
@@ -149,6 +167,7 @@ MAKERS: Mapping[ConditionKind, Callable[[Workspace], None]] = {
     "trial": try_useless,
     "guesses": guess,
     "stray outcomes": send_strays,
+    "uncounted": leave_uncounted,
     "failed job": fail_a_job,
     "failed alert": lose_an_alert,
     "late schedule": miss_a_look,

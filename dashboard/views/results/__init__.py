@@ -13,15 +13,15 @@ import streamlit as st
 from clock import now
 from dashboard.frame import USUAL_BACK, controls, foot, link, state_line
 from dashboard.palette import State
-from dashboard.parts import say_no_champion
+from dashboard.parts import say_no_champion, say_uncounted
 from dashboard.version_words import Names, names_among
 from dashboard.views.results.course import draw_course, draw_promise, draw_weeks, week_rows
 from dashboard.views.results.fair import choose_threshold, draw_groups, draw_quadrants
 from dashboard.views.results.outcomes import offer_outcomes
 from dashboard.views.results.states import state_of, state_sentence
-from dashboard.visit import Visit
+from dashboard.visit import Uncounted, Visit
 from database.records import ChampionKey, Succession
-from language import _
+from language import _, ngettext
 from language.format import count
 from monitoring.results import Results
 from preprocessing.schema import DomainSchema
@@ -34,6 +34,7 @@ def results(visit: Visit) -> None:
     top = choose_threshold(visit, schema, target)
     with st.spinner(_("Matching predictions and outcomes …")):
         found = visit.results(schema.name, target.name, choice.at, since=choice.since, until=choice.until, top=top)
+    _say_uncounted(visit.uncounted_days(schema.name, target.name, choice.since))
     if found is None:
         _say_nothing(visit, schema)
         return
@@ -53,6 +54,17 @@ def results(visit: Visit) -> None:
     _say_left_out(found)
     answered = ", ".join(sorted(names.told(one.model) for one in found.whole.models))
     foot(model=answered, rows=week_rows(found.timeline), name=f"results-{schema.name}-{target.name}")
+
+
+def _say_uncounted(found: Uncounted | None) -> None:
+    told = _("Outcomes of some days are being counted; until then they are missing here.")
+    if found is not None and found.n is not None:
+        told = ngettext(
+            "Outcomes of {n} day are being counted; until then they are missing here.",
+            "Outcomes of {n} days are being counted; until then they are missing here.",
+            found.n,
+        ).format(n=count(found.n))
+    say_uncounted(found, told)
 
 
 def _moment_with_outcomes(visit: Visit, schema: DomainSchema) -> str | None:

@@ -9,13 +9,14 @@ import streamlit as st
 
 from dashboard.frame import Choice, back_to_newest, controls, foot, state_line
 from dashboard.palette import State
-from dashboard.parts import champions_of, say_no_champion, warn_of_changed_schemas, warn_of_examples
+from dashboard.parts import champions_of, say_no_champion, say_uncounted, warn_of_changed_schemas, warn_of_examples
 from dashboard.views.students.asking import ask_about_file, ask_about_one
 from dashboard.views.students.listing import Listing, draw_list
 from dashboard.views.students.one import draw_student
 from dashboard.views.students.requests import draw_requests
 from dashboard.visit import Visit
-from language import _
+from language import _, ngettext
+from language.format import count
 from preprocessing.validation.pii import is_pseudonym
 
 STUDENT_IN_ADDRESS = "student"
@@ -37,6 +38,8 @@ def students(visit: Visit) -> None:
     warn_of_changed_schemas(visit, [name])
     listing = Listing(visit, choice) if visit.may("read", name) else None
     _draw_state(listing)
+    if listing is not None:
+        _say_uncounted(visit)
     if not champions_of(visit, choice.schema):
         say_no_champion(choice.schema)
     _draw_tabs(visit, choice, listing)
@@ -56,6 +59,18 @@ def _draw_state(listing: Listing | None) -> None:
     counts = listing.counts
     state = State.OPEN if not counts.students else State.LOOK if counts.likely else State.GOOD
     state_line(state, listing.sentence, action=listing.draw_names)
+
+
+def _say_uncounted(visit: Visit) -> None:
+    found = visit.uncounted_answers()
+    told = _("Newer answers are being counted; until then this list does not know of them.")
+    if found is not None and found.n is not None:
+        told = ngettext(
+            "{n} newer answer is being counted; until then this list does not know of it.",
+            "{n} newer answers are being counted; until then this list does not know of them.",
+            found.n,
+        ).format(n=count(found.n))
+    say_uncounted(found, told)
 
 
 def _draw_tabs(visit: Visit, choice: Choice, listing: Listing | None) -> None:
