@@ -102,7 +102,9 @@ def render_monitored(found: Monitored) -> RenderableType:
         parts.append(Text(f"  report {found.report}"))
     parts += [Text(line) for one in found.errors for line in error_lines(one)]
     if not found.errors:
-        parts.append(Text("errors: no predictions with an outcome, and none that waits for one"))
+        parts.append(
+            Text("errors: no answer with an outcome that counts, and none that waits for one (gradewatch feedback)")
+        )
     parts += [Text(f"worse: {one}") for one in found.worse]
     parts += [render_result(one, dry=False) for one in found.results]
     retrained = "retrained" if found.retrained else "not retrained"
