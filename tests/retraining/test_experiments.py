@@ -80,8 +80,8 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
         wait_until_healthy(f"http://127.0.0.1:{port}/health", server, folder / "log")
         yield Tracking(f"http://127.0.0.1:{port}")
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        os.killpg(server.pid, signal.SIGKILL)  # its folder is the test's: nothing is to be saved
+        server.wait()
 
 
 def wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
