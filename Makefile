@@ -1,6 +1,6 @@
 # make run: set up, train, start API, worker, dashboard. make test: set up, run all tests. Nothing else is needed but
 # Python 3.11 or newer, git and make.
-.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch tabicl images images-test manifests-test
+.PHONY: run test check bench demo demo-check lock messages screenshots format clean torch tabicl images images-test manifests-test test-atlas
 .DEFAULT_GOAL := run
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -37,6 +37,11 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto --dist worksteal $(TESTS)
+
+# The contract of the stores on a MongoDB of yours, such as Atlas: in databases test_…, which go again.
+test-atlas: $(VENV)/.dev
+	@test -n "$(MONGO_URI)" || { echo 'make test-atlas MONGO_URI="mongodb+srv://…"' >&2; exit 1; }
+	@TEST_MONGO_URI='$(MONGO_URI)' $(BIN)/pytest tests/database/test_contract.py -k mongo
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

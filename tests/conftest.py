@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import hypothesis
@@ -37,6 +38,8 @@ server = SecantusDBServer(
     replica_set_name=sys.argv[3] or None,
     cache_size="64M",
     sync_on_commit=True,
+    tls_cert_file=sys.argv[4] or None,
+    tls_key_file=sys.argv[5] or None,
 )
 server.start()
 print(server.address[1], flush=True)
@@ -83,6 +86,7 @@ class Mongo:
 
     folder: Path
     replica_set: str = "tests"
+    certificate: tuple[Path, Path] | None = None
     port: int = 0
     process: subprocess.Popen[str] | None = None
 
@@ -90,7 +94,8 @@ class Mongo:
         return f"mongodb://127.0.0.1:{self.port}/{database}?serverSelectionTimeoutMS=2000"
 
     def start(self) -> None:
-        command = [sys.executable, "-c", MONGO_SERVER, str(self.folder), str(self.port), self.replica_set]
+        certificate = map(str, self.certificate or ("", ""))
+        command = [sys.executable, "-c", MONGO_SERVER, str(self.folder), str(self.port), self.replica_set, *certificate]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline() or -1)
@@ -124,9 +129,9 @@ def running_postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def running_mongo(replica_set: str = "tests") -> Iterator[Mongo]:
+def running_mongo(replica_set: str = "tests", certificate: tuple[Path, Path] | None = None) -> Iterator[Mongo]:
     folder = Path(tempfile.mkdtemp(prefix="gradewatch-mongo-"))
-    mongo = Mongo(folder, replica_set)
+    mongo = Mongo(folder, replica_set, certificate)
     try:
         mongo.start()
     except (OSError, ValueError) as error:
@@ -207,9 +212,19 @@ def postgres_url(postgres_server: Postgres, migrated_template: str) -> Iterator[
 
 
 @pytest.fixture
-def mongo_url(mongo_server: Mongo) -> str:
-    """A database of its own; it goes with its server, since dropping it takes longer than the test."""
-    return mongo_server.url(f"test_{uuid4().hex}")
+def mongo_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of its own on the tests' server, with which it goes, since dropping it takes longer than the test; or,
+    dropped, on one of yours: `make test-atlas MONGO_URI=…`."""
+    name = f"test_{uuid4().hex}"
+    if not (yours := os.environ.get("TEST_MONGO_URI")):
+        yield str(request.getfixturevalue("mongo_server").url(name))
+        return
+    url = urlsplit(yours)._replace(path=f"/{name}").geturl()
+    yield url
+    from pymongo import MongoClient
+
+    with MongoClient[dict[str, Any]](url) as client:
+        client.drop_database(name)
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mongo"])

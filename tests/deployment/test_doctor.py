@@ -10,10 +10,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
 from clock import now
@@ -24,6 +20,7 @@ from deployment.security import Finding
 from settings import Settings
 from tests.api.conftest import train_all
 from tests.api.serving import SECRET
+from tests.certificates import make_certificate
 from tests.command import run_command
 from tests.database.making import make_event, make_job
 
@@ -117,22 +114,10 @@ def test_what_is_not_looked_at_is_said(data: Path) -> None:
 @pytest.fixture
 def expired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of a server whose certificate this machine trusts, and which ended yesterday."""
-    key, name = (
-        ec.generate_private_key(ec.SECP256R1()),
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
-    )
-    began, ended = (dt.datetime.now(dt.UTC) - dt.timedelta(days=days) for days in (30, 1))
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), began, ended)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (tmp_path / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
-    (tmp_path / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    certificate, key = make_certificate(tmp_path, until_days=-1)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    context.load_cert_chain(certificate, key)
     with socket() as door:
         door.bind(("127.0.0.1", 0))
         door.listen()
