@@ -44,9 +44,21 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     return builder
 
 
+class _Images(dict[str, Image]):
+    """Each is built when it is first asked for."""
+
+    def __init__(self, builder: Builder) -> None:
+        super().__init__()
+        self._builder = builder
+
+    def __missing__(self, name: str) -> Image:
+        self[name] = image = self._builder.make(name)
+        return image
+
+
 @pytest.fixture(scope="module")
 def images(builder: Builder) -> dict[str, Image]:
-    return {name: builder.make(name) for name in LIMITS}
+    return _Images(builder)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +136,7 @@ def test_a_worker_trains_an_api_answers_and_stops_and_nothing_is_lost(
         asking.start()
         until(lambda: len(acknowledged) > 100)
         api.send_signal(signal.SIGTERM)
-        assert api.wait(30) == 0, log.read_text()
+        assert api.wait(30) in (0, -signal.SIGTERM), "not killed"  # uvicorn passes on what it was stopped by
         asking.join(10)
         assert not images["api"].is_healthy(answer, **settings)
     store = open_store(settings["MONGO_URI"])
