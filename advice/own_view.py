@@ -16,10 +16,11 @@ from advice.plan import Recommendation
 from advice.positions import Place, SubjectResult
 from database.records import Answer, Prediction
 from database.store import RecordStore
+from language import worded
 from model.bundle import EXAMPLES
 from model.readable import rounded_value
 from model.workspace import Workspace
-from preprocessing.schema import DomainSchema, Target
+from preprocessing.schema import DomainSchema, Target, title_of
 
 TENTHS = 10
 
@@ -126,7 +127,7 @@ def _domain(store: RecordStore, schema: DomainSchema, catalogue: Catalogue, stud
     advice = advise(store, schema, catalogue, found[0])
     return OwnDomain(
         domain=schema.name,
-        title=schema.title,
+        title=worded(schema.title),
         places=tuple(_place(schema, one, finals.get(place, {})) for place, one in newest.items()),
         weak_subjects=tuple(_subject(one) for one in advice.weak_subjects),
         plan=tuple(_step(schema, one) for one in advice.plan.recommendations),
@@ -141,7 +142,7 @@ def _place(schema: DomainSchema, said: Prediction, finals: Mapping[str, float | 
         group=said.group,
         period=said.period,
         at=said.at,
-        moment=schema.moment_titles.get(said.moment, said.moment),
+        moment=worded(schema.moment_titles.get(said.moment, said.moment)),
         answers=tuple(_answer(schema, target, one, finals.get(target.name)) for target, one in values_first),
     )
 
@@ -149,8 +150,8 @@ def _place(schema: DomainSchema, said: Prediction, finals: Mapping[str, float | 
 def _answer(schema: DomainSchema, target: Target, said: Answer, final: float | str | None) -> OwnAnswer:
     bare = OwnAnswer(
         target=target.name,
-        about=_title(target),
-        unit=target.unit,
+        about=title_of(target),
+        unit=worded(target.unit),
         minimum=target.minimum,
         maximum=target.maximum,
         final=final,
@@ -171,15 +172,9 @@ def _answer(schema: DomainSchema, target: Target, said: Answer, final: float | s
     return msgspec.structs.replace(bare, value=value, low=low, high=high, of_ten=round(TENTHS * (said.coverage or 0)))
 
 
-def _title(target: Target) -> str:
-    """What a target is called: the beginning of its description."""
-    words = (target.description or target.name).partition(",")[0]
-    return words[:1].upper() + words[1:]
-
-
 def _words(schema: DomainSchema, name: str) -> str:
     column = schema.feature_by_name.get(name)
-    return (column.description if column else "") or name
+    return title_of(column) if column else name
 
 
 def _subject(result: SubjectResult) -> OwnSubject:

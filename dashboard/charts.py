@@ -14,7 +14,7 @@ import streamlit as st
 
 from dashboard.palette import palette
 from dashboard.tables import show_table
-from language import _
+from language import _, worded
 from language.format import chart_format
 from language.speech import current
 from preprocessing.render import harmless_cell
@@ -101,7 +101,7 @@ def mark_models(figure: Figure, came: Sequence[tuple[datetime, str]], whole: tim
 
 def in_unit(unit: str) -> str:
     """A unit as it follows the title of an axis; nothing where there is none."""
-    return f" ({unit})" if unit else ""
+    return f" ({worded(unit)})" if unit else ""
 
 
 def short(name: str) -> str:

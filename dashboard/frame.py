@@ -18,7 +18,7 @@ from dashboard.palette import State, palette
 from dashboard.parts import capital, domains_of, moment_name
 from dashboard.shared_workspace import language_set
 from dashboard.visit import Visit
-from language import _
+from language import _, worded
 from language.format import count, day, time_of_day, typed_day
 from language.speech import Speech, current, speech_of
 from preprocessing.schema import DomainSchema, Target, title_of
@@ -79,7 +79,7 @@ def controls(
         about = _choose_target(schema, asked=target and not all_of_them)
         span = _choose_days(visit, schema, back(schema)) if days else WHOLE_TIME
     _write_address()
-    name = _("All subjects") if all_of_them else schema.title
+    name = _("All subjects") if all_of_them else worded(schema.title)
     _say_unknown(visit, asked, name)
     title = (st.session_state.get(PAGE_TITLE), name, "Gradewatch")
     st.set_page_config(page_title=" – ".join(part for part in title if part))
@@ -127,7 +127,7 @@ def _choose_domain(visit: Visit, domains: Sequence[DomainSchema], every: bool) -
     def told(name: str) -> str:
         if name == EVERY:
             return _("All subjects")
-        title = visit.schemas[name].title
+        title = worded(visit.schemas[name].title)
         return title if name in served else _("{title} (no model yet)").format(title=title)
 
     options = [EVERY, *names] if every and len(names) > 1 else names
@@ -339,6 +339,8 @@ STYLE = """
 [data-testid="stTooltipIcon"] button, [data-testid="stTab"], .stMultiSelect button {
   min-width: 24px; min-height: 24px; justify-content: center;
 }
+.stElementContainer:has(.stHtml script) { display: none; }
+[data-testid="stPageLink-NavLink"] * { white-space: normal; }
 .sideways { margin: 0; font-size: 0.8rem; opacity: 0.8; }
 @media (min-width: 641px) {
   .stElementContainer:has(.sideways) { display: none; }

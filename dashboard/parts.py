@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.palette import State
 from dashboard.visit import GivenFile, Uncounted, Visit
 from database.records import ChampionKey
-from language import _
+from language import _, worded
 from model.bundle import EXAMPLES
 from model.registry import Serving
 from preprocessing.reading.files import kind_of
@@ -73,7 +73,7 @@ def moment_name(schema: DomainSchema, moment: str) -> str:
     if len(schema.moments) == 1:
         return _("at any time")
     if moment in schema.moment_titles:
-        return schema.moment_titles[moment]
+        return worded(schema.moment_titles[moment])
     if moment in schema.feature_by_name:
         return _("once {column} is known").format(column=moment)
     at = {"start": _("at the start"), "end": _("at the end")}
@@ -88,7 +88,7 @@ def capital(text: str) -> str:
 def say_no_champion(schema: DomainSchema) -> None:
     """What to do in a domain that nobody serves yet."""
     told = _("**No model in use (champion) yet for {domain}.** Train one on your own records:")
-    st.info(told.format(domain=schema.title), icon=":material/info:")
+    st.info(told.format(domain=worded(schema.title)), icon=":material/info:")
     st.code(f"gradewatch train --domain {schema.name} --data FILE", language=None, wrap_lines=True)
 
 
@@ -101,7 +101,9 @@ def warn_of_examples(visit: Visit, domains: Iterable[str]) -> None:
         if key.domain in among and serving.predictor.manifest.lineage.source == EXAMPLES
     }
     if taught:
-        names = "; ".join(visit.schemas[name].title if name in visit.schemas else name for name in sorted(taught))
+        names = "; ".join(
+            worded(visit.schemas[name].title) if name in visit.schemas else name for name in sorted(taught)
+        )
         told = _(
             "**Not for real students.** Trained on generated examples: {names}. Train on your own records and these "
             "champions are replaced: {command}"
@@ -116,7 +118,7 @@ def warn_of_changed_schemas(visit: Visit, domains: Iterable[str]) -> None:
     stopped = {key.domain: one.why for key, one in visit.stopped.items() if key.domain in among}
     changed = {key.domain: one.changes for key, one in visit.champions.items() if key.domain in among and one.changes}
     for name in sorted(stopped.keys() | changed.keys()):
-        named = {"domain": visit.schemas[name].title, "command": _train_command(name)}
+        named = {"domain": worded(visit.schemas[name].title), "command": _train_command(name)}
         named["changes"] = "; ".join(stopped.get(name) or changed[name])
         if name in stopped:
             told = _(

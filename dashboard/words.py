@@ -2,10 +2,10 @@
 
 import re
 
-from language import _
+from language import _, worded
 from language.format import number
 from model.scores import ClassScores, Estimate, Scores
-from preprocessing.schema import Feature, Target
+from preprocessing.schema import Feature, Target, label_of
 
 
 def measure(scores: Scores) -> str:
@@ -20,18 +20,20 @@ def deciding(scores: Scores) -> Estimate:
 
 def space(unit: str) -> str:
     """A unit as it follows a number; nothing where there is none."""
-    return f" {unit}" if unit else ""
+    return f" {worded(unit)}" if unit else ""
 
 
 def pass_mark(target: Target) -> str:
     """The least outcome that passes."""
     mark = target.pass_mark or 0
-    return target.levels[int(mark)] if target.levels else f"{number(mark, 3)}{space(target.unit)}"
+    return (
+        label_of(target.levels[int(mark)], target.labels) if target.levels else f"{number(mark, 3)}{space(target.unit)}"
+    )
 
 
 def span(column: Feature | Target) -> str:
     """A column's range and unit, as '0 to 20 points'; empty where neither is known."""
-    unit = "" if column.unit == "level" else column.unit
+    unit = "" if column.unit == "level" else worded(column.unit)
     if column.minimum is None or column.maximum is None:
         return unit
     ends = _("{low} to {high}").format(low=number(column.minimum, 3), high=number(column.maximum, 3))

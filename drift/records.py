@@ -19,6 +19,9 @@ from errors import GradewatchError
 from preprocessing.validation.results import RefusedValues
 
 SCHEMA_VERSION = 2
+TAUGHT_BY = "what the champion was trained on"
+"""The basis of a report whose reference is that and nothing else."""
+
 READABLE = (1, 2)  # a report of version 1 is one of version 2 without means, ranges and costs
 Doubt = Literal["", "untested", "few rows", "no sign", "at the limit"]
 

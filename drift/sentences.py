@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -11,22 +11,28 @@ from drift.column import PREDICTION
 from drift.impact import ClassChange, ErrorChange, ExpectedError
 from drift.policy import ALARMING, FEWEST_ALARMING, Verdict
 from drift.records import ColumnDrift, DriftReport, JointDrift, MissingDrift, SegmentDrift
-from preprocessing.schema import ContextColumn, DomainSchema, title_of
+from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target, title_in_file
 from preprocessing.validation.results import RefusedValues
 
 NO_UNIT = "level"  # of numbers on a scale that has no unit
 
 
-def with_words(column: ColumnDrift, schema: DomainSchema | None) -> ColumnDrift:
-    """The column with what readers call it, its numbers and its levels, by the domain's file as it is now."""
+def with_words(
+    column: ColumnDrift,
+    schema: DomainSchema | None,
+    title: Callable[[Feature | Target | ContextColumn], str] = title_in_file,
+    told: Callable[[str], str] = str,
+) -> ColumnDrift:
+    """The column with what readers call it, its numbers and its levels, by the domain's file as it is now. title, told:
+    how a column and a label are said to them; by default as the file says it."""
     found = schema.column_by_name.get(column.column.removeprefix(PREDICTION)) if schema else None
     if found is None:
         return column
     labels, unit = ({}, "") if isinstance(found, ContextColumn) else (found.labels, found.unit)
     curve = column.curve
     if curve:
-        curve = msgspec.structs.replace(curve, words=tuple(labels.get(level, level) for level in curve.levels))
-    return msgspec.structs.replace(column, title=title_of(found), unit="" if unit == NO_UNIT else unit, curve=curve)
+        curve = msgspec.structs.replace(curve, words=tuple(told(labels.get(level, level)) for level in curve.levels))
+    return msgspec.structs.replace(column, title=title(found), unit="" if unit == NO_UNIT else unit, curve=curve)
 
 
 def describe(column: ColumnDrift) -> str:

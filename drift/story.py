@@ -13,7 +13,7 @@ from drift.impact import ExpectedError
 from drift.policy import ALARMING
 from drift.records import ColumnDrift, DriftReport
 from drift.sentences import describe_refused
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count, day, number, share
 from language.palette import State
 from preprocessing.validation.results import RefusedValues
@@ -171,7 +171,7 @@ def _mean(column: ColumnDrift, name: str) -> str:
     if before is None or now is None or low is None or high is None or low <= 0 <= high:
         return ""
     digits = 1 if abs(now - before) >= 0.1 else 3
-    words = {"column": name, "by": number(abs(now - before), digits), "unit": column.unit}
+    words = {"column": name, "by": number(abs(now - before), digits), "unit": worded(column.unit)}
     words |= {"before": number(before, digits), "now": number(now, digits)}
     if column.unit:
         up = _("“{column}” is {by} {unit} higher than before on average: {now}, not {before}.")
@@ -198,7 +198,7 @@ def _costs(report: DriftReport, *, calm: bool) -> tuple[str, ...]:
 
 
 def _expected(found: ExpectedError, *, calm: bool) -> str:
-    words = {"after": number(found.after, 2), "before": number(found.before, 2), "unit": found.unit}
+    words = {"after": number(found.after, 2), "before": number(found.before, 2), "unit": worded(found.unit)}
     words |= {"low": number(found.change_low, 2, signed=True), "high": number(found.change_high, 2, signed=True)}
     if not found.change_low <= 0 <= found.change_high:
         return _("Expect an average miss of {after} {unit} instead of {before}.").format(**words)

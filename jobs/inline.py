@@ -12,6 +12,8 @@ from errors import Category, GradewatchError
 from jobs.child import Claim, do_job
 from jobs.job_settings import JobSettings
 from jobs.kinds import JOB_KINDS
+from language import use
+from language.speech import SOURCE_LANGUAGE
 from model.workspace import Workspace
 
 INLINE_LEASE_SECONDS = 600.0
@@ -42,7 +44,8 @@ def do_here(workspace: Workspace, id: str, settings: JobSettings) -> Job:
         elif claimed.attempts > JOB_KINDS[job.kind].attempts:
             raise JobFailed(f"job {claimed.id} has died too often")
         else:
-            do_job(workspace, Claim(claimed.id, claimed.token, INLINE_LEASE_SECONDS), settings)
+            with use(SOURCE_LANGUAGE):  # what it keeps is not said in the language of whoever looks at a page
+                do_job(workspace, Claim(claimed.id, claimed.token, INLINE_LEASE_SECONDS), settings)
     if job.state != "done":
         raise JobFailed(job.problem.detail if job.problem else f"job {id} was {job.state}")
     return job

@@ -3,13 +3,16 @@ new ones wait for their translation; what is translated stays.
 """
 
 import io
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from language.speech import CATALOGUES, SOURCE_LANGUAGE, languages
+from language.speech import CATALOGUES, END_OF_TITLE, SOURCE_LANGUAGE, languages
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATED = (
@@ -19,6 +22,7 @@ TRANSLATED = (
     "advice",
     "dashboard",
 )  # packages whose sentences are for people and in their language
+DOMAINS = ROOT / "preprocessing" / "domains"
 KEYWORDS = {"_": None, "ngettext": (1, 2)}
 HEADER = """msgid ""
 msgstr ""
@@ -30,12 +34,31 @@ msgstr ""
 
 
 def sentences() -> Catalog:
-    """Every sentence that stands in the code as a literal argument of `_` or `ngettext`."""
+    """Every sentence that stands in the code as a literal argument of `_` or `ngettext`, and the texts of the shipped
+    domains."""
     found = Catalog()
     for package in TRANSLATED:
         for _file, _line, message, comments, context in extract_from_dir(ROOT / package, keywords=KEYWORDS):
             found.add(message, auto_comments=comments, context=context)
+    for file in sorted(DOMAINS.glob("*.toml")):
+        domain = tomllib.loads(file.read_text(encoding="utf-8"))
+        for text in _texts_of({name: part for name, part in domain.items() if name != "description"}):
+            found.add(text)
     return found
+
+
+def _texts_of(part: Mapping[str, Any]) -> Iterator[str]:
+    """What a domain's file says to readers: titles, units, labels, moments, the beginnings of descriptions."""
+    for name, value in part.items():
+        if name in ("labels", "moment_titles"):
+            yield from value.values()
+        elif name in ("title", "unit", "description") and value:
+            yield END_OF_TITLE.split(value, maxsplit=1)[0].strip() if name == "description" else value
+        elif isinstance(value, dict):
+            yield from _texts_of(value)
+        elif isinstance(value, list):
+            for one in value:
+                yield from _texts_of(one) if isinstance(one, dict) else ()
 
 
 def catalogue_of(language: str) -> Catalog:

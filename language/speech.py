@@ -7,6 +7,7 @@ as English does.
 
 import gettext
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 CATALOGUES = Path(__file__).resolve().parent / "catalogues"
+END_OF_TITLE = re.compile(r"[:;,]| \(")
+"""What ends the title in a description: "mother's education: 0 none, 1 primary" is called by the words before it."""
+
 SOURCE_LANGUAGE = "en"  # the sentences in the code themselves
 
 
@@ -90,6 +94,12 @@ def speech_of(locale: str, zone: str = "UTC") -> Speech:
 def _(message: str) -> str:
     """`message`, a literal, in the language that is spoken; itself where nobody has translated it."""
     return _catalogue(current().language).gettext(message) if message else ""
+
+
+def worded(text: str) -> str:
+    """A text that stands in a file and not in the code, such as what a domain calls a column, in the language that is
+    spoken: those of the shipped domains are in the catalogues, an institution's own are in its language already."""
+    return _catalogue(current().language).gettext(text) if text else ""
 
 
 def ngettext(one: str, many: str, n: int) -> str:

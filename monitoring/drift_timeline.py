@@ -12,11 +12,12 @@ from typing import NamedTuple
 import msgspec
 
 from database.records import DriftRecord, Succession
-from drift.records import DriftReport
+from drift.records import ColumnDrift, DriftReport
 from drift.sentences import with_words
 from drift.story import state_of, tell_story
+from language import worded
 from language.palette import State
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import DomainSchema, title_of
 
 
 class TimelinePoint(NamedTuple):
@@ -47,12 +48,12 @@ class ChampionChange(NamedTuple):
 def read_report(record: DriftRecord, schema: DomainSchema | None = None) -> DriftReport:
     """A stored report, in the words that the domain's file has today. ValueError for one that cannot be read."""
     report = DriftReport.from_document(record.document)
-    columns = tuple(with_words(column, schema) for column in report.columns)
-    segments = tuple(
-        msgspec.structs.replace(one, columns=tuple(with_words(column, schema) for column in one.columns))
-        for one in report.segments
-    )
-    return msgspec.structs.replace(report, columns=columns, segments=segments)
+
+    def told(columns: Iterable[ColumnDrift]) -> tuple[ColumnDrift, ...]:
+        return tuple(with_words(one, schema, title_of, worded) for one in columns)
+
+    segments = tuple(msgspec.structs.replace(one, columns=told(one.columns)) for one in report.segments)
+    return msgspec.structs.replace(report, columns=told(report.columns), segments=segments)
 
 
 def timeline_of(records: Iterable[DriftRecord], schema: DomainSchema | None = None) -> list[TimelinePoint]:

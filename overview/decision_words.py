@@ -4,7 +4,7 @@ nothing.
 
 from collections.abc import Mapping, Sequence
 
-from language import _
+from language import _, worded
 from language.format import count, number
 from model.decision import Condition, ConditionName, PromotionDecision, SliceGain
 
@@ -14,7 +14,7 @@ CONDITION_MARKS = {True: "✓", False: "✗", None: "?"}
 
 def told_unit(unit: str) -> str:
     """A unit of errors as it is said."""
-    return _("levels") if unit == "levels" else unit
+    return _("levels") if unit == "levels" else worded(unit)
 
 
 def condition_lines(decision: PromotionDecision) -> Sequence[str]:

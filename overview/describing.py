@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from database.records import ChampionKey
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count, moment, number, share
 from overview.names import model_title
 from overview.records import ConditionKind, Held, OpenCondition, ToldCondition
@@ -33,7 +33,7 @@ def describe(condition: OpenCondition, schemas: Mapping[str, DomainSchema]) -> T
     schema = schemas.get(condition.domain) if condition.domain else None
     sentence, action = _TELLERS[condition.kind](condition, schema)
     if condition.kind == "examples":
-        titles = [schemas[name].title if name in schemas else name for name in condition.figures["domains"]]
+        titles = [worded(schemas[name].title) if name in schemas else name for name in condition.figures["domains"]]
         sentence = sentence.format(domains=", ".join(titles))
     return Told(sentence, action)
 
@@ -113,7 +113,7 @@ def _trial(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, 
         sentence = _("The challenger on trial for {what} is worse by {by} after {n} students. End the trial?")
     else:
         sentence = _("The trial for {what} shows no difference after {n} students. End it?")
-    unit = f" {known['unit']}" if known["unit"] else ""
+    unit = f" {worded(known['unit'])}" if known["unit"] else ""
     by = f"{number(abs(gain), 2)}{unit}"
     return sentence.format(what=_what(condition, schema), by=by, n=count(known["students"])), _("Decide")
 
@@ -165,7 +165,7 @@ def _job(condition: OpenCondition, schema: DomainSchema | None) -> tuple[str, st
         sentence = _("Work in the background failed ({job}): {why}")
     else:
         sentence = _("Work in the background for {domain} failed ({job}): {why}")
-    title = schema.title if schema else ""
+    title = worded(schema.title) if schema else ""
     return sentence.format(domain=title, job=known["kind"], why=known["why"]), _("See jobs")
 
 

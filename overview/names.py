@@ -4,7 +4,7 @@ It asks no store.
 """
 
 from database.records import ChampionKey
-from language import _
+from language import _, worded
 from preprocessing.schema import DomainSchema, title_of
 
 
@@ -20,7 +20,7 @@ def model_title(schema: DomainSchema, key: ChampionKey) -> str:
 def moment_title(schema: DomainSchema, moment: str) -> str:
     """When the model of a moment is asked."""
     if moment in schema.moment_titles:
-        return schema.moment_titles[moment]
+        return worded(schema.moment_titles[moment])
     if moment in schema.feature_by_name:
         return _("after {mark}").format(mark=title_of(schema.feature_by_name[moment]))
     return _("at {moment}").format(moment=moment)

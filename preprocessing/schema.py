@@ -24,6 +24,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from errors import Category, GradewatchError
+from language import worded
+from language.speech import END_OF_TITLE
 from preprocessing.biometrics import refusal_of
 from preprocessing.panel.kinds import OBSERVATION_KINDS, ObservationKind
 
@@ -356,12 +358,24 @@ class DomainSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 def title_of(column: Feature | Target | ContextColumn) -> str:
-    """What readers call a column: its description up to the first mark, else its name.
+    """What readers call a column, in their language: its description up to the first mark, else its name.
 
     >>> title_of(load_domains()["school"].feature_by_name["Medu"])
     "Mother's education"
     """
-    words = re.split(r"[:;,]| \(", column.description, maxsplit=1)[0].strip()
+    return _headed(column, worded(_beginning(column)))
+
+
+def title_in_file(column: Feature | Target | ContextColumn) -> str:
+    """The same as the domain's file says it: what is kept of a column, which its readers are told in their language."""
+    return _headed(column, _beginning(column))
+
+
+def _beginning(column: Feature | Target | ContextColumn) -> str:
+    return END_OF_TITLE.split(column.description, maxsplit=1)[0].strip()
+
+
+def _headed(column: Feature | Target | ContextColumn, words: str) -> str:
     if not words or len(words) > LONGEST_TITLE:
         return column.name
     return words[0].upper() + words[1:]
@@ -375,7 +389,7 @@ def label_of(value: float | str, labels: Mapping[str, str]) -> str:
     ('together', 'up to 9th grade', '12.5')
     """
     called = value if isinstance(value, str) else f"{value:g}"
-    return labels.get(called, called)
+    return worded(labels[called]) if called in labels else called
 
 
 def fold(column: str) -> str:

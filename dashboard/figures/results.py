@@ -14,7 +14,7 @@ from monitoring.calibration import Reliability
 from monitoring.error_timeline import TimelineSpan, WaitingSpan
 from monitoring.fairness import FigureName, GroupFigure, GroupTreatment
 from monitoring.results import AnsweredCell
-from preprocessing.schema import Target
+from preprocessing.schema import Target, label_of
 
 WEEK = timedelta(days=7)
 LEAST_LINE = 3  # weeks from which a line is drawn between them
@@ -245,7 +245,7 @@ def answers(cells: Sequence[AnsweredCell], target: Target, *, with_mark: bool) -
     )
     axis: dict[str, object] = {}
     if target.levels:
-        named = [target.labels.get(level, level) for level in target.levels]
+        named = [label_of(level, target.labels) for level in target.levels]
         axis = {"tickmode": "array", "tickvals": list(range(len(named))), "ticktext": named}
     figure.update_xaxes(title=_("what was said"), **axis)
     figure.update_yaxes(title=_("what happened"), **axis)

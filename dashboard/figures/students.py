@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from dashboard.charts import Figure, day_pointed_at, plain, short
 from dashboard.palette import State, palette
 from database.records import Answer, Factor, Outcome
-from language import _
+from language import _, worded
 from language.format import number, share
 from model.readable import number_of, readable_value
 from monitoring.answer_history import PastAnswer
@@ -103,7 +103,7 @@ def _scale(figure: Figure, target: Target) -> None:
     if target.minimum is not None and target.maximum is not None:
         margin = (target.maximum - target.minimum) * 0.02
         figure.update_xaxes(range=[target.minimum - margin, target.maximum + margin])
-    figure.update_xaxes(title=target.unit)
+    figure.update_xaxes(title=worded(target.unit))
 
 
 # A class ------------------------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def history(past: Sequence[PastAnswer], outcome: Outcome | None, target: Target)
             range=[-0.5, len(target.levels) - 0.5],
         )
     elif target.minimum is not None and target.maximum is not None:
-        figure.update_yaxes(range=[target.minimum, target.maximum], title=target.unit)
+        figure.update_yaxes(range=[target.minimum, target.maximum], title=worded(target.unit))
     if target.pass_mark is not None:
         at = target.pass_mark - 0.5 if target.levels else target.pass_mark
         figure.add_hline(y=at, line={"color": seen.act, "dash": "dash", "width": 1})

@@ -10,7 +10,7 @@ from dashboard.palette import State
 from dashboard.tables import instant_column, show_table
 from dashboard.visit import Visit
 from database.records import Before
-from language import _
+from language import _, worded
 from language.format import moment
 from overview.feed import FeedFilter, next_page
 from overview.happenings import Entry, EntryKind
@@ -29,7 +29,7 @@ def activity(visit: Visit) -> None:
         {
             "when": one.at,
             "what": kind_word(one.kind),
-            "subject": visit.schemas[one.domain].title if one.domain in visit.schemas else "",
+            "subject": worded(visit.schemas[one.domain].title) if one.domain in visit.schemas else "",
             "sentence": one.sentence,
             "who": one.who,
         }

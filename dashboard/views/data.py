@@ -19,10 +19,10 @@ from dashboard.views.data_actions import REPORT, follow_work, offer_actions, off
 from dashboard.visit import Visit
 from database.records import DriftRecord, Succession
 from drift.quadrants import MATTERS_FROM, PlacedColumn, place_columns
-from drift.records import ColumnDrift, DriftReport
+from drift.records import TAUGHT_BY, ColumnDrift, DriftReport
 from drift.sentences import describe_segment, sentences_of
 from drift.story import change_of, in_order, name_of, state_of, tell_story
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count, day, moment, number, share
 from monitoring.drift_timeline import TimelinePoint, changes_of, read_report, timeline_of
 
@@ -76,7 +76,9 @@ def _empty(visit: Visit, choice: Choice) -> None:
     else:
         said = _("In this time nobody looked whether the data of {subject} is still like before.")
     may = bool(champions_of(visit, schema))
-    state_line(State.OPEN, said.format(subject=schema.title), (lambda: offer_check(visit, schema)) if may else None)
+    state_line(
+        State.OPEN, said.format(subject=worded(schema.title)), (lambda: offer_check(visit, schema)) if may else None
+    )
     if not may:
         say_no_champion(schema)
     warn_of_examples(visit, [schema.name])
@@ -103,7 +105,8 @@ def _about(report: DriftReport, record: DriftRecord, schema: Any) -> str:
         else origin.source
     )
     asked = moment_name(schema, origin.moment) if origin.moment in schema.moments else ""
-    before = origin.reference_file or report.basis or _("what the model learned from")
+    taught = report.basis in ("", TAUGHT_BY)
+    before = origin.reference_file or (_("what the model learned from") if taught else report.basis)
     told = [
         moment(record.at),
         ngettext("{n} student", "{n} students", report.n_current).format(n=count(report.n_current)),
@@ -226,7 +229,7 @@ def _card(column: ColumnDrift) -> None:
             for name, old, new, n, m in zip(names, before, now, curve.before, curve.now, strict=True)
         ]
         told = _("{fact} before and now, in shares of the students").format(fact=name_of(column))
-        figure = figures.before_and_now(curve, unit=column.unit)
+        figure = figures.before_and_now(curve, unit=worded(column.unit))
         draw(figure, title=title, alternative=told, table=table, key=f"card {column.column}")
     st.caption(_small_print(column))
 

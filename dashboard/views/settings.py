@@ -18,7 +18,7 @@ from dashboard.tables import instant_column, show_table
 from dashboard.visit import Visit
 from dashboard.visit.settings import RECURRING
 from errors import GradewatchError
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count
 from preprocessing.schema import DomainSchema
 
@@ -182,7 +182,7 @@ def _schedules(visit: Visit, schema: DomainSchema) -> None:
     show_table(shown, hide_index=True, width="stretch", column_config=columns)
     kinds = {"watch": _("Watch for drift"), "training": _("Train"), "retraining": _("Retrain")}
     with st.form("plan"):
-        st.subheader(_("Have done by itself for {title}").format(title=schema.title), anchor=False)
+        st.subheader(_("Have done by itself for {title}").format(title=worded(schema.title)), anchor=False)
         kind = st.selectbox(_("What"), RECURRING, format_func=lambda one: kinds[one], key="planned kind")
         every = st.text_input(_("How often (1d, 12h, 4w)"), key="planned every")
         hour = st.text_input(_("or daily at (UTC, 06:00)"), key="planned at")

@@ -17,7 +17,7 @@ from dashboard.version_words import amount
 from dashboard.views.activity import entry_line
 from dashboard.visit import Visit
 from database.withdrawal import NamesSomebody
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count, day, moment
 from overview.acknowledgements import NoSuchCondition
 from overview.describing import describe
@@ -103,7 +103,7 @@ def _offer_to_acknowledge(visit: Visit, id: str, key: str) -> None:
 
 def _where_and_since(visit: Visit, held: Held) -> list[str]:
     condition = held.condition
-    where = [visit.schemas[condition.domain].title] if condition.domain in visit.schemas else []
+    where = [worded(visit.schemas[condition.domain].title)] if condition.domain in visit.schemas else []
     since = [_("since {time}").format(time=moment(condition.since))] if condition.since else []
     return [*where, *since]
 
@@ -279,13 +279,13 @@ def _subject(
     kind, since = words.candidate(serving.predictor.manifest.candidate), visit.newest_changes().get(key)
     model = _("{kind}, since {day}").format(kind=kind, day=day(since.at)) if since else kind
     return {
-        "subject": schema.title,
+        "subject": worded(schema.title),
         "state": _state(schema, standing, found).word,
         "answers": list(answers),
         "miss": standing.mae if standing else None,
         "rule": standing.naive_mae if standing else None,
         "n": standing.n if standing else 0,
-        "unit": standing.unit if standing else "",
+        "unit": worded(standing.unit) if standing else "",
         "weeks": [week.mae for week in standing.weeks if week.mae is not None] if standing else [],
         "model": model,
     }
@@ -311,7 +311,7 @@ def _say_unserved(unserved: Sequence[DomainSchema], choice: Choice) -> None:
         )
         if not choice.every:
             sentence = _("This subject has no model yet: {titles}.")
-        st.caption(sentence.format(n=count(n), titles=", ".join(schema.title for schema in unserved)))
+        st.caption(sentence.format(n=count(n), titles=", ".join(worded(schema.title) for schema in unserved)))
         st.code(f"gradewatch train --domain {unserved[0].name} --data FILE", language=None, wrap_lines=True)
 
 

@@ -21,7 +21,7 @@ from database.errors import StoreUnavailable
 from database.ingest import StoredOutcomes
 from database.records import Job, JobProblem
 from database.uploads import Upload, UploadKind
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema
@@ -48,7 +48,7 @@ def upload(visit: Visit) -> None:
 def _state(schema: DomainSchema, found: Sequence[Upload]) -> tuple[State, str]:
     """What became of the newest file, in a sentence."""
     if not found:
-        return State.INFO, _("Nothing was uploaded to {title} yet.").format(title=schema.title)
+        return State.INFO, _("Nothing was uploaded to {title} yet.").format(title=worded(schema.title))
     newest = found[0]
     if newest.state == "refused":
         return State.LOOK, _("The newest file, {file}, was refused and changed nothing.").format(file=newest.name)

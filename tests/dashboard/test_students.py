@@ -72,7 +72,7 @@ def test_those_at_most_risk_come_first_numbers_are_numbers_and_the_rest_says_why
     table = shown_list(app)
     assert list(table["likely"].dropna()) == [6.4, 9.9, 10.1, 14.0, 9.0]  # type: ignore[index]
     assert str(table["likely"].dtype) == "float64", "so that 10.07 sorts behind 6.36"  # type: ignore[index]
-    assert list(table["chance"][:4]) == [96.0, 49.0, 48.0, 2.0]  # type: ignore[index]
+    assert list(table["chance"][:4]) == [0.96, 0.49, 0.48, 0.02]  # type: ignore[index]
     assert list(table["change"].dropna()) == [-4.6, 0.1]  # type: ignore[index]
     whys = [" ".join(one) for one in table["why"][4:]]  # type: ignore[index]
     assert sorted(whys) == [

@@ -9,7 +9,7 @@ from dashboard import words
 from dashboard.charts import draw
 from dashboard.figures import models as figures
 from dashboard.tables import number_column, share_column, show_table
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count, number, share
 from model.bundle import EXAMPLES, Manifest
 from model.card import leaning_of
@@ -77,7 +77,7 @@ def _candidates(manifest: Manifest) -> None:
     found = {name: words.deciding(score) for name, score in ranked(manifest).items()}
     score, best = manifest.scores[manifest.candidate], found[manifest.candidate]
     measure, of_values = words.measure(score), isinstance(score, ValueScores)
-    unit = f" ({manifest.target.unit})" if of_values and manifest.target.unit else ""
+    unit = f" ({worded(manifest.target.unit)})" if of_values and manifest.target.unit else ""
     better = _("lower is better") if of_values else _("higher is better")
     draw(
         figures.scores(found, chosen=manifest.candidate, axis=f"{measure}{unit}, {better}"),

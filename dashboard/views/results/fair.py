@@ -11,12 +11,12 @@ from dashboard.figures import results as figures
 from dashboard.tables import LOCALIZED, number_column, show_table
 from dashboard.views.results.states import fairness_title, harm_sentences, quadrants_title
 from dashboard.visit import Visit
-from language import _
+from language import _, worded
 from language.format import count
 from monitoring.fairness import MISSING_TRAIT, Fairness, FigureName, GroupFigure, GroupTreatment
 from monitoring.performance import FEWEST_TOLD
 from monitoring.results import Results
-from preprocessing.schema import DomainSchema, Target, title_of
+from preprocessing.schema import DomainSchema, Target, label_of, title_of
 
 MOST_DRAWN = 14  # groups of a picture; those served worse, then the largest
 MOST_WARNED, USUAL_WARNED = 200, 20
@@ -136,7 +136,7 @@ def draw_groups(schema: DomainSchema, fairness: Fairness) -> None:
 
 def _pictures(fairness: Fairness) -> list[tuple[FigureName, str, str]]:
     """Figure, title and axis of each picture."""
-    unit = f" ({fairness.unit})" if fairness.unit else ""
+    unit = f" ({worded(fairness.unit)})" if fairness.unit else ""
     n = count(fairness.whole.n or 0)
     title, axis = _("Mean miss by group{unit}, {n} answers"), _("mean miss{unit}")
     found: list[tuple[FigureName, str, str]] = [("miss", title.format(unit=unit, n=n), axis.format(unit=unit))]
@@ -161,7 +161,7 @@ def names_of(schema: DomainSchema, fairness: Fairness) -> dict[tuple[str, str], 
             if feature is None:
                 found[cut.by, group.name] = level
             else:
-                found[cut.by, group.name] = f"{title_of(feature)}: {feature.labels.get(level, level)}"
+                found[cut.by, group.name] = f"{title_of(feature)}: {label_of(level, feature.labels)}"
     return found
 
 

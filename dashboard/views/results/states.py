@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from dashboard.figures.results import MISS_DIGITS, WEEK
 from dashboard.palette import State
 from drift.impact import ErrorChange
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count, day, interval, number, share
 from monitoring.error_timeline import ErrorTimeline, TimelineSpan
 from monitoring.error_timeline import Verdict as WeekVerdict
@@ -73,7 +73,7 @@ def _misses(whole: TimelineSpan, unit: str) -> Iterator[str]:
         "levels": _("On average the model missed by {model} levels, the plain rule by {rule}."),
         "": _("On average the model missed by {model}, the plain rule by {rule}."),
     }.get(unit, _("On average the model missed by {model} {unit}, the plain rule by {rule}.")).format(
-        model=model, rule=rule, unit=unit
+        model=model, rule=rule, unit=worded(unit)
     )
 
 
@@ -125,7 +125,7 @@ def change_sentence(change: ErrorChange) -> str:
         day=day(change.at.date()),
         before=number(change.before, MISS_DIGITS),
         after=number(change.after, MISS_DIGITS),
-        unit=f" {change.unit}" if change.unit else "",
+        unit=f" {worded(change.unit)}" if change.unit else "",
         n=count(change.n_after),
     )
 
@@ -141,7 +141,7 @@ def expected_sentence(timeline: ErrorTimeline) -> str | None:
     return said.format(
         n=count(one.n_current),
         after=number(one.after, MISS_DIGITS),
-        unit=f" {one.unit}" if one.unit else "",
+        unit=f" {worded(one.unit)}" if one.unit else "",
         range=interval(one.after_low, one.after_high, MISS_DIGITS),
         before=number(one.before, MISS_DIGITS),
     )
@@ -149,7 +149,7 @@ def expected_sentence(timeline: ErrorTimeline) -> str | None:
 
 def unit_words(unit: str) -> str:
     """A unit in brackets as it follows a title; nothing where there is none."""
-    return f" ({unit})" if unit else ""
+    return f" ({worded(unit)})" if unit else ""
 
 
 def week_words(label: str) -> str:
@@ -231,5 +231,5 @@ def harm_sentences(found: Fairness, named: dict[tuple[str, str], str]) -> Iterat
                     group=named[cut.by, group.name],
                     value=share(sign * against.value) if shares else number(sign * against.value, MISS_DIGITS),
                     range=interval(100 * low, 100 * high, 0) if shares else interval(low, high, MISS_DIGITS),
-                    unit=f" {found.unit}" if found.unit else "",
+                    unit=f" {worded(found.unit)}" if found.unit else "",
                 )

@@ -33,7 +33,7 @@ from dashboard.views.students.sentences import (
 from dashboard.visit import Visit
 from database.records import Cell, Factor
 from errors import GradewatchError
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count
 from language.format import moment as moment_of
 from model.readable import decimals_of
@@ -287,7 +287,7 @@ def _draw_ladder(listing: Listing) -> None:
 
 def _ladder_title(rungs: Sequence[Rung], listed: int, target: Target) -> str:
     below = sum(rung.state == State.ACT for rung in rungs)
-    unit = target.unit or _("grade")
+    unit = worded(target.unit) or _("grade")
     if target.pass_mark is None:
         said = _("The answers about {n} students ({unit}; {all} listed)")
         return said.format(n=count(len(rungs)), unit=unit, all=count(listed))

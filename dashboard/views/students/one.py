@@ -34,7 +34,7 @@ from dashboard.views.students.sentences import (
 from dashboard.visit import SeenStudent, Visit
 from database.records import Answer, Factor, Outcome, Prediction
 from errors import GradewatchError
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count, day, number, share
 from language.format import moment as moment_of
 from model.readable import said_about
@@ -205,7 +205,7 @@ def draw_factors(factors: Sequence[Factor], schema: DomainSchema, target: Target
     """What moved an answer, as bars in words."""
     words = {one.feature: factor_words(one, schema) for one in factors}
     strongest = words[factors[0].feature]
-    unit = _("chance of this grade") if target.levels else target.unit
+    unit = _("chance of this grade") if target.levels else worded(target.unit)
     title = _("What moves it most is {strongest} ({unit})").format(strongest=strongest, unit=unit)
     table = [{_("fact"): words[one.feature], _("effect"): one.effect, _("direction"): one.direction} for one in factors]
     alternative = _("Bars of what lowers and what raises the answer. {title}").format(title=title)

@@ -6,7 +6,7 @@ from datetime import datetime
 from advice.cases import Done
 from database.newest import Reason
 from database.records import Answer, Cell, Factor
-from language import _, ngettext
+from language import _, ngettext, worded
 from language.format import count, day, number, share
 from language.format import interval as range_of
 from model.readable import decimals_of, rounded_value
@@ -36,7 +36,7 @@ def mark_words(target: Target) -> str:
 
 def unit_of(target: Target) -> str:
     """A unit behind a number."""
-    return f" {target.unit}" if target.unit and not target.levels else ""
+    return f" {worded(target.unit)}" if target.unit and not target.levels else ""
 
 
 def value_words(value: float | str | None, target: Target) -> str:
@@ -111,7 +111,7 @@ def cell_words(column: Feature, value: Cell, *, unit: bool = True) -> str:
         return _("not known")
     if isinstance(value, str) or f"{value:g}" in column.labels:
         return label_of(value, column.labels)
-    said = {"percent": "\u00a0%", "level": ""}.get(column.unit, f" {column.unit}" if column.unit else "")
+    said = {"percent": "\u00a0%", "level": ""}.get(column.unit, f" {worded(column.unit)}" if column.unit else "")
     return number(value, 2) + (said if unit else "")
 
 
