@@ -23,6 +23,7 @@ import cli.feedback
 import cli.fairness
 import cli.retrain
 import cli.access
+import cli.effects
 import cli.evidence
 import cli.warnings
 import cli.pause

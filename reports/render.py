@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 
 from reports.archive import ReportEntry
+from reports.effect_report import EffectReport
 from reports.figures import ranked
 from reports.page import student_line
 from reports.records import CohortReport
@@ -24,6 +26,24 @@ def entries_table(entries: Sequence[ReportEntry]) -> Table:
         made, count = f"{one.made:%Y-%m-%d %H:%M}", f"{one.students:,}"
         table.add_row(one.group, one.period, str(one.due), made, count, str(one.edition), str(one.next), one.id[:12])
     return table
+
+
+def effect_tables(found: EffectReport) -> tuple[RenderableType, ...]:
+    """What help did in each way, those that show nothing with equal weight, and how far answers missed for whom."""
+    unit = f" ({found.unit})" if found.unit else ""
+    title = f"{found.domain}/{found.target}: what help did, {found.students:,} students"
+    table = Table(box=box.SIMPLE, title=title)
+    for head in ("way", f"effect{unit}", "helped", "others", "trust", "warnings"):
+        table.add_column(head, overflow="fold")
+    for one in found.effects:
+        told = "too few to tell"
+        if one.effect is not None:
+            told = f"{one.effect:+.3g} [{one.low:+.3g}, {one.high:+.3g}]" + ("" if one.shown else ": none shown")
+        table.add_row(one.way, told, f"{one.helped:,}", f"{one.others:,}", one.trust, "; ".join(one.warnings))
+    misses = Table("answers to who was", "students", f"missed by{unit}", box=box.SIMPLE)
+    for part in found.misses:
+        misses.add_row(part.who, f"{part.students:,}" if part.students else "too few", str(part.miss or ""))
+    return table, misses
 
 
 def schedules_table(schedules: Sequence[ReportSchedule], today: date) -> Table:

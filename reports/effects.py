@@ -1,0 +1,178 @@
+"""What help did: effects on an outcome with their intervals, each with how far to trust it and what speaks against it.
+
+Pure functions over columns of students; whom was helped, and what became of them, others read.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from monitoring.tails import student_quantile
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+Way = Literal["threshold", "doubly robust", "before and after"]
+TRUST: dict[Way, str] = {
+    "threshold": "nearly as good as chance: students just below and above the threshold are alike",
+    "doubly robust": "as good as what is known of students: what nobody wrote down may explain it",
+    "before and after": "a description: who was worst off tends to come nearer the middle by itself",
+}
+"""How far to trust an effect that was found in a way, the best first."""
+
+FEW_COMPARED = 200
+"""Students below whom an effect is told with a warning."""
+FEWEST_COMPARED = 30
+"""Students on either side, or helped and not, below whom nothing is told."""
+NO_COUNTERPART = 0.02
+"""A chance of being helped nearer to 0 or 1 has no counterpart."""
+IMPLAUSIBLE = 0.8
+"""Standard deviations of the outcome: what schools do has hardly ever done more (Kraft 2020)."""
+FOLDS = 5
+
+
+class HelpEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What help did to the outcome, in its unit, with a 95 % interval; None where too few can tell. helped, others:
+    students compared. warnings: what speaks against it, in words."""
+
+    way: Way
+    trust: str
+    helped: int
+    others: int
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> bool:
+        """Whether it is told from no effect."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+
+def at_threshold(chance: Floats, warned: Mask, helped: Mask, outcome: Floats, threshold: float) -> HelpEffect:
+    """The effect of being warned of at `threshold`, whoever then was helped (intention to treat).
+
+    chance: (n,) of failing, by which students were warned of from the threshold on. A line of second degree on each
+    side, weighted by nearness, with errors robust to unequal spread (Calonico, Cattaneo and Titiunik 2014: the bias
+    of lines is taken out by a degree more)."""
+    away = chance - threshold
+    width = _bandwidth(away)
+    near = np.abs(away) < width
+    above, below = near & (away >= 0), near & (away < 0)
+    counts = {"helped": int(above.sum()), "others": int(below.sum())}
+    if min(counts.values()) < FEWEST_COMPARED:
+        return _nothing("threshold", counts)
+    told = _warnings(int(near.sum()))
+    if not warned[above].mean() > warned[below].mean() + 0.5:
+        told.append("who was warned of does not follow the threshold")
+    if helped[above].mean() - helped[below].mean() < 0.1:
+        told.append("hardly more were helped above it than below")
+    sides = [_end_of_line(away[side], outcome[side], 1 - np.abs(away[side]) / width) for side in (above, below)]
+    value, error = sides[0][0] - sides[1][0], float(np.hypot(sides[0][1], sides[1][1]))
+    return _effect("threshold", value, error, sum(counts.values()) - 6, counts, told, outcome)
+
+
+def _bandwidth(away: Floats) -> float:
+    """So wide that half of the students of the smaller side are in it; at least a tenth."""
+    sides = [np.abs(away[away >= 0]), np.abs(away[away < 0])]
+    return max(0.1, *(float(np.median(side)) * 1.5 for side in sides if len(side)))
+
+
+def _end_of_line(x: Floats, y: Floats, weights: Floats) -> tuple[float, float]:
+    """Where a weighted parabola through (x, y) is at 0, and its standard error (HC3)."""
+    X = np.column_stack([np.ones_like(x), x, x**2])
+    root = np.sqrt(weights)[:, None]
+    inverse = np.linalg.pinv((X * root).T @ (X * root))
+    beta = inverse @ (X * weights[:, None]).T @ y
+    leverage = np.einsum("ij,jk,ik->i", X, inverse, X) * weights
+    residual = (y - X @ beta) / np.maximum(1 - leverage, 0.1)
+    spread = (X * (weights * residual)[:, None]).T @ (X * (weights * residual)[:, None])
+    return float(beta[0]), float(np.sqrt((inverse @ spread @ inverse)[0, 0]))
+
+
+def doubly_robust(known: Floats, helped: Mask, outcome: Floats, *, seed: int = 0) -> HelpEffect:
+    """The mean effect of help, beside students of whom the same is known.
+
+    known: (n, columns) of what was known of each before. Right where either who is helped or what becomes of students
+    follows from it (augmented inverse weighting with cross-fitting; Chernozhukov and others 2018)."""
+    counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
+    if min(counts.values()) < FEWEST_COMPARED:
+        return _nothing("doubly robust", counts)
+    X = np.column_stack([np.ones(len(known)), (known - known.mean(0)) / np.maximum(known.std(0), 1e-9)])
+    fold = np.random.default_rng(seed).permutation(len(X)) % FOLDS
+    share, with_help, without = (np.zeros(len(X)) for _ in range(3))
+    for number in range(FOLDS):
+        mine, rest = fold == number, fold != number
+        share[mine] = _chance(X[mine], _logistic(X[rest], helped[rest]))
+        for place, group in ((with_help, helped), (without, ~helped)):
+            place[mine] = X[mine] @ _line(X[rest & group], outcome[rest & group])
+    told = _warnings(len(X))
+    lost = (share < NO_COUNTERPART) | (share > 1 - NO_COUNTERPART)
+    if lost.any():
+        told.append(f"{int(lost.sum()):,} students have no counterpart: nobody like them was helped, or was not")
+    share = np.clip(share, NO_COUNTERPART, 1 - NO_COUNTERPART)
+    scores = with_help - without
+    scores += np.where(helped, (outcome - with_help) / share, -(outcome - without) / (1 - share))
+    value, error = float(scores.mean()), float(scores.std(ddof=1) / np.sqrt(len(scores)))
+    return _effect("doubly robust", value, error, len(scores) - X.shape[1] - 1, counts, told, outcome)
+
+
+def before_and_after(before: Floats, after: Floats) -> HelpEffect:
+    """How far the outcome of those who were helped is from what was expected of them before; no comparison with
+    others."""
+    counts = {"helped": len(before), "others": 0}
+    if len(before) < FEWEST_COMPARED:
+        return _nothing("before and after", counts)
+    gap = after - before
+    error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
+    return _effect("before and after", float(gap.mean()), error, len(gap) - 1, counts, _warnings(len(gap)), after)
+
+
+def _line(X: Floats, y: Floats) -> Floats:
+    ridge = 1e-6 * len(X) * np.eye(X.shape[1])
+    return np.asarray(np.linalg.solve(X.T @ X + ridge, X.T @ y))
+
+
+def _logistic(X: Floats, y: Mask) -> Floats:
+    """Coefficients by Newton's steps, held back a little so that parted groups do not run away."""
+    beta, ridge = np.zeros(X.shape[1]), 1e-3 * np.eye(X.shape[1])
+    for _ in range(25):
+        chance = _chance(X, beta)
+        step = np.linalg.solve(X.T @ (X * (chance * (1 - chance))[:, None]) + ridge, X.T @ (y - chance) - ridge @ beta)
+        beta = beta + step
+        if np.abs(step).max() < 1e-8:
+            break
+    return beta
+
+
+def _chance(X: Floats, beta: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(X @ beta, -30, 30))))
+
+
+def _warnings(n: int) -> list[str]:
+    return (
+        [f"{n:,} students are few: the interval is wide, and may be too narrow all the same"]
+        if n < FEW_COMPARED
+        else []
+    )
+
+
+def _nothing(way: Way, counts: dict[str, int]) -> HelpEffect:
+    return HelpEffect(way=way, trust=TRUST[way], helped=counts["helped"], others=counts["others"])
+
+
+def _effect(
+    way: Way, value: float, error: float, freedom: int, counts: dict[str, int], told: list[str], outcome: Floats
+) -> HelpEffect:
+    half = student_quantile(0.05, max(1, freedom)) * error
+    spread = float(outcome.std())
+    if spread and abs(value) > IMPLAUSIBLE * spread:
+        told.append(f"implausible: {abs(value) / spread:.1f} standard deviations of the outcome")
+    return msgspec.structs.replace(
+        _nothing(way, counts), effect=value, low=value - half, high=value + half, warnings=tuple(told)
+    )
