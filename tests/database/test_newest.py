@@ -200,14 +200,14 @@ def test_what_is_logged_while_others_withdraw_waits_for_them_in_no_circle(
     students = [f"{place:03}" for place in range(150)]
 
     def log(seed: int) -> None:
-        for turn in range(25):
+        for turn in range(8):
             shuffled = random.Random(f"{seed} {turn}").sample(students, len(students))
             made = [make_prediction(after(turn), domain=domain, student=one) for one in shuffled]
             store.add_predictions(made)
             logged.put([one.id for one in made])
 
     def withdraw() -> None:
-        for _ in range(50):
+        for _ in range(16):
             ids = logged.get(timeout=60)
             store.remove_predictions(domain, ids, make_event(domain=domain))
 
