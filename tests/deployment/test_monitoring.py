@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from deployment.boards import BOARDS, FOLDER, written
 from tests.api.serving import Server
+from tests.conftest import absent
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deployment" / "prometheus" / "gradewatch.rules.yml"
@@ -92,7 +92,7 @@ def trial(alert: str, series: dict[str, str], firing: bool) -> dict[str, Any]:
 def test_every_alert_rises_and_falls(tmp_path: Path) -> None:
     assert SERIES.keys() == rules().keys()
     if shutil.which("promtool") is None:
-        pytest.skip("promtool is not here: Debian's package prometheus has it")
+        absent("promtool", "Debian's package prometheus has it")
     tests = [
         trial(name, told, fires) for name, two in SERIES.items() for told, fires in zip(two, (True, False), strict=True)
     ]
@@ -104,7 +104,7 @@ def test_every_alert_rises_and_falls(tmp_path: Path) -> None:
 
 def test_dashboards_ask_what_prometheus_understands(tmp_path: Path) -> None:
     if shutil.which("promtool") is None:
-        pytest.skip("promtool is not here: Debian's package prometheus has it")
+        absent("promtool", "Debian's package prometheus has it")
     queries = [query for panels in BOARDS.values() for panel in panels for query in panel.queries.values()]
     rules = [{"record": "asked:once", "expr": query} for query in queries]
     file = tmp_path / "queries.yml"

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event, Thread
 
 import httpx
-import pytest
 
 from database.open import open_store
 from tests.api.conftest import train_all
@@ -19,6 +18,7 @@ from tests.api.guarded import ON
 from tests.api.serving import ENGAGEMENT, PATIENCE, SECRET, Server, free_port
 from tests.api.test_service_losses import moved
 from tests.command import run_command
+from tests.conftest import absent
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "deployment" / "nginx" / "gradewatch.conf"
@@ -30,7 +30,7 @@ CALLERS = 4
 def balancer(folder: Path, nodes: list[Server]) -> Iterator[str]:
     """nginx by the shipped file, on other ports; its address."""
     if (nginx := shutil.which("nginx")) is None:
-        pytest.skip("nginx is not here: Debian's package nginx-light has it")
+        absent("nginx", "Debian's package nginx-light has it")
     port, text = free_port(), SHIPPED.read_text(encoding="utf-8")
     for place, node in zip(("8001", "8002"), nodes, strict=True):
         text = text.replace(f"127.0.0.1:{place}", node.url.removeprefix("http://"))
