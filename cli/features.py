@@ -20,7 +20,6 @@ def features(
     cluster: Cluster = None,
 ) -> None:
     """Compute the weekly features of every student in a folder of observations: a row for each school week."""
-    from preprocessing.panel.features import LEAST_WEEKS_OF_DATA
     from preprocessing.panel.weekly_files import write_weekly_rows
 
     with steps() as progress:
@@ -28,5 +27,4 @@ def features(
         written = write_weekly_rows(folder, schema, output, labelled=labelled, cluster=cluster, tell=progress)
     out.print(f"{written.rows:,} rows of {written.students:,} students in {written.weeks} school weeks; wrote {output}")
     if written.thin:
-        few = f"fewer than {LEAST_WEEKS_OF_DATA} weeks of the student were recorded by then"
-        err.print(f"no row for {written.thin:,} weeks: {few}")
+        err.print(f"no row for {written.thin:,} weeks of students of whom too little was recorded by then")

@@ -37,8 +37,6 @@ FEATURE_NAMES = (*ATTENDANCE_FEATURES, *GRADE_FEATURES, *DISCIPLINE_FEATURES)
 
 FEWEST_PEERS = 10
 """Others of the same school and grade, below which nobody is compared with them."""
-LEAST_WEEKS_OF_DATA = 4
-"""Weeks with anything recorded, below which there is too little of a student for a score."""
 PART_STUDENTS = 2_000
 """About so many are computed at once: their arrays stay within the cache of a core, and memory within bounds."""
 

@@ -14,7 +14,7 @@ import polars as pl
 from cluster import map_on
 from errors import Category, GradewatchError
 from preprocessing.panel.events import Events, events_of
-from preprocessing.panel.features import FEATURE_NAMES, LEAST_WEEKS_OF_DATA, PART_STUDENTS, last_week, peers_of, rows_of
+from preprocessing.panel.features import FEATURE_NAMES, PART_STUDENTS, last_week, peers_of, rows_of
 from preprocessing.panel.folder import read_folder
 from preprocessing.panel.observations import BadObservations, Observations
 from preprocessing.panel.outcomes import EVENT_COLUMNS, with_outcome
@@ -68,10 +68,13 @@ def write_weekly_rows(
     an outcome, to learn from. cluster: the address of a
     Dask scheduler whose workers compute the parts. Raises UnusableWeeks, BadObservations and what `map_on` raises.
     """
-    if not takes_weeks(schema):
-        raise UnusableWeeks(f"domain {schema.name!r} has no place for weekly rows: weekly features, student and period")
+    if schema.panel is None or not takes_weeks(schema):
+        raise UnusableWeeks(
+            f"domain {schema.name!r} has no place for weekly rows: it needs [panel] and weekly features"
+        )
     if output.suffix not in WRITERS:
         raise UnusableWeeks(f"weekly rows are written as .parquet or .csv; {output.name!r} is neither")
+    least_weeks = schema.panel.least_weeks
     tell("reading observations")
     beside = _beside(folder, schema)
     found = _events_by_year(read_folder(folder))
@@ -88,7 +91,7 @@ def write_weekly_rows(
             shared = peers_of(events), last_week(year, None)
             students.update(events.roster.students)
             for rows in map_on(cluster, rows_of, events.parts(PART_STUDENTS), shared):
-                enough = rows.filter(pl.col("weeks_of_data") >= LEAST_WEEKS_OF_DATA)
+                enough = rows.filter(pl.col("weeks_of_data") >= least_weeks)
                 thin += rows.height - enough.height
                 files.append(Path(spool) / f"{len(files):06d}.arrow")
                 told = _columns(enough, beside, year, schema)
@@ -115,8 +118,8 @@ WRITERS: dict[str, Callable[[pl.LazyFrame, Path], object]] = {
 
 
 def takes_weeks(schema: DomainSchema) -> bool:
-    """Whether a domain has a place for weekly rows: some of their features, a student and a period."""
-    return bool({*FEATURE_NAMES} & {*schema.feature_by_name}) and None not in (schema.student, schema.period)
+    """Whether a domain has a place for weekly rows: a panel, and some of their features."""
+    return schema.panel is not None and bool({*FEATURE_NAMES} & {*schema.feature_by_name})
 
 
 def _beside(folder: Path, schema: DomainSchema) -> _Beside:
@@ -134,6 +137,6 @@ def _columns(rows: pl.DataFrame, beside: _Beside, year: SchoolYear, schema: Doma
         rows = with_outcome(rows, events, year, schema.target_by_name[name])
     if beside.demographics is not None:
         rows = rows.join(beside.demographics, on="student", how="left", maintain_order="left")
-    assert schema.student is not None  # noqa: S101 (`takes_weeks`)
-    rows = rows.rename({"student": schema.student.name, "week": schema.period or "week"})
+    assert schema.panel is not None  # noqa: S101 (`takes_weeks`)
+    rows = rows.rename({"student": schema.panel.entity, "week": schema.panel.period})
     return rows.select(column.name for column in schema.columns if column.name in rows.columns)
