@@ -120,7 +120,7 @@ sbom-%: requirements/images/%.lock apart-cyclonedx
 	$(VENV)/apart/cyclonedx/bin/cyclonedx-py requirements $< --pyproject pyproject.toml --output-reproducible \
 		--output-format JSON --output-file dist/gradewatch-$*.cdx.json
 
-# The images built and run for real, from nothing but Debian's packages (about MINUTES; as root).
+# The images built and run for real, from nothing but Debian's packages (as root; 26 minutes on two cores that had other work).
 images-test: $(VENV)/.dev apart-cyclonedx
 	@command -v buildah >/dev/null && command -v debootstrap >/dev/null || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah debootstrap >/dev/null; }
