@@ -42,6 +42,7 @@ from monitoring.domain_performance import DomainPerformance
 from monitoring.results import Results
 from monitoring.trial_report import TrialReport
 from overview.records import ToldCondition
+from preprocessing.panel.live import ObservedEvent
 from preprocessing.schema import TaskKind
 from preprocessing.validation.rules import Problem
 from reports.records import CohortReport
@@ -306,6 +307,21 @@ class Withdraw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     batch: str = ""
     predictions: Sequence[str] = ()
     outcomes: Sequence[dict[str, Any]] = ()
+
+
+class TakeEvents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Events to store, in any order."""
+
+    events: Sequence[ObservedEvent]
+
+
+class StoredEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events were sent: new ones, corrections of known ones, and those that change nothing."""
+
+    events: int
+    new: int
+    corrected: int
+    known: int
 
 
 class OfStudent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -697,7 +713,8 @@ DESCRIBED: tuple[type, ...] = (
     ModelCard, Successions, Promote, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial, Conditions, ToldCondition, Acknowledge,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
-    Problem, Token, Accesses, Access, Withdraw, Withdrawal, OfStudent, LinkStudent, LinkedUser, OwnPage, OwnObjection,
+    Problem, Token, Accesses, Access, Withdraw, Withdrawal, TakeEvents, StoredEvents,
+    OfStudent, LinkStudent, LinkedUser, OwnPage, OwnObjection,
     EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase,
     SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus, OlderTaken,
     InferenceRequest, InferenceResponse, ModelMetadata, ModelReady, ServerMetadata, ServerLive, ServerReady,

@@ -12,6 +12,7 @@ from cli.apps import observations_app
 from cli.inputs import opened_workspace, write_problems
 from cli.options import Domain, Problems, SkipBadRows
 from cli.output import err, out, shares, steps
+from settings import Settings
 
 MOST_SHOWN = 20
 """Problems that a terminal shows; `--problems` writes all."""
@@ -57,7 +58,8 @@ def observations_ingest(
     from clock import now
     from database.observing import settle, store_gathered
     from preprocessing.panel.exports import infer_days as infer
-    from preprocessing.panel.exports import panel_of, read_export, readiness
+    from preprocessing.panel.exports import read_export, readiness
+    from preprocessing.panel.live import panel_of
     from preprocessing.panel.sheets import first_problems
     from preprocessing.validation.rules import BadData
 
@@ -112,3 +114,47 @@ def observations_export(
         at = known_at and known_at.replace(tzinfo=UTC)
         for kind, rows in write_observations(workspace.store, domain, folder, known_at=at).items():
             out.print(f"{kind}: {rows:,} rows")
+
+
+@observations_app.command("consume")
+def observations_consume(
+    domain: Domain,
+    stream: Annotated[str, typer.Option(help="The Redis stream.")] = "gradewatch-events",
+    consumer: Annotated[str, typer.Option(help="This consumer's name, its own and the same after a restart.")] = "1",
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is left.")] = False,
+) -> None:
+    """Keep the events of a Redis stream (GRADEWATCH_REDIS_URL): its messages have JSON of an event in the field event.
+
+    A message is deleted when its event is kept; one that cannot be read is set aside (observations rejected).
+    """
+    from database.streams import RedisStream
+    from jobs.event_consumer import EventsTo, consume
+    from preprocessing.panel.live import panel_of
+
+    url = Settings().redis_url
+    if url is None:
+        raise typer.BadParameter("set GRADEWATCH_REDIS_URL to redis://host:6379/0")
+    with opened_workspace() as workspace:
+        panel = panel_of(workspace.service.schema(domain))
+        source = RedisStream(url.get_secret_value(), stream, consumer=consumer)
+        try:
+            done = consume(source, EventsTo(workspace.store, domain, panel, workspace.secret), once=once)
+        finally:
+            source.close()
+    out.print(f"{done.messages:,} messages, {done.changed:,} changed something, {done.set_aside:,} set aside")
+
+
+@observations_app.command("rejected")
+def observations_rejected(domain: Domain) -> None:
+    """List messages that were set aside, the newest first: where they stood, and why. What they said is not kept."""
+    from jobs.event_consumer import dead_letters
+
+    table = Table("at (UTC)", "stream", "place", "bytes", "reason")
+    with opened_workspace() as workspace:
+        workspace.service.schema(domain)
+        for one in dead_letters(workspace.store, domain):
+            told = one.body
+            table.add_row(
+                f"{one.at:%Y-%m-%d %H:%M:%S}", told["stream"], told["place"], str(told["bytes"]), told["reason"]
+            )
+    out.print(table)

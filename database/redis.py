@@ -55,7 +55,7 @@ class SharedMemory:
         pause: float = PAUSE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = _connect(url, patience)
+        self._client = connect(url, patience)
         self._key = hashlib.blake2b(secret, digest_size=32, person=b"shared memory").digest()
         self._prefix = b"gradewatch:" + hashlib.blake2b(key=self._key, digest_size=6).hexdigest().encode() + b":"
         self._pause = pause
@@ -149,7 +149,8 @@ class SharedMemory:
             log.warning("the shared memory failed; going on without it: %s: %s", type(error).__name__, error)
 
 
-def _connect(url: str, patience: float) -> Any:
+def connect(url: str, patience: float) -> Any:
+    """A client of the server, which is not asked yet. Raises MissingExtra."""
     try:
         import redis
         from redis.backoff import NoBackoff

@@ -55,6 +55,7 @@ TEMPLATES = (
     "/api/v1/{domain}/outcomes",
     "/api/v1/{domain}/performance",
     "/api/v1/{domain}/results",
+    "/api/v1/{domain}/events",
     "/api/v1/{domain}/withdrawals",
     "/api/v1/{domain}/drift",
     "/api/v1/{domain}/drift/window",

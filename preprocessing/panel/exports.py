@@ -11,23 +11,17 @@ import polars as pl
 
 from preprocessing.panel.gathered import WHOSE, Gathered
 from preprocessing.panel.kinds import DAY_OF
+from preprocessing.panel.live import panel_of
 from preprocessing.panel.mapped import is_edfi, read_edfi, read_mapped, read_mapping
 from preprocessing.panel.oneroster import is_oneroster, read_oneroster
 from preprocessing.panel.sheets import UnreadableExport, open_export
-from preprocessing.schema import DomainSchema, PanelSchema, SchemaError
+from preprocessing.schema import DomainSchema, PanelSchema
 
 INFERRED = "inferred"
 
 
-def panel_of(schema: DomainSchema) -> PanelSchema:
-    """Raises SchemaError where the domain's rows are not made of observations."""
-    if schema.panel is None:
-        raise SchemaError(f"{schema.name} has no [panel]: its rows are not made of observations by week")
-    return schema.panel
-
-
 def read_export(path: Path, schema: DomainSchema, *, mapping: Path | None = None) -> Gathered:
-    """What an export says. Raises UnreadableExport, SchemaError."""
+    """What an export says. Raises UnreadableExport, NoPanel."""
     panel, files = panel_of(schema), open_export(path)
     if mapping is not None:
         return read_mapped(files, read_mapping(mapping.read_text(encoding="utf-8"), mapping.name), panel)

@@ -24,6 +24,7 @@ MEGABYTES = 160
 FORBIDDEN = ("sklearn/", "scipy/", "pandas/", "skl2onnx/", "polars", "_polars_runtime")
 PASSWORD = "a password of some length"
 DOMAIN = "/api/v1/engagement"
+EVENT = {"kind": "attendance", "event": "a1", "student": "s1", "at": "2026-09-14", "values": {"status": "present"}}
 
 
 def memory(server: Server) -> float:
@@ -161,6 +162,7 @@ def requests_of_others() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Those of machines, of older systems, and of whoever speaks the Open Inference Protocol."""
     for path in ("/health", "/ready", "/metrics", "/openapi.json", "/admin/cache/stats", "/drift-status"):
         yield "GET", path, {}
+    yield "POST", "/api/v1/k12/events", {"json": {"events": [EVENT]}}
     for path in ("", "/health/live", "/health/ready", "/models/engagement", "/models/engagement/ready"):
         yield "GET", f"/v2{path}", {}
     columns = [{"name": k, "shape": [1], "datatype": "FP64", "data": [v]} for k, v in ENGAGEMENT.items()]

@@ -7,10 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clock import new_id
-from database.observed_frames import dirty_since, observation_frames
+from database.observed import store_events
+from database.observed_frames import EPOCH_DAY, dirty_since, observation_frames
 from database.observing import settle, store_gathered
 from database.store import RecordStore
 from preprocessing.panel.gathered import Gathered
+from preprocessing.panel.live import GivenEvent
 from preprocessing.panel.observations import Observations
 from preprocessing.panel.sheets import ExportFindings
 from preprocessing.validation.pii import pseudonym
@@ -70,6 +72,32 @@ def test_what_was_known_stays_known_and_a_change_moves_nothing_before_its_day(
     for number, state in enumerate(states):
         then = known(store, domain, known_at=after(number))
         assert then.rows() == state.rows()
+
+
+VERSIONED = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 9), st.booleans()), max_size=8, unique_by=lambda e: e[:2]
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=VERSIONED, random=st.randoms(use_true_random=False))
+def test_events_in_any_order_and_given_again_leave_the_same(
+    sqlite_url: str, opened, said: list[tuple[int, int, bool]], random
+) -> None:
+    store, domains = opened(sqlite_url), [new_id(), new_id()]
+    events = [
+        GivenEvent("incidents", "s1", f"e{event}", version, 20_000 + version, None if gone else ("x", 2.0, 0.0), "sis")
+        for event, version, gone in said
+    ]
+    shuffled = random.sample(events, len(events)) + random.sample(events, len(events))
+    store_events(store, domains[0], sorted(events, key=lambda one: one.version or 0), secret=SECRET, at=after(0))
+    for place in range(0, len(shuffled), 3):
+        store_events(store, domains[1], shuffled[place : place + 3], secret=SECRET, at=after(place))
+    newest = {event: (version, gone) for event, version, gone in sorted(said)}
+    expected = sorted(EPOCH_DAY + timedelta(days=20_000 + version) for version, gone in newest.values() if not gone)
+    for domain in domains:
+        frame = known(store, domain)
+        assert sorted(frame["at"].to_list()) == expected
 
 
 def test_records_of_classes_make_one_day_and_enrolments_in_classes_one_spell(store: RecordStore) -> None:
