@@ -26,7 +26,7 @@ SIGN_IN = {"GRADEWATCH_AUTH": "on", "GRADEWATCH_TOKEN_SECRET": "a secret for tok
 EXAMPLES = int(os.environ.get("GRADEWATCH_PAGE_EXAMPLES", "0"))
 
 
-UNTRIED = "_(course|school|university)$|^object_for_student"
+UNTRIED = "_(course|k12|school|university)$|^object_for_student"
 """Domains whose addresses are like those of the one that is left; and what keeps students from being answered."""
 
 
