@@ -92,6 +92,7 @@ EFFECTS: Mapping[type, Mapping[str, Rule]] = {
         "period_order": Effect.SILENT,
         "allow": Effect.SILENT,
         "context": Effect.SILENT,
+        "panel": Effect.WARN,
         "features": Effect.SILENT,
         "targets": Effect.SILENT,
     },
@@ -130,6 +131,8 @@ EFFECTS: Mapping[type, Mapping[str, Rule]] = {
         "naive": Effect.WARN,  # the model answers beside the rule that it learned
         "cut_points": Effect.SILENT,
         "min_gain": Effect.SILENT,
+        "within": Effect.STOP,  # its levels are other times
+        "flags": Effect.WARN,  # as naive
     },
 }
 """What a change of each field does to a model that reads the column. Of other columns it stops nothing."""
