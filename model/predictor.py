@@ -232,7 +232,11 @@ class Predictor:
 
     def _naive_answer(self, row: Row) -> float | str:
         """`_naive` of one row."""
-        return self.manifest.naive.answer(row)
+        rule = self.manifest.naive
+        if rule.flags:
+            return rule.answer(row)
+        value = row.get(rule.column) if rule.column else None
+        return rule.constant if value is None else value
 
     def _alone(self, row: Row, generation: int) -> Answer:
         """The very answer that a row has among others; an operation on a whole array costs as much as the graph."""
