@@ -39,6 +39,8 @@ LATENESS = timedelta(minutes=10)
 """Before what is sealed already, rows are looked for that came late: from a machine whose clock is behind."""
 
 SEALED_TOGETHER = 10_000
+READ_TOGETHER = 100
+"""Blocks: there is one for each minute in which anything was written."""
 NO_SALT = bytes(16)
 _ENTRY = struct.Struct("<BBq16s32s")  # kind, mark, microseconds, digest of the row's key, digest of salt and row
 _SALT_BYTES, _SEAL_BYTES = len(NO_SALT), 32
@@ -160,10 +162,12 @@ def _document(made: Block) -> Document:
     return Document(kind=BLOCK_KIND, name=f"{made.number:09}", revision=1, at=instant(made.at), body=body)
 
 
-def salts_of(store: RecordStore, one: Block) -> bytes:
-    """Those of its entries, one after the other; zeros where there are none any more."""
-    found = store.document(SALT_KIND, one.salts)
-    return b64decode(found.body["salts"]) if found else b""
+def salts_of(store: RecordStore, given: Sequence[Block]) -> list[bytes]:
+    """Those of each block's entries, one after the other; zeros where there are none any more."""
+    there = {one.name: one.body["salts"] for one in store.documents_named(SALT_KIND, [one.salts for one in given])}
+    sizes = [one.rows * _SALT_BYTES for one in given]
+    kept = [b64decode(there.get(one.salts, "")) for one in given]
+    return [salts[:size].ljust(size, b"\0") for salts, size in zip(kept, sizes, strict=True)]
 
 
 # Sealing --------------------------------------------------------------------------------------------------------------
@@ -255,9 +259,15 @@ def _newest(ask: Callable[..., Sequence[Any]], since: datetime) -> Iterator[Any]
 def blocks(store: RecordStore) -> Iterator[Block]:
     """All of them, in order; those that are gone are left out."""
     last = newest_block(store)
-    for number in range(1, last.number + 1 if last else 1):
-        if one := block(store, number):
-            yield one
+    yield from filter(None, (one for page in _pages(store, last.number if last else 0) for one in page.values()))
+
+
+def _pages(store: RecordStore, end: int) -> Iterator[dict[int, Block | None]]:
+    """Blocks up to that number, some at a time, by number; None for those that are gone."""
+    for begin in range(1, end + 1, READ_TOGETHER):
+        names = {f"{number:09}": number for number in range(begin, min(begin + READ_TOGETHER, end + 1))}
+        there = {one.name: one for one in store.documents_named(BLOCK_KIND, list(names))}
+        yield {number: _read(there[name]) if name in there else None for name, number in names.items()}
 
 
 def exported(store: Exporter, kind: str, page: int = 5000) -> Iterator[tuple[str, bytes]]:
@@ -273,7 +283,8 @@ def exported(store: Exporter, kind: str, page: int = 5000) -> Iterator[tuple[str
 
 def before_erasure(store: RecordStore, looks: Iterable[Access], student: str) -> None:
     """Seal entries of access as they will be when they name nobody in the place of `student`, and forget the salts of
-    what they are: of the digests that stay nobody can find out whom they were about."""
+    what they are and were, for another erasure may have left this student in them: of the digests that stay nobody can
+    find out whom they were about."""
     if newest_block(store) is None:
         return
     entries, gone = list[SealEntry](), set[bytes]()
@@ -283,7 +294,7 @@ def before_erasure(store: RecordStore, looks: Iterable[Access], student: str) ->
         entries.append(SealEntry(0, AFTER_ERASURE, micros(one.at), row, seal_of(salt, left), salt))
         gone.add(row)
     if entries:
-        _forget_salts(store, lambda kind, mark, _at, row: kind == 0 and mark != AFTER_ERASURE and row in gone)
+        _forget_salts(store, lambda kind, _mark, _at, row: kind == 0 and row in gone)
         append_block(store, entries)
 
 
@@ -372,14 +383,15 @@ class _Faults:
 
 
 class _Known(NamedTuple):
-    """What blocks say. newest: by kind and row, where the entry that holds now lies. horizon: before it entries of
+    """What blocks say. holding: by kind and row, where the entry lies that holds: the first one, for whoever edits a
+    row could seal it once more; of an entry of access what the newest erasure left. horizon: before it entries of
     access were kept long enough."""
 
     content: bytes
     salts: bytes
-    newest: dict[bytes, int]
-    through: int
+    holding: dict[bytes, int]
     horizon: int
+    through: int
     last: Block | None
 
 
@@ -392,7 +404,7 @@ def verify(store: RecordStore, anchors: Mapping[int, str] | None = None) -> Veri
     seen = bytearray(len(known.content) // _ENTRY.size)
     for kind, name in enumerate(SEALED_KINDS):
         counts["sealed"] += _check_rows(known, kind, exported(store, name), seen, counts, faults)
-    for identity, place in known.newest.items():
+    for identity, place in known.holding.items():
         if not seen[place]:
             _check_gone(known, identity, place, counts, faults)
     last = known.last
@@ -407,29 +419,47 @@ def verify(store: RecordStore, anchors: Mapping[int, str] | None = None) -> Veri
 
 def _read_chain(store: RecordStore, anchors: Mapping[int, str], faults: _Faults) -> _Known:
     last = newest_block(store)
-    contents, salts, newest = [], [], dict[bytes, int]()
-    previous, place, horizon, through = "", 0, 0, 0
-    for number in range(1, max([last.number if last else 0, *anchors]) + 1):
-        one = block(store, number)
-        if one is None:
-            faults.add(f"block {number} of the chain is gone", "block", last.at if last else 0)
-            previous = ""
-            continue
-        if one.reckoned() != one.digest or (one.previous != previous and (previous or number == 1)):
-            faults.add(f"block {number} is not what was sealed", "block", one.at)
-        if number in anchors and anchors[number] != one.digest:
-            faults.add(f"block {number} is not the one that was anchored", "block", one.at)
-        previous, through = one.digest, max(through, one.through)
-        kept = salts_of(store, one).ljust(one.rows * _SALT_BYTES, b"\0")
-        contents.append(one.content)
-        salts.append(kept)
-        for kind, mark, at, row, _seal in one.entries():
-            if mark == FORGOTTEN:
-                horizon = max(horizon, at)
-            else:
-                newest[bytes([kind]) + row] = place
-            place += 1
-    return _Known(b"".join(contents), b"".join(salts), newest, through, horizon, last)
+    end, previous, through = last.number if last else 0, "", 0
+    contents, salts = list[bytes](), list[bytes]()
+    for page in _pages(store, end):
+        for number, one in page.items():
+            if one is None:
+                faults.add(f"block {number} of the chain is gone", "block", last.at if last else 0)
+                previous = ""
+                continue
+            if one.reckoned() != one.digest or (one.previous != previous and (previous or number == 1)):
+                faults.add(f"block {number} is not what was sealed", "block", one.at)
+            if anchors.get(number, one.digest) != one.digest:
+                faults.add(f"block {number} is not the one that was anchored", "block", one.at)
+            contents.append(_late_marked(one.content, through))
+            previous, through = one.digest, max(through, one.through)
+        salts += salts_of(store, [one for one in page.values() if one is not None])
+    for number in sorted(number for number in anchors if not 1 <= number <= end):
+        faults.add(f"block {number} of the chain is gone", "block", last.at if last else 0)
+    content = b"".join(contents)
+    return _Known(content, b"".join(salts), *_holding(content), through, last)
+
+
+def _late_marked(content: bytes, through: int) -> bytes:
+    """A block's entries; those of rows from long before what had been looked for are late, whatever they say."""
+    late, found = through - LATENESS // timedelta(microseconds=1), bytearray(content)
+    for place, (_kind, mark, at, _row, _seal) in enumerate(_ENTRY.iter_unpack(content)):
+        if not mark and at < late:
+            found[place * _ENTRY.size + 1] = CAME_LATE
+    return bytes(found)
+
+
+def _holding(content: bytes) -> tuple[dict[bytes, int], int]:
+    """As `_Known` has them: which entry of a row holds, and the horizon."""
+    holding, horizon = dict[bytes, int](), 0
+    for place, (kind, mark, at, row, _seal) in enumerate(_ENTRY.iter_unpack(content)):
+        if mark == FORGOTTEN:
+            horizon = max(horizon, at)
+        elif kind == 0 and mark == AFTER_ERASURE:
+            holding[bytes([kind]) + row] = place
+        else:
+            holding.setdefault(bytes([kind]) + row, place)
+    return holding, horizon
 
 
 def _check_rows(
@@ -442,7 +472,7 @@ def _check_rows(
 ) -> int:
     """How many are as they were sealed. A million of them pass here, so names are looked up once, and whatever is not
     usual is told elsewhere."""
-    find, content, salts, size = known.newest.get, known.content, known.salts, _ENTRY.size
+    find, content, salts, size = known.holding.get, known.content, known.salts, _ENTRY.size
     mark, first, begin = bytes([kind]), size - _SEAL_BYTES, b"%d\t" % kind
     hashed, short, whole = hashlib.sha256, hashlib.blake2b, 0
     for key, row in rows:

@@ -4,7 +4,9 @@ and where alerts go.
 The chain itself is `database.seals`'.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from monitoring.channels import Channel
 
 ANCHOR_FILE = "anchor.json"
+_ANCHOR = re.compile(r"([0-9]{1,9}):([0-9a-f]{64})")
 
 
 class BadAnchor(GradewatchError):
@@ -93,29 +96,41 @@ def anchors(store: Documents) -> list[tuple[str, Anchor]]:
 
 def read_anchor(text: str) -> Anchor:
     """As `Anchor` is written. Raises BadAnchor."""
-    number, _, digest = text.partition(":")
-    if not number.isdigit() or len(digest) != 64:
+    found = _ANCHOR.fullmatch(text)
+    if found is None:
         raise BadAnchor(f"{text!r:.100} notes no block: NUMBER:DIGEST, as alerts and gradewatch audit anchors have it")
-    return Anchor(number=int(number), digest=digest, at=now())
+    return Anchor(number=int(found[1]), digest=found[2], at=now())
 
 
 def verify_all(store: RecordStore, artifacts: Artifacts, given: Anchor | None = None) -> tuple[Verified, list[str]]:
-    """As `database.seals.verify`, beside every anchor among the artifacts and one that was kept elsewhere; and what is
-    wrong with anchors, in words."""
-    known, wrong = dict[int, str](), list[str]()
-    for name, noted in anchors(store):
+    """As `database.seals.verify`, beside every anchor among the artifacts, also those that the database has forgotten,
+    and one that was kept elsewhere; and what is wrong with anchors, in words."""
+    known, wrong, noted = dict[int, str](), list[str](), dict(anchors(store))
+    found = list[Anchor]()
+    for name, said in noted.items():
         try:
-            there = msgspec.json.decode(artifacts.load(name)[ANCHOR_FILE], type=Anchor)
+            there = _anchor_in(artifacts, name)
         except (MissingArtifact, CorruptArtifact, KeyError, msgspec.DecodeError) as error:
-            wrong.append(f"the anchor of block {noted.number} cannot be read: {error}")
+            wrong.append(f"the anchor of block {said.number} cannot be read: {error}")
             continue
-        if (there.number, there.digest) != (noted.number, noted.digest):
+        if (there.number, there.digest) != (said.number, said.digest):
             wrong.append(f"the anchor of block {there.number} is not what the database says of it")
-        if known.setdefault(there.number, there.digest) != there.digest:
-            wrong.append(f"block {there.number} was anchored as two different ones: the chain was made anew")
-    if given is not None:
-        known[given.number] = given.digest
-    return verify(store, known), wrong
+        found.append(there)
+    for one in (*found, *_forgotten(store, artifacts, noted), *([given] if given else [])):
+        if known.setdefault(one.number, one.digest) != one.digest:
+            wrong.append(f"block {one.number} was anchored as two different ones: the chain was made anew")
+    return verify(store, known), list(dict.fromkeys(wrong))
+
+
+def _anchor_in(artifacts: Artifacts, name: str) -> Anchor:
+    return msgspec.json.decode(artifacts.load(name)[ANCHOR_FILE], type=Anchor)
+
+
+def _forgotten(store: RecordStore, artifacts: Artifacts, noted: Collection[str]) -> Iterator[Anchor]:
+    """Anchors among the artifacts of which the database says nothing (any more)."""
+    for name in sorted(set(artifacts.digests()).difference(noted, (one.version for one in store.models()))):
+        with suppress(MissingArtifact, CorruptArtifact, KeyError, msgspec.DecodeError):
+            yield _anchor_in(artifacts, name)
 
 
 def told_result(noted: Anchor) -> Mapping[str, Any]:
