@@ -17,9 +17,9 @@ from database.store import RecordStore
 from model.readable import number_of, said_about
 from model.scores import Estimate, mean_with_interval
 from monitoring.performance import tellable
-from monitoring.warning_policy import policy_in_use
+from monitoring.warning_policy import USUAL_WARNINGS, PolicyInUse, policies_in_use
 from preprocessing.schema import DomainSchema, Target
-from reports.effects import HelpEffect, at_threshold, before_and_after, doubly_robust
+from reports.effects import Floats, HelpEffect, Integers, at_threshold, before_and_after, doubly_robust
 
 HELP: tuple[Done, ...] = ("talked", "helped")
 """Steps of a case that are help."""
@@ -36,8 +36,9 @@ class MissOf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EffectReport(msgspec.Struct, frozen=True, kw_only=True):
-    """effects: the best trusted way first, those that show nothing, too. share_helped: of students with answer and
-    outcome. misses: of answers to who was helped, was not, and all; help that works makes the first ones miss."""
+    """effects: the best trusted way first, those that show nothing, too. threshold: of the warning policy in use now.
+    share_helped: of answers with an outcome. misses: of answers to who was helped, was not, and all; help that works
+    makes the first ones miss."""
 
     domain: str
     target: str
@@ -50,8 +51,11 @@ class EffectReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Student(NamedTuple):
-    """What was said of a student first, what became of it, and whether help came between."""
+    """What was said of a student first in a group and period, how far the chance was above the threshold of the time,
+    what became of it, and whether help came between."""
 
+    student: str
+    away: float
     below: float
     said: float
     naive: float
@@ -68,51 +72,69 @@ def report_effects(
     help_is: Sequence[Done] = HELP,
     groups: Collection[str] | None = None,
 ) -> EffectReport:
-    """About each student in a group and period: the first answer with a chance since then. groups: of these alone."""
+    """About each student in a group and period: the first answer with a chance since then. groups: of these alone. Of
+    fewer than ten students, whatever the number of their answers, nothing is told."""
     pairs = store.pairs(schema.name, target.name, since=since, groups=None if groups is None else sorted(groups))
     first = {(one.prediction.student, one.prediction.group, one.prediction.period): one for one in pairs}
-    found = _students(store, schema, target, list(first.values()), help_is)
-    below, said, naive, outcome = (np.array([one[place] for one in found], dtype=np.float64) for place in range(4))
+    history = policies_in_use(store, schema.name, target.name)
+    found = _students(store, schema, target, list(first.values()), history, help_is)
+    away, below, said, naive, outcome = (np.array([one[at] for one in found], dtype=np.float64) for at in range(1, 6))
     helped = np.array([one.helped for one in found], dtype=bool)
-    threshold = policy_in_use(store, schema.name, target.name).threshold
-    known = np.column_stack([below, said, naive]) if found else np.empty((0, 3))
+    who = np.unique(np.array([one.student for one in found], dtype=np.str_), return_inverse=True)[1]
     effects = (
-        at_threshold(below, below >= threshold, helped, outcome, threshold),
-        doubly_robust(known, helped, outcome),
-        before_and_after(said[helped], outcome[helped]),
+        _beside_policies(at_threshold(away, away >= 0, helped, outcome, 0.0), history),
+        doubly_robust(np.column_stack([below, said, naive]), helped, outcome, who),
+        before_and_after(said[helped], outcome[helped], who[helped]),
     )
-    told = tellable([int(helped.sum()), int((~helped).sum())])
+    everybody = np.ones(len(found), dtype=bool)
+    told = tellable([len(np.unique(who[rows])) for rows in (helped, ~helped)])
     misses = np.abs(said - outcome)
-    parts = (("helped", helped, told[0]), ("not helped", ~helped, told[1]), ("all", helped | ~helped, any(told)))
+    parts = (("helped", helped, told[0]), ("not helped", ~helped, told[1]), ("all", everybody, any(told)))
     return EffectReport(
         domain=schema.name,
         target=target.name,
         unit=target.unit or ("levels" if target.levels else ""),
-        threshold=threshold,
-        students=len(found),
+        threshold=(history[-1].policy if history else USUAL_WARNINGS).threshold,
+        students=len(np.unique(who)),
         share_helped=float(helped.mean()) if any(told) else None,
         effects=effects if all(told) else (),
-        misses=tuple(_miss(who, misses[rows]) if may else MissOf(who=who) for who, rows, may in parts),
+        misses=tuple(_miss(name, misses[rows], who[rows]) if may else MissOf(who=name) for name, rows, may in parts),
     )
 
 
-def _miss(who: str, misses: np.ndarray[tuple[int], np.dtype[np.float64]]) -> MissOf:
-    n = len(misses)
-    return MissOf(who=who, students=n, miss=mean_with_interval(misses, np.arange(n)))
+def _miss(name: str, misses: Floats, who: Integers) -> MissOf:
+    return MissOf(who=name, students=len(np.unique(who)), miss=mean_with_interval(misses, who))
+
+
+def _beside_policies(found: HelpEffect, history: Sequence[PolicyInUse]) -> HelpEffect:
+    """With what speaks against it where more than a threshold said who is warned of."""
+    if not any(one.policy.capacity or one.policy.cool_down_days or one.policy.transitions_only for one in history):
+        return found
+    told = "not everybody above the threshold was warned of: a policy had a capacity, a cool-down or transitions"
+    return msgspec.structs.replace(found, warnings=(*found.warnings, told))
 
 
 def _students(
-    store: RecordStore, schema: DomainSchema, target: Target, pairs: Sequence[Pair], help_is: Sequence[Done]
+    store: RecordStore,
+    schema: DomainSchema,
+    target: Target,
+    pairs: Sequence[Pair],
+    history: Sequence[PolicyInUse],
+    help_is: Sequence[Done],
 ) -> list[_Student]:
     found = []
     for begin in range(0, len(pairs), CASES_AT_ONCE):
         page = [one for one in pairs[begin : begin + CASES_AT_ONCE] if one.prediction.student]
         cases = cases_of(store, schema.name, sorted({one.prediction.student or "" for one in page}))
-        found += [_student(one, target, cases.get(one.prediction.student or ""), help_is) for one in page]
+        for one in page:
+            policy = next((used.policy for used in reversed(history) if used.at <= one.prediction.at), USUAL_WARNINGS)
+            found.append(_student(one, target, cases.get(one.prediction.student or ""), policy.threshold, help_is))
     return [one for one in found if one is not None]
 
 
-def _student(pair: Pair, target: Target, case: StudentCase | None, help_is: Sequence[Done]) -> _Student | None:
+def _student(
+    pair: Pair, target: Target, case: StudentCase | None, threshold: float, help_is: Sequence[Done]
+) -> _Student | None:
     """None where there was no chance or no number."""
     asked, happened = pair.prediction, pair.outcome
     answer = said_about(asked, target)
@@ -127,4 +149,5 @@ def _student(pair: Pair, target: Target, case: StudentCase | None, help_is: Sequ
     until = happened.happened_at or happened.at
     steps = case.steps if case else ()
     helped = any(one.done in help_is and asked.at <= one.at < until and one.group == asked.group for one in steps)
-    return _Student(answer.below_pass, said, said if naive is None else naive, outcome, helped)
+    below, plain = answer.below_pass, said if naive is None else naive
+    return _Student(asked.student or "", below - threshold, below, said, plain, outcome, helped)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from monitoring.tails import student_quantile
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 Way = Literal["threshold", "doubly robust", "before and after"]
@@ -36,8 +37,8 @@ FOLDS = 5
 
 
 class HelpEffect(msgspec.Struct, frozen=True, kw_only=True):
-    """What help did to the outcome, in its unit, with a 95 % interval; None where too few can tell. helped, others:
-    students compared. warnings: what speaks against it, in words."""
+    """What help did to the outcome, in its unit, with a 95 % interval; None where too few can tell. helped, others: how
+    many answers are compared, at the threshold those above it and below. warnings: what speaks against it, in words."""
 
     way: Way
     trust: str
@@ -61,6 +62,9 @@ def at_threshold(chance: Floats, warned: Mask, helped: Mask, outcome: Floats, th
     side, weighted by nearness, with errors robust to unequal spread (Calonico, Cattaneo and Titiunik 2014: the bias
     of lines is taken out by a degree more)."""
     away = chance - threshold
+    counts = {"helped": int((away >= 0).sum()), "others": int((away < 0).sum())}
+    if min(counts.values()) < FEWEST_COMPARED:
+        return _nothing("threshold", counts)
     width = _bandwidth(away)
     near = np.abs(away) < width
     above, below = near & (away >= 0), near & (away < 0)
@@ -78,9 +82,8 @@ def at_threshold(chance: Floats, warned: Mask, helped: Mask, outcome: Floats, th
 
 
 def _bandwidth(away: Floats) -> float:
-    """So wide that half of the students of the smaller side are in it; at least a tenth."""
-    sides = [np.abs(away[away >= 0]), np.abs(away[away < 0])]
-    return max(0.1, *(float(np.median(side)) * 1.5 for side in sides if len(side)))
+    """Half as wide again as the middle distance on the side where that is larger; at least a tenth."""
+    return max(0.1, *(float(np.median(np.abs(side))) * 1.5 for side in (away[away >= 0], away[away < 0])))
 
 
 def _end_of_line(x: Floats, y: Floats, weights: Floats) -> tuple[float, float]:
@@ -95,10 +98,13 @@ def _end_of_line(x: Floats, y: Floats, weights: Floats) -> tuple[float, float]:
     return float(beta[0]), float(np.sqrt((inverse @ spread @ inverse)[0, 0]))
 
 
-def doubly_robust(known: Floats, helped: Mask, outcome: Floats, *, seed: int = 0) -> HelpEffect:
+def doubly_robust(
+    known: Floats, helped: Mask, outcome: Floats, who: Integers | None = None, *, seed: int = 0
+) -> HelpEffect:
     """The mean effect of help, beside students of whom the same is known.
 
-    known: (n, columns) of what was known of each before. Right where either who is helped or what becomes of students
+    known: (n, columns) of what was known of each before. who: (n,) numbers of the students, where some stand there more
+    than once. Right where either who is helped or what becomes of students
     follows from it (augmented inverse weighting with cross-fitting; Chernozhukov and others 2018)."""
     counts = {"helped": int(helped.sum()), "others": int((~helped).sum())}
     if min(counts.values()) < FEWEST_COMPARED:
@@ -118,19 +124,28 @@ def doubly_robust(known: Floats, helped: Mask, outcome: Floats, *, seed: int = 0
     share = np.clip(share, NO_COUNTERPART, 1 - NO_COUNTERPART)
     scores = with_help - without
     scores += np.where(helped, (outcome - with_help) / share, -(outcome - without) / (1 - share))
-    value, error = float(scores.mean()), float(scores.std(ddof=1) / np.sqrt(len(scores)))
-    return _effect("doubly robust", value, error, len(scores) - X.shape[1] - 1, counts, told, outcome)
+    error, units = _error_of_mean(scores, who)
+    return _effect("doubly robust", float(scores.mean()), error, units - X.shape[1] - 1, counts, told, outcome)
 
 
-def before_and_after(before: Floats, after: Floats) -> HelpEffect:
+def before_and_after(before: Floats, after: Floats, who: Integers | None = None) -> HelpEffect:
     """How far the outcome of those who were helped is from what was expected of them before; no comparison with
-    others."""
+    others. who: as of `doubly_robust`."""
     counts = {"helped": len(before), "others": 0}
     if len(before) < FEWEST_COMPARED:
         return _nothing("before and after", counts)
     gap = after - before
-    error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
-    return _effect("before and after", float(gap.mean()), error, len(gap) - 1, counts, _warnings(len(gap)), after)
+    error, units = _error_of_mean(gap, who)
+    return _effect("before and after", float(gap.mean()), error, units - 1, counts, _warnings(len(gap)), after)
+
+
+def _error_of_mean(values: Floats, who: Integers | None) -> tuple[float, int]:
+    """The standard error of a mean over values of which those of one student go together, and how many students."""
+    sums = values - values.mean()
+    if who is not None:
+        sums = np.bincount(np.unique(who, return_inverse=True)[1], weights=sums)
+    units = len(sums)
+    return float(np.sqrt(units / max(1, units - 1) * (sums**2).sum()) / len(values)), units
 
 
 def _line(X: Floats, y: Floats) -> Floats:

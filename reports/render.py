@@ -33,7 +33,7 @@ def effect_tables(found: EffectReport) -> tuple[RenderableType, ...]:
     unit = f" ({found.unit})" if found.unit else ""
     title = f"{found.domain}/{found.target}: what help did, {found.students:,} students"
     table = Table(box=box.SIMPLE, title=title)
-    for head in ("way", f"effect{unit}", "helped", "others", "trust", "warnings"):
+    for head in ("way", f"effect{unit}", "helped, or above", "others", "trust", "warnings"):
         table.add_column(head, overflow="fold")
     for one in found.effects:
         told = "too few to tell"

@@ -10,6 +10,7 @@ from advice.cases import NewStep, take_step
 from clock import new_id, now
 from database.records import Answer
 from database.store import RecordStore
+from monitoring.warning_policy import WarningPolicy, activate_policy
 from preprocessing.schema import DomainSchema, Feature, Target
 from reports.effect_report import report_effects
 from reports.effects import at_threshold, before_and_after, doubly_robust
@@ -50,8 +51,29 @@ def test_what_speaks_against_an_effect_is_said() -> None:
     assert doubly_robust(known[:40], helped[:40] & (np.arange(40) < 5), known[:40, 0]).effect is None
 
 
+def test_a_student_who_stands_there_twice_makes_nothing_surer() -> None:
+    draw, who = np.random.default_rng(4), np.arange(80)
+    before, after = draw.normal(10, 2, 80), draw.normal(11, 2, 80)
+    once = before_and_after(before, after)
+    again = before_and_after(np.tile(before, 3), np.tile(after, 3), np.tile(who, 3))
+    assert (again.low, again.high) == pytest.approx((once.low, once.high))
+    helped, known = who < 40, before[:, None]
+    widths = [
+        found.high - found.low
+        for found in (
+            doubly_robust(known, helped, after),
+            doubly_robust(np.tile(known, (3, 1)), np.tile(helped, 3), np.tile(after, 3), np.tile(who, 3)),
+            doubly_robust(np.tile(known, (3, 1)), np.tile(helped, 3), np.tile(after, 3)),
+        )
+    ]
+    assert widths[1] == pytest.approx(widths[0], rel=0.15)
+    assert widths[2] < 0.7 * widths[0]
+
+
 def test_a_report_reads_answers_outcomes_and_steps_and_tells_no_few(store: RecordStore) -> None:
     schema = DomainSchema(name=new_id(), title="", features=(Feature(name="x", kind="numeric"),), targets=(MARK,))
+    nobody = report_effects(store, schema, MARK)
+    assert (nobody.students, nobody.effects) == (0, ())
     draw, asked, at = np.random.default_rng(3), [], now() - timedelta(days=30)
     for number in range(90):
         below = float(np.round(draw.uniform(0.05, 0.95), 3))
@@ -85,8 +107,28 @@ def test_a_report_reads_answers_outcomes_and_steps_and_tells_no_few(store: Recor
     helped, others, everybody = found.misses
     assert helped.miss.value > others.miss.value
     assert everybody.students == 90
+    change = WarningPolicy(threshold=0.9, capacity=5)
+    activate_policy(store, schema.name, "mark", change, actor="ann", reason="")
+    later_on = report_effects(store, schema, MARK)  # answers from before are judged by the policy of their time
+    assert later_on.threshold == 0.9
+    assert later_on.effects[0].effect == found.effects[0].effect is not None
+    assert "capacity" in later_on.effects[0].warnings[-1]
     paper = Console(record=True, width=150)
     paper.print(*effect_tables(found))
     assert "before and after" in paper.export_text()
     few = report_effects(store, schema, MARK, help_is=("not_useful",))
     assert (few.effects, few.misses[0].students) == ((), None)
+
+
+def test_a_few_students_with_many_answers_are_still_few(store: RecordStore) -> None:
+    schema = DomainSchema(name=new_id(), title="", features=(Feature(name="x", kind="numeric"),), targets=(MARK,))
+    said = Answer(target="mark", value=9.0, naive=11.0, model="m", generation=1, below_pass=0.6)
+    places = [{"student": f"s{n % 8}", "group": f"g{n // 8}", "period": None} for n in range(80)]
+    at = now() - timedelta(days=3)
+    store.add_predictions(
+        [make_prediction(at, domain=schema.name, answers=(said,), inputs={"x": 1.0}, **one) for one in places]
+    )
+    store.add_outcomes([make_outcome(8.0, now(), domain=schema.name, target="mark", **one) for one in places])
+    found = report_effects(store, schema, MARK)
+    assert (found.students, found.effects, found.share_helped) == (8, (), None)
+    assert [one.miss for one in found.misses] == [None] * 3
