@@ -19,7 +19,7 @@ Ties = Annotated[
     Literal["in", "out", "older"],
     typer.Option(help="Of those with the same chance at the end of a capacity: all, none, or whoever waits longer."),
 ]
-CoolDown = Annotated[int, typer.Option("--cool-down", min=0, help="Not whoever gave cause within so many days before.")]
+CoolDown = Annotated[int, typer.Option("--cool-down", min=0, help="Nobody again within so many days.")]
 Transitions = Annotated[bool, typer.Option("--transitions", help="Not whoever gave cause by the answer before.")]
 Period = Annotated[str | None, typer.Option(help="Only students of this period.")]
 Levels = Annotated[

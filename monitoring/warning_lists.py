@@ -102,10 +102,15 @@ def _within(policy: WarningPolicy, capacity: int, ordered: Sequence[NewestAnswer
 
 
 def _warned_before(policy: WarningPolicy, earlier: Sequence[tuple[timedelta, float]]) -> bool:
+    """earlier: the latest first. A cool-down begins with a warning, not with each cause: whoever gives cause every day
+    is warned of again when it is over, not never."""
     if policy.transitions_only and earlier and earlier[0][1] >= policy.threshold:
         return True
-    days = timedelta(days=policy.cool_down_days)
-    return any(before <= days and chance >= policy.threshold for before, chance in earlier) if days else False
+    days, last = timedelta(days=policy.cool_down_days), None
+    for before, chance in reversed(earlier):
+        if chance >= policy.threshold and (last is None or last - before > days):
+            last = before
+    return bool(days) and last is not None and last <= days
 
 
 def _answers(
@@ -195,7 +200,8 @@ def _cells(
             answer = said_about(said, target)
             naive = number_of(msgspec.structs.replace(answer, value=answer.naive), target) if answer else None
             below = naive is not None and target.pass_mark is not None and naive < target.pass_mark
-            cells = [(name, str(said.inputs.get(name) or MISSING_TRAIT)) for name in parted]
+            traits = [(name, said.inputs.get(name)) for name in parted]
+            cells = [(name, MISSING_TRAIT if value is None else str(value)) for name, value in traits]
             cells += [("group", said.group)] if said.group else []
             found[said.id] = _Cells(below, tuple(cells))
     return found

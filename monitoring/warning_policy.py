@@ -43,7 +43,7 @@ class WarningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     threshold: the least chance of ending below the pass mark. capacity: of each group at most so many, the likeliest;
     None: all. ties: of those with the same chance at the end of a capacity, "in" takes all, "out" none, "older" whoever
-    waits longer. cool_down_days: not whoever gave cause within so many days before the newest answer.
+    waits longer. cool_down_days: nobody again within so many days, as causes told, whether or not a capacity had room.
     transitions_only: not whoever gave cause by the answer before already. cuts: chances, ascending, that part levels of
     urgency; levels: their names, the least first, one more than cuts.
     """

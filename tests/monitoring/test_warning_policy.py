@@ -78,6 +78,8 @@ def test_nobody_is_warned_of_twice_in_a_cool_down_nor_without_a_transition() -> 
     ]:
         found = [bool(choose(policy, [one], {"p0001": earlier})) for policy in (cool, moved)]
         assert found == [cooled, told]
+    every_day = [[(n * day, 0.9) for n in range(1, today + 1)] for today in range(30)]
+    assert [at for at, earlier in enumerate(every_day) if choose(cool, [one], {"p0001": earlier})] == [0, 8, 16, 24]
 
 
 def test_levels_are_cut_and_what_contradicts_itself_is_refused_whole() -> None:
