@@ -9,7 +9,8 @@ import typer
 from cli.apps import app
 from cli.inputs import actor, opened_workspace
 from cli.options import Domains
-from cli.output import out, steps
+from cli.output import err, out, steps
+from clock import now
 from settings import Settings
 
 
@@ -21,7 +22,7 @@ def evidence(
     domain: Domains = None,
 ) -> None:
     """Write what was used, how good and fair it was, what was decided, who looked and stepped in, what went wrong, and
-    the proof of the log; with a table of which law asks for what. The same time gives the same bytes."""
+    the proof of the log; with a table of which law asks for what. A time that is over gives the same bytes again."""
     from access.journal import note
     from overview.evidence_pack import PackQuestion, make_pack
 
@@ -37,4 +38,6 @@ def evidence(
         content = make_pack(workspace, asked)
         note(workspace.store, actor(), "evidence written", since=f"{since:%Y-%m-%d}", until=f"{until:%Y-%m-%d}")
     output.write_bytes(content)
+    if asked.until > now():
+        err.print("the time is not over: what comes in until then will be in a later file alone")
     out.print(f"wrote {output}: {len(content):,} bytes", highlight=False, soft_wrap=True)

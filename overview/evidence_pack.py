@@ -1,7 +1,8 @@
 """The evidence of a time as one file: what was used, how good and how fair it was, what was decided, who looked and who
 stepped in, what went wrong, and that the log of it is whole; with a table of which law asks for what.
 
-It is written from what is kept, and decides nothing. The same time, as of the same uploads, gives the same bytes.
+It is written from what is kept, and decides nothing. The same time, once it is over and as of the same uploads, gives
+the same bytes.
 """
 
 import io
@@ -16,9 +17,9 @@ from typing import Any
 import msgspec
 
 from advice.cases import CASE_KIND
-from database.records import ChampionKey
-from database.seals import blocks, verify
-from jobs.anchors import anchors
+from database.records import Access, ChampionKey
+from database.seals import blocks, exported
+from jobs.anchors import anchors, verify_all
 from model.bundle_file import SAME_TIME
 from model.card import make_card
 from model.card_forms import write_card
@@ -107,7 +108,7 @@ def _index(workspace: Workspace, asked: PackQuestion, files: Mapping[str, bytes]
         "",
         f"Domains: {', '.join(asked.domains)}. As of the uploads with these numbers: "
         + ", ".join(f"{name} {number}" for name, number in receipts.items())
-        + ". Times are UTC; students are pseudonyms; of fewer than ten nothing is told.",
+        + ". Times are UTC; students are pseudonyms; what is measured of fewer than ten is left out.",
         "",
         "| asked by | about | where |",
         "|---|---|---|",
@@ -216,13 +217,15 @@ def _decisions(workspace: Workspace, asked: PackQuestion) -> Files:
 
 
 def _oversight(workspace: Workspace, asked: PackQuestion) -> Files:
-    """What people did against, or beside, what was answered and decided: counts of cases, and every change by hand."""
+    """What people did against, or beside, what was answered and decided: counts of cases, and every change by hand; of
+    champions those that no contest decided, whoever asked for it."""
     store, steps = workspace.store, Counter[str]()
     for name in asked.domains:
         for case in store.documents(CASE_KIND, domain=name):
             steps.update(one["done"] for one in case.body["steps"] if _covers_text(asked, one["at"]))
     history = [one for key in _keys(workspace, asked) for one in store.successions(key) if asked.covers(one.at)]
-    by_hand = [one for one in history if one.actor != "retraining"]
+    contests = {"; ".join(one.document.get("reasons", ())) for one in _between(store.decisions, asked)}
+    by_hand = [one for one in history if one.action != "promote" or (one.generation > 1 and one.reason not in contests)]
     paused = [one for one in _between(store.events, asked) if one.kind in (PAUSED_EVENT, RESUMED_EVENT)]
     policies = [
         {"domain": name, "target": target.name, **msgspec.to_builtins(one)}
@@ -240,8 +243,8 @@ def _covers_text(asked: PackQuestion, at: str) -> bool:
 
 
 def _accesses(workspace: Workspace, asked: PackQuestion) -> Files:
-    found = workspace.store.accesses(since=asked.since, limit=MOST_OF_A_KIND)
-    kept = [one for one in found if one.at < asked.until and one.domain in (None, *asked.domains)]
+    found = (msgspec.json.decode(content, type=Access) for _, content in exported(workspace.store, "accesses"))
+    kept = [one for one in found if asked.covers(one.at) and one.domain in (None, *asked.domains)]
     yield ".jsonl", _lines(sorted(kept, key=lambda one: (one.at, one.id)))
 
 
@@ -256,7 +259,9 @@ def _changes(workspace: Workspace, asked: PackQuestion) -> Files:
 
 
 def _integrity(workspace: Workspace, asked: PackQuestion) -> Files:
-    """The chain's blocks of this time and what was noted of them elsewhere; and what is not as it was sealed."""
+    """The chain's blocks of this time and what was noted of them elsewhere; and what of the whole log, whenever it was
+    written, is not as it was sealed."""
+    found, wrong = verify_all(workspace.store, workspace.artifacts)
     store, first, last = workspace.store, asked.since.timestamp() * 1e6, asked.until.timestamp() * 1e6
     chained = [one for one in blocks(store) if first <= one.at < last]
     told = {
@@ -264,7 +269,9 @@ def _integrity(workspace: Workspace, asked: PackQuestion) -> Files:
         "anchors": [
             {"artifact": name, **msgspec.to_builtins(one)} for name, one in anchors(store) if asked.covers(one.at)
         ],
-        "faults": [one for one in verify(store).faults if asked.covers(one.at)],
+        "faults": found.faults,
+        "fault_count": found.fault_count,
+        "wrong_anchors": wrong,
     }
     yield ".json", _json(told)
 

@@ -10,7 +10,7 @@ from jobs.anchors import anchor
 from model.pauses import pause, resume
 from model.workspace import Workspace
 from overview.evidence_pack import LAWS, PARTS, PackQuestion, make_pack
-from tests.database.making import make_access, make_event
+from tests.database.making import make_access, make_decision, make_event, make_succession
 from tests.training.making import SCHEMA
 
 HOUR = timedelta(hours=1)
@@ -53,6 +53,23 @@ def test_a_pack_holds_what_its_table_names_and_is_the_same_again(workspace: Work
     store.add_accesses([make_access(until + HOUR, domain=SCHEMA.name)])
     pause(store, SCHEMA.name, "none", reason="later", actor="ann")
     assert make_pack(workspace, asked(at - 2.5 * HOUR, until)) == content
+    assert store.forget("accesses", at - 3.5 * HOUR) == 1  # of another time, past the seals
+    integrity = json.loads(opened(make_pack(workspace, asked(at - 2.5 * HOUR, until)))["11-integrity.json"])
+    assert [one["what"] for one in integrity["faults"]] == ["was sealed and is gone"]
     earlier = opened(make_pack(workspace, asked(at - 400 * 24 * HOUR, at - 399 * 24 * HOUR)))
     assert earlier["08-accesses.jsonl"] == earlier["06-decisions.jsonl"] == b""
     assert not any(name.startswith("02-models/") for name in earlier)
+
+
+def test_champions_by_hand_are_those_that_no_contest_decided(workspace: Workspace) -> None:
+    store, at = workspace.store, now()
+    [champion, *_] = store.champions()
+    about = {"domain": champion.domain, "target": champion.target, "moment": champion.moment}
+    told = [("promote", "the error is smaller"), ("promote", "she knows better"), ("rollback", "the error is smaller")]
+    for number, (action, reason) in enumerate(told, champion.generation + 1):
+        made = {"action": action, "reason": reason, "actor": "ann", "version": champion.version, "at": at}
+        store.succeed([make_succession(number, **about, **made)])
+    store.add_decision(make_decision(at, **about, document={"reasons": ["the error is smaller"]}))
+    files = opened(make_pack(workspace, asked(at, at + HOUR)))
+    by_hand = json.loads(files["07-oversight.json"])["champions_by_hand"]
+    assert [(one["action"], one["reason"]) for one in by_hand] == told[1:]
