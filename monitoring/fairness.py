@@ -1,7 +1,7 @@
 """Whom answers serve less well: the misses of each group, and whom of it a warning would have found, beside all others.
 
-A warning is what an answer gives cause for at the threshold in use. Pure functions over columns that are evidence;
-nothing here changes a model or a threshold.
+A warning is an answer below the pass mark, or one of so many that are likeliest to end there; warning policies are not
+asked. Pure functions over columns that are evidence; nothing here changes a model or a threshold.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ forbidden in the European Union (AI Act, article 5). A column of another name ca
 import re
 
 _WORDS = re.compile(
-    r"biometr|web_?cam|facial|face_?(id|recog|detect|emotion|expression|landmark)|gaze|eye_?track|iris_?(scan|code)"
-    r"|retina_?scan|finger_?print|voice_?print|emotion_?(recog|detect|score)|(detected|inferred)_?emotion|keystroke"
+    r"biometr|web_?cam|facial|(?<!sur)(?<!inter)(?<!type)face_?(id|recog|detect|emotion|expression|landmark)"
+    r"|gaze(?!tte|bo)|eye_?track|iris_?(scan|code)|retina_?scan|finger_?print|voice_?print"
+    r"|emotion_?(recog|detect|score)|(detected|inferred)_?emotion|keystroke"
     r"|heart_?(rate|beat)|pulse_?rate|(^|_)(eeg|ecg|ekg|gsr)(_|$)|skin_?conductance|head_?pose|blink_?rate"
     r"|gesichts_?(erkennung|ausdruck)|blick_?(richtung|verfolgung)|finger_?abdruck|herz_?frequenz|tasten_?anschl"
-    r"|visage|empreinte|suivi_?oculaire|frequence_?cardiaque|fréquence_?cardiaque"
+    r"|(?<!en)visage|empreinte|suivi_?oculaire|frequence_?cardiaque|fréquence_?cardiaque"
 )
 
 

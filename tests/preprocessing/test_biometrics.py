@@ -7,7 +7,8 @@ from preprocessing.schema import SchemaError, load_domains, read_schema
 from tests.training.making import SCHEMA_TEXT
 
 BODIES = ["webcam_minutes", "Gaze time", "eyeTracking", "heart-rate", "FacialExpression", "face_id", "keystrokes",
-          "Fingerprint", "Blickrichtung", "fréquence cardiaque", "emotion_score", "EEG"]  # fmt: skip
+          "Fingerprint", "Blickrichtung", "fréquence cardiaque", "emotion_score", "EEG",
+          "eyegaze", "Visage"]  # fmt: skip
 HONEST = [
     "face_to_face_hours",
     "attention",
@@ -15,6 +16,9 @@ HONEST = [
     "retention",
     "surface",
     "interface_score",
+    "interface_id",
+    "gazette_articles",
+    "envisaged_hours",
     "eeglish",
     "typing_speed",
 ]
