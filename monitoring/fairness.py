@@ -64,10 +64,10 @@ class GroupTreatment(msgspec.Struct, frozen=True, kw_only=True):
     which nothing is told at all. miss: mean distance of answer and outcome, bias: mean of answer - outcome, both in the
     target's unit or levels. found: of the answers whose outcome failed, the share that was warned of. wrongly: of those
     warned of, the share that passed. failed, warned: shares of all answers whose outcome failed, and that gave cause to
-    warn; alarmed: of those that passed, the share that was warned of. gap: mean of the said chance to fail less what
-    happened (1: failed). covered: the share of outcomes within their interval. Each is told where the students it rests
-    on are enough, by the same rule. verdict: by miss, found and wrongly,
-    beside all others; None of all answers together.
+    warn; alarmed: of those that passed, the share that was warned of. Of these three what would make out `found` or
+    `wrongly` where that is not told is not told either. gap: mean of the said chance to fail less what happened (1:
+    failed). covered: the share of outcomes within their interval. Each is told where the students it rests on are
+    enough, by the same rule. verdict: by miss, found and wrongly, beside all others; None of all answers together.
     """
 
     name: str
@@ -290,9 +290,23 @@ def _cut(parts: _Parts, student: Integers, asked: Sequence[_Question], units: In
             figures[place][question.name] = _figure(sums, place, is_share=question.is_share)
             if question.worse and judged[place] and (test := _test(sums, place, question)):
                 tests[place][question.name] = test
+    for place in range(count):
+        _hide_what_follows(figures[place])
     counts = [{"n": int(rows[at]), "students": students[at]} if told[at] else {} for at in range(count)]
     order = np.lexsort((np.arange(count), -rows)).tolist()
     return [_Draft(GroupTreatment(name=parts.names[at], **counts[at], **figures[at]), tests[at]) for at in order]
+
+
+def _hide_what_follows(figures: dict[FigureName, GroupFigure]) -> None:
+    """Take out of a group's figures those from which, with others, one that is not told of few students follows: who
+    failed, who was warned of, and one figure more make out all four counts of both."""
+    if "found" in figures and "wrongly" in figures:
+        return
+    figures.pop("alarmed", None)
+    if "found" in figures:
+        figures.pop("warned", None)
+    if "wrongly" in figures:
+        figures.pop("failed", None)
 
 
 def _distinct(number: Integers, one: Integers, count: int) -> list[int]:

@@ -194,6 +194,11 @@ def test_no_figure_gives_few_students_away_not_even_by_difference(sizes: list[tu
             assert all(counts[name] >= FEWEST_TOLD for name in told)
             hidden = sum(count for name, count in counts.items() if name not in told)
             assert not told or len(told) == len(names) or hidden >= FEWEST_TOLD
+        for group in cut.groups:  # who failed, who was warned of and one share more make out the others
+            both = group.found is not None and group.wrongly is not None
+            assert both or group.alarmed is None
+            assert both or group.found is None or group.warned is None
+            assert both or group.wrongly is None or group.failed is None
 
 
 def test_a_difference_has_the_interval_of_its_two_samples_and_agrees_with_its_verdict() -> None:
