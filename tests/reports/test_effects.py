@@ -22,7 +22,7 @@ MARK = Target(name="mark", cut_points=(10.0,))
 
 @pytest.mark.parametrize("effect", [0.0, 0.8])
 def test_a_known_effect_lies_within_its_interval_as_often_as_said(effect: float) -> None:
-    """Of more runs the share is .94 to .96 (benchmarks/trust.py)."""
+    """Of more runs the share is .94 (benchmarks/trust.py)."""
     draw, runs, held = np.random.default_rng(1), 80, [0, 0]
     for _ in range(runs):
         ability = draw.normal(0, 1, 600)
