@@ -41,15 +41,17 @@ def observations_of(store: RecordStore, domain: str, student: str) -> list[Obser
 
 
 def event_key(secret: bytes, source: str, kind: str, student: str, event: str) -> str:
-    """The digest of a source's key of an event, under the institution's secret: keys may tell who it is."""
+    """The digest of a source's key of an event, under the institution's secret: keys may tell who it is. student: the
+    pseudonym, which is the same however a key is written."""
     text = "\0".join((source, kind, student, event)).encode("utf-8", "surrogatepass")
     return hmac.digest(secret, EVENT_PURPOSE + text, "sha256").hex()[:EVENT_DIGITS]
 
 
 def under_pseudonym(event: GivenEvent, secret: bytes) -> GivenEvent:
     """The event with a pseudonym for its student and a digest for its key."""
-    key = event_key(secret, event.source, event.kind, event.student, event.event)
-    return event._replace(student=event.student and pseudonym(event.student, secret), event=key)
+    student = event.student and pseudonym(event.student, secret)
+    key = event_key(secret, event.source, event.kind, student, event.event)
+    return event._replace(student=student, event=key)
 
 
 def newest_known(store: RecordStore, domain: str, students: Sequence[str]) -> Known:
@@ -65,11 +67,12 @@ def fresh_observations(
     domain: str, events: Iterable[GivenEvent], known: Known, at: datetime, counts: dict[str, list[int]]
 ) -> Iterator[Observation]:
     """The observations, of events under pseudonyms, that say something else than the newest version that is known.
-    counts: by kind as in `StoredCounts`. known: goes on with each. at: when they came in."""
+    counts: by kind as in `StoredCounts`. known: goes on with each. at: when they came in; one without a version counts
+    as of then, and in any case behind what came in before it, whatever clocks say."""
     now = version_of(at)
     for kind, student, event, version, day, body, source in events:
-        number, said = now if version is None else version, f"{day} {encode(body).decode()}"
         newest, before = known.get((student, kind, event), (-1, ""))
+        number, said = max(now, newest + 1) if version is None else version, f"{day} {encode(body).decode()}"
         counted = counts.setdefault(kind, [0, 0, 0])
         if said == before or (version is None and newest < 0 and body is None):
             counted[2] += 1

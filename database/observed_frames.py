@@ -3,11 +3,12 @@
 It computes no feature. Events in their newest version; several records of one day, and spells that touch, become one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -114,7 +115,7 @@ def _frame(kind: ObservationKind, rows: Iterable[Row]) -> pl.DataFrame:
     frame = pl.DataFrame(columns, schema_overrides=dict.fromkeys(days, pl.String), strict=False)
     frame = frame.with_columns(pl.col(name).str.to_date() for name in days)
     frame = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-    return _one_a_day(frame) if kind == "attendance" else _spells(frame) if kind == "enrolment" else frame
+    return ONE_OF_SEVERAL[kind](frame) if kind in ONE_OF_SEVERAL else frame
 
 
 def _one_a_day(frame: pl.DataFrame) -> pl.DataFrame:
@@ -145,3 +146,15 @@ def _spells(frame: pl.DataFrame) -> pl.DataFrame:
     )
     merged = merged.with_columns(pl.when(pl.col("end") != far).then("end").alias("end"))
     return merged.select(frame.columns)
+
+
+def _one_line(frame: pl.DataFrame) -> pl.DataFrame:
+    """One line of each school and day, whichever sources tell of it: there is school where all of them say so, since a
+    source that has no calendar takes every weekday for one."""
+    return frame.group_by("school", "day", maintain_order=True).agg(pl.col("school_day").all())
+
+
+ONE_OF_SEVERAL = MappingProxyType[ObservationKind, Callable[[pl.DataFrame], pl.DataFrame]](
+    {"attendance": _one_a_day, "enrolment": _spells, "calendar": _one_line}
+)
+"""How what several events say becomes one row."""

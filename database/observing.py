@@ -3,7 +3,7 @@
 It reads no file; what came in is counted by kind. Given twice, the second time nothing is new.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -12,9 +12,12 @@ from database.layout import parts
 from database.observed import StoredCounts, event_key, fresh_observations, newest_known
 from database.store import RecordStore
 from preprocessing.panel.gathered import EVENT, REMOVED, VERSION, WHOSE, Gathered
-from preprocessing.panel.kinds import DAY_OF, SAYS_OF
-from preprocessing.panel.live import GivenEvent
-from preprocessing.validation.pii import names_somebody, pseudonym
+from preprocessing.panel.kinds import AUDITED_KIND, DAY_OF, HELP_KIND, SAYS_OF
+from preprocessing.panel.live import GivenEvent, is_harmless_word
+from preprocessing.panel.observations import FRAMES, row_rules
+from preprocessing.panel.sheets import UnreadableExport
+from preprocessing.validation.pii import pseudonym
+from preprocessing.validation.rules import LONGEST_TEXT
 
 STUDENTS_TOGETHER = 200
 """Whose present observations are looked at together."""
@@ -22,27 +25,40 @@ STUDENTS_TOGETHER = 200
 EVENTS_TOGETHER = 5_000
 """Of one transaction."""
 
-FREE_WORDS = {"incidents": "category", "grades": "subject", "enrolment": "school", "calendar": "school"}
+FREE_WORDS: Mapping[str, Sequence[str]] = {
+    "incidents": ("category",),
+    "grades": ("subject",),
+    "enrolment": ("school", "grade_level"),
+    "calendar": ("school",),
+    AUDITED_KIND: ("name", "value"),
+    HELP_KIND: ("type_code", "state"),
+}
 """Values that a source writes as it likes, and that could name a person."""
 
 
 def settle(gathered: Gathered) -> None:
-    """Events whose free words name somebody are problems, and left out; of one that is told twice the last counts."""
+    """Events whose free words name somebody, or that no frame could hold, are problems, and left out; of one that is
+    told twice the last counts. Raises UnreadableExport where the source is called by what names somebody."""
+    if not is_harmless_word(gathered.source):
+        raise UnreadableExport(f"the source's name must have 1 to {LONGEST_TEXT} letters and name nobody")
     for kind, frame in gathered.events.items():
         once = frame.unique([WHOSE, EVENT, VERSION], keep="last", maintain_order=True)
         if again := frame.height - once.height:
             gathered.found.note(f"{kind}: {again:,} events are told twice; the last counts")
+        for column in FREE_WORDS.get(kind, ()):
+            words = once[column].drop_nulls().unique().to_list()
+            bad = pl.col(column).is_in([word for word in words if not is_harmless_word(word)])
+            once = _without(gathered, kind, once, bad, f"have a {column} that names somebody or is too long")
+        for rule, wrong in row_rules(kind).items() if kind in FRAMES else ():
+            once = _without(gathered, kind, once, wrong & ~pl.col(REMOVED), f"are wrong: {rule}")
         gathered.events[kind] = once
-    for kind, column in FREE_WORDS.items():
-        if kind not in gathered.events:
-            continue
-        frame = gathered.events[kind]
-        words = frame[column].drop_nulls().unique().to_list()
-        naming = [word for word in words if names_somebody(word)]
-        if naming:
-            wrong = frame.filter(pl.col(column).is_in(naming)).height
-            gathered.found.add(kind, f"{wrong:,} events have a {column} that names somebody", column)
-            gathered.events[kind] = frame.filter(~pl.col(column).is_in(naming).fill_null(value=False))
+
+
+def _without(gathered: Gathered, kind: str, frame: pl.DataFrame, wrong: pl.Expr, told: str) -> pl.DataFrame:
+    bad = wrong.fill_null(value=False)
+    if count := frame.filter(bad).height:
+        gathered.found.add(kind, f"{count:,} events {told}")
+    return frame.filter(~bad)
 
 
 def store_gathered(
@@ -76,7 +92,7 @@ def _keyed(frame: pl.DataFrame, kind: str, source: str, secret: bytes) -> pl.Dat
     keys = frame[WHOSE].unique()
     names = {key: "" if key is None else pseudonym(key, secret) for key in keys}
     digests = [
-        event_key(secret, source, kind, student or "", event)
+        event_key(secret, source, kind, names[student], event)
         for student, event in zip(frame[WHOSE].to_list(), frame[EVENT].to_list(), strict=True)
     ]
     known = pl.Series(WHOSE, [names[key] for key in frame[WHOSE].to_list()], dtype=pl.String)

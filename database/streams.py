@@ -68,9 +68,10 @@ class RedisStream:
         """They are done, and deleted: they may name students by their keys."""
         if messages:
             places = [one.place for one in messages]
-            with self._errors():
-                self._client.xack(self._name, self._group, *places)
-                self._client.xdel(self._name, *places)
+            with self._errors(), self._client.pipeline(transaction=True) as both:  # what is done is never left there
+                both.xack(self._name, self._group, *places)
+                both.xdel(self._name, *places)
+                both.execute()
 
     def close(self) -> None:
         """Give the connections back."""

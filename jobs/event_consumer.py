@@ -113,11 +113,19 @@ def _event_of(message: StreamMessage, panel: PanelSchema) -> GivenEvent | str:
     try:
         event = msgspec.json.decode(message.content, type=ObservedEvent)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return f"no event: {error}" if isinstance(error, msgspec.ValidationError) else "no event: not JSON"
+        return _reason(error)
     found = given_event(event, panel)
     if isinstance(found, str) or found.version is not None:
         return found
     return found._replace(version=message.version)
+
+
+def _reason(error: Exception) -> str:
+    """Where a message is no event; not what stands there, as the error has it: that may name anybody."""
+    if not isinstance(error, msgspec.ValidationError):
+        return "no event: not JSON"
+    place = next((name for name in ObservedEvent.__struct_fields__ if f" - at `$.{name}" in str(error)), None)
+    return f"no event: {place} is of another kind" if place else "no event: a field is missing, or one too many"
 
 
 def _set_aside(to: EventsTo, stream: str, message: StreamMessage, reason: str) -> None:

@@ -83,16 +83,16 @@ def given_event(event: ObservedEvent, panel: PanelSchema) -> GivenEvent | str:
     body: tuple[Said, ...] | None = None
     if not event.removed:
         given = {**DEFAULTS.get(event.kind, {}), **event.values}
-        if other := sorted({*given} - {*SAYS_OF[event.kind]}):
-            return f"{event.kind} has {', '.join(SAYS_OF[event.kind])}, and no {', '.join(other)}"
+        if {*given} - {*SAYS_OF[event.kind]}:
+            return f"{event.kind} has {', '.join(SAYS_OF[event.kind])}, and nothing else"
         for name in SAYS_OF[event.kind]:
             if (value := given.get(name)) is not None or name not in MAY_LACK:
                 test, rule = RULES[name]
                 if not test(value):
                     return f"{name} {rule}"
-        body = tuple(_plain(name, given.get(name)) for name in SAYS_OF[event.kind])
-        if event.kind == "grades" and (wrong := _wrong_grade(given)):
+        if wrong := _wrong_together(event.kind, day, given):
             return wrong
+        body = tuple(_plain(name, given.get(name)) for name in SAYS_OF[event.kind])
     student = "" if event.kind == "calendar" else str(event.student)
     return GivenEvent(event.kind, student, event.event, event.version, day, body, event.source)
 
@@ -121,11 +121,17 @@ def day_said(text: str, panel: PanelSchema, school: Said = None) -> int | None:
         if len(text) == len("2026-09-14"):
             return (date.fromisoformat(text) - date(1970, 1, 1)).days
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        zone = panel.zone_of(school if isinstance(school, str) else None)
+        local = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(zone)
+    except (ValueError, OverflowError):  # the latter on the first and the last day that there are
         return None
-    zone = panel.zone_of(school if isinstance(school, str) else None)
-    local = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(zone)
     return (local.date() - date(1970, 1, 1)).days
+
+
+def is_harmless_word(value: Said) -> bool:
+    """Whether a word of a source's own may be kept: a short text that names nobody."""
+    is_short = isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT
+    return is_short and str(value).isprintable() and names_somebody(str(value)) is None
 
 
 def version_of(at: datetime) -> int:
@@ -138,19 +144,24 @@ def _wrong_keys(event: ObservedEvent) -> str:
         return f"event must be a key of 1 to {LONGEST_EVENT_KEY} letters"
     if event.kind != "calendar" and not (event.student and len(event.student.strip()) in range(1, LONGEST_TEXT + 1)):
         return f"student must be a key of 1 to {LONGEST_TEXT} letters"
-    if not event.source or len(event.source) > LONGEST_TEXT:
-        return f"source must have 1 to {LONGEST_TEXT} letters"
+    if not is_harmless_word(event.source):
+        return f"source {WORD_RULE}"
     if event.version is not None and not 0 <= event.version < LARGEST_VERSION:
         return "version must be a whole number of 0 or more"
     return ""
 
 
-def _wrong_grade(given: Mapping[str, Said]) -> str:
-    points, state = given.get("points"), given.get("state")
-    if state == "scored" and points is None:
+def _wrong_together(kind: str, day: int, given: Mapping[str, Said]) -> str:
+    """What is wrong with values that are each as they should be."""
+    points, state, end = given.get("points"), given.get("state"), given.get("end")
+    if kind == "grades" and state == "scored" and points is None:
         return "points must be given where state is scored"
-    if state in ("missing", "exempt") and points is not None:
+    if kind == "grades" and state in ("missing", "exempt") and points is not None:
         return f"points must not be given where state is {state}"
+    if kind == "enrolment" and not given.get("school"):
+        return f"school {WORD_RULE}"
+    if kind == "enrolment" and end is not None and (date.fromisoformat(str(end)) - date(1970, 1, 1)).days <= day:
+        return "end must be after the day of at (begin)"
     return ""
 
 
@@ -162,13 +173,9 @@ def _is_number(value: Said) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
-def _is_word(value: Said) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and names_somebody(value) is None
-
-
 def _is_day(value: Said) -> bool:
     try:
-        return isinstance(value, str) and len(value) == len("2026-09-14") and bool(date.fromisoformat(value))
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
     except ValueError:
         return False
 
@@ -181,7 +188,7 @@ DEFAULTS: Mapping[str, Mapping[str, Said]] = {
     "grades": {"state": "scored"},
 }
 NUMBER_RULE = "must be a number of 0 or more"
-WORD_RULE = f"must be a text of at most {LONGEST_TEXT} letters that names nobody"
+WORD_RULE = f"must be a text of 1 to {LONGEST_TEXT} letters that names nobody"
 DAY_RULE = "must be a day such as 2026-09-14"
 RULES: Mapping[str, tuple[Callable[[Said], bool], str]] = {
     "status": (lambda value: value in STATUSES, f"must be one of {', '.join(STATUSES)}"),
@@ -193,10 +200,10 @@ RULES: Mapping[str, tuple[Callable[[Said], bool], str]] = {
     "points": (_is_number, NUMBER_RULE),
     "max_points": (lambda value: _is_number(value) and bool(value), "must be a number above 0"),
     "removal_days": (_is_number, NUMBER_RULE),
-    "subject": (_is_word, WORD_RULE),
-    "category": (_is_word, WORD_RULE),
-    "grade_level": (_is_word, WORD_RULE),
-    "school": (lambda value: value is None or _is_word(value), WORD_RULE),
+    "subject": (is_harmless_word, WORD_RULE),
+    "category": (is_harmless_word, WORD_RULE),
+    "grade_level": (is_harmless_word, WORD_RULE),
+    "school": (lambda value: value is None or is_harmless_word(value), WORD_RULE),
     "school_day": (lambda value: isinstance(value, bool), "must be true or false"),
     "due": (_is_day, DAY_RULE),
     "end": (_is_day, DAY_RULE),

@@ -122,17 +122,17 @@ def _problems(kind: ObservationKind, frame: pl.DataFrame) -> Iterator[str]:
         for name in frame.columns
         if name not in MAY_BE_NULL or (kind, name) == ("enrolment", "school")
     }
-    broken = frame.select(**{rule: wrong.sum() for rule, wrong in (rules | _rules(kind)).items()})
+    rules |= row_rules(kind) | _twice(kind)
+    broken = frame.select(**{rule: wrong.sum() for rule, wrong in rules.items()})
     for rule, count in broken.row(0, named=True).items() if frame.height else ():
         if count:
             yield f"{kind}: {rule} in {count:,} of {frame.height:,} rows"
 
 
-def _rules(kind: ObservationKind) -> dict[str, pl.Expr]:
-    """What is wrong with a row, by what is said of it."""
+def row_rules(kind: str) -> dict[str, pl.Expr]:
+    """What is wrong with a row that lacks nothing and is looked at alone, by what is said of it."""
     if kind == "attendance":
-        twice = pl.struct("student", "day").is_duplicated()
-        return {"status is unknown": ~pl.col("status").is_in(STATUSES), "a student has a day twice": twice}
+        return {"status is unknown": ~pl.col("status").is_in(STATUSES)}
     if kind == "grades":
         without = pl.col("state").is_in(["missing", "exempt"])
         return {
@@ -146,11 +146,18 @@ def _rules(kind: ObservationKind) -> dict[str, pl.Expr]:
         return {
             "severity is outside 1 to 5": ~pl.col("severity").is_between(LEAST_SEVERITY, MOST_SEVERITY),
             "removal_days are below 0": ~(pl.col("removal_days") >= 0),
-            "event_id occurs twice": pl.col("event_id").is_duplicated(),
         }
-    if kind == "enrolment":
-        return {"end is not after begin": pl.col("end") <= pl.col("begin")}
-    return {"a school has a day twice": pl.struct("school", "day").is_duplicated()}
+    return {"end is not after begin": pl.col("end") <= pl.col("begin")} if kind == "enrolment" else {}
+
+
+def _twice(kind: ObservationKind) -> dict[str, pl.Expr]:
+    """What rows may not say again, by what is said of it."""
+    keys = {
+        "attendance": ("a student has a day twice", ("student", "day")),
+        "incidents": ("event_id occurs twice", ("event_id",)),
+        "calendar": ("a school has a day twice", ("school", "day")),
+    }
+    return {rule: pl.struct(columns).is_duplicated() for rule, columns in (keys[kind],)} if kind in keys else {}
 
 
 def _told(schema: pl.Schema) -> str:

@@ -3,8 +3,10 @@
 from datetime import date, timedelta
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from clock import new_id
 from database.observed import store_events
@@ -12,9 +14,11 @@ from database.observed_frames import EPOCH_DAY, dirty_since, observation_frames
 from database.observing import settle, store_gathered
 from database.store import RecordStore
 from preprocessing.panel.gathered import Gathered
-from preprocessing.panel.live import GivenEvent
+from preprocessing.panel.kinds import HELP_KIND, OBSERVATION_KINDS, SAYS_OF
+from preprocessing.panel.live import GivenEvent, ObservedEvent, given_events
 from preprocessing.panel.observations import Observations
-from preprocessing.panel.sheets import ExportFindings
+from preprocessing.panel.sheets import ExportFindings, UnreadableExport
+from preprocessing.schema import PanelSchema
 from preprocessing.validation.pii import pseudonym
 from tests.command import run_command
 from tests.database.making import after
@@ -72,6 +76,78 @@ def test_what_was_known_stays_known_and_a_change_moves_nothing_before_its_day(
     for number, state in enumerate(states):
         then = known(store, domain, known_at=after(number))
         assert then.rows() == state.rows()
+
+
+SAID = {
+    "status": ["present", "unexcused"], "subject": ["math"], "due": ["2026-09-10", "2026-W38-1", None],
+    "points": [0, 8, None], "max_points": [10, 0], "state": ["scored", "late", "missing"], "category": ["noise"],
+    "severity": [1, 5, 6], "removal_days": [0, 0.5], "school": ["north", "south", None], "grade_level": ["7", None],
+    "end": ["2026-09-14", "2026-09-20", "2026-W39-1", None], "school_day": [True, False],
+}  # fmt: skip
+SENT = st.sampled_from(OBSERVATION_KINDS).flatmap(
+    lambda kind: st.builds(
+        ObservedEvent,
+        kind=st.just(kind),
+        event=st.sampled_from(["e1", "e2"]),
+        student=st.sampled_from(["s1", " s1", "s2"]),
+        at=st.sampled_from(["2026-09-14", "2026-09-15T23:30:00Z", "2026-W38-1", "0001-01-01T00:00:00+14:00"]),
+        source=st.sampled_from(["events", "sis", "a\0b", "Ana Sousa"]),
+        values=st.fixed_dictionaries({name: st.sampled_from(SAID[name]) for name in SAYS_OF[kind]}),
+        removed=st.booleans(),
+    )
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sent=st.lists(SENT, min_size=1, max_size=8))
+def test_whatever_is_taken_in_can_be_read_and_is_known_again_however_its_student_is_written(
+    sqlite_url: str, opened, sent: list[ObservedEvent]
+) -> None:
+    store, domain = opened(sqlite_url), new_id()
+    numbered = [replace(one, version=number) for number, one in enumerate(sent)]
+    good, _ = given_events(numbered, PanelSchema(entity="s", period="w"))
+    store_events(store, domain, good, secret=SECRET, at=after(0))
+    assert list(observation_frames(store, domain)) or not {one.student for one in good} - {""}
+    trimmed = [one._replace(student=one.student.strip()) for one in good]
+    assert store_events(store, domain, trimmed, secret=SECRET, at=after(1))[:2] == (0, 0)
+    assert not any("Ana" in one.source or "\0" in one.source for one in good)
+
+
+def test_what_no_frame_could_hold_or_names_somebody_is_left_out_of_an_export() -> None:
+    gathered, begin = Gathered("sis", ExportFindings()), START
+    mark, spell = {"student": "s1", "subject": "math", "posted_at": START, "points": 1.0, "state": "scored"}, "north"
+    marks = [{**mark, "event": str(most), "max_points": float(most)} for most in (0, 10)]
+    marks.append({**mark, "event": "long", "subject": "x" * 101, "max_points": 10.0})
+    gathered.put("grades", pl.DataFrame(marks))
+    spells = [("s1", "1", spell, "7", begin, begin), ("s1", "2", spell, "Ana Sousa", begin, None),
+              ("s1", "3", spell, "7", begin, None)]  # fmt: skip
+    names = ["student", "event", "school", "grade_level", "begin", "end"]
+    gathered.put("enrolment", pl.DataFrame(spells, schema=names, orient="row"))
+    helped = [("s1", "h1", begin, "Marks of Ana Sousa"), ("s1", "h2", begin, "tutoring")]
+    gathered.put(HELP_KIND, pl.DataFrame(helped, schema=["student", "event", "begin", "type_code"], orient="row"))
+    settle(gathered)
+    assert {kind: frame["event"].to_list() for kind, frame in gathered.events.items()} == {
+        "grades": ["10"],
+        "enrolment": ["3"],
+        HELP_KIND: ["h2"],
+    }
+    assert gathered.found.total == 5
+    with pytest.raises(UnreadableExport, match="source"):
+        settle(Gathered("Ana Sousa", ExportFindings()))
+
+
+def test_without_versions_what_came_last_counts_whatever_the_clock_says(store: RecordStore) -> None:
+    def tell(day: int, at: int, version: int | None = None) -> GivenEvent:
+        event = GivenEvent("incidents", "s1", "e1", version, 20_000 + day, ("x", 2.0, 0.0), "sis")
+        store_events(store, "k12", [event], secret=SECRET, at=after(at))
+        return event
+
+    for day, at, version in ((1, 9, None), (2, 3, None), (3, 4, 2**61), (4, 5, None)):
+        tell(day, at, version)
+        assert known(store, "k12")["at"].to_list() == [EPOCH_DAY + timedelta(days=20_000 + day)]
+    both = [tell(day, 6) for day in (5, 6)]
+    store_events(store, "k12", both, secret=SECRET, at=after(7))
+    assert known(store, "k12")["at"].to_list() == [EPOCH_DAY + timedelta(days=20_006)]
 
 
 VERSIONED = st.lists(

@@ -20,12 +20,15 @@ WRONG = [
     ({"student": ""}, "student must"),
     ({"event": ""}, "event must"),
     ({"values": {"status": "ill"}}, "status must be one of"),
-    ({"values": {"status": "present", "mood": 1}}, "and no mood"),
+    ({"values": {"status": "present", "mood": 1}}, "and nothing else"),
     ({"version": -1}, "version must"),
     ({"kind": "grades", "values": {"subject": "math", "max_points": 0}}, "max_points must"),
     ({"kind": "grades", "values": {"subject": "math", "max_points": 9}}, "points must be given"),
     ({"kind": "incidents", "values": {"category": "Ana Sousa", "severity": 1}}, "names nobody"),
     ({"kind": "incidents", "values": {"category": "noise", "severity": 2.5}}, "severity must"),
+    ({"kind": "enrolment", "values": {"grade_level": "7"}}, "school must"),
+    ({"kind": "enrolment", "values": {"school": "north", "end": "2026-09-14"}}, "end must be after"),
+    ({"source": "Ana Sousa"}, "source must"),
 ]
 
 
