@@ -74,7 +74,7 @@ def observations_ingest(
             settle(gathered)
         found = gathered.found
         for note in found.notes:
-            err.print(note, highlight=False, soft_wrap=True)
+            err.print(note, highlight=False, soft_wrap=True, markup=False)
         write_problems(found.problems, problems)
         if found.total and not skip_bad_rows and not dry_run:
             raise BadData(found.problems, found.total)

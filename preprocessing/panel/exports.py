@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from preprocessing.panel.gathered import WHOSE, Gathered
+from preprocessing.panel.gathered import REMOVED, WHOSE, Gathered
 from preprocessing.panel.kinds import DAY_OF
 from preprocessing.panel.live import panel_of
 from preprocessing.panel.mapped import is_edfi, read_edfi, read_mapped, read_mapping
@@ -58,7 +58,7 @@ def infer_days(gathered: Gathered) -> None:
 
 
 def _fill_present(gathered: Gathered, school_days: pl.Series) -> None:
-    spells, attendance = gathered.events["enrolment"], gathered.events["attendance"]
+    spells, attendance = (gathered.events[kind].filter(~pl.col(REMOVED)) for kind in ("enrolment", "attendance"))
     last = attendance["day"].max()
     open_days = school_days.to_frame("day").filter(pl.col("day") <= last)
     wanted = spells.select(WHOSE, "begin", "end").join(open_days, how="cross")

@@ -32,7 +32,7 @@ INSTANT = "%Y-%m-%dT%H:%M:%S%.f%z"
 class Gathered:
     """events: by kind a frame of `student` (the source's key; null of what concerns all), `event` (the source's key of
     it), `version` (Int64; null: as of when it is stored), `removed` (taken back), the day and the values of the kind.
-    source: where from; whole: kinds of which all that there is was sent."""
+    source: where from."""
 
     source: str
     found: ExportFindings

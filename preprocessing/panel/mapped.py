@@ -13,7 +13,15 @@ import polars as pl
 
 from preprocessing.panel.gathered import EVENT, REMOVED, TYPES, VERSION, WHOSE, Gathered, day_of, micros_of
 from preprocessing.panel.kinds import AUDITED_KIND, DAY_OF, GRADE_STATES, HELP_KIND, SAYS_OF, STATUSES
-from preprocessing.panel.sheets import AT_ROW, HEADER_ROW, ExportFindings, ExportSheet, UnreadableExport, read_sheet
+from preprocessing.panel.sheets import (
+    AT_ROW,
+    HEADER_ROW,
+    NO_HEADER,
+    ExportFindings,
+    ExportSheet,
+    UnreadableExport,
+    read_sheet,
+)
 from preprocessing.schema import PanelSchema, fold
 from preprocessing.validation.pii import identifying_name
 
@@ -161,6 +169,9 @@ def _columns(sheet: ExportSheet | None, wanted: set[str], one: MappedFile, found
         return None
     frame = _spelled(sheet.frame, wanted | {*(one.join.on if one.join else ())})
     here = [name for name in frame.columns if name in wanted or name == AT_ROW or (one.join and name in one.join.on)]
+    if here == [AT_ROW]:
+        found.add(sheet.name, NO_HEADER, rows=[HEADER_ROW])
+        return None
     left = [name for name in frame.columns if name not in here]
     if dropped := [name for name in left if identifying_name(name) and frame[name].count()]:
         found.note(f"{sheet.name}: dropped before anything is stored: {', '.join(dropped)}")
@@ -177,7 +188,8 @@ def _columns(sheet: ExportSheet | None, wanted: set[str], one: MappedFile, found
 def _spelled(frame: pl.DataFrame, wanted: set[str]) -> pl.DataFrame:
     """Columns under the mapping's spelling: case, spaces, dashes and underscores do not matter."""
     given = {fold(name): name for name in frame.columns if name != AT_ROW}
-    return frame.rename({given[fold(one)]: one for one in wanted if one and fold(one) in given})
+    found = {given[fold(one)]: one for one in wanted if one and fold(one) in given}
+    return frame.rename({name: one for name, one in found.items() if name == one or one not in given.values()})
 
 
 def _put(gathered: Gathered, sheet: ExportSheet, one: MappedFile, panel: PanelSchema) -> None:

@@ -32,7 +32,15 @@ from preprocessing.panel.oneroster_columns import (
     VERSIONS,
     FileColumns,
 )
-from preprocessing.panel.sheets import AT_ROW, HEADER_ROW, ExportFindings, ExportSheet, UnreadableExport, read_sheet
+from preprocessing.panel.sheets import (
+    AT_ROW,
+    HEADER_ROW,
+    NO_HEADER,
+    ExportFindings,
+    ExportSheet,
+    UnreadableExport,
+    read_sheet,
+)
 from preprocessing.schema import PanelSchema
 
 MANIFEST_FILE = "manifest.csv"
@@ -137,9 +145,9 @@ def _read_file(roster: OneRosterExport, name: str, files: Mapping[str, bytes]) -
     sheet = sheet.require(roster.found, *key, *(one for one in spec.required if one in sheet.frame.columns))
     for column, levels in spec.levels.items():
         if column in sheet.frame.columns:
-            other = (
-                pl.col(column).is_not_null() & ~pl.col(column).is_in(levels) & ~pl.col(column).str.starts_with("ext:")
-            )
+            other = pl.col(column).is_not_null() & ~pl.col(column).is_in(levels)
+            if name not in EXTENSION:  # of the standard's own words an institution may have more
+                other &= ~pl.col(column).str.starts_with("ext:")
             sheet = sheet.flag(roster.found, other, column, f"must be one of {', '.join(levels)}")
     if key:
         same = (
@@ -153,7 +161,8 @@ def _read_file(roster: OneRosterExport, name: str, files: Mapping[str, bytes]) -
 def _with_header(roster: OneRosterExport, name: str, sheet: ExportSheet, spec: FileColumns) -> ExportSheet | None:
     """The sheet with the standard's columns, without those of people."""
     found, frame = roster.found, sheet.frame
-    wrong = {one: MISSPELLED[one] for one in frame.columns if one in MISSPELLED}
+    meant = {one: MISSPELLED[one] for one in frame.columns if one in MISSPELLED}
+    wrong = {one: right for one, right in meant.items() if right not in frame.columns}
     if name == "demographics" and SOURCED not in frame.columns and "userSourcedId" in frame.columns:
         wrong["userSourcedId"] = SOURCED
     for misspelled in sorted({*wrong} & {*MISSPELLED}):
@@ -161,6 +170,9 @@ def _with_header(roster: OneRosterExport, name: str, sheet: ExportSheet, spec: F
     frame = frame.rename(wrong)
     given = [one for one in frame.columns if one != AT_ROW]
     known = [*([SOURCED] if spec.keyed or SOURCED in given else []), STATE, LAST_MODIFIED, *spec.columns]
+    if not {*given} & {*known}:
+        found.add(sheet.name, NO_HEADER, rows=[HEADER_ROW])
+        return None
     strange = [one for one in given if one not in known and not one.startswith("metadata.")]
     if strange:
         found.note(f"{sheet.name}: unknown columns are left out: {', '.join(strange)}")
@@ -245,19 +257,23 @@ def _check_parents(roster: OneRosterExport) -> None:
     for name in ("orgs", "academicSessions"):
         parents = dict(roster.table(name, "parentSourcedId").select(SOURCED, "parentSourcedId").iter_rows())
         rows = dict(roster.table(name).select(SOURCED, AT_ROW).iter_rows())
-        circle = [rows[one] for one in parents if _is_above_itself(one, parents)]
-        if circle:
-            roster.found.add(f"{name}.csv", "is above itself, by way of its parents", "parentSourcedId", circle)
+        if circle := [rows[one] for one in _in_circles(parents)]:
+            roster.found.add(f"{name}.csv", "is above itself, by way of its parents", "parentSourcedId", sorted(circle))
 
 
-def _is_above_itself(start: str, parents: Mapping[str, str | None]) -> bool:
-    seen, one = set[str](), parents.get(start)
-    while one is not None and one not in seen:
-        if one == start:
-            return True
-        seen.add(one)
-        one = parents.get(one)
-    return False
+def _in_circles(parents: Mapping[str, str | None]) -> list[str]:
+    """Those that are above themselves; each is passed once."""
+    found, done = list[str](), set[str]()
+    for start in parents:
+        path = list[str]()
+        one: str | None = start
+        while one is not None and one not in done:
+            done.add(one)
+            path.append(one)
+            one = parents.get(one)
+        if one in path:
+            found += path[path.index(one) :]
+    return found
 
 
 # Events ---------------------------------------------------------------------------------------------------------------
@@ -282,12 +298,25 @@ def _enrolment(roster: OneRosterExport, gathered: Gathered) -> None:
     rule = "is blank, and no term of the class says when it begins"
     sheet = sheet.flag(roster.found, pl.col("begin").is_null(), "beginDate", rule)
     sheet = sheet.flag(roster.found, pl.col("endDate") <= pl.col("begin"), "endDate", "must be after beginDate")
-    grades = roster.table("users", "grades").select(
-        pl.col(SOURCED).alias("userSourcedId"), pl.col("grades").str.split(",").list.first().alias("grade_level")
-    )
-    frame = sheet.frame.join(grades.unique("userSourcedId"), on="userSourcedId", how="left")
+    grades = roster.table("users", "grades", "_version").select(
+        pl.col(SOURCED).alias("userSourcedId"), pl.col("grades").str.split(",").list.first().alias("grade_level"),
+        pl.lit(value=True).alias("_user"), pl.col("_version").cast(pl.Int64).alias("_beside"),
+    )  # fmt: skip
+    frame = sheet.frame.join(grades.unique("userSourcedId"), on="userSourcedId", how="left", maintain_order="left")
+    sheet = ExportSheet(sheet.name, frame.with_columns(_later_version()))
+    if roster.modes["enrollments"] == "delta":
+        lost = pl.col("_user").is_null() & ~pl.col("_removed")
+        rule = "leads to no row of users.csv, which says the grade level: a delta brings it along"
+        sheet = sheet.flag(roster.found, lost, "userSourcedId", rule)
+    frame = sheet.frame
     frame = _keyed(frame, "userSourcedId").rename({"schoolSourcedId": "school", "endDate": "end"})
     gathered.put("enrolment", frame)
+
+
+def _later_version() -> pl.Expr:
+    """Of what is said by a row and by one that it leads to (`_beside`), the later version, where the row has one."""
+    later = pl.max_horizontal("_version", "_beside")
+    return pl.when(pl.col("_version").is_not_null()).then(later).alias("_version")
 
 
 def _first_days(roster: OneRosterExport) -> pl.DataFrame:
@@ -328,13 +357,16 @@ def _grades(roster: OneRosterExport, gathered: Gathered) -> None:
     )
     sheet = with_numbers(sheet, roster.found, "score")
     frame = sheet.frame.join(_assignments(roster), on="lineItemSourcedId", how="left", maintain_order="left")
-    sheet = ExportSheet(sheet.name, frame)
-    sheet = sheet.flag(
-        roster.found, pl.col("_item").is_null(), "lineItemSourcedId", "leads to no usable row of lineItems.csv"
-    )
+    sheet = ExportSheet(sheet.name, frame.with_columns(_later_version()))
+    stays = ~pl.col("_removed")
+    rule = "leads to no usable row of lineItems.csv"
+    sheet = sheet.flag(roster.found, pl.col("_item").is_null() & stays, "lineItemSourcedId", rule)
+    if roster.modes["results"] == "delta":
+        rule = "is of a class or a course that is not there, which says the subject: a delta brings them along"
+        sheet = sheet.flag(roster.found, ~pl.col("_taught") & stays, "lineItemSourcedId", rule)
     scored = pl.col("scoreStatus").is_in(["fully graded", "partially graded"])
-    sheet = sheet.flag(roster.found, (pl.col("scoreStatus") == "fully graded") & pl.col("score").is_null(), "score",
-                       "must not be blank where the status is fully graded")  # fmt: skip
+    blank = (pl.col("scoreStatus") == "fully graded") & pl.col("score").is_null() & stays
+    sheet = sheet.flag(roster.found, blank, "score", "must not be blank where the status is fully graded")
     below = pl.col("score") < pl.col("_least")
     sheet = sheet.flag(roster.found, below, "score", "is below resultValueMin of its line item")
     if above := sheet.frame.filter(pl.col("score") > pl.col("max_points")).height:
@@ -346,9 +378,9 @@ def _grades(roster: OneRosterExport, gathered: Gathered) -> None:
         .when(scored & pl.col("score").is_not_null()).then(pl.lit("scored"))
     )  # fmt: skip
     frame = sheet.frame.with_columns(state=state)
-    if waiting := frame.filter(pl.col("state").is_null()).height:
+    if waiting := frame.filter(pl.col("state").is_null() & stays).height:
         roster.found.note(f"results.csv: {waiting:,} are handed in and have no score yet; they are left out")
-    frame = frame.filter(pl.col("state").is_not_null()).with_columns(
+    frame = frame.filter(pl.col("state").is_not_null() | ~stays).with_columns(
         points=pl.when(pl.col("state").is_in(["scored", "late"])).then("score"), posted_at=pl.col("scoreDate")
     )
     gathered.put("grades", _keyed(frame, "studentSourcedId"))
@@ -357,7 +389,7 @@ def _grades(roster: OneRosterExport, gathered: Gathered) -> None:
 def _assignments(roster: OneRosterExport) -> pl.DataFrame:
     """What each line item asks for: subject, day, points; without those that say no highest result."""
     sheet = ExportSheet("lineItems.csv", roster.table("lineItems", "dueDate", "classSourcedId", "resultValueMin",
-                                                "resultValueMax"))  # fmt: skip
+                                                "resultValueMax", "_version"))  # fmt: skip
     sheet = with_days(sheet, roster.found, roster.panel.zone_of(None), "dueDate")
     sheet = with_numbers(sheet, roster.found, "resultValueMin", "resultValueMax")
     sheet = sheet.flag(roster.found, ~(pl.col("resultValueMax") > 0), "resultValueMax", "must be above 0")
@@ -369,7 +401,8 @@ def _assignments(roster: OneRosterExport) -> pl.DataFrame:
     return items.select(
         pl.col(SOURCED).alias("lineItemSourcedId"), pl.lit(value=True).alias("_item"), pl.col("dueDate").alias("due"),
         pl.col("resultValueMax").alias("max_points"), pl.col("resultValueMin").alias("_least"),
-        pl.col("subject").fill_null("other"),
+        pl.col("subject").fill_null("other"), pl.col("_taught").fill_null(value=False),
+        pl.col("_version").cast(pl.Int64).alias("_beside"),
     )  # fmt: skip
 
 
@@ -384,14 +417,21 @@ def _note_late_days(roster: OneRosterExport, items: ExportSheet) -> None:
 
 
 def _subjects(roster: OneRosterExport) -> pl.DataFrame:
-    """What each class teaches: its own subject, else its course's, else what the course is called."""
+    """What each class teaches: its own subject, else its course's, else what the course is called. _taught: whether all
+    that could say it is there."""
     courses = roster.table("courses", "subjects", "title").select(
-        pl.col(SOURCED).alias("courseSourcedId"), pl.coalesce("subjects", "title").alias("_of_course")
-    )
+        pl.col(SOURCED).alias("courseSourcedId"), pl.coalesce("subjects", "title").alias("_of_course"),
+        pl.lit(value=True).alias("_course"),
+    )  # fmt: skip
     classes = roster.table("classes", "courseSourcedId", "subjects")
     named = classes.join(courses, on="courseSourcedId", how="left")
     subject = pl.coalesce("subjects", "_of_course").str.split(",").list.first().str.strip_chars()
-    return named.select(pl.col(SOURCED).alias("classSourcedId"), subject.alias("subject"))
+    taught = pl.any_horizontal("_course", pl.col("subjects").is_not_null(), pl.col("courseSourcedId").is_null())
+    return named.select(
+        pl.col(SOURCED).alias("classSourcedId"),
+        subject.alias("subject"),
+        taught.fill_null(value=False).alias("_taught"),
+    )
 
 
 def _attendance(roster: OneRosterExport, gathered: Gathered) -> None:
@@ -438,10 +478,11 @@ def _demographics(roster: OneRosterExport, gathered: Gathered) -> None:
     long = frame.unpivot(
         ["sex", *RACES], index=[SOURCED, "_removed", "_version"], variable_name="name", value_name="value"
     )
-    said = long.filter((pl.col("value") != "false") & pl.col("value").is_not_null())
-    said = said.with_columns(
-        pl.col(SOURCED).alias(WHOSE), (pl.col(SOURCED) + "|" + pl.col("name")).alias(EVENT), day=UNDATED
-    )
+    unsaid = (pl.col("value") == "false").fill_null(value=True)  # takes back what was said before
+    said = long.with_columns(
+        pl.col(SOURCED).alias(WHOSE), (pl.col(SOURCED) + "|" + pl.col("name")).alias(EVENT), day=UNDATED,
+        _removed=pl.col("_removed") | unsaid,
+    )  # fmt: skip
     gathered.put(AUDITED_KIND, said.rename({"_removed": REMOVED, "_version": VERSION}))
     roster.found.note("demographics.csv goes to what is audited, never to what a model sees")
 

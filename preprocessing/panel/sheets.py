@@ -5,21 +5,28 @@ An export is a zip, a folder, or one file. It knows no format and gives no value
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import polars as pl
 
 from errors import Category, GradewatchError
-from preprocessing.schema import fold
 from preprocessing.validation.rules import PROBLEMS_KEPT, Problem
 
 AT_ROW = "_row"
 HEADER_ROW = 1
 LARGEST_EXPORT = 8 * 2**30
 """Bytes that the files of a zip may have together, unpacked."""
+
+ALWAYS_UNPACKED, MOST_UNPACKED = 50_000_000, 100
+"""Bytes that they always may have, and how many times those of the zip beyond: CSV files pack 10 to 20 times."""
+
+ENCRYPTED = 1  # of a member's flags
 
 DELIMITERS = (",", ";", "\t")
 
@@ -80,22 +87,61 @@ class ExportSheet:
         return sheet
 
 
-def open_export(path: Path) -> Mapping[str, bytes]:
-    """The files of an export by name, where it has folders by their place in it. Raises UnreadableExport."""
+class ExportFiles(Mapping[str, bytes]):
+    """The files of an export by name. Each is read when it is asked for: what nobody reads is never unpacked."""
+
+    def __init__(self, names: Iterable[str], read: Callable[[str], bytes]) -> None:
+        self._names, self._read = dict.fromkeys(names), read
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def open_export(path: Path) -> ExportFiles:
+    """The files of an export by name, where it has folders by their place in it. Raises UnreadableExport, also when one
+    is read."""
     if path.is_dir():
         files = sorted(one for one in path.rglob("*") if one.is_file() and not one.name.startswith("."))
-        return {str(PurePosixPath(one.relative_to(path))): one.read_bytes() for one in files}
+        names = [str(PurePosixPath(one.relative_to(path))) for one in files]
+        return ExportFiles(names, lambda name: (path / name).read_bytes())
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
-            return {path.name: path.read_bytes()}
+            return ExportFiles([path.name], lambda _: path.read_bytes())
+    with _opened(path) as zipped:
+        members = [one for one in zipped.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX")]
+    largest = min(LARGEST_EXPORT, ALWAYS_UNPACKED + MOST_UNPACKED * path.stat().st_size)
+    if sum(one.file_size for one in members) > largest:
+        raise UnreadableExport(f"{path.name} is larger than {largest:,} bytes unpacked")
+    return ExportFiles([one.filename for one in members], partial(_unpacked, path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ZipFile]:
     try:
         with ZipFile(path) as zipped:
-            members = [one for one in zipped.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX")]
-            if sum(one.file_size for one in members) > LARGEST_EXPORT:
-                raise UnreadableExport(f"{path.name} is larger than {LARGEST_EXPORT:,} bytes unpacked")
-            return {one.filename: zipped.read(one) for one in members}
-    except BadZipFile as error:
+            yield zipped
+    except (BadZipFile, EOFError, zlib.error) as error:
         raise UnreadableExport(f"{path.name} is a damaged zip: {error}") from error
+
+
+def _unpacked(path: Path, name: str) -> bytes:
+    """A file of a zip: never more of it than the zip says."""
+    with _opened(path) as zipped:
+        member = zipped.getinfo(name)
+        if member.flag_bits & ENCRYPTED:
+            raise UnreadableExport(f"{name} in {path.name} is locked by a password: unpack it, and give the folder")
+        if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # others unpack in one piece, however large
+            raise UnreadableExport(f"{name} in {path.name} is packed in a way that is not read here: use deflate")
+        with zipped.open(member) as file:
+            return file.read(member.file_size)
 
 
 def read_sheet(name: str, content: bytes, found: ExportFindings) -> ExportSheet | None:
@@ -113,6 +159,9 @@ def read_sheet(name: str, content: bytes, found: ExportFindings) -> ExportSheet 
     except (pl.exceptions.PolarsError, UnicodeDecodeError, csv.Error) as error:
         found.add(name, f"cannot be read as CSV in UTF-8: {str(error).splitlines()[0][:120]}")
         return None
+    if len(names) != frame.width:
+        found.add(name, "has line ends or separators within its header", rows=[HEADER_ROW])
+        return None
     if twice := sorted({one for one in names if names.count(one) > 1 and one.strip()}):
         found.add(name, f"has these columns twice: {', '.join(twice)}", rows=[HEADER_ROW])
         return None
@@ -127,15 +176,8 @@ def read_sheet(name: str, content: bytes, found: ExportFindings) -> ExportSheet 
     return ExportSheet(name, numbered.filter(~blank))
 
 
-def spelled(sheet: ExportSheet, columns: Mapping[str, Sequence[str]]) -> ExportSheet:
-    """Columns called as here, by their folded names: canonical names to other spellings."""
-    given = {fold(one): one for one in sheet.frame.columns if one != AT_ROW}
-    names = {}
-    for name, others in columns.items():
-        known = next((given[fold(one)] for one in (name, *others) if fold(one) in given), None)
-        if known is not None and known != name:
-            names[known] = name
-    return ExportSheet(sheet.name, sheet.frame.rename(names))
+NO_HEADER = "has no header: its first row names none of the columns that are read here"
+"""Such a row is data: it is not told."""
 
 
 def first_problems(found: ExportFindings, limit: int) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 from datetime import date
 
+import polars as pl
 import pytest
 
+from preprocessing.panel.mapped import EDFI, read_mapped, read_mapping
 from preprocessing.panel.oneroster import read_oneroster
 from preprocessing.panel.sheets import UnreadableExport
 from preprocessing.schema import PanelSchema
@@ -11,6 +13,7 @@ from tests.preprocessing.panel.exporting import CHANGED, ROWS, export_of, of_ver
 
 PANEL = PanelSchema(entity="s", period="w", time_zone="America/Chicago")
 DAY = date(2026, 9, 14)
+DELTA = ("courses", "classes", "users", "enrollments", "lineItems", "results")
 
 
 def read(files):
@@ -31,7 +34,9 @@ def changed(name, number, **values):
 def test_both_versions_say_the_same_and_nothing_of_names(version):
     found = read(export_of(version))
     assert told(found) == []
-    said = {kind: frame.drop("version", "removed").rows() for kind, frame in found.events.items()}
+    said = {
+        kind: frame.filter(~pl.col("removed")).drop("version", "removed").rows() for kind, frame in found.events.items()
+    }
     assert said["attendance"] == [
         ("s1", "s1||2026-09-14", DAY, "present"),
         ("s2", "s2||2026-09-14", DAY, "excused"),
@@ -64,6 +69,7 @@ BROKEN = [
     ("attendance", {"studentSourcedId": "s7"}, "studentSourcedId"),
     ("incidents", {"severity": ""}, "severity"),
     ("incidents", {"severity": "9"}, "severity"),
+    ("incidents", {"severity": "ext:9"}, "severity"),
     ("enrollments", {"endDate": "2026-08-30"}, "endDate"),
 ]
 
@@ -102,6 +108,35 @@ def test_a_delta_has_versions_and_takes_back():
     assert found.events["grades"].select("version", "removed").unique().rows() == [(1_793_613_600_000_000, True)]
     rows["results"][0]["status"] = ""
     assert told(read(export_of(rows=rows, mode="delta"))) == [("results.csv", 2, "status")]
+    rows["results"][0]["status"] = "tobedeleted"
+    assert told(read(export_of(rows={"results": rows["results"]}, mode="delta"))) == []
+
+
+def test_what_a_delta_leads_to_has_to_come_with_it_and_its_change_is_one_of_the_row():
+    active = {"status": "active", "dateLastModified": CHANGED}
+    rows = {name: [one | active for one in some] for name, some in of_version("1.1").items() if name in DELTA}
+    later = "2026-11-03T10:00:00.000Z"
+    rows["lineItems"][0]["dateLastModified"] = later
+    rows["enrollments"] = [one | {"beginDate": "2026-08-31"} for one in rows["enrollments"]]
+    found = read(export_of(rows=rows, mode="delta"))
+    assert told(found) == []
+    [version] = found.events["grades"]["version"].unique()
+    assert version == found.events["enrolment"]["version"][0] + 24 * 60 * 60 * 1_000_000
+    for gone, file, column in (("courses", "results.csv", "lineItemSourcedId"),
+                               ("users", "enrollments.csv", "userSourcedId")):  # fmt: skip
+        lacking = read(export_of(rows={**rows, gone: []}, mode="delta"))
+        assert told(lacking) == [(file, 2, column), (file, 3, column)]
+
+
+def test_of_a_file_without_a_header_no_row_is_told():
+    files = export_of(instead={"courses.csv": "Ana,Sousa,ana@example.org\n1,2,3\n"})
+    found = read(files)
+    assert ("courses.csv", 1, None) in told(found)
+    assert "Ana" not in str(found.found)
+    mapping = read_mapping(EDFI.read_text(), "edfi.toml")
+    found = read_mapped({"students.csv": b"Ana,Sousa\n1,2\n"}, mapping, PANEL)
+    assert told(found) == [("students.csv", 1, None)]
+    assert "Ana" not in str(found.found)
 
 
 def test_headers_and_files_that_are_not_there_are_named():
