@@ -250,6 +250,9 @@ PAGE = 500
 ROWS_AT_ONCE = 5_000
 """Rows that go to a database together: some megabytes, and a tenth of a second."""
 
+EVENTS_AT_ONCE = 250
+"""Observed events that are asked for by their keys together."""
+
 
 def parts(items: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
     """`items` in lists of at most `size`, `PAGE` by default."""

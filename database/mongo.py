@@ -141,6 +141,7 @@ from database.store import (
     Changes,
     Forgettable,
     ObservationColumns,
+    ObservedKey,
     ObservedSince,
     Placing,
     RecordStore,
@@ -1058,6 +1059,15 @@ class MongoStore:
                         rows = []
         if rows:
             yield ObservationColumns(*zip(*rows, strict=True))
+
+    def observations_of_events(self, domain: str, events: Sequence[ObservedKey]) -> Iterator[ObservationColumns]:
+        for part in parts(sorted(set(events)), layout.EVENTS_AT_ONCE):
+            same = [{"domain": domain, "student": who, "kind": kind, "event": event} for who, kind, event in part]
+            with _driver_errors():
+                found = self._database.observations.find({"$or": same}).sort([(name, 1) for name in OBSERVATION_ORDER])
+                rows = [[one[name] for name in ObservationColumns._fields] for one in found]
+            if rows:
+                yield ObservationColumns(*zip(*rows, strict=True))
 
     def observed_since(self, domain: str, receipt: int) -> ObservedSince:
         with _driver_errors():

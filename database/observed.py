@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from database.layout import LAYOUTS, encode
 from database.records import Observation
-from database.store import RecordStore
+from database.store import ObservationColumns, ObservedKey, RecordStore
 from preprocessing.panel.live import GivenEvent, version_of
 from preprocessing.validation.pii import pseudonym
 
@@ -21,7 +21,7 @@ EVENT_PURPOSE = b"gradewatch/event/1\0"
 
 _unpack = LAYOUTS["observations"].unpack
 
-Known = dict[tuple[str, str, str], tuple[int, str]]
+Known = dict[ObservedKey, tuple[int, str]]
 """By student, kind and event the newest version, and what it says with its day."""
 
 
@@ -54,10 +54,10 @@ def under_pseudonym(event: GivenEvent, secret: bytes) -> GivenEvent:
     return event._replace(student=student, event=key)
 
 
-def newest_known(store: RecordStore, domain: str, students: Sequence[str]) -> Known:
-    """What is known of these students (pseudonyms)."""
+def newest_known(pages: Iterable[ObservationColumns]) -> Known:
+    """What is known of the events of these pages."""
     found: Known = {}
-    for page in store.observation_pages(domain, students=students):
+    for page in pages:
         for student, kind, event, version, _, day, body, *_ in zip(*page, strict=True):
             found[student, kind, event] = version, f"{day} {body}"
     return found
@@ -92,6 +92,6 @@ def store_events(
     """Keep what is new of single events; the same ones again change nothing."""
     told = [under_pseudonym(one, secret) for one in events]
     counts: dict[str, list[int]] = {}
-    known = newest_known(store, domain, sorted({one.student for one in told}))
+    known = newest_known(store.observations_of_events(domain, [(one.student, one.kind, one.event) for one in told]))
     store.add_observations(list(fresh_observations(domain, told, known, at, counts)))
     return StoredCounts(*(sum(one[place] for one in counts.values()) for place in range(3)))

@@ -77,7 +77,7 @@ def store_gathered(
     students = sorted(set[str]().union(*(frame[WHOSE].unique().to_list() for frame in frames.values())))
     counts: dict[str, list[int]] = {kind: [0, 0, 0] for kind in frames}
     for number, part in enumerate(parts(students, STUDENTS_TOGETHER)):
-        known = newest_known(store, domain, part)
+        known = newest_known(store.observation_pages(domain, students=part))
         given = (event for kind, frame in frames.items() for event in _events_of(frame, part, kind, gathered.source))
         fresh = fresh_observations(domain, given, known, at, counts)
         for some in parts(fresh, EVENTS_TOGETHER):

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from functools import cache
 from heapq import merge
-from itertools import chain, islice, repeat
+from itertools import chain, groupby, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ from database.errors import Conflict, LostJob, StoreUnavailable, Unkeepable
 from database.fence import Fence
 from database.layout import (
     DAY_MICROS,
+    EVENTS_AT_ONCE,
     EVERY_DAY,
     LAYOUTS,
     RECEIPTS,
@@ -116,6 +117,7 @@ from database.store import (
     Durability,
     Forgettable,
     ObservationColumns,
+    ObservedKey,
     ObservedSince,
     Placing,
     RecordStore,
@@ -1120,6 +1122,16 @@ class SqlStore:
                     rows = []
         if rows:
             yield ObservationColumns(*zip(*rows, strict=True))
+
+    def observations_of_events(self, domain: str, events: Sequence[ObservedKey]) -> Iterator[ObservationColumns]:
+        for part in parts(sorted(set(events)), EVENTS_AT_ONCE):
+            rows = list[Sequence[Any]]()
+            with self._reading() as connection:
+                for (student, kind), keys in groupby(part, key=lambda key: key[:2]):
+                    asked = sql_observations.of_events(domain, student, kind, [event for *_, event in keys])
+                    rows += connection.execute(asked).all()
+            if rows:
+                yield ObservationColumns(*zip(*rows, strict=True))
 
     def _newest_receipt(self) -> int:
         with self._reading() as connection:

@@ -32,6 +32,13 @@ def page(
     return sa.select(*PAGE_COLUMNS).where(*wanted).order_by(*order)
 
 
+def of_events(domain: str, student: str, kind: str, events: Sequence[str]) -> sa.Select[Any]:
+    """All versions of these events of one student, in key order."""
+    whose = (OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.student == student, OBSERVATIONS.c.kind == kind)
+    mine = sa.select(*PAGE_COLUMNS).where(*whose, OBSERVATIONS.c.event.in_(events))
+    return mine.order_by(OBSERVATIONS.c.event, OBSERVATIONS.c.version)
+
+
 def since(domain: str, receipt: int) -> sa.Select[Any]:
     """The students of whom something came in behind a receipt, in any order."""
     came = (OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.receipt > receipt)

@@ -406,6 +406,10 @@ class ObservationColumns(NamedTuple):
     receipt: Sequence[int]
 
 
+ObservedKey = tuple[str, str, str]
+"""Student, kind and event: what an event is known by within a domain."""
+
+
 class ObservedSince(NamedTuple):
     """Students of whom something was observed after a receipt ("" stands for what concerns all), and the newest one."""
 
@@ -427,6 +431,9 @@ class ObservationLog(Protocol):
         """All versions of all or of some students ("": of what concerns all), some thousands at a time, in key order:
         by student, kind, event and version. known_at: only what had come in by then. What comes in while the pages are
         read is in none of them."""
+
+    def observations_of_events(self, domain: str, events: Sequence[ObservedKey]) -> Iterator[ObservationColumns]:
+        """All versions of these events, some events at a time, in key order."""
 
     def observed_since(self, domain: str, receipt: int) -> ObservedSince:
         """The students of whom something came in behind this receipt, in order."""

@@ -21,8 +21,8 @@ from preprocessing.panel.live import GivenEvent, ObservedEvent, given_event
 from preprocessing.schema import PanelSchema
 
 MESSAGES_AT_ONCE = 500
-"""That are kept in one transaction. Most of the work is to look up what is known of their students: 1.6 ms of CPU an
-event with 180 records of each, measured with 500 of 500 students."""
+"""That are kept in one transaction. Most of the work is to look up what is known of these events: 0.2 ms of CPU each on
+SQLite, whatever else is known of their students, measured with 500 of 500 students with 180 records each."""
 
 PAUSE_SECONDS_AFTER_FAILURE = 2.0
 DEAD_LETTER_KIND = "dead letters"

@@ -616,6 +616,25 @@ class TestObservations:
         assert observed(store, known_at=after(8)) == sorted([*first, corrected], key=observation_key)
         assert observed(store, students=["s1", "s9"], known_at=NOON) == [one for one in first if one.student == "s1"]
 
+    def test_are_found_by_their_events_and_no_others(self, store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (layout, sql):
+            monkeypatch.setattr(module, "EVENTS_AT_ONCE", 2)
+        kinds = ("attendance", "grades")
+        kept = [
+            make_observation(f"s{who}", event=f"e{number}", kind=kind, version=version)
+            for who in range(3) for number in range(3) for kind in kinds for version in (2, 10)
+        ]  # fmt: skip
+        store.add_observations([*reversed(kept), make_observation("s0", domain="k12", event="e0")])
+        asked = [("s2", "grades", "e1"), ("s0", "attendance", "e0"), ("s0", "attendance", "e2"), ("s1", "grades", "e9"),
+                 ("s9", "grades", "e1"), ("s0", "attendance", "e0")]  # fmt: skip
+        pages = list(store.observations_of_events("school", asked))
+        unpack = LAYOUTS["observations"].unpack
+        found = [unpack(("school", *row[:-1])) for page in pages for row in zip(*page, strict=True)]
+        expected = [one for one in kept if (one.student, one.kind, one.event) in asked]
+        assert found == sorted(expected, key=observation_key)
+        assert len(pages) > 1
+        assert list(store.observations_of_events("school", [])) == []
+
     def test_come_in_pages_and_what_came_meanwhile_in_none(
         self, store: RecordStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:

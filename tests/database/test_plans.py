@@ -86,6 +86,10 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         lambda s: list(s.observation_pages("school", students=["s1", "s2"])),
         {"domain", "student"},
     ),
+    "observations of events": (
+        lambda s: list(s.observations_of_events("school", [("s1", "attendance", "e1"), ("s2", "attendance", "e2")])),
+        {"domain", "student", "kind", "event"},
+    ),
     "students observed since": (lambda s: s.observed_since("school", 3), {"domain", "receipt"}),
     "a chunk": (lambda s: s.chunk("file", 0), {"blob", "number"}),
     "blobs": (lambda s: s.blobs(before=NOON), {"at"}),
