@@ -19,6 +19,9 @@ EVENT_DIGITS = 24
 
 EVENT_PURPOSE = b"gradewatch/event/1\0"
 
+DEAD_LETTERS = "dead letters"
+"""The kind of document that says which messages could not be read, and why."""
+
 _unpack = LAYOUTS["observations"].unpack
 
 Known = dict[ObservedKey, tuple[int, str]]

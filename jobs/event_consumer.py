@@ -13,7 +13,7 @@ import msgspec
 
 from clock import now
 from database.errors import Conflict, StoreUnavailable
-from database.observed import store_events
+from database.observed import DEAD_LETTERS, store_events
 from database.records import Document
 from database.store import RecordStore
 from database.streams import StreamGone, StreamMessage
@@ -25,7 +25,6 @@ MESSAGES_AT_ONCE = 500
 SQLite, whatever else is known of their students, measured with 500 of 500 students with 180 records each."""
 
 PAUSE_SECONDS_AFTER_FAILURE = 2.0
-DEAD_LETTER_KIND = "dead letters"
 
 log = logging.getLogger("gradewatch.events")
 
@@ -105,7 +104,7 @@ def take_in(stream: str, messages: Sequence[StreamMessage], to: EventsTo) -> Con
 
 def dead_letters(store: RecordStore, domain: str, limit: int = 100) -> list[Document]:
     """The newest messages that were set aside: where they stood, and why. No content is kept: it may name anybody."""
-    found = store.documents(DEAD_LETTER_KIND, domain=domain)
+    found = store.documents(DEAD_LETTERS, domain=domain)
     return sorted(found, key=lambda one: (one.at, one.name), reverse=True)[:limit]
 
 
@@ -131,7 +130,7 @@ def _reason(error: Exception) -> str:
 def _set_aside(to: EventsTo, stream: str, message: StreamMessage, reason: str) -> None:
     body = {"stream": stream, "place": message.place, "reason": reason, "bytes": len(message.content)}
     name = f"{to.domain}/{stream}/{message.place}"
-    letter = Document(kind=DEAD_LETTER_KIND, name=name, revision=1, at=now(), domain=to.domain, body=body)
+    letter = Document(kind=DEAD_LETTERS, name=name, revision=1, at=now(), domain=to.domain, body=body)
     try:
         to.store.put_document(letter)
     except Conflict:  # it was set aside before

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from clock import now
+from database.observed import DEAD_LETTERS
 from database.records import Event, digest
 from database.seals import before_forgetting
 from database.store import RecordStore
@@ -47,6 +48,8 @@ def keep(store: RecordStore, domains: Collection[str], periods: Periods, at: dat
     if periods.observations is not None:
         old = at - timedelta(days=periods.observations)
         removed["observations"] = sum(store.remove_observations(domain, old) for domain in domains)
+        for letter in (one for domain in domains for one in store.documents(DEAD_LETTERS, domain=domain, until=old)):
+            store.remove_document(DEAD_LETTERS, letter.name)
     if periods.reports is not None:
         removed["reports"] = store.forget("drift_reports", at - timedelta(days=periods.reports))
     if (days := periods.cohort_reports) is not None:
