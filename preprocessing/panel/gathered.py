@@ -60,7 +60,7 @@ def day_of(column: str, zone: ZoneInfo) -> pl.Expr:
     text = pl.col(column)
     written = text.str.replace(r"Z$", "+00:00")
     instant = written.str.to_datetime(INSTANT, time_unit="us", strict=False).dt.convert_time_zone(zone.key)
-    local = text.str.slice(0, 19).str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us")
+    local = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
     plain = text.str.to_date(ABBREVIATED, strict=False)
     day = pl.coalesce(plain, instant.dt.date(), local.dt.date())
     return pl.when(day.is_between(date.min, date.max)).then(day)  # a time zone may lead into the year 0

@@ -70,6 +70,7 @@ BROKEN = [
     ("incidents", {"severity": ""}, "severity"),
     ("incidents", {"severity": "9"}, "severity"),
     ("incidents", {"severity": "ext:9"}, "severity"),
+    ("incidents", {"occurredAt": "2026-09-15T03:30:00 or so"}, "occurredAt"),
     ("incidents", {"occurredAt": "0001-01-01T00:00:00+14:00"}, "occurredAt"),
     ("enrollments", {"endDate": "2026-08-30"}, "endDate"),
 ]
