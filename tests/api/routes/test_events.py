@@ -3,6 +3,7 @@
 import pytest
 
 from database.observed_frames import observation_frames
+from tests.api.guarded import Guarded
 from tests.api.serving import Server
 
 PATH = "/api/v1/k12/events"
@@ -67,3 +68,15 @@ def test_other_domains_and_other_bodies_are_refused(shared: Server) -> None:
     assert shared.post("/api/v1/engagement/events", {"events": []}).status_code == 422
     assert shared.post(PATH, {"events": [{"kind": "moods"}]}).status_code == 400
     assert shared.post("/api/v1/none/events", {"events": []}).status_code == 404
+
+
+def test_who_is_confined_to_groups_or_only_looks_on_sends_none(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "domains", [*guarded.domains, "k12"])
+    one_school = guarded.key("one-school", "teacher", domains=("k12",), groups=("north",))
+    guarded.until_known(one_school)
+    for key in (None, one_school, guarded.keys["viewer"]):
+        assert guarded.ask("POST", PATH, key, json={"events": EVENTS}).status_code == (403 if key else 401)
+    answer = guarded.ask("POST", PATH, guarded.keys["teacher"], json={"events": EVENTS})
+    assert (answer.status_code, answer.json().get("new")) == (200, len(EVENTS)), answer.text
