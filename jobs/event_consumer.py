@@ -17,7 +17,7 @@ from database.observed import DEAD_LETTERS, store_events
 from database.records import Document
 from database.store import RecordStore
 from database.streams import StreamGone, StreamMessage
-from preprocessing.panel.live import GivenEvent, ObservedEvent, given_event
+from preprocessing.panel.live import LARGEST_VERSION, GivenEvent, ObservedEvent, given_event
 from preprocessing.schema import PanelSchema
 
 MESSAGES_AT_ONCE = 500
@@ -116,7 +116,7 @@ def _event_of(message: StreamMessage, panel: PanelSchema) -> GivenEvent | str:
     found = given_event(event, panel)
     if isinstance(found, str) or found.version is not None:
         return found
-    return found._replace(version=message.version)
+    return found._replace(version=min(message.version, LARGEST_VERSION - 1))  # senders may say where a message stands
 
 
 def _reason(error: Exception) -> str:

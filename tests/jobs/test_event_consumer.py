@@ -10,7 +10,7 @@ import pytest
 
 from database.observed_frames import observation_frames
 from database.open import open_store
-from database.streams import STREAM_FIELD, RedisStream, StreamGone
+from database.streams import STREAM_FIELD, RedisStream, StreamGone, StreamMessage
 from jobs.event_consumer import EventsTo, consume, dead_letters, take_in
 from preprocessing.schema import PanelSchema
 from tests.command import GRADEWATCH, environment_of, run_command
@@ -83,6 +83,7 @@ def test_what_was_taken_and_not_acknowledged_comes_again_and_older_versions_chan
     assert take_in(STREAM, taken, to).changed == 0
     [part] = observation_frames(store, "k12")
     assert part.incidents["severity"].to_list() == [5]
+    assert take_in(STREAM, [StreamMessage("far", event(9), 2**80)], to).changed == 1
     for one in (first, again):
         one.close()
 
