@@ -19,6 +19,7 @@ def test_what_is_not_there_is_said_with_what_is(shared: Server) -> None:
     assert shared.client.get("/api/v1/engagement/predict").status_code == 405
 
 
+NEEDED = "is needed: add it to the address, kind=labeled or kind=unlabeled"
 NO_VALUES = ("yesterday", "", "-1", "1.5", "2026-13-45", "9" * 30, "true or false")
 
 
@@ -39,7 +40,7 @@ def test_a_wrong_word_in_an_address_is_refused_in_plain_words_that_name_it_and_s
                         told[problem["column"]].add(problem["rule"])
     assert told["since"] == {"must be a date and time: 2026-02-01T08:00:00Z"}
     assert told["limit"] >= {"must be a whole number", "must be 1 or more", "must be 1000 or less"}
-    assert told["kind"] >= {"must be 'labeled' or 'unlabeled'", "is needed: add it to the address"}
+    assert told["kind"] >= {"must be 'labeled' or 'unlabeled'", NEEDED}
     rules = set.union(*told.values())
     assert not [rule for rule in rules if re.search("input|field|valid|understood", rule, re.IGNORECASE)], rules
     assert all(re.match("must be |is needed", rule) for rule in rules), rules
