@@ -429,7 +429,7 @@ def test_infer_asks_on_a_terminal_and_nowhere_else(run: Run, folder: Path) -> No
     (folder / "asked.toml").unlink()
 
 
-NO_ROWS = {"policy", "passphrase_file", "class_list"}
+NO_ROWS = {"policy", "passphrase_file", "class_list", "mapping"}
 """Options of files that hold no rows."""
 ASKS = {"sheet", "skip_bad_rows", "problems"}
 REFUSES_NOTHING = {
