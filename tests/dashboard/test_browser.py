@@ -65,6 +65,8 @@ def test_what_is_chosen_goes_along_from_page_to_page_and_comes_back(address: str
     page.get_by_role("heading", level=1).wait_for()
     page.get_by_role("link", name="Models").click()
     page.wait_for_url("**/models?domain=medal*")
+    page.wait_for_function("document.title == 'Models – Sports medal – Gradewatch'")
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
     page.go_back()
     page.wait_for_url("**/activity?domain=medal*")
     page.wait_for_function("document.title == 'Activity – Sports medal – Gradewatch'")

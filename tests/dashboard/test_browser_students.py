@@ -39,6 +39,7 @@ def test_a_teacher_finds_who_needs_help_in_two_clicks_and_notes_what_was_done(
     page.get_by_role("tab", name="List").wait_for()
     page.get_by_role("tab", name="One student").click()
     page.get_by_role("button", name="Fill in a typical student").click()
+    page.locator("input[aria-label='Quiz mark']:not([value=''])").wait_for()
     page.get_by_role("textbox", name="Quiz mark").fill("12,5")
     page.get_by_role("button", name="Predict", exact=True).click()
     answer = page.get_by_text("Final mark: ").first
