@@ -214,7 +214,7 @@ def test_a_difference_has_the_interval_of_its_two_samples_and_agrees_with_its_ve
     assert women.miss.against.value == pytest.approx(one.mean() - other.mean())
     squares = ((one - one.mean()) ** 2).sum() / 60**2 + ((other - other.mean()) ** 2).sum() / 90**2
     wide = (women.miss.against.high - women.miss.against.low) / np.sqrt(squares * 150 / 149)
-    assert 3.9 < wide < 6.5  # twice a quantile of Student's t, corrected for some tests, most of it spent on missed help
+    assert 3.9 < wide < 6.5  # twice a quantile of Student's t, corrected mostly for missed help
     assert (women.verdict, men.verdict) == ("credibly worse", "no difference shown")
     assert any(said.startswith("sex F is served credibly worse") for said in fairness_sentences(found))
     for group in cut.groups:
