@@ -37,7 +37,8 @@ class EvidenceColumns(NamedTuple):
     none) and of what was asked (0 without a student, of whom it may be another row). place: into `places`. kind: into
     `kinds`, which are (moment, model version). trait: into `traits`. reason: into `SHOWS_NOTHING`. truth, said, naive:
     in target units, or numbers of levels; low, high: the interval; coverage: its stated share; below: the chance of
-    ending below the pass mark; shares: (n, levels) probabilities. NaN: not there.
+    ending below the pass mark; shares: (n, levels) probabilities. NaN: not there. reaches: whether the target's outcome
+    is told over several periods, so that all rows of a student share what happened to it.
     """
 
     places: tuple[Place, ...]
@@ -59,6 +60,7 @@ class EvidenceColumns(NamedTuple):
     coverage: Floats
     below: Floats
     shares: Floats
+    reaches: bool = False
 
     @property
     def n(self) -> int:
@@ -81,10 +83,10 @@ class EvidenceColumns(NamedTuple):
     @property
     def clusters(self) -> Integers:
         """(n,) what errors may have in common, and intervals resample whole: a number per group and period where there
-        are ten groups or more, else per student."""
+        are ten groups or more, else per student; always per student where outcomes reach over periods."""
         grouped = np.array([bool(group) for group, _ in self.places] or [False])[self.place]
         names = self.student
-        if grouped.any():
+        if grouped.any() and not self.reaches:
             of_place = np.array([hash_text(f"{group}\x1f{period}") for group, period in self.places], dtype=np.uint64)
             together = np.where(grouped, of_place[self.place], self.student)
             names = together if len(np.unique(together)) >= FEW_GROUPS else names
@@ -137,7 +139,7 @@ def columns_of(
     arrays: dict[str, Any] = {name: np.array(columns[name], dtype=kind) for name, kind in COLUMN_TYPES.items()}
     arrays["shares"] = arrays["shares"].reshape(len(drafts), len(target.levels))
     places, kinds, traits = map(tuple, known.values())
-    return EvidenceColumns(places, kinds, traits, **arrays)
+    return EvidenceColumns(places, kinds, traits, **arrays, reaches=bool(target.within))
 
 
 class _Draft(NamedTuple):
@@ -222,19 +224,20 @@ def _hash_row(row: object) -> int:
     return hash_text(msgspec.json.encode(row).decode().replace(",-0.0]", ",0.0]")) or 1
 
 
-def join(parts: Sequence[EvidenceColumns], levels: int) -> EvidenceColumns:
-    """One after the other: the first holds the oldest predictions. levels: how many the target has."""
+def join(parts: Sequence[EvidenceColumns], target: Target) -> EvidenceColumns:
+    """Those of `target` one after the other: the first holds the oldest predictions."""
+    levels = len(target.levels)
     known: dict[str, dict[Any, int]] = {name: {} for name in NUMBERED}
     arrays: dict[str, list[NDArray[Any]]] = {}
     for name, kind in COLUMN_TYPES.items():
         arrays[name] = [np.empty((0, levels) if name == "shares" else 0, kind), *(getattr(one, name) for one in parts)]
     for number, part in enumerate(parts, start=1):
-        for name, own in zip(NUMBERED, part[: len(NUMBERED)], strict=True):
+        for name, own in zip(NUMBERED, (part.places, part.kinds, part.traits), strict=True):
             anew = np.array([known[name].setdefault(one, len(known[name])) for one in own], dtype=np.int64)
             arrays[name][number] = anew[arrays[name][number]]
     joined: dict[str, Any] = {name: np.concatenate(found) for name, found in arrays.items()}
     places, kinds, traits = map(tuple, known.values())
-    return EvidenceColumns(places, kinds, traits, **joined)
+    return EvidenceColumns(places, kinds, traits, **joined, reaches=bool(target.within))
 
 
 def evidence_among(found: EvidenceColumns) -> tuple[EvidenceColumns, LeftOut]:

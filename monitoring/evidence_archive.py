@@ -111,7 +111,7 @@ class EvidenceArchive:
                 made += rows
             else:
                 behind += 1
-        found = join([part for day in sorted(days) for part in days[day]], len(target.levels))
+        found = join([part for day in sorted(days) for part in days[day]], target)
         return Seen(asked.among(found), behind)
 
     def _kept(self, target: Target, start: datetime, changes: Changes) -> dict[date, _Kept]:
@@ -150,7 +150,7 @@ class EvidenceArchive:
                 parts.append(columns_of(target, pairs, self._learned, self._protected))
                 pairs = []
         parts.append(columns_of(target, pairs, self._learned, self._protected))
-        found = join(parts[::-1], len(target.levels))
+        found = join(parts[::-1], target)
         models = {model: self._known(model) for _, model in found.kinds}
         numbers: dict[str, Any] = {"rows": rows, "newest": newest, "levels": target.levels, "models": models}
         numbers |= {"protected": self._protected}

@@ -154,7 +154,7 @@ def _part(target: Target, by: Cut, name: str, members: Members, fewest: int, *, 
     part = FeedbackPart(by=by, name=name, n=len(members), students=students)
     if not told or len(members) < fewest or students < FEWEST_TOLD:
         return part
-    answers, clusters = [answer for _, answer in members], clusters_of(predictions)
+    answers, clusters = [answer for _, answer in members], clusters_of(predictions, target)
     truth = as_numbers([pair.outcome.value for pair, _ in members], target.levels)
     said = as_numbers([answer.value for answer in answers if answer.value is not None], target.levels)
     chance = _below_pass(target, members, truth, clusters)
@@ -225,14 +225,15 @@ def _models_of(target: str, asked: Prediction) -> list[str]:
     return [answer.model for answer in asked.answers if answer.target == target]
 
 
-def clusters_of(predictions: Sequence[Prediction]) -> NDArray[np.int64]:
+def clusters_of(predictions: Sequence[Prediction], target: Target) -> NDArray[np.int64]:
     """(n,) as `EvidenceColumns.clusters`."""
     students = [one.student or one.id for one in predictions]
     together = [
         f"{one.group}\x1f{one.period}" if one.group else f"\x1f{own}"
         for one, own in zip(predictions, students, strict=True)
     ]
-    names = together if any(one.group for one in predictions) and len(set(together)) >= FEW_GROUPS else students
+    grouped = not target.within and any(one.group for one in predictions) and len(set(together)) >= FEW_GROUPS
+    names = together if grouped else students
     return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64) if names else np.empty(0, np.int64)
 
 

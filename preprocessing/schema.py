@@ -460,6 +460,7 @@ def find_problems(schema: DomainSchema) -> list[str]:
     problems += [f"column {name!r} is declared more than once" for name in sorted(set(names)) if names.count(name) > 1]
     problems += _order_problems(schema)
     problems += [f"{what!r} is named but no such column is declared" for what in _undeclared(schema, set(names))]
+    problems += _flag_problems(schema)
     for feature in schema.features:
         problems += _feature_problems(feature, schema.moments)
     for target in schema.targets:
@@ -500,6 +501,15 @@ def _undeclared(schema: DomainSchema, names: set[str]) -> list[str]:
     named += [column for target in schema.targets for column in target.naive]
     named += [flag.column for target in schema.targets for flag in target.flags]
     return sorted(set(named) - names)
+
+
+def _flag_problems(schema: DomainSchema) -> list[str]:
+    """Flags look at what every model may see from the first moment on, never at an outcome."""
+    inputs = [one for one in schema.features if one.kind == "numeric" and not one.protected]
+    seen = {one.name for one in inputs if one.known_at in ("", *schema.moments[:1])}
+    named = {flag.column for target in schema.targets for flag in target.flags} & {*schema.column_by_name}
+    why = "which is no numeric input from the first moment on"
+    return [f"a flag is on {name!r}, {why}" for name in sorted(named - seen)]
 
 
 def _order_problems(schema: DomainSchema) -> list[str]:

@@ -68,6 +68,13 @@ def seasons(frame: pl.DataFrame, schema: DomainSchema) -> Rows:
     return periods.replace_strict(order, default=-1, return_dtype=pl.Int64).to_numpy()
 
 
+def season_of(schema: DomainSchema) -> pl.Expr:
+    """The name of what a row's outcome stays within: the school year of its week where outcomes reach over weeks, else
+    its period."""
+    period = pl.col("_period")
+    return pl.coalesce(period.str.extract(YEAR_OF_WEEK), period) if schema.reaches else period
+
+
 def _student() -> pl.Expr:
     return pl.coalesce(pl.format("student {}", "_student"), pl.format("row {}", pl.int_range(pl.len())))
 

@@ -26,7 +26,10 @@ HALF_YEARS = tuple(f"{2024 + p // 2}-{1 + p % 2}" for p in range(MOST_PERIODS_IN
 SPEAKING = 5  # columns' worth of signal: with more columns each says less
 NOISE = 0.5  # of the outcome, against an ability of spread 1
 MISSING_SHARE = 0.05  # of optional columns
-HARMFUL = ("absen", "alcohol", "fail", "incident", "tardy", "travel", "way to school")
+HARMFUL = (
+    "absen", "alcohol", "fail", "handed in late", "incident", "removal", "severity", "tardy", "travel", "way to school",
+    "work missing",
+)  # fmt: skip
 """Words in a column's name or description by which more of it goes with a worse outcome."""
 CENTRE, SPREAD = 0.3, 0.6  # of outcomes on the probit scale: a mean of about 60 % of the range
 

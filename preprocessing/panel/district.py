@@ -20,10 +20,10 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 DRIVERS = ("abs_decline", "monfri", "tardy", "grade_slump", "subject_slump", "missing_work", "discipline_burst")
-HAZARD_WEIGHTS = (1.7, 1.0, 0.5, 1.9, 1.1, 1.5, 1.4)
+HAZARD_WEIGHTS = (2.55, 1.5, 0.75, 2.85, 1.65, 2.25, 2.1)
 """What each driver adds to the logarithm of the weekly hazard once it is there in full."""
-BOTH_DECLINE = 1.2  # of absences and marks that decline at once, beside what each adds
-DRIVEN_SCALE, STANDING_WEIGHT = 1.5, -0.9  # of all that; of a student's ability and engagement, in the same logarithm
+BOTH_DECLINE = 1.8  # of absences and marks that decline at once, beside what each adds
+STANDING_WEIGHT = -0.9  # of a student's ability and engagement, in the same logarithm
 DRIVEN_SHARE, SECOND_DRIVER_SHARE = 0.30, 0.25
 ONSETS, RAMP_WEEKS = (4, 29), 6
 
@@ -199,7 +199,7 @@ class _Year:
         log_hazard = np.tensordot(HAZARD_WEIGHTS, self._ramps, axes=1)
         log_hazard += BOTH_DECLINE * self._ramps[0] * self._ramps[DRIVERS.index("grade_slump")]
         static = STANDING_WEIGHT * (self._traits.ability + self._traits.engagement) + self._school
-        hazard = np.exp(DRIVEN_SCALE * log_hazard + static[:, None]) * self._school_weeks * self._here()
+        hazard = np.exp(log_hazard + static[:, None]) * self._school_weeks * self._here()
         whole, low, high = hazard.sum(axis=1), 1e-9, 1.0
         for _ in range(60):
             level = (low + high) / 2

@@ -9,7 +9,6 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from preprocessing.panel.attendance import attendance_features, attended
 from preprocessing.panel.discipline import discipline_features
@@ -46,7 +45,7 @@ POOLS = ("there", "scheduled", "attending", "points", "most", "marked")
 def weekly_features(
     observations: Observations, year: SchoolYear, *, as_of: date | None = None, peers: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """A row for each student and week of enrolment up to `as_of`: keys, school_week, `FEATURE_NAMES` (Float32, null
+    """A row for each student and week of enrolment up to `as_of`: keys, school_week, `FEATURE_NAMES` (Float64, null
     where they say nothing), whether attendance and marks were seen in the week, and weeks_of_data until then.
 
     peers: as of `peers_of`, where the observations are not those of everybody.
@@ -142,16 +141,13 @@ def _frame(events: Events, found: dict[str, Weeks], *, seen: tuple[Mask, Mask], 
     names = pl.Series([roster.year.week_name(number) for number in range(roster.year.weeks)], dtype=pl.String)
     weeks_of_data = np.cumsum(seen[0] | seen[1], axis=1)
 
-    def column(values: Weeks) -> NDArray[np.float32]:
-        return values[wanted].astype(np.float32)
-
     return pl.DataFrame({
         "student": roster.students.gather(student),
         "week": names.gather(week),
         "school": pl.Series(roster.schools, dtype=pl.String).gather(roster.school[wanted]),
         "grade_level": pl.Series(roster.grades, dtype=pl.String).gather(roster.grade[wanted]),
         "school_week": pl.Series(week, dtype=pl.Int32),
-        **{name: pl.Series(column(found[name]), nan_to_null=True) for name in FEATURE_NAMES},
+        **{name: pl.Series(found[name][wanted], nan_to_null=True) for name in FEATURE_NAMES},
         "attendance_seen": seen[0][wanted],
         "marks_seen": seen[1][wanted],
         "weeks_of_data": pl.Series(weeks_of_data[wanted], dtype=pl.Int32),

@@ -98,6 +98,13 @@ def span(kind: ObservationKind, frame: pl.DataFrame) -> tuple[date | None, date 
     return (first, last) if isinstance(first, date) and isinstance(last, date) else (None, None)
 
 
+def newest_day(observations: Observations) -> date | None:
+    """The last day of which anything is recorded; None where nothing is. Marks count where there is nothing else: some
+    are dated ahead."""
+    days = [span(kind, frame)[1] for kind, frame in observations.frames() if kind in ("attendance", "incidents")]
+    return max(filter(None, days), default=span("grades", observations.grades)[1])
+
+
 def first_monday(calendar: pl.DataFrame) -> date:
     """The Monday of the week of the calendar's first day: school week 0 begins there. Raises BadObservations for an
     empty calendar."""

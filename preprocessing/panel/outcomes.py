@@ -12,11 +12,14 @@ from preprocessing.schema import Target
 EVENT_COLUMNS = pl.Schema({"student": pl.String, "at": pl.Date})
 
 
-def with_outcome(rows: pl.DataFrame, events: pl.DataFrame, year: SchoolYear, target: Target) -> pl.DataFrame:
+def with_outcome(
+    rows: pl.DataFrame, events: pl.DataFrame, year: SchoolYear, target: Target, *, weeks: int
+) -> pl.DataFrame:
     """Weekly rows with the column of `target`: by the weeks until the student's first event of the year.
 
-    events: of `EVENT_COLUMNS`. Null from the week of that event on, where fewer weeks of the year are left than the
-    longest horizon has, and of a student who left within them without an event.
+    events: of `EVENT_COLUMNS`, all there were within the first `weeks` of the year, which are over. Null from the week
+    of that event on, where fewer of them follow than the longest horizon has, and of a student who left within them
+    without an event.
     """
     week = (pl.col("at") - year.start).dt.total_days() // WEEK_DAYS
     inside = events.filter(pl.col("at").is_between(year.start, year.end, closed="left"))
@@ -24,7 +27,7 @@ def with_outcome(rows: pl.DataFrame, events: pl.DataFrame, year: SchoolYear, tar
     left = pl.col("school_week").max().over("student")
     longest = max(target.within)
     ahead = pl.col("event_week") - pl.col("school_week")
-    followed = pl.col("school_week") + longest < year.weeks
+    followed = pl.col("school_week") + longest < weeks
     stayed = pl.when(left >= pl.col("school_week") + longest).then(pl.lit(target.levels[-1]))
     level: pl.Expr = pl.when(ahead.is_null() | (ahead > longest)).then(stayed)
     for horizon, name in zip(reversed(target.within), reversed(target.levels[:-1]), strict=True):

@@ -6,8 +6,10 @@ Years are read one after the other and students by parts of whole schools, here 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import polars as pl
 
@@ -16,10 +18,10 @@ from errors import Category, GradewatchError
 from preprocessing.panel.events import Events, events_of
 from preprocessing.panel.features import FEATURE_NAMES, PART_STUDENTS, last_week, peers_of, rows_of
 from preprocessing.panel.folder import read_folder
-from preprocessing.panel.observations import BadObservations, Observations
+from preprocessing.panel.observations import WEEK_DAYS, BadObservations, Observations, newest_day
 from preprocessing.panel.outcomes import EVENT_COLUMNS, with_outcome
 from preprocessing.panel.school_year import SchoolYear, school_years
-from preprocessing.schema import DomainSchema
+from preprocessing.schema import ContextColumn, DomainSchema, Feature, Target
 
 DEMOGRAPHICS = "demographics.parquet"
 """Of the student and what is audited of it, never computed with."""
@@ -51,6 +53,14 @@ class _Beside:
     events: dict[str, pl.DataFrame]
 
 
+class _Year(NamedTuple):
+    """A school year as far as it has come. newest: the last week that has begun; over: how many weeks are."""
+
+    events: Events
+    newest: int
+    over: int
+
+
 def write_weekly_rows(
     folder: Path,
     schema: DomainSchema,
@@ -61,12 +71,12 @@ def write_weekly_rows(
     tell: Tell = lambda _: None,
 ) -> WeeklyFile:
     """Writes the columns of `schema` of every student and week with enough data to `output` (.parquet or .csv), which
-    appears when it is complete.
+    appears when it is complete; no week that had not begun by the last day observed.
 
     Beside the observations the folder may have `demographics.parquet` (the schema's protected columns) and, for a
-    target with horizons, a file of its name (`EVENT_COLUMNS`), from which outcomes are told. labelled: only rows with
-    an outcome, to learn from. cluster: the address of a
-    Dask scheduler whose workers compute the parts. Raises UnusableWeeks, BadObservations and what `map_on` raises.
+    target with horizons, a file of its name (`EVENT_COLUMNS`, up to the last day observed), from which outcomes are
+    told. labelled: only rows with an outcome, to learn from. cluster: the address of a Dask scheduler whose workers
+    compute the parts. Raises UnusableWeeks, BadObservations and what `map_on` raises.
     """
     if schema.panel is None or not takes_weeks(schema):
         raise UnusableWeeks(
@@ -77,7 +87,7 @@ def write_weekly_rows(
     least_weeks = schema.panel.least_weeks
     tell("reading observations")
     beside = _beside(folder, schema)
-    found = _events_by_year(read_folder(folder))
+    found = _years(read_folder(folder))
     outcomes = [*beside.events] if labelled else []
     if labelled and not outcomes:
         names = [f"{target.name}.parquet" for target in schema.targets if target.within]
@@ -85,16 +95,16 @@ def write_weekly_rows(
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=".weeks-") as spool:
         students, thin, files = set[str](), 0, list[Path]()
-        for events in found:
+        for events, newest, over in found:
             year = events.roster.year
             tell(f"computing {year.name}")
-            shared = peers_of(events), last_week(year, None)
+            shared = peers_of(events), newest
             students.update(events.roster.students)
             for rows in map_on(cluster, rows_of, events.parts(PART_STUDENTS), shared):
                 enough = rows.filter(pl.col("weeks_of_data") >= least_weeks)
                 thin += rows.height - enough.height
                 files.append(Path(spool) / f"{len(files):06d}.arrow")
-                told = _columns(enough, beside, year, schema)
+                told = _columns(enough, beside, (year, over), schema)
                 (told.drop_nulls(outcomes) if outcomes else told).write_ipc(files[-1])
         if not files:
             raise BadObservations("nobody is enrolled in a week of the calendar")
@@ -102,13 +112,27 @@ def write_weekly_rows(
         written = pl.scan_ipc(files)
         WRITERS[output.suffix](written, Path(spool) / output.name)
         os.replace(Path(spool) / output.name, output)  # noqa: PTH105 (as documented: over a file that is there)
-        weeks = sum(events.roster.year.weeks for events in found)
+        weeks = sum(year.newest + 1 for year in found)
         return WeeklyFile(written.select(pl.len()).collect().item(), len(students), weeks, thin)
 
 
-def _events_by_year(observations: Observations) -> list[Events]:
-    """The events of each year of the calendar; of the frames nothing is kept."""
-    return [events_of(observations, year) for year in school_years(observations.calendar)]
+def _years(observations: Observations) -> list[_Year]:
+    """Each year of the calendar that has begun by the last day observed; of the frames nothing is kept."""
+    until, calendar = newest_day(observations), observations.calendar
+    begun = [(year, last_week(year, until)) for year in school_years(calendar)]
+    return [
+        _Year(events_of(observations, year), newest, newest + (not _goes_on(calendar, year, newest, until)))
+        for year, newest in begun
+        if newest >= 0
+    ]
+
+
+def _goes_on(calendar: pl.DataFrame, year: SchoolYear, week: int, until: date | None) -> bool:
+    """Whether a week has school days after `until`."""
+    if until is None:
+        return False
+    later = calendar.filter("school_day", pl.col("day") > until)["day"]
+    return bool(((later - year.start).dt.total_days() // WEEK_DAYS == week).any())
 
 
 WRITERS: dict[str, Callable[[pl.LazyFrame, Path], object]] = {
@@ -125,18 +149,32 @@ def takes_weeks(schema: DomainSchema) -> bool:
 def _beside(folder: Path, schema: DomainSchema) -> _Beside:
     demographics = folder / DEMOGRAPHICS
     events = {target.name: folder / f"{target.name}.parquet" for target in schema.targets if target.within}
+    audited = pl.read_parquet(demographics) if demographics.exists() else None
+    if audited is not None and audited["student"].is_duplicated().any():
+        raise BadObservations(f"{DEMOGRAPHICS}: a student is there twice; each of its weeks would be, too")
     return _Beside(
-        pl.read_parquet(demographics) if demographics.exists() else None,
+        audited,
         {name: pl.read_parquet(file, schema=EVENT_COLUMNS) for name, file in events.items() if file.exists()},
     )
 
 
-def _columns(rows: pl.DataFrame, beside: _Beside, year: SchoolYear, schema: DomainSchema) -> pl.DataFrame:
-    """The rows with the columns that the schema declares, as it calls them."""
+def _columns(
+    rows: pl.DataFrame, beside: _Beside, followed: tuple[SchoolYear, int], schema: DomainSchema
+) -> pl.DataFrame:
+    """The rows with the columns that the schema declares, as it calls them. followed: their year, and how many of its
+    weeks are over."""
+    year, weeks = followed
     for name, events in beside.events.items():
-        rows = with_outcome(rows, events, year, schema.target_by_name[name])
+        rows = with_outcome(rows, events, year, schema.target_by_name[name], weeks=weeks)
     if beside.demographics is not None:
         rows = rows.join(beside.demographics, on="student", how="left", maintain_order="left")
     assert schema.panel is not None  # noqa: S101 (`takes_weeks`)
     rows = rows.rename({"student": schema.panel.entity, "week": schema.panel.period})
-    return rows.select(column.name for column in schema.columns if column.name in rows.columns)
+    return rows.select(_bounded(column) for column in schema.columns if column.name in rows.columns)
+
+
+def _bounded(column: Feature | Target | ContextColumn) -> pl.Expr:
+    """A column, a computed number within the range that the domain declares: what is beyond it is at its end."""
+    if isinstance(column, Feature) and column.name in FEATURE_NAMES:
+        return pl.col(column.name).clip(column.minimum, column.maximum)
+    return pl.col(column.name)

@@ -36,6 +36,9 @@ from retraining.policy import MAX_MEGABYTES
 from retraining.trigger import Proposal, Verdict, WindowVerdict, propose, verdict_of
 from training.train import NotTrainable, TrainingOptions, train, train_rule
 
+SEASON = "_season"
+"""The column of frames that a replay goes by: what the outcome of a row stays within (`preprocessing.split`)."""
+
 REPLAY_BEGINS = datetime(2000, 1, 3, tzinfo=UTC)  # periods have an order but no dates; theirs are counted from here
 
 
@@ -110,15 +113,15 @@ class Period:
     def after(self, period: str) -> set[str]:
         """The ids of the rows that came after `period`."""
         later = self.past[self.past.index(period) + 1 :]
-        return set(self.known.filter(pl.col("_period").is_in(later))["_record"])
+        return set(self.known.filter(pl.col(SEASON).is_in(later))["_record"])
 
 
 def make_period(replay: Replay, rows: pl.DataFrame, past: Sequence[str], *, last: bool) -> Period:
     """The last of the periods `past`; rows: complete and labelled, of all periods, oldest first."""
-    at = rows["_period"] == past[-1]
+    at = rows[SEASON] == past[-1]
     here, numbers = rows.filter(at), clusters(rows, replay.schema)  # a student who returns is one cluster
     truth = Truth(outcomes_of(here, replay.schema, replay.key.target), numbers[at.to_numpy()])
-    return Period(tuple(past), here, truth, rows.filter(pl.col("_period").is_in(past)), last)
+    return Period(tuple(past), here, truth, rows.filter(pl.col(SEASON).is_in(past)), last)
 
 
 def fit(

@@ -20,10 +20,11 @@ from preprocessing.copies import once
 from preprocessing.periods import sorted_periods
 from preprocessing.reading.files import read_table
 from preprocessing.schema import DomainSchema
+from preprocessing.split import season_of
 from preprocessing.validation.leakage import find_suspects, require_no_leak
 from preprocessing.validation.results import Validated
 from preprocessing.validation.validate import validate_table
-from retraining.backtest.replay import Period, Replay, Strategy, answer_naively, fit, live_through, make_period
+from retraining.backtest.replay import SEASON, Period, Replay, Strategy, answer_naively, fit, live_through, make_period
 from retraining.backtest.trajectory import Answers, Trajectory, Truth, make_course, make_step
 from retraining.evaluation import complete_rows
 from retraining.holdout import ordered_frame
@@ -150,7 +151,8 @@ def _ordered(replay: Replay, frame: pl.DataFrame) -> pl.DataFrame:
     if frame["_period"].null_count():
         raise BadBacktest(f"{frame['_period'].null_count()} rows have no {schema.period}: they belong to no time")
     records = labeled(schema.name, batch_rows(frame, schema, "labeled"))
-    rows = complete_rows(ordered_frame(records, schema), schema, replay.key)
+    ordered = ordered_frame(records, schema).with_columns(season_of(schema).alias(SEASON))
+    rows = complete_rows(ordered, schema, replay.key)
     if rows.is_empty():
         raise BadBacktest(f"no row has all that {replay.key} needs: its outcome and every input that is not optional")
     return rows
@@ -161,8 +163,9 @@ def _copies_said(copied: int) -> tuple[str, ...]:
 
 
 def _periods(replay: Replay, rows: pl.DataFrame) -> list[str]:
-    """The periods of the rows, oldest first. Raises BadBacktest for too few."""
-    periods = sorted_periods(rows["_period"].to_list(), replay.schema.period_order)
+    """The periods of the rows, or the school years where outcomes reach over weeks, oldest first. Raises BadBacktest
+    for too few."""
+    periods = sorted_periods(rows[SEASON].to_list(), replay.schema.period_order)
     if len(periods) < replay.first + 2:
         raise BadBacktest(
             f"{len(periods)} periods ({', '.join(periods)}): a replay that begins with {replay.first} needs "
@@ -257,7 +260,7 @@ def _begin(
 ) -> list[Strategy]:
     """Every strategy with the same first model, of the first periods alone."""
     replay.progress(f"first model, from {', '.join(begun)}", 0.0)
-    known = rows.filter(pl.col("_period").is_in(begun)).tail(replay.window)
+    known = rows.filter(pl.col(SEASON).is_in(begun)).tail(replay.window)
     try:
         first = fit(replay, known)
     except (NotTrainable, ParityError) as error:

@@ -33,9 +33,11 @@ def test_flags_answer_with_the_last_level_that_fails_where_any_holds(taught) -> 
 
 def test_flags_are_of_a_class_with_a_pass_mark_and_have_one_side() -> None:
     wrong = SCHEMA_TEXT + '\n[[targets.flags]]\ncolumn = "hourz"\nbelow = 1\nabove = 2\n'
+    wrong += '[[targets.flags]]\ncolumn = "grade"\nbelow = 1\n'
     with pytest.raises(SchemaError) as refused:
         read_schema(wrong)
     told = str(refused.value)
     assert "'hourz' is named but no such column" in told
+    assert "a flag is on 'grade', which is no numeric input from the first moment on" in told
     assert "flags are for an ordered_class with cut_points" in told
     assert "a flag has either below or above" in told

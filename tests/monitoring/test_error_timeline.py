@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -138,6 +139,8 @@ def test_a_window_and_a_target_have_the_same_intervals_for_the_same_rows(log: Re
     assert (whole.mae, whole.bias, whole.clusters) == (other.mae, other.bias, other.clusters)
     assert whole.naive_mae == other.naive_mae
     assert whole.clusters == (12 if groups == 12 else 120)  # of four classes, students count
+    weeks = msgspec.structs.replace(mark, within=(4,))  # an outcome that all rows of a student share
+    assert measure_target(weeks, columns_of(weeks, log.pairs("marks", "mark"))).clusters == 120
 
 
 def test_classes_that_go_wrong_together_count_as_classes(log: RecordStore) -> None:

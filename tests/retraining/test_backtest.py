@@ -66,6 +66,10 @@ maximum = 20
 unit = "points"
 naive = ["before"]
 """
+WITHIN = """name = "event"
+kind = "ordered_class"
+levels = ["soon", "never"]
+within = [4]"""
 SCHEMA = read_schema(DOMAIN)
 KEY = ChampionKey("terms", "mark", "now")
 QUICK = {"quick": Policies(trigger=TriggerPolicy(alarms=1, windows=1, cool_down_days=0))}
@@ -258,6 +262,22 @@ def test_what_cannot_be_replayed_is_refused_with_all_reasons() -> None:
         require_replayable(Replay(SCHEMA, KEY), {"slow": Policies(trigger=TriggerPolicy(alarms=2))})
     with pytest.raises(BadBacktest, match="3 periods"):
         replayed(make_history(3))
+
+
+def test_where_outcomes_reach_over_weeks_a_replay_goes_by_school_years() -> None:
+    text = DOMAIN.replace('name = "mark"\nminimum = 0\nmaximum = 20\nunit = "points"\nnaive = ["before"]', WITHIN)
+    schema, draw = read_schema(text), np.random.default_rng(2)
+    weeks = [f"{year}-{year % 100 + 1} W{week:02d}" for year in (2023, 2024) for week in range(20)]
+    history = pl.DataFrame({
+        "student": [f"student-{n}" for n in range(40)],
+        "term": weeks,
+        "hours": draw.uniform(0, 60, 40).round(1),
+        "before": draw.uniform(4, 16, 40).round(1),
+        "event": ["soon", "never"] * 20,
+    })  # fmt: skip
+    frame = read_history(history.write_csv().encode(), schema, name="history.csv").frame
+    with pytest.raises(BadBacktest, match=r"2 periods \(2023-24, 2024-25\)"):  # a week would know the weeks to come
+        backtest(Replay(schema, ChampionKey("terms", "event", "now")), frame, QUICK)
 
 
 def test_every_problem_of_every_policy_is_told_at_once(tmp_path: Path) -> None:

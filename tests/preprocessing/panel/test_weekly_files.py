@@ -1,5 +1,6 @@
 """An invented district and its weekly rows: shares as they are set, outcomes by horizon, the same file again."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -7,7 +8,8 @@ import pytest
 
 from preprocessing.panel.district import DRIVERS, invent_district
 from preprocessing.panel.example import realised, write_district
-from preprocessing.panel.folder import read_folder
+from preprocessing.panel.folder import read_folder, write_folder
+from preprocessing.panel.observations import BadObservations
 from preprocessing.panel.outcomes import EVENT_COLUMNS, with_outcome
 from preprocessing.panel.school_year import SchoolYear, school_years
 from preprocessing.panel.weekly_files import UnusableWeeks, write_weekly_rows
@@ -52,6 +54,9 @@ def test_rows_of_a_folder_are_those_of_the_domain_year_by_year_and_the_same_agai
     both = rows.group_by("student_id").agg(pl.col("week").str.head(7).n_unique())
     assert 0.6 < (both["week"] == 2).mean() / (both["week"] >= 1).mean() * 1.15 < 1.0
     assert rows["at_risk_event"].drop_nulls().n_unique() == 4
+    rates = rows["att_rate_4w"].cast(pl.Float64)  # 18 days of 20 are the 90 % that the plain rule asks for, not less
+    assert (rates == 0.9).any()
+    assert not rates.is_between(0.8999, 0.9, closed="left").any()
     source = open_source(tmp_path / "district" / "rows.parquet")
     assert check_file(source, K12, secret=SECRET, keep=lambda _: None).problem_count == 0
     for name in ("again.parquet", "again.csv"):
@@ -74,9 +79,52 @@ def test_an_outcome_says_how_soon_the_first_event_came_and_nothing_that_nobody_s
     )
     frame = frame.with_columns(pl.col("school_week").cast(pl.Int32))
     days = [("e", year.start + timedelta(7 * week + 3)) for week in (event, event + 2, 60)]
-    told = with_outcome(frame, pl.DataFrame(days, EVENT_COLUMNS, orient="row"), year, K12.targets[0])
+    told = with_outcome(frame, pl.DataFrame(days, EVENT_COLUMNS, orient="row"), year, K12.targets[0], weeks=39)
     soon, middle, late, none = K12.targets[0].levels
     found = {student: part["at_risk_event"].to_list() for (student,), part in told.group_by("student")}
     assert found["e"] == [late] * 7 + [middle] * 4 + [soon] * 4 + [None] * 24
     assert found["n"] == [none] * 21 + [None] * 18
     assert found["l"] == [none] * 3 + [None] * 18
+
+
+def test_within_a_year_no_week_to_come_has_a_row_and_what_is_told_of_one_never_changes(tmp_path):
+    write_district(tmp_path / "whole", K12, students=150, seed=4)
+    whole, events = read_folder(tmp_path / "whole"), pl.read_parquet(tmp_path / "whole" / "at_risk_event.parquet")
+    later = pl.read_parquet(tmp_path / "whole" / "rows.parquet")
+    (year,) = school_years(whole.calendar)
+    for week, weekday in ((24, 2), (24, 4), (29, 4)):  # within a week, on its last school day, before holidays
+        today = year.start + timedelta(7 * week + weekday)
+        known = replace(
+            whole,  # marks that are dated ahead stay
+            attendance=whole.attendance.filter(pl.col("day") <= today),
+            incidents=whole.incidents.filter(pl.col("at") <= today),
+            enrolment=whole.enrolment.filter(pl.col("begin") <= today),
+        )
+        write_folder(known, tmp_path / "now")
+        events.filter(pl.col("at") <= today).write_parquet(tmp_path / "now" / "at_risk_event.parquet")
+        write_weekly_rows(tmp_path / "now", K12, tmp_path / "now.parquet")
+        rows = pl.read_parquet(tmp_path / "now.parquet")
+        assert rows["school_week"].max() == week
+        told = rows.drop_nulls("at_risk_event").join(later, on=["student_id", "week"], suffix="_later")
+        assert (told["at_risk_event"] == told["at_risk_event_later"]).all()
+        assert told["school_week"].max() == week - 18 - (weekday < 4)
+        assert told["at_risk_event"].n_unique() == 4
+
+
+def test_extra_credit_makes_no_row_that_the_domain_refuses(tmp_path):
+    write_district(tmp_path, K12, students=20, seed=4)
+    grades = pl.read_parquet(tmp_path / "grades.parquet")
+    much = pl.when(pl.int_range(pl.len()) % 7 == 0).then(pl.col("points") * 9).otherwise("points")
+    grades.with_columns(much).write_parquet(tmp_path / "grades.parquet")
+    write_weekly_rows(tmp_path, K12, tmp_path / "rows.parquet")
+    assert pl.read_parquet(tmp_path / "rows.parquet")["pct_w"].max() == 2
+    source = open_source(tmp_path / "rows.parquet")
+    assert check_file(source, K12, secret=SECRET, keep=lambda _: None).problem_count == 0
+
+
+def test_a_student_twice_among_demographics_is_refused(tmp_path):
+    write_district(tmp_path, K12, students=20, seed=4)
+    demographics = pl.read_parquet(tmp_path / "demographics.parquet")
+    pl.concat([demographics, demographics[:1]]).write_parquet(tmp_path / "demographics.parquet")
+    with pytest.raises(BadObservations, match="a student is there twice"):
+        write_weekly_rows(tmp_path, K12, tmp_path / "rows.parquet")
