@@ -176,7 +176,7 @@ def test_events_in_any_order_and_given_again_leave_the_same(
         assert sorted(frame["at"].to_list()) == expected
 
 
-def test_records_of_classes_make_one_day_and_enrolments_in_classes_one_spell(store: RecordStore) -> None:
+def test_records_of_classes_make_one_day_enrolments_one_spell_and_calendars_one_line(store: RecordStore) -> None:
     gathered = Gathered("sis", ExportFindings())
     day = START
     statuses = [("s1", "excused"), ("s1", "excused"), ("s1", "present"), ("s2", "unexcused"), ("s2", "excused"),
@@ -192,7 +192,13 @@ def test_records_of_classes_make_one_day_and_enrolments_in_classes_one_spell(sto
     ]
     gathered.put("enrolment", pl.DataFrame(made, schema=["student", "event", "school", "begin", "end"], orient="row"))
     store_gathered(store, "k12", gathered, secret=SECRET, at=after(0))
+    days = [("1", None, day, True), ("2", None, day, False), ("3", "north", day, True), ("4", "north", day, True)]
+    calendar = Gathered("board", ExportFindings())
+    calendar.put("calendar", pl.DataFrame(days, schema=["event", "school", "day", "school_day"], orient="row"))
+    store_gathered(store, "k12", calendar, secret=SECRET, at=after(1))
     [part] = observation_frames(store, "k12")
+    assert {row[0]: row[2] for row in part.calendar.rows()} == {None: False, "north": True}
+    assert part.calendar.height == 2
     who = {pseudonym(one, SECRET): one for one in ("s1", "s2", "s3")}
     assert {who[row[0]]: row[2] for row in part.attendance.rows()} == {
         "s1": "excused",
