@@ -47,8 +47,8 @@ BOARDS: Mapping[str, Sequence[BoardPanel]] = {
                 "(rate(gradewatch_cache_hits_total[5m]) + rate(gradewatch_cache_misses_total[5m]))"
             },
         ),
-        BoardPanel("Memory", "bytes", {"{{instance}}": "process_resident_memory_bytes"}),
-        BoardPanel("Processors", "short", {"{{instance}}": "rate(process_cpu_seconds_total[5m])"}),
+        BoardPanel("Memory", "bytes", {"{{instance}} {{process}}": "process_resident_memory_bytes"}),
+        BoardPanel("Processors", "short", {"{{instance}} {{process}}": "rate(process_cpu_seconds_total[5m])"}),
         BoardPanel("Room on the disk", "bytes", {"{{instance}}": "gradewatch_disk_free_bytes"}),
         BoardPanel(
             "Workers and jobs", "short", {"live": "max(gradewatch_workers)", "wait": "max(gradewatch_jobs_waiting)"}

@@ -27,7 +27,7 @@ from deployment.security import Finding
 from errors import Category, GradewatchError
 from jobs.queue import SEEN_SECONDS
 from model.workspace import Workspace
-from settings import Settings
+from settings import OFF, Settings
 
 LOCK = Path(__file__).resolve().parents[1] / "requirements.lock"
 LEAST_FREE = 1 << 30  # bytes on the disk of the data folder: a day of a busy service, and room to act
@@ -99,7 +99,7 @@ def look_at_settings(examined: Examined) -> Iterator[Finding]:
     channels, domains = settings.channels(), load_domains(settings.domains_dir)
     load_catalogue(settings.study_catalogue)
     told = f"alerts go to {len(channels)} receivers" if channels else "nobody is sent alerts"
-    reading = ", only reads" if settings.read_only == "on" else ""
+    reading = ", only reads" if settings.read_only != OFF else ""
     yield Finding(
         "settings", True, f"{settings.environment}, sign-in {settings.auth}{reading}, {len(domains)} domains, {told}"
     )
@@ -247,7 +247,11 @@ def look_at_workers(examined: Examined) -> Iterator[Finding]:
 
 
 def look_at_own_worker(examined: Examined) -> Iterator[Finding]:
-    """Whether a worker of this very machine lives: what a container's health is asked by."""
+    """Whether a worker of this very machine lives: what a container's health is asked by. One that may keep nothing
+    gives no sign of life, and is left alone."""
+    if examined.settings.read_only != OFF:
+        yield Finding("worker", True, "takes no job: this installation only reads")
+        return
     name = socket.gethostname()
     ages = [one.ago for one in examined.store.workers() if one.id.rpartition(":")[0].rpartition(":")[0] == name]
     told = f"last seen {min(ages):.0f} s ago on {name}" if ages else f"none was seen on {name}"

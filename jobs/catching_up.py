@@ -32,14 +32,14 @@ def is_behind(store: RecordStore, domains: Iterable[str] | None = None) -> bool:
     if store.newest_behind() > MOST_IN_PASSING:
         return True
     wanted = {one.domain for one in store.champions()} if domains is None else set(domains)
-    return any(has_uncounted(store, one) for one in sorted(wanted))
+    return any(has_uncounted(store, one, few=FEW_DAYS) for one in sorted(wanted))
 
 
-def has_uncounted(store: RecordStore, domain: str) -> bool:
-    """Whether outcomes came, or went, of more days than are made in passing."""
+def has_uncounted(store: RecordStore, domain: str, *, few: int = 0) -> bool:
+    """Whether outcomes came, or went, of more days than are made in passing. few: so many days are none to speak of."""
     changes, counted = store.changes(domain), _counted(store, domain)
     days = {day for day, number in changes.days.items() if number > counted}
-    if changes.always <= counted and len(days) <= FEW_DAYS:
+    if changes.always <= counted and len(days) <= few:
         return False
     first = EPOCH if changes.always > counted else datetime.combine(min(days), time(), tzinfo=UTC)
     known = store.predictions_per_day(domain, first)
@@ -63,13 +63,14 @@ def catch_up(workspace: "Workspace", progress: Callable[[str, float | None], Non
     store = workspace.store
     behind = max(1, store.newest_behind())
     looked = store.catch_up_newest(lambda done: progress("students", min(1.0, done / behind)))
-    for schema in workspace.schemas.values():
-        newest = store.changes(schema.name).newest  # before any pair is read
-        archive = EvidenceArchive(store, schema, workspace.learned)
-        for target in schema.targets:
-            progress(f"outcomes of {schema.name}", None)
-            archive.matched(target)
-        _keep_counted(store, schema.name, newest)
+    for domain in sorted({one.domain for one in store.champions()} | workspace.schemas.keys()):
+        newest = store.changes(domain).newest  # before any pair is read
+        if schema := workspace.schemas.get(domain):  # a domain whose file is gone has no figures, and waits for none
+            archive = EvidenceArchive(store, schema, workspace.learned)
+            for target in schema.targets:
+                progress(f"outcomes of {domain}", None)
+                archive.matched(target)
+        _keep_counted(store, domain, newest)
     return {"predictions": looked}
 
 

@@ -5,6 +5,7 @@ It does no job and knows no kind's work: the API imports this and nothing else o
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ import msgspec
 
 from clock import new_id, now
 from database.blobs import put_blob
+from database.read_only import ReadOnly
 from database.records import Job, JobState, SeenWorker, digest
 from database.store import RecordStore
 from database.uploads import Upload, begin_upload, new_upload
@@ -144,6 +146,12 @@ def ask_catching_up(store: RecordStore, actor: str, *, anew: bool = False) -> Jo
     if newest is not None and (newest.state == "waiting" or (not anew and _is_tried(newest))):
         return newest
     return ask(store, JobRequest(CATCHING_UP, "", actor))
+
+
+def ask_in_passing(store: RecordStore, actor: str) -> None:
+    """As `ask_catching_up`, for whoever looks at something; an installation that only reads is looked at too."""
+    with suppress(ReadOnly):
+        ask_catching_up(store, actor)
 
 
 def _is_tried(job: Job) -> bool:

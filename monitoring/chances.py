@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from database.errors import Conflict
+from database.read_only import ReadOnly
 from database.records import Document
 from database.store import Documents
 from monitoring.feedback import Feedback, PassChance
@@ -37,8 +38,8 @@ def keep_chances(store: Documents, feedback: Feedback, at: datetime) -> None:
             store.put_document(
                 Document(kind=CHANCES_KIND, name=name, revision=revision, at=at, domain=feedback.domain, body=body)
             )
-        except Conflict:
-            continue  # another feedback of this moment is as good
+        except (Conflict, ReadOnly):
+            continue  # another feedback of this moment is as good, or none is kept
 
 
 def known_chances(store: Documents, domain: str, target: str) -> FoundChances | None:

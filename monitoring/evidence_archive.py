@@ -19,6 +19,7 @@ from clock import new_id
 from database.errors import Conflict
 from database.layout import EPOCH, micros
 from database.pairs import Learned
+from database.read_only import ReadOnly
 from database.records import Document
 from database.store import MADE_OF_PAIRS, Changes, RecordStore
 from monitoring.days import DAY, midnight
@@ -177,8 +178,8 @@ class EvidenceArchive:
                         body=body,
                     )
                 )
-            except Conflict:
-                return  # another process keeps it just now; parts that do not belong together are found out
+            except (Conflict, ReadOnly):
+                return  # another keeps it just now, or nobody does; parts that do not belong together are found out
 
 
 def _pack(found: EvidenceColumns) -> dict[str, Any]:

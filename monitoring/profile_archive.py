@@ -19,6 +19,7 @@ from clock import now
 from database.errors import Conflict
 from database.ingest import Intake, add_batch
 from database.packed import PackedRows
+from database.read_only import ReadOnly
 from database.records import Batch, BatchKind, BatchRow, Cell, Document, Prediction
 from database.store import RecordStore
 from drift.column import PREDICTION, Column
@@ -266,8 +267,8 @@ class ProfileArchive:
             self._store.put_document(
                 Document(kind=PROFILE_KIND, name=name, revision=revision, at=at, domain=self._schema.name, body=body)
             )
-        except Conflict:
-            return  # another process has just kept it; should it lack a row, the next reader will notice
+        except (Conflict, ReadOnly):
+            return  # another process has just kept it, or nobody does; should it lack a row, the next reader notices
 
     def _packed(self, moment: str, period: str | None, profile: Profile) -> dict[str, Any]:
         text, grids = (None, {}) if profile.rows < FEWEST_KEPT else pack(profile, self._grids_at(moment))

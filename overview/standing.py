@@ -15,6 +15,7 @@ import numpy as np
 from clock import now
 from database.errors import Conflict
 from database.layout import DAY_MICROS, calendar_day, instant
+from database.read_only import ReadOnly
 from database.records import Document
 from database.store import MADE_IN_PASSING
 from model.naive import RULE
@@ -209,7 +210,7 @@ def _remembered(
         return found if kept is None else msgspec.convert(kept.body["found"], kind)
     body = {"made of": known, "found": msgspec.to_builtins(found)}
     revision = 1 if kept is None else kept.revision + 1
-    with suppress(Conflict):  # another process has measured the same
+    with suppress(Conflict, ReadOnly):  # another process has measured the same, or nothing is kept
         workspace.store.put_document(
             Document(kind=STANDING_KIND, name=name, revision=revision, at=now(), domain=domain, body=body)
         )

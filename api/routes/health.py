@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from api.fast import probes
 from api.routes.dependencies import OPEN, CurrentState, needs, noted
 from api.routes.openapi import answers
-from api.routes.prometheus import expose, look_around
+from api.routes.prometheus import LABEL_OF_PROCESS, expose, look_around
 from api.schemas import Cleared, Health, Readiness, respond
 from model.cache import CacheState
 
@@ -43,8 +43,9 @@ async def clear_cache(request: Request, state: CurrentState) -> Response:
 
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[needs("measure")])
 async def metrics(request: Request, state: CurrentState) -> Response:
-    """What this worker counted, for Prometheus (text or OpenMetrics, as asked)."""
+    """What this worker counted, for Prometheus (text or OpenMetrics, as asked). Of several, each scrape may be answered
+    by another one: its connection is not kept."""
     accept = request.headers.get("accept", "")
     around = await asyncio.to_thread(look_around, state)
     body, media_type = expose(state, around, accept=accept)
-    return Response(body, media_type=media_type)
+    return Response(body, headers={"connection": "close"} if LABEL_OF_PROCESS else None, media_type=media_type)

@@ -9,7 +9,8 @@ import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
-from itertools import accumulate
+from itertools import accumulate, chain
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING, NamedTuple
 
 from api.observe.metrics import BOUNDS, Histogram, Metrics
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 Sample = tuple[tuple[str, ...], float]
 """(labels' values, value)."""
+
+LABEL_OF_PROCESS = {"process": str(os.getpid())} if parent_process() is not None else {}
+"""A label of whatever this process counts for itself where others serve the same address: a scraper that is answered by
+one and then by another must not take the numbers of both for one that falls."""
 
 WAITING_SEEN = 1_000  # jobs that wait, and are looked at by a scrape
 
@@ -45,12 +50,11 @@ def expose(state: ServiceState, around: Surroundings, *, accept: str) -> tuple[b
 
     class Everything(Collector):
         def collect(self) -> Iterator["Metric"]:
-            yield from _requests(state.metrics, state.deadlines.at_work)
-            yield from _predicting(state)
-            yield from _cache(state)
-            yield from _champions(state)
+            requests = _requests(state.metrics, state.deadlines.at_work)
+            for metric in chain(requests, _predicting(state), _cache(state), _champions(state), _process()):
+                metric.samples = [one._replace(labels={**one.labels, **LABEL_OF_PROCESS}) for one in metric.samples]
+                yield metric
             yield from _surroundings(around)
-            yield from _process()
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Everything())

@@ -25,7 +25,7 @@ from api.routes.dependencies import (
 from api.routes.openapi import answers
 from api.schemas import respond
 from database.newest import Which
-from jobs.queue import ask_catching_up
+from jobs.queue import ask_in_passing
 from monitoring.at_risk import AtRisk, at_risk
 
 router = APIRouter(prefix="/api/v1/{domain}", tags=["students"])
@@ -72,7 +72,7 @@ def students(
     paged: dict[str, Any] = {"least": least, "after": after, "limit": limit, "sees_all": sees_all}
     found = at_risk(store, schema, target, which=which, objected=state.workspace.objections, **paged)
     if found.behind:
-        ask_catching_up(store, principal_of(request).name)
+        ask_in_passing(store, principal_of(request).name)
     noted(request, "students listed", domain, groups=which.groups, period=which.period, found=len(found.students))
     return respond(found)
 

@@ -10,7 +10,7 @@ from dashboard.gate import record, require
 from dashboard.shared_workspace import SharedWorkspace
 from database.records import ChampionKey
 from database.store import MOST_IN_PASSING
-from jobs.queue import CATCHING_UP, ask_catching_up, worker_for
+from jobs.queue import CATCHING_UP, ask_in_passing, worker_for
 from model.registry import Serving, UnfitChampion
 from preprocessing.schema import DomainSchema
 
@@ -64,7 +64,7 @@ class VisitBase:
     def _have_counted(self, n: int | None) -> Uncounted:
         """Have a job look at what came. The number is of all groups."""
         store = self._shared.workspace.store
-        ask_catching_up(store, "dashboard")
+        ask_in_passing(store, "dashboard")
         return Uncounted(n if self._groups is None else None, worker_for(store, CATCHING_UP) is not None)
 
     def _begin(self, permission: Permission, action: Action, domain: str, **details: object) -> None:

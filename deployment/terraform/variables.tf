@@ -11,7 +11,7 @@ variable "region" {
 }
 
 variable "image_registry" {
-  description = "Where the images lie, with a slash at the end: 123456789012.dkr.ecr.eu-central-1.amazonaws.com/"
+  description = "Where the images lie, made with EXTRAS=cloud, which reads the inbox; a slash at the end: 123456789012.dkr.ecr.eu-central-1.amazonaws.com/"
   type        = string
 }
 

@@ -143,6 +143,7 @@ def test_all_workers_of_one_address_serve_a_new_champion_within_a_poll(
             families = {one.name: one for one in parse_text(httpx.get(f"{server.url}/metrics").text)}
             [build] = families["gradewatch_build_info"].samples
             generations = families["gradewatch_champion_generation"].samples
+            assert {one.labels["process"] for one in generations} == {build.labels["process"]}
             found[build.labels["process"]] = int(
                 next(one.value for one in generations if one.labels["domain"] == "engagement")
             )

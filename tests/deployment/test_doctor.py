@@ -106,6 +106,11 @@ def test_a_full_disk_and_other_packages_are_found(data: Path, monkeypatch: pytes
     assert "numpy" in told["versions"].found
 
 
+def test_a_worker_that_may_keep_nothing_is_not_called_dead(data: Path) -> None:
+    assert not found(data, "worker")["worker"].safe
+    assert found(data, "worker", read_only="on")["worker"].safe
+
+
 def test_what_is_not_looked_at_is_said(data: Path) -> None:
     with pytest.raises(NoSuchCheck, match="database"):
         found(data, "weather")

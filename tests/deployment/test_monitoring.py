@@ -28,11 +28,14 @@ SERIES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "ChampionNotLoaded": ({'gradewatch_champion_broken{domain="school"}': "3x60"}, {}),
     "ChampionStopped": ({'gradewatch_champion_stopped{domain="school"}': "3x60"}, {}),
     "WorkersDisagreeOnChampion": (
-        {f'gradewatch_champion_generation{{domain="school",process="{n}"}}': f"{n}x60" for n in (1, 2)},
-        {f'gradewatch_champion_generation{{domain="school",process="{n}"}}': "2x60" for n in (1, 2)},
+        {  # of two processes each scrape reaches one
+            'gradewatch_champion_generation{domain="school",process="1"}': f"1 stale {'1 stale ' * 29}",
+            'gradewatch_champion_generation{domain="school",process="2"}': f"_ 2 {'stale 2 ' * 29}",
+        },
+        {f'gradewatch_champion_generation{{domain="school",process="{n}"}}': "1x50 2x10" for n in (1, 2)},
     ),
-    "FeedStopped": (
-        {'gradewatch_predictions_total{domain="school"}': f"0+1x{DAY} {DAY}x{DAY}"},
+    "FeedStopped": (  # the service has begun anew since, and knows of no such domain
+        {'gradewatch_predictions_total{domain="school"}': f"0+1x{DAY} stale"},
         {'gradewatch_predictions_total{domain="school"}': f"0+1x{2 * DAY}"},
     ),
     "WorkerStuck": ({"gradewatch_job_overdue_seconds": "3600x60"}, {"gradewatch_job_overdue_seconds": "60x60"}),

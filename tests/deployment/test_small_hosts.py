@@ -1,6 +1,8 @@
 """Hosts of one file: their commands start the service, and 512 MB are enough for all but training."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -76,7 +78,12 @@ def started(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Clien
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     log = (folder / "host.log").open("wb")
     process = subprocess.Popen(
-        ["sh", "-c", f"exec {RENDER['startCommand']}"], cwd=folder, env=environment, stdout=log, stderr=log
+        ["sh", "-c", RENDER["startCommand"]],
+        cwd=folder,
+        env=environment,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
     )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
@@ -90,7 +97,7 @@ def started(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Clien
             yield process, client
     finally:
         log.close()
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
 
 
@@ -127,7 +134,7 @@ def test_512_megabytes_are_enough_for_files_and_ten_thousand_rows_and_training_i
 
 
 def commands() -> Iterator[str]:
-    yield RENDER["startCommand"]
+    yield from re.split(" & exec ", RENDER["startCommand"])
     for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines():
         yield line.partition(": ")[2]
     yield from tomllib.loads((ROOT / "fly.toml").read_text(encoding="utf-8"))["processes"].values()

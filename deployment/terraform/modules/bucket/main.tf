@@ -56,7 +56,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 }
 
 output "name" {
-  description = "Its name: models in s3://NAME/models, the inbox in s3://NAME/inbox."
+  description = "Its name: the inbox is s3://NAME/inbox."
   value       = aws_s3_bucket.this.bucket
 }
 

@@ -11,6 +11,8 @@ variable "database_url" {
 
 data "aws_caller_identity" "me" {}
 
+data "aws_region" "here" {}
+
 resource "aws_kms_key" "this" {
   description         = "${var.name}: database, bucket, secrets, logs"
   enable_key_rotation = true
@@ -27,7 +29,7 @@ resource "aws_kms_key" "this" {
       {
         Sid       = "logs"
         Effect    = "Allow"
-        Principal = { Service = "logs.amazonaws.com" }
+        Principal = { Service = "logs.${data.aws_region.here.region}.amazonaws.com" }
         Action    = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
         Resource  = "*"
       },

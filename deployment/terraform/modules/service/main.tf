@@ -1,6 +1,7 @@
 locals {
+  # Not /ready: a task that the balancer calls unhealthy is ended, which mends neither a database nor a model that is not there yet.
   services = {
-    api       = { port = 8000, count = var.api_count, cpu = 512, memory = 1024, host = var.api_host, health = "/ready" }
+    api       = { port = 8000, count = var.api_count, cpu = 512, memory = 1024, host = var.api_host, health = "/health" }
     dashboard = { port = 8501, count = 1, cpu = 512, memory = 2048, host = var.dashboard_host, health = "/_stcore/health" }
     worker    = { port = 0, count = 1, cpu = 1024, memory = 4096, host = "", health = "" }
   }
