@@ -371,6 +371,7 @@ def at_risk(folder: Path, sizes: Sequence[int]) -> list[Figure]:
         settings = served_installation(folder, "at-risk")
         students = rows // 10
         tell_outcomes(Path(settings["GRADEWATCH_DATA_DIR"]), rows, students=students)
+        measured(settings, GRADEWATCH, "students", "list", "-d", "school", "--top", "1")  # fills the newest answers
         seconds, first = list_seconds(settings)
         how = f"{SCHOOL_TABLE}; {rows:,} predictions in {CLASSES} classes; {len(seconds):,} questions of 100 students "
         how += f"each, one after another; the first question of all took {first:.1f} s"
