@@ -1,13 +1,13 @@
 """What help did: `gradewatch effects`."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated
 
 import typer
 
 from cli.apps import app
 from cli.inputs import opened_workspace
-from cli.options import Domain
+from cli.options import Domain, Since
 from cli.output import out, write_json
 
 
@@ -15,9 +15,7 @@ from cli.output import out, write_json
 def effects(
     domain: Domain,
     target: Annotated[str | None, typer.Option("--target", help="The first with a pass mark if none.")] = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only answers from this day on (UTC).")
-    ] = None,
+    since: Since = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Say what help did to outcomes, in each way that there is, with how far it may be trusted and what speaks against

@@ -1,13 +1,13 @@
 """Whom answers serve less well, and whether leaving a column out would change whom we help: `gradewatch fairness`."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated
 
 import typer
 
 from cli.apps import app
 from cli.inputs import opened_workspace, policies_of
-from cli.options import Domain, Moments, PolicyFile, Targets
+from cli.options import Domain, Moments, PolicyFile, Since, Targets, WarnedOf
 from cli.output import err, out, steps, write_json
 from settings import Settings
 
@@ -17,12 +17,8 @@ def fairness(
     domain: Domain,
     target: Targets = None,
     moment: Moments = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only predictions from this day on (UTC).")
-    ] = None,
-    top: Annotated[
-        int | None, typer.Option(min=1, help="Warn of the so many likeliest to fail, instead of by the pass mark.")
-    ] = None,
+    since: Since = None,
+    top: WarnedOf = None,
     without: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Train with and without it: whom would a warning find?")
     ] = None,

@@ -19,8 +19,10 @@ from cli.options import (
     PolicyFile,
     Problems,
     Sheet,
+    Since,
     SkipBadRows,
     Targets,
+    WarnedOf,
 )
 from cli.output import BECAME_WORSE, DRIFTED, NOT_ENOUGH_DATA, RETRAINED, err, out, say, steps, write_json
 from settings import Settings
@@ -255,12 +257,8 @@ def performance(
     target: Targets = None,
     moment: Moments = None,
     by: Annotated[Literal["day", "week", "month", "period"], typer.Option(help="Length of a window.")] = "week",
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only predictions from this day on (UTC).")
-    ] = None,
-    top: Annotated[
-        int | None, typer.Option(min=1, help="Warn of the so many likeliest to fail, instead of by the pass mark.")
-    ] = None,
+    since: Since = None,
+    top: WarnedOf = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Errors and promises by window, against training; errors to expect; whom a warning found, and groups beside the

@@ -1,5 +1,6 @@
 """Options and arguments that several verbs take, each said once."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +22,11 @@ TaskName = Annotated[
 ]
 AnswerMoment = Annotated[
     str | None, typer.Option("--moment", help="Answer as of this moment; each row's own by default.")
+]
+Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only predictions from this day on (UTC).")]
+WarnedOf = Annotated[
+    int | None,
+    typer.Option("--top", min=1, help="Warn of the so many likeliest to fail, instead of by the pass mark."),
 ]
 Every = Annotated[str | None, typer.Option(help="How often: 12h, 1d (the default), 3w; in UTC, since 1970.")]
 At = Annotated[str | None, typer.Option(help="Daily at this time, UTC: 06:00.")]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from cli.apps import students_app
 from cli.inputs import actor, opened_workspace
-from cli.options import Domain, Domains, Groups, OneDomain
+from cli.options import Domain, Domains, Groups, OneDomain, Since
 from cli.output import err, out, write_json
 from settings import Settings
 
@@ -33,9 +33,7 @@ def list_students(
     target: Annotated[str | None, typer.Option(help="The first one with a pass mark if none.")] = None,
     group: Groups = None,
     period: Annotated[str | None, typer.Option(help="Only of this period.")] = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only answers from this day on (UTC).")
-    ] = None,
+    since: Since = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
     """The newest answer of each student (a pseudonym), in each group and period, those most at risk first."""

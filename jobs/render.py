@@ -39,7 +39,7 @@ def verified_lines(found: Verified, wrong: Sequence[str]) -> Iterator[str]:
         yield f"{one.kind} {one.row} of {one.at:%Y-%m-%d %H:%M:%S} UTC: {one.what}".replace("  ", " ")
     if found.fault_count > len(found.faults):
         yield f"and {found.fault_count - len(found.faults):,} more"
-    yield "whole" if found.whole and not wrong else f"NOT WHOLE: {found.fault_count + len(wrong):,} faults"
+    yield "whole" if found.whole and not wrong else f"NOT WHOLE: {found.fault_count + len(wrong):,} wrong"
 
 
 def erasures_table(found: Sequence[Erasure]) -> Table:

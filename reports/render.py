@@ -32,7 +32,8 @@ def effect_tables(found: EffectReport) -> tuple[RenderableType, ...]:
     """What help did in each way, those that show nothing with equal weight, and how far answers missed for whom."""
     unit = f" ({found.unit})" if found.unit else ""
     title = f"{found.domain}/{found.target}: what help did, {found.students:,} students"
-    table = Table(box=box.SIMPLE, title=title)
+    nothing = "" if found.effects else "Not enough data: of too few is it known that help came, and how it ended."
+    table = Table(box=box.SIMPLE, title=title, caption=nothing, caption_justify="left")
     for head in ("way", f"effect{unit}", "helped, or above", "others", "trust", "warnings"):
         table.add_column(head, overflow="fold")
     for one in found.effects:

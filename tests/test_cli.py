@@ -1,11 +1,13 @@
 """The command line as a user runs it: a process of its own, a folder of its own."""
 
+import csv
 import json
 import os
 import pty
 import random
 import re
 import resource
+import sqlite3
 import subprocess
 import sys
 import time
@@ -372,6 +374,81 @@ def test_performance_speaks_of_windows_and_of_what_is_to_be_expected(run: Run, f
     assert course["expected"]["after_low"] <= course["expected"]["after"] <= course["expected"]["after_high"]
     refused = run("performance", "-d", "engagement", "--target", "fame")
     assert (refused.returncode, "has no target fame" in refused.stderr) == (1, True)
+
+
+def test_a_log_that_somebody_edits_is_found_out(run: Run, folder: Path, trained: str) -> None:
+    def change(statement: str, *values: str) -> None:
+        with closing(sqlite3.connect(folder / "data" / "gradewatch.db")) as database, database:
+            assert database.execute(statement, values).rowcount
+
+    def verified() -> tuple[int, str]:
+        done = run("audit", "verify")
+        return done.returncode, done.stdout
+
+    change("UPDATE events SET at = at - 3600000000")  # an hour ago: a row is sealed after a minute
+    assert "sealed up to block" in run("audit", "seal").stdout
+    assert verified() == (0, whole := verified()[1])
+    assert whole.endswith("whole\n")
+    newest = "WHERE id = (SELECT id FROM events ORDER BY at DESC LIMIT 1)"
+    with closing(sqlite3.connect(folder / "data" / "gradewatch.db")) as database:
+        [(told,)] = database.execute(f"SELECT details FROM events {newest}")
+    change(f"UPDATE events SET details = ? {newest}", '{"reason": "another"}')
+    code, said = verified()
+    assert (code, "is not what was sealed" in said) == (74, True), said
+    change(f"UPDATE events SET details = ? {newest}", told)
+    assert verified() == (0, whole)
+
+
+def test_a_pause_lets_the_plain_rule_answer_until_it_ends(run: Run, folder: Path, trained: str) -> None:
+    asked, answers = folder / "paused.csv", folder / "paused-answers.csv"
+    asked.write_text("comprehension,attention,focus,retention,engagement_time\n60,60,60,60,100\n")
+
+    def model() -> str:
+        done = run("predict", "-d", "engagement", str(asked), "-o", str(answers))
+        assert done.returncode == 0, done.stderr
+        [row] = csv.DictReader(answers.read_text().splitlines())
+        return row["assignment_score_model"]
+
+    before = model()
+    assert run("pause", "set", "-d", "engagement", "--reason", "a feed is wrong").returncode == 0
+    assert "a feed is wrong" in run("pause", "list").stdout
+    assert model().startswith("rule-")
+    assert run("pause", "resume", "-d", "engagement", "--reason", "mended").returncode == 0
+    assert model() == before
+
+
+def test_whom_to_warn_of_is_previewed_activated_and_taken_back(run: Run, folder: Path, trained: str) -> None:
+    weak = folder / "weak.csv"
+    lines = [f"w{n},{20 + n},50,50,50,{10 * n}" for n in range(12)]
+    weak.write_text("\n".join(["student_id,comprehension,attention,focus,retention,engagement_time", *lines]))
+    assert run("predict", "-d", "engagement", str(weak), "-o", str(folder / "weak-answers.csv")).returncode == 0
+
+    def warned() -> int:
+        return len(json.loads(run("warnings", "list", "-d", "engagement", "--json").stdout))
+
+    all_of_them = warned()
+    assert all_of_them > 3
+    shown = run("warnings", "preview", "-d", "engagement", "--capacity", "3")
+    assert shown.returncode == 0, shown.stderr
+    assert warned() == all_of_them, "a preview changes nothing"
+    assert run("warnings", "activate", "-d", "engagement", "--capacity", "3", "--reason", "few hours").returncode == 0
+    assert warned() == 3
+    assert "few hours" in run("warnings", "history", "-d", "engagement").stdout
+    assert run("warnings", "rollback", "-d", "engagement").returncode == 0
+    assert warned() == all_of_them
+
+
+def test_the_evidence_of_a_time_that_is_over_is_the_same_again_and_effects_need_cases(
+    run: Run, folder: Path, trained: str
+) -> None:
+    window = ("--from", "2026-01-01", "--to", "2026-02-01")
+    packs = [folder / f"{name}.zip" for name in ("first-pack", "second-pack")]
+    assert [run("evidence", *window, "-o", str(pack)).returncode for pack in packs] == [0, 0]
+    assert packs[0].read_bytes() == packs[1].read_bytes()
+    with ZipFile(packs[0]) as pack:
+        assert any("engagement" in name or name.endswith(".md") for name in pack.namelist())
+    told = run("effects", "-d", "engagement")
+    assert (told.returncode, "Not enough data" in told.stdout) == (0, True), told.stdout + told.stderr
 
 
 def lycee(n: int, seed: int) -> bytes:
