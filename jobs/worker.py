@@ -146,7 +146,7 @@ class Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
         )  # a session of its own: Ctrl-C at this terminal is meant for the worker, which tells it in order
         self._children.append(_Child(job, process, time.monotonic()))
-        self.say(f"{job.kind} of {job.domain} begun (job {job.id}, attempt {job.attempts})")
+        self.say(f"{_named(job)} begun (job {job.id}, attempt {job.attempts})")
 
     def _look_after(self, child: _Child) -> None:
         code = child.process.poll()
@@ -177,7 +177,7 @@ class Worker:
         found = self.store.job(job.id)
         if found is None or found.token != job.token or found.state != "running":
             how = "is gone" if found is None else f"is {found.state}" if found.token == job.token else "was lost"
-            self.say(f"{job.kind} of {job.domain} {how} (job {job.id})")
+            self.say(f"{_named(job)} {how} (job {job.id})")
             return
         problem = JobProblem(title="JobDied", detail=DIED.format(how=f"signal {-code}" if code < 0 else f"code {code}"))
         pause = JOB_KINDS[job.kind].pause(job.attempts)
@@ -188,19 +188,19 @@ class Worker:
         else:
             with suppress(LostJob):
                 self.store.put_back_job(job.id, job.token, pause=pause, problem=problem)
-                self.say(f"{job.kind} of {job.domain} died and is tried again in {pause:g} s (job {job.id})")
+                self.say(f"{_named(job)} died and is tried again in {pause:g} s (job {job.id})")
 
     def _end(self, job: Job, state: JobState, problem: JobProblem | None) -> None:
         with suppress(LostJob):
             self.store.end_job(job.id, job.token, state, problem=problem)
             self.store.remove_blobs([file["blob"] for file in files_of(job).values()])
-            self.say(f"{job.kind} of {job.domain} {state} (job {job.id})")
+            self.say(f"{_named(job)} {state} (job {job.id})")
 
     def _give_back(self, child: _Child) -> None:
         self._stop(child)
         with suppress(LostJob):  # it ended just in time
             self.store.put_back_job(child.job.id, child.job.token, counts=False)
-            self.say(f"{child.job.kind} of {child.job.domain} given back (job {child.job.id})")
+            self.say(f"{_named(child.job)} given back (job {child.job.id})")
 
     def _stop(self, child: _Child) -> None:
         """End a job's process: asked first, so that it gives back what it holds, then made to."""
@@ -218,3 +218,8 @@ class Worker:
     def _close(child: _Child) -> None:
         if child.process.stdin is not None:
             child.process.stdin.close()
+
+
+def _named(job: Job) -> str:
+    """As lines of the worker name it."""
+    return f"{job.kind} of {job.domain}" if job.domain else str(job.kind)
