@@ -322,6 +322,11 @@ def _is_person(text: str, *, certain: bool) -> bool:
     return not certain or _is_given_name((given if comma else family).split()[0:1])
 
 
+def _stands_for_a_person(word: str) -> bool:
+    """A given name alone. One of two letters is no evidence: a class may be called LI."""
+    return len(word) > 2 and _is_given_name([word])
+
+
 def _is_given_name(words: Sequence[str]) -> bool:
     return bool(words) and any(_plain(part) in GIVEN_NAMES for part in (words[0], words[0].split("-")[0]))
 
@@ -382,7 +387,7 @@ def _phones(sample: Sequence[str], *, declared: bool) -> str | None:
 
 def _names(sample: Sequence[str], repeats: float) -> str | None:
     """repeats: distinct values per value; 1 when none repeats."""
-    certain = _share(_is_person(value, certain=True) or _is_given_name([value]) for value in sample)
+    certain = _share(_is_person(value, certain=True) or _stands_for_a_person(value) for value in sample)
     alike = _share(_is_person(value, certain=False) for value in sample)
     if certain >= NAMES_SHARE or (len(sample) >= ENOUGH_NAMES and alike >= 0.9 and repeats >= 0.8):
         return "it holds names of people"

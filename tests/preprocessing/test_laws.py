@@ -12,6 +12,7 @@ from preprocessing.reading.raw_table import RawTable
 from preprocessing.schema import Feature
 from preprocessing.validation import rules
 from preprocessing.validation.json_rows import validate_rows
+from preprocessing.validation.pii import identifying_columns
 from preprocessing.validation.validate import validate_table
 from tests.preprocessing.making import BINARY, FORMATS, SECRET, SUBJECT
 
@@ -39,10 +40,12 @@ def valid_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
     rows = draw(st.lists(VALID, min_size=1, max_size=5))
     keys = draw(st.lists(KEY, min_size=len(rows), max_size=len(rows), unique=True))
     marks = [[*draw(st.lists(MARK, max_size=2)), None, None] for _ in rows]
-    return [
+    made = [
         {**row, "pupil_id": key, "P1": first, "P2": second}
         for row, key, (first, second, *_) in zip(rows, keys, marks, strict=True)
     ]
+    assume(not identifying_columns(frame_of_rows(made), SUBJECT, {name: name for name in made[0]}))
+    return made
 
 
 def frame_of_rows(rows: list[dict[str, Any]]) -> pl.DataFrame:

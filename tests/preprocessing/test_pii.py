@@ -169,6 +169,8 @@ def test_subjects_towns_codes_and_dates_are_no_names() -> None:
     assert content("Data Structures", "Operating Systems", "Linear Algebra", "Art") == {}
     assert content(*["North Region", "South Region", "London Region"] * 20) == {}
     assert content("2026-01-02", "2026-02-03", "CS-101-2024") == {}
+    assert content("LI") == {}
+    assert content("Lia Li", "Ana") != {}
 
 
 def test_no_shipped_domain_has_a_column_that_would_be_refused() -> None:
