@@ -130,7 +130,7 @@ def _few_levels(column: pl.Series, missing: int) -> dict[str, int]:
 
     Levels are told apart by 64-bit hashes: two in one column share one with probability below 1e-17.
     """
-    first = sorted({level for level in column.head(LONG).to_list() if level is not None})
+    first = sorted({*column.head(LONG).to_list()} - {None})
     if not 0 < len(first) <= FEW_LEVELS:
         return {}
     wanted = list(zip(first, pl.Series(first).hash().to_list(), strict=True))

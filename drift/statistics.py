@@ -18,6 +18,7 @@ from drift.buckets import DRAWN_SHARES, Moments, Numbers
 from drift.column import BinnedColumn, CategoricalColumn, Floats, Kind, NumericColumn, just_below
 from drift.records import ColumnDrift, Curve, LevelCount
 from drift.univariate import (
+    Steps,
     chi_square,
     cramers_v_interval,
     jensen_shannon,
@@ -30,6 +31,7 @@ from drift.univariate import (
     number_cells,
     psi,
     share_interval,
+    steps_of,
     wasserstein,
 )
 
@@ -55,6 +57,15 @@ EACH_ROW = EffectiveShare()
 EffectiveShares = Mapping[str, EffectiveShare]
 
 
+Needs = Callable[[Any, Any], tuple[Any, ...]]
+"""Makes of two summaries what a statistic needs of them, once for all statistics that need the same."""
+
+
+def as_they_are(reference: Any, current: Any) -> tuple[Any, Any]:
+    """Both summaries, of which nothing is made."""
+    return reference, current
+
+
 class TestResult(NamedTuple):
     """What a test says of two samples. p_high, p_low: for the smallest and the largest statistic possible."""
 
@@ -70,26 +81,27 @@ class TestResult(NamedTuple):
 class Test(NamedTuple):
     """A test that decides about one kind of column, or about its missing values.
 
-    measure: of two summaries that hold values, what it needs of them. conclude: of that, the rows of both samples and
-    their weights. interval: of an outcome, independent rows and alpha, where the effect lies but for that chance.
+    measure: of two summaries that hold values, or of what `needs` makes of them, as a `Measure` has it. conclude: of
+    that, the rows of both samples and their weights. interval: of an outcome, independent rows and alpha, where the
+    effect lies but for that chance.
     """
 
     name: str
     of: Kind | str
-    measure: Callable[[Any, Any], Any]
+    measure: Callable[..., Any]
     conclude: Callable[[Any, tuple[int, int], Weights], TestResult]
     interval: Callable[[TestResult, tuple[float, float], float], tuple[float, float]]
     method: str
     effect: str
     interval_method: str
+    needs: Needs = as_they_are
 
 
 class Measure(NamedTuple):
     """A statistic for information: it decides nothing, because it does not say how much chance alone would give.
 
-    fields: of a ColumnDrift that it fills. measure: from what it needs. needs: makes that of two summaries, once for
-    all measures that need the same. said: its numbers in a few words; empty where there are none. symmetric: whether
-    exchanging the samples leaves it as it is.
+    fields: of a ColumnDrift that it fills. measure: from what it needs. said: its numbers in a few words; empty where
+    there are none. symmetric: whether exchanging the samples leaves it as it is.
     """
 
     name: str
@@ -99,18 +111,24 @@ class Measure(NamedTuple):
     meaning: str
     said: Callable[[ColumnDrift], str]
     symmetric: bool = False
-    needs: Callable[[Any, Any], tuple[Any, ...]] = lambda reference, current: (reference, current)
+    needs: Needs = as_they_are
 
 
-def informed(kind: Kind, reference: Any, current: Any) -> dict[str, Any]:
-    """What all measures of a kind of column fill in, and what is drawn of it, from the summaries of two samples."""
-    found = [one for one in MEASURES if kind in one.of]
-    needed = {needs: needs(reference, current) for needs in dict.fromkeys(one.needs for one in found)}
-    measured = {field: value for one in found for field, value in one.measure(*needed[one.needs]).items()}
-    return {**measured, "curve": curve_of(reference, current)}
+def measured(kind: Kind, reference: Any, current: Any) -> tuple[Any, dict[str, Any]]:
+    """Of the summaries of two samples: what their test concludes from, and what all measures of that kind of column
+    fill in, and what is drawn of it."""
+    test, informing = TESTS[kind], [one for one in MEASURES if kind in one.of]
+    wanted = dict.fromkeys([test.needs, *(one.needs for one in informing)])
+    needed = {needs: needs(reference, current) for needs in wanted}
+    facts = {field: value for one in informing for field, value in one.measure(*needed[one.needs]).items()}
+    return test.measure(*needed[test.needs]), {**facts, "curve": curve_of(reference, current)}
 
 
 # Tests
+
+
+def _steps(reference: Numbers, current: Numbers) -> tuple[Numbers, Numbers, Steps | None]:
+    return reference, current, steps_of(reference, current)
 
 
 def _ks(distance: Any, rows: tuple[int, int], weights: Weights) -> TestResult:
@@ -126,10 +144,6 @@ def _ks(distance: Any, rows: tuple[int, int], weights: Weights) -> TestResult:
 def _ks_interval(outcome: TestResult, independent: tuple[float, float], alpha: float) -> tuple[float, float]:
     band = ks_band(*independent, alpha)
     return max(0.0, outcome.statistic - band), min(1.0, outcome.statistic_high + band)
-
-
-def _both(reference: CategoricalColumn, current: CategoricalColumn) -> tuple[CategoricalColumn, CategoricalColumn]:
-    return reference, current
 
 
 def _levels(both: tuple[CategoricalColumn, CategoricalColumn], _: tuple[int, int], weights: Weights) -> TestResult:
@@ -178,11 +192,12 @@ TESTS = {
             "the one-sample distribution at round(nm/(n+m)) rows",
             "D",
             "D: Dvoretzky-Kiefer-Wolfowitz-Massart",
+            needs=_steps,
         ),
         Test(
             "chi-square",
             "categorical",
-            _both,
+            as_they_are,
             _levels,
             _levels_interval,
             "chi-square homogeneity on the 2 x k table, levels with fewer than 5 expected rows pooled",
@@ -337,10 +352,11 @@ MEASURES = (
         "W",
         ("numeric",),
         ("wasserstein",),
-        lambda reference, current: {"wasserstein": wasserstein(reference, current)},
+        lambda reference, current, steps: {"wasserstein": wasserstein(reference, current, steps)},
         "Wasserstein distance, in the column's unit; empty on a grid and with infinite values",
         _say("wasserstein"),
         symmetric=True,
+        needs=_steps,
     ),
 )
 METHOD = {

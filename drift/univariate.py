@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from drift.buckets import (
     SORTED_UP_TO,
@@ -82,8 +83,40 @@ def side_by_side(
     return beside(count_sorted(buckets, reference, sums=False), after, points)
 
 
-def ks_distance(reference: Numbers, current: Numbers) -> KsDistance:
-    """D of two columns, which must both hold values. ProfileError when they are counted on two different grids."""
+class Steps(NamedTuple):
+    """The cumulated rows of two samples, merged.
+
+    points: (n,) the distinct values of both, not decreasing; twice where both have one. gaps: (n,) by how many
+    the rows of the reference up to there, times all rows of the current sample, differ from the reverse. whole: (n,)
+    whether all rows of a point are counted in its gap: not at the first of two equal points.
+    """
+
+    points: Floats
+    gaps: Integers
+    whole: npt.NDArray[np.bool_]
+
+    def largest(self) -> tuple[int, float]:
+        """The largest gap, and the smallest value with it."""
+        best = int(np.where(self.whole, self.gaps, -1).argmax())
+        return int(self.gaps[best]), float(self.points[best])
+
+
+def steps_of(reference: Numbers, current: Numbers) -> Steps | None:
+    """Of two samples whose values are all known; None of others."""
+    if not isinstance(reference, NumericColumn) or not isinstance(current, NumericColumn):
+        return None
+    points = np.concatenate([reference.values, current.values])
+    order = points.argsort(kind="stable")  # two sorted runs are merged
+    points, of_reference = points[order], order < len(reference.values)
+    first = of_reference.cumsum()
+    second = np.arange(1, len(points) + 1) - first
+    gaps = np.abs(reference.rows_before(first) * current.present - current.rows_before(second) * reference.present)
+    return Steps(points, gaps, np.append(points[1:] != points[:-1], True))
+
+
+def ks_distance(reference: Numbers, current: Numbers, steps: Steps | None = None) -> KsDistance:
+    """D of two columns, which must both hold values. steps: of both, where they are known already. ProfileError when
+    they are counted on two different grids."""
     if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
         assert not isinstance(reference, Part)  # noqa: S101 (see `side_by_side`)
         assert not isinstance(current, Part)  # noqa: S101
@@ -94,7 +127,9 @@ def ks_distance(reference: Numbers, current: Numbers) -> KsDistance:
     else:
         assert isinstance(reference, NumericColumn)  # noqa: S101
         assert isinstance(current, NumericColumn)  # noqa: S101
-        gap, where = _gap_of(*sorted((reference, current), key=lambda column: len(column.values)))
+        steps = steps or steps_of(reference, current)
+        assert steps is not None  # noqa: S101
+        gap, where = steps.largest()
         distinct = _all_distinct(reference, current)
     rows, at = reference.present * current.present, np.array([where])
     a, b = (int(column.rows_up_to(at)[0]) / column.present for column in (reference, current))
@@ -106,21 +141,6 @@ def _all_distinct(first: NumericColumn, second: NumericColumn) -> bool:
     if first.present * second.present > EXACT_PAIRS or first.repeats is not None or second.repeats is not None:
         return False
     return not np.isin(first.values, second.values).any()
-
-
-def _gap_of(few: NumericColumn, many: NumericColumn) -> tuple[int, float]:
-    """As `drift.buckets.largest_gap`: it is attained at one of the shorter column's values, or just below."""
-    places = np.arange(len(few.values))
-    after = np.searchsorted(many.values, few.values, side="right")
-    before = after - (many.values[np.maximum(after - 1, 0)] == few.values) * (after > 0)
-    at = np.abs(few.rows_before(places + 1) * many.present - many.rows_before(after) * few.present)
-    below = np.abs(few.rows_before(places) * many.present - many.rows_before(before) * few.present)
-    best, best_below = int(at.argmax()), int(below.argmax())
-    if not below[best_below] or (-at[best], best) < (-below[best_below], best_below):
-        return int(at[best]), float(few.values[best])
-    last = before[best_below] - 1  # the largest value of `many` below the point, since D is positive there
-    earlier = few.values[best_below - 1] if best_below else -np.inf
-    return int(below[best_below]), float(max(many.values[last] if last >= 0 else -np.inf, earlier))
 
 
 def _on_grid(reference: NumericColumn | BinnedColumn, current: NumericColumn | BinnedColumn) -> KsDistance:
@@ -350,24 +370,20 @@ def jensen_shannon(table: Integers) -> float:
     return math.sqrt(min(1.0, max(0.0, divergence)))
 
 
-def wasserstein(reference: Numbers, current: Numbers) -> float | None:
+def wasserstein(reference: Numbers, current: Numbers, steps: Steps | None = None) -> float | None:
     """The Wasserstein-1 distance, in the column's unit: exact where the reference has up to 4,096 distinct values
     or the current sample up to 32,768 rows, else as `drift.buckets.bucketed_wasserstein` has it. None when it is not
-    finite, or a sample is on a grid."""
+    finite, or a sample is on a grid. steps: as of `ks_distance`."""
     if isinstance(reference, BinnedColumn) or isinstance(current, BinnedColumn):
         return None
     if isinstance(reference, Part) and isinstance(current, Part):
         distance = bucketed_wasserstein(reference, current)
     else:
-        assert isinstance(reference, NumericColumn)  # noqa: S101 (see `side_by_side`)
-        assert isinstance(current, NumericColumn)  # noqa: S101
-        points = np.concatenate([reference.values, current.values])
-        order = points.argsort(kind="stable")  # two sorted runs are merged
-        points, of_reference = points[order], order < len(reference.values)
-        a = reference.rows_before(of_reference.cumsum()[:-1]) / reference.present
-        b = current.rows_before((~of_reference).cumsum()[:-1]) / current.present
+        steps = steps or steps_of(reference, current)
+        assert steps is not None  # noqa: S101 (see `side_by_side`)
         with np.errstate(over="ignore", invalid="ignore"):
-            distance = float((np.abs(a - b) * np.diff(points)).sum())
+            area = (steps.gaps[:-1] * np.diff(steps.points)).sum()
+        distance = float(area) / (reference.present * current.present)
     return distance if math.isfinite(distance) else None
 
 

@@ -27,8 +27,8 @@ from drift.statistics import (
     TESTS,
     EffectiveShare,
     TestResult,
-    informed,
     mean_change,
+    measured,
 )
 from drift.univariate import aligned, side_by_side, signed_interval
 from preprocessing.schema import DomainSchema
@@ -91,8 +91,7 @@ def measure(name: str, reference: Column, current: Column | BucketedColumn) -> M
         changes = next(one for one in MEASURES if one.name == "levels").measure(reference, current)
         if not all(rows):
             return Measured(name, "categorical", rows, missing, facts=changes)
-        facts = informed("categorical", reference, current)
-        found = TESTS["categorical"].measure(reference, current)
+        found, facts = measured("categorical", reference, current)
         constant = len({*reference.levels, *current.levels}) == 1
         return Measured(name, "categorical", rows, missing, found, facts, constant, levels=(reference, current))
     assert not isinstance(reference, CategoricalColumn)  # noqa: S101 (callers check the kinds)
@@ -100,7 +99,7 @@ def measure(name: str, reference: Column, current: Column | BucketedColumn) -> M
     if not all(rows):
         return Measured(name, "numeric", rows, missing)
     before, after = side_by_side(reference, current)
-    found, facts = TESTS["numeric"].measure(before, after), informed("numeric", before, after)
+    found, facts = measured("numeric", before, after)
     constant = len({*before.ends, *after.ends}) == 1
     return Measured(name, "numeric", rows, missing, found, facts, constant, (moments(reference), moments(after)))
 
