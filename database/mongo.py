@@ -86,6 +86,7 @@ from database.mongo_uploads import (
     settled_receipt,
 )
 from database.newest import (
+    NEWER_BY,
     NOWHERE,
     OF_ALL,
     REASONS,
@@ -1465,9 +1466,8 @@ class MongoStore:
 def _write_newer(collection: Collection[Bson], rows: Sequence[NewestRow]) -> None:
     writes = []
     for row in rows:
-        newer = [{"at": {"$lt": row.at}}, {"at": row.at, "prediction": {"$lt": row.prediction}}]
-        key = SEPARATOR.join(kept_once(row))
-        writes.append(ReplaceOne({"_id": key, "$or": newer}, {"_id": key, **row._asdict()}, upsert=True))
+        key, older = SEPARATOR.join(kept_once(row)), _past(NEWER_BY, (row.period, row.at, row.prediction), "$lt")
+        writes.append(ReplaceOne({"_id": key, **older}, {"_id": key, **row._asdict()}, upsert=True))
     try:
         collection.bulk_write(writes, ordered=False)
     except BulkWriteError as error:  # what is kept is newer
@@ -1482,7 +1482,9 @@ def _which(domain: str, target: str, which: Which) -> Bson:
     where: Bson = {"domain": domain, "target": target, **_between(which.since, None)}
     if which.groups is not None:
         where["group"] = {"$in": list(which.groups)}
-    return where if which.period is None else {**where, "period": which.period}
+    period = {"$eq": which.period, "$gte": which.from_week}
+    wanted = {way: value for way, value in period.items() if value is not None}
+    return {**where, "period": wanted} if wanted else where
 
 
 def _past(order: Sequence[str], last: Sequence[float | str], way: Literal["$lt", "$gt"]) -> Bson:

@@ -1,6 +1,7 @@
 """The newest answer of each student, in each group and period, about each target: what lists of students are read from.
 
-How it follows from predictions, for every store; it knows no database and ranks nothing.
+How it follows from predictions, for every store; it knows no database and ranks nothing. Of school weeks the newest one
+takes the place of earlier ones, wherever the student was then: a student is at risk once, not once for each week.
 """
 
 from collections import Counter
@@ -9,9 +10,10 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from database.layout import micros
+from database.layout import SEPARATOR, micros
 from database.packed import PackedPredictions
 from database.records import Answer, BatchRow, Prediction
+from preprocessing.periods import is_week
 
 if TYPE_CHECKING:
     from database.answer_columns import AnswerColumn, SaidChances
@@ -29,11 +31,13 @@ WITH_CHANCE: Literal[""] = ""
 
 
 class NewestRow(NamedTuple):
-    """What is kept of one answer; of equal keys (the first five) the newest by time and id. at: microseconds."""
+    """What is kept of one answer; of equal keys (the first four) the one of the last week, and of these the newest by
+    time and id. place: as of `place_of`. at: microseconds."""
 
     domain: str
     student: str
     target: str
+    place: str
     group: str
     period: str
     at: int
@@ -42,16 +46,18 @@ class NewestRow(NamedTuple):
     why: Reason | Literal[""]
 
 
-kept_once, _age_of = itemgetter(0, 1, 2, 3, 4), itemgetter(5, 6)
-"""Of a row what there is one of, and what is larger of the newer one."""
+NEWER_BY = ("period", "at", "prediction")
+kept_once, _age_of = itemgetter(0, 1, 2, 3), itemgetter(5, 6, 7)
+"""Of a row what there is one of, and what is larger of the newer one: where there is one of several periods, they are
+weeks, whose names sort."""
 
-in_order = itemgetter(1, 0, 2, 3, 4)
+in_order = itemgetter(1, 0, 2, 3)
 """What there is one of by student first, as tables are."""
 
 
 class NewestAnswer(NamedTuple):
-    """The newest answer about a target of a student in a group and period. below: the chance of ending below the pass
-    mark."""
+    """The newest answer about a target of a student in a group and period, or in the newest of its weeks. below: the
+    chance of ending below the pass mark."""
 
     student: str
     group: str | None
@@ -81,6 +87,16 @@ class AskedAbout(NamedTuple):
     period: str | None
     at: datetime
     prediction: str
+
+    @property
+    def about(self) -> tuple[str, str]:
+        """What answers follow one another about: the student in that place."""
+        return self.student, place_of(self.group, self.period)
+
+    @property
+    def age(self) -> tuple[str, datetime, str]:
+        """Larger of what came later about the same."""
+        return self.period or NOWHERE, self.at, self.prediction
 
 
 class PlacedRow(NamedTuple):
@@ -117,14 +133,22 @@ class NewestCounts(NamedTuple):
 
 
 class Which(NamedTuple):
-    """Of which newest answers something is asked. groups: of these alone. since: given from then on."""
+    """Of which newest answers something is asked. groups: of these alone. since: given from then on. from_week: of this
+    school week or a later one."""
 
     groups: Sequence[str] | None = None
     period: str | None = None
     since: datetime | None = None
+    from_week: str | None = None
 
 
 OF_ALL = Which()
+
+
+def place_of(group: str | None, period: str | None) -> str:
+    """Where there is one newest answer of a student: in a group and period; of all its weeks together, in no place."""
+    return NOWHERE if period and is_week(period) else SEPARATOR.join((group or NOWHERE, period or NOWHERE))
+
 
 Chance = tuple[float | None, Reason | Literal[""]]
 Placed = tuple[str, str, str | None, str | None, int, str]
@@ -187,7 +211,8 @@ def chance_of(answer: Answer) -> Chance:
 def row_of(placed: Placed, target: str, chance: Chance) -> NewestRow:
     """What is kept of an answer of a prediction that is `placed`."""
     domain, student, group, period, at, prediction = placed
-    return NewestRow(domain, student, target, group or NOWHERE, period or NOWHERE, at, prediction, *chance)
+    place = place_of(group, period), group or NOWHERE, period or NOWHERE
+    return NewestRow(domain, student, target, *place, at, prediction, *chance)
 
 
 def standings_of(

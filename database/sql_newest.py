@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from clock import new_id
 from database.layout import instant, micros, parts, unpack_answers, unpack_chances
 from database.newest import (
+    NEWER_BY,
     NOWHERE,
     Chance,
     NewestAnswer,
@@ -28,6 +29,7 @@ from database.newest import (
     chances_of,
     in_order,
     newest_of,
+    place_of,
     row_of,
     rows_of,
 )
@@ -36,10 +38,12 @@ from database.tables import NEWEST, NEWEST_UNTIL, PREDICTION_BLOCKS, PREDICTIONS
 from heap import give_back_memory
 
 NEWEST_COLUMNS = ", ".join(f'"{name}"' for name in NewestRow._fields)
-UPDATE = """
-    ON CONFLICT ("domain", "student", "target", "group", "period") DO UPDATE
-    SET "at" = excluded."at", "prediction" = excluded."prediction", "below" = excluded."below", "why" = excluded."why"
-    WHERE (excluded."at", excluded."prediction") > (newest."at", newest."prediction")
+GIVEN_AGE, KEPT_AGE = (", ".join(f'{one}."{name}"' for name in NEWER_BY) for one in ("excluded", "newest"))
+UPDATE = f"""
+    ON CONFLICT ("domain", "student", "target", "place") DO UPDATE
+    SET "group" = excluded."group", "period" = excluded."period", "at" = excluded."at",
+        "prediction" = excluded."prediction", "below" = excluded."below", "why" = excluded."why"
+    WHERE ({GIVEN_AGE}) > ({KEPT_AGE})
 """
 ON_SQLITE = f"INSERT INTO newest ({NEWEST_COLUMNS}) VALUES ({', '.join('?' * len(NewestRow._fields))}) {UPDATE}"
 WHERE_THERE = f"""
@@ -49,8 +53,8 @@ WHERE_THERE = f"""
 ON_POSTGRES = f"""
     INSERT INTO newest ({NEWEST_COLUMNS})
     SELECT {", ".join(f'given."{name}"' for name in NewestRow._fields)}
-    FROM json_to_recordset(CAST(:rows AS json)) AS given("domain" text, "student" text, "target" text, "group" text,
-        "period" text, "at" bigint, "prediction" text, "below" double precision, "why" text)
+    FROM json_to_recordset(CAST(:rows AS json)) AS given("domain" text, "student" text, "target" text, "place" text,
+        "group" text, "period" text, "at" bigint, "prediction" text, "below" double precision, "why" text)
     JOIN predictions AS kept ON kept.id = given."prediction" AND kept."at" = given."at"
     ORDER BY {", ".join(f'given."{column.name}" COLLATE "C"' for column in NEWEST.primary_key)} {UPDATE}
 """
@@ -183,11 +187,12 @@ def _looked_on(connection: sa.Connection, begun: _Place, last: _Place) -> None:
         _put(connection, UNTIL, last.prediction)
 
 
-_Said = tuple[int, str, tuple[Chance, ...]]
-"""What one prediction said about a student: at and id of the prediction, and the chance about each target."""
+_Said = tuple[str, int, str, str | None, tuple[Chance, ...]]
+"""What one prediction said about a student: period, at and id of the prediction, by which it is newer than others, its
+group, and the chance about each target."""
 
-_Found = dict[tuple[str, str, str | None, str | None, tuple[str, ...]], _Said]
-"""The newest that was said by domain, student, group, period, and targets that it was said about."""
+_Found = dict[tuple[str, str, str, tuple[str, ...]], _Said]
+"""The newest that was said by domain, student, place, and targets that it was said about."""
 
 
 def _plain(result: sa.CursorResult[Any]) -> list[tuple[Any, ...]]:
@@ -204,22 +209,23 @@ def _add_said(found: _Found, connection: sa.Connection, rows: Sequence[Any]) -> 
     for prediction, domain, student, group, period, at, answers, block, place, *_ in rows:
         if student is None:
             continue
-        about = domain, student, group, period
+        about = domain, student, place_of(group, period)
+        when = period or NOWHERE, at, prediction, group
         if block is None:
             said = unpack_answers(prediction, answers)
             key = (*about, tuple([one.target for one in said]))
-            _add_newer(found, key, (at, prediction, tuple([chance_of(one) for one in said])))
+            _add_newer(found, key, (*when, tuple([chance_of(one) for one in said])))
             continue
         places, members = held.setdefault(block, ([], []))
         places.append(place)
-        members.append((about, at, prediction))
+        members.append((about, when))
     for block, (places, members) in held.items():
         body = connection.execute(sa.select(PREDICTION_BLOCKS.c.body).where(PREDICTION_BLOCKS.c.id == block)).scalar()
         columns = unpack_chances(block, body, places)
         targets = (tuple([column.target for column in columns]),)
         by_row = zip(*[chances_of(column, len(places)) for column in columns], strict=True)
-        for (about, at, prediction), chances in zip(members, by_row, strict=False):
-            _add_newer(found, about + targets, (at, prediction, chances))
+        for (about, when), chances in zip(members, by_row, strict=False):
+            _add_newer(found, about + targets, (*when, chances))
 
 
 def _add_newer(found: _Found, key: tuple[Any, ...], said: _Said) -> None:
@@ -229,7 +235,7 @@ def _add_newer(found: _Found, key: tuple[Any, ...], said: _Said) -> None:
 
 
 def _rows_found(found: _Found) -> Iterator[NewestRow]:
-    for (domain, student, group, period, targets), (at, prediction, chances) in found.items():
+    for (domain, student, _, targets), (period, at, prediction, group, chances) in found.items():
         placed = domain, student, group, period, at, prediction
         yield from (row_of(placed, target, chance) for target, chance in zip(targets, chances, strict=True))
 
@@ -274,6 +280,7 @@ def asked(domain: str, target: str, which: Which) -> list[sa.ColumnElement[bool]
     wanted = [NEWEST.c.domain == domain, NEWEST.c.target == target]
     wanted += [] if which.groups is None else [NEWEST.c.group.in_(which.groups)]
     wanted += [] if which.period is None else [NEWEST.c.period == which.period]
+    wanted += [] if which.from_week is None else [NEWEST.c.period >= which.from_week]
     return wanted if which.since is None else [*wanted, NEWEST.c.at >= micros(which.since)]
 
 

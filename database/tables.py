@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest revision in `database/migrations/versions`: what a database must be at."""
 
 METADATA = MetaData()
@@ -103,8 +103,9 @@ NEWEST = Table(
     _key("student"),
     _key("domain"),
     _key("target"),
-    _key("group"),
-    _key("period"),
+    _key("place"),
+    _text("group"),
+    _text("period"),
     _at(),
     _text("prediction"),
     Column("below", Double),

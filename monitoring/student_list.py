@@ -10,7 +10,7 @@ from functools import partial
 from statistics import median, mode
 from typing import Literal, NamedTuple, TypeVar
 
-from database.newest import OF_ALL, AskedAbout, NewestAnswer, Reason, SilentAnswer, Which
+from database.newest import OF_ALL, AskedAbout, NewestAnswer, Reason, SilentAnswer, Which, place_of
 from database.records import Answer, Cell, Prediction
 from database.store import PredictionLog
 from model.objections import Objections
@@ -132,16 +132,17 @@ class StudentLists:
 
     def _listed(self, found: Sequence[ListPlace], since: datetime | None) -> list[ListedStudent]:
         """The students with their predictions: the newest, the one before, the last one from before `since`."""
-        asked: dict[tuple[str, str | None, str | None], list[AskedAbout]] = {}
+        asked: dict[tuple[str, str], list[AskedAbout]] = {}
         students = sorted({one.student for one in found})
         for one in self._log.asked_about(self._about[0], students) if found else ():
-            asked.setdefault(one[:3], []).append(one)
+            asked.setdefault(one.about, []).append(one)
         wanted = []
         for place in found:
-            others = asked.get(place[:3], [])
+            others = asked.get((place.student, place_of(place.group, place.period)), [])
             new = since is not None and place.at >= since
-            old = _last(others, (since, "")) if since is not None and new else None
-            wanted.append((place, _last(others, (place.at, place.prediction)), new, old))
+            old = _last(one for one in others if since is not None and new and one.at < since)
+            before = _last(one for one in others if came_before(one, place))
+            wanted.append((place, before, new, old))
         ids = dict.fromkeys(one for place, before, _, old in wanted for one in (place.prediction, before, old) if one)
         known = {one.id: one for one in self._log.predictions_of(list(ids))}
         made = (self._student(place, known, before, new, old) for place, before, new, old in wanted)
@@ -187,10 +188,19 @@ def without_objected(
     return found
 
 
-def _last(others: Iterable[AskedAbout], before: tuple[datetime, str]) -> str | None:
-    """The newest of predictions that is older than a time and id."""
-    older = [(one.at, one.prediction) for one in others if (one.at, one.prediction) < before]
-    return max(older)[1] if older else None
+def came_before(one: AskedAbout, newest: ListPlace) -> bool:
+    """Whether a prediction about the same is an earlier one: of an earlier week, or said before the newest. What was
+    said of the newest week before, when less of it was known, is no step of its own."""
+    if one.period != newest.period:
+        return True
+    is_week_of = not place_of(newest.group, newest.period)
+    return not is_week_of and (one.at, one.prediction) < (newest.at, newest.prediction)
+
+
+def _last(others: Iterable[AskedAbout]) -> str | None:
+    """The newest of predictions about the same."""
+    newest = max(others, key=lambda one: one.age, default=None)
+    return newest and newest.prediction
 
 
 def _likely(answer: Answer | None) -> bool:

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from database.newest import OF_ALL, NewestAnswer, Which
+from database.newest import OF_ALL, NewestAnswer, Which, place_of
 from database.store import PredictionLog, RecordStore
 from model.readable import number_of, said_about
 from monitoring.fairness import MISSING_TRAIT
 from monitoring.performance import tellable
+from monitoring.student_list import came_before
 from monitoring.warning_policy import USUAL_WARNINGS, WarningPolicy, policies_in_use
 from preprocessing.schema import DomainSchema, Target
 
@@ -127,8 +128,8 @@ def _answers(
 def _earlier(
     log: PredictionLog, schema: DomainSchema, target: Target, policy: WarningPolicy, answers: Sequence[NewestAnswer]
 ) -> dict[str, list[tuple[timedelta, float]]]:
-    """By newest prediction, what answers before it said in the same group and period; nothing where the policy does not
-    look back."""
+    """By newest prediction, what answers before it said in the same group and period, or of earlier weeks; nothing
+    where the policy does not look back."""
     if not (policy.transitions_only or policy.cool_down_days):
         return {}
     reached, found = (
@@ -136,17 +137,18 @@ def _earlier(
         dict[str, list[tuple[timedelta, float]]](),
     )
     for begin in range(0, len(reached), ANSWERS_A_PAGE):
-        page = {(one.student, one.group, one.period): one for one in reached[begin : begin + ANSWERS_A_PAGE]}
+        some = reached[begin : begin + ANSWERS_A_PAGE]
+        page = {(one.student, place_of(one.group, one.period)): one for one in some}
         asked = [
             one
-            for one in log.asked_about(schema.name, sorted({student for student, _, _ in page}))
-            if one[:3] in page and (one.at, one.prediction) < (page[one[:3]].at, page[one[:3]].prediction)
+            for one in log.asked_about(schema.name, sorted({student for student, _ in page}))
+            if one.about in page and came_before(one, page[one.about]) and one.at <= page[one.about].at
         ]
         said = {one.id: one for one in log.predictions_of([one.prediction for one in asked])}
         for one in sorted(asked, key=lambda one: (one.at, one.prediction), reverse=True):
             answer = said_about(said[one.prediction], target) if one.prediction in said else None
             if answer is not None and answer.below_pass is not None:
-                newest = page[one[:3]]
+                newest = page[one.about]
                 found.setdefault(newest.prediction, []).append((newest.at - one.at, answer.below_pass))
     return found
 

@@ -13,7 +13,20 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
+YEAR_OF_WEEK = r"^(\d{4}\S*) W\d{2}$"
+"""The school year in the name of a school week (`preprocessing.panel.school_year.SchoolYear.week_name`), "2025-26 W07".
+Such names sort as the weeks do."""
+
 WINTER_QUARTER, SPRING, SUMMER, AUTUMN, WINTER = 1, 2, 3, 4, 5
+
+
+def is_week(period: str) -> bool:
+    """Whether a period is called as school weeks are.
+
+    >>> is_week("2025-26 W07"), is_week("2025-26")
+    (True, False)
+    """
+    return period[-3:-2] == "W" and re.match(YEAR_OF_WEEK, period) is not None
 
 
 def _numbered(*lines: str, start: int) -> dict[str, int]:

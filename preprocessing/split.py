@@ -12,13 +12,10 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-from preprocessing.periods import rank_periods
+from preprocessing.periods import YEAR_OF_WEEK, rank_periods
 from preprocessing.schema import DomainSchema
 
 Rows = NDArray[np.int64]
-
-YEAR_OF_WEEK = r"^(.+) W\d+$"
-"""The school year in the name of a week (`preprocessing.panel.school_year.SchoolYear.week_name`)."""
 
 FIRST_ROWS = 20
 """Fewer rows before a period teach nothing worth testing on it."""

@@ -29,7 +29,8 @@ PLACES: dict[str, Any] = {
     "students": st.sampled_from([None, "a", "b", "c"]),
     "groups": st.sampled_from([None, "A", "B"]),
 }
-PLACES |= {"periods": st.sampled_from([None, "1"])}
+WEEKS = "2025-26 W09", "2025-26 W10"
+PLACES |= {"periods": st.sampled_from([None, "1", *WEEKS])}
 
 
 @st.composite
@@ -53,8 +54,8 @@ def batches(draw: st.DrawFn, domain: str) -> PackedPredictions:
 
 def expected(there: Sequence[Prediction], target: str) -> tuple[list[NewestAnswer], NewestCounts]:
     newest = {
-        (one.student, one.group, one.period): (one, answer)
-        for one in sorted(there, key=lambda one: (one.at, one.id))
+        (one.student, *((one.group, one.period) if one.period not in WEEKS else ("any", "week"))): (one, answer)
+        for one in sorted(there, key=lambda one: (one.period or "", one.at, one.id))
         for answer in one.answers
         if one.student is not None and answer.target == target
     }
@@ -86,6 +87,8 @@ def check(store: RecordStore, domain: str, there: Sequence[Prediction]) -> None:
         assert store.newest_answers(domain, target, least=0.5, limit=3) == likely[:3]
         some = [one for one in found if one.group == "A" and one.period == "1" and one.at >= after(1)]
         assert store.count_newest(domain, target, least=0.5).known == len(likely)
+        late = [one for one in found if one.period == WEEKS[1] and one.group == "A"]
+        assert store.newest_answers(domain, target, Which(["A"], from_week=WEEKS[1])) == late
         check_silent(store, domain, target, there)
         which = Which(["A", "C"], "1", after(1))
         assert store.newest_answers(domain, target, which) == some

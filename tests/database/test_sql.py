@@ -193,6 +193,24 @@ def test_the_tables_go_back_to_the_first_and_forth_again_without_losing_a_predic
     assert opened(sql_url).prediction(packed.ids[599]) == replace(packed[599], actor=None)
 
 
+def test_of_weeks_that_stood_beside_each_other_the_newest_stays(
+    sql_url: str, opened: Callable[[str], RecordStore]
+) -> None:
+    store = opened(sql_url)
+    places = [("A", "2025-26 W02"), ("B", "2025-26 W10"), ("B", "spring"), ("C", "spring"), ("C", None)]
+    said = (replace(make_answer(), below_pass=0.5),)
+    store.add_predictions([make_prediction(student="s", group=g, period=p, answers=said) for g, p in places])
+    store.catch_up_newest()
+    store.close()
+    migrate_to(sql_url, "0015")
+    row = "SELECT student, domain, target, 'A', '2025-26 W02', \"at\", prediction, below, why FROM newest"
+    with connected(sql_url) as connection:  # as it was: another row for each week
+        connection.execute(sa.text(f"INSERT INTO newest {row} WHERE period = '2025-26 W10'"))
+    found = opened(sql_url).newest_answers("school", "G3")
+    assert {(one.group, one.period) for one in found} == {*places[1:]}
+    assert len(found) == 4
+
+
 def test_what_was_there_before_receipts_is_numbered_in_the_order_of_its_times(
     sql_url: str, opened: Callable[[str], RecordStore]
 ) -> None:

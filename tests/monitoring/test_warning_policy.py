@@ -16,6 +16,7 @@ from database.records import Answer
 from database.store import RecordStore
 from database.withdrawal import NamesSomebody
 from monitoring.render import preview_tables, warned_table
+from monitoring.student_list import StudentLists
 from monitoring.warning_lists import choose, preview, warned_of
 from monitoring.warning_policy import (
     USUAL_WARNINGS,
@@ -140,6 +141,34 @@ def test_a_list_and_what_a_policy_would_change_on_every_store(store: RecordStore
     paper = Console(record=True, width=120)
     paper.print(*preview_tables(found), warned_table(warned_of(store, schema, MARK, USUAL_WARNINGS), USUAL_WARNINGS))
     assert "0 come in and 16 go, beside the policy in use" in paper.export_text()
+
+
+def test_whoever_is_at_risk_for_weeks_is_warned_of_once_and_where_it_is_now(store: RecordStore) -> None:
+    """Of weeks the newest stands, whichever was answered last, and a cool-down looks back over weeks and schools."""
+    schema = DomainSchema(name=new_id(), title="", features=FEATURES, targets=(MARK,))
+    told = {"s1": [("a", 1, 0.9), ("a", 2, 0.8), ("b", 3, 0.7)], "s2": [("b", 2, 0.2), ("b", 3, 0.6)]}
+    told["s3"] = [("a", 3, 0.2), ("a", 2, 0.9)]  # of the week before it was said later
+    days = {1: 1, 2: 8, 3: 15}
+    for student, weeks in told.items():
+        for place, (group, week, below) in enumerate(weeks):
+            said = Answer(target="mark", value=10.0, naive=9.0, model="m", generation=1, below_pass=below)
+            at = NOON + timedelta(days=days[week], minutes=place, weeks=1 if student == "s3" and week == 2 else 0)
+            period = f"2025-26 W{week:02d}"
+            asked = make_prediction(
+                at, domain=schema.name, student=student, group=group, period=period, answers=(said,)
+            )
+            store.add_predictions([asked])
+    warned = {
+        policy: [(one.answer.student, one.answer.group) for one in warned_of(store, schema, MARK, policy)]
+        for policy in (USUAL_WARNINGS, WarningPolicy(capacity=1), WarningPolicy(cool_down_days=20))
+    }
+    assert [*warned.values()] == [[("s1", "b"), ("s2", "b")], [("s1", "b")], [("s2", "b")]]
+    assert warned_of(store, schema, MARK, WarningPolicy(transitions_only=True))[0].answer.student == "s2"
+    counts = StudentLists(store, schema, MARK).counts()
+    assert (counts.likely, counts.students) == (2, 3)
+    [listed] = [one for one in StudentLists(store, schema, MARK).page().students if one.student == "s1"]
+    assert listed.earlier is not None
+    assert (listed.earlier.period, listed.earlier.group) == ("2025-26 W02", "a")
 
 
 def test_policies_come_into_use_and_go_back_like_models_and_no_two_at_once(store: RecordStore) -> None:
