@@ -16,12 +16,12 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--prerelease if-necessary-or-explicit
 # What only some need, added to the environment by `make mongo` and so on; the dashboard is in requirements.lock.
-EXTRAS := postgres mongo redis telemetry dask cloud sftp celery pdf mlflow
+EXTRAS := postgres mongo redis kafka telemetry dask cloud sftp celery pdf mlflow
 .PHONY: $(EXTRAS)
 # Container images, each with the packages of its own lock. The worker alone fits models; what reads files and compares
 # them the API leaves to it, too (tests/api/test_service_memory.py holds that it loads none of these).
 IMAGES := api worker dashboard
-IMAGE_EXTRAS := postgres mongo redis telemetry
+IMAGE_EXTRAS := postgres mongo redis kafka telemetry
 FITS := scikit-learn skl2onnx onnx threadpoolctl joblib ml-dtypes
 READS := scipy polars polars-runtime-32 fastexcel
 ENGINE ?= buildah

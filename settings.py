@@ -137,6 +137,7 @@ class Settings(BaseModel):
     older system's (API_KEY), what its callers need.
     rate_limit: requests of one user or key, as "600/minute"; "off" for none. redis_url: redis://… shares cached answers
     and counted requests between workers and machines. cors_origins: pages of other sites that may ask, with commas.
+    kafka_url: kafka://host:9092, or kafka+ssl://name:password@host:9093: whose topics events are taken from.
     celery_url: redis://… through which Celery's workers are told ids of jobs.
     train_async, predict_async: whether training and retraining, and predictions of many rows, are answered at once with
     where to look for them (202), unless the request says otherwise (?async=).
@@ -194,6 +195,7 @@ class Settings(BaseModel):
     log_capacity: int = Field(default=100_000, ge=1)
     rate_limit: str = "600/minute"
     redis_url: SecretStr | None = None  # may hold a password
+    kafka_url: SecretStr | None = None  # likewise
     celery_url: SecretStr | None = None  # likewise
     cors_origins: str = ""
     train_async: bool = True
@@ -311,6 +313,13 @@ class Settings(BaseModel):
     def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("write redis://host:6379/0, or rediss:// for TLS")
+        return url
+
+    @field_validator("kafka_url")
+    @classmethod
+    def _is_kafka(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("kafka://", "kafka+ssl://")):
+            raise ValueError("write kafka://host:9092, or kafka+ssl://name:password@host:9093")
         return url
 
     @field_validator("rate_limit")

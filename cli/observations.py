@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -13,6 +13,11 @@ from cli.inputs import opened_workspace, write_problems
 from cli.options import Domain, Problems, SkipBadRows
 from cli.output import err, out, shares, steps
 from settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.event_consumer import EventSource
+
+Broker = Literal["redis", "kafka"]
 
 MOST_SHOWN = 20
 """Problems that a terminal shows; `--problems` writes all."""
@@ -119,29 +124,40 @@ def observations_export(
 @observations_app.command("consume")
 def observations_consume(
     domain: Domain,
-    stream: Annotated[str, typer.Option(help="The Redis stream.")] = "gradewatch-events",
+    broker: Annotated[
+        Broker, typer.Option(help="Whose: GRADEWATCH_REDIS_URL or GRADEWATCH_KAFKA_URL says where it is.")
+    ] = "redis",
+    stream: Annotated[str, typer.Option(help="The Redis stream, or the Kafka topic.")] = "gradewatch-events",
     consumer: Annotated[str, typer.Option(help="This consumer's name, its own and the same after a restart.")] = "1",
     once: Annotated[bool, typer.Option("--once", help="End when nothing is left.")] = False,
 ) -> None:
-    """Keep the events of a Redis stream (GRADEWATCH_REDIS_URL): its messages have JSON of an event in the field event.
+    """Keep the events of a Redis stream, whose messages have JSON of an event in the field event, or of a Kafka topic.
 
-    A message is deleted when its event is kept; one that cannot be read is set aside (observations rejected).
+    In Redis a message is deleted when its event is kept; one that cannot be read is set aside (observations rejected).
     """
-    from database.streams import RedisStream
     from jobs.event_consumer import EventsTo, consume
     from preprocessing.panel.live import panel_of
 
-    url = Settings().redis_url
-    if url is None:
-        raise typer.BadParameter("set GRADEWATCH_REDIS_URL to redis://host:6379/0")
     with opened_workspace() as workspace:
         panel = panel_of(workspace.service.schema(domain))
-        source = RedisStream(url.get_secret_value(), stream, consumer=consumer)
+        source = _source(broker, stream, consumer)
         try:
             done = consume(source, EventsTo(workspace.store, domain, panel, workspace.secret), once=once)
         finally:
             source.close()
     out.print(f"{done.messages:,} messages, {done.changed:,} changed something, {done.set_aside:,} set aside")
+
+
+def _source(broker: Broker, stream: str, consumer: str) -> "EventSource":
+    from database.kafka import KafkaTopic
+    from database.streams import RedisStream
+
+    settings = Settings()
+    made, url = (KafkaTopic, settings.kafka_url) if broker == "kafka" else (RedisStream, settings.redis_url)
+    if url is None:
+        where = "kafka://host:9092" if broker == "kafka" else "redis://host:6379/0"
+        raise typer.BadParameter(f"set GRADEWATCH_{broker.upper()}_URL to {where}")
+    return made(url.get_secret_value(), stream, consumer=consumer)
 
 
 @observations_app.command("rejected")

@@ -1,7 +1,7 @@
 """Events from a stream into the store: taken some at a time, kept, and only then acknowledged.
 
 A message is taken at least once; what it says is kept once, whatever dies between. One that cannot be read is set aside
-with the reason and holds nobody up. It knows no broker: sources are others' (`database.streams`).
+with the reason and holds nobody up. It knows no broker: sources are others' (`database.streams`, `database.kafka`).
 """
 
 import logging
@@ -36,11 +36,15 @@ class EventSource(Protocol):
     def name(self) -> str:
         """What it is called in lists."""
 
-    def take(self, limit: int, seconds: float) -> Sequence[StreamMessage]:
-        """The next ones, first those that were taken and never acknowledged; waits so long for one."""
+    def take(self, limit: int, seconds: float) -> list[StreamMessage]:
+        """The next ones, first those that were taken before this consumer died, or the stream was gone, and never
+        acknowledged; waits about so long for one."""
 
     def acknowledge(self, messages: Sequence[StreamMessage]) -> None:
         """They are done, and need not lie in the stream any more."""
+
+    def close(self) -> None:
+        """Give the connections back."""
 
 
 class Consumed(NamedTuple):
@@ -70,21 +74,24 @@ def consume(
 ) -> Consumed:
     """Take what comes until `stop` says so, or with `once` until nothing is left. A broker or a store that is gone is
     waited for; with `once` it is raised."""
-    total = Consumed()
+    total, messages = Consumed(), list[StreamMessage]()
     while not stop():
         try:
-            messages = source.take(MESSAGES_AT_ONCE, 0.01 if once else 1.0)
+            messages = messages or source.take(MESSAGES_AT_ONCE, 0.01 if once else 1.0)
             done = take_in(source.name, messages, to)
             source.acknowledge(messages)
         except (StreamGone, StoreUnavailable) as error:
             if once:
                 raise
+            if isinstance(error, StreamGone):
+                messages = []  # they come again
             log.warning("events wait: %s", type(error).__name__)
             pause(PAUSE_SECONDS_AFTER_FAILURE)
             continue
         total = Consumed(*(one + other for one, other in zip(total, done, strict=True)))
         if once and not messages:
             break
+        messages = []
     return total
 
 
