@@ -219,6 +219,7 @@ INDEXES: dict[str, list[list[tuple[str, int]]]] = {
 }
 
 OBSERVATION_ORDER = ("domain", "student", "kind", "event", "version")
+EVENT_OF_OBSERVATION = dict.fromkeys(OBSERVATION_ORDER, 1)
 NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
 ORDERS = {
     "batches": [("receipt", DESCENDING), ("_id", DESCENDING)],
@@ -333,6 +334,11 @@ def _record(kind: str, document: Mapping[str, Any]) -> Any:
 def _numbers(kind: str, document: Mapping[str, Any]) -> tuple[int, ...]:
     """The receipts beside a record, in the order of `RECEIPTS`."""
     return tuple(document.get(name, 0) for name in RECEIPTS[kind])
+
+
+def _event_of(observation: Bson) -> tuple[str, ...]:
+    """What the versions of an event share."""
+    return tuple(observation[name] for name in OBSERVATION_ORDER[:-1])
 
 
 def _numbered(kind: str, record: Any, numbers: Sequence[int | None]) -> Bson:
@@ -1079,7 +1085,19 @@ class MongoStore:
     def remove_observations(self, domain: str, before: datetime) -> int:
         with self._writing():
             require_nobody_reads(self._database)
-            return self._database.observations.delete_many({"domain": domain, **_between(None, before)}).deleted_count
+            old = self._database.observations.find({"domain": domain, **_between(None, before)}, EVENT_OF_OBSERVATION)
+            ordered = old.sort([(name, 1) for name in OBSERVATION_ORDER])
+            return sum(self._remove_old(part, before) for part in parts(ordered, layout.EVENTS_AT_ONCE))
+
+    def _remove_old(self, old: Sequence[Bson], before: datetime) -> int:
+        """Remove these but for what stands above something younger: that would count again."""
+        same = [dict(zip(OBSERVATION_ORDER[:-1], event, strict=True)) for event in {_event_of(one) for one in old}]
+        lowest: dict[tuple[Any, ...], int] = {}
+        younger = {"$or": same, **_between(before, None)}
+        for one in self._database.observations.find(younger, EVENT_OF_OBSERVATION).sort("version", DESCENDING):
+            lowest[_event_of(one)] = one["version"]
+        gone = [one["_id"] for one in old if one["version"] < lowest.get(_event_of(one), one["version"] + 1)]
+        return self._database.observations.delete_many({"_id": {"$in": gone}}).deleted_count
 
     # Models and champions
 

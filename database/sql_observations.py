@@ -54,6 +54,12 @@ def next_students(domain: str, after: str) -> sa.Select[Any]:
 
 
 def removal(domain: str, students: Sequence[str], before: datetime | None = None) -> sa.Delete:
-    """All of these students, or what came in before then."""
-    mine = [OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.student.in_(students)]
-    return OBSERVATIONS.delete().where(*mine, *([] if before is None else [OBSERVATIONS.c.at < micros(before)]))
+    """All of these students, or what came in before then but for what stands above something younger: that would count
+    again."""
+    removed = OBSERVATIONS.delete().where(OBSERVATIONS.c.domain == domain, OBSERVATIONS.c.student.in_(students))
+    if before is None:
+        return removed
+    younger = OBSERVATIONS.alias("younger")
+    same = [younger.c[name] == OBSERVATIONS.c[name] for name in ("domain", "student", "kind", "event")]
+    below = sa.exists().where(*same, younger.c.version < OBSERVATIONS.c.version, younger.c.at >= micros(before))
+    return removed.where(OBSERVATIONS.c.at < micros(before), ~below)

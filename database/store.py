@@ -439,7 +439,8 @@ class ObservationLog(Protocol):
         """The students of whom something came in behind this receipt, in order."""
 
     def remove_observations(self, domain: str, before: datetime) -> int:
-        """Forget what came in before then. How many."""
+        """Forget what came in before then, but for versions above one that came in later: that would count again. How
+        many."""
 
 
 class ModelRegistry(Protocol):

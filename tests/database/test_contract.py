@@ -671,6 +671,15 @@ class TestObservations:
         assert observed(store) == kept[:1]
         assert observed(store, domain="k12") == kept[1:]
 
+    def test_what_was_taken_back_is_not_there_again_when_old_ones_are_gone(self, store: RecordStore) -> None:
+        back = make_observation("s1", version=8, body=None)
+        late = make_observation("s1", after(5), version=7)
+        corrected = [make_observation("s2", version=1), make_observation("s2", after(5), version=2)]
+        store.add_observations([back, late, *corrected])
+        assert store.remove_observations("school", after(5)) == 1
+        assert observed(store) == [late, back, corrected[1]]
+        assert store.remove_observations("school", after(6)) == 3
+
     @pytest.mark.parametrize("fields", [{"version": -1}, {"event": "a\tb"}, {"student": "\t"}])
     def test_a_key_that_is_none_is_refused_and_nothing_kept(self, store: RecordStore, fields: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match="TAB"):
