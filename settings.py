@@ -19,6 +19,7 @@ from model.purpose import IntendedPurpose
 
 if TYPE_CHECKING:
     from database.store import RecordStore
+    from jobs.event_streams import BrokerKind
     from jobs.job_settings import JobSettings
     from jobs.keeping import Periods
     from model.workspace import Workspace
@@ -349,6 +350,11 @@ class Settings(BaseModel):
         server = self.smtp_url.get_secret_value()
         return open_channels(email=",".join(receivers), smtp_url=server) if server and receivers else {}
 
+    def brokers(self) -> "dict[BrokerKind, str]":
+        """Where the brokers of events are, by kind."""
+        urls: dict[BrokerKind, SecretStr | None] = {"redis": self.redis_url, "kafka": self.kafka_url}
+        return {kind: url.get_secret_value() for kind, url in urls.items() if url is not None}
+
     def for_jobs(self) -> "JobSettings":
         """What background work is told of these settings."""
         from jobs.job_settings import JobSettings
@@ -359,6 +365,7 @@ class Settings(BaseModel):
             mail_to=self.mail_to,
             study_catalogue=self.study_catalogue,
             inbox=self.inbox.get_secret_value(),
+            event_brokers=self.brokers(),
             broker=self.celery_url.get_secret_value() if self.celery_url else "",
             max_rows=self.max_rows,
             max_bytes=self.max_upload_mb * 1_000_000,

@@ -1,9 +1,10 @@
 """`gradewatch observations …`: what is observed of students week by week."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -13,9 +14,6 @@ from cli.inputs import opened_workspace, write_problems
 from cli.options import Domain, Problems, SkipBadRows
 from cli.output import err, out, shares, steps
 from settings import Settings
-
-if TYPE_CHECKING:
-    from jobs.event_consumer import EventSource
 
 Broker = Literal["redis", "kafka"]
 
@@ -136,28 +134,15 @@ def observations_consume(
     In Redis a message is deleted when its event is kept; one that cannot be read is set aside (observations rejected).
     """
     from jobs.event_consumer import EventsTo, consume
+    from jobs.event_streams import note_stream, open_stream
     from preprocessing.panel.live import panel_of
 
     with opened_workspace() as workspace:
         panel = panel_of(workspace.service.schema(domain))
-        source = _source(broker, stream, consumer)
-        try:
+        with closing(open_stream(Settings().brokers(), broker, stream, consumer=consumer)) as source:
+            note_stream(workspace.store, domain, broker, stream)
             done = consume(source, EventsTo(workspace.store, domain, panel, workspace.secret), once=once)
-        finally:
-            source.close()
     out.print(f"{done.messages:,} messages, {done.changed:,} changed something, {done.set_aside:,} set aside")
-
-
-def _source(broker: Broker, stream: str, consumer: str) -> "EventSource":
-    from database.kafka import KafkaTopic
-    from database.streams import RedisStream
-
-    settings = Settings()
-    made, url = (KafkaTopic, settings.kafka_url) if broker == "kafka" else (RedisStream, settings.redis_url)
-    if url is None:
-        where = "kafka://host:9092" if broker == "kafka" else "redis://host:6379/0"
-        raise typer.BadParameter(f"set GRADEWATCH_{broker.upper()}_URL to {where}")
-    return made(url.get_secret_value(), stream, consumer=consumer)
 
 
 @observations_app.command("rejected")

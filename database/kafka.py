@@ -8,7 +8,7 @@ hears of this consumer while its messages are worked on.
 import asyncio
 import logging
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import Any, TypeVar
@@ -23,7 +23,9 @@ KAFKA_PATIENCE = 30.0
 LEAST_WAIT = 1.0
 """Seconds in which a broker has told what there is."""
 
-PLACES = 1_000  # of one millisecond that versions tell apart
+RECORDS_AT_ONCE = 5_000
+
+OFFSETS_TOLD_APART = 1_000  # of one millisecond that versions tell apart
 
 Answer = TypeVar("Answer")
 
@@ -65,6 +67,19 @@ class KafkaTopic:
         if ends:
             self._do(self._commit(ends), KAFKA_PATIENCE)
 
+    def waiting(self) -> Iterator[StreamMessage]:
+        """What lies there behind what was acknowledged, without taking it."""
+        reader = self._do(self._beside(), KAFKA_PATIENCE)
+        try:
+            while found := self._do(self._more(reader, RECORDS_AT_ONCE, LEAST_WAIT), KAFKA_PATIENCE):
+                yield from found
+        finally:
+            self._do(reader.stop(), KAFKA_PATIENCE)
+
+    def drop(self, _messages: Sequence[StreamMessage]) -> bool:
+        """A topic deletes no single message."""
+        return False
+
     def close(self) -> None:
         """Give the connections back. The group keeps the place for who comes back under this name."""
         with suppress(StreamGone):
@@ -80,19 +95,28 @@ class KafkaTopic:
                 auto_offset_reset="earliest", **self._options,
             )  # fmt: skip
             await self._reader.start()
-        found = await self._reader.getmany(timeout_ms=round(wait * 1000), max_records=limit)
-        while not found and await self._is_behind():
-            found = await self._reader.getmany(timeout_ms=round(LEAST_WAIT * 1000), max_records=limit)
-        return [_message(record) for records in found.values() for record in records]
+        return await self._more(self._reader, limit, wait)
 
-    async def _is_behind(self) -> bool:
-        """Whether there is more, or nothing was told of a partition yet. (What `end_offsets` would ask for is told with
-        every answer, too.)"""
-        for partition in self._reader.assignment():
-            end = self._reader.highwater(partition)
-            if end is None or await self._reader.position(partition) < end:
-                return True
-        return False
+    async def _beside(self) -> Any:
+        """A reader that begins where the group is, and is not in it."""
+        reader = self._library.AIOKafkaConsumer(group_id=self._group, enable_auto_commit=False, **self._options)
+        await reader.start()
+        await reader.topics()
+        partitions = [
+            self._library.TopicPartition(self._name, n) for n in reader.partitions_for_topic(self._name) or ()
+        ]
+        reader.assign(partitions)
+        for one in partitions:
+            done = await reader.committed(one)
+            await (reader.seek_to_beginning(one) if done is None else reader.seek_to_committed(one))
+        return reader
+
+    async def _more(self, reader: Any, limit: int, wait: float) -> list[StreamMessage]:
+        """The next ones; none where nothing more is there after so many seconds."""
+        found = await reader.getmany(timeout_ms=round(wait * 1000), max_records=limit)
+        while not found and await _is_behind(reader):
+            found = await reader.getmany(timeout_ms=round(LEAST_WAIT * 1000), max_records=limit)
+        return [_message(record) for records in found.values() for record in records]
 
     async def _commit(self, ends: dict[Any, int]) -> None:
         if self._reader is None:
@@ -131,7 +155,16 @@ def connection_of(url: str) -> dict[str, Any]:
     return options | ({"ssl_context": ssl.create_default_context()} if secure else {})
 
 
+async def _is_behind(reader: Any) -> bool:
+    """Whether there is more, or nothing was told of a partition yet. (Where it ends is told with every answer.)"""
+    for partition in reader.assignment():
+        end = reader.highwater(partition)
+        if end is None or await reader.position(partition) < end:
+            return True
+    return False
+
+
 def _message(record: Any) -> StreamMessage:
     """Of a record. Its version goes by its time, then by where it stands."""
-    version = max(0, record.timestamp) * PLACES + record.offset % PLACES
+    version = max(0, record.timestamp) * OFFSETS_TOLD_APART + record.offset % OFFSETS_TOLD_APART
     return StreamMessage(f"{record.partition}-{record.offset}", record.value or b"", version)

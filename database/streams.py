@@ -16,6 +16,8 @@ STREAM_FIELD = b"event"
 STREAM_PATIENCE = 5.0
 """Seconds for an answer, beside those that the server is asked to wait."""
 
+MESSAGES_READ_AT_ONCE = 5_000
+
 LEFT_ALONE_MS = 60_000
 """After which a message that another consumer took and never acknowledged is taken from it."""
 
@@ -72,6 +74,22 @@ class RedisStream:
                 both.xack(self._name, self._group, *places)
                 both.xdel(self._name, *places)
                 both.execute()
+
+    def waiting(self) -> Iterator[StreamMessage]:
+        """What lies there, without taking it."""
+        after = "-"
+        while True:
+            with self._errors():
+                found = _messages(self._client.xrange(self._name, after, count=MESSAGES_READ_AT_ONCE))
+            yield from found
+            if not found:
+                return
+            after = f"({found[-1].place}"
+
+    def drop(self, messages: Sequence[StreamMessage]) -> bool:
+        """Delete these, whoever took them."""
+        self.acknowledge(messages)
+        return True
 
     def close(self) -> None:
         """Give the connections back."""

@@ -24,6 +24,7 @@ from monitoring.profile_names import PROFILE_KIND, batch_name, day_name
 
 if TYPE_CHECKING:
     from access.known import LearnedModel
+    from jobs.event_streams import BrokerUrls
     from model.workspace import Workspace
 
 JOBS_AT_ONCE = 500
@@ -36,15 +37,17 @@ class UploadsUnderWay(GradewatchError):
     retry_after = 5
 
 
-def erase(workspace: Workspace, job: Job, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Rows, predictions, outcomes, observations, newest answers, sums of days and their profiles are gone, entries of
-    access name nobody; what has to be made again is asked for. Raises UploadsUnderWay."""
+def erase(workspace: Workspace, job: Job, progress: Callable[[str], None], *, brokers: BrokerUrls) -> dict[str, Any]:
+    """Rows, predictions, outcomes, observations, newest answers, sums of days and their profiles are gone, so are
+    messages that wait in streams, entries of access name nobody; what has to be made again is asked for. Raises
+    UploadsUnderWay, StreamGone."""
     store = workspace.store
     wanted, revision = kept_erasure(store, job)
     if (student := wanted.student) is not None:
         _require_no_uploads(store, wanted.domain, job)
         progress("finding")
         wanted = _with_links(store, _found(workspace, wanted, student), student)
+        wanted = _with_messages(workspace, wanted, student, brokers)
         put_erasure(store, wanted, revision + 1)
         progress("erasing")
         shut_out_linked(store, student, actor=wanted.actor)
@@ -116,6 +119,14 @@ def _with_links(store: RecordStore, wanted: Erasure, student: str) -> Erasure:
     count = len(linked_users(store, student))
     told = f"{count} user{'s' * (count != 1)} linked to the student: unlinked and shut out"
     return msgspec.structs.replace(wanted, remade=tuple(dict.fromkeys([*wanted.remade, told]))) if count else wanted
+
+
+def _with_messages(workspace: Workspace, wanted: Erasure, student: str, brokers: BrokerUrls) -> Erasure:
+    """With what became of messages that waited for somebody to take them in."""
+    from jobs.event_streams import forget_waiting
+
+    told = forget_waiting(workspace.store, wanted.domain, student, secret=workspace.secret, urls=brokers)
+    return msgspec.structs.replace(wanted, remade=tuple(dict.fromkeys([*wanted.remade, *told])))
 
 
 def _models(before: Sequence[Mapping[str, Any]], found: Sequence[LearnedModel]) -> tuple[Mapping[str, Any], ...]:

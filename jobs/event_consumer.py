@@ -1,13 +1,13 @@
 """Events from a stream into the store: taken some at a time, kept, and only then acknowledged.
 
 A message is taken at least once; what it says is kept once, whatever dies between. One that cannot be read is set aside
-with the reason and holds nobody up. It knows no broker: sources are others' (`database.streams`, `database.kafka`).
+with the reason and holds nobody up. It knows no broker: streams are opened by `jobs.event_streams`.
 """
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +17,7 @@ from database.observed import DEAD_LETTERS, store_events
 from database.records import Document
 from database.store import RecordStore
 from database.streams import StreamGone, StreamMessage
+from jobs.event_streams import EventSource, passed_over, place_name
 from preprocessing.panel.live import LARGEST_VERSION, GivenEvent, ObservedEvent, given_event
 from preprocessing.schema import PanelSchema
 
@@ -27,24 +28,6 @@ SQLite, whatever else is known of their students, measured with 500 of 500 stude
 PAUSE_SECONDS_AFTER_FAILURE = 2.0
 
 log = logging.getLogger("gradewatch.events")
-
-
-class EventSource(Protocol):
-    """A stream that a group of consumers reads together. Raises StreamGone."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in lists."""
-
-    def take(self, limit: int, seconds: float) -> list[StreamMessage]:
-        """The next ones, first those that were taken before this consumer died, or the stream was gone, and never
-        acknowledged; waits about so long for one."""
-
-    def acknowledge(self, messages: Sequence[StreamMessage]) -> None:
-        """They are done, and need not lie in the stream any more."""
-
-    def close(self) -> None:
-        """Give the connections back."""
 
 
 class Consumed(NamedTuple):
@@ -98,7 +81,10 @@ def consume(
 def take_in(stream: str, messages: Sequence[StreamMessage], to: EventsTo) -> Consumed:
     """Keep what these say. Done twice it changes nothing more."""
     events, aside = list[GivenEvent](), 0
+    nobody = passed_over(to.store, to.domain, stream, messages)
     for message in messages:
+        if message.place in nobody:
+            continue
         found = _event_of(message, to.panel)
         if isinstance(found, str):
             _set_aside(to, stream, message, found)
@@ -136,7 +122,7 @@ def _reason(error: Exception) -> str:
 
 def _set_aside(to: EventsTo, stream: str, message: StreamMessage, reason: str) -> None:
     body = {"stream": stream, "place": message.place, "reason": reason, "bytes": len(message.content)}
-    name = f"{to.domain}/{stream}/{message.place}"
+    name = place_name(to.domain, stream, message.place)
     letter = Document(kind=DEAD_LETTERS, name=name, revision=1, at=now(), domain=to.domain, body=body)
     try:
         to.store.put_document(letter)

@@ -457,7 +457,7 @@ def erase_student(run: JobRun) -> Mapping[str, Any]:
     """A student, from all that is kept in a domain. erasure: the record of it."""
     from jobs.erasing import erase
 
-    return erase(run.workspace, run.job, lambda step: run.progress(step, None))
+    return erase(run.workspace, run.job, lambda step: run.progress(step, None), brokers=run.settings.event_brokers)
 
 
 def make_again(run: JobRun) -> Mapping[str, Any]:

@@ -17,8 +17,10 @@ from database.kafka import KafkaTopic, connection_of
 from database.observed_frames import observation_frames
 from database.open import open_store
 from database.streams import STREAM_FIELD, RedisStream, StreamGone, StreamMessage
-from jobs.event_consumer import EventSource, EventsTo, consume, dead_letters, take_in
+from jobs.event_consumer import EventsTo, consume, dead_letters, take_in
+from jobs.event_streams import BrokerKind, BrokerUrls, EventSource, forget_waiting, note_stream
 from preprocessing.schema import PanelSchema
+from preprocessing.validation.pii import pseudonym
 from tests.command import GRADEWATCH, environment_of, run_command
 from tests.kafka_server import KafkaServer
 from tests.redis_server import RedisServer
@@ -30,6 +32,8 @@ KILLS, EVENTS = 3, 1_800
 class Broker(NamedTuple):
     """A broker and a stream on it, whichever it is, which comes back empty. settings: of a command that consumes it."""
 
+    kind: BrokerKind
+    urls: BrokerUrls
     stream: str
     arguments: Sequence[str]
     settings: dict[str, str]
@@ -44,7 +48,7 @@ def redis_broker(server: RedisServer) -> Broker:
         for content in contents:
             server.client.xadd("gradewatch-events", {STREAM_FIELD: content})
 
-    return Broker("gradewatch-events", (), {"GRADEWATCH_REDIS_URL": server.url}, send,
+    return Broker("redis", {"redis": server.url}, "gradewatch-events", (), {"GRADEWATCH_REDIS_URL": server.url}, send,
                   lambda: RedisStream(server.url, "gradewatch-events"), server.stop, server.start)  # fmt: skip
 
 
@@ -58,7 +62,8 @@ def kafka_broker(server: KafkaServer) -> Broker:
     def send(contents: Sequence[bytes]) -> None:
         server.send(topic, contents, partitions=[len(one) % 2 for one in contents], packed="zstd")
 
-    return Broker(topic, ("--broker", "kafka", "--stream", topic), {"GRADEWATCH_KAFKA_URL": server.url}, send,
+    arguments = ("--broker", "kafka", "--stream", topic)
+    return Broker("kafka", {"kafka": server.url}, topic, arguments, {"GRADEWATCH_KAFKA_URL": server.url}, send,
                   lambda: KafkaTopic(server.url, topic), server.stop, start)  # fmt: skip
 
 
@@ -148,7 +153,12 @@ def test_gone_brokers_and_stores_are_waited_for_and_order_copies_and_poison_chan
 
     again, turns, waits = broker.source(), itertools.count(), list[float]()
     gone_once = EventsTo(GoneOnce(store), "k12", PANEL, b"a secret of the institution")
-    broker.send([event(3)])
+    broker.send([event(3), event(4, student="leaver"), event(5, student=" leaver ")])
+    note_stream(store, "k12", broker.kind, broker.stream)
+    leaver = pseudonym("leaver", to(store).secret)
+    [told] = forget_waiting(store, "k12", leaver, secret=to(store).secret, urls=broker.urls)
+    assert "2 waiting events" in told
+    assert ["not looked through" in one for one in forget_waiting(store, "k12", leaver, secret=b"x", urls={})] == [True]
     done = consume(again, gone_once, pause=waits.append, stop=lambda: next(turns) > 3)
     assert (done.changed, len(waits)) == (1, 1)
     assert again.take(10, 0.01) == []
