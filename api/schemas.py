@@ -16,6 +16,7 @@ from advice.cases import CaseStep, Done, StudentCase
 from advice.own_view import OwnView
 from api.errors import ProblemDocument
 from database.ingest import MatchedOutcomes, StoredOutcomes
+from database.observed import StoredExport
 from database.records import (
     Access,
     Answer,
@@ -713,7 +714,7 @@ DESCRIBED: tuple[type, ...] = (
     ModelCard, Successions, Promote, Activate, Rollback, DriftReports,
     Trials, Trial, TrialReport, StartTrial, Conditions, ToldCondition, Acknowledge,
     DriftRecord, CompareDays, TrainFirst, Retrain, RetrainingRun, Retrainings, JobStatus, JobList, Outcome, Event,
-    Problem, Token, Accesses, Access, Withdraw, Withdrawal, TakeEvents, StoredEvents,
+    Problem, Token, Accesses, Access, Withdraw, Withdrawal, TakeEvents, StoredEvents, StoredExport,
     OfStudent, LinkStudent, LinkedUser, OwnPage, OwnObjection,
     EraseStudent, Erasures, ObjectFor, Objection, TakeStep, CaseStep, StudentCase,
     SignIn, OlderScore, OlderScores, OlderGrade, OlderOutlook, OlderQueued, OlderCleared, OlderDriftStatus, OlderTaken,

@@ -58,39 +58,25 @@ def observations_ingest(
 
     Names, addresses and births are dropped before anything is stored, keys of students become pseudonyms.
     """
-    from clock import now
-    from database.observing import settle, store_gathered
-    from preprocessing.panel.exports import infer_days as infer
-    from preprocessing.panel.exports import read_export, readiness
-    from preprocessing.panel.live import panel_of
+    from jobs.exports import read_settled, take_gathered
     from preprocessing.panel.sheets import first_problems
-    from preprocessing.validation.rules import BadData
 
     with opened_workspace() as workspace:
         schema = workspace.service.schema(domain)
         with steps() as step:
-            step(f"reading {export.name}")
-            gathered = read_export(export, schema, mapping=mapping)
-            if infer_days:
-                step("inferring days")
-                infer(gathered)
-            settle(gathered)
+            gathered = read_settled(export, schema, mapping=mapping, infer_days=infer_days, step=step)
         found = gathered.found
         for note in found.notes:
             err.print(note, highlight=False, soft_wrap=True, markup=False)
         write_problems(found.problems, problems)
-        if found.total and not skip_bad_rows and not dry_run:
-            raise BadData(found.problems, found.total)
         with shares() as progress:
             told = partial(progress, "comparing" if dry_run else "storing")
-            counts = store_gathered(
-                workspace.store, domain, gathered, secret=workspace.secret, at=now(), dry=dry_run, progress=told
-            )
+            taken = take_gathered(workspace, schema, gathered, skip_bad_rows=skip_bad_rows, dry=dry_run, progress=told)
     table = Table("kind", "new", "corrected", "known")
-    for kind, count in counts.items():
-        table.add_row(kind, *(f"{one:,}" for one in count))
+    for kind, count in taken.kinds.items():
+        table.add_row(kind, f"{count.new:,}", f"{count.corrected:,}", f"{count.known:,}")
     out.print(table)
-    for line in readiness(gathered, panel_of(schema)):
+    for line in taken.readiness:
         out.print(line, highlight=False, soft_wrap=True)
     for line in first_problems(found, MOST_SHOWN) if dry_run or found.total else ():
         err.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -4,15 +4,18 @@ It loads no library for tables, so that a service can take single events; whole 
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
+
+import msgspec
 
 from database.layout import LAYOUTS, encode
 from database.records import Observation
 from database.store import ObservationColumns, ObservedKey, RecordStore
 from preprocessing.panel.live import GivenEvent, version_of
 from preprocessing.validation.pii import pseudonym
+from preprocessing.validation.rules import Problem
 
 EVENT_DIGITS = 24
 """Hex digits of the digest of an event's key: among the events of one student none will ever meet."""
@@ -35,6 +38,27 @@ class StoredCounts(NamedTuple):
     new: int
     corrected: int
     known: int
+
+
+class KindCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """`StoredCounts` of one kind of event."""
+
+    new: int
+    corrected: int
+    known: int
+
+
+class StoredExport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an export, or with dry would become: by kind how many events; whether and from when it can be
+    predicted with what it says (readiness); what to know that is not wrong (notes); rows that were left out (skipped),
+    with the first problems."""
+
+    dry: bool
+    kinds: Mapping[str, KindCounts]
+    readiness: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    skipped: int = 0
+    problems: tuple[Problem, ...] = ()
 
 
 def observations_of(store: RecordStore, domain: str, student: str) -> list[Observation]:

@@ -30,6 +30,7 @@ from jobs.queue import (
     DRIFT_DAYS,
     DRIFT_FILE,
     ERASURE,
+    EXPORT,
     KEEPING,
     MATCHING,
     OUTCOMES_FILE,
@@ -417,6 +418,29 @@ def deliver_alerts(run: JobRun) -> Mapping[str, Any]:
     return {"words": "\n".join(said)[-LAST_WORDS:]}
 
 
+def take_export(run: JobRun) -> Mapping[str, Any]:
+    """What an export says of attendance, marks and the rest. dry, infer_days, skip_bad_rows: as the API has them. The
+    file `mapping`, where there is one, says which column is what."""
+    from functools import partial
+
+    import msgspec
+
+    from access.journal import note
+    from jobs.exports import read_settled, take_gathered
+
+    path, asked = run.file("file"), run.job.arguments
+    assert path is not None  # noqa: S101 (as above)
+    schema, dry = run.workspace.service.schema(run.domain), asked["dry"]
+    gathered = read_settled(path, schema, mapping=run.file("mapping"), infer_days=asked["infer_days"],
+                            step=lambda step: run.progress(step, None))  # fmt: skip
+    tell = partial(run.progress, "comparing" if dry else "storing")
+    taken = take_gathered(run.workspace, schema, gathered, skip_bad_rows=asked["skip_bad_rows"], dry=dry, progress=tell)
+    if not dry:
+        note(run.workspace.store, run.job.actor or "", "export taken in", run.domain, job=run.job.id)
+    plain: dict[str, Any] = msgspec.to_builtins(taken)
+    return plain | {"problems": plain["problems"][:SHOWN_PROBLEMS]}
+
+
 def report_cohort(run: JobRun) -> Mapping[str, Any]:
     """The report on `group` in `period` for the day `due`, and its notice to whom the schedule names. every: days until
     the next."""
@@ -518,6 +542,7 @@ JOB_KINDS: Mapping[str, JobKind] = {
     BATCH_FILE: JobKind(store_batch_file),
     OUTCOMES_FILE: JobKind(store_outcomes_file),
     MATCHING: JobKind(match_outcomes_file),
+    EXPORT: JobKind(take_export),
     WATCHING: JobKind(watch, long=True, several=True),
     DELIVERY: JobKind(deliver_alerts),
     COHORT_REPORT: JobKind(report_cohort),

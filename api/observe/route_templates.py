@@ -56,6 +56,7 @@ TEMPLATES = (
     "/api/v1/{domain}/performance",
     "/api/v1/{domain}/results",
     "/api/v1/{domain}/events",
+    "/api/v1/{domain}/exports",
     "/api/v1/{domain}/withdrawals",
     "/api/v1/{domain}/drift",
     "/api/v1/{domain}/drift/window",

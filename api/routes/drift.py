@@ -27,7 +27,7 @@ By = Annotated[str | None, Query(description="also by this column: each of its v
 @router.post(
     "",
     responses=answers(DriftRecord, later=True),
-    openapi_extra=takes_file(reference=True),
+    openapi_extra=takes_file("reference"),
     dependencies=[needs("compare")],
 )
 async def compare(

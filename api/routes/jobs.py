@@ -22,6 +22,7 @@ from jobs.queue import (
     DRIFT_DAYS,
     DRIFT_FILE,
     ERASURE,
+    EXPORT,
     MATCHING,
     OUTCOMES_FILE,
     REMAKING,
@@ -46,6 +47,7 @@ NEEDED: Mapping[str, Permission] = {
     BATCH_FILE: "upload",
     OUTCOMES_FILE: "upload",
     MATCHING: "upload",
+    EXPORT: "upload",
     ERASURE: "rights",
     REMAKING: "rights",
 }

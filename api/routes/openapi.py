@@ -84,10 +84,10 @@ def takes(kind: type) -> Document:
     return {"requestBody": {"required": required, "content": json_of(kind.__name__)}}
 
 
-def takes_file(*, reference: bool = False, json: bool = False) -> Document:
-    """A route's `openapi_extra` for an uploaded file, as a form or as the body itself."""
+def takes_file(*beside: str, json: bool = False) -> Document:
+    """A route's `openapi_extra` for an uploaded file, as a form or as the body itself. beside: a form's other files."""
     file = {"type": "string", "format": "binary", "minLength": 1, "description": "CSV, Excel, Parquet or JSON"}
-    properties = {"file": file} | ({"reference": file} if reference else {})
+    properties = dict.fromkeys(("file", *beside), file)
     form = {"type": "object", "properties": properties, "required": ["file"]}
     content: Document = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": file}}
     if json:
@@ -171,7 +171,7 @@ def _complete(document: Document, schemas: list[DomainSchema], *, signing_in: bo
 def _is_of(path: str, schema: DomainSchema) -> bool:
     """Whether an address has a meaning in a domain: there are reports on groups in periods alone, and events where
     rows are made of observations."""
-    if path.endswith("/events"):
+    if path.endswith(("/events", "/exports")):
         return schema.panel is not None
     return "/reports" not in path or bool(schema.student and schema.group and schema.period)
 

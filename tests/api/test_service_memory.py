@@ -24,6 +24,12 @@ MEGABYTES = 160
 FORBIDDEN = ("sklearn/", "scipy/", "pandas/", "skl2onnx/", "polars", "_polars_runtime")
 PASSWORD = "a password of some length"
 DOMAIN = "/api/v1/engagement"
+TABLE = ("table.csv", "Pupil,On,Was\ns1,2026-09-14,present\n")
+COLUMNS = """source = "sis"
+[[files]]
+kind = "attendance"
+columns = { student = "Pupil", day = "On", status = "Was" }
+"""
 EVENT = {"kind": "attendance", "event": "a1", "student": "s1", "at": "2026-09-14", "values": {"status": "present"}}
 
 
@@ -163,6 +169,11 @@ def requests_of_others() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path in ("/health", "/ready", "/metrics", "/openapi.json", "/admin/cache/stats", "/drift-status"):
         yield "GET", path, {}
     yield "POST", "/api/v1/k12/events", {"json": {"events": [EVENT]}}
+    yield (
+        "POST",
+        "/api/v1/k12/exports",
+        {"files": {"file": TABLE, "mapping": ("columns.toml", COLUMNS)}, "params": {"dry": True}},
+    )
     for path in ("", "/health/live", "/health/ready", "/models/engagement", "/models/engagement/ready"):
         yield "GET", f"/v2{path}", {}
     columns = [{"name": k, "shape": [1], "datatype": "FP64", "data": [v]} for k, v in ENGAGEMENT.items()]
