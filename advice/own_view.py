@@ -184,9 +184,9 @@ def _subject(result: SubjectResult) -> OwnSubject:
 def _step(schema: DomainSchema, one: Recommendation) -> OwnStep:
     entry, reason = one.entry, one.reason
     return OwnStep(
-        title=entry.title,
-        what=entry.what,
-        how_long=entry.how_long,
+        title=worded(entry.title),
+        what=worded(entry.what),
+        how_long=worded(entry.how_long),
         family=reason.family,
         about=", ".join(_words(schema, name) for name in reason.about.split(", ")),
         url=entry.source.url,

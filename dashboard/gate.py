@@ -104,7 +104,7 @@ def confirm(shared: SharedWorkspace, password: str) -> None:
         right = is_password(known.user if known else None, password)
     if not right:
         record(shared, "refused", reason="Unauthenticated", status=401)
-        raise Unauthenticated("that is not your password")
+        raise Unauthenticated(_("that is not your password"))
 
 
 def record(shared: SharedWorkspace, action: Action, domain: str | None = None, **details: object) -> None:

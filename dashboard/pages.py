@@ -28,7 +28,7 @@ from dashboard.views.today import today
 from dashboard.views.upload import upload
 from dashboard.visit import Visit
 from database.errors import Damaged, StoreUnavailable
-from language import _
+from language import _, retold
 from preprocessing.schema import SchemaError
 from settings import UnsafeStart
 
@@ -125,7 +125,7 @@ def show(view: View) -> None:
     try:
         _draw(page)
     except Forbidden as error:
-        st.error(str(error), icon=":material/lock:")
+        st.error(retold(str(error)), icon=":material/lock:")
     except (UnsafeStart, Stale) as error:
         _refuse(_("Nobody is let in."), str(error), ":material/lock:")
     except StoreUnavailable as error:

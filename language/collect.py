@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec.yaml
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from language.retold import KEPT_FORMS
 from language.speech import CATALOGUES, END_OF_TITLE, SOURCE_LANGUAGE, languages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,9 +22,12 @@ TRANSLATED = (
     "drift",
     "overview",
     "advice",
+    "reports",
     "dashboard",
 )  # packages whose sentences are for people and in their language
 DOMAINS = ROOT / "preprocessing" / "domains"
+STUDY_PLANS = ROOT / "advice" / "catalogue.yaml"
+HOW_READ = [("**.py", "python"), ("**.html", "jinja2")]
 KEYWORDS = {"_": None, "ngettext": (1, 2)}
 HEADER = """msgid ""
 msgstr ""
@@ -34,16 +39,23 @@ msgstr ""
 
 
 def sentences() -> Catalog:
-    """Every sentence that stands in the code as a literal argument of `_` or `ngettext`, and the texts of the shipped
-    domains."""
+    """Every sentence that stands in the code or in a paper as a literal argument of `_` or `ngettext`, the forms of
+    those that records keep, and the texts of the shipped domains and study plans."""
     found = Catalog()
     for package in TRANSLATED:
-        for _file, _line, message, comments, context in extract_from_dir(ROOT / package, keywords=KEYWORDS):
+        for _file, _line, message, comments, context in extract_from_dir(
+            ROOT / package, method_map=HOW_READ, keywords=KEYWORDS
+        ):
             found.add(message, auto_comments=comments, context=context)
     for file in sorted(DOMAINS.glob("*.toml")):
         domain = tomllib.loads(file.read_text(encoding="utf-8"))
         for text in _texts_of({name: part for name, part in domain.items() if name != "description"}):
             found.add(text)
+    for form in KEPT_FORMS:
+        found.add(form)
+    for entry in msgspec.yaml.decode(STUDY_PLANS.read_bytes())["entries"]:
+        for name in ("title", "what", "how_long"):
+            found.add(entry[name])
     return found
 
 

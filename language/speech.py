@@ -93,13 +93,13 @@ def speech_of(locale: str, zone: str = "UTC") -> Speech:
 
 def _(message: str) -> str:
     """`message`, a literal, in the language that is spoken; itself where nobody has translated it."""
-    return _catalogue(current().language).gettext(message) if message else ""
+    return catalogue_in(current().language).gettext(message) if message else ""
 
 
 def worded(text: str) -> str:
     """A text that stands in a file and not in the code, such as what a domain calls a column, in the language that is
     spoken: those of the shipped domains are in the catalogues, an institution's own are in its language already."""
-    return _catalogue(current().language).gettext(text) if text else ""
+    return catalogue_in(current().language).gettext(text) if text else ""
 
 
 def ngettext(one: str, many: str, n: int) -> str:
@@ -108,11 +108,12 @@ def ngettext(one: str, many: str, n: int) -> str:
     >>> ngettext("{n} student", "{n} students", 2).format(n="2")
     '2 students'
     """
-    return _catalogue(current().language).ngettext(one, many, n)
+    return catalogue_in(current().language).ngettext(one, many, n)
 
 
 @cache
-def _catalogue(language: str) -> gettext.NullTranslations:
+def catalogue_in(language: str) -> gettext.NullTranslations:
+    """The sentences of a language."""
     if language == SOURCE_LANGUAGE:
         return gettext.NullTranslations()
     from babel.messages.mofile import write_mo

@@ -18,7 +18,7 @@ from database.store import RecordStore
 from database.uploads import UPLOADS_IN, Upload
 from database.withdrawal import WITHDRAWN
 from drift.story import tell_story
-from language import _, ngettext
+from language import _, ngettext, retold
 from language.format import count
 from model.decision import decision_of
 from model.scores import Estimate
@@ -126,7 +126,7 @@ def uploads(reading: Reading) -> Iterator[Entry]:
 def _upload(upload: Upload) -> Entry:
     who, name = person(upload.actor), upload.name
     if upload.state == "refused":
-        why = "; ".join(upload.reasons)
+        why = "; ".join(map(retold, upload.reasons))
         sentence = _("The file {file} was refused: {why}").format(file=name, why=why)
         return _entry("refusal", upload, sentence, who=who, page="upload")
     counted = [one for one in (upload.added, upload.updated, upload.unchanged) if one is not None]
@@ -142,7 +142,7 @@ def _upload(upload: Upload) -> Entry:
         sentence = ngettext("{n} row without outcome came in: {file}", "{n} rows without outcomes came in: {file}", n)
         sentence = sentence.format(**told)
     left = _("{n} rows were left out").format(n=count(upload.left_out)) if upload.left_out else ""
-    text = " · ".join(one for one in (left, *upload.reasons, upload.note) if one)
+    text = " · ".join(one for one in (left, *map(retold, upload.reasons), retold(upload.note)) if one)
     return _entry("upload", upload, sentence, text, who=who, page="upload")
 
 

@@ -363,16 +363,19 @@ def title_of(column: Feature | Target | ContextColumn) -> str:
     >>> title_of(load_domains()["school"].feature_by_name["Medu"])
     "Mother's education"
     """
-    return _headed(column, worded(_beginning(column)))
+    return _headed(column, worded(beginning_of(column)))
 
 
 def title_in_file(column: Feature | Target | ContextColumn) -> str:
     """The same as the domain's file says it: what is kept of a column, which its readers are told in their language."""
-    return _headed(column, _beginning(column))
+    return _headed(column, beginning_of(column))
 
 
-def _beginning(column: Feature | Target | ContextColumn) -> str:
-    return END_OF_TITLE.split(column.description, maxsplit=1)[0].strip()
+def beginning_of(column: Feature | Target | ContextColumn) -> str:
+    """With what the domain's file begins to describe a column, up to the first mark; "" where that is nothing or
+    long."""
+    words = END_OF_TITLE.split(column.description, maxsplit=1)[0].strip()
+    return words if len(words) <= LONGEST_TITLE else ""
 
 
 def _headed(column: Feature | Target | ContextColumn, words: str) -> str:

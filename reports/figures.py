@@ -1,6 +1,6 @@
 """The whole class in figures, all of which follow from a report's students: its picture, what moved, what is missing.
 
-It draws nothing and says nothing in words.
+It draws nothing and says nothing in words but what the bars of the picture are called.
 """
 
 import math
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from language.format import interval
 from model.readable import least_move, number_of, round_step
 from preprocessing.schema import Target, label_of
 from reports.records import CohortReport, ReportedStudent
@@ -110,8 +111,7 @@ def _bands(target: Target, numbers: Sequence[float]) -> tuple[Band, ...]:
     for place in range(count):
         start, end = first + place * step, first + (place + 1) * step
         shown = max(low, start), min(high, end)
-        label = f"{shown[0]:g} to {shown[1]:g}"
-        found.append(Band(label, *shown, places[place], None if mark is None else end <= mark))
+        found.append(Band(interval(*shown, 3), *shown, places[place], None if mark is None else end <= mark))
     return tuple(found)
 
 

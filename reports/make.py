@@ -13,7 +13,7 @@ from database.records import Prediction
 from errors import Category, GradewatchError
 from model.readable import said_about
 from model.workspace import Workspace
-from preprocessing.schema import DomainSchema, Target
+from preprocessing.schema import DomainSchema, Feature, Target, beginning_of
 from reports.advising import advise_cohort
 from reports.archive import ReportEntry, keep_report, read_report, reports_of
 from reports.asking import answers_now, ask_cohort
@@ -93,7 +93,7 @@ def compose(
     store, service, targets = workspace.store, workspace.service, reported_targets(schema)
     key = report_key(schema.name, occasion.group, occasion.period, occasion.due)
     said = ask_cohort(service, store, schema, rows, report=key, actor=making.actor, at=making.at)
-    columns = {one.name: ReportedColumn(unit=one.unit, labels=one.labels) for one in schema.features}
+    columns = {one.name: _column(one) for one in schema.features}
     before = _compared(workspace, schema, said, last)
     advice = advise_cohort(schema, rows, _chances(said, targets[0]), making.catalogue)
     told = [(one, said.get(one.student), before.get(one.student), advice.get(one.student)) for one in rows]
@@ -112,12 +112,17 @@ def compose(
         students=students,
         left=_left(rows, last),
         columns=columns,
+        moments=schema.moment_titles,
         last=_named(last),
         models=models_of(store, workspace.champions, schema.name, answers),
         performance=performance_of(workspace, schema, occasion.group),
         drift=newest_drift(store, schema.name),
         notes=(remarks.warning,) if remarks.warning else (),
     )
+
+
+def _column(one: Feature) -> ReportedColumn:
+    return ReportedColumn(title=beginning_of(one), unit=one.unit, labels=one.labels)
 
 
 def _student(
@@ -137,7 +142,7 @@ def _student(
         row_at=row.at,
         prediction=said.id if said else None,
         answers=said.answers if said else (),
-        reasons=reasons_of(answer, target, columns) if answer else (),
+        reasons=reasons_of(answer, target, columns),
         missing=tuple(one.name for one in schema.inputs_at(moment) if inputs.get(one.name) is None),
         advice=advice,
         before=before,

@@ -8,28 +8,32 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from language import _, retold
+from language.format import count, number
 from language.paper import paper_colours
-from model.readable import number_of, readable_value
+from language.speech import current
+from model.readable import number_of
 from preprocessing.schema import Target
 from reports.figures import LIKELIER_BELOW, Picture, picture_of, ranked
 from reports.records import CohortReport, ReportedStudent
 from reports.sentences import (
-    LIMITS,
     about_words,
     advice_words,
     chance_words,
     change_words,
     class_words,
-    column_words,
     completeness_words,
     edition_words,
     health_words,
+    limits,
     mark_words,
     model_words,
     picture_words,
+    range_words,
+    reasons_of,
     silence_words,
     student_change_words,
-    unit_words,
+    target_words,
     value_words,
 )
 from reports.tables import NO_CLASS_LIST, Named
@@ -64,11 +68,11 @@ def page_of(report: CohortReport, keys: Named = NO_CLASS_LIST) -> str:
     page: str = _template().render(
         style=paper_colours(),
         report=report,
-        target=column_words(target.name),
-        unit=unit_words(target.unit),
+        spoken=current().language,
+        target=target_words(target),
         mark=mark_words(target) if target.pass_mark is not None else "",
         about=about_words(report),
-        edition=edition_words(report),
+        notes=[edition_words(report), *(note_words(one) for one in report.notes)],
         lead=class_words(report),
         changes=change_words(report),
         picture=picture,
@@ -76,13 +80,19 @@ def page_of(report: CohortReport, keys: Named = NO_CLASS_LIST) -> str:
         told=picture_words(picture, target),
         students=[student_line(one, report, keys) for one in ranked(report)],
         completeness=completeness_words(report),
-        models=[model_words(one) for one in report.models],
+        models=[model_words(one, report) for one in report.models],
         health=health_words(report),
-        limits=LIMITS,
+        limits=limits(),
         keyed=bool(keys),
         advised=any(one.advice for one in report.students),
     )
     return page
+
+
+def note_words(note: str) -> str:
+    """What a reader should know first, as a sentence."""
+    said = retold(note)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 @cache
@@ -90,16 +100,16 @@ def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.globals["_"] = _
     return environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
 
 
 def student_line(one: ReportedStudent, report: CohortReport, keys: Named = NO_CLASS_LIST) -> StudentLine:
     """What is shown of a student."""
     target, answer = report.target, one.answer(report.target.name)
-    ends = [readable_value(end, target, answered=False) for end in (answer.interval if answer else None) or ()]
     below = answer.below_pass if answer else None
     others = [
-        f"{column_words(each.name)}: {value_words(said.value, each)}"
+        _("{column}: {value}").format(column=target_words(each), value=value_words(said.value, each))
         for each in report.targets[1:]
         if (said := one.answer(each.name)) is not None and said.value is not None
     ]
@@ -108,15 +118,15 @@ def student_line(one: ReportedStudent, report: CohortReport, keys: Named = NO_CL
         name=key or one.student[:PSEUDONYM_SHOWN],
         named=key is not None,
         answer=value_words(answer.value if answer else None, target),
-        interval=" to ".join(ends),
+        interval=range_words(answer, target),
         others=others,
         bar=_bar(one, target),
         below=chance_words(below),
         likely=below is not None and below >= LIKELIER_BELOW,
-        reasons=[reason.words for reason in one.reasons],
+        reasons=[reason.words for reason in reasons_of(answer, target, report.columns)],
         advice=advice_words(one),
         change=student_change_words(one, report),
-        remark=silence_words(one, target),
+        remark=silence_words(one, report),
     )
 
 
@@ -190,11 +200,10 @@ def _drawing(picture: Picture, target: Target) -> Any:
         )
         middle, style = round(PICTURE_SIDE + (place + 0.5) * step, 1), "f" if band.fails else "p"
         if band.students:
+            told = count(band.students)
             size = f'width="{step * 0.8:.1f}" height="{high}"'
             parts.append(f'<rect class="{style}" x="{x}" y="{HIGH - PICTURE_FOOT - high}" {size}/>')
-            parts.append(
-                f'<text x="{middle}" y="{HIGH - PICTURE_FOOT - high - 5}" text-anchor="middle">{band.students}</text>'
-            )
+            parts.append(f'<text x="{middle}" y="{HIGH - PICTURE_FOOT - high - 5}" text-anchor="middle">{told}</text>')
     parts += _labels(picture, target, step) + _mark_line(picture, target, step)
     told = escape(picture_words(picture, target))
     body = "".join(parts)
@@ -208,7 +217,7 @@ def _labels(picture: Picture, target: Target, step: float) -> list[str]:
     places = [(place + 0.5, band.label) for place, band in enumerate(picture.bands)]
     if not target.levels:
         ends = [*(band.low for band in picture.bands), picture.bands[-1].high]
-        places = [(float(place), f"{end:g}") for place, end in enumerate(ends)]
+        places = [(float(place), number(end, 3)) for place, end in enumerate(ends)]
     found = []
     for place, label in places:
         shown = escape(label if len(label) <= PRINTED_LABEL else label[: PRINTED_LABEL - 1] + "…")
@@ -223,7 +232,7 @@ def _mark_line(picture: Picture, target: Target, step: float) -> list[str]:
     failing = sum(bool(band.fails) for band in picture.bands)
     if target.pass_mark is None or not 0 < failing < len(picture.bands):
         return []
-    x, words = round(PICTURE_SIDE + failing * step, 1), escape(f"pass mark {mark_words(target)}")
+    x, words = round(PICTURE_SIDE + failing * step, 1), escape(_("pass mark {mark}").format(mark=mark_words(target)))
     return [
         f'<path class="m" d="M{x} {PICTURE_TOP - 12}V{HIGH - PICTURE_FOOT + 4}"/>',
         f'<text class="k" x="{x}" y="{HIGH - 6}" text-anchor="middle">{words}</text>',

@@ -9,21 +9,23 @@ from typing import Any
 import msgspec
 
 from errors import MissingExtra
+from language import _
+from language.speech import current
 from reports.figures import picture_of, ranked
-from reports.page import place_on_bar, student_line
+from reports.page import note_words, place_on_bar, student_line
 from reports.records import CohortReport, ReportedStudent
 from reports.sentences import (
-    LIMITS,
     about_words,
     change_words,
     class_words,
-    column_words,
     completeness_words,
     edition_words,
     health_words,
+    limits,
     mark_words,
     model_words,
     picture_words,
+    target_words,
 )
 from reports.tables import NO_CLASS_LIST, Named
 
@@ -48,24 +50,35 @@ def pdf_of(report: CohortReport, keys: Named = NO_CLASS_LIST) -> bytes:
 def _told(report: CohortReport, keys: Named) -> dict[str, Any]:
     """What the template sets."""
     target, picture = report.target, picture_of(report)
+    mark = mark_words(target) if target.pass_mark is not None else ""
     chapters = {
-        "Is everything there?": completeness_words(report),
-        "How good is the model?": [
-            *(" ".join(model_words(one)) for one in report.models),
+        _("Is everything there?"): completeness_words(report),
+        _("How good is the model?"): [
+            *(" ".join(model_words(one, report)) for one in report.models),
             *health_words(report),
         ],
-        "What this report is not for": list(LIMITS),
+        _("What this report is not for"): limits(),
     }
     return {
         "domain": report.title,
         "title": f"{report.group}, {report.period}",
         "about": about_words(report),
-        "notes": [*filter(None, [edition_words(report)]), *report.notes],
+        "notes": [*filter(None, [edition_words(report)]), *map(note_words, report.notes)],
         "lead": class_words(report),
         "picture": picture_words(picture, target),
+        "red": _("Red: below the pass mark of {mark}.").format(mark=mark) if mark else "",
         "bands": [one._asdict() for one in picture.bands],
-        "mark": mark_words(target) if target.pass_mark is not None else "",
-        "target": column_words(target.name),
+        "marked": bool(mark),
+        "spoken": current().language,
+        "headings": {"changes": _("What changed since the last report"), "students": _("The students")},
+        "heads": {
+            "student": _("student"),
+            "answer": _("predicted: {target}").format(target=target_words(target)),
+            "below": _("below {mark}").format(mark=mark),
+            "reasons": _("what moved the answer most"),
+            "advice": _("what may help"),
+            "change": _("since the last report"),
+        },
         "changes": change_words(report),
         "advised": any(one.advice for one in report.students),
         "students": [_line(one, report, keys) for one in ranked(report)],

@@ -55,8 +55,9 @@ class ChangedCell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportedColumn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How the values of a column are said."""
+    """How a column and its values are said. title: as the domain's file calls it."""
 
+    title: str = ""
     unit: str = ""
     labels: dict[str, str] = {}
 
@@ -162,9 +163,8 @@ class CohortReport(msgspec.Struct, frozen=True, kw_only=True):
 
     due: the day that it is for, of which there is one. every: days until the next one. edition: counts from 1; a later
     one is made only when a student is erased, which `withdrawn` tells. targets: of the domain, the one that is reported
-    on first. columns: of the
-    domain, that a student's row may have. left: students of the last report without a row now. notes: what a
-    reader should know first.
+    on first. columns: of the domain, that a student's row may have. moments: what the domain's file calls them. left:
+    students of the last report without a row now. notes: what a reader should know first.
     """
 
     domain: str
@@ -180,6 +180,7 @@ class CohortReport(msgspec.Struct, frozen=True, kw_only=True):
     students: tuple[ReportedStudent, ...]
     left: tuple[str, ...] = ()
     columns: dict[str, ReportedColumn] = {}
+    moments: dict[str, str] = {}
     last: LastReport | None = None
     models: tuple[ReportedModel, ...] = ()
     performance: tuple[TargetPerformance, ...] = ()

@@ -13,7 +13,7 @@ from reports.figures import ranked
 from reports.page import student_line
 from reports.records import CohortReport
 from reports.schedule import ReportSchedule
-from reports.sentences import change_words, class_words, column_words, edition_words, mark_words, next_due
+from reports.sentences import change_words, class_words, edition_words, mark_words, next_due, target_words
 from reports.tables import NO_CLASS_LIST, Named
 
 
@@ -70,7 +70,7 @@ def report_table(report: CohortReport, keys: Named = NO_CLASS_LIST) -> Table:
     marks = [f"below {mark_words(target)}"] if target.pass_mark is not None else []
     for head in (
         "student",
-        column_words(target.name),
+        target_words(target),
         "interval",
         *marks,
         "what moved it most",

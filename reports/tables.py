@@ -14,13 +14,13 @@ from preprocessing.schema import Target
 from reports.figures import change_of, picture_of, ranked
 from reports.records import CohortReport, ReportedStudent
 from reports.sentences import (
-    LIMITS,
     about_words,
     change_words,
     class_words,
     completeness_words,
     edition_words,
     health_words,
+    limits,
     model_words,
     silence_words,
     student_change_words,
@@ -71,7 +71,7 @@ def _student_columns(report: CohortReport) -> dict[str, Callable[[ReportedStuden
         "study_plan": lambda one: "; ".join(step.title for step in one.advice.steps) if one.advice else None,
         "change": lambda one: _number(change_of(one, target), target),
         "change_why": lambda one: student_change_words(one, report),
-        "remark": lambda one: silence_words(one, target),
+        "remark": lambda one: silence_words(one, report),
         "moment": lambda one: one.moment,
         "row_from": lambda one: f"{one.row_at:%Y-%m-%d}",
         "prediction_id": lambda one: one.prediction,
@@ -148,9 +148,9 @@ def _about(report: CohortReport) -> list[tuple[str, str]]:
         ("the class", class_words(report)),
         ("what changed", change_words(report)),
         ("completeness", completeness_words(report)),
-        ("the model", [words for one in report.models for words in model_words(one)]),
+        ("the model", [words for one in report.models for words in model_words(one, report)]),
         ("how it turned out", health_words(report)),
-        ("what it is not for", LIMITS),
+        ("what it is not for", limits()),
     ]
     return [(name, words) for name, sentences in parts for words in sentences]
 

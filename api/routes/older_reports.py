@@ -230,6 +230,6 @@ def _line(
         "prediction_report_date": report.due,
         **{f"prediction_{target.name}{end}": one for end, one in said.items() if end},
         f"prediction_{target.name}_below_pass": below if below is None else round(below, CHANCE_DECIMALS),
-        "remark": silence_words(student, target),
+        "remark": silence_words(student, report),
         "model_version": answer and answer.model,
     }

@@ -24,7 +24,7 @@ from drift.records import DriftReport
 from errors import GradewatchError
 from jobs.inline import JobFailed
 from jobs.queue import RETRAINING
-from language import _, ngettext, use
+from language import _, ngettext, retold, use
 from language.format import count, moment
 from language.speech import SOURCE_LANGUAGE
 from monitoring.drift_days import Against
@@ -167,7 +167,7 @@ def _acknowledge(visit: Visit, schema: DomainSchema) -> None:
             try:
                 visit.acknowledge(held.condition.id, words)
             except GradewatchError as error:
-                st.error(str(error), icon=State.ACT.icon)
+                st.error(retold(str(error)), icon=State.ACT.icon)
                 return
             _close()
             st.rerun()
@@ -197,7 +197,7 @@ def _ask(visit: Visit, asking: Callable[[], Job]) -> None:
             with st.spinner(_("Comparing …")), suppress(JobFailed):  # the job itself says why
                 visit.do_now(job)
     except GradewatchError as error:
-        st.error(str(error), icon=State.ACT.icon)
+        st.error(retold(str(error)), icon=State.ACT.icon)
 
 
 def follow_work(visit: Visit, schema: DomainSchema) -> None:
@@ -217,7 +217,7 @@ def _follow(visit: Visit, id: str) -> None:
     job = visit.job(id)
     if job is not None and not job.ended:
         step = job.progress.step if job.progress else visit.nobody_does(job) or _("waiting to begin")
-        st.progress((job.progress.share if job.progress else None) or 0.0, text=f"{job.kind}: {step}")
+        st.progress((job.progress.share if job.progress else None) or 0.0, text=retold(step))
         return
     st.session_state.pop(FOLLOWED, None)
     st.session_state[ENDED_WORK] = id
@@ -240,9 +240,19 @@ def _tell_end(schema: DomainSchema, job: Job) -> None:
             st.code(words, language=None, wrap_lines=True)
         return
     problem = job.problem
-    st.error(_("Nothing was done: {why}").format(why=problem.detail if problem else job.state), icon=State.ACT.icon)
+    st.error(
+        _("Nothing was done: {why}").format(why=retold(problem.detail if problem else job.state)), icon=State.ACT.icon
+    )
     if problem and problem.problems:
         found = msgspec.convert(problem.problems, list[Problem])
-        shown = [{"row": one.row, "column": one.column, "found": one.value, "expected": one.rule} for one in found]
+        shown = [
+            {
+                _("row"): one.row,
+                _("column"): one.column,
+                _("found"): one.value,
+                _("what was expected"): retold(one.rule),
+            }
+            for one in found
+        ]
         show_table(shown[:PROBLEMS_LISTED], hide_index=True, width="stretch")
         offer_problems(schema.name, found)

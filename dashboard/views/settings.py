@@ -18,7 +18,7 @@ from dashboard.tables import instant_column, show_table
 from dashboard.visit import Visit
 from dashboard.visit.settings import RECURRING
 from errors import GradewatchError
-from language import _, ngettext, worded
+from language import _, ngettext, retold, worded
 from language.format import count
 from preprocessing.schema import DomainSchema
 
@@ -206,7 +206,7 @@ def _do(work: Callable[[], object], said: str) -> None:
     try:
         done = work()
     except GradewatchError as error:
-        st.session_state[SAID] = (False, _("Nothing was changed: {why}").format(why=error), "")
+        st.session_state[SAID] = (False, _("Nothing was changed: {why}").format(why=retold(str(error))), "")
     else:
         st.session_state[SAID] = (True, said, done if isinstance(done, str) else "")
     st.rerun()

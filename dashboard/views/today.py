@@ -17,7 +17,7 @@ from dashboard.version_words import amount
 from dashboard.views.activity import entry_line
 from dashboard.visit import Visit
 from database.withdrawal import NamesSomebody
-from language import _, ngettext, worded
+from language import _, ngettext, retold, worded
 from language.format import count, day, moment
 from overview.acknowledgements import NoSuchCondition
 from overview.describing import describe
@@ -112,7 +112,7 @@ def _acknowledge(visit: Visit, id: str, key: str) -> None:
     try:
         visit.acknowledge(id, st.session_state.get(f"note:{key}", ""))
     except (NamesSomebody, NoSuchCondition) as error:
-        st.session_state[f"refused:{key}"] = str(error)
+        st.session_state[f"refused:{key}"] = retold(str(error))
 
 
 def _seen(visit: Visit, seen: Sequence[Held]) -> None:

@@ -21,7 +21,7 @@ from database.errors import StoreUnavailable
 from database.ingest import StoredOutcomes
 from database.records import Job, JobProblem
 from database.uploads import Upload, UploadKind
-from language import _, ngettext, worded
+from language import _, ngettext, retold, worded
 from language.format import count
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema
@@ -91,7 +91,7 @@ def _form(visit: Visit, schema: DomainSchema) -> None:
             st.session_state[f"upload:{schema.name}"] = visit.upload(schema.name, kind, file).id
         st.rerun()  # so that the page begins with what became of it
     except (UnreadableFile, Forbidden) as error:
-        st.error(_("Refused: {why}").format(why=error), icon=State.ACT.icon)
+        st.error(_("Refused: {why}").format(why=retold(str(error))), icon=State.ACT.icon)
     except StoreUnavailable as error:
         st.error(_("The database cannot be reached, so nothing was stored. Try again. ({why})").format(why=error))
 
@@ -124,7 +124,7 @@ def _progress(visit: Visit, domain: str, id: str) -> None:
         st.rerun()
     else:
         step = job.progress.step if job.progress else _("waiting for a worker")
-        st.progress((job.progress and job.progress.share) or 0.0, text=step)
+        st.progress((job.progress and job.progress.share) or 0.0, text=retold(step))
 
 
 def _told(schema: DomainSchema, job: Job) -> None:
@@ -146,7 +146,7 @@ def _told(schema: DomainSchema, job: Job) -> None:
         notes = [*stored.notes, *stored.sentences]
     st.success(said, icon=State.GOOD.icon)
     for note in filter(None, notes):
-        st.info(note, icon=State.INFO.icon)
+        st.info(retold(note), icon=State.INFO.icon)
     if problems := msgspec.convert(result.get("problems", ()), tuple[Problem, ...]):
         st.warning(_("Some rows were left out."), icon=State.LOOK.icon)
         offer_problems(schema.name, problems)
@@ -166,7 +166,7 @@ def _rows_told(taken: Upload, *, new: bool) -> str:
 def _refused(schema: DomainSchema, problem: JobProblem) -> None:
     total = problem.problem_count
     if not total:
-        st.error(_("Refused: {why}").format(why=problem.detail), icon=State.ACT.icon)
+        st.error(_("Refused: {why}").format(why=retold(problem.detail)), icon=State.ACT.icon)
         return
     said = ngettext(
         "Refused: {n} problem. Nothing was stored. Correct the file and upload it again.",
@@ -179,7 +179,7 @@ def _refused(schema: DomainSchema, problem: JobProblem) -> None:
         [
             {
                 _("column"): one.column,
-                _("what was expected"): one.rule,
+                _("what was expected"): retold(one.rule),
                 _("found"): one.values_told,
                 _("rows"): one.rows_told,
             }
@@ -224,7 +224,7 @@ def _row(one: Upload) -> dict[str, object]:
         _("updated"): one.updated,
         _("unchanged"): one.unchanged,
         _("left out"): one.left_out,
-        _("why"): "; ".join([*one.reasons, one.note] if one.note else one.reasons),
+        _("why"): "; ".join(map(retold, [*one.reasons, one.note] if one.note else one.reasons)),
         _("what"): one.kind,
         _("by"): one.actor,
     }

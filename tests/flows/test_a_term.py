@@ -143,7 +143,7 @@ def test_a_term_from_its_first_upload_to_a_student_who_is_erased(school: School,
     assert {cell.feature for one in changed for cell in one.before.cells} == {"attendance_rate"}  # type: ignore[union-attr]
     assert len(changed) == 4
     told = " ".join(change_words(sixth))
-    assert all(word in told for word in ("1 joined", "attendance rate (4)", "4 mainly by new data")), told
+    assert all(word in told for word in ("1 joined", "share of sessions attended (4)", "4 mainly by new data")), told
 
     school.on(20)
     ended = school.send("outcomes", rows, ("previous_grade", "attendance_rate", "study_hours_per_week"))

@@ -27,7 +27,7 @@ def swedish(tmp_path, monkeypatch) -> Iterator[None]:
     head = 'msgid ""\nmsgstr ""\n"Language: sv\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1)\\n"\n\n'
     said = 'msgid "{n} row"\nmsgid_plural "{n} rows"\nmsgstr[0] "{n} rad"\nmsgstr[1] "{n} rader"\n'
     (tmp_path / "sv.po").write_text(head + said, encoding="utf-8")
-    caches = (speech.languages, speech.speech_of, speech._catalogue)
+    caches = (speech.languages, speech.speech_of, speech.catalogue_in)
     monkeypatch.setattr(speech, "CATALOGUES", tmp_path)
     for cache in caches:
         cache.cache_clear()

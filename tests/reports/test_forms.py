@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+import language
 from database.records import Answer
 from model.workspace import Workspace
 from preprocessing.schema import Target
@@ -19,8 +20,9 @@ from reports.class_list import NoKeys, read_class_list, read_names
 from reports.figures import picture_of, ranked
 from reports.forms import FORMS, UnknownForm, write_report
 from reports.make import make_report
+from reports.page import student_line
 from reports.records import CohortReport, ReportedStudent
-from reports.sentences import LIMITS, change_words, class_words, completeness_words, health_words
+from reports.sentences import change_words, class_words, completeness_words, health_words, limits, model_words
 from tests.reports.conftest import CLASS, SECRET
 from tests.reports.making import COURSE, MONDAY_3, WEEK_3
 from tests.reports.test_archive import everything, made
@@ -46,7 +48,7 @@ def test_all_forms_say_the_same_of_every_student(report: CohortReport) -> None:
         assert one.student[:12] in page
         assert one.student not in page
     for words in (
-        *LIMITS,
+        *limits(),
         *class_words(report),
         *completeness_words(report),
         *health_words(report),
@@ -96,3 +98,25 @@ def test_the_picture_counts_everybody_once_on_the_right_side_of_the_mark(
     if mark is not None and known:
         assert sum(band.students for band in picture.bands if band.fails) == sum(value < mark for value in known)
     assert all(before.high == after.low for before, after in zip(picture.bands, picture.bands[1:], strict=False))
+
+
+@pytest.mark.parametrize("name", ["de", "fr"])
+def test_a_report_is_in_the_language_of_its_reader(report: CohortReport, name: str) -> None:
+    def told() -> list[str]:
+        lines = [student_line(one, report) for one in ranked(report)]
+        of_students = [words for line in lines for words in (*line.reasons, *line.advice, line.remark) if words]
+        of_class = [*class_words(report), *completeness_words(report), *health_words(report), *change_words(report)]
+        return [
+            *limits(),
+            *of_class,
+            *of_students,
+            *(words for one in report.models for words in model_words(one, report)),
+        ]
+
+    english = set(told())
+    with language.use(name):
+        page, said = write_report(report, "html").decode(), told()
+    assert f'<html lang="{name}">' in page
+    assert any("others do better" in words for words in english)
+    assert english & set(said) == set()
+    assert not [words for words in english if words in page]

@@ -11,7 +11,7 @@ from dashboard.visit import Visit
 from database.errors import Conflict, StoreUnavailable
 from database.records import ChampionKey, ModelVersion
 from database.withdrawal import NamesSomebody
-from language import _
+from language import _, retold
 from model.registry import NoSuchModel, SchemaChanged
 from model.trial import NoSuchTrial, Trial
 
@@ -99,7 +99,7 @@ def _draw_offer(offer: _Offer, do: Callable[[str], object], key: str) -> None:
         try:
             do(reason.strip())
         except REFUSALS as error:
-            st.error(_("Nothing was changed: {why}").format(why=str(error)))
+            st.error(_("Nothing was changed: {why}").format(why=retold(str(error))))
             return
         st.session_state[JUST_DONE] = offer.done
         st.rerun()

@@ -7,7 +7,7 @@ from access.roles import Forbidden
 from dashboard.parts import choose_file, offer_problems
 from dashboard.visit import GivenFile, Visit
 from database.ingest import MatchedOutcomes, StoredOutcomes
-from language import _, ngettext
+from language import _, ngettext, retold
 from language.format import count
 from preprocessing.reading.raw_table import UnreadableFile
 from preprocessing.schema import DomainSchema
@@ -37,7 +37,7 @@ def offer_outcomes(visit: Visit, schema: DomainSchema) -> None:
             st.error(_("Refused: {n} problems. Nothing was stored.").format(n=count(error.total)))
             offer_problems(schema.name, error.problems)
         except (UnreadableFile, Forbidden) as error:
-            st.error(_("Refused: {why}").format(why=error))
+            st.error(_("Refused: {why}").format(why=retold(str(error))))
 
 
 def _take(visit: Visit, schema: DomainSchema, file: GivenFile) -> None:
@@ -49,7 +49,7 @@ def _take(visit: Visit, schema: DomainSchema, file: GivenFile) -> None:
         st.session_state[MATCHED] = (asked, matched)
     st.markdown(f"**{match_sentence(matched)}**")
     for note in matched.notes:
-        st.caption(note)
+        st.caption(retold(note))
     if matched.problems:
         offer_problems(schema.name, matched.problems)
     label = _("Store {n} outcomes").format(n=count(matched.outcomes))

@@ -26,7 +26,7 @@ from database.newest import chance_of
 from database.records import Factor, Prediction
 from drift.profile import Profile
 from errors import GradewatchError
-from language import _, ngettext
+from language import _, ngettext, retold
 from language.format import count
 from language.format import moment as moment_of
 from model.answer_files import SHEET, answers_table, csv_bytes, dialect_of
@@ -77,7 +77,7 @@ def ask(work: Callable[[], Sequence[Prediction] | AnsweredFile]) -> Predicted:
     except BadData as error:
         return Predicted(refused=error)
     except (NoChampion, UnreadableFile, Forbidden) as error:
-        return Predicted(failure=str(error))
+        return Predicted(failure=retold(str(error)))
     except StoreUnavailable as error:
         said = _("The database cannot be reached, so nothing was predicted or logged. Try again. ({error})")
         return Predicted(failure=said.format(error=error))
@@ -202,7 +202,7 @@ def _show_faults(schema: DomainSchema, asked: Predicted) -> None:
     st.error(_("Nothing was predicted: complete or correct these fields."), icon=State.ACT.icon)
     lines: list[tuple[str, object, str]] = [(name, None, said) for name, said in asked.faults.items()]
     if asked.refused:
-        lines += [(one.column or "", one.value, one.rule) for one in asked.refused.problems]
+        lines += [(one.column or "", one.value, retold(one.rule)) for one in asked.refused.problems]
     for name, value, said in lines:
         feature = schema.feature_by_name.get(name)
         title = title_of(feature) if feature else name or _("form")
@@ -317,7 +317,7 @@ def _show_many(visit: Visit, choice: Choice, asked: Predicted, names: Names) -> 
 def _show_answers(visit: Visit, choice: Choice, asked: AnsweredFile, names: Names) -> None:
     schema, target = choice.schema, choice.target
     for note in asked.notes:
-        st.info(note, icon=State.INFO.icon)
+        st.info(retold(note), icon=State.INFO.icon)
     if asked.skipped:
         said = ngettext("{n} bad row left out.", "{n} bad rows left out.", asked.skipped)
         st.warning(said.format(n=count(asked.skipped)), icon=State.LOOK.icon)
@@ -378,7 +378,7 @@ def _show_problems(schema: DomainSchema, refused: BadData) -> None:
         {
             _("cells"): one.cells,
             _("column"): one.column,
-            _("what was expected"): one.rule,
+            _("what was expected"): retold(one.rule),
             _("found"): one.values_told,
             _("rows"): one.rows_told,
         }
@@ -386,7 +386,7 @@ def _show_problems(schema: DomainSchema, refused: BadData) -> None:
     ]
     show_table(by_cause, hide_index=True, width="stretch")
     shown = [
-        {_("row"): p.row, _("column"): p.column, _("found"): p.value, _("what was expected"): p.rule}
+        {_("row"): p.row, _("column"): p.column, _("found"): p.value, _("what was expected"): retold(p.rule)}
         for p in refused.problems[:ROWS_SHOWN]
     ]
     with st.expander(_("Every problem")):

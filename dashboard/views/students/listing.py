@@ -33,7 +33,7 @@ from dashboard.views.students.sentences import (
 from dashboard.visit import Visit
 from database.records import Cell, Factor
 from errors import GradewatchError
-from language import _, ngettext, worded
+from language import _, ngettext, retold, worded
 from language.format import count
 from language.format import moment as moment_of
 from model.readable import decimals_of
@@ -186,7 +186,7 @@ def _take_names(visit: Visit, schema: DomainSchema, name: str, content: bytes) -
     try:
         found = visit.names_in(schema.name, name, content)
     except GradewatchError as error:
-        st.error(str(error), icon=State.ACT.icon)
+        st.error(retold(str(error)), icon=State.ACT.icon)
         return
     if st.session_state.get(LIST_NAMES) != found:
         st.session_state[LIST_NAMES] = found

@@ -34,7 +34,7 @@ from dashboard.views.students.sentences import (
 from dashboard.visit import SeenStudent, Visit
 from database.records import Answer, Factor, Outcome, Prediction
 from errors import GradewatchError
-from language import _, ngettext, worded
+from language import _, ngettext, retold, worded
 from language.format import count, day, number, share
 from language.format import moment as moment_of
 from model.readable import said_about
@@ -267,10 +267,11 @@ def _draw_advice(advice: Advice) -> None:
     with right:
         st.header(_("What may help"), anchor=False)
         for one in advice.plan.recommendations:
-            st.markdown(f"**{one.entry.title}** ({one.entry.how_long})  \n{one.entry.what}")
-            st.caption(f"{one.reason.words} · {one.entry.source.title}, {one.entry.source.publisher}")
+            entry = one.entry
+            st.markdown(f"**{worded(entry.title)}** ({worded(entry.how_long)})  \n{worded(entry.what)}")
+            st.caption(f"{retold(one.reason.words)} · {entry.source.title}, {entry.source.publisher}")
         if not advice.plan.recommendations:
-            st.write(_("No recommendation: {why}.").format(why=advice.plan.none_because or ""))
+            st.write(_("No recommendation: {why}.").format(why=retold(advice.plan.none_because or "")))
 
 
 def _draw_subjects(subjects: Sequence[SubjectResult]) -> None:
@@ -340,7 +341,7 @@ def _save(visit: Visit, schema: DomainSchema, student: str, step: NewStep) -> No
     try:
         visit.take_step(schema.name, student, step)
     except GradewatchError as error:
-        st.session_state["step refused"] = str(error)
+        st.session_state["step refused"] = retold(str(error))
         return
     st.session_state.pop("step text", None)
     st.toast(_("Saved."))

@@ -8,7 +8,7 @@ from dashboard.frame import Choice
 from dashboard.palette import State
 from dashboard.visit import Visit
 from errors import GradewatchError
-from language import _
+from language import _, retold
 from language.format import count
 from preprocessing.schema import DomainSchema
 
@@ -107,5 +107,5 @@ def _try(work: Callable[[], str]) -> None:
     try:
         st.session_state["request told"] = ("done", work())
     except GradewatchError as error:
-        st.session_state["request told"] = ("failed", str(error))
+        st.session_state["request told"] = ("failed", retold(str(error)))
     st.rerun()

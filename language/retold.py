@@ -1,0 +1,185 @@
+"""Sentences that were composed in plain English and kept, or that the API tells too, said again to a reader of pages.
+
+Why a file was refused, what stands out in a student's row and what is to be known of a model are texts of records. They
+are known again by their form, a sentence with places; what fills a place is said again in the same way. A text of no
+known form stays as it is: that is English, or what somebody wrote.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from language.format import number, share
+from language.speech import SOURCE_LANGUAGE, catalogue_in, current, worded
+
+KEPT_FORMS = (
+    # What stands out in a student's row (`advice.reasons`, `advice.plan`, `reports.advising`)
+    "{what}: nothing is there; {n} of {all} others have it",
+    "{what}: {value}, above {limit}",
+    "{what}: {value}, below {limit}",
+    "{what}: {value}, above {limit}; {share} of {n} others do better",
+    "{what}: {value}, below {limit}; {share} of {n} others do better",
+    "{what}: {value}; {share} of {n} others do better",
+    "result in {group} (final); {share} of {n} others do better",
+    "result in {group} (so far); {share} of {n} others do better",
+    "weak in {group} (final): {share} of {n} others do better",
+    "weak in {group} (so far): {share} of {n} others do better",
+    "better than {before} of {n} others before ({columns}), than {now} now ({others})",
+    "nothing that can be changed stands out",
+    # What a value must be (`preprocessing.validation.rules`)
+    "must be a number",
+    "must be a whole number",
+    "must be a number from {low} to {high}",
+    "must be a whole number from {low} to {high}",
+    "must be a number, at least {low}",
+    "must be a whole number, at least {low}",
+    "must be a number, at most {high}",
+    "must be a whole number, at most {high}",
+    "must be one of {levels}",
+    "must be text of at most {n} characters that names no person",
+    "must be a date or time such as 2026-06-20 or 2026-06-20T14:30:00+02:00",
+    "lies in the future: an outcome is known once it has happened",
+    "is of a group that you have no access to",
+    "missing; it is required and {rule}",
+    "missing; it is required from moment '{moment}' on and {rule}",
+    "missing, although '{column}' is given, which becomes known later; {rule}",
+    "missing; an outcome needs the student or the prediction it is of",
+    "no outcome; a labelled row needs a value for {column}",
+    "{rule} ({unit})",
+    "{rule}; NaN and infinity are no values: leave it empty (null) where it is not known",
+    "{rule}; a comma before three digits may group thousands: write 1234 or 1.234",
+    "{rule}; this column has both decimal points and decimal commas: use one of them",
+    "{rule}; others of this column are percent (85%), and this looks like a share (0.85): write all of them in one way",
+    "{rule}, written without thousands separators",
+    "{rule}, without the percent sign",
+    "{rule}; did you mean '{level}'?",
+    "{rule}; it looks like {reason}",
+    "it looks like {reason}",
+    "a person's name",
+    "an e-mail address",
+    "a phone number",
+    "a text with a phone number",
+    "a national identity number",
+    "leave it out (null) where it is not known",
+    # What columns and rows a file must have (`preprocessing.validation.tables`)
+    "column '{column}' missing",
+    "column '{column}' missing: {rule}",
+    "column '{column}' missing; the file has {found}: {rule}",
+    "column '{column}' missing; the file has {found}",
+    "columns '{column}' and '{found}' both mean '{name}'; keep one",
+    "columns {first} and {second} are both called '{column}'; give every column a name of its own",
+    "moment '{moment}' is none of {levels}",
+    "rows {first} and {second} are the same student, group and period; a file says each thing once",
+    "the student, group and period of a row again; a file says each thing once",
+    "{reason}: columns that identify people are refused; {remedy}",
+    "keep an opaque student key instead",
+    'remove it, or say allow = ["column"] in the domain file where it names nobody',
+    "it is called '{column}'",
+    "it holds e-mail addresses",
+    "it holds names of people",
+    "it holds phone numbers",
+    "it holds phone or identity numbers",
+    # Files that cannot be read (`preprocessing.reading`)
+    "the file is empty",
+    "there is a header ({found}) and no row under it",
+    "there is a header and no row under it",
+    "row {row} has {found} where the header has {width} (separated by {sign})",
+    "this is {kind}; open it in a spreadsheet program and save it as .xlsx or .csv",
+    "this is {kind}; unpack it, and give the file in it",
+    "this is {kind}; give a CSV, Excel, Parquet or JSON file",
+    "it looks like {kind} but is damaged",
+    "it looks like {kind} but cannot be read: {why}",
+    "an HTML page, whatever its name ends in",
+    "an XML document, whatever its name ends in",
+    "an Excel workbook",
+    "a Parquet file",
+    "its first row holds numbers and no names: give the columns a header",
+    "it has {n} columns; at most {most} are read",
+    "line {row} is not UTF-8 and its alphabet cannot be told; save the file as UTF-8",
+    'a quote (") opened in this file is never closed',
+    "{n} rows in one request; at most {most} are allowed: send them in parts",
+    # What is told of a file (`preprocessing.validation`, `database.uploads`, `jobs.uploads`)
+    "{n} cell of '{column}': {rule}, found {found}; row {rows}",
+    "{n} cells of '{column}': {rule}, found {found}; rows {rows}",
+    "{n} cell of '{column}': {rule}; row {rows}",
+    "{n} cells of '{column}': {rule}; rows {rows}",
+    "column '{column}': {rule}",
+    "{rule} ({n} rows, the first is row {row})",
+    "{rule} (row {row})",
+    "and {n} more problems",
+    "{n} bad row left out",
+    "{n} bad rows left out",
+    "column '{column}' identifies people ({reason}): dropped, not stored",
+    "the words of this refusal hold {reason}, and are not kept",
+    "training does not start by itself here (GRADEWATCH_TRAIN_AFTER is 0)",
+    "a training is under way; these rows count for the next one",
+    "this very content came before and changed nothing; what came since then stays",
+    "the file says nothing new to learn from",
+    "{n} new rows to learn from since the last training; {most} start the next one",
+    "it ended before it was stored: send it again",
+    "something went wrong here; the worker's log says what",
+    "this job was cancelled before it was done",
+    # How far a job is (`jobs`, `retraining`)
+    "checking",
+    "comparing",
+    "scoring",
+    "waiting for another run to finish",
+    "{name}: challenger",
+    "{name}: champion",
+    "{name}: promotion",
+    # What is not taken of people who work here (`advice.cases`, `access`)
+    "you have no access to domain {name}",
+    "a note needs a text",
+    "the note has {n} letters; at most {most} are kept",
+    "the note holds {reason}: say it without; it stands beside the student's pseudonym",
+)
+"""In English, with the places that differ."""
+
+AS_IT_IS = frozenset(
+    ("column", "file", "first", "found", "group", "level", "levels", "moment", "name", "row", "rows", "second", "width")
+)
+"""Places of what stands in a file so, and nowhere in another language."""
+
+FIGURE_PLACES = frozenset(("all", "before", "high", "limit", "low", "most", "n", "now", "share"))
+"""Places of one number or share alone."""
+
+PLAIN_FIGURE = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[+-]?\d+(?:\.\d+)?")
+FORM_PLACES = re.compile(r"\{(\w+)\}")
+
+
+def retold(text: str) -> str:
+    """`text` in the language that is spoken; itself where that is English, or its form is not known."""
+    if current().language == SOURCE_LANGUAGE or not text:
+        return text
+    for pattern, form in _patterns():
+        if found := pattern.fullmatch(text):
+            places = {name: value if name in AS_IT_IS else _place(value) for name, value in found.groupdict().items()}
+            return catalogue_in(current().language).gettext(form).format(**places)
+    head, mark, rest = text.partition(": ")  # a file's name, and what is wrong with it
+    return f"{head}{mark}{said}" if mark and (said := retold(rest)) != rest else worded(text)
+
+
+def _place(text: str) -> str:
+    """What fills a place: a number, with its unit or alone, a text with a form of its own, or several that commas
+    part."""
+    figure, space, unit = text.partition(" ")
+    percent = figure.removesuffix("%")
+    if PLAIN_FIGURE.fullmatch(percent):
+        value = float(percent.replace(",", ""))
+        digits = len(percent.partition(".")[2])
+        return (number(value, digits) if percent == figure else share(value / 100, digits)) + space + worded(unit)
+    said = retold(text)
+    return ", ".join(map(retold, text.split(", "))) if said == text and ", " in text else said
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The forms, those first that say most by themselves."""
+
+    def parts(form: str) -> Iterator[str]:
+        for place, part in enumerate(FORM_PLACES.split(form)):
+            held = r"[^\s;:()]+" if part in FIGURE_PLACES else ".+?"
+            yield f"(?P<{part}>{held})" if place % 2 else re.escape(part)
+
+    longest_first = sorted(KEPT_FORMS, key=lambda form: -len(FORM_PLACES.sub("", form)))
+    return tuple((re.compile("".join(parts(form)), re.DOTALL), form) for form in longest_first)
