@@ -7,7 +7,9 @@ It measures with what `monitoring` measures with, and says nothing in words.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -17,7 +19,7 @@ from database.errors import Conflict
 from database.layout import DAY_MICROS, calendar_day, instant
 from database.read_only import ReadOnly
 from database.records import Document
-from database.store import MADE_IN_PASSING
+from database.store import MADE_IN_PASSING, RecordStore
 from model.naive import RULE
 from model.registry import Serving
 from model.scores import Estimate, absolute_errors, mean_with_interval
@@ -39,6 +41,7 @@ LOOKED_BACK = timedelta(days=365)
 WEEKS_TOLD = 12
 FROM_MONDAY = 3  # days from a Monday to the day 0 of databases, a Thursday
 DECIDED = 200  # students with outcomes after whom a trial that shows no difference may end
+PASSING_SECONDS = 10.0
 TRIED_ROWS = 4_000
 """Predictions of a trial, drawn at random, that its verdict is looked for in."""
 
@@ -190,6 +193,17 @@ def waits_for_decision(report: TrialReport) -> bool:
     return report.verdict != "no difference seen" or students >= DECIDED
 
 
+class _Passing(NamedTuple):
+    """What was found before all days were counted, of the same `known`; good `until` then, by the monotonic clock."""
+
+    known: list[Any]
+    until: float
+    found: Any
+
+
+_PASSING: "WeakKeyDictionary[RecordStore, dict[str, _Passing]]" = WeakKeyDictionary()
+
+
 def _remembered(
     workspace: Workspace,
     domain: str,
@@ -199,15 +213,21 @@ def _remembered(
     kind: type[T],
 ) -> T:
     """What `measure` gives, or what is kept of it while no outcome came since and it was made of the same. Where that
-    is not all yet, what was kept before, if anything was."""
+    is not all yet, what was kept before, if anything was; then it is measured once for all that one page asks."""
     newest = workspace.store.changes(domain).newest  # before anything is read: what comes meanwhile is measured anew
     known = [newest, *made_of]
     kept = workspace.store.document(STANDING_KIND, name)
     if kept is not None and kept.body["made of"] == known:
         return msgspec.convert(kept.body["found"], kind)
+    passing = _PASSING.setdefault(workspace.store, {})
+    if (last := passing.get(name)) and last.known == known and monotonic() < last.until:
+        return msgspec.convert(last.found, kind)
     found, whole = measure()
     if not whole:
-        return found if kept is None else msgspec.convert(kept.body["found"], kind)
+        partly = msgspec.to_builtins(found) if kept is None else kept.body["found"]
+        passing[name] = _Passing(known, monotonic() + PASSING_SECONDS, partly)
+        return msgspec.convert(partly, kind)
+    passing.pop(name, None)
     body = {"made of": known, "found": msgspec.to_builtins(found)}
     revision = 1 if kept is None else kept.revision + 1
     with suppress(Conflict, ReadOnly):  # another process has measured the same, or nothing is kept

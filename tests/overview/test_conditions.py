@@ -5,10 +5,22 @@ import pytest
 from access.roles import LOCAL, PERMISSIONS, Principal
 from clock import now
 from model.workspace import Workspace
+from monitoring.evidence_archive import EvidenceArchive
 from overview.conditions import find_conditions
 from overview.describing import describe
 from overview.records import SEEN_BY, ConditionKind, Held
-from tests.overview.happening import ENOUGH, MAKERS, break_coverage, drift, guess, predict, turn_out
+from overview.standing import standings_of
+from tests.overview.happening import (
+    ENOUGH,
+    MAKERS,
+    SCHEMA,
+    break_coverage,
+    drift,
+    guess,
+    leave_uncounted,
+    predict,
+    turn_out,
+)
 
 HEAD = Principal(name="user:head", permissions=PERMISSIONS["viewer"])
 ANALYST = Principal(name="user:ann", permissions=PERMISSIONS["analyst"])
@@ -69,3 +81,17 @@ def test_a_promotion_answers_an_alarm_and_a_calm_report_ends_it(workspace: Works
     (still,) = found(workspace)
     assert (still.condition.since, still.condition.id) == (alarm.condition.since, alarm.condition.id)
     assert now() > still.condition.since  # type: ignore[operator]
+
+
+def test_what_is_not_counted_yet_is_looked_at_once_for_all_that_a_page_asks(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_uncounted(workspace)
+    target, looks = SCHEMA.target_by_name["mark"], list[int]()
+    look = EvidenceArchive.seen
+    monkeypatch.setattr(EvidenceArchive, "seen", lambda *asked: looks.append(1) or look(*asked))
+    first, again = (standings_of(workspace, SCHEMA, target) for _ in range(2))
+    assert first == again
+    assert len(looks) == 1
+    assert found(workspace)
+    assert len(looks) == 1
