@@ -13,6 +13,7 @@ import polars as pl
 from preprocessing.panel.kinds import AUDITED_KIND, DAY_OF, HELP_KIND, SAYS_OF
 from preprocessing.panel.observations import FRAMES
 from preprocessing.panel.sheets import ExportFindings, ExportSheet
+from preprocessing.schema import PanelSchema
 
 WHOSE, EVENT, VERSION, REMOVED = "student", "event", "version", "removed"
 STORED_DAYS = frozenset({"end", "due"})
@@ -66,6 +67,17 @@ def day_of(column: str, zone: ZoneInfo) -> pl.Expr:
     return pl.when(day.is_between(date.min, date.max)).then(day)  # a time zone may lead into the year 0
 
 
+def school_day_of(column: str, panel: PanelSchema, school: str | None = None) -> pl.Expr:
+    """`day_of` by the time zone of the school that stands in a column, or by that of most where none is given."""
+    found = day_of(column, panel.zone_of(None))
+    if school is None:
+        return found
+    for zone in sorted(set(panel.time_zones.values())):
+        there = [name for name, own in panel.time_zones.items() if own == zone]
+        found = pl.when(pl.col(school).is_in(there)).then(day_of(column, ZoneInfo(zone))).otherwise(found)
+    return found
+
+
 def micros_of(column: str) -> pl.Expr:
     """An instant as whole microseconds since 1970, UTC."""
     written = pl.col(column).str.replace(r"Z$", "+00:00")
@@ -74,12 +86,16 @@ def micros_of(column: str) -> pl.Expr:
     return pl.coalesce(moment, day).dt.epoch("us")
 
 
-def with_days(sheet: ExportSheet, found: ExportFindings, zone: ZoneInfo, *columns: str) -> ExportSheet:
-    """With these columns as days; what is none is a problem, a blank is null."""
+def with_days(
+    sheet: ExportSheet, found: ExportFindings, panel: PanelSchema, *columns: str, school: str | None = None
+) -> ExportSheet:
+    """With these columns as days, by the time zone of the school in the column `school`; what is none is a problem, a
+    blank is null."""
     for column in columns:
-        wrong = pl.col(column).is_not_null() & day_of(column, zone).is_null()
+        day = school_day_of(column, panel, school)
+        wrong = pl.col(column).is_not_null() & day.is_null()
         sheet = sheet.flag(found, wrong, column, "must be a day such as 2026-09-22, or an instant of ISO 8601")
-        sheet = ExportSheet(sheet.name, sheet.frame.with_columns(day_of(column, zone).alias(column)))
+        sheet = ExportSheet(sheet.name, sheet.frame.with_columns(day.alias(column)))
     return sheet
 
 

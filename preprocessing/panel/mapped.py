@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from preprocessing.panel.gathered import EVENT, REMOVED, TYPES, VERSION, WHOSE, Gathered, day_of, micros_of
+from preprocessing.panel.gathered import EVENT, REMOVED, TYPES, VERSION, WHOSE, Gathered, micros_of, school_day_of
 from preprocessing.panel.kinds import AUDITED_KIND, DAY_OF, GRADE_STATES, HELP_KIND, SAYS_OF, STATUSES
 from preprocessing.panel.sheets import (
     AT_ROW,
@@ -25,6 +25,7 @@ from preprocessing.panel.sheets import (
 from preprocessing.schema import PanelSchema, fold
 from preprocessing.validation.pii import identifying_name
 
+AT_SCHOOL = "_school"
 SKIPPED = ""
 """What a value is mapped to whose rows say nothing of a kind."""
 
@@ -49,7 +50,8 @@ class MappedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """One file of an export. file: its name, or several that it may have; any where there is one file alone. columns:
     what is meant to the column that says it. values: of what is meant, words of the file to ours; "" leaves the row
     out. constants: values that no column says. event: columns that together are the source's key of the event, beside
-    its student. formats: how its days are written, else as in 2026-09-22."""
+    its student. day_format: how its days are written, else as in 2026-09-22. school: the column of the school by whose
+    time zone its instants are days; that of `columns` where the kind has one."""
 
     kind: str
     file: tuple[str, ...] = ()
@@ -59,6 +61,7 @@ class MappedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     event: tuple[str, ...] = ()
     version: str = ""
     day_format: str = ""
+    school: str = ""
     join: Join | None = None
 
 
@@ -141,7 +144,9 @@ def _file_of(one: MappedFile, files: Mapping[str, bytes]) -> str | None:
 
 def _read(name: str, files: Mapping[str, bytes], one: MappedFile, found: ExportFindings) -> ExportSheet | None:
     """The file with the columns that the mapping names, under its names for them."""
-    sheet = _columns(read_sheet(name, files[name], found), {*one.columns.values(), *one.event, one.version}, one, found)
+    sheet = _columns(
+        read_sheet(name, files[name], found), {*one.columns.values(), *one.event, one.version, one.school}, one, found
+    )
     if sheet is None or one.join is None:
         return sheet
     other = _named(one.join.file, files)
@@ -200,6 +205,7 @@ def _put(gathered: Gathered, sheet: ExportSheet, one: MappedFile, panel: PanelSc
         AT_ROW,
         *(text.cast(pl.String).alias(name) for name, text in texts.items()),
         _key(one, sheet.frame).alias(EVENT),
+        (pl.col(one.school) if one.school in sheet.frame.columns else pl.lit(None, pl.String)).alias(AT_SCHOOL),
         (micros_of(one.version) if one.version else pl.lit(None, pl.Int64)).alias(VERSION),
         pl.lit(value=False).alias(REMOVED),
     )
@@ -265,7 +271,8 @@ def _as(name: str, kind: Any, one: MappedFile, panel: PanelSchema) -> tuple[pl.E
     if kind == pl.Date:
         if one.day_format:
             return pl.col(name).str.to_date(one.day_format, strict=False), f"must be a day written as {one.day_format}"
-        return day_of(name, panel.zone_of(None)), "must be a day such as 2026-09-22, or an instant of ISO 8601"
+        school = "school" if "school" in one.columns else AT_SCHOOL
+        return school_day_of(name, panel, school), "must be a day such as 2026-09-22, or an instant of ISO 8601"
     if kind == pl.Boolean:
         said = pl.col(name).str.to_lowercase()
         return said.replace_strict(TRUTHS_SAID, default=None, return_dtype=pl.Boolean), "must be true or false"

@@ -287,9 +287,8 @@ def _enrolment(roster: OneRosterExport, gathered: Gathered) -> None:
     """Each enrollment of a student in a class is an event; spells at a school are made of them when they are read."""
     if "enrollments" not in roster.sheets:
         return
-    zone = roster.panel.zone_of(None)
     sheet = ExportSheet("enrollments.csv", roster.table("enrollments").filter(pl.col("role") == "student"))
-    sheet = with_days(sheet, roster.found, zone, "beginDate", "endDate")
+    sheet = with_days(sheet, roster.found, roster.panel, "beginDate", "endDate", school="schoolSourcedId")
     begins = _first_days(roster)
     frame = sheet.frame.join(begins, on="classSourcedId", how="left").with_columns(
         begin=pl.coalesce("beginDate", "_begin")
@@ -313,6 +312,15 @@ def _enrolment(roster: OneRosterExport, gathered: Gathered) -> None:
     gathered.put("enrolment", frame)
 
 
+def _at_school(roster: OneRosterExport, sheet: ExportSheet) -> ExportSheet:
+    """With the school (`_school`) at which each student was last, null where no enrollment is sent along."""
+    spells = roster.table("enrollments", "userSourcedId", "schoolSourcedId", "role", "beginDate")
+    last = spells.filter(pl.col("role") == "student").sort("beginDate", nulls_last=False, maintain_order=True)
+    school = last.select(pl.col("userSourcedId").alias("studentSourcedId"), pl.col("schoolSourcedId").alias("_school"))
+    once = school.unique("studentSourcedId", keep="last")
+    return ExportSheet(sheet.name, sheet.frame.join(once, on="studentSourcedId", how="left", maintain_order="left"))
+
+
 def _later_version() -> pl.Expr:
     """Of what is said by a row and by one that it leads to (`_beside`), the later version, where the row has one."""
     later = pl.max_horizontal("_version", "_beside")
@@ -331,7 +339,7 @@ def _first_days(roster: OneRosterExport) -> pl.DataFrame:
 
 def _sessions(roster: OneRosterExport) -> pl.DataFrame:
     sheet = ExportSheet("academicSessions.csv", roster.table("academicSessions", "startDate", "endDate", "type"))
-    return with_days(sheet, roster.found, roster.panel.zone_of(None), "startDate", "endDate").frame
+    return with_days(sheet, roster.found, roster.panel, "startDate", "endDate").frame
 
 
 def _calendar(roster: OneRosterExport, gathered: Gathered) -> None:
@@ -352,9 +360,8 @@ def _grades(roster: OneRosterExport, gathered: Gathered) -> None:
     if "results" not in roster.sheets:
         return
     flags = ("late", "missing")
-    sheet = with_days(
-        roster.sheets["results"].with_columns(*flags), roster.found, roster.panel.zone_of(None), "scoreDate"
-    )
+    sheet = _at_school(roster, roster.sheets["results"].with_columns(*flags))
+    sheet = with_days(sheet, roster.found, roster.panel, "scoreDate", school="_school")
     sheet = with_numbers(sheet, roster.found, "score")
     frame = sheet.frame.join(_assignments(roster), on="lineItemSourcedId", how="left", maintain_order="left")
     sheet = ExportSheet(sheet.name, frame.with_columns(_later_version()))
@@ -390,7 +397,7 @@ def _assignments(roster: OneRosterExport) -> pl.DataFrame:
     """What each line item asks for: subject, day, points; without those that say no highest result."""
     sheet = ExportSheet("lineItems.csv", roster.table("lineItems", "dueDate", "classSourcedId", "resultValueMin",
                                                 "resultValueMax", "_version"))  # fmt: skip
-    sheet = with_days(sheet, roster.found, roster.panel.zone_of(None), "dueDate")
+    sheet = with_days(sheet, roster.found, roster.panel, "dueDate")
     sheet = with_numbers(sheet, roster.found, "resultValueMin", "resultValueMax")
     sheet = sheet.flag(roster.found, ~(pl.col("resultValueMax") > 0), "resultValueMax", "must be above 0")
     if without := sheet.frame.filter(pl.col("resultValueMax").is_null()).height:
@@ -437,7 +444,8 @@ def _subjects(roster: OneRosterExport) -> pl.DataFrame:
 def _attendance(roster: OneRosterExport, gathered: Gathered) -> None:
     if "attendance" not in roster.sheets:
         return
-    sheet = with_days(roster.sheets["attendance"], roster.found, roster.panel.zone_of(None), "date")
+    sheet = _at_school(roster, roster.sheets["attendance"])
+    sheet = with_days(sheet, roster.found, roster.panel, "date", school="_school")
     left = sheet.frame.filter(pl.col("status") == "early_leave").height
     if left:
         roster.found.note(f"attendance.csv: {left:,} who left early count as present")
@@ -458,9 +466,8 @@ def _incidents(roster: OneRosterExport, gathered: Gathered) -> None:
     if "incidents" not in roster.sheets:
         return
     removal = "metadata.removalDays"
-    sheet = with_days(
-        roster.sheets["incidents"].with_columns(removal), roster.found, roster.panel.zone_of(None), "occurredAt"
-    )
+    sheet = _at_school(roster, roster.sheets["incidents"].with_columns(removal))
+    sheet = with_days(sheet, roster.found, roster.panel, "occurredAt", school="_school")
     sheet = with_numbers(sheet, roster.found, removal)
     sheet = sheet.require(roster.found, "severity")
     frame = sheet.frame.with_columns(
@@ -494,7 +501,7 @@ UNDATED = pl.lit("1970-01-01").str.to_date()
 def _help(roster: OneRosterExport, gathered: Gathered) -> None:
     if "interventions" not in roster.sheets:
         return
-    sheet = with_days(roster.sheets["interventions"], roster.found, roster.panel.zone_of(None), "startDate", "endDate")
+    sheet = with_days(roster.sheets["interventions"], roster.found, roster.panel, "startDate", "endDate")
     sheet = with_numbers(sheet, roster.found, "plannedDoses", "deliveredDoses")
     columns = {"typeCode": "type_code", "startDate": "begin", "endDate": "end", "plannedDoses": "planned_doses",
                "deliveredDoses": "delivered_doses", "status": "state"}  # fmt: skip

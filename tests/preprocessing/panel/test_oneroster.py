@@ -54,6 +54,14 @@ def test_both_versions_say_the_same_and_nothing_of_names(version):
     assert any("users.csv: dropped" in note and "familyName" in note for note in found.found.notes)
 
 
+def test_days_are_those_of_the_school_s_own_time_zone():
+    [as_usual], [far] = (
+        read_oneroster(export_of("1.2"), one).events["incidents"]["at"]
+        for one in (PANEL, PanelSchema(entity="s", period="w", time_zones={"north": "Asia/Tokyo"}))
+    )
+    assert (as_usual, far) == (DAY, date(2026, 9, 15))  # half past three UTC
+
+
 BROKEN = [
     ("enrollments", {"userSourcedId": "s9"}, "userSourcedId"),
     ("classes", {"termSourcedIds": "t1,t9"}, "termSourcedIds"),
